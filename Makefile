@@ -1,0 +1,31 @@
+# The two commands of a fresh clone: `make demo` (no TensorFlow) and `make test` (everything).
+PYTHON ?= python3
+DEMO := .venv-demo
+TEST := .venv-test
+
+.PHONY: demo test benchmark clean
+
+demo: $(DEMO)/installed
+	$(DEMO)/bin/warmstart predict examples/photos --top-k 3
+
+test: $(TEST)/installed
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/mypy
+	$(TEST)/bin/python -m pytest -n 2 --dist worksteal
+
+benchmark: $(TEST)/installed
+	$(TEST)/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	$(TEST)/bin/python benchmarks/image_classification.py
+
+$(DEMO)/installed: pyproject.toml
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(TEST)/installed: pyproject.toml
+	$(PYTHON) -m venv $(TEST)
+	$(TEST)/bin/pip install --quiet --disable-pip-version-check --editable '.[all,test]'
+	touch $@
+
+clean:
+	rm -rf $(DEMO) $(TEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

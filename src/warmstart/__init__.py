@@ -1,0 +1,50 @@
+"""Pretrained models for TensorFlow: one call to use a model, one to fine-tune it, one folder to deploy it.
+
+    import warmstart as ws
+
+    ws.load("mobilenet_v2")("cat.jpg", top_k=3)
+
+Importing this package is quick: names are loaded when they are first used, and TensorFlow only where
+a Keras model is asked for or a program has to be compiled.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from warmstart.catalog import Entry as Entry
+    from warmstart.tasks.base import Model as Model
+    from warmstart.tasks.image_classification import ImageClassifier as ImageClassifier
+    from warmstart.tasks.load import backbone as backbone
+    from warmstart.tasks.load import list_models as list_models
+    from warmstart.tasks.load import load as load
+    from warmstart.tasks.results import Classification as Classification
+    from warmstart.tasks.results import Failed as Failed
+    from warmstart.tasks.results import Prediction as Prediction
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Classification": "tasks.results",
+    "Entry": "catalog",
+    "Failed": "tasks.results",
+    "ImageClassifier": "tasks.image_classification",
+    "Model": "tasks.base",
+    "Prediction": "tasks.results",
+    "backbone": "tasks.load",
+    "errors": "errors",
+    "list_models": "tasks.load",
+    "load": "tasks.load",
+}
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'warmstart' has no attribute {name!r}")
+    module = import_module(f"warmstart.{_HOMES[name]}")
+    return module if name == "errors" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

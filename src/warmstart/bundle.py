@@ -1,0 +1,172 @@
+"""A bundle: one folder that holds a model, without code and without pickles.
+
+    model.safetensors                  the weights, named layer/weight
+    warmstart.json                     format, entry, sha256 of the weights
+    labels.json                        [{"index": 0, "id": "…", "name": "…"}, …]
+    artifacts/float32/                 the compiled program (see `engines.store`), so that
+                                       predicting needs no TensorFlow
+    README.md                          the model card
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warmstart.catalog import Entry, Label
+from warmstart.engines import store
+from warmstart.errors import BundleError
+from warmstart.tasks import task_class
+from warmstart.tasks.base import Model
+from warmstart.tasks.building import Weights
+
+FORMAT = 1
+MANIFEST = "warmstart.json"
+WEIGHTS = "model.safetensors"
+LARGEST_JSON = 64 * 2**20
+
+
+def is_bundle(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file()
+
+
+def load(folder: Path, *, engine: str = "auto", precision: str = "float32",
+         weights: Weights | None = None) -> Model:
+    """Open a bundle.
+
+    Args:
+        folder: the bundle.
+        engine, precision: as `ws.load` takes them.
+        weights: other weights for the same architecture; default: the bundle's own.
+
+    Raises:
+        BundleError: a file is missing, damaged, or of a newer format.
+    """
+    manifest = _read_json(folder / MANIFEST)
+    try:
+        if manifest["format"] != FORMAT:
+            raise BundleError(f"{folder} has bundle format {manifest['format']}; this version reads {FORMAT}. "
+                              "Update warmstart, or save the model again.")
+        entry = Entry.from_dict(manifest["entry"])
+        digest = str(manifest["sha256"][WEIGHTS])
+        labels = tuple(Label(int(d["index"]), str(d["id"]), str(d["name"])) for d in _read_json(folder / "labels.json"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{folder / MANIFEST} or labels.json is damaged ({error}); save the model again.") from error
+    if [label.index for label in labels] != list(range(len(labels))):
+        raise BundleError(f"{folder / 'labels.json'} does not count its classes from 0 up; save the model again.")
+    own = Weights(folder / WEIGHTS, digest)
+    return task_class(entry.task)(entry, weights or own, labels, engine=engine, precision=precision, bundle=folder)
+
+
+def save(model: Model, folder: Path) -> Path:
+    """Write `model` as a bundle into a new or empty folder; returns the folder.
+
+    Raises:
+        BundleError: the folder is not empty.
+        EngineUnavailableError: TensorFlow is needed (the weights are not a bundle's own) and not installed.
+    """
+    from warmstart.checkpoints import model_arrays
+
+    artifact = model.artifact
+
+    def fill(target: Path) -> Mapping[str, Any]:
+        for name in ("program.tflite", "probe.npz"):
+            shutil.copyfile(artifact.folder / name, target / name)
+        return {k: v for k, v in artifact.record.items() if k not in ("format", "precision", "sha256", "weights")}
+
+    return write(folder, model.entry, model_arrays(model.keras), model.labels, fill)
+
+
+def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: Sequence[Label],
+          fill: Callable[[Path], Mapping[str, Any]], *, precision: str = "float32", card: str | None = None) -> Path:
+    """Write a bundle from its parts; it appears whole or not at all.
+
+    Args:
+        folder: new or empty.
+        entry: of the model.
+        arrays: weights by name.
+        labels: of its outputs, in order.
+        fill: puts `program.tflite` and `probe.npz` into the folder it is given; returns the record.
+        precision: of the numbers in the program file: `"float32"` or `"float16"`.
+        card: the model card; default: made from the entry.
+
+    Raises:
+        BundleError: the folder is not empty.
+    """
+    from warmstart.checkpoints import save_safetensors
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BundleError(f"{folder} is not empty; name a new folder, nothing was overwritten.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
+    try:
+        save_safetensors(temporary / WEIGHTS, arrays)
+        digest = store.sha256_file(temporary / WEIGHTS)
+        program = temporary / "artifacts" / "float32"
+        program.mkdir(parents=True)
+        store.write_record(program, precision, {**fill(program), "weights": digest, "model": entry.name})
+        _write_json(temporary / "labels.json", [{"index": x.index, "id": x.id, "name": x.name} for x in labels])
+        _write_json(temporary / MANIFEST, {"format": FORMAT, "entry": entry.to_dict(), "sha256": {WEIGHTS: digest}})
+        (temporary / "README.md").write_text(card or model_card(entry, labels), "utf-8")
+        temporary.chmod(0o755)
+        if folder.exists():
+            folder.rmdir()
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def model_card(entry: Entry, labels: Sequence[Label]) -> str:
+    """A short card: what the model is, what it was measured at, how to use it."""
+    shown = ", ".join(label.name for label in labels[:10]) + (", …" if len(labels) > 10 else "")
+    metrics = "\n".join(f"| {m.name} | {m.value:.4g} | {m.dataset} | {m.source} |" for m in entry.metrics)
+    return f"""---
+license: {entry.licence}
+library_name: warmstart
+pipeline_tag: {entry.task}
+---
+
+# {entry.title}
+
+| | |
+|---|---|
+| task | {entry.task} |
+| parameters | {entry.parameters:,} |
+| classes | {len(labels)}: {shown} |
+| paper | {entry.paper} |
+
+| metric | value | data | source |
+|---|---|---|---|
+{metrics}
+
+```python
+import warmstart as ws
+
+ws.load("path/of/this/folder")("photo.jpg")
+```
+"""
+
+
+def _write_json(path: Path, data: Any) -> None:
+    path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise BundleError(f"{path} is larger than {LARGEST_JSON >> 20} MiB; this is not a bundle's file.")
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(f"{path} is missing; {path.parent} is not a whole bundle.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(f"{path} cannot be read: {error}") from error
+
+

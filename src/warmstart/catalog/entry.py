@@ -1,0 +1,228 @@
+"""What the catalogue says of one model, as frozen dataclasses that go to JSON and back.
+
+Data only: nothing here downloads, builds or runs anything.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from warmstart.errors import UsageError
+
+SCALINGS = ("tf", "caffe", "torch", "raw", "standard")
+RESIZES = ("crop", "squash", "pad")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "area")
+TASKS = (
+    "image-classification", "object-detection", "image-segmentation", "text-classification",
+    "token-classification", "question-answering", "fill-mask", "text-embedding", "text-generation",
+    "speech-recognition", "audio-generation", "forecasting",
+)  # fmt: skip
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9.]+)*")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file of weights.
+
+    Attributes:
+        source: where it comes from (`https://...`, `hf://...`, `package:...`, `embedded:...`, a path).
+        md5: hexadecimal digest where Keras publishes one.
+        sha256: hexadecimal digest where one is known.
+        layout: "keras-h5", "keras-weights-h5" or "safetensors"; see `warmstart.checkpoints`.
+    """
+
+    source: str
+    md5: str | None = None
+    sha256: str | None = None
+    layout: str = "keras-h5"
+
+
+@dataclass(frozen=True)
+class ImagePreprocessing:
+    """How a photo becomes the array that the network gets.
+
+    Attributes:
+        size: (height, width) in pixels.
+        scaling: "tf": RGB to -1..1; "caffe": BGR 0..255 minus the ImageNet mean; "torch": RGB / 255, then
+            ImageNet mean and standard deviation; "raw": RGB 0..255 as float (the graph scales by itself);
+            "standard": RGB / 255, then `mean` and `std`.
+        mean, std: three values each on the 0..1 scale; given for "standard" only.
+        resize: "crop": the shorter side to round(size / crop_ratio), then the centre; "squash": straight to
+            `size`, the aspect ratio is lost; "pad": fit inside `size`, then letterbox.
+        crop_ratio: in (0, 1]; used by "crop".
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos" or "area".
+    """
+
+    size: tuple[int, int]
+    scaling: str
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    resize: str = "crop"
+    crop_ratio: float = 0.875
+    interpolation: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise UsageError(f"preprocessing: size must be (height, width) of 1 or more, not {self.size!r}")
+        _one_of("preprocessing", "scaling", self.scaling, SCALINGS)
+        _one_of("preprocessing", "resize", self.resize, RESIZES)
+        _one_of("preprocessing", "interpolation", self.interpolation, INTERPOLATIONS)
+        if not 0 < self.crop_ratio <= 1:
+            raise UsageError(f"preprocessing: crop_ratio must be in (0, 1], not {self.crop_ratio!r}")
+        for key in ("mean", "std"):
+            if (getattr(self, key) is not None) != (self.scaling == "standard"):
+                raise UsageError(f"preprocessing: {key} belongs to the scaling 'standard', and to it only")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One published figure.
+
+    Attributes:
+        name: "top1", "top5", ...
+        value: accuracies are fractions in 0..1.
+        dataset: what it was measured on.
+        source: address of the page that publishes it.
+    """
+
+    name: str
+    value: float
+    dataset: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """One class: its index in the output, its id (a WordNet id for ImageNet) and a readable name."""
+
+    index: int
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the catalogue.
+
+    Attributes:
+        name: lower snake case; unique over names and aliases.
+        task: such as "image-classification".
+        family: the group of models it belongs to, such as "mobilenet_v2".
+        title: as people write it, such as "MobileNetV2 1.0 224".
+        architecture: a module of `warmstart.models`.
+        config: the arguments of that module's `build`; JSON values only.
+        weights: "top" and "notop" for image classification (with and without the classification layers);
+            may be empty.
+        preprocessing: of images; `None` for other inputs.
+        labels: the name of a label set (see `labels`), or "".
+        licence: of the weights, as an SPDX identifier.
+        parameters: numbers in the model with its top, moving statistics included.
+        gflops: multiply-adds of one forward pass / 1e9 at `preprocessing.size`, the unit in which papers
+            and model tables give it (one multiply-add counts once); `None` where unknown.
+        min_size: the smallest height and width in pixels that the network without top accepts; 0 where there
+            are no images.
+        metrics: published figures, each with its source; may be empty.
+        paper: authors, title, year, arXiv number.
+        aliases: other names.
+    """
+
+    name: str
+    task: str
+    family: str
+    title: str
+    architecture: str
+    config: Mapping[str, Any]
+    weights: Mapping[str, WeightFile]
+    preprocessing: ImagePreprocessing | None
+    labels: str
+    licence: str
+    parameters: int
+    gflops: float | None
+    min_size: int
+    metrics: tuple[Metric, ...]
+    paper: str
+    aliases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in (self.name, *self.aliases):
+            if not NAME.fullmatch(name):
+                raise UsageError(f"entry {self.name!r}: the name {name!r} is not lower snake case")
+        _one_of(f"entry {self.name!r}", "task", self.task, TASKS)
+        # Read-only, so that an entry shared by every caller stays what the file says.
+        object.__setattr__(self, "config", MappingProxyType(dict(self.config)))
+        object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.task, self.family))
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a mappingproxy cannot be pickled or deep-copied
+        return Entry.from_dict, (self.to_dict(),)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Entry":
+        """Make an entry from plain (JSON or TOML) values.
+
+        Raises:
+            UsageError: a key is missing or unknown, or a value is not possible; it names key and entry.
+        """
+        if not isinstance(data, Mapping):
+            raise UsageError(f"an entry must be a table of keys and values, not {type(data).__name__}")
+        where = f"entry {data.get('name', '(no name)')!r}"
+        values = _checked(cls, data, where)
+        try:
+            values["weights"] = {
+                key: WeightFile(**_checked(WeightFile, file, f"{where}, weights.{key}"))
+                for key, file in dict(values["weights"]).items()
+            }
+            if values["preprocessing"] is not None:
+                rules = _checked(ImagePreprocessing, values["preprocessing"], f"{where}, preprocessing")
+                for key in ("size", "mean", "std"):
+                    if rules.get(key) is not None:
+                        rules[key] = tuple(rules[key])
+                values["preprocessing"] = ImagePreprocessing(**rules)
+            values["metrics"] = tuple(
+                Metric(**_checked(Metric, metric, f"{where}, metrics")) for metric in values["metrics"]
+            )
+            values["aliases"] = tuple(values.get("aliases", ()))
+            return cls(**values)
+        except UsageError as error:
+            raise error if where in str(error) else UsageError(f"{where}: {error}") from None
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{where}: a value has the wrong type: {error}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entry as JSON values; `Entry.from_dict(entry.to_dict()) == entry`."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (WeightFile, ImagePreprocessing, Metric)):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def _checked(cls: Any, data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`data` as a dict, once it is sure that its keys are exactly the fields of `cls`."""
+    if not isinstance(data, Mapping):
+        raise UsageError(f"{where}: expected a table of keys and values, not {type(data).__name__}")
+    known = {field.name: field.default is MISSING for field in fields(cls)}
+    for key in data:
+        if key not in known:
+            raise UsageError(f"{where}: unknown key {key!r}")
+    for key, required in known.items():
+        if required and key not in data:
+            raise UsageError(f"{where}: the key {key!r} is missing")
+    return dict(data)
+
+
+def _one_of(where: str, key: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{where}: {key} must be one of {', '.join(allowed)}, not {value!r}")

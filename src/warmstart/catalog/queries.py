@@ -1,0 +1,154 @@
+"""Questions to the catalogue. Files are read when a question needs them, each once a process.
+
+`entries/<family>.toml` holds one family: a `[defaults]` table, and a `[[variant]]` table per model which
+wins over it, key by key. Two keys are short forms: `weights_base` is put in front of every weight source
+that has no scheme of its own, and `top1` / `top5` become metrics on `metrics_dataset` from `metrics_source`.
+Every name and alias in a file starts with the first word of the file's name (`resnet50_v2` is in `resnet_v2.toml`),
+so that one name needs a few small files.
+
+A model that ships inside warmstart is a bundle, `embedded/<name>/warmstart.json`; its key `entry` is the entry.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from warmstart.catalog.entry import Entry, Label
+from warmstart.errors import UnknownModelError, UsageError
+
+ENTRIES = Path(__file__).with_name("entries")
+LABELS = Path(__file__).with_name("labels")
+EMBEDDED = Path(__file__).parents[1] / "embedded"
+
+
+def get(name: str) -> Entry:
+    """The entry of this name or alias, whatever its case.
+
+    Raises:
+        UnknownModelError: there is none; the message suggests near names.
+    """
+    wanted = str(name).strip().lower()
+    for entry in _candidates(wanted):
+        if wanted == entry.name or wanted in entry.aliases:
+            return entry
+    names = [known for entry in _all() for known in (entry.name, *entry.aliases)]
+    raise UnknownModelError(f"there is no model named {name!r}{_suggestion(wanted, names)}; see `warmstart list`")
+
+
+def search(pattern: str = "*", *, task: str | None = None, family: str | None = None) -> list[Entry]:
+    """Entries whose name or an alias matches, in catalogue order: embedded ones, then by family.
+
+    Args:
+        pattern: shell style: `*`, `?`, `[abc]`; the case does not matter.
+        task: such as "image-classification"; any if None.
+        family: such as "mobilenet_v2"; any if None.
+    """
+    wanted = pattern.lower()
+    return [
+        entry
+        for entry in _all()
+        if any(fnmatchcase(name, wanted) for name in (entry.name, *entry.aliases))
+        and (task is None or entry.task == task)
+        and (family is None or entry.family == family)
+    ]
+
+
+@cache
+def labels(name: str) -> tuple[Label, ...]:
+    """A label set, in order of the model's outputs: a file of `labels/`, or that of an embedded model.
+
+    Args:
+        name: such as "imagenet-1k".
+
+    Raises:
+        UsageError: there is no such set.
+    """
+    files = {path.stem: path for path in LABELS.glob("*.tsv")}
+    if name in files:
+        rows = files[name].read_text(encoding="utf-8").splitlines()[1:]  # the first line names the columns
+        found = [(int(index), id_, label) for index, id_, label in (row.split("\t") for row in rows)]
+        return _in_order(name, tuple(Label(*row) for row in found))
+    for path in _bundles():
+        if _embedded(path).labels == name:
+            records = json.loads(path.with_name("labels.json").read_text(encoding="utf-8"))
+            return _in_order(name, tuple(Label(row["index"], row["id"], row["name"]) for row in records))
+    known = sorted({*files, *(_embedded(path).labels for path in _bundles())})
+    raise UsageError(f"there is no label set named {name!r}; there are: {', '.join(known)}")
+
+
+def _in_order(name: str, found: tuple[Label, ...]) -> tuple[Label, ...]:
+    for position, label in enumerate(found):
+        if label.index != position:
+            raise UsageError(f"label set {name!r}: the index {label.index} stands where {position} belongs")
+    return found
+
+
+def _candidates(name: str) -> Iterator[Entry]:
+    """Entries of the files that may hold `name`."""
+    for path in _bundles():
+        yield _embedded(path)
+    for file in _files():
+        if name.startswith(file.stem.partition("_")[0]):
+            yield from _family(file)
+
+
+def _all() -> Iterator[Entry]:
+    for path in _bundles():
+        yield _embedded(path)
+    for file in _files():
+        yield from _family(file)
+
+
+def _bundles() -> list[Path]:
+    return sorted(EMBEDDED.glob("*/warmstart.json"))
+
+
+@cache
+def _files() -> tuple[Path, ...]:
+    return tuple(sorted(ENTRIES.glob("*.toml")))
+
+
+@cache
+def _family(path: Path) -> tuple[Entry, ...]:
+    with path.open("rb") as file:
+        tables = tomllib.load(file)
+    return tuple(Entry.from_dict(expand(variant, tables["defaults"])) for variant in tables["variant"])
+
+
+@cache
+def _embedded(path: Path) -> Entry:
+    return Entry.from_dict(json.loads(path.read_text(encoding="utf-8"))["entry"])
+
+
+def expand(variant: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """One `[[variant]]` table with the family's defaults under it and the short forms written out."""
+    merged = {**defaults, **variant}
+    for key in ("config", "preprocessing"):
+        if isinstance(defaults.get(key), Mapping) and isinstance(variant.get(key), Mapping):
+            merged[key] = {**defaults[key], **variant[key]}
+    base = merged.pop("weights_base", "")
+    merged["weights"] = {
+        key: {**file, "source": file["source"] if ":" in file["source"] else base + file["source"]}
+        for key, file in merged.get("weights", {}).items()
+    }
+    dataset, source = merged.pop("metrics_dataset", ""), merged.pop("metrics_source", "")
+    figures = {key: merged.pop(key) for key in ("top1", "top5") if key in merged}
+    merged["metrics"] = [
+        *merged.get("metrics", ()),
+        *({"name": key, "value": value, "dataset": dataset, "source": source} for key, value in figures.items()),
+    ]
+    merged.setdefault("gflops", None)  # TOML has no null
+    merged.setdefault("preprocessing", None)
+    return merged
+
+
+def _suggestion(name: str, names: list[str]) -> str:
+    from difflib import get_close_matches  # costs 10 ms, and only a mistake needs it
+
+    squeezed = {known.replace("_", ""): known for known in reversed(names)}
+    near = get_close_matches(name.replace("_", "").replace("-", ""), squeezed, n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(squeezed[match] for match in near)}?" if near else ""

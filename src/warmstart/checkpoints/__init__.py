@@ -1,0 +1,12 @@
+"""Checkpoints: files of named arrays, read without running anything, and put into a model.
+
+`open_checkpoint` reads, `assign` fills a `keras.Model`, `model_arrays` and `save_safetensors` write.
+"""
+
+from warmstart.checkpoints.assign import assign
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.naming import model_arrays
+from warmstart.checkpoints.opening import open_checkpoint
+from warmstart.checkpoints.safetensors import save_safetensors
+
+__all__ = ["Checkpoint", "assign", "model_arrays", "open_checkpoint", "save_safetensors"]

@@ -1,0 +1,174 @@
+"""Filling a keras.Model from a checkpoint: all of it, or nothing."""
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from warmstart.checkpoints.base import Checkpoint, few
+from warmstart.checkpoints.legacy_layers import pair_by_layers
+from warmstart.checkpoints.naming import Slot, all_layers, automatic_stems, canonical, saved_paths, slots
+from warmstart.errors import MismatchError
+
+# State that old and new Keras files carry beside the weights: optimizers and random generators.
+NOT_WEIGHTS = {
+    "keras-weights-h5": ("optimizer/*", "*seed_generator*/vars/*", "*random_generator*/vars/*"),
+    "keras-h5": ("*/StateVar*", "*/seed_generator_state*"),
+    "safetensors": (),
+}
+
+
+def assign(model: Any, checkpoint: Checkpoint, *, rename: Callable[[str], str | None] | None = None,
+           transform: Callable[[str, np.ndarray], np.ndarray] | None = None, ignore: Sequence[str] = ()) -> None:
+    """Fill every weight of a model, after checking that all of them will be.
+
+    Arrays are matched by name. Where a legacy Keras file's names do not match (old files have
+    automatic ones such as `conv2d_5`), its layers are matched in their order, provided that the
+    kinds of weights and all shapes agree. Dtypes are cast (float16 into float32, ...), except where
+    a whole-number variable would lose something. NaN and infinity are assigned as they are.
+
+    Args:
+        model: a built `keras.Model`.
+        checkpoint: an open checkpoint.
+        rename: from the checkpoint's array name to the variable's (as in `model_arrays`, or with
+            the layers' present names); None drops the array. With it, only names count.
+        transform: called as (variable's name, array) before the shapes are compared; for
+            transposed kernels.
+        ignore: fnmatch patterns of array names in the checkpoint that are not needed, such as
+            `"predictions/*"` for a model without its top. Optimizer state is never needed.
+
+    Raises:
+        MismatchError: arrays without a place, variables without an array, other shapes. The model
+            is then unchanged.
+        CorruptCheckpointError: an array cannot be read. The model is then unchanged.
+        UsageError: the model is not built.
+    """
+    targets = slots(model)
+    patterns = (*NOT_WEIGHTS.get(checkpoint.layout, ()), *ignore)
+    names = [name for name in checkpoint.names() if not _matches(name, patterns)]
+    if rename is not None:
+        pairs = _pair_renamed(names, targets, rename, model, checkpoint)
+    elif checkpoint.layout == "keras-h5":
+        pairs = pair_by_layers(model, targets, names, checkpoint)
+    elif checkpoint.layout == "keras-weights-h5":
+        pairs = _pair_paths(names, targets, model, checkpoint)
+    else:
+        pairs = _pair_names(names, targets, model, checkpoint)
+    if transform is None:
+        _check_shapes([(slot, name, checkpoint.shape(name)) for slot, name in pairs], checkpoint)
+    values = []
+    for slot, name in pairs:
+        value = checkpoint.read(name)
+        if transform is not None:
+            value = np.asarray(transform(slot.name, value))
+        values.append(_cast(_fold_depthwise(slot, value), slot, name, checkpoint))
+    _check_shapes([(slot, name, value.shape) for (slot, name), value in zip(pairs, values, strict=True)], checkpoint)
+    for (slot, _), value in zip(pairs, values, strict=True):
+        slot.variable.assign(value)
+    for layer in all_layers(model):
+        if hasattr(layer, "finalize_state") and layer.weights:  # Normalization computes with copies
+            layer.finalize_state()
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) or fnmatchcase(name.removesuffix(":0"), pattern) for pattern in patterns)
+
+
+def _pair_renamed(names: list[str], targets: list[Slot], rename: Callable[[str], str | None], model: Any,
+                  checkpoint: Checkpoint) -> list[tuple[Slot, str]]:
+    new_names = {name: new for name in names if (new := rename(name)) is not None}
+    present = {"/".join(slot.parts): slot for slot in targets}
+    places = {slot.name: slot for slot in targets} | (present if len(present) == len(targets) else {})
+    return _pair(list(new_names), [places.get(new) for new in new_names.values()], targets, model, checkpoint)
+
+
+def _pair_names(names: list[str], targets: list[Slot], model: Any, checkpoint: Checkpoint) -> list[tuple[Slot, str]]:
+    places = {slot.name: slot for slot in targets}
+    present = {"/".join(slot.parts): slot for slot in targets}
+    if len(present) == len(targets) and set(present) == set(names):
+        places = present
+    elif set(places) != set(names):
+        counted = canonical([tuple(name.split("/")) for name in names], automatic_stems(model))
+        if len(set(counted)) == len(names) and set(counted) == set(places):
+            return [(places[new], name) for new, name in zip(counted, names, strict=True)]
+    return _pair(names, [places.get(name) for name in names], targets, model, checkpoint)
+
+
+def _pair_paths(names: list[str], targets: list[Slot], model: Any, checkpoint: Checkpoint) -> list[tuple[Slot, str]]:
+    by_variable = {id(slot.variable): slot for slot in targets}
+    places = {path: by_variable.get(id(variable)) for path, variable in saved_paths(model).items()}
+    wanted = []
+    for name in names:
+        path = name.replace("\\", "/")  # Keras on Windows
+        if path not in places:  # TensorFlow 2.12 and 2.13
+            path = path.replace("_layer_checkpoint_dependencies", "layers")
+        wanted.append(places.get(path))
+    labels = {id(slot): path for path, slot in places.items() if slot is not None}
+    return _pair(names, wanted, targets, model, checkpoint, labels)
+
+
+def _pair(names: list[str], places: list[Slot | None], targets: list[Slot], model: Any, checkpoint: Checkpoint,
+          labels: dict[int, str] | None = None) -> list[tuple[Slot, str]]:
+    """The pairs, if they are one to one and complete; else the error that lists what is left over."""
+    pairs: dict[int, tuple[Slot, str]] = {}
+    unused = []
+    for name, slot in zip(names, places, strict=True):
+        if slot is None:
+            unused.append(name)
+        elif id(slot) in pairs:
+            raise MismatchError(
+                f"{checkpoint.path}: the arrays {pairs[id(slot)][1]!r} and {name!r} both belong into {slot.name!r} of "
+                f"{model.name}.")
+        else:
+            pairs[id(slot)] = (slot, name)
+    missing = [slot.name + (f" ({labels[id(slot)]})" if labels and id(slot) in labels else "")
+               for slot in targets if id(slot) not in pairs]
+    if unused or missing:
+        raise left_over(checkpoint, model, unused, missing)
+    return list(pairs.values())
+
+
+def left_over(checkpoint: Checkpoint, model: Any, unused: Sequence[str], missing: Sequence[str]) -> MismatchError:
+    """The error for arrays without a place and variables without an array."""
+    parts = []
+    if unused:
+        parts.append(f"{len(unused)} of its arrays have no place in the model ({few(unused)})")
+    if missing:
+        parts.append(f"{len(missing)} weights of the model are not in the file ({few(missing)})")
+    advice = "take the weights or the model of the same variant"
+    if unused and not missing:
+        advice += ", or pass ignore=[...] with name patterns of the arrays that are not needed"
+    return MismatchError(f"{checkpoint.path} does not fit the model {model.name}: {'; '.join(parts)}. "
+                         f"{advice[0].upper()}{advice[1:]}.")
+
+
+def _check_shapes(items: list[tuple[Slot, str, tuple[int, ...]]], checkpoint: Checkpoint) -> None:
+    wrong = [(slot, name, shape) for slot, name, shape in items
+             if shape != slot.shape and _folded_shape(slot, shape) != slot.shape]
+    if wrong:
+        slot, name, shape = wrong[0]
+        more = f" ({len(wrong) - 1} more arrays differ, too)" if len(wrong) > 1 else ""
+        raise MismatchError(f"{checkpoint.path}: the array {name!r} has shape {shape}, but {slot.name!r} of the model "
+                            f"has shape {slot.shape}{more}. Take the weights or the model of the same variant.")
+
+
+def _folded_shape(slot: Slot, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Depthwise kernels of some old files are (H, W, 1, C), as of a grouped convolution; Keras has (H, W, C, 1)."""
+    depthwise = type(slot.layer).__name__.startswith(("Depthwise", "Separable")) and len(shape) == 4
+    return (*shape[:2], shape[3], 1) if depthwise and shape[2] == 1 and slot.shape[-1] == 1 else shape
+
+
+def _fold_depthwise(slot: Slot, value: np.ndarray) -> np.ndarray:
+    return value.reshape(_folded_shape(slot, value.shape)) if value.shape != slot.shape else value
+
+
+def _cast(value: np.ndarray, slot: Slot, name: str, checkpoint: Checkpoint) -> np.ndarray:
+    dtype = str(slot.variable.dtype)
+    target = np.dtype("float32" if dtype in ("bfloat16", "float8_e4m3fn", "float8_e5m2") else dtype)
+    with np.errstate(all="ignore"):
+        result = value.astype(target, copy=False)
+        if target.kind in "iub" and not np.array_equal(result.astype(value.dtype), value):
+            raise MismatchError(f"{checkpoint.path}: the array {name!r} ({value.dtype}) does not fit into the {dtype} "
+                                f"numbers of {slot.name!r}.")
+    return result

@@ -1,0 +1,130 @@
+"""What every checkpoint can do, and bounded reading of bytes."""
+
+import contextlib
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+
+from warmstart.errors import CheckpointError, CorruptCheckpointError
+
+
+class Checkpoint(ABC):
+    """A file of named arrays, open for reading. A context manager; `close` releases the file.
+
+    The whole table of contents is read and checked when the file is opened, so names, shapes and
+    dtypes cost nothing afterwards and a damaged file fails at once. Only numbers are ever read: no
+    code, no config. NaN and infinity are numbers, and are returned as they are.
+
+    Attributes:
+        path: the file, or for a checkpoint of several files the index or folder that was opened.
+        layout: `"keras-h5"` (legacy: layer name / weight name, also inside a full-model file),
+            `"keras-weights-h5"` (Keras 3 `.weights.h5` and `.keras`: `layers/<class>/vars/<i>`)
+            or `"safetensors"`.
+    """
+
+    path: Path
+    layout: str
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Names of the arrays, each once, in the order of the file."""
+
+    @abstractmethod
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one array; `()` for a scalar. KeyError where there is no such name."""
+
+    @abstractmethod
+    def dtype(self, name: str) -> str:
+        """Dtype in the file, as numpy spells it (`"float32"`), or `"bfloat16"`."""
+
+    @abstractmethod
+    def read(self, name: str) -> np.ndarray:
+        """One array, fresh, in the machine's byte order; bfloat16 is returned as (equal) float32.
+
+        Raises:
+            CorruptCheckpointError: its bytes cannot be read or decompressed.
+        """
+
+    def layers(self) -> dict[str, list[str]]:
+        """Array names by saved layer, in the saved model's order; empty where the layout has no such order."""
+        return {}
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the file; reading afterwards is an error. May be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{self.layout} checkpoint {self.path}, {len(self.names())} arrays>"
+
+
+class ByteSource:
+    """Random access to the bytes of one open file; never reads past its end, safe between threads."""
+
+    def __init__(self, file: BinaryIO, label: str):
+        self.label = label
+        self._file = file
+        self._lock = threading.Lock()
+        self.size = file.seek(0, os.SEEK_END)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a local file; CheckpointError where that fails."""
+        try:
+            return cls(path.open("rb"), str(path))
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be opened: {error.strerror or error}.") from error
+
+    def corrupt(self, why: str) -> CorruptCheckpointError:
+        """The error that says what is wrong with this file."""
+        return CorruptCheckpointError(f"{self.label} is damaged or incomplete ({why}); fetch it again.")
+
+    def at(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes from `offset`."""
+        return self.array(offset, count).tobytes()
+
+    def array(self, offset: int, count: int) -> np.ndarray:
+        """Exactly `count` bytes from `offset`, as a fresh uint8 array."""
+        if offset < 0 or count < 0 or offset + count > self.size:
+            raise self.corrupt(f"{count} bytes at {offset} are beyond its end at {self.size}")
+        out = np.empty(count, np.uint8)
+        done = 0
+        with self._lock:
+            try:
+                self._file.seek(offset)
+                while done < count:
+                    got = self._file.readinto(out.data[done:])  # type: ignore[attr-defined]
+                    if not got:
+                        raise self.corrupt("it became shorter while it was read")
+                    done += got
+            except (OSError, ValueError) as error:
+                raise CheckpointError(f"{self.label} cannot be read: {error}.") from error
+        return out
+
+    def close(self) -> None:
+        """Close the file."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def widen_bfloat16(raw: np.ndarray) -> np.ndarray:
+    """bfloat16 bit patterns (uint16) as float32: the same numbers, for it is float32's upper half."""
+    return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def few(names: Sequence[str], limit: int = 5) -> str:
+    """A list of names for an error message: the first few, then how many more."""
+    shown = ", ".join(names[:limit])
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

@@ -1,0 +1,336 @@
+"""The structure of an HDF5 file: superblock, object headers, groups, attributes.
+
+A reader of our own, for what Keras writes (the "earliest" file format of h5py, and the compact form
+of newer ones). Reading HDF5 with the C library would let a file open other files, load filter
+plugins, and inflate a few bytes to any amount of memory; here every read is inside the file and
+counted, every object is visited at most once, and nothing but numbers and names is understood.
+
+Source: "HDF5 File Format Specification Version 3.0", The HDF Group; section numbers are its.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from warmstart.checkpoints.base import ByteSource
+from warmstart.errors import CheckpointError, UnsafeCheckpointError
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+NOWHERE = 0xFFFFFFFFFFFFFFFF
+MAX_METADATA = 128 << 20  # bytes of structure read from one file; EfficientNetB7 needs 2 MB
+MAX_OBJECTS = 200_000
+MAX_NAME = 4096
+# message types (IV.A.2)
+DATASPACE, LINK_INFO, DATATYPE, LINK, EXTERNAL_FILES, LAYOUT = 0x01, 0x02, 0x03, 0x06, 0x07, 0x08
+FILTERS, ATTRIBUTE, CONTINUATION, SYMBOL_TABLE, ATTRIBUTE_INFO = 0x0B, 0x0C, 0x10, 0x11, 0x15
+
+
+class Message(NamedTuple):
+    """One message of an object header."""
+
+    kind: int
+    shared: bool
+    data: bytes
+
+
+class Structure:
+    """The tree of one HDF5 file; all addresses are offsets in the file."""
+
+    def __init__(self, source: ByteSource):
+        self.source = source
+        self._left = MAX_METADATA
+        self._objects = 0
+        self._headers: dict[int, list[Message]] = {}
+        self._heap_objects: dict[int, dict[int, tuple[int, int]]] = {}
+        self.root = self._superblock()
+
+    # errors and bounded reads
+
+    def corrupt(self, why: str) -> CheckpointError:
+        """A CorruptCheckpointError naming the file."""
+        return self.source.corrupt(why)
+
+    def unsafe(self, why: str) -> UnsafeCheckpointError:
+        """An UnsafeCheckpointError naming the file."""
+        return UnsafeCheckpointError(f"{self.source.label} is refused: {why}.")
+
+    def unsupported(self, what: str) -> CheckpointError:
+        """For valid HDF5 that Keras does not write."""
+        return self.source.corrupt(f"or not written by Keras: {what}")
+
+    def at(self, address: int, count: int) -> bytes:
+        """Bytes of structure; counted, so that no file can keep the reader busy for ever."""
+        self._left -= count + 16
+        if self._left < 0:
+            raise self.unsafe(f"its structure takes more than {MAX_METADATA >> 20} MB to read")
+        return self.source.at(address, count)
+
+    def unpack(self, form: str, data: bytes, offset: int = 0) -> tuple:
+        """struct.unpack_from, little endian, with our error."""
+        try:
+            return struct.unpack_from("<" + form, data, offset)
+        except struct.error as error:
+            raise self.corrupt("a record is cut short") from error
+
+    def _text(self, data: bytes) -> str:
+        data = data.split(b"\0", 1)[0]
+        if len(data) > MAX_NAME:
+            raise self.unsafe(f"a name of {len(data)} characters")
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise self.corrupt("a name is not text") from error
+
+    # superblock (II.A)
+
+    def _superblock(self) -> int:
+        head = self.at(0, min(self.source.size, 104))
+        if head[:8] != MAGIC:
+            raise self.corrupt("no HDF5 signature")
+        version = head[8] if len(head) > 8 else 255
+        if version in (0, 1):
+            sizes = self.unpack("BB", head, 13)
+            base, _, end, driver, _, root = self.unpack("6Q", head, 24 + 4 * version)
+        elif version in (2, 3):
+            sizes = self.unpack("BB", head, 9)
+            base, _, end, root = self.unpack("4Q", head, 12)
+            driver = NOWHERE
+        else:
+            raise self.unsupported(f"superblock version {version}")
+        if sizes != (8, 8) or base != 0 or driver != NOWHERE:
+            raise self.unsupported("unusual addresses in the superblock")
+        if end > self.source.size:
+            raise self.corrupt(f"{self.source.size} bytes of {end}")
+        return root
+
+    # object headers (IV.A.1)
+
+    def messages(self, address: int) -> list[Message]:
+        """All messages of the object at `address`."""
+        if address not in self._headers:
+            self._objects += 1
+            if self._objects > MAX_OBJECTS:
+                raise self.unsafe(f"it holds more than {MAX_OBJECTS} objects")
+            version2 = self.at(address, 4) == b"OHDR"
+            self._headers[address] = list(self._messages_v2(address) if version2 else self._messages_v1(address))
+        return self._headers[address]
+
+    def _messages_v1(self, address: int) -> Iterator[Message]:
+        version, _, _, _, size = self.unpack("BBHII", self.at(address, 12))
+        if version != 1:
+            raise self.corrupt(f"no object header at {address}")
+        blocks, seen = [(address + 16, size)], {address + 16}
+        for start, length in blocks:
+            data, position = self.at(start, length), 0
+            while position + 8 <= length:
+                kind, count, flags = self.unpack("HHB", data, position)
+                body = data[position + 8:position + 8 + count]
+                yield self._message(kind, flags, body, count, blocks, seen)
+                position += 8 + count
+
+    def _messages_v2(self, address: int) -> Iterator[Message]:
+        version, flags = self.unpack("BB", self.at(address + 4, 2))
+        if version != 2:
+            raise self.corrupt(f"no object header at {address}")
+        start = address + 6 + 16 * bool(flags & 0x20) + 4 * bool(flags & 0x10)
+        width = 1 << (flags & 3)
+        length = int.from_bytes(self.at(start, width), "little")
+        head = 4 + 2 * bool(flags & 0x04)
+        blocks, seen = [(start + width, length)], {start + width}
+        for number, (begin, count) in enumerate(blocks):
+            if number:  # a continuation block is signature, messages, checksum
+                if self.at(begin, 4) != b"OCHK":
+                    raise self.corrupt("no continuation block where one should be")
+                begin, count = begin + 4, count - 8
+            data, position = self.at(begin, count), 0
+            while position + head <= count:
+                kind, size, bits = self.unpack("BHB", data, position)
+                body = data[position + head:position + head + size]
+                yield self._message(kind, bits, body, size, blocks, seen)
+                position += head + size
+
+    def _message(self, kind: int, flags: int, body: bytes, size: int, blocks: list[tuple[int, int]],
+                 seen: set[int]) -> Message:
+        if len(body) != size:
+            raise self.corrupt("a header message is cut short")
+        if kind == CONTINUATION:
+            start, length = self.unpack("QQ", body)
+            if start in seen:
+                raise self.corrupt("an object header runs in a circle")
+            seen.add(start)
+            blocks.append((start, length))
+        return Message(kind, bool(flags & 2), body)
+
+    def message(self, address: int, kind: int) -> bytes | None:
+        """The one message of a kind, or None."""
+        for found in self.messages(address):
+            if found.kind == kind:
+                if found.shared:
+                    raise self.unsafe("it uses named (shared) types")
+                return found.data
+        return None
+
+    # groups (III.A, III.B, III.C; IV.A.2.g, m, r)
+
+    def is_group(self, address: int) -> bool:
+        """Whether the object is a group."""
+        kinds = {m.kind for m in self.messages(address)}
+        return LAYOUT not in kinds and bool(kinds & {SYMBOL_TABLE, LINK_INFO, LINK})
+
+    def links(self, address: int) -> dict[str, int]:
+        """Names and addresses of a group's members, in the order of the file. Only hard links are allowed."""
+        found: dict[str, int] = {}
+        for kind, _, data in self.messages(address):
+            if kind == SYMBOL_TABLE:
+                pairs = self._symbols(*self.unpack("QQ", data))
+            elif kind == LINK:
+                pairs = iter([self._link(data)])
+            elif kind == LINK_INFO:
+                flags, = self.unpack("B", data, 1)
+                heap, = self.unpack("Q", data, 2 + 8 * (flags & 1))
+                if heap != NOWHERE:
+                    raise self.unsupported("a group with densely stored links")
+                continue
+            else:
+                continue
+            for name, target in pairs:
+                if not name or name in (".", "..") or "/" in name or name in found:
+                    raise self.corrupt(f"a group has a member called {name[:80]!r}, or has it twice")
+                found[name] = target
+                if len(found) > MAX_OBJECTS:
+                    raise self.unsafe(f"a group of more than {MAX_OBJECTS} members")
+        return found
+
+    def _link(self, data: bytes) -> tuple[str, int]:
+        _, flags = self.unpack("BB", data)
+        position, kind = 2, 0
+        if flags & 8:
+            kind, position = self.unpack("B", data, position)[0], position + 1
+        position += 8 * bool(flags & 4) + bool(flags & 0x10)
+        width = 1 << (flags & 3)
+        length = int.from_bytes(data[position:position + width], "little")
+        position += width
+        name = self._text(data[position:position + length])
+        if kind != 0:
+            what = {1: "a soft link", 64: "an external link"}.get(kind, "a user-defined link")
+            raise self.unsafe(f"{name!r} is {what}, and only plain members are read")
+        return name, self.unpack("Q", data, position + length)[0]
+
+    def _symbols(self, tree: int, heap: int) -> Iterator[tuple[str, int]]:
+        signature, size, _, start = self.unpack("4s4xQQQ", self.at(heap, 32))
+        if signature != b"HEAP":
+            raise self.corrupt("a group has no heap of names")
+        names = self.at(start, size)
+        for _, node in self.tree(tree, 0, 8):
+            signature, _, count = self.unpack("4sHH", self.at(node, 8))
+            if signature != b"SNOD":
+                raise self.corrupt("a group has no table of members")
+            for entry in struct.iter_unpack("<QQI4x16s", self.at(node + 8, 40 * count)):
+                offset, target, cache, _ = entry
+                name = self._text(names[offset:offset + MAX_NAME + 1])
+                if cache == 2:
+                    raise self.unsafe(f"{name!r} is a soft link, and only plain members are read")
+                yield name, target
+
+    def tree(self, address: int, kind: int, key_size: int) -> Iterator[tuple[bytes, int]]:
+        """Leaves of a version 1 B-tree (III.A.1): (key before the child, address of the child)."""
+        if address == NOWHERE:
+            return
+        pending, seen = [(address, -1)], {address}
+        while pending:
+            node, level = pending.pop()
+            signature, node_kind, node_level, used = self.unpack("4sBBH", self.at(node, 8))
+            if signature != b"TREE" or node_kind != kind or level not in (-1, node_level):
+                raise self.corrupt("an index is broken")
+            step = key_size + 8
+            data = self.at(node + 24, used * step)
+            entries = [(data[i:i + key_size], self.unpack("Q", data, i + key_size)[0])
+                       for i in range(0, len(data), step)]
+            if node_level == 0:
+                yield from entries
+                continue
+            for _, child in reversed(entries):
+                if child in seen or len(seen) > MAX_OBJECTS:
+                    raise self.corrupt("an index runs in a circle")
+                seen.add(child)
+                pending.append((child, node_level - 1))
+
+    # attributes (IV.A.2.m)
+
+    def attribute(self, address: int, name: str) -> list[str] | None:
+        """A text attribute as a list of strings (a scalar gives one); None where it is missing."""
+        for kind, shared, data in self.messages(address):
+            if kind == ATTRIBUTE_INFO:
+                flags, = self.unpack("B", data, 1)
+                if self.unpack("Q", data, 2 + 2 * (flags & 1))[0] != NOWHERE:
+                    raise self.unsupported("densely stored attributes")
+            if kind != ATTRIBUTE or shared:
+                continue
+            version, flags, *sizes = self.unpack("BBHHH", data)
+            if version not in (1, 2, 3):
+                raise self.corrupt(f"attribute version {version}")
+            pieces, position = [], 9 if version == 3 else 8
+            for size in sizes:
+                pieces.append(data[position:position + size])
+                position += (size + 7) // 8 * 8 if version == 1 else size
+            if self._text(pieces[0]) == name:
+                if version > 1 and flags & 3:
+                    raise self.unsafe("it uses named (shared) types")
+                return self._strings(pieces[1], pieces[2], data[position:])
+        return None
+
+    def attributes(self, address: int, name: str) -> list[str] | None:
+        """As `attribute`, joined from `name0`, `name1`, ... where Keras had to split a long list."""
+        found = self.attribute(address, name)
+        number = 0
+        while (part := self.attribute(address, f"{name}{number}")) is not None:
+            found = [*(found or []), *part]
+            number += 1
+        return found
+
+    def dataspace(self, data: bytes) -> tuple[int, ...]:
+        """Shape of a dataspace message (IV.A.2.b)."""
+        version, rank, _, kind = self.unpack("BBBB", data)
+        if version not in (1, 2) or rank > 32 or (version == 2 and kind == 2):
+            raise self.corrupt("an array without a shape")
+        return self.unpack(f"{rank}Q", data, 8 if version == 1 else 4)
+
+    def _strings(self, datatype: bytes, space: bytes, data: bytes) -> list[str]:
+        count = 1
+        for side in self.dataspace(space):
+            count *= side
+        if count == 0:  # an empty list has no type of its own
+            return []
+        head, bits, size = self.unpack("BB2xI", datatype)
+        if head & 15 == 3 and size:
+            step = size
+        elif head & 15 == 9 and bits & 15 == 1:
+            step = 16
+        else:
+            raise self.unsafe("a list of names is not text")
+        if count * step > len(data):
+            raise self.corrupt("a list of names is cut short")
+        items = [data[i * step:(i + 1) * step] for i in range(count)]
+        return [self._text(item if step == size and head & 15 == 3 else self._heap_object(item)) for item in items]
+
+    def _heap_object(self, reference: bytes) -> bytes:
+        """Text of variable length, from the global heap (III.E)."""
+        length, heap, index = self.unpack("IQI", reference)
+        if length == 0:
+            return b""
+        if heap not in self._heap_objects:
+            signature, size = self.unpack("4s4xQ", self.at(heap, 16))
+            if signature != b"GCOL":
+                raise self.corrupt("text is not where it should be")
+            found, position = {}, 16
+            while position + 16 <= size:
+                number, count = self.unpack("H6xQ", self.at(heap + position, 16))
+                if number == 0:
+                    break
+                found[number] = (heap + position + 16, count)
+                position += 16 + (count + 7) // 8 * 8
+            self._heap_objects[heap] = found
+        start, count = self._heap_objects[heap].get(index, (0, -1))
+        if length > count:
+            raise self.corrupt("text is not where it should be")
+        return self.at(start, length)

@@ -1,0 +1,75 @@
+"""Which layout a file has, told by its first bytes and never by its name."""
+
+from pathlib import Path
+
+from warmstart.checkpoints.base import ByteSource, Checkpoint
+from warmstart.checkpoints.hdf5 import open_hdf5
+from warmstart.checkpoints.hdf5_format import MAGIC
+from warmstart.checkpoints.keras_zip import open_zip, pickle_error
+from warmstart.checkpoints.safetensors import SafetensorsCheckpoint, ShardedCheckpoint
+from warmstart.errors import CheckpointError, CorruptCheckpointError
+
+INDEX = "model.safetensors.index.json"
+FOLDER_FILES = (INDEX, "model.safetensors", "model.weights.h5")
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Open a file of weights for reading.
+
+    Args:
+        path: a Keras `.h5`, `.weights.h5` or `.keras`, a `.safetensors` or its
+            `model.safetensors.index.json`, whatever they are called; or a folder that holds
+            `model.safetensors.index.json`, `model.safetensors` or `model.weights.h5`.
+
+    Returns:
+        The open checkpoint; close it, or use it in a `with` statement.
+
+    Raises:
+        CorruptCheckpointError: truncated, damaged, or of no known layout.
+        UnsafeCheckpointError: a pickle (`.bin`, `.pth`, `.pt`); a file that links to others, or
+            declares more numbers than it holds.
+        CheckpointError: it does not exist, or cannot be opened.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _open_folder(path)
+    source = ByteSource.open(path)
+    try:
+        start = source.at(0, min(16, source.size))
+        if start.startswith(MAGIC):
+            return open_hdf5(path, source)
+        if start.startswith(b"PK\x03\x04"):
+            return open_zip(path, source)
+        if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+            raise pickle_error(source.label)
+        if start.lstrip()[:1] == b"{" and b"\0" not in start:  # JSON; a header's length has zeros
+            source.close()
+            return ShardedCheckpoint(path)
+        if start[8:9] == b"{":
+            return SafetensorsCheckpoint(path, source)
+        raise CorruptCheckpointError(f"{path} is no file of weights: {_guess(start, source.size)}.")
+    except BaseException:
+        source.close()
+        raise
+
+
+def _open_folder(folder: Path) -> Checkpoint:
+    for name in FOLDER_FILES:
+        if (folder / name).is_file():
+            return open_checkpoint(folder / name)
+    for name in PICKLES:
+        if (folder / name).is_file():
+            raise pickle_error(str(folder / name))
+    raise CheckpointError(f"{folder} holds no weights: none of {', '.join(FOLDER_FILES)} is there.")
+
+
+def _guess(start: bytes, size: int) -> str:
+    """What such a file usually is."""
+    if size == 0:
+        return "it is empty; fetch it again"
+    if start.startswith(b"version https://"):
+        return "it is a Git LFS pointer; fetch the file that it stands for (git lfs pull)"
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "it is a web page, probably the server's error message; fetch it again"
+    return "neither HDF5 (.h5, .weights.h5), nor .keras, nor .safetensors"

@@ -1,0 +1,304 @@
+"""Safetensors: reading one file or a set of shards, and writing.
+
+The header is parsed by a strict scanner of our own: JSON of that exact shape, every byte of data
+belonging to exactly one array. A general JSON parser would first build whatever the file asks for.
+
+Source: the format section of https://github.com/huggingface/safetensors.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from warmstart.checkpoints.atomic import atomic_file
+from warmstart.checkpoints.base import ByteSource, Checkpoint, few, widen_bfloat16
+from warmstart.errors import CorruptCheckpointError, UnsafeCheckpointError, UsageError
+
+MAX_HEADER = 25 << 20
+MAX_ARRAYS = 200_000
+MAX_SHARDS = 2_000
+DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
+          "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8",
+          "BOOL": "bool"}
+CODES = {name: code for code, name in DTYPES.items()}
+_SPACE = re.compile(r"[ \t\r\n]*")
+_ENTRY = re.compile(r"\{[^{}]{0,2000}\}")
+
+
+class TensorInfo(NamedTuple):
+    """One line of the header; `begin` and `end` count from the first byte after it."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def _itemsize(dtype: str) -> int:
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+
+
+def parse_header(header: bytes, data_size: int) -> tuple[dict[str, TensorInfo], dict[str, str]]:
+    """Parse and check a safetensors header.
+
+    Args:
+        header: the JSON text, without the eight bytes of its length.
+        data_size: bytes that follow it in the file.
+
+    Returns:
+        The arrays in the order of the header, and the `__metadata__`.
+
+    Raises:
+        ValueError: anything but a valid header; the message says what.
+    """
+    text = header.decode()
+    tensors: dict[str, TensorInfo] = {}
+    metadata: dict[str, str] = {}
+    has_metadata = False
+
+    def expect(position: int, character: str) -> int:
+        position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
+        if text[position:position + 1] != character:
+            raise ValueError(f"no {character!r} at character {position} of the header")
+        return _SPACE.match(text, position + 1).end()  # type: ignore[union-attr]
+
+    def string(position: int) -> tuple[str, int]:
+        value, end = scanstring(text, expect(position, '"'), True)
+        value.encode()  # half a surrogate pair is no name
+        return value, end
+
+    def comma_or_end(position: int) -> tuple[int, bool]:
+        position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
+        if text[position:position + 1] == ",":
+            return position + 1, True
+        return expect(position, "}"), False
+
+    position = expect(0, "{")
+    more = text[position:position + 1] != "}"
+    if not more:
+        position = expect(position, "}")
+    while more:
+        name, position = string(position)
+        position = expect(position, ":")
+        if name == "__metadata__":
+            if has_metadata:
+                raise ValueError("two __metadata__")
+            has_metadata = True
+            position = expect(position, "{")
+            inner = text[position:position + 1] != "}"
+            if not inner:
+                position = expect(position, "}")
+            while inner:
+                key, position = string(position)
+                metadata[key], position = string(expect(position, ":"))
+                position, inner = comma_or_end(position)
+        else:
+            if name in tensors:
+                raise ValueError(f"two arrays called {name[:200]!r}")
+            if len(tensors) >= MAX_ARRAYS:
+                raise ValueError(f"more than {MAX_ARRAYS} arrays")
+            found = _ENTRY.match(text, position)
+            if not found:
+                raise ValueError(f"array {name[:200]!r} is not described")
+            tensors[name] = _tensor(name, found.group())
+            position = found.end()
+        position, more = comma_or_end(position)
+    if position != len(text):
+        raise ValueError("more text behind the header")
+    last = 0
+    for info in sorted(tensors.values(), key=lambda item: (item.begin, item.end)):
+        if info.begin != last:
+            raise ValueError("the arrays overlap, or leave gaps")
+        last = info.end
+    if last != data_size:
+        raise ValueError(f"the arrays take {last} bytes, but {data_size} are there")
+    return tensors, metadata
+
+
+def _tensor(name: str, text: str) -> TensorInfo:
+    short = repr(name[:200])
+    pairs: list[tuple[str, Any]] = json.loads(text, object_pairs_hook=list)
+    entry = dict(pairs)
+    if len(pairs) != 3 or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise ValueError(f"array {short} needs dtype, shape and data_offsets")
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    if not (_is_counts(shape) and _is_counts(offsets) and len(offsets) == 2 and len(shape) <= 32):
+        raise ValueError(f"array {short} has an impossible shape or place")
+    dtype = DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
+    if dtype is None:
+        raise ValueError(f"array {short} has the unknown dtype {str(entry['dtype'])[:40]}")
+    begin, end = offsets
+    if end - begin != math.prod(shape) * _itemsize(dtype):
+        raise ValueError(f"array {short}: {dtype} of shape {shape} does not take {end - begin} bytes")
+    return TensorInfo(dtype, tuple(shape), begin, end)
+
+
+def _is_counts(value: object) -> bool:
+    return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 63 for item in value)
+
+
+class SafetensorsCheckpoint(Checkpoint):
+    """One open `.safetensors` file. `metadata` holds its `__metadata__` strings."""
+
+    layout = "safetensors"
+
+    def __init__(self, path: Path, source: ByteSource):
+        self.path = path
+        self._source = source
+        try:
+            length = int.from_bytes(source.at(0, 8), "little")
+            if length > MAX_HEADER:
+                raise UnsafeCheckpointError(
+                    f"{source.label} is refused: it declares a header of {length} bytes; {MAX_HEADER} are allowed.")
+            self._start = 8 + length
+            try:
+                self._tensors, self.metadata = parse_header(source.at(8, length), source.size - self._start)
+            except (ValueError, RecursionError) as error:
+                raise source.corrupt(str(error)[:400]) from error
+        except BaseException:
+            source.close()
+            raise
+
+    def names(self) -> list[str]:
+        return list(self._tensors)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._tensors[name].shape
+
+    def dtype(self, name: str) -> str:
+        return self._tensors[name].dtype
+
+    def read(self, name: str) -> np.ndarray:
+        info = self._tensors[name]
+        raw = self._source.array(self._start + info.begin, info.end - info.begin)
+        if info.dtype == "bfloat16":
+            return widen_bfloat16(raw.view("<u2")).reshape(info.shape)
+        if info.dtype == "bool":
+            return (raw != 0).reshape(info.shape)
+        stored = np.dtype(info.dtype).newbyteorder("<")
+        return raw.view(stored).reshape(info.shape).astype(info.dtype, copy=False)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class ShardedCheckpoint(Checkpoint):
+    """Several `.safetensors` files under one `model.safetensors.index.json`."""
+
+    layout = "safetensors"
+
+    def __init__(self, index: Path):
+        self.path = index
+        self._shards: dict[str, SafetensorsCheckpoint] = {}
+        self._where: dict[str, SafetensorsCheckpoint] = {}
+        try:
+            self._open(_read_index(index))
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, weight_map: dict[str, str]) -> None:
+        for file in dict.fromkeys(weight_map.values()):
+            path = self.path.with_name(file)
+            if not path.is_file():
+                raise CorruptCheckpointError(f"{self.path} lists the file {file}, which is missing beside it.")
+            self._shards[file] = SafetensorsCheckpoint(path, ByteSource.open(path))
+        for file, shard in self._shards.items():
+            for name in shard.names():
+                if weight_map.get(name) != file:
+                    raise CorruptCheckpointError(
+                        f"{self.path} does not place the array {name[:200]!r} into {file}, which holds it.")
+                self._where[name] = shard
+        if missing := [name for name in weight_map if name not in self._where]:
+            raise CorruptCheckpointError(f"{self.path} lists arrays that its files lack: {few(missing)}.")
+
+    def names(self) -> list[str]:
+        return list(self._where)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._where[name].shape(name)
+
+    def dtype(self, name: str) -> str:
+        return self._where[name].dtype(name)
+
+    def read(self, name: str) -> np.ndarray:
+        return self._where[name].read(name)
+
+    def close(self) -> None:
+        for shard in self._shards.values():
+            shard.close()
+
+
+def _read_index(index: Path) -> dict[str, str]:
+    source = ByteSource.open(index)
+    try:
+        if source.size > MAX_HEADER:
+            raise UnsafeCheckpointError(f"{index} is refused: an index of {source.size} bytes.")
+        weight_map = json.loads(source.at(0, source.size))["weight_map"]
+        if not isinstance(weight_map, dict) or not weight_map:
+            raise ValueError("no weight_map")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CorruptCheckpointError(f"{index} is no index of safetensors files ({error}).") from error
+    finally:
+        source.close()
+    files = set()
+    for file in weight_map.values():
+        if not isinstance(file, str) or not re.fullmatch(r"[\w][\w.\-]{0,250}", file):
+            raise UnsafeCheckpointError(f"{index} is refused: it points to {str(file)[:200]!r} outside its folder.")
+        files.add(file)
+    if len(files) > MAX_SHARDS:
+        raise UnsafeCheckpointError(f"{index} is refused: it lists {len(files)} files.")
+    return weight_map
+
+
+def save_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
+    """Write arrays to a `.safetensors` file, completely or not at all.
+
+    The same arrays in the same order give the same bytes.
+
+    Args:
+        path: the file; its folder is made, and an old file is replaced at the very end.
+        arrays: names and numbers: any float, int or bool dtype that numpy has up to 64 bit, and
+            ml_dtypes' bfloat16. The header keeps this order.
+        metadata: strings for `__metadata__`.
+
+    Raises:
+        UsageError: a dtype or name that the format lacks.
+        CheckpointError: the disk is full, the folder read-only.
+    """
+    checked: dict[str, np.ndarray] = {}
+    for name, value in arrays.items():
+        array = np.asarray(value)
+        if array.dtype.name not in CODES or name == "__metadata__":
+            raise UsageError(f"safetensors cannot hold the array {name!r} of dtype {array.dtype.name}.")
+        checked[name] = array
+    header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    if any(not isinstance(text, str) for pair in (metadata or {}).items() for text in pair):
+        raise UsageError("safetensors metadata must be strings.")
+    # widest items first, as the reference writer does, so that every array is aligned
+    order = sorted(checked, key=lambda name: -checked[name].itemsize)
+    places, offset = {}, 0
+    for name in order:
+        places[name] = [offset, offset + checked[name].nbytes]
+        offset += checked[name].nbytes
+    for name, array in checked.items():
+        header[name] = {"dtype": CODES[array.dtype.name], "shape": list(array.shape), "data_offsets": places[name]}
+    try:
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"safetensors cannot hold a name: {error}.") from error
+    text += b" " * (-len(text) % 8)
+    with atomic_file(path) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            array = checked[name]
+            if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not np.little_endian):
+                array = array.astype(array.dtype.newbyteorder("<"))
+            # as bytes, for ml_dtypes have no buffer
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

@@ -1,0 +1,179 @@
+"""`warmstart list` and `warmstart info`: which models there are, and all that is known of one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from warmstart.catalog import Entry, ImagePreprocessing, WeightFile
+
+COLUMNS = ("name", "task", "input", "parameters", "GFLOPs", "top-1", "weights", "licence")
+RIGHT = {"input", "parameters", "GFLOPs", "top-1", "weights"}
+SCALINGS = {
+    "tf": "RGB, scaled to -1..1",
+    "caffe": "BGR, 0..255 minus the ImageNet mean",
+    "torch": "RGB, scaled to 0..1, ImageNet mean subtracted, divided by the standard deviation",
+    "raw": "RGB, 0..255 (the network scales by itself)",
+}
+
+
+def list_models(
+    pattern: Annotated[str, typer.Argument(help="A name, or a pattern such as 'mobilenet*'.")] = "*",
+    task: Annotated[str | None, typer.Option(help="Only this task, such as image-classification.")] = None,
+    family: Annotated[str | None, typer.Option(help="Only this family, such as mobilenet_v2.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON array of entries.")] = False,
+) -> None:
+    """List the models of the catalogue."""
+    from warmstart.catalog import search
+
+    entries = search(pattern, task=task, family=family)
+    if as_json:
+        print(json.dumps([entry.to_dict() for entry in entries], indent=2))
+        return
+    if not entries:
+        wanted = [f"{pattern!r}", *(f"{key} {value!r}" for key, value in (("task", task), ("family", family)) if value)]
+        print(f"No model matches {', '.join(wanted)}; `warmstart list` shows all.", file=sys.stderr)
+        raise typer.Exit(1)
+    rows = [_row(entry) for entry in entries]
+    if sys.stdout.isatty():
+        _print_table(rows)
+    else:
+        _print_columns(rows)
+
+
+def info(
+    name: Annotated[str, typer.Argument(help="A name or alias from `warmstart list`.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The entry as one JSON object.")] = False,
+) -> None:
+    """Show all that the catalogue says of one model."""
+    from warmstart.catalog import get
+
+    entry = get(name)
+    if as_json:
+        print(json.dumps(entry.to_dict(), indent=2))
+        return
+    facts = list(_facts(entry))
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="bold", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for label, value in facts:
+            grid.add_row(label, Text(value))
+        Console().print(grid)
+    else:
+        width = max(len(label) for label, _ in facts)
+        for label, value in facts:
+            print(f"{label:{width}}  {value}")
+
+
+def preprocessing_in_words(rules: ImagePreprocessing) -> str:
+    """One line: what happens to a photo before the network gets it."""
+    height, width = rules.size
+    size = f"{width}x{height}"
+    if rules.resize == "crop":
+        shorter = round(min(rules.size) / rules.crop_ratio)
+        resize = f"shorter side to {shorter} pixels ({rules.interpolation}), centre crop {size}"
+    elif rules.resize == "pad":
+        resize = f"fitted into {size} ({rules.interpolation}), the rest filled"
+    else:
+        resize = f"resized to {size} ({rules.interpolation}), not keeping the aspect ratio"
+    scaling = SCALINGS.get(rules.scaling)
+    if scaling is None:
+        scaling = f"RGB, scaled to 0..1, minus {_numbers(rules.mean)}, divided by {_numbers(rules.std)}"
+    return f"{resize}; {scaling}"
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    top1 = next((metric.value for metric in entry.metrics if metric.name == "top1"), None)
+    return (
+        entry.name,
+        entry.task,
+        f"{entry.preprocessing.size[1]}x{entry.preprocessing.size[0]}" if entry.preprocessing else "",
+        f"{entry.parameters / 1e6:.1f} M",
+        "" if entry.gflops is None else f"{entry.gflops:.3g}",
+        "" if top1 is None else f"{top1:.1%}",
+        _megabytes(entry),
+        entry.licence,
+    )
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in COLUMNS:
+        table.add_column(column, justify="right" if column in RIGHT else "left", no_wrap=column == "name")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console = Console()
+    console.print(table)
+    console.print(f"{len(rows)} model{'s' if len(rows) > 1 else ''}", style="dim")
+
+
+def _print_columns(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, cells)) for cells in zip(COLUMNS, *rows, strict=True)]
+    for row in (COLUMNS, *rows):
+        cells = [
+            cell.rjust(width) if column in RIGHT else cell.ljust(width)
+            for column, cell, width in zip(COLUMNS, row, widths, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _facts(entry: Entry) -> Iterator[tuple[str, str]]:
+    from warmstart.catalog import labels
+
+    yield "name", f"{entry.name} ({entry.title})"
+    if entry.aliases:
+        yield "also called", ", ".join(entry.aliases)
+    yield "task", entry.task
+    yield "family", entry.family
+    arguments = ", ".join(f"{key}={value!r}" for key, value in entry.to_dict()["config"].items())
+    yield "architecture", f"{entry.architecture}({arguments})"
+    yield "parameters", f"{entry.parameters:,}"
+    if entry.gflops is not None:
+        yield "compute", f"{entry.gflops:g} GFLOPs (billions of multiply-adds) per input"
+    if entry.preprocessing is not None:
+        yield "input", f"{entry.preprocessing.size[1]}x{entry.preprocessing.size[0]} pixels"
+        yield "", f"without top: any size from {entry.min_size}x{entry.min_size}"
+        yield "preprocessing", preprocessing_in_words(entry.preprocessing)
+    if entry.labels:
+        yield "labels", f"{entry.labels} ({len(labels(entry.labels)):,} classes)"
+    for metric in entry.metrics:
+        yield metric.name, f"{metric.value:.1%} on {metric.dataset} (published: {metric.source})"
+    for key, file in entry.weights.items():
+        yield f"weights, {_KEYS.get(key, key)}", _weights_in_words(file)
+    yield "licence", f"{entry.licence} (of the weights)"
+    yield "paper", entry.paper
+
+
+_KEYS = {"top": "with top", "notop": "without top"}
+
+
+def _weights_in_words(file: WeightFile) -> str:
+    from warmstart.hub import is_cached
+
+    digest = next((f"{kind} {value}" for kind in ("sha256", "md5") if (value := getattr(file, kind))), None)
+    where = "cached" if is_cached(file.source) else "not downloaded"
+    return f"{file.source} ({digest or 'no hash is published: pinned on first use'}; {where})"
+
+
+def _megabytes(entry: Entry) -> str:
+    """Four bytes a parameter: what the published float32 files hold, give or take their names."""
+    return f"{max(entry.parameters * 4 / 1e6, 0.1):,.0f} MB" if entry.parameters >= 250_000 else "< 1 MB"
+
+
+def _numbers(values: tuple[float, ...] | None) -> str:
+    return ", ".join(f"{value:g}" for value in values or ())

@@ -1,0 +1,33 @@
+"""`warmstart evaluate`: how good a model is on labelled data."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    data: Annotated[str, typer.Argument(help="A folder of class folders, named by a class's id, name or index.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="A name from `warmstart list`, or a bundle's folder.")],
+    weights: Annotated[str, typer.Option(help="A checkpoint to use instead of the published weights.")] = "pretrained",
+    engine: Annotated[str, typer.Option(help="auto, litert, openvino or keras.")] = "auto",
+    precision: Annotated[str, typer.Option(help="float32, bfloat16 or int8.")] = "float32",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Measure a model's accuracy on your own labelled photos."""
+    from warmstart.cli.opening import compiling, open_model
+
+    opened, _ = open_model(model, weights=weights, engine=engine, precision=precision)
+    with compiling(opened):
+        opened.engine  # noqa: B018 (compile now, with its progress shown)
+    metrics = opened.evaluate(data)
+    if as_json:
+        print(json.dumps({"model": opened.name, **metrics}))
+    else:
+        print(f"{opened.name}: top-1 {metrics['top1']:.1%}, top-5 {metrics['top5']:.1%} on {metrics['count']:,} photos")
+        if metrics["failed"]:
+            print(f"{metrics['failed']:,} photos could not be read.")
+    if metrics["failed"]:
+        raise typer.Exit(1)

@@ -1,0 +1,175 @@
+"""`warmstart pull` and `warmstart cache ls | rm | verify`."""
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from warmstart.cli.progress import Callback, progress_bar
+from warmstart.errors import UnknownModelError, UsageError, WarmstartError
+
+# Of a repository: numbers, JSON and text. Never pickles, and no other framework's copy of the same weights.
+REPOSITORY_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.md", "*.jinja", "LICENSE*")
+
+cache_app = typer.Typer(help="The fetched files: list, remove, verify.", no_args_is_help=True)
+
+
+def pull(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models of the catalogue, or sources.")],
+    no_top: Annotated[bool, typer.Option("--no-top", help="The weights without the classification layers.")] = False,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of hf:// sources.")] = None,
+    files: Annotated[
+        list[str] | None, typer.Option("--files", metavar="PATTERN", help="Which files of an hf:// repository.")
+    ] = None,
+) -> None:
+    """Fetch the weights of models before they are needed; prints where each lies."""
+    failed = 0
+    with progress_bar() as progress:
+        for name in names:
+            try:
+                for path in _pull(name, "notop" if no_top else "top", revision, files or REPOSITORY_FILES, progress):
+                    typer.echo(f"{name}\t{path}")
+            except WarmstartError as error:
+                failed += 1
+                _complain(name, error)
+    if failed:
+        if len(names) > 1:
+            typer.echo(f"{failed} of {len(names)} could not be fetched", err=True)
+        raise typer.Exit(1)
+
+
+def _pull(name: str, key: str, revision: str | None, patterns: Any, progress: Callback) -> Iterator[str]:
+    """Fetch what one name means; gives the paths."""
+    from warmstart import catalog, hub
+    from warmstart.hub import sources
+
+    if not sources.has_scheme(name):
+        try:
+            entry = catalog.get(name)
+        except UnknownModelError:
+            if "/" not in name and "\\" not in name:
+                raise
+        else:
+            yield from _pull_entry(entry, key, progress)
+            return
+    source = sources.parse(name, revision=revision if name.lower().startswith("hf:") else None)
+    if isinstance(source, sources.Hub) and not source.path:
+        yield str(hub.fetch_repo(str(source), patterns, progress=progress))
+    elif isinstance(source, sources.Web | sources.Hub):
+        yield str(hub.fetch(str(source), progress=progress))
+    else:
+        yield str(sources.locate(source))
+
+
+def _pull_entry(entry: Any, key: str, progress: Callback) -> Iterator[str]:
+    from warmstart import hub
+
+    if not entry.weights:
+        yield "(nothing to fetch)"
+        return
+    if key not in entry.weights:
+        raise UsageError(f"{entry.name} has no {key!r} weights; it has: {', '.join(entry.weights)}")
+    file = entry.weights[key]
+    yield str(hub.fetch(file.source, sha256=file.sha256, md5=file.md5, progress=progress))
+
+
+@cache_app.command("ls")
+def ls(
+    pattern: Annotated[str, typer.Argument(help="A source, a file name, a model, or a shell pattern of those.")] = "*",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the fetched files."""
+    from warmstart import hub
+
+    found = _unique(file for source in _sources(pattern) for file in hub.cache.ls(source))
+    if as_json:
+        _print_json([file.to_dict() for file in found])
+        return
+    for file in found:
+        typer.echo(f"{_size(file.size):>9}  {file.fetched_at[:10]}  {file.source}")
+    typer.echo(f"{_size(sum(file.size for file in found)):>9}  in {len(found)} files in {hub.home()}")
+
+
+@cache_app.command("rm")
+def rm(
+    pattern: Annotated[str, typer.Argument(help="A source, a file name, a model, or a shell pattern of those.")],
+    pins: Annotated[
+        bool, typer.Option("--pins", help="Also forget pinned hashes: accept that a file has changed at its source.")
+    ] = False,
+) -> None:
+    """Remove fetched files, and unfinished downloads of them."""
+    from warmstart import hub
+
+    try:
+        removed = _unique(file for source in _sources(pattern) for file in hub.cache.rm(source, pins=pins))
+    except WarmstartError as error:
+        _complain("", error)
+        raise typer.Exit(1) from None
+    for file in removed:
+        typer.echo(f"removed {file.source}")
+    typer.echo(f"{len(removed)} files, {_size(sum(file.size for file in removed))}")
+    if not removed and not pins and pattern != "*":
+        typer.echo(f"error: nothing in the cache matches {pattern!r}; see `warmstart cache ls`", err=True)
+        raise typer.Exit(1)
+
+
+@cache_app.command("verify")
+def verify(
+    pattern: Annotated[str, typer.Argument(help="A source, a file name, a model, or a shell pattern of those.")] = "*",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Read the fetched files again and compare their hashes; the exit code is 1 if one is damaged."""
+    from warmstart import hub
+
+    with progress_bar() as progress:
+        checked = [result for source in _sources(pattern) for result in hub.cache.verify(source, progress=progress)]
+    bad = [(file, problem) for file, problem in checked if problem]
+    if as_json:
+        _print_json([{**file.to_dict(), "ok": problem is None, "problem": problem} for file, problem in checked])
+    else:
+        for file, problem in bad:
+            typer.echo(f"{file.source}: {problem}")
+        typer.echo(f"{len(checked) - len(bad)} of {len(checked)} files are intact")
+    if bad:
+        typer.echo("error: damaged files are fetched again when they are needed, or by `warmstart pull`", err=True)
+        raise typer.Exit(1)
+
+
+def _sources(pattern: str) -> list[str]:
+    """The patterns for `hub.cache`: the sources of a model, where the pattern is one's name."""
+    from warmstart import catalog
+    from warmstart.hub import sources
+
+    if not sources.has_scheme(pattern) and not any(mark in pattern for mark in "*?[/"):
+        try:
+            return [file.source for file in catalog.get(pattern).weights.values()] or [pattern]
+        except UnknownModelError:
+            pass
+    return [pattern]
+
+
+def _unique(found: Iterator[Any]) -> list[Any]:
+    return list(dict.fromkeys(found))
+
+
+def _complain(name: str, error: WarmstartError) -> None:
+    message = str(error)
+    typer.echo(f"error: {name + ': ' if name and name not in message else ''}{message}", err=True)
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    json.dump(value, sys.stdout, indent=1)
+    sys.stdout.write("\n")
+
+
+def _size(count: int) -> str:
+    """1234567 -> "1.2 MB"."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,53 @@
+"""Open the model that a command names, with progress on a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from warmstart.tasks.base import Model
+
+
+def say(text: str) -> None:
+    """One line to standard error."""
+    print(text, file=sys.stderr)
+
+
+def open_model(name: str | None, **options: Any) -> tuple[Model, str]:
+    """The model of this name, or the default one; and what to tell the user about the choice."""
+    from warmstart.cli.progress import progress_bar
+    from warmstart.tasks.load import default_model, load
+
+    with progress_bar() as progress:
+        if name is None:
+            return default_model(progress=progress, **options)
+        return load(name, progress=progress, **options), ""
+
+
+@contextlib.contextmanager
+def compiling(model: Model) -> Iterator[None]:
+    """Show what compiling is doing, if the model has to be compiled inside this context."""
+    with contextlib.ExitStack() as stack:
+        status: list[Any] = []
+
+        def show(stage: str) -> None:
+            text = f"Compiling {model.name} (once; 10 to 60 seconds): {stage}"
+            if not sys.stderr.isatty():
+                if not status:
+                    say(f"Compiling {model.name}, once; this takes 10 to 60 seconds.")
+                    status.append(None)
+            elif not status:
+                from rich.console import Console
+
+                status.append(stack.enter_context(Console(stderr=True).status(text)))
+            else:
+                status[0].update(text)
+
+        before, model.on_stage = model.on_stage, show
+        try:
+            yield
+        finally:
+            model.on_stage = before

@@ -1,0 +1,115 @@
+"""What a program is, and what an engine promises to do with it.
+
+A program is a set of named functions from named arrays to named arrays, with fixed dtypes. A
+dimension that is an `int` is fixed; one that is a `str` names a dynamic dimension (`"batch"`).
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from warmstart.errors import EngineError
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output: its name, numpy dtype name, shape, and the range that probes draw from.
+
+    `tensor` is the name inside the compiled file, for engines that do not read signatures.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+    low: float = 0.0
+    high: float = 1.0
+    tensor: str = ""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TensorSpec:
+        return cls(**{**data, "shape": tuple(data["shape"])})
+
+    def probe(self, random: np.random.Generator, sizes: Mapping[str, int]) -> np.ndarray:
+        """An array of this spec, the same on every machine for the same generator state.
+
+        Pictures (rank 4) are made of blocks with a little noise on top: closer to photos than
+        white noise, which the first pooling layers average away.
+        """
+        shape = tuple(sizes[d] if isinstance(d, str) else d for d in self.shape)
+        if np.issubdtype(np.dtype(self.dtype), np.integer):
+            return random.integers(int(self.low), int(self.high), shape, self.dtype, endpoint=True)
+        values = random.random(shape)
+        if len(shape) == 4:
+            side = max(shape[1] // 8, 1)
+            rows, columns = np.arange(shape[1]) // side, np.arange(shape[2]) // side
+            blocks = random.random((shape[0], rows[-1] + 1, columns[-1] + 1, shape[3]))
+            values = 0.8 * blocks[:, rows][:, :, columns] + 0.2 * values
+        return (self.low + (self.high - self.low) * values).astype(self.dtype)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The inputs and outputs of one function of a program."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Signature:
+        return cls(tuple(map(TensorSpec.from_dict, data["inputs"])), tuple(map(TensorSpec.from_dict, data["outputs"])))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def probe(self, seed: int = 0, size: int = 2) -> dict[str, np.ndarray]:
+        """Deterministic inputs; every dynamic dimension gets `size` entries."""
+        random = np.random.default_rng(seed)
+        names = {d for spec in self.inputs for d in spec.shape if isinstance(d, str)}
+        return {spec.name: spec.probe(random, dict.fromkeys(names, size)) for spec in self.inputs}
+
+    def check(self, function: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Raise `EngineError` unless names, dtypes and fixed dimensions are the declared ones."""
+        expected = {spec.name: spec for spec in self.inputs}
+        if arrays.keys() != expected.keys():
+            raise EngineError(f"{function} takes {', '.join(expected)}; it was given {', '.join(arrays) or 'nothing'}.")
+        for name, array in arrays.items():
+            spec = expected[name]
+            fits = array.ndim == len(spec.shape) and all(
+                isinstance(want, str) or want == got for want, got in zip(spec.shape, array.shape, strict=False)
+            )
+            if not fits or array.dtype != spec.dtype:
+                raise EngineError(
+                    f"{function} takes {name} as {spec.dtype} {spec.shape}; it was given {array.dtype} {array.shape}."
+                )
+
+
+class Engine(ABC):
+    """Runs one program. Safe to call from several threads; calls run one after another."""
+
+    name: str
+    signatures: Mapping[str, Signature]
+
+    def __init__(self, signatures: Mapping[str, Signature]):
+        self.signatures = signatures
+        self._lock = threading.Lock()
+
+    def run(self, function: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
+        """Run one function of the program; returns its outputs by name, as arrays of the caller's own.
+
+        Raises:
+            EngineError: there is no such function, or an array is not as its spec says.
+        """
+        if function not in self.signatures:
+            raise EngineError(f"The program has no function {function!r}; it has {', '.join(self.signatures)}.")
+        self.signatures[function].check(function, arrays)
+        with self._lock:
+            return self._run(function, arrays)
+
+    @abstractmethod
+    def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...

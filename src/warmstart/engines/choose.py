@@ -1,0 +1,164 @@
+"""Open an engine on an artifact: the one asked for, or the fastest that gives the right numbers.
+
+`auto` measures each installed engine once per artifact and machine, on one probe input, drops those
+whose numbers stray from the reference, and remembers the rest in `$WARMSTART_HOME/engines.json`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warmstart.engines.base import Engine
+from warmstart.engines.litert import LiteRTEngine, usable_cpus
+from warmstart.engines.parity import TOLERANCE, compare
+from warmstart.engines.store import Artifact
+from warmstart.errors import EngineError, EngineUnavailableError, UsageError
+from warmstart.hub import home
+
+ENGINES = ("auto", "litert", "openvino", "keras")
+PRECISIONS = ("float32", "bfloat16", "int8")
+SMALL_MS = 2.0  # below this, another engine saves less per call than loading it costs
+CLEARLY_FASTER = 0.97
+
+
+def open_engine(artifact: Artifact, engine: str = "auto", precision: str = "float32") -> Engine:
+    """An engine that runs `artifact`.
+
+    Args:
+        artifact: the compiled program.
+        engine: `"auto"`, `"litert"` or `"openvino"`.
+        precision: `"float32"`, `"int8"` (the artifact was compiled so) or `"bfloat16"` (OpenVINO only).
+
+    Raises:
+        EngineUnavailableError: the engine is not installed or cannot run here.
+        UsageError: there is no such engine, or it does not know the precision.
+    """
+    if engine == "litert":
+        if precision == "bfloat16":
+            raise UsageError("LiteRT does not compute in bfloat16; use engine='openvino' or precision='float32'.")
+        return LiteRTEngine(artifact.path, artifact.signatures)
+    if engine == "openvino" or (engine == "auto" and precision == "bfloat16"):
+        return _openvino(artifact, precision)
+    if engine != "auto":
+        raise UsageError(f"There is no engine {engine!r}; there are {', '.join(ENGINES)}.")
+    return _open_fastest(artifact, precision)
+
+
+def measure(engine: Engine, seconds: float = 0.6) -> float:
+    """Median milliseconds of one call on one probe input, over at least five calls."""
+    calls = [(name, signature.probe(size=1)) for name, signature in engine.signatures.items()]
+
+    def once() -> float:
+        start = time.perf_counter()
+        for name, arrays in calls:
+            engine.run(name, **arrays)
+        return (time.perf_counter() - start) * 1e3
+
+    once(), once()
+    end, times = time.perf_counter() + seconds, []
+    while len(times) < 5 or (time.perf_counter() < end and len(times) < 200):
+        times.append(once())
+    return float(np.median(times))
+
+
+def _open_fastest(artifact: Artifact, precision: str) -> Engine:
+    litert = LiteRTEngine(artifact.path, artifact.signatures)
+    if not _candidates(artifact):
+        return litert
+    remembered, place = _remembered(), _place(artifact)
+    if (known := remembered.get(place)) is None:
+        known = {"litert": measure(litert)}
+        if known["litert"] >= SMALL_MS:
+            with contextlib.suppress(EngineError):
+                other = _openvino(artifact, precision)
+                if precision != "float32" or max(compare(other, artifact.expected()).values()) <= TOLERANCE:
+                    known["openvino"] = measure(other)
+        _remember(place, known)
+    if known.get("openvino", float("inf")) < CLEARLY_FASTER * known["litert"]:
+        with contextlib.suppress(EngineError):
+            return _openvino(artifact, precision)
+    return litert
+
+
+def _candidates(artifact: Artifact) -> bool:
+    from warmstart.engines import openvino
+
+    return openvino.installed() and len(artifact.signatures) == 1
+
+
+def _openvino(artifact: Artifact, precision: str) -> Engine:
+    from warmstart.engines import openvino
+
+    if not openvino.installed():
+        raise EngineUnavailableError(
+            "OpenVINO is not installed: pip install 'warmstart[openvino]', or leave engine='auto' and float32."
+        )
+    runs = _remembered().get("openvino runs", {}).get(_machine())
+    if runs is None:
+        runs = float(openvino.probe_cpu())
+        _remember("openvino runs", {_machine(): runs})
+    if not runs:
+        raise EngineUnavailableError("OpenVINO does not run on this CPU; use engine='litert'.")
+    return openvino.OpenVINOEngine(
+        artifact.path, artifact.signatures, precision=precision, cache=home() / "openvino"
+    )
+
+
+def _place(artifact: Artifact) -> str:
+    return f"{artifact.sha256[:20]} {_machine()}"
+
+
+def _machine() -> str:
+    """Names this CPU, the number of threads, and the engines' versions."""
+    told = [platform.machine(), _cpu_model(), str(usable_cpus()), *map(_version, ("ai-edge-litert", "openvino"))]
+    return hashlib.sha256("|".join(told).encode()).hexdigest()[:20]
+
+
+def _cpu_model() -> str:
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.startswith(("model name", "flags", "Features")):
+                return line.strip()
+    return platform.processor()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def _memory() -> Path:
+    return home() / "engines.json"
+
+
+def _remembered() -> dict[str, dict[str, float]]:
+    try:
+        known = json.loads(_memory().read_text("utf-8"))
+        return {str(k): {str(e): float(ms) for e, ms in v.items()} for k, v in known.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}  # a lost or damaged memory costs one more measurement
+
+
+def _remember(place: str, known: Mapping[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # a cache that cannot be written only means measuring again
+        from filelock import FileLock
+
+        path = _memory()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            temporary = path.with_suffix(f".{os.getpid()}")
+            temporary.write_text(json.dumps({**_remembered(), place: dict(known)}, indent=1), "utf-8")
+            os.replace(temporary, path)

@@ -1,0 +1,108 @@
+"""Compile a program to a `.tflite` file and prove that it gives the reference engine's numbers.
+
+Precisions: `float32`; `int8` (weights of 8 bits, activations quantised on the fly: TensorFlow
+Lite's dynamic-range quantisation); `float16` (weights of 16 bits, arithmetic in float32), which
+only the models shipped inside the package use; `bfloat16` runs the float32 file on an engine that
+computes in bfloat16.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warmstart.engines.base import Signature
+from warmstart.engines.keras import KerasEngine, Program
+from warmstart.engines.litert import LiteRTEngine
+from warmstart.engines.parity import TOLERANCE, compare
+from warmstart.errors import CompileError
+
+Report = Callable[[str], None]
+
+
+def convert(program: Program, path: Path, precision: str, report: Report) -> dict[str, Signature]:
+    """Write the program to `path` as a `.tflite` with builtin operators only; returns its signatures.
+
+    Raises:
+        CompileError: the converter failed, or its file does not hold the weights.
+    """
+    import tensorflow as tf
+
+    reference = KerasEngine(program)
+    module = tf.Module()
+    # Tracking the plain tf.Variables matters: from a tracked Keras model the converter drops them.
+    module.variables_used = [variable.value for variable in program.model.variables]
+    module.functions = program.traced()
+    signatures = {name: f.get_concrete_function() for name, f in module.functions.items()}
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        report("tracing")
+        tf.saved_model.save(module, folder, signatures=signatures)
+        report("converting")
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if precision in ("int8", "float16"):
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        try:
+            content = converter.convert()
+        except Exception as error:  # the converter raises whatever its passes raise
+            raise CompileError(f"TensorFlow's converter failed: {error}") from error
+    bytes_per_weight = {"int8": 1, "float16": 2}.get(precision, 4)
+    least = 0.8 * bytes_per_weight * sum(int(np.prod(v.shape)) for v in program.model.trainable_variables)
+    if len(content) < least:
+        raise CompileError(f"The converted file has {len(content):,} bytes, too few to hold the weights ({least:,.0f}).")
+    path.write_bytes(content)
+    return {name: _with_tensor_names(path, name, signature) for name, signature in reference.signatures.items()}
+
+
+def _with_tensor_names(path: Path, function: str, signature: Signature) -> Signature:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path))
+    places = interpreter._get_full_signature_list()[function]
+    names = {d["index"]: d["name"] for d in interpreter.get_tensor_details()}
+    names |= {d["index"]: d["name"] for d in interpreter.get_input_details() + interpreter.get_output_details()}
+
+    def named(specs: tuple, kind: str) -> tuple:
+        return tuple(replace(spec, tensor=names[places[kind][spec.name]]) for spec in specs)
+
+    return Signature(named(signature.inputs, "inputs"), named(signature.outputs, "outputs"))
+
+
+def reference_outputs(program: Program) -> dict[str, dict[str, np.ndarray]]:
+    """What the reference engine gives for the probe inputs of every function."""
+    engine = KerasEngine(program)
+    return {name: engine.run(name, **signature.probe()) for name, signature in engine.signatures.items()}
+
+
+def compile_program(program: Program, folder: Path, precision: str, report: Report) -> dict[str, Any]:
+    """Fill `folder` with `program.tflite` and `probe.npz`; returns what the artifact's record says of them.
+
+    Raises:
+        CompileError: the conversion failed, or the result strays from the reference.
+    """
+    import keras
+    import tensorflow as tf
+
+    path = folder / "program.tflite"
+    signatures = convert(program, path, precision, report)
+    report("verifying")
+    expected = reference_outputs(program)
+    differences = compare(LiteRTEngine(path, signatures), expected)
+    exact = precision in ("float32", "float16")
+    if (worst := max(differences.values())) > TOLERANCE and exact:
+        raise CompileError(f"The compiled program strays from Keras by {worst:.2g} (allowed: {TOLERANCE:g}).")
+    np.savez(folder / "probe.npz", **{f"{f}/{name}": v for f, values in expected.items() for name, v in values.items()})
+    return {
+        "signatures": {name: signature.to_dict() for name, signature in signatures.items()},
+        "differences": differences,
+        "made_with": {"tensorflow": tf.__version__, "keras": keras.__version__},
+    }

@@ -1,0 +1,167 @@
+"""The artifact store: compiled programs on disk, keyed by content, never trusted unread.
+
+    $WARMSTART_HOME/artifacts/<key>-tf<version>/
+        program.tflite   what the engines run
+        probe.npz        the reference engine's outputs for the probe inputs
+        artifact.json    the record: signatures, sha256, precision, versions, differences
+
+The key is the sha256 of everything that decides the numbers: weights, entry, precision and the format
+of programs; the folder's name adds the converter's version. A folder is written under a temporary
+name and renamed when it is whole. One whose hashes do not fit its record is removed and made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warmstart.engines.base import Signature
+from warmstart.errors import CacheError, EngineError
+from warmstart.hub import home
+
+FORMAT = 1  # raise it when programs change in meaning: artifacts made before are then made again
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A compiled program on disk whose files were checked against their record."""
+
+    folder: Path
+    record: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path) -> Artifact:
+        """Read a folder and check its files.
+
+        Raises:
+            EngineError: it is incomplete, damaged, or of another format.
+        """
+        try:
+            record = json.loads((folder / "artifact.json").read_text("utf-8"))
+            hashes = {name: sha256_file(folder / name) for name in ("program.tflite", "probe.npz")}
+            same = record["format"] == FORMAT and record["sha256"] == hashes
+            {Signature.from_dict(signature) for signature in record["signatures"].values()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise EngineError(f"The artifact {folder} is damaged: {error}") from error
+        if not same:
+            raise EngineError(f"The artifact {folder} is damaged: its files are not the recorded ones.")
+        return cls(folder, record)
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "program.tflite"
+
+    @property
+    def precision(self) -> str:
+        return self.record["precision"]
+
+    @property
+    def sha256(self) -> str:
+        return self.record["sha256"]["program.tflite"]
+
+    @property
+    def signatures(self) -> dict[str, Signature]:
+        return {name: Signature.from_dict(data) for name, data in self.record["signatures"].items()}
+
+    def expected(self) -> dict[str, dict[str, np.ndarray]]:
+        """The reference outputs: function -> output -> array."""
+        outputs: dict[str, dict[str, np.ndarray]] = {}
+        with np.load(self.folder / "probe.npz", allow_pickle=False) as arrays:
+            for key in arrays.files:
+                function, name = key.split("/", 1)
+                outputs.setdefault(function, {})[name] = arrays[key]
+        return outputs
+
+
+def sha256_file(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_key(weights: str, config: Mapping[str, Any], precision: str) -> str:
+    """The key of a program: `weights` is their sha256 (or a name for random ones), `config` is JSON-able."""
+    told = json.dumps({"format": FORMAT, "weights": weights, "config": config, "precision": precision}, sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:40]
+
+
+def root() -> Path:
+    return home() / "artifacts"
+
+
+def find(key: str) -> Artifact | None:
+    """The artifact of this key: the installed converter's, or any converter's where none is installed."""
+    folders = [_folder(key)] if _converter() else sorted(root().glob(f"{key}-tf*"), reverse=True)
+    for folder in folders:
+        if folder.is_dir():
+            try:
+                return Artifact.load(folder)
+            except EngineError:
+                continue
+    return None
+
+
+def make(key: str, precision: str, fill: Callable[[Path], Mapping[str, Any]]) -> Artifact:
+    """The artifact of this key, made by `fill` unless it is there; one process makes it, others wait.
+
+    Args:
+        key: from `content_key`.
+        precision: for the record.
+        fill: writes `program.tflite` and `probe.npz` into the folder it is given and returns the rest
+            of the record.
+
+    Raises:
+        CacheError: the store cannot be written.
+    """
+    from filelock import FileLock
+
+    folder = _folder(key)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(folder.name + ".lock")):
+            if (found := find(key)) is not None:
+                return found
+            temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+            try:
+                write_record(temporary, precision, fill(temporary))
+                shutil.rmtree(folder, ignore_errors=True)  # whatever `find` refused
+                os.replace(temporary, folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+            return Artifact.load(folder)
+    except OSError as error:
+        raise CacheError(
+            f"The artifact store {folder.parent} cannot be written ({error.strerror or error}); "
+            "free some space or set WARMSTART_HOME to a folder that can be."
+        ) from error
+
+
+def write_record(folder: Path, precision: str, details: Mapping[str, Any]) -> None:
+    """Write `artifact.json` for the files that are in `folder`."""
+    record = {
+        "format": FORMAT,
+        "precision": precision,
+        "sha256": {name: sha256_file(folder / name) for name in ("program.tflite", "probe.npz")},
+        **details,
+    }
+    (folder / "artifact.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+
+
+def _converter() -> str | None:
+    try:
+        return version("tensorflow")
+    except PackageNotFoundError:
+        return None
+
+
+def _folder(key: str) -> Path:
+    return root() / f"{key}-tf{_converter() or 'none'}"

@@ -1,0 +1,235 @@
+"""From a source to a verified file or folder on this machine."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from warmstart.errors import ChecksumError, OfflineError, SourceError, UsageError
+from warmstart.hub import files, huggingface, sources
+from warmstart.hub.cache import Expected, Slot, web_slot
+from warmstart.hub.home import is_offline, mirrored
+from warmstart.hub.huggingface import Listing
+from warmstart.hub.sources import Hub, Local, Web
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with (file name, bytes so far, bytes in all or None)."""
+
+
+def fetch(
+    source: str | os.PathLike[str],
+    *,
+    sha256: str | None = None,
+    md5: str | None = None,
+    revision: str | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+    base: Path | None = None,
+) -> Path:
+    """One file, verified, on this machine; fetched once and then taken from the cache without going online.
+
+    Args:
+        source: `https://...`, `http://...`, `hf://org/name[@revision]/path`, `package:NAME/path`,
+            `embedded:path`, or a local path, which is given back as it is.
+        sha256, md5: hexadecimal digests that the bytes must have. Where no hash is given or published, the
+            sha256 of the first download is pinned: another file at the same source is then an error.
+        revision: branch, tag or commit of an hf:// source that names none. A branch means the commit that it
+            meant when it was first asked; `cache.rm("hf://org/name")` forgets it.
+        offline: True never goes online, False ignores WARMSTART_OFFLINE and HF_HUB_OFFLINE.
+        progress: called while bytes arrive.
+        base: a local path must be relative to this folder and stay inside it.
+
+    Raises:
+        UsageError: the source is malformed; OfflineError, DownloadError, ChecksumError, CacheError,
+        SourceError (there is no such file): see `warmstart.errors`.
+    """
+    parsed = sources.parse(source, revision=revision)
+    expected = Expected(sha256=_digest("sha256", sha256, 64), md5=_digest("md5", md5, 32))
+    if isinstance(parsed, Web):
+        url = parsed.url
+        return _into_cache(web_slot(url), url, lambda: mirrored(url), expected, offline, progress)
+    if isinstance(parsed, Hub):
+        return _fetch_from_hub(parsed, expected, offline, progress)
+    path = sources.locate(parsed, base=base)
+    if not path.is_file():
+        raise SourceError(f"{parsed} is not a file; name a file in it")
+    _check_local(path, expected)
+    return path
+
+
+def fetch_repo(
+    source: str | os.PathLike[str],
+    patterns: Sequence[str] = ("*",),
+    *,
+    revision: str | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """A folder that holds the matching files of a repository, all from one commit.
+
+    Args:
+        source: `hf://org/name[@revision][/folder]`, `package:NAME/folder`, `embedded:folder` or a local folder.
+        patterns: shell patterns of paths from that folder, with slashes; `*` also matches slashes. They choose
+            what is downloaded; a folder of this machine is given back as it is.
+        revision, offline, progress: see `fetch`.
+
+    Raises:
+        as `fetch`; SourceError also where no file of the repository matches.
+    """
+    parsed = sources.parse(source, revision=revision)
+    if isinstance(parsed, Web):
+        raise UsageError(f"{parsed} is one file; a folder comes from hf://, package:, embedded: or a local path")
+    if isinstance(parsed, Hub):
+        return _fetch_repo_from_hub(parsed, patterns, offline, progress)
+    folder = sources.locate(parsed)
+    if not folder.is_dir():
+        raise SourceError(f"{parsed} is not a folder")
+    if not isinstance(parsed, Local):
+        for path in folder.rglob("*"):
+            relative = path.relative_to(folder).as_posix()
+            if any(fnmatchcase(relative, pattern) for pattern in patterns):
+                sources.inside(folder, relative, str(parsed))
+    return folder
+
+
+def is_cached(source: str | os.PathLike[str], *, revision: str | None = None) -> bool:
+    """Whether `fetch` would succeed without going online; for a repository, whether any of its files is here.
+
+    Raises:
+        UsageError: the source is malformed.
+    """
+    parsed = sources.parse(source, revision=revision)
+    if isinstance(parsed, Web):
+        return web_slot(parsed.url).check(Expected()) == "ok"
+    if isinstance(parsed, Hub):
+        listing = huggingface.remembered(parsed)
+        paths = [parsed.path] if parsed.path else list(listing.files) if listing else []
+        return listing is not None and any(listing.slot(path).check(Expected()) == "ok" for path in paths)
+    try:
+        return sources.locate(parsed).exists()
+    except SourceError:
+        return False
+
+
+def is_reachable(source: str | os.PathLike[str], *, revision: str | None = None, timeout: float = 3.0) -> bool:
+    """Whether the server of a source answers, asked without fetching anything; a local one is if it exists.
+
+    Args:
+        timeout: the longest wait, in seconds.
+
+    Raises:
+        UsageError: the source is malformed.
+    """
+    parsed = sources.parse(source, revision=revision)
+    if not isinstance(parsed, Web | Hub):
+        return is_cached(source)
+    from warmstart.hub import transport
+
+    if isinstance(parsed, Web):
+        return transport.answers(mirrored(parsed.url), None, timeout)
+    return transport.answers(huggingface.metadata_url(parsed), huggingface.secret(), timeout)
+
+
+def _into_cache(
+    slot: Slot,
+    source: str,
+    url: Callable[[], str],
+    expected: Expected,
+    offline: bool | None,
+    progress: Progress | None,
+    secret: dict[str, str] | None = None,
+) -> Path:
+    """The file of a slot, fetched where it is not there or not right. `url` is asked for only then."""
+    state = slot.check(expected)
+    if state == "ok":
+        return slot.path
+    if is_offline(offline):
+        if state == "other":
+            raise ChecksumError(f"{slot.path} is not the version of {source} that is asked for; allow going online")
+        raise _offline(source, "is damaged in the cache" if state == "damaged" else "is not in the cache")
+    from warmstart.hub.download import download
+
+    with slot.locked():
+        state = slot.check(expected)  # another process may have been faster
+        if state == "damaged":
+            with files.writing(slot.folder):
+                slot.path.unlink(missing_ok=True)
+        if state != "ok":
+            download(slot, source, url(), expected, secret=secret, progress=progress)
+    return slot.path
+
+
+def _fetch_from_hub(hub: Hub, expected: Expected, offline: bool | None, progress: Progress | None) -> Path:
+    if not hub.path:
+        raise UsageError(f"{hub} names a repository where a file is needed: hf://org/name/path")
+    listing = huggingface.remembered(hub)
+    if listing is None or (hub.path not in listing.files and not huggingface.is_commit(hub.revision)):
+        if is_offline(offline):
+            raise _offline(str(hub), "is not in the cache")
+        listing = huggingface.resolve(hub)
+    if hub.path not in listing.files:
+        raise SourceError(f"there is no file {hub.path!r} in hf://{hub.repository}@{hub.revision or listing.commit}")
+    return _one_from_hub(hub, listing, hub.path, expected, offline, progress)
+
+
+def _fetch_repo_from_hub(hub: Hub, patterns: Sequence[str], offline: bool | None, progress: Progress | None) -> Path:
+    listing = huggingface.remembered(hub)
+    paths = listing.matching(patterns, hub.path) if listing else []
+    if listing is None or (not paths and not huggingface.is_commit(hub.revision)):
+        if is_offline(offline):
+            raise _offline(str(hub), "is not in the cache")
+        listing = huggingface.resolve(hub)
+        paths = listing.matching(patterns, hub.path)
+    if not paths:
+        raise SourceError(f"no file of {hub} matches {', '.join(patterns)}")
+    for path in paths:
+        _one_from_hub(hub, listing, path, Expected(), offline, progress)
+    return listing.folder / hub.path
+
+
+def _one_from_hub(
+    hub: Hub, listing: Listing, path: str, wanted: Expected, offline: bool | None, progress: Progress | None
+) -> Path:
+    from warmstart.hub.transport import RefusedError  # light; `download` is not
+
+    known = listing.files[path]
+    if wanted.sha256 and known.sha256 and wanted.sha256 != known.sha256:
+        raise ChecksumError(
+            f"{listing.source(path)} has the sha256 {known.sha256} where {wanted.sha256} is asked for; "
+            "name the revision that has it"
+        )
+    expected = Expected(wanted.sha256 or known.sha256, wanted.md5, known.git, known.size)
+    slot, source = listing.slot(path), listing.source(path)
+    try:
+        return _into_cache(slot, source, lambda: listing.url(path), expected, offline, progress, huggingface.secret())
+    except RefusedError as error:
+        raise huggingface.refused(hub, error) from error
+
+
+def _check_local(path: Path, expected: Expected) -> None:
+    if not expected.known:
+        return
+    try:
+        digests = files.digests_of(path, md5=bool(expected.md5))
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+    for kind, wanted in (("sha256", expected.sha256), ("md5", expected.md5)):
+        if wanted and digests[kind] != wanted:
+            raise ChecksumError(f"the {kind} of {path} is {digests[kind]} where {wanted} was expected")
+
+
+def _offline(source: str, state: str) -> OfflineError:
+    return OfflineError(
+        f"{source} {state}, and going online is not allowed: fetch it once with a network "
+        "(`warmstart pull`), or unset WARMSTART_OFFLINE and HF_HUB_OFFLINE"
+    )
+
+
+def _digest(kind: str, value: str | None, length: int) -> str | None:
+    if value is None:
+        return None
+    value = value.strip().lower()
+    if not re.fullmatch(f"[0-9a-f]{{{length}}}", value):
+        raise UsageError(f"{value!r} is not a {kind}: it has {length} hexadecimal digits")
+    return value

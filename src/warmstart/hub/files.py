@@ -1,0 +1,130 @@
+"""Writing to the cache so that a crash leaves the old state or the new one, and hashing what is there."""
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from warmstart.errors import CacheError
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+_FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NOT_A_FOLDER = {errno.ENOTDIR, errno.EEXIST}
+_BLOCK = 1 << 20
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turns every failure to write below `folder` into a CacheError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise cache_error(error, folder) from error
+
+
+def cache_error(error: OSError, folder: Path) -> CacheError:
+    """The error to show for `error`, met while writing below `folder`."""
+    elsewhere = "set WARMSTART_HOME to another folder"
+    if error.errno in _FULL:
+        return CacheError(f"no space is left for {folder}: free some (`warmstart cache ls` shows it), or {elsewhere}")
+    if error.errno in _FORBIDDEN:
+        return CacheError(f"the cache folder {folder} cannot be written ({error.strerror}): {elsewhere}")
+    if error.errno in _NOT_A_FOLDER:
+        return CacheError(f"{error.filename or folder} is in the way of a cache folder: remove it, or {elsewhere}")
+    return CacheError(f"the cache folder {folder} cannot be written ({error}): {elsewhere}")
+
+
+def is_full(error: OSError) -> bool:
+    """Whether `error` means that the disk, a quota or a limit is used up."""
+    return error.errno in _FULL
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte (one os.write may take only some)."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_json(path: Path, value: Mapping[str, Any], *, sync: bool = False) -> None:
+    """Put a small JSON file in its place atomically. Raises OSError.
+
+    Args:
+        sync: it must survive a power cut; without, it may then be empty, which reads as if it were not there.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            write_all(descriptor, (json.dumps(value, indent=1) + "\n").encode())
+            if sync:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where there is none, or none that can be read."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut, where the system can do that."""
+    with suppress(OSError):  # Windows cannot open folders, some file systems cannot sync them
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class Digests:
+    """Running hashes of one stream of bytes: always sha256, the others where they are wanted.
+
+    Args:
+        md5: also md5.
+        git_size: also the sha1 that git gives a file, which needs the size in bytes beforehand.
+    """
+
+    def __init__(self, *, md5: bool = False, git_size: int | None = None):
+        import hashlib
+
+        self._hashes = {"sha256": hashlib.sha256()}
+        if md5:
+            self._hashes["md5"] = hashlib.md5(usedforsecurity=False)
+        if git_size is not None:
+            self._hashes["git"] = hashlib.sha1(b"blob %d\0" % git_size, usedforsecurity=False)
+
+    def update(self, data: bytes) -> None:
+        """Add the next bytes."""
+        for running in self._hashes.values():
+            running.update(data)
+
+    def update_from(self, path: Path) -> None:
+        """Add the content of a file. Raises OSError."""
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(_BLOCK):
+                self.update(block)
+
+    def hex(self) -> dict[str, str]:
+        """{"sha256": hexadecimal digest, ...}"""
+        return {name: running.hexdigest() for name, running in self._hashes.items()}
+
+
+def digests_of(path: Path, *, md5: bool = False) -> dict[str, str]:
+    """The sha256 (and md5) of a file, in hexadecimal. Raises OSError."""
+    digests = Digests(md5=md5)
+    digests.update_from(path)
+    return digests.hex()

@@ -1,0 +1,66 @@
+"""Where things are kept, and what the environment asks for.
+
+    WARMSTART_HOME      the folder of everything that is fetched or compiled
+    WARMSTART_OFFLINE   1: never go online (HF_HUB_OFFLINE=1 means the same)
+    WARMSTART_MIRROR    an address that stands in for https://storage.googleapis.com/ (Keras weights)
+    HF_ENDPOINT         an address that stands in for https://huggingface.co (metadata and data)
+    HF_TOKEN            sent to that endpoint, and to nobody else
+
+They are read at every call, so that changing one takes effect at once.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from warmstart.errors import UsageError
+
+KERAS_STORAGE = "https://storage.googleapis.com/"
+HUGGING_FACE = "https://huggingface.co"
+
+
+def home() -> Path:
+    """The folder of everything that is fetched or compiled; it may not exist yet.
+
+    WARMSTART_HOME, else the platform's own place: ~/.cache/warmstart (or below XDG_CACHE_HOME),
+    ~/Library/Caches/warmstart on macOS, %LOCALAPPDATA%\\warmstart on Windows.
+    """
+    if own := os.environ.get("WARMSTART_HOME"):
+        return Path(own).expanduser().absolute()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "warmstart"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "warmstart"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warmstart"
+
+
+def is_offline(flag: bool | None = None) -> bool:
+    """Whether going online is forbidden: the flag where one is given, else WARMSTART_OFFLINE or HF_HUB_OFFLINE."""
+    if flag is not None:
+        return flag
+    names = ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE")
+    return any(os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on") for name in names)
+
+
+def hub_endpoint() -> str:
+    """The address of the Hugging Face hub or of its mirror, without a slash at the end."""
+    return _address("HF_ENDPOINT", HUGGING_FACE).rstrip("/")
+
+
+def hub_token() -> str | None:
+    """The token of HF_TOKEN, or None."""
+    return os.environ.get("HF_TOKEN", "").strip() or None
+
+
+def mirrored(url: str) -> str:
+    """The address to really ask for `url`: WARMSTART_MIRROR takes the place of the storage of Keras' weights."""
+    if not url.startswith(KERAS_STORAGE):
+        return url
+    return _address("WARMSTART_MIRROR", KERAS_STORAGE).rstrip("/") + "/" + url.removeprefix(KERAS_STORAGE)
+
+
+def _address(variable: str, default: str) -> str:
+    value = os.environ.get(variable, "").strip() or default
+    if not value.lower().startswith(("https://", "http://")):
+        raise UsageError(f"{variable} must be an address that starts with https:// or http://, not {value!r}")
+    return value

@@ -1,0 +1,193 @@
+"""One item as an open binary file: a path, an `http(s)` URL, bytes, or a file object.
+
+Whatever is wrong with it is an `InputError` that names the item, so that one bad item of many can be told apart.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from warmstart.errors import InputError
+
+MAX_DOWNLOAD = 64 * 2**20
+"""Largest body of a URL, in bytes."""
+MAX_STREAM = 512 * 2**20
+"""Most bytes read from a file object or a pipe, whose size is not known before."""
+TIMEOUT = 10.0
+"""Seconds until a silent server is given up."""
+DEADLINE = 60.0
+"""Seconds that one download may take altogether: a server may not drip for ever."""
+ATTEMPTS = 3
+PAUSE = 0.3
+"""Seconds before the second attempt; it doubles with each."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+
+
+def scheme(item: Any) -> str | None:
+    """`"https"` for `"https://…"`; None for everything that is not a string with a scheme."""
+    match = _SCHEME.match(item) if isinstance(item, str) else None
+    return match[1].lower() if match else None
+
+
+def given_name(item: Any) -> str | None:
+    """How the user knows this item: its path or URL, a file object's or a PIL image's file name; None without one."""
+    if isinstance(item, str):
+        return printable(item)
+    if isinstance(item, os.PathLike):
+        return printable(os.fsdecode(item))
+    # A PIL image keeps the path it was opened from as `filename`, file objects theirs as `name` (an int for pipes).
+    for attribute in ("filename", "name"):
+        found = getattr(item, attribute, None)
+        if isinstance(found, (str, os.PathLike)) and os.fspath(found):
+            return printable(os.fsdecode(found))
+    return None
+
+
+def printable(path: str) -> str:
+    """The path, with bytes that are not UTF-8 spelled out: a result that cannot be printed helps nobody."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def opened(item: Any, name: str, fetch: Callable[[str], bytes] | None = None) -> BinaryIO:
+    """Open the item for reading, positioned at its start and seekable; the caller closes it.
+
+    `fetch` replaces the download of URLs. A file object is read to its end and left open. Raises InputError.
+    """
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return io.BytesIO(item)
+    if (kind := scheme(item)) is not None:
+        if kind not in ("http", "https"):
+            raise InputError(f"{name}: {kind}:// addresses cannot be read; give a path or http(s)", name)
+        return io.BytesIO((fetch or (lambda url: download(url, name=name)))(item))
+    if isinstance(item, (str, os.PathLike)):
+        return _open_path(os.fsdecode(item), name)
+    if hasattr(item, "read"):
+        return io.BytesIO(_read_all(item, name))
+    raise InputError(f"{name}: cannot read an object of type {type(item).__name__} as a file", name)
+
+
+def _open_path(path: str, name: str) -> BinaryIO:
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISREG(mode):
+            return open(path, "rb")
+        if stat.S_ISFIFO(mode):  # predict <(curl …)
+            with open(path, "rb") as pipe:
+                return io.BytesIO(_read_all(pipe, name))
+    except FileNotFoundError:
+        raise InputError(f"{name or repr(name)}: there is no such file", name) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise InputError(f"{name}: cannot be opened ({getattr(error, 'strerror', None) or error})", name) from error
+    what = "a folder" if stat.S_ISDIR(mode) else "a device or socket"
+    raise InputError(f"{name}: is {what}, not a file", name)
+
+
+def _read_all(file: Any, name: str) -> bytes:
+    """All bytes of a file object; refuses text files, non-blocking ones without data, and endless ones."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        try:
+            part = file.read(2**20)
+        except Exception as error:  # a file object is the caller's code: a closed one, a socket, a zip member, …
+            raise InputError(f"{name}: cannot be read ({error})", name) from error
+        if isinstance(part, str):
+            raise InputError(f"{name}: the file object gives text; open it in binary mode ('rb')", name)
+        if not part:
+            return b"".join(parts)
+        parts.append(bytes(part))
+        size += len(part)
+        if size > MAX_STREAM:
+            raise InputError(f"{name}: gives more than {MAX_STREAM >> 20} MiB; save it to a file first", name)
+
+
+class _Passing(Exception):
+    """A failure of the kind that may be gone at the next attempt."""
+
+
+def download(url: str, *, name: str = "") -> bytes:
+    """The body of an `http` or `https` URL, in memory, at most `MAX_DOWNLOAD` bytes.
+
+    Time-outs, cut connections, 429 and 5xx are tried again (`ATTEMPTS` times in all). Redirects to other schemes are
+    refused. Raises InputError, also where going online is not allowed (`WARMSTART_OFFLINE`, `HF_HUB_OFFLINE`).
+    """
+    name = name or url
+    from warmstart.hub import is_offline
+
+    if is_offline():
+        raise InputError(f"{name}: going online is not allowed; give a local file, or unset WARMSTART_OFFLINE", name)
+    deadline = time.monotonic() + DEADLINE
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(PAUSE * 2 ** (attempt - 1))
+        try:
+            return _get(url, name, deadline)
+        except _Passing as error:
+            reason = str(error)
+            if time.monotonic() > deadline:
+                break
+    raise InputError(f"{name}: could not be downloaded ({reason}); check the address and the network", name)
+
+
+def _get(url: str, name: str, deadline: float) -> bytes:
+    import http.client
+    import urllib.error
+    import urllib.parse
+    import urllib.request
+
+    from warmstart import __version__
+
+    opener = urllib.request.OpenerDirector()  # only what http needs: neither file: nor ftp:, also not by a redirect
+    for handler in ("Proxy", "HTTP", "HTTPS", "HTTPDefaultError", "HTTPRedirect", "Unknown"):
+        opener.add_handler(getattr(urllib.request, handler + "Handler")())
+    opener.add_handler(urllib.request.HTTPErrorProcessor())
+    parts = urllib.parse.urlsplit(url)
+    url = parts._replace(
+        path=urllib.parse.quote(parts.path, safe="/%:@!$&'()*+,;=~"),
+        query=urllib.parse.quote(parts.query, safe="/%:@!$&'()*+,;=~?"),
+        fragment="",
+    ).geturl()
+    request = urllib.request.Request(url, headers={"User-Agent": f"warmstart/{__version__}", "Accept": "*/*"})
+    try:
+        with opener.open(request, timeout=TIMEOUT) as answer:
+            return _body(answer, name, deadline)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 429 or error.code >= 500:
+            raise _Passing(f"the server answered {error.code} {error.reason}") from error
+        raise InputError(f"{name}: the server answered {error.code} {error.reason}", name) from error
+    except urllib.error.URLError as error:
+        raise _Passing(str(error.reason)) from error
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, http.client.InvalidURL):
+            raise InputError(f"{name}: is not a valid address ({error})", name) from error
+        raise _Passing(str(error) or type(error).__name__) from error
+    except (ValueError, UnicodeError) as error:  # no host, a port that is no number, a name that is no name
+        raise InputError(f"{name}: is not a valid address ({error})", name) from error
+
+
+def _body(answer: Any, name: str, deadline: float) -> bytes:
+    length = answer.headers.get("Content-Length", "")
+    expected = int(length) if length.isascii() and length.isdigit() else None
+    too_large = InputError(f"{name}: is larger than {MAX_DOWNLOAD >> 20} MiB; download it to a file first", name)
+    if expected is not None and expected > MAX_DOWNLOAD:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    while part := answer.read1(2**18):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_DOWNLOAD:
+            raise too_large
+        if time.monotonic() > deadline:
+            raise _Passing(f"it took longer than {DEADLINE:.0f} s")
+    if expected is not None and size != expected:
+        raise _Passing(f"the connection was cut after {size} of {expected} bytes")
+    return b"".join(parts)

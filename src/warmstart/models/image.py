@@ -1,0 +1,24 @@
+"""From an image architecture to the outputs that programs give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from warmstart.models.features import feature_layer
+
+
+def classifier_outputs(model: keras.Model) -> keras.Model:
+    """The model with two named outputs.
+
+    Args:
+        model: (B, H, W, 3) -> probabilities (B, classes).
+
+    Returns:
+        (B, H, W, 3) -> `{"probabilities": (B, classes), "features": (B, D)}`, where the features are
+        the last feature map before the head, averaged over its pixels: what
+        `ws.backbone(..., pooling="avg")` gives.
+    """
+    features: Any = keras.layers.GlobalAveragePooling2D(name="pooled_features")(feature_layer(model))
+    return keras.Model(model.inputs, {"probabilities": model.outputs[0], "features": features})

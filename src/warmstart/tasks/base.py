@@ -1,0 +1,142 @@
+"""What every model has in common: entry, weights, engine, and the way from many inputs to many results."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from warmstart.catalog import Entry, Label
+from warmstart.engines import choose, store
+from warmstart.engines.base import Engine
+from warmstart.errors import EngineError, UsageError
+from warmstart.tasks.building import Weights, artifact_key, build_keras, compiled
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from warmstart.engines.keras import Program
+
+
+def _silent(stage: str) -> None: ...
+
+
+class Model(ABC):
+    """A pretrained model, callable on real inputs. Made by `ws.load`; one subclass per task.
+
+    Nothing heavy happens until the first prediction: then the program is taken from the bundle or the
+    artifact store, or compiled (once per model and machine, 10 to 60 seconds, needs TensorFlow).
+
+    Attributes:
+        entry: what the catalogue says of the model.
+        labels: its classes, in the order of its outputs.
+        precision: `"float32"`, `"bfloat16"` or `"int8"`.
+        on_stage: called with a short text while a program is being compiled.
+    """
+
+    task: ClassVar[str]
+
+    def __init__(self, entry: Entry, weights: Weights, labels: tuple[Label, ...], *, engine: str = "auto",
+                 precision: str = "float32", bundle: Path | None = None):
+        if engine not in choose.ENGINES:
+            raise UsageError(f"There is no engine {engine!r}; there are {', '.join(choose.ENGINES)}.")
+        if precision not in choose.PRECISIONS:
+            raise UsageError(f"There is no precision {precision!r}; there are {', '.join(choose.PRECISIONS)}.")
+        if engine == "keras" and precision != "float32":
+            raise UsageError("The keras engine is the float32 reference; choose another engine for other precisions.")
+        self.entry, self.weights, self.labels, self.precision = entry, weights, labels, precision
+        self.on_stage: Callable[[str], None] = _silent
+        self._engine_name, self._bundle = engine, bundle
+        self._lock = threading.RLock()
+        self._engine: Engine | None = None
+        self._keras: keras.Model | None = None
+
+    def __repr__(self) -> str:
+        engine = self._engine.name if self._engine else self._engine_name
+        return f"<{type(self).__name__} {self.entry.name}, {self.precision}, engine {engine}>"
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def engine(self) -> Engine:
+        """The engine with the program in it; the first access may compile.
+
+        Raises:
+            CompileError: the model could not be compiled.
+            EngineUnavailableError: TensorFlow is needed once and is not installed, or the engine is not there.
+        """
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._open_engine()
+            return self._engine
+
+    @property
+    def keras(self) -> keras.Model:
+        """The Keras model itself, with these weights; imports TensorFlow. Changing it does not change the engine.
+
+        Raises:
+            EngineUnavailableError: TensorFlow is not installed.
+        """
+        with self._lock:
+            if self._keras is None:
+                self._keras = build_keras(self.entry, self.weights)
+            return self._keras
+
+    @property
+    def artifact(self) -> store.Artifact:
+        """The compiled program: the bundle's own, the store's, or compiled now."""
+        with self._lock:
+            return self._bundled_artifact() or compiled(self.entry, self.weights, self.precision, self.on_stage)
+
+    def is_compiled(self) -> bool:
+        """Whether predicting needs neither TensorFlow nor waiting."""
+        precision = "float32" if self.precision == "bfloat16" else self.precision
+        return bool(self._bundled_artifact() or store.find(artifact_key(self.entry, self.weights, precision)))
+
+    def _open_engine(self) -> Engine:
+        if self._engine_name == "keras":
+            from warmstart.engines.keras import KerasEngine
+
+            return KerasEngine(self.program(self.entry, self.keras))
+        return choose.open_engine(self.artifact, self._engine_name, self.precision)
+
+    def _bundled_artifact(self) -> store.Artifact | None:
+        if self._bundle is None or self.precision == "int8":
+            return None
+        try:
+            artifact = store.Artifact.load(self._bundle / "artifacts" / "float32")
+        except EngineError:
+            return None  # damaged or not there: compiled anew from the weights
+        return artifact if artifact.record.get("weights") == self.weights.digest else None
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model as a bundle: weights, entry, labels and compiled program; see `warmstart.bundle`.
+
+        Raises:
+            BundleError: the folder exists and holds something else.
+        """
+        from warmstart import bundle
+
+        return bundle.save(self, Path(folder))
+
+    @staticmethod
+    @abstractmethod
+    def program(entry: Entry, model: keras.Model) -> Program:
+        """The program that the engines run, made from the Keras model."""
+
+    @abstractmethod
+    def __call__(self, inputs: Any, **options: Any) -> Any:
+        """One input gives one result; a list gives a list; a generator, folder or glob gives an iterator."""
+
+    @abstractmethod
+    def features(self, inputs: Any) -> np.ndarray | Iterator[np.ndarray]:
+        """Pooled features: (D,) for one input, (N, D) for a list, an iterator of (D,) otherwise."""
+
+    @abstractmethod
+    def evaluate(self, data: Any) -> Mapping[str, float]:
+        """Metrics on labelled data."""

@@ -1,0 +1,141 @@
+"""From an entry and its weights to a Keras model, and to a compiled artifact."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warmstart import errors
+from warmstart.catalog import Entry
+from warmstart.checkpoints import open_checkpoint
+from warmstart.engines import store
+from warmstart.errors import CompileError, EngineUnavailableError
+
+if TYPE_CHECKING:
+    import keras
+
+Report = Callable[[str], None]
+RANDOM = "random initialisation, seed 0"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The arrays of a model: a checkpoint, or (without a path) random initialisation.
+
+    `digest` is the sha256 of the checkpoint; it decides which artifacts belong to it.
+    """
+
+    path: Path | None
+    digest: str
+
+    @classmethod
+    def of(cls, path: Path | None) -> Weights:
+        return cls(path, store.sha256_file(path) if path else RANDOM)
+
+
+def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
+    """The Keras model of an entry, filled from its weights.
+
+    Random initialisation is the same in every process, so that a compiled program and the Keras
+    model agree; the caller's own random numbers are not touched.
+
+    Args:
+        entry: architecture and config.
+        weights: what fills it.
+        **options: `include_top`, `input_shape`, `pooling`, as the architectures take them.
+
+    Raises:
+        CheckpointError: the weights do not fit, or are unusable.
+        EngineUnavailableError: TensorFlow is not installed.
+    """
+    require_tensorflow(f"to build the Keras model of {entry.name}")
+    from warmstart.models import architecture
+
+    module = architecture(entry.architecture)
+    state = random.getstate()
+    random.seed(0)  # Keras draws the seeds of its initialisers from here
+    try:
+        model = module.build(entry.config, **options)
+    finally:
+        random.setstate(state)
+    if weights.path is not None:
+        with open_checkpoint(weights.path) as checkpoint:
+            module.load(model, checkpoint, entry.config)
+    return model
+
+
+def require_tensorflow(purpose: str) -> None:
+    """Raise `EngineUnavailableError` where TensorFlow is not installed."""
+    if find_spec("tensorflow") is None:
+        raise EngineUnavailableError(f"TensorFlow is needed {purpose}: pip install 'warmstart[tensorflow]'.")
+
+
+def artifact_key(entry: Entry, weights: Weights, precision: str) -> str:
+    """The key under which the store keeps the program of these weights."""
+    rules = entry.preprocessing
+    config = {"task": entry.task, "architecture": entry.architecture, "config": dict(entry.config),
+              "size": list(rules.size) if rules else None}
+    return store.content_key(weights.digest, config, precision)
+
+
+def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> store.Artifact:
+    """The artifact of a model: from the store, or compiled in a process of its own.
+
+    The other process keeps TensorFlow's half gigabyte out of this one, and its crash from being ours.
+
+    Raises:
+        CompileError: the model could not be compiled, or the program strays from Keras.
+        EngineUnavailableError: it is not in the store, and TensorFlow is not installed.
+    """
+    file_precision = "float32" if precision == "bfloat16" else precision
+    key = artifact_key(entry, weights, file_precision)
+    if (found := store.find(key)) is not None:
+        return found
+    require_tensorflow(f"once, to compile {entry.name}; after that it is not used")
+    return store.make(
+        key, file_precision, lambda folder: run_job(entry, weights, file_precision, folder, report)
+    )
+
+
+def run_job(entry: Entry, weights: Weights, precision: str, folder: Path, report: Report) -> Mapping[str, Any]:
+    """Compile in a subprocess into `folder`; returns the artifact's record."""
+    job = {"entry": entry.to_dict(), "weights": str(weights.path) if weights.path else None,
+           "digest": weights.digest, "precision": precision, "folder": str(folder)}
+    report("starting TensorFlow")
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise, subprocess.Popen(
+        [sys.executable, "-m", "warmstart.tasks.compile_job"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=noise, text=True, encoding="utf-8",
+    ) as process:
+        try:
+            assert process.stdin and process.stdout
+            process.stdin.write(json.dumps(job))
+            process.stdin.close()
+            for line in process.stdout:
+                message = json.loads(line)
+                if "stage" in message:
+                    report(message["stage"])
+                elif "record" in message:
+                    return message["record"]
+                else:
+                    raise getattr(errors, message["error"])(message["message"])
+            code = process.wait()
+            noise.seek(0)
+            last = [text for line in noise if (text := line.strip())] or ["it left no message"]
+            raise CompileError(f"Compiling {entry.name} ended with code {code}: {last[-1]}")
+        finally:
+            process.kill()  # does nothing to one that has ended
+
+
+def program_of(entry: Entry, model: keras.Model) -> Any:
+    """The program (`engines.keras.Program`) that the entry's task makes of a Keras model."""
+    from warmstart.tasks import task_class
+
+    return task_class(entry.task).program(entry, model)

@@ -1,0 +1,221 @@
+"""Image classification: photo -> array -> engine -> probabilities -> `Classification`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warmstart.catalog import Entry, ImagePreprocessing
+from warmstart.engines.base import TensorSpec
+from warmstart.errors import InputError, UsageError
+from warmstart.inputs import image, items, preprocess, stream
+from warmstart.tasks.base import Model
+from warmstart.tasks.results import Classification, Failed, Prediction
+
+if TYPE_CHECKING:
+    import keras
+
+    from warmstart.engines.keras import Program
+
+BATCH_SIZE = 4  # on CPUs larger batches bring little speed and hold results back
+PROBE_RANGES = {"tf": (-1.0, 1.0), "caffe": (-120.0, 140.0), "torch": (-2.0, 2.5), "standard": (-2.0, 2.0),
+                "raw": (0.0, 255.0)}
+
+
+class ImageClassifier(Model):
+    """Tells what is in a photo.
+
+    Example:
+        >>> model = ws.load("mobilenet_v2")
+        >>> model("cat.jpg", top_k=3).label
+        'tabby'
+    """
+
+    task = "image-classification"
+
+    @property
+    def preprocessing(self) -> ImagePreprocessing:
+        """The rules that turn a photo into the array that the model was trained on."""
+        assert self.entry.preprocessing is not None
+        return self.entry.preprocessing
+
+    def __call__(self, inputs: Any, *, top_k: int = 5, batch_size: int | None = None,
+                 value_range: Any = None, **options: Any) -> Any:
+        """Classify photos.
+
+        Args:
+            inputs: a path, URL, bytes, file object, PIL image or array (H, W, 3); or a list, generator,
+                folder, glob or array (N, H, W, 3) of them.
+            top_k: how many classes a result holds, best first; at most all of them.
+            batch_size: photos per call of the engine where there are several; does not change results.
+            value_range: `"0..1"` or `"0..255"`; needed for float arrays, which do not say it themselves.
+
+        Returns:
+            One `Classification`; a list of them for a list or batch array; an iterator for a generator,
+            folder or glob. In a list or iterator an unusable photo is a `Failed` in its place.
+
+        Raises:
+            InputError: the one photo is unusable.
+            UsageError: an option is wrong, or a folder or glob holds no photos.
+        """
+        if options:
+            raise UsageError(f"ImageClassifier takes no option {next(iter(options))!r}.")
+        if top_k < 1:
+            raise UsageError(f"top_k must be 1 or more, not {top_k}.")
+        answers = self._answers(inputs, "probabilities", batch_size, value_range)
+        results = (a if isinstance(a, Failed) else self._result(name, a, top_k) for name, a in answers)
+        if items.is_single(inputs):
+            (result,) = results
+            if isinstance(result, Failed):
+                raise result.error
+            return result
+        return list(results) if _is_list(inputs) else results
+
+    def features(self, inputs: Any, *, batch_size: int | None = None, value_range: Any = None) -> Any:
+        """The last feature map, averaged over its pixels: what a new head would be trained on.
+
+        Args:
+            inputs, batch_size, value_range: as for calling the model.
+
+        Returns:
+            float32 (D,) for one photo, (N, D) for a list or batch array, an iterator of (D,) otherwise.
+
+        Raises:
+            InputError: a photo is unusable.
+        """
+        vectors = (_raise_failed(a) for _, a in self._answers(inputs, "features", batch_size, value_range))
+        if items.is_single(inputs):
+            return next(vectors)
+        return np.stack(list(vectors)) if _is_list(inputs) else vectors
+
+    def evaluate(self, data: Any, *, batch_size: int | None = None) -> dict[str, float]:
+        """Top-1 and top-5 accuracy on labelled photos.
+
+        Args:
+            data: pairs (photo, label), or a folder of class folders. A label is an index, or an id or
+                name of `labels`.
+
+        Returns:
+            `{"top1": …, "top5": …, "count": photos answered, "failed": photos unusable}`; accuracies 0 to 1.
+
+        Raises:
+            UsageError: no photos, or a label that the model does not have.
+        """
+        pairs = _class_folders(Path(data)) if isinstance(data, str | Path) else list(data)
+        if not pairs:
+            raise UsageError("There are no photos to evaluate on.")
+        truth = [self._label_index(label) for _, label in pairs]
+        top1 = top5 = failed = 0
+        results = self([photo for photo, _ in pairs], top_k=5, batch_size=batch_size)
+        for result, index in zip(results, truth, strict=True):
+            if isinstance(result, Failed):
+                failed += 1
+                continue
+            found = [prediction.index for prediction in result]
+            top1, top5 = top1 + (index == found[0]), top5 + (index in found)
+        count = len(pairs) - failed
+        return {"top1": top1 / max(count, 1), "top5": top5 / max(count, 1), "count": count, "failed": failed}
+
+    def preprocess(self, photo: Any, *, value_range: Any = None) -> np.ndarray:
+        """One photo as the model takes it: float32 (H, W, 3), for use with `keras` or `ws.backbone`.
+
+        Raises:
+            InputError: the photo is unusable.
+        """
+        return self._prepare(next(iter(items.iter_items([photo]))), value_range)
+
+    def _prepare(self, item: items.Item, value_range: Any) -> np.ndarray:
+        target = preprocess.decode_target(self.preprocessing)
+        picture = image.decode(item.value, name=item.name, target=target, value_range=value_range)
+        return preprocess.preprocess(picture, self.preprocessing)
+
+    def _answers(self, inputs: Any, output: str, batch_size: int | None,
+                 value_range: Any) -> Iterator[tuple[str, np.ndarray | Failed]]:
+        """(name, output row or `Failed`) per item, in order; decoding runs beside the engine."""
+        if batch_size is not None and batch_size < 1:
+            raise UsageError(f"batch_size must be 1 or more, not {batch_size}.")
+        engine = self.engine
+        if items.is_single(inputs):
+            (item,) = items.iter_items(inputs)
+            try:
+                row = self._prepare(item, value_range)
+            except InputError as error:
+                return iter([(item.name, Failed(item.name, error))])
+            return iter([(item.name, engine.run("forward", images=row[None])[output][0])])
+        size = batch_size or BATCH_SIZE
+        prepared = stream.decoded(items.iter_items(inputs), partial(self._prepare, value_range=value_range),
+                                  ahead=2 * size + 4)
+        return _batched(engine, prepared, output, size)
+
+    def _result(self, name: str, probabilities: np.ndarray, top_k: int) -> Classification:
+        best = np.argsort(-probabilities, kind="stable")[:top_k]
+        return Classification(name, self.name, tuple(
+            Prediction(int(i), self.labels[i].id, self.labels[i].name, float(probabilities[i])) for i in best
+        ))
+
+    def _label_index(self, label: Any) -> int:
+        if isinstance(label, int | np.integer) and 0 <= label < len(self.labels):
+            return int(label)
+        for known in self.labels:
+            if label in (known.id, known.name):
+                return known.index
+        raise UsageError(f"{self.name} has no class {label!r}; `warmstart info {self.name} --labels` lists them.")
+
+    @staticmethod
+    def program(entry: Entry, model: keras.Model) -> Program:
+        """`forward`: images float32 (batch, H, W, 3) -> probabilities (batch, classes), features (batch, D)."""
+        from warmstart.engines.keras import Function, Program
+        from warmstart.models.image import classifier_outputs
+
+        rules = entry.preprocessing
+        assert rules is not None
+        outputs = classifier_outputs(model)
+        low, high = PROBE_RANGES[rules.scaling]
+        images = TensorSpec("images", "float32", ("batch", *rules.size, 3), low, high)
+        return Program({"forward": Function(lambda images: outputs(images, training=False), (images,))}, outputs)
+
+
+def _batched(engine: Any, prepared: Iterator[tuple[items.Item, np.ndarray | InputError]], output: str,
+             size: int) -> Iterator[tuple[str, np.ndarray | Failed]]:
+    """Run the engine on up to `size` arrays at a time; failures keep their place among the answers."""
+    waiting: list[tuple[str, np.ndarray | Failed]] = []
+
+    def flush() -> Iterator[tuple[str, np.ndarray | Failed]]:
+        arrays = [value for _, value in waiting if not isinstance(value, Failed)]
+        rows = iter(engine.run("forward", images=np.stack(arrays))[output] if arrays else ())
+        for name, value in waiting:
+            yield name, value if isinstance(value, Failed) else next(rows)
+        waiting.clear()
+
+    with contextlib.closing(prepared):  # type: ignore[type-var]  (a generator: stops the decoding threads)
+        for item, value in prepared:
+            waiting.append((item.name, Failed(item.name, value) if isinstance(value, InputError) else value))
+            if len(waiting) == size:
+                yield from flush()
+        yield from flush()
+
+
+def _is_list(inputs: Any) -> bool:
+    return isinstance(inputs, list | tuple | np.ndarray)
+
+
+def _raise_failed(answer: np.ndarray | Failed) -> np.ndarray:
+    if isinstance(answer, Failed):
+        raise answer.error
+    return answer
+
+
+def _class_folders(folder: Path) -> list[tuple[Path, str]]:
+    """(photo, name of its class folder) for every photo two levels down."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder of class folders.")
+    return [
+        (Path(item.value), child.name)
+        for child in sorted(folder.iterdir()) if child.is_dir() and not child.name.startswith(".")
+        for item in items.iter_items(child)
+    ]

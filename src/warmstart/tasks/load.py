@@ -1,0 +1,172 @@
+"""`ws.load`, `ws.backbone` and `ws.list_models`: from a name, folder or source to a model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warmstart import bundle, catalog, hub
+from warmstart.catalog import Entry
+from warmstart.errors import MismatchError, UsageError
+from warmstart.tasks import task_class
+from warmstart.tasks.base import Model
+from warmstart.tasks.building import RANDOM, Weights, build_keras
+
+if TYPE_CHECKING:
+    import keras
+
+EMBEDDED_DEFAULT = "cifar10_resnet20"
+SCHEMES = ("hf://", "package:", "embedded:")
+
+
+def load(name: str | Path, *, task: str | None = None, weights: str | Path | None = "pretrained",
+         engine: str = "auto", precision: str = "float32", revision: str | None = None,
+         offline: bool | None = None, progress: hub.Progress | None = None) -> Model:
+    """Open a pretrained model.
+
+    Args:
+        name: a name of the catalogue (`"mobilenet_v2"`), a bundle's folder, or a source of one
+            (`hf://org/name`, `package:NAME/path`, `embedded:NAME`).
+        task: what it must be able to do; default: what its entry says.
+        weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a checkpoint;
+            `None`: random initialisation.
+        engine: `"auto"`, `"litert"`, `"openvino"` or `"keras"`.
+        precision: `"float32"`, `"bfloat16"` or `"int8"`.
+        revision: of an `hf://` source.
+        offline: never go online; default: `WARMSTART_OFFLINE` or `HF_HUB_OFFLINE`.
+        progress: called while files are fetched with (name, bytes so far, total or None).
+
+    Returns:
+        The model of its task's class, for images `ImageClassifier`. It is compiled on first use.
+
+    Raises:
+        UnknownModelError: no such name; the message suggests near ones.
+        UsageError: an option is wrong.
+        SourceError: the weights could not be had.
+        BundleError: the folder is not a whole bundle.
+    """
+    folder = _bundle_folder(name, revision, offline, progress)
+    if folder is not None:
+        own = weights in ("pretrained", "imagenet")
+        model = bundle.load(folder, engine=engine, precision=precision,
+                            weights=None if own else _fetch_weights(weights, None, offline, progress))
+    else:
+        entry = catalog.get(str(name))
+        filled = _fetch_weights(weights, entry, offline, progress)
+        model = task_class(entry.task)(entry, filled, catalog.labels(entry.labels), engine=engine, precision=precision)
+    if task is not None and task != model.entry.task:
+        raise UsageError(f"{model.name} does {model.entry.task}, not {task}.")
+    return model
+
+
+def backbone(name: str | Path, *, weights: str | Path | None = "pretrained",
+             input_shape: tuple[int | None, int | None, int] | None = None, pooling: str | None = None) -> keras.Model:
+    """A pretrained Keras model without its top, for plain Keras code.
+
+    Args:
+        name: as for `load`.
+        weights: as for `load`; a checkpoint may be with or without a top.
+        input_shape: (H, W, 3), each at least the entry's `min_size`, or None for any; default: the entry's.
+        pooling: `None` gives the feature map (B, h, w, D), `"avg"` or `"max"` a vector (B, D).
+
+    Returns:
+        A `keras.Model`; its input is what `ws.load(name).preprocess(photo)` gives, in batches.
+
+    Raises:
+        UsageError: the shape is too small, or the pooling unknown.
+        CheckpointError: the weights do not fit.
+    """
+    if pooling not in (None, "avg", "max"):
+        raise UsageError(f"pooling is None, 'avg' or 'max', not {pooling!r}.")
+    folder = _bundle_folder(name, None, None, None)
+    entry = bundle.load(folder).entry if folder else catalog.get(str(name))
+    shape = input_shape or (*entry.preprocessing.size, 3) if entry.preprocessing else input_shape
+    if shape and (len(shape) != 3 or any(side is not None and side < entry.min_size for side in shape[:2])):
+        raise UsageError(f"{entry.name} takes input_shape (H, W, 3) with H and W of {entry.min_size} or more, not {shape}.")
+    options: dict[str, Any] = {"include_top": False, "input_shape": shape, "pooling": pooling}
+    own = weights in ("pretrained", "imagenet")
+    if folder and own:
+        filled = Weights(folder / bundle.WEIGHTS, "")
+    elif own and "notop" in entry.weights:
+        filled = _fetch_weights(entry.weights["notop"].source, entry, None, None, part="notop")
+    else:
+        filled = _fetch_weights(weights, entry, None, None)
+    if filled.path is None:
+        return build_keras(entry, filled, **options)
+    try:
+        return build_keras(entry, filled, **options)
+    except MismatchError:
+        whole = build_keras(entry, filled)  # the checkpoint has a top; if it does not fit either, this says why
+        model = build_keras(entry, Weights(None, RANDOM), **options)
+        _copy_weights(whole, model)
+        return model
+
+
+def list_models(pattern: str = "*", *, task: str | None = None, family: str | None = None) -> list[Entry]:
+    """The entries whose name or alias matches a shell pattern, in the catalogue's order."""
+    return catalog.search(pattern, task=task, family=family)
+
+
+def default_model(*, offline: bool | None = None, progress: hub.Progress | None = None) -> tuple[Model, str]:
+    """The model that answers when none is named, and why it was chosen, in a few words.
+
+    ImageNet's MobileNetV2 where it is compiled already, or can be: TensorFlow is installed and its
+    weights are cached or reachable. Else the small model inside the package.
+    """
+    from importlib.util import find_spec
+
+    from warmstart.errors import SourceError
+
+    name = "mobilenet_v2"
+    source = catalog.get(name).weights["top"].source
+    if hub.is_cached(source) or (find_spec("tensorflow") and not hub.is_offline(offline) and hub.is_reachable(source)):
+        try:
+            model = load(name, offline=offline, progress=progress)
+            if model.is_compiled() or find_spec("tensorflow"):
+                return model, "1,000 ImageNet classes"
+        except SourceError:
+            pass
+    return load(EMBEDDED_DEFAULT), "10 classes, inside the package; name another with --model"
+
+
+def _bundle_folder(name: str | Path, revision: str | None, offline: bool | None,
+                   progress: hub.Progress | None) -> Path | None:
+    """The folder of a bundle, or None where `name` is a name of the catalogue."""
+    text = os.fspath(name)
+    if text.startswith(SCHEMES):
+        folder = hub.fetch_repo(text, revision=revision, offline=offline, progress=progress)
+    elif isinstance(name, Path) or os.sep in text or Path(text).is_dir():
+        folder = Path(text)
+        if not folder.exists():
+            raise UsageError(f"There is no folder {text}.")
+    else:
+        embedded = Path(__file__).parents[1] / "embedded" / text.lower()
+        return embedded if text and bundle.is_bundle(embedded) else None
+    if not bundle.is_bundle(folder):
+        raise UsageError(f"{text} holds no warmstart.json, so it is not a bundle; `ws.load(name, weights=…)` takes "
+                         "checkpoints, with a name from `warmstart list`.")
+    return folder
+
+
+def _fetch_weights(weights: str | Path | None, entry: Entry | None, offline: bool | None,
+                   progress: hub.Progress | None, part: str = "top") -> Weights:
+    if weights is None:
+        return Weights(None, RANDOM)
+    if entry is not None and weights in ("pretrained", "imagenet"):
+        if part not in entry.weights:
+            raise UsageError(f"{entry.name} has no published weights; give weights=PATH, or weights=None for random ones.")
+        weights = entry.weights[part].source
+    for file in entry.weights.values() if entry else ():
+        if file.source == weights:
+            return Weights.of(hub.fetch(file.source, sha256=file.sha256, md5=file.md5, offline=offline,
+                                        progress=progress))
+    return Weights.of(hub.fetch(os.fspath(weights), offline=offline, progress=progress))
+
+
+def _copy_weights(source: keras.Model, target: keras.Model) -> None:
+    for layer in target.layers:
+        if layer.weights:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+            if hasattr(layer, "finalize_state"):
+                layer.finalize_state()

@@ -1,0 +1,130 @@
+"""The command line as a person uses it: a process, its output, its exit code."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+MODEL = ("--model", "cifar10_resnet20")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    random = np.random.default_rng(1)
+    for name in ("a.png", "b.jpg", "c.webp"):
+        Image.fromarray(random.integers(0, 256, (5, 7, 3), np.uint8)).resize((70, 50)).save(folder / name)
+    return folder
+
+
+def warmstart(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "warmstart", *map(str, arguments)], capture_output=True, text=True,
+                          timeout=120, check=False, **options)
+
+
+def test_table(photos):
+    done = warmstart("predict", photos / "a.png", *MODEL, "--top-k", 3)
+    assert done.returncode == 0, done.stderr
+    first, *rows = done.stdout.strip().splitlines()
+    assert first.endswith("a.png")
+    assert len(rows) == 3
+    assert all("%" in row for row in rows)
+    assert "cifar10_resnet20" in done.stderr
+
+
+def test_json_is_what_python_gives(photos):
+    import warmstart as ws
+
+    done = warmstart("predict", photos, *MODEL, "--json", "-k", 2)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answers == [result.to_dict() for result in ws.load("cifar10_resnet20")(photos, top_k=2)]
+    assert done.stderr == ""
+
+
+def test_csv(photos):
+    (photos / "d.png").write_bytes(b"")
+    done = warmstart("predict", f"{photos}/*", *MODEL, "--csv", "--top-k", 1)
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["input"].rsplit("/", 1)[-1] for row in rows] == ["a.png", "b.jpg", "c.webp", "d.png"]
+    assert float(rows[0]["score"]) > 0.1
+    assert "d.png" in rows[3]["error"]
+    assert done.returncode == 1
+
+
+def test_bad_photos_are_listed_at_the_end_and_the_exit_code_says_so(photos):
+    (photos / "b.jpg").write_text("hello, I am text")
+    done = warmstart("predict", photos, *MODEL)
+    assert done.returncode == 1
+    assert "a.png" in done.stdout
+    assert "c.webp" in done.stdout
+    assert "1 of 3 could not be read" in done.stderr
+    assert done.stderr.rstrip().splitlines()[-1].count("b.jpg") >= 1
+    only_bad = warmstart("predict", photos / "b.jpg", *MODEL)
+    assert only_bad.returncode == 2
+    assert only_bad.stdout == ""
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["predict", "x.png", "--model", "resnet-50"], "resnet50"),
+    (["predict", "x.png", *MODEL, "--json", "--csv"], "one of --json and --csv"),
+    (["predict", "nowhere/*.png", *MODEL], "nowhere"),
+    (["predict", "x.png", *MODEL, "--engine", "tpu"], "tpu"),
+    (["info", "resnet-50"], "resnet50"),
+])
+def test_wrong_words_end_in_one_sentence_and_code_2(arguments, words):
+    done = warmstart(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 4
+
+
+def test_default_model_is_told_when_nothing_else_can_be_had(photos):
+    done = warmstart("predict", photos / "a.png", env={**os.environ, "WARMSTART_OFFLINE": "1"})
+    assert done.returncode == 0
+    assert "Model: cifar10_resnet20 (10 classes" in done.stderr
+
+
+def test_paths_from_standard_input(photos):
+    done = warmstart("predict", "-", *MODEL, "--json", input=f"{photos / 'a.png'}\n\n{photos / 'c.webp'}\n")
+    assert [json.loads(line)["input"][-6:] for line in done.stdout.splitlines()] == ["/a.png", "c.webp"]
+
+
+def test_closed_pipe_is_no_error(photos):
+    command = f"{sys.executable} -m warmstart predict {' '.join([str(photos)] * 200)} --model cifar10_resnet20 | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+def test_interrupt_ends_quickly_without_a_traceback(photos):
+    process = subprocess.Popen([sys.executable, "-m", "warmstart", "predict", "-", *MODEL, "--json"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdin.write(f"{photos / 'a.png'}\n" * 40)
+    process.stdin.flush()
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - start < 10
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "interrupted" in errors
+
+
+def test_version_and_help():
+    import warmstart as ws
+
+    assert warmstart("--version").stdout.strip() == f"warmstart {ws.__version__}"
+    told = warmstart("--help").stdout
+    for command in ("predict", "list", "info", "pull", "compile", "evaluate", "cache"):
+        assert command in told

@@ -1,0 +1,155 @@
+"""Every engine gives the reference's numbers, and `auto` keeps the fastest of those that do."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from warmstart.engines import choose, openvino
+from warmstart.engines.keras import KerasEngine
+from warmstart.engines.litert import LiteRTEngine
+from warmstart.engines.parity import compare
+from warmstart.errors import CompileError, EngineError, EngineUnavailableError, UsageError
+from warmstart.hub import home
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.mark.parametrize("name", ["litert", "openvino"])
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_engine_equals_keras(name, batch, artifact, program):
+    engine = choose.open_engine(artifact, name)
+    assert engine.name == name
+    images = np.random.default_rng(batch).normal(size=(batch, 32, 32, 3)).astype(np.float32)
+    want = KerasEngine(program).run("forward", images=images)
+    got = engine.run("forward", images=images)
+    assert got.keys() == want.keys() == {"probabilities", "features"}
+    for output in want:
+        np.testing.assert_allclose(got[output], want[output], rtol=2e-5, atol=1e-5)
+    assert np.ptp(want["probabilities"]) > 0.01  # else equality would show nothing
+
+
+@pytest.mark.parametrize("name", ["litert", "openvino"])
+def test_outputs_belong_to_the_caller(name, artifact):
+    engine = choose.open_engine(artifact, name)
+    first = engine.run("forward", **artifact.signatures["forward"].probe(0))["probabilities"]
+    kept = first.copy()
+    engine.run("forward", **artifact.signatures["forward"].probe(1))
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("name", ["litert", "openvino"])
+def test_engine_is_safe_in_threads_with_changing_batch_sizes(name, artifact):
+    engine = choose.open_engine(artifact, name)
+    batches = [np.random.default_rng(n).normal(size=(1 + n % 3, 32, 32, 3)).astype(np.float32) for n in range(24)]
+    alone = [engine.run("forward", images=b)["probabilities"] for b in batches]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda b: engine.run("forward", images=b)["probabilities"], batches))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_compare_finds_a_strayed_output(artifact):
+    engine = LiteRTEngine(artifact.path, artifact.signatures)
+    expected = artifact.expected()
+    assert max(compare(engine, expected).values()) < 1e-5
+    expected["forward"]["probabilities"][1, 3] += 0.01
+    assert compare(engine, expected)["probabilities"] == pytest.approx(0.01, rel=0.01)
+    expected["forward"]["features"][0, 0] = np.nan
+    assert compare(engine, expected)["features"] == float("inf")
+
+
+def test_auto_remembers_what_it_measured(artifact, monkeypatch):
+    monkeypatch.setattr(choose, "SMALL_MS", 0.0)  # this program is too small to try other engines for
+    speeds = {"litert": 5.0, "openvino": 1.0}
+    asked = []
+    monkeypatch.setattr(choose, "measure", lambda engine: asked.append(engine.name) or speeds[engine.name])
+    assert choose.open_engine(artifact).name == "openvino"
+    assert choose.open_engine(artifact).name == "openvino"
+    assert asked == ["litert", "openvino"]
+    assert speeds in json.loads((home() / "engines.json").read_text()).values()
+
+
+def test_auto_drops_an_engine_that_strays(artifact, monkeypatch):
+    monkeypatch.setattr(choose, "SMALL_MS", 0.0)
+    monkeypatch.setattr(choose, "measure", lambda engine: {"litert": 5.0, "openvino": 1.0}[engine.name])
+    run = openvino.OpenVINOEngine._run
+    monkeypatch.setattr(openvino.OpenVINOEngine, "_run",
+                        lambda *a: {k: v * np.float32(1.001) for k, v in run(*a).items()})
+    assert choose.open_engine(artifact).name == "litert"
+
+
+def test_auto_does_without_an_engine_that_crashes_or_is_missing(artifact, monkeypatch):
+    monkeypatch.setattr(choose, "SMALL_MS", 0.0)
+    monkeypatch.setattr(openvino, "probe_cpu", lambda: False)
+    assert choose.open_engine(artifact).name == "litert"
+    with pytest.raises(EngineUnavailableError, match="does not run on this CPU"):
+        choose.open_engine(artifact, "openvino")
+    monkeypatch.setattr(openvino, "installed", lambda: False)
+    assert choose.open_engine(artifact).name == "litert"
+    with pytest.raises(EngineUnavailableError, match=r"pip install 'warmstart\[openvino\]'"):
+        choose.open_engine(artifact, "openvino")
+
+
+def test_damaged_memory_costs_only_a_measurement(artifact, monkeypatch):
+    home().mkdir(parents=True, exist_ok=True)
+    (home() / "engines.json").write_text('{"a": [1')
+    monkeypatch.setattr(choose, "SMALL_MS", 0.0)
+    assert choose.open_engine(artifact).name in ("litert", "openvino")
+    json.loads((home() / "engines.json").read_text())
+
+
+def test_unknown_engine_and_impossible_precision(artifact):
+    with pytest.raises(UsageError, match="no engine 'onnx'"):
+        choose.open_engine(artifact, "onnx")
+    with pytest.raises(UsageError, match="bfloat16"):
+        choose.open_engine(artifact, "litert", "bfloat16")
+
+
+def test_litert_refuses_a_file_that_is_no_program(tmp_path, artifact):
+    broken = tmp_path / "x.tflite"
+    for content in (b"", b"hello", artifact.path.read_bytes()[:1000]):
+        broken.write_bytes(content)
+        with pytest.raises(EngineError, match=r"x\.tflite"):
+            LiteRTEngine(broken, artifact.signatures)
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [("int8", 0.02), ("float16", 1e-5)])
+def test_lower_precisions_are_smaller_and_close(precision, allowed, half_program, tmp_path):
+    from warmstart.engines.compile import compile_program
+
+    sizes = []
+    for kind in ("float32", precision):
+        folder = tmp_path / kind
+        folder.mkdir()
+        record = compile_program(half_program, folder, kind, lambda stage: None)
+        sizes.append((folder / "program.tflite").stat().st_size)
+    assert record["differences"]["probabilities"] < allowed
+    assert sizes[1] < sizes[0]
+
+
+def test_compile_refuses_a_program_whose_numbers_stray(program, tmp_path, monkeypatch):
+    from warmstart.engines import compile as compiling
+
+    monkeypatch.setattr(compiling, "compare", lambda engine, expected: {"probabilities": 0.1})
+    with pytest.raises(CompileError, match=r"strays from Keras by 0\.1"):
+        compiling.compile_program(program, tmp_path, "float32", lambda stage: None)
+
+
+def test_compile_notices_missing_weights(program, tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    from warmstart.engines.compile import compile_program
+
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", classmethod(lambda *a, **k: _Empty()))
+    with pytest.raises(CompileError, match="too few to hold the weights"):
+        compile_program(program, tmp_path, "float32", lambda stage: None)
+
+
+class _Empty:
+    class target_spec:
+        pass
+
+    def convert(self):
+        return b"TFL3"

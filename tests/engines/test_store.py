@@ -1,0 +1,126 @@
+"""The artifact store never trusts what it did not check, and makes each artifact once."""
+
+import json
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from warmstart.engines import store
+from warmstart.errors import CacheError, EngineError
+
+
+def _fill(folder: Path) -> dict:
+    (folder / "program.tflite").write_bytes(b"a program")
+    (folder / "probe.npz").write_bytes(b"its outputs")
+    return {"signatures": {}, "differences": {}, "made_with": {}}
+
+
+def _damage_truncate(folder):
+    (folder / "program.tflite").write_bytes(b"a prog")
+
+
+def _damage_flip(folder):
+    (folder / "program.tflite").write_bytes(b"b program")
+
+
+def _damage_outputs(folder):
+    (folder / "probe.npz").unlink()
+
+
+def _damage_record(folder):
+    (folder / "artifact.json").write_text('{"format": 1, "sha')
+
+
+def _damage_types(folder):
+    (folder / "artifact.json").write_text("[1, 2]")
+
+
+def _damage_format(folder):
+    record = json.loads((folder / "artifact.json").read_text())
+    (folder / "artifact.json").write_text(json.dumps({**record, "format": 0}))
+
+
+DAMAGES = [_damage_truncate, _damage_flip, _damage_outputs, _damage_record, _damage_types, _damage_format]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_artifact_is_refused_and_made_again(damage):
+    first = store.make("key", "float32", _fill)
+    assert store.find("key") == first
+    damage(first.folder)
+    with pytest.raises(EngineError, match="damaged"):
+        store.Artifact.load(first.folder)
+    assert store.find("key") is None
+    again = store.make("key", "float32", _fill)
+    assert again.path.read_bytes() == b"a program"
+    assert store.find("key") == again
+
+
+def test_failed_making_leaves_nothing():
+    def fail(folder):
+        _fill(folder)
+        raise EngineError("no luck")
+
+    with pytest.raises(EngineError, match="no luck"):
+        store.make("key", "float32", fail)
+    assert store.find("key") is None
+    assert [p.name for p in store.root().iterdir() if not p.name.endswith(".lock")] == []
+
+
+def test_other_converter_makes_another_artifact(monkeypatch):
+    monkeypatch.setattr(store, "_converter", lambda: "2.20")
+    old = store.make("key", "float32", _fill)
+    monkeypatch.setattr(store, "_converter", lambda: "2.21")
+    assert store.find("key") is None
+    monkeypatch.setattr(store, "_converter", lambda: None)  # no TensorFlow here: take what there is
+    assert store.find("key") == old
+
+
+def test_unwritable_store_is_told(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("WARMSTART_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(CacheError, match="WARMSTART_HOME"):
+        store.make("key", "float32", _fill)
+
+
+def test_full_disk_is_told(monkeypatch):
+    def full(folder):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(CacheError, match="No space left on device"):
+        store.make("key", "float32", full)
+
+
+def _make_in_process(marks: str) -> None:
+    def slow(folder):
+        Path(marks, str(os.getpid())).touch()
+        time.sleep(0.3)
+        return _fill(folder)
+
+    store.make("key", "float32", slow)
+
+
+def test_eight_processes_make_it_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_make_in_process, args=(str(tmp_path),)) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0] * 8
+    assert len(list(tmp_path.iterdir())) == 1
+    assert store.find("key") is not None
+
+
+def test_key_depends_on_everything_that_decides_the_numbers():
+    base = store.content_key("w", {"a": 1}, "float32")
+    assert base == store.content_key("w", {"a": 1}, "float32")
+    others = {store.content_key("v", {"a": 1}, "float32"), store.content_key("w", {"a": 2}, "float32"),
+              store.content_key("w", {"a": 1}, "int8")}
+    assert base not in others
+    assert len(others) == 3
+
+

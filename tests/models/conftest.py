@@ -1,0 +1,75 @@
+"""Files in the layout of Keras' official weights, written from a model with random weights."""
+
+import re
+
+import numpy as np
+import pytest
+
+
+def official_names(model):
+    """(layer, weight) names as TensorFlow's Keras 2 wrote them in a process that had made other layers before."""
+    import keras
+
+    automatic = {}
+    for layer in model.layers:
+        stem = re.sub(r"_\d+$", "", layer.name)
+        if stem == keras.src.utils.naming.to_snake_case(type(layer).__name__):
+            number = int(layer.name[len(stem) + 1 :] or 0) + 7
+            automatic[layer.name] = f"{stem}_{number}"
+    renamed = {"variable": "Variable"}
+    for layer in model.layers:
+        name = automatic.get(layer.name, layer.name)
+        weights = []
+        for variable in layer.trainable_weights + layer.non_trainable_weights:
+            *outer, last = variable.path.split("/")
+            if isinstance(layer, keras.layers.DepthwiseConv2D) and last == "kernel":
+                last = "depthwise_kernel"
+            inner = outer[-1] if outer and outer[-1] != layer.name else name
+            weights.append((f"{inner}/{renamed.get(last, last)}:0", variable))
+        yield name, weights
+
+
+@pytest.fixture
+def write_official():
+    """(path, model) -> an .h5 of the model's weights in the layout of Keras' published files."""
+
+    def write(path, model):
+        import h5py
+
+        with h5py.File(path, "w") as file:
+            groups = list(official_names(model))
+            file.attrs["layer_names"] = [np.bytes_(name) for name, _ in groups]
+            file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.9.0"
+            for name, weights in groups:
+                group = file.create_group(name)
+                group.attrs["weight_names"] = [np.bytes_(weight) for weight, _ in weights]
+                for weight, variable in weights:
+                    group[weight] = variable.numpy()
+        return path
+
+    return write
+
+
+@pytest.fixture
+def randomise():
+    """Random numbers into every weight of a model, statistics and biases too, kept small enough to stay finite."""
+
+    def fill(model):
+        random = np.random.default_rng(3)
+        for variable in model.variables:
+            if "int" in str(variable.dtype):
+                continue
+            name = variable.path.rpartition("/")[2]
+            if name in ("gamma", "moving_variance", "variance"):
+                values = random.uniform(0.5, 1.5, variable.shape)
+            elif len(variable.shape) > 1:
+                fan_in = np.prod(variable.shape[:-1]) if "depthwise" not in variable.path else np.prod(variable.shape[:2])
+                values = random.normal(0, 1 / np.sqrt(fan_in), variable.shape)
+            else:
+                values = random.normal(0, 0.1, variable.shape)
+            variable.assign(values.astype("float32"))
+        for layer in model.layers:
+            if hasattr(layer, "finalize_state") and layer.weights:
+                layer.finalize_state()
+
+    return fill
