@@ -25,12 +25,13 @@ import keras
 import numpy as np
 from PIL import Image
 
+import warmstart as ws
 from warmstart import bundle
 from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric, WeightFile
 from warmstart.checkpoints import model_arrays
 from warmstart.engines.compile import compile_program
 from warmstart.models import cifar_resnet
-from warmstart.tasks.building import program_of
+from warmstart.tasks.image_classification import ImageClassifier
 
 # Per channel over the training photos, on the scale 0..1; the entry's preprocessing uses the same.
 MEAN = np.array([0.4914, 0.4822, 0.4465], np.float32)
@@ -201,10 +202,10 @@ def export(model: keras.Model, test: tuple[np.ndarray, np.ndarray, list[str]], o
     fold(model)
     named = [Label(i, name, name) for i, name in enumerate(classes)]
     entry = entry_of(model.count_params(), 0.0, len(labels))
+    program = ImageClassifier.program(entry, model)
     probe = bundle.write(options.work / "unmeasured", entry, _stored(model), named,
-                         lambda folder: compile_program(program_of(entry, model), folder, "float16", print),
-                         precision="float16")
-    engine = bundle.load(probe, engine="litert").engine
+                         lambda folder: compile_program(program, folder, "float16", print), precision="float16")
+    engine = ws.load(probe, engine="litert").engine
     found = np.concatenate([engine.run("forward", images=pixels[i : i + 100])["probabilities"].argmax(1)
                             for i in range(0, len(pixels), 100)])
     accuracy = float((found == labels).mean())
@@ -214,12 +215,12 @@ def export(model: keras.Model, test: tuple[np.ndarray, np.ndarray, list[str]], o
         title=entry.title, classes=", ".join(classes), parameters=entry.parameters, epochs=options.epochs,
         batch=BATCH, peak=options.peak, seed=options.seed, count=len(labels), accuracy=accuracy, trained=trained,
         per_class="\n".join(f"| {name} | {(found[labels == i] == i).mean():.1%} |" for i, name in enumerate(classes)))
-    program = probe / "artifacts" / "float32"
-    record = json.loads((program / "artifact.json").read_text())
+    compiled = probe / "artifacts" / "float32"
+    record = json.loads((compiled / "artifact.json").read_text())
 
     def copy(folder: Path) -> dict:
         for name in ("program.tflite", "probe.npz"):
-            shutil.copyfile(program / name, folder / name)
+            shutil.copyfile(compiled / name, folder / name)
         return {k: record[k] for k in ("signatures", "differences", "made_with")}
 
     bundle.write(options.work / "bundle", entry, _stored(model), named, copy, precision="float16", card=card)

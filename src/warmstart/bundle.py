@@ -15,6 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,11 @@ import numpy as np
 from warmstart.catalog import Entry, Label
 from warmstart.engines import store
 from warmstart.errors import BundleError
-from warmstart.tasks import task_class
-from warmstart.tasks.base import Model
-from warmstart.tasks.building import Weights
 
 FORMAT = 1
 MANIFEST = "warmstart.json"
 WEIGHTS = "model.safetensors"
+LABELS = "labels.json"
 LARGEST_JSON = 64 * 2**20
 
 
@@ -37,14 +36,22 @@ def is_bundle(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
-def load(folder: Path, *, engine: str = "auto", precision: str = "float32",
-         weights: Weights | None = None) -> Model:
-    """Open a bundle.
+@dataclass(frozen=True)
+class Contents:
+    """What a bundle says of itself; `digest` is the sha256 of its weights."""
 
-    Args:
-        folder: the bundle.
-        engine, precision: as `ws.load` takes them.
-        weights: other weights for the same architecture; default: the bundle's own.
+    folder: Path
+    entry: Entry
+    labels: tuple[Label, ...]
+    digest: str
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / WEIGHTS
+
+
+def read(folder: Path) -> Contents:
+    """Read and check a bundle's JSON files.
 
     Raises:
         BundleError: a file is missing, damaged, or of a newer format.
@@ -56,32 +63,12 @@ def load(folder: Path, *, engine: str = "auto", precision: str = "float32",
                               "Update warmstart, or save the model again.")
         entry = Entry.from_dict(manifest["entry"])
         digest = str(manifest["sha256"][WEIGHTS])
-        labels = tuple(Label(int(d["index"]), str(d["id"]), str(d["name"])) for d in _read_json(folder / "labels.json"))
+        labels = tuple(Label(int(d["index"]), str(d["id"]), str(d["name"])) for d in _read_json(folder / LABELS))
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{folder / MANIFEST} or labels.json is damaged ({error}); save the model again.") from error
+        raise BundleError(f"{folder / MANIFEST} or {LABELS} is damaged ({error}); save the model again.") from error
     if [label.index for label in labels] != list(range(len(labels))):
-        raise BundleError(f"{folder / 'labels.json'} does not count its classes from 0 up; save the model again.")
-    own = Weights(folder / WEIGHTS, digest)
-    return task_class(entry.task)(entry, weights or own, labels, engine=engine, precision=precision, bundle=folder)
-
-
-def save(model: Model, folder: Path) -> Path:
-    """Write `model` as a bundle into a new or empty folder; returns the folder.
-
-    Raises:
-        BundleError: the folder is not empty.
-        EngineUnavailableError: TensorFlow is needed (the weights are not a bundle's own) and not installed.
-    """
-    from warmstart.checkpoints import model_arrays
-
-    artifact = model.artifact
-
-    def fill(target: Path) -> Mapping[str, Any]:
-        for name in ("program.tflite", "probe.npz"):
-            shutil.copyfile(artifact.folder / name, target / name)
-        return {k: v for k, v in artifact.record.items() if k not in ("format", "precision", "sha256", "weights")}
-
-    return write(folder, model.entry, model_arrays(model.keras), model.labels, fill)
+        raise BundleError(f"{folder / LABELS} does not count its classes from 0 up; save the model again.")
+    return Contents(folder, entry, labels, digest)
 
 
 def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: Sequence[Label],
@@ -112,7 +99,7 @@ def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: 
         program = temporary / "artifacts" / "float32"
         program.mkdir(parents=True)
         store.write_record(program, precision, {**fill(program), "weights": digest, "model": entry.name})
-        _write_json(temporary / "labels.json", [{"index": x.index, "id": x.id, "name": x.name} for x in labels])
+        _write_json(temporary / LABELS, [{"index": x.index, "id": x.id, "name": x.name} for x in labels])
         _write_json(temporary / MANIFEST, {"format": FORMAT, "entry": entry.to_dict(), "sha256": {WEIGHTS: digest}})
         (temporary / "README.md").write_text(card or model_card(entry, labels), "utf-8")
         temporary.chmod(0o755)

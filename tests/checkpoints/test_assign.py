@@ -66,7 +66,7 @@ def test_state_beside_the_weights_is_not_needed(make_model, tmp_path, suffix):
     assert_same(weights(fresh), weights(original))
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [".h5", ".weights.h5"])
 @pytest.mark.parametrize("frozen", ["saved", "loading", "saved in part"])
 def test_frozen_layers_change_the_order_in_a_file_and_nothing_else(make_model, tmp_path, suffix, frozen):
     original, fresh = make_model(1), make_model(2)
@@ -372,7 +372,7 @@ def test_other_number_types_are_cast(tmp_path, dtype):
     np.testing.assert_array_equal(weights(model)[0], array.astype("float32"))
 
 
-@pytest.mark.parametrize(("count", "fits"), [(np.int64(7), True), (np.float32(7), True), (np.int64(1 << 40), False),
+@pytest.mark.parametrize(("count", "fits"), [(np.int64(7), True), (np.float32(7), True), (np.uint64(1 << 63), False),
                                              (np.float32(7.5), False), (np.float32(np.nan), False)])
 def test_whole_numbers_stay_whole(tmp_path, count, fits):
     import keras

@@ -315,11 +315,11 @@ def test_text_of_variable_length_does_not_multiply(write_h5):
     """Thousands of names may be the same megabyte on disk."""
 
     def fill(file):
-        file.attrs["layer_names"] = ["y" * (1 << 20), *["z"] * 3000]
+        file.attrs["layer_names"] = ["y" * ((1 << 20) + 77), *["z"] * 3000]
 
     path = write_h5(fill)
     raw = bytearray(path.read_bytes())
-    first = raw.find(struct.pack("<I", 1 << 20), raw.find(b"layer_names"))
+    first = raw.find(struct.pack("<I", (1 << 20) + 77), raw.find(b"layer_names"))
     for i in range(1, 3001):  # let all point to the first
         raw[first + 16 * i:first + 16 * i + 16] = raw[first:first + 16]
     path.write_bytes(raw)

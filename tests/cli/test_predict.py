@@ -100,7 +100,8 @@ def test_paths_from_standard_input(photos):
 
 
 def test_closed_pipe_is_no_error(photos):
-    command = f"{sys.executable} -m warmstart predict {' '.join([str(photos)] * 200)} --model cifar10_resnet20 | head -1"
+    folders = " ".join([str(photos)] * 200)
+    command = f"{sys.executable} -m warmstart predict {folders} --model cifar10_resnet20 | head -1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "Traceback" not in done.stderr

@@ -62,18 +62,24 @@ def test_compare_finds_a_strayed_output(artifact):
 
 def test_auto_remembers_what_it_measured(artifact, monkeypatch):
     monkeypatch.setattr(choose, "SMALL_MS", 0.0)  # this program is too small to try other engines for
-    speeds = {"litert": 5.0, "openvino": 1.0}
     asked = []
-    monkeypatch.setattr(choose, "measure", lambda engine: asked.append(engine.name) or speeds[engine.name])
+    monkeypatch.setattr(choose, "measure", lambda engines, **_: asked.append(len(engines)) or _speeds(engines))
     assert choose.open_engine(artifact).name == "openvino"
     assert choose.open_engine(artifact).name == "openvino"
-    assert asked == ["litert", "openvino"]
-    assert speeds in json.loads((home() / "engines.json").read_text()).values()
+    assert asked == [1, 2]
+    assert SPEEDS in json.loads((home() / "engines.json").read_text()).values()
+
+
+@pytest.mark.parametrize("other", [4.9, 5.0, 9.0])
+def test_auto_stays_with_litert_unless_the_other_is_clearly_faster(other, artifact, monkeypatch):
+    monkeypatch.setattr(choose, "SMALL_MS", 0.0)
+    monkeypatch.setattr(choose, "measure", lambda engines, **_: [5.0, other][: len(engines)])
+    assert choose.open_engine(artifact).name == "litert"
 
 
 def test_auto_drops_an_engine_that_strays(artifact, monkeypatch):
     monkeypatch.setattr(choose, "SMALL_MS", 0.0)
-    monkeypatch.setattr(choose, "measure", lambda engine: {"litert": 5.0, "openvino": 1.0}[engine.name])
+    monkeypatch.setattr(choose, "measure", lambda engines, **_: _speeds(engines))
     run = openvino.OpenVINOEngine._run
     monkeypatch.setattr(openvino.OpenVINOEngine, "_run",
                         lambda *a: {k: v * np.float32(1.001) for k, v in run(*a).items()})
@@ -145,6 +151,13 @@ def test_compile_notices_missing_weights(program, tmp_path, monkeypatch):
     monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", classmethod(lambda *a, **k: _Empty()))
     with pytest.raises(CompileError, match="too few to hold the weights"):
         compile_program(program, tmp_path, "float32", lambda stage: None)
+
+
+SPEEDS = {"litert": 5.0, "openvino": 1.0}
+
+
+def _speeds(engines):
+    return [SPEEDS[engine.name] for engine in engines]
 
 
 class _Empty:

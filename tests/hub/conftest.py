@@ -229,9 +229,10 @@ def site(make_site) -> Site:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch) -> list[float]:
-    """No waiting, no proxies; gives the waits that there would have been, in seconds."""
+    """No waiting (also not for disks), no proxies; gives the waits that there would have been, in seconds."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     slept: list[float] = []
     monkeypatch.setattr(transport, "_sleep", slept.append)
     monkeypatch.setattr(transport, "PATIENCE", transport.Patience(timeout=0.4, sync_every=40_000))

@@ -63,8 +63,8 @@ def randomise():
             if name in ("gamma", "moving_variance", "variance"):
                 values = random.uniform(0.5, 1.5, variable.shape)
             elif len(variable.shape) > 1:
-                fan_in = np.prod(variable.shape[:-1]) if "depthwise" not in variable.path else np.prod(variable.shape[:2])
-                values = random.normal(0, 1 / np.sqrt(fan_in), variable.shape)
+                inputs = variable.shape[:2] if "depthwise" in variable.path else variable.shape[:-1]
+                values = random.normal(0, 1 / np.sqrt(np.prod(inputs)), variable.shape)
             else:
                 values = random.normal(0, 0.1, variable.shape)
             variable.assign(values.astype("float32"))

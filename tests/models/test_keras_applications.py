@@ -1,4 +1,4 @@
-"""The families of keras.applications: files in the official layout fill our build, and features are where they belong."""
+"""The families of keras.applications: official files fill our build, and features are where they belong."""
 
 import keras
 import numpy as np
@@ -32,8 +32,7 @@ def load(model, path, config):
 
 
 def run(model, x):
-    """One compiled call: eager ones of a thousand layers take seconds."""
-    return [np.asarray(y) for y in keras.tree.flatten(model.predict_on_batch(x))]
+    return [np.asarray(y) for y in keras.tree.flatten(model(x))]
 
 
 @pytest.mark.parametrize(("function", "arguments", "size"), FAMILIES, ids=str)
@@ -67,7 +66,9 @@ def test_official_files_fill_the_network(function, arguments, size, tmp_path, wr
 
 
 @pytest.mark.parametrize("include_top", [True, False])
-def test_efficientnet_equals_keras_with_its_extra_rescaling(include_top, tmp_path, write_official, randomise, monkeypatch):
+def test_efficientnet_equals_keras_with_its_extra_rescaling(
+    include_top, tmp_path, write_official, randomise, monkeypatch
+):
     """Keras' graph for weights="imagenet" on a file that holds the standard deviation where the variance belongs."""
     from keras.src.utils import file_utils
 
@@ -124,7 +125,9 @@ def test_build_takes_size_and_classes_from_the_config():
     assert config == {"function": "MobileNet", "alpha": 0.25, "input_size": [160, 128], "classes": 5}
 
 
-@pytest.mark.parametrize(("pooling", "shape"), [(None, (None, None, None, 256)), ("avg", (None, 256)), ("max", (None, 256))])
+@pytest.mark.parametrize(
+    ("pooling", "shape"), [(None, (None, None, None, 256)), ("avg", (None, 256)), ("max", (None, 256))]
+)
 def test_build_without_top_at_any_size(pooling, shape):
     config = {"function": "MobileNet", "alpha": 0.25, "input_size": [128, 128]}
     model = keras_applications.build(config, include_top=False, pooling=pooling, input_shape=(None, None, 3))

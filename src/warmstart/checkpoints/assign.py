@@ -168,7 +168,8 @@ def _cast(value: np.ndarray, slot: Slot, name: str, checkpoint: Checkpoint) -> n
     target = np.dtype("float32" if dtype in ("bfloat16", "float8_e4m3fn", "float8_e5m2") else dtype)
     with np.errstate(all="ignore"):
         result = value.astype(target, copy=False)
-        if target.kind in "iub" and not np.array_equal(result.astype(value.dtype), value):
+        if target.kind in "iub" and not (np.array_equal(result.astype(value.dtype), value)
+                                         and np.array_equal(result < 0, value < 0)):
             raise MismatchError(f"{checkpoint.path}: the array {name!r} ({value.dtype}) does not fit into the {dtype} "
                                 f"numbers of {slot.name!r}.")
     return result

@@ -109,7 +109,8 @@ def _pair_layers(rows: Sequence[tuple[str, list[str], str, list[Slot]]], model: 
     return pairs
 
 
-def _pair_inside(group: str, names: list[str], layer: str, mine: list[Slot], model: Any, checkpoint: Checkpoint) -> Pairs:
+def _pair_inside(group: str, names: list[str], layer: str, mine: list[Slot], model: Any,
+                 checkpoint: Checkpoint) -> Pairs:
     """Pair the arrays of one layer (or nested model): by inner names, else in an order of the same kinds and shapes."""
     top = () if layer == TOP_LEVEL else (layer,)
     saved = [tuple(name.removeprefix(f"{group}/").removesuffix(":0").split("/")) for name in names]

@@ -212,14 +212,13 @@ def _is_layer(thing: Any) -> bool:
 
 def _children(layer: Any, plain: set[str]) -> Iterator[tuple[str, Any]]:
     """Attributes in Keras' order: the model's layers, public ones by name, private ones by name."""
-    skip = set(plain)
-    if "_functional" in vars(layer) or type(layer).__name__ == "Sequential":
-        skip.add("_functional")
-    if inner_layers(layer):
-        skip |= {"operations", "_operations"}
+    skip = plain | {"optimizer", "_optimizer"}
+    kind = layer._obj_type() if hasattr(layer, "_obj_type") else ""
+    if kind in ("Functional", "Sequential"):
+        skip |= {"_functional"} if kind == "Sequential" else {"operations", "_operations"}
         yield "layers", layer.layers
     for name in sorted(dir(layer), key=lambda text: f"~{text}" if text.startswith("_") else text):
-        if name.startswith("__") or name in skip or name in ("optimizer", "_optimizer"):
+        if name.startswith("__") or name in skip:
             continue
         try:
             yield name, getattr(layer, name)

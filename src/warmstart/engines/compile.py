@@ -100,7 +100,8 @@ def compile_program(program: Program, folder: Path, precision: str, report: Repo
     exact = precision in ("float32", "float16")
     if (worst := max(differences.values())) > TOLERANCE and exact:
         raise CompileError(f"The compiled program strays from Keras by {worst:.2g} (allowed: {TOLERANCE:g}).")
-    np.savez(folder / "probe.npz", **{f"{f}/{name}": v for f, values in expected.items() for name, v in values.items()})
+    arrays: Any = {f"{function}/{name}": v for function, values in expected.items() for name, v in values.items()}
+    np.savez(folder / "probe.npz", **arrays)
     return {
         "signatures": {name: signature.to_dict() for name, signature in signatures.items()},
         "differences": differences,

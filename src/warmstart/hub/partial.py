@@ -61,8 +61,8 @@ class Partial:
         return self.size > 0 and self.size == self.whole.get("total")
 
     def range_headers(self) -> dict[str, str]:
-        """The headers that ask for the rest of the same file; none where it has to be the whole."""
-        if not self.size or not self.trusted:
+        """The headers that ask for the rest of the same file."""
+        if not self.size:
             return {}
         validator = self.whole.get("etag") or self.whole.get("modified")
         return {"Range": f"bytes={self.size}-", **({"If-Range": validator} if validator else {})}

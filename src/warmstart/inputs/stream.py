@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,7 +31,7 @@ def default_workers() -> int:
 
 def decoded(
     items: Iterable[Item], work: Callable[[Item], T], *, workers: int | None = None, ahead: int = AHEAD
-) -> Iterator[tuple[Item, T | InputError]]:
+) -> Generator[tuple[Item, T | InputError]]:
     """(item, work(item)) for every item, in their order, with `work` done in threads while the caller is busy.
 
     An InputError of `work` comes as the result of its item; any other exception is raised at its item's place, with a
@@ -50,7 +50,7 @@ def decoded(
 
 def _decoded(
     source: Iterator[Item], work: Callable[[Item], T], workers: int, ahead: int
-) -> Iterator[tuple[Item, T | InputError]]:
+) -> Generator[tuple[Item, T | InputError]]:
     from concurrent.futures import ThreadPoolExecutor, wait  # 30 ms with logging: not for a single picture
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="warmstart-decode")

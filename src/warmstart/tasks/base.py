@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from warmstart import bundle
 from warmstart.catalog import Entry, Label
 from warmstart.engines import choose, store
 from warmstart.engines.base import Engine
@@ -15,8 +17,8 @@ from warmstart.errors import EngineError, UsageError
 from warmstart.tasks.building import Weights, artifact_key, build_keras, compiled
 
 if TYPE_CHECKING:
-    import keras
     import numpy as np
+    from keras import Model as KerasModel
 
     from warmstart.engines.keras import Program
 
@@ -40,7 +42,7 @@ class Model(ABC):
     task: ClassVar[str]
 
     def __init__(self, entry: Entry, weights: Weights, labels: tuple[Label, ...], *, engine: str = "auto",
-                 precision: str = "float32", bundle: Path | None = None):
+                 precision: str = "float32", folder: Path | None = None):
         if engine not in choose.ENGINES:
             raise UsageError(f"There is no engine {engine!r}; there are {', '.join(choose.ENGINES)}.")
         if precision not in choose.PRECISIONS:
@@ -49,10 +51,10 @@ class Model(ABC):
             raise UsageError("The keras engine is the float32 reference; choose another engine for other precisions.")
         self.entry, self.weights, self.labels, self.precision = entry, weights, labels, precision
         self.on_stage: Callable[[str], None] = _silent
-        self._engine_name, self._bundle = engine, bundle
+        self._engine_name, self._folder = engine, folder
         self._lock = threading.RLock()
         self._engine: Engine | None = None
-        self._keras: keras.Model | None = None
+        self._keras: KerasModel | None = None
 
     def __repr__(self) -> str:
         engine = self._engine.name if self._engine else self._engine_name
@@ -76,7 +78,7 @@ class Model(ABC):
             return self._engine
 
     @property
-    def keras(self) -> keras.Model:
+    def keras(self) -> KerasModel:
         """The Keras model itself, with these weights; imports TensorFlow. Changing it does not change the engine.
 
         Raises:
@@ -106,10 +108,10 @@ class Model(ABC):
         return choose.open_engine(self.artifact, self._engine_name, self.precision)
 
     def _bundled_artifact(self) -> store.Artifact | None:
-        if self._bundle is None or self.precision == "int8":
+        if self._folder is None or self.precision == "int8":
             return None
         try:
-            artifact = store.Artifact.load(self._bundle / "artifacts" / "float32")
+            artifact = store.Artifact.load(self._folder / "artifacts" / "float32")
         except EngineError:
             return None  # damaged or not there: compiled anew from the weights
         return artifact if artifact.record.get("weights") == self.weights.digest else None
@@ -117,16 +119,27 @@ class Model(ABC):
     def save(self, folder: str | Path) -> Path:
         """Write the model as a bundle: weights, entry, labels and compiled program; see `warmstart.bundle`.
 
-        Raises:
-            BundleError: the folder exists and holds something else.
-        """
-        from warmstart import bundle
+        Args:
+            folder: new or empty.
 
-        return bundle.save(self, Path(folder))
+        Raises:
+            BundleError: the folder is not empty.
+            EngineUnavailableError: TensorFlow is not installed.
+        """
+        from warmstart.checkpoints import model_arrays
+
+        artifact = self.artifact
+
+        def fill(target: Path) -> Mapping[str, Any]:
+            for name in ("program.tflite", "probe.npz"):
+                shutil.copyfile(artifact.folder / name, target / name)
+            return {k: v for k, v in artifact.record.items() if k not in ("format", "precision", "sha256", "weights")}
+
+        return bundle.write(Path(folder), self.entry, model_arrays(self.keras), self.labels, fill)
 
     @staticmethod
     @abstractmethod
-    def program(entry: Entry, model: keras.Model) -> Program:
+    def program(entry: Entry, model: KerasModel) -> Program:
         """The program that the engines run, made from the Keras model."""
 
     @abstractmethod

@@ -115,7 +115,8 @@ def run_job(entry: Entry, weights: Weights, precision: str, folder: Path, report
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=noise, text=True, encoding="utf-8",
     ) as process:
         try:
-            assert process.stdin and process.stdout
+            assert process.stdin is not None
+            assert process.stdout is not None
             process.stdin.write(json.dumps(job))
             process.stdin.close()
             for line in process.stdout:
@@ -132,10 +133,3 @@ def run_job(entry: Entry, weights: Weights, precision: str, folder: Path, report
             raise CompileError(f"Compiling {entry.name} ended with code {code}: {last[-1]}")
         finally:
             process.kill()  # does nothing to one that has ended
-
-
-def program_of(entry: Entry, model: keras.Model) -> Any:
-    """The program (`engines.keras.Program`) that the entry's task makes of a Keras model."""
-    from warmstart.tasks import task_class
-
-    return task_class(entry.task).program(entry, model)

@@ -13,7 +13,8 @@ from typing import Any
 
 from warmstart.catalog import Entry
 from warmstart.errors import WarmstartError
-from warmstart.tasks.building import Weights, build_keras, program_of
+from warmstart.tasks import task_class
+from warmstart.tasks.building import Weights, build_keras
 
 
 def main() -> int:
@@ -33,8 +34,8 @@ def main() -> int:
         model = build_keras(entry, weights)
         from warmstart.engines.compile import compile_program
 
-        record = compile_program(program_of(entry, model), Path(job["folder"]), job["precision"],
-                                 lambda stage: say(stage=stage))
+        program = task_class(entry.task).program(entry, model)
+        record = compile_program(program, Path(job["folder"]), job["precision"], lambda stage: say(stage=stage))
         say(record={**record, "model": entry.name, "weights": weights.digest})
     except WarmstartError as error:
         say(error=type(error).__name__, message=str(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,9 +59,10 @@ def compare_precisions(model: ImageClassifier, exact: ImageClassifier, photos: A
     else:
         arrays = [exact.preprocess(item.value) for item in items.iter_items(photos)]
     pairs = [tuple(_probabilities(m, array) for m in (model, exact)) for array in arrays]
+    milliseconds, float32_milliseconds = measure([model.engine, exact.engine])
     return Comparison(
-        milliseconds=measure(model.engine),
-        float32_milliseconds=measure(exact.engine),
+        milliseconds=milliseconds,
+        float32_milliseconds=float32_milliseconds,
         agreement=float(np.mean([a.argmax() == b.argmax() for a, b in pairs])),
         difference=float(max(np.abs(a - b).max() for a, b in pairs)),
         count=len(pairs),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,7 +180,7 @@ class ImageClassifier(Model):
         return Program({"forward": Function(lambda images: outputs(images, training=False), (images,))}, outputs)
 
 
-def _batched(engine: Any, prepared: Iterator[tuple[items.Item, np.ndarray | InputError]], output: str,
+def _batched(engine: Any, prepared: Generator[tuple[items.Item, np.ndarray | InputError]], output: str,
              size: int) -> Iterator[tuple[str, np.ndarray | Failed]]:
     """Run the engine on up to `size` arrays at a time; failures keep their place among the answers."""
     waiting: list[tuple[str, np.ndarray | Failed]] = []
@@ -192,7 +192,7 @@ def _batched(engine: Any, prepared: Iterator[tuple[items.Item, np.ndarray | Inpu
             yield name, value if isinstance(value, Failed) else next(rows)
         waiting.clear()
 
-    with contextlib.closing(prepared):  # type: ignore[type-var]  (a generator: stops the decoding threads)
+    with contextlib.closing(prepared):  # stops the decoding threads
         for item, value in prepared:
             waiting.append((item.name, Failed(item.name, value) if isinstance(value, InputError) else value))
             if len(waiting) == size:

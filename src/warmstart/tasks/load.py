@@ -48,13 +48,15 @@ def load(name: str | Path, *, task: str | None = None, weights: str | Path | Non
     """
     folder = _bundle_folder(name, revision, offline, progress)
     if folder is not None:
+        contents = bundle.read(folder)
+        entry, labels = contents.entry, contents.labels
         own = weights in ("pretrained", "imagenet")
-        model = bundle.load(folder, engine=engine, precision=precision,
-                            weights=None if own else _fetch_weights(weights, None, offline, progress))
+        filled = Weights(contents.weights, contents.digest) if own else _fetch_weights(weights, None, offline, progress)
     else:
         entry = catalog.get(str(name))
+        labels = catalog.labels(entry.labels)
         filled = _fetch_weights(weights, entry, offline, progress)
-        model = task_class(entry.task)(entry, filled, catalog.labels(entry.labels), engine=engine, precision=precision)
+    model = task_class(entry.task)(entry, filled, labels, engine=engine, precision=precision, folder=folder)
     if task is not None and task != model.entry.task:
         raise UsageError(f"{model.name} does {model.entry.task}, not {task}.")
     return model
@@ -80,10 +82,10 @@ def backbone(name: str | Path, *, weights: str | Path | None = "pretrained",
     if pooling not in (None, "avg", "max"):
         raise UsageError(f"pooling is None, 'avg' or 'max', not {pooling!r}.")
     folder = _bundle_folder(name, None, None, None)
-    entry = bundle.load(folder).entry if folder else catalog.get(str(name))
+    entry = bundle.read(folder).entry if folder else catalog.get(str(name))
     shape = input_shape or (*entry.preprocessing.size, 3) if entry.preprocessing else input_shape
     if shape and (len(shape) != 3 or any(side is not None and side < entry.min_size for side in shape[:2])):
-        raise UsageError(f"{entry.name} takes input_shape (H, W, 3) with H and W of {entry.min_size} or more, not {shape}.")
+        raise UsageError(f"{entry.name} takes input_shape (H, W, 3), H and W of {entry.min_size} or more, not {shape}.")
     options: dict[str, Any] = {"include_top": False, "input_shape": shape, "pooling": pooling}
     own = weights in ("pretrained", "imagenet")
     if folder and own:
@@ -155,7 +157,7 @@ def _fetch_weights(weights: str | Path | None, entry: Entry | None, offline: boo
         return Weights(None, RANDOM)
     if entry is not None and weights in ("pretrained", "imagenet"):
         if part not in entry.weights:
-            raise UsageError(f"{entry.name} has no published weights; give weights=PATH, or weights=None for random ones.")
+            raise UsageError(f"{entry.name} has no published weights; give weights=PATH, or None for random ones.")
         weights = entry.weights[part].source
     for file in entry.weights.values() if entry else ():
         if file.source == weights:

@@ -1,0 +1,134 @@
+"""Image classification, measured: start-up, latency, throughput, int8, parity, size; each with its bar.
+
+    pip install -e '.[all]' -r benchmarks/requirements.txt
+    python benchmarks/image_classification.py --markdown docs/benchmarks.md
+
+Random weights serve for speed, so nothing is downloaded; parts 5 and 7 want photos, and 7 a checkpoint.
+A missed bar is a result: the exit code is 1 only where a part crashed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import image_latency
+import image_photos
+import image_startup
+from figures import Figure, markdown, summary, text_table, write_markdown
+from measure import machine, versions
+from settings import ROOT, Settings
+
+SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", ROOT.parent / "shared" / "data"))
+CHECKPOINT = "mobilenet_v1_0.25_224_imagenet.h5"
+PARTS = {
+    1: "whole process", 2: "imports", 3: "latency against Keras", 4: "latency against the fastest peer",
+    5: "throughput", 6: "int8", 7: "parity and accuracy", 8: "size on disk",
+}
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parts = "; ".join(f"{number} {title}" for number, title in PARTS.items())
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--only", type=_parts, default=list(PARTS), metavar="1,3", help=f"parts to run: {parts}")
+    parser.add_argument("--quick", action="store_true", help="a smoke run: one model, few repeats; figures mean nothing")
+    parser.add_argument("--models", type=lambda text: tuple(text.split(",")), help="for latency, comma-separated")
+    parser.add_argument("--photos", type=Path, default=SHARED / "images" / "imagenet-sample",
+                        help="a folder of photos named wnid_label.JPEG")
+    parser.add_argument("--weights", type=Path, default=SHARED / "weights" / CHECKPOINT,
+                        help="ImageNet weights of mobilenet_0.25_224")
+    parser.add_argument("--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs; "
+                                                  "default: a new one, so that everything is compiled and chosen anew")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE",
+                        help="write the table as Markdown; in a file with the marker lines, between them")
+    return parser.parse_args(argv)
+
+
+def _parts(text: str) -> list[int]:
+    numbers = sorted({int(part) for part in text.split(",")})
+    if not set(numbers) <= set(PARTS):
+        raise argparse.ArgumentTypeError(f"parts are {min(PARTS)} to {max(PARTS)}")
+    return numbers
+
+
+def settings_of(options: argparse.Namespace, scratch: Path) -> Settings:
+    quick = options.quick
+    home = options.home.resolve() if options.home else scratch / "home"
+    return Settings(
+        script=Path(__file__).with_name("image_peers.py"),
+        environment={**os.environ, "WARMSTART_HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3",
+                     "KERAS_BACKEND": "tensorflow"},
+        scratch=scratch,
+        models=options.models or (("mobilenet_v2",) if quick else image_latency.MODELS),
+        photo=ROOT / "examples" / "photos" / "cat.jpg",
+        photos=options.photos if options.photos.is_dir() else None,
+        weights=options.weights if options.weights.is_file() else None,
+        rounds=2 if quick else 15,
+        seconds=0.05 if quick else 0.4,
+        processes=2 if quick else 9,
+        jpegs=40 if quick else 1000,
+        batch_size=4,
+        compared=10 if quick else 100,
+    )
+
+
+def run(settings: Settings, only: Sequence[int]) -> Iterator[Figure]:
+    """The figures of the parts, as they come; a part that crashes is told and does not stop the others."""
+    latency = [part for part in (3, 4) if part in only]
+    parts: dict[int, Callable[[], Iterator[Figure]]] = {
+        1: lambda: image_startup.whole_process(settings),
+        2: lambda: image_startup.imports(settings),
+        3: lambda: image_latency.latency(settings, latency),
+        5: lambda: image_photos.throughput(settings),
+        6: lambda: image_latency.int8(settings),
+        7: lambda: image_photos.parity(settings),
+        8: lambda: image_startup.installation(settings),
+    }
+    wanted = sorted({3 if part == 4 else part for part in only})
+    for part in wanted:
+        shown = " and ".join(PARTS[p] for p in (latency if part == 3 else [part]))
+        print(f"{shown} …", file=sys.stderr, flush=True)
+        try:
+            yield from parts[part]()
+        except Exception as error:
+            traceback.print_exc()
+            yield Figure(part, f"{shown}: CRASHED", None, bar=0, note=f"{type(error).__name__}: {error}"[:300])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = arguments(argv)
+    told, used = machine(), versions()
+    print("\n".join(f"{name}: {value}" for name, value in told.items()))
+    print("versions: " + ", ".join(f"{name} {value}" for name, value in used.items()) + "\n", flush=True)
+    start = time.perf_counter()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
+        for figure in run(settings_of(options, Path(scratch)), options.only):
+            figures.append(figure)
+            print(f"    {figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}", file=sys.stderr, flush=True)
+    figures.sort(key=lambda figure: figure.part)
+    told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    print(text_table(figures) + "\n\n" + summary(figures))
+    if options.quick:
+        print("This was a smoke run (--quick); its figures mean nothing.")
+    command = shlex.join(["python", "benchmarks/image_classification.py", *(sys.argv[1:] if argv is None else argv)])
+    if options.json:
+        options.json.write_text(json.dumps({
+            "command": command, "machine": told, "versions": used, "figures": [f.to_dict() for f in figures],
+        }, indent=1) + "\n", "utf-8")
+    if options.markdown:
+        write_markdown(options.markdown, markdown(figures, told, used, command))
+    return int(any(figure.what.endswith("CRASHED") for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

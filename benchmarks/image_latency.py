@@ -1,0 +1,137 @@
+"""Parts 3, 4 and 6: one image at a time, against the peers and against the model's own int8."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from figures import Figure
+from measure import fastest, ratio, turns
+from settings import Settings, tell
+from workers import Worker, WorkerError
+
+MODELS = ("resnet50", "mobilenet_v2", "efficientnet_b0", "inception_v3", "vgg16")
+AGAINST_PREDICT = {"mobilenet_v2": 0.15}  # others: 0.5
+INT8_BARS = {"resnet50": 0.45}  # others inform: depthwise families may be slower
+PEERS = {  # title -> (kind of worker, modules it needs, what `prepare` has to have converted)
+    "Keras predict": ("keras_predict", ("tensorflow",), None),
+    "tf.function": ("tf_function", ("tensorflow",), None),
+    "ONNX Runtime": ("onnxruntime", ("onnxruntime", "onnx", "tf2onnx"), "ONNX"),
+    "OpenVINO (.tflite)": ("openvino_tflite", ("openvino",), None),
+    "OpenVINO (SavedModel)": ("openvino_saved_model", ("openvino",), "SavedModel"),
+}
+SAME = 1e-3  # a peer whose probabilities are further from Keras' computes something else
+
+
+def latency(settings: Settings, parts: Sequence[int]) -> Iterator[Figure]:
+    """Parts 3 and 4, whose figures come from the same rounds."""
+    for model in settings.models:
+        yield from _one_model(settings, model, parts)
+
+
+def _one_model(settings: Settings, model: str, parts: Sequence[int]) -> Iterator[Figure]:
+    folder = settings.scratch / model
+    folder.mkdir(exist_ok=True)
+    tell(f"{model}: compiling, and converting for the peers")
+    job: dict[str, Any] = {"model": model, "weights": None, "folder": str(folder)}
+    with settings.worker("prepare", photo=str(settings.photo), peers=4 in parts, **job) as worker:
+        prepared = worker.info
+    job["artifact"] = prepared["artifact"]
+    missing: dict[str, str] = {}
+    with ExitStack() as stack:
+        ours = stack.enter_context(settings.worker("warmstart", **job))
+        wanted = PEERS if 4 in parts else {"Keras predict": PEERS["Keras predict"]}
+        peers: dict[str, Worker] = {}
+        for title, (kind, modules, converted) in wanted.items():
+            absent = [module for module in modules if find_spec(module) is None]
+            if absent:
+                missing[title] = f"{absent[0]} is not installed"
+            elif (failure := prepared.get("failures", {}).get(converted)) is not None:
+                missing[title] = f"conversion failed ({failure})"
+            else:
+                try:
+                    peers[title] = stack.enter_context(settings.worker(kind, **job))
+                except WorkerError as error:
+                    missing[title] = f"failed ({str(error)[:200]})"
+        for title in [t for t, worker in peers.items() if not worker.info["difference"] <= SAME]:
+            missing[title] = f"left out: its probabilities differ by {peers.pop(title).info['difference']:.1e}"
+        tell(f"{model}: measuring {', '.join(['warmstart', *peers])}")
+        timers = {what: ours.timer(what) for what in ("call", "engine", "preprocessing")}
+        timers |= {title: worker.timer("call") for title, worker in peers.items()}
+        values = turns(timers, settings.rounds, settings.seconds)
+        engine = ours.info["engine"]
+    for title, why in missing.items():
+        tell(f"{model}: {title}: {why}")
+    yield from _figures(model, values, missing, engine, parts)
+
+
+def _figures(model: str, values: Mapping[str, list[float]], missing: Mapping[str, str], engine: str,
+             parts: Sequence[int]) -> Iterator[Figure]:
+    ms = {name: statistics.median(times) for name, times in values.items()}
+    own = f"{ms['call']:.2f} ms = {engine} {ms['engine']:.2f} + preprocessing {ms['preprocessing']:.2f}"
+    if 3 in parts and "Keras predict" in values:
+        yield Figure(3, f"one image, `ws.load({model!r})(array)` against `keras.Model.predict`",
+                     ratio(values["call"], values["Keras predict"]), bar=AGAINST_PREDICT.get(model, 0.5),
+                     note=f"{own}; Keras {ms['Keras predict']:.1f} ms")
+    if 4 in parts:
+        others = {title: values[title] for title in PEERS if title in values and title != "Keras predict"}
+        what = f"one image, {model}, against the fastest of the others"
+        if not others:
+            yield Figure(4, what, None, bar=1.05, note="; ".join(f"{t}: {why}" for t, why in missing.items()))
+            return
+        best = fastest(others)
+        told = ", ".join(f"{title} {ms[title]:.2f}" for title in sorted(others, key=ms.__getitem__))
+        gone = "".join(f"; {title}: {why}" for title, why in missing.items())
+        yield Figure(4, what, ratio(values["call"], others[best]), bar=1.05,
+                     note=f"{own}; ms of the others: {told}{gone}")
+        yield Figure(4, f"the engine alone, {model}, against the same", ratio(values["engine"], others[best]))
+
+
+def int8(settings: Settings) -> Iterator[Figure]:
+    """Part 6: `precision="int8"` against float32, in turns; and how often the two agree."""
+    models = [name for name in ("resnet50", "mobilenet_v2", "efficientnet_b0") if name in settings.models]
+    for model in models:
+        folder = settings.scratch / model
+        folder.mkdir(exist_ok=True)
+        job: dict[str, Any] = {"model": model, "weights": None, "folder": str(folder)}
+        tell(f"{model}: compiling in float32 and int8")
+        for precision in ("float32", "int8"):
+            if precision == "float32" or not (folder / "prepared.npy").exists():
+                settings.worker("prepare", photo=str(settings.photo), peers=False, precision=precision, **job).close()
+        with settings.worker("warmstart", precision="float32", **job) as exact, \
+                settings.worker("warmstart", precision="int8", **job) as small:
+            tell(f"{model}: measuring int8 beside float32")
+            timers = {f"{name} {what}": worker.timer(what) for name, worker in (("float32", exact), ("int8", small))
+                      for what in ("call", "engine")}
+            values = turns(timers, settings.rounds, settings.seconds)
+            engines = {"float32": exact.info["engine"], "int8": small.info["engine"]}
+        ms = {name: statistics.median(times) for name, times in values.items()}
+        note = f"{ms['int8 call']:.2f} ms ({engines['int8']}) against {ms['float32 call']:.2f} ms " \
+               f"({engines['float32']}); engines alone {ratio(values['int8 engine'], values['float32 engine']):.3f}"
+        agreed = _agreement(settings, model, None)
+        yield Figure(6, f"{model}, `precision=\"int8\"` against its float32, one image",
+                     ratio(values["int8 call"], values["float32 call"]), bar=INT8_BARS.get(model),
+                     note=f"{note}; {agreed[1]}")
+        if agreed[0] is not None:
+            yield Figure(6, f"{model}, int8 and float32 give the same best class (random weights)", agreed[0], "share",
+                         note=agreed[1])
+    if settings.weights is not None:
+        share, note = _agreement(settings, "mobilenet_0.25_224", settings.weights)
+        yield Figure(6, "mobilenet_0.25_224 with real weights, int8 and float32 give the same best class", share,
+                     "share", note=note)
+
+
+def _agreement(settings: Settings, model: str, weights: Path | None) -> tuple[float | None, str]:
+    if settings.photos is None:
+        return None, "agreement not measured: no folder of photos (--photos)"
+    tell(f"{model}: agreement of int8 with float32")
+    with settings.worker("agreement", model=model, weights=str(weights) if weights else None,
+                         photos=str(settings.photos), count=settings.compared) as worker:
+        said = worker.info
+    return said["same top-1"] / said["count"], \
+        f"{said['same top-1']} of {said['count']} photos, largest difference of a probability " \
+        f"{said['difference']:.1e}; float32 names {said['classes']} different classes"
