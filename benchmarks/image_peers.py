@@ -25,7 +25,8 @@ Kind = Callable[[Job], tuple[dict[str, Callable[[], Any]], dict[str, Any]]]
 def prepare(job: Job) -> tuple[dict, dict]:
     """Compile, and write what the peers need: arrays, reference probabilities, SavedModel, ONNX file."""
     folder = Path(job["folder"])
-    model, said = _model(job), {}
+    model = _model(job)
+    said: dict[str, Any] = {}
     start = time.perf_counter()
     engine = model.engine
     said["seconds to the first answer"] = time.perf_counter() - start

@@ -9,6 +9,7 @@ import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from figures import Figure
 from measure import disk_bytes, ratio, time_process
@@ -58,8 +59,10 @@ def imports(settings: Settings) -> Iterator[Figure]:
     tell(f"compiling {stored}, if it is not in the store")
     with settings.worker("modules", model=stored, weights=None, photo=str(settings.photo)):
         pass
-    cases = {f"the embedded model, {EMBEDDED}": {"model": EMBEDDED, "weights": "pretrained"},
-             f"a compiled model of the store, {stored}": {"model": stored, "weights": None}}
+    cases: dict[str, dict[str, Any]] = {
+        f"the embedded model, {EMBEDDED}": {"model": EMBEDDED, "weights": "pretrained"},
+        f"a compiled model of the store, {stored}": {"model": stored, "weights": None},
+    }
     for case, job in cases.items():
         with settings.worker("modules", photo=str(settings.photo), **job) as worker:
             found = worker.info["imported"]

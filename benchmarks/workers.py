@@ -39,7 +39,7 @@ class Worker:
     """
 
     def __init__(self, script: Path, environment: Mapping[str, str], **job: Any):
-        self._noise = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._noise = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (see close)
         self._process = subprocess.Popen(
             [sys.executable, str(script)], env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self._noise, text=True, encoding="utf-8",
@@ -79,7 +79,8 @@ class Worker:
         self._noise.close()
 
     def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()

@@ -282,11 +282,12 @@ def test_paths_of_custom_layers_and_containers(tmp_path):
             self._hidden = keras.layers.Dense(3)
             self.shared = self._hidden
             self.gain = self.add_weight(shape=(3,), name="gain")
+            self.nameless = [self.add_weight(shape=(3,)), self.add_weight(shape=(3,))]
 
         def call(self, x):
             for layer in [self.steps[0], self.steps[1][0], self.steps[2], *self.table.values(), self._hidden]:
                 x = layer(x)
-            return x * self.gain
+            return x * self.gain * self.nameless[0] + self.nameless[1]
 
     class Whole(keras.Model):
         def __init__(self):

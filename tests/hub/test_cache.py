@@ -174,3 +174,14 @@ def test_an_empty_cache(home):
     assert hub.cache.ls() == [] == hub.cache.rm("*") == hub.cache.verify()
     assert not hub.is_cached("https://host/x")
     assert not home.exists()
+
+
+def test_digest_is_the_record_s_while_the_file_is_unchanged(cached, content, sha256, tmp_path, monkeypatch):
+    path = hub.fetch(cached[0], offline=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(hub.cache.files, "digests_of", lambda *a, **k: pytest.fail("read, although it is recorded"))
+        assert hub.cache.digest(path) == sha256(content)
+    path.write_bytes(content[::-1])
+    assert hub.cache.digest(path) == sha256(content[::-1])
+    (tmp_path / "own.h5").write_bytes(b"mine")
+    assert hub.cache.digest(tmp_path / "own.h5") == sha256(b"mine")

@@ -52,22 +52,14 @@ def write_official():
 
 @pytest.fixture
 def randomise():
-    """Random numbers into every weight of a model, statistics and biases too, kept small enough to stay finite."""
+    """Random numbers into the vectors of a model, which are all one or all zero; kernels are random already."""
 
     def fill(model):
         random = np.random.default_rng(3)
-        for variable in model.variables:
-            if "int" in str(variable.dtype):
-                continue
-            name = variable.path.rpartition("/")[2]
-            if name in ("gamma", "moving_variance", "variance"):
-                values = random.uniform(0.5, 1.5, variable.shape)
-            elif len(variable.shape) > 1:
-                inputs = variable.shape[:2] if "depthwise" in variable.path else variable.shape[:-1]
-                values = random.normal(0, 1 / np.sqrt(np.prod(inputs)), variable.shape)
-            else:
-                values = random.normal(0, 0.1, variable.shape)
-            variable.assign(values.astype("float32"))
+        for variable in model.weights:
+            if len(variable.shape) == 1 and "int" not in str(variable.dtype):
+                around = 1 if variable.name in ("gamma", "moving_variance", "variance") else 0
+                variable.assign(random.uniform(around - 0.3, around + 0.3, variable.shape).astype("float32"))
         for layer in model.layers:
             if hasattr(layer, "finalize_state") and layer.weights:
                 layer.finalize_state()

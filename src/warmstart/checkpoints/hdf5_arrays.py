@@ -147,6 +147,7 @@ def _chunked(file: h5.Structure, layout: bytes, shape: tuple[int, ...], stored: 
         raise file.unsafe(f"{name!r} is stored in chunks of {chunk_bytes} bytes")
     pieces: dict[tuple[int, ...], tuple[int, int, int]] = {}
     for key, start in file.tree(tree, 1, 8 + 8 * rank):
+        file.spend(256)
         size, mask, *offset = file.unpack(f"II{rank}Q", key)
         place = tuple(offset[:-1])
         inside = all(o % step == 0 and o < side for o, step, side in zip(place, chunk, shape, strict=True))

@@ -17,7 +17,7 @@ from warmstart.errors import CheckpointError, UnsafeCheckpointError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 NOWHERE = 0xFFFFFFFFFFFFFFFF
-MAX_METADATA = 128 << 20  # bytes of structure read from one file; EfficientNetB7 needs 2 MB
+MAX_METADATA = 128 << 20  # bytes of structure read or built from one file; EfficientNetB7 needs some 10 MB
 MAX_OBJECTS = 200_000
 MAX_NAME = 4096
 # message types (IV.A.2)
@@ -41,6 +41,7 @@ class Structure:
         self._left = MAX_METADATA
         self._objects = 0
         self._headers: dict[int, list[Message]] = {}
+        self._attributes: dict[int, dict[str, list[bytes]]] = {}
         self._heap_objects: dict[int, dict[int, tuple[int, int]]] = {}
         self.root = self._superblock()
 
@@ -58,11 +59,15 @@ class Structure:
         """For valid HDF5 that Keras does not write."""
         return self.source.corrupt(f"or not written by Keras: {what}")
 
-    def at(self, address: int, count: int) -> bytes:
-        """Bytes of structure; counted, so that no file can keep the reader busy for ever."""
-        self._left -= count + 16
+    def spend(self, count: int) -> None:
+        """Count what was read or built, so that no file can fill the memory or keep the reader busy for ever."""
+        self._left -= count
         if self._left < 0:
-            raise self.unsafe(f"its structure takes more than {MAX_METADATA >> 20} MB to read")
+            raise self.unsafe(f"its structure takes more than {MAX_METADATA >> 20} MB")
+
+    def at(self, address: int, count: int) -> bytes:
+        """Bytes of structure."""
+        self.spend(count + 16)
         return self.source.at(address, count)
 
     def unpack(self, form: str, data: bytes, offset: int = 0) -> tuple:
@@ -151,6 +156,7 @@ class Structure:
 
     def _message(self, kind: int, flags: int, body: bytes, size: int, blocks: list[tuple[int, int]],
                  seen: set[int]) -> Message:
+        self.spend(128)
         if len(body) != size:
             raise self.corrupt("a header message is cut short")
         if kind == CONTINUATION:
@@ -259,25 +265,30 @@ class Structure:
 
     def attribute(self, address: int, name: str) -> list[str] | None:
         """A text attribute as a list of strings (a scalar gives one); None where it is missing."""
+        if address not in self._attributes:
+            self._attributes[address] = dict(self._attribute_parts(address))
+        parts = self._attributes[address].get(name)
+        return None if parts is None else self._strings(*parts)
+
+    def _attribute_parts(self, address: int) -> Iterator[tuple[str, list[bytes]]]:
+        """Name, [datatype, dataspace, data] of every attribute."""
         for kind, shared, data in self.messages(address):
             if kind == ATTRIBUTE_INFO:
                 flags, = self.unpack("B", data, 1)
                 if self.unpack("Q", data, 2 + 2 * (flags & 1))[0] != NOWHERE:
                     raise self.unsupported("densely stored attributes")
-            if kind != ATTRIBUTE or shared:
+            if kind != ATTRIBUTE:
                 continue
             version, flags, *sizes = self.unpack("BBHHH", data)
             if version not in (1, 2, 3):
                 raise self.corrupt(f"attribute version {version}")
+            if shared or (version > 1 and flags & 3):
+                raise self.unsafe("it uses named (shared) types")
             pieces, position = [], 9 if version == 3 else 8
             for size in sizes:
                 pieces.append(data[position:position + size])
                 position += (size + 7) // 8 * 8 if version == 1 else size
-            if self._text(pieces[0]) == name:
-                if version > 1 and flags & 3:
-                    raise self.unsafe("it uses named (shared) types")
-                return self._strings(pieces[1], pieces[2], data[position:])
-        return None
+            yield self._text(pieces[0]), [*pieces[1:], data[position:]]
 
     def attributes(self, address: int, name: str) -> list[str] | None:
         """As `attribute`, joined from `name0`, `name1`, ... where Keras had to split a long list."""
@@ -327,6 +338,7 @@ class Structure:
                 number, count = self.unpack("H6xQ", self.at(heap + position, 16))
                 if number == 0:
                     break
+                self.spend(256)
                 found[number] = (heap + position + 16, count)
                 position += 16 + (count + 7) // 8 * 8
             self._heap_objects[heap] = found

@@ -100,22 +100,22 @@ def _no_match(groups: dict[str, list[str]], layers: dict[str, list[Slot]], model
 
 def _pair_layers(rows: Sequence[tuple[str, list[str], str, list[Slot]]], model: Any, checkpoint: Checkpoint) -> Pairs:
     pairs: Pairs = []
+    stems = automatic_stems(model)
     for group, names, layer, mine in rows:
         if len(names) != len(mine):
             raise MismatchError(
                 f"{checkpoint.path}: layer {group!r} has {len(names)} arrays ({few(names)}), but {layer!r} of "
                 f"{model.name} has {len(mine)} weights ({few([slot.name for slot in mine])}). Take one variant.")
-        pairs += _pair_inside(group, names, layer, mine, model, checkpoint)
+        pairs += _pair_inside(group, names, layer, mine, stems, checkpoint)
     return pairs
 
 
-def _pair_inside(group: str, names: list[str], layer: str, mine: list[Slot], model: Any,
+def _pair_inside(group: str, names: list[str], layer: str, mine: list[Slot], stems: set[str],
                  checkpoint: Checkpoint) -> Pairs:
     """Pair the arrays of one layer (or nested model): by inner names, else in an order of the same kinds and shapes."""
     top = () if layer == TOP_LEVEL else (layer,)
     saved = [tuple(name.removeprefix(f"{group}/").removesuffix(":0").split("/")) for name in names]
     own = [slot.parts[len(top):] for slot in mine]
-    stems = automatic_stems(model)
     for count in (False, True):  # with the names as they are, then with automatic ones counted afresh
         saved_keys, own_keys = _keys(saved, stems, count), _keys(own, stems, count)
         if set(saved_keys) == set(own_keys) and len(set(own_keys)) == len(mine):

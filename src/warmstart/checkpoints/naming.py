@@ -117,13 +117,15 @@ def canonical(paths: Sequence[tuple[str, ...]], stems: Iterable[str]) -> list[st
 
     Args:
         paths: split names.
-        stems: the snake-case class names that automatic names start with.
+        stems: the snake-case class names that automatic names start with. The last part of a path
+            is a weight's name, whose only automatic form is `variable_12`.
     """
-    pattern = re.compile(f"({'|'.join(sorted(map(re.escape, stems), key=len, reverse=True)) or '(?!)'})(?:_([0-9]+))?")
+    inner = re.compile(f"({'|'.join(sorted(map(re.escape, stems), key=len, reverse=True)) or '(?!)'})(?:_([0-9]+))?")
+    last = re.compile("(variable)(?:_([0-9]+))?")
     siblings: dict[tuple[str, ...], dict[str, dict[int, str]]] = {}
     for path in paths:
-        for depth, part in enumerate(path[:-1]):
-            if match := pattern.fullmatch(part):
+        for depth, part in enumerate(path):
+            if match := (inner if depth < len(path) - 1 else last).fullmatch(part):
                 number = int(match[2]) if match[2] and len(match[2]) < 10 else -1
                 siblings.setdefault(path[:depth], {}).setdefault(match[1], {})[number] = part
     fresh: dict[tuple[str, ...], str] = {}
@@ -131,8 +133,7 @@ def canonical(paths: Sequence[tuple[str, ...]], stems: Iterable[str]) -> list[st
         for stem, numbered in groups.items():
             for rank, (_, part) in enumerate(sorted(numbered.items())):
                 fresh[(*prefix, part)] = f"{stem}_{rank}" if rank else stem
-    return ["/".join([*(fresh.get(path[:i + 1], part) for i, part in enumerate(path[:-1])), path[-1]])
-            for path in paths]
+    return ["/".join(fresh.get(path[:i + 1], part) for i, part in enumerate(path)) for path in paths]
 
 
 def model_arrays(model: Any) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ cache_app = typer.Typer(help="The fetched files: list, remove, verify.", no_args
 
 
 def pull(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models of the catalogue, or sources.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Models of the catalogue, or sources.")],
     no_top: Annotated[bool, typer.Option("--no-top", help="The weights without the classification layers.")] = False,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of hf:// sources.")] = None,
     files: Annotated[

@@ -169,8 +169,19 @@ def web_slot(url: str) -> Slot:
 
     host, _, path = url.partition("://")[2].partition("/")
     name = re.sub(r"[^\w.\-]", "_", path.partition("?")[0].rsplit("/", 1)[-1])[-100:].lstrip(".") or "file"
-    folder = re.sub(r"[^\w.\-]", "_", host) or "_"
+    folder = re.sub(r"[^\w.\-]", "_", host).lstrip(".") or "_"
     return Slot(home() / "web" / folder / _sha256(url.encode()).hexdigest()[:12], name)
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file: from its record where it was fetched and is unchanged, else of its bytes."""
+    for folder in path.parents:
+        if not folder.is_relative_to(home()):
+            break
+        slot = Slot(folder, path.relative_to(folder).as_posix())
+        if slot.check(Expected()) == "ok" and (record := files.read_json(slot.record)):
+            return record["sha256"]
+    return files.digests_of(path)["sha256"]
 
 
 def _is_record(record: dict[str, Any]) -> bool:

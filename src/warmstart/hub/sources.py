@@ -156,7 +156,13 @@ def _parse_url(source: str, scheme: str, rest: str) -> str:
         host = host.encode("idna").decode("ascii") if host and not host.isascii() else host
     except ValueError as error:  # a bad port, half an IPv6 address, a label that is too long
         raise UsageError(f"{source!r} is not a usable address: {error}") from None
-    if not rest.startswith("//") or not host or re.search(r"[\s\\<>\"^`{|}]", parts.netloc):
+    if (
+        not rest.startswith("//")
+        or not host
+        or ".." in host
+        or host.startswith(".")
+        or re.search(r"[\s\\<>\"^`{|}]", parts.netloc)
+    ):
         raise UsageError(f"{source!r} is not a usable address; expected {scheme}://host/path")
     if "@" in parts.netloc:
         raise UsageError(f"the address on {host} contains a user name or password, which the cache would keep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import subprocess
@@ -13,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warmstart import errors
+from warmstart import errors, hub
 from warmstart.catalog import Entry
 from warmstart.checkpoints import open_checkpoint
 from warmstart.engines import store
@@ -38,7 +39,7 @@ class Weights:
 
     @classmethod
     def of(cls, path: Path | None) -> Weights:
-        return cls(path, store.sha256_file(path) if path else RANDOM)
+        return cls(path, hub.cache.digest(path) if path else RANDOM)
 
 
 def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
@@ -117,8 +118,9 @@ def run_job(entry: Entry, weights: Weights, precision: str, folder: Path, report
         try:
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(json.dumps(job))
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it is dead already: told below
+                process.stdin.write(json.dumps(job))
+                process.stdin.close()
             for line in process.stdout:
                 message = json.loads(line)
                 if "stage" in message:

@@ -1,0 +1,68 @@
+"""Find the photos of a folder that look most like one photo, by the cosine of their features.
+
+    python examples/features_search.py query.jpg photos/ --model mobilenet_v2 --top 5
+
+The features of a folder are kept in an .npz file next to your work with --index, and used again next time.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import warmstart as ws
+
+
+def index(model: ws.ImageClassifier, folder: str) -> tuple[np.ndarray, np.ndarray]:
+    """(paths, features (N, D) of length 1) of the photos below a folder that can be read."""
+    photos = sorted(str(path) for path in Path(folder).rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    paths, vectors = [], []
+    for path in photos:
+        try:
+            vectors.append(model.features(path))
+        except ws.errors.InputError as error:
+            print(f"left out: {error}")
+        else:
+            paths.append(path)
+    if not paths:
+        raise SystemExit(f"There are no photos in {folder}.")
+    return np.array(paths), unit(np.stack(vectors))
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """The same directions, with length 1."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("query", help="the photo to look for")
+    parser.add_argument("folder", help="where to look")
+    parser.add_argument("--model", default="cifar10_resnet20", help="a name from `warmstart list`, or a bundle's folder")
+    parser.add_argument("--weights", default="pretrained", help="a checkpoint to use instead of the published weights")
+    parser.add_argument("--top", type=int, default=5, help="how many photos to show")
+    parser.add_argument("--index", type=Path, help="an .npz file to keep the folder's features in")
+    arguments = parser.parse_args()
+
+    model = ws.load(arguments.model, weights=arguments.weights)
+    if arguments.index and arguments.index.exists():
+        with np.load(arguments.index, allow_pickle=False) as kept:
+            paths, vectors = kept["paths"], kept["vectors"]
+    else:
+        paths, vectors = index(model, arguments.folder)
+        if arguments.index:
+            np.savez(arguments.index, paths=paths, vectors=vectors)
+
+    query = unit(model.features(arguments.query))
+    if query.shape[-1] != vectors.shape[-1]:
+        raise SystemExit(f"{arguments.index} was made with another model; remove it.")
+    likeness = vectors @ query  # cosine, -1 to 1
+    for place in np.argsort(-likeness)[: arguments.top]:
+        print(f"{likeness[place]:.3f}  {paths[place]}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ws.errors.WarmstartError as error:
+        raise SystemExit(f"{error}") from None

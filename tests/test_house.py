@@ -1,0 +1,61 @@
+"""The house stands: imports point downwards, heavy packages stay where they belong, files stay small."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import warmstart
+
+ROOT = Path(warmstart.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+FLOORS = {"errors": 0, "catalog": 1, "hub": 1, "checkpoints": 1, "engines": 2, "inputs": 2, "models": 2, "bundle": 3,
+          "tasks": 4, "training": 5, "cli": 6, "serve": 6}
+HEAVY = {"tensorflow", "keras"}
+
+
+class _WithoutTypeChecking(ast.NodeTransformer):
+    def visit_If(self, node: ast.If):
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
+def _imports(text: str) -> set[str]:
+    """Every module that the code imports, at whatever depth, except for type checkers only."""
+    found: set[str] = set()
+    for node in ast.walk(_WithoutTypeChecking().visit(ast.parse(text))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.fixture(params=FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def file(request) -> Path:
+    return request.param
+
+
+def test_imports_point_downwards(file):
+    place = file.relative_to(ROOT).parts[0].removesuffix(".py")
+    if place not in FLOORS:  # __init__ and __main__ stand above all
+        return
+    for name in _imports(file.read_text()):
+        if name.startswith("warmstart.") and name != "warmstart.__version__":
+            target = name.split(".")[1]
+            assert target == place or FLOORS.get(target, 9) < FLOORS[place], f"{file} imports {name}"
+
+
+def test_tensorflow_stays_where_it_belongs(file):
+    parts = file.relative_to(ROOT)
+    allowed = parts.parts[0] in ("models", "training") or str(parts) in ("engines/keras.py", "engines/compile.py")
+    assert allowed or not {name.split(".")[0] for name in _imports(file.read_text())} & HEAVY
+
+
+def test_files_stay_small(file):
+    assert len(file.read_text().splitlines()) <= 350
+
+
+def test_no_pickles_and_no_code_from_files(file):
+    text = file.read_text()
+    for word in ("import pickle", "pickle.load", "eval(", "exec(", "torch.load", "allow_pickle=True", "os.system("):
+        assert word not in text
