@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from figures import Figure
@@ -95,13 +94,15 @@ def int8(settings: Settings) -> Iterator[Figure]:
     """Part 6: `precision="int8"` against float32, in turns; and how often the two agree."""
     models = [name for name in ("resnet50", "mobilenet_v2", "efficientnet_b0") if name in settings.models]
     for model in models:
-        folder = settings.scratch / model
+        folder = settings.scratch / f"{model}-int8"
         folder.mkdir(exist_ok=True)
         job: dict[str, Any] = {"model": model, "weights": None, "folder": str(folder)}
         tell(f"{model}: compiling in float32 and int8")
-        for precision in ("float32", "int8"):
-            if precision == "float32" or not (folder / "prepared.npy").exists():
-                settings.worker("prepare", photo=str(settings.photo), peers=False, precision=precision, **job).close()
+        if settings.photos is not None:
+            to = str(folder / "lively.safetensors")
+            settings.worker("lively", photos=str(settings.photos), to=to, **job).close()
+            job["weights"] = to
+        settings.worker("prepare", photo=str(settings.photo), peers=False, **job).close()
         with settings.worker("warmstart", precision="float32", **job) as exact, \
                 settings.worker("warmstart", precision="int8", **job) as small:
             tell(f"{model}: measuring int8 beside float32")
@@ -110,28 +111,23 @@ def int8(settings: Settings) -> Iterator[Figure]:
             values = turns(timers, settings.rounds, settings.seconds)
             engines = {"float32": exact.info["engine"], "int8": small.info["engine"]}
         ms = {name: statistics.median(times) for name, times in values.items()}
-        note = f"{ms['int8 call']:.2f} ms ({engines['int8']}) against {ms['float32 call']:.2f} ms " \
-               f"({engines['float32']}); engines alone {ratio(values['int8 engine'], values['float32 engine']):.3f}"
-        agreed = _agreement(settings, model, None)
         yield Figure(6, f"{model}, `precision=\"int8\"` against its float32, one image",
                      ratio(values["int8 call"], values["float32 call"]), bar=INT8_BARS.get(model),
-                     note=f"{note}; {agreed[1]}")
-        if agreed[0] is not None:
-            yield Figure(6, f"{model}, int8 and float32 give the same best class (random weights)", agreed[0], "share",
-                         note=agreed[1])
-    if settings.weights is not None:
-        share, note = _agreement(settings, "mobilenet_0.25_224", settings.weights)
-        yield Figure(6, "mobilenet_0.25_224 with real weights, int8 and float32 give the same best class", share,
-                     "share", note=note)
+                     note=f"{ms['int8 call']:.2f} ms ({engines['int8']}) against {ms['float32 call']:.2f} ms "
+                          f"({engines['float32']}); "
+                          f"engines alone {ratio(values['int8 engine'], values['float32 engine']):.3f}")
+        yield _agreement(settings, model, job["weights"], "random weights")
+    yield _agreement(settings, "mobilenet_0.25_224", str(settings.weights or ""), "real weights")
 
 
-def _agreement(settings: Settings, model: str, weights: Path | None) -> tuple[float | None, str]:
-    if settings.photos is None:
-        return None, "agreement not measured: no folder of photos (--photos)"
+def _agreement(settings: Settings, model: str, weights: str | None, which: str) -> Figure:
+    what = f"{model}, int8 and float32 name the same best class ({which})"
+    if settings.photos is None or not weights:
+        return Figure(6, what, None, "share", note="left out: no folder of photos (--photos), or no --weights")
     tell(f"{model}: agreement of int8 with float32")
-    with settings.worker("agreement", model=model, weights=str(weights) if weights else None,
-                         photos=str(settings.photos), count=settings.compared) as worker:
+    with settings.worker("agreement", model=model, weights=weights, photos=str(settings.photos),
+                         count=settings.compared) as worker:
         said = worker.info
-    return said["same top-1"] / said["count"], \
-        f"{said['same top-1']} of {said['count']} photos, largest difference of a probability " \
-        f"{said['difference']:.1e}; float32 names {said['classes']} different classes"
+    return Figure(6, what, said["same top-1"] / said["count"], "share",
+                  note=f"{said['same top-1']} of {said['count']} photos, for which float32 names {said['classes']} "
+                       f"classes; largest difference of a probability {said['difference']:.1e}")

@@ -199,6 +199,33 @@ def parity(job: Job) -> tuple[dict, dict]:
     return {}, said
 
 
+def lively(job: Job) -> tuple[dict, dict]:
+    """Write random weights whose answers differ from photo to photo, so that agreement means something.
+
+    Plain random networks name the same class for everything. Here the batch normalisations get the
+    statistics of some photos, and the last layer is shifted and scaled so that over these photos its
+    logits have mean 0 and standard deviation 3, about as trained classifiers have.
+    """
+    import keras
+    from warmstart.checkpoints import model_arrays, save_safetensors
+
+    source = _model(job)
+    photos = sorted(Path(job["photos"]).iterdir())[:32]
+    arrays = np.stack([source.preprocess(photo) for photo in photos])
+    model = source.keras
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(arrays, training=True)
+    head = model.layers[-1]
+    kernel, bias = head.get_weights()
+    logits = keras.Model(model.input, head.input).predict(arrays, verbose=0) @ kernel
+    scale = 3.0 / logits.std(0).mean()
+    head.set_weights([kernel * scale, bias - logits.mean(0) * scale])
+    save_safetensors(Path(job["to"]), model_arrays(model))
+    return {}, {}
+
+
 def agreement(job: Job) -> tuple[dict, dict]:
     """A model in int8 beside its float32, on photos."""
     import warmstart as ws
@@ -215,7 +242,7 @@ def agreement(job: Job) -> tuple[dict, dict]:
 
 KINDS: dict[str, Kind] = {f.__name__: f for f in (
     prepare, warmstart, keras_predict, tf_function, onnxruntime, openvino_tflite, openvino_saved_model, throughput,
-    modules, parity, agreement)}
+    modules, parity, lively, agreement)}
 
 
 def _weights(job: Job) -> dict[str, Any]:

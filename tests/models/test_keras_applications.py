@@ -85,7 +85,8 @@ def test_efficientnet_equals_keras_with_its_extra_rescaling(
     """Keras' graph for weights="imagenet" on a file that holds the standard deviation where the variance belongs."""
     from keras.src.utils import file_utils
 
-    build = {"include_top": include_top, "input_shape": (64, 64, 3)}
+    size = 224 if include_top else 64  # the only one that Keras takes with top
+    build = {"include_top": include_top, "input_shape": (size, size, 3)}
     plain = keras.applications.EfficientNetB0(weights=None, **build)
     randomise(plain)
     statistics = normalization(plain)
@@ -99,7 +100,7 @@ def test_efficientnet_equals_keras_with_its_extra_rescaling(
     config = {"function": "EfficientNetB0"}
     ours = keras_applications.build(config, **build)
     load(ours, path, config)
-    pixels = images(64) * 255
+    pixels = images(size) * 255
     expected = run(theirs, pixels)[0]
     np.testing.assert_allclose(run(ours, pixels)[0], expected, atol=1e-5 * max(1, np.abs(expected).max()))
 

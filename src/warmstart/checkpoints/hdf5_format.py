@@ -17,7 +17,7 @@ from warmstart.errors import CheckpointError, UnsafeCheckpointError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 NOWHERE = 0xFFFFFFFFFFFFFFFF
-MAX_METADATA = 128 << 20  # bytes of structure read or built from one file; EfficientNetB7 needs some 10 MB
+MAX_METADATA = 128 << 20  # bytes of structure read or built from one file; EfficientNetB7 takes 3 MB
 MAX_OBJECTS = 200_000
 MAX_NAME = 4096
 # message types (IV.A.2)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
-from warmstart.models.features import feature_layer
+from warmstart.models.features import pooled_features
 
 
 def classifier_outputs(model: keras.Model) -> keras.Model:
@@ -20,5 +18,4 @@ def classifier_outputs(model: keras.Model) -> keras.Model:
         the last feature map before the head, averaged over its pixels: what
         `ws.backbone(..., pooling="avg")` gives.
     """
-    features: Any = keras.layers.GlobalAveragePooling2D(name="pooled_features")(feature_layer(model))
-    return keras.Model(model.inputs, {"probabilities": model.outputs[0], "features": features})
+    return keras.Model(model.inputs, {"probabilities": model.outputs[0], "features": pooled_features(model)})

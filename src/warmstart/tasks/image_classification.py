@@ -162,9 +162,9 @@ class ImageClassifier(Model):
         if isinstance(label, int | np.integer) and 0 <= label < len(self.labels):
             return int(label)
         for known in self.labels:
-            if label in (known.id, known.name):
+            if label in (known.id, known.name, known.name.replace(" ", "_")):
                 return known.index
-        raise UsageError(f"{self.name} has no class {label!r}; `warmstart info {self.name} --labels` lists them.")
+        raise UsageError(f"{self.name} has no class {label!r}; its `labels` lists those it has.")
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
