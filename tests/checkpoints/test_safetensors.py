@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from warmstart.checkpoints import open_checkpoint, save_safetensors
@@ -208,6 +208,7 @@ def test_any_header_is_valid_or_a_value_error(header, size):
     assert sum(info.end - info.begin for info in tensors.values()) == size
 
 
+@example(shapes=[("BF16", [])], names=[" ", "a", "b", "c", "d"], flip=None)
 @settings(max_examples=200, deadline=None)
 @given(shapes=st.lists(st.tuples(st.sampled_from(sorted(DTYPES)), st.lists(st.integers(0, 4), max_size=3)), max_size=5),
        names=st.lists(st.text(max_size=6), min_size=5, max_size=5, unique=True),

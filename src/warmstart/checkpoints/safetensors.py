@@ -62,14 +62,17 @@ def parse_header(header: bytes, data_size: int) -> tuple[dict[str, TensorInfo], 
     metadata: dict[str, str] = {}
     has_metadata = False
 
-    def expect(position: int, character: str) -> int:
+    def after(position: int, character: str) -> int:
         position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
         if text[position:position + 1] != character:
             raise ValueError(f"no {character!r} at character {position} of the header")
-        return _SPACE.match(text, position + 1).end()  # type: ignore[union-attr]
+        return position + 1
+
+    def expect(position: int, character: str) -> int:
+        return _SPACE.match(text, after(position, character)).end()  # type: ignore[union-attr]
 
     def string(position: int) -> tuple[str, int]:
-        value, end = scanstring(text, expect(position, '"'), True)
+        value, end = scanstring(text, after(position, '"'), True)  # a name may begin with a space
         value.encode()  # half a surrogate pair is no name
         return value, end
 

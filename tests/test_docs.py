@@ -1,0 +1,217 @@
+"""The documentation against the code: what it shows parses, what it names exists, and its generated parts are current."""
+
+import ast
+import importlib.util
+import inspect
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+
+import warmstart as ws
+from warmstart.cli.app import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")] + sorted((ROOT / "docs").glob("*.md"))
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FORBIDDEN = re.compile(r"(?<![\w.])/work\b|/tmp/|/root\b|/home/|\bsessions?\b|\bagents?\b", re.IGNORECASE)
+NOT_MODELS = {"mobilenet_v9", "my-model"}  # an example of a mistake, and of a bundle's folder
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    return [code for language, code in FENCE.findall(page.read_text("utf-8")) if language in languages]
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text("utf-8"))
+
+
+def by_name(paths: list[Path]) -> Any:
+    return pytest.mark.parametrize("page", paths, ids=[path.name for path in paths])
+
+
+@by_name(PAGES)
+def test_python_blocks_parse_and_call_what_exists(page):
+    for code in blocks(page, "python"):
+        for node in ast.walk(ast.parse(code)):
+            if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name) or node.value.id != "ws":
+                continue
+            assert node.attr in ws.__all__, f"ws.{node.attr}\n{code}"
+        for call in (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)):
+            name = ast.unparse(call.func)
+            if name in ("ws.load", "ws.backbone", "ws.list_models"):
+                parameters = inspect.signature(getattr(ws, name.removeprefix("ws."))).parameters
+                assert {keyword.arg for keyword in call.keywords} <= parameters.keys(), ast.unparse(call)
+                if name != "ws.list_models" and isinstance(call.args[0], ast.Constant):
+                    assert is_model(str(call.args[0].value)), ast.unparse(call)
+
+
+def is_model(name: str) -> bool:
+    return "/" in name or ":" in name or name in NOT_MODELS or bool(ws.list_models(name))
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@by_name(PAGES)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"https?://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        found = page.parent / path if path else page
+        assert found.exists(), target
+        if page.parent.name == "docs":  # the site is built from this folder alone
+            assert found.resolve().is_relative_to(ROOT / "docs"), target
+        if anchor:
+            assert anchor in {slug(h) for h in re.findall(r"^#+ (.+)$", found.read_text("utf-8"), re.MULTILINE)}, target
+
+
+def commands() -> dict[str, set[str]]:
+    """Command, such as "cache rm" -> its options."""
+    found: dict[str, set[str]] = {}
+
+    def visit(path: list[str], command: Any) -> None:
+        options = {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+        found[" ".join(path)] = options | {"-h", "--help"}
+        for name, below in getattr(command, "commands", {}).items():
+            visit([*path, name], below)
+
+    visit([], typer.main.get_command(app))
+    return found
+
+
+def lines(page: Path) -> list[str]:
+    """Command lines of shell blocks, and inline code."""
+    shell = [line.removeprefix("$ ") for code in blocks(page, "console", "shell", "bash") for line in code.splitlines()]
+    return shell + re.findall(r"`([^`\n]+)`", prose(page))
+
+
+@by_name(PAGES)
+def test_commands_and_options_exist(page):
+    known = commands()
+    for line in lines(page):
+        for part in re.split(r"[|>]", line):
+            if not re.match(r"\s*(python -m )?warmstart [a-z]", part):
+                continue
+            words = shlex.split(part, comments=True)
+            words = words[words.index("warmstart") + 1 :]
+            name = " ".join(words[:2]) if words[0] == "cache" and len(words) > 1 else words[0]
+            assert name in known, line
+            options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+            assert options <= known[name], f"{line}: {options - known[name]}"
+            if "--model" in words:
+                assert is_model(words[words.index("--model") + 1]) or name == "predict", line
+            if name in ("info", "pull", "compile"):
+                names = [word for word in words[1:] if re.fullmatch(r"[a-z][a-z0-9_.]+", word) and word != "int8"]
+                assert all(is_model(word) for word in names if words[words.index(word) - 1] != "--precision"), line
+
+
+@by_name(PAGES)
+def test_options_in_prose_exist(page):
+    known = set().union(*commands().values())
+    known |= {"--check"} if page.name == "CONTRIBUTING.md" else set()
+    for option in re.findall(r"`(--[a-z][a-z-]*)`", prose(page)):
+        assert option in known, option
+
+
+@by_name(PAGES)
+def test_example_programs_take_the_options_that_are_shown(page):
+    for line in lines(page):
+        if match := re.match(r"python (\S+\.py)(.*)", line):
+            program = ROOT / match[1]
+            assert program.is_file(), line
+            for option in re.findall(r"--[a-z-]+", match[2]):
+                assert f'"{option}"' in program.read_text("utf-8"), line
+
+
+@by_name([*PAGES, *EXAMPLES, ROOT / "mkdocs.yml", *sorted((ROOT / "scripts").glob("*.py"))])
+def test_no_place_of_one_machine(page):
+    found = [match[0] for match in FORBIDDEN.finditer(page.read_text("utf-8"))]
+    assert not found
+
+
+def test_error_tree_is_complete():
+    page = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    (tree,) = blocks(ROOT / "docs" / "errors.md", "text")
+    shown = re.findall(r"\b(\w+Error)\b", tree.replace("ValueError", ""))
+    real = [name for name, value in vars(ws.errors).items()
+            if inspect.isclass(value) and issubclass(value, ws.errors.WarmstartError)]
+    assert sorted(shown) == sorted(real)
+    abstract = {"WarmstartError", "CheckpointError", "EngineError"}
+    assert all(f"| `{name}` |" in page for name in real if name not in abstract)
+
+
+def test_navigation_names_every_page():
+    named = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    assert sorted(named) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+
+
+def module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def test_generated_parts_are_current():
+    make_docs = module(ROOT / "scripts" / "make_docs.py")
+    names = set()
+    for path in make_docs.documents():
+        text = path.read_text("utf-8")
+        for start, name, end in make_docs.MARKED.findall(text):
+            names.add(name)
+            current = start + make_docs.generate(name) + end
+            assert current in text, f"{path.name}, {name}: run python scripts/make_docs.py"
+    assert names >= {"families", "models"} | {f"command {name}" for name in commands() if name not in ("", "cache")}
+
+
+def test_readme_shows_the_demo():
+    text = (ROOT / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"<!-- demo -->\n```console\n(.*?)\n```\n<!-- /demo -->", text, re.DOTALL)
+    assert text.index("<!-- demo -->") < 600, "the first screen shows what it does"
+    assert block.startswith("$ warmstart predict examples/photos --top-k 3\nModel: cifar10_resnet20 ")
+    assert f"{module(ROOT / 'scripts' / 'update_readme.py').COMMAND}" == "['predict', 'examples/photos', '--top-k', '3']"
+    for photo in sorted((ROOT / "examples" / "photos").glob("*.jpg")):
+        assert f"examples/photos/{photo.name}\n" in block
+
+
+def run(*words: str) -> str:
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_examples_on_real_photos(tmp_path):
+    answers = tmp_path / "answers.csv"
+    shown = run("examples/predict_folder.py", "examples/photos", "--output", str(answers))
+    assert "3 answers in" in shown
+    assert len(answers.read_text("utf-8").splitlines()) == 4
+    kept = str(tmp_path / "index.npz")
+    for _ in range(2):  # the second time from the index
+        found = run("examples/features_search.py", "examples/photos/cat.jpg", "examples/photos", "--index", kept)
+        assert found.splitlines()[0] == "1.000  examples/photos/cat.jpg"
+
+
+@pytest.mark.tensorflow
+def test_fine_tuning_example(tmp_path):
+    from PIL import Image
+
+    for name, colour in (("red", (200, 30, 30)), ("blue", (30, 30, 200))):
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            Image.new("RGB", (40, 40), tuple(c + 4 * i for c in colour)).save(tmp_path / name / f"{i}.png")
+    saved = tmp_path / "out.keras"
+    shown = run("examples/fine_tune_keras.py", str(tmp_path), "--model", "cifar10_resnet20", "--epochs", "60",
+                "--fine-epochs", "1", "--unfreeze", "8", "--batch-size", "4", "--output", str(saved))
+    assert saved.is_file()
+    assert "100.0%" in shown
