@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -46,6 +47,8 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
                         help="a folder of photos named wnid_label.JPEG")
     parser.add_argument("--weights", type=Path, default=SHARED / "weights" / CHECKPOINT,
                         help="ImageNet weights of mobilenet_0.25_224")
+    parser.add_argument("--cifar10", type=Path, default=SHARED / "cifar10" / "test.zip",
+                        help="CIFAR-10's test photos as a zip of class folders")
     parser.add_argument("--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs; "
                                                   "default: a new one, so that everything is compiled and chosen anew")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
@@ -73,12 +76,14 @@ def settings_of(options: argparse.Namespace, scratch: Path) -> Settings:
         photo=ROOT / "examples" / "photos" / "cat.jpg",
         photos=options.photos if options.photos.is_dir() else None,
         weights=options.weights if options.weights.is_file() else None,
+        cifar10=options.cifar10 if options.cifar10.is_file() else None,
         rounds=2 if quick else 15,
         seconds=0.05 if quick else 0.4,
         processes=2 if quick else 9,
         jpegs=40 if quick else 1000,
         batch_size=4,
         compared=100,
+        tiny=100 if quick else 1000,
     )
 
 
@@ -107,6 +112,7 @@ def run(settings: Settings, only: Sequence[int]) -> Iterator[Figure]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the scratch folder goes, too
     told, used = machine(), versions()
     print("\n".join(f"{name}: {value}" for name, value in told.items()))
     print("versions: " + ", ".join(f"{name} {value}" for name, value in used.items()) + "\n", flush=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from figures import Figure
@@ -98,10 +100,6 @@ def int8(settings: Settings) -> Iterator[Figure]:
         folder.mkdir(exist_ok=True)
         job: dict[str, Any] = {"model": model, "weights": None, "folder": str(folder)}
         tell(f"{model}: compiling in float32 and int8")
-        if settings.photos is not None:
-            to = str(folder / "lively.safetensors")
-            settings.worker("lively", photos=str(settings.photos), to=to, **job).close()
-            job["weights"] = to
         settings.worker("prepare", photo=str(settings.photo), peers=False, **job).close()
         with settings.worker("warmstart", precision="float32", **job) as exact, \
                 settings.worker("warmstart", precision="int8", **job) as small:
@@ -116,18 +114,46 @@ def int8(settings: Settings) -> Iterator[Figure]:
                      note=f"{ms['int8 call']:.2f} ms ({engines['int8']}) against {ms['float32 call']:.2f} ms "
                           f"({engines['float32']}); "
                           f"engines alone {ratio(values['int8 engine'], values['float32 engine']):.3f}")
-        yield _agreement(settings, model, job["weights"], "random weights")
-    yield _agreement(settings, "mobilenet_0.25_224", str(settings.weights or ""), "real weights")
+        if settings.photos is not None:
+            yield _agreement(settings, model, settings.photos, None, None)
+    what = "{} (real weights), int8 and float32 name the same best class"
+    if settings.photos is not None and settings.weights is not None:
+        yield _agreement(settings, "mobilenet_0.25_224", settings.photos, str(settings.weights), "file")
+    else:
+        yield Figure(6, what.format("mobilenet_0.25_224"), None, "share", note="left out: no --photos, or no --weights")
+    if settings.cifar10 is not None:
+        folder = settings.scratch / "cifar10"
+        unpack(settings.cifar10, folder, settings.tiny)
+        yield _agreement(settings, "cifar10_resnet20", folder, "pretrained", "folder")
+    else:
+        yield Figure(6, what.format("cifar10_resnet20"), None, "share", note="left out: no --cifar10")
 
 
-def _agreement(settings: Settings, model: str, weights: str | None, which: str) -> Figure:
-    what = f"{model}, int8 and float32 name the same best class ({which})"
-    if settings.photos is None or not weights:
-        return Figure(6, what, None, "share", note="left out: no folder of photos (--photos), or no --weights")
+def unpack(archive: Path, folder: Path, count: int) -> None:
+    """`count` pictures of a zip of class folders, as many of each class, as class folders below `folder`."""
+    with zipfile.ZipFile(archive) as pictures:
+        classes: dict[str, list[str]] = {}
+        for name in sorted(pictures.namelist()):
+            if name.endswith((".jpg", ".png")):
+                classes.setdefault(Path(name).parent.name, []).append(name)
+        for label, names in classes.items():
+            (folder / label).mkdir(parents=True, exist_ok=True)
+            for name in names[: count // len(classes)]:
+                (folder / label / Path(name).name).write_bytes(pictures.read(name))
+
+
+def _agreement(settings: Settings, model: str, photos: Path, weights: str | None, truth: str | None) -> Figure:
     tell(f"{model}: agreement of int8 with float32")
-    with settings.worker("agreement", model=model, weights=weights, photos=str(settings.photos),
-                         count=settings.compared) as worker:
+    with settings.worker("agreement", model=model, weights=weights, photos=str(photos), truth=truth,
+                         count=settings.tiny if truth == "folder" else settings.compared) as worker:
         said = worker.info
-    return Figure(6, what, said["same top-1"] / said["count"], "share",
-                  note=f"{said['same top-1']} of {said['count']} photos, for which float32 names {said['classes']} "
-                       f"classes; largest difference of a probability {said['difference']:.1e}")
+    counted = f"{said['same top-1']:,} of {said['count']:,} photos"
+    if not truth:
+        return Figure(6, f"{model} (random weights), difference of int8's features from float32's", said["features"],
+                      "share", note=f"norm, median of {said['count']} photos; the same best class on {counted}, but "
+                                    f"random weights name only {said['classes']} of 1,000 classes")
+    exact, small = said["accuracy"]
+    return Figure(6, f"{model} (real weights), int8 and float32 name the same best class",
+                  said["same top-1"] / said["count"], "share",
+                  note=f"{counted}; accuracy {exact:.1%} in float32, {small:.1%} in int8; largest difference of a "
+                       f"probability {said['difference']:.1e}")

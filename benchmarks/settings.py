@@ -26,11 +26,12 @@ class Settings:
         photo: one photo for start-up and latency.
         photos: a folder of photos named `wnid_label.JPEG`, or None where there is none.
         weights: the real checkpoint for parity, or None.
+        cifar10: CIFAR-10's test photos as a zip of class folders, or None.
         rounds, seconds: of `measure.turns`.
         processes: repeats of whole processes.
         jpegs: photos of an end-to-end run.
         batch_size: of end-to-end runs.
-        compared: photos that engines are compared on.
+        compared, tiny: photos that engines are compared on; the latter of CIFAR-10.
     """
 
     script: Path
@@ -40,12 +41,14 @@ class Settings:
     photo: Path
     photos: Path | None
     weights: Path | None
+    cifar10: Path | None
     rounds: int
     seconds: float
     processes: int
     jpegs: int
     batch_size: int
     compared: int
+    tiny: int
 
     def worker(self, kind: str, **job: Any) -> Worker:
         return Worker(self.script, self.environment, kind=kind, threads=usable_cpus(), **job)

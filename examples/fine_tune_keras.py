@@ -50,6 +50,7 @@ class Photos(keras.utils.PyDataset):
     def __init__(self, model: ws.ImageClassifier, pairs: Pairs, batch_size: int, *, mirror: bool = False):
         super().__init__(workers=2)
         self.model, self.pairs, self.batch_size, self.mirror = model, pairs, batch_size, mirror
+        self.epoch = 0
 
     def __len__(self) -> int:
         return -(-len(self.pairs) // self.batch_size)
@@ -58,10 +59,12 @@ class Photos(keras.utils.PyDataset):
         pairs = self.pairs[place * self.batch_size : (place + 1) * self.batch_size]
         images = np.stack([self.model.preprocess(photo) for photo, _ in pairs])  # (B, H, W, 3)
         if self.mirror:
-            images = np.where(np.random.rand(len(images), 1, 1, 1) < 0.5, images[:, :, ::-1], images)
+            drawn = np.random.default_rng((self.epoch, place)).random((len(images), 1, 1, 1))
+            images = np.where(drawn < 0.5, images[:, :, ::-1], images)
         return images, np.array([number for _, number in pairs])
 
     def on_epoch_end(self) -> None:
+        self.epoch += 1
         if self.mirror:
             random.shuffle(self.pairs)
 

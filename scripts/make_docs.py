@@ -21,9 +21,10 @@ ROOT = Path(__file__).parents[1]
 MARKED = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 FAMILIES = {
     "cifar_resnet": "ResNet for CIFAR-10 (inside the package)", "convnext": "ConvNeXt", "densenet": "DenseNet",
-    "efficientnet": "EfficientNet B0–B7", "efficientnet_v2": "EfficientNetV2", "inception_resnet_v2": "Inception-ResNet-v2",
-    "inception_v3": "Inception v3", "mobilenet": "MobileNet", "mobilenet_v2": "MobileNetV2", "mobilenet_v3": "MobileNetV3",
-    "nasnet": "NASNet", "resnet": "ResNet", "resnet_v2": "ResNet v2", "vgg": "VGG", "xception": "Xception",
+    "efficientnet": "EfficientNet B0–B7", "efficientnet_v2": "EfficientNetV2",
+    "inception_resnet_v2": "Inception-ResNet-v2", "inception_v3": "Inception v3", "mobilenet": "MobileNet",
+    "mobilenet_v2": "MobileNetV2", "mobilenet_v3": "MobileNetV3", "nasnet": "NASNet", "resnet": "ResNet",
+    "resnet_v2": "ResNet v2", "vgg": "VGG", "xception": "Xception",
 }  # fmt: skip
 
 
@@ -70,7 +71,8 @@ def models() -> Iterator[str]:
             yield f"Licence of the weights: {', '.join(licences)}."
         else:
             told = {0: "none, so the first download is pinned", len(entries): "published by Keras"}
-            yield f"Licence of the weights: {', '.join(licences)}. Hashes: {told.get(hashed, f'{hashed} of {len(entries)}')}."
+            hashes = told.get(hashed, f"{hashed} of {len(entries)}")
+            yield f"Licence of the weights: {', '.join(licences)}. Hashes: {hashes}."
         if len({preprocessing_in_words(e.preprocessing).split("; ")[1] for e in entries if e.preprocessing}) == 1:
             assert first.preprocessing is not None
             yield f"Pixels: {preprocessing_in_words(first.preprocessing).split('; ')[1]}."

@@ -1,6 +1,7 @@
 """`warmstart list` and `warmstart info`, as people and programs see them."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -30,7 +31,7 @@ def terminal(monkeypatch, capsys):
             patch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
             patch.setenv("COLUMNS", "160")
             command(*arguments, **options)
-        return capsys.readouterr().out
+        return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
 
     return call
 
@@ -97,7 +98,7 @@ def test_info_tells_what_is_downloaded(run, monkeypatch):
 def test_info_on_a_terminal(terminal):
     text = terminal(catalog_commands.info, "convnext_tiny")
     assert "arXiv:2201.03545" in text
-    assert "sha256 8ae6e78c" in text.replace("\n", " ")
+    assert "sha2568ae6e78c" in re.sub(r"\s", "", text)  # long lines are folded
 
 
 def test_info_as_json_is_the_entry(run):

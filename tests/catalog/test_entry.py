@@ -5,7 +5,7 @@ import json
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from warmstart.catalog import Entry, ImagePreprocessing, Metric, WeightFile
@@ -43,6 +43,7 @@ def data():
     }  # fmt: skip
 
 
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
 @given(ENTRIES)
 def test_to_json_and_back(entry):
     again = Entry.from_dict(json.loads(json.dumps(entry.to_dict())))

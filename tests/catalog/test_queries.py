@@ -87,7 +87,7 @@ def test_imagenet_labels():
 @pytest.mark.shared
 def test_imagenet_labels_are_those_of_the_data(shared_data):
     rows = (shared_data / "imagenet_classes.tsv").read_text().splitlines()[1:]
-    expected = [(int(index), wnid, name) for index, wnid, name in (row.split("\t") for row in rows)]
+    expected = [(int(index), wnid, name.replace("_", " ")) for index, wnid, name in (row.split("\t") for row in rows)]
     assert [(label.index, label.id, label.name) for label in catalog.labels("imagenet-1k")] == expected
 
 

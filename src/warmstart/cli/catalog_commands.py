@@ -119,7 +119,7 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
         table.add_row(*map(Text, row))
     console = Console()
     console.print(table)
-    console.print(f"{len(rows)} model{'s' if len(rows) > 1 else ''}", style="dim")
+    console.print(f"{len(rows)} model{'s' if len(rows) > 1 else ''}", style="dim", highlight=False)
 
 
 def _print_columns(rows: list[tuple[str, ...]]) -> None:
@@ -165,6 +165,8 @@ _KEYS = {"top": "with top", "notop": "without top"}
 def _weights_in_words(file: WeightFile) -> str:
     from warmstart.hub import is_cached
 
+    if file.source.startswith("embedded:"):
+        return f"{file.source} (shipped with warmstart)"
     digest = next((f"{kind} {value}" for kind in ("sha256", "md5") if (value := getattr(file, kind))), None)
     where = "cached" if is_cached(file.source) else "not downloaded"
     return f"{file.source} ({digest or 'no hash is published: pinned on first use'}; {where})"

@@ -6,9 +6,9 @@ pooling and a dense softmax; depth 6n + 2; parameter-free shortcuts (option A of
 
 | depth | n | parameters |
 |------:|--:|-----------:|
-|    20 | 3 |    272,474 |
-|    32 | 5 |    466,906 |
-|    56 | 9 |    855,770 |
+|    20 | 3 |    271,098 |
+|    32 | 5 |    466,426 |
+|    56 | 9 |    857,082 |
 """
 
 from collections.abc import Mapping
