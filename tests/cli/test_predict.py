@@ -69,16 +69,19 @@ def test_bad_photos_are_listed_at_the_end_and_the_exit_code_says_so(photos):
     assert "1 of 3 could not be read" in done.stderr
     assert done.stderr.rstrip().splitlines()[-1].count("b.jpg") >= 1
     only_bad = warmstart("predict", photos / "b.jpg", *MODEL)
-    assert only_bad.returncode == 2
+    assert only_bad.returncode == 1
     assert only_bad.stdout == ""
+    nothing = warmstart("predict", "nowhere/*.png", *MODEL)
+    assert nothing.returncode == 1
+    assert "no picture matches the pattern nowhere" in nothing.stderr
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["predict", "x.png", "--model", "resnet-50"], "resnet50"),
     (["predict", "x.png", *MODEL, "--json", "--csv"], "one of --json and --csv"),
-    (["predict", "nowhere/*.png", *MODEL], "nowhere"),
     (["predict", "x.png", *MODEL, "--engine", "tpu"], "tpu"),
     (["info", "resnet-50"], "resnet50"),
+    (["predict", "x.png", "--weights", "w.h5"], "--model"),
 ])
 def test_wrong_words_end_in_one_sentence_and_code_2(arguments, words):
     done = warmstart(*arguments)

@@ -98,6 +98,7 @@ def test_features(model, photos):
     assert many.shape == (5, 64)
     np.testing.assert_allclose(many[0], one, atol=1e-4)
     np.testing.assert_allclose(np.stack(list(model.features(photos))), many, atol=1e-4)
+    assert model.features([]).shape == (0, 64)
     (photos / "bad.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"bad\.png"):
         model.features([paths[0], photos / "bad.png"])
@@ -110,6 +111,7 @@ def test_evaluate(model, photos):
     worst = [model(path, top_k=10)[9].index for path in paths]
     (photos / "photo0.png").write_bytes(b"x")
     assert model.evaluate(zip(paths, worst, strict=True)) == {"top1": 0.0, "top5": 0.0, "count": 4, "failed": 1}
+    assert model.evaluate([(paths[1], str(worst[1]))])["count"] == 1
     with pytest.raises(UsageError, match="no class 'unicorn'"):
         model.evaluate([(paths[1], "unicorn")])
 

@@ -170,3 +170,36 @@ def test_failed_save_leaves_nothing(model, tmp_path):
     with pytest.raises(BundleError, match="no luck"):
         bundle.write(tmp_path / "new", model.entry, {"a/b": np.zeros(3)}, model.labels, fail)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.tensorflow
+def test_a_bundle_s_weights_are_checked_before_they_are_used(folder):
+    from warmstart.errors import CorruptCheckpointError
+
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(CorruptCheckpointError, match=r"model\.safetensors"):
+        ws.load(folder).keras  # noqa: B018
+    with pytest.raises(CorruptCheckpointError, match=r"model\.safetensors"):
+        ws.backbone(folder)
+
+
+@pytest.mark.tensorflow
+def test_metrics_are_not_claimed_for_other_weights(model, tmp_path):
+    assert ws.load(model.save(tmp_path / "same")).entry.metrics == model.entry.metrics
+    untrained = ws.load("cifar10_resnet20", weights=None)
+    assert ws.load(untrained.save(tmp_path / "untrained")).entry.metrics == ()
+
+
+def test_home_is_expanded(folder, model, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert scores(ws.load("~/model")) == scores(model)
+
+
+def test_options_are_checked_before_anything_is_fetched():
+    with pytest.raises(UsageError, match="int4"):
+        ws.load("mobilenet_v2", precision="int4", offline=True)
+    with pytest.raises(UsageError, match="bfloat16"):
+        ws.load("mobilenet_v2", engine="litert", precision="bfloat16", offline=True)

@@ -1,7 +1,7 @@
 """The command line: `warmstart predict | list | info | pull | compile | evaluate | cache`.
 
-Exit codes: 0 all well; 1 some inputs or files failed, the others are answered; 2 nothing could be
-done: wrong names, options or environment. Results go to standard output, everything else to
+Exit codes: 0 all well; 1 some inputs or files failed, the others are answered; 2 nothing was tried:
+wrong names, options or environment. Results go to standard output, everything else to
 standard error.
 """
 

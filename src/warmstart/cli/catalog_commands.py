@@ -47,17 +47,25 @@ def list_models(
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="A name or alias from `warmstart list`.")],
+    name: Annotated[str, typer.Argument(help="A name or alias from `warmstart list`, or a bundle's folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="The entry as one JSON object.")] = False,
 ) -> None:
     """Show all that the catalogue says of one model."""
-    from warmstart.catalog import get
+    from pathlib import Path
 
-    entry = get(name)
+    from warmstart import bundle
+    from warmstart.catalog import get, labels
+
+    if bundle.is_bundle(Path(name)):
+        contents = bundle.read(Path(name))
+        entry, classes = contents.entry, len(contents.labels)
+    else:
+        entry = get(name)
+        classes = len(labels(entry.labels)) if entry.labels else 0
     if as_json:
         print(json.dumps(entry.to_dict(), indent=2))
         return
-    facts = list(_facts(entry))
+    facts = list(_facts(entry, classes))
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
@@ -132,9 +140,7 @@ def _print_columns(rows: list[tuple[str, ...]]) -> None:
         print("  ".join(cells).rstrip())
 
 
-def _facts(entry: Entry) -> Iterator[tuple[str, str]]:
-    from warmstart.catalog import labels
-
+def _facts(entry: Entry, classes: int) -> Iterator[tuple[str, str]]:
     yield "name", f"{entry.name} ({entry.title})"
     if entry.aliases:
         yield "also called", ", ".join(entry.aliases)
@@ -150,9 +156,9 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str]]:
         yield "", f"without top: any size from {entry.min_size}x{entry.min_size}"
         yield "preprocessing", preprocessing_in_words(entry.preprocessing)
     if entry.labels:
-        yield "labels", f"{entry.labels} ({len(labels(entry.labels)):,} classes)"
+        yield "labels", f"{entry.labels} ({classes:,} classes)"
     for metric in entry.metrics:
-        yield metric.name, f"{metric.value:.1%} on {metric.dataset} (published: {metric.source})"
+        yield metric.name, f"{metric.value:.1%} on {metric.dataset} (source: {metric.source})"
     for key, file in entry.weights.items():
         yield f"weights, {_KEYS.get(key, key)}", _weights_in_words(file)
     yield "licence", f"{entry.licence} (of the weights)"

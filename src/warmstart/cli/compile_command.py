@@ -52,4 +52,4 @@ def compile_models(
             say(f"{name}: {error}")
             failed += 1
     if failed:
-        raise typer.Exit(1 if failed < len(names) else 2)
+        raise typer.Exit(1)

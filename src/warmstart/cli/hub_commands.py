@@ -110,7 +110,7 @@ def rm(
         typer.echo(f"removed {file.source}")
     typer.echo(f"{len(removed)} files, {_size(sum(file.size for file in removed))}")
     if not removed and not pins and pattern != "*":
-        typer.echo(f"error: nothing in the cache matches {pattern!r}; see `warmstart cache ls`", err=True)
+        typer.echo(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`", err=True)
         raise typer.Exit(1)
 
 
@@ -132,7 +132,7 @@ def verify(
             typer.echo(f"{file.source}: {problem}")
         typer.echo(f"{len(checked) - len(bad)} of {len(checked)} files are intact")
     if bad:
-        typer.echo("error: damaged files are fetched again when they are needed, or by `warmstart pull`", err=True)
+        typer.echo("warmstart: damaged files are fetched again when they are needed, or by `warmstart pull`", err=True)
         raise typer.Exit(1)
 
 
@@ -155,7 +155,7 @@ def _unique(found: Iterator[Any]) -> list[Any]:
 
 def _complain(name: str, error: WarmstartError) -> None:
     message = str(error)
-    typer.echo(f"error: {name + ': ' if name and name not in message else ''}{message}", err=True)
+    typer.echo(f"warmstart: {name + ': ' if name and name not in message else ''}{message}", err=True)
 
 
 def _print_json(value: Any) -> None:

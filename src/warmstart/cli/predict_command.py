@@ -38,8 +38,10 @@ def predict(
 
     if as_json and as_csv:
         raise UsageError("Choose one of --json and --csv.")
-    opened, why = open_model(model, offline=offline or None, **(
-        {} if model is None else {"weights": weights, "engine": engine, "precision": precision}))
+    choices = {"weights": weights, "engine": engine, "precision": precision}
+    if model is None and choices != {"weights": "pretrained", "engine": "auto", "precision": "float32"}:
+        raise UsageError("--weights, --engine and --precision belong to a model: name it with --model.")
+    opened, why = open_model(model, offline=offline or None, **(choices if model else {}))
     photos = _expanded(inputs)
     with compiling(opened):
         opened.engine  # noqa: B018 (compiles now, with its progress shown, not in the middle of the table)
@@ -58,7 +60,7 @@ def predict(
         say(f"\n{len(failed)} of {len(failed) + answered} could not be read:")
         for failure in failed:
             say(f"  {failure.error}")
-        raise typer.Exit(1 if answered else 2)
+        raise typer.Exit(1)
 
 
 def _expanded(inputs: list[str]) -> Iterator[str]:

@@ -32,26 +32,35 @@ SMALL_MS = 2.0  # below this, another engine saves less per call than loading it
 CLEARLY_FASTER = 0.97
 
 
+def check_options(engine: str, precision: str) -> None:
+    """Raise `UsageError` unless both exist and go together."""
+    if engine not in ENGINES:
+        raise UsageError(f"There is no engine {engine!r}; there are {', '.join(ENGINES)}.")
+    if precision not in PRECISIONS:
+        raise UsageError(f"There is no precision {precision!r}; there are {', '.join(PRECISIONS)}.")
+    if engine == "keras" and precision != "float32":
+        raise UsageError("The keras engine is the float32 reference; choose another engine for other precisions.")
+    if engine == "litert" and precision == "bfloat16":
+        raise UsageError("LiteRT does not compute in bfloat16; use engine='openvino' or precision='float32'.")
+
+
 def open_engine(artifact: Artifact, engine: str = "auto", precision: str = "float32") -> Engine:
     """An engine that runs `artifact`.
 
     Args:
         artifact: the compiled program.
-        engine: `"auto"`, `"litert"` or `"openvino"`.
+        engine: `"auto"`, `"litert"` or `"openvino"`; the keras engine runs no artifacts.
         precision: `"float32"`, `"int8"` (the artifact was compiled so) or `"bfloat16"` (OpenVINO only).
 
     Raises:
         EngineUnavailableError: the engine is not installed or cannot run here.
         UsageError: there is no such engine, or it does not know the precision.
     """
+    check_options(engine, precision)
     if engine == "litert":
-        if precision == "bfloat16":
-            raise UsageError("LiteRT does not compute in bfloat16; use engine='openvino' or precision='float32'.")
         return LiteRTEngine(artifact.path, artifact.signatures)
     if engine == "openvino" or (engine == "auto" and precision == "bfloat16"):
         return _openvino(artifact, precision)
-    if engine != "auto":
-        raise UsageError(f"There is no engine {engine!r}; there are {', '.join(ENGINES)}.")
     return _open_fastest(artifact, precision)
 
 

@@ -58,7 +58,7 @@ def convert(program: Program, path: Path, precision: str, report: Report) -> dic
     bytes_per_weight = {"int8": 1, "float16": 2}.get(precision, 4)
     least = 0.8 * bytes_per_weight * sum(int(np.prod(v.shape)) for v in program.model.trainable_variables)
     if len(content) < least:
-        raise CompileError(f"The converted file has {len(content):,} bytes, too few to hold the weights ({least:,.0f}).")
+        raise CompileError(f"The converted file has {len(content):,} bytes, too few to hold the weights ({least:,.0f})")
     path.write_bytes(content)
     return {name: _with_tensor_names(path, name, signature) for name, signature in reference.signatures.items()}
 

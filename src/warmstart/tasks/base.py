@@ -6,6 +6,7 @@ import shutil
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +14,7 @@ from warmstart import bundle
 from warmstart.catalog import Entry, Label
 from warmstart.engines import choose, store
 from warmstart.engines.base import Engine
-from warmstart.errors import EngineError, UsageError
+from warmstart.errors import EngineError
 from warmstart.tasks.building import Weights, artifact_key, build_keras, compiled
 
 if TYPE_CHECKING:
@@ -43,12 +44,7 @@ class Model(ABC):
 
     def __init__(self, entry: Entry, weights: Weights, labels: tuple[Label, ...], *, engine: str = "auto",
                  precision: str = "float32", folder: Path | None = None):
-        if engine not in choose.ENGINES:
-            raise UsageError(f"There is no engine {engine!r}; there are {', '.join(choose.ENGINES)}.")
-        if precision not in choose.PRECISIONS:
-            raise UsageError(f"There is no precision {precision!r}; there are {', '.join(choose.PRECISIONS)}.")
-        if engine == "keras" and precision != "float32":
-            raise UsageError("The keras engine is the float32 reference; choose another engine for other precisions.")
+        choose.check_options(engine, precision)
         self.entry, self.weights, self.labels, self.precision = entry, weights, labels, precision
         self.on_stage: Callable[[str], None] = _silent
         self._engine_name, self._folder = engine, folder
@@ -135,7 +131,8 @@ class Model(ABC):
                 shutil.copyfile(artifact.folder / name, target / name)
             return {k: v for k, v in artifact.record.items() if k not in ("format", "precision", "sha256", "weights")}
 
-        return bundle.write(Path(folder), self.entry, model_arrays(self.keras), self.labels, fill)
+        entry = self.entry if self.weights.published else replace(self.entry, metrics=())  # measured with other weights
+        return bundle.write(Path(folder), entry, model_arrays(self.keras), self.labels, fill)
 
     @staticmethod
     @abstractmethod

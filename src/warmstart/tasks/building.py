@@ -18,7 +18,7 @@ from warmstart import errors, hub
 from warmstart.catalog import Entry
 from warmstart.checkpoints import open_checkpoint
 from warmstart.engines import store
-from warmstart.errors import CompileError, EngineUnavailableError
+from warmstart.errors import CompileError, CorruptCheckpointError, EngineUnavailableError
 
 if TYPE_CHECKING:
     import keras
@@ -31,15 +31,21 @@ RANDOM = "random initialisation, seed 0"
 class Weights:
     """The arrays of a model: a checkpoint, or (without a path) random initialisation.
 
-    `digest` is the sha256 of the checkpoint; it decides which artifacts belong to it.
+    `digest` is the sha256 of the checkpoint; it decides which artifacts belong to it. `published` says
+    that the metrics of the entry were measured with these weights.
     """
 
     path: Path | None
     digest: str
+    published: bool = False
 
     @classmethod
-    def of(cls, path: Path | None) -> Weights:
-        return cls(path, hub.cache.digest(path) if path else RANDOM)
+    def of(cls, path: Path, *, published: bool = False) -> Weights:
+        return cls(path, hub.cache.digest(path), published)
+
+    @classmethod
+    def random(cls) -> Weights:
+        return cls(None, RANDOM)
 
 
 def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
@@ -68,6 +74,9 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
     finally:
         random.setstate(state)
     if weights.path is not None:
+        if store.sha256_file(weights.path) != weights.digest:
+            raise CorruptCheckpointError(f"{weights.path} is not the file that was recorded (its sha256 differs); "
+                                         "fetch it or save the model again.")
         with open_checkpoint(weights.path) as checkpoint:
             module.load(model, checkpoint, entry.config)
     return model

@@ -91,14 +91,17 @@ class ImageClassifier(Model):
         vectors = (_raise_failed(a) for _, a in self._answers(inputs, "features", batch_size, value_range))
         if items.is_single(inputs):
             return next(vectors)
-        return np.stack(list(vectors)) if _is_list(inputs) else vectors
+        if not _is_list(inputs):
+            return vectors
+        (width,) = (s.shape[-1] for s in self.engine.signatures["forward"].outputs if s.name == "features")
+        return np.array(list(vectors), np.float32).reshape(-1, int(width))
 
     def evaluate(self, data: Any, *, batch_size: int | None = None) -> dict[str, float]:
         """Top-1 and top-5 accuracy on labelled photos.
 
         Args:
-            data: pairs (photo, label), or a folder of class folders. A label is an index, or an id or
-                name of `labels`.
+            data: pairs (photo, label), or a folder of class folders. A label is an id or
+                name of `labels`, or an index.
 
         Returns:
             `{"top1": …, "top5": …, "count": photos answered, "failed": photos unusable}`; accuracies 0 to 1.
@@ -164,6 +167,8 @@ class ImageClassifier(Model):
         for known in self.labels:
             if label in (known.id, known.name, known.name.replace(" ", "_")):
                 return known.index
+        if isinstance(label, str) and label.isdecimal() and int(label) < len(self.labels):
+            return int(label)
         raise UsageError(f"{self.name} has no class {label!r}; its `labels` lists those it has.")
 
     @staticmethod

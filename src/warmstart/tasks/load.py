@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from warmstart import bundle, catalog, hub
 from warmstart.catalog import Entry
+from warmstart.engines import choose
 from warmstart.errors import MismatchError, UsageError
 from warmstart.tasks import task_class
 from warmstart.tasks.base import Model
-from warmstart.tasks.building import RANDOM, Weights, build_keras
+from warmstart.tasks.building import Weights, build_keras
 
 if TYPE_CHECKING:
     import keras
 
 EMBEDDED_DEFAULT = "cifar10_resnet20"
+OWN = ("pretrained", "imagenet")
 SCHEMES = ("hf://", "package:", "embedded:")
 
 
@@ -46,12 +48,13 @@ def load(name: str | Path, *, task: str | None = None, weights: str | Path | Non
         SourceError: the weights could not be had.
         BundleError: the folder is not a whole bundle.
     """
+    choose.check_options(engine, precision)
     folder = _bundle_folder(name, revision, offline, progress)
     if folder is not None:
         contents = bundle.read(folder)
         entry, labels = contents.entry, contents.labels
-        own = weights in ("pretrained", "imagenet")
-        filled = Weights(contents.weights, contents.digest) if own else _fetch_weights(weights, None, offline, progress)
+        own = weights in OWN
+        filled = _bundle_weights(contents) if own else _fetch_weights(weights, None, offline, progress)
     else:
         entry = catalog.get(str(name))
         labels = catalog.labels(entry.labels)
@@ -82,15 +85,16 @@ def backbone(name: str | Path, *, weights: str | Path | None = "pretrained",
     if pooling not in (None, "avg", "max"):
         raise UsageError(f"pooling is None, 'avg' or 'max', not {pooling!r}.")
     folder = _bundle_folder(name, None, None, None)
-    entry = bundle.read(folder).entry if folder else catalog.get(str(name))
+    contents = bundle.read(folder) if folder else None
+    entry = contents.entry if contents else catalog.get(str(name))
     shape = input_shape or (*entry.preprocessing.size, 3) if entry.preprocessing else input_shape
     if shape and (len(shape) != 3 or any(side is not None and side < entry.min_size for side in shape[:2])):
         raise UsageError(f"{entry.name} takes input_shape (H, W, 3), H and W of {entry.min_size} or more, not {shape}.")
     options: dict[str, Any] = {"include_top": False, "input_shape": shape, "pooling": pooling}
-    own = weights in ("pretrained", "imagenet")
-    if folder and own:
-        filled = Weights(folder / bundle.WEIGHTS, "")
-    elif own and "notop" in entry.weights:
+    own = weights in OWN
+    if contents and own:
+        filled = _bundle_weights(contents)
+    elif own and "notop" in entry.weights and not _only_with_top(entry):
         filled = _fetch_weights(entry.weights["notop"].source, entry, None, None, part="notop")
     else:
         filled = _fetch_weights(weights, entry, None, None)
@@ -100,7 +104,7 @@ def backbone(name: str | Path, *, weights: str | Path | None = "pretrained",
         return build_keras(entry, filled, **options)
     except MismatchError:
         whole = build_keras(entry, filled)  # the checkpoint has a top; if it does not fit either, this says why
-        model = build_keras(entry, Weights(None, RANDOM), **options)
+        model = build_keras(entry, Weights.random(), **options)
         _copy_weights(whole, model)
         return model
 
@@ -139,7 +143,7 @@ def _bundle_folder(name: str | Path, revision: str | None, offline: bool | None,
     if text.startswith(SCHEMES):
         folder = hub.fetch_repo(text, revision=revision, offline=offline, progress=progress)
     elif isinstance(name, Path) or os.sep in text or Path(text).is_dir():
-        folder = Path(text)
+        folder = Path(text).expanduser()
         if not folder.exists():
             raise UsageError(f"There is no folder {text}.")
     else:
@@ -151,18 +155,28 @@ def _bundle_folder(name: str | Path, revision: str | None, offline: bool | None,
     return folder
 
 
+def _bundle_weights(contents: bundle.Contents) -> Weights:
+    """The weights of a bundle; its metrics, where it has some, are of these."""
+    return Weights(contents.weights, contents.digest, published=True)
+
+
+def _only_with_top(entry: Entry) -> bool:
+    """Whether the file with the top is here and the other is not: it does as well, without going online."""
+    return hub.is_cached(entry.weights["top"].source) and not hub.is_cached(entry.weights["notop"].source)
+
+
 def _fetch_weights(weights: str | Path | None, entry: Entry | None, offline: bool | None,
                    progress: hub.Progress | None, part: str = "top") -> Weights:
     if weights is None:
-        return Weights(None, RANDOM)
-    if entry is not None and weights in ("pretrained", "imagenet"):
+        return Weights.random()
+    if entry is not None and weights in OWN:
         if part not in entry.weights:
             raise UsageError(f"{entry.name} has no published weights; give weights=PATH, or None for random ones.")
         weights = entry.weights[part].source
     for file in entry.weights.values() if entry else ():
         if file.source == weights:
-            return Weights.of(hub.fetch(file.source, sha256=file.sha256, md5=file.md5, offline=offline,
-                                        progress=progress))
+            path = hub.fetch(file.source, sha256=file.sha256, md5=file.md5, offline=offline, progress=progress)
+            return Weights.of(path, published=True)
     return Weights.of(hub.fetch(os.fspath(weights), offline=offline, progress=progress))
 
 
