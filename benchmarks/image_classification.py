@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         }, indent=1) + "\n", "utf-8")
     if options.markdown:
         write_markdown(options.markdown, markdown(figures, told, used, command))
-    return int(any(figure.what.endswith("CRASHED") for figure in figures))
+    return int(any("CRASHED" in figure.what for figure in figures))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from workers import Worker, WorkerError
 MODELS = ("resnet50", "mobilenet_v2", "efficientnet_b0", "inception_v3", "vgg16")
 AGAINST_PREDICT = {"mobilenet_v2": 0.15}  # others: 0.5
 INT8_BARS = {"resnet50": 0.45}  # others inform: depthwise families may be slower
-PEERS = {  # title -> (kind of worker, modules it needs, what `prepare` has to have converted)
+PEERS = {  # title -> (kind of worker, modules it needs, what has to be converted before)
     "Keras predict": ("keras_predict", ("tensorflow",), None),
     "tf.function": ("tf_function", ("tensorflow",), None),
     "ONNX Runtime": ("onnxruntime", ("onnxruntime", "onnx", "tf2onnx"), "ONNX"),
@@ -31,15 +31,19 @@ SAME = 1e-3  # a peer whose probabilities are further from Keras' computes somet
 def latency(settings: Settings, parts: Sequence[int]) -> Iterator[Figure]:
     """Parts 3 and 4, whose figures come from the same rounds."""
     for model in settings.models:
-        yield from _one_model(settings, model, parts)
+        try:
+            yield from _one_model(settings, model, parts)
+        except WorkerError as error:  # the other models are measured all the same
+            for part in parts:
+                yield Figure(part, f"one image, {model}: CRASHED", None, bar=0, note=str(error)[:300])
 
 
 def _one_model(settings: Settings, model: str, parts: Sequence[int]) -> Iterator[Figure]:
     folder = settings.scratch / model
     folder.mkdir(exist_ok=True)
-    tell(f"{model}: compiling, and converting for the peers")
+    tell(f"{model}: compiling")
     job: dict[str, Any] = {"model": model, "weights": None, "folder": str(folder)}
-    with settings.worker("prepare", photo=str(settings.photo), peers=4 in parts, **job) as worker:
+    with settings.worker("prepare", photo=str(settings.photo), **job) as worker:
         prepared = worker.info
     job["artifact"] = prepared["artifact"]
     missing: dict[str, str] = {}
@@ -51,13 +55,14 @@ def _one_model(settings: Settings, model: str, parts: Sequence[int]) -> Iterator
             absent = [module for module in modules if find_spec(module) is None]
             if absent:
                 missing[title] = f"{absent[0]} is not installed"
-            elif (failure := prepared.get("failures", {}).get(converted)) is not None:
-                missing[title] = f"conversion failed ({failure})"
-            else:
-                try:
-                    peers[title] = stack.enter_context(settings.worker(kind, **job))
-                except WorkerError as error:
-                    missing[title] = f"failed ({str(error)[:200]})"
+                continue
+            try:
+                if converted is not None:
+                    tell(f"{model}: converting to {converted}")
+                    settings.worker("convert", to=converted, **job).close()
+                peers[title] = stack.enter_context(settings.worker(kind, **job))
+            except WorkerError as error:
+                missing[title] = f"failed ({' '.join(str(error).split())[:200]})"
         for title in [t for t, worker in peers.items() if not worker.info["difference"] <= SAME]:
             missing[title] = f"left out: its probabilities differ by {peers.pop(title).info['difference']:.1e}"
         tell(f"{model}: measuring {', '.join(['warmstart', *peers])}")
@@ -100,7 +105,7 @@ def int8(settings: Settings) -> Iterator[Figure]:
         folder.mkdir(exist_ok=True)
         job: dict[str, Any] = {"model": model, "weights": None, "folder": str(folder)}
         tell(f"{model}: compiling in float32 and int8")
-        settings.worker("prepare", photo=str(settings.photo), peers=False, **job).close()
+        settings.worker("prepare", photo=str(settings.photo), **job).close()
         with settings.worker("warmstart", precision="float32", **job) as exact, \
                 settings.worker("warmstart", precision="int8", **job) as small:
             tell(f"{model}: measuring int8 beside float32")

@@ -23,7 +23,7 @@ Kind = Callable[[Job], tuple[dict[str, Callable[[], Any]], dict[str, Any]]]
 
 
 def prepare(job: Job) -> tuple[dict, dict]:
-    """Compile, and write what the peers need: arrays, reference probabilities, SavedModel, ONNX file."""
+    """Compile, and write what the peers need: the arrays, and Keras' probabilities."""
     folder = Path(job["folder"])
     model = _model(job)
     said: dict[str, Any] = {}
@@ -37,35 +37,16 @@ def prepare(job: Job) -> tuple[dict, dict]:
     np.save(folder / "prepared.npy", prepared)
     keras = model.keras
     np.save(folder / "reference.npy", keras.predict(prepared, verbose=0)[0])
-    if job["peers"]:
-        said["failures"] = {}
-        for name, convert in (("SavedModel", _saved_model), ("ONNX", _onnx)):
-            try:
-                convert(keras, prepared.shape, folder)
-            except Exception as error:  # a converter raises whatever it likes; the benchmark tells it
-                text = " ".join(str(error).split())[:200]
-                said["failures"][name] = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return {}, said
 
 
-def _saved_model(keras: Any, shape: tuple[int, ...], folder: Path) -> None:
-    keras.export(str(folder / "saved_model"), verbose=False)
+def convert(job: Job) -> tuple[dict, dict]:
+    """Write the file `to` (a key of `converters.CONVERTERS`) that some of the peers read."""
+    import converters
 
-
-def _onnx(keras: Any, shape: tuple[int, ...], folder: Path) -> None:
-    import onnx
-    import tensorflow as tf
-    import tf2onnx
-
-    spec = (tf.TensorSpec(shape, "float32", name="images"),)
-    function = tf.function(lambda images: keras(images, training=False), input_signature=spec)
-    model, _ = tf2onnx.convert.from_function(function, spec, opset=17)
-    # Constants that a layer keeps outside its variables (EfficientNet's Normalization) come out as inputs.
-    for captured, inside in function.get_concrete_function().graph.captures:
-        for given in [given for given in model.graph.input if given.name == inside.name]:
-            model.graph.input.remove(given)
-            model.graph.initializer.append(onnx.numpy_helper.from_array(captured.numpy(), inside.name))
-    onnx.save(model, str(folder / "model.onnx"))
+    converters.bound_memory()
+    converters.CONVERTERS[job["to"]](_model(job).keras, _load(job, "prepared").shape, Path(job["folder"]))
+    return {}, {}
 
 
 def warmstart(job: Job) -> tuple[dict, dict]:
@@ -235,8 +216,8 @@ def agreement(job: Job) -> tuple[dict, dict]:
 
 
 KINDS: dict[str, Kind] = {f.__name__: f for f in (
-    prepare, warmstart, keras_predict, tf_function, onnxruntime, openvino_tflite, openvino_saved_model, throughput,
-    modules, parity, agreement)}
+    prepare, convert, warmstart, keras_predict, tf_function, onnxruntime, openvino_tflite, openvino_saved_model,
+    throughput, modules, parity, agreement)}
 
 
 def _weights(job: Job) -> dict[str, Any]:
