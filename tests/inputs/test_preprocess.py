@@ -196,3 +196,14 @@ def test_a_jpeg_decoded_for_its_target_gives_nearly_the_same(how, interpolation,
     quick = decode(data, target=decode_target(asked))
     assert quick.size == (400, 300)
     assert apart(preprocess(quick, asked), preprocess(decode(io.BytesIO(data)), asked)) < 2
+
+
+@pytest.mark.parametrize("kind", ["crop", "squash", "pad"])
+def test_a_picture_of_the_networks_size_is_taken_as_it_is(kind):
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    wanted = rules((48, 64), resize=kind)
+    got = resize(Image.fromarray(pixels), wanted)
+    np.testing.assert_array_equal(got, pixels)
+    got[:] = 0
+    assert pixels.any()
+    assert not np.array_equal(resize(Image.fromarray(pixels[:-1]), wanted), pixels)

@@ -107,10 +107,16 @@ def test_features(model, photos):
 def test_evaluate(model, photos):
     paths = sorted(photos.iterdir())
     truth = [model(path).label for path in paths]
-    assert model.evaluate(zip(paths, truth, strict=True)) == {"top1": 1.0, "top5": 1.0, "count": 5, "failed": 0}
+    seen = []
+    metrics = model.evaluate(zip(paths, truth, strict=True), progress=lambda *told: seen.append(told))
+    assert metrics == {"top1": 1.0, "top5": 1.0, "count": 5, "errors": []}
+    assert seen == [("cifar10_resnet20", n, 5) for n in range(1, 6)]
     worst = [model(path, top_k=10)[9].index for path in paths]
     (photos / "photo0.png").write_bytes(b"x")
-    assert model.evaluate(zip(paths, worst, strict=True)) == {"top1": 0.0, "top5": 0.0, "count": 4, "failed": 1}
+    metrics = model.evaluate(zip(paths, worst, strict=True))
+    assert (metrics["top1"], metrics["top5"], metrics["count"]) == (0.0, 0.0, 4)
+    assert len(metrics["errors"]) == 1
+    assert "photo0.png" in metrics["errors"][0]
     assert model.evaluate([(paths[1], str(worst[1]))])["count"] == 1
     with pytest.raises(UsageError, match="no class 'unicorn'"):
         model.evaluate([(paths[1], "unicorn")])

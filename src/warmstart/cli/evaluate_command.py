@@ -17,17 +17,20 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Measure a model's accuracy on your own labelled photos."""
-    from warmstart.cli.opening import compiling, open_model
+    from warmstart.cli.opening import compiling, open_model, say
+    from warmstart.cli.progress import progress_bar
 
     opened, _ = open_model(model, weights=weights, engine=engine, precision=precision)
     with compiling(opened):
         opened.engine  # noqa: B018 (compile now, with its progress shown)
-    metrics = opened.evaluate(data)
+    with progress_bar(unit="photos") as progress:
+        metrics = opened.evaluate(data, progress=progress)
     if as_json:
         print(json.dumps({"model": opened.name, **metrics}))
     else:
         print(f"{opened.name}: top-1 {metrics['top1']:.1%}, top-5 {metrics['top5']:.1%} on {metrics['count']:,} photos")
-        if metrics["failed"]:
-            print(f"{metrics['failed']:,} photos could not be read.")
-    if metrics["failed"]:
+    if metrics["errors"]:
+        say(f"{len(metrics['errors']):,} could not be read:")
+        for error in metrics["errors"]:
+            say(f"  {error}")
         raise typer.Exit(1)

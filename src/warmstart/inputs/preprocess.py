@@ -44,6 +44,8 @@ def resize(image: Image.Image, rules: ImagePreprocessing) -> np.ndarray:
     "squash"  straight to (H, W), whatever the aspect ratio: the pixels of `keras.utils.load_img(target_size=…)`
     "pad"     the largest size that fits into (H, W), centred on black
 
+    A picture that has this size already is taken as it is, also by "crop": it was cropped by who made it.
+
     All filters but "nearest" average over the area when they shrink (Pillow's rule); "area" is the plain box filter.
     """
     return np.array(_resized(image, rules))
@@ -104,12 +106,14 @@ def _resized(image: Image.Image, rules: ImagePreprocessing) -> Image.Image:
     if resample is None:
         raise UsageError(f"interpolation {rules.interpolation!r} is none of {', '.join(_FILTERS)}")
     height, width = rules.size
+    if rules.resize not in ("crop", "squash", "pad"):
+        raise UsageError(f"resize {rules.resize!r} is none of 'crop', 'squash', 'pad'")
+    if image.size == (width, height):  # somebody has cropped it already
+        return image
     if rules.resize == "squash":
         return image.resize((width, height), resample)
     if rules.resize == "crop":
         return _cropped(image, rules, resample)
-    if rules.resize != "pad":
-        raise UsageError(f"resize {rules.resize!r} is none of 'crop', 'squash', 'pad'")
     ratio = min(height / image.height, width / image.width)
     inner = (max(1, min(width, round(image.width * ratio))), max(1, min(height, round(image.height * ratio))))
     canvas = Image.new("RGB", (width, height))

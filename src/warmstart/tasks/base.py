@@ -148,5 +148,5 @@ class Model(ABC):
         """Pooled features: (D,) for one input, (N, D) for a list, an iterator of (D,) otherwise."""
 
     @abstractmethod
-    def evaluate(self, data: Any) -> Mapping[str, float]:
+    def evaluate(self, data: Any, *, progress: Any = None) -> Mapping[str, Any]:
         """Metrics on labelled data."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,15 +96,19 @@ class ImageClassifier(Model):
         (width,) = (s.shape[-1] for s in self.engine.signatures["forward"].outputs if s.name == "features")
         return np.array(list(vectors), np.float32).reshape(-1, int(width))
 
-    def evaluate(self, data: Any, *, batch_size: int | None = None) -> dict[str, float]:
+    def evaluate(self, data: Any, *, batch_size: int | None = None,
+                 progress: Callable[[str, int, int | None], None] | None = None) -> dict[str, Any]:
         """Top-1 and top-5 accuracy on labelled photos.
 
         Args:
             data: pairs (photo, label), or a folder of class folders. A label is an id or
                 name of `labels`, or an index.
+            batch_size: photos per call of the engine; does not change results.
+            progress: called with (name of the model, photos so far, photos in all).
 
         Returns:
-            `{"top1": …, "top5": …, "count": photos answered, "failed": photos unusable}`; accuracies 0 to 1.
+            `{"top1": …, "top5": …, "count": photos answered, "errors": what is wrong with each of the
+            others}`; accuracies 0 to 1.
 
         Raises:
             UsageError: no photos, or a label that the model does not have.
@@ -113,16 +117,19 @@ class ImageClassifier(Model):
         if not pairs:
             raise UsageError("There are no photos to evaluate on.")
         truth = [self._label_index(label) for _, label in pairs]
-        top1 = top5 = failed = 0
-        results = self([photo for photo, _ in pairs], top_k=5, batch_size=batch_size)
-        for result, index in zip(results, truth, strict=True):
+        top1 = top5 = 0
+        errors: list[str] = []
+        results = self((photo for photo, _ in pairs), top_k=5, batch_size=batch_size)
+        for done, (result, index) in enumerate(zip(results, truth, strict=True), 1):
             if isinstance(result, Failed):
-                failed += 1
-                continue
-            found = [prediction.index for prediction in result]
-            top1, top5 = top1 + (index == found[0]), top5 + (index in found)
-        count = len(pairs) - failed
-        return {"top1": top1 / max(count, 1), "top5": top5 / max(count, 1), "count": count, "failed": failed}
+                errors.append(str(result.error))
+            else:
+                found = [prediction.index for prediction in result]
+                top1, top5 = top1 + (index == found[0]), top5 + (index in found)
+            if progress:
+                progress(self.name, done, len(pairs))
+        count = len(pairs) - len(errors)
+        return {"top1": top1 / max(count, 1), "top5": top5 / max(count, 1), "count": count, "errors": errors}
 
     def preprocess(self, photo: Any, *, value_range: Any = None) -> np.ndarray:
         """One photo as the model takes it: float32 (H, W, 3), for use with `keras` or `ws.backbone`.

@@ -1,0 +1,31 @@
+"""`warmstart evaluate` on a folder of class folders."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+
+
+def test_evaluate_tells_accuracy_and_names_bad_photos(tmp_path):
+    for place, name in enumerate(("cat", "truck")):
+        (tmp_path / name).mkdir()
+        pixels = np.random.default_rng(place).integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / name / "photo.png")
+    command = [sys.executable, "-m", "warmstart", "evaluate", str(tmp_path), "--model", "cifar10_resnet20"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "on 2 photos" in done.stdout
+    (tmp_path / "cat" / "broken.jpg").write_bytes(b"x")
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert told["count"] == 2
+    assert "broken.jpg" in told["errors"][0]
+    assert "broken.jpg" in done.stderr
+    (tmp_path / "unicorn").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "unicorn" / "x.png")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "unicorn" in done.stderr
