@@ -1,6 +1,7 @@
 """Order, laziness, bounded memory and clean ends of the threads that decode ahead."""
 
 import itertools
+import signal
 import subprocess
 import sys
 import textwrap
@@ -193,7 +194,10 @@ def test_control_c_ends_the_process_at_once(tmp_path):
             print(item.name, flush=True)
         """
     )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a run in the background ignores it
+    ) as process:
         assert process.stdout.readline() == b"0\n"
         process.send_signal(2)
         _, errors = process.communicate(timeout=20)
