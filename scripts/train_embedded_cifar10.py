@@ -30,6 +30,7 @@ from warmstart import bundle
 from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric, WeightFile
 from warmstart.checkpoints import model_arrays
 from warmstart.engines.compile import compile_program
+from warmstart.engines.store import Artifact
 from warmstart.models import cifar_resnet
 from warmstart.tasks.image_classification import ImageClassifier
 
@@ -215,15 +216,9 @@ def export(model: keras.Model, test: tuple[np.ndarray, np.ndarray, list[str]], o
         title=entry.title, classes=", ".join(classes), parameters=entry.parameters, epochs=options.epochs,
         batch=BATCH, peak=options.peak, seed=options.seed, count=len(labels), accuracy=accuracy, trained=trained,
         per_class="\n".join(f"| {name} | {(found[labels == i] == i).mean():.1%} |" for i, name in enumerate(classes)))
-    compiled = probe / "artifacts" / "float32"
-    record = json.loads((compiled / "artifact.json").read_text())
-
-    def copy(folder: Path) -> dict:
-        for name in ("program.tflite", "probe.npz"):
-            shutil.copyfile(compiled / name, folder / name)
-        return {k: record[k] for k in ("signatures", "differences", "made_with")}
-
-    bundle.write(options.work / "bundle", entry, _stored(model), named, copy, precision="float16", card=card)
+    compiled = Artifact.load(probe / "artifacts" / "float32")
+    bundle.write(options.work / "bundle", entry, _stored(model), named, compiled.copy_to, precision="float16",
+                 card=card)
     shutil.rmtree(probe)
 
 

@@ -109,6 +109,8 @@ def test_damaged_memory_costs_only_a_measurement(artifact, monkeypatch):
 def test_unknown_engine_and_impossible_precision(artifact):
     with pytest.raises(UsageError, match="no engine 'onnx'"):
         choose.open_engine(artifact, "onnx")
+    with pytest.raises(UsageError, match="not artifacts"):
+        choose.open_engine(artifact, "keras")
     with pytest.raises(UsageError, match="bfloat16"):
         choose.open_engine(artifact, "litert", "bfloat16")
 

@@ -54,9 +54,11 @@ def open_engine(artifact: Artifact, engine: str = "auto", precision: str = "floa
 
     Raises:
         EngineUnavailableError: the engine is not installed or cannot run here.
-        UsageError: there is no such engine, or it does not know the precision.
+        UsageError: there is no such engine, it runs no artifacts, or does not know the precision.
     """
     check_options(engine, precision)
+    if engine == "keras":
+        raise UsageError("The keras engine runs Keras models, not artifacts.")
     if engine == "litert":
         return LiteRTEngine(artifact.path, artifact.signatures)
     if engine == "openvino" or (engine == "auto" and precision == "bfloat16"):

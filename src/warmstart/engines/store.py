@@ -31,6 +31,8 @@ from warmstart.hub import home
 
 FORMAT = 1  # raise it when programs change in meaning: artifacts made before are then made again
 
+FILES = ("program.tflite", "probe.npz")
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -48,7 +50,7 @@ class Artifact:
         """
         try:
             record = json.loads((folder / "artifact.json").read_text("utf-8"))
-            hashes = {name: sha256_file(folder / name) for name in ("program.tflite", "probe.npz")}
+            hashes = {name: sha256_file(folder / name) for name in FILES}
             same = record["format"] == FORMAT and record["sha256"] == hashes
             {Signature.from_dict(signature) for signature in record["signatures"].values()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -72,6 +74,12 @@ class Artifact:
     @property
     def signatures(self) -> dict[str, Signature]:
         return {name: Signature.from_dict(data) for name, data in self.record["signatures"].items()}
+
+    def copy_to(self, folder: Path) -> dict[str, Any]:
+        """Copy the program and its reference outputs; returns what the new record should say of them."""
+        for name in FILES:
+            shutil.copyfile(self.folder / name, folder / name)
+        return {key: self.record[key] for key in ("signatures", "differences", "made_with")}
 
     def expected(self) -> dict[str, dict[str, np.ndarray]]:
         """The reference outputs: function -> output -> array."""
@@ -150,7 +158,7 @@ def write_record(folder: Path, precision: str, details: Mapping[str, Any]) -> No
     record = {
         "format": FORMAT,
         "precision": precision,
-        "sha256": {name: sha256_file(folder / name) for name in ("program.tflite", "probe.npz")},
+        "sha256": {name: sha256_file(folder / name) for name in FILES},
         **details,
     }
     (folder / "artifact.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")

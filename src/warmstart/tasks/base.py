@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -93,8 +92,7 @@ class Model(ABC):
 
     def is_compiled(self) -> bool:
         """Whether predicting needs neither TensorFlow nor waiting."""
-        precision = "float32" if self.precision == "bfloat16" else self.precision
-        return bool(self._bundled_artifact() or store.find(artifact_key(self.entry, self.weights, precision)))
+        return bool(self._bundled_artifact() or store.find(artifact_key(self.entry, self.weights, self.precision)))
 
     def _open_engine(self) -> Engine:
         if self._engine_name == "keras":
@@ -124,15 +122,8 @@ class Model(ABC):
         """
         from warmstart.checkpoints import model_arrays
 
-        artifact = self.artifact
-
-        def fill(target: Path) -> Mapping[str, Any]:
-            for name in ("program.tflite", "probe.npz"):
-                shutil.copyfile(artifact.folder / name, target / name)
-            return {k: v for k, v in artifact.record.items() if k not in ("format", "precision", "sha256", "weights")}
-
         entry = self.entry if self.weights.published else replace(self.entry, metrics=())  # measured with other weights
-        return bundle.write(Path(folder), entry, model_arrays(self.keras), self.labels, fill)
+        return bundle.write(Path(folder), entry, model_arrays(self.keras), self.labels, self.artifact.copy_to)
 
     @staticmethod
     @abstractmethod

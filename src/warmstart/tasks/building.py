@@ -93,7 +93,12 @@ def artifact_key(entry: Entry, weights: Weights, precision: str) -> str:
     rules = entry.preprocessing
     config = {"task": entry.task, "architecture": entry.architecture, "config": dict(entry.config),
               "size": list(rules.size) if rules else None}
-    return store.content_key(weights.digest, config, precision)
+    return store.content_key(weights.digest, config, _file_precision(precision))
+
+
+def _file_precision(precision: str) -> str:
+    """The precision of the numbers in the program's file: bfloat16 is a way to run the float32 one."""
+    return "float32" if precision == "bfloat16" else precision
 
 
 def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> store.Artifact:
@@ -105,8 +110,7 @@ def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> 
         CompileError: the model could not be compiled, or the program strays from Keras.
         EngineUnavailableError: it is not in the store, and TensorFlow is not installed.
     """
-    file_precision = "float32" if precision == "bfloat16" else precision
-    key = artifact_key(entry, weights, file_precision)
+    key, file_precision = artifact_key(entry, weights, precision), _file_precision(precision)
     if (found := store.find(key)) is not None:
         return found
     require_tensorflow(f"once, to compile {entry.name}; after that it is not used")

@@ -95,11 +95,9 @@ def backbone(name: str | Path, *, weights: str | Path | None = "pretrained",
     if contents and own:
         filled = _bundle_weights(contents)
     elif own and "notop" in entry.weights and not _only_with_top(entry):
-        filled = _fetch_weights(entry.weights["notop"].source, entry, None, None, part="notop")
+        filled = _fetch_weights(entry.weights["notop"].source, entry, None, None)
     else:
         filled = _fetch_weights(weights, entry, None, None)
-    if filled.path is None:
-        return build_keras(entry, filled, **options)
     try:
         return build_keras(entry, filled, **options)
     except MismatchError:
@@ -129,7 +127,7 @@ def default_model(*, offline: bool | None = None, progress: hub.Progress | None 
     if hub.is_cached(source) or (find_spec("tensorflow") and not hub.is_offline(offline) and hub.is_reachable(source)):
         try:
             model = load(name, offline=offline, progress=progress)
-            if model.is_compiled() or find_spec("tensorflow"):
+            if find_spec("tensorflow") or model.is_compiled():
                 return model, "1,000 ImageNet classes"
         except SourceError:
             pass
@@ -166,13 +164,13 @@ def _only_with_top(entry: Entry) -> bool:
 
 
 def _fetch_weights(weights: str | Path | None, entry: Entry | None, offline: bool | None,
-                   progress: hub.Progress | None, part: str = "top") -> Weights:
+                   progress: hub.Progress | None) -> Weights:
     if weights is None:
         return Weights.random()
     if entry is not None and weights in OWN:
-        if part not in entry.weights:
+        if "top" not in entry.weights:
             raise UsageError(f"{entry.name} has no published weights; give weights=PATH, or None for random ones.")
-        weights = entry.weights[part].source
+        weights = entry.weights["top"].source
     for file in entry.weights.values() if entry else ():
         if file.source == weights:
             path = hub.fetch(file.source, sha256=file.sha256, md5=file.md5, offline=offline, progress=progress)
