@@ -6,6 +6,7 @@
     artifacts/float32/                 the compiled program (see `engines.store`), so that
                                        predicting needs no TensorFlow
     README.md                          the model card
+    …                                  files of the task, such as a tokenizer; their sha256 is in the manifest
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ def is_bundle(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a bundle says of itself; `digest` is the sha256 of its weights."""
+    """What a bundle says of itself; `digest` is the sha256 of its weights.
+
+    The task's own files were compared with their sha256 when the bundle was read.
+    """
 
     folder: Path
     entry: Entry
@@ -63,16 +67,25 @@ def read(folder: Path) -> Contents:
                               "Update warmstart, or save the model again.")
         entry = Entry.from_dict(manifest["entry"])
         digest = str(manifest["sha256"][WEIGHTS])
+        others = {str(name): str(sha256) for name, sha256 in manifest["sha256"].items() if name != WEIGHTS}
         labels = tuple(Label(int(d["index"]), str(d["id"]), str(d["name"])) for d in _read_json(folder / LABELS))
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / MANIFEST} or {LABELS} is damaged ({error}); save the model again.") from error
     if [label.index for label in labels] != list(range(len(labels))):
         raise BundleError(f"{folder / LABELS} does not count its classes from 0 up; save the model again.")
+    for name, sha256 in others.items():
+        if Path(name).name != name:
+            raise BundleError(f"{folder / MANIFEST} names the file {name!r}, which is not in the folder itself.")
+        if not (folder / name).is_file():
+            raise BundleError(f"{folder / name} is missing; {folder} is not a whole bundle.")
+        if store.sha256_file(folder / name) != sha256:
+            raise BundleError(f"{folder / name} is not the file that was saved (its sha256 differs); copy it again.")
     return Contents(folder, entry, labels, digest)
 
 
 def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: Sequence[Label],
-          fill: Callable[[Path], Mapping[str, Any]], *, precision: str = "float32", card: str | None = None) -> Path:
+          fill: Callable[[Path], Mapping[str, Any]], *, precision: str = "float32", card: str | None = None,
+          files: Mapping[str, Path | bytes] | None = None) -> Path:
     """Write a bundle from its parts; it appears whole or not at all.
 
     Args:
@@ -83,6 +96,7 @@ def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: 
         fill: puts `program.tflite` and `probe.npz` into the folder it is given; returns the record.
         precision: of the numbers in the program file: `"float32"` or `"float16"`.
         card: the model card; default: made from the entry.
+        files: the task's own files by name: bytes, or a path to copy from.
 
     Raises:
         BundleError: the folder is not empty.
@@ -100,7 +114,14 @@ def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: 
         program.mkdir(parents=True)
         store.write_record(program, precision, {**fill(program), "weights": digest, "model": entry.name})
         _write_json(temporary / LABELS, [{"index": x.index, "id": x.id, "name": x.name} for x in labels])
-        _write_json(temporary / MANIFEST, {"format": FORMAT, "entry": entry.to_dict(), "sha256": {WEIGHTS: digest}})
+        hashes = {WEIGHTS: digest}
+        for name, content in (files or {}).items():
+            if isinstance(content, Path):
+                shutil.copyfile(content, temporary / name)
+            else:
+                (temporary / name).write_bytes(content)
+            hashes[name] = store.sha256_file(temporary / name)
+        _write_json(temporary / MANIFEST, {"format": FORMAT, "entry": entry.to_dict(), "sha256": hashes})
         (temporary / "README.md").write_text(card or model_card(entry, labels), "utf-8")
         temporary.chmod(0o755)
         if folder.exists():

@@ -5,7 +5,7 @@ Data only: nothing here downloads, builds or runs anything.
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -32,7 +32,7 @@ class WeightFile:
         source: where it comes from (`https://...`, `hf://...`, `package:...`, `embedded:...`, a path).
         md5: hexadecimal digest where Keras publishes one.
         sha256: hexadecimal digest where one is known.
-        layout: "keras-h5", "keras-weights-h5" or "safetensors"; see `warmstart.checkpoints`.
+        layout: "keras-h5", "keras-weights-h5" or "safetensors" (see `warmstart.checkpoints`), or "huggingface".
     """
 
     source: str
@@ -116,7 +116,7 @@ class Entry:
         architecture: a module of `warmstart.models`.
         config: the arguments of that module's `build`; JSON values only.
         weights: "top" and "notop" for image classification (with and without the classification layers);
-            may be empty.
+            "repo" for a whole repository in Hugging Face layout (see `catalog.huggingface`); may be empty.
         preprocessing: of images; `None` for other inputs.
         labels: the name of a label set (see `labels`), or "".
         licence: of the weights, as an SPDX identifier.
@@ -128,6 +128,8 @@ class Entry:
         metrics: published figures, each with its source; may be empty.
         paper: authors, title, year, arXiv number.
         aliases: other names.
+        processing: what the task needs to know of its inputs and outputs besides images: the longest text, the
+            sampling rate, the frequency, the pooling; JSON values only, named by the task's class.
     """
 
     name: str
@@ -146,6 +148,7 @@ class Entry:
     metrics: tuple[Metric, ...]
     paper: str
     aliases: tuple[str, ...] = ()
+    processing: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.aliases):
@@ -155,6 +158,7 @@ class Entry:
         # Read-only, so that an entry shared by every caller stays what the file says.
         object.__setattr__(self, "config", MappingProxyType(dict(self.config)))
         object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
+        object.__setattr__(self, "processing", MappingProxyType(dict(self.processing)))
 
     def __hash__(self) -> int:
         return hash((self.name, self.task, self.family))
@@ -196,7 +200,7 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """The entry as JSON values; `Entry.from_dict(entry.to_dict()) == entry`."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {key.name: _plain(getattr(self, key.name)) for key in fields(self)}
 
 
 def _plain(value: Any) -> Any:
@@ -205,7 +209,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
     if isinstance(value, (WeightFile, ImagePreprocessing, Metric)):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {key.name: _plain(getattr(value, key.name)) for key in fields(value)}
     return value
 
 
@@ -213,7 +217,7 @@ def _checked(cls: Any, data: Mapping[str, Any], where: str) -> dict[str, Any]:
     """`data` as a dict, once it is sure that its keys are exactly the fields of `cls`."""
     if not isinstance(data, Mapping):
         raise UsageError(f"{where}: expected a table of keys and values, not {type(data).__name__}")
-    known = {field.name: field.default is MISSING for field in fields(cls)}
+    known = {key.name: key.default is MISSING and key.default_factory is MISSING for key in fields(cls)}
     for key in data:
         if key not in known:
             raise UsageError(f"{where}: unknown key {key!r}")

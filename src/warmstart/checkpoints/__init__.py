@@ -6,7 +6,7 @@
 from warmstart.checkpoints.assign import assign
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.naming import model_arrays
-from warmstart.checkpoints.opening import open_checkpoint
+from warmstart.checkpoints.opening import checkpoint_file, open_checkpoint
 from warmstart.checkpoints.safetensors import save_safetensors
 
-__all__ = ["Checkpoint", "assign", "model_arrays", "open_checkpoint", "save_safetensors"]
+__all__ = ["Checkpoint", "assign", "checkpoint_file", "model_arrays", "open_checkpoint", "save_safetensors"]

@@ -51,6 +51,10 @@ class Checkpoint(ABC):
             CorruptCheckpointError: its bytes cannot be read or decompressed.
         """
 
+    def files(self) -> list[Path]:
+        """The files that it is made of: its path; of a sharded one also the shards."""
+        return [self.path]
+
     def layers(self) -> dict[str, list[str]]:
         """Array names by saved layer, in the saved model's order; empty where the layout has no such order."""
         return {}

@@ -31,9 +31,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
             declares more numbers than it holds.
         CheckpointError: it does not exist, or cannot be opened.
     """
-    path = Path(path)
-    if path.is_dir():
-        return _open_folder(path)
+    path = checkpoint_file(Path(path))
     source = ByteSource.open(path)
     try:
         start = source.at(0, min(16, source.size))
@@ -54,14 +52,22 @@ def open_checkpoint(path: Path) -> Checkpoint:
         raise
 
 
-def _open_folder(folder: Path) -> Checkpoint:
+def checkpoint_file(path: Path) -> Path:
+    """The file of weights in a folder; a path that is no folder, as it is.
+
+    Raises:
+        UnsafeCheckpointError: the folder holds pickles only.
+        CheckpointError: it holds no weights.
+    """
+    if not path.is_dir():
+        return path
     for name in FOLDER_FILES:
-        if (folder / name).is_file():
-            return open_checkpoint(folder / name)
+        if (path / name).is_file():
+            return path / name
     for name in PICKLES:
-        if (folder / name).is_file():
-            raise pickle_error(str(folder / name))
-    raise CheckpointError(f"{folder} holds no weights: none of {', '.join(FOLDER_FILES)} is there.")
+        if (path / name).is_file():
+            raise pickle_error(str(path / name))
+    raise CheckpointError(f"{path} holds no weights: none of {', '.join(FOLDER_FILES)} is there.")
 
 
 def _guess(start: bytes, size: int) -> str:

@@ -233,6 +233,9 @@ class ShardedCheckpoint(Checkpoint):
     def read(self, name: str) -> np.ndarray:
         return self._where[name].read(name)
 
+    def files(self) -> list[Path]:
+        return [self.path, *(shard.path for shard in self._shards.values())]
+
     def close(self) -> None:
         for shard in self._shards.values():
             shard.close()

@@ -1,4 +1,4 @@
-"""`warmstart predict`: inputs in, answers out, as a table, JSON lines or CSV."""
+"""`warmstart predict`: inputs in, answers out, for a person, as JSON lines or as CSV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from warmstart.tasks.results import Classification, Failed
+    from warmstart.cli.consoles import Console
+    from warmstart.tasks.results import Failed
+
+IMAGES = "Photos"
 
 
 def predict(
@@ -19,39 +22,50 @@ def predict(
     model: Annotated[str | None, typer.Option("--model", "-m", help="A name from `warmstart list`, a bundle's folder, "
                                               "or hf://org/name. Default: MobileNetV2 where its weights can be had, "
                                               "else the model inside the package.")] = None,
+    task: Annotated[str | None, typer.Option(help="What the model shall do, where it can do several things.")] = None,
     weights: Annotated[str, typer.Option(help="A checkpoint to use instead of the published weights.")] = "pretrained",
-    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="Classes per photo.")] = 5,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Photos per call of the engine.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Inputs per call of the engine.")] = None,
     engine: Annotated[str, typer.Option(help="auto, litert, openvino or keras.")] = "auto",
     precision: Annotated[str, typer.Option(help="float32, bfloat16 or int8.")] = "float32",
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="input,rank,index,id,label,score,error")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table with a header, one or more lines an input.")] = False,
+    top_k: Annotated[int | None, typer.Option("--top-k", "-k", min=1, help="Classes per photo; default: 5.",
+                                              rich_help_panel=IMAGES)] = None,
 ) -> None:
-    """Say what is in photos.
+    """Answer inputs with a model: say what is in photos.
 
     Unusable inputs do not stop the others: they are listed at the end, and the exit code is 1.
     """
+    given = {"batch_size": batch_size, "top_k": top_k}
+    _predict(inputs, model, task, {"weights": weights, "engine": engine, "precision": precision}, offline,
+             as_json, as_csv, {name: value for name, value in given.items() if value is not None})
+
+
+def _predict(inputs: list[str], name: str | None, task: str | None, choices: dict[str, str], offline: bool,
+             as_json: bool, as_csv: bool, given: dict[str, Any]) -> None:
+    from warmstart.cli.consoles import console_of
     from warmstart.cli.opening import compiling, open_model, say
     from warmstart.errors import UsageError
     from warmstart.tasks.results import Failed
 
     if as_json and as_csv:
         raise UsageError("Choose one of --json and --csv.")
-    choices = {"weights": weights, "engine": engine, "precision": precision}
-    if model is None and choices != {"weights": "pretrained", "engine": "auto", "precision": "float32"}:
+    if name is None and choices != {"weights": "pretrained", "engine": "auto", "precision": "float32"}:
         raise UsageError("--weights, --engine and --precision belong to a model: name it with --model.")
-    opened, why = open_model(model, offline=offline or None, **(choices if model else {}))
-    photos = _expanded(inputs)
-    with compiling(opened):
-        opened.engine  # noqa: B018 (compiles now, with its progress shown, not in the middle of the table)
-    if not (as_json or as_csv) or model is None:
-        say(f"Model: {opened.name}{f' ({why})' if why else ''}")
+    model, why = open_model(name, offline=offline or None, **({**choices, "task": task} if name else {}))
+    console = console_of(model.entry.task)
+    for option in given.keys() - console.options:
+        raise UsageError(f"{model.name} does {model.entry.task}, which has no option --{option.replace('_', '-')}.")
+    with compiling(model):
+        model.engine  # noqa: B018 (compiles now, with its progress shown, not in the middle of the table)
+    if not (as_json or as_csv) or name is None:
+        say(f"Model: {model.name}{f' ({why})' if why else ''}")
     failed: list[Failed] = []
     answered = 0
-    results: Iterable[Classification | Failed] = opened(photos, top_k=top_k, batch_size=batch_size)
-    write = _write_json if as_json else _write_csv if as_csv else _write_table
-    for result in write(results):
+    results = console.answers(model, _expanded(inputs), **given)
+    write = _write_json if as_json else _write_csv if as_csv else _write_for_people
+    for result in write(console, results):
         if isinstance(result, Failed):
             failed.append(result)
         else:
@@ -71,48 +85,32 @@ def _expanded(inputs: list[str]) -> Iterator[str]:
             yield text
 
 
-def _write_json(results: Iterable[Any]) -> Iterator[Any]:
+def _write_json(console: Console, results: Iterable[Any]) -> Iterator[Any]:
     for result in results:
         print(json.dumps(result.to_dict(), ensure_ascii=False), flush=True)
         yield result
 
 
-def _write_csv(results: Iterable[Any]) -> Iterator[Any]:
+def _write_csv(console: Console, results: Iterable[Any]) -> Iterator[Any]:
     import csv
 
     from warmstart.tasks.results import Failed
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["input", "rank", "index", "id", "label", "score", "error"])
+    writer.writerow(console.columns)
     for result in results:
         if isinstance(result, Failed):
-            writer.writerow([result.input, "", "", "", "", "", str(result.error)])
+            writer.writerow([result.input, *[""] * (len(console.columns) - 2), str(result.error)])
         else:
-            for rank, p in enumerate(result, 1):
-                writer.writerow([result.input, rank, p.index, p.id, p.label, f"{p.score:.6f}", ""])
+            writer.writerows(console.rows(result))
         yield result
 
 
-def _write_table(results: Iterable[Any]) -> Iterator[Any]:
-    """Blocks of lines, each written as soon as its answer is there, so that a long folder streams."""
+def _write_for_people(console: Console, results: Iterable[Any]) -> Iterator[Any]:
+    """Each answer is written as soon as it is there, so that a long folder streams."""
     from warmstart.tasks.results import Failed
 
     for result in results:
         if not isinstance(result, Failed):
-            width = max(len(p.label) for p in result)
-            print(result.input)
-            for p in result:
-                print(f"  {p.label:<{width}}  {p.score:6.1%}  {_bar(p.score)}")
-            print(flush=True)
+            print(console.show(result), flush=True)
         yield result
-
-
-def _bar(score: float, cells: int = 24) -> str:
-    """A bar of eighths of a cell, as far as the output's encoding has them."""
-    eighths = round(score * cells * 8)
-    bar = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
-    try:
-        bar.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return "#" * (eighths // 8)
-    return bar

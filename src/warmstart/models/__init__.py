@@ -2,12 +2,18 @@
 
 An architecture is a module with two functions:
 
-    build(config, *, include_top=True, input_shape=None, pooling=None, classes=None) -> keras.Model
+    build(config, **options) -> keras.Model      for images: include_top, input_shape, pooling, classes
     load(model, checkpoint, config) -> None
+
+and, where a bundle's checkpoint has names of its own (those of Hugging Face), the opposite of `load`:
+
+    arrays(model, config) -> {name: array}
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from warmstart.errors import UsageError
 
@@ -23,3 +29,11 @@ def architecture(name: str) -> ModuleType:
     if name not in ARCHITECTURES:
         raise UsageError(f"there is no architecture named {name!r}; there are: {', '.join(ARCHITECTURES)}")
     return import_module(f"{__name__}.{name}")
+
+
+def arrays(module: ModuleType, model: Any, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The weights of a model under the names that `module.load` finds again."""
+    from warmstart.checkpoints import model_arrays
+
+    own = getattr(module, "arrays", None)
+    return own(model, config) if own else model_arrays(model)

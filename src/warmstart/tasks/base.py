@@ -120,10 +120,15 @@ class Model(ABC):
             BundleError: the folder is not empty.
             EngineUnavailableError: TensorFlow is not installed.
         """
-        from warmstart.checkpoints import model_arrays
+        from warmstart.models import architecture, arrays
 
         entry = self.entry if self.weights.published else replace(self.entry, metrics=())  # measured with other weights
-        return bundle.write(Path(folder), entry, model_arrays(self.keras), self.labels, self.artifact.copy_to)
+        named = arrays(architecture(entry.architecture), self.keras, entry.config)
+        return bundle.write(Path(folder), entry, named, self.labels, self.artifact.copy_to, files=self.files())
+
+    def files(self) -> Mapping[str, Path | bytes]:
+        """The task's own files of a bundle (a tokenizer, a `config.json`), by name: a path or the bytes."""
+        return {}
 
     @staticmethod
     @abstractmethod

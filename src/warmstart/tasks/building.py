@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import random
 import subprocess
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from warmstart import errors, hub
 from warmstart.catalog import Entry
-from warmstart.checkpoints import open_checkpoint
+from warmstart.checkpoints import checkpoint_file, open_checkpoint
 from warmstart.engines import store
 from warmstart.errors import CompileError, CorruptCheckpointError, EngineUnavailableError
 
@@ -41,7 +42,8 @@ class Weights:
 
     @classmethod
     def of(cls, path: Path, *, published: bool = False) -> Weights:
-        return cls(path, hub.cache.digest(path), published)
+        path = checkpoint_file(path)
+        return cls(path, checkpoint_digest(path, hub.cache.digest), published)
 
     @classmethod
     def random(cls) -> Weights:
@@ -74,12 +76,21 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
     finally:
         random.setstate(state)
     if weights.path is not None:
-        if store.sha256_file(weights.path) != weights.digest:
+        if checkpoint_digest(weights.path, store.sha256_file) != weights.digest:
             raise CorruptCheckpointError(f"{weights.path} is not the file that was recorded (its sha256 differs); "
                                          "fetch it or save the model again.")
         with open_checkpoint(weights.path) as checkpoint:
             module.load(model, checkpoint, entry.config)
     return model
+
+
+def checkpoint_digest(path: Path, sha256: Callable[[Path], str]) -> str:
+    """The sha256 of a checkpoint; of a sharded one (its index is given), of the index and all shards together."""
+    if path.suffix != ".json":
+        return sha256(path)
+    with open_checkpoint(path) as checkpoint:
+        files = checkpoint.files()
+    return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()
 
 
 def require_tensorflow(purpose: str) -> None:
@@ -91,8 +102,10 @@ def require_tensorflow(purpose: str) -> None:
 def artifact_key(entry: Entry, weights: Weights, precision: str) -> str:
     """The key under which the store keeps the program of these weights."""
     rules = entry.preprocessing
-    config = {"task": entry.task, "architecture": entry.architecture, "config": dict(entry.config),
+    config = {"task": entry.task, "architecture": entry.architecture, "config": entry.to_dict()["config"],
               "size": list(rules.size) if rules else None}
+    if entry.processing:
+        config["processing"] = entry.to_dict()["processing"]
     return store.content_key(weights.digest, config, _file_precision(precision))
 
 

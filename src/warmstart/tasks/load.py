@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,12 @@ from warmstart.errors import MismatchError, UsageError
 from warmstart.tasks import task_class
 from warmstart.tasks.base import Model
 from warmstart.tasks.building import Weights, build_keras
+from warmstart.tasks.opening import OWN, bundle_weights, fetch_weights, find_folder, open_source
 
 if TYPE_CHECKING:
     import keras
 
 EMBEDDED_DEFAULT = "cifar10_resnet20"
-OWN = ("pretrained", "imagenet")
-SCHEMES = ("hf://", "package:", "embedded:")
 
 
 def load(name: str | Path, *, task: str | None = None, weights: str | Path | None = "pretrained",
@@ -28,9 +26,9 @@ def load(name: str | Path, *, task: str | None = None, weights: str | Path | Non
     """Open a pretrained model.
 
     Args:
-        name: a name of the catalogue (`"mobilenet_v2"`), a bundle's folder, or a source of one
-            (`hf://org/name`, `package:NAME/path`, `embedded:NAME`).
-        task: what it must be able to do; default: what its entry says.
+        name: a name of the catalogue (`"mobilenet_v2"`), the folder of a bundle or of a repository in
+            Hugging Face layout, or a source of one (`hf://org/name`, `package:NAME/path`, `embedded:NAME`).
+        task: what it must be able to do; default: what its entry or its heads say.
         weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a checkpoint;
             `None`: random initialisation.
         engine: `"auto"`, `"litert"`, `"openvino"` or `"keras"`.
@@ -49,17 +47,9 @@ def load(name: str | Path, *, task: str | None = None, weights: str | Path | Non
         BundleError: the folder is not a whole bundle.
     """
     choose.check_options(engine, precision)
-    folder = _bundle_folder(name, revision, offline, progress)
-    if folder is not None:
-        contents = bundle.read(folder)
-        entry, labels = contents.entry, contents.labels
-        own = weights in OWN
-        filled = _bundle_weights(contents) if own else _fetch_weights(weights, None, offline, progress)
-    else:
-        entry = catalog.get(str(name))
-        labels = catalog.labels(entry.labels)
-        filled = _fetch_weights(weights, entry, offline, progress)
-    model = task_class(entry.task)(entry, filled, labels, engine=engine, precision=precision, folder=folder)
+    opened = open_source(name, task=task, weights=weights, revision=revision, offline=offline, progress=progress)
+    model = task_class(opened.entry.task)(opened.entry, opened.weights, opened.labels, engine=engine,
+                                          precision=precision, folder=opened.folder)
     if task is not None and task != model.entry.task:
         raise UsageError(f"{model.name} does {model.entry.task}, not {task}.")
     return model
@@ -84,8 +74,8 @@ def backbone(name: str | Path, *, weights: str | Path | None = "pretrained",
     """
     if pooling not in (None, "avg", "max"):
         raise UsageError(f"pooling is None, 'avg' or 'max', not {pooling!r}.")
-    folder = _bundle_folder(name, None, None, None)
-    contents = bundle.read(folder) if folder else None
+    folder = find_folder(name)
+    contents = bundle.read(folder) if folder and bundle.is_bundle(folder) else None
     entry = contents.entry if contents else catalog.get(str(name))
     shape = input_shape or (*entry.preprocessing.size, 3) if entry.preprocessing else input_shape
     if shape and (len(shape) != 3 or any(side is not None and side < entry.min_size for side in shape[:2])):
@@ -93,11 +83,11 @@ def backbone(name: str | Path, *, weights: str | Path | None = "pretrained",
     options: dict[str, Any] = {"include_top": False, "input_shape": shape, "pooling": pooling}
     own = weights in OWN
     if contents and own:
-        filled = _bundle_weights(contents)
+        filled = bundle_weights(contents)
     elif own and "notop" in entry.weights and not _only_with_top(entry):
-        filled = _fetch_weights(entry.weights["notop"].source, entry, None, None)
+        filled = fetch_weights(entry.weights["notop"].source, entry, None, None)
     else:
-        filled = _fetch_weights(weights, entry, None, None)
+        filled = fetch_weights(weights, entry, None, None)
     try:
         return build_keras(entry, filled, **options)
     except MismatchError:
@@ -134,48 +124,9 @@ def default_model(*, offline: bool | None = None, progress: hub.Progress | None 
     return load(EMBEDDED_DEFAULT), "10 classes, inside the package; name another with --model"
 
 
-def _bundle_folder(name: str | Path, revision: str | None, offline: bool | None,
-                   progress: hub.Progress | None) -> Path | None:
-    """The folder of a bundle, or None where `name` is a name of the catalogue."""
-    text = os.fspath(name)
-    if text.startswith(SCHEMES):
-        folder = hub.fetch_repo(text, revision=revision, offline=offline, progress=progress)
-    elif isinstance(name, Path) or os.sep in text or Path(text).is_dir():
-        folder = Path(text).expanduser()
-        if not folder.exists():
-            raise UsageError(f"There is no folder {text}.")
-    else:
-        embedded = Path(__file__).parents[1] / "embedded" / text.lower()
-        return embedded if text and bundle.is_bundle(embedded) else None
-    if not bundle.is_bundle(folder):
-        raise UsageError(f"{text} holds no warmstart.json, so it is not a bundle; `ws.load(name, weights=…)` takes "
-                         "checkpoints, with a name from `warmstart list`.")
-    return folder
-
-
-def _bundle_weights(contents: bundle.Contents) -> Weights:
-    """The weights of a bundle; its metrics, where it has some, are of these."""
-    return Weights(contents.weights, contents.digest, published=True)
-
-
 def _only_with_top(entry: Entry) -> bool:
     """Whether the file with the top is here and the other is not: it does as well, without going online."""
     return hub.is_cached(entry.weights["top"].source) and not hub.is_cached(entry.weights["notop"].source)
-
-
-def _fetch_weights(weights: str | Path | None, entry: Entry | None, offline: bool | None,
-                   progress: hub.Progress | None) -> Weights:
-    if weights is None:
-        return Weights.random()
-    if entry is not None and weights in OWN:
-        if "top" not in entry.weights:
-            raise UsageError(f"{entry.name} has no published weights; give weights=PATH, or None for random ones.")
-        weights = entry.weights["top"].source
-    for file in entry.weights.values() if entry else ():
-        if file.source == weights:
-            path = hub.fetch(file.source, sha256=file.sha256, md5=file.md5, offline=offline, progress=progress)
-            return Weights.of(path, published=True)
-    return Weights.of(hub.fetch(os.fspath(weights), offline=offline, progress=progress))
 
 
 def _copy_weights(source: keras.Model, target: keras.Model) -> None:

@@ -1,0 +1,61 @@
+"""How `warmstart predict` asks each task and shows its answers: one file a task.
+
+`predict` declares the options of all tasks; a console names those that its task takes, and any other
+that was given is refused by name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from typing import Any, ClassVar
+
+from warmstart.errors import UsageError
+
+CONSOLES = {"image-classification": ("image_classification", "ImageClassificationConsole")}
+"""Task -> (module, class)."""
+
+
+class Console(ABC):
+    """One task on the command line.
+
+    Attributes:
+        options: names of the options of `predict` (as in its signature) that the task takes.
+        columns: of `--csv`; the last one is "error".
+        unit: what is counted, in the plural: "photos".
+    """
+
+    options: ClassVar[frozenset[str]]
+    columns: ClassVar[tuple[str, ...]]
+    unit: ClassVar[str] = "inputs"
+
+    @abstractmethod
+    def answers(self, model: Any, inputs: Iterator[str], **options: Any) -> Iterable[Any]:
+        """Results and `Failed`s, in order and lazily, for what the user typed.
+
+        Args:
+            model: of this task.
+            inputs: the arguments; those of `-` come from standard input, one a line.
+            **options: those that the user gave.
+        """
+
+    @abstractmethod
+    def rows(self, result: Any) -> Iterable[Sequence[Any]]:
+        """The CSV rows of one result, `columns` wide."""
+
+    @abstractmethod
+    def show(self, result: Any) -> str:
+        """One result for a person, in lines."""
+
+
+def console_of(task: str) -> Console:
+    """The console of a task.
+
+    Raises:
+        UsageError: the command line does not know the task.
+    """
+    if task not in CONSOLES:
+        raise UsageError(f"`warmstart predict` does not know the task {task}; use it from Python.")
+    module, name = CONSOLES[task]
+    return getattr(import_module(f"{__name__}.{module}"), name)()
