@@ -1,0 +1,1 @@
+"""Everything that needs labelled data: features, picking a model, fine-tuning, reports."""
