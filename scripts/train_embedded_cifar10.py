@@ -3,12 +3,20 @@
     python scripts/train_embedded_cifar10.py train.zip test.zip --work work/cifar10
 
 The bundle lies in `work/cifar10/bundle` afterwards; the package ships a copy of it in
-src/warmstart/embedded/cifar10_resnet20.
+src/warmstart/embedded/cifar10_resnet20. On an accelerator there is time for more: a wider and deeper
+network of the same family first, then the small one with its help (Hinton, Vinyals, Dean,
+"Distilling the Knowledge in a Neural Network", 2015), and many epochs:
+
+    python scripts/train_embedded_cifar10.py train.zip test.zip --work work/teacher --depth 56 --filters 64 \\
+        --epochs 120 --cutout 8 --only-train
+    python scripts/train_embedded_cifar10.py train.zip test.zip --work work/cifar10 --epochs 300 --average \\
+        --teacher work/teacher/trained.weights.h5 --teacher-depth 56 --teacher-filters 64
 
 The recipe: SGD with Nesterov momentum 0.9, batch 128, learning rate rising linearly to its peak over
 the first tenth of the steps and falling linearly to zero, weight decay on the kernels only, label
 smoothing 0.05; augmentation of He et al. (2015), section 4.2: four pixels of padding, a random
-32x32 crop, a random horizontal flip. The run is resumable: started again with the same `--work`, it
+32x32 crop, a random horizontal flip; optionally cutout (DeVries and Taylor 2017), a teacher, and the
+moving average of the weights. The run is resumable: started again with the same `--work`, it
 goes on after the last finished epoch. The test photos are looked at once, after the last epoch.
 
 Needs `warmstart[tensorflow]`; `KERAS_BACKEND=jax` works too.
@@ -56,8 +64,9 @@ def standardise(images: np.ndarray) -> np.ndarray:
 class Augmented(keras.utils.PyDataset):
     """Batches of randomly shifted and flipped photos; the same epoch gives the same batches in any run."""
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, seed: int, first_epoch: int):
+    def __init__(self, images: np.ndarray, labels: np.ndarray, seed: int, first_epoch: int, cutout: int):
         super().__init__()
+        self.cutout = cutout
         self.padded = np.pad(standardise(images), ((0, 0), (4, 4), (4, 4), (0, 0)))
         self.labels, self.seed, self.epoch = labels, seed, first_epoch
         self._shuffle()
@@ -81,6 +90,10 @@ class Augmented(keras.utils.PyDataset):
                                                random.random(len(rows)) < 0.5, strict=True):
             crop = self.padded[row, top : top + 32, left : left + 32]
             out[:] = crop[:, ::-1] if flip else crop
+            if self.cutout:  # a square around any pixel; at the border a part of it
+                y, x = random.integers(0, 32, 2)
+                half = self.cutout // 2
+                out[max(y - half, 0) : y + half, max(x - half, 0) : x + half] = 0.0
         return batch, keras.utils.to_categorical(self.labels[rows], 10)
 
 
@@ -100,26 +113,59 @@ class Triangle(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "warm_up": self.warm_up, "steps": self.steps}
 
 
-def train(images: np.ndarray, labels: np.ndarray, work: Path, *, epochs: int, peak: float, seed: int) -> keras.Model:
-    keras.utils.set_random_seed(seed)
+class Distilled(keras.Model):
+    """A student whose loss is, for the larger part, the distance from a teacher's softened probabilities.
+
+    Both give probabilities p; softmax(log(p) / T) is what their logits divided by T would give.
+    """
+
+    def __init__(self, student: keras.Model, teacher: keras.Model, temperature: float = 4.0, share: float = 0.9):
+        super().__init__()
+        self.student, self.teacher, self.temperature, self.share = student, teacher, temperature, share
+        teacher.trainable = False
+
+    def call(self, images, training=None):
+        return self.student(images, training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        hard = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if not training:
+            return hard
+        mine, wanted = (keras.ops.log(keras.ops.clip(keras.ops.cast(p, "float32"), 1e-7, 1.0)) / self.temperature
+                        for p in (y_pred, self.teacher(x, training=False)))
+        soft = -keras.ops.sum(keras.ops.softmax(wanted) * keras.ops.log_softmax(mine), axis=-1)
+        return (1 - self.share) * hard + self.share * self.temperature**2 * keras.ops.mean(soft)
+
+
+def train(images: np.ndarray, labels: np.ndarray, options: argparse.Namespace) -> keras.Model:
+    work, size = options.work, {"depth": options.depth, "filters": options.filters}
+    keras.utils.set_random_seed(options.seed)
     keras.mixed_precision.set_global_policy("mixed_bfloat16")  # a quarter faster on CPUs that have it
-    model = cifar_resnet.build({"depth": 20, "filters": 16})
-    steps = epochs * (len(labels) // BATCH)
+    student = model = cifar_resnet.build(size)
+    steps = options.epochs * (len(labels) // BATCH)
     # Keras decays weights apart from the momentum: 5e-3 here acts like an L2 factor of 5e-4 would.
-    optimizer = keras.optimizers.SGD(Triangle(peak, steps // 10, steps), momentum=0.9, nesterov=True,
-                                     weight_decay=5e-3)
+    optimizer = keras.optimizers.SGD(Triangle(options.peak, steps // 10, steps), momentum=0.9, nesterov=True,
+                                     weight_decay=5e-3, use_ema=options.average, ema_momentum=0.998)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    if options.teacher:
+        teacher = cifar_resnet.build({"depth": options.teacher_depth, "filters": options.teacher_filters})
+        teacher.load_weights(options.teacher)
+        model = Distilled(student, teacher)
+        model.build((None, 32, 32, 3))
     model.compile(optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=0.05), metrics=["accuracy"])
     done = work / "epochs.json"
     first_epoch = json.loads(done.read_text())["finished"] if done.exists() else 0
-    model.fit(Augmented(images, labels, seed, first_epoch), epochs=epochs, verbose=2, callbacks=[
+    batches = Augmented(images, labels, options.seed, first_epoch, options.cutout)
+    model.fit(batches, epochs=options.epochs, verbose=2, callbacks=[
         keras.callbacks.BackupAndRestore(work / "backup", delete_checkpoint=False),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: done.write_text(
             json.dumps({"finished": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}))),
     ])
+    if options.average:
+        optimizer.finalize_variable_values(model.trainable_variables)
     keras.mixed_precision.set_global_policy("float32")
-    exact = cifar_resnet.build({"depth": 20, "filters": 16})
-    exact.set_weights(model.get_weights())
+    exact = cifar_resnet.build(size)
+    exact.set_weights(student.get_weights())
     exact.save_weights(work / "trained.weights.h5")
     return exact
 
@@ -175,7 +221,7 @@ object, not a general classifier.
 | architecture | ResNet-20, CIFAR variant (He et al. 2015, section 4.2), {parameters:,} parameters |
 | trained on | CIFAR-10, 50,000 training photos as JPEG |
 | recipe | {epochs} epochs, SGD with Nesterov momentum 0.9, batch {batch}, peak learning rate {peak} |
-| regularisation | weight decay, label smoothing 0.05, random crops and flips; seed {seed} |
+| regularisation | {regularisation}; seed {seed} |
 | precision | kernels stored as float16, batch normalisation folded into them |
 
 | measured on | accuracy |
@@ -214,12 +260,25 @@ def export(model: keras.Model, test: tuple[np.ndarray, np.ndarray, list[str]], o
     entry = entry_of(model.count_params(), accuracy, len(labels))
     card = CARD.format(
         title=entry.title, classes=", ".join(classes), parameters=entry.parameters, epochs=options.epochs,
-        batch=BATCH, peak=options.peak, seed=options.seed, count=len(labels), accuracy=accuracy, trained=trained,
+        batch=BATCH, peak=options.peak, regularisation=_regularisation(options), seed=options.seed,
+        count=len(labels), accuracy=accuracy, trained=trained,
         per_class="\n".join(f"| {name} | {(found[labels == i] == i).mean():.1%} |" for i, name in enumerate(classes)))
     compiled = Artifact.load(probe / "artifacts" / "float32")
     bundle.write(options.work / "bundle", entry, _stored(model), named, compiled.copy_to, precision="float16",
                  card=card)
     shutil.rmtree(probe)
+
+
+def _regularisation(options: argparse.Namespace) -> str:
+    parts = ["weight decay, label smoothing 0.05, random crops and flips"]
+    if options.cutout:
+        parts.append(f"cutout {options.cutout}")
+    if options.teacher:
+        parts.append(f"distilled from ResNet-{options.teacher_depth} of width {options.teacher_filters}, "
+                     "trained on the same photos")
+    if options.average:
+        parts.append("moving average of the weights")
+    return ", ".join(parts)
 
 
 def _stored(model: keras.Model) -> dict[str, np.ndarray]:
@@ -236,6 +295,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=44)
     parser.add_argument("--peak", type=float, default=0.2, help="the highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cutout", type=int, default=0, help="side of the square that is left out of each photo")
+    parser.add_argument("--average", action="store_true", help="keep the moving average of the weights")
+    parser.add_argument("--depth", type=int, default=20, help="of the network to train; the package ships 20")
+    parser.add_argument("--filters", type=int, default=16, help="of its first stage; the package ships 16")
+    parser.add_argument("--teacher", type=Path, help="trained.weights.h5 of a larger network")
+    parser.add_argument("--teacher-depth", type=int, default=56)
+    parser.add_argument("--teacher-filters", type=int, default=64)
+    parser.add_argument("--only-train", action="store_true", help="a teacher: make no bundle")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     finished = options.work / "trained.weights.h5"
@@ -245,7 +312,11 @@ def main() -> None:
     else:
         images, labels, classes = read_zip(options.train)
         print(f"{len(labels)} training photos, classes: {', '.join(classes)}")
-        model = train(images, labels, options.work, epochs=options.epochs, peak=options.peak, seed=options.seed)
+        model = train(images, labels, options)
+    if options.only_train:
+        return
+    if (options.depth, options.filters) != (20, 16):
+        parser.error("only depth 20 with 16 filters is shipped; use --only-train for a teacher")
     export(model, read_zip(options.test), options)
 
 
