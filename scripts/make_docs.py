@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.catalog import Entry, search
+from warmstart.catalog.entry import TASKS
 from warmstart.cli.catalog_commands import preprocessing_in_words
 
 ROOT = Path(__file__).parents[1]
@@ -46,17 +47,26 @@ def by_family() -> Iterator[tuple[str, list[Entry]]]:
 
 
 def families() -> Iterator[str]:
-    """One row a family."""
-    yield "| family | models | input, pixels | parameters | top-1 |"
-    yield "|---|--:|---|---|---|"
-    total = 0
-    for family, entries in by_family():
+    """One row a family, task by task."""
+    yield "| task | family | models | parameters | published |"
+    yield "|---|---|--:|---|---|"
+    total, before = 0, ""
+    for family, entries in sorted(by_family(), key=lambda pair: TASKS.index(pair[1][0].task)):
         total += len(entries)
-        sizes = [entry.preprocessing.size[0] for entry in entries if entry.preprocessing]
-        best = [metric.value for entry in entries for metric in entry.metrics if metric.name == "top1"]
-        yield (f"| {FAMILIES.get(family, family)} | {len(entries)} | {span(sizes, str)} "
-               f"| {span([e.parameters for e in entries], millions)} | {span(best, percent)} |")
-    yield f"| **together** | **{total}** | | | |"
+        task = entries[0].task
+        yield (f"| {task if task != before else ''} | {FAMILIES.get(family, family)} | {len(entries)} "
+               f"| {span([e.parameters for e in entries], millions)} | {published(entries)} |")
+        before = task
+    yield f"| | **together** | **{total}** | | |"
+
+
+def published(entries: list[Entry]) -> str:
+    """The span of the first figure that the family's entries publish."""
+    told = [entry.metrics[0] for entry in entries if entry.metrics]
+    if not told:
+        return ""
+    same = [metric.value for metric in told if metric.name == told[0].name]
+    return f"{told[0].name} {span(same, figure)}"
 
 
 def models() -> Iterator[str]:
@@ -64,30 +74,50 @@ def models() -> Iterator[str]:
     for family, entries in by_family():
         first = entries[0]
         sources = sorted({metric.source for entry in entries for metric in entry.metrics})
-        yield from ("", f"### {FAMILIES.get(family, family)}", "", f"`family`: `{family}`. Paper: {first.paper}.")
+        papers = dict.fromkeys(entry.paper for entry in entries)
+        yield from ("", f"### {FAMILIES.get(family, family)}", "", f"`family`: `{family}`. Paper: {'; '.join(papers)}.")
         licences = sorted({entry.licence for entry in entries})
         hashed = sum(any(file.md5 or file.sha256 for file in entry.weights.values()) for entry in entries)
-        if all(file.source.startswith("embedded:") for entry in entries for file in entry.weights.values()):
+        places = {file.source.split(":")[0] for entry in entries for file in entry.weights.values()}
+        if places <= {"embedded", "hf", "package"}:  # the hub tells a hash for every file of a commit
             yield f"Licence of the weights: {', '.join(licences)}."
         else:
             told = {0: "none, so the first download is pinned", len(entries): "published by Keras"}
             hashes = told.get(hashed, f"{hashed} of {len(entries)}")
             yield f"Licence of the weights: {', '.join(licences)}. Hashes: {hashes}."
-        if len({preprocessing_in_words(e.preprocessing).split("; ")[1] for e in entries if e.preprocessing}) == 1:
-            assert first.preprocessing is not None
-            yield f"Pixels: {preprocessing_in_words(first.preprocessing).split('; ')[1]}."
-        yield from ("", "| name | also called | input | parameters | GFLOPs | top-1 | top-5 | without top from |")
-        yield "|---|---|--:|--:|--:|--:|--:|--:|"
-        for entry in entries:
-            figures = {metric.name: percent(metric.value) for metric in entry.metrics}
-            size = f"{entry.preprocessing.size[1]}x{entry.preprocessing.size[0]}" if entry.preprocessing else ""
-            aliases = ", ".join(f"`{alias}`" for alias in entry.aliases)
-            gflops = "" if entry.gflops is None else f"{entry.gflops:.3g}"
-            yield (f"| `{entry.name}` | {aliases} | {size} | {entry.parameters:,} | {gflops} "
-                   f"| {figures.get('top1', '')} | {figures.get('top5', '')} | {entry.min_size}x{entry.min_size} |")
-        dataset = next((metric.dataset for entry in entries for metric in entry.metrics), "")
+        yield from _pictures(entries) if first.task == "image-classification" else _others(entries)
+        dataset = ", ".join(dict.fromkeys(metric.dataset for entry in entries for metric in entry.metrics))
         links = ", ".join(f"<{source}>" if "://" in source else f"`{source}`" for source in sources)
-        yield from ("", f"Accuracy on {dataset}; source: {links}.")
+        if dataset:
+            kind = "Accuracy" if first.task == "image-classification" else "Figures"
+            yield from ("", f"{kind} on {dataset}; source: {links}.")
+
+
+def _pictures(entries: list[Entry]) -> Iterator[str]:
+    """Image classifiers: what they were measured at, and how small their input may be."""
+    first = entries[0]
+    if len({preprocessing_in_words(e.preprocessing).split("; ")[1] for e in entries if e.preprocessing}) == 1:
+        assert first.preprocessing is not None
+        yield f"Pixels: {preprocessing_in_words(first.preprocessing).split('; ')[1]}."
+    yield from ("", "| name | also called | input | parameters | GFLOPs | top-1 | top-5 | without top from |")
+    yield "|---|---|--:|--:|--:|--:|--:|--:|"
+    for entry in entries:
+        figures = {metric.name: percent(metric.value) for metric in entry.metrics}
+        size = f"{entry.preprocessing.size[1]}x{entry.preprocessing.size[0]}" if entry.preprocessing else ""
+        gflops = "" if entry.gflops is None else f"{entry.gflops:.3g}"
+        yield (f"| `{entry.name}` | {aliases(entry)} | {size} | {entry.parameters:,} | {gflops} "
+               f"| {figures.get('top1', '')} | {figures.get('top5', '')} | {entry.min_size}x{entry.min_size} |")
+
+
+def _others(entries: list[Entry]) -> Iterator[str]:
+    yield from ("", "| name | also called | task | parameters | figures |", "|---|---|---|--:|---|")
+    for entry in entries:
+        told = ", ".join(f"{metric.name} {figure(metric.value)}" for metric in entry.metrics)
+        yield f"| `{entry.name}` | {aliases(entry)} | {entry.task} | {entry.parameters:,} | {told} |"
+
+
+def aliases(entry: Entry) -> str:
+    return ", ".join(f"`{alias}`" for alias in entry.aliases)
 
 
 def command(name: str) -> Iterator[str]:
@@ -127,6 +157,11 @@ def millions(count: int) -> str:
 
 def percent(value: float) -> str:
     return f"{value:.1%}"
+
+
+def figure(value: float) -> str:
+    """A published figure: fractions as percent, others (perplexities, errors) as they are."""
+    return percent(value) if 0 <= value <= 1 else f"{value:.4g}"
 
 
 def main() -> int:
