@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from warmstart.tasks.results import Classification as Classification
     from warmstart.tasks.results import Failed as Failed
     from warmstart.tasks.results import Prediction as Prediction
+    from warmstart.training import finetune as finetune
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ _HOMES = {
     "Prediction": "tasks.results",
     "backbone": "tasks.load",
     "errors": "errors",
+    "finetune": "training",
     "list_models": "tasks.load",
     "load": "tasks.load",
 }

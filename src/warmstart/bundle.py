@@ -6,6 +6,7 @@
     artifacts/float32/                 the compiled program (see `engines.store`), so that
                                        predicting needs no TensorFlow
     README.md                          the model card
+    training.json, report.html         how it was fine-tuned, where it was
     …                                  files of the task, such as a tokenizer; their sha256 is in the manifest
 """
 
@@ -30,6 +31,7 @@ FORMAT = 1
 MANIFEST = "warmstart.json"
 WEIGHTS = "model.safetensors"
 LABELS = "labels.json"
+TRAINING, REPORT = "training.json", "report.html"
 LARGEST_JSON = 64 * 2**20
 
 

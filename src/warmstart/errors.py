@@ -16,7 +16,8 @@
     ├── EngineError                 an engine cannot run the program
     │   ├── EngineUnavailableError  it is not installed, or this machine cannot run it
     │   └── CompileError            a model could not be compiled, or the artifact is not equal to it
-    └── BundleError                 a model folder is incomplete or damaged
+    ├── BundleError                 a model folder is incomplete or damaged
+    └── TrainingError               training cannot go on; what was reached so far is kept
 
 A message is one or two sentences: what is wrong with which file or item, and what to do next.
 """
@@ -92,3 +93,7 @@ class CompileError(EngineError):
 
 class BundleError(WarmstartError):
     """A model folder is incomplete or damaged."""
+
+
+class TrainingError(WarmstartError):
+    """Training cannot go on: the disk is full, the loss is not a number, another process trains into the folder."""

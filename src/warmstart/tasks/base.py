@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from warmstart import bundle
 from warmstart.catalog import Entry, Label
 from warmstart.engines import choose, store
 from warmstart.engines.base import Engine
-from warmstart.errors import EngineError
+from warmstart.errors import EngineError, UsageError
 from warmstart.tasks.building import Weights, artifact_key, build_keras, compiled
 
 if TYPE_CHECKING:
@@ -110,11 +111,34 @@ class Model(ABC):
             return None  # damaged or not there: compiled anew from the weights
         return artifact if artifact.record.get("weights") == self.weights.digest else None
 
-    def save(self, folder: str | Path) -> Path:
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The epochs of its fine-tuning, one record each; empty where it was not fine-tuned."""
+        told = self._training_files().get(bundle.TRAINING)
+        return json.loads(told.read_text("utf-8"))["history"] if told else []
+
+    def report(self) -> Path:
+        """Where the page lies that shows how it was fine-tuned and how good it is.
+
+        Raises:
+            UsageError: it was not fine-tuned, or its bundle has no report.
+        """
+        if (path := self._training_files().get(bundle.REPORT)) is None:
+            raise UsageError(f"{self.name} has no report: it was not fine-tuned here.")
+        return path
+
+    def _training_files(self) -> dict[str, Path]:
+        paths = [self._folder / name for name in (bundle.TRAINING, bundle.REPORT)] if self._folder else []
+        return {path.name: path for path in paths if path.is_file()}
+
+    def save(self, folder: str | Path, *, files: Mapping[str, Path | bytes] | None = None,
+             card: str | None = None) -> Path:
         """Write the model as a bundle: weights, entry, labels and compiled program; see `warmstart.bundle`.
 
         Args:
             folder: new or empty.
+            files: more files of the bundle, by name: a path or the bytes.
+            card: the model card; default: made from the entry.
 
         Raises:
             BundleError: the folder is not empty.
@@ -124,7 +148,8 @@ class Model(ABC):
 
         entry = self.entry if self.weights.published else replace(self.entry, metrics=())  # measured with other weights
         named = arrays(architecture(entry.architecture), self.keras, entry.config)
-        return bundle.write(Path(folder), entry, named, self.labels, self.artifact.copy_to, files=self.files())
+        together = {**self._training_files(), **self.files(), **(files or {})}
+        return bundle.write(Path(folder), entry, named, self.labels, self.artifact.copy_to, card=card, files=together)
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The task's own files of a bundle (a tokenizer, a `config.json`), by name: a path or the bytes."""

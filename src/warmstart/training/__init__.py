@@ -1,1 +1,82 @@
-"""Everything that needs labelled data: features, picking a model, fine-tuning, reports."""
+"""Fine-tuning: a pretrained model and labelled data become a model of your own.
+
+`finetune` finds the task's file here (`image_classification.py`, …), which reads the data and holds the recipe. What
+all recipes share: `run` (a folder that survives a kill), `fit` (the loop), `schedules`, `report` with `charts`.
+Importing this package imports neither TensorFlow nor Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warmstart.errors import UsageError
+
+if TYPE_CHECKING:
+    from warmstart.tasks.base import Model
+
+
+
+def finetune(base: str | Path | Model, data: Any, *, task: str | None = None, **options: Any) -> Model:
+    """Train a pretrained model further on your own labelled data.
+
+    Args:
+        base: a name, folder or source as `ws.load` takes it, or a model that it returned.
+        data: what the task learns from; for images a folder of class folders, a CSV, TSV, Parquet or JSONL file of
+            paths and labels, a list of (photo, label) pairs, or a `tf.data.Dataset`.
+        task: what the result does; default: what the base does.
+        **options: the task's own, and these, which all tasks share where they make sense:
+            validation: data like `data`, or the share of `data` that is kept for it.
+            epochs: how often all of `data` is seen.
+            head: Keras layers in place of the usual last ones.
+            freeze: how much of the base stays as it is.
+            optimizer, loss, metrics, callbacks: as `keras.Model.compile` and `fit` take them.
+            augment: whether the training data is varied, or how.
+            seed: of everything random; the same seed gives the same model on the same machine.
+            output: a folder, new or empty, for the bundle and its report. While training it holds checkpoints: the
+                same call with the same folder resumes after a kill. Default: a temporary folder.
+
+    Returns:
+        A model of the task's class, loaded from the bundle; `.history` tells the epochs, `.report()` where the
+        report lies.
+
+    Raises:
+        UsageError: an option is wrong, the data cannot be learned from, or the folder holds something else.
+        TrainingError: training cannot go on; what was reached is kept in `output`.
+        EngineUnavailableError: TensorFlow is not installed.
+    """
+    from warmstart.tasks.base import Model
+    from warmstart.tasks.building import require_tensorflow
+    from warmstart.tasks.load import load
+
+    require_tensorflow("to fine-tune")
+    if task is None:
+        base = base if isinstance(base, Model) else load(base)
+        task = base.entry.task
+    return recipe(task)(base, data, **options)
+
+
+def recipe(task: str) -> Callable[..., Model]:
+    """The `finetune(base, data, **options)` of a task.
+
+    Raises:
+        UsageError: there is none.
+    """
+    name = task.replace("-", "_")
+    if not name.isidentifier() or find_spec(f"{__name__}.{name}") is None:
+        raise UsageError(f"There is no fine-tuning for {task!r}; `ws.load(…).keras` is a Keras model to train by hand.")
+    module = import_module(f"{__name__}.{name}")
+    if not hasattr(module, "finetune"):
+        raise UsageError(f"There is no fine-tuning for {task!r}.")
+    return module.finetune
+
+
+def open_base(base: str | Path | Model, task: str | None = None) -> Model:
+    """The model to start from: `base` itself, or what `ws.load` opens."""
+    from warmstart.tasks.base import Model
+    from warmstart.tasks.load import load
+
+    return base if isinstance(base, Model) else load(base, task=task)

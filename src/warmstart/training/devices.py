@@ -1,0 +1,27 @@
+"""Several GPUs of one host: each takes a part of every batch."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+
+def scope() -> contextlib.AbstractContextManager[Any]:
+    """Build and compile a model inside: with more than one GPU visible its variables are mirrored on all of them."""
+    strategy = mirrored()
+    return strategy.scope() if strategy is not None else contextlib.nullcontext()
+
+
+def mirrored() -> Any:
+    """A `tf.distribute.MirroredStrategy` over the visible GPUs; None where there are fewer than two."""
+    import tensorflow as tf
+
+    devices = visible()
+    return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else None
+
+
+def visible() -> list[str]:
+    """The GPUs that TensorFlow may use, such as `GPU:0`."""
+    import tensorflow as tf
+
+    return [f"GPU:{place}" for place in range(len(tf.config.list_logical_devices("GPU")))]

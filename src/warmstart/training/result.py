@@ -1,0 +1,54 @@
+"""From a trained Keras model to the bundle in the run's folder, and to the model that is loaded from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from warmstart import bundle
+from warmstart.catalog import Entry, Label
+from warmstart.models import architecture, arrays
+from warmstart.tasks import task_class
+from warmstart.tasks.base import Model
+from warmstart.tasks.building import Weights
+from warmstart.tasks.load import load
+from warmstart.training.fit import Fitted
+from warmstart.training.run import Run, plain
+
+
+def finish(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label], *, fits: Mapping[str, Fitted],
+           report: str, told: Mapping[str, Any] | None = None, card: str | None = None,
+           folder: Path | None = None) -> Model:
+    """Write the bundle, end the run, and load what was written.
+
+    Args:
+        run: unfinished.
+        network: trained; `architecture(entry.architecture)` builds the same from the entry's config.
+        entry, labels: of the result; the metrics are those of these weights.
+        fits: the fits of the run by name, in their order: they become the bundle's history.
+        report: the page.
+        told: more plain values for `training.json`.
+        card: the model card; default: made from the entry.
+        folder: of the base, where its task reads its own files from (a tokenizer).
+
+    Raises:
+        TrainingError: the disk is full; the checkpoints are still there.
+        CompileError: the result cannot be compiled.
+    """
+    file = "result.safetensors"
+    run.save_arrays(file, arrays(architecture(entry.architecture), network, entry.config))
+    model = task_class(entry.task)(entry, Weights.of(run.state / file, published=True), tuple(labels), folder=folder)
+    files = {bundle.TRAINING: json.dumps(record(run, fits, told), indent=1).encode(), bundle.REPORT: report.encode()}
+    run.finish(lambda target: model.save(target, files=files, card=card))
+    return load(run.folder)
+
+
+def record(run: Run, fits: Mapping[str, Fitted], told: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What `training.json` holds: settings, `told`, the best epoch of each fit, and all epochs by fit."""
+    history = [{"fit": name, **epoch} for name, fitted in fits.items() for epoch in fitted.history]
+    best = {name: {"epoch": fitted.best, "stopped": fitted.stopped} for name, fitted in fits.items()}
+    return {"settings": run.settings, **plain(told or {}), "best": best, "history": history}

@@ -1,0 +1,221 @@
+"""The folder of one training run, from the first epoch to the finished bundle, safe against a kill at any moment.
+
+    OUTPUT/training/run.json                  the settings, as plain values
+    OUTPUT/training/NAME.json                 one per fit: epochs so far and the files that belong to them
+    OUTPUT/training/NAME-epoch-3.safetensors  what changes while training, after the last whole epoch
+    OUTPUT/training/NAME-best-2.safetensors   the same after the best one
+    OUTPUT/…                                  the bundle, once everything is done
+
+Every file is written beside its place and renamed; a JSON file is written after the files that it names. So a
+killed process leaves the state after some whole epoch, and the same call goes on from there. The bundle's manifest
+is moved last: a folder that has one is finished, and never written to again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, is_dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warmstart import bundle
+from warmstart.checkpoints import open_checkpoint, save_safetensors
+from warmstart.checkpoints.atomic import atomic_file
+from warmstart.errors import CheckpointError, TrainingError, UsageError
+
+STATE = "training"
+
+
+class Run:
+    """One run; made by `open_run`.
+
+    Attributes:
+        folder: where the bundle comes to lie.
+        settings: plain values, the same on every call that resumes.
+        resumable: whether checkpoints are written; false for a temporary folder.
+        resumed: whether an earlier process has worked here.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], *, resumable: bool):
+        self.folder, self.settings, self.resumable = folder, settings, resumable
+        self.resumed = (self.state / "run.json").exists()
+
+    @property
+    def state(self) -> Path:
+        return self.folder / STATE
+
+    @property
+    def finished(self) -> bool:
+        """Whether the bundle is there: nothing is left to do."""
+        return bundle.is_bundle(self.folder)
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """The plain values that `write` stored under this name; None where there are none."""
+        try:
+            return json.loads((self.state / f"{name}.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"{self.state / name}.json cannot be read ({error}); "
+                                "start again with a new output folder.") from error
+
+    def write(self, name: str, values: Mapping[str, Any]) -> None:
+        """Store plain values, all or nothing.
+
+        Raises:
+            TrainingError: the disk is full or cannot be written; what was stored before is still there.
+        """
+        with self._writing(), atomic_file(self.state / f"{name}.json") as file:
+            file.write((json.dumps(values, indent=1) + "\n").encode())
+
+    def save_arrays(self, file: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Store arrays in `file` (a name ending in .safetensors), all or nothing; errors as for `write`."""
+        with self._writing():
+            save_safetensors(self.state / file, arrays)
+
+    def load_arrays(self, file: str) -> dict[str, np.ndarray]:
+        """The arrays of `file`.
+
+        Raises:
+            CheckpointError: it is damaged.
+        """
+        with open_checkpoint(self.state / file) as checkpoint:
+            return {name: checkpoint.read(name) for name in checkpoint.names()}
+
+    def remove(self, *files: str) -> None:
+        """Delete stored arrays that nothing names any more."""
+        for file in files:
+            (self.state / file).unlink(missing_ok=True)
+
+    def finish(self, write: Callable[[Path], Any]) -> Path:
+        """Make the bundle and end the run; the checkpoints are deleted.
+
+        Args:
+            write: writes a whole bundle into the new folder it is given, as `Model.save` does.
+
+        Returns:
+            The bundle's folder.
+
+        Raises:
+            TrainingError: the disk is full; run again, and only this step is repeated.
+        """
+        made = self.state / "bundle"
+        with self._writing():
+            shutil.rmtree(made, ignore_errors=True)
+            write(made)
+            for part in sorted(made.iterdir(), key=lambda path: path.name == bundle.MANIFEST):  # the manifest last
+                target = self.folder / part.name
+                if target.is_dir():
+                    shutil.rmtree(target)
+                os.replace(part, target)
+            made.rmdir()
+        for path in self.state.glob("*.safetensors"):
+            path.unlink()
+        return self.folder
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, CheckpointError) as error:
+            if isinstance(error, CheckpointError) and not isinstance(error.__cause__, OSError):
+                raise
+            reason = getattr(error, "strerror", None) or str(error)
+            raise TrainingError(f"{self.state} cannot be written: {reason.rstrip('.')}. The last checkpoint is whole: "
+                                "free some space and run the same again, it goes on from there.") from error
+
+
+@contextlib.contextmanager
+def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator[Run]:
+    """The run of an output folder, new or resumed, locked against other processes while the block runs.
+
+    Args:
+        output: a new or empty folder, or one that an earlier call with these settings has left, finished or not.
+            None: a temporary folder, which is deleted when the process ends.
+        settings: everything that decides the result, as `plain` values; data by its fingerprint.
+
+    Raises:
+        UsageError: the folder holds something else, or a run with other settings.
+        TrainingError: another process is working in it, or it cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    told = json.loads(json.dumps(plain(settings)))
+    if output is None:
+        folder = Path(tempfile.mkdtemp(prefix="warmstart-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        (folder / STATE).mkdir()
+        yield Run(folder, told, resumable=False)
+        return
+    folder = Path(output).expanduser()
+    if folder.exists() and (not folder.is_dir() or _foreign(folder)):
+        raise UsageError(f"{folder} is not empty and holds no unfinished training; name a new folder, nothing was "
+                         "overwritten.")
+    try:
+        (folder / STATE).mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / STATE / "lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise TrainingError(f"Another process is training into {folder}; wait for it or name another folder.") from None
+    except OSError as error:
+        raise TrainingError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    with lock:
+        run = Run(folder, told, resumable=True)
+        known = run.read("run")
+        if known is not None and known["settings"] != told:
+            raise UsageError(f"{folder} holds a run with other settings ({_differences(known['settings'], told)}); "
+                             "name a new folder, nothing was overwritten.")
+        for left in (folder / STATE).glob(".*.part"):  # of a process that was killed while it wrote
+            left.unlink()
+        if known is None:
+            run.write("run", {"settings": told})
+        yield run
+
+
+def _foreign(folder: Path) -> bool:
+    """Whether there is anything in the folder that no run of ours has put there."""
+    names = {path.name for path in folder.iterdir()}
+    return bool(names - {STATE}) and not (folder / STATE / "run.json").is_file()
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    def short(value: Any) -> str:
+        text = json.dumps(value)
+        return text if len(text) <= 40 else text[:37] + "…"
+
+    keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    return "; ".join(f"{key}: {short(old.get(key))}, now {short(new.get(key))}" for key in keys[:5])
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it, the same in every process: arrays by their digest, Keras objects by their config,
+    functions by their name."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((plain(item) for item in value), key=str)
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{list(value.shape)} {sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:20]}"
+    if hasattr(value, "get_config"):
+        return {"class": type(value).__name__, "config": plain(value.get_config())}
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    return f"{getattr(value, '__module__', type(value).__module__)}.{name}"
