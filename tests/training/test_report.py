@@ -11,7 +11,6 @@ from PIL import Image
 from warmstart.training import charts
 from warmstart.training.report import Report, beside, command_line, pictures, table, text
 
-
 VOID = ("meta", "img", "br")
 
 

@@ -16,7 +16,8 @@ COLOURS = 6
 
 
 def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str, mark: float | None = None,
-          span: tuple[float, float] | None = None, bounds: tuple[float, float] | None = None, diagonal: bool = False) -> str:
+          span: tuple[float, float] | None = None, bounds: tuple[float, float] | None = None,
+          diagonal: bool = False) -> str:
     """Curves over a common axis, each with its points.
 
     Args:
