@@ -14,24 +14,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from warmstart.catalog import Entry as Entry
     from warmstart.tasks.base import Model as Model
+    from warmstart.tasks.detection_result import Box as Box
+    from warmstart.tasks.detection_result import Detections as Detections
     from warmstart.tasks.image_classification import ImageClassifier as ImageClassifier
+    from warmstart.tasks.image_segmentation import ImageSegmenter as ImageSegmenter
     from warmstart.tasks.load import backbone as backbone
     from warmstart.tasks.load import list_models as list_models
     from warmstart.tasks.load import load as load
+    from warmstart.tasks.object_detection import ObjectDetector as ObjectDetector
     from warmstart.tasks.results import Classification as Classification
     from warmstart.tasks.results import Failed as Failed
     from warmstart.tasks.results import Prediction as Prediction
+    from warmstart.tasks.segmentation_result import Segmentation as Segmentation
     from warmstart.training import finetune as finetune
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Box": "tasks.detection_result",
     "Classification": "tasks.results",
+    "Detections": "tasks.detection_result",
     "Entry": "catalog",
     "Failed": "tasks.results",
     "ImageClassifier": "tasks.image_classification",
+    "ImageSegmenter": "tasks.image_segmentation",
     "Model": "tasks.base",
+    "ObjectDetector": "tasks.object_detection",
     "Prediction": "tasks.results",
+    "Segmentation": "tasks.segmentation_result",
     "backbone": "tasks.load",
     "errors": "errors",
     "finetune": "training",

@@ -21,10 +21,29 @@ def open_model(name: str | None, **options: Any) -> tuple[Model, str]:
     from warmstart.cli.progress import progress_bar
     from warmstart.tasks.load import default_model, load
 
-    with progress_bar() as progress:
+    with progress_bar() as progress, licences_said():
         if name is None:
             return default_model(progress=progress, **options)
         return load(name, progress=progress, **options), ""
+
+
+@contextlib.contextmanager
+def licences_said() -> Iterator[None]:
+    """Tell of restricting licences in one line to standard error, before the weights are fetched."""
+    import warnings
+
+    from warmstart.catalog.licences import LicenceWarning
+
+    def show(message: Any, category: type[Warning], *where: Any, **options: Any) -> None:
+        if issubclass(category, LicenceWarning):
+            say(f"Licence: {message}")
+        else:
+            before(message, category, *where, **options)
+
+    with warnings.catch_warnings():
+        before, warnings.showwarning = warnings.showwarning, show
+        warnings.simplefilter("always", LicenceWarning)
+        yield
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from warmstart.tasks.results import Failed
 
 IMAGES = "Photos"
+BOXES = "Detection and segmentation"
 
 
 def predict(
@@ -32,12 +33,18 @@ def predict(
     as_csv: Annotated[bool, typer.Option("--csv", help="A table with a header, one or more lines an input.")] = False,
     top_k: Annotated[int | None, typer.Option("--top-k", "-k", min=1, help="Classes per photo; default: 5.",
                                               rich_help_panel=IMAGES)] = None,
+    threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of a box, 0 to 1.",
+                                                    rich_help_panel=BOXES)] = None,
+    draw: Annotated[str | None, typer.Option(help="Draw the answer: a picture file for one photo, a folder for many.",
+                                             rich_help_panel=BOXES)] = None,
+    masks: Annotated[str | None, typer.Option(help="A folder for the label maps, as PNG with a palette.",
+                                              rich_help_panel=BOXES)] = None,
 ) -> None:
     """Answer inputs with a model: say what is in photos.
 
     Unusable inputs do not stop the others: they are listed at the end, and the exit code is 1.
     """
-    given = {"batch_size": batch_size, "top_k": top_k}
+    given = {"batch_size": batch_size, "top_k": top_k, "threshold": threshold, "draw": draw, "masks": masks}
     _predict(inputs, model, task, {"weights": weights, "engine": engine, "precision": precision}, offline,
              as_json, as_csv, {name: value for name, value in given.items() if value is not None})
 

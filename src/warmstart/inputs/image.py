@@ -71,6 +71,7 @@ def decode(
     value_range  "0..1" or "0..255" (also (0, 1), (0, 255)): what the numbers of a float array or float TIFF mean
     fetch        `fetch(url) -> bytes`, in place of the built-in download
 
+    The size of the upright picture before any such shrinking is in `.info["size"]`, (width, height).
     Transparent pixels are blended on white. 16-bit grey is scaled to 8 bits (the high byte), not clipped. The numbers
     of a float TIFF are taken as 0..1, 0..255 or 0..65535, the smallest that holds them all, unless told.
 
@@ -123,9 +124,13 @@ def _from_file(
         raise InputError(f"{name}: has more pixels than the limit of {max_pixels:,}", name) from None
     with image:
         _check_size(image, name, max_pixels)
+        whole = image.size
         if target is not None and kind == "JPEG":
             _draft(image, 2 * max(target))  # the larger side for both, as the picture may still turn
-        return _from_pil(image, name, max_pixels, value_range)
+        turned = image.size
+        picture = _from_pil(image, name, max_pixels, value_range)
+        picture.info["size"] = whole if picture.size == turned else whole[::-1]
+        return picture
 
 
 def _draft(image: Image.Image, least: int) -> None:
@@ -154,7 +159,7 @@ def _from_pil(image: Image.Image, name: str, max_pixels: int, value_range: Value
     turn = _UPRIGHT.get(_orientation(image))
     if turn is not None:
         rgb = rgb.transpose(turn)
-    rgb.info = {}  # no orientation left that a second decode would apply again
+    rgb.info = {"size": rgb.size}  # and no orientation left that a second decode would apply again
     return rgb
 
 
@@ -255,8 +260,9 @@ def _from_array(array: np.ndarray, name: str, value_range: ValueRange | None) ->
         raise InputError(f"{name}: is a uint8 array, whose range is 0..255, not {value_range!r}", name)
     if array.shape[-1] == 1:
         array = array[..., 0]
-    image = Image.fromarray(np.ascontiguousarray(array))  # mode L, RGB or RGBA, told by the shape
-    return _to_rgb(image, name, None)
+    image = _to_rgb(Image.fromarray(np.ascontiguousarray(array)), name, None)  # L, RGB or RGBA, told by the shape
+    image.info = {"size": image.size}
+    return image
 
 
 _quiet_lock = threading.Lock()

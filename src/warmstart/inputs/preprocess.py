@@ -114,11 +114,16 @@ def _resized(image: Image.Image, rules: ImagePreprocessing) -> Image.Image:
         return image.resize((width, height), resample)
     if rules.resize == "crop":
         return _cropped(image, rules, resample)
-    ratio = min(height / image.height, width / image.width)
-    inner = (max(1, min(width, round(image.width * ratio))), max(1, min(height, round(image.height * ratio))))
+    inner = fitted(image.size, rules.size)
     canvas = Image.new("RGB", (width, height))
     canvas.paste(image.resize(inner, resample), ((width - inner[0]) // 2, (height - inner[1]) // 2))
     return canvas
+
+
+def fitted(size: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of a picture of `size` (width, height) in the largest size that fits `into` (height, width)."""
+    ratio = min(into[0] / size[1], into[1] / size[0])
+    return max(1, min(into[1], round(size[0] * ratio))), max(1, min(into[0], round(size[1] * ratio)))
 
 
 def _cropped(image: Image.Image, rules: ImagePreprocessing, resample: Image.Resampling) -> Image.Image:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from warmstart.models.features import pooled_features
@@ -19,3 +22,9 @@ def classifier_outputs(model: keras.Model) -> keras.Model:
         `ws.backbone(..., pooling="avg")` gives.
     """
     return keras.Model(model.inputs, {"probabilities": model.outputs[0], "features": pooled_features(model)})
+
+
+def with_features(model: keras.Model, outputs: Mapping[str, Any], feature_map: keras.KerasTensor) -> keras.Model:
+    """The model with named outputs and, as `features` (B, D), the mean of its backbone's last map (B, h, w, D)."""
+    features = keras.layers.GlobalAveragePooling2D(name="pooled_features")(feature_map)
+    return keras.Model(model.inputs, {**outputs, "features": features})

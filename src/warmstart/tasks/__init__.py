@@ -10,7 +10,11 @@ from warmstart.errors import UsageError
 if TYPE_CHECKING:
     from warmstart.tasks.base import Model
 
-TASKS = {"image-classification": ("image_classification", "ImageClassifier")}
+TASKS = {
+    "image-classification": ("image_classification", "ImageClassifier"),
+    "object-detection": ("object_detection", "ObjectDetector"),
+    "image-segmentation": ("image_segmentation", "ImageSegmenter"),
+}
 
 
 def task_class(task: str) -> type[Model]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warmstart import bundle, catalog, hub
-from warmstart.catalog import Entry, Label, huggingface
+from warmstart.catalog import Entry, Label, huggingface, licences
 from warmstart.errors import UsageError
 from warmstart.tasks.building import Weights
 
@@ -35,6 +35,7 @@ def open_source(name: str | Path, *, task: str | None = None, weights: str | Pat
     folder = find_folder(name, revision, offline, progress)
     if folder is None:
         entry = catalog.get(str(name))
+        licences.announce(entry.name, entry.licence)
         repositories = [file.source for key, file in entry.weights.items() if key.startswith("repo")]
         if not repositories:
             labels = catalog.labels(entry.labels) if entry.labels else ()
@@ -46,9 +47,11 @@ def open_source(name: str | Path, *, task: str | None = None, weights: str | Pat
         return Opened(replace(found, **told), labels, _folder_weights(folder, weights, offline, progress), folder)
     if bundle.is_bundle(folder):
         contents = bundle.read(folder)
+        licences.announce(contents.entry.name, contents.entry.licence)
         own = bundle_weights(contents) if weights in OWN else fetch_weights(weights, None, offline, progress)
         return Opened(contents.entry, contents.labels, own, folder)
     entry, labels = huggingface.read(folder, task)
+    licences.announce(str(name), entry.licence)
     return Opened(entry, labels, _folder_weights(folder, weights, offline, progress), folder)
 
 

@@ -17,7 +17,9 @@ from typing import Any
 from warmstart.catalog.entry import Entry, Label
 from warmstart.errors import BundleError, UsageError
 
-READERS: dict[str, str] = {}
+READERS: dict[str, str] = {
+    "segformer": "vision", "mobilenet_v2": "vision", "d_fine": "dfine",
+}
 """`model_type` of a config -> the module here that reads it. A name from a file never imports anything else."""
 
 CONFIG = "config.json"

@@ -13,7 +13,11 @@ from typing import Any, ClassVar
 
 from warmstart.errors import UsageError
 
-CONSOLES = {"image-classification": ("image_classification", "ImageClassificationConsole")}
+CONSOLES = {
+    "image-classification": ("image_classification", "ImageClassificationConsole"),
+    "object-detection": ("object_detection", "ObjectDetectionConsole"),
+    "image-segmentation": ("image_segmentation", "ImageSegmentationConsole"),
+}
 """Task -> (module, class)."""
 
 

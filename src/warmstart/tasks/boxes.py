@@ -1,0 +1,60 @@
+"""Boxes as arrays (N, 4) of xmin, ymin, xmax, ymax: overlap, suppression, and the choice of what is shown."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SUPPRESSED_AT_ONCE = 1000  # the surest of a class that suppression looks at
+
+
+def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of every pair, (len(a), len(b)); 0 where both are empty."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
+    union = areas(a)[:, None] + areas(b)[None] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """Width times height, (N,); 0 for boxes whose sides are the wrong way round."""
+    return np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=-1)
+
+
+def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float) -> np.ndarray:
+    """Non-maximum suppression: places of the boxes that stay, surest first.
+
+    A box goes where a surer one that stays overlaps it by more than `limit` (intersection over union).
+    """
+    order = np.argsort(-scores, kind="stable")[:SUPPRESSED_AT_ONCE]
+    alike = overlaps(boxes[order], boxes[order]) > limit
+    gone = np.zeros(len(order), bool)
+    for place in range(len(order)):
+        if not gone[place]:
+            gone[place + 1 :] |= alike[place, place + 1 :]
+    return order[~gone]
+
+
+def choose(boxes: np.ndarray, scores: np.ndarray, threshold: float, most: int,
+           suppression: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The boxes that are shown, surest first.
+
+    Args:
+        boxes: (N, 4).
+        scores: (N, classes), 0 to 1; one box may be shown for several classes, as the references do.
+        threshold: least score.
+        most: boxes at most.
+        suppression: overlap above which the less sure of two boxes of one class goes; None: none does.
+
+    Returns:
+        (places in `boxes`, classes, scores), each (M,).
+    """
+    place, kind = np.nonzero(scores >= threshold)
+    score = scores[place, kind]
+    if suppression is not None and len(place):
+        kept = [members[suppress(boxes[place[members]], score[members], suppression)]
+                for members in (np.nonzero(kind == one)[0] for one in np.unique(kind))]
+        left = np.sort(np.concatenate(kept))
+        place, kind, score = place[left], kind[left], score[left]
+    order = np.argsort(-score, kind="stable")[:most]
+    return place[order], kind[order], score[order]
