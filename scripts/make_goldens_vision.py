@@ -92,7 +92,58 @@ def dfine(name: str, size: tuple[int, int], backbone: dict[str, Any], **sizes: A
         "size": {"height": size[0], "width": size[1]}, "image_processor_type": "RTDetrImageProcessor"})
 
 
+def coco() -> None:
+    """Random boxes with crowds, ties, empty photos and all sizes, and pycocotools' figures for them."""
+    import contextlib
+    import io
+
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+    from pycocotools.mask import encode
+
+    random = np.random.default_rng(0)
+    photos, truths, told = [], [], []
+    for photo in range(1, 25):
+        photos.append({"id": photo, "width": 400, "height": 300})
+        for _ in range(random.integers(0, 9)):
+            x, y = random.uniform(0, 250), random.uniform(0, 200)
+            width, height = np.exp(random.uniform(np.log(8), np.log(150), 2))
+            crowd = int(random.random() < 0.08)
+            kind = int(random.integers(1, 4))
+            area = float(width * height * random.uniform(0.6, 1))
+            truths.append({"id": len(truths) + 1, "image_id": photo, "category_id": kind, "iscrowd": crowd,
+                           "bbox": [float(x), float(y), float(width), float(height)], "area": area})
+            for _ in range(random.integers(0, 4)):
+                moved = np.array([x, y, width, height]) + random.normal(0, 0.08, 4) * max(width, height)
+                told.append({"image_id": photo, "category_id": kind if random.random() < 0.85 else 1,
+                             "bbox": [float(v) for v in [*moved[:2], *np.maximum(moved[2:], 2)]],
+                             "score": round(float(random.random()), 1)})
+        told += [{"image_id": photo, "category_id": int(random.integers(1, 5)),
+                  "bbox": [*random.uniform(0, 200, 2).tolist(), *random.uniform(5, 90, 2).tolist()],
+                  "score": round(float(random.random()), 2)} for _ in range(random.integers(0, 3))]
+    data = {"images": photos, "annotations": truths, "categories": [{"id": n, "name": f"c{n}"} for n in range(1, 5)]}
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        truth.dataset = data
+        truth.createIndex()
+        evaluation = COCOeval(truth, truth.loadRes(told), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+        precision = evaluation.eval["precision"]
+    per_class = [[float(p[p > -1].mean()) if (p > -1).any() else None for p in
+                  (precision[:, :, k, 0, 2], precision[0, :, k, 0, 2])] for k in range(4)]
+    mask = random.random((23, 31)) < np.linspace(0.1, 0.9, 31)
+    run_lengths = {"counts": encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode(),
+                   "mask": ["".join("01"[int(v)] for v in row) for row in mask]}
+    golden = {**data, "run_lengths": run_lengths,
+              "detections": told, "stats": [float(v) for v in evaluation.stats], "per_class": per_class}
+    (GOLDEN / "coco.json").write_text(json.dumps(golden) + "\n")
+    print("coco", (GOLDEN / "coco.json").stat().st_size, golden["stats"])
+
+
 def main() -> None:
+    coco()
     dfine("dfine_a", (64, 64), {
         "stem_channels": [3, 8, 8], "stage_in_channels": [8, 16, 24, 32], "stage_mid_channels": [8, 8, 8, 8],
         "stage_out_channels": [16, 24, 32, 48], "stage_num_blocks": [1, 1, 2, 1],

@@ -165,6 +165,32 @@ def test_results_can_be_drawn_after_a_stream_is_gone(detector):
     assert found.draw().size == (90, 40)
 
 
+def test_evaluating_segmentation(segmenter):
+    photos = [picture(seed=n) for n in range(3)]
+    right = [(photo, segmenter(photo).labels_map) for photo in photos]
+    seen = []
+    figures = segmenter.evaluate(right, progress=lambda *told: seen.append(told))
+    assert (figures["miou"], figures["pixel_accuracy"], figures["count"]) == (1, 1, 3)
+    assert set(figures["iou"]) == {f"thing {n}" for n in range(5)}
+    assert [done for _, done, _ in seen] == [1, 2, 3]
+    wrong = [(photo, (mask + 1) % 5) for photo, mask in right]
+    assert segmenter.evaluate(wrong)["pixel_accuracy"] == 0
+    figures = segmenter.evaluate([*right, (photos[0], np.zeros((3, 3), np.uint8))])
+    assert (figures["count"], len(figures["errors"])) == (3, 1)
+
+
+def test_evaluating_detection(detector):
+    photos = [picture(seed=n) for n in range(3)]
+    truth = [(photo, [(b.label, b.xmin, b.ymin, b.xmax, b.ymax) for b in detector(photo, threshold=0)])
+             for photo in photos]
+    figures = detector.evaluate(truth)
+    assert figures["ap50"] > 0.99
+    assert set(figures["per_class"]) == {"thing 0", "thing 1", "thing 2"}
+    figures = detector.evaluate([(photos[0], [("thing 0", 0, 0, 1, 1), ("ghost", 0, 0, 5, 5)])])
+    assert figures["ap50"] < 0.5
+    assert "the label is unknown" in figures["errors"][0]
+
+
 def test_wrong_options(segmenter, detector):
     for call, words in ((lambda: detector(picture(), threshold=2), "threshold"),
                         (lambda: detector(picture(), max_boxes=0), "max_boxes"),

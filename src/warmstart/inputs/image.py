@@ -97,6 +97,23 @@ def decode(
         raise InputError(f"{name}: the picture is damaged or incomplete ({reason})", name) from error
 
 
+def size(item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(width, height) of the upright picture; of a file only its header is read.
+
+    Raises InputError, naming the item, where that cannot be told.
+    """
+    name = name or given_name(item) or f"the given {_noun(item)}"
+    if isinstance(item, Image.Image) or hasattr(item, "__array__"):
+        return decode(item, name=name, max_pixels=max_pixels).size
+    try:
+        with _quiet_pillow(), opened(item, name, None) as file, _opened_image(file, name, max_pixels) as (image, _):
+            return image.size[::-1] if _orientation(image) >= 5 else image.size
+    except InputError:
+        raise
+    except Exception as error:  # as in `decode`
+        raise InputError(f"{name}: the picture is damaged or incomplete ({error})", name) from error
+
+
 def _noun(item: Any) -> str:
     if isinstance(item, (bytes, bytearray, memoryview)):
         return "bytes"
@@ -108,6 +125,19 @@ def _noun(item: Any) -> str:
 def _from_file(
     file: BinaryIO, name: str, max_pixels: int, target: tuple[int, int] | None, value_range: ValueRange | None
 ) -> Image.Image:
+    with _opened_image(file, name, max_pixels) as (image, kind):
+        whole = image.size
+        if target is not None and kind == "JPEG":
+            _draft(image, 2 * max(target))  # the larger side for both, as the picture may still turn
+        turned = image.size
+        picture = _from_pil(image, name, max_pixels, value_range)
+        picture.info["size"] = whole if picture.size == turned else whole[::-1]
+        return picture
+
+
+@contextlib.contextmanager
+def _opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[tuple[Image.Image, str]]:
+    """The picture, its pixels not read yet, and its format."""
     head = file.read(64)
     kind = next((kind for magic, kind in _MAGIC if magic.match(head)), None)
     if kind is None:
@@ -124,13 +154,7 @@ def _from_file(
         raise InputError(f"{name}: has more pixels than the limit of {max_pixels:,}", name) from None
     with image:
         _check_size(image, name, max_pixels)
-        whole = image.size
-        if target is not None and kind == "JPEG":
-            _draft(image, 2 * max(target))  # the larger side for both, as the picture may still turn
-        turned = image.size
-        picture = _from_pil(image, name, max_pixels, value_range)
-        picture.info["size"] = whole if picture.size == turned else whole[::-1]
-        return picture
+        yield image, kind
 
 
 def _draft(image: Image.Image, least: int) -> None:

@@ -1,0 +1,87 @@
+"""Polygons and COCO's run lengths to masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from warmstart.errors import UsageError
+
+MOST_POINTS = 100_000
+
+
+def polygon_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool of polygons [x, y, x, y, …] in pixels; `size` is (width, height).
+
+    Raises:
+        UsageError: a polygon is not at least three points of finite numbers.
+    """
+    inside = np.zeros(size[::-1], bool)
+    for polygon in polygons:
+        if not isinstance(polygon, list | tuple) or len(polygon) < 6 or len(polygon) % 2 or \
+                len(polygon) > MOST_POINTS or not all(isinstance(v, int | float) for v in polygon):
+            raise UsageError("a polygon is no list of three points or more")
+        points = np.asarray(polygon, np.float64).reshape(-1, 2)
+        if not np.isfinite(points).all():
+            raise UsageError("a polygon has a number that is not finite")
+        inside |= _filled(points, size)
+    return inside
+
+
+def _filled(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The pixels whose centres (at halves) lie inside of one polygon, by the even-odd rule."""
+    width, height = size
+    crossed = np.zeros((height, width + 1), np.uint8)
+    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        (x0, y0), (x1, y1) = sorted(((x0, y0), (x1, y1)), key=lambda point: point[1])
+        first, last = (int(np.clip(np.ceil(y - 0.5), 0, height)) for y in (y0, y1))
+        rows = np.arange(first, last)
+        if len(rows):
+            x = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
+            crossed[rows, np.clip(np.ceil(x - 0.5), 0, width).astype(int)] ^= 1
+    return np.bitwise_xor.accumulate(crossed, axis=1)[:, :width].astype(bool)
+
+
+def run_length_mask(record: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool of COCO's RLE: `counts` (a list, or its compressed text) in column order, `size` [H, W].
+
+    Raises:
+        UsageError: it is damaged, or made for a photo of another size.
+    """
+    told, counts = record.get("size"), record.get("counts")
+    width, height = size
+    if told != [height, width]:
+        raise UsageError(f"its run lengths are for a photo of {told} (height, width), not {[height, width]}")
+    runs = uncompressed(counts) if isinstance(counts, str) else counts
+    if not isinstance(runs, list) or not all(isinstance(n, int) and n >= 0 for n in runs) or \
+            sum(runs) != width * height:
+        raise UsageError(f"its run lengths do not add up to {width * height} pixels")
+    values = np.zeros(len(runs), bool)
+    values[1::2] = True
+    return np.repeat(values, runs).reshape(width, height).T
+
+
+def uncompressed(text: str) -> list[int]:
+    """The run lengths of COCO's compressed text: five bits a character, the difference to the run before last.
+
+    Raises:
+        UsageError: the text is damaged.
+    """
+    runs: list[int] = []
+    place = 0
+    while place < len(text):
+        value, shift, more = 0, 0, True
+        while more:
+            if place >= len(text) or shift > 60:
+                raise UsageError("its compressed run lengths are damaged")
+            bits = ord(text[place]) - 48
+            value |= (bits & 31) << shift
+            more, shift, place = bool(bits & 32), shift + 5, place + 1
+            if not more and bits & 16:
+                value -= 1 << shift
+        if len(runs) > 2:
+            value += runs[-2]
+        runs.append(value)
+    return runs
