@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from warmstart.tasks.base import Model as Model
     from warmstart.tasks.detection_result import Box as Box
     from warmstart.tasks.detection_result import Detections as Detections
+    from warmstart.tasks.generation_results import Generation as Generation
+    from warmstart.tasks.generation_results import TextScore as TextScore
     from warmstart.tasks.image_classification import ImageClassifier as ImageClassifier
     from warmstart.tasks.image_segmentation import ImageSegmenter as ImageSegmenter
     from warmstart.tasks.load import backbone as backbone
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from warmstart.tasks.results import Failed as Failed
     from warmstart.tasks.results import Prediction as Prediction
     from warmstart.tasks.segmentation_result import Segmentation as Segmentation
+    from warmstart.tasks.text_generation import TextGenerator as TextGenerator
     from warmstart.training import finetune as finetune
 
 __version__ = "0.1.0"
@@ -36,12 +39,15 @@ _HOMES = {
     "Detections": "tasks.detection_result",
     "Entry": "catalog",
     "Failed": "tasks.results",
+    "Generation": "tasks.generation_results",
     "ImageClassifier": "tasks.image_classification",
     "ImageSegmenter": "tasks.image_segmentation",
     "Model": "tasks.base",
     "ObjectDetector": "tasks.object_detection",
     "Prediction": "tasks.results",
     "Segmentation": "tasks.segmentation_result",
+    "TextGenerator": "tasks.text_generation",
+    "TextScore": "tasks.generation_results",
     "backbone": "tasks.load",
     "errors": "errors",
     "finetune": "training",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 IMAGES = "Photos"
 BOXES = "Detection and segmentation"
+WRITING = "Generated text"
 
 
 def predict(
@@ -31,20 +32,42 @@ def predict(
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A table with a header, one or more lines an input.")] = False,
-    top_k: Annotated[int | None, typer.Option("--top-k", "-k", min=1, help="Classes per photo; default: 5.",
-                                              rich_help_panel=IMAGES)] = None,
+    top_k: Annotated[int | None, typer.Option("--top-k", "-k", min=1, help="Classes per photo; default: 5. Tokens "
+                                              "to draw among.", rich_help_panel=IMAGES)] = None,
     threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of a box, 0 to 1.",
                                                     rich_help_panel=BOXES)] = None,
     draw: Annotated[str | None, typer.Option(help="Draw the answer: a picture file for one photo, a folder for many.",
                                              rich_help_panel=BOXES)] = None,
     masks: Annotated[str | None, typer.Option(help="A folder for the label maps, as PNG with a palette.",
                                               rich_help_panel=BOXES)] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens to write at most; default: 100.",
+                                                       rich_help_panel=WRITING)] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 takes the likeliest token; 1 draws as the model says.",
+                                                      rich_help_panel=WRITING)] = None,
+    top_p: Annotated[float | None, typer.Option(help="Draw among tokens of this probability together.",
+                                                rich_help_panel=WRITING)] = None,
+    min_p: Annotated[float | None, typer.Option(help="Draw among tokens at least this probable, relative to the best.",
+                                                rich_help_panel=WRITING)] = None,
+    repetition_penalty: Annotated[float | None, typer.Option(help="Above 1: use the same tokens less.",
+                                                             rich_help_panel=WRITING)] = None,
+    no_repeat_ngram_size: Annotated[int | None, typer.Option(help="No series of so many tokens twice.",
+                                                             rich_help_panel=WRITING)] = None,
+    num_beams: Annotated[int | None, typer.Option(help="Search for the likeliest text with so many candidates.",
+                                                  rich_help_panel=WRITING)] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="Text that ends the text; may be given several times.",
+                                                   rich_help_panel=WRITING)] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the drawing.", rich_help_panel=WRITING)] = None,
+    overflow: Annotated[str | None, typer.Option(help="When the context is full: error or slide.",
+                                                 rich_help_panel=WRITING)] = None,
 ) -> None:
     """Answer inputs with a model: say what is in photos.
 
     Unusable inputs do not stop the others: they are listed at the end, and the exit code is 1.
     """
-    given = {"batch_size": batch_size, "top_k": top_k, "threshold": threshold, "draw": draw, "masks": masks}
+    given = {"batch_size": batch_size, "top_k": top_k, "threshold": threshold, "draw": draw, "masks": masks,
+             "max_new_tokens": max_new_tokens, "temperature": temperature,
+             "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty, "num_beams": num_beams,
+             "no_repeat_ngram_size": no_repeat_ngram_size, "stop": stop or None, "seed": seed, "overflow": overflow}
     _predict(inputs, model, task, {"weights": weights, "engine": engine, "precision": precision}, offline,
              as_json, as_csv, {name: value for name, value in given.items() if value is not None})
 
@@ -70,9 +93,12 @@ def _predict(inputs: list[str], name: str | None, task: str | None, choices: dic
         say(f"Model: {model.name}{f' ({why})' if why else ''}")
     failed: list[Failed] = []
     answered = 0
-    results = console.answers(model, _expanded(inputs), **given)
-    write = _write_json if as_json else _write_csv if as_csv else _write_for_people
-    for result in write(console, results):
+    if as_json or as_csv:
+        answers = console.answers(model, _expanded(inputs), **given)
+        results = (_write_json if as_json else _write_csv)(console, answers)
+    else:
+        results = console.shown(model, _expanded(inputs), **given)
+    for result in results:
         if isinstance(result, Failed):
             failed.append(result)
         else:
@@ -110,14 +136,4 @@ def _write_csv(console: Console, results: Iterable[Any]) -> Iterator[Any]:
             writer.writerow([result.input, *[""] * (len(console.columns) - 2), str(result.error)])
         else:
             writer.writerows(console.rows(result))
-        yield result
-
-
-def _write_for_people(console: Console, results: Iterable[Any]) -> Iterator[Any]:
-    """Each answer is written as soon as it is there, so that a long folder streams."""
-    from warmstart.tasks.results import Failed
-
-    for result in results:
-        if not isinstance(result, Failed):
-            print(console.show(result), flush=True)
         yield result

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.engines.session import Session
 from warmstart.errors import EngineError
 
 
@@ -110,6 +111,10 @@ class Engine(ABC):
         self.signatures[function].check(function, arrays)
         with self._lock:
             return self._run(function, arrays)
+
+    def session(self, function: str, kept: tuple[str, ...]) -> Session:
+        """A series of calls of one function whose inputs `kept` stay between the calls; see `Session`."""
+        return Session(self, function, kept)
 
     @abstractmethod
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...

@@ -7,10 +7,12 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from warmstart.engines.base import Engine, Signature
+from warmstart.engines.session import Session
 from warmstart.errors import EngineError
 
 _quiet_lock = threading.Lock()
@@ -50,6 +52,7 @@ class LiteRTEngine(Engine):
 
     def __init__(self, path: Path, signatures: Mapping[str, Signature], *, threads: int | None = None):
         super().__init__(signatures)
+        self._in_place: _InPlace | None = None
         from ai_edge_litert.interpreter import Interpreter
 
         try:
@@ -60,11 +63,82 @@ class LiteRTEngine(Engine):
         except (ValueError, RuntimeError, KeyError) as error:
             raise EngineError(f"{path} is not a program that LiteRT can run: {error}") from error
 
+    def session(self, function: str, kept: tuple[str, ...]) -> Session:
+        # The interpreter shows the memory of its first function only.
+        return _InPlace(self, function, kept) if len(self.signatures) == 1 else super().session(function, kept)
+
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self._claim(None)
         try:
+            if function not in self._runners:
+                self._runners[function] = self._interpreter.get_signature_runner(function)
             return self._runners[function](**arrays)
         except (ValueError, RuntimeError) as error:
             raise EngineError(f"LiteRT could not run {function}: {error}") from error
+
+    def _claim(self, session: _InPlace | None) -> None:
+        """The interpreter's memory now belongs to this session; the one that had it takes its inputs along."""
+        if self._in_place is not None and self._in_place is not session:
+            self._in_place.leave()
+        self._in_place = session
+        if session is not None:
+            self._runners.clear()  # the interpreter gives no access to its memory while they are there
+
+
+class _InPlace(Session):
+    """Keeps inputs in the interpreter's memory; copies them out only when another call needs the interpreter."""
+
+    def __init__(self, engine: LiteRTEngine, function: str, kept: tuple[str, ...]):
+        super().__init__(engine, function, kept)
+        self._engine: LiteRTEngine = engine
+        self._signature = engine.signatures[function]
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._inside = False
+        self._inputs: dict[str, int] = {}
+        self._outputs: dict[str, int] = {}
+        for kind, places in (("inputs", self._inputs), ("outputs", self._outputs)):
+            places.update(engine._interpreter._get_full_signature_list()[function][kind])
+
+    def resize(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        with self._engine._lock:
+            self.leave()
+            super().resize(shapes)
+
+    def write(self, name: str, place: Any, values: Any) -> None:
+        with self._engine._lock:
+            if self._inside:
+                self._engine._interpreter.tensor(self._inputs[name])()[place] = values
+            else:
+                super().write(name, place, values)
+
+    def run(self, **arrays: np.ndarray) -> dict[str, np.ndarray]:
+        with self._engine._lock:
+            interpreter = self._engine._interpreter
+            self._engine._claim(self)
+            shapes = {name: array.shape for name, array in (self._arrays | arrays).items()}
+            try:
+                if not self._inside or shapes != self._shapes:
+                    self.leave()
+                    self._signature.check(self._function, self._arrays | arrays)
+                    for name, shape in shapes.items():
+                        interpreter.resize_tensor_input(self._inputs[name], shape)
+                    interpreter.allocate_tensors()
+                    for name, array in self._arrays.items():
+                        interpreter.tensor(self._inputs[name])()[:] = array
+                    self._shapes, self._inside = shapes, True
+                for name, array in arrays.items():
+                    interpreter.set_tensor(self._inputs[name], array)
+                interpreter.invoke()
+                return {name: interpreter.get_tensor(place) for name, place in self._outputs.items()}
+            except (ValueError, RuntimeError) as error:
+                raise EngineError(f"LiteRT could not run {self._function}: {error}") from error
+
+    def leave(self) -> None:
+        """Copy what lies inside out."""
+        if self._inside:
+            for name, array in self._arrays.items():
+                array[:] = self._engine._interpreter.tensor(self._inputs[name])()
+            self._inside = False
 
 
 def usable_cpus() -> int:

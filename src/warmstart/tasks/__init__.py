@@ -14,6 +14,7 @@ TASKS = {
     "image-classification": ("image_classification", "ImageClassifier"),
     "object-detection": ("object_detection", "ObjectDetector"),
     "image-segmentation": ("image_segmentation", "ImageSegmenter"),
+    "text-generation": ("text_generation", "TextGenerator"),
 }
 
 

@@ -17,6 +17,7 @@ CONSOLES = {
     "image-classification": ("image_classification", "ImageClassificationConsole"),
     "object-detection": ("object_detection", "ObjectDetectionConsole"),
     "image-segmentation": ("image_segmentation", "ImageSegmentationConsole"),
+    "text-generation": ("text_generation", "TextGenerationConsole"),
 }
 """Task -> (module, class)."""
 
@@ -43,6 +44,15 @@ class Console(ABC):
             inputs: the arguments; those of `-` come from standard input, one a line.
             **options: those that the user gave.
         """
+
+    def shown(self, model: Any, inputs: Iterator[str], **options: Any) -> Iterator[Any]:
+        """What `answers` gives, each result written for a person once it is there, so that a long list streams."""
+        from warmstart.tasks.results import Failed
+
+        for result in self.answers(model, inputs, **options):
+            if not isinstance(result, Failed):
+                print(self.show(result), flush=True)
+            yield result
 
     @abstractmethod
     def rows(self, result: Any) -> Iterable[Sequence[Any]]:
