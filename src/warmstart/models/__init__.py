@@ -17,7 +17,9 @@ from typing import Any
 
 from warmstart.errors import UsageError
 
-ARCHITECTURES = ("keras_applications", "cifar_resnet", "segformer", "deeplabv3_mobilenet_v2", "dfine", "gpt2")
+ARCHITECTURES = (
+    "keras_applications", "cifar_resnet", "segformer", "deeplabv3_mobilenet_v2", "dfine", "gpt2", "transfer",
+)
 
 
 def architecture(name: str) -> ModuleType:

@@ -56,10 +56,10 @@ def finetune(base: str | Path | Model, data: Any, *, task: str | None = None, **
     if task is None:
         base = base if isinstance(base, Model) else load(base)
         task = base.entry.task
-    return recipe(task)(base, data, **options)
+    return recipe_of(task)(base, data, **options)
 
 
-def recipe(task: str) -> Callable[..., Model]:
+def recipe_of(task: str) -> Callable[..., Model]:
     """The `finetune(base, data, **options)` of a task.
 
     Raises:

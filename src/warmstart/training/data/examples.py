@@ -1,0 +1,124 @@
+"""Labelled examples, and what can be said of them before training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs with their targets.
+
+    Attributes:
+        inputs: paths, or PIL images or arrays.
+        targets: int64 (N,) class numbers; with several labels an example, float32 (N, classes) of 0 and 1.
+        digests: sha256 of each input's content, where it is known.
+    """
+
+    inputs: tuple[Any, ...]
+    targets: np.ndarray
+    digests: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def subset(self, rows: Sequence[int] | np.ndarray) -> Examples:
+        """The examples of these places, in this order."""
+        return Examples(tuple(self.inputs[i] for i in rows), self.targets[list(rows)],
+                        tuple(self.digests[i] for i in rows) if self.digests else ())
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything a recipe learns from.
+
+    Attributes:
+        name: of the folder or file, for titles.
+        classes: names, in the order of the model's outputs.
+        multi_label: whether an example may have several labels, or none.
+        train, validation: never empty.
+        test: as it was given; never used for training or for choosing; None where there is none.
+        problems: what is wrong with each input that is left out.
+        warnings: what the user should know of the data, in sentences.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    multi_label: bool
+    train: Examples
+    validation: Examples
+    test: Examples | None = None
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def parts(self) -> Iterator[tuple[str, Examples]]:
+        """(name, examples) of each part that is there."""
+        for name in ("train", "validation", "test"):
+            if (part := getattr(self, name)) is not None:
+                yield name, part
+
+    def counts(self, part: Examples) -> np.ndarray:
+        """Examples of each class: int (classes,)."""
+        if self.multi_label:
+            return part.targets.sum(0).astype(int)
+        return np.bincount(part.targets, minlength=len(self.classes))
+
+    @property
+    def majority(self) -> float:
+        """What is right in validation when the most frequent training class is always answered; for several labels
+        an example, the share of single decisions that are right when each class' more frequent one is."""
+        if self.multi_label:
+            usual = self.train.targets.mean(0) > 0.5
+            return float((self.validation.targets == usual).mean())
+        return float((self.validation.targets == self.counts(self.train).argmax()).mean())
+
+    def fingerprint(self) -> str:
+        """The same for the same contents, labels and parts."""
+        told = sha256(repr((self.classes, self.multi_label)).encode())
+        for name, part in self.parts():
+            told.update(f"{name} {part.digests} {part.targets.tolist()}".encode())
+        return told.hexdigest()[:20]
+
+    def lines(self) -> Iterator[str]:
+        """What is printed before training: counts, balance, baseline, warnings, and what is left out."""
+        parts = dict(self.parts())
+        told = ", ".join(f"{len(part):,} to {USE[name]}" for name, part in parts.items())
+        yield f"{self.name}: {len(self.classes)} classes; {told}"
+        width = max(map(len, self.classes))
+        counts = {name: self.counts(part) for name, part in parts.items()}
+        order = np.argsort(-counts["train"], kind="stable")
+        for place in order[:20]:
+            yield f"  {self.classes[place]:<{width}}  " + "  ".join(f"{c[place]:>6,} {n}" for n, c in counts.items())
+        if len(order) > 20:
+            yield f"  … and {len(order) - 20:,} more classes"
+        if self.multi_label:
+            yield f"always the more frequent decision: {self.majority:.1%} of the single decisions right"
+        else:
+            usual = self.classes[int(counts["train"].argmax())]
+            yield f"always {usual!r}: {self.majority:.1%} of the validation examples right"
+        yield from (f"warning: {text}" for text in self.warnings)
+        if self.problems:
+            yield f"{len(self.problems):,} cannot be used and are left out:"
+            yield from (f"  {problem}" for problem in self.problems)
+
+
+USE = {"train": "train on", "validation": "validate", "test": "test"}
+
+
+def without(dataset: Dataset, failed: Mapping[str, Mapping[int, Exception]]) -> Dataset:
+    """The dataset less the examples that turned out to be unusable, by part and place; each becomes a problem."""
+    parts: dict[str, Any] = {}
+    problems = list(dataset.problems)
+    for name, part in dataset.parts():
+        bad = failed.get(name, {})
+        parts[name] = part.subset([i for i in range(len(part)) if i not in bad]) if bad else part
+        problems += [str(bad[place]) for place in sorted(bad)]
+    return replace(dataset, **parts, problems=tuple(problems))
+
+
+Say = Callable[[str], None]
