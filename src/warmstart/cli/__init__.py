@@ -1,4 +1,4 @@
-"""The command line: `warmstart predict | list | info | pull | compile | evaluate | cache`.
+"""The command line: `warmstart predict | list | info | pull | compile | finetune | evaluate | cache`.
 
 Exit codes: 0 all well; 1 some inputs or files failed, the others are answered; 2 nothing was tried:
 wrong names, options or environment. Results go to standard output, everything else to

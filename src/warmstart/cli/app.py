@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from warmstart.cli import catalog_commands, compile_command, evaluate_command, hub_commands, predict_command
+from warmstart.cli import (
+    catalog_commands,
+    compile_command,
+    evaluate_command,
+    finetune_command,
+    hub_commands,
+    predict_command,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,5 +45,6 @@ app.command("list")(catalog_commands.list_models)
 app.command("info")(catalog_commands.info)
 app.command("pull")(hub_commands.pull)
 app.command("compile")(compile_command.compile_models)
+app.command("finetune")(finetune_command.finetune)
 app.command("evaluate")(evaluate_command.evaluate)
 app.add_typer(hub_commands.cache_app, name="cache")

@@ -1,0 +1,84 @@
+"""`warmstart finetune`: a folder of labelled data becomes a model of your own."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+HOW, RECIPE = "How", "Recipe"
+
+
+def finetune(
+    data: Annotated[str, typer.Argument(help="A folder of class folders (or of train, val and test that are), or a "
+                                             "CSV, TSV, JSONL or Parquet file of paths and labels.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="What to start from: a name from `warmstart list`, or a "
+                                                             "folder.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="A new folder for the model and its report; run again "
+                                                               "with the same one, it resumes.")],
+    weights: Annotated[str, typer.Option(help="A checkpoint to start from, not the published weights.")] = "pretrained",
+    task: Annotated[str | None, typer.Option(help="What the result does, where the model does something else.")] = None,
+    validation: Annotated[str | None, typer.Option(help="Data to validate with, or the share of DATA that is kept for "
+                                                        "it.", rich_help_panel=HOW)] = None,
+    epochs: Annotated[int | None, typer.Option(help="How often all of the data is seen, at most.",
+                                               rich_help_panel=HOW)] = None,
+    freeze: Annotated[str | None, typer.Option(help="What of the base stays as it is: backbone (train the head only), "
+                                                    "none, a number of its first layers, or a layer's name.",
+                                               rich_help_panel=HOW)] = None,
+    augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Whether training data is varied.",
+                                                 rich_help_panel=HOW)] = None,
+    class_weight: Annotated[str | None, typer.Option(help="balanced: classes count alike, however many examples they "
+                                                          "have.", rich_help_panel=HOW)] = None,
+    label_column: Annotated[str | None, typer.Option(help="Of a table of labels, where it is not found by itself.",
+                                                     rich_help_panel=HOW)] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
+    recipe: Annotated[list[str] | None, typer.Option("--set", help="A number of the recipe, such as --set rate=3e-4; "
+                                                                   "may be repeated.", rich_help_panel=RECIPE)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object with the figures.")] = False,
+) -> None:
+    """Fine-tune a pretrained model on your own data.
+
+    The output folder is a model like any other: predict with it, evaluate it, serve it. Its report.html shows how
+    good it is. Killed at any moment and run again with the same options, training goes on from its last checkpoint.
+    """
+    from warmstart.cli.opening import open_model
+    from warmstart.training import finetune as train
+
+    options: dict[str, Any] = {
+        "validation": _number_or_text(validation), "epochs": epochs, "freeze": _number_or_text(freeze),
+        "augment": augment, "class_weight": class_weight, "label_column": label_column,
+        "recipe": _recipe(recipe) if recipe else None,
+    }
+    base, _ = open_model(model, weights=weights) if task is None else (model, "")
+    result = train(base, data, task=task, output=output, seed=seed,
+                   **{name: value for name, value in options.items() if value is not None})
+    if as_json:
+        metrics = {metric.name: metric.value for metric in result.entry.metrics}
+        print(json.dumps({"model": result.name, "folder": output, "task": result.entry.task, "metrics": metrics}))
+    else:
+        print(f"warmstart predict PHOTO --model {output}" if result.entry.preprocessing else output)
+
+
+def _number_or_text(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text
+
+
+def _recipe(settings: list[str]) -> Any:
+    from dataclasses import fields
+
+    from warmstart.errors import UsageError
+    from warmstart.training.recipe import Recipe
+
+    values = {}
+    known = {field.name for field in fields(Recipe)}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or name not in known:
+            raise UsageError(f"--set {setting}: the recipe's numbers are set as NAME=VALUE; there are: "
+                             f"{', '.join(sorted(known))}.")
+        values[name] = _number_or_text(value)
+    return Recipe(**values)
