@@ -47,7 +47,7 @@ def is_single(inputs: Any) -> bool:
     return isinstance(inputs, (bytes, bytearray, memoryview)) or hasattr(inputs, "read") or _is_pil(inputs)
 
 
-def iter_items(inputs: Any, *, suffixes: Collection[str] = SUFFIXES) -> Iterator[Item]:
+def iter_items(inputs: Any, *, suffixes: Collection[str] = SUFFIXES, what: str = "picture") -> Iterator[Item]:
     """The single items of `inputs`, one at a time; a generator is asked for its next element only when needed.
 
     Folders are searched to their end, hidden files and folders left out, for files whose suffix is one of `suffixes`
@@ -55,19 +55,21 @@ def iter_items(inputs: Any, *, suffixes: Collection[str] = SUFFIXES) -> Iterator
     folders; each real folder is visited once, whatever links lead to it. Patterns are those of `glob` with "**";
     a file whose name is the pattern itself comes first. Names of folders and patterns in a list are expanded too.
 
+    `what` the items are is said in messages.
+
     Raises UsageError: for something that is no input at all at once; for a folder or pattern without a single
     picture when it is searched.
     """
     if is_single(inputs):
         return iter([Item(given_name(inputs) or "item 1", inputs)])
     if isinstance(inputs, (str, os.PathLike)):
-        return _expanded(os.fsdecode(inputs), suffixes)
+        return _expanded(os.fsdecode(inputs), suffixes, what)
     if isinstance(inputs, Mapping) or not hasattr(inputs, "__iter__"):
         raise UsageError(
-            f"cannot take pictures from {_a(inputs)}; give a path, URL, folder, pattern, array, PIL image, "
-            "or a list of these"
+            f"cannot take {what}s from {_a(inputs)}; give a path, URL, folder, pattern, array, "
+            f"{'PIL image, ' if what == 'picture' else ''}or a list of these"
         )
-    return _elements(inputs, suffixes)
+    return _elements(inputs, suffixes, what)
 
 
 def _a(inputs: Any) -> str:
@@ -82,11 +84,11 @@ def _is_pattern(path: str) -> bool:
     return _WILD.search(path) is not None and not os.path.lexists(path)
 
 
-def _elements(inputs: Any, suffixes: Collection[str]) -> Iterator[Item]:
+def _elements(inputs: Any, suffixes: Collection[str], what: str) -> Iterator[Item]:
     for place, value in enumerate(inputs, 1):
         if isinstance(value, (str, os.PathLike)) and not is_single(value):
             try:
-                yield from _expanded(os.fsdecode(value), suffixes)
+                yield from _expanded(os.fsdecode(value), suffixes, what)
             except UsageError as error:
                 name = given_name(value) or ""
                 yield Item(name, InputError(str(error), name))
@@ -94,11 +96,11 @@ def _elements(inputs: Any, suffixes: Collection[str]) -> Iterator[Item]:
             yield Item(given_name(value) or f"item {place}", value)
 
 
-def _expanded(path: str, suffixes: Collection[str]) -> Iterator[Item]:
+def _expanded(path: str, suffixes: Collection[str], what: str) -> Iterator[Item]:
     """The files of a folder or glob pattern."""
     if os.path.isdir(path):
         found = _search(path, ("**", "*"), suffixes)
-        nothing = f"the folder {printable(path)} holds no picture ({', '.join(sorted(suffixes))})"
+        nothing = f"the folder {printable(path)} holds no {what} ({', '.join(sorted(suffixes))})"
     else:
         parts = PurePath(path).parts
         anchor = PurePath(path).anchor
@@ -106,7 +108,7 @@ def _expanded(path: str, suffixes: Collection[str]) -> Iterator[Item]:
         # "photos/*" means the pictures there; "photos/*.dat" means what it says.
         named = PurePath(parts[-1]).suffix.strip(".*") != ""
         found = _search(anchor, (*parts, "*") if parts[-1] == "**" else parts, None if named else suffixes)
-        nothing = f"no picture matches the pattern {printable(path)}"
+        nothing = f"no {what} matches the pattern {printable(path)}"
     empty = True
     for item in found:
         empty = False
