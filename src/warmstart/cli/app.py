@@ -11,7 +11,7 @@ from warmstart.cli import (
     compile_command,
     evaluate_command,
     export_command,
-
+    finetune_command,
     hub_commands,
     predict_command,
 )
