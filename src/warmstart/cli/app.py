@@ -10,6 +10,7 @@ from warmstart.cli import (
     catalog_commands,
     compile_command,
     evaluate_command,
+    export_command,
     finetune_command,
     hub_commands,
     predict_command,
@@ -46,5 +47,6 @@ app.command("info")(catalog_commands.info)
 app.command("pull")(hub_commands.pull)
 app.command("compile")(compile_command.compile_models)
 app.command("finetune")(finetune_command.finetune)
+app.command("export")(export_command.export)
 app.command("evaluate")(evaluate_command.evaluate)
 app.add_typer(hub_commands.cache_app, name="cache")

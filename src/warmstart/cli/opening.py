@@ -47,16 +47,17 @@ def licences_said() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def compiling(model: Model) -> Iterator[None]:
-    """Show what compiling is doing, if the model has to be compiled inside this context."""
+def compiling(model: Model, what: str = "Compiling") -> Iterator[None]:
+    """Show what compiling (or exporting) is doing, if the model has to be compiled inside this context."""
+    long = "once; 10 to 60 seconds" if what == "Compiling" else "seconds to minutes"
     with contextlib.ExitStack() as stack:
         status: list[Any] = []
 
         def show(stage: str) -> None:
-            text = f"Compiling {model.name} (once; 10 to 60 seconds): {stage}"
+            text = f"{what} {model.name} ({long}): {stage}"
             if not sys.stderr.isatty():
                 if not status:
-                    say(f"Compiling {model.name}, once; this takes 10 to 60 seconds.")
+                    say(f"{what} {model.name}, {long.replace(';', '; this takes')}.")
                     status.append(None)
             elif not status:
                 from rich.console import Console

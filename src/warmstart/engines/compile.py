@@ -26,8 +26,34 @@ from warmstart.errors import CompileError
 Report = Callable[[str], None]
 
 
-def convert(program: Program, path: Path, precision: str, report: Report) -> dict[str, Signature]:
+def save_module(program: Program, folder: Path, *, serving_default: bool = False) -> list[str]:
+    """Write the program as a SavedModel, a signature per function; returns their names.
+
+    Args:
+        serving_default: also put the first function under the name that TensorFlow Serving asks for.
+    """
+    import tensorflow as tf
+
+    module = tf.Module()
+    # Tracking the plain tf.Variables matters: from a tracked Keras model the converter drops them.
+    module.variables_used = [variable.value for variable in program.model.variables]
+    module.functions = program.traced()
+    signatures = {name: f.get_concrete_function() for name, f in module.functions.items()}
+    names = list(signatures)
+    if serving_default:
+        signatures.setdefault("serving_default", signatures[names[0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+    return names
+
+
+def convert(program: Program, path: Path, precision: str, report: Report, *,
+            complete: bool = True) -> dict[str, Signature]:
     """Write the program to `path` as a `.tflite` with builtin operators only; returns its signatures.
+
+    Args:
+        complete: the functions use all weights of the model, so that a file too small for them is an error.
 
     Raises:
         CompileError: the converter failed, or its file does not hold the weights.
@@ -35,17 +61,12 @@ def convert(program: Program, path: Path, precision: str, report: Report) -> dic
     import tensorflow as tf
 
     reference = KerasEngine(program)
-    module = tf.Module()
-    # Tracking the plain tf.Variables matters: from a tracked Keras model the converter drops them.
-    module.variables_used = [variable.value for variable in program.model.variables]
-    module.functions = program.traced()
-    signatures = {name: f.get_concrete_function() for name, f in module.functions.items()}
     with tempfile.TemporaryDirectory(dir=path.parent) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         report("tracing")
-        tf.saved_model.save(module, folder, signatures=signatures)
+        names = save_module(program, Path(folder))
         report("converting")
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if precision in ("int8", "float16"):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -57,7 +78,7 @@ def convert(program: Program, path: Path, precision: str, report: Report) -> dic
             raise CompileError(f"TensorFlow's converter failed: {error}") from error
     bytes_per_weight = {"int8": 1, "float16": 2}.get(precision, 4)
     least = 0.8 * bytes_per_weight * sum(int(np.prod(v.shape)) for v in program.model.trainable_variables)
-    if len(content) < least:
+    if complete and len(content) < least:
         raise CompileError(f"The converted file has {len(content):,} bytes, too few to hold the weights ({least:,.0f})")
     path.write_bytes(content)
     return {name: _with_tensor_names(path, name, signature) for name, signature in reference.signatures.items()}

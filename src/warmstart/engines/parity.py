@@ -12,19 +12,30 @@ TOLERANCE = 1e-4  # on every float32 output, relative to its largest reference v
 
 
 def compare(engine: Engine, expected: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, float]:
-    """Largest difference per output between an engine and the reference on the probe inputs.
+    """Largest difference between an engine and the reference on the probe inputs, per name of an output.
 
-    Differences are relative to the output's largest reference value where that is above 1, and
-    absolute below: probabilities are compared absolutely. NaN anywhere counts as infinite.
+    Where several functions have an output of the same name, the worst of them counts; see `differences`.
     """
     worst: dict[str, float] = {}
     for function, outputs in expected.items():
         got = engine.run(function, **engine.signatures[function].probe())
-        for name, want in outputs.items():
-            if got[name].shape != want.shape:
-                worst[name] = float("inf")
-                continue
-            scale = max(1.0, float(np.abs(want).max(initial=0.0)))
-            difference = float(np.abs(got[name].astype(np.float64) - want).max(initial=0.0)) / scale
-            worst[name] = difference if np.isfinite(difference) else float("inf")
+        for name, difference in differences(got, outputs).items():
+            worst[name] = max(worst.get(name, 0.0), difference)
     return worst
+
+
+def differences(got: Mapping[str, np.ndarray], want: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The largest difference of each output.
+
+    Differences are relative to the output's largest reference value where that is above 1, and
+    absolute below: probabilities are compared absolutely. NaN anywhere, or another shape, counts as infinite.
+    """
+    found: dict[str, float] = {}
+    for name, expected in want.items():
+        if got[name].shape != expected.shape:
+            found[name] = float("inf")
+            continue
+        scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
+        difference = float(np.abs(got[name].astype(np.float64) - expected).max(initial=0.0)) / scale
+        found[name] = difference if np.isfinite(difference) else float("inf")
+    return found

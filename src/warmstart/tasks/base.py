@@ -151,6 +151,26 @@ class Model(ABC):
         together = {**self._training_files(), **self.files(), **(files or {})}
         return bundle.write(Path(folder), entry, named, self.labels, self.artifact.copy_to, card=card, files=together)
 
+    def export(self, path: str | Path, format: str | None = None) -> Path:
+        """Write the model in the format of other tools; it is compared with the model before it is there.
+
+        Beside it lies what the file cannot say: preprocessing and labels (`model.json` in a folder,
+        `<file>.json` beside a file).
+
+        Args:
+            path: new: a folder for `saved_model` and `openvino`, else a file (`.tflite`, `.onnx`, `.keras`).
+            format: `"saved_model"`, `"litert"`, `"onnx"`, `"openvino"` or `"keras"`; default: what the suffix
+                says, else `"saved_model"`.
+
+        Raises:
+            UsageError: no such format, or the path is there already or has another suffix.
+            CompileError: the format cannot hold this model, or the result strays from it by more than 1e-4.
+            EngineUnavailableError: what writes the format is not installed.
+        """
+        from warmstart.tasks.exporting import export
+
+        return export(self, path, format)
+
     def files(self) -> Mapping[str, Path | bytes]:
         """The task's own files of a bundle (a tokenizer, a `config.json`), by name: a path or the bytes."""
         return {}

@@ -134,8 +134,26 @@ def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> 
 
 def run_job(entry: Entry, weights: Weights, precision: str, folder: Path, report: Report) -> Mapping[str, Any]:
     """Compile in a subprocess into `folder`; returns the artifact's record."""
-    job = {"entry": entry.to_dict(), "weights": str(weights.path) if weights.path else None,
-           "digest": weights.digest, "precision": precision, "folder": str(folder)}
+    return run_process(job_of(entry, weights) | {"precision": precision, "folder": str(folder)},
+                       f"Compiling {entry.name}", report)
+
+
+def job_of(entry: Entry, weights: Weights) -> dict[str, Any]:
+    """What a job says of the model, as JSON values."""
+    return {"entry": entry.to_dict(), "weights": str(weights.path) if weights.path else None, "digest": weights.digest}
+
+
+def run_process(job: Mapping[str, Any], what: str, report: Report) -> Mapping[str, Any]:
+    """Do a job in a process of its own (see `compile_job`); returns its record.
+
+    Args:
+        job: JSON values.
+        what: what it is, for the message should the process die.
+        report: told what is being done.
+
+    Raises:
+        CompileError: the process died; any error of `errors` that it raised is raised here.
+    """
     report("starting TensorFlow")
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise, subprocess.Popen(
         [sys.executable, "-m", "warmstart.tasks.compile_job"],
@@ -158,6 +176,6 @@ def run_job(entry: Entry, weights: Weights, precision: str, folder: Path, report
             code = process.wait()
             noise.seek(0)
             last = [text for line in noise if (text := line.strip())] or ["it left no message"]
-            raise CompileError(f"Compiling {entry.name} ended with code {code}: {last[-1]}")
+            raise CompileError(f"{what} ended with code {code}: {last[-1]}")
         finally:
             process.kill()  # does nothing to one that has ended

@@ -1,0 +1,275 @@
+"""Write a program in the formats of others, and prove that each file gives the model's own numbers.
+
+| format | what is written | made from |
+|---|---|---|
+| `saved_model` | a folder for TensorFlow and TensorFlow Serving; a signature per function | the traced functions |
+| `litert` | one `.tflite` file with all functions | the artifact, as it is |
+| `onnx` | one `.onnx` file; a folder of them where there are several functions | the `.tflite`, by tf2onnx |
+| `openvino` | a folder with `<function>.xml` and `.bin` | the `.tflite`, by OpenVINO |
+| `keras` | one `.keras` file that plain Keras loads | the Keras model |
+
+Keras' own ONNX exporter fails on EfficientNet and on exact GELU; tf2onnx reads `.tflite` files of all families
+here, and the traced function is the second try. Formats whose readers know one function per file get one
+file per function.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warmstart.engines.base import Engine, Signature, TensorSpec
+from warmstart.engines.litert import LiteRTEngine
+from warmstart.engines.parity import TOLERANCE, compare, differences
+from warmstart.engines.store import Artifact
+from warmstart.errors import CompileError, EngineError
+
+Report = Callable[[str], None]
+Build = Callable[[], Any]
+FORMATS = ("saved_model", "litert", "onnx", "openvino", "keras")
+
+
+def export_program(artifact: Artifact, program: Build, format: str, path: Path, report: Report) -> float:
+    """Write `path` and check it.
+
+    Args:
+        artifact: the compiled program: what is converted, and what the result is compared with.
+        program: builds the `Program`; called where the artifact is not enough.
+        format: one of `FORMATS`, but not `"keras"`, which is no program: see `export_keras`.
+        path: a file, or a folder as the table above says; not there yet.
+        report: told what is being done.
+
+    Returns:
+        The largest difference from the model's own outputs (see `parity.compare`).
+
+    Raises:
+        CompileError: the format cannot hold the program, or the result strays from the model.
+    """
+    writers = {"litert": _litert, "openvino": _openvino, "onnx": _onnx, "saved_model": _saved_model}
+    engine = writers[format](artifact, program, path, report)
+    report("verifying")
+    return _verified(engine, artifact, format)
+
+
+def _verified(engine: Engine, artifact: Artifact, format: str) -> float:
+    """Compare on Keras' stored outputs, and on other sizes of the dynamic dimensions with the artifact itself."""
+    own = LiteRTEngine(artifact.path, artifact.signatures)
+    rough = artifact.precision == "int8"
+    worst = 0.0 if rough else max(compare(engine, artifact.expected()).values())
+    for name, signature in artifact.signatures.items():
+        probe = signature.probe(seed=1, size=3)
+        try:
+            want = own.run(name, **probe)
+        except EngineError:
+            continue  # not every size goes with every other; those of the stored outputs do
+        worst = max(worst, *differences(engine.run(name, **probe), want).values())
+    return _allowed(worst, format)
+
+
+def _allowed(worst: float, format: str) -> float:
+    if not worst <= TOLERANCE:
+        raise CompileError(f"The {format} export strays from the model by {worst:.2g} (allowed: {TOLERANCE:g}), "
+                           "so it was not kept; choose another format.")
+    return worst
+
+
+def _litert(artifact: Artifact, program: Build, path: Path, report: Report) -> Engine:
+    shutil.copyfile(artifact.path, path)
+    return LiteRTEngine(path, artifact.signatures)
+
+
+@contextmanager
+def _single_functions(artifact: Artifact, program: Build,
+                      report: Report) -> Iterator[dict[str, tuple[Path, Signature]]]:
+    """A `.tflite` per function: the artifact's own where there is one, else each compiled anew."""
+    if len(artifact.signatures) == 1:
+        ((name, signature),) = artifact.signatures.items()
+        yield {name: (artifact.path, signature)}
+        return
+    from warmstart.engines.compile import convert
+    from warmstart.engines.keras import Program
+
+    whole = program()
+    with tempfile.TemporaryDirectory() as folder:
+        found: dict[str, tuple[Path, Signature]] = {}
+        for name, function in whole.functions.items():
+            path = Path(folder) / f"{len(found)}.tflite"
+            part = Program({name: function}, whole.model)
+            signatures = convert(part, path, "float32", report, complete=False)
+            found[name] = (path, signatures[name])
+        yield found
+
+
+class _Files(Engine):
+    """Runs exported files by a function per function."""
+
+    def __init__(self, name: str, signatures: Mapping[str, Signature], runs: Mapping[str, Callable[..., Any]]):
+        super().__init__(signatures)
+        self.name, self._runs = name, runs
+
+    def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return self._runs[function](arrays)
+
+
+def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) -> Engine:
+    import openvino
+
+    core = openvino.Core()
+    path.mkdir()
+    runs = {}
+
+    def runner(file: Path, signature: Signature) -> Callable[..., Any]:
+        compiled = core.compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+        def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            outputs = compiled(dict(arrays))
+            return {spec.name: outputs[spec.name] for spec in signature.outputs}
+
+        return run
+
+    with _single_functions(artifact, program, report) as files:
+        for name, (tflite, signature) in files.items():
+            report(f"converting {name} to OpenVINO")
+            try:
+                network = openvino.convert_model(str(tflite))
+                for port, specs in ((network.input, signature.inputs), (network.output, signature.outputs)):
+                    for tensor in {spec.tensor for spec in specs}:  # one may be two outputs
+                        port(tensor).tensor.set_names({spec.name for spec in specs if spec.tensor == tensor})
+                openvino.save_model(network, str(path / f"{name}.xml"), compress_to_fp16=False)
+                runs[name] = runner(path / f"{name}.xml", signature)
+            except RuntimeError as error:
+                raise CompileError(f"OpenVINO cannot hold the function {name} ({_first_line(error)}); "
+                                   "export as saved_model or litert.") from error
+    return _Files("openvino", artifact.signatures, runs)
+
+
+def _onnx(artifact: Artifact, program: Build, path: Path, report: Report) -> Engine:
+    several = len(artifact.signatures) > 1
+    if several:
+        path.mkdir()
+    runs = {}
+    with _single_functions(artifact, program, report) as files:
+        for name, (tflite, signature) in files.items():
+            target = path / f"{name}.onnx" if several else path
+            runs[name] = _onnx_file(name, tflite, signature, artifact, program, target, report)
+    return _Files("onnx", artifact.signatures, runs)
+
+
+def _onnx_file(name: str, tflite: Path, signature: Signature, artifact: Artifact, program: Build, path: Path,
+               report: Report) -> Callable[..., Any]:
+    """Write one function; the first route whose file gives the model's numbers is kept."""
+    from warmstart.engines import onnx_files
+
+    expected = artifact.expected()[name]
+    reasons = []
+    for route, write in (
+        ("tf2onnx from the .tflite", lambda: onnx_files.from_tflite(tflite, signature, path)),
+        ("tf2onnx from the traced function", lambda: onnx_files.from_function(program(), name, signature, path)),
+    ):
+        report(f"converting {name} with {route}")
+        try:
+            write()
+            run = onnx_files.runner(path)
+            strays = max(differences(run(artifact.signatures[name].probe()), expected).values())
+            if strays <= TOLERANCE:
+                return run
+            reasons.append(f"{route}: it strays by {strays:.2g}")
+        except Exception as error:  # tf2onnx and ONNX Runtime raise whatever their passes raise
+            reasons.append(f"{route}: {_first_line(error)}")
+    raise CompileError(f"The function {name} cannot be had as ONNX ({'; '.join(reasons)}); "
+                       "export as saved_model, litert or openvino.")
+
+
+def _saved_model(artifact: Artifact, program: Build, path: Path, report: Report) -> Engine:
+    import tensorflow as tf
+
+    from warmstart.engines.compile import save_module
+
+    whole = program()
+    report("writing the SavedModel")
+    save_module(whole, path, serving_default=True)
+    report("loading it again")
+    loaded = tf.saved_model.load(str(path))
+
+    def runner(name: str) -> Callable[..., Any]:
+        function = loaded.signatures[name]
+
+        def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            given = {key: tf.constant(value) for key, value in arrays.items()}
+            return {key: value.numpy() for key, value in function(**given).items()}
+
+        return run
+
+    return _Files("saved_model", artifact.signatures, {name: runner(name) for name in artifact.signatures})
+
+
+LOAD_KERAS = """
+import sys
+import keras
+import numpy as np
+model = keras.models.load_model(sys.argv[1])
+with np.load(sys.argv[2]) as arrays:
+    places = {id(tensor): str(place) for place, tensor in enumerate(model.inputs)}
+    outputs = model(keras.tree.map_structure(lambda tensor: arrays[places[id(tensor)]], model.input), training=False)
+np.savez(sys.argv[3], *map(keras.ops.convert_to_numpy, keras.tree.flatten(outputs)))
+"""
+
+
+def export_keras(model: Any, inputs: Mapping[str, TensorSpec], path: Path, report: Report) -> float:
+    """Write a `.keras` file, load it in a process that knows nothing of warmstart, and compare there.
+
+    Args:
+        model: the Keras model.
+        inputs: what the program's functions take, for the ranges of their values.
+        path: ends in `.keras`.
+        report: told what is being done.
+
+    Returns:
+        The largest difference from the model's own outputs.
+
+    Raises:
+        CompileError: plain Keras cannot load the file, or gives other numbers.
+    """
+    import keras
+
+    report("writing the .keras file")
+    model.save(path)
+    random = np.random.default_rng(0)
+    probes = {id(tensor): _spec(tensor, inputs).probe(random, {"any": 2}) for tensor in model.inputs}
+    arrays: dict[str, Any] = {str(place): probe for place, probe in enumerate(probes.values())}  # loading renames
+    outputs = model(keras.tree.map_structure(lambda tensor: probes[id(tensor)], model.input), training=False)
+    want = {str(n): keras.ops.convert_to_numpy(value) for n, value in enumerate(keras.tree.flatten(outputs))}
+    report("loading it with plain Keras")
+    with tempfile.TemporaryDirectory() as folder:
+        given, got = Path(folder) / "given.npz", Path(folder) / "got.npz"
+        np.savez(given, **arrays)
+        command = [sys.executable, "-c", LOAD_KERAS, str(path), str(given), str(got)]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode:
+            last = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
+            raise CompileError(f"Plain Keras cannot load this model ({last[-1].strip()[:300]}); export as saved_model, "
+                               "or use `ws.load(…).keras`, which knows warmstart's own layers.")
+        with np.load(got) as found:
+            loaded = {name.removeprefix("arr_"): found[name] for name in found.files}
+    return _allowed(max(differences(loaded, want).values()), "keras")
+
+
+def _spec(tensor: Any, inputs: Mapping[str, TensorSpec]) -> TensorSpec:
+    """What to try as this input of a Keras model: values of the program's input of this name, or of this kind."""
+    alike = [spec for spec in inputs.values() if spec.dtype == tensor.dtype and len(spec.shape) == len(tensor.shape)]
+    found = inputs.get(tensor.name) or (alike[0] if alike else TensorSpec("", tensor.dtype, ()))
+    shape = tuple("any" if side is None else side for side in tensor.shape)
+    return TensorSpec(tensor.name, tensor.dtype, shape, found.low, found.high)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:300] if lines else 'no message'}"
