@@ -21,6 +21,7 @@ from warmstart.cli.catalog_commands import preprocessing_in_words
 ROOT = Path(__file__).parents[1]
 MARKED = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 FAMILIES = {
+    "chronos_bolt": "Chronos-Bolt", "deepar": "DeepAR for hourly series (inside the package)",
     "cifar_resnet": "ResNet for CIFAR-10 (inside the package)", "convnext": "ConvNeXt", "densenet": "DenseNet",
     "efficientnet": "EfficientNet B0–B7", "efficientnet_v2": "EfficientNetV2",
     "inception_resnet_v2": "Inception-ResNet-v2", "inception_v3": "Inception v3", "mobilenet": "MobileNet",

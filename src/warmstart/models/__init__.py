@@ -17,8 +17,20 @@ from typing import Any
 
 from warmstart.errors import UsageError
 
-ARCHITECTURES = ("keras_applications", "cifar_resnet", "segformer", "deeplabv3_mobilenet_v2", "dfine", "gpt2",
-                 "transfer", "bert", "distilbert", "roberta")
+ARCHITECTURES = (
+    "keras_applications",
+    "cifar_resnet",
+    "segformer",
+    "deeplabv3_mobilenet_v2",
+    "dfine",
+    "gpt2",
+    "transfer",
+    "bert",
+    "distilbert",
+    "roberta",
+    "deepar",
+    "chronos_bolt",
+)
 
 
 def architecture(name: str) -> ModuleType:

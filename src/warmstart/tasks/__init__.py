@@ -20,6 +20,7 @@ TASKS = {
     "token-classification": ("token_classification", "TokenClassifier"),
     "question-answering": ("question_answering", "QuestionAnswerer"),
     "fill-mask": ("fill_mask", "FillMask"),
+    "forecasting": ("forecasting", "Forecaster"),
 }
 
 

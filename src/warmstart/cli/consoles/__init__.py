@@ -23,6 +23,7 @@ CONSOLES = {
     "question-answering": ("text", "QuestionAnsweringConsole"),
     "fill-mask": ("text", "FillMaskConsole"),
     "text-embedding": ("text", "TextEmbeddingConsole"),
+    "forecasting": ("forecasting", "ForecastingConsole"),
 }
 """Task -> (module, class)."""
 
