@@ -19,6 +19,7 @@ from warmstart.errors import UsageError
 
 ARCHITECTURES = (
     "keras_applications", "cifar_resnet", "segformer", "deeplabv3_mobilenet_v2", "dfine", "gpt2", "transfer",
+    "whisper",
 )
 
 
