@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from warmstart.tasks.text_results import Entity as Entity
     from warmstart.tasks.text_results import FilledMask as FilledMask
     from warmstart.tasks.token_classification import TokenClassifier as TokenClassifier
+    from warmstart.tasks.speech_recognition import SpeechRecognizer as SpeechRecognizer
+    from warmstart.tasks.transcript import Segment as Segment
+    from warmstart.tasks.transcript import Transcript as Transcript
+    from warmstart.tasks.transcript import Word as Word
     from warmstart.training import finetune as finetune
 
 __version__ = "0.1.0"
@@ -72,6 +76,10 @@ _HOMES = {
     "Segmentation": "tasks.segmentation_result",
     "TextGenerator": "tasks.text_generation",
     "TextScore": "tasks.generation_results",
+    "Segment": "tasks.transcript",
+    "SpeechRecognizer": "tasks.speech_recognition",
+    "Transcript": "tasks.transcript",
+    "Word": "tasks.transcript",
     "backbone": "tasks.load",
     "errors": "errors",
     "finetune": "training",

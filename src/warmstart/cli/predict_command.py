@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from warmstart.cli.consoles import Console
     from warmstart.tasks.results import Failed
 
+COMMON = ("inputs", "model", "task", "weights", "engine", "precision", "offline", "as_json", "as_csv")
+"""Options of every task; what is left goes to the task's console."""
 IMAGES = "Photos"
 BOXES = "Detection and segmentation"
 WRITING = "Generated text"
 TEXTS = "Texts"
 SERIES = "Time series"
+SPEECH = "Speech"
 
 
 def predict(
@@ -86,22 +89,25 @@ def predict(
                                              rich_help_panel=SERIES)] = None,
     output: Annotated[str | None, typer.Option(help="Write all forecasts into this CSV file.",
                                                rich_help_panel=SERIES)] = None,
+    format: Annotated[str | None, typer.Option(help="Write transcripts as txt, srt, vtt or json, and nothing else.",
+                                               rich_help_panel=SPEECH)] = None,
+    language: Annotated[str | None, typer.Option(help="What is spoken, such as en; default: found out.",
+                                                 rich_help_panel=SPEECH)] = None,
+    translate: Annotated[bool | None, typer.Option("--translate", help="Translate to English.",
+                                                   rich_help_panel=SPEECH)] = None,
+    words: Annotated[bool | None, typer.Option("--words", help="Find out when each word was said.",
+                                               rich_help_panel=SPEECH)] = None,
+    initial_prompt: Annotated[str | None, typer.Option(help="Text that could stand before: names, spelling, style.",
+                                                       rich_help_panel=SPEECH)] = None,
 ) -> None:
     """Answer inputs with a model: say what is in photos.
 
     Unusable inputs do not stop the others: they are listed at the end, and the exit code is 1.
     """
-    given: dict[str, Any]
-    given = {"batch_size": batch_size, "top_k": top_k, "threshold": threshold, "draw": draw, "masks": masks,
-             "max_new_tokens": max_new_tokens, "temperature": temperature,
-             "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty, "num_beams": num_beams,
-             "no_repeat_ngram_size": no_repeat_ngram_size, "stop": stop or None, "seed": seed, "overflow": overflow,
-             "aggregation": aggregation, "context": context, "no_answer": no_answer}
-    given |= {"horizon": horizon, "quantiles": quantiles, "samples": samples, "freq": freq,
-              "target": target, "item": item, "timestamp": timestamp, "duplicates": duplicates, "plot": plot,
-              "output": output}
+    arguments = {**locals()}
+    given = {name: value for name, value in arguments.items() if name not in COMMON and value not in (None, [])}
     _predict(inputs, model, task, {"weights": weights, "engine": engine, "precision": precision}, offline,
-             as_json, as_csv, {name: value for name, value in given.items() if value is not None})
+             as_json, as_csv, given)
 
 
 def _predict(inputs: list[str], name: str | None, task: str | None, choices: dict[str, str], offline: bool,

@@ -30,6 +30,7 @@ ARCHITECTURES = (
     "roberta",
     "deepar",
     "chronos_bolt",
+    "whisper",
 )
 
 

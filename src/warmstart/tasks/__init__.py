@@ -21,6 +21,7 @@ TASKS = {
     "question-answering": ("question_answering", "QuestionAnswerer"),
     "fill-mask": ("fill_mask", "FillMask"),
     "forecasting": ("forecasting", "Forecaster"),
+    "speech-recognition": ("speech_recognition", "SpeechRecognizer"),
 }
 
 

@@ -21,6 +21,7 @@ READERS: dict[str, str] = {
     "gpt2": "gpt2",
     "bert": "bert", "distilbert": "bert", "roberta": "bert", "xlm-roberta": "bert", "camembert": "bert",
     "t5": "chronos_bolt",
+    "whisper": "whisper",
 }
 """`model_type` of a config -> the module here that reads it. A name from a file never imports anything else."""
 

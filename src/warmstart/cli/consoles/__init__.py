@@ -24,6 +24,7 @@ CONSOLES = {
     "fill-mask": ("text", "FillMaskConsole"),
     "text-embedding": ("text", "TextEmbeddingConsole"),
     "forecasting": ("forecasting", "ForecastingConsole"),
+    "speech-recognition": ("speech_recognition", "SpeechRecognitionConsole"),
 }
 """Task -> (module, class)."""
 
