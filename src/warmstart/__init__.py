@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from warmstart.tasks.results import Failed as Failed
     from warmstart.tasks.results import Prediction as Prediction
     from warmstart.tasks.segmentation_result import Segmentation as Segmentation
+    from warmstart.tasks.speech_recognition import SpeechRecognizer as SpeechRecognizer
     from warmstart.tasks.text_classification import TextClassifier as TextClassifier
     from warmstart.tasks.text_embedding import TextEmbedder as TextEmbedder
     from warmstart.tasks.text_generation import TextGenerator as TextGenerator
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from warmstart.tasks.text_results import Entity as Entity
     from warmstart.tasks.text_results import FilledMask as FilledMask
     from warmstart.tasks.token_classification import TokenClassifier as TokenClassifier
-    from warmstart.tasks.speech_recognition import SpeechRecognizer as SpeechRecognizer
     from warmstart.tasks.transcript import Segment as Segment
     from warmstart.tasks.transcript import Transcript as Transcript
     from warmstart.tasks.transcript import Word as Word
