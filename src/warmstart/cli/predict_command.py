@@ -106,6 +106,7 @@ def predict(
     """
     arguments = {**locals()}
     arguments = {**locals()}
+    arguments = {**locals()}
     given = {name: value for name, value in arguments.items() if name not in COMMON and value not in (None, [])}
     _predict(inputs, model, task, {"weights": weights, "engine": engine, "precision": precision}, offline,
              as_json, as_csv, given)

@@ -31,6 +31,8 @@ ARCHITECTURES = (
     "deepar",
     "chronos_bolt",
     "whisper",
+    "deeplabv3",
+    "fcos",
 )
 
 
