@@ -25,7 +25,7 @@ PAGES += sorted((ROOT / "docs").glob("*.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FORBIDDEN = re.compile(r"/tmp/|/root\b|/home/|/work\b")  # paths of one machine
-NOT_MODELS = {"mobilenet_v9", "my-model"}  # an example of a mistake, and of a bundle's folder
+NOT_MODELS = {"mobilenet_v9"}  # an example of a mistake; names like "my-model" are folders
 
 
 def blocks(page: Path, *languages: str) -> list[str]:
@@ -57,7 +57,7 @@ def test_python_blocks_parse_and_call_what_exists(page):
 
 
 def is_model(name: str) -> bool:
-    return "/" in name or ":" in name or name in NOT_MODELS or bool(ws.list_models(name))
+    return "/" in name or ":" in name or name in NOT_MODELS or name.endswith("-model") or bool(ws.list_models(name))
 
 
 def slug(heading: str) -> str:
