@@ -105,8 +105,6 @@ def predict(
     Unusable inputs do not stop the others: they are listed at the end, and the exit code is 1.
     """
     arguments = {**locals()}
-    arguments = {**locals()}
-    arguments = {**locals()}
     given = {name: value for name, value in arguments.items() if name not in COMMON and value not in (None, [])}
     _predict(inputs, model, task, {"weights": weights, "engine": engine, "precision": precision}, offline,
              as_json, as_csv, given)
