@@ -17,9 +17,8 @@ from typing import Any
 
 from warmstart.errors import UsageError
 
-ARCHITECTURES = (
-    "keras_applications", "cifar_resnet", "segformer", "deeplabv3_mobilenet_v2", "dfine", "gpt2", "transfer",
-)
+ARCHITECTURES = ("keras_applications", "cifar_resnet", "segformer", "deeplabv3_mobilenet_v2", "dfine", "gpt2",
+                 "transfer", "bert", "distilbert", "roberta")
 
 
 def architecture(name: str) -> ModuleType:
