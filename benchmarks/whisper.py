@@ -27,16 +27,16 @@ SCRIPT = Path(__file__).with_name("whisper_peers.py")
 BAR = 0.6
 
 
-def run(reference: str, tokens: int, rounds: int, scratch: Path) -> list[Figure]:
+def run(reference: str, tokens: int, rounds: int, seconds: float, scratch: Path) -> list[Figure]:
     environment = {**os.environ, "WARMSTART_HOME": str(scratch / "home"), "TF_CPP_MIN_LOG_LEVEL": "3"}
     folder = scratch / "whisper"
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     job = {"folder": str(folder), "tokens": tokens}
     with Worker(SCRIPT, environment, python=reference, kind="transformers", **job) as theirs, \
             Worker(SCRIPT, environment, kind="warmstart", **job) as ours:
         timers = {"ours": ours.timer("call"), "theirs": theirs.timer("call"), "our encoder": ours.timer("encode"),
                   "their encoder": theirs.timer("encode"), "our features": ours.timer("features")}
-        values = turns(timers, rounds, 1.0)
+        values = turns(timers, rounds, seconds)
         same, threads, torch = ours.info["same tokens"], theirs.info["threads"], theirs.info["torch"]
     s = {name: statistics.median(times) / 1e3 for name, times in values.items()}
     note = (f"{s['ours']:.2f} s = features {s['our features']:.3f} + encoder {s['our encoder']:.2f} + decoder; "
@@ -56,11 +56,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help="a Python that has torch and transformers")
     parser.add_argument("--tokens", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.0, help="about how long each is measured in a round")
+    parser.add_argument("--home", type=Path, metavar="DIR", help="keep the compiled program here between runs")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table between the marker lines")
     options = parser.parse_args(argv)
     told, used, start = machine(), versions(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
-        figures = run(options.reference, options.tokens, options.rounds, Path(scratch))
+        home = options.home.resolve() if options.home else Path(scratch)
+        figures = run(options.reference, options.tokens, options.rounds, options.seconds, home)
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
     if options.markdown:

@@ -16,7 +16,7 @@ in every block, and its output matrix is its token embedding. Keys have no bias;
 Layers are named as the public checkpoints name theirs, without "model.": `encoder.layers.0.self_attn.q_proj`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -273,6 +273,11 @@ class Whisper(keras.Model):
         c = self.config
         query = self.parts[f"{name}.q_proj"](x) * c.head_width**-0.5
         return ops.reshape(query, (_lengths(x)[0], c.decoder_heads, c.head_width, 1))
+
+
+def heads_of(seen: list[Any], chosen: Sequence[Sequence[int]]) -> Any:
+    """Some (block, head) of how the blocks look at the encoder, each (B, H, T, S): (B, len(chosen), T, S)."""
+    return ops.concatenate([seen[block][:, head:head + 1] for block, head in chosen], axis=1)
 
 
 def _lengths(x: Any) -> tuple[Any, Any]:

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 def whisper_program(entry: Entry, model: Any) -> Program:
     """The program of a Whisper model, for one recording at a time."""
-    from keras import ops
-
     from warmstart.engines.keras import Function, Program
+    from warmstart.models.whisper import heads_of
 
     c = model.config
     heads, width = c.decoder_heads, c.head_width
@@ -61,8 +60,7 @@ def whisper_program(entry: Entry, model: Any) -> Program:
 
     def align(tokens: Any, *cross: Any) -> dict[str, Any]:
         logits, _, seen = model.decode(tokens, pairs(cross))
-        looks = ops.concatenate([seen[block][:, head:head + 1] for block, head in chosen], axis=1)
-        return {"weights": looks, "logits": logits}
+        return {"weights": heads_of(seen, chosen), "logits": logits}
 
     features = TensorSpec("features", "float32", (1, c.mels, 2 * c.audio_positions), -1.0, 1.5)
     several = TensorSpec("tokens", "int32", (1, "tokens"), 0, c.vocabulary - 1)
