@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+BEGIN, END = "<!-- figures{}: begin -->", "<!-- figures{}: end -->"
 FORMATS = {"ratio": "{:.3f}", "share": "{:.1%}", "difference": "{:.1e}", "MB": "{:.0f} MB", "ms": "{:.1f} ms",
            "s": "{:.2f} s", "per second": "{:.1f}/s", "photos": "{:.0f}"}
 
@@ -116,17 +116,20 @@ def summary(figures: Iterable[Figure]) -> str:
            f"{counts['not measured']} not measured."
 
 
-def write_markdown(path: Path, content: str) -> None:
+def write_markdown(path: Path, content: str, topic: str = "") -> None:
     """Write `content` to a file; in one with the two marker lines, only what stands between them is replaced.
+
+    A page with the figures of several benchmarks has a `topic` in the marker lines of each.
 
     Raises:
         ValueError: the file exists and lacks the markers; it is left as it is.
     """
+    first, last = (line.format(f" {topic}" if topic else "") for line in (BEGIN, END))
     if path.exists() and path.stat().st_size:
-        before, begin, rest = path.read_text("utf-8").partition(BEGIN)
-        _, end, after = rest.partition(END)
+        before, begin, rest = path.read_text("utf-8").partition(first)
+        _, end, after = rest.partition(last)
         if not begin or not end:
-            raise ValueError(f"{path} has no lines {BEGIN} and {END}; name another file, nothing was written.")
+            raise ValueError(f"{path} has no lines {first} and {last}; name another file, nothing was written.")
     else:
         before = after = ""
-    path.write_text(f"{before}{BEGIN}\n{content}{END}{after or chr(10)}", "utf-8")
+    path.write_text(f"{before}{first}\n{content}{last}{after or chr(10)}", "utf-8")

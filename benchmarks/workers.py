@@ -29,6 +29,7 @@ class Worker:
     Args:
         script: the program, which calls `image_peers.serve`.
         environment: of the process.
+        python: which runs it; default: this one.
         **job: `kind` and what that kind needs; must be JSON-able.
 
     Attributes:
@@ -38,10 +39,10 @@ class Worker:
         WorkerError: it could not get ready.
     """
 
-    def __init__(self, script: Path, environment: Mapping[str, str], **job: Any):
+    def __init__(self, script: Path, environment: Mapping[str, str], *, python: str = sys.executable, **job: Any):
         self._noise = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (see close)
         self._process = subprocess.Popen(
-            [sys.executable, str(script)], env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [python, str(script)], env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self._noise, text=True, encoding="utf-8",
         )
         try:

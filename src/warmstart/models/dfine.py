@@ -111,7 +111,7 @@ def _attention_layer(x, c: Mapping[str, Any], name: str):
     _, height, width, channels = x.shape
     x = ops.reshape(x, (-1, height * width, channels))
     position = None
-    if c["eval_size"] is None:
+    if c.get("eval_size") is None:
         position = ops.convert_to_tensor(sine_positions(height, width, channels, c["positional_encoding_temperature"]))
     y = self_attention(x, position, c["encoder_attention_heads"], f"{name}.self_attn")
     x = norm(layers.Add()([x, y]), c, f"{name}.self_attn_layer_norm")

@@ -37,7 +37,8 @@ def open_source(name: str | Path, *, task: str | None = None, weights: str | Pat
         entry = catalog.get(str(name))
         licences.announce(entry.name, entry.licence)
         repositories = [file.source for key, file in entry.weights.items() if key.startswith("repo")]
-        if not repositories:
+        drawn = weights is None and entry.config and entry.labels  # random weights: nothing has to be fetched
+        if not repositories or drawn:
             labels = catalog.labels(entry.labels) if entry.labels else ()
             return Opened(entry, labels, fetch_weights(weights, entry, offline, progress), None)
         source = next(filter(hub.is_cached, repositories), repositories[-1])

@@ -1,0 +1,85 @@
+"""What the scripts of the embedded detector and segmenter share: options, the run, and the bundle with its card."""
+
+import argparse
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import warmstart as ws
+from warmstart import bundle
+from warmstart.catalog import Metric, WeightFile
+from warmstart.checkpoints import model_arrays
+
+BACKBONE = "mobilenet_0.25_224"
+
+
+def options(description: str, epochs: int) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("data", type=Path, help="the folder of the data set")
+    parser.add_argument("--weights", type=Path, help=f"ImageNet weights of {BACKBONE}; without them it begins random")
+    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and the results")
+    parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=2e-3, help="the highest learning rate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--random", type=Path, metavar="FOLDER",
+                        help="the --work of the same run without --weights, which the card then compares with")
+    return parser
+
+
+def train(told: argparse.Namespace, task: str, training: Any, validation: Any, **settings: Any) -> Any:
+    """Fine-tune; started again with the same options it goes on after the last whole epoch."""
+    base = ws.load(BACKBONE, weights=told.weights)
+    return ws.finetune(base, training, task=task, validation=validation, epochs=told.epochs, seed=told.seed,
+                       batch_size=told.batch_size, learning_rate=told.rate, output=told.work / "run", **settings)
+
+
+def publish(told: argparse.Namespace, model: Any, *, name: str, title: str, figures: Mapping[str, Any],
+            metrics: Sequence[tuple[str, float]], dataset: str, script: str, about: str,
+            rows: Callable[[Mapping[str, Any]], str]) -> Path:
+    """Write `work/bundle`, which the package ships, and `work/figures.json`."""
+    told.work.joinpath("figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    entry = replace(
+        model.entry, name=name, title=title, aliases=(), licence="MIT", labels=name,
+        weights={"top": WeightFile(f"embedded:{name}/model.safetensors", layout="safetensors")},
+        metrics=tuple(Metric(key, round(value, 4), dataset, script) for key, value in metrics))
+    history = json.loads((told.work / "run" / bundle.TRAINING).read_text())["history"]
+    seconds = sum(epoch["seconds"] for epoch in history)
+    began = f"ImageNet weights of `{BACKBONE}`" if told.weights else "random numbers"
+    compared = ""
+    if told.random:
+        other = json.loads((told.random / "figures.json").read_text())
+        compared = "\nThe same run from random numbers, as many epochs of the same length:\n\n" + rows(other)
+    card = f"""---
+license: mit
+library_name: warmstart
+pipeline_tag: {entry.task}
+---
+
+# {title}
+
+{about}
+
+| | |
+|---|---|
+| network | {entry.architecture} on `{BACKBONE}`, {entry.parameters:,} parameters |
+| input | {entry.preprocessing.size[1]}x{entry.preprocessing.size[0]} pixels |
+| began with | {began} |
+| recipe | {told.epochs} epochs, AdamW, batch {told.batch_size}, peak learning rate {told.rate:g}, seed {told.seed}; \
+{seconds / 60:.0f} minutes |
+| best epoch | chosen on the validation part |
+
+Measured on {dataset}, which was looked at once, after training, with the compiled program:
+
+{rows(figures)}{compared}
+This card was written by `{script}`.
+"""
+    target = told.work / "bundle"
+    shutil.rmtree(target, ignore_errors=True)
+    bundle.write(target, entry, model_arrays(model.keras), model.labels, model.artifact.copy_to, card=card)
+    size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
+    print(f"{target}: {size / 2**20:.2f} MiB")
+    return target

@@ -1,0 +1,96 @@
+"""What FCOS learns from: which pixel answers for which box, and the losses.
+
+Source: Tian et al. (2019), arXiv:1904.01355, section 3.1, with centre sampling; focal loss of Lin et al. (2017),
+arXiv:1708.02002; generalised intersection over union of Rezatofighi et al. (2019), arXiv:1902.09630.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from warmstart.models.fcos import grid
+
+RADIUS = 1.5  # strides around a box's centre within which pixels answer for it
+ALPHA, GAMMA = 0.25, 2.0
+BOX_WEIGHT = 2.0
+
+
+class Targets:
+    """For pictures of one size: boxes to what each of the N pixels should say."""
+
+    def __init__(self, size: Sequence[int]):
+        self.grid = grid(size)
+
+    def __call__(self, boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """(N, 5) float32: class (-1: nothing), and distances to left, top, right, bottom in pixels.
+
+        Of several boxes the smallest is answered for.
+        """
+        points = self.grid
+        out = np.zeros((len(points.centres), 5), np.float32)
+        out[:, 0] = -1
+        if not len(boxes):
+            return out
+        x, y = points.centres[:, :1], points.centres[:, 1:]
+        left, top, right, bottom = boxes.T[:, None]
+        sides = np.stack([x - left, y - top, right - x, bottom - y], -1)
+        inside = sides.min(-1) > 0
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+        near = np.abs(points.centres[:, None] - centre[None]).max(-1) < RADIUS * points.strides[:, None]
+        far = sides.max(-1)
+        level = (far >= points.reach[:, :1]) & (far < points.reach[:, 1:])
+        area = np.where(inside & near & level, (boxes[:, 2:] - boxes[:, :2]).prod(-1)[None], np.inf)
+        best = area.argmin(1)
+        rows = np.nonzero(np.isfinite(area[np.arange(len(area)), best]))[0]
+        out[rows, 0] = labels[best[rows]]
+        out[rows, 1:] = sides[rows, best[rows]]
+        return out
+
+
+class Loss(keras.losses.Loss):
+    """The sum of three: focal loss of the classes, GIoU of the boxes, and the foretold overlap; one number a batch.
+
+    Takes targets (B, N, 5) of `Targets` and what the network says, (B, N, classes + 5), side by side.
+    """
+
+    def __init__(self, classes: int, size: Sequence[int], name: str = "fcos"):
+        super().__init__(name=name, reduction="sum")
+        self.classes, self.size = classes, tuple(size)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        kind = ops.cast(y_true[..., 0], "int32")
+        positive = ops.cast(kind >= 0, "float32")
+        count = ops.maximum(ops.sum(positive), 1.0)
+        logits = y_pred[..., : self.classes]
+        classes = ops.sum(focal(ops.one_hot(kind, self.classes), logits)) / count
+        distances, quality = y_pred[..., self.classes : self.classes + 4], y_pred[..., self.classes + 4]
+        wanted = ops.where(positive[..., None] > 0, y_true[..., 1:], 1.0)
+        overlap, general = overlaps(wanted, distances)
+        boxes = ops.sum((1 - general) * positive) / count
+        foretold = ops.binary_crossentropy(ops.stop_gradient(overlap), quality, from_logits=True)
+        return classes + BOX_WEIGHT * boxes + ops.sum(foretold * positive) / count
+
+
+def focal(wanted: Any, logits: Any) -> Any:
+    """Cross entropy of yes-no questions in which easy answers count little; same shape as the logits."""
+    entropy = ops.binary_crossentropy(wanted, logits, from_logits=True)
+    chance = ops.sigmoid(logits)
+    right = wanted * chance + (1 - wanted) * (1 - chance)
+    return (ALPHA * wanted + (1 - ALPHA) * (1 - wanted)) * (1 - right) ** GAMMA * entropy
+
+
+def overlaps(a: Any, b: Any) -> tuple[Any, Any]:
+    """Intersection over union, and its generalised form (-1 to 1), of boxes (…, 4) around the same point, given as
+    distances to their sides."""
+    def area(sides: Any) -> Any:
+        return (sides[..., 0] + sides[..., 2]) * (sides[..., 1] + sides[..., 3])
+
+    shared, hull = area(ops.minimum(a, b)), area(ops.maximum(a, b))
+    union = area(a) + area(b) - shared
+    overlap = shared / ops.maximum(union, 1e-6)
+    return overlap, overlap - (hull - union) / ops.maximum(hull, 1e-6)
