@@ -9,7 +9,8 @@ import typer
 
 
 def evaluate(
-    data: Annotated[str, typer.Argument(help="A folder of class folders, named by a class's id, name or index.")],
+    data: Annotated[str, typer.Argument(help="A folder of class folders, named by a class's id, name or index; for "
+                                             "boxes and masks, what `warmstart finetune` takes.")],
     model: Annotated[str, typer.Option("--model", "-m", help="A name from `warmstart list`, or a bundle's folder.")],
     weights: Annotated[str, typer.Option(help="A checkpoint to use instead of the published weights.")] = "pretrained",
     engine: Annotated[str, typer.Option(help="auto, litert, openvino or keras.")] = "auto",
@@ -27,6 +28,9 @@ def evaluate(
         metrics = opened.evaluate(data, progress=progress)
     if as_json:
         print(json.dumps({"model": opened.name, **metrics}))
+    elif "top1" not in metrics:
+        told = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items() if isinstance(value, float))
+        print(f"{opened.name}: {told} on {metrics['count']:,} photos")
     else:
         print(f"{opened.name}: top-1 {metrics['top1']:.1%}, top-5 {metrics['top5']:.1%} on {metrics['count']:,} photos")
     if metrics["errors"]:

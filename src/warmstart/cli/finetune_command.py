@@ -50,7 +50,7 @@ def finetune(
         "augment": augment, "class_weight": class_weight, "label_column": label_column,
         "recipe": _recipe(recipe) if recipe else None,
     }
-    base, _ = open_model(model, weights=weights) if task is None else (model, "")
+    base, _ = open_model(model, weights=weights) if task is None or weights != "pretrained" else (model, "")
     result = train(base, data, task=task, output=output, seed=seed,
                    **{name: value for name, value in options.items() if value is not None})
     if as_json:
