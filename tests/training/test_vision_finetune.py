@@ -45,7 +45,7 @@ def pictures(tmp_path_factory):
 
 
 def moving(network):
-    return {v.path: np.array(v) for layer in network.layers for v in layer.weights
+    return {v.path: v.numpy().copy() for layer in network.layers for v in layer.weights
             if "moving" in v.path and layer.name.startswith("conv_")}
 
 
