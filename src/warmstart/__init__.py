@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from warmstart.tasks.transcript import Transcript as Transcript
     from warmstart.tasks.transcript import Word as Word
     from warmstart.training import finetune as finetune
+    from warmstart.training.pick import pick as pick
 
 __version__ = "0.1.0"
 
@@ -85,6 +86,7 @@ _HOMES = {
     "finetune": "training",
     "list_models": "tasks.load",
     "load": "tasks.load",
+    "pick": "training.pick",
 }
 __all__ = [*_HOMES, "__version__"]
 
