@@ -44,15 +44,6 @@ FAMILIES = {
     "whisper": "Whisper",
     "xception": "Xception",
 }
-    "cifar_resnet": "ResNet for CIFAR-10 (inside the package)", "convnext": "ConvNeXt",
-    "deeplabv3": "DeepLabV3", "densenet": "DenseNet", "dfine": "D-FINE",
-    "chronos_bolt": "Chronos-Bolt", "deepar": "DeepAR for hourly series (inside the package)",
-    "cifar_resnet": "ResNet for CIFAR-10 (inside the package)", "convnext": "ConvNeXt", "densenet": "DenseNet",
-    "efficientnet": "EfficientNet B0–B7", "efficientnet_v2": "EfficientNetV2",
-    "inception_resnet_v2": "Inception-ResNet-v2", "inception_v3": "Inception v3", "mobilenet": "MobileNet",
-    "mobilenet_v2": "MobileNetV2", "mobilenet_v3": "MobileNetV3", "nasnet": "NASNet", "resnet": "ResNet",
-    "resnet_v2": "ResNet v2", "segformer": "SegFormer", "vgg": "VGG", "xception": "Xception",
-}  # fmt: skip
 
 
 def documents() -> list[Path]:

@@ -15,7 +15,7 @@ FORMATS = ("txt", "srt", "vtt", "json")
 class SpeechRecognitionConsole(Console):
     """The text of each recording under its name; with a format only what a file of it holds."""
 
-    options: ClassVar = frozenset({"format", "language", "translate", "words", "initial_prompt"})
+    options: ClassVar = frozenset({"format", "language", "translate", "words", "initial_prompt", "temperature", "seed"})
     columns: ClassVar = ("input", "start", "end", "text", "score", "error")
     unit: ClassVar = "recordings"
 
