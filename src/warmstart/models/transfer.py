@@ -146,7 +146,7 @@ def _spec(layer: keras.layers.Layer) -> dict[str, Any]:
                          "folder never holds code. With other layers, train `ws.backbone(…)` by hand.")
     config = {}
     for key, value in layer.get_config().items():
-        if key == "activation" and value not in ACTIVATIONS:
+        if key == "activation" and not _is_activation(value):
             raise UsageError(f"The head's {kind} has an activation of your own; take one of Keras by its name.")
         if key not in ("name", "trainable", "dtype", "build_config", "seed") and _is_plain(value):
             config[key] = value
@@ -161,7 +161,7 @@ def _layer(spec: Any, place: int) -> keras.layers.Layer:
     config = spec.get("config", {}) if isinstance(spec, Mapping) else None
     if not isinstance(kind, str) or kind not in HEAD_LAYERS or not isinstance(config, Mapping):
         raise UsageError(f"transfer: layer {place} of the head is not one of {', '.join(sorted(HEAD_LAYERS))}")
-    if config.get("activation", "linear") not in ACTIVATIONS or not all(map(_is_plain, config.values())):
+    if not _is_activation(config.get("activation", "linear")) or not all(map(_is_plain, config.values())):
         raise UsageError(f"transfer: layer {place} of the head, {kind}, has arguments that are not plain values")
     if not all(_is_count(config[key]) for key in ("units", "filters") if key in config):
         raise UsageError(f"transfer: layer {place} of the head, {kind}, has an impossible size")
@@ -169,6 +169,10 @@ def _layer(spec: Any, place: int) -> keras.layers.Layer:
         return getattr(layers, kind)(**config, name=f"head_{place}_{kind.lower()}")
     except (TypeError, ValueError) as error:
         raise UsageError(f"transfer: layer {place} of the head, {kind}: {error}") from error
+
+
+def _is_activation(value: Any) -> bool:
+    return isinstance(value, str) and value in ACTIVATIONS
 
 
 def _is_plain(value: Any) -> bool:

@@ -81,16 +81,18 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
     optimizer = model.optimizer
     if clip_norm and not (optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm):
         optimizer.global_clipnorm = clip_norm
-    optimizer.build(model.trainable_variables)
+    with model.distribute_strategy.scope():
+        optimizer.build(model.trainable_variables)
     keeper = _Keeper(model, run if run and run.resumable else None, name, epochs, monitor, mode, patience)
     keeper.resume()
     if not keeper.done:
         if keep_start and not keeper.history:
-            logs = _evaluated(model, validation) | _measured(measure)
+            with _uneven_parts(model, data):
+                logs = _evaluated(model, validation) | _measured(measure)
             keeper.record({"epoch": 0, "seconds": 0.0, **logs})
         bar = Bar(name, epochs, len(data), keeper.epoch)
         own: list[keras.callbacks.Callback] = [_Measure(measure)] if measure else []
-        with bar:
+        with bar, _uneven_parts(model, data):
             model.fit(_Epochs(data, keeper.epoch, workers), epochs=epochs, initial_epoch=keeper.epoch, shuffle=False,
                       validation_data=None if validation is None else _Epochs(validation, None, workers),
                       callbacks=[*own, *callbacks, bar.callback(), keeper], verbose=0)
@@ -110,6 +112,25 @@ def seeded(seed: int) -> Iterator[None]:
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])  # noqa: NPY002
+
+
+@contextmanager
+def _uneven_parts(model: keras.Model, data: Batches) -> Iterator[None]:
+    """On several devices: let batches fall into parts of different sizes.
+
+    Keras builds the metrics from the mean of the first batch's parts, which needs equal ones; here they are built from
+    a whole batch, and that step is left out.
+    """
+    if model.distribute_strategy.num_replicas_in_sync == 1:
+        yield
+        return
+    with model.distribute_strategy.scope():
+        model._symbolic_build(data_batch=data.batch(0, 0))
+    model.__dict__["_maybe_symbolic_build"] = lambda **_: None
+    try:
+        yield
+    finally:
+        del model.__dict__["_maybe_symbolic_build"]
 
 
 def better_is_more(metric: str, mode: str = "auto") -> bool:

@@ -209,7 +209,7 @@ class _Job:
             data = PhotoBatches(train.inputs, self._targets(train), rules, batch_size=size, weights=self._weights(),
                                 vary=self.vary, seed=self.seed)
             others = self._photos(self.dataset.validation)
-            with self.scope:
+            with net.distribute_strategy.scope():
                 self._compile(net, warmup_cosine(self.recipe.rate, epochs * len(data), warmup=self.recipe.warmup))
             self.fits["network"] = fit(
                 net, data, epochs=epochs, validation=others, monitor=self.recipe.monitor, patience=self.recipe.patience,
@@ -235,8 +235,7 @@ class _Job:
     def _build(self) -> keras.Model:
         """The network with its base's weights; built once."""
         if not hasattr(self, "net"):
-            self.scope = devices.scope()
-            with seeded(self.seed), network.precision(self.recipe.precision), self.scope:
+            with seeded(self.seed), network.precision(self.recipe.precision), devices.scope():
                 self.net = network.build(self.model, self.config)
         return self.net
 
