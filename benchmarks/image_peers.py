@@ -246,7 +246,7 @@ def _array(photo: str, size: tuple[int, int]) -> np.ndarray:
         return np.asarray(image.convert("RGB").resize(size[::-1], Image.Resampling.BICUBIC))
 
 
-def serve() -> int:
+def serve(kinds: Mapping[str, Kind]) -> int:
     """Read the job, say when ready, answer requests to time something, until the input ends."""
     warnings.simplefilter("ignore")
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -257,7 +257,7 @@ def serve() -> int:
 
     try:
         job = json.loads(sys.stdin.readline())
-        timed, info = KINDS[job["kind"]](job)
+        timed, info = kinds[job["kind"]](job)
         say(info)
         for line in sys.stdin:
             request = json.loads(line)
@@ -280,4 +280,4 @@ def serve() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(serve())
+    sys.exit(serve(KINDS))

@@ -24,6 +24,7 @@ FAMILIES = {
     "cifar_resnet": "ResNet for CIFAR-10 (inside the package)", "convnext": "ConvNeXt",
     "deeplabv3": "DeepLabV3", "densenet": "DenseNet", "dfine": "D-FINE",
     "efficientnet": "EfficientNet B0–B7", "efficientnet_v2": "EfficientNetV2",
+    "gpt2": "GPT-2",
     "inception_resnet_v2": "Inception-ResNet-v2", "inception_v3": "Inception v3", "mobilenet": "MobileNet",
     "mobilenet_v2": "MobileNetV2", "mobilenet_v3": "MobileNetV3", "nasnet": "NASNet", "resnet": "ResNet",
     "resnet_v2": "ResNet v2", "segformer": "SegFormer", "vgg": "VGG", "xception": "Xception",

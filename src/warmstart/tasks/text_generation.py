@@ -191,11 +191,8 @@ class TextGenerator(Model):
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The tokenizer, and the `config.json` with which transformers reads the folder."""
-        ends = list(self.entry.processing.get("end", ()))
-        config = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], **self.entry.config,
-                  "eos_token_id": ends[0] if len(ends) == 1 else ends or None,
-                  "bos_token_id": self.tokenizer.special_id("bos"), "dtype": "float32"}
-        return {**self.tokenizer.files(), "config.json": (json.dumps(config, indent=2) + "\n").encode()}
+        config = repository_config(self.entry, self.tokenizer.special_id("bos"))
+        return {**self.tokenizer.files(), "config.json": config}
 
     def _open_engine(self) -> Engine:
         if self._engine_name == "openvino" or self.precision == "bfloat16":
@@ -294,6 +291,14 @@ class TextGenerator(Model):
               for layer in range(config.n_layer) for kind in ("keys", "values")),
         ]
         return Program({"step": Function(model.step, tuple(inputs))}, model)
+
+
+def repository_config(entry: Entry, begin: int | None = None) -> bytes:
+    """The `config.json` of a model, as transformers reads it; `begin` is the token that begins texts."""
+    ends = list(entry.processing.get("end", ()))
+    config = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], **entry.config,
+              "eos_token_id": ends[0] if len(ends) == 1 else ends or None, "bos_token_id": begin, "dtype": "float32"}
+    return (json.dumps(config, indent=2) + "\n").encode()
 
 
 T = TypeVar("T")
