@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from warmstart.tasks.segmentation_result import Segmentation as Segmentation
     from warmstart.tasks.text_generation import TextGenerator as TextGenerator
     from warmstart.training import finetune as finetune
+    from warmstart.training.pick import pick as pick
 
 __version__ = "0.1.0"
 
@@ -53,6 +54,7 @@ _HOMES = {
     "finetune": "training",
     "list_models": "tasks.load",
     "load": "tasks.load",
+    "pick": "training.pick",
 }
 __all__ = [*_HOMES, "__version__"]
 

@@ -13,6 +13,7 @@ from warmstart.cli import (
     export_command,
     finetune_command,
     hub_commands,
+    pick_command,
     predict_command,
 )
 
@@ -46,6 +47,7 @@ app.command("list")(catalog_commands.list_models)
 app.command("info")(catalog_commands.info)
 app.command("pull")(hub_commands.pull)
 app.command("compile")(compile_command.compile_models)
+app.command("pick")(pick_command.pick)
 app.command("finetune")(finetune_command.finetune)
 app.command("export")(export_command.export)
 app.command("evaluate")(evaluate_command.evaluate)

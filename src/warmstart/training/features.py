@@ -25,7 +25,7 @@ from warmstart.training.feature_cache import FeatureCache
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMAT = 1  # part of every key: raise it when what a vector means changes
+FORMAT = 2  # part of every key: raise it when what a vector means changes
 CLEAN = "clean"
 WRITE_EVERY = 256  # vectors: what a kill loses at most
 
@@ -39,11 +39,13 @@ class Features:
 
     Attributes:
         vectors: float32 (photos, views, D); NaN where the photo is unusable.
+        confidence: float32 (photos, views): the probability of the best of the model's own classes; NaN likewise.
         failed: what is wrong with each unusable photo, by its place.
         computed: vectors that went through the network; the others came from the cache, or from an equal photo.
     """
 
     vectors: np.ndarray
+    confidence: np.ndarray
     failed: Mapping[int, InputError]
     computed: int
 
@@ -93,13 +95,13 @@ def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequ
             missing.setdefault(digest, place)
     computed, broken = _compute(work, [listed[place] for place in missing.values()], known, cache, progress)
     unusable = {digest: error for digest, error in zip(missing, broken, strict=True) if error is not None}
-    vectors = np.full((len(listed), len(views), work.width), np.nan, np.float32)
+    rows = np.full((len(listed), len(views), work.width), np.nan, np.float32)
     for place, digest in digests.items():
         if digest in unusable:
             failed[place] = unusable[digest]
         else:
-            vectors[place] = [known[key] if key in known else computed[key] for key in keys[digest]]
-    return Features(vectors, dict(sorted(failed.items())), len(computed))
+            rows[place] = [known[key] if key in known else computed[key] for key in keys[digest]]
+    return Features(rows[..., :-1], rows[..., -1], dict(sorted(failed.items())), len(computed))
 
 
 @dataclass
@@ -117,7 +119,7 @@ class _Work:
         outputs = {spec.name: spec for spec in self.model.engine.signatures["forward"].outputs}
         if "features" not in outputs:
             raise UsageError(f"{self.model.name} gives no pooled features.")
-        self.width = int(outputs["features"].shape[-1])
+        self.width = int(outputs["features"].shape[-1]) + 1  # the confidence is kept as one more number
 
     def key(self, digest: str, view: str) -> bytes:
         told = json.dumps([FORMAT, digest, self.model_key, view])
@@ -174,7 +176,8 @@ def _compute(work: _Work, listed: list[items.Item], known: Mapping[bytes, np.nda
 
     def run(count: int) -> None:
         batch = [(key, waiting.pop(key)) for key in list(waiting)[:count]]
-        vectors = work.model.engine.run("forward", images=np.stack([row for _, row in batch]))["features"]
+        outputs = work.model.engine.run("forward", images=np.stack([row for _, row in batch]))
+        vectors = np.column_stack([outputs["features"], outputs["probabilities"].max(-1)])
         unwritten.update(zip((key for key, _ in batch), vectors, strict=True))
         if len(unwritten) >= WRITE_EVERY:
             write()
