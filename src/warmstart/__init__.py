@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from warmstart.tasks.base import Model as Model
     from warmstart.tasks.detection_result import Box as Box
     from warmstart.tasks.detection_result import Detections as Detections
+    from warmstart.tasks.forecast import Forecast as Forecast
+    from warmstart.tasks.forecasting import Forecaster as Forecaster
     from warmstart.tasks.generation_results import Generation as Generation
     from warmstart.tasks.generation_results import TextScore as TextScore
     from warmstart.tasks.image_classification import ImageClassifier as ImageClassifier
@@ -39,6 +41,8 @@ _HOMES = {
     "Detections": "tasks.detection_result",
     "Entry": "catalog",
     "Failed": "tasks.results",
+    "Forecast": "tasks.forecast",
+    "Forecaster": "tasks.forecasting",
     "Generation": "tasks.generation_results",
     "ImageClassifier": "tasks.image_classification",
     "ImageSegmenter": "tasks.image_segmentation",

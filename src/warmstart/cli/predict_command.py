@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 IMAGES = "Photos"
 BOXES = "Detection and segmentation"
 WRITING = "Generated text"
+SERIES = "Time series"
 
 
 def predict(
@@ -56,18 +57,39 @@ def predict(
                                                   rich_help_panel=WRITING)] = None,
     stop: Annotated[list[str] | None, typer.Option(help="Text that ends the text; may be given several times.",
                                                    rich_help_panel=WRITING)] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the drawing.", rich_help_panel=WRITING)] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the drawing, of texts and futures.",
+                                             rich_help_panel=WRITING)] = None,
     overflow: Annotated[str | None, typer.Option(help="When the context is full: error or slide.",
                                                  rich_help_panel=WRITING)] = None,
+    horizon: Annotated[int | None, typer.Option(min=1, help="Steps to forecast; default: those the model was trained "
+                                                "for.", rich_help_panel=SERIES)] = None,
+    quantiles: Annotated[str | None, typer.Option(help="Levels to show, with commas; default: 0.1,0.25,0.5,0.75,0.9.",
+                                                  rich_help_panel=SERIES)] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Futures drawn per series; default: 100.",
+                                                rich_help_panel=SERIES)] = None,
+    freq: Annotated[str | None, typer.Option(help="Frequency (h, D, W-MON, MS, …) where timestamps do not tell it.",
+                                             rich_help_panel=SERIES)] = None,
+    target: Annotated[str | None, typer.Option(help="Column of the values.", rich_help_panel=SERIES)] = None,
+    item: Annotated[str | None, typer.Option(help="Column of the series' names.", rich_help_panel=SERIES)] = None,
+    timestamp: Annotated[str | None, typer.Option(help="Column of the timestamps.", rich_help_panel=SERIES)] = None,
+    duplicates: Annotated[str | None, typer.Option(help="Of two rows at one time: error, first, last, sum or mean.",
+                                                   rich_help_panel=SERIES)] = None,
+    plot: Annotated[str | None, typer.Option(help="Draw the first forecasts into this PNG, SVG or PDF file.",
+                                             rich_help_panel=SERIES)] = None,
+    output: Annotated[str | None, typer.Option(help="Write all forecasts into this CSV file.",
+                                               rich_help_panel=SERIES)] = None,
 ) -> None:
     """Answer inputs with a model: say what is in photos.
 
     Unusable inputs do not stop the others: they are listed at the end, and the exit code is 1.
     """
-    given = {"batch_size": batch_size, "top_k": top_k, "threshold": threshold, "draw": draw, "masks": masks,
+    given: dict[str, Any] = {"batch_size": batch_size, "top_k": top_k, "threshold": threshold, "draw": draw, "masks": masks,
              "max_new_tokens": max_new_tokens, "temperature": temperature,
              "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty, "num_beams": num_beams,
              "no_repeat_ngram_size": no_repeat_ngram_size, "stop": stop or None, "seed": seed, "overflow": overflow}
+    given |= {"horizon": horizon, "quantiles": quantiles, "samples": samples, "freq": freq,
+              "target": target, "item": item, "timestamp": timestamp, "duplicates": duplicates, "plot": plot,
+              "output": output}
     _predict(inputs, model, task, {"weights": weights, "engine": engine, "precision": precision}, offline,
              as_json, as_csv, {name: value for name, value in given.items() if value is not None})
 

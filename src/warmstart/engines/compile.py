@@ -89,11 +89,12 @@ def _with_tensor_names(path: Path, function: str, signature: Signature) -> Signa
 
     interpreter = Interpreter(str(path))
     places = interpreter._get_full_signature_list()[function]
+    # Of a program with several functions these are the first one's; the names of the others are not needed.
     names = {d["index"]: d["name"] for d in interpreter.get_tensor_details()}
     names |= {d["index"]: d["name"] for d in interpreter.get_input_details() + interpreter.get_output_details()}
 
     def named(specs: tuple, kind: str) -> tuple:
-        return tuple(replace(spec, tensor=names[places[kind][spec.name]]) for spec in specs)
+        return tuple(replace(spec, tensor=names.get(places[kind][spec.name], "")) for spec in specs)
 
     return Signature(named(signature.inputs, "inputs"), named(signature.outputs, "outputs"))
 

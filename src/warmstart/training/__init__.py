@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from warmstart.tasks.base import Model
 
 
+SCRATCH = {"deepar": "forecasting"}
+"""Architectures that are trained from scratch where they are named as the base."""
+
 
 def finetune(base: str | Path | Model, data: Any, *, task: str | None = None, **options: Any) -> Model:
     """Train a pretrained model further on your own labelled data.
 
     Args:
-        base: a name, folder or source as `ws.load` takes it, or a model that it returned.
+        base: a name, folder or source as `ws.load` takes it, or a model that it returned; `"deepar"` trains a
+            forecaster from scratch.
         data: what the task learns from; for images a folder of class folders, a CSV, TSV, Parquet or JSONL file of
             paths and labels, a list of (photo, label) pairs, or a `tf.data.Dataset`.
         task: what the result does; default: what the base does.
@@ -53,6 +57,8 @@ def finetune(base: str | Path | Model, data: Any, *, task: str | None = None, **
     from warmstart.tasks.load import load
 
     require_tensorflow("to fine-tune")
+    if base in SCRATCH:
+        task = SCRATCH[str(base)]
     if task is None:
         base = base if isinstance(base, Model) else load(base)
         task = base.entry.task

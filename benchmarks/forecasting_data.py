@@ -1,0 +1,61 @@
+"""The series of the benchmark as plain arrays, for both sides: needs numpy and pandas only."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+Split = tuple[dict[str, np.ndarray], dict[str, np.ndarray], str, str]
+
+
+def m4_hourly(folder: Path) -> Split:
+    """(what may be trained on, whole series, frequency, start): the official split, horizon 48."""
+    past, future = (pd.read_csv(folder / "m4" / f"Hourly-{part}.csv", index_col=0) for part in ("train", "test"))
+    train = {str(name): row.dropna().to_numpy(float) for name, row in past.iterrows()}
+    whole = {name: np.concatenate([values, future.loc[name].dropna().to_numpy(float)])
+             for name, values in train.items()}
+    return train, whole, "h", "2000-01-01"
+
+
+def columns(folder: Path, file: str, kept: int, freq: str, start: str) -> Split:
+    """A wide file whose last `kept` rows are held out."""
+    table = pd.read_csv(folder / file).drop(columns="date", errors="ignore")
+    whole = {str(name): table[name].to_numpy(float) for name in table}
+    return {name: values[:-kept] for name, values in whole.items()}, whole, freq, start
+
+
+def load(folder: Path, name: str) -> Split:
+    if name == "m4_hourly":
+        return m4_hourly(folder)
+    if name == "exchange_rate":
+        return columns(folder, "exchange_rate.csv", 5 * 30, "B", "1990-01-01")
+    return columns(folder, "ETTh1.csv", 7 * 48, "h", "2016-07-01")
+
+
+class Clock:
+    """Seconds of wall clock, and of processor time of this process and its threads."""
+
+    def __init__(self) -> None:
+        self.wall, self.processor = time.perf_counter(), time.process_time()
+
+    def read(self) -> dict[str, float]:
+        return {"wall": time.perf_counter() - self.wall, "processor": time.process_time() - self.processor}
+
+
+def peak_mb() -> float:
+    """Largest resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def serve(kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
+    """Run the job that stands as JSON on the command line; its result is the last line of output."""
+    job = json.loads(sys.argv[1])
+    print("RESULT " + json.dumps(kinds[job["kind"]](job)), flush=True)
