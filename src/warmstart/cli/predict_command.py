@@ -83,7 +83,8 @@ def predict(
 
     Unusable inputs do not stop the others: they are listed at the end, and the exit code is 1.
     """
-    given: dict[str, Any] = {"batch_size": batch_size, "top_k": top_k, "threshold": threshold, "draw": draw, "masks": masks,
+    given: dict[str, Any]
+    given = {"batch_size": batch_size, "top_k": top_k, "threshold": threshold, "draw": draw, "masks": masks,
              "max_new_tokens": max_new_tokens, "temperature": temperature,
              "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty, "num_beams": num_beams,
              "no_repeat_ngram_size": no_repeat_ngram_size, "stop": stop or None, "seed": seed, "overflow": overflow}

@@ -71,7 +71,8 @@ def build(config: ChronosBoltConfig | Mapping[str, Any]) -> keras.Model:
     if config.reg_token:
         x = ops.concatenate([x, shared(ops.ones_like(mask[:, :1], dtype="int32"))], 1)
         seen = ops.concatenate([mask, ops.ones_like(mask[:, :1])], 1)
-    hidden = ops.where(seen[:, None, None, :] > 0, 0.0, -1e9)  # (B, 1, 1, P)
+    # Adding axes by slicing becomes an operation that TensorFlow Lite does not have.
+    hidden = layers.Reshape((1, 1, -1))(ops.where(seen > 0, 0.0, -1e9))  # (B, 1, 1, P)
     bias = RelativeBias(config, True, name="encoder_bias")(x)
     for n in range(config.num_layers):
         x = x + _attention(_norm(x, config, f"encoder_{n}_0_norm"), None, hidden + bias, config, f"encoder_{n}_self")
@@ -124,7 +125,7 @@ class RelativeBias(layers.Layer):
             numbers = np.zeros((1, 1), np.int32)
         count = ops.shape(x)[1]
         bias = ops.transpose(ops.take(self.table, numbers, axis=0), (2, 0, 1))
-        return bias[None, :, :count, :count]
+        return ops.expand_dims(bias[:, :count, :count], 0)
 
     def compute_output_spec(self, x: Any) -> Any:
         return keras.KerasTensor((1, self.config.num_heads, x.shape[1], x.shape[1]), x.dtype)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -243,6 +244,11 @@ class Forecaster(Model):
                              + (f" The first error: {errors[0]}" if errors else ""))
         return {**ours.result(), "seasonal_naive": naive.result(), "count": count, "errors": errors,
                 "calibration": {f"{level:g}": share for level, share in ours.calibration().items()}}
+
+    def files(self) -> Mapping[str, Path | bytes]:
+        """The config of a Hugging Face repository, so that the bundle stays one."""
+        path = self._folder / "config.json" if self._folder else None
+        return {path.name: path} if path is not None and path.is_file() else {}
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:

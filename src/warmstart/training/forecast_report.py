@@ -17,10 +17,10 @@ from warmstart.inputs import frequency
 from warmstart.inputs.series import TimeSeries
 from warmstart.inputs.windows import Past, Recipe
 from warmstart.tasks import ancestral
+from warmstart.tasks.ancestral import PARAMETERS, ROWS
 from warmstart.tasks.forecast import Forecast, figure
 from warmstart.tasks.forecast_metrics import LEVELS, Scores, seasonal_naive
 from warmstart.tasks.forecasting import Forecaster
-from warmstart.tasks.ancestral import PARAMETERS, ROWS
 from warmstart.training import charts
 from warmstart.training.fit import Fitted
 from warmstart.training.report import Report, beside, command_line, pictures, table, text
