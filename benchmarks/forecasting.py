@@ -127,7 +127,8 @@ def chronos(jobs: Jobs) -> Iterator[Figure]:
         yield Figure(3, "Chronos-Bolt tiny (random weights), 512 series x 512 context x 64 steps, processor time, "
                         "against the reference on PyTorch", statistics.median(a) / statistics.median(b), bar=0.6,
                      note=f"{statistics.median(a):.2f} s against {statistics.median(b):.2f} s; by the wall clock "
-                          f"{wall:.2f}; largest difference of a median {difference:.1e} of values around 10")
+                          f"{wall:.2f}; engine {ours['engine']}; largest difference of a median {difference:.1e} of "
+                          "values around 10")
 
 
 def memory(jobs: Jobs) -> Iterator[Figure]:

@@ -73,7 +73,7 @@ def memory(job: dict[str, Any]) -> dict[str, Any]:
 
 def chronos(job: dict[str, Any]) -> dict[str, Any]:
     """Chronos-Bolt of the size of a repository with random weights, whole call."""
-    model = ws.load(job["repository"], engine="litert")
+    model = ws.load(job["repository"])
     values = np.load(job["values"])
     model(values[:8], freq="h")
     times = []
@@ -81,7 +81,7 @@ def chronos(job: dict[str, Any]) -> dict[str, Any]:
         clock = Clock()
         found = model(values, freq="h")
         times.append(clock.read())
-    return {"times": times, "median": np.stack([f.median for f in found]).tolist()}
+    return {"engine": model.engine.name, "times": times, "median": np.stack([f.median for f in found]).tolist()}
 
 
 if __name__ == "__main__":

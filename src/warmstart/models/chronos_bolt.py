@@ -75,14 +75,15 @@ def build(config: ChronosBoltConfig | Mapping[str, Any]) -> keras.Model:
     hidden = layers.Reshape((1, 1, -1))(ops.where(seen > 0, 0.0, -1e9))  # (B, 1, 1, P)
     bias = RelativeBias(config, True, name="encoder_bias")(x)
     for n in range(config.num_layers):
-        x = x + _attention(_norm(x, config, f"encoder_{n}_0_norm"), None, hidden + bias, config, f"encoder_{n}_self")
+        x = x + _attention(_norm(x, config, f"encoder_{n}_0_norm"), hidden + bias, config, f"encoder_{n}_self")
         x = x + _feed_forward(_norm(x, config, f"encoder_{n}_1_norm"), config, f"encoder_{n}_ff")
     states = _norm(x, config, "encoder_norm")
     y = shared(ops.zeros_like(mask[:, :1], dtype="int32"))  # the token that starts decoding is number 0
     bias = RelativeBias(config, False, name="decoder_bias")(y)
     for n in range(config.num_decoder_layers):
-        y = y + _attention(_norm(y, config, f"decoder_{n}_0_norm"), None, bias, config, f"decoder_{n}_self")
-        y = y + _attention(_norm(y, config, f"decoder_{n}_1_norm"), states, hidden, config, f"decoder_{n}_cross")
+        y = y + _attention(_norm(y, config, f"decoder_{n}_0_norm"), bias, config, f"decoder_{n}_self")
+        y = y + CrossAttention(config, name=f"decoder_{n}_cross")(
+            [_norm(y, config, f"decoder_{n}_1_norm"), states, hidden])
         y = y + _feed_forward(_norm(y, config, f"decoder_{n}_2_norm"), config, f"decoder_{n}_ff")
     y = _residual(_norm(y, config, "decoder_norm"), config.d_ff, config.quantiles * config.horizon, config.activation,
                   "output_patch_embedding")
@@ -156,9 +157,40 @@ def _feed_forward(x: Any, config: ChronosBoltConfig, name: str) -> Any:
     return layers.Dense(config.d_model, use_bias=False, name=f"{name}_wo")(hidden)
 
 
-def _attention(x: Any, memory: Any, bias: Any, config: ChronosBoltConfig, name: str) -> Any:
-    """(B, T, D) attends to `memory` (B, P, D), or to itself; `bias` is added to the scores (B, heads, T, P)."""
-    memory = x if memory is None else memory
+class CrossAttention(layers.Layer):
+    """One token (B, 1, D) attends to the encoder's states (B, P, D), under a mask to add (B, 1, 1, P).
+
+    With a single query it is cheaper to bring the query to the states than all states to keys and values: q (W x) is
+    (W' q) x, and a weighted mean of W x is W of the weighted mean of x.
+    """
+
+    def __init__(self, config: ChronosBoltConfig, **options: Any):
+        super().__init__(**options)
+        self.config = config
+
+    def build(self, input_shape: Any) -> None:
+        model, width = self.config.d_model, self.config.num_heads * self.config.d_kv
+        self.q, self.k, self.v = (self.add_weight(shape=(model, width), name=letter) for letter in "qkv")
+        self.o = self.add_weight(shape=(width, model), name="o")
+
+    def call(self, inputs: Any) -> Any:
+        token, states, mask = inputs
+        model, heads, size = self.config.d_model, self.config.num_heads, self.config.d_kv
+        keys = ops.transpose(ops.reshape(self.k, (model, heads, size)), (1, 2, 0))  # (heads, d_kv, D)
+        values = ops.transpose(ops.reshape(self.v, (model, heads, size)), (1, 0, 2))  # (heads, D, d_kv)
+        query = ops.reshape(ops.matmul(token[:, 0], self.q), (-1, heads, size))
+        query = ops.transpose(ops.matmul(ops.transpose(query, (1, 0, 2)), keys), (1, 0, 2))  # (B, heads, D)
+        weights = ops.softmax(ops.matmul(query, ops.transpose(states, (0, 2, 1))) + mask[:, :, 0], -1)
+        mean = ops.transpose(ops.matmul(weights, states), (1, 0, 2))  # (heads, B, D)
+        mixed = ops.reshape(ops.transpose(ops.matmul(mean, values), (1, 0, 2)), (-1, heads * size))
+        return ops.expand_dims(ops.matmul(mixed, self.o), 1)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        return input_shape[0]
+
+
+def _attention(x: Any, bias: Any, config: ChronosBoltConfig, name: str) -> Any:
+    """(B, T, D) attends to itself; `bias` is added to the scores (B, heads, T, T)."""
     width = config.num_heads * config.d_kv
 
     def heads(value: Any, part: str) -> Any:
@@ -166,8 +198,8 @@ def _attention(x: Any, memory: Any, bias: Any, config: ChronosBoltConfig, name: 
         value = layers.Reshape((-1, config.num_heads, config.d_kv))(value)
         return ops.transpose(value, (0, 2, 1, 3))  # (B, heads, T, d_kv)
 
-    scores = ops.matmul(heads(x, "q"), ops.transpose(heads(memory, "k"), (0, 1, 3, 2))) + bias
-    mixed = ops.transpose(ops.matmul(ops.softmax(scores, -1), heads(memory, "v")), (0, 2, 1, 3))
+    scores = ops.matmul(heads(x, "q"), ops.transpose(heads(x, "k"), (0, 1, 3, 2))) + bias
+    mixed = ops.transpose(ops.matmul(ops.softmax(scores, -1), heads(x, "v")), (0, 2, 1, 3))
     mixed = layers.Reshape((-1, width))(mixed)
     return layers.Dense(config.d_model, use_bias=False, name=f"{name}_o")(mixed)
 
@@ -189,9 +221,16 @@ def ours(name: str) -> str | None:
     if found := re.fullmatch(r"(\w+)\.block\.(\d+)\.layer\.(\d)\.layer_norm\.weight", name):
         return f"{found[1]}_{found[2]}_{found[3]}_norm/scale"
     if found := re.fullmatch(r"(\w+)\.block\.(\d+)\.layer\.\d\.(\w+)\.(\w+)\.weight", name):
-        part = {"SelfAttention": "self", "EncDecAttention": "cross", "DenseReluDense": "ff"}.get(found[3])
+        if found[3] == "EncDecAttention":
+            return f"{found[1]}_{found[2]}_cross/{found[4]}"
+        part = {"SelfAttention": "self", "DenseReluDense": "ff"}.get(found[3])
         return f"{found[1]}_{found[2]}_{part}_{found[4]}/kernel"
     return name
+
+
+def _turned(name: str) -> bool:
+    """Whether the public layout has this variable transposed, as PyTorch does."""
+    return name.endswith("/kernel") or "_cross/" in name
 
 
 def load(model: keras.Model, checkpoint: Checkpoint, config: ChronosBoltConfig | Mapping[str, Any]) -> None:
@@ -203,7 +242,7 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: ChronosBoltConfig |
     from warmstart.checkpoints import assign
 
     assign(model, checkpoint, rename=ours, ignore=IGNORED,
-           transform=lambda name, array: array.T if name.endswith("/kernel") else array)
+           transform=lambda name, array: array.T if _turned(name) else array)
 
 
 def arrays(model: keras.Model, config: ChronosBoltConfig | Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -212,7 +251,7 @@ def arrays(model: keras.Model, config: ChronosBoltConfig | Mapping[str, Any]) ->
 
     config = _config(config)
     named = model_arrays(model)
-    return {name: named[own].T if own.endswith("/kernel") else named[own]
+    return {name: named[own].T if _turned(own) else named[own]
             for name in names(config) if (own := str(ours(name)))}
 
 
