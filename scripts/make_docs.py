@@ -24,7 +24,6 @@ FAMILIES = {
     "cifar_resnet": "ResNet for CIFAR-10 (inside the package)", "convnext": "ConvNeXt",
     "deeplabv3": "DeepLabV3", "densenet": "DenseNet", "dfine": "D-FINE",
     "chronos_bolt": "Chronos-Bolt", "deepar": "DeepAR for hourly series (inside the package)",
-    "cifar_resnet": "ResNet for CIFAR-10 (inside the package)", "convnext": "ConvNeXt", "densenet": "DenseNet",
     "efficientnet": "EfficientNet B0–B7", "efficientnet_v2": "EfficientNetV2",
     "gpt2": "GPT-2",
     "inception_resnet_v2": "Inception-ResNet-v2", "inception_v3": "Inception v3", "mobilenet": "MobileNet",
