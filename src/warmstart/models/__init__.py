@@ -20,7 +20,6 @@ from warmstart.errors import UsageError
 ARCHITECTURES = (
     "keras_applications", "cifar_resnet", "segformer", "deeplabv3_mobilenet_v2", "deeplabv3", "dfine", "fcos", "gpt2",
     "transfer",
-    "keras_applications", "cifar_resnet", "segformer", "deeplabv3_mobilenet_v2", "dfine", "gpt2", "transfer",
     "deepar", "chronos_bolt",
 )
 
