@@ -33,6 +33,8 @@ ARCHITECTURES = (
     "whisper",
     "deeplabv3",
     "fcos",
+    "wavenet",
+    "wavenet_asr",
 )
 
 

@@ -22,6 +22,7 @@ TASKS = {
     "fill-mask": ("fill_mask", "FillMask"),
     "forecasting": ("forecasting", "Forecaster"),
     "speech-recognition": ("speech_recognition", "SpeechRecognizer"),
+    "audio-generation": ("audio_generation", "AudioGenerator"),
 }
 
 

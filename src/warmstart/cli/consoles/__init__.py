@@ -25,6 +25,7 @@ CONSOLES = {
     "text-embedding": ("text", "TextEmbeddingConsole"),
     "forecasting": ("forecasting", "ForecastingConsole"),
     "speech-recognition": ("speech_recognition", "SpeechRecognitionConsole"),
+    "audio-generation": ("audio_generation", "AudioGenerationConsole"),
 }
 """Task -> (module, class)."""
 
