@@ -73,6 +73,7 @@ def main(topic: str, what: str, kind: str, same: str, argv: Sequence[str] | None
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
     if options.markdown:
-        command = shlex.join(["python", f"benchmarks/{topic}.py", "--markdown", str(options.markdown)])
+        command = shlex.join(["python", f"benchmarks/{topic}.py", "--rounds", str(options.rounds), "--photos",
+                              str(options.photos), "--markdown", str(options.markdown)])
         write_markdown(options.markdown, markdown(figures, told, used, command), topic)
     return 0

@@ -52,3 +52,13 @@ def test_boxes_come_back_to_the_photo(resize):
     shares = (want * scale + np.array([frame.left, frame.top] * 2)) / np.array([640, 320, 640, 320])
     np.testing.assert_allclose(in_photo(shares, frame), want, atol=1e-6)
     assert in_photo(np.array([[-1.0, -1, 2, 2]]), frame).tolist() == [[0, 0, 300, 600]]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60))
+def test_the_best_few_are_those_of_a_whole_sort(seed, most):
+    random = np.random.default_rng(seed)
+    scores = random.integers(0, 8, (12, 4)) / 8  # many ties
+    place, kind, score = choose(np.zeros((12, 4)), scores, 0.1, most, None)
+    order = [n for n in np.argsort(-scores.ravel(), kind="stable") if scores.ravel()[n] >= 0.1][:most]
+    assert (place * 4 + kind).tolist() == order
+    assert score.tolist() == scores.ravel()[order].tolist()

@@ -56,5 +56,8 @@ def choose(boxes: np.ndarray, scores: np.ndarray, threshold: float, most: int,
                 for members in (np.nonzero(kind == one)[0] for one in np.unique(kind))]
         left = np.sort(np.concatenate(kept))
         place, kind, score = place[left], kind[left], score[left]
+    if len(score) > most:  # sorting tens of thousands for a few hundred would cost more than finding the last of those
+        best = score >= np.partition(score, len(score) - most)[len(score) - most]
+        place, kind, score = place[best], kind[best], score[best]
     order = np.argsort(-score, kind="stable")[:most]
     return place[order], kind[order], score[order]
