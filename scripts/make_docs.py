@@ -27,7 +27,7 @@ FAMILIES = {
     "gpt2": "GPT-2",
     "inception_resnet_v2": "Inception-ResNet-v2", "inception_v3": "Inception v3", "mobilenet": "MobileNet",
     "mobilenet_v2": "MobileNetV2", "mobilenet_v3": "MobileNetV3", "nasnet": "NASNet", "resnet": "ResNet",
-    "resnet_v2": "ResNet v2", "segformer": "SegFormer", "vgg": "VGG", "xception": "Xception",
+    "resnet_v2": "ResNet v2", "segformer": "SegFormer", "vgg": "VGG", "whisper": "Whisper", "xception": "Xception",
 }  # fmt: skip
 
 

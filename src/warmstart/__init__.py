@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from warmstart.tasks.results import Failed as Failed
     from warmstart.tasks.results import Prediction as Prediction
     from warmstart.tasks.segmentation_result import Segmentation as Segmentation
+    from warmstart.tasks.speech_recognition import SpeechRecognizer as SpeechRecognizer
     from warmstart.tasks.text_generation import TextGenerator as TextGenerator
+    from warmstart.tasks.transcript import Segment as Segment
+    from warmstart.tasks.transcript import Transcript as Transcript
+    from warmstart.tasks.transcript import Word as Word
     from warmstart.training import finetune as finetune
 
 __version__ = "0.1.0"
@@ -48,6 +52,10 @@ _HOMES = {
     "Segmentation": "tasks.segmentation_result",
     "TextGenerator": "tasks.text_generation",
     "TextScore": "tasks.generation_results",
+    "Segment": "tasks.transcript",
+    "SpeechRecognizer": "tasks.speech_recognition",
+    "Transcript": "tasks.transcript",
+    "Word": "tasks.transcript",
     "backbone": "tasks.load",
     "errors": "errors",
     "finetune": "training",

@@ -168,3 +168,14 @@ class _Empty:
 
     def convert(self):
         return b"TFL3"
+
+
+def test_weights_that_no_tflite_can_hold_are_refused_before_tracing(tmp_path):
+    from types import SimpleNamespace
+
+    from warmstart.engines.compile import convert
+    from warmstart.engines.keras import Program
+
+    huge = SimpleNamespace(variables=[SimpleNamespace(shape=(768_000_000,))])
+    with pytest.raises(CompileError, match=r"2\.9 GiB of float32 weights .* engine='keras'"):
+        convert(Program({}, huge), tmp_path / "program.tflite", "float32", lambda stage: None)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 IMAGES = "Photos"
 BOXES = "Detection and segmentation"
 WRITING = "Generated text"
+SPEECH = "Speech"
 
 
 def predict(
@@ -59,6 +60,16 @@ def predict(
     seed: Annotated[int | None, typer.Option(help="Of the drawing.", rich_help_panel=WRITING)] = None,
     overflow: Annotated[str | None, typer.Option(help="When the context is full: error or slide.",
                                                  rich_help_panel=WRITING)] = None,
+    format: Annotated[str | None, typer.Option(help="Write transcripts as txt, srt, vtt or json, and nothing else.",
+                                               rich_help_panel=SPEECH)] = None,
+    language: Annotated[str | None, typer.Option(help="What is spoken, such as en; default: found out.",
+                                                 rich_help_panel=SPEECH)] = None,
+    translate: Annotated[bool | None, typer.Option("--translate", help="Translate to English.",
+                                                   rich_help_panel=SPEECH)] = None,
+    words: Annotated[bool | None, typer.Option("--words", help="Find out when each word was said.",
+                                               rich_help_panel=SPEECH)] = None,
+    initial_prompt: Annotated[str | None, typer.Option(help="Text that could stand before: names, spelling, style.",
+                                                       rich_help_panel=SPEECH)] = None,
 ) -> None:
     """Answer inputs with a model: say what is in photos.
 
@@ -67,7 +78,9 @@ def predict(
     given = {"batch_size": batch_size, "top_k": top_k, "threshold": threshold, "draw": draw, "masks": masks,
              "max_new_tokens": max_new_tokens, "temperature": temperature,
              "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty, "num_beams": num_beams,
-             "no_repeat_ngram_size": no_repeat_ngram_size, "stop": stop or None, "seed": seed, "overflow": overflow}
+             "no_repeat_ngram_size": no_repeat_ngram_size, "stop": stop or None, "seed": seed, "overflow": overflow,
+             "format": format, "language": language, "translate": translate, "words": words,
+             "initial_prompt": initial_prompt}
     _predict(inputs, model, task, {"weights": weights, "engine": engine, "precision": precision}, offline,
              as_json, as_csv, {name: value for name, value in given.items() if value is not None})
 

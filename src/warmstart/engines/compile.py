@@ -24,6 +24,7 @@ from warmstart.engines.parity import TOLERANCE, compare
 from warmstart.errors import CompileError
 
 Report = Callable[[str], None]
+LARGEST = 2**31 - 2**20  # bytes of a flatbuffer, less some for the graph
 
 
 def save_module(program: Program, folder: Path, *, serving_default: bool = False) -> list[str]:
@@ -58,6 +59,11 @@ def convert(program: Program, path: Path, precision: str, report: Report, *,
     Raises:
         CompileError: the converter failed, or its file does not hold the weights.
     """
+    bytes_per_weight = {"int8": 1, "float16": 2}.get(precision, 4)
+    size = bytes_per_weight * sum(int(np.prod(v.shape)) for v in program.model.variables)
+    if size > LARGEST:
+        raise CompileError(f"The model's {size / 2**30:.1f} GiB of {precision} weights do not fit into a .tflite file, "
+                           "which holds 2 GiB: use engine='keras'.")
     import tensorflow as tf
 
     reference = KerasEngine(program)
@@ -76,7 +82,6 @@ def convert(program: Program, path: Path, precision: str, report: Report, *,
             content = converter.convert()
         except Exception as error:  # the converter raises whatever its passes raise
             raise CompileError(f"TensorFlow's converter failed: {error}") from error
-    bytes_per_weight = {"int8": 1, "float16": 2}.get(precision, 4)
     least = 0.8 * bytes_per_weight * sum(int(np.prod(v.shape)) for v in program.model.trainable_variables)
     if complete and len(content) < least:
         raise CompileError(f"The converted file has {len(content):,} bytes, too few to hold the weights ({least:,.0f})")
@@ -89,8 +94,9 @@ def _with_tensor_names(path: Path, function: str, signature: Signature) -> Signa
 
     interpreter = Interpreter(str(path))
     places = interpreter._get_full_signature_list()[function]
-    names = {d["index"]: d["name"] for d in interpreter.get_tensor_details()}
-    names |= {d["index"]: d["name"] for d in interpreter.get_input_details() + interpreter.get_output_details()}
+    runner = interpreter.get_signature_runner(function)  # every function is a graph with numbers of its own
+    details = [*runner.get_input_details().values(), *runner.get_output_details().values()]
+    names = {d["index"]: d["name"] for d in details}
 
     def named(specs: tuple, kind: str) -> tuple:
         return tuple(replace(spec, tensor=names[places[kind][spec.name]]) for spec in specs)

@@ -52,7 +52,7 @@ class LiteRTEngine(Engine):
 
     def __init__(self, path: Path, signatures: Mapping[str, Signature], *, threads: int | None = None):
         super().__init__(signatures)
-        self._in_place: _InPlace | None = None
+        self._in_place: dict[str, _InPlace] = {}
         from ai_edge_litert.interpreter import Interpreter
 
         try:
@@ -64,29 +64,30 @@ class LiteRTEngine(Engine):
             raise EngineError(f"{path} is not a program that LiteRT can run: {error}") from error
 
     def session(self, function: str, kept: tuple[str, ...]) -> Session:
-        # The interpreter shows the memory of its first function only.
-        return _InPlace(self, function, kept) if len(self.signatures) == 1 else super().session(function, kept)
+        return _InPlace(self, function, kept)
 
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        self._claim(None)
+        self._claim(function, None)
         try:
-            if function not in self._runners:
-                self._runners[function] = self._interpreter.get_signature_runner(function)
             return self._runners[function](**arrays)
         except (ValueError, RuntimeError) as error:
             raise EngineError(f"LiteRT could not run {function}: {error}") from error
 
-    def _claim(self, session: _InPlace | None) -> None:
-        """The interpreter's memory now belongs to this session; the one that had it takes its inputs along."""
-        if self._in_place is not None and self._in_place is not session:
-            self._in_place.leave()
-        self._in_place = session
+    def _claim(self, function: str, session: _InPlace | None) -> None:
+        """The function's memory now belongs to this session; the one that had it takes its inputs along."""
+        owner = self._in_place.pop(function, None)
+        if owner is not None and owner is not session:
+            owner.leave()
         if session is not None:
-            self._runners.clear()  # the interpreter gives no access to its memory while they are there
+            self._in_place[function] = session
 
 
 class _InPlace(Session):
-    """Keeps inputs in the interpreter's memory; copies them out only when another call needs the interpreter."""
+    """Keeps inputs in the function's own memory; copies them out only when another call needs it.
+
+    Every function is a graph with memory of its own, in which inputs outlast a call. Python's `Interpreter` shows the
+    first graph only, its native part all of them.
+    """
 
     def __init__(self, engine: LiteRTEngine, function: str, kept: tuple[str, ...]):
         super().__init__(engine, function, kept)
@@ -94,10 +95,14 @@ class _InPlace(Session):
         self._signature = engine.signatures[function]
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._inside = False
-        self._inputs: dict[str, int] = {}
-        self._outputs: dict[str, int] = {}
-        for kind, places in (("inputs", self._inputs), ("outputs", self._outputs)):
-            places.update(engine._interpreter._get_full_signature_list()[function][kind])
+        self._native = engine._interpreter._interpreter
+        self._graph = self._native.GetSubgraphIndexFromSignature(function)
+        places = engine._interpreter._get_full_signature_list()[function]
+        self._inputs, self._outputs = places["inputs"], places["outputs"]
+
+    def _memory(self, name: str) -> np.ndarray:
+        """A view of an input; not to be kept: it dangles when LiteRT moves its memory."""
+        return self._native.tensor(self._engine._interpreter, self._inputs[name], self._graph)
 
     def resize(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         with self._engine._lock:
@@ -107,37 +112,41 @@ class _InPlace(Session):
     def write(self, name: str, place: Any, values: Any) -> None:
         with self._engine._lock:
             if self._inside:
-                self._engine._interpreter.tensor(self._inputs[name])()[place] = values
+                self._memory(name)[place] = values
             else:
                 super().write(name, place, values)
 
     def run(self, **arrays: np.ndarray) -> dict[str, np.ndarray]:
         with self._engine._lock:
-            interpreter = self._engine._interpreter
-            self._engine._claim(self)
+            self._engine._claim(self._function, self)
             shapes = {name: array.shape for name, array in (self._arrays | arrays).items()}
             try:
                 if not self._inside or shapes != self._shapes:
-                    self.leave()
+                    self._enter(arrays, shapes)
+                else:
                     self._signature.check(self._function, self._arrays | arrays)
-                    for name, shape in shapes.items():
-                        interpreter.resize_tensor_input(self._inputs[name], shape)
-                    interpreter.allocate_tensors()
-                    for name, array in self._arrays.items():
-                        interpreter.tensor(self._inputs[name])()[:] = array
-                    self._shapes, self._inside = shapes, True
                 for name, array in arrays.items():
-                    interpreter.set_tensor(self._inputs[name], array)
-                interpreter.invoke()
-                return {name: interpreter.get_tensor(place) for name, place in self._outputs.items()}
+                    self._native.SetTensor(self._inputs[name], array, self._graph)
+                self._native.Invoke(self._graph)
+                return {name: self._native.GetTensor(place, self._graph) for name, place in self._outputs.items()}
             except (ValueError, RuntimeError) as error:
                 raise EngineError(f"LiteRT could not run {self._function}: {error}") from error
+
+    def _enter(self, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]]) -> None:
+        self.leave()
+        self._signature.check(self._function, self._arrays | arrays)
+        for name, shape in shapes.items():
+            self._native.ResizeInputTensor(self._inputs[name], np.array(shape, np.int32), False, self._graph)
+        self._native.AllocateTensors(self._graph)
+        for name, array in self._arrays.items():
+            self._memory(name)[...] = array
+        self._shapes, self._inside = shapes, True
 
     def leave(self) -> None:
         """Copy what lies inside out."""
         if self._inside:
             for name, array in self._arrays.items():
-                array[:] = self._engine._interpreter.tensor(self._inputs[name])()
+                array[...] = self._memory(name)
             self._inside = False
 
 

@@ -20,6 +20,7 @@ from warmstart.errors import BundleError, UsageError
 READERS: dict[str, str] = {
     "segformer": "vision", "mobilenet_v2": "vision", "d_fine": "dfine",
     "gpt2": "gpt2",
+    "whisper": "whisper",
 }
 """`model_type` of a config -> the module here that reads it. A name from a file never imports anything else."""
 

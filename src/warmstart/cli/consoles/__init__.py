@@ -18,6 +18,7 @@ CONSOLES = {
     "object-detection": ("object_detection", "ObjectDetectionConsole"),
     "image-segmentation": ("image_segmentation", "ImageSegmentationConsole"),
     "text-generation": ("text_generation", "TextGenerationConsole"),
+    "speech-recognition": ("speech_recognition", "SpeechRecognitionConsole"),
 }
 """Task -> (module, class)."""
 

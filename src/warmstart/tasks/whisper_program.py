@@ -1,0 +1,140 @@
+"""Whisper as a program of three or four functions, and the decoder that runs them with its caches in place.
+
+    encode   features                      -> the encoder's output, and what the decoder's blocks see of it
+    prefill  tokens, two rows, sight       -> logits after these two tokens, keys and values of all
+    decode   token, position, caches, sight -> logits, the token's keys and values
+    align    tokens, sight                 -> how the alignment heads look at the sound (for word times)
+
+The caches have a fixed size. A step gives back only its own row, which is written into the cache where the engine
+keeps it: nothing else is copied between steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warmstart.catalog import Entry
+from warmstart.engines.base import Engine, TensorSpec
+
+if TYPE_CHECKING:
+    from warmstart.engines.keras import Program
+
+
+def whisper_program(entry: Entry, model: Any) -> Program:
+    """The program of a Whisper model, for one recording at a time."""
+    from warmstart.engines.keras import Function, Program
+    from warmstart.models.whisper import heads_of
+
+    c = model.config
+    heads, width = c.decoder_heads, c.head_width
+    blocks = range(c.decoder_layers)
+
+    def specs(prefix: str, length: int) -> list[TensorSpec]:
+        return [TensorSpec(f"{prefix}{kind}_{n}", "float32", (1, heads, width, length), -1.0, 1.0) for n in blocks
+                for kind in ("key", "value")]
+
+    def named(prefix: str, pairs: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
+        return {f"{prefix}{kind}_{n}": array for n, pair in enumerate(pairs)
+                for kind, array in zip(("key", "value"), pair, strict=True)}
+
+    def pairs(flat: Sequence[Any]) -> list[tuple[Any, Any]]:
+        return list(zip(flat[::2], flat[1::2], strict=True))
+
+    def encode(features: Any) -> dict[str, Any]:
+        encoded = model.encode(features)
+        return {"encoded": encoded, **named("cross_", model.cross(encoded))}
+
+    def prefill(tokens: Any, rows: Any, *cross: Any) -> dict[str, Any]:
+        logits, cache, _ = model.decode(tokens, pairs(cross), rows)
+        return {"logits": logits[0], **named("new_", cache)}
+
+    def decode(tokens: Any, position: Any, *caches: Any) -> dict[str, Any]:
+        half = 2 * c.decoder_layers
+        logits, new = model.step(tokens, position, pairs(caches[:half]), pairs(caches[half:]))
+        return {"logits": logits[:, 0], **named("new_", new)}
+
+    chosen = entry.processing.get("alignment_heads") or ()
+
+    def align(tokens: Any, *cross: Any) -> dict[str, Any]:
+        logits, _, seen = model.decode(tokens, pairs(cross))
+        return {"weights": heads_of(seen, chosen), "logits": logits}
+
+    features = TensorSpec("features", "float32", (1, c.mels, 2 * c.audio_positions), -1.0, 1.5)
+    several = TensorSpec("tokens", "int32", (1, "tokens"), 0, c.vocabulary - 1)
+    one = TensorSpec("tokens", "int32", (1, 1), 0, c.vocabulary - 1)
+    position = TensorSpec("position", "int32", (1,), 1, c.text_positions - 1)
+    cross = specs("cross_", c.audio_positions)
+    functions = {
+        "encode": Function(encode, (features,)),
+        "prefill": Function(prefill, (several, TensorSpec("rows", "int32", (2,), 0, 0), *cross)),
+        "decode": Function(decode, (one, position, *specs("", c.text_positions), *cross)),
+    }
+    if chosen:
+        functions["align"] = Function(align, (several, *cross))
+    return Program(functions, model)
+
+
+class WhisperDecoder:
+    """One window of sound in an engine, and the tokens said so far.
+
+    Not for several threads at once: the caches lie in the engine.
+
+    Args:
+        engine: with the program of `whisper_program`.
+        entry: its model's.
+    """
+
+    def __init__(self, engine: Engine, entry: Entry):
+        self.engine, self.config = engine, entry.config
+        kept = {spec.name: tuple(map(int, spec.shape)) for spec in engine.signatures["decode"].inputs
+                if spec.name not in ("tokens", "position")}
+        self._session = engine.session("decode", tuple(kept))
+        self._session.resize(kept)
+        self._sight: dict[str, np.ndarray] = {}
+        self._position = 0
+
+    def hear(self, features: np.ndarray) -> np.ndarray:
+        """Take in a window of features, float32 (mels, frames); returns the encoder's output, (positions, width)."""
+        self._sight = self.engine.run("encode", features=np.ascontiguousarray(features[None]))
+        encoded = self._sight.pop("encoded")[0]
+        for name, array in self._sight.items():
+            self._session.write(name, ..., array)
+        return encoded
+
+    def start(self, tokens: Sequence[int], place: int = 0) -> np.ndarray:
+        """Begin a text with these tokens; returns the logits after the one at `place` and the last, (2, vocabulary)."""
+        rows = np.array([place, len(tokens) - 1], np.int32)
+        out = self.engine.run("prefill", tokens=np.array([tokens], np.int32), rows=rows, **self._sight)
+        self._position = 0
+        self._remember(out, len(tokens))
+        return out["logits"]
+
+    def step(self, token: int) -> np.ndarray:
+        """Say one more token; returns the logits after it, float32 (vocabulary,)."""
+        out = self._session.run(tokens=np.array([[token]], np.int32), position=np.array([self._position], np.int32))
+        self._remember(out, 1)
+        return out["logits"][0]
+
+    def looks(self, tokens: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """How the alignment heads look at the sound while these tokens are said, and the logits after each.
+
+        Returns:
+            float32 (heads, tokens, positions), (tokens, vocabulary).
+        """
+        out = self.engine.run("align", tokens=np.array([tokens], np.int32), **self._sight)
+        return out["weights"][0], out["logits"][0]
+
+    @property
+    def room(self) -> int:
+        """How many more tokens fit."""
+        return int(self.config["text_positions"]) - self._position
+
+    def _remember(self, out: Mapping[str, np.ndarray], count: int) -> None:
+        places = slice(self._position, self._position + count)
+        for n in range(int(self.config["decoder_layers"])):
+            for kind in ("key", "value"):
+                self._session.write(f"{kind}_{n}", np.s_[..., places], out[f"new_{kind}_{n}"])
+        self._position += count

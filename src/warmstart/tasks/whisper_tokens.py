@@ -1,0 +1,175 @@
+"""Whisper's tokens: text, and the special ones by their names in the tokenizer of the repository or bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.errors import BundleError, UsageError
+
+FILES = ("tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json",
+         "special_tokens_map.json", "normalizer.json", "config.json", "generation_config.json",
+         "preprocessor_config.json")
+"""What belongs to a Whisper repository besides its weights."""
+SECONDS = 0.02
+"""From one timestamp to the next."""
+WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+"""Languages whose words cannot be told by spaces; every character is one there."""
+BEFORE, AFTER = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
+"""Punctuation that belongs to the word behind it, and before it."""
+
+
+@dataclass(frozen=True)
+class WhisperTokens:
+    """The tokenizer and its special tokens.
+
+    Attributes:
+        end: ends a text; every text token is below it.
+        start: begins a text.
+        languages: code -> token; empty for models of one language.
+        translate, transcribe: what shall be done.
+        previous: what follows was said before.
+        no_speech: its probability after `start` says that nobody speaks.
+        no_timestamps: the text will have no timestamps; the token after it is 0.00 seconds.
+    """
+
+    tokenizer: Any
+    end: int
+    start: int
+    languages: dict[str, int]
+    translate: int
+    transcribe: int
+    previous: int
+    no_speech: int
+    no_timestamps: int
+    other: tuple[int, ...]
+
+    @classmethod
+    def open(cls, folder: Path, vocabulary: int, multilingual: bool = True) -> WhisperTokens:
+        """Read the tokenizer of a folder: `tokenizer.json`, else `vocab.json`, `merges.txt` and `added_tokens.json`.
+
+        Raises:
+            BundleError: a file is missing or damaged, or is not of a Whisper tokenizer of this vocabulary.
+        """
+        tokenizer = _open_tokenizer(folder)
+
+        def number(*names: str) -> int:
+            for name in names:
+                if (found := tokenizer.token_to_id(f"<|{name}|>")) is not None and found < vocabulary:
+                    return found
+            raise BundleError(f"{folder}: its tokenizer has no token <|{names[0]}|> below {vocabulary:,}; it is not "
+                              "that of this Whisper model.")
+
+        start, translate = number("startoftranscript"), number("translate")
+        lm = tokenizer.token_to_id("<|startoflm|>")
+        languages = {}
+        for token in range(start + 1, translate) if multilingual else ():
+            if name := tokenizer.id_to_token(token):
+                languages[name.strip("<|>")] = token
+        return cls(tokenizer, number("endoftext"), start, languages, translate, number("transcribe"),
+                   number("startofprev"), number("notimestamps") - 1, number("notimestamps"),
+                   () if lm is None else (lm,))
+
+    @property
+    def first_time(self) -> int:
+        """The timestamp 0.00; the others follow."""
+        return self.no_timestamps + 1
+
+    def special(self) -> list[int]:
+        """What is never said: everything special but `end`, the languages and the timestamps."""
+        return [self.start, self.translate, self.transcribe, self.previous, self.no_speech, self.no_timestamps,
+                *self.other]
+
+    def language(self, code: str) -> int:
+        """The token of a language.
+
+        Raises:
+            UsageError: the model does not know it.
+        """
+        if code.lower() not in self.languages:
+            known = ", ".join(self.languages) or "none: it knows English only"
+            raise UsageError(f"The model has no language {code!r}; it has: {known}.")
+        return self.languages[code.lower()]
+
+    def encode(self, text: str) -> list[int]:
+        """Text tokens; the names of special tokens in the text are ordinary text or nothing."""
+        return [t for t in self.tokenizer.encode(text, add_special_tokens=False).ids if t < self.end]
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text of the text tokens among these."""
+        return self.tokenizer.decode([t for t in tokens if t < self.end], skip_special_tokens=False)
+
+    def words(self, tokens: Sequence[int], language: str) -> list[tuple[str, list[int]]]:
+        """The words of text tokens, punctuation with them: (text as it stands, with its space; tokens)."""
+        pieces = self._pieces(tokens)
+        words: list[tuple[str, list[int]]] = []
+        for text, ids in pieces:
+            new = language in WITHOUT_SPACES or text.startswith(" ") or not text.strip().strip(BEFORE + AFTER)
+            if not words or (new and words[-1][0].strip()):  # a space of its own goes with what follows
+                words.append((text, list(ids)))
+            else:
+                words[-1] = (words[-1][0] + text, words[-1][1] + ids)
+        return _with_punctuation(words)
+
+    def _pieces(self, tokens: Sequence[int]) -> list[tuple[str, list[int]]]:
+        """Tokens in the smallest groups that are whole characters."""
+        whole = self.decode(tokens)
+        found: list[tuple[str, list[int]]] = []
+        waiting: list[int] = []
+        done = 0
+        for token in tokens:
+            waiting.append(token)
+            text = self.decode(waiting)
+            broken = text.find("�")
+            if broken < 0 or whole[done + broken:done + broken + 1] == "�":
+                found.append((text, waiting))
+                done += len(text)
+                waiting = []
+        return [*found, (self.decode(waiting), waiting)] if waiting else found
+
+
+def _with_punctuation(words: list[tuple[str, list[int]]]) -> list[tuple[str, list[int]]]:
+    joined: list[tuple[str, list[int]]] = []
+    for text, ids in words:
+        last = joined[-1][0] if joined else ""
+        ends = bool(joined) and text.strip() != "" and text == text.lstrip() and not text.strip(AFTER)
+        opens = bool(joined) and last.strip() != "" and last.startswith(" ") and not last.strip().strip(BEFORE)
+        if ends or opens:
+            joined[-1] = (last + (text.lstrip() if opens else text), joined[-1][1] + ids)
+        else:
+            joined.append((text, ids))
+    return joined
+
+
+def _open_tokenizer(folder: Path) -> Any:
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    try:
+        if (folder / "tokenizer.json").is_file():
+            return Tokenizer.from_file(str(folder / "tokenizer.json"))
+        for name in ("vocab.json", "merges.txt"):
+            if not (folder / name).is_file():
+                raise BundleError(f"{folder} has no tokenizer.json and no {name}; fetch the whole repository.")
+        made = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = decoders.ByteLevel()
+        added = json.loads((folder / "added_tokens.json").read_text("utf-8"))
+        for name, token in sorted(added.items(), key=lambda pair: pair[1]):
+            special = AddedToken(name, special=True, normalized=False)
+            made.add_special_tokens([special])
+            if made.token_to_id(name) != token:
+                raise BundleError(f"{folder / 'added_tokens.json'}: {name} is {token}, which does not follow on "
+                                  "vocab.json; fetch the repository again.")
+        return made
+    except BundleError:
+        raise
+    except Exception as error:  # tokenizers raises plain Exception for whatever is wrong with a file
+        raise BundleError(f"{folder}: its tokenizer cannot be read: {error}") from error
+
+
+def own_files(folder: Path) -> dict[str, Path]:
+    """The files of a repository or bundle that belong to the model besides its weights."""
+    return {name: folder / name for name in FILES if (folder / name).is_file()}
