@@ -1,5 +1,6 @@
 """Whisper's decoding equals transformers' generate on a tiny random network, in both engines; then its own rules."""
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -186,8 +187,6 @@ def test_silent_windows_are_skipped_and_seeds_decide(transcriber):
 
 
 def test_tokens_of_vocab_and_merges_equal_those_of_tokenizer_json(tokens, tmp_path):
-    import json
-
     model = json.loads((GOLDEN / "tokenizer.json").read_text())
     (tmp_path / "vocab.json").write_text(json.dumps(model["model"]["vocab"]))
     merges = [m if isinstance(m, str) else " ".join(m) for m in model["model"]["merges"]]
@@ -246,6 +245,12 @@ def test_a_bundle_hears_files_arrays_and_lists(bundle, tmp_path):
     assert model.features((samples, RATE)).shape == (32,)
     rates = model.evaluate([((samples, RATE), one.text), (tmp_path / "photo.wav", "x")], language="en")
     assert (rates["wer"], rates["count"]) == (0.0, 1)
+    (tmp_path / "said.jsonl").write_text(json.dumps({"audio": "b.wav", "text": one.text}) + "\n\n")
+    assert model.evaluate(tmp_path / "said.jsonl", language="en")["cer"] == 0.0
+    (tmp_path / "said.csv").write_text("audio,words\nb.wav,x\n")
+    for data in (tmp_path / "said.csv", str(tmp_path)):
+        with pytest.raises(UsageError, match="text"):
+            model.evaluate(data)
 
 
 def test_wrong_options_are_refused_before_listening(bundle):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
@@ -101,7 +103,8 @@ class SpeechRecognizer(Model):
         """Word and character error rate on recordings with their texts.
 
         Args:
-            data: pairs (recording, text).
+            data: pairs (recording, text), or a `.csv` or `.jsonl` file with "audio" and "text" in every row; paths
+                are relative to the file.
             progress: called with (name of the model, recordings so far, recordings in all).
             **options: as for calling the model.
 
@@ -110,11 +113,11 @@ class SpeechRecognizer(Model):
             are edits divided by the words or characters of the texts, case and punctuation left out.
 
         Raises:
-            UsageError: there are no recordings.
+            UsageError: there are no recordings, or the file is not such a table.
         """
         from warmstart.tasks.error_rates import ErrorRates
 
-        pairs = list(data)
+        pairs = _rows(Path(data)) if isinstance(data, str | Path) else list(data)
         if not pairs:
             raise UsageError("There are no recordings to evaluate on.")
         rates, errors = ErrorRates(), []
@@ -149,6 +152,18 @@ class SpeechRecognizer(Model):
                 yield answer(item.name, item.value)
             except InputError as error:
                 yield Failed(item.name, error)
+
+
+def _rows(path: Path) -> list[tuple[str, str]]:
+    """(recording, text) of every row of a table."""
+    if path.suffix not in (".csv", ".jsonl") or not path.is_file():
+        raise UsageError(f'{path} is no .csv or .jsonl file; give one with "audio" and "text" in every row.')
+    with path.open(encoding="utf-8", newline="") as file:
+        try:
+            rows = list(csv.DictReader(file)) if path.suffix == ".csv" else [json.loads(x) for x in file if x.strip()]
+            return [(str(path.parent / row["audio"]), str(row["text"])) for row in rows]
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            raise UsageError(f'{path} is damaged, or a row has no "audio" or "text": {error}') from error
 
 
 def _raise_failed(answer: Transcript | np.ndarray | Failed) -> Any:
