@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- figures{}: begin -->", "<!-- figures{}: end -->"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 FORMATS = {"ratio": "{:.3f}", "share": "{:.1%}", "difference": "{:.1e}", "MB": "{:.0f} MB", "ms": "{:.1f} ms",
            "s": "{:.2f} s", "per second": "{:.1f}/s", "photos": "{:.0f}"}
 
@@ -124,7 +124,7 @@ def write_markdown(path: Path, content: str, topic: str = "") -> None:
     Raises:
         ValueError: the file exists and lacks the markers; it is left as it is.
     """
-    first, last = (line.format(f" {topic}" if topic else "") for line in (BEGIN, END))
+    first, last = (line.replace("figures", f"figures {topic}") if topic else line for line in (BEGIN, END))
     if path.exists() and path.stat().st_size:
         before, begin, rest = path.read_text("utf-8").partition(first)
         _, end, after = rest.partition(last)
