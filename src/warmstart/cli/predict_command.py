@@ -21,6 +21,7 @@ WRITING = "Generated text"
 TEXTS = "Texts"
 SERIES = "Time series"
 SPEECH = "Speech"
+SOUND = "Generated sound"
 
 
 def predict(
@@ -87,8 +88,6 @@ def predict(
                                                    rich_help_panel=SERIES)] = None,
     plot: Annotated[str | None, typer.Option(help="Draw the first forecasts into this PNG, SVG or PDF file.",
                                              rich_help_panel=SERIES)] = None,
-    output: Annotated[str | None, typer.Option(help="Write all forecasts into this CSV file.",
-                                               rich_help_panel=SERIES)] = None,
     format: Annotated[str | None, typer.Option(help="Write transcripts as txt, srt, vtt or json, and nothing else.",
                                                rich_help_panel=SPEECH)] = None,
     language: Annotated[str | None, typer.Option(help="What is spoken, such as en; default: found out.",
@@ -99,6 +98,12 @@ def predict(
                                                rich_help_panel=SPEECH)] = None,
     initial_prompt: Annotated[str | None, typer.Option(help="Text that could stand before: names, spelling, style.",
                                                        rich_help_panel=SPEECH)] = None,
+    speaker: Annotated[str | None, typer.Option(help="Who speaks: a name or number that the model knows.",
+                                                rich_help_panel=SOUND)] = None,
+    seconds: Annotated[float | None, typer.Option(help="Length of each word.", rich_help_panel=SOUND)] = None,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Where results go that are files: a CSV file for "
+                                               "all forecasts; a .wav, .flac, .ogg or .mp3 file for one sound, a "
+                                               "folder for many (default: the current folder).")] = None,
 ) -> None:
     """Answer inputs with a model: say what is in photos.
 
