@@ -7,8 +7,9 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from warmstart.checkpoints.base import ByteSource
-from warmstart.checkpoints.hdf5 import Hdf5Checkpoint, open_hdf5
+from warmstart.checkpoints.base import ByteSource, Checkpoint
+from warmstart.checkpoints.hdf5 import open_hdf5
+from warmstart.checkpoints.npz import NpzCheckpoint
 from warmstart.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
 
 MEMBER = "model.weights.h5"
@@ -20,8 +21,8 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, O
            NotImplementedError, RuntimeError, UnicodeError, OSError)
 
 
-def open_zip(path: Path, source: ByteSource) -> Hdf5Checkpoint:
-    """Open the weights in a `.keras` file, through a nameless temporary file of their size.
+def open_zip(path: Path, source: ByteSource) -> Checkpoint:
+    """Open the weights in a `.keras` file, through a nameless temporary file of their size; or numpy's `.npz`.
 
     Raises:
         UnsafeCheckpointError: PyTorch pickles; member names that lead elsewhere; a member that
@@ -33,6 +34,8 @@ def open_zip(path: Path, source: ByteSource) -> Hdf5Checkpoint:
     try:
         _check_directory(source)
         with path.open("rb") as packed, zipfile.ZipFile(packed) as archive:
+            if archive.namelist() and all(name.endswith(".npy") for name in archive.namelist()):
+                return NpzCheckpoint(path, archive, label)
             info = _find_member(archive, label)
             return open_hdf5(path, ByteSource(_unpack(archive, info, label), f"{label} ({MEMBER})"))
     except _BROKEN as error:

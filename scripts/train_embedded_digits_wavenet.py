@@ -1,0 +1,144 @@
+"""Train the embedded generator `digits_wavenet` and write its bundle and model card.
+
+    python scripts/train_embedded_digits_wavenet.py fsdd --work work/digits_wavenet
+
+`fsdd` is the folder `recordings` of the Free Spoken Digit Dataset. The bundle lies in `work/digits_wavenet/bundle`
+afterwards; the package ships a copy of it in src/warmstart/embedded/digits_wavenet.
+
+The network gets the digit and the speaker (global conditioning) and, 80 times a second, how far the word has come
+and how long it will be (local conditioning; van den Oord et al. 2016, section 3.2, condition on durations too). It is
+trained on whole recordings: the likelihood of each 8-bit mu-law sample given those before it, under a mixture of five
+logistics (which learns faster than a softmax: neighbouring levels are alike from the start). Adam with the learning
+rate rising linearly over the first tenth of the steps and falling linearly to zero. The run is resumable: started
+again with the same `--work`, it goes on after the last finished epoch.
+
+Needs `warmstart[tensorflow]`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from digits_audio import RATE, Clip, read_clips, split
+from warmstart.inputs import mu_law
+from warmstart.models import wavenet
+
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+HOP, HARMONICS = 100, 6
+LENGTHS = (2400, 4000, 6400)  # samples that batches are filled up to; what is longer is cut
+CONFIG = {"output": "logistics", "levels": 256, "mixtures": 5, "dilations": (1, 2, 4, 8, 16, 32, 64), "skip": 48,
+          "classes": (10, 6), "global_channels": 32, "frame_features": 2 * HARMONICS + 2, "frame_channels": 64,
+          "upsampling": (5,), "hold": 20}
+BATCH_SAMPLES = 32_000
+STEPS = 100  # per epoch
+
+
+def position_frames(samples: int) -> np.ndarray:
+    """What is known of each frame of a word of so many samples: float32 (frames, 2 * HARMONICS + 2)."""
+    count = -(-samples // HOP)
+    place = (np.arange(count)[:, None] + 0.5) / count
+    k = np.pi * np.arange(1, HARMONICS + 1)
+    length = np.full((count, 1), np.log(samples / RATE / 0.4))
+    return np.concatenate([place, np.sin(k * place), np.cos(k * place), length], axis=1).astype(np.float32)
+
+
+def levels_of(clip: Clip) -> np.ndarray:
+    """The recording at half of full scale, as mu-law levels."""
+    return mu_law.encode(clip.samples * (0.5 / max(np.abs(clip.samples).max(), 1e-3)))
+
+
+class Batches(keras.utils.PyDataset):
+    """Recordings of similar length, drawn anew for every step; the same step gives the same batch in any run."""
+
+    def __init__(self, clips: list[Clip], seed: int, first_epoch: int):
+        super().__init__()
+        self.seed, self.epoch = seed, first_epoch
+        ready = [(levels_of(clip), clip) for clip in clips]
+        self.groups: list[list[tuple[np.ndarray, Clip]]] = [[] for _ in LENGTHS]
+        for levels, clip in ready:
+            place = next((i for i, n in enumerate(LENGTHS) if len(levels) <= n), len(LENGTHS) - 1)
+            self.groups[place].append((levels, clip))
+        sizes = np.array([sum(min(len(x), LENGTHS[-1]) for x, _ in group) for group in self.groups])
+        self.shares = sizes / sizes.sum()
+
+    def on_epoch_end(self):
+        self.epoch += 1
+
+    def __len__(self):
+        return STEPS
+
+    def __getitem__(self, index):
+        random = np.random.default_rng((self.seed, self.epoch, index))
+        # The first two batches have different lengths, from which Keras learns that they vary.
+        place = index % 2 if index < 2 else random.choice(len(LENGTHS), p=self.shares)
+        group, length = self.groups[place], LENGTHS[place]
+        count = BATCH_SAMPLES // length + (index == 0)
+        samples = np.full((count, length), 128, np.int32)
+        frames = np.zeros((count, length // HOP, 2 * HARMONICS + 2), np.float32)
+        classes, mask = np.zeros((count, 2), np.int32), np.zeros((count, length), np.float32)
+        for i in range(count):
+            levels, clip = group[random.integers(len(group))]
+            own = min(len(levels), length)
+            position = position_frames(len(levels))[: length // HOP]
+            samples[i, :own], mask[i, :own], frames[i, : len(position)] = levels[:own], 1.0, position
+            classes[i] = clip.digit, SPEAKERS.index(clip.speaker)
+        return {"samples": samples, "classes": classes, "frames": frames}, samples, mask / mask.mean()
+
+
+@keras.saving.register_keras_serializable("warmstart-scripts")
+class Triangle(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear from 0 to `peak` in `warm_up` steps, then linear to 0 at `steps`."""
+
+    def __init__(self, peak: float, warm_up: int, steps: int):
+        self.peak, self.warm_up, self.steps = peak, warm_up, steps
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32") + 1.0
+        rise, fall = step / self.warm_up, (self.steps - step) / (self.steps - self.warm_up)
+        return self.peak * ops.maximum(ops.minimum(rise, fall), 0.0)
+
+    def get_config(self):
+        return {"peak": self.peak, "warm_up": self.warm_up, "steps": self.steps}
+
+
+def train(clips: list[Clip], options: argparse.Namespace) -> None:
+    keras.utils.set_random_seed(options.seed)
+    model = wavenet.build(CONFIG)
+    steps = options.epochs * STEPS
+    model.compile(keras.optimizers.Adam(Triangle(options.peak, steps // 10, steps), clipnorm=1.0),
+                  lambda y, parameters: wavenet.mixture_loss(256, 5, y, parameters), jit_compile=False)
+    done = options.work / "epochs.json"
+    first_epoch = json.loads(done.read_text())["finished"] if done.exists() else 0
+    model.fit(Batches(clips, options.seed, first_epoch), epochs=options.epochs, verbose=2, callbacks=[
+        keras.callbacks.BackupAndRestore(options.work / "backup", delete_checkpoint=False),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: done.write_text(
+            json.dumps({"finished": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}))),
+    ])
+    model.save_weights(options.work / "trained.weights.h5")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recordings", type=Path, help="folder of the 3,000 recordings")
+    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and the results")
+    parser.add_argument("--epochs", type=int, default=40, help=f"of {STEPS} steps")
+    parser.add_argument("--peak", type=float, default=3e-3, help="the highest learning rate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    options.work.mkdir(parents=True, exist_ok=True)
+    training, _ = split(read_clips(options.recordings))
+    if not (options.work / "trained.weights.h5").exists():
+        train(training, options)
+
+
+if __name__ == "__main__":
+    main()

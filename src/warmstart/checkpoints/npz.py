@@ -1,0 +1,65 @@
+"""Numpy's `.npz`: a zip archive of arrays. Only numbers are read; arrays of objects, which are pickles, are refused."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.errors import CorruptCheckpointError, UnsafeCheckpointError
+
+LARGEST_HEADER = 10_000
+
+
+class NpzCheckpoint(Checkpoint):
+    """The arrays of an `.npz` file by their names; opened by `open_checkpoint`.
+
+    Args:
+        path: of the file.
+        archive: the file, open; all headers are read now, the arrays when they are asked for.
+        label: the file's name for messages.
+
+    Raises:
+        UnsafeCheckpointError: it holds objects.
+        CorruptCheckpointError: a header is damaged, or a member has another size than its header says.
+    """
+
+    layout = "npz"
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile, label: str):
+        self.path, self._label = path, label
+        self._headers: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            with archive.open(info) as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(file, max_header_size=LARGEST_HEADER)
+                if dtype.kind not in "fiub":
+                    raise UnsafeCheckpointError(f"{label} is refused: {name} holds {dtype}, not numbers.")
+                size = file.tell() + int(np.prod(shape, dtype=np.float64)) * dtype.itemsize
+            if size != info.file_size or name in self._headers:
+                raise CorruptCheckpointError(f"{label} is damaged ({name} has not the size it says); fetch it again.")
+            self._headers[name] = (tuple(shape), dtype)
+
+    def names(self) -> list[str]:
+        return list(self._headers)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._headers[name][0]
+
+    def dtype(self, name: str) -> str:
+        return self._headers[name][1].name
+
+    def read(self, name: str) -> np.ndarray:
+        if name not in self._headers:
+            raise KeyError(name)
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.npy") as file:
+                array = np.lib.format.read_array(file, allow_pickle=False)
+        except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
+            raise CorruptCheckpointError(f"{self._label} is damaged ({name}: {error}); fetch it again.") from error
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+    def close(self) -> None:
+        """Nothing: the file is open only while an array is read."""
