@@ -6,6 +6,7 @@ import shutil
 
 import keras
 import numpy as np
+from warmstart.tasks.speech_recognition import SpeechRecognizer
 
 import warmstart as ws
 from digits_audio import RATE, WORDS, Clip, sequences_of, split
@@ -15,7 +16,6 @@ from warmstart.checkpoints import model_arrays
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
 from warmstart.models import wavenet_asr
-from warmstart.tasks.speech_recognition import SpeechRecognizer
 
 NAME, SCRIPT = "digits_wavenet_asr", "scripts/train_embedded_digits_asr.py"
 ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from warmstart.catalog import Entry as Entry
+    from warmstart.tasks.audio_generation import AudioGenerator as AudioGenerator
     from warmstart.tasks.base import Model as Model
     from warmstart.tasks.detection_result import Box as Box
     from warmstart.tasks.detection_result import Detections as Detections
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from warmstart.tasks.results import Failed as Failed
     from warmstart.tasks.results import Prediction as Prediction
     from warmstart.tasks.segmentation_result import Segmentation as Segmentation
+    from warmstart.tasks.sound import Audio as Audio
     from warmstart.tasks.text_generation import TextGenerator as TextGenerator
     from warmstart.training import finetune as finetune
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Audio": "tasks.sound",
+    "AudioGenerator": "tasks.audio_generation",
     "Box": "tasks.detection_result",
     "Classification": "tasks.results",
     "Detections": "tasks.detection_result",

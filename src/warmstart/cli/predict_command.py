@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 IMAGES = "Photos"
 BOXES = "Detection and segmentation"
 WRITING = "Generated text"
+SOUND = "Generated sound"
 
 
 def predict(
@@ -59,6 +60,12 @@ def predict(
     seed: Annotated[int | None, typer.Option(help="Of the drawing.", rich_help_panel=WRITING)] = None,
     overflow: Annotated[str | None, typer.Option(help="When the context is full: error or slide.",
                                                  rich_help_panel=WRITING)] = None,
+    speaker: Annotated[str | None, typer.Option(help="Who speaks: a name or number that the model knows.",
+                                                rich_help_panel=SOUND)] = None,
+    seconds: Annotated[float | None, typer.Option(help="Length of each word.", rich_help_panel=SOUND)] = None,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Where sound is written: a .wav, .flac, .ogg or "
+                                               ".mp3 file for one input, a folder for many; default: the current "
+                                               "folder.", rich_help_panel=SOUND)] = None,
 ) -> None:
     """Answer inputs with a model: say what is in photos.
 
@@ -67,7 +74,8 @@ def predict(
     given = {"batch_size": batch_size, "top_k": top_k, "threshold": threshold, "draw": draw, "masks": masks,
              "max_new_tokens": max_new_tokens, "temperature": temperature,
              "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty, "num_beams": num_beams,
-             "no_repeat_ngram_size": no_repeat_ngram_size, "stop": stop or None, "seed": seed, "overflow": overflow}
+             "no_repeat_ngram_size": no_repeat_ngram_size, "stop": stop or None, "seed": seed, "overflow": overflow,
+             "speaker": speaker, "seconds": seconds, "output": output}
     _predict(inputs, model, task, {"weights": weights, "engine": engine, "precision": precision}, offline,
              as_json, as_csv, {name: value for name, value in given.items() if value is not None})
 

@@ -18,8 +18,8 @@ from typing import Any
 from warmstart.errors import UsageError
 
 ARCHITECTURES = (
-    "keras_applications", "cifar_resnet", "segformer", "deeplabv3_mobilenet_v2", "deeplabv3", "dfine", "fcos", "gpt2",
-    "transfer",
+    "keras_applications", "cifar_resnet", "segformer", "deeplabv3_mobilenet_v2", "deeplabv3", "dfine",
+    "fcos", "gpt2", "transfer", "wavenet", "wavenet_asr",
 )
 
 

@@ -15,6 +15,7 @@ TASKS = {
     "object-detection": ("object_detection", "ObjectDetector"),
     "image-segmentation": ("image_segmentation", "ImageSegmenter"),
     "text-generation": ("text_generation", "TextGenerator"),
+    "audio-generation": ("audio_generation", "AudioGenerator"),
 }
 
 

@@ -18,6 +18,7 @@ CONSOLES = {
     "object-detection": ("object_detection", "ObjectDetectionConsole"),
     "image-segmentation": ("image_segmentation", "ImageSegmentationConsole"),
     "text-generation": ("text_generation", "TextGenerationConsole"),
+    "audio-generation": ("audio_generation", "AudioGenerationConsole"),
 }
 """Task -> (module, class)."""
 
