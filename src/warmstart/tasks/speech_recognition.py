@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from warmstart.engines.keras import Program
 
-FAMILIES = {"whisper": "whisper_recognition"}
+FAMILIES = {"whisper": "whisper_recognition", "wavenet_asr": "wavenet_recognition"}
 """Architecture -> the module here that knows its way from sound to text. It has
 
     program(entry, model) -> Program
