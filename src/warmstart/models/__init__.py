@@ -20,6 +20,7 @@ from warmstart.errors import UsageError
 ARCHITECTURES = (
     "keras_applications", "cifar_resnet", "segformer", "deeplabv3_mobilenet_v2", "deeplabv3", "dfine", "fcos", "gpt2",
     "transfer",
+    "bert", "distilbert", "roberta",
 )
 
 

@@ -9,7 +9,6 @@ Reading a repository runs no code of it and builds nothing: sizes are checked be
 """
 
 import json
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from warmstart.errors import BundleError, UsageError
 READERS: dict[str, str] = {
     "segformer": "vision", "mobilenet_v2": "vision", "d_fine": "dfine",
     "gpt2": "gpt2",
+    "bert": "bert", "distilbert": "bert", "roberta": "bert", "xlm-roberta": "bert", "camembert": "bert",
 }
 """`model_type` of a config -> the module here that reads it. A name from a file never imports anything else."""
 
@@ -54,11 +54,11 @@ def read(folder: Path, task: str | None = None) -> tuple[Entry, tuple[Label, ...
     return module.entry(config, folder, task)
 
 
-def read_json(path: Path) -> Mapping[str, Any]:
-    """A JSON object from a file of the repository.
+def read_json(path: Path, kind: type = dict) -> Any:
+    """A JSON object (or, with `kind=list`, an array) from a file of the repository.
 
     Raises:
-        BundleError: it is missing, too large, no JSON, or no object.
+        BundleError: it is missing, too large, no JSON, or of another kind.
     """
     try:
         if path.stat().st_size > LARGEST_CONFIG:
@@ -68,6 +68,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
         raise BundleError(f"{path} is missing; {path.parent} is not a whole repository.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} cannot be read: {error}") from error
-    if not isinstance(data, dict):
-        raise BundleError(f"{path} holds no JSON object; it is damaged, fetch it again.")
+    if not isinstance(data, kind):
+        wanted = "object" if kind is dict else "array"
+        raise BundleError(f"{path} holds no JSON {wanted}; it is damaged, fetch it again.")
     return data
