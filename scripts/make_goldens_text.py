@@ -24,7 +24,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{c}" for c in LETTERS), ".", ",", "?", "'",
          "the", "film", "is", "good", "bad", "ann", "##a", "bob", "paris", "lives", "in", "new", "york", "works", "who"]
 WORDS = list(dict.fromkeys(WORDS))
-TEXTS = ["the film is good", "a bad film, isn't it?", "Anna lives in New York.", "who works in paris ? bob works in paris"]
+TEXTS = ["the film is good", "a bad film, isn't it?", "Anna lives in New York.",
+         "who works in paris ? bob works in paris"]
 HEADS = {"base": "Model", "fill-mask": "ForMaskedLM", "text-classification": "ForSequenceClassification",
          "token-classification": "ForTokenClassification", "question-answering": "ForQuestionAnswering"}
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
@@ -42,7 +43,8 @@ def vocabulary(folder: Path, family: str) -> int:
         tokens = list(dict.fromkeys(tokens))
         (folder / "vocab.json").write_text(json.dumps({token: n for n, token in enumerate(tokens)}) + "\n")
         (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", "utf-8")
-        (folder / "tokenizer_config.json").write_text('{"model_max_length": 88, "tokenizer_class": "RobertaTokenizer"}\n')
+        (folder / "tokenizer_config.json").write_text(
+            '{"model_max_length": 88, "tokenizer_class": "RobertaTokenizer"}\n')
         return len(tokens)
     (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n", "utf-8")
     (folder / "tokenizer_config.json").write_text(
@@ -59,8 +61,8 @@ def build(folder: Path, family: str, head: str, **options: object) -> torch.nn.M
     labels = {"token-classification": TAGS, "text-classification": ["NEGATIVE", "NEUTRAL", "POSITIVE"]}.get(head)
     options = {**(DISTIL if family == "distilbert" else SIZES), "vocab_size": size, **options}
     if family == "roberta":
-        options = {**options, "type_vocab_size": 1, "max_position_embeddings": 90, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2,
-                   "layer_norm_eps": 1e-5}
+        options = {**options, "type_vocab_size": 1, "max_position_embeddings": 90, "pad_token_id": 1,
+                   "bos_token_id": 0, "eos_token_id": 2, "layer_norm_eps": 1e-5}
     if labels and "id2label" not in options:
         options["id2label"] = dict(enumerate(labels))
     config = getattr(transformers, f"{names[family]}Config")(**options)
@@ -173,8 +175,8 @@ def pipelines() -> None:
         if head not in HEADS or head == "base":
             continue
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        model = getattr(transformers, f"AutoModel{HEADS[head]}").from_pretrained(folder, attn_implementation="eager").eval()
-        answers = ANSWERS[head](model, tokenizer)
+        model = getattr(transformers, f"AutoModel{HEADS[head]}").from_pretrained(folder, attn_implementation="eager")
+        answers = ANSWERS[head](model.eval(), tokenizer)
         (folder / "answers.json").write_text(json.dumps(answers, indent=1) + "\n")
 
 
@@ -208,7 +210,8 @@ def encode_pair(model, tokenizer) -> dict:
     given = tokenizer("who works in paris ?", "bob works in paris . anna lives in new york .", return_tensors="pt")
     with torch.no_grad():
         out = model(**given)
-    return {"ids": given["input_ids"][0].tolist(), "start": out.start_logits[0].tolist(), "end": out.end_logits[0].tolist()}
+    return {"ids": given["input_ids"][0].tolist(), "start": out.start_logits[0].tolist(),
+            "end": out.end_logits[0].tolist()}
 
 
 ANSWERS = {"text-classification": classify, "token-classification": tag, "fill-mask": fill,

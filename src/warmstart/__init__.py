@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from warmstart.tasks.base import Model as Model
     from warmstart.tasks.detection_result import Box as Box
     from warmstart.tasks.detection_result import Detections as Detections
+    from warmstart.tasks.fill_mask import FillMask as FillMask
     from warmstart.tasks.generation_results import Generation as Generation
     from warmstart.tasks.generation_results import TextScore as TextScore
     from warmstart.tasks.image_classification import ImageClassifier as ImageClassifier
@@ -24,11 +25,20 @@ if TYPE_CHECKING:
     from warmstart.tasks.load import list_models as list_models
     from warmstart.tasks.load import load as load
     from warmstart.tasks.object_detection import ObjectDetector as ObjectDetector
+    from warmstart.tasks.question_answering import QuestionAnswerer as QuestionAnswerer
     from warmstart.tasks.results import Classification as Classification
     from warmstart.tasks.results import Failed as Failed
     from warmstart.tasks.results import Prediction as Prediction
     from warmstart.tasks.segmentation_result import Segmentation as Segmentation
+    from warmstart.tasks.text_classification import TextClassifier as TextClassifier
+    from warmstart.tasks.text_embedding import TextEmbedder as TextEmbedder
     from warmstart.tasks.text_generation import TextGenerator as TextGenerator
+    from warmstart.tasks.text_results import Answer as Answer
+    from warmstart.tasks.text_results import Embedding as Embedding
+    from warmstart.tasks.text_results import Entities as Entities
+    from warmstart.tasks.text_results import Entity as Entity
+    from warmstart.tasks.text_results import FilledMask as FilledMask
+    from warmstart.tasks.token_classification import TokenClassifier as TokenClassifier
     from warmstart.training import finetune as finetune
 
 __version__ = "0.1.0"
@@ -38,6 +48,16 @@ _HOMES = {
     "Classification": "tasks.results",
     "Detections": "tasks.detection_result",
     "Entry": "catalog",
+    "FilledMask": "tasks.text_results",
+    "Answer": "tasks.text_results",
+    "Entities": "tasks.text_results",
+    "Entity": "tasks.text_results",
+    "Embedding": "tasks.text_results",
+    "FillMask": "tasks.fill_mask",
+    "QuestionAnswerer": "tasks.question_answering",
+    "TokenClassifier": "tasks.token_classification",
+    "TextEmbedder": "tasks.text_embedding",
+    "TextClassifier": "tasks.text_classification",
     "Failed": "tasks.results",
     "Generation": "tasks.generation_results",
     "ImageClassifier": "tasks.image_classification",

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 IMAGES = "Photos"
 BOXES = "Detection and segmentation"
 WRITING = "Generated text"
+TEXTS = "Texts"
 
 
 def predict(
-    inputs: Annotated[list[str], typer.Argument(help="Photos: files, folders, globs, URLs; `-` reads paths from "
-                                                     "standard input, one a line.", show_default=False)],
+    inputs: Annotated[list[str], typer.Argument(help="Photos: files, folders, globs, URLs. Texts: as they are, or "
+                                                     ".txt files of lines. `-` reads standard input, one a line.",
+                                                show_default=False)],
     model: Annotated[str | None, typer.Option("--model", "-m", help="A name from `warmstart list`, a bundle's folder, "
                                               "or hf://org/name. Default: MobileNetV2 where its weights can be had, "
                                               "else the model inside the package.")] = None,
@@ -59,6 +61,12 @@ def predict(
     seed: Annotated[int | None, typer.Option(help="Of the drawing.", rich_help_panel=WRITING)] = None,
     overflow: Annotated[str | None, typer.Option(help="When the context is full: error or slide.",
                                                  rich_help_panel=WRITING)] = None,
+    aggregation: Annotated[str | None, typer.Option(help="How tokens become entities: none, simple, first or max; "
+                                                    "default: simple.", rich_help_panel=TEXTS)] = None,
+    context: Annotated[str | None, typer.Option(help="The text, or a .txt file with the text, in which questions find "
+                                                "their answers.", rich_help_panel=TEXTS)] = None,
+    no_answer: Annotated[bool | None, typer.Option("--no-answer", help="A question may have no answer in the context.",
+                                                   rich_help_panel=TEXTS)] = None,
 ) -> None:
     """Answer inputs with a model: say what is in photos.
 
@@ -67,7 +75,8 @@ def predict(
     given = {"batch_size": batch_size, "top_k": top_k, "threshold": threshold, "draw": draw, "masks": masks,
              "max_new_tokens": max_new_tokens, "temperature": temperature,
              "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty, "num_beams": num_beams,
-             "no_repeat_ngram_size": no_repeat_ngram_size, "stop": stop or None, "seed": seed, "overflow": overflow}
+             "no_repeat_ngram_size": no_repeat_ngram_size, "stop": stop or None, "seed": seed, "overflow": overflow,
+             "aggregation": aggregation, "context": context, "no_answer": no_answer}
     _predict(inputs, model, task, {"weights": weights, "engine": engine, "precision": precision}, offline,
              as_json, as_csv, {name: value for name, value in given.items() if value is not None})
 

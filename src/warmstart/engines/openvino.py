@@ -78,16 +78,20 @@ class OpenVINOEngine(Engine):
         self._requests: OrderedDict[tuple, Any] = OrderedDict()
 
     def _request(self, arrays: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, str], dict[str, str]]:
-        """The network compiled for exactly these shapes: static shapes run faster than dynamic ones."""
-        key = tuple(sorted((name, array.shape) for name, array in arrays.items()))
+        """The network compiled for exactly these shapes, which run faster than dynamic ones; but where more than the
+        batch differs from call to call (the lengths of texts), compiled once for all shapes."""
+        (signature,) = self.signatures.values()
+        varies = any(isinstance(d, str) and d != "batch" for spec in signature.inputs for d in spec.shape)
+        key = () if varies else tuple(sorted((name, array.shape) for name, array in arrays.items()))
         if key in self._requests:
             self._requests.move_to_end(key)
             return self._requests[key]
         try:
             network = self._core.read_model(str(self._path))
-            (signature,) = self.signatures.values()
             inputs = {spec.name: spec.tensor for spec in signature.inputs}
-            network.reshape({tensor: list(arrays[name].shape) for name, tensor in inputs.items()})
+            shapes = {tensor: [-1] * arrays[name].ndim if varies else list(arrays[name].shape)
+                      for name, tensor in inputs.items()}
+            network.reshape(shapes)
             compiled = self._core.compile_model(network, "CPU", self._settings)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO could not compile {self._path}: {error}") from error

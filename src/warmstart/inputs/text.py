@@ -102,6 +102,11 @@ class Tokenizer:
         """How many tokens there are."""
         return self._backend.get_vocab_size()
 
+    @cached_property
+    def continuing(self) -> str:
+        """What tokens inside a word begin with (`"##"`), or `""` where a space begins a word instead."""
+        return getattr(self._backend.model, "continuing_subword_prefix", None) or ""
+
     def id(self, token: str) -> int | None:
         """The id of a token; None where there is no such token."""
         return self._backend.token_to_id(token)

@@ -66,13 +66,18 @@ def text_of(item: Item) -> Pair | str:
     if isinstance(value, InputError):
         raise value
     if isinstance(value, Mapping):
-        if "text" not in value or not value.keys() <= {"text", "text_pair"}:
-            raise InputError(f"{item.name}: a mapping has the keys 'text' and, for a pair, 'text_pair', not "
-                             f"{', '.join(map(repr, value)) or 'none'}", item.name)
-        value = (value["text"], value["text_pair"]) if value.get("text_pair") is not None else value["text"]
+        value = _of_mapping(value, item.name)
     if isinstance(value, tuple | list) and len(value) == 2:
         return Pair(_text(value[0], item.name), _text(value[1], item.name))
     return _text(value, item.name)
+
+
+def _of_mapping(value: Mapping[str, Any], name: str) -> Any:
+    for first, second in (("text", "text_pair"), ("question", "context")):
+        if first in value and value.keys() <= {first, second}:
+            return value[first] if value.get(second) is None else (value[first], value[second])
+    raise InputError(f"{name}: a mapping has the keys 'text' and, for a pair, 'text_pair'; or 'question' and "
+                     f"'context'; not {', '.join(map(repr, value)) or 'none'}", name)
 
 
 def shown(text: Pair | str) -> str:

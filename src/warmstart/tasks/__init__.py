@@ -15,6 +15,11 @@ TASKS = {
     "object-detection": ("object_detection", "ObjectDetector"),
     "image-segmentation": ("image_segmentation", "ImageSegmenter"),
     "text-generation": ("text_generation", "TextGenerator"),
+    "text-classification": ("text_classification", "TextClassifier"),
+    "text-embedding": ("text_embedding", "TextEmbedder"),
+    "token-classification": ("token_classification", "TokenClassifier"),
+    "question-answering": ("question_answering", "QuestionAnswerer"),
+    "fill-mask": ("fill_mask", "FillMask"),
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from warmstart import bundle, catalog, hub
 from warmstart.catalog import Entry, Label, huggingface, licences
-from warmstart.errors import UsageError
+from warmstart.errors import ChecksumError, UsageError
 from warmstart.tasks.building import Weights
 
 OWN = ("pretrained", "imagenet")
@@ -36,7 +36,8 @@ def open_source(name: str | Path, *, task: str | None = None, weights: str | Pat
     if folder is None:
         entry = catalog.get(str(name))
         licences.announce(entry.name, entry.licence)
-        repositories = [file.source for key, file in entry.weights.items() if key.startswith("repo")]
+        files = {file.source: file for key, file in entry.weights.items() if key.startswith("repo")}
+        repositories = list(files)
         drawn = weights is None and entry.config and entry.labels  # random weights: nothing has to be fetched
         if not repositories or drawn:
             labels = catalog.labels(entry.labels) if entry.labels else ()
@@ -45,7 +46,10 @@ def open_source(name: str | Path, *, task: str | None = None, weights: str | Pat
         folder = hub.fetch_repo(source, huggingface.FILES, offline=offline, progress=progress)
         found, labels = huggingface.read(folder, task or entry.task)
         told = {key: getattr(entry, key) for key in CATALOGUE_SAYS}
-        return Opened(replace(found, **told), labels, _folder_weights(folder, weights, offline, progress), folder)
+        own = _folder_weights(folder, weights, offline, progress)
+        if weights in OWN and files[source].sha256 not in (None, own.digest):
+            raise ChecksumError(f"{own.path} is not the published file (its sha256 is {own.digest}); fetch it again.")
+        return Opened(replace(found, **told), labels, own, folder)
     if bundle.is_bundle(folder):
         contents = bundle.read(folder)
         licences.announce(contents.entry.name, contents.entry.licence)

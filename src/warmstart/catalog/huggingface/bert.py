@@ -11,6 +11,8 @@ from warmstart.errors import BundleError, UsageError
 ACTIVATIONS = ("gelu", "gelu_python", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "silu", "swish", "tanh")
 ARCHITECTURES = {"bert": "bert", "distilbert": "distilbert", "roberta": "roberta", "xlm-roberta": "roberta",
                  "camembert": "roberta"}
+CLASSES = {"bert": "Bert", "distilbert": "DistilBert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta",
+           "camembert": "Camembert"}
 PAPERS = {
     "bert": "Devlin, Chang, Lee, Toutanova: BERT: Pre-training of Deep Bidirectional Transformers for Language "
             "Understanding, 2018, arXiv:1810.04805",
@@ -53,7 +55,8 @@ def entry(config: Mapping[str, Any], folder: Path, task: str | None = None) -> t
     sizes["pooler"] = head == "text-embedding" and texts.mentions(folder, "pooler.dense.weight")
     if labels:
         sizes["num_labels"] = len(labels)
-    processing = {"max_length": texts.longest(config, folder, sizes["max_position_embeddings"] - offset)}
+    most = sizes["max_position_embeddings"] - offset
+    processing: dict[str, Any] = {"max_length": texts.longest(config, folder, most)}
     if head == "text-embedding":
         processing |= texts.sentence_modules(folder)
     elif head == "text-classification":
@@ -67,6 +70,32 @@ def entry(config: Mapping[str, Any], folder: Path, task: str | None = None) -> t
         licence=str(config.get("license") or "NOASSERTION"), parameters=parameters, gflops=None, min_size=0, metrics=(),
         paper=PAPERS[kind], processing=processing,
     ), labels
+
+
+def config_of(entry: Entry, labels: tuple[Label, ...]) -> dict[str, Any]:
+    """The `config.json` that `entry` reads, for the repository that a saved bundle is."""
+    kind = entry.family.replace("_", "-")
+    sizes = dict(entry.config)
+    found: dict[str, Any] = {
+        "architectures": [CLASSES[kind] + next(end for end, task in texts.HEADS.items() if task == entry.task)],
+        "model_type": kind, "dtype": "float32",
+    }
+    for key in ("vocab_size", "max_position_embeddings", "pad_token_id", "initializer_range", "tie_word_embeddings"):
+        found[key] = sizes[key]
+    own = DISTIL_KEYS if kind == "distilbert" else {}
+    for key in DISTIL_KEYS:
+        found[own.get(key, key)] = sizes[key]
+    if kind == "distilbert":
+        found["seq_classif_dropout"] = sizes["classifier_dropout"]
+    else:
+        found |= {key: sizes[key] for key in ("type_vocab_size", "layer_norm_eps", "classifier_dropout")}
+    if entry.task in ("text-classification", "token-classification"):
+        found["id2label"] = {str(label.index): label.name for label in labels}
+        found["label2id"] = {label.name: label.index for label in labels}
+    if entry.task == "text-classification":
+        problem = entry.processing.get("problem", "single")
+        found["problem_type"] = next(name for name, short in texts.PROBLEMS.items() if short == problem)
+    return found
 
 
 def count(sizes: Mapping[str, Any], architecture: str) -> int:
@@ -83,7 +112,7 @@ def count(sizes: Mapping[str, Any], architecture: str) -> int:
 
 
 def _bert(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    found = {key: texts.size(config, key, path) for key in (
+    found: dict[str, Any] = {key: texts.size(config, key, path) for key in (
         "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
         "max_position_embeddings")}
     dropout = texts.number(config, "hidden_dropout_prob", path, 0.1)

@@ -18,6 +18,11 @@ CONSOLES = {
     "object-detection": ("object_detection", "ObjectDetectionConsole"),
     "image-segmentation": ("image_segmentation", "ImageSegmentationConsole"),
     "text-generation": ("text_generation", "TextGenerationConsole"),
+    "text-classification": ("text", "TextClassificationConsole"),
+    "token-classification": ("text", "TokenClassificationConsole"),
+    "question-answering": ("text", "QuestionAnsweringConsole"),
+    "fill-mask": ("text", "FillMaskConsole"),
+    "text-embedding": ("text", "TextEmbeddingConsole"),
 }
 """Task -> (module, class)."""
 
