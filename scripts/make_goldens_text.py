@@ -201,7 +201,9 @@ def tag(model, tokenizer) -> dict:
 
 def fill(model, tokenizer) -> dict:
     mask = tokenizer.mask_token
-    texts = [f"the film is {mask}", f"{mask} lives in {mask} ."]
+    # transformers 5 forgets that RoBERTa's mask takes the space before it, unless there is a tokenizer.json.
+    space = "" if mask == "<mask>" else " "
+    texts = [f"the film is{space}{mask}", f"{mask} lives in{space}{mask} ."]
     return {"texts": texts, "filled": pipe("fill-mask", model, tokenizer, top_k=4)(texts)}
 
 
