@@ -164,7 +164,7 @@ def compiled():
     return model
 
 
-TEXTS = ["the film is good", "a", "who works in paris ? bob works in paris , anna lives in new york .", "bad , bad film",
+TEXTS = ["the film is good", "a", "who works in paris ? bob works in paris , anna lives in new york .", "bad film",
          "anna", "is the film bad ?"] * 3
 
 
