@@ -1,6 +1,6 @@
 """Train src/warmstart/embedded/sst2_bert_tiny: a small BERT that tells good from bad reviews.
 
-    python scripts/train_embedded_sst2.py ../shared/data/text/sst2 --work work/sst22
+    python scripts/train_embedded_sst2.py ../shared/data/text/sst2 --work sst2-run
 
 It starts from all-MiniLM-L6-v2's word vectors (Apache-2.0), reduced to 128 numbers by their principal components, for
 the pieces of words that the training sentences are made of; the rest starts from random numbers. The best epoch is
