@@ -140,6 +140,7 @@ def test_a_fine_tuned_model_is_a_base_and_has_a_backbone(tuned, shapes):
     assert net.output_shape == (None, 2)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own saving, numpy 2
 def test_the_keras_model_is_keras_own_layers(tuned, shapes, tmp_path):
     """It is saved and loaded as any Keras model, and answers what the bundle answers."""
     import keras
