@@ -77,7 +77,7 @@ def test_arrays():
     ((np.array(["a"]), RATE), "numbers"),
     (3, "int"),
     (written(TONE, format="FLAC")[:-2000], "cut off"),
-])
+], ids=range(15))
 def test_what_is_no_recording(value, words):
     with pytest.raises(InputError, match=words):
         audio.decode(value, name="the item", sample_rate=RATE)
