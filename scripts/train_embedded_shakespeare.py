@@ -9,7 +9,7 @@ The recipe: a byte-level BPE of 768 tokens learned on the first 90 % of the text
 trained on random windows of 256 tokens of that part, 8 a step, with Muon (AdamW for embeddings, biases and
 normalisations), a short warm-up, a constant learning rate and a linear decay to zero over the last half of the steps.
 The run is resumable: started again with the same `--work`, it goes on after the last finished hundred steps. The last
-10 % of the text are never trained on, and are looked at once, after the last step.
+10 % of the text are never trained on, and no setting is chosen by them.
 
 Needs `warmstart[tensorflow]`; `KERAS_BACKEND=jax` works too.
 """
@@ -157,7 +157,7 @@ demonstration and a test object: it knows nothing else, and what it writes means
 
 That is the sum of the negative log-probabilities of their {tokens:,} tokens over their characters; each token is
 predicted from the 128 to 255 tokens before it ({perplexity:.2f} perplexity per token). These characters were never
-trained on, and were looked at once, after the last step.
+trained on, and no setting was chosen by them.
 
 A sample (`model("ROMEO:", seed=1, temperature=0.8, max_new_tokens=120)`):
 
