@@ -89,3 +89,16 @@ def configured(config: WaveNetASRConfig | Mapping[str, Any]) -> WaveNetASRConfig
     if config.filter_width % 2 == 0:
         raise UsageError(f"wavenet_asr: filter_width must be odd to see both sides alike, not {config.filter_width}")
     return config
+
+
+def recogniser_outputs(model: keras.Model) -> keras.Model:
+    """The model with two named outputs.
+
+    Args:
+        model: (B, frames, size) -> logits (B, frames, symbols).
+
+    Returns:
+        (B, frames, size) -> `{"log_probs": (B, frames, symbols), "hidden": (B, frames, channels)}`.
+    """
+    return keras.Model(model.inputs, {"log_probs": keras.ops.log_softmax(model.outputs[0], axis=-1),
+                                      "hidden": model.get_layer("head_tanh").output})

@@ -23,8 +23,6 @@ from warmstart.tasks.language import LanguageModel
 from warmstart.tasks.transcript import Segment, Transcript, Word
 
 if TYPE_CHECKING:
-    import keras
-
     from warmstart.engines.keras import Program
 
 WINDOW = 2000
@@ -36,22 +34,14 @@ PAUSE = 0.5
 LONGEST_STRETCH = 30.0
 
 
-def program(entry: Entry, model: keras.Model) -> Program:
+def program(entry: Entry, model: Any) -> Program:
     """`forward`: features float32 (1, frames, size) -> log_probs (1, frames, symbols), hidden (1, frames, channels)."""
-    import keras
-
     from warmstart.engines.keras import Function, Program
+    from warmstart.models.wavenet_asr import recogniser_outputs
 
-    hidden = model.get_layer("head_tanh").output
-    both = keras.Model(model.inputs, [model.outputs[0], hidden])
-    size = int(model.inputs[0].shape[-1])
-
-    def forward(features: Any) -> dict[str, Any]:
-        logits, values = both(features, training=False)
-        return {"log_probs": keras.ops.log_softmax(logits, axis=-1), "hidden": values}
-
-    return Program({"forward": Function(forward, (TensorSpec("features", "float32", (1, "frames", size), -2.0, 2.0),))},
-                   both)
+    outputs = recogniser_outputs(model)
+    features = TensorSpec("features", "float32", (1, "frames", int(model.inputs[0].shape[-1])), -2.0, 2.0)
+    return Program({"forward": Function(lambda features: outputs(features, training=False), (features,))}, outputs)
 
 
 def files(folder: Path) -> Mapping[str, Path | bytes]:

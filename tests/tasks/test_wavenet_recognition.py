@@ -1,0 +1,62 @@
+"""The recogniser as a task: a random network, so what it says means nothing, but it must say the same in every way."""
+
+import numpy as np
+import pytest
+
+from warmstart.catalog import Entry
+from warmstart.errors import InputError, UsageError
+
+RATE = 8000
+RULES = {"sample_rate": RATE, "n_fft": 256, "hop": 80, "mels": 20, "coefficients": 8}
+CONFIG = {"features": 8, "symbols": 4, "channels": 8, "blocks": 1, "dilations": [1, 2], "filter_width": 3}
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A `SpeechRecognizer` on the Keras engine."""
+    from warmstart.tasks.building import Weights
+    from warmstart.tasks.speech_recognition import SpeechRecognizer
+
+    entry = Entry(name="tiny_wavenet", task="speech-recognition", family="wavenet_asr", title="Tiny",
+                  architecture="wavenet_asr", config=CONFIG, weights={}, preprocessing=None, labels="",
+                  licence="Apache-2.0", parameters=1, gflops=None, min_size=0, metrics=(), paper="",
+                  processing={"features": RULES, "alphabet": " ab", "padding": 0.25, "language": "en",
+                              "vocabulary": ["ab", "ba"]})
+    return SpeechRecognizer(entry, Weights.random(), (), engine="keras")
+
+
+@pytest.fixture(scope="module")
+def sound():
+    random = np.random.default_rng(0)
+    return (random.normal(size=3 * RATE) * np.repeat(random.random(30), RATE // 10)).astype(np.float32) * 0.3
+
+
+@pytest.mark.tensorflow
+def test_a_stream_says_what_the_whole_recording_says(model, sound):
+    whole = model((sound, RATE))
+    assert whole.language == "en"
+    assert whole.text
+    live = model.recognition.stream()
+    said = [live.add(sound[start : start + 700]) for start in range(0, len(sound), 700)]
+    end = live.end()
+    assert end.text == whole.text
+    assert whole.text.startswith(" ".join(filter(None, said)))
+    for word in whole.words:
+        assert 0 <= word.start <= word.end <= 3.5
+
+
+@pytest.mark.tensorflow
+def test_a_vocabulary_leaves_only_its_words(model, sound):
+    assert {word.text for word in model((sound, RATE), vocabulary=True).words} <= {"ab", "ba"}
+    with pytest.raises(UsageError, match="beam"):
+        model((sound, RATE), beam=0)
+
+
+@pytest.mark.tensorflow
+def test_features_and_bad_recordings(model, sound):
+    assert model.features((sound, RATE)).shape == (8,)
+    good, bad = model([(sound, RATE), (np.array([0.0, np.nan]), RATE)])
+    assert good
+    assert not bad
+    with pytest.raises(InputError, match="NaN"):
+        bad.text  # noqa: B018 (raises)
