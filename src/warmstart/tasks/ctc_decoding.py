@@ -105,7 +105,7 @@ def align(log_probs: np.ndarray, alphabet: str, text: str) -> list[Piece]:
         if state % 2:
             span = frames[state // 2]
             span[0], span[1] = min(span[0], t), max(span[1], t + 1)
-        state -= came[t, state]
+        state -= int(came[t, state])  # a numpy int8 would make the place one too
     return _words(log_probs, alphabet, symbols, frames)
 
 
