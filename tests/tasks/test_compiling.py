@@ -43,9 +43,11 @@ def test_bfloat16_runs_on_openvino_and_is_close(model):
 def test_processes_compile_the_same_model_once():
     code = "import warmstart as ws, numpy as np; m = ws.load('cifar10_resnet20', weights=None); stages = []\n" \
            "m.on_stage = stages.append; m(np.zeros((32, 32, 3), np.uint8)); print(len(stages))"
-    workers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(8)]
-    stages = [int(worker.communicate(timeout=200)[0]) for worker in workers]
-    assert sum(count > 0 for count in stages) == 1
+    workers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+               for _ in range(8)]
+    told = [worker.communicate(timeout=200) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * 8, told
+    assert sum(int(stages) > 0 for stages, _ in told) == 1
 
 
 def test_a_killed_compilation_leaves_nothing_that_loads(model):
