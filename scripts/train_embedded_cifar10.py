@@ -24,7 +24,6 @@ Needs `warmstart[tensorflow]`; `KERAS_BACKEND=jax` works too.
 
 import argparse
 import io
-import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -34,6 +33,7 @@ import numpy as np
 from PIL import Image
 
 import warmstart as ws
+from resumable import Triangle, finished_epochs, keepers
 from warmstart import bundle
 from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric, WeightFile
 from warmstart.checkpoints import model_arrays
@@ -97,22 +97,6 @@ class Augmented(keras.utils.PyDataset):
         return batch, keras.utils.to_categorical(self.labels[rows], 10)
 
 
-@keras.saving.register_keras_serializable("warmstart-scripts")
-class Triangle(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear from 0 to `peak` in `warm_up` steps, then linear to 0 at `steps`."""
-
-    def __init__(self, peak: float, warm_up: int, steps: int):
-        self.peak, self.warm_up, self.steps = peak, warm_up, steps
-
-    def __call__(self, step):
-        step = keras.ops.cast(step, "float32") + 1.0
-        rise, fall = step / self.warm_up, (self.steps - step) / (self.steps - self.warm_up)
-        return self.peak * keras.ops.maximum(keras.ops.minimum(rise, fall), 0.0)
-
-    def get_config(self):
-        return {"peak": self.peak, "warm_up": self.warm_up, "steps": self.steps}
-
-
 class Distilled(keras.Model):
     """A student whose loss is, for the larger part, the distance from a teacher's softened probabilities.
 
@@ -153,14 +137,9 @@ def train(images: np.ndarray, labels: np.ndarray, options: argparse.Namespace) -
         model = Distilled(student, teacher)
         model.build((None, 32, 32, 3))
     model.compile(optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=0.05), metrics=["accuracy"])
-    done = work / "epochs.json"
-    first_epoch = json.loads(done.read_text())["finished"] if done.exists() else 0
+    first_epoch = finished_epochs(work)
     batches = Augmented(images, labels, options.seed, first_epoch, options.cutout)
-    model.fit(batches, epochs=options.epochs, verbose=2, callbacks=[
-        keras.callbacks.BackupAndRestore(work / "backup", delete_checkpoint=False),
-        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: done.write_text(
-            json.dumps({"finished": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}))),
-    ])
+    model.fit(batches, epochs=options.epochs, verbose=2, callbacks=keepers(work))
     if options.average:
         optimizer.finalize_variable_values(model.trainable_variables)
     keras.mixed_precision.set_global_policy("float32")

@@ -28,6 +28,7 @@ import numpy as np
 
 from digits_asr_export import ALPHABET, CONFIG, STEPS, export
 from digits_audio import RATE, Clip, Spans, read_clips, split, spoken
+from resumable import Triangle, finished_epochs, keepers
 from warmstart.inputs.spectrum import Features
 from warmstart.models import wavenet_asr
 from warmstart.models.ctc import ctc_loss
@@ -111,22 +112,6 @@ def masked(random: np.random.Generator, log_mel: np.ndarray) -> np.ndarray:
     return log_mel
 
 
-@keras.saving.register_keras_serializable("warmstart-scripts")
-class Triangle(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear from 0 to `peak` in `warm_up` steps, then linear to 0 at `steps`."""
-
-    def __init__(self, peak: float, warm_up: int, steps: int):
-        self.peak, self.warm_up, self.steps = peak, warm_up, steps
-
-    def __call__(self, step):
-        step = keras.ops.cast(step, "float32") + 1.0
-        rise, fall = step / self.warm_up, (self.steps - step) / (self.steps - self.warm_up)
-        return self.peak * keras.ops.maximum(keras.ops.minimum(rise, fall), 0.0)
-
-    def get_config(self):
-        return {"peak": self.peak, "warm_up": self.warm_up, "steps": self.steps}
-
-
 def train(clips: list[Clip], options: argparse.Namespace) -> None:
     keras.utils.set_random_seed(options.seed)
     moments = options.work / "features.json"
@@ -138,13 +123,9 @@ def train(clips: list[Clip], options: argparse.Namespace) -> None:
     optimizer = keras.optimizers.AdamW(Triangle(options.peak, steps // 10, steps), weight_decay=1e-3, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     model.compile(optimizer, loss, jit_compile=False)
-    done = options.work / "epochs.json"
-    first_epoch = json.loads(done.read_text())["finished"] if done.exists() else 0
-    model.fit(Batches(clips, features, options.seed, first_epoch), epochs=options.epochs, verbose=2, callbacks=[
-        keras.callbacks.BackupAndRestore(options.work / "backup", delete_checkpoint=False),
-        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: done.write_text(
-            json.dumps({"finished": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}))),
-    ])
+    first_epoch = finished_epochs(options.work)
+    model.fit(Batches(clips, features, options.seed, first_epoch), epochs=options.epochs, verbose=2,
+              callbacks=keepers(options.work))
     model.save_weights(options.work / "trained.weights.h5")
 
 

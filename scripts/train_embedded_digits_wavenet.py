@@ -16,14 +16,13 @@ Needs `warmstart[tensorflow]`.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
 
 from digits_audio import RATE, Clip, read_clips, split
+from resumable import Triangle, finished_epochs, keepers
 from warmstart.inputs import mu_law
 from warmstart.models import wavenet
 
@@ -89,35 +88,15 @@ class Batches(keras.utils.PyDataset):
         return {"samples": samples, "classes": classes, "frames": frames}, samples, mask / mask.mean()
 
 
-@keras.saving.register_keras_serializable("warmstart-scripts")
-class Triangle(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear from 0 to `peak` in `warm_up` steps, then linear to 0 at `steps`."""
-
-    def __init__(self, peak: float, warm_up: int, steps: int):
-        self.peak, self.warm_up, self.steps = peak, warm_up, steps
-
-    def __call__(self, step):
-        step = ops.cast(step, "float32") + 1.0
-        rise, fall = step / self.warm_up, (self.steps - step) / (self.steps - self.warm_up)
-        return self.peak * ops.maximum(ops.minimum(rise, fall), 0.0)
-
-    def get_config(self):
-        return {"peak": self.peak, "warm_up": self.warm_up, "steps": self.steps}
-
-
 def train(clips: list[Clip], options: argparse.Namespace) -> None:
     keras.utils.set_random_seed(options.seed)
     model = wavenet.build(CONFIG)
     steps = options.epochs * STEPS
     model.compile(keras.optimizers.Adam(Triangle(options.peak, steps // 10, steps), clipnorm=1.0),
                   lambda y, parameters: wavenet.mixture_loss(256, 5, y, parameters), jit_compile=False)
-    done = options.work / "epochs.json"
-    first_epoch = json.loads(done.read_text())["finished"] if done.exists() else 0
-    model.fit(Batches(clips, options.seed, first_epoch), epochs=options.epochs, verbose=2, callbacks=[
-        keras.callbacks.BackupAndRestore(options.work / "backup", delete_checkpoint=False),
-        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: done.write_text(
-            json.dumps({"finished": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}))),
-    ])
+    first_epoch = finished_epochs(options.work)
+    model.fit(Batches(clips, options.seed, first_epoch), epochs=options.epochs, verbose=2,
+              callbacks=keepers(options.work))
     model.save_weights(options.work / "trained.weights.h5")
 
 

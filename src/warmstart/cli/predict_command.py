@@ -105,7 +105,7 @@ def predict(
                                                "all forecasts; a .wav, .flac, .ogg or .mp3 file for one sound, a "
                                                "folder for many (default: the current folder).")] = None,
 ) -> None:
-    """Answer inputs with a model: say what is in photos.
+    """Answer inputs with a model: photos, texts, recordings, tables of series.
 
     Unusable inputs do not stop the others: they are listed at the end, and the exit code is 1.
     """
