@@ -17,6 +17,12 @@ def test_evaluate_tells_accuracy_and_names_bad_photos(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "on 2 photos" in done.stdout
+    assert "95 % interval" in done.stdout
+    assert "precision" in done.stdout
+    done = subprocess.run([*command, "--csv"], capture_output=True, text=True, check=False)
+    rows = done.stdout.splitlines()
+    assert rows[0] == "class,precision,recall,f1,count"
+    assert {row.split(",")[0] for row in rows[1:]} >= {"cat", "truck"}
     (tmp_path / "cat" / "broken.jpg").write_bytes(b"x")
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
     assert done.returncode == 1

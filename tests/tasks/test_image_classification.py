@@ -109,7 +109,9 @@ def test_evaluate(model, photos):
     truth = [model(path).label for path in paths]
     seen = []
     metrics = model.evaluate(zip(paths, truth, strict=True), progress=lambda *told: seen.append(told))
-    assert metrics == {"top1": 1.0, "top5": 1.0, "count": 5, "errors": []}
+    assert (metrics["top1"], metrics["top5"], metrics["count"], metrics["errors"]) == (1.0, 1.0, 5, [])
+    assert metrics["macro_f1"] == 1.0
+    assert metrics["mistakes"] == metrics["confusions"] == []
     assert seen == [("cifar10_resnet20", n, 5) for n in range(1, 6)]
     worst = [model(path, top_k=10)[9].index for path in paths]
     (photos / "photo0.png").write_bytes(b"x")
@@ -130,6 +132,23 @@ def test_evaluate_on_class_folders(model, photos):
     assert model.evaluate(photos)["top1"] == 1.0
     with pytest.raises(UsageError, match="not a folder"):
         model.evaluate(photos / "nowhere")
+
+
+def test_evaluate_on_a_table_names_what_is_confused(model, photos):
+    paths = sorted(photos.iterdir())
+    answers = [model(path) for path in paths]
+    wrong = model.labels[(answers[0][0].index + 1) % 10].name
+    labels = [wrong, *(answer.label for answer in answers[1:])]
+    table = photos.parent / "truth.csv"
+    table.write_text("path,label\n" + "".join(f"{path},{label}\n" for path, label in zip(paths, labels, strict=True)))
+    metrics = model.evaluate(table)
+    assert metrics["top1"] == 0.8
+    assert metrics["confusions"] == [{"truth": wrong, "answer": answers[0].label, "count": 1}]
+    (mistake,) = metrics["mistakes"]
+    assert mistake["input"] == str(paths[0])
+    assert mistake["score"] == pytest.approx(answers[0].score, abs=1e-5)
+    with pytest.raises(UsageError, match="no file"):
+        model.evaluate(table.with_name("nothing.csv"))
 
 
 def test_wrong_options(model):

@@ -13,8 +13,9 @@ import numpy as np
 from warmstart.catalog import Entry, ImagePreprocessing
 from warmstart.engines.base import TensorSpec
 from warmstart.errors import InputError, UsageError
-from warmstart.inputs import image, items, preprocess, stream
+from warmstart.inputs import image, items, labelled_tables, preprocess, stream
 from warmstart.tasks.base import Model
+from warmstart.tasks.classification_metrics import ClassificationFigures, DecisionFigures
 from warmstart.tasks.results import Classification, Failed, Prediction
 
 if TYPE_CHECKING:
@@ -98,38 +99,41 @@ class ImageClassifier(Model):
 
     def evaluate(self, data: Any, *, batch_size: int | None = None,
                  progress: Callable[[str, int, int | None], None] | None = None) -> dict[str, Any]:
-        """Top-1 and top-5 accuracy on labelled photos.
+        """How good the model is on labelled photos.
 
         Args:
-            data: pairs (photo, label), or a folder of class folders. A label is an id or
-                name of `labels`, or an index.
+            data: pairs (photo, label), a folder of class folders, or a table of paths and labels (CSV, TSV, JSONL,
+                Parquet; see `inputs.labelled_tables`). A label is an id or name of `labels`, or an index; where the
+                model gives several labels a photo, a tuple of them.
             batch_size: photos per call of the engine; does not change results.
             progress: called with (name of the model, photos so far, photos in all).
 
         Returns:
-            `{"top1": …, "top5": …, "count": photos answered, "errors": what is wrong with each of the
-            others}`; accuracies 0 to 1.
+            What `tasks.classification_metrics.ClassificationFigures.result` says (`top1`, `top5`, `per_class`,
+            `confusions`, `calibration_error`, …; accuracies 0 to 1), for several labels a photo
+            `DecisionFigures.result`; and `errors`: what is wrong with each photo that could not be read.
 
         Raises:
             UsageError: no photos, or a label that the model does not have.
         """
-        pairs = _class_folders(Path(data)) if isinstance(data, str | Path) else list(data)
+        pairs = _labelled(Path(data)) if isinstance(data, str | Path) else list(data)
         if not pairs:
             raise UsageError("There are no photos to evaluate on.")
-        truth = [self._label_index(label) for _, label in pairs]
-        top1 = top5 = 0
+        names, several = [label.name for label in self.labels], bool(self.entry.processing.get("multi_label"))
+        truth = [self._label_indices(label) if several else self._label_index(label) for _, label in pairs]
+        figures: Any = DecisionFigures(names) if several else ClassificationFigures(names)
         errors: list[str] = []
-        results = self((photo for photo, _ in pairs), top_k=5, batch_size=batch_size)
-        for done, (result, index) in enumerate(zip(results, truth, strict=True), 1):
-            if isinstance(result, Failed):
-                errors.append(str(result.error))
+        answers = self._answers((photo for photo, _ in pairs), "probabilities", batch_size, None)
+        for done, ((name, answer), right) in enumerate(zip(answers, truth, strict=True), 1):
+            if isinstance(answer, Failed):
+                errors.append(str(answer.error))
+            elif several:
+                figures.add(answer, np.isin(np.arange(len(names)), right))
             else:
-                found = [prediction.index for prediction in result]
-                top1, top5 = top1 + (index == found[0]), top5 + (index in found)
+                figures.add(name, answer, right)
             if progress:
                 progress(self.name, done, len(pairs))
-        count = len(pairs) - len(errors)
-        return {"top1": top1 / max(count, 1), "top5": top5 / max(count, 1), "count": count, "errors": errors}
+        return {**figures.result(), "errors": errors}
 
     def preprocess(self, photo: Any, *, value_range: Any = None) -> np.ndarray:
         """One photo as the model takes it: float32 (H, W, 3), for use with `keras` or `ws.backbone`.
@@ -178,6 +182,10 @@ class ImageClassifier(Model):
             return int(label)
         raise UsageError(f"{self.name} has no class {label!r}; its `labels` lists those it has.")
 
+    def _label_indices(self, labels: Any) -> list[int]:
+        several = labels if isinstance(labels, list | tuple | set) else (labels,)
+        return [self._label_index(label) for label in several]
+
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
         """`forward`: images float32 (batch, H, W, 3) -> probabilities (batch, classes), features (batch, D)."""
@@ -222,10 +230,19 @@ def _raise_failed(answer: np.ndarray | Failed) -> np.ndarray:
     return answer
 
 
+def _labelled(path: Path) -> list[tuple[Any, Any]]:
+    """(photo, label) pairs of a folder of class folders or of a table."""
+    if path.suffix.lower() in labelled_tables.SUFFIXES and not path.is_dir():
+        if not path.is_file():
+            raise UsageError(f"There is no file {path}.")
+        return [(photo, label) for photo, label, _ in labelled_tables.read_table(path)]
+    return list(_class_folders(path))
+
+
 def _class_folders(folder: Path) -> list[tuple[Path, str]]:
     """(photo, name of its class folder) for every photo two levels down."""
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder of class folders.")
+        raise UsageError(f"{folder} is not a folder of class folders, nor a table of paths and labels.")
     return [
         (Path(item.value), child.name)
         for child in sorted(folder.iterdir()) if child.is_dir() and not child.name.startswith(".")

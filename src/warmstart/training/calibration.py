@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from warmstart.tasks.classification_metrics import calibration_error
 from warmstart.training.linear import log_softmax
+
+__all__ = ["calibration_error", "cross_fitted", "decisions", "negative_log_likelihood", "probabilities", "temperature"]
 
 GRID = np.exp(np.linspace(np.log(0.1), np.log(10), 401))
 PRIOR = 0.5  # standard deviation of log T before any data: a few examples alone do not make a model all too sure
@@ -43,13 +46,6 @@ def negative_log_likelihood(logits: np.ndarray, targets: np.ndarray, multi_label
     if multi_label:
         return float((np.logaddexp(0, logits) - targets * logits).sum(1).mean())
     return float(-log_softmax(logits)[np.arange(len(targets)), targets].mean())
-
-
-def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error: how far confidence and accuracy lie apart, bin by bin of equal width (section 2)."""
-    places = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[places == b].sum() - right[places == b].sum()) for b in range(bins)]
-    return float(sum(gaps) / max(len(confidence), 1))
 
 
 def probabilities(logits: np.ndarray, multi_label: bool = False) -> np.ndarray:

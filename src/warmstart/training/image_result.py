@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,6 +15,7 @@ from warmstart import bundle
 from warmstart.catalog import Entry, Label, Metric
 from warmstart.inputs import image
 from warmstart.tasks.base import Model
+from warmstart.tasks.classification_metrics import per_class
 from warmstart.tasks.image_classification import ImageClassifier
 from warmstart.training import calibration, charts, result
 from warmstart.training.data import Dataset
@@ -197,10 +199,9 @@ def _classes(page: Report, outcome: Outcome) -> None:
     truth, chances = data.validation.targets, outcome.probabilities
     said = chances > 0.5 if data.multi_label else np.eye(len(classes), dtype=bool)[chances.argmax(1)]
     true = truth > 0.5 if data.multi_label else np.eye(len(classes), dtype=bool)[truth]
-    hits, claims, there = (said & true).sum(0), said.sum(0), true.sum(0)
-    rows = [[name, int(there[i]), *(f"{a / b:.1%}" if b else "–" for a, b in
-                                    ((hits[i], claims[i]), (hits[i], there[i]), (2 * hits[i], claims[i] + there[i])))]
-            for i, name in enumerate(classes)]
+    rows = [[name, told["count"], *("–" if math.isnan(told[key]) else f"{told[key]:.1%}"
+                                    for key in ("precision", "recall", "f1"))]
+            for name, told in per_class(said, true, classes).items()]
     content = [text("Precision: how often the answer is right when it is given. Recall: how many of the class are "
                     "found. F1: their harmonic mean."),
                table(("class", "validation", "precision", "recall", "F1"), rows)]

@@ -14,9 +14,9 @@ import numpy as np
 
 from warmstart.errors import UsageError
 from warmstart.inputs import items
+from warmstart.inputs.labelled_tables import SUFFIXES, read_table
 from warmstart.training.data.examples import Dataset, Examples
 from warmstart.training.data.splitting import split
-from warmstart.training.data.tables import SUFFIXES, read_table
 
 PARTS = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
          "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}
@@ -39,7 +39,8 @@ def read(data: Any, *, validation: Any = None, seed: int = 0, multi_label: bool 
 
     Args:
         data: a folder of class folders, or of `train`, `val` and `test` that are; a CSV, TSV, JSONL or Parquet file
-            (see `tables`), or a folder with one such file; a list of (photo, label) pairs; a `tf.data.Dataset`.
+            (see `inputs.labelled_tables`), or a folder with one such file; a list of (photo, label) pairs; a
+            `tf.data.Dataset`.
         validation: data of the same kinds; or the share of `data` that is kept for it, stratified. Default: what
             `data` says itself, or a fifth.
         seed: of the split.
