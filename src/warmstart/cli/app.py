@@ -15,6 +15,7 @@ from warmstart.cli import (
     hub_commands,
     pick_command,
     predict_command,
+    serve_command,
 )
 
 app = typer.Typer(
@@ -51,4 +52,5 @@ app.command("pick")(pick_command.pick)
 app.command("finetune")(finetune_command.finetune)
 app.command("export")(export_command.export)
 app.command("evaluate")(evaluate_command.evaluate)
+app.command("serve")(serve_command.serve)
 app.add_typer(hub_commands.cache_app, name="cache")

@@ -1,0 +1,75 @@
+"""`warmstart serve`: models over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+LIMITS = "Limits"
+SAFETY = "Who may ask, and what"
+
+
+def serve(
+    models: Annotated[list[str], typer.Argument(help="Names from `warmstart list`, folders, or hf://org/name; each "
+                                                     "maybe with a name of its own: flowers=path/of/bundle.")],
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    engine: Annotated[str, typer.Option(help="auto, litert or openvino.")] = "auto",
+    precision: Annotated[str, typer.Option(help="float32, bfloat16 or int8.")] = "float32",
+    weights: Annotated[str, typer.Option(help="A checkpoint to use instead of the published weights; `random` for "
+                                              "speed tests.")] = "pretrained",
+    offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
+    log: Annotated[bool, typer.Option("--access-log/--no-access-log", help="One JSON object a request, to standard "
+                                      "output.")] = True,
+    watch: Annotated[float, typer.Option(min=0, help="Seconds between looks for changed bundles, which are loaded "
+                                                     "without losing a request; 0: never.")] = 2.0,
+    max_batch: Annotated[int, typer.Option(min=1, help="Inputs that go through the engine together.",
+                                           rich_help_panel=LIMITS)] = 8,
+    max_delay: Annotated[float, typer.Option(min=0, help="Milliseconds that an input waits for others while the engine "
+                                                         "is busy.", rich_help_panel=LIMITS)] = 5.0,
+    queue: Annotated[int, typer.Option(min=1, help="Inputs that may wait for a model; more get 429.",
+                                       rich_help_panel=LIMITS)] = 64,
+    deadline: Annotated[float, typer.Option(min=0.001, help="Seconds a request may take.",
+                                            rich_help_panel=LIMITS)] = 60.0,
+    max_body: Annotated[int, typer.Option(min=1, help="MiB of a request, also when unpacked.",
+                                          rich_help_panel=LIMITS)] = 64,
+    drain: Annotated[float, typer.Option(min=0, help="Seconds after SIGTERM in which requests are still taken.",
+                                         rich_help_panel=LIMITS)] = 1.0,
+    token: Annotated[str | None, typer.Option(envvar="WARMSTART_TOKEN", help="Ask for `Authorization: Bearer TOKEN`.",
+                                              rich_help_panel=SAFETY)] = None,
+    allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Fetch http(s) addresses that requests name; paths "
+                                             "are never opened.", rich_help_panel=SAFETY)] = False,
+) -> None:
+    """Serve models over HTTP: a page, a plain endpoint, the Open Inference Protocol, and OpenAI's endpoints."""
+    from importlib.util import find_spec
+
+    from warmstart.errors import EngineUnavailableError, UsageError
+
+    if missing := [name for name in ("starlette", "uvicorn", "msgspec", "prometheus_client") if not find_spec(name)]:
+        raise EngineUnavailableError(f"Serving needs {', '.join(missing)}: pip install 'warmstart[serve]'.")
+    if engine == "keras":
+        raise UsageError("The keras engine is not for serving: it needs TensorFlow in the server.")
+    from warmstart.cli.opening import compiling, open_model, say
+    from warmstart.serve.app import create_app
+    from warmstart.serve.logs import write_logs
+    from warmstart.serve.registry import open_models
+    from warmstart.serve.running import run
+    from warmstart.serve.settings import MIB, Settings
+
+    settings = Settings(max_batch=max_batch, max_delay=max_delay / 1e3, queue=queue, deadline=deadline,
+                        max_body=max_body * MIB, drain=drain, watch=watch, token=token, allow_urls=allow_urls)
+    chosen = {"engine": engine, "precision": precision, "weights": None if weights == "random" else weights}
+
+    def load(name: str):
+        model, _ = open_model(name, offline=offline or None, **chosen)
+        with compiling(model):
+            model.engine  # noqa: B018 (compiled now, with its progress shown)
+        return model
+
+    with write_logs(access=log):
+        opened, _folders = open_models(models, load)
+        app = create_app(opened, settings)
+        for name, model in opened.items():
+            say(f"{name}: {model.task}, engine {model.engine.name}")
+        run(app, host, port, lambda address: say(f"Serving on {address} (Ctrl+C stops)"))

@@ -1,0 +1,16 @@
+"""The HTTP server: models of every task behind protocols that existing clients speak. Needs the extra `serve`.
+
+    settings     limits and addresses
+    app          routes -> the ASGI application
+    running      uvicorn around it: signals, draining, protocol errors
+    registry     the models that are served; loading them again when their bundles change
+    batching     a bounded queue in front of each model and the threads that empty it; knows nothing of HTTP
+    answering    from what a request asks to a model's answers
+    kinds        what a task takes: from bytes or JSON to an input of the model
+    options      what may be asked of each task, as JSON schemas
+    predict, v2, openai    the protocols; `tensors` is V2's coding of arrays
+    body, multipart        request bodies, read within limits
+    errors, metrics, middleware, openapi
+
+TensorFlow is never imported.
+"""

@@ -1,0 +1,107 @@
+"""The ASGI application: routes to the protocols, around one registry of models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from warmstart.serve.errors import Refused
+from warmstart.serve.metrics import CONTENT_TYPE, Metrics
+from warmstart.serve.middleware import Watch
+from warmstart.serve.predict import predict
+from warmstart.serve.registry import Registry
+from warmstart.serve.settings import Settings
+from warmstart.serve.state import State, json_response, state_of
+
+if TYPE_CHECKING:
+    from warmstart.tasks.base import Model
+
+PAGE = Path(__file__).with_name("page")
+
+
+def create_app(models: Mapping[str, Model], settings: Settings | None = None) -> Starlette:
+    """The server as an ASGI application; `running.serve` runs it.
+
+    Args:
+        models: by the names they are served under.
+        settings: limits and switches.
+
+    Returns:
+        The application; `.state.warmstart` is its `State`.
+
+    Raises:
+        UsageError: there are no models, or a name is no name.
+    """
+    settings, metrics = settings or Settings(), Metrics()
+    state = State(settings, Registry(models, settings, metrics), metrics)
+    metrics.pending(lambda: {name: served.batcher.waiting for name, served in state.registry.items()})
+    app = Starlette(routes=[
+        Route("/", _page, methods=["GET"]),
+        Mount("/page", StaticFiles(directory=PAGE)),
+        Route("/metrics", _metrics, methods=["GET"]),
+        Route("/v1/models", models_list, methods=["GET"]),
+        Route("/v1/models/{model}", model_info, methods=["GET"]),
+        Route("/v1/predict/{model}", predict, methods=["POST"]),
+        Route("/v2/health/live", _live, methods=["GET"]),
+        Route("/v2/health/ready", _ready, methods=["GET"]),
+    ], exception_handlers={HTTPException: _http_error})
+    app.state.warmstart = state
+    app.add_middleware(Watch, state=state)
+    return app
+
+
+async def _page(request: Request) -> Response:
+    return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def _metrics(request: Request) -> Response:
+    return Response(state_of(request).metrics.text(), media_type=CONTENT_TYPE)
+
+
+async def _live(request: Request) -> Response:
+    return json_response({"live": True})
+
+
+async def _ready(request: Request) -> Response:
+    ready = not state_of(request).draining
+    return json_response({"ready": ready}, 200 if ready else 503)
+
+
+async def models_list(request: Request) -> Response:
+    """What is served, as OpenAI lists models, with task, labels and inputs of each."""
+    return json_response({"object": "list", "data": [_about(state_of(request), n) for n in state_of(request).registry]})
+
+
+async def model_info(request: Request) -> Response:
+    """One of them."""
+    state, name = state_of(request), request.path_params["model"]
+    if name not in state.registry:
+        raise Refused(404, "unknown_model", f"There is no model {name[:100]!r} here; GET /v1/models lists them.")
+    return json_response(_about(state, name))
+
+
+def _about(state: State, name: str) -> dict[str, object]:
+    from warmstart.serve.options import OPTIONS
+
+    served = state.registry[name]
+    model = served.model
+    return {"id": name, "object": "model", "created": int(served.loaded), "owned_by": "warmstart",
+            "task": served.task, "title": model.entry.title, "version": str(served.version),
+            "labels": len(model.labels), "classes": getattr(model, "classes", ()),
+            "input": served.kind.name, "accepts": list(served.kind.media),
+            "options": OPTIONS[served.task]}
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = {404: "There is nothing at this address; /openapi.json lists what there is.",
+            405: "This address does not take this method."}.get(error.status_code, str(error.detail))
+    return json_response({"error": said}, error.status_code, dict(error.headers or {}))

@@ -1,0 +1,112 @@
+"""Request bodies, read within a time and a size, and what is in them."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+
+from warmstart.serve.errors import Refused, invalid, too_large
+from warmstart.serve.settings import Settings
+
+INLINE = 2**18
+"""Bytes that are unpacked or parsed at once; more is done in a thread, so that other requests go on."""
+DEEPEST = 32
+"""Levels of JSON: no request needs more than five."""
+
+
+async def read(request: Request, settings: Settings) -> bytes:
+    """The body, unpacked where it is packed by gzip or deflate.
+
+    Raises:
+        Refused: it is too large, comes too slowly, is cut off, or packed otherwise.
+    """
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > settings.max_body:
+        raise too_large(f"The body has {length[:20]} bytes; {settings.max_body} at most.")
+    data = bytearray()
+    try:
+        async with asyncio.timeout(settings.body_timeout):
+            while True:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused(499, "disconnected", "The client left.")
+                data += message.get("body", b"")
+                if len(data) > settings.max_body:
+                    raise too_large(f"The body has more than {settings.max_body} bytes.")
+                if not message.get("more_body"):
+                    break
+    except TimeoutError:
+        raise Refused(408, "slow", f"The body took longer than {settings.body_timeout:g} s.",
+                      {"Connection": "close"}) from None
+    packed = request.headers.get("content-encoding", "identity").strip().lower()
+    if packed in ("", "identity"):
+        return bytes(data)
+    return await aside(len(data) * 10, unpacked, bytes(data), packed, settings.max_body)
+
+
+def unpacked(data: bytes, encoding: str, limit: int) -> bytes:
+    """The bytes behind a Content-Encoding.
+
+    Raises:
+        Refused: they are more than `limit`, damaged, or the encoding is not known.
+    """
+    windows = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}.get(encoding)
+    if windows is None:
+        raise Refused(415, "invalid", f"Content-Encoding {encoding[:40]!r} is not known; gzip and deflate are.",
+                      {"Accept-Encoding": "gzip, deflate"})
+    for window in windows:  # some clients send deflate without zlib's header
+        stream = zlib.decompressobj(window)
+        try:
+            found = stream.decompress(data, limit + 1)
+        except zlib.error:
+            continue
+        if len(found) > limit:
+            raise too_large(f"The body has more than {limit} bytes when it is unpacked.")
+        if stream.eof and not stream.unused_data:
+            return found
+    raise invalid(f"The body is not whole {encoding} data.")
+
+
+async def aside(size: int, work: Any, *arguments: Any) -> Any:
+    """Do something with `size` bytes: at once, or in a thread where it is much."""
+    if size <= INLINE:
+        return work(*arguments)
+    return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+
+
+def parse_json(data: bytes, kind: Any = Any) -> Any:
+    """JSON values, or a `msgspec.Struct`.
+
+    Raises:
+        Refused: it is no JSON, not UTF-8, too deep, or not as the struct says.
+    """
+    if not data:
+        raise invalid("The body is empty; JSON was expected.")
+    try:
+        if kind is not Any:
+            return msgspec.json.decode(data, type=kind)
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise invalid(f"The JSON is not as it should be: {error}") from None
+    except RecursionError:
+        raise invalid("The JSON is nested too deeply.") from None
+    if _depth(value, DEEPEST) < 0:
+        raise invalid("The JSON is nested too deeply.")
+    return value
+
+
+def _depth(value: Any, left: int) -> int:
+    """Levels left below a value; negative where it is too deep."""
+    if left < 0 or not isinstance(value, list | dict):
+        return left
+    inner = value.values() if isinstance(value, dict) else value[:1]  # arrays of numbers are long, and alike
+    return min((_depth(one, left - 1) for one in inner), default=left)
+
+
+def media_type(request: Request) -> str:
+    """The Content-Type without its parameters, in lower case."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -1,0 +1,72 @@
+"""What a request is refused with: a status, a reason for metrics and logs, and a sentence for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from warmstart.errors import InputError, UsageError, WarmstartError
+from warmstart.serve.batching import Closed, Expired, Full
+
+
+class Refused(Exception):
+    """A request that is not answered.
+
+    Attributes:
+        status: of HTTP.
+        reason: one word, for metrics and logs.
+        headers: of the answer, beside those it has anyway.
+    """
+
+    def __init__(self, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None):
+        super().__init__(message)
+        self.status, self.reason, self.headers = status, reason, dict(headers or {})
+
+
+def invalid(message: str) -> Refused:
+    """The request is wrong: 400."""
+    return Refused(400, "invalid", message)
+
+
+def too_large(message: str) -> Refused:
+    """More than the server takes: 413."""
+    return Refused(413, "too_large", message)
+
+
+def refusal(error: BaseException, item: str = "") -> Refused:
+    """How an exception is told to the client; what it did not cause is told without details.
+
+    Args:
+        error: anything that was raised while answering.
+        item: how the request knows the input that is wrong; it replaces the name that the model gave it.
+    """
+    match error:
+        case Refused():
+            return error
+        case Full():
+            return Refused(429, "full", "Too many requests are waiting for this model; try again later.",
+                           {"Retry-After": "1"})
+        case Closed():
+            return Refused(503, "draining", "The server is shutting down.", {"Retry-After": "5"})
+        case Expired() | TimeoutError():
+            return Refused(504, "deadline", "The answer took longer than the deadline; ask for less, or try later.",
+                           {"Retry-After": "1"})
+        case InputError():
+            return Refused(400, "input", named(error, item))
+        case UsageError():
+            return invalid(str(error))
+        case MemoryError():
+            return too_large("The input is too large for the free memory.")
+        case WarmstartError():
+            return Refused(500, "model", f"The model could not answer: {error}")
+    return Refused(500, "internal", "The server failed to answer; its log says why.")
+
+
+def named(error: InputError, item: str) -> str:
+    """The message, with the request's name of the input in place of the model's."""
+    text = str(error)
+    if not item:
+        return text
+    for given in filter(None, (error.item, repr(error.item))):
+        if text.startswith(f"{given}: "):
+            return f"{item}: {text[len(given) + 2:]}"
+    return text if text.startswith(item) else f"{item}: {text}"

@@ -1,0 +1,49 @@
+"""Logs: one JSON object a request to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import sys
+from collections.abc import Iterator
+from logging.handlers import QueueHandler, QueueListener
+
+WAITING = 10_000
+"""Lines that may wait for a reader who does not keep up; more are dropped, the server does not wait."""
+
+
+class _Dropping(QueueHandler):
+    def enqueue(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(queue.Full):
+            self.queue.put_nowait(record)
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        return record  # one process: nothing has to be copied
+
+
+@contextlib.contextmanager
+def write_logs(*, access: bool = True) -> Iterator[None]:
+    """Write the server's logs while the block runs, from a thread of their own."""
+    lines: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
+    requests, rest = logging.getLogger("warmstart.serve.access"), logging.getLogger("warmstart.serve")
+    to_stdout, to_stderr = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
+    to_stderr.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler = _Dropping(lines)
+    listener = QueueListener(lines, to_stdout)
+    requests.propagate = False
+    requests.setLevel(logging.INFO if access else logging.WARNING)
+    rest.setLevel(logging.INFO)
+    uvicorn = logging.getLogger("uvicorn.error")
+    uvicorn.setLevel(logging.WARNING)
+    requests.addHandler(handler)
+    for logger in (rest, uvicorn):
+        logger.addHandler(to_stderr)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()
+        requests.removeHandler(handler)
+        for logger in (rest, uvicorn):
+            logger.removeHandler(to_stderr)

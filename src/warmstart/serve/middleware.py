@@ -1,0 +1,151 @@
+"""Around every request: who may ask, what is told of errors, metrics, the access log, and slow readers."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import time
+from typing import Any
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from warmstart.serve.errors import Refused, refusal
+from warmstart.serve.state import State, json_response
+
+access = logging.getLogger("warmstart.serve.access")
+log = logging.getLogger("warmstart.serve")
+OPEN = ("/v2/health/live", "/v2/health/ready", "/", "/page/")
+"""Addresses that need no token: probes of the machinery around, and the page, which asks for the token."""
+LINGER_BYTES, LINGER_SECONDS = 2**28, 5.0
+"""Of a body that was refused so much is still read and dropped, so that the client comes to read the answer."""
+
+
+class Watch:
+    """The middleware.
+
+    Args:
+        app: the application.
+        state: of the server.
+    """
+
+    def __init__(self, app: ASGIApp, state: State):
+        self._app, self._state = app, state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        call = _Call(self._state, scope, receive, send)
+        self._state.metrics.open.inc()
+        try:
+            await call.answer(self._app)
+        finally:
+            self._state.metrics.open.dec()
+            call.close()
+
+
+class _Call:
+    """One request on its way."""
+
+    def __init__(self, state: State, scope: Scope, receive: Receive, send: Send):
+        self._state, self._scope, self._receive, self._send = state, scope, receive, send
+        self._start = time.monotonic()
+        self._status, self._reason, self._sent, self._received = 0, "ok", 0, 0
+        self._whole = False  # whether all of the body was read
+
+    async def answer(self, app: ASGIApp) -> None:
+        try:
+            self._check_token()
+            await app(self._scope, self.receive, self.send)
+        except Exception as error:
+            await self._refuse(error)
+
+    def _check_token(self) -> None:
+        path = self._scope["path"]
+        if self._state.settings.token is None or path in OPEN or path.startswith("/page/"):
+            return
+        given = next((value for name, value in self._scope["headers"] if name == b"authorization"), b"")
+        kind, _, token = given.partition(b" ")
+        if kind.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._state.settings.token.encode()):
+            raise Refused(401, "unauthorised", "This server needs a token: Authorization: Bearer TOKEN.",
+                          {"WWW-Authenticate": "Bearer"})
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        self._whole = self._whole or not message.get("more_body")
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            if self._status >= 400 and self._reason == "ok":
+                self._reason = {404: "unknown_address", 405: "wrong_method"}.get(self._status, "refused")
+            if self._state.draining:
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        self._sent += len(message.get("body", b""))
+        try:
+            async with asyncio.timeout(self._state.settings.body_timeout):
+                await self._send(message)
+        except TimeoutError:
+            self._reason = "slow_reader"
+            raise Refused(408, "slow_reader", "The client does not read its answer.") from None
+
+    async def _refuse(self, error: Exception) -> None:
+        refused = refusal(error)
+        self._reason = refused.reason
+        if refused.status >= 500 and refused.reason in ("internal", "model"):
+            log.error("%s %s failed", self._scope["method"], self._scope["path"], exc_info=error)
+        if self._status:  # the answer has begun: all that can be done is to break it off
+            self._status = 499 if refused.reason in ("disconnected", "slow_reader") else refused.status
+            raise ConnectionAbortedError(str(refused)) from None
+        if refused.reason == "disconnected":
+            self._status = refused.status
+            return
+        style = "openai" if self._scope["path"] in OPENAI else ""
+        response = json_response(error_body(refused, style), refused.status, refused.headers)
+        body = response.body
+        await self.send({"type": "http.response.start", "status": refused.status, "headers": response.raw_headers})
+        await self.send({"type": "http.response.body", "body": body, "more_body": True})
+        if not self._whole:
+            await self._linger()
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def _linger(self) -> None:
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self._whole and self._received < LINGER_BYTES:
+                    await self.receive()
+        except TimeoutError:
+            pass
+
+    def close(self) -> None:
+        """Count and log."""
+        seconds = time.monotonic() - self._start
+        model = self._scope.get("warmstart.model", "")
+        self._state.metrics.request(model, self._status, self._reason, seconds)
+        if access.isEnabledFor(logging.INFO):
+            queued, running, batch = self._scope.get("warmstart.times", (None, None, None))
+            access.info(msgspec.json.encode({
+                "time": time.time(), "client": (self._scope.get("client") or ("",))[0],
+                "method": self._scope["method"], "path": self._scope["path"], "model": model or None,
+                "status": self._status, "reason": self._reason, "bytes_in": self._received, "bytes_out": self._sent,
+                "ms": _ms(seconds), "queue_ms": _ms(queued), "inference_ms": _ms(running), "batch": batch,
+            }).decode())
+
+
+OPENAI = frozenset({"/v1/completions", "/v1/embeddings", "/v1/audio/transcriptions"})
+
+
+def error_body(refused: Refused, style: str = "") -> dict[str, Any]:
+    """What a refusal says: `{"error": text}`; for OpenAI's clients `{"error": {"message": text, …}}`."""
+    if style != "openai":
+        return {"error": str(refused)}
+    kind = "invalid_request_error" if refused.status < 500 and refused.status != 429 else "server_error"
+    return {"error": {"message": str(refused), "type": kind, "param": None, "code": refused.reason}}
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e3, 3)

@@ -1,0 +1,67 @@
+"""How to serve: addresses, limits, and what is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from warmstart.errors import UsageError
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Limits and switches of one server.
+
+    Attributes:
+        max_batch: inputs of several requests that go through the engine together.
+        max_delay: seconds that an input waits for others while another batch is being computed.
+        queue: inputs that may wait for one model; more are refused with 429.
+        deadline: seconds a request may take from its first byte of body to its answer; a client may ask for less.
+        max_body: bytes of a request body, also after decompression.
+        max_inputs: inputs of one request.
+        max_text: characters of one text.
+        max_pixels: pixels of one picture.
+        max_audio: seconds of one recording.
+        max_new_tokens: tokens that one request may have written.
+        body_timeout: seconds within which a request's headers, and its body, must have come, and within which a client
+            must take a piece of the answer.
+        drain: seconds from SIGTERM during which requests are still taken while clients look for another server.
+        grace: seconds after that within which running requests are finished.
+        watch: seconds between looks for changed bundles; 0: never.
+        token: what `Authorization: Bearer …` must say; None: nothing.
+        allow_urls: whether http(s) addresses in requests are fetched. Paths are never opened.
+        max_connections: open at once.
+    """
+
+    max_batch: int = 8
+    max_delay: float = 0.005
+    queue: int = 64
+    deadline: float = 60.0
+    max_body: int = 64 * MIB
+    max_inputs: int = 64
+    max_text: int = 200_000
+    max_pixels: int = 50_000_000
+    max_audio: float = 1800.0
+    max_new_tokens: int = 2048
+    body_timeout: float = 30.0
+    drain: float = 1.0
+    grace: float = 60.0
+    watch: float = 2.0
+    token: str | None = None
+    allow_urls: bool = False
+    max_connections: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("max_batch", "queue", "max_body", "max_inputs", "max_text", "max_pixels", "max_new_tokens",
+                     "max_connections"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be 1 or more, not {getattr(self, name)}.")
+        for name in ("max_delay", "drain", "grace", "watch"):
+            if not 0 <= getattr(self, name) < 1e6:
+                raise UsageError(f"{name} must be 0 or more seconds, not {getattr(self, name)}.")
+        for name in ("deadline", "body_timeout", "max_audio"):
+            if not 0 < getattr(self, name) < 1e6:
+                raise UsageError(f"{name} must be more than 0 seconds, not {getattr(self, name)}.")
+        if self.token is not None and not (self.token.isascii() and self.token.isprintable() and self.token.strip()):
+            raise UsageError("The token must be printable ASCII, and not empty.")
