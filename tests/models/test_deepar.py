@@ -42,15 +42,31 @@ def test_fused_and_scanned_lstm_agree_and_so_do_their_gradients(model, inputs):
         np.testing.assert_allclose(fused, plain, atol=1e-6)
 
 
-def test_step_by_step_gives_what_the_whole_window_gives(model, inputs):
+@pytest.mark.parametrize("shortcut", [0, 7])
+def test_step_by_step_gives_what_the_whole_window_gives(inputs, shortcut):
+    """The lags 1 and 2 are told step by step; of the lag 7 only what is known before."""
+    config = {**CONFIG, "shortcut": shortcut}
+    model = deepar.build(config)
     whole = np.asarray(model(inputs))
-    encode, step = deepar.functions(model, CONFIG)
-    read = encode(inputs["lags"][:, :5], inputs["features"][:, :5], inputs["log_scale"], inputs["static"])
-    states = read["states"]
+    project, encode, step = deepar.functions(model, config)
+    known = inputs["lags"].copy()
+    known[:, 5:, :2] = 0
+    read = project(known, inputs["features"], inputs["log_scale"], inputs["static"])
+    projected = np.asarray(read["projected"])
+    states = {name: np.repeat(np.asarray(value)[:, None], 2, 1) for name, value in encode(projected[:, :5]).items()}
+    assert list(states) == deepar.state_names(2)
     for t in range(5, 9):
-        out = step(inputs["lags"][:, t], inputs["features"][:, t], read["context"], states)
-        states = out["states"]
-        np.testing.assert_allclose(out["parameters"], whole[:, t], atol=1e-5)
+        recent = np.repeat(inputs["lags"][:, t, None, :2], 2, 1)
+        out = step(recent, read["kernel"][:2], projected[:, t:t + 1], *states.values())
+        states = {name: out[name] for name in states}
+        for sample in range(2):
+            np.testing.assert_allclose(out["parameters"][:, sample], whole[:, t], atol=1e-5)
+
+
+def test_the_shortcut_begins_as_the_value_a_season_ago(inputs):
+    model = deepar.build({**CONFIG, "shortcut": 7})
+    model.get_layer("parameters").set_weights([np.zeros((6, 3)), np.zeros(3)])
+    np.testing.assert_allclose(model(inputs)[..., 0], inputs["lags"][..., 2], atol=1e-6)
 
 
 def test_log_gamma():
@@ -86,6 +102,7 @@ def test_nothing_observed_costs_nothing():
 
 def test_wrong_configs_are_refused():
     for change, words in (({"distribution": "cauchy"}, "distribution"), ({"hidden": 10**6}, "hidden"),
-                          ({"lags": [0]}, "lags"), ({"width": 3}, "unknown key 'width'")):
+                          ({"lags": [0]}, "lags"), ({"shortcut": 3}, "shortcut"),
+                          ({"width": 3}, "unknown key 'width'")):
         with pytest.raises(UsageError, match=words):
             deepar.config_of({**CONFIG, **change})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -118,6 +118,11 @@ class Engine(ABC):
     def session(self, function: str, kept: tuple[str, ...]) -> Session:
         """A series of calls of one function whose inputs `kept` stay between the calls; see `Session`."""
         return Session(self, function, kept)
+
+    def workers(self) -> Sequence[Engine]:
+        """Engines for the same program that run side by side, in a thread of Python each: many small calls gain more
+        from that than from sharing out each one. Just this one, where there can be no others."""
+        return (self,)
 
     @abstractmethod
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class LiteRTEngine(Engine):
     def __init__(self, path: Path, signatures: Mapping[str, Signature], *, threads: int | None = None):
         super().__init__(signatures)
         self._in_place: dict[str, _InPlace] = {}
+        self._path = path
+        self._workers: tuple[Engine, ...] = (self,) if threads == 1 else ()
         from ai_edge_litert.interpreter import Interpreter
 
         try:
@@ -62,6 +64,12 @@ class LiteRTEngine(Engine):
                 self._runners = {name: self._interpreter.get_signature_runner(name) for name in signatures}
         except (ValueError, RuntimeError, KeyError) as error:
             raise EngineError(f"{path} is not a program that LiteRT can run: {error}") from error
+
+    def workers(self) -> Sequence[Engine]:
+        with self._lock:
+            if not self._workers:
+                self._workers = tuple(LiteRTEngine(self._path, self.signatures, threads=1) for _ in range(usable_cpus()))
+            return self._workers
 
     def session(self, function: str, kept: tuple[str, ...]) -> Session:
         return _InPlace(self, function, kept)

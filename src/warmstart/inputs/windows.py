@@ -204,3 +204,7 @@ class Past:
             static[row] = recipe.static(series)
         scale = scale_of(values, observed, recipe.context)
         return cls((values / scale[:, None]).astype(np.float32), observed, features, static, scale.astype(np.float32))
+
+    def rows(self, part: np.ndarray | slice) -> Past:
+        """Some of the series."""
+        return Past(*(getattr(self, key)[part] for key in ("values", "observed", "features", "static", "scale")))

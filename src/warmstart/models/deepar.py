@@ -12,6 +12,7 @@ the parameters of the distribution of the present value. One network is trained 
 | covariates | calendar at -0.5..0.5, age log10(2 + t), known ones, an embedding per static category | both |
 | categories | embedding of min(50, (n + 1) // 2); number 0 is "never seen" | GluonTS; the 0 is ours |
 | Gaussian, negative binomial | mean, softplus; shape divided by the root of the scale | paper, section 3.1 |
+| a straight path from the lags to the location, beginning as seasonal naive | `shortcut` | ours |
 | Student-t | location, scale, degrees of freedom above 2 | GluonTS |
 | missing values | left out of the loss; the model's own samples stand for them | paper, section 4 |
 | training windows | uniform, or in proportion to the scale | paper, section 3.3 |
@@ -22,7 +23,7 @@ The network computes on scaled values; whoever runs it divides by the scale befo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,8 @@ class DeepARConfig:
         distribution: `"student_t"`, `"gaussian"` or `"negative_binomial"`.
         hidden, layers: of the LSTM.
         dropout: between its layers and before the output, while training.
+        shortcut: a lag: a straight path leads from all lags to the location, and begins as the value at this one;
+            0: there is none.
     """
 
     lags: tuple[int, ...]
@@ -59,6 +62,7 @@ class DeepARConfig:
     hidden: int = 40
     layers: int = 2
     dropout: float = 0.1
+    shortcut: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lags", tuple(int(lag) for lag in self.lags))
@@ -72,6 +76,9 @@ class DeepARConfig:
                 raise UsageError(f"deepar: {key} must be 1 to {LARGEST[key]}, not {size}.")
         if min(self.lags) < 1 or max(self.cardinalities, default=0) > 10_000_000:
             raise UsageError("deepar: lags are 1 or more, cardinalities at most 10,000,000.")
+        if self.shortcut and (self.shortcut not in self.lags or self.distribution == "negative_binomial"):
+            raise UsageError(f"deepar: shortcut is one of the lags, of a distribution with a location, not "
+                             f"{self.shortcut} of {self.distribution}.")
 
     def to_dict(self) -> dict[str, Any]:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
@@ -117,7 +124,22 @@ def build(config: DeepARConfig | Mapping[str, Any], *, fused: bool = True) -> ke
         x = LSTM(config.hidden, fused=fused, name=f"lstm_{n + 1}")(x)
         x = layers.Dropout(config.dropout, name=f"dropout_{n + 1}")(x)
     raw = layers.Dense(len(PARAMETERS[config.distribution]), name="parameters", dtype="float32")(x)
+    if config.shortcut:
+        begin = _one_at(config.lags.index(config.shortcut))
+        raw = _shifted(raw, layers.Dense(1, use_bias=False, kernel_initializer=begin, name="shortcut")(lags))
     return keras.Model(inputs, Domain(config.distribution, name="domain")(raw), name="deepar")
+
+
+def _one_at(place: int) -> Any:
+    def values(shape: tuple, dtype: Any = None) -> Any:
+        return ops.cast(ops.expand_dims(ops.arange(shape[0]) == place, -1), dtype or "float32")
+
+    return values
+
+
+def _shifted(raw: Any, straight: Any) -> Any:
+    """The first parameter, the location, moved by (…, 1)."""
+    return ops.concatenate([raw[..., :1] + straight, raw[..., 1:]], -1)
 
 
 class Inputs(layers.Layer):
@@ -219,41 +241,69 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: DeepARConfig | Mapp
     assign(model, checkpoint)
 
 
-def functions(model: keras.Model, config: DeepARConfig | Mapping[str, Any]) -> tuple[Any, Any]:
-    """`encode` and `step` for engines, on the model's weights; states are (B, 2 * layers, hidden).
+def functions(model: keras.Model, config: DeepARConfig | Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """`project`, `encode` and `step` for engines, on the model's weights.
+
+    What is known before anything is drawn is multiplied once per series: G = 4 * hidden numbers per step that the
+    first layer's gates begin with, and one more where there is a shortcut.
 
     Returns:
-        encode(lags (B, T, L), features (B, T, F), log_scale (B, 1), static int32 (B, C), if any) -> dict of
-        `states` after the last step and `context` (B, S), what is the same at every step;
-        step(lags (B, L), features (B, F), context (B, S), states) -> dict of `parameters` (B, P) and new `states`.
+        project(lags (B, T, L), features (B, T, F), log_scale (B, 1), static int32 (B, C), if any) -> dict of
+        `projected` (B, T, G), of all steps, zeros standing for lags that are not known yet, and `kernel` (L, G), what
+        the lags are multiplied by;
+        encode(projected (B, T, G)) -> dict of the states after the last step, `hidden_1` (B, hidden), `cell_1`, … of
+        each layer;
+        step(recent (B, S, M), kernel (M, G), projected (B, 1, G), hidden_1 (B, S, hidden), cell_1, …) -> dict of
+        `parameters` (B, S, P) and the new states, for S samples of each series; `recent` are the lags that differ
+        between samples, `kernel` are their rows.
     """
     import tensorflow as tf
 
     config = config_of(config)
     inputs, head, domain = (model.get_layer(name) for name in ("inputs", "parameters", "domain"))
     stack = [model.get_layer(f"lstm_{n + 1}") for n in range(config.layers)]
+    straight = model.get_layer("shortcut") if config.shortcut else None
+    names = state_names(config.layers)
+    width, lags_end = 4 * config.hidden, len(config.lags)
+    features_end = lags_end + config.features
 
-    def advance(x: Any, states: Any) -> tuple[Any, Any]:
-        pieces = []
-        for n, layer in enumerate(stack):
-            x, cell = layer.step(layer.project(x), states[:, 2 * n], states[:, 2 * n + 1])
+    def advance(projected: Any, states: Sequence[Any]) -> tuple[Any, list[Any]]:
+        x, cell = stack[0].step(projected[..., :width], states[0], states[1])
+        pieces = [x, cell]
+        for n, layer in enumerate(stack[1:], 1):
+            x, cell = layer.step_of(x, states[2 * n], states[2 * n + 1])
             pieces += [x, cell]
-        return x, tf.stack(pieces, 1)
+        return x, pieces
 
-    def encode(lags: Any, features: Any, log_scale: Any, static: Any = None) -> dict[str, Any]:
-        context = inputs.static(log_scale, static)
-        zeros = tf.zeros((tf.shape(lags)[0], 2 * config.layers, config.hidden))
-        steps = tf.shape(lags)[1]
+    def project(lags: Any, features: Any, log_scale: Any, static: Any = None) -> dict[str, Any]:
+        first = tf.convert_to_tensor(stack[0].kernel)
+        same = tf.matmul(inputs.static(log_scale, static), first[features_end:]) + stack[0].bias
+        projected = tf.matmul(lags, first[:lags_end]) + tf.matmul(features, first[lags_end:features_end])
+        projected, kernel = projected + tf.expand_dims(same, 1), first[:lags_end]
+        if straight is not None:
+            projected = tf.concat([projected, straight(lags)], -1)
+            kernel = tf.concat([kernel, tf.convert_to_tensor(straight.kernel)], -1)
+        return {"projected": projected, "kernel": kernel}
 
-        def body(t: Any, states: Any) -> tuple[Any, Any]:
-            x = tf.concat([tf.gather(lags, t, axis=1), tf.gather(features, t, axis=1), context], -1)
-            return t + 1, advance(x, states)[1]
+    def encode(projected: Any) -> dict[str, Any]:
+        zeros = tf.zeros((tf.shape(projected)[0], config.hidden))
+        steps = tf.shape(projected)[1]
 
-        _, states = tf.while_loop(lambda t, states: t < steps, body, (tf.constant(0), zeros))
-        return {"states": states, "context": context}
+        def body(t: Any, *states: Any) -> list[Any]:
+            return [t + 1, *advance(tf.gather(projected, t, axis=1), states)[1]]
 
-    def step(lags: Any, features: Any, context: Any, states: Any) -> dict[str, Any]:
-        x, states = advance(tf.concat([lags, features, context], -1), states)
-        return {"parameters": domain(head(x)), "states": states}
+        _, *states = tf.while_loop(lambda t, *states: t < steps, body, [tf.constant(0), *[zeros] * len(names)])
+        return dict(zip(names, states, strict=True))
 
-    return encode, step
+    def step(recent: Any, kernel: Any, projected: Any, *states: Any) -> dict[str, Any]:
+        projected = projected + tf.matmul(recent, kernel)
+        x, states = advance(projected, states)
+        raw = head(x) if straight is None else _shifted(head(x), projected[..., width:])
+        return {"parameters": domain(raw), **dict(zip(names, states, strict=True))}
+
+    return project, encode, step
+
+
+def state_names(layers: int) -> list[str]:
+    """Names of the states of so many layers."""
+    return [f"{kind}_{n + 1}" for n in range(layers) for kind in ("hidden", "cell")]

@@ -40,7 +40,14 @@ class LSTM(layers.Layer):
 
     def step(self, projected: Any, hidden: Any, cell: Any) -> tuple[Any, Any]:
         """One step from `project`ed inputs: (B, 4 * units), (B, units), (B, units) -> (hidden, cell)."""
-        gates = projected + ops.matmul(hidden, self.recurrent_kernel)
+        return self._turn(projected + ops.matmul(hidden, self.recurrent_kernel), cell)
+
+    def step_of(self, inputs: Any, hidden: Any, cell: Any) -> tuple[Any, Any]:
+        """One step from inputs (B, D) that nobody has projected yet: one multiplication for them and the state."""
+        both = ops.concatenate([ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.recurrent_kernel)], 0)
+        return self._turn(ops.matmul(ops.concatenate([inputs, hidden], -1), both) + self.bias, cell)
+
+    def _turn(self, gates: Any, cell: Any) -> tuple[Any, Any]:
         enter, forget, candidate, leave = ops.split(gates, 4, axis=-1)
         cell = ops.sigmoid(forget) * cell + ops.sigmoid(enter) * ops.tanh(candidate)
         return ops.sigmoid(leave) * ops.tanh(cell), cell

@@ -17,7 +17,7 @@ from warmstart.inputs import frequency
 from warmstart.inputs.series import TimeSeries
 from warmstart.inputs.windows import Past, Recipe
 from warmstart.tasks import ancestral
-from warmstart.tasks.ancestral import PARAMETERS, ROWS
+from warmstart.tasks.ancestral import BATCH, PARAMETERS
 from warmstart.tasks.forecast import Forecast, figure
 from warmstart.tasks.forecast_metrics import LEVELS, Scores, seasonal_naive
 from warmstart.tasks.forecasting import Forecaster
@@ -50,7 +50,7 @@ def backtest(entry: Entry, network: keras.Model, many: Sequence[TimeSeries]) -> 
     engine = KerasEngine(Forecaster.program(entry, network))
     ours, naive, drawn = Scores(season), Scores(season), []
     show = set(np.linspace(0, len(chosen) - 1, DRAWN).round().astype(int).tolist())
-    size = max(1, ROWS // SAMPLES)
+    size = max(1, BATCH // SAMPLES)
     for first in range(0, len(chosen), size):
         whole = chosen[first:first + size]
         heads = [one.head(len(one) - horizon) for one in whole]
