@@ -68,7 +68,8 @@ class LiteRTEngine(Engine):
     def workers(self) -> Sequence[Engine]:
         with self._lock:
             if not self._workers:
-                self._workers = tuple(LiteRTEngine(self._path, self.signatures, threads=1) for _ in range(usable_cpus()))
+                self._workers = tuple(LiteRTEngine(self._path, self.signatures, threads=1)
+                                      for _ in range(usable_cpus()))
             return self._workers
 
     def session(self, function: str, kept: tuple[str, ...]) -> Session:

@@ -263,5 +263,5 @@ def program_specs(recipe: Recipe, hidden: int, shortcut: bool, states: Sequence[
             TensorSpec("kernel", "float32", ("recent", width), -0.5, 0.5),
             TensorSpec("projected", "float32", ("batch", 1, width), -1.0, 1.0),
             *(TensorSpec(name, "float32", ("batch", "samples", hidden), -1.0, 1.0) for name in states)]
-    return {"project": tuple(project), "encode": (TensorSpec("projected", "float32", ("batch", "time", width), -1.0, 1.0),),
-            "step": tuple(step)}
+    encode = [TensorSpec("projected", "float32", ("batch", "time", width), -1.0, 1.0)]
+    return {"project": tuple(project), "encode": tuple(encode), "step": tuple(step)}
