@@ -10,7 +10,7 @@ import warmstart
 ROOT = Path(warmstart.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 FLOORS = {"errors": 0, "catalog": 1, "hub": 1, "checkpoints": 1, "engines": 2, "inputs": 2, "models": 2, "bundle": 3,
-          "tasks": 4, "training": 5, "serve": 6, "cli": 7}
+          "tasks": 4, "bulk": 5, "training": 6, "serve": 7, "cli": 8}
 HEAVY = {"tensorflow", "keras"}
 
 

@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from warmstart.bulk.batch import BatchResult as BatchResult
+    from warmstart.bulk.batch import batch as batch
     from warmstart.catalog import Entry as Entry
     from warmstart.tasks.audio_generation import AudioGenerator as AudioGenerator
     from warmstart.tasks.base import Model as Model
@@ -54,6 +56,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Audio": "tasks.sound",
+    "BatchResult": "bulk.batch",
     "AudioGenerator": "tasks.audio_generation",
     "Box": "tasks.detection_result",
     "Classification": "tasks.results",
@@ -86,6 +89,7 @@ _HOMES = {
     "Transcript": "tasks.transcript",
     "Word": "tasks.transcript",
     "backbone": "tasks.load",
+    "batch": "bulk.batch",
     "errors": "errors",
     "finetune": "training",
     "list_models": "tasks.load",

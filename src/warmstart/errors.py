@@ -17,6 +17,7 @@
     │   ├── EngineUnavailableError  it is not installed, or this machine cannot run it
     │   └── CompileError            a model could not be compiled, or the artifact is not equal to it
     ├── BundleError                 a model folder is incomplete or damaged
+    ├── BatchError                  a batch run cannot go on; what was done so far is kept
     └── TrainingError               training cannot go on; what was reached so far is kept
 
 A message is one or two sentences: what is wrong with which file or item, and what to do next.
@@ -93,6 +94,10 @@ class CompileError(EngineError):
 
 class BundleError(WarmstartError):
     """A model folder is incomplete or damaged."""
+
+
+class BatchError(WarmstartError):
+    """A batch run cannot go on: the disk is full, another process writes into the folder, workers keep dying."""
 
 
 class TrainingError(WarmstartError):

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from warmstart.cli.consoles import Console
     from warmstart.tasks.results import Failed
 
-COMMON = ("inputs", "model", "task", "weights", "engine", "precision", "offline", "as_json", "as_csv")
+COMMON = ("inputs", "model", "task", "weights", "engine", "precision", "offline", "as_json", "as_csv", "on", "shards",
+          "column", "shard_rows", "workers", "cpus", "address")
 """Options of every task; what is left goes to the task's console."""
 IMAGES = "Photos"
 BOXES = "Detection and segmentation"
@@ -22,6 +23,7 @@ TEXTS = "Texts"
 SERIES = "Time series"
 SPEECH = "Speech"
 SOUND = "Generated sound"
+MANY = "Many inputs into a folder, on this machine or on Ray"
 
 
 def predict(
@@ -103,7 +105,25 @@ def predict(
     seconds: Annotated[float | None, typer.Option(help="Length of each word.", rich_help_panel=SOUND)] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", help="Where results go that are files: a CSV file for "
                                                "all forecasts; a .wav, .flac, .ogg or .mp3 file for one sound, a "
-                                               "folder for many (default: the current folder).")] = None,
+                                               "folder for many (default: the current folder); with --on a folder "
+                                               "for everything.")] = None,
+    on: Annotated[str | None, typer.Option(help="local or ray: write the answers of any number of inputs into the "
+                                           "folder --output. Interrupted, the same command goes on. INPUTS may be "
+                                           "tables then: .jsonl, .csv, .parquet, .txt; and URLs such as s3://….",
+                                           rich_help_panel=MANY)] = None,
+    shards: Annotated[str | None, typer.Option(help="Write jsonl or parquet files; default: jsonl.",
+                                               rich_help_panel=MANY)] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Of tables: the column with the text, or with the path of "
+                                                     "the photo or recording; twice for pairs of texts. Default: "
+                                                     "text, path, ….", rich_help_panel=MANY)] = None,
+    shard_rows: Annotated[int | None, typer.Option(min=1, help="Inputs per file of answers; default: by the task, "
+                                                   "32 to 1024.", rich_help_panel=MANY)] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes on Ray; default: one for each processor.",
+                                                rich_help_panel=MANY)] = None,
+    cpus: Annotated[float | None, typer.Option(min=0.1, help="Processors for each process on Ray; default: 1.",
+                                               rich_help_panel=MANY)] = None,
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster; default: RAY_ADDRESS, else the one that runs "
+                                                "here, else a new one.", rich_help_panel=MANY)] = None,
 ) -> None:
     """Answer inputs with a model: photos, texts, recordings, tables of series.
 
@@ -111,8 +131,15 @@ def predict(
     """
     arguments = {**locals()}
     given = {name: value for name, value in arguments.items() if name not in COMMON and value not in (None, [])}
-    _predict(inputs, model, task, {"weights": weights, "engine": engine, "precision": precision}, offline,
-             as_json, as_csv, given)
+    choices = {"weights": weights, "engine": engine, "precision": precision}
+    many = {"on": on, "format": shards, "column": column, "shard_rows": shard_rows, "workers": workers, "cpus": cpus,
+            "address": address}
+    if many := {name: value for name, value in many.items() if value not in (None, [])}:
+        from warmstart.cli.batch import run
+
+        run(list(_expanded(inputs)), model, task, choices, offline, as_json, as_csv, many, given)
+        return
+    _predict(inputs, model, task, choices, offline, as_json, as_csv, given)
 
 
 def _predict(inputs: list[str], name: str | None, task: str | None, choices: dict[str, str], offline: bool,

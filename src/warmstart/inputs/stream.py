@@ -24,7 +24,9 @@ SLOW = 0.005
 
 
 def default_workers() -> int:
-    """Threads that decode: one for each processor this process may use, but no more than four."""
+    """Threads that decode: one for each processor this process may use (WARMSTART_THREADS), but no more than four."""
+    if (told := os.environ.get("WARMSTART_THREADS", "")).isdecimal() and int(told):
+        return min(4, int(told))
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(4, count)
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from warmstart import bundle
 from warmstart.catalog import Entry, Label
@@ -72,6 +72,23 @@ class Model(ABC):
             if self._engine is None:
                 self._engine = self._open_engine()
             return self._engine
+
+    @property
+    def folder(self) -> Path | None:
+        """Of its bundle or repository, where it has one."""
+        return self._folder
+
+    @property
+    def asked_engine(self) -> str:
+        """The engine it was opened with: `"auto"` where it may choose."""
+        return self._engine_name
+
+    def on_engine(self, name: str) -> Self:
+        """The same model on a certain engine: itself where it has it, else opened anew."""
+        if name == (self._engine.name if self._engine else self._engine_name):
+            return self
+        return type(self)(self.entry, self.weights, self.labels, engine=name, precision=self.precision,
+                          folder=self._folder)
 
     @property
     def keras(self) -> KerasModel:

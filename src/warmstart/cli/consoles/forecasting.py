@@ -26,7 +26,7 @@ class ForecastingConsole(Console):
     def answers(self, model: Any, inputs: Iterator[str], **options: Any) -> Iterable[Any]:
         plot, output = options.pop("plot", None), options.pop("output", None)
         if "quantiles" in options:
-            options["quantiles"] = _levels(options["quantiles"])
+            options["quantiles"] = levels(options["quantiles"])
         for path in (plot, output):
             if path is not None and not Path(path).expanduser().absolute().parent.is_dir():
                 raise UsageError(f"There is no folder for {path}.")
@@ -51,7 +51,8 @@ class ForecastingConsole(Console):
         return "\n".join([*lines, ""])
 
 
-def _levels(text: str) -> tuple[float, ...]:
+def levels(text: str) -> tuple[float, ...]:
+    """The levels of `--quantiles`."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:

@@ -1,0 +1,237 @@
+"""`ws.batch`: inputs of any number into a folder of result files; killed at any moment, it goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.bulk import local, manifest, writing
+from warmstart.bulk.listing import kind_of, listed
+from warmstart.bulk.plan import Plan, Shard, planned, rows_of
+from warmstart.bulk.storage import Folder
+from warmstart.bulk.work import Done, Job, with_layout
+from warmstart.errors import UsageError
+from warmstart.tasks.base import Model
+from warmstart.tasks.load import load
+
+PLACES = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        rows: that are done, those of runs before included.
+        total: all rows.
+        failed: that are among the dead letters.
+        rate: rows a second, of this run.
+        left: seconds until the end at this rate; None until there is one.
+    """
+
+    rows: int
+    total: int
+    failed: int
+    rate: float
+    left: float | None
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """A finished run.
+
+    Attributes:
+        folder: where its files lie; a path or URL.
+        rows: in all; each is in exactly one result file, or among the dead letters.
+        failed: those among the dead letters.
+        before: rows that earlier, interrupted runs had done.
+        seconds: that this run took, from the listing on.
+    """
+
+    folder: str
+    rows: int
+    failed: int
+    before: int
+    seconds: float
+
+    def results(self) -> Iterator[dict[str, Any]]:
+        """The results as they were written, in the order of the inputs."""
+        folder = Folder(self.folder)
+        for name in sorted(folder.names()):
+            data = folder.read(name) if name.startswith("part-") else None
+            if data is None:
+                continue
+            if name.endswith(".jsonl"):
+                yield from map(json.loads, data.splitlines())
+            else:
+                import pyarrow
+                import pyarrow.parquet
+
+                yield from pyarrow.parquet.read_table(pyarrow.BufferReader(data)).to_pylist()
+
+    def failures(self) -> Iterator[dict[str, Any]]:
+        """The dead letters, in the order of the inputs: `row`, `source` and `error`."""
+        folder = Folder(self.folder)
+        for name in sorted(folder.names(writing.FAILED)):
+            if name.startswith("part-"):
+                yield from map(json.loads, (folder.read(f"{writing.FAILED}/{name}") or b"").splitlines())
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "seconds": round(self.seconds, 3)}
+
+
+def batch(model: str | Path | Model, inputs: Any, output: str | Path, *, on: str = "local", format: str = "jsonl",
+          column: str | tuple[str, ...] | list[str] | None = None, shard_rows: int | None = None,
+          workers: int | None = None, worker: Mapping[str, Any] | None = None, address: str | None = None,
+          engine: str = "auto", precision: str = "float32", task: str | None = None,
+          progress: Callable[[Progress], None] | None = None, **options: Any) -> BatchResult:
+    """Answer many inputs and write the answers into a folder.
+
+    The folder gets a result file for every `shard_rows` rows (`part-00000.jsonl`, …), the rows that failed in
+    `_failed/`, and what the run is in `_manifest.json`. Each file appears whole or not at all. A run that was killed is
+    continued by the same call: done shards are left as they are. The files are the same on one machine and on Ray.
+
+    Args:
+        model: a name, folder or source as `ws.load` takes it, or a model that it returned.
+        inputs: for photos and recordings a folder, pattern, path or URL, or a list of these; for texts a list of texts
+            or pairs. For all of them also tables: `.jsonl`, `.csv`, `.tsv` and `.parquet` files with an input in each
+            row, `.txt` files with one a line; folders and patterns of them. Paths may be URLs that fsspec opens
+            (`s3://…`), for single photos and recordings also of the web. For forecasters tables of series as
+            `ws.load(…)(…)` takes them, or `.jsonl` files with a series a line: `item_id`, `start`, `freq`, `target`.
+        output: a folder: a path, or a URL that fsspec opens; new, empty, or with this run begun in it.
+        on: `"local"`, or `"ray"`: a Ray cluster, or this machine with several processes.
+        format: `"jsonl"` or `"parquet"`.
+        column: of tables: the column that holds the input, or for pairs of texts two; default: `path`, `text`, ….
+        shard_rows: rows of a result file, which is also what an interruption costs each worker; default: by the task.
+        workers: processes on Ray; default: one for each of the cluster's processors.
+        worker: what Ray shall give each, such as `{"num_cpus": 4}` (threads of its engine; default: 1) or
+            `{"runtime_env": …}`.
+        address: of the Ray cluster; default: the one that runs or that RAY_ADDRESS names, else a new one here.
+        engine, precision, task: as for `ws.load`, where the model is not loaded yet.
+        progress: called now and then.
+        **options: of the model's call: `top_k`, `threshold`, `batch_size`, ….
+
+    Returns:
+        Counts, and the way to the results.
+
+    Raises:
+        UsageError: an option is wrong, there is nothing to read, or the folder holds something else or a run that
+            began with other settings.
+        BatchError: the run cannot go on: the disk is full, the folder read-only, a worker dies again and again. What is
+            done is kept.
+    """
+    start = time.monotonic()
+    _check(on, shard_rows, workers, worker, address)
+    writing.check_format(format)
+    opened = model if isinstance(model, Model) else load(model, task=task, engine=engine, precision=precision)
+    job = _job(opened, output, format, column, options)
+    folder = Folder(job.output)
+    known = manifest.read(folder)
+    rows = rows_of(job.task, shard_rows, known and known["shards"])
+    plan = planned(listed(inputs, kind_of(job.task), job.columns, job.layout), rows)
+    if not plan.rows:
+        raise UsageError("There are no rows in the inputs.")
+    with folder.locked():
+        known = manifest.read(folder)
+        if known is not None:
+            manifest.check(known, manifest.of(opened, "", job, plan, rows), folder)
+            folder.sweep()
+        names = folder.names()
+        done: list[Shard] = []
+        left: list[Shard] = []
+        for shard in plan.shards:
+            (done if f"{shard.name}.{format}" in names else left).append(shard)
+        told = _Teller(plan, done, folder, progress)
+        if known is None or left:
+            name = known["model"]["runs_on"] if known else opened.engine.name
+            if known is None:
+                manifest.write(folder, manifest.NAME, manifest.of(opened, name, job, plan, rows))
+            told.now()
+            for finished in _run(on, opened, name, job, left, told, workers, worker, address):
+                told.shard(finished)
+        manifest.write(folder, manifest.SUMMARY, {"rows": plan.rows, "failed": told.failed})
+    return BatchResult(folder.place, plan.rows, told.failed, told.before, time.monotonic() - start)
+
+
+def _run(on: str, model: Model, engine: str, job: Job, left: list[Shard], told: _Teller, workers: int | None,
+         worker: Mapping[str, Any] | None, address: str | None) -> Iterator[Done]:
+    if on == "local":
+        yield from local.run(model.on_engine(engine), job, left, told.rows)
+        return
+    from warmstart.bulk import cluster
+
+    yield from cluster.run(model, engine, job, left, workers=workers, worker=worker or {}, address=address)
+
+
+def _check(on: str, shard_rows: int | None, workers: int | None, worker: Any, address: str | None) -> None:
+    if on not in PLACES:
+        raise UsageError(f"A batch runs on 'local' or 'ray', not on {on!r}.")
+    for name, value in (("shard_rows", shard_rows), ("workers", workers)):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise UsageError(f"{name} must be 1 or more, not {value!r}.")
+    if on == "local":
+        for name, given in (("workers", workers), ("worker", worker), ("address", address)):
+            if given is not None:
+                raise UsageError(f"{name} is for on='ray'; on='local' is one process, which uses all processors.")
+    else:
+        from warmstart.bulk.cluster import require_ray
+
+        require_ray()
+
+
+def _job(model: Model, output: str | Path, format: str, column: Any, options: dict[str, Any]) -> Job:
+    if model.entry.task not in writing.FIELDS:
+        raise UsageError(f"{model.name} does {model.entry.task}, whose results are files of their own; call it, or use "
+                         "`warmstart predict` without --on.")
+    columns = (column,) if isinstance(column, str) else tuple(column or ())
+    if len(columns) > (2 if kind_of(model.entry.task) == "text" else 1):
+        raise UsageError(f"column names the one that holds the {kind_of(model.entry.task)}"
+                         f"{', or the two of a pair' if kind_of(model.entry.task) == 'text' else ''}, not {columns}.")
+    try:
+        json.dumps(options)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"The options of a batch are numbers, texts and lists, which can be written down ({error}).") \
+            from error
+    if "batch_size" in options and options["batch_size"] is None:
+        del options["batch_size"]
+    job = with_layout(Job(os.fsdecode(output), model.entry.task, format, columns, options), model)
+    list(model([], **options))  # wrong options are told before a million inputs are listed
+    return job
+
+
+class _Teller:
+    """Counts what is done, and tells."""
+
+    def __init__(self, plan: Plan, done: list[Shard], folder: Folder, progress: Callable[[Progress], None] | None):
+        self.total, self.progress = plan.rows, progress
+        self.before = self.done = sum(map(len, done))
+        self.failed = sum(writing.failures_of(folder, shard) for shard in done)
+        self.begun = time.monotonic()
+        self.early: tuple[int, int] = (0, 0)
+        self.told = 0.0
+
+    def rows(self, rows: int, failed: int) -> None:
+        """Some rows of the shard in work are done."""
+        self.early = self.early[0] + rows, self.early[1] + failed
+        if self.progress and time.monotonic() - self.told > 0.1:
+            self.now()
+
+    def shard(self, done: Done) -> None:
+        """A shard is done, with the rows that were told of it before."""
+        self.early = (0, 0)
+        self.done, self.failed = self.done + done.rows, self.failed + done.failed
+        self.now()
+
+    def now(self) -> None:
+        if self.progress is None:
+            return
+        self.told = time.monotonic()
+        rows = self.done + self.early[0]
+        rate = (rows - self.before) / max(self.told - self.begun, 1e-9)
+        self.progress(Progress(rows, self.total, self.failed + self.early[1], rate,
+                               (self.total - rows) / rate if rows > self.before else None))

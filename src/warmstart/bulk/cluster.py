@@ -1,0 +1,218 @@
+"""Shards on a Ray cluster: Ray Data hands them to actors, each of which has opened the model once.
+
+An actor that dies is replaced, and the shards that it had are done again; one that was written already is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from warmstart import errors
+from warmstart.bulk import shipping
+from warmstart.bulk.plan import Shard
+from warmstart.bulk.storage import Folder
+from warmstart.bulk.work import Done, Job, run_shard
+from warmstart.bulk.writing import failures_of
+from warmstart.errors import BatchError, EngineUnavailableError, UsageError, WarmstartError
+from warmstart.tasks.base import Model
+
+DEATHS = 20
+"""How often the work on one shard may be lost to a dying worker before the run gives up."""
+ATTEMPTS = 3
+"""To start Ray: on a busy machine it gives up after half a minute."""
+STORE = 256 * 2**20
+"""Bytes of shared memory of a cluster that is started here, besides the model."""
+GIVEN = ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "label_selector", "runtime_env")
+"""What a worker can be given, as `ray.data.Dataset.map_batches` takes it."""
+TOLD = ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE")
+
+
+class Worker:
+    """What an actor does; made from the model as it was shipped, and the job."""
+
+    def __init__(self, shipped: Any, job: Job, here: str, threads: int, environment: Mapping[str, str]):
+        import ray
+
+        os.environ.update(environment)
+        settle(threads, here)
+        self.job = job
+        self.model = shipping.unpack(ray.get(shipped[0]))
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
+        answer: dict[str, list[Any]] = {"shard": [], "rows": [], "failed": [], "error": []}
+        for text in batch["shard"]:
+            done, error = self._one(Shard.from_json(str(text)))
+            for name, value in (("shard", done.shard), ("rows", done.rows), ("failed", done.failed), ("error", error)):
+                answer[name].append(value)
+        return answer
+
+    def _one(self, shard: Shard) -> tuple[Done, str]:
+        folder = Folder(self.job.output)
+        try:
+            if folder.has(f"{shard.name}.{self.job.format}"):  # by an actor that died before it could say so
+                return Done(shard.number, len(shard), failures_of(folder, shard)), ""
+            return run_shard(self.model, self.job, shard), ""
+        except WarmstartError as error:
+            return Done(shard.number, 0, 0), json.dumps([type(error).__name__, str(error)])
+
+
+def settle(threads: int, here: str) -> None:
+    """Make an actor's process what the rest of the package expects: its share of threads, paths as the caller means
+    them."""
+    os.environ["WARMSTART_THREADS"] = str(threads)
+    with contextlib.suppress(OSError):  # on another machine there may be no such folder
+        os.chdir(here)
+
+
+def run(model: Model, engine: str, job: Job, shards: Sequence[Shard], *, workers: int | None,
+        worker: Mapping[str, Any], address: str | None) -> Iterator[Done]:
+    """Answer shards on a cluster, in whatever order they are done.
+
+    Args:
+        model: is compiled here, and its program shipped.
+        engine: of all workers.
+        job, shards: what to do.
+        workers: actors; default: as many as the cluster has processors for.
+        worker: what Ray shall give each.
+        address: of the cluster.
+
+    Raises:
+        BatchError: a worker cannot write, or dies again and again.
+    """
+    shipped = shipping.pack(model, engine)
+    rows = [{"shard": shard.to_json()} for shard in shards]
+    environment = {name: os.environ[name] for name in TOLD if name in os.environ}
+    with connected(address, shipped.size):
+        answers = mapped(rows, Worker, lambda reference, threads: (reference, job, os.getcwd(), threads, environment),
+                         shipped, workers=workers, worker=worker)
+        for answer in answers:
+            for number, count, failed, error in zip(*(answer[k] for k in ("shard", "rows", "failed", "error")),
+                                                    strict=True):
+                if error:
+                    kind, message = json.loads(str(error))
+                    raise getattr(errors, kind, BatchError)(message)
+                yield Done(int(number), int(count), int(failed))
+
+
+def mapped(rows: Sequence[Mapping[str, Any]], kind: type, arguments: Callable[[Any, int], tuple[Any, ...]],
+           shipped: Any, *, workers: int | None, worker: Mapping[str, Any], per_call: int = 1) -> Iterator[Any]:
+    """Rows through a pool of actors, by Ray Data; their answers as they come, as columns of arrays.
+
+    Args:
+        rows: plain values.
+        kind: the class of the actors.
+        arguments: makes those of its constructor, from a list with the reference of `shipped`, and the threads.
+        shipped: is put into Ray's object store once.
+        workers, worker: as for `run`.
+        per_call: rows that an actor is given at a time.
+
+    Raises:
+        BatchError: Ray gave up.
+    """
+    import ray
+    import ray.data
+
+    given = {"num_cpus": 1, **worker}
+    if strange := given.keys() - GIVEN:
+        raise UsageError(f"Ray gives a worker {', '.join(GIVEN)}, not {min(strange)!r}.")
+    processors = float(given["num_cpus"] or 1)
+    count = workers or max(int(ray.cluster_resources().get("CPU", 1) // processors), 1)
+    blocks = -(-len(rows) // per_call)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about settings of its own
+        context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    reference = ray.put(shipped)
+    with _quiet():
+        data = ray.data.from_items(list(rows), override_num_blocks=blocks).map_batches(
+            kind, fn_constructor_args=arguments([reference], max(int(processors), 1)), batch_size=None,
+            compute=ray.data.ActorPoolStrategy(size=min(count, blocks), max_tasks_in_flight_per_actor=2),
+            ray_remote_args_fn=lambda: {"max_task_retries": DEATHS}, **given)
+        try:
+            yield from data.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
+        except ray.exceptions.RayError as error:
+            raise BatchError(f"Ray gave up: {_in_short(error)}. What is done so far is kept; run the same again to go "
+                             "on.") from error
+
+
+def _in_short(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__).rstrip(".")
+
+
+@contextlib.contextmanager
+def connected(address: str | None, size: int) -> Iterator[None]:
+    """Ray, as it is, or connected to a cluster, or started here and ended again.
+
+    Raises:
+        BatchError: the cluster does not answer, or none can be started.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it warns of how Ray Data makes actors
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    options: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE + 2 * size}
+    found = address or os.environ.get("RAY_ADDRESS") or _running()
+    if found and found != "local":
+        options = {"address": found}
+    attempts = 1 if "address" in options else ATTEMPTS
+    for attempt in range(1, attempts + 1):
+        try:
+            with _quiet():
+                ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
+            break
+        except Exception as error:  # Ray raises bare ones, too
+            ray.shutdown()
+            if attempt == attempts:
+                what = f"reached at {found}" if "address" in options else "started"
+                raise BatchError(f"Ray cannot be {what}: {_in_short(error)}.") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _running() -> str | None:
+    """The address of a cluster that was started on this machine with `ray start`."""
+    from ray._private.utils import read_ray_address
+
+    return read_ray_address()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Ray's own news are no news to who waits for results."""
+    loggers = [logging.getLogger(name) for name in ("ray", "ray.data")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def require_ray() -> None:
+    """Raise where Ray is not installed.
+
+    Raises:
+        EngineUnavailableError: it is not.
+    """
+    if find_spec("ray") is None or find_spec("pyarrow") is None:
+        raise EngineUnavailableError("on='ray' needs Ray: pip install 'warmstart[ray]'; on='local' does the same on "
+                                     f"this machine. (Ray supports Python up to 3.13; this is {sys.version_info[0]}."
+                                     f"{sys.version_info[1]}.)")

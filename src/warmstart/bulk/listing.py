@@ -1,0 +1,175 @@
+"""From what the user names to single rows: files of folders and patterns, rows of tables, texts of a list."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from warmstart.bulk import storage, tables
+from warmstart.bulk.plan import Found
+from warmstart.errors import InputError, UsageError
+from warmstart.inputs import audio, image, items
+from warmstart.inputs.reading import printable, scheme
+from warmstart.inputs.series import Layout
+
+KINDS = {"image-classification": "photo", "object-detection": "photo", "image-segmentation": "photo",
+         "speech-recognition": "recording", "forecasting": "series"}
+"""Task -> what a row is; of the other tasks it is a text."""
+SUFFIXES = {"photo": image.SUFFIXES, "recording": audio.SUFFIXES}
+FILE_COLUMNS = ("path", "file", "file_name", "image", "audio", "photo", "recording", "url", "source")
+TEXT_COLUMNS = ("text", "sentence", "prompt", "question", "content", "source")
+SECOND_COLUMNS = {"text": "text_pair", "question": "context"}
+SERIES_TABLES = (".csv", ".tsv", ".parquet", ".pq")
+
+
+def kind_of(task: str) -> str:
+    """What the rows of a task are: "photo", "recording", "series" or "text"."""
+    return KINDS.get(task, "text")
+
+
+def listed(inputs: Any, kind: str, columns: tuple[str, ...], layout: Layout | None = None) -> Iterator[Found | bytes]:
+    """The rows of `inputs` in order, and behind those of a table the hash of its content.
+
+    Args:
+        inputs: a path, folder, pattern or URL; a text; or an iterable of these.
+        kind: from `kind_of`.
+        columns: of tables, that hold the input; empty: found out.
+        layout: of tables of series.
+
+    Raises:
+        UsageError: something is there that cannot be listed, or a table has no such column.
+        InputError: a table cannot be read.
+    """
+    if isinstance(inputs, str | os.PathLike | bytes | Mapping) or _is_pair(inputs):
+        inputs = [inputs]
+    if isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable) or hasattr(inputs, "__array__"):
+        raise UsageError(f"A batch is listed before it is run, so it takes paths, URLs, texts and lists of them, "
+                         f"not an object of type {type(inputs).__name__}; call the model itself with that.")
+    for value in inputs:
+        yield from _one(value, kind, columns, layout)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(text, str) for text in value)
+
+
+def _one(value: Any, kind: str, columns: tuple[str, ...], layout: Layout | None) -> Iterator[Found | bytes]:
+    if isinstance(value, os.PathLike) or (isinstance(value, str) and (kind != "text" or _names_files(value))):
+        path = os.fsdecode(value)
+        if kind in SUFFIXES and not path.lower().endswith(tables.SUFFIXES):
+            yield from _files(path, kind)
+            return
+        for table in _tables(path):
+            yield from _rows(table, kind, columns, layout)
+    elif kind == "text" and (isinstance(value, str) or _is_texts(value)):
+        yield Found("given", value=value if isinstance(value, str | Mapping) else list(value))
+    else:
+        what = "texts, pairs of texts" if kind == "text" else f"paths and URLs of {kind}s"
+        raise UsageError(f"A batch of this model takes {what} and files of them, not an object of type "
+                         f"{type(value).__name__}; call the model itself with that.")
+
+
+def _names_files(text: str) -> bool:
+    """Whether this is a table, a folder or a pattern of tables, and not a text itself."""
+    if text.lower().endswith(tables.SUFFIXES) and not any(c.isspace() for c in text.strip()):
+        return True
+    if storage.is_remote(text):
+        return True
+    return len(text) < 4096 and "\0" not in text and "\n" not in text and (
+        os.path.isdir(text) or (text.lower().endswith(tables.SUFFIXES) and os.path.isfile(text)))
+
+
+def _is_texts(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(text, str) for pair in value.items() for text in pair)
+    return isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(text, str) for text in value)
+
+
+def _files(path: str, kind: str) -> Iterator[Found]:
+    if storage.is_remote(path):
+        empty = True
+        for url in storage.find(path, SUFFIXES[kind]):
+            empty = False
+            yield Found("files", value=url)
+        if empty:
+            raise UsageError(f"{path} holds no {kind} ({', '.join(sorted(SUFFIXES[kind]))}).")
+    elif items.is_single(path):
+        yield Found("files", value=path)
+    else:
+        what = "picture" if kind == "photo" else kind
+        for item in items.iter_items(path, suffixes=SUFFIXES[kind], what=what):
+            # A folder that cannot be read is a row, too: it fails, and stands among the dead letters.
+            yield Found("files", value=item.name if isinstance(item.value, InputError) else item.value)
+
+
+def _tables(path: str) -> Iterator[str]:
+    """The tables that a path, folder, pattern or URL stands for."""
+    suffixes = frozenset(tables.SUFFIXES)
+    if storage.is_remote(path):
+        found = list(storage.find(path, suffixes))
+    elif scheme(path):
+        raise UsageError(f"{path}: tables are read from files or from a store that fsspec knows, not from the web.")
+    elif items.is_single(path):
+        if not os.path.isfile(path):
+            raise UsageError(f"There is no file {printable(path)}.")
+        found = [path]
+    else:
+        found = [item.value for item in items.iter_items(path, suffixes=suffixes, what="table")
+                 if isinstance(item.value, str)]
+    if not found:
+        raise UsageError(f"{path} holds no table ({', '.join(tables.SUFFIXES)}).")
+    yield from found
+
+
+def _rows(path: str, kind: str, columns: tuple[str, ...], layout: Layout | None) -> Iterator[Found | bytes]:
+    suffix = os.path.splitext(path)[1].lower()
+    if kind == "series" and suffix in SERIES_TABLES:
+        yield from _series(path, layout)
+        return
+    if not (kind == "series" and not columns):
+        _check(path, kind, columns)
+    made = hashlib.sha256()
+    yield from tables.scan(path, made)
+    yield made.digest()
+
+
+def _series(path: str, layout: Layout | None) -> Iterator[Found | bytes]:
+    from warmstart.inputs import series
+
+    if storage.is_remote(path):
+        raise UsageError(f"{path}: tables of series are read from this machine's files; JSONL files with a series a "
+                         "line from anywhere.")
+    for place, _ in enumerate(series.iter_series(path, layout)):
+        yield Found("series", path, place)
+    with open(path, "rb") as file:
+        yield hashlib.file_digest(file, "sha256").digest()
+
+
+def _check(path: str, kind: str, columns: tuple[str, ...]) -> None:
+    """Refuse a table that has no column to read before a million rows have failed for it."""
+    first = tables.first(path)
+    if isinstance(first, Mapping):
+        chosen(first, kind, columns, path)
+    elif first is not None and columns:
+        raise UsageError(f"{path} has no columns, so column={'+'.join(columns)} means nothing there.")
+
+
+def chosen(row: Mapping[str, Any], kind: str, columns: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """The columns of a row that hold its input: those asked for, or the usual ones.
+
+    Raises:
+        UsageError: they are not there.
+    """
+    if columns:
+        for column in columns:
+            if column not in row:
+                raise UsageError(f"{where} has no column {column!r}; it has: {', '.join(map(str, row)) or 'none'}.")
+        return columns
+    for column in (TEXT_COLUMNS if kind == "text" else FILE_COLUMNS):
+        if column in row:
+            second = SECOND_COLUMNS.get(column) if kind == "text" else None
+            return (column, second) if second is not None and row.get(second) is not None else (column,)
+    raise UsageError(f"{where} has the columns {', '.join(map(str, row)) or 'none'}, and none of them is "
+                     f"{'text' if kind == 'text' else 'path'}; name the one that holds the {kind}s as column.")

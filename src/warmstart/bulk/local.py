@@ -1,0 +1,15 @@
+"""Shards on this machine, one after the other: threads decode ahead of the engine, which has all processors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from warmstart.bulk.plan import Shard
+from warmstart.bulk.work import Done, Job, run_shard
+from warmstart.tasks.base import Model
+
+
+def run(model: Model, job: Job, shards: Sequence[Shard], tell: Callable[[int, int], None]) -> Iterator[Done]:
+    """Answer shards in their order; errors are those of `run_shard`."""
+    for shard in shards:
+        yield run_shard(model, job, shard, tell)

@@ -1,0 +1,105 @@
+"""What a run is, in its folder: `_manifest.json`. A run with other settings is not continued there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from warmstart.bulk.plan import Plan
+from warmstart.bulk.storage import Folder
+from warmstart.bulk.work import Job
+from warmstart.errors import BatchError, UsageError
+from warmstart.tasks.base import Model
+
+NAME = "_manifest.json"
+SUMMARY = "_summary.json"
+FORMAT = 1
+
+
+def read(folder: Folder) -> dict[str, Any] | None:
+    """The manifest of a folder; None where it holds no run.
+
+    Raises:
+        UsageError: it holds something else.
+        BatchError: the manifest is damaged, or of a newer version.
+    """
+    data = folder.read(NAME)
+    if data is None:
+        others = sorted(name for name in folder.names() if not name.startswith("."))
+        if others:
+            raise UsageError(f"{folder.place} is not empty and holds no run of a batch (there is {others[0]}); name a "
+                             "new folder as output.")
+        return None
+    try:
+        found = json.loads(data)
+        if found["format"] != FORMAT:
+            raise BatchError(f"{folder.place} holds a run of another version of warmstart (format {found['format']}); "
+                             "finish it with that version, or name a new folder as output.")
+        {key: dict(found[key]) for key in ("model", "inputs", "shards", "options")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BatchError(f"{folder.place}/{NAME} is damaged ({error}); name a new folder as output.") from error
+    return found
+
+
+def of(model: Model, engine: str, job: Job, plan: Plan, rows: int) -> dict[str, Any]:
+    """The manifest of a run.
+
+    Args:
+        model: as it was loaded.
+        engine: the one that answers, where the model leaves it open; all workers take it.
+        job, plan: what is done.
+        rows: of a shard.
+    """
+    from warmstart import __version__
+
+    entry = json.dumps(model.entry.to_dict(), sort_keys=True)
+    labels = json.dumps([[label.index, label.id, label.name] for label in model.labels])
+    return {
+        "format": FORMAT,
+        "made_by": f"warmstart {__version__}",
+        "model": {"name": model.name, "task": job.task, "weights": model.weights.digest, "precision": model.precision,
+                  "entry": hashlib.sha256((entry + labels).encode()).hexdigest(), "engine": model.asked_engine,
+                  "runs_on": engine},
+        "options": json.loads(json.dumps(dict(job.options))),
+        "inputs": {"rows": plan.rows, "sha256": plan.digest, "columns": list(job.columns)},
+        "shards": {"count": len(plan.shards), "rows": rows, "format": job.format},
+    }
+
+
+def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> None:
+    """Raise `UsageError` where a run that is continued has other settings than it began with."""
+    told: list[str] = []
+    for group, names in (("model", ("name", "task", "precision", "engine")), ("shards", ("rows", "format")),
+                         ("inputs", ("columns",))):
+        told += [_differs(name, known[group].get(name), now[group].get(name)) for name in names
+                 if known[group].get(name) != now[group].get(name)]
+    if not told:
+        told += [f"the {what} of the model" for what in ("weights", "entry")
+                 if known["model"].get(what) != now["model"].get(what)]
+    options = sorted(known["options"].keys() | now["options"].keys())
+    told += [_differs(name, known["options"].get(name), now["options"].get(name)) for name in options
+             if known["options"].get(name) != now["options"].get(name)]
+    if known["inputs"]["sha256"] != now["inputs"]["sha256"]:
+        before, after = known["inputs"]["rows"], now["inputs"]["rows"]
+        told.append(f"the inputs ({before:,} rows then, {after:,} now)" if before != after else
+                    f"the inputs ({after:,} rows, but not the same ones)")
+    if told:
+        raise UsageError(f"{folder.place} holds a run that began otherwise. Different are {_joined(told)}. Go on with "
+                         "the settings and inputs it began with, or name a new folder as output.")
+
+
+def _differs(name: str, before: Any, now: Any) -> str:
+    def shown(value: Any) -> str:
+        return "its default" if value is None or value == [] else repr(value)
+
+    return f"{name} ({shown(before)} then, {shown(now)} now)"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def write(folder: Folder, name: str, data: Mapping[str, Any]) -> None:
+    folder.write(name, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())

@@ -1,0 +1,126 @@
+"""Which rows there are, in which order, and which shard each belongs to: known before the first one is answered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+ROWS = {"speech-recognition": 32, "text-generation": 64, "object-detection": 256, "image-segmentation": 256,
+        "forecasting": 256, "image-classification": 512}
+"""Rows of a shard, by task: a few minutes of work at most, which is what a kill costs."""
+ROWS_OF_OTHERS = 1024
+
+
+@dataclass
+class Part:
+    """Some consecutive rows of one file, or of a list.
+
+    Attributes:
+        kind: "files", "given", "series", or the format of the table: "txt", "jsonl", "csv", "parquet".
+        path: of the table.
+        start: number of its first row within the table, from 0; of lines, the line.
+        offset: where that row begins, in bytes.
+        count: of rows.
+        values: the rows themselves, where there is no table: paths, texts.
+    """
+
+    kind: str
+    path: str = ""
+    start: int = 0
+    offset: int = 0
+    count: int = 0
+    values: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Shard:
+    """The rows of one result file; `first` is the number of its first row among all, from 0."""
+
+    number: int
+    first: int
+    parts: list[Part]
+
+    @property
+    def name(self) -> str:
+        """Of its files, without the suffix."""
+        return f"part-{self.number:05}"
+
+    def __len__(self) -> int:
+        return sum(part.count for part in self.parts)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))  # ASCII: names of files that are not UTF-8 have lone surrogates
+
+    @classmethod
+    def from_json(cls, text: str) -> Shard:
+        data = json.loads(text)
+        return cls(data["number"], data["first"], [Part(**part) for part in data["parts"]])
+
+
+@dataclass(frozen=True)
+class Found:
+    """One row as a listing finds it; `value` where there is no table."""
+
+    kind: str
+    path: str = ""
+    start: int = 0
+    offset: int = 0
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All shards.
+
+    Attributes:
+        shards: in order.
+        rows: in all.
+        digest: the sha256 of the listing: of names and given values, and of the content of tables.
+    """
+
+    shards: tuple[Shard, ...]
+    rows: int
+    digest: str
+
+
+def planned(found: Iterator[Found | bytes], rows_a_shard: int) -> Plan:
+    """Cut a listing into shards.
+
+    Args:
+        found: the rows; bytes among them stand for the content of the table that has just ended.
+        rows_a_shard: 1 or more.
+    """
+    digest = hashlib.sha256()
+    shards: list[Shard] = []
+    count = in_shard = 0
+    table: tuple[str, str] | None = None
+    for row in found:
+        if isinstance(row, bytes):
+            digest.update(row)
+            continue
+        if in_shard == 0:
+            shards.append(Shard(len(shards), count, []))
+        parts = shards[-1].parts
+        if not parts or (parts[-1].kind, parts[-1].path) != (row.kind, row.path):
+            parts.append(Part(row.kind, row.path, row.start, row.offset))
+        if table != (row.kind, row.path):
+            table = (row.kind, row.path)
+            digest.update(f"\n{row.kind} {row.path}\n".encode("utf-8", "surrogateescape"))
+        parts[-1].count += 1
+        if row.value is not None:
+            parts[-1].values.append(row.value)
+            told = row.value if isinstance(row.value, str) else json.dumps(row.value, ensure_ascii=False)
+            digest.update(told.encode("utf-8", "surrogateescape") + b"\0")
+        count, in_shard = count + 1, (in_shard + 1) % rows_a_shard
+    digest.update(f"\n{count}".encode())
+    return Plan(tuple(shards), count, digest.hexdigest())
+
+
+def rows_of(task: str, asked: int | None, recorded: Mapping[str, Any] | None) -> int:
+    """Rows of a shard: as asked, as the run that is resumed has them, or what suits the task."""
+    if asked is not None:
+        return asked
+    return int(recorded["rows"]) if recorded else ROWS.get(task, ROWS_OF_OTHERS)

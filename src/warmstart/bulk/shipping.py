@@ -1,0 +1,94 @@
+"""A model as plain values that travel to other machines, and back: without its weights, with its compiled program.
+
+A worker that is given one needs neither TensorFlow nor the network nor the model's folder.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.catalog import Entry, Label
+from warmstart.engines import store
+from warmstart.errors import UsageError
+from warmstart.tasks import task_class
+from warmstart.tasks.base import Model
+from warmstart.tasks.building import Weights, artifact_key
+
+LARGEST_FILE = 64 * 2**20  # bytes; what is larger beside the weights (tokenizers are a few MiB) is no part of the model
+LEFT_OUT = (".safetensors", ".h5", ".keras", ".npz", ".bin", ".onnx", ".html", ".md")
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A model on its way.
+
+    Attributes:
+        entry: as JSON-able values.
+        labels: (index, id, name).
+        weights: their sha256.
+        engine, precision: as for `ws.load`.
+        files: of its folder, by name: tokenizer, config.
+        program: the files of the artifact, by name.
+        record: what the artifact says of itself.
+    """
+
+    entry: Mapping[str, Any]
+    labels: list[tuple[int, str, str]]
+    weights: str
+    engine: str
+    precision: str
+    files: Mapping[str, bytes]
+    program: Mapping[str, bytes]
+    record: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(map(len, (*self.files.values(), *self.program.values())))
+
+
+def pack(model: Model, engine: str) -> Shipped:
+    """Make a model ready to travel; it is compiled where that was not done yet.
+
+    Raises:
+        UsageError: it runs in Keras, which workers do not have.
+    """
+    if engine == "keras":
+        raise UsageError(f"{model.name} runs on the keras engine, and workers do without TensorFlow; leave the engine "
+                         "open, or use on='local'.")
+    artifact = model.artifact
+    files = {}
+    for path in model.folder.iterdir() if model.folder else ():
+        if path.is_file() and path.suffix not in LEFT_OUT and path.stat().st_size <= LARGEST_FILE:
+            files[path.name] = path.read_bytes()
+    kept = {key: artifact.record[key] for key in ("signatures", "differences", "made_with")}
+    return Shipped(model.entry.to_dict(), [(label.index, label.id, label.name) for label in model.labels],
+                   model.weights.digest, engine, model.precision, files,
+                   {name: (artifact.folder / name).read_bytes() for name in store.FILES},
+                   {**kept, "model": model.name, "weights": model.weights.digest, "precision": artifact.precision})
+
+
+def unpack(shipped: Shipped) -> Model:
+    """The model, its program put into this machine's store of artifacts.
+
+    Raises:
+        CacheError: the store cannot be written.
+    """
+    entry, weights = Entry.from_dict(dict(shipped.entry)), Weights(None, shipped.weights)
+
+    def fill(folder: Path) -> Mapping[str, Any]:
+        for name, content in shipped.program.items():
+            (folder / name).write_bytes(content)
+        return {key: value for key, value in shipped.record.items() if key != "precision"}
+
+    store.make(artifact_key(entry, weights, shipped.precision), shipped.record["precision"], fill)
+    folder = Path(tempfile.mkdtemp(prefix="warmstart-"))
+    for name, content in shipped.files.items():
+        (folder / name).write_bytes(content)
+    labels = tuple(Label(*label) for label in shipped.labels)
+    return task_class(entry.task)(entry, weights, labels, engine=shipped.engine, precision=shipped.precision,
+                                  folder=folder)

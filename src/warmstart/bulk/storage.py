@@ -1,0 +1,228 @@
+"""Where a run reads and writes: files of this machine, or what fsspec has a file system for (`s3://`, `gs://`, …)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from warmstart.checkpoints.atomic import atomic_file
+from warmstart.errors import BatchError, CheckpointError, InputError, UsageError
+from warmstart.inputs.reading import printable, scheme
+
+WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "r2", "memory"})
+"""Stores in which an object appears once it is written to its end, so that it needs no temporary name."""
+
+
+def is_remote(path: Any) -> bool:
+    """Whether fsspec has to open this: it has a scheme that is not of the web."""
+    return scheme(path) not in (None, "http", "https")
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """fsspec's file system of a URL, and the path in it.
+
+    Raises:
+        UsageError: there is none, or it needs a package that is not installed.
+    """
+    import fsspec
+
+    try:
+        return fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"{url} cannot be reached: {str(error).rstrip('.')}.") from error
+
+
+def open_input(path: str) -> BinaryIO:
+    """An input to read, seekable.
+
+    Raises:
+        InputError: it is not there, or cannot be opened.
+    """
+    try:
+        if is_remote(path):
+            system, inside = file_system(path)
+            return system.open(inside, "rb")
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file", path) from None
+    except Exception as error:  # every file system has errors of its own
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be opened ({reason})", path) from error
+
+
+class Remote:
+    """A file of a file system of fsspec, opened when it is first read: that is in the thread that decodes it."""
+
+    def __init__(self, url: str):
+        self.name = url
+        self._file: BinaryIO | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        if self._file is None:
+            self._file = open_input(self.name)
+        data = self._file.read(size)
+        if not data:
+            self._file.close()
+        return data
+
+
+def find(url: str, suffixes: frozenset[str]) -> Iterator[str]:
+    """The URLs of the files in a remote folder (to its end) or of a pattern, in the order of their names.
+
+    Raises:
+        UsageError: it cannot be listed.
+    """
+    system, inside = file_system(url)
+    try:
+        if any(sign in inside for sign in "*?["):
+            found = [path for path in system.glob(inside) if system.isfile(path)]
+        elif system.isdir(inside):
+            found = [path for path in system.find(inside) if not any(p.startswith(".") for p in _below(path, inside))]
+            found = [path for path in found if os.path.splitext(path)[1].lower() in suffixes]
+        else:
+            found = [inside]
+    except Exception as error:  # every file system has errors of its own
+        raise UsageError(f"{url} cannot be listed: {error}") from error
+    for path in sorted(found):
+        yield system.unstrip_protocol(path)
+
+
+def _below(path: str, folder: str) -> list[str]:
+    return path.removeprefix(folder).strip("/").split("/")
+
+
+class Folder:
+    """The output folder: a few whole files by name, `_failed/part-00000.jsonl` among them.
+
+    Args:
+        place: a path, or a URL of a file system of fsspec.
+    """
+
+    def __init__(self, place: str | os.PathLike[str]):
+        self.place = os.fsdecode(place).rstrip("/") or "/"
+        self._remote = is_remote(self.place)
+        if not self._remote:
+            if scheme(self.place) is not None:
+                raise UsageError(f"{self.place} is a web address; results are written to a folder, or to a store that "
+                                 "fsspec knows (s3://, gs://, …).")
+            self.place = os.path.abspath(os.path.expanduser(self.place))
+            if os.path.lexists(self.place) and not os.path.isdir(self.place):
+                raise UsageError(f"{self.place} is a file; results are written to a folder.")
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, all or nothing.
+
+        Raises:
+            BatchError: the disk is full, the folder read-only, …
+        """
+        with self._telling(name):
+            if not self._remote:
+                with atomic_file(Path(self.place, name)) as file:
+                    file.write(data)
+                return
+            system, inside = file_system(f"{self.place}/{name}")
+            if scheme(self.place) in WHOLE:
+                system.pipe_file(inside, data)
+                return
+            folder, _, last = inside.rpartition("/")
+            temporary = f"{folder}/.{last}.{secrets.token_hex(6)}.part"
+            system.makedirs(folder, exist_ok=True)
+            try:
+                system.pipe_file(temporary, data)
+                system.mv(temporary, inside)
+            finally:
+                with contextlib.suppress(Exception):
+                    system.rm_file(temporary)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file; None where it is not there."""
+        with self._telling(name, "read"):
+            try:
+                if not self._remote:
+                    return Path(self.place, name).read_bytes()
+                system, inside = file_system(f"{self.place}/{name}")
+                return system.cat_file(inside)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def names(self, folder: str = "") -> set[str]:
+        """The names of the files and folders in it, or in a folder of it; none where it is not there."""
+        with self._telling(folder or "it", "listed"):
+            try:
+                if not self._remote:
+                    return {printable(name) for name in os.listdir(os.path.join(self.place, folder))}
+                system, inside = file_system(f"{self.place}/{folder}".rstrip("/"))
+                system.invalidate_cache()
+                return {path.rstrip("/").rsplit("/", 1)[-1] for path in system.ls(inside, detail=False)}
+            except (FileNotFoundError, NotADirectoryError):
+                return set()
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        with self._telling(name, "looked for"):
+            if not self._remote:
+                return os.path.isfile(os.path.join(self.place, name))
+            system, inside = file_system(f"{self.place}/{name}")
+            system.invalidate_cache()
+            return system.exists(inside)
+
+    def remove(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        with self._telling(name, "removed"), contextlib.suppress(FileNotFoundError):
+            if not self._remote:
+                os.unlink(os.path.join(self.place, name))
+                return
+            system, inside = file_system(f"{self.place}/{name}")
+            system.rm_file(inside)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let nobody else work here meanwhile; a store that is not on this machine cannot be locked.
+
+        Raises:
+            BatchError: another process does, or the folder cannot be written.
+        """
+        if self._remote:
+            yield
+            return
+        from filelock import FileLock, Timeout
+
+        with self._telling("it"):
+            os.makedirs(self.place, exist_ok=True)
+            lock = FileLock(os.path.join(self.place, ".lock"), timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise BatchError(f"Another process is writing into {self.place}; wait for it, or name another "
+                                 "folder.") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half written."""
+        if self._remote:
+            return
+        for folder in (Path(self.place), Path(self.place, "_failed")):
+            for path in folder.glob(".*.part"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    @contextlib.contextmanager
+    def _telling(self, name: str, what: str = "written") -> Iterator[None]:
+        where = self.place if name == "it" else f"{self.place}/{name}"
+        try:
+            yield
+        except (BatchError, UsageError):
+            raise
+        except CheckpointError as error:
+            raise BatchError(f"{str(error).rstrip('.')}. What is done so far is kept: make room, or let it be "
+                             "written, and run the same again.") from error
+        except Exception as error:  # every file system has errors of its own
+            reason = getattr(error, "strerror", None) or error
+            raise BatchError(f"{where} cannot be {what} ({reason}); what is done so far is kept.") from error

@@ -1,0 +1,192 @@
+"""Tables of any length: where their rows begin, and the rows from there on. Lines, JSON lines, CSV and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from warmstart.bulk import storage
+from warmstart.bulk.plan import Found, Part
+from warmstart.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+SUFFIXES = (".txt", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".pq")
+LONGEST_FIELD = 16 * 2**20  # characters of one field of a CSV file
+TAIL = 2**16  # bytes at the end of a Parquet file, which say where everything lies
+BOM = b"\xef\xbb\xbf"
+
+Read = tuple[int, Any]
+"""Number of the row (of the line, where rows are lines; from 1), and what stands there."""
+
+
+def format_of(path: str) -> str:
+    suffix = os.path.splitext(path)[1].lower()
+    return {".ndjson": "jsonl", ".tsv": "csv", ".pq": "parquet"}.get(suffix, suffix[1:])
+
+
+def scan(path: str, content: _Hash) -> Iterator[Found]:
+    """Where each row begins.
+
+    Args:
+        path: with a suffix of `SUFFIXES`.
+        content: is fed with what the file holds.
+
+    Raises:
+        UsageError: Parquet without pyarrow.
+        InputError: the file cannot be read.
+    """
+    kind = format_of(path)
+    with closing(storage.open_input(path)) as file:
+        if kind == "parquet":
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - TAIL, 0))
+            content.update(f"{size} ".encode() + file.read())
+            for number in range(_parquet(file, path).metadata.num_rows):
+                yield Found(kind, path, number)
+        elif kind == "csv":
+            lines = _Lines(file, content)
+            for number, (_, offset) in enumerate(_records(lines, path, header=True)):
+                yield Found(kind, path, number, offset)
+        else:
+            offset = 0
+            for number, line in enumerate(file):
+                content.update(line)
+                if line.strip():
+                    yield Found(kind, path, number, offset)
+                offset += len(line)
+
+
+def first(path: str) -> Any:
+    """The first row: a mapping where the table has columns, else text; None where there is none that can be read."""
+    kind = format_of(path)
+    if kind == "parquet":
+        with closing(storage.open_input(path)) as file:
+            return dict.fromkeys(_parquet(file, path).schema_arrow.names, "")
+    found = next(scan(path, hashlib.sha256()), None)
+    if found is None:
+        return None
+    for _, value in rows(Part(found.kind, path, found.start, found.offset, 1), ()):
+        return None if isinstance(value, InputError) else value
+    return None
+
+
+def rows(part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
+    """The rows of a part; a line that cannot be read is an `InputError`.
+
+    Args:
+        part: from a plan.
+        columns: of Parquet files, to read nothing else; empty: all.
+
+    Raises:
+        InputError: the file is not there any more, or is shorter than it was.
+    """
+    count = 0
+    with closing(storage.open_input(part.path)) as file:
+        reader = {"parquet": _parquet_rows, "csv": _csv_rows}.get(part.kind, _line_rows)
+        for count, row in enumerate(reader(file, part, columns), 1):
+            yield row
+            if count == part.count:
+                return
+    raise InputError(f"{part.path}: has {part.count - count} rows less than when it was listed", part.path)
+
+
+def _line_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
+    file.seek(part.offset)
+    for number, line in enumerate(file, part.start + 1):
+        if not line.strip():
+            continue
+        line = line.strip(b"\r\n").removeprefix(BOM)
+        name = f"{part.path}:{number}"
+        try:
+            yield number, json.loads(line) if part.kind == "jsonl" else line.decode()
+        except UnicodeDecodeError as error:
+            yield number, InputError(f"{name}: is not UTF-8 at byte {error.start}; save it as UTF-8", name)
+        except (ValueError, RecursionError) as error:
+            yield number, InputError(f"{name}: is not JSON ({error})", name)
+
+
+class _Lines:
+    """The lines of a file as text, counting the bytes that were read."""
+
+    def __init__(self, file: BinaryIO, content: _Hash | None = None, offset: int = 0):
+        self.file, self.content, self.offset = file, content, offset
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self.file:
+            if self.content is not None:
+                self.content.update(line)
+            text = line.removeprefix(BOM) if self.offset == 0 else line
+            self.offset += len(line)
+            yield text.decode("utf-8", "surrogateescape")
+
+
+def _records(lines: _Lines, path: str, *, header: bool) -> Iterator[tuple[list[str], int]]:
+    """(record, where it begins) of a CSV file; the header is left out."""
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
+    reader = csv.reader(lines, delimiter="\t" if path.lower().endswith(".tsv") else ",")
+    while True:
+        offset = lines.offset
+        try:
+            record = next(reader, None)
+        except csv.Error as error:
+            raise InputError(f"{path}: is damaged behind byte {offset} ({error})", path) from error
+        if record is None:
+            return
+        if header and record:
+            header = False
+        elif record:
+            yield record, offset
+
+
+def _csv_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
+    delimiter = "\t" if part.path.lower().endswith(".tsv") else ","
+    names = next((record for record in csv.reader(_Lines(file), delimiter=delimiter) if record), [])
+    file.seek(part.offset)
+    lines = _Lines(file, offset=part.offset)
+    for number, (record, _) in enumerate(_records(lines, part.path, header=False), part.start + 1):
+        name = f"{part.path}:{number}"
+        if len(record) != len(names):
+            yield number, InputError(f"{name}: has {len(record)} fields, not {len(names)} as the header has", name)
+        elif any("\udc80" <= character <= "\udcff" for field in record for character in field):
+            yield number, InputError(f"{name}: is not UTF-8; save the table as UTF-8", name)
+        else:
+            yield number, dict(zip(names, record, strict=True))
+
+
+def _parquet_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
+    table = _parquet(file, part.path)
+    before, wanted = 0, range(part.start, part.start + part.count)
+    for group in range(table.num_row_groups):
+        count = table.metadata.row_group(group).num_rows
+        if before < wanted.stop and before + count > wanted.start:
+            read = table.read_row_group(group, columns=list(columns) or None, use_threads=False)
+            begin = max(wanted.start - before, 0)
+            read = read.slice(begin, min(wanted.stop - before, count) - begin)
+            yield from enumerate(read.to_pylist(), before + begin + 1)
+        before += count
+
+
+def _parquet(file: BinaryIO, path: str) -> Any:
+    require_pyarrow(path)
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.ParquetFile(file)
+    except pyarrow.ArrowException as error:
+        raise InputError(f"{path}: is no Parquet file, or is damaged ({error})", path) from error
+
+
+def require_pyarrow(what: str) -> None:
+    """Raise `UsageError` where pyarrow is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec("pyarrow") is None:
+        raise UsageError(f"{what}: Parquet needs the package pyarrow: pip install pyarrow; or use JSONL.")

@@ -1,0 +1,151 @@
+"""One shard: its rows through the model, its results and dead letters onto the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from warmstart.bulk import writing
+from warmstart.bulk.listing import kind_of
+from warmstart.bulk.plan import Shard
+from warmstart.bulk.rows import Row, rows_of
+from warmstart.bulk.storage import Folder
+from warmstart.errors import InputError, UsageError, WarmstartError
+from warmstart.inputs.series import Layout
+from warmstart.tasks.base import Model
+from warmstart.tasks.forecasting import Forecaster
+from warmstart.tasks.results import Failed
+from warmstart.tasks.text import TextTask
+
+READING = ("freq", "target", "item", "timestamp", "duplicates")
+"""Options of forecasters that say how tables are read; here the tables are read before."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for all shards.
+
+    Attributes:
+        output: the folder, a path or URL.
+        task: of the model.
+        format: of the result files.
+        columns: of tables, that hold the input; empty: found out.
+        options: of the model's call.
+        layout: of tables of series.
+    """
+
+    output: str
+    task: str
+    format: str
+    columns: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    layout: Layout | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A shard that is finished."""
+
+    shard: int
+    rows: int
+    failed: int
+
+
+def run_shard(model: Model, job: Job, shard: Shard,
+              tell: Callable[[int, int], None] = lambda rows, failed: None) -> Done:
+    """Answer the rows of a shard and write its files.
+
+    Args:
+        model: of the job's task.
+        job: what to do.
+        shard: which rows.
+        tell: called with the numbers of rows and of failures since the last call.
+
+    Raises:
+        BatchError: the files cannot be written.
+        WarmstartError: the model does not work at all: each row alone fails, and for no fault of its own.
+    """
+    results: list[dict[str, Any]] = []
+    failures: list[dict[str, Any]] = []
+    rows = list(rows_of(shard, kind_of(job.task), job.columns, job.layout))
+    for row, answer in zip(rows, answers(model, rows, _options(job, shard)), strict=True):
+        if isinstance(answer, InputError):
+            failures.append({"row": row.number, "source": row.source, "error": _told(answer, row.source)})
+        else:
+            results.append({"row": row.number, "source": row.source, **answer})
+        tell(1, int(isinstance(answer, InputError)))
+    writing.write(Folder(job.output), shard, results, failures, job.task, job.format)
+    return Done(shard.number, len(rows), len(failures))
+
+
+def answers(model: Model, rows: Sequence[Row], options: Mapping[str, Any]) -> Iterator[dict[str, Any] | InputError]:
+    """The `.to_dict()` of each row's result, or what is wrong with the row, in order."""
+    usable = [row.value for row in rows if not isinstance(row.value, InputError)]
+    done = 0
+    results = _results(model, usable, options)
+    try:
+        for row in rows:
+            answer = row.value if isinstance(row.value, InputError) else next(results)
+            yield answer
+            done += 1
+    except (UsageError, GeneratorExit):
+        raise
+    except Exception as error:  # one row of the batch, which is looked for, or the model itself
+        yield from _one_by_one(model, rows[done:], options, error)
+
+
+def _results(model: Model, values: list[Any], options: Mapping[str, Any]) -> Iterator[dict[str, Any] | InputError]:
+    # A list of texts is sorted by length as a whole; from an iterator other results come while later rows are read.
+    given = values if isinstance(model, TextTask) else iter(values)
+    for result in model(given, **options):
+        yield result.error if isinstance(result, Failed) else result.to_dict()
+
+
+def _one_by_one(model: Model, rows: Sequence[Row], options: Mapping[str, Any],
+                first: Exception) -> Iterator[dict[str, Any] | InputError]:
+    """Each row alone, after a batch of them has failed as a whole.
+
+    Raises:
+        Exception: `first`, where not a single row can be answered.
+    """
+    found: list[dict[str, Any] | InputError] = []
+    answered = broken = 0
+    for row in rows:
+        if isinstance(row.value, InputError):
+            found.append(row.value)
+            continue
+        try:
+            found.append(next(_results(model, [row.value], options)))
+            answered += 1
+        except Exception as error:
+            broken += 1
+            reason = str(error) if isinstance(error, WarmstartError) else f"{type(error).__name__}: {error}"
+            found.append(InputError(f"{row.source}: {reason}", row.source))
+    if broken and not answered:
+        raise first
+    yield from found
+
+
+def _options(job: Job, shard: Shard) -> dict[str, Any]:
+    options = {name: value for name, value in job.options.items() if job.layout is None or name not in READING}
+    if job.task == Forecaster.task:  # the random numbers of a series are those of its place in the call
+        options["seed"] = options.get("seed", 0) + shard.number
+    return options
+
+
+def _told(error: InputError, source: str) -> str:
+    """The message, with the row's source in place of its place within the call."""
+    text = str(error)
+    if error.item and error.item != source and text.startswith(error.item):
+        return source + text[len(error.item):]
+    return text
+
+
+def with_layout(job: Job, model: Model) -> Job:
+    """The job with the layout that a forecaster reads tables by."""
+    if not isinstance(model, Forecaster):
+        return job
+    method = model.method
+    given = {name: job.options[name] for name in READING if name in job.options}
+    return replace(job, layout=Layout(**given, known=method.known, static=method.static, expected=method.freq))
