@@ -21,7 +21,8 @@ from warmstart.errors import BatchError, InputError, UsageError
 
 
 def test_results_are_those_of_the_model_in_order(photos, model, expected, look):
-    found = [json.loads(line) for path in sorted(expected.glob("part-*.jsonl")) for line in path.read_text().splitlines()]
+    found = [json.loads(line) for path in sorted(expected.glob("part-*.jsonl"))
+             for line in path.read_text().splitlines()]
     told = list(model(photos, top_k=2))
     assert [{**result.to_dict()} for result in told if result] == [
         {key: value for key, value in row.items() if key not in ("row", "source")} for row in found]
@@ -48,16 +49,18 @@ def test_a_finished_run_is_left_as_it_is(photos, model, expected, tmp_path):
 
 def test_killed_again_and_again_every_row_is_there_once(photos, expected, tmp_path, started, look):
     output, kills = tmp_path / "run", 0
-    for least in (1, 6, 11, 16, 21):
-        process = started(model="cifar10_resnet20", inputs=photos, output=output, shard_rows=10, top_k=2)
+    for least in (1, 9, 17):
+        process = started(model="cifar10_resnet20", engine="litert", inputs=photos, output=output,
+                          shard_rows=10, top_k=2)
         while look.shards(output) < least and process.poll() is None:
             time.sleep(0.002)
         kills += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert kills >= 4
+    assert kills >= 2
     (output / ".part-00024.jsonl.0123.part").write_text('{"row": 240')  # what a kill in the middle of writing leaves
-    process = started(model="cifar10_resnet20", inputs=photos, output=output, shard_rows=10, top_k=2)
+    process = started(model="cifar10_resnet20", engine="litert", inputs=photos, output=output,
+                          shard_rows=10, top_k=2)
     told, errors = process.communicate()
     assert process.returncode == 0, errors
     assert json.loads(told)["before"] > 0
@@ -130,7 +133,7 @@ class _Silent(work.Model):
 
     def __call__(self, inputs, **options): ...
 
-    features = evaluate = __call__
+    features = evaluate = program = __call__
 
 
 def test_a_full_disk_keeps_what_is_done(photos, model, expected, tmp_path, monkeypatch, look):
@@ -234,11 +237,11 @@ def test_without_pyarrow_jsonl_works_and_parquet_says_what_to_do(photos, model, 
 def test_a_store_of_fsspec_is_read_and_written(photos, model, expected, tmp_path, look):
     done = ws.batch(model, f"file://{photos}", f"file://{tmp_path}/run", shard_rows=10, top_k=2)
     assert (done.rows, done.failed) == (241, 1)
-    found = {json.loads(line)["source"] for path in (tmp_path / "run").glob("part-*") for line in path.read_text().splitlines()}
+    found = {row["source"] for row in done.results()}
     assert f"file://{photos}/a/img0.png" in found
     for path in (tmp_path / "run").glob("part-0000?.jsonl"):
         path.unlink()
-    assert ws.batch(model, f"file://{photos}", f"file://{tmp_path}/run", top_k=2).before == 151
+    assert ws.batch(model, f"file://{photos}", f"file://{tmp_path}/run", top_k=2).before == 141
     assert sorted(look.rows(tmp_path / "run")) == list(range(241))
     with pytest.raises(UsageError, match="nosuch"):
         ws.batch(model, "nosuch://bucket/photos", tmp_path / "other")

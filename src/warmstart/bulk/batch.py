@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,8 @@ def batch(model: str | Path | Model, inputs: Any, output: str | Path, *, on: str
     job = _job(opened, output, format, column, options)
     folder = Folder(job.output)
     known = manifest.read(folder)
+    if known is None:
+        list(opened([], **job.options))  # wrong options are told before a million inputs are listed
     rows = rows_of(job.task, shard_rows, known and known["shards"])
     plan = planned(listed(inputs, kind_of(job.task), job.columns, job.layout), rows)
     if not plan.rows:
@@ -152,14 +155,15 @@ def batch(model: str | Path | Model, inputs: Any, output: str | Path, *, on: str
             if known is None:
                 manifest.write(folder, manifest.NAME, manifest.of(opened, name, job, plan, rows))
             told.now()
-            for finished in _run(on, opened, name, job, left, told, workers, worker, address):
-                told.shard(finished)
+            with closing(_run(on, opened, name, job, left, told, workers, worker, address)) as finished:
+                for shard_done in finished:
+                    told.shard(shard_done)
         manifest.write(folder, manifest.SUMMARY, {"rows": plan.rows, "failed": told.failed})
     return BatchResult(folder.place, plan.rows, told.failed, told.before, time.monotonic() - start)
 
 
 def _run(on: str, model: Model, engine: str, job: Job, left: list[Shard], told: _Teller, workers: int | None,
-         worker: Mapping[str, Any] | None, address: str | None) -> Iterator[Done]:
+         worker: Mapping[str, Any] | None, address: str | None) -> Generator[Done]:
     if on == "local":
         yield from local.run(model.on_engine(engine), job, left, told.rows)
         return
@@ -199,9 +203,7 @@ def _job(model: Model, output: str | Path, format: str, column: Any, options: di
             from error
     if "batch_size" in options and options["batch_size"] is None:
         del options["batch_size"]
-    job = with_layout(Job(os.fsdecode(output), model.entry.task, format, columns, options), model)
-    list(model([], **options))  # wrong options are told before a million inputs are listed
-    return job
+    return with_layout(Job(os.fsdecode(output), model.entry.task, format, columns, options), model)
 
 
 class _Teller:

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -73,7 +73,7 @@ def settle(threads: int, here: str) -> None:
 
 
 def run(model: Model, engine: str, job: Job, shards: Sequence[Shard], *, workers: int | None,
-        worker: Mapping[str, Any], address: str | None) -> Iterator[Done]:
+        worker: Mapping[str, Any], address: str | None) -> Generator[Done]:
     """Answer shards on a cluster, in whatever order they are done.
 
     Args:
@@ -93,17 +93,18 @@ def run(model: Model, engine: str, job: Job, shards: Sequence[Shard], *, workers
     with connected(address, shipped.size):
         answers = mapped(rows, Worker, lambda reference, threads: (reference, job, os.getcwd(), threads, environment),
                          shipped, workers=workers, worker=worker)
-        for answer in answers:
-            for number, count, failed, error in zip(*(answer[k] for k in ("shard", "rows", "failed", "error")),
-                                                    strict=True):
-                if error:
-                    kind, message = json.loads(str(error))
-                    raise getattr(errors, kind, BatchError)(message)
-                yield Done(int(number), int(count), int(failed))
+        with contextlib.closing(answers):  # ends the actors, also where this is left early
+            for answer in answers:
+                for number, count, failed, error in zip(*(answer[k] for k in ("shard", "rows", "failed", "error")),
+                                                        strict=True):
+                    if error:
+                        kind, message = json.loads(str(error))
+                        raise getattr(errors, kind, BatchError)(message)
+                    yield Done(int(number), int(count), int(failed))
 
 
 def mapped(rows: Sequence[Mapping[str, Any]], kind: type, arguments: Callable[[Any, int], tuple[Any, ...]],
-           shipped: Any, *, workers: int | None, worker: Mapping[str, Any], per_call: int = 1) -> Iterator[Any]:
+           shipped: Any, *, workers: int | None, worker: Mapping[str, Any], per_call: int = 1) -> Generator[Any]:
     """Rows through a pool of actors, by Ray Data; their answers as they come, as columns of arrays.
 
     Args:

@@ -62,8 +62,8 @@ def run(inputs: list[str], name: str | None, task: str | None, choices: dict[str
             done = batch(model, inputs, output, progress=progress, **many, **given)
     except KeyboardInterrupt:
         if last:
-            say(f"\n{last[0].rows:,} of {last[0].total:,} were answered, those of unfinished files in vain. The same "
-                "command goes on from here.")
+            say(f"\n{last[0].rows:,} of {last[0].total:,} are answered; those of files that were not whole yet will be "
+                "again. The same command goes on from here.")
         raise
     if as_json:
         print(json.dumps(done.to_dict(), ensure_ascii=False))

@@ -1,0 +1,114 @@
+"""A batch on Ray: the same files as on one machine, whoever dies on the way. One small cluster for all tests here."""
+
+import os
+import signal
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+
+import warmstart as ws
+from warmstart.bulk import writing
+from warmstart.bulk.cluster import Worker
+from warmstart.errors import BatchError, UsageError
+
+ray = pytest.importorskip("ray")
+pytestmark = [
+    pytest.mark.timeout(600),
+    # Of Ray's own code: what it deprecates within itself, and sockets that it leaves to the garbage collector.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning",
+                               "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+GIVEN = {"shard_rows": 10, "top_k": 2, "on": "ray", "workers": 2}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of two processors; its address."""
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+                      RAY_BACKEND_LOG_LEVEL="fatal")
+    for attempt in range(3):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                context = ray.init(num_cpus=2, object_store_memory=100 * 2**20, include_dashboard=False,
+                                   log_to_driver=False, logging_level="ERROR")
+            break
+        except Exception:  # on a busy machine it gives up after half a minute
+            ray.shutdown()
+            if attempt == 2:
+                raise
+    yield context.address_info["gcs_address"]
+    ray.shutdown()
+
+
+def workers() -> list[int]:
+    """The processes of our cluster that answer shards."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            command = (process / "cmdline").read_bytes()
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            grandparent = (Path("/proc") / parent / "stat").read_text().rpartition(")")[2].split()[1]
+        except (OSError, IndexError):
+            continue
+        if command.startswith(b"ray::MapWorker") and grandparent == str(os.getpid()):
+            found.append(int(process.name))
+    return found
+
+
+def test_the_same_files_as_on_one_machine_though_workers_are_killed(cluster, photos, model, expected, tmp_path, look):
+    killed: list[int] = []
+
+    def kill(now):
+        living = [pid for pid in workers() if pid not in killed]
+        if now.rows and len(killed) < 3 and living:
+            os.kill(living[0], signal.SIGKILL)
+            killed.append(living[0])
+
+    done = ws.batch(model, photos, tmp_path / "run", progress=kill, **GIVEN)
+    assert len(killed) == 3
+    assert (done.rows, done.failed, done.before) == (241, 1, 0)
+    assert sorted(look.rows(tmp_path / "run")) == list(range(241))
+    assert look.content(tmp_path / "run") == look.content(expected)
+    assert ws.batch(model, photos, tmp_path / "run", **GIVEN).before == 241
+    with pytest.raises(UsageError, match=r"top_k \(2 then, 3 now\)"):
+        ws.batch(model, photos, tmp_path / "run", **{**GIVEN, "top_k": 3})
+
+
+def test_the_run_is_killed_and_goes_on_elsewhere(cluster, photos, model, expected, tmp_path, look, started):
+    output = tmp_path / "run"
+    process = started(model="cifar10_resnet20", engine="litert", inputs=photos, output=output, address=cluster, **GIVEN)
+    while look.shards(output) < 3 and process.poll() is None:
+        time.sleep(0.002)
+    assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (output / "part-00020.jsonl").unlink(missing_ok=True)  # so that something is left, however fast it was
+    done = ws.batch(model, photos, output, top_k=2)  # on this machine alone
+    assert done.before >= 20
+    assert sorted(look.rows(output)) == list(range(241))
+    assert look.content(output) == look.content(expected)
+
+
+class Refused(Worker):
+    """A worker whose disk is full."""
+
+    def __call__(self, batch):
+        import sys
+
+        def refused(*args):
+            raise BatchError(f"the disk is full; imported: {sorted({'tensorflow', 'keras'} & sys.modules.keys())}")
+
+        writing.write = refused
+        return super().__call__(batch)
+
+
+def test_workers_need_no_tensorflow_and_say_what_is_wrong(cluster, photos, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("warmstart.bulk.cluster.Worker", Refused)
+    with pytest.raises(BatchError, match=r"the disk is full; imported: \[\]"):
+        ws.batch(model, photos / "a", tmp_path / "run", **GIVEN)
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match="Ray gives a worker"):
+        ws.batch(model, photos / "a", tmp_path / "out", worker={"cpus": 3}, **GIVEN)
