@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import warmstart as ws
-from warmstart.errors import CacheError, EngineUnavailableError, UsageError
+from warmstart.errors import CacheError, CompileError, EngineUnavailableError, UsageError
 from warmstart.tasks import exporting
 
 pytestmark = pytest.mark.tensorflow
@@ -53,6 +53,12 @@ def test_keras(cifar, images, want, tmp_path):
     path = cifar.export(tmp_path / "cifar.keras")
     np.testing.assert_allclose(keras.models.load_model(path).predict(images, verbose=0), want, atol=1e-5)
     assert "functions" not in json.loads((tmp_path / "cifar.keras.json").read_text())
+
+
+def test_keras_cannot_hold_layers_of_ours(tmp_path):
+    with pytest.raises(CompileError, match="own layers; export as saved_model"):
+        ws.load("deepar_hourly").export(tmp_path / "x.keras")
+    assert not list(tmp_path.iterdir())
 
 
 def test_saved_model_without_tensorflow_here(images, want, tmp_path):

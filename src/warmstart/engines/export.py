@@ -34,6 +34,7 @@ from warmstart.errors import CompileError, EngineError
 
 Report = Callable[[str], None]
 Build = Callable[[], Any]
+OTHERWISE = "export as saved_model, or use `ws.load(…).keras`, which knows warmstart's own layers"
 FORMATS = ("saved_model", "litert", "onnx", "openvino", "keras")
 
 
@@ -241,7 +242,10 @@ def export_keras(model: Any, inputs: Mapping[str, TensorSpec], path: Path, repor
     import keras
 
     report("writing the .keras file")
-    model.save(path)
+    try:
+        model.save(path)
+    except NotImplementedError as error:  # a layer of ours that says nothing of its config
+        raise CompileError(f"A .keras file cannot hold this model's own layers; {OTHERWISE}.") from error
     random = np.random.default_rng(0)
     probes = {id(tensor): _spec(tensor, inputs).probe(random, {"any": 2}) for tensor in model.inputs}
     arrays: dict[str, Any] = {str(place): probe for place, probe in enumerate(probes.values())}  # loading renames
@@ -255,8 +259,7 @@ def export_keras(model: Any, inputs: Mapping[str, TensorSpec], path: Path, repor
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
-            raise CompileError(f"Plain Keras cannot load this model ({last[-1].strip()[:300]}); export as saved_model, "
-                               "or use `ws.load(…).keras`, which knows warmstart's own layers.")
+            raise CompileError(f"Plain Keras cannot load this model ({last[-1].strip()[:300]}); {OTHERWISE}.")
         with np.load(got) as found:
             loaded = {name.removeprefix("arr_"): found[name] for name in found.files}
     return _allowed(max(differences(loaded, want).values()), "keras")

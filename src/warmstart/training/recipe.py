@@ -18,8 +18,10 @@ class Recipe:
         views: varied views of each training photo that phase 1 sees beside the clean one.
         head_epochs, head_rate: of phase 1 for a head of your own; Adam with its usual rate. The usual head, one linear
             layer, is solved to the optimum (see `linear`).
-        rate: the highest learning rate of phase 2: a tenth of Adam's usual one, for the base is nearly right already
-            (Howard and Ruder, "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146, section 3.2).
+        rate: the highest learning rate of phase 2: far below Adam's usual one, for the base is nearly right already
+            (Howard and Ruder, "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146, section 3.2), and Adam
+            moves every weight by about the rate in each of its first steps, also those that hardly matter: measured
+            with MobileNet, 1e-4 loses a tenth of the accuracy in the first epoch and needs the others to win it back.
         warmup: the share of phase 2 in which the rate rises (Goyal et al. 2017, arXiv:1706.02677).
         batch_size: photos a step; small ones generalise better (Masters and Luschi 2018, arXiv:1804.07612).
         label_smoothing: how much of the label is spread over all classes (Szegedy et al. 2015, arXiv:1512.00567,
@@ -33,10 +35,10 @@ class Recipe:
             et al. 2017, arXiv:1710.03740). Weights stay float32.
     """
 
-    views: int = 1
+    views: int = 4
     head_epochs: int = 30
     head_rate: float = 1e-3
-    rate: float = 1e-4
+    rate: float = 3e-5
     warmup: float = 0.1
     batch_size: int = 16
     label_smoothing: float = 0.1

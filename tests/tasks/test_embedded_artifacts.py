@@ -1,0 +1,21 @@
+"""What ships with the package is what its own check asks for, so that every engine is measured against it."""
+
+import pytest
+
+import warmstart as ws
+from warmstart.engines.litert import LiteRTEngine
+from warmstart.engines.parity import TOLERANCE, compare
+
+EMBEDDED = [entry.name for entry in ws.list_models()
+            if any(file.source.startswith("embedded:") for file in entry.weights.values())]
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_the_program_gives_the_numbers_that_are_stored_beside_it(name):
+    artifact = ws.load(name).artifact
+    engine = LiteRTEngine(artifact.path, artifact.signatures)
+    assert max(compare(engine, artifact.expected()).values()) <= TOLERANCE
+
+
+def test_there_are_embedded_models():
+    assert {"cifar10_resnet20", "shakespeare_gpt2", "deepar_hourly"} <= set(EMBEDDED)
