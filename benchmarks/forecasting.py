@@ -4,7 +4,8 @@
 
 SERIES is a folder with m4/, exchange_rate.csv, ETTh1.csv and taylor.csv; PYTHON has the peers of
 benchmarks/requirements.txt. Every job runs in a process of its own, ours and the peer's in turns on the same cores, and
-its result is kept in FOLDER: a run that was stopped goes on where it was. Exit code 1 where a job failed.
+its result is kept in FOLDER: a run that was stopped goes on where it was, parts can be run apart (`--only`), and
+`--kept` makes the table of what there is without measuring anything. Exit code 1 where a job failed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from settings import tell
 
 HERE = Path(__file__).parent
 PARTS = {1: "M4 hourly", 2: "the embedded model", 3: "Chronos-Bolt", 4: "memory", 5: "other series"}
+SAMPLING = 0.3  # of windows of M4: chosen on the last 48 hours of its training part, not on its test part
 TINY = {"d_model": 256, "d_ff": 1024, "d_kv": 64, "num_heads": 4, "num_layers": 4, "num_decoder_layers": 4}
 
 
@@ -36,14 +39,19 @@ class Jobs:
 
     def __init__(self, options: argparse.Namespace):
         self.options, self.failed = options, 0
+        self.when: list[str] = []
         self.pythons = {"ours": sys.executable, "peer": str(options.reference)}
         options.work.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, name: str, side: str, **job: Any) -> dict[str, Any] | None:
-        """The result; None where it failed, which is told."""
+        """The result; None where it failed, which is told, or is not there with `--kept`."""
         kept = self.options.work / f"{name}-{side}.json"
         if kept.exists():
-            return json.loads(kept.read_text("utf-8"))
+            result = json.loads(kept.read_text("utf-8"))
+            self.when.append(result["when"])
+            return result
+        if self.options.kept:
+            return None
         tell(f"{name}, {side}")
         threads = str(usable_cpus())
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "TF_NUM_INTRAOP_THREADS": threads,
@@ -56,7 +64,8 @@ class Jobs:
             self.failed += 1
             tell(f"{name}, {side} failed: {(done.stderr or done.stdout).strip()[-600:]}")
             return None
-        result = json.loads(last[-1].removeprefix("RESULT "))
+        result = {**json.loads(last[-1].removeprefix("RESULT ")), "when": time.strftime("%Y-%m-%d %H:%M")}
+        self.when.append(result["when"])
         kept.write_text(json.dumps(result), "utf-8")
         return result
 
@@ -68,15 +77,15 @@ def m4(jobs: Jobs) -> Iterator[Figure]:
         job = {"kind": "deepar", "series": "m4_hourly", "horizon": 48, "windows": 1, "steps": options.steps,
                "seed": seed}
         name = f"m4-{options.steps}-seed{seed}"
-        ours.append(jobs(name, "ours", items=False, **job))
+        ours.append(jobs(name, "ours", items=False, sampling=SAMPLING, **job))
         theirs.append(jobs(name, "peer", **job))
     mine, peer = ([r for r in side if r] for side in (ours, theirs))
     if not mine or not peer:
-        yield Figure(1, "M4 hourly: CRASHED", None, bar=0)
+        yield Figure(1, "M4 hourly", None, bar=0, note="no results")
         return
     losses, others = (sorted(r["metrics"]["mean_wQL"] for r in side) for side in (mine, peer))
     naive = mine[0]["metrics"]["seasonal_naive"]["mean_wQL"]
-    each = f"{options.steps:,} gradient steps of 32 windows"
+    each = f"{options.steps:,} gradient steps of 32 windows, ours drawn with sampling={SAMPLING}"
     yield Figure(1, "M4 hourly, mean weighted quantile loss, median of the seeds", statistics.median(losses), "loss",
                  0.040, note=f"{each}; seeds: {_list(losses)}; seasonal naive {naive:.4f}")
     yield Figure(1, "the same, GluonTS DeepAR", statistics.median(others), "loss", note=f"seeds: {_list(others)}")
@@ -143,7 +152,7 @@ def others(jobs: Jobs) -> Iterator[Figure]:
     for name, horizon, windows in (("exchange_rate", 30, 5), ("etth1", 48, 7)):
         job = {"kind": "deepar", "series": name, "horizon": horizon, "windows": windows,
                "steps": jobs.options.other_steps, "seed": 0}
-        ours = jobs(f"{name}-{jobs.options.other_steps}", "ours", items=True, **job)
+        ours = jobs(f"{name}-{jobs.options.other_steps}", "ours", items=True, sampling="uniform", **job)
         theirs = jobs(f"{name}-{jobs.options.other_steps}", "peer", **job)
         if ours:
             peer = f"GluonTS {theirs['metrics']['mean_wQL']:.4f}, " if theirs else ""
@@ -174,9 +183,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--other-steps", type=int, default=1500, help="the same on the other series")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--count", type=int, default=100_000, help="series of the memory part")
+    parser.add_argument("--kept", action="store_true", help="measure nothing, take the results that are kept")
     parser.add_argument("--markdown", type=Path, help="write the table between its marks in this file")
     options = parser.parse_args(argv)
-    told = machine()
+    told = dict(machine())
     jobs = Jobs(options)
     parts = {1: m4, 2: embedded, 3: chronos, 4: memory, 5: others}
     found = [figure for part in options.only for figure in parts[part](jobs)]
@@ -184,6 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(text_table(found) + "\n\n" + summary(found))
     if options.markdown:
         command = shlex.join(["python", "benchmarks/forecasting.py", *(sys.argv[1:] if argv is None else argv)])
+        told |= {"measured": f"{min(jobs.when)} to {max(jobs.when)}"} if jobs.when else {}
         page = markdown(found, told, {**versions(), **peers(options.work)}, command)
         write_markdown(options.markdown, page, "forecasting")
     return int(bool(jobs.failed))

@@ -33,7 +33,7 @@ def deepar(job: dict[str, Any]) -> dict[str, Any]:
     past = series(train, freq, start, dated=dated)
     model = ws.finetune("deepar", past, horizon=job["horizon"], validation=False,
                         epochs=job["steps"] // 50, batches_per_epoch=50, batch_size=32, seed=job["seed"],
-                        items=job["items"], callbacks=[timer])
+                        items=job["items"], sampling=job["sampling"], callbacks=[timer])
     model(past[:3], samples=100)  # the engine is there
     clock = Clock()
     forecasts = model(past, horizon=job["horizon"], samples=100)

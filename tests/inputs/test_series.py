@@ -1,5 +1,7 @@
 """Tables in every layout become series; what is wrong names the series and the way out."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -134,3 +136,16 @@ def test_errors_of_tables_name_the_way_out(long, tmp_path):
     (tmp_path / "x.parquet").write_bytes(b"not parquet")
     with pytest.raises(InputError, match=r"x\.parquet"):
         read(tmp_path / "x.parquet")
+
+
+def test_parquet_is_read_and_its_missing_reader_named(long, tmp_path, monkeypatch):
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    with monkeypatch.context() as without:
+        for name in ("pyarrow", "fastparquet"):
+            without.setitem(sys.modules, name, None)
+        with pytest.raises(InputError, match=r"x\.parquet: Parquet files need the package pyarrow: pip install pyarrow"):
+            read(tmp_path / "x.parquet")
+    pytest.importorskip("pyarrow")
+    long.drop(columns=["price", "shop"]).to_parquet(tmp_path / "y.parquet")
+    found = read(tmp_path / "y.parquet")
+    np.testing.assert_array_equal(found["b"].target, np.arange(10.0, 20))

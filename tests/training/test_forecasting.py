@@ -1,15 +1,26 @@
 """Training forecasters: windows, missing values, transfer, resume, the report."""
 
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 import warmstart as ws
+from warmstart.catalog import Entry
 from warmstart.errors import UsageError
 from warmstart.inputs.series import TimeSeries
 from warmstart.inputs.windows import Past, Recipe
 from warmstart.models import deepar
+from warmstart.tasks.building import Weights
+from warmstart.tasks.forecasting import Forecaster
+from warmstart.training import forecasting
 from warmstart.training.forecasting import transfer
 from warmstart.training.windows import HeldOut, WindowBatches, refill
 
@@ -46,8 +57,11 @@ def test_batches_depend_on_seed_epoch_and_index_only_and_follow_the_scale():
     assert 0.86 < large < 0.94
     even = WindowBatches(many, RECIPE, 4)
     assert 0.44 < np.mean([(even.batch(0, n)[1][:, 0, 2] == 9).mean() for n in range(40)]) < 0.56
-    with pytest.raises(UsageError, match="sampling"):
-        WindowBatches(many, RECIPE, 4, sampling="none")
+    between = WindowBatches(many, RECIPE, 4, sampling=0.5)
+    assert 0.71 < np.mean([(between.batch(0, n)[1][:, 0, 2] == 9).mean() for n in range(40)]) < 0.79
+    for wrong in ("none", 1.5):
+        with pytest.raises(UsageError, match="sampling"):
+            WindowBatches(many, RECIPE, 4, sampling=wrong)
 
 
 def test_held_out_windows_count_the_horizon_only():
@@ -117,6 +131,55 @@ def test_finetune_from_scratch_and_from_a_base(waves, tmp_path):
         ws.finetune(model, waves.resample("D").sum())
     with pytest.raises(UsageError, match="another distribution"):
         ws.finetune(model, waves, distribution="gaussian")
+
+
+def only_weights(monkeypatch):
+    """Training ends with the weights and the epochs: nothing is compiled, nothing backtested."""
+    def told(run, network, usable, recipe, config, fitted, *rest):
+        epochs = [{key: value for key, value in record.items() if key != "seconds"} for record in fitted.history]
+        return network, recipe, epochs
+
+    monkeypatch.setattr(forecasting, "_finished", told)
+
+
+def test_a_killed_run_ends_with_the_numbers_of_an_undisturbed_one(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    forecast_run = importlib.import_module("forecast_run")
+    killed = subprocess.run([sys.executable, forecast_run.__file__, str(tmp_path / "out")], capture_output=True,
+                            text=True, check=False, timeout=300, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"})
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    only_weights(monkeypatch)
+    ran = []
+    counted = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: ran.append(epoch))
+    resumed, _, epochs = forecast_run.train(tmp_path / "out", [counted])
+    assert ran == [2, 3]
+    network, _, others = forecast_run.train(tmp_path / "other")
+    assert epochs == others
+    for ours, theirs in zip(resumed.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_finetuning_a_base_on_other_items_keeps_the_rest(waves, monkeypatch):
+    """Items that the base does not know begin as ones never seen; its weights are where training begins."""
+    keras.utils.set_random_seed(1)
+    recipe = Recipe("h", 12, 24, (1, 2, 24), categories={"item": ["a", "z"]}, item="item")
+    config = deepar.DeepARConfig(recipe.lags, recipe.width, (2,), hidden=6, layers=1, shortcut=24)
+    base = deepar.build(config)
+    entry = Entry("base", "forecasting", "deepar", "base", "deepar", config.to_dict(), {}, None, "", "Apache-2.0", 1,
+                  None, 0, (), "", processing=recipe.to_dict())
+    model = Forecaster(entry, Weights.random(), (), engine="keras")
+    monkeypatch.setattr(Forecaster, "keras", base)
+    only_weights(monkeypatch)
+    network, new, _ = ws.finetune(model, waves[["a", "b"]], epochs=1, batches_per_epoch=1, learning_rate=1e-9,
+                                  validation=False)
+    assert new.categories == {"item": ["a", "b"]}
+    assert new.lags == (1, 2, 24)
+    before, after = ({v.path: v.numpy() for v in one.trainable_variables} for one in (base, network))
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        if "embedding" in name:
+            value = value[[0, 1, 0]]
+        np.testing.assert_allclose(after[name], value, atol=1e-6, err_msg=name)
 
 
 def test_useless_data_is_refused():

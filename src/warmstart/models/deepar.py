@@ -123,7 +123,10 @@ def build(config: DeepARConfig | Mapping[str, Any], *, fused: bool = True) -> ke
     for n in range(config.layers):
         x = LSTM(config.hidden, fused=fused, name=f"lstm_{n + 1}")(x)
         x = layers.Dropout(config.dropout, name=f"dropout_{n + 1}")(x)
-    raw = layers.Dense(len(PARAMETERS[config.distribution]), name="parameters", dtype="float32")(x)
+    # With a shortcut the head begins with zeros: the first forecasts are then those of seasonal naive.
+    head = "zeros" if config.shortcut else "glorot_uniform"
+    raw = layers.Dense(len(PARAMETERS[config.distribution]), kernel_initializer=head, name="parameters",
+                       dtype="float32")(x)
     if config.shortcut:
         begin = _one_at(config.lags.index(config.shortcut))
         raw = _shifted(raw, layers.Dense(1, use_bias=False, kernel_initializer=begin, name="shortcut")(lags))

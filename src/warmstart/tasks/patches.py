@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from warmstart.engines.keras import Program
 
-BATCH = 32
+BATCH = 64
 SMALLEST_SCALE = 1e-5  # of a constant series
 COUNTED = "D"  # what series without timestamps are counted in
 

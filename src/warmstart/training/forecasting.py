@@ -41,8 +41,8 @@ MOST_ITEMS = 100_000
 def finetune(base: str | Path | Model, data: Any, *, horizon: int | None = None, context: int | None = None,
              epochs: int = 30, batches_per_epoch: int = 50, batch_size: int = 32, learning_rate: float | None = None,
              validation: bool = True, patience: int | None = 10, distribution: str | None = None, hidden: int = 40,
-             layers: int = 2, dropout: float = 0.1, sampling: str = "uniform", items: bool | None = None,
-             freq: str | None = None, target: str | None = None, item: str | None = None,
+             layers: int = 2, dropout: float = 0.1, shortcut: bool | None = None, sampling: str | float = "uniform",
+             items: bool | None = None, freq: str | None = None, target: str | None = None, item: str | None = None,
              timestamp: str | None = None, known: Sequence[str] | None = None, static: Sequence[str] = (),
              holidays: Sequence[str] | None = None, duplicates: str = "error", optimizer: Any = None, seed: int = 0,
              output: str | Path | None = None, callbacks: Sequence[Any] = (), name: str | None = None) -> Model:
@@ -62,7 +62,11 @@ def finetune(base: str | Path | Model, data: Any, *, horizon: int | None = None,
         distribution: `"student_t"`, `"gaussian"` or `"negative_binomial"` (counts); default: the base's, else
             Student-t.
         hidden, layers, dropout: of a network from scratch.
-        sampling: of windows: `"uniform"`, or `"scale"`: large series more often (paper, section 3.3).
+        shortcut: whether a network from scratch has a straight path from the lags to the location, which begins as
+            the value one season ago: what it learns is better than seasonal naive from the first steps on. Default:
+            where the distribution has a location.
+        sampling: of windows: `"uniform"`, or `"scale"`: large series more often (paper, section 3.3);
+            a number between the two, from 0 to 1: in proportion to that power of the scale.
         items: whether each series has an embedding of its own; default: where there are 2 to 100,000 of them.
         freq, target, item, timestamp, duplicates: how to read tables; as for forecasting.
         known, static: columns of covariates known in advance, and of categories.
@@ -81,7 +85,7 @@ def finetune(base: str | Path | Model, data: Any, *, horizon: int | None = None,
                     duplicates, old.freq if old else None)
     many, errors = _read(data, layout)
     recipe = _recipe(many, old, horizon, context, layout, holidays, items)
-    config = _config(recipe, start, distribution, hidden, layers, dropout)
+    config = _config(recipe, start, distribution, hidden, layers, dropout, shortcut)
     usable, errors = _checked(many, recipe, errors)
     settings = {"base": start.weights.digest if start else SCRATCH, "data": _fingerprint(usable), "name": name,
                 "recipe": {k: v for k, v in recipe.to_dict().items() if k != "categories"}, "config": config.to_dict(),
@@ -154,17 +158,22 @@ def _recipe(many: Sequence[TimeSeries], old: Recipe | None, horizon: int | None,
                   categories, days, "item" if items else None, old.calendar if old else all(one.dated for one in many))
 
 
-def _config(recipe: Recipe, start: Any, distribution: str | None, hidden: int, layers: int,
-            dropout: float) -> deepar.DeepARConfig:
-    sizes = {"hidden": hidden, "layers": layers}
-    if start is not None:
-        before = deepar.config_of(start.entry.config)
-        sizes = {"hidden": before.hidden, "layers": before.layers}
-        distribution = distribution or before.distribution
-        if distribution != before.distribution:
-            raise UsageError(f"The base gives {before.distribution}; another distribution needs base='deepar'.")
+def _config(recipe: Recipe, start: Any, distribution: str | None, hidden: int, layers: int, dropout: float,
+            shortcut: bool | None) -> deepar.DeepARConfig:
+    before = deepar.config_of(start.entry.config) if start is not None else None
+    distribution = distribution or (before.distribution if before else "student_t")
+    if before is None:
+        if shortcut is None:
+            shortcut = distribution != "negative_binomial"
+        season = frequency.season(recipe.freq)
+        lag = season if season in recipe.lags else min(recipe.lags)
+        sizes = {"hidden": hidden, "layers": layers, "shortcut": lag if shortcut else 0}
+    elif distribution != before.distribution:
+        raise UsageError(f"The base gives {before.distribution}; another distribution needs base='deepar'.")
+    else:
+        sizes = {"hidden": before.hidden, "layers": before.layers, "shortcut": before.shortcut}
     return deepar.DeepARConfig(recipe.lags, recipe.width, tuple(len(v) for v in recipe.categories.values()),
-                               distribution or "student_t", dropout=dropout, **sizes)
+                               distribution, dropout=dropout, **sizes)
 
 
 def _checked(many: Sequence[TimeSeries], recipe: Recipe, errors: list[str]) -> tuple[list[TimeSeries], list[str]]:
@@ -209,7 +218,8 @@ def transfer(source: keras.Model, before: deepar.DeepARConfig, old: Recipe, targ
         layer = target.get_layer(f"lstm_{n}")
         layer.set_weights(source.get_layer(layer.name).get_weights() if n > 1
                           else [np.stack(kernel), *source.get_layer(layer.name).get_weights()[1:]])
-    target.get_layer("parameters").set_weights(source.get_layer("parameters").get_weights())
+    for name in ("parameters", "shortcut")[:1 + bool(config.shortcut)]:
+        target.get_layer(name).set_weights(source.get_layer(name).get_weights())
     known = {name: (embedding, values) for embedding, (name, values)
              in zip(source.get_layer("inputs").embeddings, old.categories.items(), strict=True)}
     for embedding, (name, values) in zip(target.get_layer("inputs").embeddings, recipe.categories.items(), strict=True):

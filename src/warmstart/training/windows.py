@@ -12,7 +12,8 @@ from warmstart.inputs import frequency
 from warmstart.inputs.series import TimeSeries
 from warmstart.inputs.windows import Recipe, filled, scale_of
 
-SAMPLINGS = ("uniform", "scale")
+SAMPLINGS = {"uniform": 0.0, "scale": 1.0}
+"""How windows are drawn -> the power of a series' scale that their chance is in proportion to."""
 NEVER_SEEN = 0.05  # share of windows whose categories are hidden, so that number 0 learns to stand for new ones
 
 
@@ -33,9 +34,10 @@ class WindowBatches:
     """
 
     def __init__(self, many: Sequence[TimeSeries], recipe: Recipe, horizon: int, *, batch_size: int = 32,
-                 batches: int = 50, seed: int = 0, sampling: str = "uniform"):
-        if sampling not in SAMPLINGS:
-            raise UsageError(f"sampling is one of {', '.join(SAMPLINGS)}, not {sampling!r}.")
+                 batches: int = 50, seed: int = 0, sampling: str | float = "uniform"):
+        power = SAMPLINGS.get(sampling, -1.0) if isinstance(sampling, str) else float(sampling)
+        if not 0 <= power <= 1:
+            raise UsageError(f"sampling is one of {', '.join(SAMPLINGS)}, or a power from 0 to 1, not {sampling!r}.")
         self.recipe, self.horizon, self.batches = recipe, horizon, batches
         self.batch_size, self.seed = batch_size, seed
         self.lengths = np.array([len(one) for one in many])
@@ -57,7 +59,7 @@ class WindowBatches:
             self.whole[place] = scale_of(self.values[here], self.observed[here], len(one))
         self.guesses = self.values.copy() if self.has_holes else self.values
         windows = np.maximum(self.lengths - horizon, 1)
-        weights = windows * self.whole if sampling == "scale" else windows
+        weights = windows * self.whole ** power
         self.chances = np.cumsum(weights / weights.sum())
         self.windows = windows
 
