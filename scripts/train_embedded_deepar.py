@@ -93,13 +93,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("series", type=Path, help="folder of the series")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and the result")
-    parser.add_argument("--epochs", type=int, default=100, help="of 50 batches")
+    parser.add_argument("--epochs", type=int, default=20, help="of 50 batches")
     options = parser.parse_args()
     hours = pd.read_csv(options.series / "ETTh1.csv").drop(columns="date")
     many = [undated(name, values) for name, values in m4(options.series, "train").items()]
     many += [undated(f"ETTh1 {name}", hours[name].to_numpy()) for name in hours]
     model = ws.finetune("deepar", many, horizon=HORIZON, context=CONTEXT, items=False, validation=False,
-                        sampling=SAMPLING, epochs=options.epochs, seed=0, output=options.work / "run", name="deepar_hourly")
+                        sampling=SAMPLING, epochs=options.epochs, seed=0, output=options.work / "run",
+                        name="deepar_hourly")
     found = figures(model, options.series)
     for name, metrics in found.items():
         print(name, metrics["mean_wQL"], metrics["seasonal_naive"]["mean_wQL"], metrics["coverage_80"])

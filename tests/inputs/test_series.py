@@ -143,7 +143,7 @@ def test_parquet_is_read_and_its_missing_reader_named(long, tmp_path, monkeypatc
     with monkeypatch.context() as without:
         for name in ("pyarrow", "fastparquet"):
             without.setitem(sys.modules, name, None)
-        with pytest.raises(InputError, match=r"x\.parquet: Parquet files need the package pyarrow: pip install pyarrow"):
+        with pytest.raises(InputError, match=r"x\.parquet: Parquet files need the package pyarrow: pip"):
             read(tmp_path / "x.parquet")
     pytest.importorskip("pyarrow")
     long.drop(columns=["price", "shop"]).to_parquet(tmp_path / "y.parquet")
