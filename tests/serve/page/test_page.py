@@ -1,0 +1,273 @@
+"""Every task once, driven as a person does; and what goes wrong, in words."""
+
+import io
+import re
+import wave
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+HOSTILE = '<img src=x onerror="document.title=1"> of "names" & places'
+
+
+def png(width=90, height=60) -> bytes:
+    blocks = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(blocks).resize((width, height), Image.Resampling.BICUBIC).save(file, "PNG")
+    return file.getvalue()
+
+
+def wav(seconds=1.0, rate=16_000) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(rate)
+        sound.writeframes((3000 * np.sin(np.arange(int(seconds * rate)) / 9)).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def choose(page, name, media, data):
+    page.locator("input[type=file]").first.set_input_files({"name": name, "mimeType": media, "buffer": data})
+
+
+def headline(page) -> str:
+    return page.locator(".result-head h2").inner_text()
+
+
+def status(page) -> str:
+    return page.locator("#status").inner_text()
+
+
+def test_an_example_picture_becomes_bars_and_code(tab, address):
+    page = tab.open(address, "cifar10_resnet20")
+    assert page.locator("h1").inner_text() == "ResNet-20 for CIFAR-10"
+    assert {"Apache-2.0", "LiteRT", "10"} <= set(page.locator(".facts dd").all_inner_texts())
+    page.get_by_label("Classes to show").fill("3")
+    page.get_by_role("button", name="cat").click()
+    assert re.fullmatch(r"cat, \d\d\.\d\s%", headline(page))
+    assert page.locator(".bars li").count() == 3
+    assert status(page).startswith("cat, ")
+    code = page.get_by_role("tabpanel")
+    assert "--data-binary @cat.jpg" in code.inner_text()
+    assert "top_k=3" in code.inner_text()
+    page.get_by_role("tab", name="Python, without a server").click()
+    assert 'ws.load("cifar10_resnet20")' in page.get_by_role("tabpanel").inner_text()
+
+
+def test_boxes_lie_where_the_model_says(tab, address, served):
+    page = tab.open(address, "things")
+    page.get_by_label("Least score").fill("0.3")
+    choose(page, "photo.png", "image/png", png())
+    page.wait_for_selector(".stage .box")
+    boxes = list(served["things"](Image.open(io.BytesIO(png())), threshold=0.3))
+    assert page.locator(".found li").count() == len(boxes) > 0
+    stage, drawn = page.locator(".stage").bounding_box(), page.locator(".stage .box").last.bounding_box()
+    best = boxes[0]  # the surest is drawn last, on top
+    assert drawn["x"] - stage["x"] == pytest.approx(best.xmin / 90 * stage["width"], abs=2)
+    assert drawn["width"] == pytest.approx(best.width / 90 * stage["width"], abs=5)
+    assert drawn["height"] == pytest.approx(best.height / 60 * stage["height"], abs=5)
+
+
+def test_masks_are_drawn_and_can_be_hidden(tab, address):
+    page = tab.open(address, "parts")
+    choose(page, "photo.png", "image/png", png())
+    page.wait_for_selector(".tag.floating")
+    painted = """() => { const c = document.querySelector('.stage canvas');
+        return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, n) => n % 4 === 3 && v > 0).length; }"""
+    before = page.evaluate(painted)
+    assert before > 0.5 * 90 * 60
+    page.locator(".found input").first.uncheck()
+    assert page.evaluate(painted) < 0.5 * before
+
+
+def test_a_text_becomes_classes(tab, address):
+    page = tab.open(address, "kinds")
+    page.get_by_label("Text").fill("a good film")
+    page.get_by_role("button", name="Classify").click()
+    assert "%" in headline(page)
+    assert page.locator(".bars li").count() == 3
+
+
+def test_entities_are_marked_where_they_stand(tab, address, served):
+    page = tab.open(address, "names")
+    text = f"😀 Ada met Bob in Paris. {HOSTILE}"
+    page.get_by_label("Text").fill(text)
+    page.get_by_role("button", name="Find entities").click()
+    page.wait_for_selector(".reading")
+    marked = [mark.inner_text() for mark in page.locator("mark.entity").all()]
+    found = served["names"](text)
+    assert len(marked) == len(found) > 0
+    for shown, entity in zip(marked, found, strict=True):
+        assert shown.startswith(entity.text)
+        assert entity.label in shown
+    assert page.locator(".output img").count() == 0  # the text is text
+
+
+def test_an_answer_is_marked_in_its_context(tab, address, served):
+    page = tab.open(address, "answers")
+    context = f"😀 Ann moved to Paris. {HOSTILE}"
+    page.get_by_label("Question").fill("Where does Ann live?")
+    page.get_by_label("Text that holds the answer").fill(context)
+    page.get_by_role("button", name="Answer", exact=True).click()
+    assert page.locator("mark.answer").inner_text() == served["answers"](("Where does Ann live?", context)).text
+    assert HOSTILE in page.locator(".output .reading").inner_text()
+    assert page.locator(".output img").count() == 0
+
+
+def test_masks_of_a_text_are_filled(tab, address):
+    page = tab.open(address, "missing")
+    page.get_by_label("Text with [MASK]").fill("the [MASK] is a [MASK]")
+    page.get_by_role("button", name="Fill in").click()
+    page.wait_for_selector(".result-head")
+    assert page.locator(".bars").count() == 2
+    assert "[MASK]" not in page.locator(".output .reading").inner_text()
+
+
+def test_texts_are_compared(tab, address, served):
+    page = tab.open(address, "alike")
+    page.get_by_label("Text 1").fill("good")
+    page.get_by_label("Text 2").fill("bad film")
+    page.get_by_role("button", name="Add a text").click()
+    page.get_by_label("Text 3").fill("good")
+    page.get_by_role("button", name="Compare").click()
+    assert headline(page) == "Most alike: texts 1 and 3, 1.000"
+    a, b = (one.vector for one in served["alike"](["good", "bad film"]))
+    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    assert f"{cosine:.3f}" in page.locator(".alike").inner_text()
+
+
+def test_a_text_is_written_and_repeats_with_its_seed(tab, address):
+    page = tab.open(address, "shakespeare_gpt2")
+    page.get_by_label("Tokens to write").fill("12")
+    page.get_by_label("Seed").fill("3")
+    page.get_by_label("Beginning of the text").fill("ROMEO:\n")
+    written = []
+    for _ in range(2):
+        page.get_by_role("button", name="Write").click()
+        page.wait_for_selector(".story:not([aria-busy])")
+        page.get_by_text("as many tokens as asked").wait_for()
+        written.append(page.locator(".story .written").inner_text())
+    assert written[0] == written[1] != ""
+    assert '"seed":3' in page.get_by_role("tabpanel").inner_text()
+
+
+def test_a_text_can_be_stopped(tab, address):
+    page = tab.open(address, "shakespeare_gpt2")
+    page.get_by_label("Tokens to write").fill("2000")
+    page.get_by_role("button", name="ROMEO:").click()
+    page.wait_for_function("document.querySelector('.written')?.textContent.length > 20")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped.").wait_for()
+    length = len(page.locator(".written").inner_text())
+    page.wait_for_timeout(200)
+    assert len(page.locator(".written").inner_text()) == length
+    assert page.evaluate("document.activeElement.textContent") == "Write"  # the focus is not lost with the button
+
+
+def test_a_recording_becomes_a_transcript(tab, address):
+    page = tab.open(address, "heard")
+    choose(page, "talk.wav", "audio/wav", wav())
+    page.wait_for_selector(".result-head")
+    assert page.locator(".output audio").count() == 1
+    assert "1.0 s of sound" in page.locator(".output").inner_text()
+
+
+def test_sound_is_made_and_played(tab, address):
+    page = tab.open(address, "said")
+    assert "zero, one, two" in page.locator("form").inner_text()
+    page.get_by_label("What to say").fill("one")
+    page.get_by_label("Seconds of each word").fill("0.3")
+    page.get_by_label("Speaker").select_option("bob")
+    page.get_by_role("button", name="Say it").click()
+    assert headline(page) == "0.30 s of sound"
+    page.wait_for_selector(".waveform path")
+    page.wait_for_function("document.querySelector('.output audio').duration > 0.2")
+
+
+def test_a_table_becomes_a_chart(tab, address):
+    page = tab.open(address, "deepar_hourly")
+    page.get_by_label("Steps to forecast").fill("24")
+    page.get_by_label("Futures to draw").fill("20")
+    page.get_by_role("button", name="two series").click()
+    assert headline(page) == "24 steps of 2 series"
+    assert page.locator(".chart path").count() == 4  # two bands, what was, the median
+    chart = page.get_by_role("slider", name="Forecast of north")
+    chart.focus()
+    first = chart.get_attribute("aria-valuetext")
+    page.keyboard.press("ArrowRight")
+    assert chart.get_attribute("aria-valuenow") == "2"
+    assert chart.get_attribute("aria-valuetext") != first
+    page.get_by_label("Series", exact=True).select_option("south")
+    page.get_by_role("slider", name="Forecast of south").wait_for()
+    page.get_by_text("All numbers").click()
+    assert page.locator("tbody tr").count() == 24
+
+
+@pytest.mark.parametrize(("model", "fill", "button", "words"), [
+    ("kinds", {}, "Classify", "There is no text yet"),
+    ("alike", {"Text 1": "one"}, "Compare", "Two texts are needed"),
+    ("shakespeare_gpt2", {"Beginning of the text": "ROMEO:", "Tokens to write": "0"}, "Write", "Tokens to write"),
+    ("cifar10_resnet20", {}, "Classify", "There is no picture yet"),
+])
+def test_what_is_missing_is_said(tab, address, model, fill, button, words):
+    page = tab.open(address, model)
+    for label, text in fill.items():
+        page.get_by_label(label).fill(text)
+    page.get_by_role("button", name=button).click()
+    assert words in page.get_by_role("alert").inner_text()
+
+
+def test_wrong_files_are_named(tab, address):
+    page = tab.open(address, "cifar10_resnet20")
+    choose(page, "letter.txt", "text/plain", b"dear madam")
+    assert "letter.txt is not a picture" in page.get_by_role("alert").inner_text()
+    choose(page, "letter.png", "image/png", b"dear madam")  # the server looks inside
+    page.get_by_text("letter.png:").wait_for()
+    tab.expect_refusal()
+    choose(page, "large.png", "image/png", bytes(65 * 2**20))
+    page.get_by_text("the server takes up to 67 MB").wait_for()
+
+
+def test_a_broken_table_is_explained(tab, address):
+    page = tab.open(address, "deepar_hourly")
+    page.get_by_label("Table of series").fill('timestamp,load\n2024-01-01,"1\n')
+    page.get_by_role("button", name="Forecast").click()
+    assert "CSV" in page.get_by_role("alert").inner_text()
+    tab.expect_refusal()
+
+
+def test_an_upload_can_be_cancelled_and_a_lost_server_is_told(tab, address):
+    page = tab.open(address, "cifar10_resnet20")
+    held = []
+    page.route("**/v1/predict/*", held.append)
+    page.get_by_role("button", name="cat").click()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Cancelled.").wait_for()
+    page.unroute("**/v1/predict/*")
+    page.route("**/v1/predict/*", lambda route: route.abort())
+    page.get_by_role("button", name="Classify").click()
+    assert "cannot be reached" in page.get_by_role("alert").inner_text()
+    tab.expect_refusal()
+
+
+def test_an_unknown_model_and_a_token(tab, served):
+    from warmstart.serve.app import create_app
+    from warmstart.serve.running import Background
+    from warmstart.serve.settings import Settings
+
+    small = {"cifar10_resnet20": served["cifar10_resnet20"]}
+    with Background(create_app(small, Settings(token="open sesame"))) as address:
+        page = tab.open(address)
+        page.get_by_label("Token").fill("open sesame")
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="rocket").click()
+        assert "%" in headline(page)
+        assert "Bearer $TOKEN" in page.get_by_role("tabpanel").inner_text()
+        assert "sesame" not in page.locator("body").inner_text()
+        tab.expect_refusal()
+        page.goto(f"{address}/#nothing")
+        assert "no model nothing" in page.get_by_role("alert").inner_text()
+        assert page.get_by_role("link", name="ResNet-20").is_visible()
