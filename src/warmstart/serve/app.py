@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from warmstart.serve.card import PAGE_HEADERS, card
 from warmstart.serve.errors import Refused
 from warmstart.serve.metrics import CONTENT_TYPE, Metrics
 from warmstart.serve.middleware import Watch
@@ -45,7 +46,7 @@ def create_app(models: Mapping[str, Model], settings: Settings | None = None) ->
     metrics.pending(lambda: {name: served.batcher.waiting for name, served in state.registry.items()})
     app = Starlette(routes=[
         Route("/", _page, methods=["GET"]),
-        Mount("/page", StaticFiles(directory=PAGE)),
+        Mount("/page", _PageFiles(directory=PAGE)),
         Route("/metrics", _metrics, methods=["GET"]),
         Route("/v1/models", models_list, methods=["GET"]),
         Route("/v1/models/{model}", model_info, methods=["GET"]),
@@ -58,8 +59,17 @@ def create_app(models: Mapping[str, Model], settings: Settings | None = None) ->
     return app
 
 
+class _PageFiles(StaticFiles):
+    """The page's files, under the page's rules."""
+
+    def file_response(self, *arguments: Any, **named: Any) -> Response:
+        response = super().file_response(*arguments, **named)
+        response.headers.update(PAGE_HEADERS)
+        return response
+
+
 async def _page(request: Request) -> Response:
-    return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+    return FileResponse(PAGE / "index.html", headers=PAGE_HEADERS)
 
 
 async def _metrics(request: Request) -> Response:
@@ -97,7 +107,7 @@ def _about(state: State, name: str) -> dict[str, object]:
             "task": served.task, "title": model.entry.title, "version": str(served.version),
             "labels": len(model.labels), "classes": getattr(model, "classes", ()),
             "input": served.kind.name, "accepts": list(served.kind.media),
-            "options": OPTIONS[served.task]}
+            "options": OPTIONS[served.task], **card(model)}
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ import pytest
 
 import warmstart
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 PAGE = Path(warmstart.__file__).parent / "serve" / "page"
 TEXT_PAIRS = [("ink", "page"), ("ink", "surface"), ("ink", "sunken"), ("ink", "tint"), ("ink", "mark"),
               ("soft", "page"), ("soft", "surface"), ("soft", "sunken"), ("soft", "tint"), ("accent", "surface"),

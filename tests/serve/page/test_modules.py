@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
 @pytest.fixture
