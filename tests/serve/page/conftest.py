@@ -122,7 +122,7 @@ def served(tmp_path_factory) -> Iterator[dict[str, Any]]:
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("page-home")))
         warnings.filterwarnings("ignore", ".*SegFormer.*", UserWarning)
-        found: dict[str, Any] = {name: ws.load(name) for name in EMBEDDED}
+        found: dict[str, Any] = {name: ws.load(name, engine="litert") for name in EMBEDDED}
         for name, (folder, outputs) in TEXTS.items():
             task = "text-embedding" if name == "alike" else None
             found[name] = with_engine(ws.load(GOLDEN / "text" / folder, task=task), Invented(forward=({}, outputs)))
@@ -150,7 +150,7 @@ def browser() -> Iterator[Any]:
         pytest.skip("there is no Chromium (WARMSTART_CHROMIUM)")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--autoplay-policy=no-user-gesture-required"])
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--disable-gpu"])
         yield browser
         browser.close()
 
@@ -177,7 +177,7 @@ class Seen:
 def tab(browser, request) -> Iterator[Seen]:
     """A fresh tab; options of the context by `@pytest.mark.parametrize("tab", [{…}], indirect=True)`."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **getattr(request, "param", {})})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)  # a busy machine is slow, not wrong
     seen = Seen(context.new_page())
     seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
     seen.page.on("console", lambda line: line.type in ("error", "warning") and seen.complaints.append(line.text))

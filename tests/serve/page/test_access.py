@@ -1,4 +1,4 @@
-"""For everybody: keyboard, screen reader, light and dark, narrow windows; and nothing runs that is not the page's own."""
+"""For everybody: keyboard, screen reader, light and dark, narrow windows; and no script but the page's own runs."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,8 @@ TEXT_PAIRS = [("ink", "page"), ("ink", "surface"), ("ink", "sunken"), ("ink", "t
               ("on-accent", "accent"), ("bad", "bad-tint"), ("bad", "surface")]
 SHAPE_PAIRS = [("edge", "surface"), ("edge", "page"), ("focus", "surface"), ("focus", "page"), ("accent", "sunken"),
                ("chart", "surface"), ("focus", "sunken")]
-NAMELESS = """() => [...document.querySelectorAll('button, input, select, textarea, a, audio, [role=slider], img, progress')]
+NAMELESS = """() => [...document.querySelectorAll(
+    'button, input, select, textarea, a, audio, [role=slider], img, progress')]
   .filter((node) => node.checkVisibility() || node.type === 'file')
   .filter((node) => node.tagName === 'IMG' ? !node.hasAttribute('alt') : !(
     node.getAttribute('aria-label') || [...(node.labels ?? [])].some((label) => label.textContent.trim())
@@ -117,7 +118,8 @@ def test_nothing_foreign_runs(tab, address):
     page = tab.open(address, "kinds")
     hosts = page.evaluate("performance.getEntriesByType('resource').map((entry) => new URL(entry.name).origin)")
     assert set(hosts) == {address}
-    blocked = page.evaluate("""() => { try { document.body.innerHTML = '<b>x</b>'; return false; } catch { return true; } }""")
+    blocked = page.evaluate("""() => {
+        try { document.body.innerHTML = '<b>x</b>'; return false; } catch { return true; } }""")
     assert blocked  # no string becomes HTML, not even by mistake
     assert len(tab.complaints) == 1
     tab.complaints.clear()

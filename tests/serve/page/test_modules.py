@@ -46,7 +46,7 @@ def test_numbers(call):
     assert [call("card", "many", n) for n in (924_000, 25_600_000, 999_900)] == ["924 thousand", "25.6 million",
                                                                                "1 million"]
     assert call("text", "cosine", [1, 0], [1, 1]) == pytest.approx(0.70711, abs=1e-5)
-    assert call("text", "filled", "a [MASK] b <mask>", ["x", "y"]) == ["a ", "x", " b ", "y"]
+    assert call("text", "filled", "a [MASK] b <mask>", ["x", "y"]) == ["a ", "x", " b ", "y", ""]
 
 
 def test_voc_colours_are_those_of_the_package(call):

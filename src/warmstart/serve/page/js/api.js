@@ -117,7 +117,10 @@ export function predict(model, request, options, { signal, uploaded }) {
 export async function* complete(body, signal) {
   const sent = JSON.stringify({ ...body, stream: true });
   const answer = await fetched("/v1/completions", {
-    method: "POST", signal, body: sent, headers: headers({ "Content-Type": "application/json" }),
+    method: "POST",
+    signal,
+    body: sent,
+    headers: headers({ "Content-Type": "application/json" }),
   });
   for await (const data of events(answer.body)) {
     if (data === "[DONE]") return;

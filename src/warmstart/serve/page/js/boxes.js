@@ -11,8 +11,18 @@ export function showBoxes({ boxes, size: [width, height] }, { file }) {
   const drawn = boxes.map((box, place) => rectangle(box, place, width, height, boxes.length > CROWD));
   const stage = el("div", { class: "stage" }, image, drawn.slice().reverse()); // the surest on top
   stage.style.setProperty("aspect-ratio", `${width} / ${height}`);
-  const node = el("div", {}, stage, boxes.length ? listed(boxes, drawn, stage) : el("p", { class: "hint" },
-    "Nothing is above the least score. Lower it in the options, or take another picture."));
+  const node = el(
+    "div",
+    {},
+    stage,
+    boxes.length
+      ? listed(boxes, drawn, stage)
+      : el(
+          "p",
+          { class: "hint" },
+          "Nothing is above the least score. Lower it in the options, or take another picture.",
+        ),
+  );
   return { said: counts(boxes) || "Nothing found", node };
 }
 
@@ -21,30 +31,55 @@ function rectangle(box, place, width, height, crowded) {
   const share = (value, all) => `${(100 * value) / all}%`;
   const text = crowded ? String(place + 1) : `${box.label} ${percent(box.score)}`;
   const inside = box.ymin < 0.06 * height; // no room for the name above the box
-  return el("div", { class: inside ? "box inside" : "box", "aria-hidden": "true", style: {
-    left: share(box.xmin, width), top: share(box.ymin, height), "border-color": shade,
-    width: share(box.xmax - box.xmin, width), height: share(box.ymax - box.ymin, height) } },
-  el("span", { class: "tag", style: { background: shade, color: ink(shade) } }, text));
+  return el(
+    "div",
+    {
+      class: inside ? "box inside" : "box",
+      "aria-hidden": "true",
+      style: {
+        left: share(box.xmin, width),
+        top: share(box.ymin, height),
+        "border-color": shade,
+        width: share(box.xmax - box.xmin, width),
+        height: share(box.ymax - box.ymin, height),
+      },
+    },
+    el("span", { class: "tag", style: { background: shade, color: ink(shade) } }, text),
+  );
 }
 
 function listed(boxes, drawn, stage) {
-  return el("ol", { class: "found", "aria-label": "Found, surest first" }, boxes.map((box, place) => {
-    const light = (on) => () => {
-      stage.classList.toggle("picking", on);
-      drawn[place].classList.toggle("picked-out", on);
-    };
-    const size = `${Math.round(box.xmax - box.xmin)} × ${Math.round(box.ymax - box.ymin)} px`;
-    return el("li", { mouseenter: light(true), mouseleave: light(false) },
-              el("span", { class: "number", style: { background: colour(box.index), color: ink(colour(box.index)) } },
-                 String(place + 1)),
-              el("span", { class: "bar-label" }, box.label), el("span", { class: "note" }, size),
-              el("span", { class: "bar-value" }, percent(box.score)));
-  }));
+  return el(
+    "ol",
+    { class: "found", "aria-label": "Found, surest first" },
+    boxes.map((box, place) => {
+      const light = (on) => () => {
+        stage.classList.toggle("picking", on);
+        drawn[place].classList.toggle("picked-out", on);
+      };
+      const size = `${Math.round(box.xmax - box.xmin)} × ${Math.round(box.ymax - box.ymin)} px`;
+      return el(
+        "li",
+        { mouseenter: light(true), mouseleave: light(false) },
+        el(
+          "span",
+          { class: "number", style: { background: colour(box.index), color: ink(colour(box.index)) } },
+          String(place + 1),
+        ),
+        el("span", { class: "bar-label" }, box.label),
+        el("span", { class: "note" }, size),
+        el("span", { class: "bar-value" }, percent(box.score)),
+      );
+    }),
+  );
 }
 
 /** "2 cat, 1 dog", most first. */
 export function counts(boxes) {
   const found = new Map();
   for (const { label } of boxes) found.set(label, (found.get(label) ?? 0) + 1);
-  return [...found].sort((a, b) => b[1] - a[1]).map(([label, count]) => `${count} ${label}`).join(", ");
+  return [...found]
+    .sort((a, b) => b[1] - a[1])
+    .map(([label, count]) => `${count} ${label}`)
+    .join(", ");
 }

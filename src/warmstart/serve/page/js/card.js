@@ -31,17 +31,40 @@ export function facts(model) {
     ["Classes", model.labels > 1 && model.labels.toLocaleString("en")],
     ["Engine", engine && (model.precision && model.precision !== "float32" ? `${engine}, ${model.precision}` : engine)],
   ];
-  const terms = el("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([name, value]) =>
-    el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+  const terms = el(
+    "dl",
+    { class: "facts" },
+    rows.filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+  );
   return [terms, more(model)];
 }
 
 function more({ metrics = [], paper }) {
   if (!metrics.length && !paper) return null;
-  const table = el("table", {}, el("tbody", {}, metrics.map(({ name, value, dataset }) => el("tr", {},
-    el("th", { scope: "row" }, METRICS[name] ?? name.replaceAll("_", " ")), el("td", {}, figure(name, value)), el("td", {}, dataset)))));
-  return el("details", { class: "more" }, el("summary", {}, "Published figures and paper"),
-            metrics.length > 0 && table, paper && el("p", {}, paper));
+  const table = el(
+    "table",
+    {},
+    el(
+      "tbody",
+      {},
+      metrics.map(({ name, value, dataset }) =>
+        el(
+          "tr",
+          {},
+          el("th", { scope: "row" }, METRICS[name] ?? name.replaceAll("_", " ")),
+          el("td", {}, figure(name, value)),
+          el("td", {}, dataset),
+        ),
+      ),
+    ),
+  );
+  return el(
+    "details",
+    { class: "more" },
+    el("summary", {}, "Published figures and paper"),
+    metrics.length > 0 && table,
+    paper && el("p", {}, paper),
+  );
 }
 
 const SHARES = /^(top\d|accuracy|f1|exact|.*_top\d|map.*|ap.*|miou|.*iou.*|pixel.*)$/i;

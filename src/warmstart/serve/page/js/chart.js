@@ -11,15 +11,18 @@ export function ticks(low, high, count = 5) {
   const rough = (high - low || Math.abs(high) || 1) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
-  const found = [];
-  for (let value = Math.ceil(low / step - 1e-9) * step; value <= high + 1e-9 * step; value += step) found.push(Number(value.toPrecision(12)));
-  return found;
+  const [first, last] = [Math.ceil(low / step - 1e-9), Math.floor(high / step + 1e-9)];
+  return Array.from({ length: last - first + 1 }, (_, n) => Number(((first + n) * step).toPrecision(12)));
 }
 
 /** A date as its axis needs it: the time only where steps are shorter than a day. */
 export function named(at, step) {
-  const options = step < 86_400_000 ? { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false }
-    : step < 27 * 86_400_000 ? { year: "numeric", month: "short", day: "numeric" } : { year: "numeric", month: "short" };
+  const options =
+    step < 86_400_000
+      ? { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false }
+      : step < 27 * 86_400_000
+        ? { year: "numeric", month: "short", day: "numeric" }
+        : { year: "numeric", month: "short" };
   return new Intl.DateTimeFormat("en-GB", { ...options, timeZone: "UTC" }).format(at);
 }
 
@@ -33,58 +36,122 @@ export function chart(name, past, future) {
   const count = future.times.length;
   const step = count > 1 ? future.times[1] - future.times[0] : 86_400_000;
   const kept = past ? Math.min(past.values.length, Math.max(HORIZONS * count, 24)) : 0;
-  const before = past ? { times: past.times ? past.times.slice(-kept) : Array.from({ length: kept }, (_, n) => future.times[0] - (kept - n) * step),
-                          values: past.values.slice(-kept) } : { times: [], values: [] };
+  const before = past
+    ? {
+        times: past.times
+          ? past.times.slice(-kept)
+          : Array.from({ length: kept }, (_, n) => future.times[0] - (kept - n) * step),
+        values: past.values.slice(-kept),
+      }
+    : { times: [], values: [] };
   const level = (q) => future.quantiles[q];
   const middle = level("0.5") ?? future.mean;
-  const bands = [["0.1", "0.9", "band wide"], ["0.25", "0.75", "band"]].filter(([low, high]) => level(low) && level(high));
+  const bands = [
+    ["0.1", "0.9", "band wide"],
+    ["0.25", "0.75", "band"],
+  ].filter(([low, high]) => level(low) && level(high));
   const drawing = svg("svg", { "aria-hidden": "true", height: HEIGHT });
   const told = el("output", { class: "readout" });
-  const holder = el("div", { class: "chart", tabindex: "0", role: "slider", "aria-label": `Forecast of ${name}, step`,
-                             "aria-valuemin": 1, "aria-valuemax": count }, drawing);
+  const holder = el(
+    "div",
+    {
+      class: "chart",
+      tabindex: "0",
+      role: "slider",
+      "aria-label": `Forecast of ${name}, step`,
+      "aria-valuemin": 1,
+      "aria-valuemax": count,
+    },
+    drawing,
+  );
   let [scale, cursor] = [null, 0];
 
   function paint() {
     const width = Math.max(holder.clientWidth, 240);
     const inner = { width: width - EDGE.left - EDGE.right, height: HEIGHT - EDGE.top - EDGE.bottom };
-    const values = [...before.values, ...middle, ...bands.flatMap(([low, high]) => [...level(low), ...level(high)])].filter(Number.isFinite);
+    const values = [
+      ...before.values,
+      ...middle,
+      ...bands.flatMap(([low, high]) => [...level(low), ...level(high)]),
+    ].filter(Number.isFinite);
     let [low, high] = [Math.min(...values), Math.max(...values)];
     const margin = 0.06 * (high - low || Math.abs(high) || 1);
     [low, high] = [low - margin, high + margin];
     const [first, last] = [before.times[0] ?? future.times[0], future.times.at(-1)];
-    scale = { x: (at) => EDGE.left + (inner.width * (at - first)) / (last - first || 1),
-              y: (value) => EDGE.top + (inner.height * (high - value)) / (high - low), first, last, width };
-    const grid = ticks(low, high).map((value) => svg("g", {},
-      svg("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: scale.y(value), y2: scale.y(value) }),
-      svg("text", { class: "tick", x: EDGE.left - 8, y: scale.y(value) + 4, "text-anchor": "end" }, short(value))));
+    scale = {
+      x: (at) => EDGE.left + (inner.width * (at - first)) / (last - first || 1),
+      y: (value) => EDGE.top + (inner.height * (high - value)) / (high - low),
+      first,
+      last,
+      width,
+    };
+    const grid = ticks(low, high).map((value) =>
+      svg(
+        "g",
+        {},
+        svg("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: scale.y(value), y2: scale.y(value) }),
+        svg("text", { class: "tick", x: EDGE.left - 8, y: scale.y(value) + 4, "text-anchor": "end" }, short(value)),
+      ),
+    );
     const stops = Math.max(2, Math.floor(inner.width / 130));
     const dates = Array.from({ length: stops }, (_, n) => first + ((last - first) * n) / (stops - 1)).map((at, n) =>
-      svg("text", { class: "tick", x: scale.x(at), y: HEIGHT - 8, "text-anchor": n === 0 ? "start" : n === stops - 1 ? "end" : "middle" },
-          named(first + Math.round((at - first) / step) * step, step)));
+      svg(
+        "text",
+        {
+          class: "tick",
+          x: scale.x(at),
+          y: HEIGHT - 8,
+          "text-anchor": n === 0 ? "start" : n === stops - 1 ? "end" : "middle",
+        },
+        named(first + Math.round((at - first) / step) * step, step),
+      ),
+    );
     drawing.setAttribute("width", width);
     drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    drawing.replaceChildren(...grid, ...dates,
-      svg("line", { class: "now", x1: scale.x(future.times[0]), x2: scale.x(future.times[0]), y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
-      ...bands.map(([a, b, kind]) => svg("path", { class: kind, d: `${line(future.times, level(b))}${line([...future.times].reverse(), [...level(a)].reverse(), "L")}Z` })),
+    drawing.replaceChildren(
+      ...grid,
+      ...dates,
+      svg("line", {
+        class: "now",
+        x1: scale.x(future.times[0]),
+        x2: scale.x(future.times[0]),
+        y1: EDGE.top,
+        y2: HEIGHT - EDGE.bottom,
+      }),
+      ...bands.map(([a, b, kind]) =>
+        svg("path", {
+          class: kind,
+          d: `${line(future.times, level(b))}${line([...future.times].reverse(), [...level(a)].reverse(), "L")}Z`,
+        }),
+      ),
       svg("path", { class: "observed", d: line(before.times, before.values) }),
       svg("path", { class: "median", d: line(future.times, middle) }),
-      svg("line", { class: "cursor", y1: EDGE.top, y2: HEIGHT - EDGE.bottom }), svg("circle", { class: "cursor", r: 4.5 }));
+      svg("line", { class: "cursor", y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
+      svg("circle", { class: "cursor", r: 4.5 }),
+    );
     point(cursor);
   }
 
   function line(times, values, begin = "M") {
     let pen = begin;
-    return values.map((value, n) => {
-      if (!Number.isFinite(value)) { pen = "M"; return ""; }
-      const move = `${pen}${scale.x(times[n]).toFixed(1)} ${scale.y(value).toFixed(1)}`;
-      pen = "L";
-      return move;
-    }).join("");
+    return values
+      .map((value, n) => {
+        if (!Number.isFinite(value)) {
+          pen = "M";
+          return "";
+        }
+        const move = `${pen}${scale.x(times[n]).toFixed(1)} ${scale.y(value).toFixed(1)}`;
+        pen = "L";
+        return move;
+      })
+      .join("");
   }
 
   function point(place) {
     cursor = Math.max(0, Math.min(count - 1, place));
-    const between = bands.length ? `, 80 % between ${short(level("0.1")[cursor])} and ${short(level("0.9")[cursor])}` : "";
+    const between = bands.length
+      ? `, 80 % between ${short(level("0.1")[cursor])} and ${short(level("0.9")[cursor])}`
+      : "";
     const text = `${named(future.times[cursor], step)}: median ${short(middle[cursor])}${between}`;
     told.textContent = text;
     holder.setAttribute("aria-valuenow", cursor + 1);
@@ -99,19 +166,36 @@ export function chart(name, past, future) {
   }
 
   holder.addEventListener("pointermove", (event) => {
-    const at = scale.first + ((event.offsetX - EDGE.left) / (scale.width - EDGE.left - EDGE.right)) * (scale.last - scale.first);
+    const at =
+      scale.first + ((event.offsetX - EDGE.left) / (scale.width - EDGE.left - EDGE.right)) * (scale.last - scale.first);
     point(Math.round((at - future.times[0]) / step));
   });
   holder.addEventListener("keydown", (event) => {
-    const to = { ArrowRight: cursor + 1, ArrowUp: cursor + 1, ArrowLeft: cursor - 1, ArrowDown: cursor - 1, Home: 0, End: count - 1,
-                 PageUp: cursor + 10, PageDown: cursor - 10 }[event.key];
+    const to = {
+      ArrowRight: cursor + 1,
+      ArrowUp: cursor + 1,
+      ArrowLeft: cursor - 1,
+      ArrowDown: cursor - 1,
+      Home: 0,
+      End: count - 1,
+      PageUp: cursor + 10,
+      PageDown: cursor - 10,
+    }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     point(to);
   });
   new ResizeObserver(paint).observe(holder);
   point(0);
-  const key = el("ul", { class: "key", "aria-hidden": "true" }, [["observed", "observed"], ["median", "median"], ["band", "50 % of the futures"], ["band wide", "80 % of the futures"]]
-    .map(([kind, label]) => el("li", {}, el("span", { class: `sample ${kind}` }), label)));
+  const key = el(
+    "ul",
+    { class: "key", "aria-hidden": "true" },
+    [
+      ["observed", "observed"],
+      ["median", "median"],
+      ["band", "50 % of the futures"],
+      ["band wide", "80 % of the futures"],
+    ].map(([kind, label]) => el("li", {}, el("span", { class: `sample ${kind}` }), label)),
+  );
   return el("div", { class: "forecast" }, holder, told, key);
 }

@@ -1,6 +1,17 @@
 // Colours of classes, the same in light and dark. A colour never stands alone: the name is written beside or on it.
 
-const CLASSES = ["#c2410c", "#2563eb", "#0f8a5f", "#a21caf", "#b7791f", "#0e7490", "#be123c", "#4d7c0f", "#6d28d9", "#64748b"];
+const CLASSES = [
+  "#c2410c",
+  "#2563eb",
+  "#0f8a5f",
+  "#a21caf",
+  "#b7791f",
+  "#0e7490",
+  "#be123c",
+  "#4d7c0f",
+  "#6d28d9",
+  "#64748b",
+];
 
 /** The colour of a class. */
 export function colour(index) {

@@ -3,7 +3,10 @@
 /** Rows of a CSV text, with quotes; commas, semicolons or tabs. */
 export function rows(text) {
   const first = text.slice(0, text.search(/\n|$/));
-  const comma = [",", ";", "\t"].reduce((best, mark) => (first.split(mark).length > first.split(best).length ? mark : best), ",");
+  const comma = [",", ";", "\t"].reduce(
+    (best, mark) => (first.split(mark).length > first.split(best).length ? mark : best),
+    ",",
+  );
   const found = [[]];
   let [cell, quoted] = ["", false];
   const close = () => {
@@ -14,12 +17,16 @@ export function rows(text) {
     const letter = text[n];
     if (quoted) {
       if (letter !== '"') cell += letter;
-      else if (text[n + 1] === '"') { cell += '"'; n += 1; }
-      else quoted = false;
+      else if (text[n + 1] === '"') {
+        cell += '"';
+        n += 1;
+      } else quoted = false;
     } else if (letter === '"' && cell === "") quoted = true;
     else if (letter === comma) close();
-    else if (letter === "\n") { close(); found.push([]); }
-    else if (letter !== "\r") cell += letter;
+    else if (letter === "\n") {
+      close();
+      found.push([]);
+    } else if (letter !== "\r") cell += letter;
   }
   close();
   return found.filter((row) => row.length > 1 || row[0].trim());

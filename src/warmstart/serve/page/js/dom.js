@@ -65,7 +65,9 @@ export function clock(seconds) {
   const whole = Math.floor(seconds + 0.05);
   const rest = `${String(whole % 60).padStart(2, "0")}.${Math.floor((seconds + 0.05) * 10) % 10}`;
   const minutes = Math.floor(whole / 60);
-  return minutes < 60 ? `${minutes}:${rest}` : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
+  return minutes < 60
+    ? `${minutes}:${rest}`
+    : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
 }
 
 /** "1 word", "3 words" */

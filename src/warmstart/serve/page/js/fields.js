@@ -5,10 +5,21 @@ import { Problem, bytes, el, freshId, say } from "./dom.js";
 /** A labelled text area; `node` goes into the form, `input` holds the text. */
 export function textField({ label, hint, rows = 4, value = "", placeholder }) {
   const id = freshId("text");
-  const input = el("textarea", { id, rows, value, placeholder, spellcheck: "false",
-                                 "aria-describedby": hint ? `${id}-hint` : null });
-  const node = el("div", { class: "field" }, el("label", { for: id }, label), input,
-                  hint && el("p", { class: "hint", id: `${id}-hint` }, hint));
+  const input = el("textarea", {
+    id,
+    rows,
+    value,
+    placeholder,
+    spellcheck: "false",
+    "aria-describedby": hint ? `${id}-hint` : null,
+  });
+  const node = el(
+    "div",
+    { class: "field" },
+    el("label", { for: id }, label),
+    input,
+    hint && el("p", { class: "hint", id: `${id}-hint` }, hint),
+  );
   return { node, input, read: (what = label.toLowerCase()) => wanted(input, what) };
 }
 
@@ -31,8 +42,12 @@ export function fileField({ label, hint, accept, accepts, preview, chosen }) {
   const id = freshId("file");
   const input = el("input", { id, type: "file", class: "unseen", accept, "aria-describedby": `${id}-hint` });
   const shown = el("div", { class: "preview" });
-  const zone = el("label", { class: "drop", for: id },
-                  el("span", { class: "drop-label" }, label), el("span", { class: "hint", id: `${id}-hint` }, hint));
+  const zone = el(
+    "label",
+    { class: "drop", for: id },
+    el("span", { class: "drop-label" }, label),
+    el("span", { class: "hint", id: `${id}-hint` }, hint),
+  );
   const node = el("div", { class: "field dropfield" }, input, zone, shown);
   const field = { node, input, file: null, take, read };
 
@@ -40,8 +55,14 @@ export function fileField({ label, hint, accept, accepts, preview, chosen }) {
     const wrong = accepts?.(file);
     if (wrong) throw new Problem(wrong);
     field.file = file;
-    shown.replaceChildren(el("div", { class: "picked" },
-      preview(file), el("p", { class: "filename" }, el("span", { class: "name" }, file.name), ` ${bytes(file.size)}`)));
+    shown.replaceChildren(
+      el(
+        "div",
+        { class: "picked" },
+        preview(file),
+        el("p", { class: "filename" }, el("span", { class: "name" }, file.name), ` ${bytes(file.size)}`),
+      ),
+    );
     node.classList.add("full");
     say(`${file.name}, ${bytes(file.size)}, ${origin}.`);
     chosen?.(file);
@@ -93,8 +114,18 @@ export function dropsOn(node, take) {
  */
 export function optionFields(specs) {
   const fields = specs.map((spec) => ({ spec, ...optionField(spec) }));
-  const node = fields.length ? el("fieldset", { class: "options" }, el("legend", {}, "Options"),
-                                  el("div", { class: "option-grid" }, fields.map((field) => field.node))) : null;
+  const node = fields.length
+    ? el(
+        "fieldset",
+        { class: "options" },
+        el("legend", {}, "Options"),
+        el(
+          "div",
+          { class: "option-grid" },
+          fields.map((field) => field.node),
+        ),
+      )
+    : null;
   return { node, read: () => readOptions(fields) };
 }
 
@@ -104,15 +135,27 @@ function optionField(spec) {
   const common = { id, name: spec.name, "aria-describedby": described };
   let input;
   if (spec.kind === "select") {
-    input = el("select", common, spec.choices.map(([value, label]) => el("option", { value }, label)));
+    input = el(
+      "select",
+      common,
+      spec.choices.map(([value, label]) => el("option", { value }, label)),
+    );
     input.value = spec.value;
   } else if (spec.kind === "switch") {
     input = el("input", { ...common, type: "checkbox", checked: spec.value });
   } else {
     const number = spec.kind === "number";
-    input = el("input", { ...common, type: number ? "number" : "text", min: spec.min, max: spec.max,
-                          step: spec.step ?? (number ? "any" : null), value: spec.value ?? "",
-                          inputmode: number ? "decimal" : null, autocomplete: "off", placeholder: spec.placeholder });
+    input = el("input", {
+      ...common,
+      type: number ? "number" : "text",
+      min: spec.min,
+      max: spec.max,
+      step: spec.step ?? (number ? "any" : null),
+      value: spec.value ?? "",
+      inputmode: number ? "decimal" : null,
+      autocomplete: "off",
+      placeholder: spec.placeholder,
+    });
   }
   const label = el("label", { for: id }, spec.label);
   const hint = spec.hint && el("p", { class: "hint", id: described }, spec.hint);
@@ -137,9 +180,18 @@ function readOptions(fields) {
 /** Shares as bars, best first: `{label, score, note}`; scores outside 0 to 1 are plain numbers, without a bar. */
 export function bars(rows, { format, name = "Classes, best first" } = {}) {
   const shares = rows.every(({ score }) => score >= 0 && score <= 1);
-  return el("ol", { class: "bars", "aria-label": name }, rows.map(({ label, score, note }, place) =>
-    el("li", { class: place ? null : "best" },
-       el("span", { class: "bar-label" }, label, note && el("span", { class: "note" }, ` ${note}`)),
-       el("span", { class: "bar-value" }, format(score, shares)),
-       shares && el("span", { class: "bar", "aria-hidden": "true" }, el("span", { style: { width: `${100 * score}%` } })))));
+  return el(
+    "ol",
+    { class: "bars", "aria-label": name },
+    rows.map(({ label, score, note }, place) =>
+      el(
+        "li",
+        { class: place ? null : "best" },
+        el("span", { class: "bar-label" }, label, note && el("span", { class: "note" }, ` ${note}`)),
+        el("span", { class: "bar-value" }, format(score, shares)),
+        shares &&
+          el("span", { class: "bar", "aria-hidden": "true" }, el("span", { style: { width: `${100 * score}%` } })),
+      ),
+    ),
+  );
 }

@@ -39,26 +39,68 @@ function failed(error) {
 
 function tokenForm(error) {
   const input = el("input", { type: "password", id: freshId("token"), autocomplete: "off", required: true });
-  return el("form", { class: "card token", submit: (event) => {
-    event.preventDefault();
-    useToken(input.value.trim());
-    start();
-  } }, el("h1", {}, "This server wants a token"), el("p", {}, error.message),
-  el("div", { class: "field" }, el("label", { for: input.id }, "Token"), input,
-     el("p", { class: "hint" }, "It is kept in this tab only.")), el("button", {}, "Go on"));
+  return el(
+    "form",
+    {
+      class: "card token",
+      submit: (event) => {
+        event.preventDefault();
+        useToken(input.value.trim());
+        start();
+      },
+    },
+    el("h1", {}, "This server wants a token"),
+    el("p", {}, error.message),
+    el(
+      "div",
+      { class: "field" },
+      el("label", { for: input.id }, "Token"),
+      input,
+      el("p", { class: "hint" }, "It is kept in this tab only."),
+    ),
+    el("button", {}, "Go on"),
+  );
 }
 
 function list() {
   const order = Object.keys(WORDS);
   const groups = Map.groupBy ? Map.groupBy(known, (model) => model.task) : grouped(known);
   const sorted = [...groups].sort((a, b) => order.indexOf(a[0]) - order.indexOf(b[0]));
-  nav.replaceChildren(...sorted.map(([task, group]) => {
-    const heading = el("h2", { id: freshId("task") }, WORDS[task]?.[0] ?? task);
-    return el("section", { "aria-labelledby": heading.id }, heading, el("ul", {}, group.map((model) =>
-      el("li", {}, el("a", { href: `#${encodeURIComponent(model.id)}` }, titleOf(model), el("span", { class: "id" }, model.id))))));
-  }));
-  choose.replaceChildren(...sorted.map(([task, group]) => el("optgroup", { label: WORDS[task]?.[0] ?? task },
-    group.map((model) => el("option", { value: model.id }, titleOf(model))))));
+  nav.replaceChildren(
+    ...sorted.map(([task, group]) => {
+      const heading = el("h2", { id: freshId("task") }, WORDS[task]?.[0] ?? task);
+      return el(
+        "section",
+        { "aria-labelledby": heading.id },
+        heading,
+        el(
+          "ul",
+          {},
+          group.map((model) =>
+            el(
+              "li",
+              {},
+              el(
+                "a",
+                { href: `#${encodeURIComponent(model.id)}` },
+                titleOf(model),
+                el("span", { class: "id" }, model.id),
+              ),
+            ),
+          ),
+        ),
+      );
+    }),
+  );
+  choose.replaceChildren(
+    ...sorted.map(([task, group]) =>
+      el(
+        "optgroup",
+        { label: WORDS[task]?.[0] ?? task },
+        group.map((model) => el("option", { value: model.id }, titleOf(model))),
+      ),
+    ),
+  );
 }
 
 function grouped(all) {
@@ -76,7 +118,13 @@ function route() {
   }
   if (!model) {
     current = null;
-    main.replaceChildren(problem(new Problem(known.length ? `This server has no model ${wanted}. Choose one of the list.` : "This server has no models.")));
+    main.replaceChildren(
+      problem(
+        new Problem(
+          known.length ? `This server has no model ${wanted}. Choose one of the list.` : "This server has no models.",
+        ),
+      ),
+    );
     return;
   }
   choose.value = model.id;
@@ -90,22 +138,38 @@ function route() {
 /** The page of one model: its card, its form, its answers. */
 function bench(model) {
   const make = TASKS[model.task];
-  const head = el("header", { class: "head" }, el("h1", {}, titleOf(model)),
-                  el("p", { class: "lead" }, WORDS[model.task]?.[1] ?? "", " ", el("code", {}, model.id)), facts(model));
-  if (!make) return { node: el("div", {}, head, problem(new Problem(`This page has no form for ${model.task}; use the API.`))) };
+  const head = el(
+    "header",
+    { class: "head" },
+    el("h1", {}, titleOf(model)),
+    el("p", { class: "lead" }, WORDS[model.task]?.[1] ?? "", " ", el("code", {}, model.id)),
+    facts(model),
+  );
+  if (!make)
+    return { node: el("div", {}, head, problem(new Problem(`This page has no form for ${model.task}; use the API.`))) };
 
   let controller = null;
   const task = make(model, run);
   const options = optionFields(task.options ?? []);
   const go = el("button", { class: "go" }, task.verb);
-  const stop = el("button", { type: "button", class: "quiet", hidden: true, click: () => controller?.abort() },
-                  task.stream ? "Stop" : "Cancel");
+  const stop = el(
+    "button",
+    { type: "button", class: "quiet", hidden: true, click: () => controller?.abort() },
+    task.stream ? "Stop" : "Cancel",
+  );
   const meter = el("progress", { max: 1, "aria-label": "Upload" });
   const doing = el("div", { class: "doing", hidden: true }, meter, el("span", {}));
   const answer = el("div", { class: "answer-place" }, el("p", { class: "hint empty" }, "The answer appears here."));
   const code = el("div");
-  const form = el("form", { class: "card input", novalidate: true, "aria-label": "Input" }, task.form,
-    chips(task.examples), options.node, el("div", { class: "actions" }, go, stop), doing);
+  const form = el(
+    "form",
+    { class: "card input", novalidate: true, "aria-label": "Input" },
+    task.form,
+    chips(task.examples),
+    options.node,
+    el("div", { class: "actions" }, go, stop),
+    doing,
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     run();
@@ -115,20 +179,41 @@ function bench(model) {
     if (event.key === "Escape" && controller) controller.abort();
   });
   form.addEventListener("trouble", (event) => fail(event.detail));
-  const node = el("div", {}, head, el("div", { class: "bench" }, form,
-    el("section", { class: "card output", "aria-label": "Answer" }, answer)), code);
+  const node = el(
+    "div",
+    {},
+    head,
+    el("div", { class: "bench" }, form, el("section", { class: "card output", "aria-label": "Answer" }, answer)),
+    code,
+  );
 
   function chips(examples) {
     if (!examples?.length) return null;
-    const buttons = examples.map((one) => el("button", { type: "button", class: one.picture ? "chip with-picture" : "chip", click: async () => {
-      try {
-        await one.use();
-        if (!one.picture) await run();
-      } catch (error) {
-        fail(error);
-      }
-    } }, one.picture && el("img", { src: one.picture, alt: "", width: 44, height: 44 }), el("span", {}, one.label)));
-    return el("div", { class: "examples", role: "group", "aria-label": "Examples" }, el("span", { class: "hint" }, "Try"), buttons);
+    const buttons = examples.map((one) =>
+      el(
+        "button",
+        {
+          type: "button",
+          class: one.picture ? "chip with-picture" : "chip",
+          click: async () => {
+            try {
+              await one.use();
+              if (!one.picture) await run();
+            } catch (error) {
+              fail(error);
+            }
+          },
+        },
+        one.picture && el("img", { src: one.picture, alt: "", width: 44, height: 44 }),
+        el("span", {}, one.label),
+      ),
+    );
+    return el(
+      "div",
+      { class: "examples", role: "group", "aria-label": "Examples" },
+      el("span", { class: "hint" }, "Try"),
+      buttons,
+    );
   }
 
   function busy(on, text = "") {
@@ -140,7 +225,12 @@ function bench(model) {
   }
 
   function progress(share) {
-    const text = typeof share === "string" ? share : share < 1 ? `Sending: ${Math.round(100 * share)} %` : "The model is at work …";
+    const text =
+      typeof share === "string"
+        ? share
+        : share < 1
+          ? `Sending: ${Math.round(100 * share)} %`
+          : "The model is at work …";
     if (typeof share === "number" && share < 1) meter.value = share;
     else meter.removeAttribute("value");
     doing.lastChild.textContent = text;
@@ -164,12 +254,21 @@ function bench(model) {
       const chosen = options.read();
       const request = await task.read();
       const context = { signal: mine.signal, place: answer, progress };
-      const shown = task.stream ? await task.stream(model, request, chosen, context)
+      const shown = task.stream
+        ? await task.stream(model, request, chosen, context)
         : task.show(await predict(model, request, chosen, { signal: mine.signal, uploaded: progress }), request);
       if (controller !== mine) return;
       const took = performance.now() - began;
-      if (shown.node) answer.replaceChildren(el("div", { class: "result-head" }, el("h2", {}, shown.headline ?? shown.said),
-        el("span", { class: "took" }, took < 1000 ? `${Math.round(took)} ms` : `${(took / 1000).toFixed(1)} s`)), shown.node);
+      if (shown.node)
+        answer.replaceChildren(
+          el(
+            "div",
+            { class: "result-head" },
+            el("h2", {}, shown.headline ?? shown.said),
+            el("span", { class: "took" }, took < 1000 ? `${Math.round(took)} ms` : `${(took / 1000).toFixed(1)} s`),
+          ),
+          shown.node,
+        );
       code.replaceChildren(snippets(model, request, chosen));
       say(shown.said);
     } catch (error) {
@@ -208,7 +307,9 @@ function problem(error) {
 }
 
 window.addEventListener("hashchange", () => location.hash !== "#main" && route());
-choose.addEventListener("change", () => { location.hash = encodeURIComponent(choose.value); });
+choose.addEventListener("change", () => {
+  location.hash = encodeURIComponent(choose.value);
+});
 document.getElementById("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address stays that of the model
   main.focus();
@@ -220,10 +321,11 @@ document.addEventListener("paste", (event) => {
     current.take(file);
   }
 });
-for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => {
-  if (event.defaultPrevented) return;
-  event.preventDefault(); // a file beside the field is taken too, and never opened instead of the page
-  const [file] = (name === "drop" && event.dataTransfer?.files) || [];
-  if (file) current?.take?.(file);
-});
+for (const name of ["dragover", "drop"])
+  document.addEventListener(name, (event) => {
+    if (event.defaultPrevented) return;
+    event.preventDefault(); // a file beside the field is taken too, and never opened instead of the page
+    const [file] = (name === "drop" && event.dataTransfer?.files) || [];
+    if (file) current?.take?.(file);
+  });
 start();

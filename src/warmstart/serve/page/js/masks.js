@@ -11,44 +11,77 @@ export function showMasks(answer, { file }) {
   const [width, height] = answer.size;
   const canvas = el("canvas", { width, height, "aria-hidden": "true" });
   const names = answer.areas.map((area) => area.label).join(", ");
-  const stage = el("div", { class: "stage" }, shownPicture(file, `${file.name} with its parts coloured: ${names}`), canvas);
+  const stage = el(
+    "div",
+    { class: "stage" },
+    shownPicture(file, `${file.name} with its parts coloured: ${names}`),
+    canvas,
+  );
   stage.style.setProperty("aspect-ratio", `${width} / ${height}`);
-  const hidden = new Set(answer.areas.filter((area) => area.index === 0 && /^background$/i.test(area.label))
-    .map((area) => area.index));
+  const hidden = new Set(
+    answer.areas.filter((area) => area.index === 0 && /^background$/i.test(area.label)).map((area) => area.index),
+  );
   let map = null;
   const paint = () => map && draw(canvas, map, hidden);
-  const opacity = el("input", { type: "range", id: freshId("opacity"), min: 0, max: 100, value: 55,
-                                input: () => canvas.style.setProperty("opacity", opacity.value / 100) });
+  const opacity = el("input", {
+    type: "range",
+    id: freshId("opacity"),
+    min: 0,
+    max: 100,
+    value: 55,
+    input: () => canvas.style.setProperty("opacity", opacity.value / 100),
+  });
   canvas.style.setProperty("opacity", 0.55);
-  const list = el("ul", { class: "found", "aria-label": "Classes, largest first" }, answer.areas.map((area) => {
-    const id = freshId("class");
-    const toggle = () => {
-      if (box.checked) hidden.delete(area.index);
-      else hidden.add(area.index);
-      paint();
-      tags.forEach(({ index, node }) => node.hidden = hidden.has(index));
-    };
-    const box = el("input", { type: "checkbox", id, checked: !hidden.has(area.index), change: toggle });
-    return el("li", {}, box, el("span", { class: "swatch", style: { background: colour(area.index) } }),
-              el("label", { for: id, class: "bar-label" }, area.label), el("span", { class: "bar-value" }, percent(area.share)));
-  }));
+  const list = el(
+    "ul",
+    { class: "found", "aria-label": "Classes, largest first" },
+    answer.areas.map((area) => {
+      const id = freshId("class");
+      const toggle = () => {
+        if (box.checked) hidden.delete(area.index);
+        else hidden.add(area.index);
+        paint();
+        tags.forEach(({ index, node }) => (node.hidden = hidden.has(index)));
+      };
+      const box = el("input", { type: "checkbox", id, checked: !hidden.has(area.index), change: toggle });
+      return el(
+        "li",
+        {},
+        box,
+        el("span", { class: "swatch", style: { background: colour(area.index) } }),
+        el("label", { for: id, class: "bar-label" }, area.label),
+        el("span", { class: "bar-value" }, percent(area.share)),
+      );
+    }),
+  );
   let tags = [];
   decoded(answer.mask_png, width, height).then((found) => {
     map = found;
     paint();
-    tags = answer.areas.filter((area) => area.share >= LEAST).slice(0, TAGS)
+    tags = answer.areas
+      .filter((area) => area.share >= LEAST)
+      .slice(0, TAGS)
       .map((area) => ({ index: area.index, node: tag(area, anchor(map, area.index, width, height), width, height) }));
-    tags.forEach(({ index, node }) => node.hidden = hidden.has(index));
+    tags.forEach(({ index, node }) => (node.hidden = hidden.has(index)));
     stage.append(...tags.map(({ node }) => node));
   });
-  const node = el("div", {}, stage, el("div", { class: "slider" }, el("label", { for: opacity.id }, "Strength of the colours"), opacity), list);
+  const node = el(
+    "div",
+    {},
+    stage,
+    el("div", { class: "slider" }, el("label", { for: opacity.id }, "Strength of the colours"), opacity),
+    list,
+  );
   return { said: answer.areas.map((area) => `${area.label} ${percent(area.share)}`).join(", "), node };
 }
 
 /** The index of each pixel's class, from a PNG in Pascal VOC's colours or in greys that are the indices. */
 async function decoded(base64, width, height) {
   const raw = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  const image = await createImageBitmap(new Blob([raw], { type: "image/png" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  const image = await createImageBitmap(new Blob([raw], { type: "image/png" }), {
+    colorSpaceConversion: "none",
+    premultiplyAlpha: "none",
+  });
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingEnabled = false;
@@ -56,7 +89,8 @@ async function decoded(base64, width, height) {
   const { data } = context.getImageData(0, 0, width, height);
   const known = vocIndices();
   const map = new Uint8Array(width * height);
-  for (let n = 0; n < map.length; n += 1) map[n] = known.get((data[4 * n] << 16) | (data[4 * n + 1] << 8) | data[4 * n + 2]) ?? 0;
+  for (let n = 0; n < map.length; n += 1)
+    map[n] = known.get((data[4 * n] << 16) | (data[4 * n + 1] << 8) | data[4 * n + 2]) ?? 0;
   return map;
 }
 
@@ -66,7 +100,8 @@ export function vocIndices() {
   for (let index = 0; index < 256; index += 1) {
     const channels = [0, 0, 0];
     for (let place = 0; place < 8; place += 1) {
-      for (let channel = 0; channel < 3; channel += 1) channels[channel] |= ((index >> (3 * place + channel)) & 1) << (7 - place);
+      for (let channel = 0; channel < 3; channel += 1)
+        channels[channel] |= ((index >> (3 * place + channel)) & 1) << (7 - place);
     }
     known.set((channels[0] << 16) | (channels[1] << 8) | channels[2], index);
   }
@@ -76,7 +111,9 @@ export function vocIndices() {
 function draw(canvas, map, hidden) {
   const context = canvas.getContext("2d");
   const picture = context.createImageData(canvas.width, canvas.height);
-  const shades = Array.from({ length: 256 }, (_, index) => (hidden.has(index) ? [0, 0, 0, 0] : [...rgb(colour(index)), 255]));
+  const shades = Array.from({ length: 256 }, (_, index) =>
+    hidden.has(index) ? [0, 0, 0, 0] : [...rgb(colour(index)), 255],
+  );
   for (let n = 0; n < map.length; n += 1) picture.data.set(shades[map[n]], 4 * n);
   context.putImageData(picture, 0, 0);
 }
@@ -90,7 +127,11 @@ export function anchor(map, index, width, height) {
       for (let column = 0; column < width; column += step) if (map[row * width + column] === index) visit(column, row);
     }
   };
-  each((column, row) => { x += column; y += row; count += 1; });
+  each((column, row) => {
+    x += column;
+    y += row;
+    count += 1;
+  });
   let [best, found] = [Infinity, [x / count, y / count]];
   const middle = found;
   each((column, row) => {
@@ -102,6 +143,13 @@ export function anchor(map, index, width, height) {
 
 function tag(area, [x, y], width, height) {
   const shade = colour(area.index);
-  return el("span", { class: "tag floating", "aria-hidden": "true", style: {
-    left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%`, background: shade, color: ink(shade) } }, area.label);
+  return el(
+    "span",
+    {
+      class: "tag floating",
+      "aria-hidden": "true",
+      style: { left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%`, background: shade, color: ink(shade) },
+    },
+    area.label,
+  );
 }

@@ -6,7 +6,11 @@ import { bars, fileField } from "./fields.js";
 import { showMasks } from "./masks.js";
 
 const PICTURES = /\.(jpe?g|png|gif|bmp|webp|tiff?|ppm|pgm|avif|heic)$/i;
-const PHOTOS = [["cat", "cat.jpg"], ["espresso", "espresso.jpg"], ["rocket", "rocket.jpg"]];
+const PHOTOS = [
+  ["cat", "cat.jpg"],
+  ["espresso", "espresso.jpg"],
+  ["rocket", "rocket.jpg"],
+];
 
 function looksWrong(file) {
   if (file.type.startsWith("image/") || (!file.type && PICTURES.test(file.name))) return null;
@@ -17,11 +21,20 @@ function looksWrong(file) {
 export function shownPicture(file, alt) {
   const url = URL.createObjectURL(file);
   const free = () => URL.revokeObjectURL(url);
-  const image = el("img", { alt, load: free, error: () => {
-    free();
-    image.replaceWith(el("p", { class: "hint unshown" },
-                         "This browser cannot show this file. If it is a picture, the model may read it all the same."));
-  } });
+  const image = el("img", {
+    alt,
+    load: free,
+    error: () => {
+      free();
+      image.replaceWith(
+        el(
+          "p",
+          { class: "hint unshown" },
+          "This browser cannot show this file. If it is a picture, the model may read it all the same.",
+        ),
+      );
+    },
+  });
   image.src = url;
   return image;
 }
@@ -30,13 +43,21 @@ function open(run, { options, show }) {
   const field = fileField({
     label: "Drop a picture here, or choose one",
     hint: "JPEG, PNG, WebP, GIF, BMP or TIFF. Pasting works too.",
-    accept: "image/*", accepts: looksWrong,
-    preview: (file) => shownPicture(file, `The chosen picture, ${file.name}`), chosen: () => run(),
+    accept: "image/*",
+    accepts: looksWrong,
+    preview: (file) => shownPicture(file, `The chosen picture, ${file.name}`),
+    chosen: () => run(),
   });
   return {
-    form: field.node, options, show, takeFile: field.take,
+    form: field.node,
+    options,
+    show,
+    takeFile: field.take,
     examples: PHOTOS.map(([label, name]) => ({
-      label, picture: address(name), use: async () => field.take(await example(name), "taken as example") })),
+      label,
+      picture: address(name),
+      use: async () => field.take(await example(name), "taken as example"),
+    })),
     read: () => ({ file: field.read("picture"), kind: "picture" }),
   };
 }
@@ -56,13 +77,22 @@ function classify(model, run) {
 
 function showClasses({ predictions }) {
   const [best] = predictions;
-  return { said: `${best.label}, ${percent(best.score)}`,
-           node: bars(predictions, { format: percent }) };
+  return { said: `${best.label}, ${percent(best.score)}`, node: bars(predictions, { format: percent }) };
 }
 
 function detect(model, run) {
-  const options = [{ name: "threshold", label: "Least score of a box", kind: "number", min: 0, max: 1, step: "any", value: "",
-                     hint: "0 to 1. Empty: what the model was made for." }];
+  const options = [
+    {
+      name: "threshold",
+      label: "Least score of a box",
+      kind: "number",
+      min: 0,
+      max: 1,
+      step: "any",
+      value: "",
+      hint: "0 to 1. Empty: what the model was made for.",
+    },
+  ];
   return { ...open(run, { options, show: showBoxes }), verb: "Find" };
 }
 

@@ -23,17 +23,28 @@ export function madeUp(hours, names = ["load"]) {
       const daily = 30 * bump(8.5 + place, 2.4) + 42 * bump(19 - place, 3) - 22 * bump(3, 3.2);
       return (100 + 40 * place + daily * (day > 4 ? 0.6 : 1) + (day > 4 ? -12 : 0) + 7 * random()).toFixed(1);
     });
-    lines.push([new Date(Date.UTC(2025, 2, 3) + n * HOUR).toISOString().slice(0, 16).replace("T", " "), ...values].join(","));
+    lines.push(
+      [new Date(Date.UTC(2025, 2, 3) + n * HOUR).toISOString().slice(0, 16).replace("T", " "), ...values].join(","),
+    );
   }
   return `${lines.join("\n")}\n`;
 }
 
 function forecast(model) {
-  const field = textField({ label: "Table of series, as CSV", rows: 8, placeholder: "timestamp,load\n2025-03-03 00:00,78.1\n…",
-    hint: "Timestamps in one column, numbers in the others; or item_id, timestamp, target. Paste it, or drop a file." });
+  const field = textField({
+    label: "Table of series, as CSV",
+    rows: 8,
+    placeholder: "timestamp,load\n2025-03-03 00:00,78.1\n…",
+    hint: "Timestamps in one column, numbers in the others; or item_id, timestamp, target. Paste it, or drop a file.",
+  });
   field.input.classList.add("code");
   let file = null;
-  const picker = el("input", { type: "file", id: freshId("file"), class: "unseen", accept: ".csv,text/csv,text/plain" });
+  const picker = el("input", {
+    type: "file",
+    id: freshId("file"),
+    class: "unseen",
+    accept: ".csv,text/csv,text/plain",
+  });
   const button = el("label", { class: "button quiet", for: picker.id }, "Choose a CSV file");
   const note = el("p", { class: "hint" });
   const node = el("div", { class: "dropfield" }, field.node, picker, button, note);
@@ -44,27 +55,57 @@ function forecast(model) {
     const large = text.length > LARGEST_SHOWN;
     file = large ? { chosen, text } : null;
     field.input.value = large ? "" : text;
-    note.textContent = large ? `${chosen.name} is large: it is sent as it is, and not shown here.` : `From ${chosen.name}.`;
+    note.textContent = large
+      ? `${chosen.name} is large: it is sent as it is, and not shown here.`
+      : `From ${chosen.name}.`;
   }
-  const guarded = (chosen) => take(chosen).catch((error) =>
-    node.dispatchEvent(new CustomEvent("trouble", { bubbles: true, detail: error })));
+  const guarded = (chosen) =>
+    take(chosen).catch((error) => node.dispatchEvent(new CustomEvent("trouble", { bubbles: true, detail: error })));
   picker.addEventListener("change", () => {
     if (picker.files[0]) guarded(picker.files[0]);
     picker.value = "";
   });
-  field.input.addEventListener("input", () => { file = null; note.textContent = ""; });
+  field.input.addEventListener("input", () => {
+    file = null;
+    note.textContent = "";
+  });
   dropsOn(node, guarded);
-  const put = (text) => () => { file = null; note.textContent = ""; field.input.value = text; };
+  const put = (text) => () => {
+    file = null;
+    note.textContent = "";
+    field.input.value = text;
+  };
   return {
-    form: node, verb: "Forecast", show: showForecast, takeFile: take,
+    form: node,
+    verb: "Forecast",
+    show: showForecast,
+    takeFile: take,
     options: [
-      { name: "horizon", label: "Steps to forecast", kind: "number", min: 1, max: 10_000, step: 1, value: "", hint: "Empty: what the model was made for." },
-      { name: "freq", label: "Frequency", kind: "text", value: "", placeholder: "h", hint: "h, D, W, MS …; empty: found out." },
+      {
+        name: "horizon",
+        label: "Steps to forecast",
+        kind: "number",
+        min: 1,
+        max: 10_000,
+        step: 1,
+        value: "",
+        hint: "Empty: what the model was made for.",
+      },
+      {
+        name: "freq",
+        label: "Frequency",
+        kind: "text",
+        value: "",
+        placeholder: "h",
+        hint: "h, D, W, MS …; empty: found out.",
+      },
       { name: "samples", label: "Futures to draw", kind: "number", min: 1, max: 10_000, step: 1, value: 100 },
       { name: "seed", label: "Seed", kind: "number", min: 0, max: 2 ** 31 - 1, step: 1, value: 0 },
     ],
-    examples: [{ label: "five weeks, hour by hour", use: put(madeUp(35 * 24)) },
-               { label: "two series", use: put(madeUp(21 * 24, ["north", "south"])) }],
+    examples: [
+      { label: "five weeks, hour by hour", use: put(madeUp(35 * 24)) },
+      { label: "two series", use: put(madeUp(21 * 24, ["north", "south"])) },
+    ],
     read: () => {
       const text = file ? file.text : field.read("table");
       const sent = new File([text], file ? file.chosen.name : "series.csv", { type: "text/csv" });
@@ -82,22 +123,70 @@ function showForecast(answer, { text }) {
   const show = (one) => place.replaceChildren(...drawn(one, known.get(one.input)));
   show(good[0]);
   const id = freshId("series");
-  const choose = good.length > 1 && el("div", { class: "field inline" }, el("label", { for: id }, "Series"),
-    el("select", { id, change: (event) => show(good[event.target.selectedIndex]) }, good.map((one) => el("option", {}, one.input))));
+  const choose =
+    good.length > 1 &&
+    el(
+      "div",
+      { class: "field inline" },
+      el("label", { for: id }, "Series"),
+      el(
+        "select",
+        { id, change: (event) => show(good[event.target.selectedIndex]) },
+        good.map((one) => el("option", {}, one.input)),
+      ),
+    );
   const bad = all.filter((one) => one.error).map((one) => el("li", {}, one.error));
   const horizon = good[0].timestamps.length;
   const headline = `${counted(horizon, "step")} of ${counted(good.length, "series", "series")}`;
-  return { said: `${headline} forecast`, headline, node: el("div", {}, choose, place, bad.length > 0 && el("ul", { class: "problems" }, bad)) };
+  return {
+    said: `${headline} forecast`,
+    headline,
+    node: el("div", {}, choose, place, bad.length > 0 && el("ul", { class: "problems" }, bad)),
+  };
 }
 
 function drawn(one, past) {
   const future = { times: one.timestamps.map(utc), quantiles: one.quantiles, mean: one.mean };
   const step = future.times.length > 1 ? future.times[1] - future.times[0] : 0;
   const levels = Object.keys(one.quantiles);
-  const table = el("details", {}, el("summary", {}, "All numbers"), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All numbers" },
-    el("table", {}, el("thead", {}, el("tr", {}, ["time", "mean", ...levels.map((level) => `${+(100 * level).toFixed(3)} %`)].map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", {}, one.timestamps.map((_, n) => el("tr", {}, el("th", { scope: "row" }, named(future.times[n], step)),
-        [one.mean, ...levels.map((level) => one.quantiles[level])].map((values) => el("td", {}, short(values[n])))))))));
+  const table = el(
+    "details",
+    {},
+    el("summary", {}, "All numbers"),
+    el(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "All numbers" },
+      el(
+        "table",
+        {},
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            ["time", "mean", ...levels.map((level) => `${+(100 * level).toFixed(3)} %`)].map((name) =>
+              el("th", { scope: "col" }, name),
+            ),
+          ),
+        ),
+        el(
+          "tbody",
+          {},
+          one.timestamps.map((_, n) =>
+            el(
+              "tr",
+              {},
+              el("th", { scope: "row" }, named(future.times[n], step)),
+              [one.mean, ...levels.map((level) => one.quantiles[level])].map((values) =>
+                el("td", {}, short(values[n])),
+              ),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
   return [chart(one.input, past ?? null, future), table];
 }
 

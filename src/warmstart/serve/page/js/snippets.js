@@ -14,23 +14,37 @@ export function python(value) {
   if (value === true) return "True";
   if (value === false) return "False";
   if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
-  if (typeof value === "object") return `{${Object.entries(value).map(([key, one]) => `${python(key)}: ${python(one)}`).join(", ")}}`;
+  if (typeof value === "object")
+    return `{${Object.entries(value)
+      .map(([key, one]) => `${python(key)}: ${python(one)}`)
+      .join(", ")}}`;
   return JSON.stringify(value);
 }
 
-const named = (options) => Object.entries(options).map(([name, value]) => `, ${name}=${python(value)}`).join("");
+const named = (options) =>
+  Object.entries(options)
+    .map(([name, value]) => `, ${name}=${python(value)}`)
+    .join("");
 const written = (model, request, options) => ({ model: model.id, prompt: request.inputs, ...options });
 
 function curl(model, request, options) {
   const lines = [];
-  const secret = token() ? ["-H \"Authorization: Bearer $TOKEN\""] : [];
+  const secret = token() ? ['-H "Authorization: Bearer $TOKEN"'] : [];
   if (request.kind === "prompt") {
-    lines.push(`curl -N ${here}/v1/completions`, ...secret, "-H 'Content-Type: application/json'",
-               `-d ${shell(JSON.stringify({ ...written(model, request, options), stream: true }))}`);
+    lines.push(
+      `curl -N ${here}/v1/completions`,
+      ...secret,
+      "-H 'Content-Type: application/json'",
+      `-d ${shell(JSON.stringify({ ...written(model, request, options), stream: true }))}`,
+    );
   } else {
     const { path, type, body } = wire(model, request, options);
-    lines.push(`curl ${shell(here + path)}`, ...secret, `-H ${shell(`Content-Type: ${type}`)}`,
-               request.file ? `--data-binary ${shell(`@${request.file.name}`)}` : `-d ${shell(body)}`);
+    lines.push(
+      `curl ${shell(here + path)}`,
+      ...secret,
+      `-H ${shell(`Content-Type: ${type}`)}`,
+      request.file ? `--data-binary ${shell(`@${request.file.name}`)}` : `-d ${shell(body)}`,
+    );
   }
   return lines.join(" \\\n  ");
 }
@@ -38,20 +52,27 @@ function curl(model, request, options) {
 function overHttp(model, request, options) {
   if (request.kind === "prompt") {
     const { model: name, prompt, ...rest } = written(model, request, options);
-    return ["from openai import OpenAI", "",
-            `client = OpenAI(base_url=${python(`${here}/v1`)}, api_key=${token() ? "TOKEN" : '"none"'})`,
-            `for part in client.completions.create(model=${python(name)}, prompt=${python(prompt)},`,
-            `                                      stream=True${named(rest)}):`,
-            '    print(part.choices[0].text, end="", flush=True)'].join("\n");
+    return [
+      "from openai import OpenAI",
+      "",
+      `client = OpenAI(base_url=${python(`${here}/v1`)}, api_key=${token() ? "TOKEN" : '"none"'})`,
+      `for part in client.completions.create(model=${python(name)}, prompt=${python(prompt)},`,
+      `                                      stream=True${named(rest)}):`,
+      '    print(part.choices[0].text, end="", flush=True)',
+    ].join("\n");
   }
   const { path, type } = wire(model, request, options);
   const headers = { ...(request.file ? { "Content-Type": type } : {}) };
   const secret = token() ? `**{"Authorization": f"Bearer {TOKEN}"}` : "";
-  const head = Object.keys(headers).length || secret
-    ? `, headers={${[python(headers).slice(1, -1), secret].filter(Boolean).join(", ")}}` : "";
+  const head =
+    Object.keys(headers).length || secret
+      ? `, headers={${[python(headers).slice(1, -1), secret].filter(Boolean).join(", ")}}`
+      : "";
   const payload = request.file ? "data=file" : `json=${python(asJson(request, options))}`;
   const call = `requests.post(${python(here + path)}, ${payload}${head})`;
-  const lines = request.file ? [`with open(${python(request.file.name)}, "rb") as file:`, `    answer = ${call}`] : [`answer = ${call}`];
+  const lines = request.file
+    ? [`with open(${python(request.file.name)}, "rb") as file:`, `    answer = ${call}`]
+    : [`answer = ${call}`];
   return ["import requests", "", ...lines, "answer.raise_for_status()", "print(answer.json())"].join("\n");
 }
 
@@ -60,27 +81,55 @@ function inProcess(model, request, options) {
   const { max_tokens: most, ...rest } = options;
   if (request.kind === "prompt") {
     const given = named({ ...(most ? { max_new_tokens: most } : {}), ...rest });
-    return [...load, `for piece in model.stream(${python(request.inputs)}${given}):`, '    print(piece, end="", flush=True)'].join("\n");
+    return [
+      ...load,
+      `for piece in model.stream(${python(request.inputs)}${given}):`,
+      '    print(piece, end="", flush=True)',
+    ].join("\n");
   }
-  const input = request.kind === "pair" ? `(${python(request.inputs.question)}, ${python(request.inputs.context)})`
-    : python(request.file ? request.file.name : request.inputs);
-  const after = { words: ['result.save("sound.wav")'], texts: ["print(results[0].vector @ results[1].vector)"],
-                  table: ["print(results[0].to_frame())"] }[request.kind] ?? ["print(result)"];
+  const input =
+    request.kind === "pair"
+      ? `(${python(request.inputs.question)}, ${python(request.inputs.context)})`
+      : python(request.file ? request.file.name : request.inputs);
+  const after = {
+    words: ['result.save("sound.wav")'],
+    texts: ["print(results[0].vector @ results[1].vector)"],
+    table: ["print(results[0].to_frame())"],
+  }[request.kind] ?? ["print(result)"];
   const result = request.kind === "texts" || request.kind === "table" ? "results" : "result";
   return [...load, `${result} = model(${input}${named(options)})`, ...after].join("\n");
 }
 
 /** Three ways to do the same, as tabs. */
 export function snippets(model, request, options) {
-  const ways = [["curl", curl], ["Python, over HTTP", overHttp], ["Python, without a server", inProcess]];
+  const ways = [
+    ["curl", curl],
+    ["Python, over HTTP", overHttp],
+    ["Python, without a server", inProcess],
+  ];
   const panels = ways.map(([, write]) => {
     const code = write(model, request, options);
     const copy = el("button", { type: "button", class: "quiet copy", click: () => copied(copy, code) }, "Copy");
-    return el("div", { role: "tabpanel", id: freshId("code") }, copy,
-              el("pre", { tabindex: "0" }, el("code", {}, code)));
+    return el(
+      "div",
+      { role: "tabpanel", id: freshId("code") },
+      copy,
+      el("pre", { tabindex: "0" }, el("code", {}, code)),
+    );
   });
-  const tabs = ways.map(([name], place) => el("button", { type: "button", role: "tab", id: freshId("tab"),
-    "aria-controls": panels[place].id, click: () => choose(place) }, name));
+  const tabs = ways.map(([name], place) =>
+    el(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: freshId("tab"),
+        "aria-controls": panels[place].id,
+        click: () => choose(place),
+      },
+      name,
+    ),
+  );
   tabs.forEach((tab, place) => panels[place].setAttribute("aria-labelledby", tab.id));
   function choose(place) {
     tabs.forEach((tab, n) => {
@@ -90,13 +139,21 @@ export function snippets(model, request, options) {
     });
   }
   choose(0);
-  const list = el("div", { role: "tablist", "aria-label": "The same from your own code", keydown: (event) => {
-    const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!move) return;
-    const next = (tabs.findIndex((tab) => tab.tabIndex === 0) + move + tabs.length) % tabs.length;
-    choose(next);
-    tabs[next].focus();
-  } }, tabs);
+  const list = el(
+    "div",
+    {
+      role: "tablist",
+      "aria-label": "The same from your own code",
+      keydown: (event) => {
+        const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (!move) return;
+        const next = (tabs.findIndex((tab) => tab.tabIndex === 0) + move + tabs.length) % tabs.length;
+        choose(next);
+        tabs[next].focus();
+      },
+    },
+    tabs,
+  );
   return el("section", { class: "card code-card" }, el("h2", {}, "The same from your own code"), list, panels);
 }
 
@@ -109,5 +166,7 @@ async function copied(button, code) {
     button.textContent = "Select it to copy";
     getSelection().selectAllChildren(button.nextElementSibling);
   }
-  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  setTimeout(() => {
+    button.textContent = "Copy";
+  }, 2000);
 }

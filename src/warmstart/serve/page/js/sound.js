@@ -16,8 +16,12 @@ function looksWrong(file) {
 /** A file to drop, or a recording made here. */
 function recordings(run) {
   const field = fileField({
-    label: "Drop a recording here, or choose one", hint: "WAV, FLAC, OGG, MP3 or M4A.", accept: "audio/*,video/*",
-    accepts: looksWrong, preview: player, chosen: () => run(),
+    label: "Drop a recording here, or choose one",
+    hint: "WAV, FLAC, OGG, MP3 or M4A.",
+    accept: "audio/*,video/*",
+    accepts: looksWrong,
+    preview: player,
+    chosen: () => run(),
   });
   const button = el("button", { type: "button", class: "quiet record", "aria-pressed": "false" }, "Record");
   let recorder = null;
@@ -38,8 +42,11 @@ function recordings(run) {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio: true });
     } catch (error) {
-      throw new Problem(error.name === "NotFoundError" ? "There is no microphone. Drop a file instead."
-        : "The browser did not allow the microphone. Allow it for this page, or drop a file instead.");
+      throw new Problem(
+        error.name === "NotFoundError"
+          ? "There is no microphone. Drop a file instead."
+          : "The browser did not allow the microphone. Allow it for this page, or drop a file instead.",
+      );
     }
     const parts = [];
     recorder = new MediaRecorder(stream);
@@ -48,7 +55,10 @@ function recordings(run) {
       button.setAttribute("aria-pressed", String(on));
     };
     const began = performance.now();
-    const ticking = setInterval(() => label(`Stop recording (${clock((performance.now() - began) / 1000)})`, true), 200);
+    const ticking = setInterval(
+      () => label(`Stop recording (${clock((performance.now() - began) / 1000)})`, true),
+      200,
+    );
     recorder.ondataavailable = (event) => parts.push(event.data);
     recorder.onstop = async () => {
       clearInterval(ticking);
@@ -82,12 +92,29 @@ async function readable(file) {
 function recognise(model, run) {
   const { node, field } = recordings(run);
   const whisper = model.architecture === "whisper";
-  const options = whisper ? [
-    { name: "language", label: "Language", kind: "text", value: "", placeholder: "en", hint: "A code such as en; empty: found out." },
-    { name: "words", label: "Times of the words", kind: "switch", value: false },
-    { name: "translate", label: "Translate to English", kind: "switch", value: false }] : [];
-  return { form: node, options, verb: "Transcribe", show: showTranscript, examples: [], takeFile: field.take,
-           read: async () => ({ file: await readable(field.read("recording")), kind: "recording" }) };
+  const options = whisper
+    ? [
+        {
+          name: "language",
+          label: "Language",
+          kind: "text",
+          value: "",
+          placeholder: "en",
+          hint: "A code such as en; empty: found out.",
+        },
+        { name: "words", label: "Times of the words", kind: "switch", value: false },
+        { name: "translate", label: "Translate to English", kind: "switch", value: false },
+      ]
+    : [];
+  return {
+    form: node,
+    options,
+    verb: "Transcribe",
+    show: showTranscript,
+    examples: [],
+    takeFile: field.take,
+    read: async () => ({ file: await readable(field.read("recording")), kind: "recording" }),
+  };
 }
 
 function showTranscript(answer, { file }) {
@@ -97,51 +124,159 @@ function showTranscript(answer, { file }) {
     audio.currentTime = start;
     audio.play().catch(() => {});
   };
-  const words = timed.map((part) => el("button", { type: "button", class: "word", click: jump(part.start),
-    title: `${clock(part.start)} to ${clock(part.end)}, ${percent(part.score)} sure` }, part.text.trim()));
-  audio.addEventListener("timeupdate", () => timed.forEach((part, place) =>
-    words[place].classList.toggle("playing", audio.currentTime >= part.start && audio.currentTime < part.end)));
-  const table = el("details", {}, el("summary", {}, answer.words.length ? "Times of the words" : "Times of the parts"),
-    el("table", {}, el("thead", {}, el("tr", {}, ["from", "to", "text", "sure"].map((name) => el("th", { scope: "col" }, name)))),
-       el("tbody", {}, timed.map((part) => el("tr", {}, el("td", {}, clock(part.start)), el("td", {}, clock(part.end)),
-         el("td", {}, part.text.trim()), el("td", {}, percent(part.score)))))));
-  const told = [answer.language && `language: ${answer.language}`, `${answer.duration.toFixed(1)} s of sound`].filter(Boolean).join(", ");
-  const node = el("div", {}, audio, timed.length
-    ? el("div", { class: "reading words", role: "group", "aria-label": "Transcript; each part plays from there" }, words.flatMap((word) => [word, " "]))
-    : el("p", { class: "reading" }, answer.text || "(nobody speaks)"),
-  el("p", { class: "hint" }, timed.length ? `${told}. Choose a word to hear it.` : `${told}.`), timed.length > 0 && table);
-  return { said: answer.text || "Nobody speaks", headline: answer.words.length ? counted(answer.words.length, "word") : "Transcript", node };
+  const words = timed.map((part) =>
+    el(
+      "button",
+      {
+        type: "button",
+        class: "word",
+        click: jump(part.start),
+        title: `${clock(part.start)} to ${clock(part.end)}, ${percent(part.score)} sure`,
+      },
+      part.text.trim(),
+    ),
+  );
+  audio.addEventListener("timeupdate", () =>
+    timed.forEach((part, place) =>
+      words[place].classList.toggle("playing", audio.currentTime >= part.start && audio.currentTime < part.end),
+    ),
+  );
+  const table = el(
+    "details",
+    {},
+    el("summary", {}, answer.words.length ? "Times of the words" : "Times of the parts"),
+    el(
+      "table",
+      {},
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ["from", "to", "text", "sure"].map((name) => el("th", { scope: "col" }, name)),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        timed.map((part) =>
+          el(
+            "tr",
+            {},
+            el("td", {}, clock(part.start)),
+            el("td", {}, clock(part.end)),
+            el("td", {}, part.text.trim()),
+            el("td", {}, percent(part.score)),
+          ),
+        ),
+      ),
+    ),
+  );
+  const told = [answer.language && `language: ${answer.language}`, `${answer.duration.toFixed(1)} s of sound`]
+    .filter(Boolean)
+    .join(", ");
+  const node = el(
+    "div",
+    {},
+    audio,
+    timed.length
+      ? el(
+          "div",
+          { class: "reading words", role: "group", "aria-label": "Transcript; each part plays from there" },
+          words.flatMap((word) => [word, " "]),
+        )
+      : el("p", { class: "reading" }, answer.text || "(nobody speaks)"),
+    el("p", { class: "hint" }, timed.length ? `${told}. Choose a word to hear it.` : `${told}.`),
+    timed.length > 0 && table,
+  );
+  return {
+    said: answer.text || "Nobody speaks",
+    headline: answer.words.length ? counted(answer.words.length, "word") : "Transcript",
+    node,
+  };
 }
 
 function generate(model, run) {
   if (model.input === "audio") return vocode(model, run);
   const [sayable = [], speakers = []] = model.classes ?? [];
-  const field = textField({ label: "What to say", rows: 2, hint: sayable.length ? `It knows: ${sayable.join(", ")}.` : undefined });
+  const field = textField({
+    label: "What to say",
+    rows: 2,
+    hint: sayable.length ? `It knows: ${sayable.join(", ")}.` : undefined,
+  });
   const options = generatorOptions();
   if (speakers.length) {
-    options.unshift({ name: "speaker", label: "Speaker", kind: "select", value: "",
-                      choices: [["", "any"], ...speakers.map((name) => [name, name])] });
+    options.unshift({
+      name: "speaker",
+      label: "Speaker",
+      kind: "select",
+      value: "",
+      choices: [["", "any"], ...speakers.map((name) => [name, name])],
+    });
   }
   const words = sayable.length ? [sayable[0], sayable.slice(-3).join(" ")] : [];
   return {
-    form: field.node, options, verb: "Say it", show: showSound,
-    examples: [...new Set(words)].map((text) => ({ label: text, use: () => { field.input.value = text; } })),
+    form: field.node,
+    options,
+    verb: "Say it",
+    show: showSound,
+    examples: [...new Set(words)].map((text) => ({
+      label: text,
+      use: () => {
+        field.input.value = text;
+      },
+    })),
     read: () => ({ inputs: field.read("word to say"), kind: "words" }),
   };
 }
 
 function generatorOptions() {
   return [
-    { name: "seconds", label: "Seconds of each word", kind: "number", min: 0.02, max: 60, step: "any", value: "", hint: "Empty: as people say it." },
-    { name: "temperature", label: "Temperature", kind: "number", min: 0.01, max: 10, step: "any", value: 1, hint: "Less is cleaner and duller." },
-    { name: "seed", label: "Seed", kind: "number", min: 0, max: 2 ** 31 - 1, step: 1, value: 0, hint: "The same seed makes the same sound." },
+    {
+      name: "seconds",
+      label: "Seconds of each word",
+      kind: "number",
+      min: 0.02,
+      max: 60,
+      step: "any",
+      value: "",
+      hint: "Empty: as people say it.",
+    },
+    {
+      name: "temperature",
+      label: "Temperature",
+      kind: "number",
+      min: 0.01,
+      max: 10,
+      step: "any",
+      value: 1,
+      hint: "Less is cleaner and duller.",
+    },
+    {
+      name: "seed",
+      label: "Seed",
+      kind: "number",
+      min: 0,
+      max: 2 ** 31 - 1,
+      step: 1,
+      value: 0,
+      hint: "The same seed makes the same sound.",
+    },
   ];
 }
 
 function vocode(model, run) {
   const { node, field } = recordings(run);
-  return { form: node, options: generatorOptions().slice(1), verb: "Say it again", show: showSound, examples: [], takeFile: field.take,
-           read: async () => ({ file: await readable(field.read("recording")), kind: "recording" }) };
+  return {
+    form: node,
+    options: generatorOptions().slice(1),
+    verb: "Say it again",
+    show: showSound,
+    examples: [],
+    takeFile: field.take,
+    read: async () => ({ file: await readable(field.read("recording")), kind: "recording" }),
+  };
 }
 
 function showSound(answer) {
@@ -152,7 +287,13 @@ function showSound(answer) {
   const told = `${answer.seconds.toFixed(2)} s at ${answer.sample_rate.toLocaleString("en")} Hz`;
   const wave = el("div");
   decode(file, answer.sample_rate).then(({ samples }) => wave.append(waveform(samples)));
-  const node = el("div", {}, wave, audio, el("p", { class: "hint" }, `${told}. `, el("a", { href: url, download: "sound.wav" }, "Save it as sound.wav")));
+  const node = el(
+    "div",
+    {},
+    wave,
+    audio,
+    el("p", { class: "hint" }, `${told}. `, el("a", { href: url, download: "sound.wav" }, "Save it as sound.wav")),
+  );
   return { said: `${told} of sound`, headline: `${answer.seconds.toFixed(2)} s of sound`, node };
 }
 

@@ -33,7 +33,9 @@ export async function decode(file, rate) {
   }
   const samples = new Float32Array(heard.length);
   for (let channel = 0; channel < heard.numberOfChannels; channel += 1) {
-    heard.getChannelData(channel).forEach((value, n) => { samples[n] += value / heard.numberOfChannels; });
+    heard.getChannelData(channel).forEach((value, n) => {
+      samples[n] += value / heard.numberOfChannels;
+    });
   }
   return { samples, rate };
 }
@@ -45,10 +47,14 @@ export function waveform(samples, width = 600) {
   const parts = [];
   for (let x = 0; x < width; x += 3) {
     let most = 0;
-    for (let n = Math.floor(x * step); n < (x + 3) * step && n < samples.length; n += 1) most = Math.max(most, Math.abs(samples[n]));
+    for (let n = Math.floor(x * step); n < (x + 3) * step && n < samples.length; n += 1)
+      most = Math.max(most, Math.abs(samples[n]));
     const height = Math.max(1, (46 * most) / loudest);
     parts.push(`M${x + 1.5} ${(50 - height).toFixed(1)}V${(50 + height).toFixed(1)}`);
   }
-  return svg("svg", { class: "waveform", viewBox: `0 0 ${width} 100`, preserveAspectRatio: "none", "aria-hidden": "true" },
-             svg("path", { d: parts.join("") }));
+  return svg(
+    "svg",
+    { class: "waveform", viewBox: `0 0 ${width} 100`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    svg("path", { d: parts.join("") }),
+  );
 }
