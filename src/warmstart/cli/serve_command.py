@@ -11,8 +11,10 @@ SAFETY = "Who may ask, and what"
 
 
 def serve(
-    models: Annotated[list[str], typer.Argument(help="Names from `warmstart list`, folders, or hf://org/name; each "
-                                                     "maybe with a name of its own: flowers=path/of/bundle.")],
+    models: Annotated[list[str] | None, typer.Argument(help="Names from `warmstart list`, folders, or hf://org/name; "
+                                                       "each maybe with a name of its own: flowers=path/of/bundle. "
+                                                       "Default: the models inside the package.",
+                                                       show_default=False)] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     engine: Annotated[str, typer.Option(help="auto, litert or openvino.")] = "auto",
@@ -59,6 +61,9 @@ def serve(
 
     settings = Settings(max_batch=max_batch, max_delay=max_delay / 1e3, queue=queue, deadline=deadline,
                         max_body=max_body * MIB, drain=drain, watch=watch, token=token, allow_urls=allow_urls)
+    if not models:
+        models = inside()
+        say(f"No model was named; these are inside the package: {', '.join(models)}")
     chosen = {"engine": engine, "precision": precision, "weights": None if weights == "random" else weights}
 
     def load(name: str):
@@ -73,3 +78,11 @@ def serve(
         for name, model in opened.items():
             say(f"{name}: {model.task}, engine {model.engine.name}")
         run(app, host, port, lambda address: say(f"Serving on {address} (Ctrl+C stops)"))
+
+
+def inside() -> list[str]:
+    """Names of the models that ship with the package."""
+    from warmstart.catalog import search
+
+    return [entry.name for entry in search()
+            if any(file.source.startswith("embedded:") for file in entry.weights.values())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from warmstart.tasks.base import Model
 
 PAGE = Path(__file__).with_name("page")
+mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers do not run
 
 
 def create_app(models: Mapping[str, Model], settings: Settings | None = None) -> Starlette:

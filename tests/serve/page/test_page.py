@@ -51,7 +51,7 @@ def test_an_example_picture_becomes_bars_and_code(tab, address):
     assert page.locator(".bars li").count() == 3
     assert status(page).startswith("cat, ")
     code = page.get_by_role("tabpanel")
-    assert "--data-binary @cat.jpg" in code.inner_text()
+    assert "-F file=@cat.jpg" in code.inner_text()
     assert "top_k=3" in code.inner_text()
     page.get_by_role("tab", name="Python, without a server").click()
     assert 'ws.load("cifar10_resnet20")' in page.get_by_role("tabpanel").inner_text()

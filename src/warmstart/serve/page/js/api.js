@@ -61,19 +61,21 @@ export async function models() {
   return (await (await fetched("/v1/models", { headers: headers({}) })).json()).data;
 }
 
-/** What a request looks like on the wire: `{path, type, body}`. */
-export function wire(model, request, options) {
-  const path = `/v1/predict/${encodeURIComponent(model.id)}`;
-  if (!request.file) return { path, type: "application/json", body: JSON.stringify(asJson(request, options)) };
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(options)) query.append(name, String(value));
-  const tail = query.size ? `?${query}` : "";
-  return { path: path + tail, type: request.file.type || "application/octet-stream", body: request.file };
+/** The address that answers for a model. */
+export function addressOf(model) {
+  return `${here}/v1/predict/${encodeURIComponent(model.id)}`;
 }
 
 /** The JSON body of a request without a file. */
 export function asJson(request, options) {
   return Object.keys(options).length ? { inputs: request.inputs, options } : { inputs: request.inputs };
+}
+
+function asForm(request, options) {
+  const form = new FormData();
+  form.append("file", request.file);
+  for (const [name, value] of Object.entries(options)) form.append(name, String(value));
+  return form;
 }
 
 /**
@@ -83,15 +85,16 @@ export function asJson(request, options) {
  * @param uploaded called with a share, 0 to 1.
  */
 export function predict(model, request, options, { signal, uploaded }) {
-  const { path, type, body } = wire(model, request, options);
-  const size = typeof body === "string" ? new Blob([body]).size : body.size;
+  const body = request.file ? asForm(request, options) : JSON.stringify(asJson(request, options));
+  const size = request.file ? request.file.size : new Blob([body]).size;
   if (size > LARGEST) {
     return Promise.reject(new Problem(`This is ${bytes(size)}; the server takes up to ${bytes(LARGEST)}.`));
   }
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
-    call.open("POST", `${here}${path}`);
-    for (const [name, value] of Object.entries(headers({ "Content-Type": type, Accept: "application/json" }))) {
+    call.open("POST", addressOf(model));
+    const type = request.file ? {} : { "Content-Type": "application/json" }; // a form tells its own
+    for (const [name, value] of Object.entries(headers({ ...type, Accept: "application/json" }))) {
       call.setRequestHeader(name, value);
     }
     call.upload.onprogress = (event) => event.lengthComputable && uploaded?.(event.loaded / event.total);

@@ -1,6 +1,6 @@
 // The same request from a shell and from Python, ready to copy.
 
-import { asJson, here, token, wire } from "./api.js";
+import { addressOf, asJson, here, token } from "./api.js";
 import { el, freshId, say } from "./dom.js";
 
 /** A text for a POSIX shell. */
@@ -37,14 +37,12 @@ function curl(model, request, options) {
       "-H 'Content-Type: application/json'",
       `-d ${shell(JSON.stringify({ ...written(model, request, options), stream: true }))}`,
     );
+  } else if (request.file) {
+    const fields = Object.entries(options).map(([name, value]) => `-F ${shell(`${name}=${value}`)}`);
+    lines.push(`curl ${shell(addressOf(model))}`, ...secret, `-F ${shell(`file=@${request.file.name}`)}`, ...fields);
   } else {
-    const { path, type, body } = wire(model, request, options);
-    lines.push(
-      `curl ${shell(here + path)}`,
-      ...secret,
-      `-H ${shell(`Content-Type: ${type}`)}`,
-      request.file ? `--data-binary ${shell(`@${request.file.name}`)}` : `-d ${shell(body)}`,
-    );
+    const body = JSON.stringify(asJson(request, options));
+    lines.push(`curl ${shell(addressOf(model))}`, ...secret, "-H 'Content-Type: application/json'", `-d ${shell(body)}`);
   }
   return lines.join(" \\\n  ");
 }
@@ -61,15 +59,10 @@ function overHttp(model, request, options) {
       '    print(part.choices[0].text, end="", flush=True)',
     ].join("\n");
   }
-  const { path, type } = wire(model, request, options);
-  const headers = { ...(request.file ? { "Content-Type": type } : {}) };
-  const secret = token() ? `**{"Authorization": f"Bearer {TOKEN}"}` : "";
-  const head =
-    Object.keys(headers).length || secret
-      ? `, headers={${[python(headers).slice(1, -1), secret].filter(Boolean).join(", ")}}`
-      : "";
-  const payload = request.file ? "data=file" : `json=${python(asJson(request, options))}`;
-  const call = `requests.post(${python(here + path)}, ${payload}${head})`;
+  const secret = token() ? ', headers={"Authorization": f"Bearer {TOKEN}"}' : "";
+  const form = Object.keys(options).length ? `, data=${python(options)}` : "";
+  const payload = request.file ? `files={"file": file}${form}` : `json=${python(asJson(request, options))}`;
+  const call = `requests.post(${python(addressOf(model))}, ${payload}${secret})`;
   const lines = request.file
     ? [`with open(${python(request.file.name)}, "rb") as file:`, `    answer = ${call}`]
     : [`answer = ${call}`];
