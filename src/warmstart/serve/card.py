@@ -26,6 +26,7 @@ def card(model: Model) -> dict[str, Any]:
     entry = model.entry
     return {"licence": entry.licence, "parameters": entry.parameters,
             "bytes": entry.parameters * WIDTHS[model.precision], "engine": model.engine.name,
-            "precision": model.precision, "architecture": entry.architecture, "paper": entry.paper,
+            "precision": model.precision, "architecture": entry.architecture,
+            "context": entry.processing.get("longest"), "paper": entry.paper,
             "metrics": [{"name": one.name, "value": one.value, "dataset": one.dataset, "source": one.source}
                         for one in entry.metrics]}

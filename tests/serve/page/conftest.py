@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -111,6 +112,19 @@ def boxes() -> Invented:
     return engine
 
 
+def slowed(model: Any) -> Any:
+    """A text generator that leaves time to be stopped, on any machine."""
+    written = model._written
+
+    def slowly(texts: Any) -> Iterator[None]:
+        for _ in written(texts):
+            time.sleep(0.05)
+            yield
+
+    model._written = slowly
+    return model
+
+
 def with_engine(model: Any, engine: Engine) -> Any:
     model._engine = engine
     return model
@@ -126,6 +140,7 @@ def served(tmp_path_factory) -> Iterator[dict[str, Any]]:
         for name, (folder, outputs) in TEXTS.items():
             task = "text-embedding" if name == "alike" else None
             found[name] = with_engine(ws.load(GOLDEN / "text" / folder, task=task), Invented(forward=({}, outputs)))
+        found["slow"] = slowed(ws.load("shakespeare_gpt2", engine="litert"))
         parts = {"logits": ("batch", 8, 8, 5)}
         found["parts"] = with_engine(ws.load(GOLDEN / "vision" / "segformer_a"), Invented(forward=({}, parts)))
         found["things"] = with_engine(ws.load(GOLDEN / "vision" / "dfine_a"), boxes())

@@ -109,22 +109,20 @@ export function dropsOn(node, take) {
 /**
  * Options of a task as form fields.
  *
- * Each is `{name, label, kind: "number" | "text" | "select" | "switch", value, hint, min, max, step, choices}`; `value`
- * is what stands there at first. Only what differs from `value` is sent, unless `always` is set.
+ * Each is `{name, label, kind: "number" | "text" | "select" | "switch", value, hint, min, max, step, choices, group}`;
+ * `value` is what stands there at first. Only what differs from `value` is sent, unless `always` is set. Those with a
+ * `group` stand behind its name, which has to be opened.
  */
 export function optionFields(specs) {
   const fields = specs.map((spec) => ({ spec, ...optionField(spec) }));
+  const grid = (group) => {
+    const nodes = fields.filter(({ spec }) => spec.group === group).map((field) => field.node);
+    return el("div", { class: "option-grid" }, nodes);
+  };
+  const groups = [...new Set(specs.map((spec) => spec.group).filter(Boolean))];
+  const closed = groups.map((name) => el("details", { class: "more" }, el("summary", {}, name), grid(name)));
   const node = fields.length
-    ? el(
-        "fieldset",
-        { class: "options" },
-        el("legend", {}, "Options"),
-        el(
-          "div",
-          { class: "option-grid" },
-          fields.map((field) => field.node),
-        ),
-      )
+    ? el("fieldset", { class: "options" }, el("legend", {}, "Options"), grid(undefined), closed)
     : null;
   return { node, read: () => readOptions(fields) };
 }
@@ -167,6 +165,7 @@ function readOptions(fields) {
   const options = {};
   for (const { spec, input } of fields) {
     if (!input.checkValidity()) {
+      input.closest("details")?.setAttribute("open", "");
       input.focus();
       throw new Problem(`${spec.label}: ${input.validationMessage}`);
     }

@@ -252,7 +252,7 @@ function bench(model) {
     const began = performance.now();
     try {
       const chosen = options.read();
-      const request = await task.read();
+      const request = { ...(await task.read()), options: chosen };
       const context = { signal: mine.signal, place: answer, progress };
       const shown = task.stream
         ? await task.stream(model, request, chosen, context)

@@ -30,6 +30,35 @@ export function madeUp(hours, names = ["load"]) {
   return `${lines.join("\n")}\n`;
 }
 
+const HOW = "How to read the table";
+const column = (name, label) => ({
+  name,
+  label,
+  kind: "text",
+  value: "",
+  hint: `${name}; empty: found out.`,
+  group: HOW,
+});
+const LAYOUT = [
+  column("timestamp", "Column of the times"),
+  column("target", "Column of the values"),
+  column("item", "Column of the names"),
+  {
+    name: "duplicates",
+    label: "Of two rows at one time",
+    kind: "select",
+    value: "error",
+    group: HOW,
+    choices: [
+      ["error", "say that they are there"],
+      ["first", "take the first"],
+      ["last", "take the last"],
+      ["sum", "add them up"],
+      ["mean", "take their mean"],
+    ],
+  },
+];
+
 function forecast(model) {
   const field = textField({
     label: "Table of series, as CSV",
@@ -38,7 +67,7 @@ function forecast(model) {
     hint: "Timestamps in one column, numbers in the others; or item_id, timestamp, target. Paste it, or drop a file.",
   });
   field.input.classList.add("code");
-  let file = null;
+  let [file, name] = [null, "series.csv"];
   const picker = el("input", {
     type: "file",
     id: freshId("file"),
@@ -53,7 +82,8 @@ function forecast(model) {
     const text = await chosen.text();
     if (text.includes("\0")) throw new Problem(`${chosen.name} is not a text file. Save the table as CSV first.`);
     const large = text.length > LARGEST_SHOWN;
-    file = large ? { chosen, text } : null;
+    file = large ? { text } : null;
+    name = chosen.name;
     field.input.value = large ? "" : text;
     note.textContent = large
       ? `${chosen.name} is large: it is sent as it is, and not shown here.`
@@ -71,7 +101,7 @@ function forecast(model) {
   });
   dropsOn(node, guarded);
   const put = (text) => () => {
-    file = null;
+    [file, name] = [null, "series.csv"];
     note.textContent = "";
     field.input.value = text;
   };
@@ -99,8 +129,9 @@ function forecast(model) {
         placeholder: "h",
         hint: "h, D, W, MS …; empty: found out.",
       },
-      { name: "samples", label: "Futures to draw", kind: "number", min: 1, max: 10_000, step: 1, value: 100 },
+      { name: "samples", label: "Futures to draw", kind: "number", min: 1, max: 1000, step: 1, value: 100 },
       { name: "seed", label: "Seed", kind: "number", min: 0, max: 2 ** 31 - 1, step: 1, value: 0 },
+      ...LAYOUT,
     ],
     examples: [
       { label: "five weeks, hour by hour", use: put(madeUp(35 * 24)) },
@@ -108,17 +139,17 @@ function forecast(model) {
     ],
     read: () => {
       const text = file ? file.text : field.read("table");
-      const sent = new File([text], file ? file.chosen.name : "series.csv", { type: "text/csv" });
+      const sent = new File([text], name, { type: "text/csv" });
       return { file: sent, text, kind: "table" };
     },
   };
 }
 
-function showForecast(answer, { text }) {
+function showForecast(answer, { text, options }) {
   const all = answer.results ?? [answer];
   const good = all.filter((one) => !one.error);
   if (!good.length) throw new Problem(all[0]?.error ?? "There is no series in this table.");
-  const known = series(text);
+  const known = series(text, options);
   const place = el("div");
   const show = (one) => place.replaceChildren(...drawn(one, known.get(one.input)));
   show(good[0]);

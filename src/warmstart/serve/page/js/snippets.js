@@ -42,7 +42,12 @@ function curl(model, request, options) {
     lines.push(`curl ${shell(addressOf(model))}`, ...secret, `-F ${shell(`file=@${request.file.name}`)}`, ...fields);
   } else {
     const body = JSON.stringify(asJson(request, options));
-    lines.push(`curl ${shell(addressOf(model))}`, ...secret, "-H 'Content-Type: application/json'", `-d ${shell(body)}`);
+    lines.push(
+      `curl ${shell(addressOf(model))}`,
+      ...secret,
+      "-H 'Content-Type: application/json'",
+      `-d ${shell(body)}`,
+    );
   }
   return lines.join(" \\\n  ");
 }

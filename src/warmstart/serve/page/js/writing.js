@@ -33,10 +33,12 @@ function write(model) {
         label: "Tokens to write",
         kind: "number",
         min: 1,
-        max: 2048,
+        max: Math.min(model.context ?? 2048, 2048),
         step: 1,
         value: 120,
         always: true,
+        hint:
+          model.context && `The model sees ${model.context.toLocaleString("en")} tokens at once, beginning included.`,
       },
       {
         name: "seed",
