@@ -9,7 +9,7 @@ from typing import Any
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 FORMATS = {"ratio": "{:.3f}", "share": "{:.1%}", "difference": "{:.1e}", "MB": "{:.0f} MB", "ms": "{:.1f} ms",
-           "s": "{:.2f} s", "loss": "{:.4f}", "per second": "{:.1f}/s", "photos": "{:.0f}"}
+           "s": "{:.2f} s", "loss": "{:.4f}", "per second": "{:.1f}/s", "photos": "{:.0f}", "count": "{:.0f}"}
 
 
 @dataclass(frozen=True)

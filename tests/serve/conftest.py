@@ -52,7 +52,7 @@ class Client:
 def models():
     import warmstart as ws
 
-    return {name: ws.load(name) for name in EMBEDDED}
+    return {name: ws.load(name, engine="litert") for name in EMBEDDED}
 
 
 @pytest.fixture(scope="session")

@@ -22,8 +22,8 @@ def serve(
     weights: Annotated[str, typer.Option(help="A checkpoint to use instead of the published weights; `random` for "
                                               "speed tests.")] = "pretrained",
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
-    log: Annotated[bool, typer.Option("--access-log/--no-access-log", help="One JSON object a request, to standard "
-                                      "output.")] = True,
+    no_access_log: Annotated[bool, typer.Option("--no-access-log", help="Write no JSON object for each request to "
+                                                "standard output.")] = False,
     watch: Annotated[float, typer.Option(min=0, help="Seconds between looks for changed bundles, which are loaded "
                                                      "without losing a request; 0: never.")] = 2.0,
     max_batch: Annotated[int, typer.Option(min=1, help="Inputs that go through the engine together.",
@@ -55,7 +55,7 @@ def serve(
     from warmstart.cli.opening import compiling, open_model, say
     from warmstart.serve.app import create_app
     from warmstart.serve.logs import write_logs
-    from warmstart.serve.registry import open_models
+    from warmstart.serve.opening import open_models
     from warmstart.serve.running import run
     from warmstart.serve.settings import MIB, Settings
 
@@ -67,17 +67,16 @@ def serve(
     chosen = {"engine": engine, "precision": precision, "weights": None if weights == "random" else weights}
 
     def load(name: str):
-        model, _ = open_model(name, offline=offline or None, **chosen)
-        with compiling(model):
-            model.engine  # noqa: B018 (compiled now, with its progress shown)
-        return model
+        return open_model(name, offline=offline or None, **chosen)[0]
 
-    with write_logs(access=log):
-        opened, _folders = open_models(models, load)
-        app = create_app(opened, settings)
-        for name, model in opened.items():
+    with write_logs(access=not no_access_log), open_models(models, load, copied=watch > 0) as opened:
+        for name, model in opened.models.items():
+            with compiling(model):
+                model.engine  # noqa: B018 (compiled now, with its progress shown)
             say(f"{name}: {model.task}, engine {model.engine.name}")
-        run(app, host, port, lambda address: say(f"Serving on {address} (Ctrl+C stops)"))
+        app = create_app(opened.models, settings)
+        with opened.reloading(app.state.warmstart, load):
+            run(app, host, port, lambda address: say(f"Serving on {address} (Ctrl+C stops)"))
 
 
 def inside() -> list[str]:

@@ -8,9 +8,13 @@
     answering    from what a request asks to a model's answers
     kinds        what a task takes: from bytes or JSON to an input of the model
     options      what may be asked of each task, as JSON schemas
-    predict, v2, openai    the protocols; `tensors` is V2's coding of arrays
+    predict, v2, openai    the protocols; V2's arrays are coded by `tensors` and named by `signatures`
+    state        what all endpoints share; putting questions to a model
+    streaming    a text that is sent while it is written
+    opening, reloading    from the command line to models; bundles that change on disk
     body, multipart        request bodies, read within limits
-    errors, metrics, middleware, openapi
+    openapi, results    the document of all this
+    errors, metrics, middleware, logs, protocol
 
 TensorFlow is never imported.
 """

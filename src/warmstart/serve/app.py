@@ -14,10 +14,13 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from warmstart.serve import v2
 from warmstart.serve.card import PAGE_HEADERS, card
 from warmstart.serve.errors import Refused
 from warmstart.serve.metrics import CONTENT_TYPE, Metrics
 from warmstart.serve.middleware import Watch
+from warmstart.serve.openai import completions, embeddings, transcriptions
+from warmstart.serve.openapi import document
 from warmstart.serve.predict import predict
 from warmstart.serve.registry import Registry
 from warmstart.serve.settings import Settings
@@ -46,15 +49,24 @@ def create_app(models: Mapping[str, Model], settings: Settings | None = None) ->
     settings, metrics = settings or Settings(), Metrics()
     state = State(settings, Registry(models, settings, metrics), metrics)
     metrics.pending(lambda: {name: served.batcher.waiting for name, served in state.registry.items()})
-    app = Starlette(routes=[
-        Route("/", _page, methods=["GET"]),
-        Mount("/page", _PageFiles(directory=PAGE)),
-        Route("/metrics", _metrics, methods=["GET"]),
+    app = Starlette(routes=[  # those that are asked most come first
+        *(Route(f"/v2/models/{{model}}{version}{path}", endpoint, methods=[method])
+          for path, endpoint, method in (("/infer", v2.infer, "POST"), ("", v2.model_metadata, "GET"),
+                                         ("/ready", v2.model_ready, "GET"))
+          for version in ("", "/versions/{version}")),
+        Route("/v1/predict/{model}", predict, methods=["POST"]),
+        Route("/v1/completions", completions, methods=["POST"]),
+        Route("/v1/embeddings", embeddings, methods=["POST"]),
+        Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
         Route("/v1/models", models_list, methods=["GET"]),
         Route("/v1/models/{model}", model_info, methods=["GET"]),
-        Route("/v1/predict/{model}", predict, methods=["POST"]),
-        Route("/v2/health/live", _live, methods=["GET"]),
-        Route("/v2/health/ready", _ready, methods=["GET"]),
+        *(Route(path, v2.server_metadata, methods=["GET"]) for path in ("/v2", "/v2/")),
+        Route("/v2/health/live", v2.live, methods=["GET"]),
+        Route("/v2/health/ready", v2.ready, methods=["GET"]),
+        Route("/openapi.json", _openapi, methods=["GET"]),
+        Route("/metrics", _metrics, methods=["GET"]),
+        Route("/", _page, methods=["GET"]),
+        Mount("/page", _PageFiles(directory=PAGE)),
     ], exception_handlers={HTTPException: _http_error})
     app.state.warmstart = state
     app.add_middleware(Watch, state=state)
@@ -74,17 +86,13 @@ async def _page(request: Request) -> Response:
     return FileResponse(PAGE / "index.html", headers=PAGE_HEADERS)
 
 
+async def _openapi(request: Request) -> Response:
+    state = state_of(request)
+    return json_response(document(state.registry, state.settings))
+
+
 async def _metrics(request: Request) -> Response:
     return Response(state_of(request).metrics.text(), media_type=CONTENT_TYPE)
-
-
-async def _live(request: Request) -> Response:
-    return json_response({"live": True})
-
-
-async def _ready(request: Request) -> Response:
-    ready = not state_of(request).draining
-    return json_response({"ready": ready}, 200 if ready else 503)
 
 
 async def models_list(request: Request) -> Response:

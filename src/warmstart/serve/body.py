@@ -40,8 +40,7 @@ async def read(request: Request, settings: Settings) -> bytes:
                 if not message.get("more_body"):
                     break
     except TimeoutError:
-        raise Refused(408, "slow", f"The body took longer than {settings.body_timeout:g} s.",
-                      {"Connection": "close"}) from None
+        raise Refused(408, "slow", f"The body took longer than {settings.body_timeout:g} s.") from None
     packed = request.headers.get("content-encoding", "identity").strip().lower()
     if packed in ("", "identity"):
         return bytes(data)

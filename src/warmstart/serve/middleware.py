@@ -1,4 +1,4 @@
-"""Around every request: who may ask, what is told of errors, metrics, the access log, and slow readers."""
+"""Around every request: who may ask, what is told of errors, metrics, the access log."""
 
 from __future__ import annotations
 
@@ -60,6 +60,8 @@ class _Call:
             self._check_token()
             await app(self._scope, self.receive, self.send)
         except Exception as error:
+            while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+                error = error.exceptions[0]
             await self._refuse(error)
 
     def _check_token(self) -> None:
@@ -86,12 +88,7 @@ class _Call:
             if self._state.draining:
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
         self._sent += len(message.get("body", b""))
-        try:
-            async with asyncio.timeout(self._state.settings.body_timeout):
-                await self._send(message)
-        except TimeoutError:
-            self._reason = "slow_reader"
-            raise Refused(408, "slow_reader", "The client does not read its answer.") from None
+        await self._send(message)
 
     async def _refuse(self, error: Exception) -> None:
         refused = refusal(error)
@@ -99,21 +96,25 @@ class _Call:
         if refused.status >= 500 and refused.reason in ("internal", "model"):
             log.error("%s %s failed", self._scope["method"], self._scope["path"], exc_info=error)
         if self._status:  # the answer has begun: all that can be done is to break it off
-            self._status = 499 if refused.reason in ("disconnected", "slow_reader") else refused.status
+            self._status = 499 if refused.reason == "disconnected" else refused.status
             raise ConnectionAbortedError(str(refused)) from None
         if refused.reason == "disconnected":
             self._status = refused.status
             return
         style = "openai" if self._scope["path"] in OPENAI else ""
         response = json_response(error_body(refused, style), refused.status, refused.headers)
-        body = response.body
-        await self.send({"type": "http.response.start", "status": refused.status, "headers": response.raw_headers})
-        await self.send({"type": "http.response.body", "body": body, "more_body": True})
-        if not self._whole:
+        if not self._whole and refused.status not in (408, 413):
+            await self._linger()  # the rest of a body of usual size: then the connection can be used again
+        headers = response.raw_headers if self._whole else [*response.raw_headers, (b"connection", b"close")]
+        await self.send({"type": "http.response.start", "status": refused.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": response.body, "more_body": True})
+        if refused.status == 413:
             await self._linger()
         await self.send({"type": "http.response.body", "body": b""})
 
     async def _linger(self) -> None:
+        if any(name == b"expect" for name, _ in self._scope["headers"]):
+            return  # the client waits to be told before it sends anything
         try:
             async with asyncio.timeout(LINGER_SECONDS):
                 while not self._whole and self._received < LINGER_BYTES:
@@ -125,6 +126,7 @@ class _Call:
         """Count and log."""
         seconds = time.monotonic() - self._start
         model = self._scope.get("warmstart.model", "")
+        self._reason = self._scope.get("warmstart.reason", self._reason)
         self._state.metrics.request(model, self._status, self._reason, seconds)
         if access.isEnabledFor(logging.INFO):
             queued, running, batch = self._scope.get("warmstart.times", (None, None, None))

@@ -74,7 +74,7 @@ def check(task: str, given: Any, known: Mapping[str, Schema] | None = None) -> d
         if name not in known:
             raise invalid(f"{task} has no option {name!r}; it has: {', '.join(known) or 'none'}.")
         check_value(name, value, known[name])
-    return given
+    return {name: int(value) if known[name]["type"] == "integer" else value for name, value in given.items()}
 
 
 def check_value(name: str, value: Any, schema: Schema) -> None:
@@ -84,7 +84,8 @@ def check_value(name: str, value: Any, schema: Schema) -> None:
         Refused: it does not fit.
     """
     kind: str = schema["type"]
-    fits: bool = isinstance(value, _TYPES[kind])
+    fits: bool = isinstance(value, _TYPES[kind]) or (kind == "integer" and isinstance(value, float)
+                                                     and value.is_integer())
     if not fits or (isinstance(value, bool) and kind != "boolean"):
         raise invalid(f"{name} must be {'an' if kind[0] in 'aio' else 'a'} {kind}, not {_kind(value)}.")
     if kind in ("integer", "number") and not (math.isfinite(value) and schema["minimum"] <= value <= schema["maximum"]):

@@ -82,19 +82,21 @@ def _of_json(kind: Kind, content: Any, asked: dict[str, Any],
 
 def _of_form(served: Served, fields: list[multipart.Part], asked: dict[str, Any],
              settings: Settings) -> tuple[list[str], list[Any], dict[str, Any], bool]:
-    files = [field for field in fields if field.filename is not None and (field.filename or field.data)]
+    takes_files = served.kind in (IMAGE, AUDIO)
+    files = [field for field in fields if (field.filename is not None and (field.filename or field.data))
+             or (takes_files and field.filename is None and field.name == "file")]
     given: dict[str, str] = {}
     names = [field.filename or f"file {n}" for n, field in enumerate(files, 1)]
     values = [served.kind.of_bytes(field.data, settings) for field in files]
     for field in fields:
-        if field.filename is not None:
+        if field in files or field.filename is not None:
             continue
         if field.name == "options":
             more = body.parse_json(field.data)
             if not isinstance(more, dict):
                 raise invalid("options must be an object.")
             asked = {**asked, **more}
-        elif field.name in ("inputs", "input", "text", "file") and served.kind not in (IMAGE, AUDIO):
+        elif field.name in ("inputs", "input", "text", "file") and not takes_files:
             names.append(f"input {len(values) + 1}")
             values.append(served.kind.of_bytes(field.data, settings))
         else:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import UsageError
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from warmstart.serve.metrics import Metrics
     from warmstart.tasks.base import Model
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 class Served:
@@ -40,7 +39,7 @@ class Served:
         self.task = model.task
         self.kind: Kind = kind_of(model.task, model.entry.processing)
         self._settings = settings
-        model.engine  # noqa: B018 (opened now, not at the first request)
+        _warm(model)
         observe = partial(metrics.batch, name) if metrics else None
         self.batcher = Batcher(self._run, size=settings.max_batch, delay=settings.max_delay, capacity=settings.queue,
                                observe=observe, name=name)
@@ -59,6 +58,18 @@ class Served:
         return self.task in ALONE
 
 
+def _warm(model: Model) -> None:
+    """Open all that a model opens when it is first used, and run it once: what is wrong shows now, not to a client.
+
+    Raises:
+        WarmstartError: something is wrong.
+    """
+    for name in ("tokenizer", "recognition", "method"):
+        getattr(model, name, None)
+    if (forward := model.engine.signatures.get("forward")) is not None:
+        model.engine.run("forward", **forward.probe(size=1))
+
+
 class Registry(Mapping[str, Served]):
     """The served models by name.
 
@@ -75,7 +86,7 @@ class Registry(Mapping[str, Served]):
         if not models:
             raise UsageError("There is no model to serve; name one or more.")
         for name in models:
-            if not _NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 raise UsageError(f"{name!r} is no name of a model: letters, digits, '_', '.' and '-' are.")
         self._settings, self._metrics = settings, metrics
         self._lock = threading.Lock()
@@ -106,30 +117,3 @@ class Registry(Mapping[str, Served]):
         end = time.monotonic() + timeout
         done = [served.batcher.join(max(end - time.monotonic(), 0)) for served in self._served.values()]
         return all(done)
-
-
-def open_models(sources: Sequence[str], load: Callable[[str], Model]) -> tuple[dict[str, Model], dict[str, Path]]:
-    """Models by the names they are served under, and the folders of those that are bundles or repositories.
-
-    Args:
-        sources: what `ws.load` takes, each maybe with a name of its own before it: `flowers=path/of/bundle`.
-        load: opens one.
-
-    Raises:
-        UsageError: two have the same name.
-    """
-    models: dict[str, Model] = {}
-    folders: dict[str, Path] = {}
-    for source in sources:
-        name, given, where = source.partition("=")
-        if not given or not _NAME.fullmatch(name):
-            name, where = "", source
-        model = load(where)
-        path = Path(where).expanduser()
-        name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", path.resolve().name if path.is_dir() else model.name)
-        if name in models:
-            raise UsageError(f"Two models have the name {name!r}; give one another: NAME={where}")
-        models[name] = model
-        if path.is_dir():
-            folders[name] = path
-    return models, folders

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,8 +15,11 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
+from warmstart.serve.protocol import Protocol
 from warmstart.serve.state import State
 
+SWITCH = 0.0005
+"""Seconds that a worker thread may hold the interpreter while the event loop waits; Python's own 5 ms show."""
 log = logging.getLogger("warmstart.serve")
 
 
@@ -50,8 +54,9 @@ def make_server(app: Starlette, host: str, port: int) -> Server:
     """A server for an application of `create_app`; `.run()` runs it, `.handle_exit(SIGTERM, None)` stops it."""
     state: State = app.state.warmstart
     settings = state.settings
-    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False,
-                            lifespan="off", ws="none", timeout_keep_alive=75, backlog=2048,
+    protocol = type("Protocol", (Protocol,), {"patience": settings.body_timeout})
+    config = uvicorn.Config(app, host=host, port=port, http=protocol, log_config=None, access_log=False,
+                            server_header=False, lifespan="off", ws="none", timeout_keep_alive=75, backlog=2048,
                             timeout_graceful_shutdown=max(int(settings.grace), 1),
                             limit_concurrency=settings.max_connections)
     return Server(config, state)
@@ -61,6 +66,7 @@ def run(app: Starlette, host: str, port: int, on_start: Callable[[str], None] = 
     """Serve until SIGTERM or Ctrl+C; what was taken by then is answered. `on_start` is told the address."""
     server = make_server(app, host, port)
     server.on_start = on_start
+    sys.setswitchinterval(SWITCH)
     server.run()
     state: State = app.state.warmstart
     if not state.registry.close(state.settings.grace):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,16 +93,50 @@ class State:
                 if newer is served:
                     raise
                 served = newer
-        together = asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
-        async with asyncio.timeout_at(asyncio.get_running_loop().time() + deadline - time.monotonic()):
-            outcomes = await together
-        note(request, [outcome for outcome in outcomes if isinstance(outcome, Outcome)])
-        answers = []
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, InputError):
-                raise outcome
-            answers.append(outcome.value if isinstance(outcome, Outcome) else outcome)
+        await _all_done(futures, deadline)
+        answers, outcomes = [], []
+        for future in futures:
+            error = future.exception()
+            if error is None:
+                outcomes.append(future.result())
+                answers.append(outcomes[-1].value)
+            elif isinstance(error, InputError):
+                answers.append(error)
+            else:
+                raise error
+        note(request, outcomes)
         return answers
+
+
+async def _all_done(futures: Sequence[Future[Outcome]], deadline: float) -> None:
+    """Wait for futures of other threads: one wake-up of the event loop for all of them.
+
+    Raises:
+        TimeoutError: the deadline passed; those that wait are taken out of the queue.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    left = itertools.count(len(futures) - 1, -1)
+
+    def finish(error: BaseException | None = None) -> None:
+        if not done.done():
+            done.set_result(None) if error is None else done.set_exception(error)
+
+    def one_done(future: Future[Outcome]) -> None:
+        if next(left) == 0 and not loop.is_closed():
+            loop.call_soon_threadsafe(finish)
+
+    for future in futures:
+        future.add_done_callback(one_done)
+    timer = loop.call_later(max(deadline - time.monotonic(), 0), finish, TimeoutError())
+    try:
+        await done
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+    finally:
+        timer.cancel()
 
 
 def note(request: Request, outcomes: Sequence[Outcome]) -> None:

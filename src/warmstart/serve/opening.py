@@ -1,0 +1,75 @@
+"""From what the command line names to models with names, the folders they are copies of, and their reloading."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from warmstart.errors import UsageError
+from warmstart.serve.registry import NAME
+from warmstart.serve.reloading import Print, Reloader, fingerprint, snapshot
+from warmstart.serve.state import State
+
+if TYPE_CHECKING:
+    from warmstart.tasks.base import Model
+
+Load = Callable[[str], "Model"]
+
+
+@dataclass
+class Opened:
+    """Models by name; those that are folders are copies, made under `root`, of `folders`, which looked like `prints`
+    then."""
+
+    root: Path
+    models: dict[str, Model] = field(default_factory=dict)
+    folders: dict[str, Path] = field(default_factory=dict)
+    prints: dict[str, Print] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def reloading(self, state: State, load: Load) -> Iterator[Reloader]:
+        """Load changed bundles while the block runs."""
+        reloader = Reloader(state.registry, self.folders, load, self.prints, self.root, state.settings.watch,
+                            state.metrics)
+        reloader.start()
+        try:
+            yield reloader
+        finally:
+            reloader.stop()
+
+
+@contextlib.contextmanager
+def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> Iterator[Opened]:
+    """Open models; their copies are removed at the end.
+
+    Args:
+        sources: what `ws.load` takes, each maybe with a name of its own before it: `flowers=path/of/bundle`.
+        load: opens one.
+        copied: whether folders are copied, so that they may be changed while they are served.
+
+    Raises:
+        UsageError: two have the same name.
+        WarmstartError: one cannot be opened.
+    """
+    with tempfile.TemporaryDirectory(prefix="warmstart-serve-", ignore_cleanup_errors=True) as root:
+        opened = Opened(Path(root))
+        for source in sources:
+            name, given, where = source.partition("=")
+            if not given or not NAME.fullmatch(name):
+                name, where = "", source
+            folder = Path(where).expanduser()
+            is_folder = copied and folder.is_dir()
+            seen = fingerprint(folder) if is_folder else ()
+            model = load(str(snapshot(folder, opened.root)) if is_folder else where)
+            name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name if is_folder else model.name)
+            if name in opened.models:
+                raise UsageError(f"Two models have the name {name!r}; give one another: NAME={where}")
+            opened.models[name] = model
+            if is_folder:
+                opened.folders[name], opened.prints[name] = folder, seen
+        yield opened

@@ -1,0 +1,101 @@
+"""A text that is sent while it is written: from the worker thread to the event loop, piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from warmstart.errors import InputError
+from warmstart.serve.batching import Expired, Outcome
+from warmstart.serve.errors import Refused
+from warmstart.serve.registry import Served
+
+if TYPE_CHECKING:
+    from warmstart.tasks.generation_results import Generation
+
+
+class Stream:
+    """One text on its way; made in the event loop.
+
+    Args:
+        served: a text generator.
+        prompt: to continue.
+        options: of the generator.
+        deadline: of `time.monotonic`, for all of it.
+
+    Attributes:
+        result: the whole, once the iteration has ended.
+
+    Raises:
+        Full, Closed: the queue takes no more.
+    """
+
+    def __init__(self, served: Served, prompt: str, options: dict[str, Any], deadline: float):
+        self.result: Generation | None = None
+        self._prompt, self._options, self._deadline = prompt, options, deadline
+        self._loop = asyncio.get_running_loop()
+        self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        self._cancelled = False
+        [self._future] = served.batcher.submit((_written, self), [self], deadline)
+        self._future.add_done_callback(self._done)
+
+    async def first(self) -> str:
+        """The first piece; raises what is wrong with the prompt, or that there is no room."""
+        return await self._next() or ""
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        while (piece := await self._next()) is not None:
+            yield piece
+
+    def cancel(self) -> None:
+        """Stop writing at the next token: nobody reads it."""
+        self._cancelled = True
+        self._future.cancel()
+
+    async def _next(self) -> str | None:
+        """The next piece; None at the end.
+
+        Raises:
+            InputError, TimeoutError, Refused: nothing more comes.
+        """
+        if self.result is not None:
+            return None
+        left = self._loop.time() + self._deadline - time.monotonic()
+        try:
+            async with asyncio.timeout_at(left):
+                piece = await self._pieces.get()
+        except TimeoutError:
+            self.cancel()
+            raise
+        if piece is None:
+            found = self._future.result().value
+            if isinstance(found, InputError):
+                raise Refused(400, "input", str(found))
+            self.result = found
+        return piece
+
+    def _put(self, piece: str | None) -> None:
+        self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
+
+    def _done(self, future: Future[Outcome]) -> None:
+        if not self._loop.is_closed():
+            self._put(None)
+
+    def write(self, served: Served) -> Generation | InputError:
+        """Write the text; in a worker thread."""
+        try:
+            stream = served.model.stream(self._prompt, **self._options)  # type: ignore[attr-defined]
+            for piece in stream:
+                if self._cancelled or time.monotonic() > self._deadline:
+                    raise Expired
+                self._put(piece)
+        except InputError as error:
+            return error
+        return stream.result
+
+
+def _written(served: Served, key: Any, values: Sequence[Stream]) -> list[Any]:
+    return [stream.write(served) for stream in values]

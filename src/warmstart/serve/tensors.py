@@ -1,0 +1,208 @@
+"""Tensors of the Open Inference Protocol, version 2: JSON or binary to numpy arrays, and back.
+
+Source: KServe's specification "Open Inference Protocol", and Triton's "binary tensor data" extension, with which
+tensors follow the JSON as bytes: little-endian, row-major, elements of BYTES each behind their length in 4 bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from warmstart.serve.errors import invalid
+
+DTYPES = {"BOOL": np.dtype(bool), "UINT8": np.dtype("u1"), "UINT16": np.dtype("<u2"), "UINT32": np.dtype("<u4"),
+          "UINT64": np.dtype("<u8"), "INT8": np.dtype("i1"), "INT16": np.dtype("<i2"), "INT32": np.dtype("<i4"),
+          "INT64": np.dtype("<i8"), "FP16": np.dtype("<f2"), "FP32": np.dtype("<f4"), "FP64": np.dtype("<f8"),
+          "BYTES": np.dtype(object)}
+NAMES = {np.dtype(dtype).name: name for name, dtype in DTYPES.items()}
+MOST_DIMENSIONS = 8
+LONGEST_NAME = 256
+
+
+def datatype(dtype: str) -> str:
+    """The protocol's name of a numpy dtype."""
+    return NAMES[np.dtype(dtype).name]
+
+
+def decode(inputs: Any, binary: memoryview) -> dict[str, np.ndarray]:
+    """The tensors of a request by name; those of BYTES are object arrays of bytes.
+
+    Args:
+        inputs: what the request's JSON says of them.
+        binary: what follows the JSON.
+
+    Raises:
+        Refused: anything is not as the protocol has it.
+    """
+    if not isinstance(inputs, list) or not inputs:
+        raise invalid("inputs must be an array of tensors, at least one.")
+    found: dict[str, np.ndarray] = {}
+    place = 0
+    for tensor in inputs:
+        name, dtype, shape, size = _described(tensor)
+        if name in found:
+            raise invalid(f"The input {name!r} comes twice.")
+        if size is None:
+            found[name] = _of_json(name, dtype, shape, tensor["data"])
+        else:
+            if size > len(binary) - place:
+                raise invalid(f"The input {name!r} has binary_data_size {size}; only {len(binary) - place} bytes are "
+                              "left.")
+            found[name] = _of_bytes(name, dtype, shape, binary[place:place + size])
+            place += size
+    if place != len(binary):
+        raise invalid(f"{len(binary) - place} bytes follow the last binary tensor.")
+    return found
+
+
+def _described(tensor: Any) -> tuple[str, str, tuple[int, ...], int | None]:
+    """(name, datatype, shape, bytes or None for JSON) of one tensor."""
+    if not isinstance(tensor, dict):
+        raise invalid("A tensor is an object with name, shape, datatype and data.")
+    name, shape, dtype = tensor.get("name"), tensor.get("shape"), tensor.get("datatype")
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+        raise invalid("Every input needs a name.")
+    if unknown := tensor.keys() - {"name", "shape", "datatype", "parameters", "data"}:
+        raise invalid(f"The input {name!r} has an unknown key: {min(unknown)[:100]!r}.")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise invalid(f"The input {name!r} needs a datatype: one of {', '.join(DTYPES)}.")
+    if not isinstance(shape, list) or not 1 <= len(shape) <= MOST_DIMENSIONS or not all(
+            isinstance(d, int) and not isinstance(d, bool) and 0 <= d < 2**31 for d in shape):
+        raise invalid(f"The input {name!r} needs a shape: 1 to {MOST_DIMENSIONS} whole numbers of 0 or more.")
+    if math.prod(shape) >= 2**31:
+        raise invalid(f"The input {name!r} has a shape of {math.prod(shape)} elements, which no body holds.")
+    parameters = tensor.get("parameters", {})
+    if not isinstance(parameters, dict) or parameters.keys() - {"binary_data_size"}:
+        raise invalid(f"The parameters of the input {name!r} are an object, and at most binary_data_size is in it.")
+    size = parameters.get("binary_data_size")
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
+        raise invalid(f"binary_data_size of the input {name!r} must be a whole number of 0 or more.")
+    if (size is None) == ("data" not in tensor):
+        raise invalid(f"The input {name!r} needs either data or the parameter binary_data_size.")
+    return name, dtype, tuple(shape), size
+
+
+def _of_bytes(name: str, dtype: str, shape: tuple[int, ...], data: memoryview) -> np.ndarray:
+    if dtype == "BYTES":
+        return _elements(name, shape, data)
+    wanted = math.prod(shape) * DTYPES[dtype].itemsize
+    if len(data) != wanted:
+        raise invalid(f"The input {name!r}, {dtype} of shape {list(shape)}, takes {wanted} bytes, not {len(data)}.")
+    array = np.frombuffer(data, DTYPES[dtype]).reshape(shape)
+    if dtype == "BOOL" and (array.view("u1") > 1).any():
+        raise invalid(f"The input {name!r} holds bytes that are neither 0 nor 1.")
+    return array
+
+
+def _elements(name: str, shape: tuple[int, ...], data: memoryview) -> np.ndarray:
+    count, place = math.prod(shape), 0
+    found: list[bytes] = []
+    while place < len(data) and len(found) < count:
+        if place + 4 > len(data):
+            raise invalid(f"The input {name!r} ends within the length of an element.")
+        (length,) = struct.unpack_from("<I", data, place)
+        if length > len(data) - place - 4:
+            raise invalid(f"The input {name!r} has an element of {length} bytes, longer than what is left.")
+        found.append(bytes(data[place + 4:place + 4 + length]))
+        place += 4 + length
+    if len(found) != count or place != len(data):
+        raise invalid(f"The input {name!r} of shape {list(shape)} needs {count} elements in its bytes, exactly.")
+    return _objects(found, shape)
+
+
+def _objects(values: Sequence[bytes], shape: tuple[int, ...]) -> np.ndarray:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array.reshape(shape)
+
+
+def _of_json(name: str, dtype: str, shape: tuple[int, ...], data: Any) -> np.ndarray:
+    if not isinstance(data, list):
+        raise invalid(f"The data of the input {name!r} must be an array.")
+    if dtype == "BYTES":
+        texts = list(_flat(name, data, MOST_DIMENSIONS))
+        if not all(isinstance(text, str) for text in texts):
+            raise invalid(f"The data of the input {name!r} must be strings.")
+        try:
+            array = np.empty(len(texts), object)
+            array[:] = [text.encode() for text in texts]
+        except UnicodeEncodeError:
+            raise invalid(f"The data of the input {name!r} holds half of a surrogate pair.") from None
+    else:
+        array = _numbers(name, dtype, data)
+    if array.size != math.prod(shape):
+        raise invalid(f"The input {name!r} of shape {list(shape)} needs {math.prod(shape)} elements, "
+                      f"not {array.size}.")
+    return array.reshape(shape)
+
+
+def _numbers(name: str, dtype: str, data: list[Any]) -> np.ndarray:
+    """Numbers of JSON in their dtype; none is rounded to a whole one, or wrapped around."""
+    try:
+        array = np.asarray(data) if data else np.empty(0, DTYPES[dtype])
+    except (ValueError, OverflowError):
+        raise invalid(f"The data of the input {name!r} are not numbers in arrays of equal lengths.") from None
+    target: Any = DTYPES[dtype]
+    if data and array.dtype.kind not in {"b": "b", "u": "iu", "i": "iu", "f": "iuf"}[target.kind]:
+        raise invalid(f"The data of the input {name!r} are not all {dtype}.")
+    if target.kind in "iu" and array.size:
+        low, high = np.iinfo(target).min, np.iinfo(target).max
+        if int(array.min()) < low or int(array.max()) > high:
+            raise invalid(f"The data of the input {name!r} are not all {dtype}, {low} to {high}.")
+    with np.errstate(over="ignore"):
+        cast = array.astype(target)
+    if target.kind == "f" and not np.isfinite(cast).all():
+        raise invalid(f"The data of the input {name!r} do not all fit into {dtype}.")
+    return cast
+
+
+def _flat(name: str, data: Any, levels: int) -> Any:
+    if not isinstance(data, list):
+        yield data
+    elif levels:
+        for one in data:
+            yield from _flat(name, one, levels - 1)
+    else:
+        raise invalid(f"The data of the input {name!r} are nested too deeply.")
+
+
+def encode(arrays: Mapping[str, np.ndarray], binary: Mapping[str, bool]) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """What the JSON of an answer says of its tensors, and the bytes behind it.
+
+    Args:
+        arrays: by name; object arrays hold bytes.
+        binary: which of them go behind the JSON.
+
+    Raises:
+        Refused: one holds what JSON cannot say, and is not binary.
+    """
+    described: list[dict[str, Any]] = []
+    behind: list[bytes] = []
+    for name, array in arrays.items():
+        kind = "BYTES" if array.dtype == object else datatype(array.dtype.name)
+        told: dict[str, Any] = {"name": name, "datatype": kind, "shape": list(array.shape)}
+        if binary[name]:
+            data = b"".join(struct.pack("<I", len(one)) + one for one in array.ravel()) if kind == "BYTES" \
+                else np.ascontiguousarray(array, DTYPES[kind]).tobytes()
+            told["parameters"] = {"binary_data_size": len(data)}
+            behind.append(data)
+        elif kind == "BYTES":
+            told["data"] = [_readable(name, one) for one in array.ravel()]
+        else:
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise invalid(f"The output {name!r} holds numbers that are not finite; ask for it with binary_data.")
+            told["data"] = array.ravel().tolist()
+        described.append(told)
+    return described, behind
+
+
+def _readable(name: str, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise invalid(f"The output {name!r} holds bytes that are no text; ask for it with binary_data.") from None

@@ -1,0 +1,193 @@
+"""The Open Inference Protocol, version 2 (KServe, Triton), over REST: metadata, readiness, inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+
+from warmstart.serve import body, options, signatures, tensors
+from warmstart.serve.errors import Refused, invalid, too_large
+from warmstart.serve.predict import freeze
+from warmstart.serve.registry import Served
+from warmstart.serve.state import State, json_response, state_of
+
+HEADER = "Inference-Header-Content-Length"
+EXTENSIONS = ["binary_tensor_data"]
+MICROSECONDS = 1e-6
+
+
+async def server_metadata(request: Request) -> Response:
+    from warmstart import __version__
+
+    return json_response({"name": "warmstart", "version": __version__, "extensions": EXTENSIONS})
+
+
+async def live(request: Request) -> Response:
+    return json_response({"live": True})
+
+
+async def ready(request: Request) -> Response:
+    """Not while draining."""
+    found = not state_of(request).draining
+    return json_response({"ready": found}, 200 if found else 503)
+
+
+def _named(request: Request) -> Served:
+    """The model of the address.
+
+    Raises:
+        Refused: there is none of this name, or not of this version.
+    """
+    state, name = state_of(request), request.path_params["model"]
+    served = state.registry.get(name)
+    version = request.path_params.get("version")
+    if served is None or version not in (None, str(served.version)):
+        of_version = f" of version {version[:20]!r}" if version else ""
+        raise Refused(404, "unknown_model", f"There is no model {name[:100]!r}{of_version} here; GET /v1/models lists "
+                      "them.")
+    request.scope["warmstart.model"] = served.name
+    return served
+
+
+async def model_metadata(request: Request) -> Response:
+    return json_response(signatures.metadata(_named(request)))
+
+
+async def model_ready(request: Request) -> Response:
+    found = not state_of(request).draining
+    return json_response({"name": _named(request).name, "ready": found}, 200 if found else 503)
+
+
+async def infer(request: Request) -> Response:
+    """Answer tensors with tensors."""
+    state = state_of(request)
+    served = _named(request)
+    state.model(request, served.name)  # raises where the queue is full
+    deadline = state.deadline(request)
+    data = await body.read(request, state.settings)
+    asked, arrays = await body.aside(_json_size(request, data), _parsed, request, served, data)
+    given = dict(asked.get("parameters", {}))
+    as_binary = given.pop("binary_data_output", False)
+    if not isinstance(as_binary, bool):
+        raise invalid("binary_data_output is true or false.")
+    if (timeout := given.pop("timeout", None)) is not None:
+        options.check_value("timeout", timeout, {"type": "integer", "minimum": 1, "maximum": 2**53})
+        deadline = min(deadline, state.deadline(request) - state.settings.deadline + timeout * MICROSECONDS)
+    raw = bool(arrays.keys() & {*signatures.raw_inputs(served), "text_pair"})
+    known = list(signatures.raw_outputs(served)) if raw else _program_outputs(served)
+    wanted = _wanted(asked.get("outputs"), known, as_binary)
+    if raw:
+        found = await _raw(request, state, served, arrays, given, deadline)
+    else:
+        if given:
+            raise invalid(f"Arrays of the program have no parameter {min(given)[:100]!r}.")
+        key, rows = signatures.program_rows(served, arrays)
+        _check_rows(len(rows), state)
+        answers = await state.ask(request, served, key, rows, deadline)
+        found = {name: np.stack([answer[name] for answer in answers]) for name in known if name in wanted}
+    return await body.aside(sum(array.nbytes for array in found.values()), _response, served, asked.get("id"),
+                            {name: found[name] for name in wanted}, wanted)
+
+
+async def _raw(request: Request, state: State, served: Served, arrays: Mapping[str, np.ndarray],
+               given: dict[str, Any], deadline: float) -> dict[str, np.ndarray]:
+    given = options.check(served.task, given)
+    values = signatures.raw_values(served, arrays, state.settings)
+    _check_rows(len(values), state)
+    answers = await state.ask(request, served, (Served.answer, freeze(given)), values, deadline)
+    size = sum(len(value) for value in values if isinstance(value, bytes))
+    return await body.aside(size, signatures.raw_answers, served, answers)
+
+
+def _program_outputs(served: Served) -> list[str]:
+    signature = signatures.program(served)
+    return [spec.name for spec in signature.outputs] if signature else []
+
+
+def _check_rows(count: int, state: State) -> None:
+    if count < 1:
+        raise invalid("The inputs have no rows.")
+    if count > state.settings.max_inputs:
+        raise too_large(f"The inputs have {count} rows; {state.settings.max_inputs} at most.")
+
+
+def _json_size(request: Request, data: bytes) -> int:
+    """Bytes that have to be parsed; binary tensors are only looked at."""
+    length = request.headers.get(HEADER, "")
+    return int(length) if length.isdecimal() and len(length) < 20 else len(data)
+
+
+def _parsed(request: Request, served: Served, data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The request's JSON and its tensors."""
+    length = request.headers.get(HEADER)
+    if length is None:
+        head, binary = data, memoryview(b"")
+    else:
+        if not (length.isascii() and length.isdigit()) or not 0 <= int(length[:20]) <= len(data):
+            raise invalid(f"{HEADER} must be a number of bytes, at most those of the body.")
+        if int(length) == 0:
+            return {}, _only(served, data)
+        head, binary = data[:int(length)], memoryview(data)[int(length):]
+    asked = body.parse_json(head)
+    if not isinstance(asked, dict):
+        raise invalid("The request must be a JSON object.")
+    if unknown := asked.keys() - {"id", "parameters", "inputs", "outputs"}:
+        raise invalid(f"The request has an unknown key: {min(unknown)[:100]!r}.")
+    if not isinstance(asked.get("id", ""), str) or not isinstance(asked.get("parameters", {}), dict):
+        raise invalid("id must be a string, and parameters an object.")
+    if not asked.get("id"):
+        asked.pop("id", None)
+    return asked, tensors.decode(asked.get("inputs"), binary)
+
+
+def _only(served: Served, data: bytes) -> dict[str, np.ndarray]:
+    """The whole body as the one input, a file or text: Triton's "raw binary request"."""
+    names = [name for name, (kind, _) in signatures.raw_inputs(served).items() if kind == "BYTES"]
+    if len(names) != 1 or not data:
+        raise invalid(f"A body without JSON must be the one file or text that a model takes, and not be empty; "
+                      f"{served.name} takes {', '.join(signatures.raw_inputs(served))}.")
+    only = np.empty(1, object)
+    only[0] = data
+    return {names[0]: only}
+
+
+def _wanted(outputs: Any, known: list[str], as_binary: bool) -> dict[str, bool]:
+    """The outputs to send, in order, and whether as binary."""
+    if outputs is None or outputs == []:
+        return dict.fromkeys(known, as_binary)
+    if not isinstance(outputs, list):
+        raise invalid("outputs must be an array.")
+    wanted: dict[str, bool] = {}
+    for output in outputs:
+        if not isinstance(output, dict) or not isinstance(output.get("name"), str) or \
+                output.keys() - {"name", "parameters"}:
+            raise invalid("An output is an object with a name, and maybe parameters.")
+        name, parameters = output["name"], output.get("parameters", {})
+        if name in wanted:
+            raise invalid(f"The output {name[:100]!r} is asked for twice.")
+        if name not in known:
+            raise invalid(f"There is no output {name[:100]!r} for these inputs; there are: {', '.join(known)}.")
+        if not isinstance(parameters, dict) or parameters.keys() - {"binary_data"} or \
+                not isinstance(parameters.get("binary_data", False), bool):
+            raise invalid(f"The parameters of the output {name!r} are an object, and at most binary_data, true or "
+                          "false, is in it.")
+        wanted[name] = parameters.get("binary_data", as_binary)
+    return wanted
+
+
+def _response(served: Served, request_id: str | None, found: Mapping[str, np.ndarray],
+              binary: Mapping[str, bool]) -> Response:
+    described, behind = tensors.encode(found, binary)
+    told: dict[str, Any] = {"model_name": served.name, "model_version": str(served.version), "outputs": described}
+    if request_id is not None:
+        told["id"] = request_id
+    if not behind:
+        return json_response(told)
+    head = msgspec.json.encode(told)
+    return Response(b"".join([head, *behind]), headers={HEADER: str(len(head))},
+                    media_type="application/octet-stream")

@@ -1,0 +1,123 @@
+"""Starting, reloading and ending under load, in processes of their own."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+import warmstart
+
+from .conftest import Client
+from .processes import Load, copy_of, running, until
+
+BUNDLE = Path(warmstart.__file__).parent / "embedded" / "cifar10_resnet20"
+PATH = "/v1/predict/net"
+
+
+def test_sigterm_under_load_loses_nothing(tmp_path, cat):
+    with running(f"net={BUNDLE}", "--drain", "0.5") as server:
+        with Load(server.address, PATH, cat, "image/jpeg") as load:
+            until(lambda: load.counts["ok"] > 50)
+            server.process.send_signal(signal.SIGTERM)
+            assert server.wait(30) == 0
+        assert load.counts["lost"] == 0, load.counts
+        assert set(load.counts) <= {"ok", "refused", "closed"}
+        assert len([line for line in server.log if '"status":200' in line]) == load.counts["ok"]
+
+
+def test_it_says_that_it_is_not_ready_while_it_drains(cat):
+    with running("cifar10_resnet20", "--drain", "2") as server:
+        client = Client(server.address)
+        assert client.get("/v2/health/ready").status == 200
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: client.get("/v2/health/ready").status == 503)
+        assert client.get("/v2/health/live").status == 200
+        answer = client.post("/v1/predict/cifar10_resnet20", cat, Content_Type="image/jpeg")
+        assert answer.status == 200
+        assert answer.headers["connection"] == "close"
+        assert server.wait(30) == 0
+
+
+def test_reload_under_load(tmp_path, cat):
+    """A changed bundle is served, a broken one is not, and no request is lost by either."""
+    folder = copy_of(BUNDLE, tmp_path / "net")
+    labels = json.loads((folder / "labels.json").read_text())
+    with running(f"net={folder}", "--watch", "0.2") as server:
+        client = Client(server.address)
+        with Load(server.address, PATH, cat, "image/jpeg", clients=4) as load:
+            until(lambda: load.counts["ok"] > 20)
+            changed = [{**label, "name": label["name"].upper()} for label in labels]
+            (folder / "labels.json").write_text(json.dumps(changed))
+            until(lambda: any(b'"CAT"' in body for body in load.bodies))
+            assert client.get("/v2/models/net").json["versions"] == ["2"]
+            program = folder / "artifacts" / "float32" / "program.tflite"
+            whole = program.read_bytes()
+            program.write_bytes(whole[:1000])  # in place, as a copy that is under way or has failed
+            until(lambda: 'outcome="refused"} 1' in client.get("/metrics").body.decode())
+            assert client.get("/v2/models/net").json["versions"] == ["2"]
+            (folder / "warmstart.json").write_text("{")
+            until(lambda: 'outcome="refused"} 2' in client.get("/metrics").body.decode())
+            before = load.counts["ok"]
+            until(lambda: load.counts["ok"] > before + 20)
+            copy_of(BUNDLE, folder)
+            until(lambda: client.get("/v2/models/net").json["versions"] == ["3"])
+        assert set(load.counts) == {"ok"}, load.counts
+        assert any("cannot be loaded" in line for line in server.lines)
+
+
+def test_tensorflow_is_never_imported(cat):
+    program = (
+        "import sys, time\n"
+        "import warmstart as ws\n"
+        "from warmstart.serve.app import create_app\n"
+        "from warmstart.serve.running import Background\n"
+        "import urllib.request\n"
+        "names = ('cifar10_resnet20', 'shakespeare_gpt2', 'deepar_hourly')\n"
+        "asks = (open(sys.argv[1], 'rb').read(), b'ROMEO:', b't\\n1\\n2\\n3\\n')\n"
+        "medias = ('image/jpeg', 'text/plain', 'text/csv')\n"
+        "with Background(create_app({name: ws.load(name, engine='litert') for name in names})) as address:\n"
+        "    for name, ask, media in zip(names, asks, medias):\n"
+        "        query = urllib.request.Request(f'{address}/v1/predict/{name}', ask, {'Content-Type': media})\n"
+        "        assert urllib.request.urlopen(query).status == 200\n"
+        "    urllib.request.urlopen(f'{address}/openapi.json').read()\n"
+        "print(sorted({'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)))\n")
+    import subprocess
+    import sys
+
+    photo = Path(__file__).parents[2] / "examples" / "photos" / "cat.jpg"
+    done = subprocess.run([sys.executable, "-c", program, str(photo)], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["nothing_like_it"], "nothing_like_it"),
+    (["cifar10_resnet20", "cifar10_resnet20"], "Two models"),
+    (["cifar10_resnet20", "--engine", "keras"], "keras"),
+])
+def test_wrong_arguments(arguments, said, capfd, monkeypatch):
+    from typer.testing import CliRunner
+
+    from warmstart.cli.app import app
+
+    result = CliRunner().invoke(app, ["serve", *arguments, "--port", "0"])
+    assert result.exit_code
+    assert said in str(result.exception) + result.output
+
+
+def test_the_log_has_one_json_object_a_request(cat):
+    with running("cifar10_resnet20") as server:
+        client = Client(server.address)
+        client.post("/v1/predict/cifar10_resnet20", cat, Content_Type="image/jpeg")
+        client.get("/nothing")
+        until(lambda: len(server.log) == 2)
+        server.process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        assert server.wait(10) == 0
+        assert time.monotonic() - start < 5
+    first, second = map(json.loads, server.log)
+    told = [first[key] for key in ("model", "status", "batch", "bytes_in")]
+    assert told == ["cifar10_resnet20", 200, 1, len(cat)]
+    assert first["ms"] >= first["inference_ms"] > 0
+    assert (second["path"], second["status"], second["reason"]) == ("/nothing", 404, "unknown_address")
