@@ -1,6 +1,7 @@
 """A bundle: one folder that holds a model, without code and without pickles.
 
-    model.safetensors                  the weights, named layer/weight
+    model.safetensors                  the weights, named layer/weight; or in its place
+    adapter_model.safetensors          what changes the weights of a base that adapter_config.json names
     warmstart.json                     format, entry, sha256 of the weights
     labels.json                        [{"index": 0, "id": "…", "name": "…"}, …]
     artifacts/float32/                 the compiled program (see `engines.store`), so that
@@ -30,6 +31,7 @@ from warmstart.errors import BundleError
 FORMAT = 1
 MANIFEST = "warmstart.json"
 WEIGHTS = "model.safetensors"
+ADAPTER = "adapter_model.safetensors"
 LABELS = "labels.json"
 TRAINING, REPORT = "training.json", "report.html"
 LARGEST_JSON = 64 * 2**20
@@ -41,7 +43,7 @@ def is_bundle(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a bundle says of itself; `digest` is the sha256 of its weights.
+    """What a bundle says of itself; `weights` is its file of weights or the adapter, `digest` its sha256.
 
     The task's own files were compared with their sha256 when the bundle was read.
     """
@@ -50,10 +52,7 @@ class Contents:
     entry: Entry
     labels: tuple[Label, ...]
     digest: str
-
-    @property
-    def weights(self) -> Path:
-        return self.folder / WEIGHTS
+    weights: Path
 
 
 def read(folder: Path) -> Contents:
@@ -68,8 +67,9 @@ def read(folder: Path) -> Contents:
             raise BundleError(f"{folder} has bundle format {manifest['format']}; this version reads {FORMAT}. "
                               "Update warmstart, or save the model again.")
         entry = Entry.from_dict(manifest["entry"])
-        digest = str(manifest["sha256"][WEIGHTS])
-        others = {str(name): str(sha256) for name, sha256 in manifest["sha256"].items() if name != WEIGHTS}
+        weights = ADAPTER if ADAPTER in manifest["sha256"] else WEIGHTS
+        digest = str(manifest["sha256"][weights])
+        others = {str(name): str(sha256) for name, sha256 in manifest["sha256"].items() if name != weights}
         labels = tuple(Label(int(d["index"]), str(d["id"]), str(d["name"])) for d in _read_json(folder / LABELS))
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / MANIFEST} or {LABELS} is damaged ({error}); save the model again.") from error
@@ -82,12 +82,12 @@ def read(folder: Path) -> Contents:
             raise BundleError(f"{folder / name} is missing; {folder} is not a whole bundle.")
         if store.sha256_file(folder / name) != sha256:
             raise BundleError(f"{folder / name} is not the file that was saved (its sha256 differs); copy it again.")
-    return Contents(folder, entry, labels, digest)
+    return Contents(folder, entry, labels, digest, folder / weights)
 
 
 def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: Sequence[Label],
           fill: Callable[[Path], Mapping[str, Any]], *, precision: str = "float32", card: str | None = None,
-          files: Mapping[str, Path | bytes] | None = None) -> Path:
+          files: Mapping[str, Path | bytes] | None = None, weights: str = WEIGHTS) -> Path:
     """Write a bundle from its parts; it appears whole or not at all.
 
     Args:
@@ -99,6 +99,7 @@ def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: 
         precision: of the numbers in the program file: `"float32"` or `"float16"`.
         card: the model card; default: made from the entry.
         files: the task's own files by name: bytes, or a path to copy from.
+        weights: the name of the file for the arrays: `WEIGHTS`, or `ADAPTER`.
 
     Raises:
         BundleError: the folder is not empty.
@@ -110,13 +111,13 @@ def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: 
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
     try:
-        save_safetensors(temporary / WEIGHTS, arrays)
-        digest = store.sha256_file(temporary / WEIGHTS)
+        save_safetensors(temporary / weights, arrays)
+        digest = store.sha256_file(temporary / weights)
         program = temporary / "artifacts" / "float32"
         program.mkdir(parents=True)
         store.write_record(program, precision, {**fill(program), "weights": digest, "model": entry.name})
         _write_json(temporary / LABELS, [{"index": x.index, "id": x.id, "name": x.name} for x in labels])
-        hashes = {WEIGHTS: digest}
+        hashes = {weights: digest}
         for name, content in (files or {}).items():
             if isinstance(content, Path):
                 shutil.copyfile(content, temporary / name)

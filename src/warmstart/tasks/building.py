@@ -20,6 +20,7 @@ from warmstart.catalog import Entry
 from warmstart.checkpoints import checkpoint_file, open_checkpoint
 from warmstart.engines import store
 from warmstart.errors import CompileError, CorruptCheckpointError, EngineUnavailableError
+from warmstart.tasks import adapters
 
 if TYPE_CHECKING:
     import keras
@@ -79,7 +80,8 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
         if checkpoint_digest(weights.path, store.sha256_file) != weights.digest:
             raise CorruptCheckpointError(f"{weights.path} is not the file that was recorded (its sha256 differs); "
                                          "fetch it or save the model again.")
-        with open_checkpoint(weights.path) as checkpoint:
+        opened = adapters.open_merged if adapters.is_adapter(weights.path) else open_checkpoint
+        with opened(weights.path) as checkpoint:
             module.load(model, checkpoint, entry.config)
     return model
 

@@ -24,7 +24,7 @@ CLS = 0
 
 
 @dataclass(frozen=True)
-class _Options:
+class Wanted:
     max_answer_tokens: int
     top_k: int
     no_answer: bool
@@ -65,7 +65,7 @@ class QuestionAnswerer(TextTask):
             raise UsageError(f"QuestionAnswerer takes no option {next(iter(options))!r}.")
         if top_k < 1 or max_answer_tokens < 1:
             raise UsageError(f"top_k and max_answer_tokens must be 1 or more, not {top_k} and {max_answer_tokens}.")
-        wanted = _Options(max_answer_tokens, top_k, no_answer)
+        wanted = Wanted(max_answer_tokens, top_k, no_answer)
 
         def result(text: str | Pair, windows: Sequence[Encoded], rows: Sequence[Row]) -> Answer:
             assert isinstance(text, Pair)
@@ -80,7 +80,7 @@ class QuestionAnswerer(TextTask):
         return self.tokenizer.windows(text.text, text.pair, limit=self.max_length, name=name,
                                       stride=int(SHARED * self.max_length))
 
-    def answer(self, text: Pair, windows: Sequence[Encoded], rows: Sequence[Row], wanted: _Options) -> Answer:
+    def answer(self, text: Pair, windows: Sequence[Encoded], rows: Sequence[Row], wanted: Wanted) -> Answer:
         """The best spans of all windows; in each, a span's score is the product of the shares of its ends."""
         found: dict[tuple[int, int], float] = {}
         none = 1.0
@@ -126,7 +126,7 @@ class QuestionAnswerer(TextTask):
                 "errors": errors}
 
 
-def _spans(window: Encoded, row: Row, wanted: _Options) -> tuple[list[tuple[tuple[int, int], float]], float]:
+def _spans(window: Encoded, row: Row, wanted: Wanted) -> tuple[list[tuple[tuple[int, int], float]], float]:
     """((start, end) in characters, score) of the best spans of a window, and the score of having no answer."""
     inside = np.flatnonzero(window.sequences == 1)
     places = np.append(inside, CLS) if wanted.no_answer else inside

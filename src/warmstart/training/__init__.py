@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,12 @@ def finetune(base: str | Path | Model, data: Any, *, task: str | None = None, **
     if task is None:
         base = base if isinstance(base, Model) else load(base)
         task = base.entry.task
-    return recipe_of(task)(base, data, **options)
+    recipe = recipe_of(task)
+    known = signature(recipe).parameters
+    for name in options:
+        if name not in known:
+            raise UsageError(f"Fine-tuning for {task} takes no option {name!r}; it takes {', '.join([*known][2:])}.")
+    return recipe(base, data, **options)
 
 
 def recipe_of(task: str) -> Callable[..., Model]:

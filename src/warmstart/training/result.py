@@ -10,9 +10,11 @@ from typing import Any
 import keras
 
 from warmstart import bundle
+from warmstart.bundle import ADAPTER
 from warmstart.catalog import Entry, Label
 from warmstart.models import architecture, arrays
 from warmstart.tasks import task_class
+from warmstart.tasks.adapters import CONFIG as ADAPTER_CONFIG
 from warmstart.tasks.base import Model
 from warmstart.tasks.building import Weights
 from warmstart.tasks.load import load
@@ -22,7 +24,7 @@ from warmstart.training.run import Run, plain
 
 def finish(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label], *, fits: Mapping[str, Fitted],
            report: str, told: Mapping[str, Any] | None = None, card: str | None = None,
-           folder: Path | None = None) -> Model:
+           folder: Path | None = None, adapter: Any = None) -> Model:
     """Write the bundle, end the run, and load what was written.
 
     Args:
@@ -34,6 +36,7 @@ def finish(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label]
         told: more plain values for `training.json`.
         card: the model card; default: made from the entry.
         folder: of the base, where its task reads its own files from (a tokenizer).
+        adapter: a `lora.Adapter`, which the bundle then holds in place of the network's weights.
 
     Raises:
         TrainingError: the disk is full; the checkpoints are still there.
@@ -43,7 +46,14 @@ def finish(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label]
     run.save_arrays(file, arrays(architecture(entry.architecture), network, entry.config))
     model = task_class(entry.task)(entry, Weights.of(run.state / file, published=True), tuple(labels), folder=folder)
     files = {bundle.TRAINING: json.dumps(record(run, fits, told), indent=1).encode(), bundle.REPORT: report.encode()}
-    run.finish(lambda target: model.save(target, files=files, card=card))
+
+    def write(target: Path) -> Any:
+        if adapter is None:
+            return model.save(target, files=files, card=card)
+        return bundle.write(target, entry, adapter.arrays, labels, model.artifact.copy_to, card=card, weights=ADAPTER,
+                            files={**model.files(), **files, ADAPTER_CONFIG: adapter.config})
+
+    run.finish(write)
     return load(run.folder)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +12,21 @@ import numpy as np
 from warmstart.catalog import Label
 from warmstart.errors import UsageError
 from warmstart.inputs.text_data import Example, examples
+from warmstart.inputs.text_items import shown
 from warmstart.tasks.base import Model
-from warmstart.tasks.load import load
 from warmstart.tasks.text_classification import TextClassifier
-from warmstart.training import text_job
-from warmstart.training.run import open_run
+from warmstart.training import text_job, text_report
 from warmstart.training.text_batches import TextBatches
-from warmstart.training.text_job import Settings
+from warmstart.training.text_job import Lesson, Settings
 
 PROBLEMS = ("single", "multi", "regression")
 
 
 def finetune(base: str | Path | Model, data: Any, *, validation: Any = 0.1, problem: str | None = None,
              names: Mapping[str, str] | None = None, epochs: int = 3, batch_size: int = 16,
-             learning_rate: float | None = None, freeze: int | str = 0, warmup: float = 0.1, weight_decay: float = 0.01,
-             optimizer: Any = None, patience: int | None = None, seed: int = 0, output: str | Path | None = None,
-             callbacks: Sequence[Any] = (), name: str | None = None) -> Model:
+             learning_rate: float | None = None, freeze: int | str = 0, lora: int | None = None, warmup: float = 0.1,
+             weight_decay: float = 0.01, optimizer: Any = None, patience: int | None = None, seed: int = 0,
+             output: str | Path | None = None, callbacks: Sequence[Any] = (), name: str | None = None) -> Model:
     """Fine-tune a text classifier; see `warmstart.finetune` for what all tasks share.
 
     Args:
@@ -39,7 +36,8 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = 0.1, prob
         problem: `"single"` (one class a text), `"multi"` (any number of them) or `"regression"`; default: multi where a
             text has several labels, else single.
         names: readable names by label, such as `{"1": "positive"}`.
-        epochs, batch_size, learning_rate, freeze, warmup, weight_decay, optimizer, seed: see `text_job.Settings`.
+        epochs, batch_size, learning_rate, freeze, lora, warmup, weight_decay, optimizer, seed: see
+            `text_job.Settings`.
         patience: stop after so many epochs without a better one.
         output, callbacks: as for all tasks.
         name: of the result; default: the base's and "_finetuned".
@@ -49,56 +47,35 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = 0.1, prob
         InputError: an example is unusable.
         TrainingError: training cannot go on.
     """
-    model = text_job.open_encoder(base)
-    train, held = split(data, validation, seed)
+    train, held = text_job.split(examples(data), validation, seed, examples)
     problem = problem or ("multi" if any(len(one.labels) > 1 for one in train) else "single")
     if problem not in PROBLEMS:
         raise UsageError(f"problem is one of {', '.join(PROBLEMS)}, not {problem!r}.")
     labels = classes(train, names or {}) if problem != "regression" else (Label(0, "value", "value"),)
-    settings = Settings(epochs, batch_size, learning_rate, freeze, warmup, weight_decay, optimizer, seed)
-    told = {"task": "text-classification", "base": model.name, "weights": model.weights.digest, **asdict(settings),
-            "problem": problem, "patience": patience, "labels": [label.name for label in labels],
-            "train": fingerprint(train), "validation": fingerprint(held)}
-    with open_run(output, told) as run:
-        if run.finished:
-            return load(run.folder)
-        entry, network = text_job.headed(model, "text-classification", labels=labels, seed=seed,
-                                         processing={"problem": problem})
-        if name:
-            entry = replace(entry, name=name)
-        judge = TextClassifier(entry, model.weights, labels, engine="keras", folder=model._folder)
+    settings = Settings(epochs, batch_size, learning_rate, freeze, warmup, weight_decay, optimizer, seed, lora)
+    kind = {"single": keras.losses.CategoricalCrossentropy(from_logits=True),
+            "multi": keras.losses.BinaryCrossentropy(from_logits=True),
+            "regression": keras.losses.MeanSquaredError()}[problem]
+    best = {"single": "val_accuracy", "multi": "val_f1", "regression": "val_pearson"}[problem]
+
+    def prepare(judge: TextClassifier, network: keras.Model) -> Lesson:
         parts = {what: _batches(judge, some, settings, what == "train")
                  for what, some in (("train", train), ("held", held)) if some}
+        wants = np.stack([judge._truth(one) for one in held]) if held else np.zeros((0, len(labels)))
+
+        def logits() -> np.ndarray:
+            return np.stack(text_job.predict(network, parts["held"])["logits"])
 
         def measure() -> dict[str, float]:
-            wants = np.stack([judge._truth(one) for one in held])
-            logits = np.stack(text_job.predict(network, parts["held"])["logits"])
-            return {"loss": _loss(problem, logits, wants), **judge.metrics(wants, judge.scores(logits))}
+            said = logits()
+            return {"loss": _loss(problem, said, wants), **judge.metrics(wants, judge.scores(said))}
 
-        kind = {"single": keras.losses.CategoricalCrossentropy(from_logits=True),
-                "multi": keras.losses.BinaryCrossentropy(from_logits=True),
-                "regression": keras.losses.MeanSquaredError()}
-        best = {"single": "val_accuracy", "multi": "val_f1", "regression": "val_pearson"}[problem]
-        fitted = text_job.train(run, network, entry, parts["train"], settings, loss={"logits": kind[problem]},
-                                measure=measure if held else None, monitor=best, patience=patience, callbacks=callbacks)
-        return text_job.finished(run, network, entry, labels, fitted, model, dataset=f"{len(held)} held-out texts",
-                                 told={"train": len(train), "validation": len(held)})
+        return Lesson(parts["train"], {"logits": kind}, measure if held else None, best,
+                      lambda: _sections(held, wants, judge.scores(logits()), problem, [label.name for label in labels]))
 
-
-def split(data: Any, validation: Any, seed: int) -> tuple[list[Example], list[Example]]:
-    """Examples to learn from, and examples kept for validation."""
-    train = examples(data)
-    if validation is None or validation == 0:
-        return train, []
-    if not isinstance(validation, float):
-        return train, examples(validation)
-    if not 0 < validation < 1:
-        raise UsageError(f"validation is data, or a share between 0 and 1, not {validation!r}.")
-    order = np.random.default_rng(seed).permutation(len(train))
-    count = min(max(1, round(validation * len(train))), len(train) - 1)
-    if count < 1:
-        raise UsageError("One example alone cannot be learned from and validated on; give validation=None.")
-    return [train[place] for place in order[count:]], [train[place] for place in order[:count]]
+    return text_job.tune(base, "text-classification", prepare, settings, train=train, held=held, unit="texts",
+                         labels=labels, processing={"problem": problem}, told={"problem": problem}, patience=patience,
+                         output=output, callbacks=callbacks, name=name)
 
 
 def classes(train: Sequence[Example], names: Mapping[str, str]) -> tuple[Label, ...]:
@@ -108,11 +85,6 @@ def classes(train: Sequence[Example], names: Mapping[str, str]) -> tuple[Label, 
         raise UsageError(f"The examples have only the label {next(iter(found))!r}; there must be two or more.")
     order = sorted(found, key=lambda label: (not label.isdecimal(), int(label) if label.isdecimal() else 0, label))
     return tuple(Label(index, label, names.get(label, label)) for index, label in enumerate(order))
-
-
-def fingerprint(some: Sequence[Example]) -> str:
-    """Changes when an example does."""
-    return sha256("\0".join(f"{one.text}\1{one.labels}" for one in some).encode("utf-8", "replace")).hexdigest()[:20]
 
 
 def _batches(judge: TextClassifier, some: Sequence[Example], settings: Settings,
@@ -130,3 +102,25 @@ def _loss(problem: str, logits: np.ndarray, wants: np.ndarray) -> float:
         return float(np.mean(np.logaddexp(0, logits) - logits * wants))
     shifted = logits - logits.max(axis=1, keepdims=True)
     return float(-np.mean(((shifted - np.log(np.exp(shifted).sum(1, keepdims=True))) * wants).sum(1)))
+
+
+def _sections(held: Sequence[Example], wants: np.ndarray, scores: np.ndarray, problem: str,
+              names: Sequence[str]) -> list[tuple[str, str]]:
+    """Of the report: classes taken for each other, and the texts that are furthest off."""
+    off = np.abs(scores - wants).max(axis=1)
+    wrong = scores.argmax(1) != wants.argmax(1) if problem == "single" else off > (0.5 if problem == "multi" else 0)
+
+    def told(row: np.ndarray, cut: float) -> str:
+        if problem == "regression":
+            return f"{row[0]:.3f}"
+        if problem == "single":
+            return f"{names[int(row.argmax())]} {row.max():.0%}"
+        return ", ".join(f"{name} {share:.0%}" for name, share in zip(names, row, strict=True) if share > cut) or "none"
+
+    order = [int(place) for place in np.argsort(-off, kind="stable") if wrong[place]]
+    rows = [[shown(held[place].text), told(wants[place], 0.5).replace(" 100%", ""), told(scores[place], 0.5)]
+            for place in order[:text_report.MISTAKES]]
+    found = [text_report.mistakes(("text", "label", "said"), rows, len(order), len(held))]
+    if problem == "single":
+        found.insert(0, text_report.confusion(wants.argmax(1), scores.argmax(1), names))
+    return found

@@ -1,5 +1,8 @@
 """What fine-tuning of all text tasks shares: a pretrained encoder with a new head, AdamW, warm-up and linear decay.
 
+A task's file reads its data and says what a batch is, what the loss is and how the result is measured (`Lesson`);
+`tune` does the rest.
+
 Source of the recipe: Devlin et al., "BERT" (2018), section 4 and appendix A.3.
 """
 
@@ -8,9 +11,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -20,15 +24,18 @@ from warmstart.catalog.huggingface import bert
 from warmstart.errors import UsageError
 from warmstart.inputs.text import Encoded, padded
 from warmstart.models import architecture
+from warmstart.tasks import task_class
 from warmstart.tasks.base import Model
 from warmstart.tasks.load import load
 from warmstart.tasks.text import TextTask
-from warmstart.training import report
+from warmstart.training import lora, text_report
 from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.result import finish
-from warmstart.training.run import Run
+from warmstart.training.run import Run, open_run
 from warmstart.training.schedules import warmup_linear
 from warmstart.training.text_batches import TextBatches
+
+T = TypeVar("T")
 
 ENCODERS = ("bert", "distilbert", "roberta")
 WIDTH, RATE, HIGHEST_RATE = 768, 5e-5, 3e-4
@@ -42,10 +49,11 @@ class Settings:
     Attributes:
         epochs, batch_size, seed: as usual.
         learning_rate: its peak; None: 5e-5 for a width of 768, more for narrower encoders.
-        freeze: 0: nothing; n: the embeddings and the first n layers; `"encoder"`: all but the head.
+        freeze: 0: nothing; n: the embeddings and the first n layers; `"encoder"` (or `"backbone"`): all but the head.
         warmup: share of the steps in which the learning rate rises.
         weight_decay: of AdamW, on kernels and embeddings only.
         optimizer: in place of AdamW.
+        lora: the rank of a low-rank adapter, which then is all that is trained besides the head; None: no adapter.
     """
 
     epochs: int = 3
@@ -56,6 +64,98 @@ class Settings:
     weight_decay: float = 0.01
     optimizer: Any = None
     seed: int = 0
+    lora: int | None = None
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one task's training is made of.
+
+    Attributes:
+        batches: of the examples to learn from.
+        loss: as `keras.Model.compile` takes it.
+        measure: the metrics of the held-out examples; None where there are none.
+        monitor: the metric that decides which epoch is best, `val_` before its name.
+        sections: (title, HTML) of the report's pages on the held-out examples, made with the best weights.
+    """
+
+    batches: TextBatches
+    loss: Any
+    measure: Callable[[], Mapping[str, float]] | None
+    monitor: str
+    sections: Callable[[], Sequence[tuple[str, str]]]
+
+
+def tune(base: str | Path | Model, task: str, prepare: Callable[[Any, keras.Model], Lesson], settings: Settings, *,
+         train: Sequence[Any], held: Sequence[Any], unit: str, labels: Sequence[Label] = (),
+         processing: Mapping[str, Any] | None = None, told: Mapping[str, Any] | None = None,
+         patience: int | None = None, output: str | Path | None = None, callbacks: Sequence[Any] = (),
+         name: str | None = None) -> Model:
+    """Fine-tune an encoder for a task.
+
+    Args:
+        base: a BERT, DistilBERT or RoBERTa, whatever its head is for.
+        task: what the result does.
+        prepare: called with (a model of the task with the result's entry, the network); returns the lesson.
+        settings: of the recipe.
+        train, held: the examples; their fingerprints belong to the run's settings.
+        unit: what they are, in the plural.
+        labels, processing: of the result.
+        told: more settings of the run.
+        patience, output, callbacks, name: as the tasks' `finetune` has them.
+    """
+    model = open_encoder(base)
+    if settings.lora is not None:
+        lora.check(model, settings.lora, settings.freeze)
+    known = {"task": task, "base": model.name, "weights": model.weights.digest, **asdict(settings), **(told or {}),
+             "patience": patience, "labels": [label.name for label in labels], "train": fingerprint(train),
+             "validation": fingerprint(held)}
+    with open_run(output, known) as run:
+        if run.finished:
+            return load(run.folder)
+        entry, network = headed(model, task, labels=labels, seed=settings.seed, processing=processing or {})
+        entry = replace(entry, name=name or entry.name)
+        if settings.lora is not None:
+            lora.adapt(network, settings.lora, settings.seed)
+        judge = task_class(task)(entry, model.weights, tuple(labels), engine="keras", folder=model._folder)
+        lesson = prepare(judge, network)
+        fitted = fit_lesson(run, network, entry, lesson, settings, patience=patience, callbacks=callbacks)
+        counts = {"train": len(train), "validation": len(held)}
+        return _finished(run, network, entry, labels, fitted, model, lesson, counts, unit,
+                         source=lora.source_of(base, model))
+
+
+def split(found: Sequence[T], validation: Any, seed: int, read: Callable[[Any], Sequence[T]],
+          group: Callable[[T], Any] | None = None) -> tuple[list[T], list[T]]:
+    """Examples to learn from, and examples kept for validation.
+
+    Args:
+        found: all of them.
+        validation: None or 0 for none; a share of `found`; or data of its own.
+        seed: of the choice.
+        read: makes examples of data.
+        group: examples with the same one of these are not torn apart.
+    """
+    if validation is None or validation == 0:
+        return list(found), []
+    if not isinstance(validation, int | float):
+        return list(found), list(read(validation))
+    if not 0 < validation < 1:
+        raise UsageError(f"validation is data, or a share between 0 and 1, not {validation!r}.")
+    keys = [group(one) if group else place for place, one in enumerate(found)]
+    groups = list(dict.fromkeys(keys))
+    count = min(max(1, round(validation * len(groups))), len(groups) - 1)
+    if count < 1:
+        raise UsageError("One example alone cannot be learned from and validated on; give validation=None.")
+    order = np.random.default_rng(seed).permutation(len(groups))
+    held = {groups[place] for place in order[:count]}
+    return ([one for one, key in zip(found, keys, strict=True) if key not in held],
+            [one for one, key in zip(found, keys, strict=True) if key in held])
+
+
+def fingerprint(some: Sequence[Any]) -> str:
+    """Changes when an example does."""
+    return sha256("\0".join(map(repr, some)).encode("utf-8", "replace")).hexdigest()[:20]
 
 
 def open_encoder(base: str | Path | Model) -> TextTask:
@@ -118,11 +218,12 @@ def padder(entry: Entry) -> Callable[[Sequence[Encoded], int], dict[str, np.ndar
     return pad
 
 
-def train(run: Run, network: keras.Model, entry: Entry, batches: TextBatches, settings: Settings, *, loss: Any,
-          measure: Callable[[], Mapping[str, float]] | None, monitor: str, patience: int | None,
-          callbacks: Sequence[Any]) -> Fitted:
+def fit_lesson(run: Run, network: keras.Model, entry: Entry, lesson: Lesson, settings: Settings, *,
+               patience: int | None = None, callbacks: Sequence[Any] = ()) -> Fitted:
     """Freeze, compile and fit; the network ends with the weights of its best epoch."""
-    freeze(network, settings.freeze, entry.config["num_hidden_layers"])
+    batches = lesson.batches
+    if settings.lora is None:
+        freeze(network, settings.freeze, entry.config["num_hidden_layers"])
     rate = settings.learning_rate or min(HIGHEST_RATE, RATE * WIDTH / entry.config["hidden_size"])
     optimizer = settings.optimizer
     if optimizer is None:
@@ -130,9 +231,9 @@ def train(run: Run, network: keras.Model, entry: Entry, batches: TextBatches, se
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     with seeded(settings.seed):  # XLA would compile every length anew
-        network.compile(optimizer=optimizer, loss=loss, jit_compile=False)
-        return fit(network, batches, epochs=settings.epochs, measure=measure, monitor=monitor, patience=patience,
-                   clip_norm=1.0, callbacks=callbacks, run=run)
+        network.compile(optimizer=optimizer, loss=lesson.loss, jit_compile=False)
+        return fit(network, batches, epochs=settings.epochs, measure=lesson.measure, monitor=lesson.monitor,
+                   patience=patience, clip_norm=1.0, callbacks=callbacks, run=run)
 
 
 def freeze(network: keras.Model, how: int | str, layers: int) -> None:
@@ -141,6 +242,7 @@ def freeze(network: keras.Model, how: int | str, layers: int) -> None:
     Raises:
         UsageError: it is neither a number of layers nor "encoder".
     """
+    how = "encoder" if how == "backbone" else how
     if how not in (0, "none", "encoder") and not (isinstance(how, int) and 0 < how <= layers):
         raise UsageError(f"freeze is 'none', 'encoder', or the number of first layers that stay (up to {layers}), not "
                          f"{how!r}.")
@@ -167,24 +269,22 @@ def predict(network: keras.Model, batches: TextBatches) -> dict[str, list[np.nda
     return {name: [value[place] for place in order] for name, value in rows.items()}
 
 
-def finished(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label], fitted: Fitted, base: TextTask, *,
-             told: Mapping[str, Any], dataset: str, card: str | None = None) -> Model:
+def _finished(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label], fitted: Fitted, base: TextTask,
+              lesson: Lesson, counts: Mapping[str, int], unit: str, source: str) -> Model:
     """Write report and bundle, and load the result."""
+    dataset = f"{counts['validation']:,} held-out {unit}"
     metrics = tuple(Metric(name.removeprefix("val_"), float(value), dataset, "this run")
                     for name, value in fitted.metrics.items() if name.startswith("val_") and name != "val_loss")
     entry = replace(entry, metrics=metrics)
-    page = report.Report(entry.title, f"{base.name}, fine-tuned for {entry.task} on {dataset}")
-    page.section("Epochs", "The best epoch's weights were kept.", _curves(fitted))
-    page.section("Settings", report.table(("setting", "value"), [(k, str(v)) for k, v in run.settings.items()]))
-    return finish(run, network, entry, labels, fits={"fit": fitted}, report=page.render(report.command_line()),
-                  told=told, card=card, folder=base._folder)
+    sections = lesson.sections() if counts["validation"] else ()
+    page = text_report.page(entry, fitted, run.settings, counts, sections, base=base.name, unit=unit)
+    adapter = None
+    if run.settings["lora"] is not None:
+        adapter = lora.adapter(network, entry, base.weights.digest, source, run.settings["lora"])
+        network = lora.merged(network, entry)
+    return finish(run, network, entry, labels, fits={"fit": fitted}, report=page, told={"examples": counts},
+                  folder=base._folder, adapter=adapter)
 
 
-def _curves(fitted: Fitted) -> str:
-    names = [name for name in fitted.history[0] if name not in ("epoch", "seconds", "learning_rate")]
-    rows = [[f"{int(record['epoch'])}", *(f"{record.get(name, float('nan')):.4f}" for name in names)]
-            for record in fitted.history]
-    return report.table(("epoch", *names), rows)
-
-
-__all__ = ["Settings", "finished", "freeze", "headed", "open_encoder", "padder", "predict", "train"]
+__all__ = ["Lesson", "Settings", "fingerprint", "fit_lesson", "freeze", "headed", "open_encoder", "padder", "predict",
+           "split", "tune"]
