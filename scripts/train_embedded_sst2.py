@@ -6,10 +6,10 @@ There are only 6,920 training sentences, too few for a BERT from scratch, so a l
 Dean, "Distilling the Knowledge in a Neural Network" (2015); Jiao et al., "TinyBERT" (2019)):
 
 1. the teacher: all-MiniLM-L6-v2 (Apache-2.0), fine-tuned on the training sentences with `ws.finetune`;
-2. texts: the sentences, and phrases cut from them, joined or with words masked, each with the teacher's opinion;
+2. texts: the sentences, and phrases cut from them, these with the teacher's opinion;
 3. the vocabulary: the pieces of words that the sentences are made of, and the most frequent others; each starts from
    what the teacher makes of it alone and from its word vector in MiniLM, reduced by their principal components;
-4. the student learns the teacher's opinions, and on the sentences the labels as well.
+4. the student learns the labels of the sentences and the teacher's opinions of the phrases.
 
 dev.tsv is measured at the end, for the card. Every stage lies in the folder `--work` and is not repeated when called
 again; training goes on after the last whole epoch.
@@ -34,7 +34,6 @@ from warmstart.catalog import Label, Metric
 from warmstart.catalog.huggingface import bert
 from warmstart.checkpoints import open_checkpoint, save_safetensors
 from warmstart.engines import store
-from warmstart.inputs.text import Tokenizer
 from warmstart.inputs.text_data import examples
 from warmstart.models import architecture, arrays
 from warmstart.tasks.building import Weights, build_keras, run_job
@@ -54,34 +53,27 @@ SIZES = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "
          "attention_probs_dropout_prob": 0.1, "classifier_dropout": 0.1, "model_type": "bert",
          "architectures": ["BertModel"]}
 VOCABULARY = 14_000
-PHRASES = 5  # made from each sentence
-MASKED = 0.15  # of the words of some of them
+PHRASES, LONGEST_PHRASE = 3, 10  # made from each sentence; words
+SMOOTHED = 0.1  # of a label's probability goes to the other one
 WIDTH_OF_TYPICAL = 0.05  # the deviation of the word vectors that training starts from
 
 
-def teach(train: Path, folder: Path, seed: int) -> ws.TextClassifier:
-    """MiniLM, fine-tuned on the sentences."""
+def teach(train: Path, folder: Path, seed: int) -> Any:
+    """MiniLM, fine-tuned on the sentences; what lies in the folder already is taken."""
+    if (folder / "config.json").exists():
+        return ws.load(folder, engine="keras")
     return ws.finetune("all_minilm_l6_v2", train, task="text-classification", validation=None, epochs=3, batch_size=32,
                        learning_rate=1e-4, seed=seed, names={label.id: label.name for label in LABELS}, output=folder)
 
 
-def phrases(sentences: Sequence[str], mask: str, random: np.random.Generator) -> Iterator[str]:
-    """Texts made of the sentences: parts, two parts joined, and parts with masked words."""
-    words = [sentence.split() for sentence in sentences]
-
-    def part(own: list[str]) -> list[str]:
-        length = int(random.integers(min(3, len(own)), len(own) + 1))
-        start = int(random.integers(len(own) - length + 1))
-        return own[start:start + length]
-
-    for own in words:
-        for number in range(PHRASES):
-            made = part(own)
-            if number == 1:
-                made = [*made, ",", *part(words[int(random.integers(len(words)))])][:40]
-            elif number > 2:
-                made = [mask if random.random() < MASKED else word for word in made]
-            yield " ".join(made)
+def phrases(sentences: Sequence[str], random: np.random.Generator) -> Iterator[str]:
+    """Parts of the sentences."""
+    for sentence in sentences:
+        words = sentence.split()
+        for _ in range(PHRASES):
+            length = int(random.integers(min(2, len(words)), min(len(words), LONGEST_PHRASE) + 1))
+            start = int(random.integers(len(words) - length + 1))
+            yield " ".join(words[start:start + length])
 
 
 def opinions(teacher: Any, texts: Sequence[str], file: Path) -> np.ndarray:
@@ -147,9 +139,9 @@ def learn(base: Path, texts: Sequence[str], targets: np.ndarray, work: Path,
         judge = TextClassifier(entry, opened.weights, LABELS, engine="keras", folder=base)
         batches = TextBatches([judge.encode(text) for text in texts], lambda places, _: {"logits": targets[places]},
                               text_job.padder(entry), batch_size=64, seed=options.seed)
-        fitted = text_job.train(run, network, entry, batches, settings, loss={
-            "logits": keras.losses.CategoricalCrossentropy(from_logits=True)}, measure=None, monitor="val_loss",
-            patience=None, callbacks=[])
+        loss = {"logits": keras.losses.CategoricalCrossentropy(from_logits=True)}
+        lesson = text_job.Lesson(batches, loss, None, "val_loss", tuple)
+        fitted = text_job.fit_lesson(run, network, entry, lesson, settings)
     for record in fitted.history:
         print({key: round(value, 4) for key, value in record.items()})
     return judge, network
@@ -193,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("data", type=Path, help="the folder of train.tsv and dev.tsv")
     parser.add_argument("--work", type=Path, required=True, help="where the stages lie, and go on")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -201,15 +193,15 @@ def main() -> None:
     known = examples(train)
     sentences = [str(one.text) for one in known]
     teacher = teach(train, options.work / "teacher", options.seed)
-    texts = [*sentences, *phrases(sentences, Tokenizer.open(teacher._folder).special["mask"], np.random.default_rng(0))]
-    targets = softmax(opinions(teacher, texts, options.work / "opinions.npy")).astype(np.float32)
+    cut = list(dict.fromkeys(phrases(sentences, np.random.default_rng(0))))
+    said = softmax(opinions(teacher, cut, options.work / "opinions.npy")).astype(np.float32)
     truth = np.eye(len(LABELS), dtype=np.float32)[[int(one.labels[0]) for one in known]]
-    targets[:len(truth)] = (targets[:len(truth)] + truth) / 2
+    truth = truth * (1 - 2 * SMOOTHED) + SMOOTHED
     base = options.work / "base"
     if not (base / "model.safetensors").exists():
         start(teacher, sentences, base)
-    judge, network = learn(base, texts, targets, options.work, options)
-    ship(judge, network, teacher, options.data / "dev.tsv", options.work, len(texts) - len(sentences), options.epochs)
+    judge, network = learn(base, [*sentences, *cut], np.concatenate([truth, said]), options.work, options)
+    ship(judge, network, teacher, options.data / "dev.tsv", options.work, len(cut), options.epochs)
 
 
 if __name__ == "__main__":

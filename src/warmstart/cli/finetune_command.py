@@ -1,4 +1,4 @@
-"""`warmstart finetune`: a folder of labelled data becomes a model of your own."""
+"""`warmstart finetune`: labelled data becomes a model of your own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ HOW, RECIPE = "How", "Recipe"
 
 def finetune(
     data: Annotated[str, typer.Argument(help="A folder of class folders (or of train, val and test that are), or a "
-                                             "CSV, TSV, JSONL or Parquet file of paths and labels.")],
+                                             "CSV, TSV, JSONL or Parquet file of paths and labels; texts and labels in "
+                                             "a TSV, CSV or JSONL file, CoNLL, SQuAD JSON, or plain text.")],
     model: Annotated[str, typer.Option("--model", "-m", help="What to start from: a name from `warmstart list`, or a "
                                                              "folder.")],
     output: Annotated[str, typer.Option("--output", "-o", help="A new folder for the model and its report; run again "
@@ -26,6 +27,11 @@ def finetune(
     freeze: Annotated[str | None, typer.Option(help="What of the base stays as it is: backbone (train the head only), "
                                                     "none, a number of its first layers, or a layer's name.",
                                                rich_help_panel=HOW)] = None,
+    lora: Annotated[int | None, typer.Option(help="Texts: train a low-rank adapter of this rank and the head; the base "
+                                                  "stays as it is.", rich_help_panel=HOW)] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Texts: the highest learning rate.",
+                                                        rich_help_panel=HOW)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Texts: how many a step.", rich_help_panel=HOW)] = None,
     augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Whether training data is varied.",
                                                  rich_help_panel=HOW)] = None,
     class_weight: Annotated[str | None, typer.Option(help="balanced: classes count alike, however many examples they "
@@ -48,7 +54,8 @@ def finetune(
     options: dict[str, Any] = {
         "validation": _number_or_text(validation), "epochs": epochs, "freeze": _number_or_text(freeze),
         "augment": augment, "class_weight": class_weight, "label_column": label_column,
-        "recipe": _recipe(recipe) if recipe else None,
+        "recipe": _recipe(recipe) if recipe else None, "lora": lora, "learning_rate": learning_rate,
+        "batch_size": batch_size,
     }
     base, _ = open_model(model, weights=weights) if task is None or weights != "pretrained" else (model, "")
     result = train(base, data, task=task, output=output, seed=seed,

@@ -119,7 +119,8 @@ def _batches(judge: TokenClassifier, some: Sequence[Sentence], number: dict[str,
 
 
 def _sections(held: Sequence[Sentence], said: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
-    rows, per_kind = [], {}
+    rows: list[tuple[int, list[str]]] = []
+    per_kind: dict[str, list[tuple[Sequence[str], Sequence[str]]]] = {}
     for sentence, got in zip(held, said, strict=True):
         want, found = conll.spans(sentence.tags), conll.spans(got)
         for kind, _, _ in want | found:

@@ -75,6 +75,7 @@ def entry(config: Mapping[str, Any], folder: Path, task: str | None = None) -> t
 def config_of(entry: Entry, labels: tuple[Label, ...]) -> dict[str, Any]:
     """The `config.json` that `entry` reads, for the repository that a saved bundle is."""
     kind = entry.family.replace("_", "-")
+    kind = kind if kind in CLASSES else entry.architecture  # the catalogue has families of its own, such as MiniLM
     sizes = dict(entry.config)
     found: dict[str, Any] = {
         "architectures": [CLASSES[kind] + next(end for end, task in texts.HEADS.items() if task == entry.task)],

