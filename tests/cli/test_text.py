@@ -44,7 +44,8 @@ def test_classes(asked, tmp_path):
     file.write_text("the film is bad\nis it good ?\tthe film is good\n\n")
     model, console, results = asked("text-classification", "the film is good", "a\tb", str(file), top_k=2)
     assert [isinstance(result, Failed) for result in results[:4]] == [False] * 4
-    assert results[1].to_dict()["predictions"] == model(("a", "b"), top_k=2).to_dict()["predictions"]
+    assert [(p.id, p.score) for p in results[1]] == [(p.id, pytest.approx(p.score, abs=1e-5))
+                                                     for p in model(("a", "b"), top_k=2)]
     assert results[3][0].score == pytest.approx(model(("is it good ?", "the film is good"))[0].score, abs=1e-6)
     shown = console.show(results[0]).splitlines()
     assert shown[0] == "the film is good"

@@ -72,14 +72,15 @@ def test_classes_are_learned_and_a_killed_run_goes_on(tmp_path):
         ws.finetune(BERT, file, output=tmp_path / "run", **{**options, "seed": 2})
 
 
-def test_mistakes_are_shown(tmp_path):
-    wrong = [("the film is good", "neg"), ("the film is bad", "neg"), ("bob is good", "pos")]
-    model = ws.finetune(ROBERTA, reviews(64, 0), task="text-classification", epochs=2, batch_size=8, validation=wrong,
-                        learning_rate=1e-2, freeze=1)
+def test_mistakes_are_shown():
+    held = [("the film ann is good", "neg"), ("the film ann is bad", "neg"), ("the film bob is good", "pos"),
+            ("the film ann is good", "pos")]
+    model = ws.finetune(BERT, reviews(96, 0), task="text-classification", epochs=4, batch_size=8, validation=held,
+                        learning_rate=1e-2, seed=1)
     page = model.report().read_text()
-    assert "The worst 1 of 1 among 3" in page
-    assert "the film is good" in page
-    assert model.entry.metrics[0].value == pytest.approx(2 / 3)
+    assert "The worst 1 of 1 among 4" in page
+    assert "the film ann is good" in page
+    assert model.entry.metrics[0].value == 3 / 4
 
 
 PEOPLE = [Sentence((name, "lives", "in", *place), ("B-PER", "O", "O", "B-LOC", *["I-LOC"] * (len(place) - 1)))

@@ -115,4 +115,6 @@ def decoder_names(module: str, config: EncoderConfig) -> dict[str, str]:
 def arrays(model: keras.Model, config: EncoderConfig | Mapping[str, Any]) -> "dict[str, np.ndarray]":
     """The weights under the reference's names."""
     config = EncoderConfig.of(config, "bert")
-    return torch_names.arrays(model, prefix="bert", head=config.head != "base", heads=OUTSIDE)
+    found = torch_names.arrays(model, prefix="bert", head=config.head != "base", heads=OUTSIDE)
+    return found | {own: found[inner] for own, inner in decoder_names("cls.predictions", config).items()
+                    if inner in found and not config.tie_word_embeddings}

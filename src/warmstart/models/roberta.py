@@ -72,7 +72,10 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: EncoderConfig | M
 
 def arrays(model: keras.Model, config: EncoderConfig | Mapping[str, Any]) -> "dict[str, np.ndarray]":
     """The weights under the reference's names."""
-    return torch_names.arrays(model, prefix="roberta", head=_config(config).head != "base", heads=OUTSIDE)
+    config = _config(config)
+    found = torch_names.arrays(model, prefix="roberta", head=config.head != "base", heads=OUTSIDE)
+    return found | {own: found[inner] for own, inner in decoder_names("lm_head", config).items()
+                    if inner in found and not config.tie_word_embeddings}
 
 
 def _config(config: EncoderConfig | Mapping[str, Any]) -> EncoderConfig:
