@@ -1,0 +1,29 @@
+"""The small BERT inside the package: small, without TensorFlow, as good on the dev sentences as its card says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import warmstart as ws
+
+
+def test_it_is_small_and_answers_without_tensorflow():
+    folder = Path(ws.__file__).parent / "embedded" / "sst2_bert_tiny"
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 10e6
+    code = ("import sys, warmstart as ws\n"
+            "model = ws.load('sst2_bert_tiny')\n"
+            "labels = [result.label for result in model(['a warm and moving film', 'dull and far too long'])]\n"
+            "assert labels == ['positive', 'negative'], labels\n"
+            "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.shared
+def test_it_is_as_good_as_the_card_says(shared_data):
+    model = ws.load("sst2_bert_tiny")
+    said = {metric.name: metric.value for metric in model.entry.metrics}
+    measured = model.evaluate(shared_data / "text" / "sst2" / "dev.tsv")
+    assert measured["accuracy"] == pytest.approx(said["accuracy"], abs=0.003)
