@@ -16,14 +16,14 @@ from warmstart.checkpoints import model_arrays
 BACKBONE = "mobilenet_0.25_224"
 
 
-def options(description: str, epochs: int) -> argparse.ArgumentParser:
+def options(description: str, epochs: int, rate: float) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("data", type=Path, help="the folder of the data set")
     parser.add_argument("--weights", type=Path, help=f"ImageNet weights of {BACKBONE}; without them it begins random")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and the results")
     parser.add_argument("--epochs", type=int, default=epochs)
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=2e-3, help="the highest learning rate")
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--rate", type=float, default=rate, help="the highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--random", type=Path, metavar="FOLDER",
                         help="the --work of the same run without --weights, which the card then compares with")
@@ -34,7 +34,8 @@ def train(told: argparse.Namespace, task: str, training: Any, validation: Any, *
     """Fine-tune; started again with the same options it goes on after the last whole epoch."""
     base = ws.load(BACKBONE, weights=told.weights)
     return ws.finetune(base, training, task=task, validation=validation, epochs=told.epochs, seed=told.seed,
-                       batch_size=told.batch_size, learning_rate=told.rate, output=told.work / "run", **settings)
+                       batch_size=told.batch_size, learning_rate=told.rate, output=told.work / "run",
+                       freeze="stem" if told.weights else "none", **settings)
 
 
 def publish(told: argparse.Namespace, model: Any, *, name: str, title: str, figures: Mapping[str, Any],
@@ -68,11 +69,11 @@ pipeline_tag: {entry.task}
 | network | {entry.architecture} on `{BACKBONE}`, {entry.parameters:,} parameters |
 | input | {entry.preprocessing.size[1]}x{entry.preprocessing.size[0]} pixels |
 | began with | {began} |
-| recipe | {told.epochs} epochs, AdamW, batch {told.batch_size}, peak learning rate {told.rate:g}, seed {told.seed}; \
-{seconds / 60:.0f} minutes |
-| best epoch | chosen on the validation part |
+| recipe | {len(history)} of {told.epochs} epochs, AdamW, batch {told.batch_size}, peak learning rate {told.rate:g}, \
+seed {told.seed}; {seconds / 60:.0f} minutes |
+| best epoch | chosen on photos that it did not learn from |
 
-Measured on {dataset}, which was looked at once, after training, with the compiled program:
+Measured on {dataset}, after training, with the compiled program:
 
 {rows(figures)}{compared}
 This card was written by `{script}`.

@@ -24,6 +24,7 @@ FAMILIES = {
     "chronos_bolt": "Chronos-Bolt",
     "cifar_resnet": "ResNet for CIFAR-10 (inside the package)",
     "convnext": "ConvNeXt",
+    "fcos": "FCOS for blood cells (inside the package)",
     "deepar": "DeepAR for hourly series (inside the package)",
     "deeplabv3": "DeepLabV3",
     "densenet": "DenseNet",

@@ -159,3 +159,13 @@ def test_schedules_rise_and_fall(kind):
     assert rates == pytest.approx([0, 0.2, 0.4, middle, 0.1, 0.1], abs=1e-5)
     flat = getattr(schedules, kind)(0.4, 10, warmup=0.0)
     assert float(flat(0)) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("metric", "up"), [
+    ("val_accuracy", True), ("val_ap", True), ("val_ap50", True), ("val_ap_small", True), ("val_ar100", True),
+    ("map", True), ("val_miou", True), ("mape", False), ("val_loss", False), ("mae", False), ("val_top_loss", False),
+])  # fmt: skip
+def test_which_way_a_metric_goes(metric, up):
+    from warmstart.training.fit import better_is_more
+
+    assert better_is_more(metric) is up

@@ -1,13 +1,19 @@
 """Detector and segmenter from a classifier and a handful of drawn pictures: trained, bundled, resumed, refused."""
 
+import importlib
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import warmstart as ws
 from warmstart.checkpoints import model_arrays, save_safetensors
+from warmstart.cli.app import app
 from warmstart.errors import UsageError
 from warmstart.tasks.building import build_keras
 
@@ -61,8 +67,11 @@ def test_a_detector_from_a_classifier(base, pictures, tmp_path, capsys):
     assert found.size == (96, 96)
     assert len(found) > 0
     assert "2 photos" in capsys.readouterr().err
-    history = json.loads((tmp_path / "out" / "training.json").read_text())["history"]
+    told = json.loads((tmp_path / "out" / "training.json").read_text())
+    history = told["history"]
     assert [epoch["epoch"] for epoch in history] == [1, 2]
+    best = next(epoch for epoch in history if epoch["epoch"] == told["best"]["network"]["epoch"])
+    assert best["val_ap"] == max(epoch["val_ap"] for epoch in history) == told["figures"]["ap"]
     assert {"loss", "val_ap", "val_ap50"} <= history[0].keys()
     assert "<h2>Photos</h2>" in (tmp_path / "out" / "report.html").read_text()
     before = moving(build_keras(classifier.entry, classifier.weights))
@@ -88,6 +97,58 @@ def test_a_segmenter_from_a_classifier(base, pictures, tmp_path):
     assert figures["count"] == 10
     history = json.loads((tmp_path / "out" / "training.json").read_text())["history"]
     assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_killed_and_started_again_it_ends_with_the_same_figures(pictures, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(__file__.rpartition("/")[0])
+    small = importlib.import_module("small_dense")
+    killed = subprocess.run([sys.executable, small.__file__, str(pictures[0]), str(tmp_path / "killed")],
+                            capture_output=True, text=True, timeout=600, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    assert json.loads((tmp_path / "killed" / "training" / "fit.json").read_text())["epoch"] == 1
+    told = small.train(pictures[0], tmp_path / "killed")
+    assert told == small.train(pictures[0], tmp_path / "whole")
+    assert [epoch["epoch"] for epoch in told["history"]] == [1, 2, 3]
+
+
+def test_the_command(pictures, tmp_path):
+    """Boxes as a table, `--set` for what the task has no option of its own for; then predicting with the result."""
+    folder, rows = pictures
+    lines = ["image,label,xmin,ymin,xmax,ymax", *(f"images/{path.name},{label},{x},{y},{right},{low}"
+             for path, [(label, x, y, right, low)] in rows)]
+    (folder / "boxes.csv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, [
+        "finetune", str(folder / "boxes.csv"), "--model", BASE, "--weights", "none", "--task", "object-detection",
+        "--epochs", "1", "--validation", "0.2", "--output", str(out), "--set", "image_size=64", "--set", "width=8",
+        "--set", "batch_size=4", "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["task"] == "object-detection"
+    assert set(told["metrics"]) == {"ap", "ap50"}
+    drawn = tmp_path / "drawn.png"
+    done = CliRunner().invoke(app, ["predict", str(rows[0][0]), "--model", str(out), "--threshold", "0", "--draw",
+                                    str(drawn)])
+    assert done.exit_code == 0, done.output
+    assert Image.open(drawn).size == (96, 96)
+    done = CliRunner().invoke(app, ["finetune", str(folder / "boxes.csv"), "--model", BASE, "--weights", "none",
+                                    "--task", "object-detection", "--output", str(tmp_path / "x"), "--set", "widht=8"])
+    assert done.exit_code != 0
+    assert "no option 'widht'" in done.output
+
+
+def test_the_stem_stays(base):
+    from warmstart.models import architecture
+    from warmstart.training.dense import learning
+
+    entry = ws.load(BASE, weights=base).entry.to_dict()
+    network = architecture("deeplabv3").build({
+        "base": {"architecture": entry["architecture"], "config": entry["config"]}, "classes": 2, "width": 8,
+        "input_size": [64, 64]})
+    learning(network, "stem", pretrained=True)
+    learns = {layer.name for layer in network.layers if layer.trainable_weights}
+    assert not {"conv1", "conv_dw_1", "conv_pw_1"} & learns
+    assert {"conv_dw_2", "conv_pw_2", "conv_pw_13", "segmentation_logits"} <= learns
 
 
 def test_what_is_refused(base, pictures):

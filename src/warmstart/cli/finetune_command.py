@@ -12,8 +12,9 @@ HOW, RECIPE = "How", "Recipe"
 
 def finetune(
     data: Annotated[str, typer.Argument(help="A folder of class folders (or of train, val and test that are), or a "
-                                             "CSV, TSV, JSONL or Parquet file of paths and labels; texts and labels in "
-                                             "a TSV, CSV or JSONL file, CoNLL, SQuAD JSON, or plain text.")],
+                                             "CSV, TSV, JSONL or Parquet file of paths and labels; boxes as VOC, "
+                                             "COCO, YOLO or CSV; masks as folders or COCO; texts and labels in a TSV, "
+                                             "CSV or JSONL file, CoNLL, SQuAD JSON, or plain text.")],
     model: Annotated[str, typer.Option("--model", "-m", help="What to start from: a name from `warmstart list`, or a "
                                                              "folder.")],
     output: Annotated[str, typer.Option("--output", "-o", help="A new folder for the model and its report; run again "
@@ -25,13 +26,15 @@ def finetune(
     epochs: Annotated[int | None, typer.Option(help="How often all of the data is seen, at most.",
                                                rich_help_panel=HOW)] = None,
     freeze: Annotated[str | None, typer.Option(help="What of the base stays as it is: backbone (train the head only), "
-                                                    "none, a number of its first layers, or a layer's name.",
+                                                    "none, a number of its first layers, or a layer's name; stem "
+                                                    "where boxes or masks are learned.",
                                                rich_help_panel=HOW)] = None,
     lora: Annotated[int | None, typer.Option(help="Texts: train a low-rank adapter of this rank and the head; the base "
                                                   "stays as it is.", rich_help_panel=HOW)] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Texts: the highest learning rate.",
+    learning_rate: Annotated[float | None, typer.Option(help="Texts, boxes, masks: the highest learning rate.",
                                                         rich_help_panel=HOW)] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Texts: how many a step.", rich_help_panel=HOW)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Texts, boxes, masks: how many a step.",
+                                                   rich_help_panel=HOW)] = None,
     augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Whether training data is varied.",
                                                  rich_help_panel=HOW)] = None,
     class_weight: Annotated[str | None, typer.Option(help="balanced: classes count alike, however many examples they "
@@ -39,8 +42,9 @@ def finetune(
     label_column: Annotated[str | None, typer.Option(help="Of a table of labels, where it is not found by itself.",
                                                      rich_help_panel=HOW)] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
-    recipe: Annotated[list[str] | None, typer.Option("--set", help="A number of the recipe, such as --set rate=3e-4; "
-                                                                   "may be repeated.", rich_help_panel=RECIPE)] = None,
+    recipe: Annotated[list[str] | None, typer.Option("--set", help="A number of the recipe, such as --set rate=3e-4 or "
+                                                                   "image_size=[320,416]; may be repeated.",
+                                                      rich_help_panel=RECIPE)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with the figures.")] = False,
 ) -> None:
     """Fine-tune a pretrained model on your own data.
@@ -54,10 +58,13 @@ def finetune(
     options: dict[str, Any] = {
         "validation": _number_or_text(validation), "epochs": epochs, "freeze": _number_or_text(freeze),
         "augment": augment, "class_weight": class_weight, "label_column": label_column,
-        "recipe": _recipe(recipe) if recipe else None, "lora": lora, "learning_rate": learning_rate,
-        "batch_size": batch_size,
+        "lora": lora, "learning_rate": learning_rate, "batch_size": batch_size,
     }
-    base, _ = open_model(model, weights=weights) if task is None or weights != "pretrained" else (model, "")
+    base: Any = model
+    if task is None or weights != "pretrained":
+        base, _ = open_model(model, weights=weights)
+    if recipe:
+        options |= _recipe(recipe, task or base.entry.task)
     result = train(base, data, task=task, output=output, seed=seed,
                    **{name: value for name, value in options.items() if value is not None})
     if as_json:
@@ -74,18 +81,20 @@ def _number_or_text(text: str | None) -> Any:
         return text
 
 
-def _recipe(settings: list[str]) -> Any:
+def _recipe(settings: list[str], task: str) -> dict[str, Any]:
+    """Of image classification a `Recipe`, of all other tasks options by name."""
     from dataclasses import fields
 
     from warmstart.errors import UsageError
     from warmstart.training.recipe import Recipe
 
+    classification = task == "image-classification"
     values = {}
     known = {field.name for field in fields(Recipe)}
     for setting in settings:
         name, equals, value = setting.partition("=")
-        if not equals or name not in known:
-            raise UsageError(f"--set {setting}: the recipe's numbers are set as NAME=VALUE; there are: "
-                             f"{', '.join(sorted(known))}.")
+        if not equals or (classification and name not in known):
+            there = f"; there are: {', '.join(sorted(known))}" if classification else ""
+            raise UsageError(f"--set {setting}: the recipe's numbers are set as NAME=VALUE{there}.")
         values[name] = _number_or_text(value)
-    return Recipe(**values)
+    return {"recipe": Recipe(**values)} if classification else values

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.catalog import Entry
 from warmstart.inputs import image
 from warmstart.inputs.annotations.boxes import BoxData
 from warmstart.tasks.boxes import overlaps
 from warmstart.tasks.detection_result import Box, draw_boxes
 from warmstart.training import charts
-from warmstart.training.fit import Fitted
 from warmstart.training.report import Report, beside, command_line, pictures, table, text
 
 if TYPE_CHECKING:
-    from warmstart.training.dense import Predictor
+    from warmstart.training.dense import Judged, Predictor
     from warmstart.training.labelled import BoxBatches
 
 SHOWN, SURE, SAME = 6, 0.4, 0.5
 RIGHT, MISSED, FALSE = (46, 160, 67), (208, 60, 50), (230, 140, 20)
 
 
-def report(entry: Entry, call: Predictor, held: BoxBatches, fitted: Fitted, figures: Mapping[str, Any],
-           training: BoxData, others: BoxData) -> str:
+def report(judged: Judged, training: BoxData, others: BoxData) -> str:
     """The HTML page."""
+    entry, fitted, figures = judged.entry, judged.fitted, judged.figures
     page = Report(entry.title, f"{len(training.labels)} classes: {', '.join(training.labels)}")
     page.tiles([(f"{figures['ap50']:.3f}", "AP50"), (f"{figures['ap']:.3f}", "AP, mean over overlaps 0.5 to 0.95"),
                 (f"{figures['ar100']:.3f}", "AR, 100 boxes a photo")])
@@ -44,7 +42,7 @@ def report(entry: Entry, call: Predictor, held: BoxBatches, fitted: Fitted, figu
     page.section("Per class", table(("class", "boxes", "AP50", "AP", "AR"), rows))
     page.section("Photos", text(f"Validation photos with the most faults. Green: found (score of {SURE:g} and more, "
                                 f"overlap of {SAME:g} and more). Red: missed. Orange: false alarms."),
-                 pictures(list(_drawn(call, held))))
+                 pictures(list(_drawn(judged.call, judged.held))))
     return page.render(command_line(f"ws.finetune(…, task={entry.task!r})"))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -13,115 +12,106 @@ import keras
 import numpy as np
 from keras import ops
 
-from warmstart.catalog import Entry, Label, Metric
-from warmstart.errors import UsageError
+from warmstart.catalog import Entry, ImagePreprocessing, Label
 from warmstart.inputs import image
 from warmstart.inputs.annotations.masks import NOT_COUNTED, MaskData, read_masks
-from warmstart.models import architecture
 from warmstart.tasks.base import Model
 from warmstart.tasks.label_maps import label_map
 from warmstart.tasks.photos import Frame
 from warmstart.tasks.segmentation_metrics import Confusion
 from warmstart.tasks.segmentation_result import Segmentation
-from warmstart.training import charts, open_base, result
-from warmstart.training.dense import Predictor, base_of, compiled, fresh, learning, said, sized, split, told_size
-from warmstart.training.fit import Fitted, fit, seeded
+from warmstart.training import charts, dense
+from warmstart.training.dense import Judged, Predictor, base_of, compiled, sized
 from warmstart.training.labelled import MaskBatches
 from warmstart.training.report import Report, beside, command_line, pictures, table, text
-from warmstart.training.run import open_run
-from warmstart.training.schedules import warmup_cosine
 from warmstart.training.views import Variation
 
-SOURCE = "measured when it was fine-tuned"
 SHOWN = 6
 OWN = ("segformer", "deeplabv3_mobilenet_v2", "deeplabv3")
 """Architectures of segmenters that are trained further; classifiers become the backbone of a `deeplabv3`."""
+Colours = Mapping[str, tuple[int, int, int]]
 
 
-def finetune(base: str | Path | Model, data: Any, *, validation: Any = None, epochs: int = 40, freeze: str = "none",
-             optimizer: Any = None, augment: Variation | bool = True, seed: int = 0, output: str | Path | None = None,
-             callbacks: Sequence[Any] = (), labels: Sequence[str] | None = None,
-             colours: Mapping[str, tuple[int, int, int]] | None = None, image_size: Any = None, batch_size: int = 8,
-             learning_rate: float = 1e-3, patience: int | None = None, width: int = 96, verbose: bool = True,
-             **options: Any) -> Model:
-    """Fine-tune a segmenter; see `warmstart.finetune` for what all tasks share.
+def finetune(base: str | Path | Model, data: Any, *, learning_rate: float = 1e-3, width: int = 96,
+             colours: Colours | None = None, **options: Any) -> Model:
+    """Fine-tune a segmenter; see `warmstart.training.dense.finetune` for the other options.
 
     Args:
         base: a classifier whose network becomes the backbone, or a segmenter.
         data: photos with masks as `read_masks` takes them.
-        validation: such data, or the share of `data` that is kept for it (default 0.15).
-        epochs: at most.
-        freeze: `"none"`, or `"backbone"`: only pyramid and decoder learn. BatchNormalization of a pretrained backbone
-            stays as it is either way.
-        optimizer: as `keras.Model.compile` takes it; default: AdamW with a warm-up and a cosine.
-        augment: True, False, or a `Variation`.
-        labels, colours: as for `read_masks`.
-        image_size: (height, width) of the network's input, multiples of 32; default: 384 on the shorter side.
-        patience: stop after so many epochs without a better mean IoU.
+        colours: as for `read_masks`.
         width: of the pyramid and decoder of a new segmenter.
-        verbose: whether counts, faults of the data and results are told on standard error.
 
     Raises:
         UsageError: the data or an option cannot be used.
         TrainingError: training cannot go on.
     """
-    if options:
-        raise UsageError(f"Fine-tuning a segmenter takes no option {next(iter(options))!r}.")
-    model = open_base(base)
-    training, others = split(read_masks(data, labels, colours), validation, seed,
-                             lambda more, known: read_masks(more, known, colours))
-    module, config, fill = _config(model, training, image_size, width)
-    vary = Variation(mosaic=0.0) if augment is True else augment or None
-    settings = {"task": "image-segmentation", "base": model.name, "weights": model.weights.digest, "config": config,
-                "data": [_digest(training), _digest(others)], "classes": training.labels, "epochs": epochs,
-                "freeze": freeze, "optimizer": optimizer, "augment": vary, "seed": seed, "batch_size": batch_size,
-                "learning_rate": learning_rate, "patience": patience}
-    with open_run(output, settings) as run:
-        if run.finished:
-            said(verbose, [f"{run.folder} is finished; nothing was trained."])
-            from warmstart.tasks.load import load
-
-            return load(run.folder)
-        said(verbose, [f"training: {len(training.photos)} photos, validation: {len(others.photos)}; classes: "
-                       f"{', '.join(training.labels)}",
-                       *(f"left out: {problem}" for problem in (*training.problems, *others.problems)[:20])])
-        with seeded(seed):
-            network = architecture(module).build(config)
-        fill(network)
-        learning(network, freeze, pretrained=model.weights.path is not None)
-        assert model.entry.preprocessing is not None
-        rules = replace(model.entry.preprocessing, size=told_size(config), resize="squash", interpolation="bilinear",
-                        crop_ratio=0.875)
-        batches = MaskBatches(training, rules, batch_size, seed, vary)
-        rate = warmup_cosine(learning_rate, epochs * len(batches), warmup=0.05)
-        network.compile(optimizer or keras.optimizers.AdamW(rate, weight_decay=1e-3),
-                        loss=Loss(len(training.labels)))
-        held = MaskBatches(others, rules, batch_size, seed, None)
-        call = compiled(network)
-        fitted = fit(network, batches, epochs=epochs, measure=lambda: _figures(call, held),
-                     monitor="val_miou", patience=patience, clip_norm=5.0, callbacks=callbacks, run=run)
-        figures = measured(call, held)
-        entry = _entry(model, module, config, network, rules, figures, others)
-        said(verbose, [f"mean IoU {figures['miou']:.3f} on {len(others.photos)} photos; compiling and checking the "
-                       "result"])
-        return result.finish(run, network, entry, [Label(i, n, n) for i, n in enumerate(training.labels)],
-                             fits={"network": fitted}, report=_report(entry, call, held, fitted, figures, training),
-                             told={"figures": {**figures, "iou": figures["iou"].tolist(),
-                                               "dice": figures["dice"].tolist()},
-                                   "problems": [*training.problems, *others.problems]})
+    return dense.finetune(Segmenting(width, colours), base, data, learning_rate=learning_rate, **options)
 
 
-def _config(model: Model, data: MaskData, image_size: Any,
-            width: int) -> tuple[str, dict[str, Any], Callable[[keras.Model], None]]:
-    """Architecture and config of the network, and what fills it from the base."""
-    if model.entry.task == "image-segmentation" and model.entry.architecture in OWN:
-        module, config = model.entry.architecture, dict(model.entry.to_dict()["config"])
-        size = image_size or config["input_size"]
-    else:
-        module, config, size = "deeplabv3", {"base": base_of(model), "width": width}, image_size
-    config["input_size"] = sized(size, [image.size(photo.photo, name=photo.name) for photo in data.photos[:50]])
-    config["classes"] = len(data.labels)
-    return module, config, fresh(model, config)
+class Segmenting(dense.DenseRecipe[MaskData]):
+    """Masks: DeepLabV3+ or a segmenter of the catalogue, chosen by mean IoU."""
+
+    task, what = "image-segmentation", "segmenter"
+    figures = ("miou", "pixel_accuracy")
+    clip_norm = 5.0
+    variation = Variation(mosaic=0.0)
+
+    def __init__(self, width: int, colours: Colours | None):
+        self.width, self.colours = width, colours
+
+    def read(self, source: Any, labels: Sequence[str] | None) -> MaskData:
+        return read_masks(source, labels, self.colours)
+
+    def told(self, training: MaskData, others: MaskData) -> list[str]:
+        return [f"training: {len(training.photos)} photos, validation: {len(others.photos)}; classes: "
+                f"{', '.join(training.labels)}"]
+
+    def digest(self, data: MaskData) -> str:
+        told = sha256()
+        for photo in data.photos:
+            told.update(photo.name.encode())
+            told.update(photo.mask().tobytes())
+        return told.hexdigest()
+
+    def config(self, model: Model, data: MaskData, image_size: Any) -> tuple[str, dict[str, Any]]:
+        if model.entry.task == self.task and model.entry.architecture in OWN:
+            module, config = model.entry.architecture, dict(model.entry.to_dict()["config"])
+            image_size = image_size or config["input_size"]
+        else:
+            module, config = "deeplabv3", {"base": base_of(model), "width": self.width}
+        config["input_size"] = sized(image_size, [image.size(p.photo, name=p.name) for p in data.photos[:50]])
+        config["classes"] = len(data.labels)
+        return module, config
+
+    def trained(self, network: keras.Model, data: MaskData, config: Mapping[str, Any]) -> tuple[keras.Model, Any]:
+        return network, Loss(len(data.labels))
+
+    def batches(self, data: MaskData, rules: ImagePreprocessing, batch_size: int, seed: int, vary: Variation | None, *,
+                learn: bool) -> MaskBatches:
+        return MaskBatches(data, rules, batch_size, seed, vary)
+
+    def predictor(self, network: keras.Model) -> Predictor:
+        return compiled(network)
+
+    def measured(self, call: Predictor, held: MaskBatches) -> dict[str, Any]:
+        confusion = Confusion(len(held.data.labels))
+        for photo, told in predicted(call, held):
+            confusion.add(held.mask(photo), told)
+        return confusion.result()
+
+    def entry(self, model: Model, module: str) -> dict[str, Any]:
+        known = module == model.entry.architecture
+        ending = "_finetuned" if known else "_deeplabv3"
+        return {"name": model.name if model.name.endswith(ending) else model.name + ending,
+                "family": model.entry.family if known else "deeplabv3",
+                "title": model.entry.title if known else f"DeepLabV3+ on {model.entry.title}", "processing": {}}
+
+    def report(self, judged: Judged, training: MaskData, others: MaskData) -> str:
+        return _report(judged, training)
+
+    def kept(self, figures: Mapping[str, Any]) -> dict[str, Any]:
+        return {**figures, "iou": figures["iou"].tolist(), "dice": figures["dice"].tolist()}
 
 
 @keras.saving.register_keras_serializable("warmstart")
@@ -149,19 +139,6 @@ class Loss(keras.losses.Loss):
         return entropy + dice
 
 
-def _figures(call: Predictor, held: MaskBatches) -> dict[str, float]:
-    figures = measured(call, held)
-    return {key: figures[key] for key in ("miou", "pixel_accuracy")}
-
-
-def measured(call: Predictor, held: MaskBatches) -> dict[str, Any]:
-    """The overlap with the masks, in the pixels of the photos."""
-    confusion = Confusion(len(held.data.labels))
-    for photo, told in predicted(call, held):
-        confusion.add(held.mask(photo), told)
-    return confusion.result()
-
-
 def predicted(call: Predictor, held: MaskBatches) -> Iterator[tuple[Any, np.ndarray]]:
     """(photo, class of every pixel), photo by photo."""
     for start in range(0, len(held.data.photos), held.batch_size):
@@ -172,30 +149,9 @@ def predicted(call: Predictor, held: MaskBatches) -> Iterator[tuple[Any, np.ndar
             yield photo, label_map(logits, Frame.of((width, height), held.rules))
 
 
-def _entry(model: Model, module: str, config: Mapping[str, Any], network: keras.Model, rules: Any,
-           figures: Mapping[str, Any], others: MaskData) -> Entry:
-    where = f"{len(others.photos)} validation photos"
-    ending = "_finetuned" if module == model.entry.architecture else "_deeplabv3"
-    name = model.name if model.name.endswith(ending) else model.name + ending
-    title = f"{'' if ending == '_finetuned' else 'DeepLabV3+ on '}{model.entry.title}"
-    return replace(
-        model.entry, name=name, task="image-segmentation", family="deeplabv3" if module == "deeplabv3" else
-        model.entry.family, title=title, architecture=module, config=dict(config), weights={}, preprocessing=rules,
-        labels="", gflops=None, aliases=(), parameters=network.count_params(), processing={},
-        metrics=tuple(Metric(key, round(figures[key], 4), where, SOURCE) for key in ("miou", "pixel_accuracy")))
-
-
-def _digest(data: MaskData) -> str:
-    told = sha256()
-    for photo in data.photos:
-        told.update(photo.name.encode())
-        told.update(photo.mask().tobytes())
-    return told.hexdigest()
-
-
-def _report(entry: Entry, call: Predictor, held: MaskBatches, fitted: Fitted, figures: Mapping[str, Any],
-            training: MaskData) -> str:
+def _report(judged: Judged, training: MaskData) -> str:
     """The HTML page."""
+    entry, held, fitted, figures = judged.entry, judged.held, judged.fitted, judged.figures
     labels = training.labels
     page = Report(entry.title, f"{len(labels)} classes: {', '.join(labels)}")
     page.tiles([(f"{figures['miou']:.3f}", "mean IoU"), (f"{figures['mean_dice']:.3f}", "mean Dice"),
@@ -210,7 +166,7 @@ def _report(entry: Entry, call: Predictor, held: MaskBatches, fitted: Fitted, fi
     rows = [[name, f"{figures['iou'][i]:.3f}", f"{figures['dice'][i]:.3f}"] for i, name in enumerate(labels)]
     page.section("Per class", table(("class", "IoU", "Dice"), rows))
     page.section("Photos", text("Validation photos with the most wrong pixels: the mask, then what the model says."),
-                 pictures(list(_drawn(entry, call, held))))
+                 pictures(list(_drawn(entry, judged.call, held))))
     return page.render(command_line(f"ws.finetune(…, task={entry.task!r})"))
 
 

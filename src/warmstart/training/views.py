@@ -104,11 +104,12 @@ class Variation:
     def coloured(self, picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """uint8 (H, W, 3) with brightness, contrast and saturation changed a little."""
         bright, contrast, saturation = 1 + random.uniform(-self.colour, self.colour, 3)
-        pixels = picture.astype(np.float32)
-        grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
-        pixels = grey[..., None] + (pixels - grey[..., None]) * np.float32(saturation)
-        pixels = grey.mean() + (pixels - grey.mean()) * np.float32(contrast)
-        return np.clip(np.rint(pixels * np.float32(bright)), 0, 255).astype(np.uint8)
+        weights = np.array([0.299, 0.587, 0.114])
+        mean = picture.reshape(-1, 3).mean(0) @ weights
+        # grey + (pixel - grey) * saturation, then the same around the mean with contrast, then times bright: one matrix
+        matrix = bright * contrast * (saturation * np.eye(3) + (1 - saturation) * weights[:, None])
+        rows = np.concatenate([matrix.T, np.full((3, 1), bright * (1 - contrast) * mean)], axis=1)
+        return np.asarray(Image.fromarray(picture).convert("RGB", tuple(rows.ravel().tolist())))
 
 
 def mosaic(photos: Sequence[tuple[Image.Image, np.ndarray, np.ndarray, tuple[int, int]]], canvas: tuple[int, int],
