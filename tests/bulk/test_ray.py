@@ -92,6 +92,33 @@ def test_the_run_is_killed_and_goes_on_elsewhere(cluster, photos, model, expecte
     assert look.content(output) == look.content(expected)
 
 
+class Deadly(Worker):
+    """A worker that one of the shards kills."""
+
+    def _one(self, shard):
+        from warmstart.bulk import cluster as here
+
+        here.DEATHS = 2
+        run = here.run_shard
+
+        def dying(model, job, shard):
+            if shard.number == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return run(model, job, shard)
+
+        here.run_shard = dying
+        try:
+            return super()._one(shard)
+        finally:
+            here.run_shard = run
+
+
+def test_a_shard_that_kills_its_workers_ends_the_run(cluster, photos, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("warmstart.bulk.cluster.Worker", Deadly)
+    with pytest.raises(BatchError, match=r"part-00003 \(from row 30 on\) was begun 2 times"):
+        ws.batch(model, photos / "a", tmp_path / "run", **GIVEN)
+
+
 class Refused(Worker):
     """A worker whose disk is full."""
 

@@ -28,6 +28,8 @@ DEATHS = 20
 """How often the work on one shard may be lost to a dying worker before the run gives up."""
 ATTEMPTS = 3
 """To start Ray: on a busy machine it gives up after half a minute."""
+TRIES = "_tries"
+"""The folder with a file for each shard in work: a dot for every time it was begun."""
 STORE = 256 * 2**20
 """Bytes of shared memory of a cluster that is started here, besides the model."""
 GIVEN = ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "label_selector", "runtime_env")
@@ -59,7 +61,14 @@ class Worker:
         try:
             if folder.has(f"{shard.name}.{self.job.format}"):  # by an actor that died before it could say so
                 return Done(shard.number, len(shard), failures_of(folder, shard)), ""
-            return run_shard(self.model, self.job, shard), ""
+            tries = folder.read(f"{TRIES}/{shard.name}") or b""
+            if len(tries) >= DEATHS:  # Ray itself would begin it for ever
+                raise BatchError(f"{shard.name} (from row {shard.first} on) was begun {DEATHS} times, and each time "
+                                 "the worker died: it has too little memory, or one of the rows kills it.")
+            folder.write(f"{TRIES}/{shard.name}", tries + b".")
+            done = run_shard(self.model, self.job, shard)
+            folder.remove(f"{TRIES}/{shard.name}")
+            return done, ""
         except WarmstartError as error:
             return Done(shard.number, 0, 0), json.dumps([type(error).__name__, str(error)])
 
@@ -90,6 +99,9 @@ def run(model: Model, engine: str, job: Job, shards: Sequence[Shard], *, workers
     shipped = shipping.pack(model, engine)
     rows = [{"shard": shard.to_json()} for shard in shards]
     environment = {name: os.environ[name] for name in TOLD if name in os.environ}
+    folder = Folder(job.output)
+    for name in folder.names(TRIES):
+        folder.remove(f"{TRIES}/{name}")
     with connected(address, shipped.size):
         answers = mapped(rows, Worker, lambda reference, threads: (reference, job, os.getcwd(), threads, environment),
                          shipped, workers=workers, worker=worker)
@@ -136,8 +148,7 @@ def mapped(rows: Sequence[Mapping[str, Any]], kind: type, arguments: Callable[[A
     with _quiet():
         data = ray.data.from_items(list(rows), override_num_blocks=blocks).map_batches(
             kind, fn_constructor_args=arguments([reference], max(int(processors), 1)), batch_size=None,
-            compute=ray.data.ActorPoolStrategy(size=min(count, blocks), max_tasks_in_flight_per_actor=2),
-            ray_remote_args_fn=lambda: {"max_task_retries": DEATHS}, **given)
+            compute=ray.data.ActorPoolStrategy(size=min(count, blocks), max_tasks_in_flight_per_actor=2), **given)
         try:
             yield from data.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
         except ray.exceptions.RayError as error:
