@@ -117,6 +117,8 @@ def test_one_bad_series_does_not_stop_the_others():
 def test_irregular_series_are_told_to_be_resampled():
     times = DAYS[[0, 1, 3, 4, 8, 9]] + pd.to_timedelta([0, 1, 0, 5, 2, 9], "h")
     assert "resample" in str(only(pd.Series(np.ones(6), times, name="x")))
+    days = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-09", "2024-02-04", "2024-02-05"])
+    assert "resample" in str(only(pd.Series(np.ones(5), days, name="x"), expected="h"))  # not hours with few of them
 
 
 def test_errors_of_tables_name_the_way_out(long, tmp_path):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 COMMON = ("inputs", "model", "task", "weights", "engine", "precision", "offline", "as_json", "as_csv", "on", "shards",
           "column", "shard_rows", "workers", "cpus", "address")
 """Options of every task; what is left goes to the task's console."""
+TABLES = (".csv", ".tsv", ".parquet", ".pq", ".csv.gz")
+FORECASTER = "deepar_hourly"
+"""Answers tables of series where no model is named."""
 IMAGES = "Photos"
 BOXES = "Detection and segmentation"
 WRITING = "Generated text"
@@ -32,7 +35,7 @@ def predict(
                                                 show_default=False)],
     model: Annotated[str | None, typer.Option("--model", "-m", help="A name from `warmstart list`, a bundle's folder, "
                                               "or hf://org/name. Default: MobileNetV2 where its weights can be had, "
-                                              "else the model inside the package.")] = None,
+                                              "else the model inside the package; for tables deepar_hourly.")] = None,
     task: Annotated[str | None, typer.Option(help="What the model shall do, where it can do several things.")] = None,
     weights: Annotated[str, typer.Option(help="A checkpoint to use instead of the published weights.")] = "pretrained",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Inputs per call of the engine.")] = None,
@@ -153,7 +156,14 @@ def _predict(inputs: list[str], name: str | None, task: str | None, choices: dic
         raise UsageError("Choose one of --json and --csv.")
     if name is None and choices != {"weights": "pretrained", "engine": "auto", "precision": "float32"}:
         raise UsageError("--weights, --engine and --precision belong to a model: name it with --model.")
-    model, why = open_model(name, offline=offline or None, **({**choices, "task": task} if name else {}))
+    series = name is None and task in (None, "forecasting") and (
+        "horizon" in given or all(text.lower().endswith(TABLES) for text in inputs))
+    if series:
+        task = "forecasting"
+    model, why = open_model(FORECASTER if series else name, offline=offline or None,
+                            **({**choices, "task": task} if name or series else {}))
+    if series:
+        why = "hourly series, inside the package; name another with --model"
     console = console_of(model.entry.task)
     for option in given.keys() - console.options:
         raise UsageError(f"{model.name} does {model.entry.task}, which has no option --{option.replace('_', '-')}.")

@@ -276,10 +276,12 @@ def _grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> tuple[str, np.n
 
 
 def _fits(freq: str, times: pd.DatetimeIndex) -> bool:
+    """Whether the timestamps lie on this grid and more than a quarter of it is there: days fit hours, but are none."""
     try:
-        return bool(frequency.places(freq, times, "")[0] == 0)
+        found = frequency.places(freq, times, "")
     except InputError:
         return False
+    return bool(found[0] == 0 and len(times) * 4 > found[-1] + 1)
 
 
 def _merged(name: str, times: pd.DatetimeIndex, arrays: dict[str, np.ndarray],

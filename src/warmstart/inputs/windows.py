@@ -76,7 +76,8 @@ class Recipe:
         if frequency.kind(series.freq) != frequency.kind(self.freq):
             raise InputError(f"{series.name}: it has the frequency {series.freq}, the model was trained on "
                              f"{self.freq}; resample it (`series.resample({self.freq!r}).sum()` or `.mean()`), "
-                             "or fine-tune a model for it.", series.name)
+                             "fine-tune a model for it, or take one for all frequencies (chronos_bolt_small).",
+                             series.name)
         for name in self.known:
             if name not in series.known:
                 raise InputError(f"{series.name}: the model needs the covariate {name!r}; give its column as known=.",

@@ -112,6 +112,8 @@ class Forecast:
         """
         if axes is None:
             axes = figure(1)[1][0]
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
         count = min(len(self.series), PLOTTED_HORIZONS * self.horizon if history is None else history)
         past = self.series.index(len(self.series) - count, count)
         axes.plot(past, self.series.target[-count:], color="#333333", linewidth=1.1, label="observed")
@@ -124,6 +126,9 @@ class Forecast:
             axes.plot(times, actual, color="#d1495b", linewidth=1.1, label="actual")
         axes.set_title(self.input, fontsize=10, loc="left")
         axes.margins(x=0.01)
+        dates = AutoDateLocator(maxticks=9)
+        axes.xaxis.set_major_locator(dates)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
         axes.legend(fontsize=8, frameon=False, loc="upper left", ncols=4)

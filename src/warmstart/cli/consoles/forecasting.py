@@ -74,6 +74,8 @@ def _written(results: Iterable[Any], plot: str | None, output: str | None) -> It
                 if first:
                     writer.writerow(table.columns)
                 first = False
+                numbers = table.columns[2:]
+                table[numbers] = table[numbers].map("{:.7g}".format)  # float32 has no more digits
                 writer.writerows(table.itertuples(index=False))
             if result and plot is not None and len(drawn) < DRAWN:
                 drawn.append(result)
