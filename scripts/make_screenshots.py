@@ -82,6 +82,7 @@ def photographed(browser: Any, address: str, *, model: str, example: str, size: 
     page.get_by_role("tablist").wait_for()  # the code comes once the answer is there
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    page.evaluate("document.querySelectorAll('.took').forEach((node) => node.remove())")  # speed is another page's
     page.wait_for_timeout(300)
     taken = page.screenshot(full_page=full)
     context.close()
