@@ -139,10 +139,11 @@ def served(tmp_path_factory) -> Iterator[dict[str, Any]]:
         found: dict[str, Any] = {name: ws.load(name, engine="litert") for name in EMBEDDED}
         for name, (folder, outputs) in TEXTS.items():
             task = "text-embedding" if name == "alike" else None
-            found[name] = with_engine(ws.load(GOLDEN / "text" / folder, task=task), Invented(forward=({}, outputs)))
+            engine = Invented(forward=({"input_ids": TOKENS}, outputs))
+            found[name] = with_engine(ws.load(GOLDEN / "text" / folder, task=task), engine)
         found["slow"] = slowed(ws.load("shakespeare_gpt2", engine="litert"))
-        parts = {"logits": ("batch", 8, 8, 5)}
-        found["parts"] = with_engine(ws.load(GOLDEN / "vision" / "segformer_a"), Invented(forward=({}, parts)))
+        photos, parts = {"images": ("batch", 8, 8, 3)}, {"logits": ("batch", 8, 8, 5)}
+        found["parts"] = with_engine(ws.load(GOLDEN / "vision" / "segformer_a"), Invented(forward=(photos, parts)))
         found["things"] = with_engine(ws.load(GOLDEN / "vision" / "dfine_a"), boxes())
         found["heard"] = with_engine(SpeechRecognizer(HEARD, Weights.random(), ()), Heard())
         found["said"] = with_engine(AudioGenerator(SOUND, Weights.random(), ()), Said())

@@ -147,6 +147,34 @@ def test_texts_are_compared(tab, address, served):
     assert f"{cosine:.3f}" in page.locator(".alike").inner_text()
 
 
+def test_a_text_is_written_and_repeats_with_its_seed(tab, address):
+    page = tab.open(address, "shakespeare_gpt2")
+    field(page, "Tokens to write").fill("12")
+    field(page, "Seed").fill("3")
+    field(page, "Beginning of the text").fill("ROMEO:\n")
+    written = []
+    for _ in range(2):
+        page.get_by_role("button", name="Write").click()
+        page.wait_for_selector(".story:not([aria-busy])")
+        page.get_by_text("as many tokens as asked").wait_for()
+        written.append(page.locator(".story .written").inner_text())
+    assert written[0] == written[1] != ""
+    assert '"seed":3' in page.get_by_role("tabpanel").inner_text()
+
+
+def test_a_text_can_be_stopped(tab, address):
+    page = tab.open(address, "slow")
+    field(page, "Tokens to write").fill("200")
+    page.get_by_role("button", name="ROMEO:").click()
+    page.wait_for_function("document.querySelector('.written')?.textContent.length > 20")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped.").wait_for()
+    length = len(page.locator(".written").inner_text())
+    page.wait_for_timeout(200)
+    assert len(page.locator(".written").inner_text()) == length
+    assert page.evaluate("document.activeElement.textContent") == "Write"  # the focus is not lost with the button
+
+
 def test_a_recording_becomes_a_transcript(tab, address):
     page = tab.open(address, "heard")
     choose(page, "talk.wav", "audio/wav", wav())
