@@ -183,6 +183,13 @@ class Seen:
         self.page.wait_for_selector("h1")
         return self.page
 
+    def until(self, condition: str, *given: Any) -> None:
+        """Wait for a condition; the browser's own waiting evaluates strings, which the page's rules forbid."""
+        end = time.monotonic() + 60
+        while not self.page.evaluate(condition, *given):
+            assert time.monotonic() < end, condition
+            self.page.wait_for_timeout(50)
+
     def expect_refusal(self) -> None:
         """The browser itself writes a line for every status of 400 and more."""
         assert [line for line in self.complaints if line.startswith("Failed to load resource")], self.complaints

@@ -63,7 +63,7 @@ def test_everything_has_a_name(tab, address, served):
     page = tab.open(address)
     for name in served:
         page.goto(f"{address}/#{name}")
-        page.wait_for_function("name => document.querySelector('.lead code')?.textContent === name", arg=name)
+        tab.until("name => document.querySelector('.lead code')?.textContent === name", name)
         assert page.evaluate(NAMELESS) == []
         ids = page.evaluate("[...document.querySelectorAll('[id]')].map((node) => node.id)")
         assert len(ids) == len(set(ids))
@@ -100,13 +100,13 @@ def test_narrow_windows(tab, address, served):
     page = tab.open(address)
     for name in served:
         page.get_by_label("Model", exact=True).select_option(name)
-        page.wait_for_function("name => document.querySelector('.lead code')?.textContent === name", arg=name)
+        tab.until("name => document.querySelector('.lead code')?.textContent === name", name)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
     page.get_by_label("Model", exact=True).select_option("cifar10_resnet20")
     page.get_by_role("button", name="cat").click()
     page.wait_for_selector(".result-head")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.wait_for_function("document.querySelector('.output').getBoundingClientRect().top < innerHeight - 140")
+    tab.until("document.querySelector('.output').getBoundingClientRect().top < innerHeight - 140")
 
 
 def test_nothing_foreign_runs(tab, address):

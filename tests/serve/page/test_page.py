@@ -156,7 +156,7 @@ def test_a_text_is_written_and_repeats_with_its_seed(tab, address):
     for _ in range(2):
         page.get_by_role("button", name="Write").click()
         page.wait_for_selector(".story:not([aria-busy])")
-        page.get_by_text("as many tokens as asked").wait_for()
+        page.get_by_text("Finished: as many tokens as asked").first.wait_for()
         written.append(page.locator(".story .written").inner_text())
     assert written[0] == written[1] != ""
     assert '"seed":3' in page.get_by_role("tabpanel").inner_text()
@@ -166,9 +166,9 @@ def test_a_text_can_be_stopped(tab, address):
     page = tab.open(address, "slow")
     field(page, "Tokens to write").fill("200")
     page.get_by_role("button", name="ROMEO:").click()
-    page.wait_for_function("document.querySelector('.written')?.textContent.length > 20")
+    tab.until("document.querySelector('.written')?.textContent.length > 20")
     page.get_by_role("button", name="Stop").click()
-    page.get_by_text("Stopped.").wait_for()
+    page.get_by_text("Stopped.").first.wait_for()
     length = len(page.locator(".written").inner_text())
     page.wait_for_timeout(200)
     assert len(page.locator(".written").inner_text()) == length
@@ -192,7 +192,7 @@ def test_sound_is_made_and_played(tab, address):
     page.get_by_role("button", name="Say it").click()
     assert headline(page) == "0.30 s of sound"
     page.wait_for_selector(".waveform path")
-    page.wait_for_function("document.querySelector('.output audio').duration > 0.2")
+    tab.until("document.querySelector('.output audio').duration > 0.2")
 
 
 def test_a_table_becomes_a_chart(tab, address):
