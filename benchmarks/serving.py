@@ -158,18 +158,20 @@ def endings(options: argparse.Namespace) -> list[Figure]:
     source = Path(warmstart.__file__).parent / "embedded" / SMALL
     body = PHOTO.read_bytes()
     path = "/v1/predict/net"
-    lost, taken = 0, 0
+    lost, taken, reset = 0, 0, 0
     for _ in range(options.endings):
         with running(f"net={source}", "--drain", "0.5") as server:
             with Load(server.address, path, body, "image/jpeg", clients=16) as load:
                 until(lambda load=load: load.counts["ok"] > 100, 60)
                 server.process.send_signal(signal.SIGTERM)
                 server.wait(60)
-            answered = len([line for line in server.log if '"status":200' in line])
-            lost += load.counts["lost"] + answered - load.counts["ok"]
-            taken += answered
+            accepted = len([line for line in server.log if f'"path":"{path}"' in line])
+            lost += accepted - load.counts["ok"]
+            taken += accepted
+            reset += load.counts["lost"]
     found = [Figure(4, f"SIGTERM under load, {options.endings} times: accepted requests lost", lost, "count", bar=0,
-                    note=f"{taken} were accepted, by 16 clients")]
+                    note=f"{taken} reached the server, from 16 clients; {reset} new connections were reset before "
+                    "they were taken")]
     with tempfile.TemporaryDirectory() as scratch:
         folder = copy_of(source, Path(scratch) / "net")
         labels = (folder / "labels.json").read_text()

@@ -51,7 +51,9 @@ def test_more_than_fits_is_refused_and_the_rest_is_answered(serving, cat):
     client.gate.clear()
     client.inside.clear()
     with ThreadPoolExecutor(10) as pool:
-        first = [pool.submit(client.post, CAT, cat, Content_Type="image/jpeg") for _ in range(4)]
+        first = [pool.submit(client.post, CAT, cat, Content_Type="image/jpeg") for _ in range(2)]
+        until(lambda: client.batcher._busy == 2)
+        first += [pool.submit(client.post, CAT, cat, Content_Type="image/jpeg") for _ in range(2)]
         until(lambda: client.batcher.waiting == 2)
         for path in (CAT, "/v2/models/net/infer"):
             answer = client.post(path, cat, Content_Type="image/jpeg", Inference_Header_Content_Length="0")

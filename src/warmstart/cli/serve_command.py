@@ -29,7 +29,7 @@ def serve(
     max_batch: Annotated[int, typer.Option(min=1, help="Inputs that go through the engine together.",
                                            rich_help_panel=LIMITS)] = 8,
     max_delay: Annotated[float, typer.Option(min=0, help="Milliseconds that an input waits for others while the engine "
-                                                         "is busy.", rich_help_panel=LIMITS)] = 5.0,
+                                                         "is busy.", rich_help_panel=LIMITS)] = 50.0,
     queue: Annotated[int, typer.Option(min=1, help="Inputs that may wait for a model; more get 429.",
                                        rich_help_panel=LIMITS)] = 64,
     deadline: Annotated[float, typer.Option(min=0.001, help="Seconds a request may take.",

@@ -69,7 +69,7 @@ def create_app(models: Mapping[str, Model], settings: Settings | None = None) ->
         Mount("/page", _PageFiles(directory=PAGE)),
     ], exception_handlers={HTTPException: _http_error})
     app.state.warmstart = state
-    app.add_middleware(Watch, state=state)
+    app.add_middleware(Watch, state=state, direct={("/v1/predict/", ""): predict, ("/v2/models/", "/infer"): v2.infer})
     return app
 
 

@@ -6,14 +6,19 @@ import asyncio
 import hmac
 import logging
 import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from warmstart.serve.errors import Refused, refusal
 from warmstart.serve.state import State, json_response
 
+Endpoint = Callable[[Request], Awaitable[Response]]
 access = logging.getLogger("warmstart.serve.access")
 log = logging.getLogger("warmstart.serve")
 OPEN = ("/v2/health/live", "/v2/health/ready", "/", "/page/")
@@ -28,10 +33,12 @@ class Watch:
     Args:
         app: the application.
         state: of the server.
+        direct: (what is before the model's name in an address, what is behind it) -> endpoint: POST requests to these,
+            nearly all of the work, are not taken through all routes and layers of the application.
     """
 
-    def __init__(self, app: ASGIApp, state: State):
-        self._app, self._state = app, state
+    def __init__(self, app: ASGIApp, state: State, direct: Mapping[tuple[str, str], Endpoint]):
+        self._app, self._state, self._direct = app, state, direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -40,10 +47,26 @@ class Watch:
         call = _Call(self._state, scope, receive, send)
         self._state.metrics.open.inc()
         try:
-            await call.answer(self._app)
+            await call.answer(self._endpoint(scope) or self._app)
         finally:
             self._state.metrics.open.dec()
             call.close()
+
+
+    def _endpoint(self, scope: Scope) -> ASGIApp | None:
+        path = scope["path"]
+        for (before, behind), endpoint in self._direct.items():
+            if path.startswith(before) and path.endswith(behind) and scope["method"] == "POST":
+                name = path[len(before):len(path) - len(behind)]
+                if name and "/" not in name:
+                    scope["path_params"] = {"model": name}
+                    return partial(_answer, endpoint)
+        return None
+
+
+async def _answer(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+    response = await endpoint(Request(scope, receive, send))
+    await response(scope, receive, send)
 
 
 class _Call:

@@ -46,6 +46,15 @@ class Server(uvicorn.Server):
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         self.on_start(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening; a connection that was taken and has not asked yet may still ask within a second."""
+        for server in self.servers:
+            server.close()
+        end = time.monotonic() + (0 if self.force_exit else 1.0)
+        while time.monotonic() < end and any(one.cycle is None for one in list(self.server_state.connections)):
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or time.monotonic() >= self._stop_at
 

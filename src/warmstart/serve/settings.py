@@ -35,7 +35,7 @@ class Settings:
     """
 
     max_batch: int = 8
-    max_delay: float = 0.005
+    max_delay: float = 0.05
     queue: int = 64
     deadline: float = 60.0
     max_body: int = 64 * MIB
