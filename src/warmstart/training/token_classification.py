@@ -94,8 +94,6 @@ def aligned(sentence: Sentence, encoded: Encoded, number: dict[str, int]) -> tup
     before = -1
     for place in np.flatnonzero(encoded.sequences == 0):
         start, end = encoded.offsets[place]
-        if end <= start:
-            continue
         word = int(np.searchsorted(ends, (start + end) // 2, side="right"))  # byte-level tokens may hold the space
         tag = sentence.tags[word]
         classes[place], weights[place] = number[going_on(tag) if word == before else tag], 1
