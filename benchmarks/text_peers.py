@@ -123,4 +123,4 @@ def agreement(job: Job) -> tuple[dict, dict]:
 if __name__ == "__main__":
     KINDS.update({f.__name__: f for f in (text_transformers, text_warmstart, minilm_transformers, minilm_warmstart,
                                           agreement)})
-    sys.exit(serve())
+    sys.exit(serve(KINDS))
