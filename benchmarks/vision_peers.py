@@ -148,4 +148,4 @@ def memory(job: Job) -> tuple[dict, dict]:
 
 if __name__ == "__main__":
     KINDS.update({f.__name__: f for f in (dfine_transformers, segformer_transformers, vision_warmstart, memory)})
-    sys.exit(serve())
+    sys.exit(serve(KINDS))
