@@ -85,7 +85,7 @@ def test_several_requests_share_a_batch(serving, cat):
     with ThreadPoolExecutor(10) as pool:
         asked = [pool.submit(client.post, CAT, cat, Content_Type="image/jpeg") for _ in range(6)]
         asked += [pool.submit(client.post, CAT, b"no picture", Content_Type="image/jpeg") for _ in range(2)]
-        until(lambda: client.batcher.waiting >= 4)
+        until(lambda: client.batcher._busy == 2)
         client.gate.set()
         answers = [one.result(30) for one in asked]
     assert [one.status for one in answers] == [200] * 6 + [400] * 2
