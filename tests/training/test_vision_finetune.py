@@ -107,7 +107,7 @@ def test_killed_and_started_again_it_ends_with_the_same_figures(pictures, tmp_pa
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     assert json.loads((tmp_path / "killed" / "training" / "fit.json").read_text())["epoch"] == 1
     told = small.train(pictures[0], tmp_path / "killed")
-    assert told == small.train(pictures[0], tmp_path / "whole")
+    assert json.dumps(told) == json.dumps(small.train(pictures[0], tmp_path / "whole"))  # as text: NaN equals NaN
     assert [epoch["epoch"] for epoch in told["history"]] == [1, 2, 3]
 
 
