@@ -111,7 +111,7 @@ def test_killed_and_started_again_it_ends_with_the_same_figures(pictures, tmp_pa
     assert [epoch["epoch"] for epoch in told["history"]] == [1, 2, 3]
 
 
-def test_the_command(pictures, tmp_path):
+def test_the_command(base, pictures, tmp_path):
     """Boxes as a table, `--set` for what the task has no option of its own for; then predicting with the result."""
     folder, rows = pictures
     lines = ["image,label,xmin,ymin,xmax,ymax", *(f"images/{path.name},{label},{x},{y},{right},{low}"
@@ -119,7 +119,7 @@ def test_the_command(pictures, tmp_path):
     (folder / "boxes.csv").write_text("\n".join(lines) + "\n")
     out = tmp_path / "out"
     done = CliRunner().invoke(app, [
-        "finetune", str(folder / "boxes.csv"), "--model", BASE, "--weights", "none", "--task", "object-detection",
+        "finetune", str(folder / "boxes.csv"), "--model", BASE, "--weights", str(base), "--task", "object-detection",
         "--epochs", "1", "--validation", "0.2", "--output", str(out), "--set", "image_size=64", "--set", "width=8",
         "--set", "batch_size=4", "--json"])
     assert done.exit_code == 0, done.output
@@ -131,7 +131,7 @@ def test_the_command(pictures, tmp_path):
                                     str(drawn)])
     assert done.exit_code == 0, done.output
     assert Image.open(drawn).size == (96, 96)
-    done = CliRunner().invoke(app, ["finetune", str(folder / "boxes.csv"), "--model", BASE, "--weights", "none",
+    done = CliRunner().invoke(app, ["finetune", str(folder / "boxes.csv"), "--model", BASE, "--weights", str(base),
                                     "--task", "object-detection", "--output", str(tmp_path / "x"), "--set", "widht=8"])
     assert done.exit_code != 0
     assert "no option 'widht'" in done.output

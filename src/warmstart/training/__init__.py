@@ -65,8 +65,9 @@ def finetune(base: str | Path | Model, data: Any, *, task: str | None = None, **
         task = base.entry.task
     recipe = recipe_of(task)
     known = signature(recipe).parameters
+    checks = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())  # what it takes itself
     for name in options:
-        if name not in known:
+        if name not in known and not checks:
             raise UsageError(f"Fine-tuning for {task} takes no option {name!r}; it takes {', '.join([*known][2:])}.")
     return recipe(base, data, **options)
 
