@@ -234,7 +234,7 @@ def _checked(what: str, schema: Any, contract: Any, options: argparse.Namespace)
         tell(f"{operation.label}: {done} cases so far")
         try:
             done += contract.check(operation, each)
-        except Exception as error:
+        except (Exception, BaseExceptionGroup) as error:
             failures.append(f"{operation.label}: {' '.join(str(error).split())[:300]}")
     return Figure(5, f"schemathesis on {what}: server errors and contract breaks", len(failures), "count", bar=0,
                   note=f"{done} cases" + "".join(f"; {failure}" for failure in failures))

@@ -75,6 +75,7 @@ def test_series(client, models):
 
 
 @pytest.mark.parametrize(("path", "body", "status", "said"), [
+    (CAT + "?top_k=0", {"inputs": "aaaa", "options": {"top_k": 1}}, 400, "top_k must be 1"),
     ("/v1/predict/nothing", {"inputs": "x"}, 404, "no model 'nothing'"),
     (CAT, {"inputs": "/etc/passwd"}, 400, "not opened"),
     (CAT, {"inputs": "http://127.0.0.1/cat.jpg"}, 400, "not opened"),

@@ -48,7 +48,7 @@ def _inputs(request: Request, served: Served, data: bytes,
             settings: Settings) -> tuple[list[str], list[Any], dict[str, Any], bool]:
     """(names, values, options, whether there are several) of a body."""
     kind, media = served.kind, body.media_type(request)
-    asked = options.of_text(dict(request.query_params), options.OPTIONS[served.task])
+    asked = options.check(served.task, options.of_text(dict(request.query_params), options.OPTIONS[served.task]))
     if media == "application/json" or media.endswith("+json"):
         return _of_json(kind, body.parse_json(data), asked, settings)
     if media == "multipart/form-data":
