@@ -300,9 +300,9 @@ def functions(model: keras.Model, config: DeepARConfig | Mapping[str, Any]) -> t
 
     def step(recent: Any, kernel: Any, projected: Any, *states: Any) -> dict[str, Any]:
         projected = projected + tf.matmul(recent, kernel)
-        x, states = advance(projected, states)
+        x, after = advance(projected, states)
         raw = head(x) if straight is None else _shifted(head(x), projected[..., width:])
-        return {"parameters": domain(raw), **dict(zip(names, states, strict=True))}
+        return {"parameters": domain(raw), **dict(zip(names, after, strict=True))}
 
     return project, encode, step
 

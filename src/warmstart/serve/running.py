@@ -51,7 +51,8 @@ class Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         end = time.monotonic() + (0 if self.force_exit else 1.0)
-        while time.monotonic() < end and any(one.cycle is None for one in list(self.server_state.connections)):
+        while time.monotonic() < end and any(
+                getattr(one, "cycle", one) is None for one in list(self.server_state.connections)):
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
 
