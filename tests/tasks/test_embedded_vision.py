@@ -64,7 +64,7 @@ def test_the_figures_of_the_card_come_out_again(shared_data, name, data):
 def test_symptoms_are_on_the_leaf(shared_data):
     photo = sorted((shared_data / "images/coffee-leaves/test/images").iterdir())[0]
     told = ws.load("leaf_deeplabv3")(photo)
-    assert told.labels_map.shape == Image.open(photo).size[::-1]
+    assert told.labels_map.shape == (256, 512)
     leaf = told.mask("leaf") | told.mask("symptom")
     assert 0.1 < leaf.mean() < 0.8
     assert np.array_equal(leaf, ~told.mask("background"))
