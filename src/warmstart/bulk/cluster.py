@@ -100,8 +100,7 @@ def run(model: Model, engine: str, job: Job, shards: Sequence[Shard], *, workers
     rows = [{"shard": shard.to_json()} for shard in shards]
     environment = {name: os.environ[name] for name in TOLD if name in os.environ}
     folder = Folder(job.output)
-    for name in folder.names(TRIES):
-        folder.remove(f"{TRIES}/{name}")
+    _forget(folder)
     with connected(address, shipped.size):
         answers = mapped(rows, Worker, lambda reference, threads: (reference, job, os.getcwd(), threads, environment),
                          shipped, workers=workers, worker=worker)
@@ -113,6 +112,14 @@ def run(model: Model, engine: str, job: Job, shards: Sequence[Shard], *, workers
                         kind, message = json.loads(str(error))
                         raise getattr(errors, kind, BatchError)(message)
                     yield Done(int(number), int(count), int(failed))
+    folder.sweep()  # workers that were killed could not
+    _forget(folder)
+
+
+def _forget(folder: Folder) -> None:
+    """Begin to count tries anew."""
+    for name in folder.names(TRIES):
+        folder.remove(f"{TRIES}/{name}")
 
 
 def mapped(rows: Sequence[Mapping[str, Any]], kind: type, arguments: Callable[[Any, int], tuple[Any, ...]],
