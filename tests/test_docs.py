@@ -93,8 +93,9 @@ def commands() -> dict[str, set[str]]:
 
 
 def lines(page: Path) -> list[str]:
-    """Command lines of shell blocks, and inline code."""
-    shell = [line.removeprefix("$ ") for code in blocks(page, "console", "shell", "bash") for line in code.splitlines()]
+    """Command lines of shell blocks, those that go on after a backslash joined, and inline code."""
+    shell = [line.removeprefix("$ ") for code in blocks(page, "console", "shell", "bash")
+             for line in re.sub(r"\\\n\s*", "", code).splitlines()]
     return shell + re.findall(r"`([^`\n]+)`", prose(page))
 
 
