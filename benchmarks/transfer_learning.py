@@ -39,16 +39,22 @@ KILLS = 5
 Result = dict[str, Any]
 
 
-class Work:
-    """Results by name in one JSON file, so that none is measured twice."""
+class NotMeasured(Exception):
+    """There is no result of this name, and nothing is to be measured."""
 
-    def __init__(self, folder: Path):
-        self.file, self.folder = folder / "results.json", folder
+
+class Work:
+    """Results by name in one JSON file, so that none is measured twice; with `kept`, none is measured at all."""
+
+    def __init__(self, folder: Path, kept: bool = False):
+        self.file, self.folder, self.kept = folder / "results.json", folder, kept
         folder.mkdir(parents=True, exist_ok=True)
         self.known: dict[str, Result] = json.loads(self.file.read_text()) if self.file.exists() else {}
 
     def once(self, name: str, measure: Callable[[], Result]) -> Result:
         if name not in self.known:
+            if self.kept:
+                raise NotMeasured(name)
             tell(name)
             self.known[name] = measure()
             self.file.write_text(json.dumps(self.known, indent=1))
@@ -250,6 +256,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds")
     parser.add_argument("--work", type=Path, help="a folder for results so far; default: a temporary one")
+    parser.add_argument("--kept", action="store_true", help="measure nothing, show what --work has")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table between its marker lines")
     options = parser.parse_args(argv)
@@ -258,10 +265,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     told, start = machine(), time.perf_counter()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="warmstart-transfer-") as temporary:
-        for figure in measured(Work(options.work or Path(temporary)), range(options.seeds)):
-            figures.append(figure)
-            print(f"    {figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}", file=sys.stderr, flush=True)
-    told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+        try:
+            for figure in measured(Work(options.work or Path(temporary), options.kept), range(options.seeds)):
+                figures.append(figure)
+                print(f"    {figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}", file=sys.stderr,
+                      flush=True)
+        except NotMeasured as missing:
+            told["not measured yet"] = f"everything from {str(missing)!r} on"
+    if not options.kept:
+        told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
     if options.json:
         options.json.write_text(json.dumps([figure.to_dict() for figure in figures], indent=1))
