@@ -14,9 +14,9 @@ def finetune(
     data: Annotated[str, typer.Argument(help="A folder of class folders (or of train, val and test that are), or a "
                                              "CSV, TSV, JSONL or Parquet file of paths and labels; boxes as VOC, "
                                              "COCO, YOLO or CSV; masks as folders or COCO; texts and labels in a TSV, "
-                                             "CSV or JSONL file, CoNLL, SQuAD JSON, or plain text.")],
+                                             "CSV or JSONL file, CoNLL, SQuAD JSON, or plain text; series.")],
     model: Annotated[str, typer.Option("--model", "-m", help="What to start from: a name from `warmstart list`, or a "
-                                                             "folder.")],
+                                                             "folder; deepar: a forecaster from scratch.")],
     output: Annotated[str, typer.Option("--output", "-o", help="A new folder for the model and its report; run again "
                                                                "with the same one, it resumes.")],
     weights: Annotated[str, typer.Option(help="A checkpoint to start from, not the published weights.")] = "pretrained",
@@ -35,6 +35,7 @@ def finetune(
                                                         rich_help_panel=HOW)] = None,
     batch_size: Annotated[int | None, typer.Option(help="Texts, boxes, masks: how many a step.",
                                                    rich_help_panel=HOW)] = None,
+    horizon: Annotated[int | None, typer.Option(help="Series: steps to forecast.", rich_help_panel=HOW)] = None,
     augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Whether training data is varied.",
                                                  rich_help_panel=HOW)] = None,
     class_weight: Annotated[str | None, typer.Option(help="balanced: classes count alike, however many examples they "
@@ -53,15 +54,18 @@ def finetune(
     good it is. Killed at any moment and run again with the same options, training goes on from its last checkpoint.
     """
     from warmstart.cli.opening import open_model
+    from warmstart.training import SCRATCH
     from warmstart.training import finetune as train
 
     options: dict[str, Any] = {
         "validation": _number_or_text(validation), "epochs": epochs, "freeze": _number_or_text(freeze),
         "augment": augment, "class_weight": class_weight, "label_column": label_column,
-        "lora": lora, "learning_rate": learning_rate, "batch_size": batch_size,
+        "lora": lora, "learning_rate": learning_rate, "batch_size": batch_size, "horizon": horizon,
     }
     base: Any = model
-    if task is None or weights != "pretrained":
+    if model in SCRATCH:
+        task = SCRATCH[model]
+    elif task is None or weights != "pretrained":
         base, _ = open_model(model, weights=weights)
     if recipe:
         options |= _recipe(recipe, task or base.entry.task)
