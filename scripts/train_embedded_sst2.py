@@ -30,7 +30,7 @@ import numpy as np
 
 import warmstart as ws
 from warmstart import bundle
-from warmstart.catalog import Label, Metric
+from warmstart.catalog import Label, Metric, WeightFile
 from warmstart.catalog.huggingface import bert
 from warmstart.checkpoints import open_checkpoint, save_safetensors
 from warmstart.engines import store
@@ -150,7 +150,8 @@ def learn(base: Path, texts: Sequence[str], targets: np.ndarray, work: Path,
 def ship(judge: TextClassifier, network: Any, teacher: Any, dev: Path, work: Path, count: int, epochs: int) -> None:
     """Round to float16, compile, measure on dev.tsv, write the bundle with its card."""
     entry = replace(judge.entry, name=NAME, family="bert", title="BERT tiny, SST-2", licence="Apache-2.0",
-                    labels="sst2", aliases=(), metrics=())
+                    labels="sst2", aliases=(), metrics=(),
+                    weights={"top": WeightFile(f"embedded:{NAME}/model.safetensors", layout="safetensors")})
     found = arrays(architecture(entry.architecture), network, entry.config)
     rounded = {name: value.astype(np.float16) for name, value in found.items()}
     path = work / "rounded.safetensors"
