@@ -121,8 +121,10 @@ def test_commands_and_options_exist(page):
 
 
 def arguments(program: Path) -> set[str]:
-    """The options of a program that uses argparse."""
-    return set(re.findall(r'"(--[a-z][a-z-]*)"', program.read_text("utf-8")))
+    """The options of a program that uses argparse, those of the files beside it that it imports among them."""
+    text = program.read_text("utf-8")
+    beside = [program.with_name(f"{name}.py") for name in re.findall(r"^from (\w+) import", text, re.MULTILINE)]
+    return set(re.findall(r'"(--[a-z][a-z-]*)"', text)).union(*(arguments(path) for path in beside if path.is_file()))
 
 
 @by_name(PAGES)
