@@ -19,12 +19,16 @@ SIZE = (320, 416)
 VARIATION = Variation(flip_y=0.5, scale=(0.85, 1.3), stretch=1.1, colour=0.2, mosaic=0.0)
 HELD = 0.1  # of the photos of train and val: these choose the epoch
 SUPPRESSION = 0.45  # of 0.45, 0.5 … 0.7 the best on those photos
+TOLD = """
+Boxes that overlap by more than 0.45 are suppressed. That number was chosen on the 29 held-out training photos, after a
+first look at the test part, where the usual 0.6 had given an AP50 of 0.880.
+"""
 
 
 def rows(figures: Mapping[str, Any]) -> str:
     lines = ["| | AP50 | AP |", "|---|--:|--:|", f"| all | **{figures['ap50']:.3f}** | **{figures['ap']:.3f}** |"]
     lines += [f"| {name} | {told['ap50']:.3f} | {told['ap']:.3f} |" for name, told in figures["per_class"].items()]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + TOLD
 
 
 def main() -> None:
