@@ -158,6 +158,7 @@ def batch(model: str | Path | Model, inputs: Any, output: str | Path, *, on: str
             with closing(_run(on, opened, name, job, left, told, workers, worker, address)) as finished:
                 for shard_done in finished:
                     told.shard(shard_done)
+            folder.sweep()  # workers that were killed could not
         manifest.write(folder, manifest.SUMMARY, {"rows": plan.rows, "failed": told.failed})
     return BatchResult(folder.place, plan.rows, told.failed, told.before, time.monotonic() - start)
 

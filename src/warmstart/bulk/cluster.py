@@ -18,7 +18,7 @@ from typing import Any
 from warmstart import errors
 from warmstart.bulk import shipping
 from warmstart.bulk.plan import Shard
-from warmstart.bulk.storage import Folder
+from warmstart.bulk.storage import TRIES, Folder
 from warmstart.bulk.work import Done, Job, run_shard
 from warmstart.bulk.writing import failures_of
 from warmstart.errors import BatchError, EngineUnavailableError, UsageError, WarmstartError
@@ -28,8 +28,6 @@ DEATHS = 20
 """How often the work on one shard may be lost to a dying worker before the run gives up."""
 ATTEMPTS = 3
 """To start Ray: on a busy machine it gives up after half a minute."""
-TRIES = "_tries"
-"""The folder with a file for each shard in work: a dot for every time it was begun."""
 STORE = 256 * 2**20
 """Bytes of shared memory of a cluster that is started here, besides the model."""
 GIVEN = ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "label_selector", "runtime_env")
@@ -99,8 +97,6 @@ def run(model: Model, engine: str, job: Job, shards: Sequence[Shard], *, workers
     shipped = shipping.pack(model, engine)
     rows = [{"shard": shard.to_json()} for shard in shards]
     environment = {name: os.environ[name] for name in TOLD if name in os.environ}
-    folder = Folder(job.output)
-    _forget(folder)
     with connected(address, shipped.size):
         answers = mapped(rows, Worker, lambda reference, threads: (reference, job, os.getcwd(), threads, environment),
                          shipped, workers=workers, worker=worker)
@@ -112,14 +108,6 @@ def run(model: Model, engine: str, job: Job, shards: Sequence[Shard], *, workers
                         kind, message = json.loads(str(error))
                         raise getattr(errors, kind, BatchError)(message)
                     yield Done(int(number), int(count), int(failed))
-    folder.sweep()  # workers that were killed could not
-    _forget(folder)
-
-
-def _forget(folder: Folder) -> None:
-    """Begin to count tries anew."""
-    for name in folder.names(TRIES):
-        folder.remove(f"{TRIES}/{name}")
 
 
 def mapped(rows: Sequence[Mapping[str, Any]], kind: type, arguments: Callable[[Any, int], tuple[Any, ...]],

@@ -17,6 +17,10 @@ WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"
 """Stores in which an object appears once it is written to its end, so that it needs no temporary name."""
 
 
+TRIES = "_tries"
+"""The folder of the output with a file for each shard in work on a cluster: a dot for every time it was begun."""
+
+
 def is_remote(path: Any) -> bool:
     """Whether fsspec has to open this: it has a scheme that is not of the web."""
     return scheme(path) not in (None, "http", "https")
@@ -205,7 +209,9 @@ class Folder:
             lock.release()
 
     def sweep(self) -> None:
-        """Remove what killed processes left half written."""
+        """Remove what killed processes left: files half written, and how often they had begun each shard."""
+        for name in self.names(TRIES):
+            self.remove(f"{TRIES}/{name}")
         if self._remote:
             return
         for folder in (Path(self.place), Path(self.place, "_failed")):
