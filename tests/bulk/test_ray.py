@@ -6,6 +6,7 @@ import time
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import warmstart as ws
@@ -142,3 +143,20 @@ def test_workers_need_no_tensorflow_and_say_what_is_wrong(cluster, photos, model
     monkeypatch.undo()
     with pytest.raises(UsageError, match="Ray gives a worker"):
         ws.batch(model, photos / "a", tmp_path / "out", worker={"cpus": 3}, **GIVEN)
+
+
+def test_features_are_those_of_one_machine(cluster, photos, model, tmp_path):
+    from warmstart.training.augment import Augmentation, Varied
+    from warmstart.training.feature_cache import FeatureCache
+    from warmstart.training.features import photo_features
+
+    some = [*sorted(photos.glob("a/*"))[:30], photos / "b" / "img100x.jpg"]
+    given = {"views": ["clean", "varied"], "transform": Varied(Augmentation(), (32, 32))}
+    cache = FeatureCache(tmp_path / "ray.db")
+    there = photo_features(model, some, on="ray", cache=cache, **given)
+    here = photo_features(model, some, cache=FeatureCache(tmp_path / "local.db"), **given)
+    assert there.computed == here.computed == 60
+    assert list(there.failed) == [30]
+    assert str(there.failed[30]) == str(here.failed[30])
+    np.testing.assert_allclose(there.vectors, here.vectors, atol=1e-5)
+    assert photo_features(model, some, cache=cache, **given).computed == 0  # found by the keys of one machine

@@ -42,6 +42,8 @@ def finetune(
                                                           "have.", rich_help_panel=HOW)] = None,
     label_column: Annotated[str | None, typer.Option(help="Of a table of labels, where it is not found by itself.",
                                                      rich_help_panel=HOW)] = None,
+    features_on: Annotated[str | None, typer.Option(help="local or ray: where the frozen base's features of photos are "
+                                                    "computed; default: local.", rich_help_panel=HOW)] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
     recipe: Annotated[list[str] | None, typer.Option("--set", help="A number of the recipe, such as --set rate=3e-4 or "
                                                                    "image_size=[320,416]; may be repeated.",
@@ -61,6 +63,7 @@ def finetune(
         "validation": _number_or_text(validation), "epochs": epochs, "freeze": _number_or_text(freeze),
         "augment": augment, "class_weight": class_weight, "label_column": label_column,
         "lora": lora, "learning_rate": learning_rate, "batch_size": batch_size, "horizon": horizon,
+        "features_on": features_on,
     }
     base: Any = model
     if model in SCRATCH:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageEnhance
 
 from warmstart.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Varied:
+    """A change of training photos as `photo_features` takes one; a class, since it travels to other machines."""
+
+    vary: Callable[[Image.Image, np.random.Generator, tuple[int, int]], Image.Image]
+    size: tuple[int, int]
+
+    def __call__(self, picture: Image.Image, view: str, random: np.random.Generator) -> Image.Image:
+        return self.vary(picture, random, self.size)
 
 
 @dataclass(frozen=True)

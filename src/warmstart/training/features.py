@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +31,7 @@ FORMAT = 2  # part of every key: raise it when what a vector means changes
 CLEAN = "clean"
 WRITE_EVERY = 256  # vectors: what a kill loses at most
 
+T = TypeVar("T")
 Transform = Callable[["Image.Image", str, np.random.Generator], "Image.Image"]
 Progress = Callable[[str, int, int | None], None]
 
@@ -52,7 +55,7 @@ class Features:
 
 def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequence[str] = (CLEAN,),
                    transform: Transform | None = None, value_range: Any = None, cache: FeatureCache | None = None,
-                   progress: Progress | None = None) -> Features:
+                   progress: Progress | None = None, on: str = "local") -> Features:
     """The pooled features of photos, from the cache or from the model's engine.
 
     Args:
@@ -68,16 +71,28 @@ def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequ
         value_range: of float arrays, as the model takes it.
         cache: default: the shared one.
         progress: called with (name of the model, photos so far, photos in all) while vectors are computed.
+        on: `"local"`, or `"ray"`: what is missing is computed by the actors of a Ray cluster; of paths, URLs and bytes.
 
     Raises:
+        BatchError: Ray cannot be reached, or gave up.
         UsageError: a view is not "clean" and there is no transform, or the model has no pooled features.
     """
     if transform is None and (named := [view for view in views if view != CLEAN]):
         raise UsageError(f"The view {named[0]!r} needs a transform that makes it.")
     if not isinstance(model, ImageClassifier):
         raise UsageError(f"{model.name} does {model.entry.task}; features of photos need an image classifier.")
-    cache = cache or FeatureCache()
-    work = _Work(model, list(views), transform, value_range, model_key(model))
+    if on not in ("local", "ray"):
+        raise UsageError(f"Features are computed on 'local' or 'ray', not on {on!r}.")
+    if on == "ray":
+        from warmstart.bulk.cluster import require_ray
+
+        require_ray()
+        for photo in photos:
+            if not isinstance(photo, str | bytes | os.PathLike):
+                raise UsageError("Ray is sent paths, URLs and bytes of photos, not an object of type "
+                                 f"{type(photo).__name__}.")
+    cache = FeatureCache() if cache is None else cache  # an empty one is false
+    work = Work(model, list(views), transform, value_range, model_key(model))
     listed = [items.Item(reading.given_name(photo) or f"item {n}", photo) for n, photo in enumerate(photos, 1)]
     failed: dict[int, InputError] = {}
     digests: dict[int, str] = {}  # by place
@@ -93,7 +108,7 @@ def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequ
     for place, digest in digests.items():
         if any(key not in known for key in keys[digest]):
             missing.setdefault(digest, place)
-    computed, broken = _compute(work, [listed[place] for place in missing.values()], known, cache, progress)
+    computed, broken = _compute(work, [listed[place] for place in missing.values()], known, cache, progress, on)
     unusable = {digest: error for digest, error in zip(missing, broken, strict=True) if error is not None}
     rows = np.full((len(listed), len(views), work.width), np.nan, np.float32)
     for place, digest in digests.items():
@@ -105,7 +120,7 @@ def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequ
 
 
 @dataclass
-class _Work:
+class Work:
     """What the decoding threads do."""
 
     model: ImageClassifier
@@ -166,41 +181,79 @@ def _pil_image() -> type:
     return Image.Image
 
 
-def _compute(work: _Work, listed: list[items.Item], known: Mapping[bytes, np.ndarray], cache: FeatureCache,
-             progress: Progress | None) -> tuple[dict[bytes, np.ndarray], list[InputError | None]]:
+def _compute(work: Work, listed: list[items.Item], known: Mapping[bytes, np.ndarray], cache: FeatureCache,
+             progress: Progress | None, on: str) -> tuple[dict[bytes, np.ndarray], list[InputError | None]]:
     """The vectors of all views that are not known, also put into the cache; and each photo's error, or None."""
     computed: dict[bytes, np.ndarray] = {}
-    waiting: dict[bytes, np.ndarray] = {}
     unwritten: dict[bytes, np.ndarray] = {}
-    errors: list[InputError | None] = []
-
-    def run(count: int) -> None:
-        batch = [(key, waiting.pop(key)) for key in list(waiting)[:count]]
-        outputs = work.model.engine.run("forward", images=np.stack([row for _, row in batch]))
-        vectors = np.column_stack([outputs["features"], outputs["probabilities"].max(-1)])
-        unwritten.update(zip((key for key, _ in batch), vectors, strict=True))
-        if len(unwritten) >= WRITE_EVERY:
-            write()
+    errors: list[InputError | None] = [None] * len(listed)
 
     def write() -> None:
         cache.put(unwritten)
         computed.update(unwritten)
         unwritten.clear()
 
+    if on == "ray":
+        from warmstart.training import features_on_ray
+
+        answers = features_on_ray.compute(work, listed)
+    else:
+        answers = _numbered(computed_rows(work, listed, known))
     try:
-        with closing(stream.decoded(listed, lambda item: work.rows(item, known), ahead=2 * BATCH_SIZE + 4)) as rows:
-            for done, (_, found) in enumerate(rows, 1):
-                errors.append(found if isinstance(found, InputError) else None)
-                waiting.update(() if isinstance(found, InputError) else found)
-                while len(waiting) >= BATCH_SIZE:
-                    run(BATCH_SIZE)
+        with closing(answers):
+            for done, (place, found) in enumerate(answers, 1):
+                if isinstance(found, InputError):
+                    errors[place] = found
+                else:
+                    unwritten.update({key: vector for key, vector in found.items() if key not in known})
+                if len(unwritten) >= WRITE_EVERY:
+                    write()
                 if progress:
                     progress(work.model.name, done, len(listed))
-        if waiting:
-            run(len(waiting))
     finally:
         write()  # also what was computed before an interrupt
     return computed, errors
+
+
+def computed_rows(work: Work, listed: Sequence[items.Item],
+                  known: Mapping[bytes, Any]) -> Generator[dict[bytes, np.ndarray] | InputError]:
+    """The vectors of each photo by key, those that are known left out, or what is wrong with it; in order."""
+    photos: deque[list[bytes] | InputError] = deque()
+    waiting: dict[bytes, np.ndarray] = {}
+    vectors: dict[bytes, np.ndarray] = {}
+
+    def run(count: int) -> None:
+        batch = [(key, waiting.pop(key)) for key in list(waiting)[:count]]
+        outputs = work.model.engine.run("forward", images=np.stack([row for _, row in batch]))
+        rows = np.column_stack([outputs["features"], outputs["probabilities"].max(-1)])
+        vectors.update(zip((key for key, _ in batch), rows, strict=True))
+
+    def ready() -> Iterator[dict[bytes, np.ndarray] | InputError]:
+        while photos:
+            first = photos[0]
+            if isinstance(first, InputError):
+                yield first
+            elif all(key in vectors for key in first):
+                yield {key: vectors.pop(key) for key in first}
+            else:
+                return
+            photos.popleft()
+
+    with closing(stream.decoded(listed, lambda item: work.rows(item, known), ahead=2 * BATCH_SIZE + 4)) as decoded:
+        for _, found in decoded:
+            photos.append(found if isinstance(found, InputError) else [key for key, _ in found])
+            waiting.update(() if isinstance(found, InputError) else found)
+            while len(waiting) >= BATCH_SIZE:
+                run(BATCH_SIZE)
+            yield from ready()
+    if waiting:
+        run(len(waiting))
+    yield from ready()
+
+
+def _numbered(rows: Generator[T]) -> Generator[tuple[int, T]]:
+    with closing(rows):
+        yield from enumerate(rows)
 
 
 def model_key(model: ImageClassifier) -> str:

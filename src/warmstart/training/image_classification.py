@@ -20,7 +20,7 @@ from warmstart.tasks.base import Model
 from warmstart.tasks.image_classification import ImageClassifier
 from warmstart.tasks.load import load
 from warmstart.training import calibration, devices, linear, network, open_base
-from warmstart.training.augment import Augmentation
+from warmstart.training.augment import Augmentation, Varied
 from warmstart.training.batches import ArrayBatches, class_weights
 from warmstart.training.data import Dataset, Examples, read
 from warmstart.training.data.examples import without
@@ -42,7 +42,7 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = None, epo
              augment: Any = True, seed: int = 0, output: str | Path | None = None, callbacks: Sequence[Any] = (),
              class_weight: str | Mapping[str, float] | None = None, multi_label: bool | None = None,
              path_column: str | None = None, label_column: str | None = None, recipe: Recipe | None = None,
-             verbose: bool = True) -> Model:
+             features_on: str = "local", verbose: bool = True) -> Model:
     """Fine-tune an image classifier; see `warmstart.finetune` for what all tasks share.
 
     Args:
@@ -57,6 +57,7 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = None, epo
         augment: True, False, an `Augmentation`, or a function (picture, random generator, size) -> picture.
         class_weight: `"balanced"`, or a weight by class name.
         recipe: the numbers of the recipe.
+        features_on: `"local"`, or `"ray"`: the frozen base's features are computed by a Ray cluster.
         verbose: whether counts, warnings and results are told on standard error.
 
     Raises:
@@ -85,7 +86,7 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = None, epo
             return load(run.folder)
         _say(verbose, dataset.lines())
         job = _Job(run, model, dataset, config, recipe, vary, seed, class_weight, optimizer, loss, metrics,
-                   given is not None, tuple(callbacks), verbose)
+                   given is not None, tuple(callbacks), verbose, features_on)
         job.phase_1()
         if freeze != "backbone" and epochs:
             job.phase_2(freeze, epochs)
@@ -110,6 +111,7 @@ class _Job:
     own_head: bool
     callbacks: tuple[Any, ...]
     verbose: bool
+    features_on: str
     fits: dict[str, Fitted] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     learned: tuple[str, ...] = ()
@@ -147,7 +149,7 @@ class _Job:
         for name, part in self.dataset.parts():
             found[name] = photo_features(
                 self.model, part.inputs, views=views if name == "train" else [CLEAN], cache=cache,
-                transform=lambda picture, view, random: self.vary(picture, random, size))
+                transform=Varied(self.vary, size), on=self.features_on)
         return found
 
     def _solve_head(self, vectors: Mapping[str, np.ndarray]) -> None:
