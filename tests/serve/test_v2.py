@@ -104,6 +104,11 @@ IMAGES = {"name": "images", "datatype": "FP32", "shape": [1, 32, 32, 3], "data":
 TEXT = {"name": "image", "datatype": "BYTES", "shape": [1], "data": ["x"]}
 
 
+def test_a_request_may_repeat_its_address(client):
+    repeated = {"model_name": "cifar10_resnet20", "model_version": "1"}
+    assert client.post(INFER, {"inputs": [IMAGES], **repeated}).status == 200
+
+
 @pytest.mark.parametrize(("change", "said"), [
     ({"shape": [1, 32, 32]}, "elements"), ({"shape": [-1, 32, 32, 3]}, "shape"), ({"shape": [0, 32, 32, 3]}, "0 el"),
     ({"shape": [1, 32, 32, 3, 1]}, "has the shape"), ({"shape": []}, "shape"), ({"shape": "x"}, "shape"),
@@ -126,6 +131,7 @@ def test_wrong_tensors(client, change, said):
 @pytest.mark.parametrize(("body", "said"), [
     ({}, "inputs"), ([], "object"), ({"inputs": []}, "at least one"), ({"inputs": [3]}, "object"),
     ({"inputs": [IMAGES, IMAGES]}, "twice"), ({"inputs": [IMAGES], "id": 3}, "id"),
+    ({"inputs": [IMAGES], "model_name": "another"}, "the address"),
     ({"inputs": [IMAGES], "more": 3}, "unknown key"), ({"inputs": [IMAGES], "parameters": {"top_k": 3}}, "parameter"),
     ({"inputs": [IMAGES], "outputs": [{"name": "features"}] * 2}, "twice"),
     ({"inputs": [IMAGES], "outputs": [{"name": "label"}]}, "no output 'label'"),

@@ -46,7 +46,7 @@ def document(registry: Registry, settings: Settings) -> Document:
         paths[f"{base}/ready"] = {"get": _operation(
             "Whether the model takes requests",
             dict.fromkeys(("200", "503"), _json(_object(name={"type": "string"}, ready=_BOOLEAN))))}
-        paths[f"{base}/infer"] = {"post": _infer()}
+        paths[f"{base}/infer"] = {"post": _infer(served)}
     paths |= _openai(registry)
     found: Document = {
         "openapi": "3.1.0",
@@ -119,14 +119,15 @@ _METADATA = _object(name=_STRING, versions={"type": "array", "items": _STRING}, 
                     inputs={"type": "array", "items": _TENSOR}, outputs={"type": "array", "items": _TENSOR})
 
 
-def _infer() -> Document:
+def _infer(served: Served) -> Document:
     name = {"type": "string", "minLength": 1, "maxLength": tensors.LONGEST_NAME}
     size = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
     given = _object({"data": {"type": "array"}, "parameters": _object({"binary_data_size": size})}, name=name,
                     datatype={"enum": list(tensors.DTYPES)},
                     shape={"type": "array", "items": size, "minItems": 1, "maxItems": tensors.MOST_DIMENSIONS})
     output = _object({"parameters": _object({"binary_data": _BOOLEAN})}, name=name)
-    asked = _object({"id": _STRING, "parameters": {"type": "object"}, "outputs": {"type": "array", "items": output}},
+    asked = _object({"id": _STRING, "parameters": {"type": "object"}, "outputs": {"type": "array", "items": output},
+                     "model_name": {"const": served.name}, "model_version": _STRING},
                     inputs={"type": "array", "items": given, "minItems": 1})
     told = _object({"data": {"type": "array"}, "parameters": _object(binary_data_size=_INTEGER)},
                    name=_STRING, datatype={"enum": list(tensors.DTYPES)}, shape={"type": "array", "items": _INTEGER})

@@ -19,6 +19,8 @@ from warmstart.serve.state import State, json_response, state_of
 HEADER = "Inference-Header-Content-Length"
 EXTENSIONS = ["binary_tensor_data"]
 MICROSECONDS = 1e-6
+ADDRESSED = ("model_name", "model_version")
+"""What the address says already; KServe's client repeats it in the request."""
 
 
 async def server_metadata(request: Request) -> Response:
@@ -136,8 +138,11 @@ def _parsed(request: Request, served: Served, data: bytes) -> tuple[dict[str, An
     asked = body.parse_json(head)
     if not isinstance(asked, dict):
         raise invalid("The request must be a JSON object.")
-    if unknown := asked.keys() - {"id", "parameters", "inputs", "outputs"}:
+    if unknown := asked.keys() - {"id", "parameters", "inputs", "outputs", *ADDRESSED}:
         raise invalid(f"The request has an unknown key: {min(unknown)[:100]!r}.")
+    for name, wanted in zip(ADDRESSED, (served.name, str(served.version)), strict=True):
+        if asked.get(name, wanted) != wanted:
+            raise invalid(f"{name} says another than the address, which leads to {wanted!r}.")
     if not isinstance(asked.get("id", ""), str) or not isinstance(asked.get("parameters", {}), dict):
         raise invalid("id must be a string, and parameters an object.")
     if not asked.get("id"):
