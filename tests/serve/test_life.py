@@ -1,13 +1,16 @@
 """Starting, reloading and ending under load, in processes of their own."""
 
 import json
+import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 import warmstart
+from warmstart.serve.running import STEPS_BACK
 
 from .conftest import Client
 from .processes import Load, copy_of, running, until
@@ -38,6 +41,17 @@ def test_it_says_that_it_is_not_ready_while_it_drains(cat):
         assert answer.status == 200
         assert answer.headers["connection"] == "close"
         assert server.wait(30) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_the_event_loop_goes_first():
+    """Or refusals would wait behind the work that made them necessary."""
+    with running("cifar10_resnet20") as server:
+        pid = server.process.pid
+        steps = {int(path.name): os.getpriority(os.PRIO_PROCESS, int(path.name)) - os.getpriority(os.PRIO_PROCESS, 0)
+                 for path in Path(f"/proc/{pid}/task").iterdir()}
+        assert steps.pop(pid) == 0
+        assert set(steps.values()) == {STEPS_BACK}
 
 
 def test_reload_under_load(tmp_path, cat):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -20,6 +22,9 @@ from warmstart.serve.state import State
 
 SWITCH = 0.0005
 """Seconds that a worker thread may hold the interpreter while the event loop waits; Python's own 5 ms show."""
+STEPS_BACK = 7
+"""How much nicer the engines' threads are than the event loop: a server that has more to compute than it can must still
+tell the others so at once."""
 log = logging.getLogger("warmstart.serve")
 
 
@@ -77,10 +82,23 @@ def run(app: Starlette, host: str, port: int, on_start: Callable[[str], None] = 
     server = make_server(app, host, port)
     server.on_start = on_start
     sys.setswitchinterval(SWITCH)
+    let_others_step_back()
     server.run()
     state: State = app.state.warmstart
     if not state.registry.close(state.settings.grace):
         log.error("gave up on requests that ran longer than %g s", state.settings.grace)
+
+
+def let_others_step_back() -> None:
+    """Give way to the calling thread with all other threads there are, and those that they will start: of the models,
+    their engines, and what loads them anew. Only Linux has priorities of threads."""
+    if sys.platform != "linux":
+        return
+    own = threading.get_native_id()
+    for other in map(int, os.listdir("/proc/self/task")):
+        if other != own:
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                os.setpriority(os.PRIO_PROCESS, other, min(os.getpriority(os.PRIO_PROCESS, own) + STEPS_BACK, 19))
 
 
 class Background:
