@@ -130,10 +130,11 @@ class _Call:
             await self._linger()  # the rest of a body of usual size: then the connection can be used again
         headers = response.raw_headers if self._whole else [*response.raw_headers, (b"connection", b"close")]
         await self.send({"type": "http.response.start", "status": refused.status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": response.body, "more_body": True})
-        if refused.status == 413:
+        lingers = refused.status == 413 and not self._whole
+        await self.send({"type": "http.response.body", "body": response.body, "more_body": lingers})
+        if lingers:
             await self._linger()
-        await self.send({"type": "http.response.body", "body": b""})
+            await self.send({"type": "http.response.body", "body": b""})
 
     async def _linger(self) -> None:
         if any(name == b"expect" for name, _ in self._scope["headers"]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import time
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -80,16 +80,28 @@ class EmbeddingRequest(msgspec.Struct, forbid_unknown_fields=True):
     user: str | None = None
 
 
+Asked = TypeVar("Asked", CompletionRequest, EmbeddingRequest)
+
+
+async def _asked(request: Request, form: type[Asked], task: str) -> tuple[Asked, Served, float]:
+    """What a body asks for, the model that it names, and the deadline."""
+    state = state_of(request)
+    asked: Asked = body.parse_json(await body.read(request, state.settings), form)
+    return asked, state.model(request, asked.model, [task]), state.deadline(request)
+
+
+def _texts(given: str | list[str], state: State) -> list[str]:
+    texts = [given] if isinstance(given, str) else given
+    for text in texts:
+        TEXT.of_json(text, state.settings)
+    return texts
+
+
 async def completions(request: Request) -> Response:
     """Continue prompts."""
     state = state_of(request)
-    data = await body.read(request, state.settings)
-    asked: CompletionRequest = body.parse_json(data, CompletionRequest)
-    served = state.model(request, asked.model, ["text-generation"])
-    deadline = state.deadline(request)
-    prompts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
-    for prompt in prompts:
-        TEXT.of_json(prompt, state.settings)
+    asked, served, deadline = await _asked(request, CompletionRequest, "text-generation")
+    prompts = _texts(asked.prompt, state)
     count = asked.n or 1
     if asked.stream:
         if len(prompts) > 1 or count > 1:
@@ -176,13 +188,8 @@ def _usage(served: Served, prompts: list[str], answers: list[Generation]) -> dic
 async def embeddings(request: Request) -> Response:
     """Texts as vectors."""
     state = state_of(request)
-    data = await body.read(request, state.settings)
-    asked: EmbeddingRequest = body.parse_json(data, EmbeddingRequest)
-    served = state.model(request, asked.model, ["text-embedding"])
-    deadline = state.deadline(request)
-    texts = [asked.input] if isinstance(asked.input, str) else asked.input
-    for text in texts:
-        TEXT.of_json(text, state.settings)
+    asked, served, deadline = await _asked(request, EmbeddingRequest, "text-embedding")
+    texts = _texts(asked.input, state)
     answers = await state.ask(request, served, (Served.answer, ()), texts, deadline)
     found: list[dict[str, Any]] = []
     tokens = 0

@@ -22,7 +22,7 @@ from warmstart.serve.state import State
 
 SWITCH = 0.0005
 """Seconds that a worker thread may hold the interpreter while the event loop waits; Python's own 5 ms show."""
-STEPS_BACK = 7
+STEPS_BACK = 10
 """How much nicer the engines' threads are than the event loop: a server that has more to compute than it can must still
 tell the others so at once."""
 log = logging.getLogger("warmstart.serve")
