@@ -9,6 +9,7 @@ import soundfile
 import soxr
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 RATE = 8000
 TEST = range(5)  # the official test part: recordings 0 to 4 of each digit and speaker
 

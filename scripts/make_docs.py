@@ -43,6 +43,7 @@ FAMILIES = {
     "segformer": "SegFormer",
     "vgg": "VGG",
     "whisper": "Whisper",
+    "wavenet": "WaveNet for spoken digits (inside the package)",
     "xception": "Xception",
 }
 

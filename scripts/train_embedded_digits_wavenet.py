@@ -21,28 +21,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from digits_audio import RATE, Clip, read_clips, split
+from digits_audio import RATE, SPEAKERS, Clip, read_clips, split
+from digits_wavenet_export import CONFIG, HARMONICS, HOP, STEPS, export
 from resumable import Triangle, finished_epochs, keepers
 from warmstart.inputs import mu_law
 from warmstart.models import wavenet
+from warmstart.tasks.audio_generation import position_frames
 
-SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
-HOP, HARMONICS = 100, 6
 LENGTHS = (2400, 4000, 6400)  # samples that batches are filled up to; what is longer is cut
-CONFIG = {"output": "logistics", "levels": 256, "mixtures": 5, "dilations": (1, 2, 4, 8, 16, 32, 64), "skip": 48,
-          "classes": (10, 6), "global_channels": 32, "frame_features": 2 * HARMONICS + 2, "frame_channels": 64,
-          "upsampling": (5,), "hold": 20}
 BATCH_SAMPLES = 32_000
-STEPS = 100  # per epoch
-
-
-def position_frames(samples: int) -> np.ndarray:
-    """What is known of each frame of a word of so many samples: float32 (frames, 2 * HARMONICS + 2)."""
-    count = -(-samples // HOP)
-    place = (np.arange(count)[:, None] + 0.5) / count
-    k = np.pi * np.arange(1, HARMONICS + 1)
-    length = np.full((count, 1), np.log(samples / RATE / 0.4))
-    return np.concatenate([place, np.sin(k * place), np.cos(k * place), length], axis=1).astype(np.float32)
+POSITION = {"sample_rate": RATE, "harmonics": HARMONICS}
 
 
 def levels_of(clip: Clip) -> np.ndarray:
@@ -82,7 +70,7 @@ class Batches(keras.utils.PyDataset):
         for i in range(count):
             levels, clip = group[random.integers(len(group))]
             own = min(len(levels), length)
-            position = position_frames(len(levels))[: length // HOP]
+            position = position_frames(len(levels), HOP, POSITION)[: length // HOP]
             samples[i, :own], mask[i, :own], frames[i, : len(position)] = levels[:own], 1.0, position
             classes[i] = clip.digit, SPEAKERS.index(clip.speaker)
         return {"samples": samples, "classes": classes, "frames": frames}, samples, mask / mask.mean()
@@ -108,15 +96,20 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=3e-3, help="the highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--recogniser", default="digits_wavenet_asr", help="what measures the generated digits")
+    parser.add_argument("--tried", type=int, default=60, help="digits for the choice among temperatures")
+    parser.add_argument("--weights", type=Path, help="export these, not the trained ones of the work folder")
     options = parser.parse_args()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
-    training, _ = split(read_clips(options.recordings))
-    if not (options.work / "trained.weights.h5").exists():
+    options.batch_samples = BATCH_SAMPLES
+    training, test = split(read_clips(options.recordings))
+    if not options.weights and not (options.work / "trained.weights.h5").exists():
         train(training, options)
+    export(training, test, options)
 
 
 if __name__ == "__main__":

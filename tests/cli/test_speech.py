@@ -52,3 +52,19 @@ def test_words_alone_become_cues_of_a_few_seconds():
     assert [(c.start, c.end) for c in cues] == [(0, 5.5), (6, 9.5)]
     assert cues[1].text == "w6 w7 w8 w9"
     assert SAID.score == pytest.approx((0.9 * 1.25 + 0.5 * 1.4996) / 2.7496, abs=1e-6)
+
+
+def test_words_that_may_be_said(console):
+    def model(inputs, **options):
+        return [options]
+
+    for given, passed in (("own", True), ("any", False), ("words.txt", "words.txt")):
+        assert console.answers(model, iter(["a.wav"]), vocabulary=given) == [{"vocabulary": passed}]
+
+
+def test_recordings_are_known_by_their_names():
+    from warmstart.cli.predict_command import _are_sounds
+
+    assert _are_sounds(["a.WAV", "https://x.org/b.flac"])
+    assert not _are_sounds(["a.wav", "b.jpg"])
+    assert not _are_sounds([])

@@ -51,6 +51,13 @@ def test_a_word_list_allows_only_its_words():
     assert beam_search(frames("......"), ALPHABET, language=LanguageModel(["ab"])) == ""
 
 
+def test_what_there_is_of_a_word_that_is_still_being_said_is_left_out():
+    words = LanguageModel(["ab", "baa"])
+    heard = frames("a.b. .b.a", sure=0.999)
+    assert beam_search(heard, ALPHABET, language=words, beam=1) == ""  # it follows "ab ba", which ends in no word
+    assert beam_search(heard, ALPHABET, language=words, beam=1, partial=True) == "ab"
+
+
 def test_ngrams_decide_between_words_that_sound_alike(tmp_path):
     path = tmp_path / "model.arpa"
     path.write_text("\\data\\\nngram 1=4\nngram 2=3\n\n\\1-grams:\n-1 <s> 0\n-1 </s>\n-0.3 aa 0\n-0.3 ab 0\n\n"

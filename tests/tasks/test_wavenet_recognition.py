@@ -1,10 +1,13 @@
 """The recogniser as a task: a random network, so what it says means nothing, but it must say the same in every way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from warmstart.catalog import Entry
 from warmstart.errors import InputError, UsageError
+from warmstart.tasks.language import LanguageModel
 
 RATE = 8000
 RULES = {"sample_rate": RATE, "n_fft": 256, "hop": 80, "mels": 20, "coefficients": 8}
@@ -50,6 +53,22 @@ def test_a_vocabulary_leaves_only_its_words(model, sound):
     assert {word.text for word in model((sound, RATE), vocabulary=True).words} <= {"ab", "ba"}
     with pytest.raises(UsageError, match="beam"):
         model((sound, RATE), beam=0)
+    with pytest.raises(UsageError, match="not both"):
+        model((sound, RATE), vocabulary=True, language_model="some.arpa")
+
+
+@pytest.mark.tensorflow
+def test_a_model_may_decode_with_its_own_words_by_default(model):
+    from warmstart.tasks.wavenet_recognition import Recognition
+
+    assert model.recognition.decoder().language is None
+    processing = {**model.entry.processing, "decoding": "vocabulary"}
+    own = Recognition(None, replace(model.entry, processing=processing))
+    assert own.decoder().language.words == {"ab", "ba"}
+    assert own.decoder(vocabulary=["a"]).language.words == {"a"}
+    assert own.decoder(language_model=LanguageModel(["b"])).language.words == {"b"}
+    free = own.decoder(vocabulary=False)
+    assert (free.language, free.beam) == (None, 1)
 
 
 @pytest.mark.tensorflow

@@ -19,6 +19,8 @@ COMMON = ("inputs", "model", "task", "weights", "engine", "precision", "offline"
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".csv.gz")
 FORECASTER = "deepar_hourly"
 """Answers tables of series where no model is named."""
+RECOGNISER = "whisper_tiny"
+"""Answers recordings where no model is named."""
 IMAGES = "Photos"
 BOXES = "Detection and segmentation"
 WRITING = "Generated text"
@@ -35,7 +37,8 @@ def predict(
                                                 show_default=False)],
     model: Annotated[str | None, typer.Option("--model", "-m", help="A name from `warmstart list`, a bundle's folder, "
                                               "or hf://org/name. Default: MobileNetV2 where its weights can be had, "
-                                              "else the model inside the package; for tables deepar_hourly.")] = None,
+                                              "else the model inside the package; for tables deepar_hourly, for "
+                                              "recordings whisper_tiny.")] = None,
     task: Annotated[str | None, typer.Option(help="What the model shall do, where it can do several things.")] = None,
     weights: Annotated[str, typer.Option(help="A checkpoint to use instead of the published weights.")] = "pretrained",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Inputs per call of the engine.")] = None,
@@ -103,6 +106,13 @@ def predict(
                                                rich_help_panel=SPEECH)] = None,
     initial_prompt: Annotated[str | None, typer.Option(help="Text that could stand before: names, spelling, style.",
                                                        rich_help_panel=SPEECH)] = None,
+    beam: Annotated[int | None, typer.Option(help="CTC: texts that the search follows at a time; 1: the best path.",
+                                             rich_help_panel=SPEECH)] = None,
+    vocabulary: Annotated[str | None, typer.Option(help="CTC: a file of the words that may be said, one a line; own: "
+                                                        "the model's list; any: all that can be spelt.",
+                                                   rich_help_panel=SPEECH)] = None,
+    language_model: Annotated[str | None, typer.Option(help="CTC: an n-gram model as an ARPA file.",
+                                                       rich_help_panel=SPEECH)] = None,
     speaker: Annotated[str | None, typer.Option(help="Who speaks: a name or number that the model knows.",
                                                 rich_help_panel=SOUND)] = None,
     seconds: Annotated[float | None, typer.Option(help="Length of each word.", rich_help_panel=SOUND)] = None,
@@ -158,12 +168,14 @@ def _predict(inputs: list[str], name: str | None, task: str | None, choices: dic
         raise UsageError("--weights, --engine and --precision belong to a model: name it with --model.")
     series = name is None and task in (None, "forecasting") and (
         "horizon" in given or all(text.lower().endswith(TABLES) for text in inputs))
-    if series:
-        task = "forecasting"
-    model, why = open_model(FORECASTER if series else name, offline=offline or None,
-                            **({**choices, "task": task} if name or series else {}))
-    if series:
-        why = "hourly series, inside the package; name another with --model"
+    sounds = name is None and not series and task in (None, "speech-recognition") and _are_sounds(inputs)
+    default = FORECASTER if series else RECOGNISER if sounds else None
+    if default:
+        task = "forecasting" if series else "speech-recognition"
+    model, why = open_model(default or name, offline=offline or None,
+                            **({**choices, "task": task} if name or default else {}))
+    if default:
+        why = f"{'hourly series, inside the package' if series else 'speech'}; name another with --model"
     console = console_of(model.entry.task)
     for option in given.keys() - console.options:
         raise UsageError(f"{model.name} does {model.entry.task}, which has no option --{option.replace('_', '-')}.")
@@ -188,6 +200,14 @@ def _predict(inputs: list[str], name: str | None, task: str | None, choices: dic
         for failure in failed:
             say(f"  {failure.error}")
         raise typer.Exit(1)
+
+
+def _are_sounds(inputs: list[str]) -> bool:
+    from pathlib import PurePath
+
+    from warmstart.inputs.audio import SUFFIXES
+
+    return bool(inputs) and all(PurePath(text).suffix.lower() in SUFFIXES for text in inputs)
 
 
 def _expanded(inputs: list[str]) -> Iterator[str]:

@@ -52,7 +52,8 @@ class AudioGenerator(Model):
         return tuple(tuple(map(str, names)) for names in self.entry.processing.get("classes", ()))
 
     def __call__(self, inputs: Any, *, speaker: str | int | None = None, seconds: float | None = None,
-                 temperature: float = 1.0, seed: int = 0, sample_rate: float | None = None, **options: Any) -> Any:
+                 temperature: float | None = None, seed: int = 0, sample_rate: float | None = None,
+                 **options: Any) -> Any:
         """Generate sound.
 
         Args:
@@ -60,7 +61,8 @@ class AudioGenerator(Model):
                 vocoder frames (F, size), or a recording whose frames are taken; or a list or generator of them.
             speaker: a name or number of the second kind of classes; default: drawn.
             seconds: length of each word; default: drawn from those of the training data.
-            temperature: above 0; 1 draws from the distribution that was learned, less is cleaner and duller.
+            temperature: above 0; 1 draws from the distribution that was learned, less is cleaner and duller; default:
+                what the entry's `processing` says, else 1.
             seed: of everything random: the same seed gives the same samples. Element n of a list has seed + n.
             sample_rate: of a recording given as a bare array.
 
@@ -73,6 +75,8 @@ class AudioGenerator(Model):
         """
         if options:
             raise UsageError(f"AudioGenerator takes no option {next(iter(options))!r}.")
+        if temperature is None:
+            temperature = float(self.entry.processing.get("temperature", 1.0))
         if not isinstance(temperature, int | float) or not 0 < temperature <= 10:
             raise UsageError(f"temperature must be above 0 and at most 10, not {temperature!r}.")
         if seconds is not None and not 0.02 <= seconds <= LONGEST:

@@ -109,13 +109,16 @@ def align(log_probs: np.ndarray, alphabet: str, text: str) -> list[Piece]:
     return _words(log_probs, alphabet, symbols, frames)
 
 
-def beam_search(log_probs: np.ndarray, alphabet: str, *, beam: int = 16, language: LanguageModel | None = None) -> str:
+def beam_search(log_probs: np.ndarray, alphabet: str, *, beam: int = 16, language: LanguageModel | None = None,
+                partial: bool = False) -> str:
     """The most likely text, over all its alignments and under a language model.
 
     Args:
         log_probs, alphabet: as for `greedy`.
         beam: texts that are followed at a time.
         language: which words there are and how likely they follow one another; default: any word.
+        partial: whether the frames may end within a word: what there is of it is then left out of the text, which
+            otherwise can only be one that ends in a word that there is.
     """
     state: State = language.start() if language else ()
     # Prefix -> (log p that ends in a blank, log p that ends in its last character, language state, language score).
@@ -151,10 +154,14 @@ def beam_search(log_probs: np.ndarray, alphabet: str, *, beam: int = 16, languag
     for prefix, (blank, ends, state, bonus) in beams.items():
         score = _add(blank, ends) + bonus
         if language:
-            last = language.word(state, prefix.rpartition(" ")[2])
-            if last is None:
+            whole, _, word = prefix.rpartition(" ")
+            last = language.word(state, word)
+            if last is None and not partial:
                 continue  # ends in the middle of a word that is in no list
-            score += last[1] + language.end(last[0])
+            if last is None:
+                prefix = whole
+            else:
+                score += last[1] + (0.0 if partial else language.end(last[0]))
         if score > best_score:
             best, best_score = prefix, score
     return " ".join(best.split())

@@ -56,7 +56,8 @@ class Recognition:
         engine: with its program.
         entry: of the model. Its `processing` has: `features` (see `Features`), `alphabet` (characters of symbols 1
             and up; a space among them), `padding` (seconds of silence put before and after a recording), `language`,
-            and optionally `vocabulary` (all words that can be said: what `vocabulary=True` decodes with).
+            and optionally `vocabulary` (all words that can be said: what `vocabulary=True` decodes with) and
+            `decoding`: "vocabulary" makes that the default.
         folder: not used.
     """
 
@@ -83,7 +84,8 @@ class Recognition:
         Args:
             beam: texts that a prefix beam search follows; default: 1, the best path, or 16 with a vocabulary or a
                 language model.
-            vocabulary: the words that may be said: a list, a file with one a line, or True for the model's own list.
+            vocabulary: the words that may be said: a list, a file with one a line, or True for the model's own list,
+                which is the default where the model says so (one that was trained on few words); False: any.
             language_model: an n-gram model: the path of an `.arpa` file, or a `LanguageModel`.
             words: whether the words' times are wanted; they are always there.
 
@@ -91,7 +93,9 @@ class Recognition:
             UsageError: an option is wrong.
             InputError: a file cannot be read.
         """
-        if vocabulary is not None and language_model is not None:
+        if vocabulary is None and language_model is None:
+            vocabulary = self.entry.processing.get("decoding") == "vocabulary"
+        if vocabulary and language_model is not None:
             raise UsageError("Give a vocabulary or a language_model, not both: a language model brings its own words.")
         if vocabulary is True:
             vocabulary = self.entry.processing.get("vocabulary")
@@ -187,8 +191,11 @@ class Decoder:
         return found
 
     def pending(self) -> list[Piece]:
-        """The words so far of the stretch that has not ended; they may still change."""
-        return self._decode(self._waiting)
+        """The words so far of the stretch that has not ended; they may still change.
+
+        Where words are known, one that has only begun is not among them.
+        """
+        return self._decode(self._waiting, partial=True)
 
     def _cut(self, last: bool) -> int | None:
         """Frames of the first stretch that is whole; None: none is."""
@@ -210,10 +217,10 @@ class Decoder:
             return int(spaces[-1]) + 1 if len(spaces) and spaces[-1] > pause else longest
         return total if last else None
 
-    def _decode(self, log_probs: np.ndarray) -> list[Piece]:
-        if self.beam == 1:
+    def _decode(self, log_probs: np.ndarray, *, partial: bool = False) -> list[Piece]:
+        if self.beam == 1 and not self.language:
             return greedy(log_probs, self.alphabet)
-        text = beam_search(log_probs, self.alphabet, beam=self.beam, language=self.language)
+        text = beam_search(log_probs, self.alphabet, beam=self.beam, language=self.language, partial=partial)
         return align(log_probs, self.alphabet, text)
 
 

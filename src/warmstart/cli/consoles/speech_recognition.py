@@ -15,7 +15,8 @@ FORMATS = ("txt", "srt", "vtt", "json")
 class SpeechRecognitionConsole(Console):
     """The text of each recording under its name; with a format only what a file of it holds."""
 
-    options: ClassVar = frozenset({"format", "language", "translate", "words", "initial_prompt", "temperature", "seed"})
+    options: ClassVar = frozenset({"format", "language", "translate", "words", "initial_prompt", "temperature", "seed",
+                                  "beam", "vocabulary", "language_model"})
     columns: ClassVar = ("input", "start", "end", "text", "score", "error")
     unit: ClassVar = "recordings"
 
@@ -26,6 +27,8 @@ class SpeechRecognitionConsole(Console):
         if format not in (None, *FORMATS):
             raise UsageError(f"--format is one of {', '.join(FORMATS)}, not {format!r}.")
         self._format = format
+        if (vocabulary := options.get("vocabulary")) in ("own", "any"):
+            options["vocabulary"] = vocabulary == "own"
         return model(inputs, **options)
 
     def rows(self, result: Any) -> Iterable[Sequence[Any]]:

@@ -1,0 +1,144 @@
+"""WaveNet in both of its roles: error rates on spoken digits, and the speed of hearing and of speaking.
+
+    pip install -e '.[all]' -r benchmarks/requirements.txt
+    python benchmarks/speech.py fsdd --markdown docs/benchmarks.md
+
+`fsdd` is the folder `recordings` of the Free Spoken Digit Dataset. The generator of 50 layers has random weights; it
+and a plain cached loop in TensorFlow with one call per sample say the same samples, and are measured in turns.
+`--left-out` names the work folders of `scripts/train_embedded_digits_asr.py --leave-out`. Whisper: `whisper.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import warmstart as ws
+from figures import Figure, markdown, summary, text_table, write_markdown
+from measure import machine, ratio, turns, versions
+from settings import ROOT, tell
+from speech_peers import AT_ONCE, RATE
+from warmstart.errors import UsageError
+from workers import Worker
+
+sys.path.append(str(ROOT / "scripts"))
+from digits_audio import WORDS, joined, read_clips, sequences_of, split
+
+SCRIPT = Path(__file__).with_name("speech_peers.py")
+DIGITS = 8000
+
+
+def error_rates(recordings: Path, left_out: Sequence[Path]) -> list[Figure]:
+    model = ws.load("digits_wavenet_asr", engine="litert")
+    _, test = split(read_clips(recordings))
+    single = [((clip.samples, DIGITS), WORDS[clip.digit]) for clip in test]
+    five = [((samples, DIGITS), text) for samples, text in sequences_of(test)]
+    figures = []
+    for what, pairs, bar in ((f"{len(single)} test recordings of one digit", single, 0.02),
+                             (f"{len(five)} sequences of 5 test recordings", five, 0.04)):
+        tell(what)
+        wer, free = (model.evaluate(pairs, **more)["wer"] for more in ({}, {"vocabulary": False}))
+        figures.append(Figure(1, f"word error rate, {what}", wer, "share", bar=bar,
+                              note=f"decoded with the ten words, as by default; the best path alone: {free:.2%}"))
+    told = [json.loads((folder / "left_out.json").read_text()) for folder in left_out]
+    worst = max(told, key=lambda one: one["wer"], default=None)
+    note = "no such run was given" if worst is None else "; ".join(f"{r['speaker']} {r['wer']:.1%}" for r in told)
+    figures.append(Figure(1, f"word error rate, one speaker left out of training, the worst of {len(told)} of six",
+                          worst and worst["wer"], "share", bar=0.25, note=note))
+    return figures
+
+
+def generated(name: str) -> tuple[Figure, bool]:
+    """How many generated digits are recognised, and whether there is a generator at all."""
+    from digits_wavenet_export import COUNT, recognised, share
+
+    what = f"{COUNT} generated digits, recognised as the digit that was asked for"
+    try:
+        model = ws.load(name, engine="litert")
+    except UsageError:
+        return Figure(2, what, None, "share", bar=0.85, at_least=True, note="the generator is not trained"), False
+    tell(what)
+    found = recognised(model, ws.load("digits_wavenet_asr", engine="litert"), COUNT, 0)
+    return Figure(2, what, share(found), "share", bar=0.85, at_least=True), True
+
+
+def speeds(options: argparse.Namespace, scratch: Path, speaks: bool) -> list[Figure]:
+    environment = {**os.environ, "WARMSTART_HOME": str(scratch / "home"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    _, test = split(read_clips(options.recordings))
+    random = np.random.default_rng(0)
+    minute = np.concatenate([joined(random, [test[i] for i in random.permutation(len(test))[:5]]) for _ in range(30)])
+    np.save(scratch / "minute.npy", minute[: 60 * DIGITS])
+    job: dict[str, Any] = {"folder": str(scratch / "wavenet"), "minute": str(scratch / "minute.npy"),
+                           "compared": options.compared, "digits": options.digits}
+    tell("the plain loop gets ready")
+    with Worker(SCRIPT, environment, kind="tensorflow", **job) as theirs, \
+            Worker(SCRIPT, environment, kind="generator", **job) as ours:
+        tell("in turns")
+        values = turns({"ours": ours.timer("samples"), "theirs": theirs.timer("samples")}, options.rounds, 1.0)
+        told, chunk = {**theirs.info, **ours.info}, ours.info["chunk"]
+    each = {"ours": [ms / chunk for ms in values["ours"]], "theirs": [ms / AT_ONCE for ms in values["theirs"]]}
+    middle = {name: statistics.median(times) for name, times in each.items()}
+    same = [np.mean(np.equal(told[one], told["uncached"])) for one in ("said", "cached")]
+    figures = [
+        Figure(3, f"the first {options.compared} samples, cached in one compiled loop, equal those without a cache",
+               float(same[0]), "share", bar=1.0, at_least=True,
+               note=f"50 layers, the same random numbers; the plain cached loop: {same[1]:.1%}"),
+        Figure(4, "speed of generation, 5 x (1 … 512), against one tf.function call per sample",
+               ratio(each["theirs"], each["ours"]), bar=20.0, at_least=True,
+               note=f"{middle['ours']:.3f} ms and {middle['theirs']:.3f} ms a sample, medians of {options.rounds} "
+                    f"rounds, TensorFlow {told['tensorflow']}"),
+        Figure(4, f"its real-time factor at {RATE // 1000} kHz", middle["ours"] * RATE / 1e3)]
+    if speaks:
+        with Worker(SCRIPT, environment, kind="digits", **job) as worker:
+            times = worker.time("digit", options.rounds)
+        figures.append(Figure(4, "real-time factor of digits_wavenet at 8 kHz", statistics.median(times) / 500,
+                              bar=1.0))
+    with Worker(SCRIPT, environment, kind="recogniser", **job) as worker:
+        values = turns({name: worker.timer(name) for name in ("minute", "best path")}, options.rounds, 1.0)
+        heard = worker.info
+    factor = {name: statistics.median(times) / 1e3 / heard["seconds"] for name, times in values.items()}
+    figures.append(Figure(5, "recognition of one minute of digits, real-time factor", factor["minute"], bar=0.05,
+                          note=f"{heard['words']} words, engine {heard['engine']}; the best path alone: "
+                               f"{factor['best path']:.4f}"))
+    return figures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("recordings", type=Path, help="folder of the 3,000 recordings")
+    parser.add_argument("--left-out", type=Path, nargs="*", default=[], help="work folders of runs with --leave-out")
+    parser.add_argument("--digits", default="digits_wavenet", help="the generator of digits")
+    parser.add_argument("--compared", type=int, default=300, help="samples that are compared")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--speed-only", action="store_true", help="leave the error rates out")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table between the marker lines")
+    options = parser.parse_args(argv)
+    told, used, start = machine(), versions(), time.perf_counter()
+    figures: list[Figure] = []
+    speaks = (Path(ws.__file__).parent / "embedded" / options.digits).is_dir() or Path(options.digits).is_dir()
+    if not options.speed_only:
+        spoken, speaks = generated(options.digits)
+        figures += [*error_rates(options.recordings, options.left_out), spoken]
+    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
+        figures += speeds(options, Path(scratch), speaks)
+    told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    print(text_table(figures) + "\n\n" + summary(figures))
+    if options.markdown:
+        command = shlex.join(["python", "benchmarks/speech.py", "fsdd", "--markdown", str(options.markdown)])
+        write_markdown(options.markdown, markdown(figures, told, used, command), "speech")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
