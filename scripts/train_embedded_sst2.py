@@ -36,9 +36,10 @@ from warmstart.checkpoints import open_checkpoint, save_safetensors
 from warmstart.engines import store
 from warmstart.inputs.text_data import examples
 from warmstart.models import architecture, arrays
-from warmstart.tasks.building import Weights, build_keras, run_job
+from warmstart.tasks.building import build_keras, run_job
 from warmstart.tasks.text import softmax
 from warmstart.tasks.text_classification import TextClassifier
+from warmstart.tasks.weights import Weights
 from warmstart.training import text_job
 from warmstart.training.run import open_run
 from warmstart.training.text_batches import TextBatches

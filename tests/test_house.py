@@ -9,8 +9,8 @@ import warmstart
 
 ROOT = Path(warmstart.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-FLOORS = {"errors": 0, "catalog": 1, "hub": 1, "checkpoints": 1, "engines": 2, "inputs": 2, "models": 2, "bundle": 3,
-          "tasks": 4, "bulk": 5, "training": 6, "serve": 7, "cli": 8}
+FLOORS = {"errors": 0, "version": 0, "catalog": 1, "hub": 1, "checkpoints": 1, "engines": 2, "inputs": 2, "models": 2,
+          "bundle": 3, "tasks": 4, "bulk": 5, "training": 6, "serve": 7, "cli": 8}
 HEAVY = {"tensorflow", "keras"}
 
 
@@ -40,9 +40,31 @@ def test_imports_point_downwards(file):
     if place not in FLOORS:  # __init__ and __main__ stand above all
         return
     for name in _imports(file.read_text()):
-        if name.startswith("warmstart.") and name != "warmstart.__version__":
+        if name.startswith("warmstart."):
             target = name.split(".")[1]
             assert target == place or FLOORS.get(target, 9) < FLOORS[place], f"{file} imports {name}"
+
+
+def test_no_files_import_each_other_in_a_circle():
+    names = {".".join(("warmstart", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
+             for path in FILES}
+    targets = {}
+    for name, path in names.items():
+        found: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                found |= {whole if (whole := f"{node.module}.{alias.name}") in names else str(node.module)
+                          for alias in node.names}
+        targets[name] = found & names.keys() - {name}
+    while free := {name for name, found in targets.items() if not found & targets.keys()}:
+        targets = {name: found for name, found in targets.items() if name not in free}
+    while free := targets.keys() - set().union(*targets.values()):  # they import a circle, but are in none
+        targets = {name: found for name, found in targets.items() if name not in free}
+    assert not targets
+
+
+def test_one_version():
+    assert f'\nversion = "{warmstart.__version__}"\n' in (ROOT.parents[1] / "pyproject.toml").read_text()
 
 
 def test_tensorflow_stays_where_it_belongs(file):

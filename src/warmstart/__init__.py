@@ -11,6 +11,8 @@ a Keras model is asked for or a program has to be compiled.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from warmstart.version import __version__
+
 if TYPE_CHECKING:
     from warmstart.bulk.batch import BatchResult as BatchResult
     from warmstart.bulk.batch import batch as batch
@@ -51,8 +53,6 @@ if TYPE_CHECKING:
     from warmstart.tasks.transcript import Word as Word
     from warmstart.training import finetune as finetune
     from warmstart.training.pick import pick as pick
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Audio": "tasks.sound",

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from warmstart.errors import InputError, UsageError
-from warmstart.inputs.series import Layout, TimeSeries, iter_series
+from warmstart.inputs.layout import Layout
+from warmstart.inputs.series import TimeSeries, iter_series
 
 DAYS = pd.date_range("2024-01-01", periods=10, freq="D")
 TWO = pd.DatetimeIndex(["2024-01-01", "2024-01-02"])

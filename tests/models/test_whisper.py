@@ -22,7 +22,8 @@ def expected():
 
 @pytest.fixture(scope="module")
 def model():
-    from warmstart.tasks.building import Weights, build_keras
+    from warmstart.tasks.building import build_keras
+    from warmstart.tasks.weights import Weights
 
     return build_keras(huggingface.read(GOLDEN)[0], Weights.of(GOLDEN))
 

@@ -8,8 +8,8 @@ import warmstart as ws
 from warmstart.catalog import Entry
 from warmstart.errors import InputError, UsageError
 from warmstart.tasks.audio_generation import AudioGenerator, position_frames
-from warmstart.tasks.building import Weights
 from warmstart.tasks.results import Failed
+from warmstart.tasks.weights import Weights
 
 pytestmark = pytest.mark.tensorflow
 ENTRY = Entry(

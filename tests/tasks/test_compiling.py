@@ -13,8 +13,9 @@ import pytest
 import warmstart as ws
 from warmstart.engines import store
 from warmstart.errors import CompileError, UsageError
-from warmstart.tasks.building import Weights, run_job
+from warmstart.tasks.building import run_job
 from warmstart.tasks.compiling import compare_precisions
+from warmstart.tasks.weights import Weights
 
 pytestmark = pytest.mark.tensorflow
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)

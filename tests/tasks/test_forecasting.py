@@ -11,9 +11,9 @@ import warmstart as ws
 from warmstart.catalog import Entry
 from warmstart.errors import InputError, UsageError
 from warmstart.inputs.windows import Recipe
-from warmstart.tasks.building import Weights
 from warmstart.tasks.forecasting import Forecaster
 from warmstart.tasks.results import Failed
+from warmstart.tasks.weights import Weights
 
 pytestmark = pytest.mark.tensorflow
 HOURS = pd.date_range("2024-01-01", periods=120, freq="h")

@@ -17,8 +17,8 @@ CONFIG = {"features": 8, "symbols": 4, "channels": 8, "blocks": 1, "dilations": 
 @pytest.fixture(scope="module")
 def model():
     """A `SpeechRecognizer` on the Keras engine."""
-    from warmstart.tasks.building import Weights
     from warmstart.tasks.speech_recognition import SpeechRecognizer
+    from warmstart.tasks.weights import Weights
 
     entry = Entry(name="tiny_wavenet", task="speech-recognition", family="wavenet_asr", title="Tiny",
                   architecture="wavenet_asr", config=CONFIG, weights={}, preprocessing=None, labels="",

@@ -53,7 +53,8 @@ def bundle(tmp_path_factory):
 @pytest.fixture(scope="module")
 def engines(bundle, entry):
     from warmstart.engines.store import Artifact
-    from warmstart.tasks.building import Weights, build_keras
+    from warmstart.tasks.building import build_keras
+    from warmstart.tasks.weights import Weights
 
     artifact = Artifact.load(bundle / "artifacts" / "float32")
     reference = KerasEngine(whisper_program(entry, build_keras(entry, Weights.of(GOLDEN))))

@@ -18,8 +18,8 @@ from warmstart.errors import UsageError
 from warmstart.inputs.series import TimeSeries
 from warmstart.inputs.windows import Past, Recipe
 from warmstart.models import deepar
-from warmstart.tasks.building import Weights
 from warmstart.tasks.forecasting import Forecaster
+from warmstart.tasks.weights import Weights
 from warmstart.training import forecasting
 from warmstart.training.forecasting import transfer
 from warmstart.training.windows import HeldOut, WindowBatches, refill

@@ -11,8 +11,8 @@ from warmstart.bulk import storage, tables
 from warmstart.bulk.plan import Found
 from warmstart.errors import InputError, UsageError
 from warmstart.inputs import audio, image, items
+from warmstart.inputs.layout import Layout
 from warmstart.inputs.reading import printable, scheme
-from warmstart.inputs.series import Layout
 
 KINDS = {"image-classification": "photo", "object-detection": "photo", "image-segmentation": "photo",
          "speech-recognition": "recording", "forecasting": "series"}

@@ -52,7 +52,7 @@ def of(model: Model, engine: str, job: Job, plan: Plan, rows: int) -> dict[str, 
         job, plan: what is done.
         rows: of a shard.
     """
-    from warmstart import __version__
+    from warmstart.version import __version__
 
     entry = json.dumps(model.entry.to_dict(), sort_keys=True)
     labels = json.dumps([[label.index, label.id, label.name] for label in model.labels])

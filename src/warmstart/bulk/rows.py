@@ -13,8 +13,8 @@ from warmstart.bulk import listing, storage, tables
 from warmstart.bulk.plan import Part, Shard
 from warmstart.errors import InputError, UsageError
 from warmstart.inputs import items
+from warmstart.inputs.layout import Layout
 from warmstart.inputs.reading import printable, scheme
-from warmstart.inputs.series import Layout
 
 
 @dataclass(frozen=True, eq=False)

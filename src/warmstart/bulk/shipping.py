@@ -16,7 +16,8 @@ from warmstart.engines import store
 from warmstart.errors import UsageError
 from warmstart.tasks import task_class
 from warmstart.tasks.base import Model
-from warmstart.tasks.building import Weights, artifact_key
+from warmstart.tasks.building import artifact_key
+from warmstart.tasks.weights import Weights
 
 LARGEST_FILE = 64 * 2**20  # bytes; what is larger beside the weights (tokenizers are a few MiB) is no part of the model
 LEFT_OUT = (".safetensors", ".h5", ".keras", ".npz", ".bin", ".onnx", ".html", ".md")

@@ -12,7 +12,7 @@ from warmstart.bulk.plan import Shard
 from warmstart.bulk.rows import Row, rows_of
 from warmstart.bulk.storage import Folder
 from warmstart.errors import InputError, UsageError, WarmstartError
-from warmstart.inputs.series import Layout
+from warmstart.inputs.layout import Layout
 from warmstart.tasks.base import Model
 from warmstart.tasks.forecasting import Forecaster
 from warmstart.tasks.results import Failed

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.engines.base import Engine, Signature
-from warmstart.engines.session import Session
+from warmstart.engines.base import Engine, Session, Signature
 from warmstart.errors import EngineError
 
 _quiet_lock = threading.Lock()

@@ -13,8 +13,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
-from warmstart import __version__
 from warmstart.errors import DownloadError, SourceError
+from warmstart.version import __version__
 
 if TYPE_CHECKING:
     import ssl

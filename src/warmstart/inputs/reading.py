@@ -142,7 +142,7 @@ def _get(url: str, name: str, deadline: float) -> bytes:
     import urllib.parse
     import urllib.request
 
-    from warmstart import __version__
+    from warmstart.version import __version__
 
     opener = urllib.request.OpenerDirector()  # only what http needs: neither file: nor ftp:, also not by a redirect
     for handler in ("Proxy", "HTTP", "HTTPS", "HTTPDefaultError", "HTTPRedirect", "Unknown"):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warmstart.errors import InputError, UsageError
+from warmstart.inputs.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from warmstart.inputs.series import Layout
 
 ITEMS = ("item_id", "unique_id", "series_id", "item", "id", "series")
 TIMES = ("timestamp", "ds", "date", "datetime", "time", "month", "week", "day", "period")

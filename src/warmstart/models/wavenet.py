@@ -24,6 +24,7 @@ import keras
 from keras import layers, ops
 
 from warmstart.errors import UsageError
+from warmstart.models import wavenet_naming
 from warmstart.models.wavenet_layers import Stack, receptive_field
 
 if TYPE_CHECKING:
@@ -210,9 +211,7 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: WaveNetConfig | M
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    from warmstart.models.wavenet_naming import fill
-
-    fill(model, checkpoint, configured(config))
+    wavenet_naming.fill(model, checkpoint, len(configured(config).all_dilations))
 
 
 def mixture_loss(levels: int, mixtures: int, samples: Any, parameters: Any) -> Any:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import keras
 
     from warmstart.checkpoints import Checkpoint
-    from warmstart.models.wavenet import WaveNetConfig
 
 PUBLIC = "wavenet/causal_layer/filter"
 PARTS = {
@@ -58,8 +57,8 @@ def renamed(name: str) -> str:
     return f"wavenet/stack/layer{match[1]}/{PARTS[match[2]]}" if match and match[2] in PARTS else name
 
 
-def fill(model: "keras.Model", checkpoint: "Checkpoint", config: "WaveNetConfig") -> None:
-    """Fill a model from a checkpoint with our names or the public ones.
+def fill(model: "keras.Model", checkpoint: "Checkpoint", layers: int) -> None:
+    """Fill a model of so many layers from a checkpoint with our names or the public ones.
 
     Raises:
         MismatchError: the arrays do not fit the model.
@@ -70,7 +69,7 @@ def fill(model: "keras.Model", checkpoint: "Checkpoint", config: "WaveNetConfig"
     if PUBLIC not in {name.removesuffix(":0") for name in names}:
         assign(model, checkpoint)
         return
-    last = f"wavenet/stack/layer{len(config.all_dilations) - 1}/residual_"
+    last = f"wavenet/stack/layer{layers - 1}/residual_"
     unused = [name for name in names if OPTIMIZER.fullmatch(name) or renamed(name).startswith(last)]
     assign(model, checkpoint, rename=renamed, transform=without_leading_one, ignore=unused)
 

@@ -24,7 +24,7 @@ _JSON = "application/json"
 
 def document(registry: Registry, settings: Settings) -> Document:
     """The document, as JSON values."""
-    from warmstart import __version__
+    from warmstart.version import __version__
 
     paths: Document = {
         "/": {"get": _operation("The page", {"200": _content("text/html", {"type": "string"})})},

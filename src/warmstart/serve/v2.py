@@ -24,7 +24,7 @@ ADDRESSED = ("model_name", "model_version")
 
 
 async def server_metadata(request: Request) -> Response:
-    from warmstart import __version__
+    from warmstart.version import __version__
 
     return json_response({"name": "warmstart", "version": __version__, "extensions": EXTENSIONS})
 

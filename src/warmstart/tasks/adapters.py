@@ -15,6 +15,7 @@ import numpy as np
 from warmstart.bundle import ADAPTER
 from warmstart.checkpoints import Checkpoint, open_checkpoint
 from warmstart.errors import BundleError, ChecksumError, UsageError, WarmstartError
+from warmstart.tasks.opening import open_source
 
 CONFIG = "adapter_config.json"
 ROOT = "base_model.model."
@@ -77,8 +78,6 @@ def open_merged(path: Path) -> Checkpoint:
         BundleError: the adapter's files are damaged, or its base cannot be found.
         ChecksumError: the base is another file than the one that was adapted.
     """
-    from warmstart.tasks.opening import open_source
-
     config = _config(path.parent / CONFIG)
     source, digest = str(config["base_model_name_or_path"]), str(config[DIGEST])
     try:

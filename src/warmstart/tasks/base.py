@@ -15,7 +15,8 @@ from warmstart.catalog import Entry, Label
 from warmstart.engines import choose, store
 from warmstart.engines.base import Engine
 from warmstart.errors import EngineError, UsageError
-from warmstart.tasks.building import Weights, artifact_key, build_keras, compiled
+from warmstart.tasks.building import artifact_key, build_keras, compiled
+from warmstart.tasks.weights import Weights
 
 if TYPE_CHECKING:
     import numpy as np

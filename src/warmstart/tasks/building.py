@@ -3,52 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import random
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warmstart import errors, hub
+from warmstart import errors
 from warmstart.catalog import Entry
-from warmstart.checkpoints import checkpoint_file, open_checkpoint
+from warmstart.checkpoints import open_checkpoint
 from warmstart.engines import store
 from warmstart.errors import CompileError, CorruptCheckpointError, EngineUnavailableError
 from warmstart.tasks import adapters
+from warmstart.tasks.weights import Weights, checkpoint_digest
 
 if TYPE_CHECKING:
     import keras
 
 Report = Callable[[str], None]
-RANDOM = "random initialisation, seed 0"
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The arrays of a model: a checkpoint, or (without a path) random initialisation.
-
-    `digest` is the sha256 of the checkpoint; it decides which artifacts belong to it. `published` says
-    that the metrics of the entry were measured with these weights.
-    """
-
-    path: Path | None
-    digest: str
-    published: bool = False
-
-    @classmethod
-    def of(cls, path: Path, *, published: bool = False) -> Weights:
-        path = checkpoint_file(path)
-        return cls(path, checkpoint_digest(path, hub.cache.digest), published)
-
-    @classmethod
-    def random(cls) -> Weights:
-        return cls(None, RANDOM)
 
 
 def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
@@ -84,15 +60,6 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
         with opened(weights.path) as checkpoint:
             module.load(model, checkpoint, entry.config)
     return model
-
-
-def checkpoint_digest(path: Path, sha256: Callable[[Path], str]) -> str:
-    """The sha256 of a checkpoint; of a sharded one (its index is given), of the index and all shards together."""
-    if path.suffix != ".json":
-        return sha256(path)
-    with open_checkpoint(path) as checkpoint:
-        files = checkpoint.files()
-    return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()
 
 
 def require_tensorflow(purpose: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from warmstart.catalog import Entry
 from warmstart.errors import WarmstartError
 from warmstart.tasks import task_class
-from warmstart.tasks.building import Report, Weights, build_keras
+from warmstart.tasks.building import Report, build_keras
+from warmstart.tasks.weights import Weights
 
 Job = Mapping[str, Any]
 Build = Callable[[], Any]

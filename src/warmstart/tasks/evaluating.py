@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from warmstart.inputs.annotations.boxes import read_boxes
 from warmstart.inputs.annotations.masks import read_masks
+from warmstart.tasks.base import Model
 from warmstart.tasks.coco_metrics import MOST, CocoEvaluation, Found, Truth
 from warmstart.tasks.results import Failed
 from warmstart.tasks.segmentation_metrics import Confusion
 
-if TYPE_CHECKING:
-    from warmstart.tasks.image_segmentation import ImageSegmenter
-    from warmstart.tasks.object_detection import ObjectDetector
-
 Progress = Callable[[str, int, int | None], None] | None
 
 
-def evaluate_detection(model: ObjectDetector, data: Any, batch_size: int | None, progress: Progress) -> dict[str, Any]:
+def evaluate_detection(model: Model, data: Any, batch_size: int | None, progress: Progress) -> dict[str, Any]:
     """See `ObjectDetector.evaluate`."""
     names = [label.name for label in model.labels]
     found = read_boxes(data, names)
@@ -40,7 +37,7 @@ def found_of(result: Any) -> Found:
     return Found(boxes, np.array([b.index for b in result], int), np.array([b.score for b in result], float))
 
 
-def evaluate_segmentation(model: ImageSegmenter, data: Any, batch_size: int | None,
+def evaluate_segmentation(model: Model, data: Any, batch_size: int | None,
                           progress: Progress) -> dict[str, Any]:
     """See `ImageSegmenter.evaluate`."""
     names = [label.name for label in model.labels]

@@ -10,24 +10,42 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from warmstart.engines.export import FORMATS
 from warmstart.errors import CacheError, EngineUnavailableError, UsageError
 from warmstart.tasks.building import job_of, require_tensorflow, run_process
 
 if TYPE_CHECKING:
+    from warmstart.catalog import Entry, Label
     from warmstart.engines.store import Artifact
-    from warmstart.tasks.base import Model
+    from warmstart.tasks.weights import Weights
 
 SUFFIXES = {"litert": ".tflite", "onnx": ".onnx", "keras": ".keras"}
 NOTE, FOLDER_NOTE = ".json", "model.json"
 NEEDS = {"onnx": ("tf2onnx", "onnx", "onnxruntime"), "openvino": ("openvino",)}
 
 
-def export(model: Model, path: str | Path, format: str | None = None) -> Path:
+class Exported(Protocol):
+    """What an export must know of the model."""
+
+    entry: Entry
+    labels: tuple[Label, ...]
+    weights: Weights
+    precision: str
+    on_stage: Callable[[str], None]
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def artifact(self) -> Artifact: ...
+
+
+def export(model: Exported, path: str | Path, format: str | None = None) -> Path:
     """Write a model as another format; arguments and errors are those of `Model.export`."""
     path = Path(path).expanduser()
     format = format or _told_by(path)
@@ -77,7 +95,7 @@ def note_of(exported: Path) -> Path:
     return exported / FOLDER_NOTE if exported.is_dir() else exported.with_name(exported.name + NOTE)
 
 
-def describe(model: Model, artifact: Artifact, format: str, difference: float) -> dict[str, Any]:
+def describe(model: Exported, artifact: Artifact, format: str, difference: float) -> dict[str, Any]:
     """What whoever runs the export must know: functions, how inputs are made, what outputs mean."""
     entry = model.entry.to_dict()
     functions = {

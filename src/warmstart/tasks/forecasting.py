@@ -14,7 +14,8 @@ from warmstart.catalog import Entry
 from warmstart.engines.base import Engine
 from warmstart.errors import InputError, UsageError
 from warmstart.inputs import frequency, series
-from warmstart.inputs.series import Layout, TimeSeries
+from warmstart.inputs.layout import Layout
+from warmstart.inputs.series import TimeSeries
 from warmstart.tasks.base import Model
 from warmstart.tasks.forecast import Forecast
 from warmstart.tasks.forecast_metrics import LEVELS, Scores, seasonal_naive

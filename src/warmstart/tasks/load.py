@@ -11,8 +11,9 @@ from warmstart.engines import choose
 from warmstart.errors import MismatchError, UsageError
 from warmstart.tasks import task_class
 from warmstart.tasks.base import Model
-from warmstart.tasks.building import Weights, build_keras
+from warmstart.tasks.building import build_keras
 from warmstart.tasks.opening import OWN, bundle_weights, fetch_weights, find_folder, open_source
+from warmstart.tasks.weights import Weights
 
 if TYPE_CHECKING:
     import keras

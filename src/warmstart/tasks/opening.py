@@ -9,7 +9,7 @@ from pathlib import Path
 from warmstart import bundle, catalog, hub
 from warmstart.catalog import Entry, Label, huggingface, licences
 from warmstart.errors import ChecksumError, UsageError
-from warmstart.tasks.building import Weights
+from warmstart.tasks.weights import Weights
 
 OWN = ("pretrained", "imagenet")
 CATALOGUE_SAYS = ("name", "family", "title", "weights", "licence", "metrics", "paper", "aliases", "parameters",

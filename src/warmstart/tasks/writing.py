@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from warmstart.errors import InputError
 from warmstart.inputs.items import Item
-from warmstart.inputs.text import check_text
+from warmstart.inputs.text import Tokenizer, check_text
 from warmstart.tasks.beams import Beam
 from warmstart.tasks.detokenize import Tail
 from warmstart.tasks.generation_results import Generation
 from warmstart.tasks.sampling import DEFAULT_NEW_TOKENS, Choice, next_token
 
-if TYPE_CHECKING:
-    from warmstart.tasks.text_generation import TextGenerator
+
+class Writer(Protocol):
+    """What a text must know of the model that writes it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    @property
+    def longest(self) -> int: ...
+
+    @property
+    def ends(self) -> frozenset[int]: ...
 
 
 class Text:
@@ -36,7 +49,7 @@ class Text:
         InputError: the prompt is unusable, or leaves too little room in the context.
     """
 
-    def __init__(self, model: TextGenerator, item: Item, choice: Choice):
+    def __init__(self, model: Writer, item: Item, choice: Choice):
         self.choice, self.finish, self.pieces = choice, "", ""
         self._model, self._prompt = model, text_of(item)
         self.tokens = prompt_tokens(model, item)
@@ -143,7 +156,7 @@ def text_of(item: Item) -> str:
     return value
 
 
-def prompt_tokens(model: TextGenerator, item: Item, least: int = 1) -> list[int]:
+def prompt_tokens(model: Writer, item: Item, least: int = 1) -> list[int]:
     """The tokens of an item; of an empty one the token that begins texts, where the model has one.
 
     Raises:

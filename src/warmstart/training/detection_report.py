@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from warmstart.inputs import image
-from warmstart.inputs.annotations.boxes import BoxData
+from warmstart.inputs.annotations.collecting import BoxData, BoxedPhoto
 from warmstart.tasks.boxes import overlaps
+from warmstart.tasks.coco_metrics import Found
 from warmstart.tasks.detection_result import Box, draw_boxes
 from warmstart.training import charts
 from warmstart.training.report import Report, beside, command_line, pictures, table, text
 
 if TYPE_CHECKING:
-    from warmstart.training.dense import Judged, Predictor
-    from warmstart.training.labelled import BoxBatches
+    from warmstart.training.dense import Judged
 
 SHOWN, SURE, SAME = 6, 0.4, 0.5
 RIGHT, MISSED, FALSE = (46, 160, 67), (208, 60, 50), (230, 140, 20)
 
 
-def report(judged: Judged, training: BoxData, others: BoxData) -> str:
-    """The HTML page."""
+def report(judged: Judged, training: BoxData, others: BoxData, found: Iterable[tuple[BoxedPhoto, Found]]) -> str:
+    """The HTML page; `found` is what the network finds in each of the validation photos."""
     entry, fitted, figures = judged.entry, judged.fitted, judged.figures
     page = Report(entry.title, f"{len(training.labels)} classes: {', '.join(training.labels)}")
     page.tiles([(f"{figures['ap50']:.3f}", "AP50"), (f"{figures['ap']:.3f}", "AP, mean over overlaps 0.5 to 0.95"),
@@ -42,20 +42,17 @@ def report(judged: Judged, training: BoxData, others: BoxData) -> str:
     page.section("Per class", table(("class", "boxes", "AP50", "AP", "AR"), rows))
     page.section("Photos", text(f"Validation photos with the most faults. Green: found (score of {SURE:g} and more, "
                                 f"overlap of {SAME:g} and more). Red: missed. Orange: false alarms."),
-                 pictures(list(_drawn(judged.call, judged.held))))
+                 pictures(list(_drawn(found, others.labels))))
     return page.render(command_line(f"ws.finetune(…, task={entry.task!r})"))
 
 
-def _drawn(call: Predictor, held: BoxBatches) -> Iterator[tuple[Any, str]]:
-    from warmstart.training.object_detection import predicted
-
+def _drawn(results: Iterable[tuple[BoxedPhoto, Found]], names: Sequence[str]) -> Iterator[tuple[Any, str]]:
     judged = []
-    for photo, found in predicted(call, held):
+    for photo, found in results:
         sure = found.scores >= SURE
         hit, seen = matched(found.boxes[sure], found.labels[sure], photo.boxes, photo.labels)
         judged.append((int((~hit).sum() + (~seen).sum()), photo, found, sure, hit, seen))
     judged.sort(key=lambda row: -row[0])
-    names = held.data.labels
     for faults, photo, found, sure, hit, seen in judged[:SHOWN]:
         marks = [(Box(names[k], int(k), float(s), *map(float, b)), f"{names[k]} {s:.0%}" if not ok else "",
                   RIGHT if ok else FALSE)

@@ -20,7 +20,8 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.errors import InputError, UsageError
 from warmstart.inputs import frequency
-from warmstart.inputs.series import Layout, TimeSeries, iter_series
+from warmstart.inputs.layout import Layout
+from warmstart.inputs.series import TimeSeries, iter_series
 from warmstart.inputs.windows import Recipe
 from warmstart.models import deepar
 from warmstart.tasks.base import Model

@@ -12,7 +12,7 @@ from PIL import Image
 from warmstart.catalog import ImagePreprocessing
 from warmstart.errors import InputError, UsageError
 from warmstart.inputs import image, preprocess
-from warmstart.inputs.annotations.boxes import BoxData, BoxedPhoto
+from warmstart.inputs.annotations.collecting import BoxData, BoxedPhoto
 from warmstart.inputs.annotations.masks import NOT_COUNTED, MaskData, MaskedPhoto
 from warmstart.training.batches import epoch_order, generator, parts
 from warmstart.training.views import Variation, fitted, mosaic

@@ -12,7 +12,8 @@ import numpy as np
 
 from warmstart.catalog import ImagePreprocessing
 from warmstart.errors import UsageError
-from warmstart.inputs.annotations.boxes import BoxData, read_boxes
+from warmstart.inputs.annotations.boxes import read_boxes
+from warmstart.inputs.annotations.collecting import BoxData
 from warmstart.models import architecture
 from warmstart.tasks.base import Model
 from warmstart.tasks.boxes import choose
@@ -105,7 +106,7 @@ class Detection(dense.DenseRecipe[BoxData]):
                 "processing": {"suppression": SUPPRESSION, "threshold": 0.4}}
 
     def report(self, judged: Judged, training: BoxData, others: BoxData) -> str:
-        return detection_report.report(judged, training, others)
+        return detection_report.report(judged, training, others, predicted(judged.call, judged.held))
 
     def kept(self, figures: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in figures.items() if key != "per_class"}

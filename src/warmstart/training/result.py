@@ -16,8 +16,8 @@ from warmstart.models import architecture, arrays
 from warmstart.tasks import task_class
 from warmstart.tasks.adapters import CONFIG as ADAPTER_CONFIG
 from warmstart.tasks.base import Model
-from warmstart.tasks.building import Weights
 from warmstart.tasks.load import load
+from warmstart.tasks.weights import Weights
 from warmstart.training.fit import Fitted
 from warmstart.training.run import Run, plain
 

@@ -16,8 +16,8 @@ import warmstart as ws
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, Signature, TensorSpec
 from warmstart.tasks.audio_generation import AudioGenerator
-from warmstart.tasks.building import Weights
 from warmstart.tasks.speech_recognition import SpeechRecognizer
+from warmstart.tasks.weights import Weights
 
 CHROMIUM = os.environ.get("WARMSTART_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.errors import UsageError
-from warmstart.inputs.annotations.boxes import BoxData, Collector
+from warmstart.inputs.annotations.collecting import BoxData, Collector
 
 LARGEST_JSON = 2**31
 

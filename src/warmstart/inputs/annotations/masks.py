@@ -14,7 +14,7 @@ import numpy as np
 from warmstart.errors import InputError, UsageError
 from warmstart.inputs import image, items
 from warmstart.inputs.annotations import coco
-from warmstart.inputs.annotations.boxes import few_of
+from warmstart.inputs.annotations.collecting import few_of
 from warmstart.inputs.annotations.shapes import polygon_mask, run_length_mask
 
 NOT_COUNTED = 255

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from warmstart.errors import UsageError
-from warmstart.inputs.annotations.boxes import BoxData, Collector, Thing
+from warmstart.inputs.annotations.collecting import BoxData, Collector, Thing
 
 COLUMNS = {"image": ("image", "filename", "file", "path", "photo", "image_path"), "label": ("label", "class", "name"),
            "xmin": ("xmin", "x1", "left"), "ymin": ("ymin", "y1", "top"), "xmax": ("xmax", "x2", "right"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from warmstart.errors import UsageError
-from warmstart.inputs.annotations.boxes import BoxData, Collector
+from warmstart.inputs.annotations.collecting import BoxData, Collector
 from warmstart.inputs.image import SUFFIXES
 from warmstart.inputs.items import natural
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from warmstart.errors import UsageError
 from warmstart.inputs import items
-from warmstart.inputs.annotations.boxes import BoxData, Collector
+from warmstart.inputs.annotations.collecting import BoxData, Collector
 
 NAMES = ("classes.txt", "obj.names", "labels.txt")
 _MAPPED = re.compile(r"^\s+(\d+)\s*:\s*(.+?)\s*$")

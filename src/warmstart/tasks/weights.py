@@ -1,0 +1,44 @@
+"""Which arrays fill a model: a file that is known by its hash, or none."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from warmstart import hub
+from warmstart.checkpoints import checkpoint_file, open_checkpoint
+
+RANDOM = "random initialisation, seed 0"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The arrays of a model: a checkpoint, or (without a path) random initialisation.
+
+    `digest` is the sha256 of the checkpoint; it decides which artifacts belong to it. `published` says
+    that the metrics of the entry were measured with these weights.
+    """
+
+    path: Path | None
+    digest: str
+    published: bool = False
+
+    @classmethod
+    def of(cls, path: Path, *, published: bool = False) -> Weights:
+        path = checkpoint_file(path)
+        return cls(path, checkpoint_digest(path, hub.cache.digest), published)
+
+    @classmethod
+    def random(cls) -> Weights:
+        return cls(None, RANDOM)
+
+
+def checkpoint_digest(path: Path, sha256: Callable[[Path], str]) -> str:
+    """The sha256 of a checkpoint; of a sharded one (its index is given), of the index and all shards together."""
+    if path.suffix != ".json":
+        return sha256(path)
+    with open_checkpoint(path) as checkpoint:
+        files = checkpoint.files()
+    return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()
