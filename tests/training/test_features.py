@@ -13,7 +13,8 @@ from tests.training.conftest import write_photos
 import warmstart as ws
 from warmstart.errors import UsageError
 from warmstart.training.feature_cache import FeatureCache
-from warmstart.training.features import model_key, photo_features
+from warmstart.training.feature_work import model_key
+from warmstart.training.features import photo_features
 
 
 @pytest.fixture

@@ -7,32 +7,24 @@ is found again, a changed one is not, and `pick` and `finetune` share what eithe
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 from warmstart.errors import InputError, UsageError
-from warmstart.inputs import image, items, preprocess, reading, stream
-from warmstart.tasks.building import artifact_key
-from warmstart.tasks.image_classification import BATCH_SIZE, ImageClassifier
+from warmstart.inputs import items, reading, stream
+from warmstart.tasks.image_classification import ImageClassifier
+from warmstart.training import features_on_ray
 from warmstart.training.feature_cache import FeatureCache
+from warmstart.training.feature_work import CLEAN, Transform, Work, computed_rows, model_key
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-FORMAT = 2  # part of every key: raise it when what a vector means changes
-CLEAN = "clean"
 WRITE_EVERY = 256  # vectors: what a kill loses at most
 
 T = TypeVar("T")
-Transform = Callable[["Image.Image", str, np.random.Generator], "Image.Image"]
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -119,68 +111,6 @@ def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequ
     return Features(rows[..., :-1], rows[..., -1], dict(sorted(failed.items())), len(computed))
 
 
-@dataclass
-class Work:
-    """What the decoding threads do."""
-
-    model: ImageClassifier
-    views: list[str]
-    transform: Transform | None
-    value_range: Any
-    model_key: str
-    width: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        outputs = {spec.name: spec for spec in self.model.engine.signatures["forward"].outputs}
-        if "features" not in outputs:
-            raise UsageError(f"{self.model.name} gives no pooled features.")
-        self.width = int(outputs["features"].shape[-1]) + 1  # the confidence is kept as one more number
-
-    def key(self, digest: str, view: str) -> bytes:
-        told = json.dumps([FORMAT, digest, self.model_key, view])
-        return hashlib.sha256(told.encode()).digest()[:20]
-
-    def digest(self, item: items.Item) -> str:
-        """The sha256 of the photo's bytes, or of its pixels where it is no file."""
-        return self._read(item)[0]
-
-    def _read(self, item: items.Item) -> tuple[str, Any]:
-        value = item.value
-        if isinstance(value, InputError) or hasattr(value, "__array__") or isinstance(value, _pil_image()):
-            picture = image.decode(value, name=item.name, value_range=self.value_range)
-            told = hashlib.sha256(f"pixels {picture.size}".encode())
-            told.update(picture.tobytes())
-            return told.hexdigest(), picture
-        with reading.opened(value, item.name) as file:
-            data = file.read()
-        return hashlib.sha256(data).hexdigest(), data
-
-    def rows(self, item: items.Item, known: Mapping[bytes, np.ndarray]) -> list[tuple[bytes, np.ndarray]]:
-        """(key, network's input) of every view that is not known; the key is of the bytes that were decoded."""
-        digest, content = self._read(item)
-        rules = self.model.preprocessing
-        target = preprocess.decode_target(rules)
-        picture = image.decode(content, name=item.name, target=target, value_range=self.value_range)
-        found = []
-        for view in self.views:
-            key = self.key(digest, view)
-            if key in known:
-                continue
-            seen = picture
-            if view != CLEAN:
-                seed = int.from_bytes(hashlib.sha256(f"{view}\n{digest}".encode()).digest()[:16], "big")
-                assert self.transform is not None
-                seen = self.transform(picture, view, np.random.default_rng(seed))
-            found.append((key, preprocess.preprocess(seen, rules)))
-        return found
-
-
-def _pil_image() -> type:
-    from PIL import Image
-
-    return Image.Image
-
-
 def _compute(work: Work, listed: list[items.Item], known: Mapping[bytes, np.ndarray], cache: FeatureCache,
              progress: Progress | None, on: str) -> tuple[dict[bytes, np.ndarray], list[InputError | None]]:
     """The vectors of all views that are not known, also put into the cache; and each photo's error, or None."""
@@ -193,12 +123,7 @@ def _compute(work: Work, listed: list[items.Item], known: Mapping[bytes, np.ndar
         computed.update(unwritten)
         unwritten.clear()
 
-    if on == "ray":
-        from warmstart.training import features_on_ray
-
-        answers = features_on_ray.compute(work, listed)
-    else:
-        answers = _numbered(computed_rows(work, listed, known))
+    answers = features_on_ray.compute(work, listed) if on == "ray" else _numbered(computed_rows(work, listed, known))
     try:
         with closing(answers):
             for done, (place, found) in enumerate(answers, 1):
@@ -215,50 +140,6 @@ def _compute(work: Work, listed: list[items.Item], known: Mapping[bytes, np.ndar
     return computed, errors
 
 
-def computed_rows(work: Work, listed: Sequence[items.Item],
-                  known: Mapping[bytes, Any]) -> Generator[dict[bytes, np.ndarray] | InputError]:
-    """The vectors of each photo by key, those that are known left out, or what is wrong with it; in order."""
-    photos: deque[list[bytes] | InputError] = deque()
-    waiting: dict[bytes, np.ndarray] = {}
-    vectors: dict[bytes, np.ndarray] = {}
-
-    def run(count: int) -> None:
-        batch = [(key, waiting.pop(key)) for key in list(waiting)[:count]]
-        outputs = work.model.engine.run("forward", images=np.stack([row for _, row in batch]))
-        rows = np.column_stack([outputs["features"], outputs["probabilities"].max(-1)])
-        vectors.update(zip((key for key, _ in batch), rows, strict=True))
-
-    def ready() -> Iterator[dict[bytes, np.ndarray] | InputError]:
-        while photos:
-            first = photos[0]
-            if isinstance(first, InputError):
-                yield first
-            elif all(key in vectors for key in first):
-                yield {key: vectors.pop(key) for key in first}
-            else:
-                return
-            photos.popleft()
-
-    with closing(stream.decoded(listed, lambda item: work.rows(item, known), ahead=2 * BATCH_SIZE + 4)) as decoded:
-        for _, found in decoded:
-            photos.append(found if isinstance(found, InputError) else [key for key, _ in found])
-            waiting.update(() if isinstance(found, InputError) else found)
-            while len(waiting) >= BATCH_SIZE:
-                run(BATCH_SIZE)
-            yield from ready()
-    if waiting:
-        run(len(waiting))
-    yield from ready()
-
-
 def _numbered(rows: Generator[T]) -> Generator[tuple[int, T]]:
     with closing(rows):
         yield from enumerate(rows)
-
-
-def model_key(model: ImageClassifier) -> str:
-    """Names everything of a model that decides its features: weights, architecture, preprocessing, program."""
-    program = "keras" if model.engine.name == "keras" else model.artifact.sha256
-    told = {"artifact": artifact_key(model.entry, model.weights, model.precision), "program": program,
-            "precision": model.precision, "preprocessing": model.entry.to_dict()["preprocessing"]}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -13,7 +13,7 @@ from warmstart.bulk import cluster, shipping
 from warmstart.errors import InputError
 from warmstart.inputs import items
 from warmstart.inputs.image import ValueRange
-from warmstart.training.features import Transform, Work, computed_rows
+from warmstart.training.feature_work import Transform, Work, computed_rows
 
 A_CALL = 64
 """Photos that an actor is given at a time."""

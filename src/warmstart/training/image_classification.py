@@ -26,7 +26,8 @@ from warmstart.training.data import Dataset, Examples, read
 from warmstart.training.data.examples import without
 from warmstart.training.data.reading import checked
 from warmstart.training.feature_cache import FeatureCache
-from warmstart.training.features import CLEAN, Features, photo_features
+from warmstart.training.feature_work import CLEAN
+from warmstart.training.features import Features, photo_features
 from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.image_batches import PhotoBatches
 from warmstart.training.image_result import Outcome, bundled
