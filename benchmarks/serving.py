@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +222,9 @@ def contracts(options: argparse.Namespace) -> list[Figure]:
                     method["responses"].setdefault("4XX", refused)
             theirs = schemathesis.openapi.from_dict(told)
             theirs.config.update(base_url=server.address)
-            found.append(_checked("the Open Inference Protocol's document", theirs, contract, options))
+            checked = _checked("the Open Inference Protocol's document", theirs, contract, options)
+            found.append(replace(checked, note=f"{checked.note}; refusals other than its 400 are taken to have the "
+                                               "same form"))
     return found
 
 
@@ -270,9 +273,13 @@ def soak(options: argparse.Namespace) -> list[Figure]:
                     connection.socket.close()
                     connection = Connection(address)
                 else:
-                    counts["answered" if connection.ask(data) == expected else "failed"] += 1
-            except OSError:
+                    status = connection.ask(data)
+                    counts["answered" if status == expected else "failed"] += 1
+                    if status != expected:
+                        tell(f"{status} in place of {expected}: {bytes(connection.got)[-200:]!r}")
+            except OSError as error:
                 counts["failed"] += 1
+                tell(f"no answer: {error!r}")
                 connection = Connection(address)
             stop.wait(0.02)
         connection.socket.close()

@@ -22,9 +22,10 @@ from warmstart.serve.state import State
 
 SWITCH = 0.0005
 """Seconds that a worker thread may hold the interpreter while the event loop waits; Python's own 5 ms show."""
-STEPS_BACK = 10
+STEPS_BACK = 7
 """How much nicer the engines' threads are than the event loop: a server that has more to compute than it can must still
-tell the others so at once."""
+tell the others so at once. More steps cost
+throughput where other programs compete for the processor."""
 log = logging.getLogger("warmstart.serve")
 
 
