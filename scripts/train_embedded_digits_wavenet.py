@@ -22,7 +22,7 @@ import keras
 import numpy as np
 
 from digits_audio import RATE, SPEAKERS, Clip, read_clips, split
-from digits_wavenet_export import CONFIG, HARMONICS, HOP, STEPS, export
+from digits_wavenet_export import CONFIG, COUNT, HARMONICS, HOP, STEPS, export
 from resumable import Triangle, finished_epochs, keepers
 from warmstart.inputs import mu_law
 from warmstart.models import wavenet
@@ -97,6 +97,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--recogniser", default="digits_wavenet_asr", help="what measures the generated digits")
+    parser.add_argument("--count", type=int, default=COUNT, help="digits that are measured")
     parser.add_argument("--tried", type=int, default=60, help="digits for the choice among temperatures")
     parser.add_argument("--weights", type=Path, help="export these, not the trained ones of the work folder")
     options = parser.parse_args()

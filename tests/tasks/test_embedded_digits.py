@@ -1,5 +1,6 @@
 """The recogniser of digits inside the package: small, without TensorFlow, as good as its card says, streaming too."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 import warmstart as ws
+from warmstart.tasks.results import Failed
 
 RATE = 8000
 
@@ -67,3 +69,41 @@ def test_its_own_words_are_the_default(model, recordings):
     assert max(said) <= 0.02
     pairs = [((sound, RATE), word) for sound, word in recordings]
     assert model.evaluate(pairs)["wer"] == 0.0
+
+
+def wav(samples, rate, **options):
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, **{"format": "WAV", **options})
+    return file.getvalue()
+
+
+def as_rate(samples, rate):
+    import soxr
+
+    return soxr.resample(samples, RATE, rate)
+
+
+def test_what_is_wrong_with_a_recording_is_told_and_the_others_are_answered(model, tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
+    picture = tmp_path / "picture.wav"
+    picture.write_bytes(bytes.fromhex("ffd8ffe000104a4649460001") + bytes(500))
+    wrong = {"no samples": wav(noise[:0], RATE), "NaN": (np.array([0.1, np.nan], np.float32), RATE),
+             "cut off": wav(noise, RATE, format="FLAC")[:-3000], "picture.wav: is not a recording": str(picture)}
+    *failed, silence, one = model([*wrong.values(), (np.zeros(3 * RATE, np.float32), RATE), (noise[:1], RATE)])
+    for words, result in zip(wrong, failed, strict=True):
+        assert isinstance(result, Failed)
+        assert words in str(result.error)
+    assert (silence.text, silence.words, silence.duration) == ("", (), 3.0)
+    assert (one.text, one.words) == ("", ())
+
+
+@pytest.mark.shared
+def test_every_kind_of_recording_says_the_same(model, recordings):
+    spoken, word = recordings[7]
+    eight = as_rate(spoken, 192_000)[:, None] * np.linspace(0.5, 1.5, 8)
+    for recording in (wav(spoken, RATE, subtype="PCM_24"), wav(spoken, RATE, subtype="FLOAT"),
+                      wav(eight, 192_000, subtype="FLOAT"), (as_rate(spoken, 44_100), 44_100),
+                      wav(as_rate(spoken, 4000), 4000)):
+        assert model(recording).text == word
