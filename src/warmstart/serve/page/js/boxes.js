@@ -2,9 +2,9 @@
 
 import { colour, ink } from "./colours.js";
 import { counted, el, percent } from "./dom.js";
-import { shownPicture } from "./picture.js";
+import { shownPicture } from "./shown.js";
 
-const CROWD = 12; // more boxes than that carry their number only; the list has the names
+const CROWD = 12; // more boxes than that carry their number only; the list has the names, and scrolls
 
 export function showBoxes({ boxes, size: [width, height] }, { file }) {
   const image = shownPicture(file, `${file.name} with ${counted(boxes.length, "box", "boxes")} drawn over it`);
@@ -49,9 +49,10 @@ function rectangle(box, place, width, height, crowded) {
 }
 
 function listed(boxes, drawn, stage) {
+  const long = boxes.length > CROWD;
   return el(
     "ol",
-    { class: "found", "aria-label": "Found, surest first" },
+    { class: long ? "found long" : "found", tabindex: long && "0", "aria-label": "Found, surest first" },
     boxes.map((box, place) => {
       const light = (on) => () => {
         stage.classList.toggle("picking", on);

@@ -2,7 +2,7 @@
 
 import { colour, ink, rgb } from "./colours.js";
 import { el, freshId, percent } from "./dom.js";
-import { shownPicture } from "./picture.js";
+import { shownPicture } from "./shown.js";
 
 const TAGS = 6; // names written on the picture, of the largest classes
 const LEAST = 0.01; // of the picture, for a name on it

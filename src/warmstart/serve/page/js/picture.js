@@ -1,9 +1,10 @@
 // Pictures in: classes as bars; boxes and masks have files of their own.
 
 import { showBoxes } from "./boxes.js";
-import { Problem, el, percent } from "./dom.js";
+import { Problem, percent } from "./dom.js";
 import { bars, fileField } from "./fields.js";
 import { showMasks } from "./masks.js";
+import { shownPicture } from "./shown.js";
 
 const PICTURES = /\.(jpe?g|png|gif|bmp|webp|tiff?|ppm|pgm|avif|heic)$/i;
 const PHOTOS = [
@@ -15,28 +16,6 @@ const PHOTOS = [
 function looksWrong(file) {
   if (file.type.startsWith("image/") || (!file.type && PICTURES.test(file.name))) return null;
   return `${file.name} is not a picture. Choose a JPEG, PNG, WebP, GIF, BMP or TIFF file.`;
-}
-
-/** A file as an `img`; where the browser cannot show it, words in its place. */
-export function shownPicture(file, alt) {
-  const url = URL.createObjectURL(file);
-  const free = () => URL.revokeObjectURL(url);
-  const image = el("img", {
-    alt,
-    load: free,
-    error: () => {
-      free();
-      image.replaceWith(
-        el(
-          "p",
-          { class: "hint unshown" },
-          "This browser cannot show this file. If it is a picture, the model may read it all the same.",
-        ),
-      );
-    },
-  });
-  image.src = url;
-  return image;
 }
 
 function open(run, { options, show }) {
