@@ -223,8 +223,7 @@ def contracts(options: argparse.Namespace) -> list[Figure]:
             theirs = schemathesis.openapi.from_dict(told)
             theirs.config.update(base_url=server.address)
             checked = _checked("the Open Inference Protocol's document", theirs, contract, options)
-            found.append(replace(checked, note=f"{checked.note}; refusals other than its 400 are taken to have the "
-                                               "same form"))
+            found.append(replace(checked, note=checked.note + "; refusals other than its 400 are taken to be alike"))
     return found
 
 
@@ -299,13 +298,13 @@ def soak(options: argparse.Namespace) -> list[Figure]:
         for thread in threads:
             thread.join(60)
     fifth = max(len(samples) // 5, 1)
-    early, late = samples[fifth:2 * fifth] or samples[:1], samples[-fifth:]
+    early, middle, late = samples[fifth:2 * fifth] or samples[:1], samples[2 * fifth:-fifth], samples[-fifth:]
     memory, files = (statistics.median(each[n] for each in late) / statistics.median(each[n] for each in early) - 1
                      for n in (0, 1))
     note = f"{counts['answered']} requests answered as expected, {counts['failed']} otherwise, streams left half-way"
     return [Figure(6, f"{options.minutes:g} minutes of mixed load: growth of memory after warm-up", memory, "share",
-                   bar=0.03, note=f"{statistics.median(s[0] for s in early):.1f} to "
-                   f"{statistics.median(s[0] for s in late):.1f} MB; {note}"),
+                   bar=0.03, note=", ".join(f"{statistics.median(s[0] for s in part):.1f}" for part in (
+                       early, middle or early, late)) + f" MB early, in the middle, late; {note}"),
             Figure(6, "growth of open file descriptors", files, "share", bar=0.03,
                    note=f"{statistics.median(s[1] for s in early):.0f} to {statistics.median(s[1] for s in late):.0f}")]
 

@@ -24,8 +24,7 @@ SWITCH = 0.0005
 """Seconds that a worker thread may hold the interpreter while the event loop waits; Python's own 5 ms show."""
 STEPS_BACK = 7
 """How much nicer the engines' threads are than the event loop: a server that has more to compute than it can must still
-tell the others so at once. More steps cost
-throughput where other programs compete for the processor."""
+tell the others so at once. More steps cost throughput where other programs compete for the processor."""
 log = logging.getLogger("warmstart.serve")
 
 
