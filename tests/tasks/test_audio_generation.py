@@ -1,5 +1,7 @@
 """Sound on request: the same from every engine and for the same seed, said by whom was asked for, written to files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -8,8 +10,8 @@ import warmstart as ws
 from warmstart.catalog import Entry
 from warmstart.errors import InputError, UsageError
 from warmstart.tasks.audio_generation import AudioGenerator, position_frames
+from warmstart.tasks.building import Weights
 from warmstart.tasks.results import Failed
-from warmstart.tasks.weights import Weights
 
 pytestmark = pytest.mark.tensorflow
 ENTRY = Entry(
@@ -49,6 +51,15 @@ def test_the_same_seed_gives_the_same_samples_on_both_engines(bundle, model):
     for other in ({"seed": 4}, {"speaker": "ann"}, {"temperature": 0.5}):
         options = {"speaker": "bob", "seconds": 0.9, "seed": 3, **other}
         assert (model("1", **options).samples != sound.samples).any()
+
+
+def test_a_model_may_say_at_which_temperature_it_sounds_best(model, monkeypatch):
+    asked = {"speaker": "bob", "seconds": 0.2, "seed": 3}
+    cool, warm = (model("1", temperature=t, **asked).samples for t in (0.5, 1.0))
+    np.testing.assert_array_equal(model("1", **asked).samples, warm)
+    processing = {**model.entry.processing, "temperature": 0.5}
+    monkeypatch.setattr(model, "entry", replace(model.entry, processing=processing))
+    np.testing.assert_array_equal(model("1", **asked).samples, cool)
 
 
 def test_lists_several_words_and_bad_items(model):

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +108,21 @@ def test_every_kind_of_recording_says_the_same(model, recordings):
                       wav(eight, 192_000, subtype="FLOAT"), (as_rate(spoken, 44_100), 44_100),
                       wav(as_rate(spoken, 4000), 4000)):
         assert model(recording).text == word
+
+
+def test_memory_does_not_grow_with_the_recording(model, tmp_path):
+    import soundfile
+
+    def peak(seconds):
+        path = tmp_path / f"{seconds}.wav"
+        with soundfile.SoundFile(path, "w", RATE, 1) as file:
+            for _ in range(seconds // 30):
+                file.write(np.zeros(30 * RATE, np.float32))
+        tracemalloc.start()
+        assert model(path).text == ""
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return highest
+
+    peak(30)
+    assert peak(360) < 1.2 * peak(90)

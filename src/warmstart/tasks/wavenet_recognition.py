@@ -184,7 +184,8 @@ class Decoder:
         self._waiting = np.concatenate([self._waiting, log_probs])
         found = []
         while (cut := self._cut(last)) is not None:
-            words = self._decode(self._waiting[:cut])
+            stretch = self._waiting[:cut]
+            words = self._decode(stretch) if len(self._spoken(stretch)) else []  # a search through silence takes long
             if words:
                 found.append([Piece(w.text, w.start + self._first, w.end + self._first, w.score) for w in words])
             self._waiting, self._first = self._waiting[cut:], self._first + cut
@@ -195,15 +196,14 @@ class Decoder:
 
         Where words are known, one that has only begun is not among them.
         """
-        return self._decode(self._waiting, partial=True)
+        return self._decode(self._waiting, partial=True) if len(self._spoken(self._waiting)) else []
 
     def _cut(self, last: bool) -> int | None:
         """Frames of the first stretch that is whole; None: none is."""
         total = len(self._waiting)
         if total == 0:
             return None
-        best = self._waiting.argmax(1)
-        spoken = np.flatnonzero((best != BLANK) & (best != self._space))
+        spoken = self._spoken(self._waiting)
         pause = max(round(PAUSE / self.seconds), 1)
         if len(spoken):
             gaps = np.flatnonzero(np.diff(np.append(spoken, total)) > pause)
@@ -213,9 +213,14 @@ class Decoder:
             return total - pause // 2  # silence: nothing to decode, and nothing to keep
         longest = round(LONGEST_STRETCH / self.seconds)
         if total >= longest:
-            spaces = np.flatnonzero(best[:longest] == self._space)
+            spaces = np.flatnonzero(self._waiting[:longest].argmax(1) == self._space)
             return int(spaces[-1]) + 1 if len(spaces) and spaces[-1] > pause else longest
         return total if last else None
+
+    def _spoken(self, log_probs: np.ndarray) -> np.ndarray:
+        """Which frames are most likely a character of a word."""
+        best = log_probs.argmax(1)
+        return np.flatnonzero((best != BLANK) & (best != self._space))
 
     def _decode(self, log_probs: np.ndarray, *, partial: bool = False) -> list[Piece]:
         if self.beam == 1 and not self.language:
