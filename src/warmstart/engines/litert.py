@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.engines import pages
 from warmstart.engines.base import Engine, Session, Signature
 from warmstart.errors import EngineError
 
 _quiet_lock = threading.Lock()
+LARGE = 2**26  # bytes of a file; the weights of a smaller one are quick to read in any pages
 
 
 @contextlib.contextmanager
@@ -56,6 +58,7 @@ class LiteRTEngine(Engine):
         self._workers: tuple[Engine, ...] = (self,) if threads == 1 else ()
         from ai_edge_litert.interpreter import Interpreter
 
+        before = pages.anonymous() if path.is_file() and path.stat().st_size >= LARGE else None
         try:
             with _quiet_native_log():
                 self._interpreter = Interpreter(str(path), num_threads=threads or usable_cpus())
@@ -63,6 +66,7 @@ class LiteRTEngine(Engine):
                 self._runners = {name: self._interpreter.get_signature_runner(name) for name in signatures}
         except (ValueError, RuntimeError, KeyError) as error:
             raise EngineError(f"{path} is not a program that LiteRT can run: {error}") from error
+        self._weights = [] if before is None else pages.added(before, pages.anonymous())
 
     def workers(self) -> Sequence[Engine]:
         with self._lock:
@@ -72,6 +76,9 @@ class LiteRTEngine(Engine):
             return self._workers
 
     def session(self, function: str, kept: tuple[str, ...]) -> Session:
+        with self._lock:
+            pages.enlarge(self._weights)
+            self._weights = []
         return _InPlace(self, function, kept)
 
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
