@@ -25,13 +25,10 @@ function recordings(run) {
   });
   const button = el("button", { type: "button", class: "quiet record", "aria-pressed": "false" }, "Record");
   let recorder = null;
-  button.addEventListener("click", async () => {
-    try {
-      if (recorder) recorder.stop();
-      else await begin();
-    } catch (error) {
-      button.dispatchEvent(new CustomEvent("trouble", { bubbles: true, detail: error }));
-    }
+  const trouble = (error) => button.dispatchEvent(new CustomEvent("trouble", { bubbles: true, detail: error }));
+  button.addEventListener("click", () => {
+    if (recorder) recorder.stop();
+    else begin().catch(trouble);
   });
 
   async function begin() {
@@ -60,17 +57,21 @@ function recordings(run) {
       200,
     );
     recorder.ondataavailable = (event) => parts.push(event.data);
-    recorder.onstop = async () => {
+    recorder.onstop = () => {
       clearInterval(ticking);
       stream.getTracks().forEach((track) => track.stop());
       recorder = null;
       label("Record", false);
-      const { samples, rate } = await decode(new File(parts, "recording.webm"), RATE);
-      field.take(new File([wav(samples, rate)], "recording.wav", { type: "audio/wav" }), "recorded");
+      take(new File(parts, "recording.webm")).catch(trouble);
     };
     recorder.start();
     label("Stop recording", true);
     say("Recording.");
+  }
+
+  async function take(recording) {
+    const { samples, rate } = await decode(recording, RATE);
+    field.take(new File([wav(samples, rate)], "recording.wav", { type: "audio/wav" }), "recorded");
   }
 
   return { node: el("div", {}, field.node, button), field };
