@@ -220,3 +220,47 @@ def test_impossible_configs_are_refused(family, config, words):
 
     with pytest.raises(UsageError, match=words):
         models.architecture(family).build(config)
+
+
+RAW = {"symbols": 4, "pooling": 8, "frame_layers": 1, "stacks": 1, "dilations": [1, 2, 4], "channels": 6,
+       "residual": 5, "skip": 7}
+
+
+def test_the_raw_recogniser_learns_frames_and_samples_together():
+    import keras
+
+    from warmstart.models import wavenet_raw
+
+    keras.utils.set_random_seed(0)
+    model = wavenet_raw.build(RAW)
+    random = np.random.default_rng(0)
+    classes = np.repeat(random.integers(1, 4, (8, 5)), 4, axis=1)  # of each frame; a class is a level and its double
+    samples = np.repeat(classes, 8, axis=1) * 40 * (1 + np.arange(160) % 2)
+    features = samples.reshape(8, 20, 8).astype(np.float32)
+    for frames, targets in (("classes", classes), ("ctc", classes[:, ::4])):
+        network, losses = wavenet_raw.joint(model, frames=frames)
+        network.compile(keras.optimizers.Adam(1e-2), losses, jit_compile=False)
+        wants = {"logits": targets, "next": samples}
+        history = network.fit(features, wants, epochs=25, batch_size=8, verbose=0).history
+        assert history["logits_loss"][-1] < 0.6 * history["logits_loss"][0]
+        if frames == "classes":
+            assert history["next_loss"][-1] < 0.6 * history["next_loss"][0]
+    with pytest.raises(UsageError, match="frames is"):
+        wavenet_raw.joint(model, frames="words")
+
+
+def test_the_raw_recogniser_reaches_as_far_as_recognition_believes():
+    from types import SimpleNamespace
+
+    from warmstart.models import wavenet_raw
+    from warmstart.tasks.wavenet_recognition import context
+
+    model = wavenet_raw.build(RAW)
+    features = np.random.default_rng(1).integers(0, 256, (1, 12, 8)).astype(np.float32)
+    before = np.array(model(features))
+    features[0, 6] = 255 - features[0, 6]
+    changed = np.flatnonzero(np.abs(np.array(model(features)) - before).max(-1)[0] > 1e-7)
+    reach = context(SimpleNamespace(architecture="wavenet_raw", config=RAW))
+    assert reach == 2
+    assert changed.min() == 6 - 1
+    assert 6 < changed.max() <= 6 + reach

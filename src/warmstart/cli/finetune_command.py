@@ -14,7 +14,8 @@ def finetune(
     data: Annotated[str, typer.Argument(help="A folder of class folders (or of train, val and test that are), or a "
                                              "CSV, TSV, JSONL or Parquet file of paths and labels; boxes as VOC, "
                                              "COCO, YOLO or CSV; masks as folders or COCO; texts and labels in a TSV, "
-                                             "CSV or JSONL file, CoNLL, SQuAD JSON, or plain text; series.")],
+                                             "CSV or JSONL file, CoNLL, SQuAD JSON, or plain text; series; "
+                                             "recordings and their texts as a folder, CSV or JSONL file.")],
     model: Annotated[str, typer.Option("--model", "-m", help="What to start from: a name from `warmstart list`, or a "
                                                              "folder; deepar: a forecaster from scratch.")],
     output: Annotated[str, typer.Option("--output", "-o", help="A new folder for the model and its report; run again "
@@ -31,9 +32,9 @@ def finetune(
                                                rich_help_panel=HOW)] = None,
     lora: Annotated[int | None, typer.Option(help="Texts: train a low-rank adapter of this rank and the head; the base "
                                                   "stays as it is.", rich_help_panel=HOW)] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Texts, boxes, masks: the highest learning rate.",
+    learning_rate: Annotated[float | None, typer.Option(help="Texts, boxes, masks, speech: the highest learning rate.",
                                                         rich_help_panel=HOW)] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Texts, boxes, masks: how many a step.",
+    batch_size: Annotated[int | None, typer.Option(help="Texts, boxes, masks, speech: how many a step.",
                                                    rich_help_panel=HOW)] = None,
     horizon: Annotated[int | None, typer.Option(help="Series: steps to forecast.", rich_help_panel=HOW)] = None,
     augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Whether training data is varied.",

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.errors import UsageError
+from warmstart.inputs import mu_law
 
 FLOOR = 1e-10  # of power: 100 dB below a full-scale sine, so that digital silence has a logarithm
 SCALES = ("slaney", "htk")
@@ -46,8 +47,8 @@ class Features:
 
     Attributes:
         sample_rate: of the samples, in Hz.
-        kind: "mfcc" or "log_mel".
-        n_fft: window length in samples (a periodic Hann window).
+        kind: "mfcc", "log_mel", or "mu_law": the samples themselves as levels 0 to 255, a frame holding `hop` of them.
+        n_fft: window length in samples (a periodic Hann window); of "mu_law" as `hop`.
         hop: samples from one frame to the next.
         mels: number of mel filters.
         coefficients: number of MFCCs kept, the first (the level) included; unused by "log_mel".
@@ -73,7 +74,7 @@ class Features:
     std: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        for key, allowed in (("kind", ("mfcc", "log_mel")), ("scale", SCALES), ("log", LOGS),
+        for key, allowed in (("kind", ("mfcc", "log_mel", "mu_law")), ("scale", SCALES), ("log", LOGS),
                              ("edge", ("zero", "reflect"))):
             if getattr(self, key) not in allowed:
                 raise UsageError(f"features: {key} must be one of {', '.join(allowed)}, not {getattr(self, key)!r}")
@@ -83,6 +84,8 @@ class Features:
                 raise UsageError(f"features: {key} must be a whole number of 1 or more, not {value!r}")
         if not 0 <= self.low < self.top <= self.sample_rate / 2:
             raise UsageError(f"features: low and high must be within 0 and {self.sample_rate / 2:g} Hz")
+        if self.kind == "mu_law" and self.n_fft != self.hop:
+            raise UsageError("features: frames of samples neither overlap nor leave any out: n_fft must be hop")
         if self.kind == "mfcc" and self.coefficients > self.mels:
             raise UsageError(f"features: there are no {self.coefficients} coefficients of {self.mels} mel filters")
         if ((self.mean or self.std) and not len(self.mean) == len(self.std) == self.size) or 0 in self.std:
@@ -108,7 +111,7 @@ class Features:
     @property
     def size(self) -> int:
         """Numbers per frame."""
-        return self.coefficients if self.kind == "mfcc" else self.mels
+        return {"mfcc": self.coefficients, "log_mel": self.mels, "mu_law": self.hop}[self.kind]
 
     @property
     def seconds(self) -> float:
@@ -170,6 +173,8 @@ class Features:
         return np.concatenate(parts)
 
     def _frames(self, frames: np.ndarray) -> np.ndarray:
+        if self.kind == "mu_law":
+            return mu_law.encode(frames).astype(np.float32)
         spectrum = np.fft.rfft(frames * self._window, axis=1)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
         mel = np.maximum(power @ self.filters, np.float32(FLOOR))

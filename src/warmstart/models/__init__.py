@@ -35,6 +35,7 @@ ARCHITECTURES = (
     "fcos",
     "wavenet",
     "wavenet_asr",
+    "wavenet_raw",
 )
 
 

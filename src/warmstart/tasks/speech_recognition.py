@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
@@ -15,7 +13,7 @@ import numpy as np
 
 from warmstart.catalog import Entry
 from warmstart.errors import InputError, UsageError
-from warmstart.inputs import audio
+from warmstart.inputs import audio, speech_data
 from warmstart.tasks.base import Model
 from warmstart.tasks.results import Failed
 from warmstart.tasks.transcript import Transcript
@@ -25,7 +23,8 @@ if TYPE_CHECKING:
 
     from warmstart.engines.keras import Program
 
-FAMILIES = {"whisper": "whisper_recognition", "wavenet_asr": "wavenet_recognition"}
+FAMILIES = {"whisper": "whisper_recognition", "wavenet_asr": "wavenet_recognition",
+            "wavenet_raw": "wavenet_recognition"}
 """Architecture -> the module here that knows its way from sound to text. It has
 
     program(entry, model) -> Program
@@ -103,8 +102,7 @@ class SpeechRecognizer(Model):
         """Word and character error rate on recordings with their texts.
 
         Args:
-            data: pairs (recording, text), or a `.csv` or `.jsonl` file with "audio" and "text" in every row; paths
-                are relative to the file.
+            data: pairs (recording, text), or a folder or file that `inputs.speech_data` reads.
             progress: called with (name of the model, recordings so far, recordings in all).
             **options: as for calling the model.
 
@@ -113,13 +111,11 @@ class SpeechRecognizer(Model):
             are edits divided by the words or characters of the texts, case and punctuation left out.
 
         Raises:
-            UsageError: there are no recordings, or the file is not such a table.
+            UsageError: there are no recordings, or the data has none of these forms.
         """
         from warmstart.tasks.error_rates import ErrorRates
 
-        pairs = _rows(Path(data)) if isinstance(data, str | Path) else list(data)
-        if not pairs:
-            raise UsageError("There are no recordings to evaluate on.")
+        pairs = speech_data.pairs(data)
         rates, errors = ErrorRates(), []
         results = self((recording for recording, _ in pairs), **options)
         for done, (result, (_, text)) in enumerate(zip(results, pairs, strict=True), 1):
@@ -152,18 +148,6 @@ class SpeechRecognizer(Model):
                 yield answer(item.name, item.value)
             except InputError as error:
                 yield Failed(item.name, error)
-
-
-def _rows(path: Path) -> list[tuple[str, str]]:
-    """(recording, text) of every row of a table."""
-    if path.suffix not in (".csv", ".jsonl") or not path.is_file():
-        raise UsageError(f'{path} is no .csv or .jsonl file; give one with "audio" and "text" in every row.')
-    with path.open(encoding="utf-8", newline="") as file:
-        try:
-            rows = list(csv.DictReader(file)) if path.suffix == ".csv" else [json.loads(x) for x in file if x.strip()]
-            return [(str(path.parent / row["audio"]), str(row["text"])) for row in rows]
-        except (ValueError, KeyError, TypeError, csv.Error) as error:
-            raise UsageError(f'{path} is damaged, or a row has no "audio" or "text": {error}') from error
 
 
 def _raise_failed(answer: Transcript | np.ndarray | Failed) -> Any:

@@ -37,11 +37,22 @@ LONGEST_STRETCH = 30.0
 def program(entry: Entry, model: Any) -> Program:
     """`forward`: features float32 (1, frames, size) -> log_probs (1, frames, symbols), hidden (1, frames, channels)."""
     from warmstart.engines.keras import Function, Program
-    from warmstart.models.wavenet_asr import recogniser_outputs
+    from warmstart.models import architecture
 
-    outputs = recogniser_outputs(model)
-    features = TensorSpec("features", "float32", (1, "frames", int(model.inputs[0].shape[-1])), -2.0, 2.0)
+    outputs = architecture(entry.architecture).recogniser_outputs(model)
+    low, high = (0.0, 255.0) if entry.architecture == "wavenet_raw" else (-2.0, 2.0)
+    features = TensorSpec("features", "float32", (1, "frames", int(model.inputs[0].shape[-1])), low, high)
     return Program({"forward": Function(lambda features: outputs(features, training=False), (features,))}, outputs)
+
+
+def context(entry: Entry) -> int:
+    """Frames on each side that the answer for a frame depends on, at most."""
+    config = entry.config
+    if entry.architecture == "wavenet_raw":
+        reach = (int(config.get("filter_width", 2)) - 1) * (sum(config["dilations"]) * int(config.get("stacks", 4)) + 1)
+        return -(-reach // int(config.get("pooling", 160))) + int(config.get("frame_layers", 3))
+    layers = int(config.get("blocks", 3))
+    return (int(config.get("filter_width", 7)) - 1) * sum(config.get("dilations", (1, 2, 4, 8, 16))) * layers // 2
 
 
 def files(folder: Path) -> Mapping[str, Path | bytes]:
@@ -68,10 +79,7 @@ class Recognition:
         self.rules = Features.of(entry.processing["features"])
         self.alphabet = str(entry.processing["alphabet"])
         self.padding = float(entry.processing.get("padding", 0.0))
-        config = entry.config
-        layers = int(config.get("blocks", 3))
-        reach = (int(config.get("filter_width", 7)) - 1) * sum(config.get("dilations", (1, 2, 4, 8, 16))) * layers
-        self.context = reach // 2
+        self.context = context(entry)
 
     def check(self, **options: Any) -> None:
         """Raise UsageError where an option is wrong, before any recording is read."""
