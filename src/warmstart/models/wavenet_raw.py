@@ -106,7 +106,7 @@ class RawWaveNet(layers.Layer):
 
 def recogniser_outputs(model: keras.Model) -> keras.Model:
     """(B, F, pooling) -> `{"log_probs": (B, F, symbols), "hidden": (B, F, skip)}`."""
-    found = model.get_layer("raw").output
+    found = model.get_layer("raw")(model.inputs[0])
     return keras.Model(model.inputs, {"log_probs": ops.log_softmax(found["logits"], axis=-1),
                                       "hidden": found["hidden"]})
 
@@ -128,7 +128,7 @@ def joint(model: keras.Model, *, frames: str = "ctc") -> tuple[keras.Model, dict
     """
     if frames not in ("ctc", "classes"):
         raise UsageError(f"frames is 'ctc' or 'classes', not {frames!r}.")
-    found = model.get_layer("raw").output
+    found = model.get_layer("raw")(model.inputs[0])
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return (keras.Model(model.inputs, {name: found[name] for name in ("logits", "next")}),
             {"logits": ctc_loss if frames == "ctc" else entropy, "next": entropy})

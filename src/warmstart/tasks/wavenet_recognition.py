@@ -49,8 +49,9 @@ def context(entry: Entry) -> int:
     """Frames on each side that the answer for a frame depends on, at most."""
     config = entry.config
     if entry.architecture == "wavenet_raw":
-        reach = (int(config.get("filter_width", 2)) - 1) * (sum(config["dilations"]) * int(config.get("stacks", 4)) + 1)
-        return -(-reach // int(config.get("pooling", 160))) + int(config.get("frame_layers", 3))
+        steps = sum(config["dilations"]) * int(config.get("stacks", 4)) + 1
+        past = 1 + (int(config.get("filter_width", 2)) - 1) * steps
+        return -(-past // int(config.get("pooling", 160))) + int(config.get("frame_layers", 3))
     layers = int(config.get("blocks", 3))
     return (int(config.get("filter_width", 7)) - 1) * sum(config.get("dilations", (1, 2, 4, 8, 16))) * layers // 2
 
