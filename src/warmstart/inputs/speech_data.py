@@ -78,8 +78,8 @@ def _folder(folder: Path) -> Iterator[Pair]:
             lines[path.parent / stem] = text
     for sound in sounds:
         beside = sound.with_suffix(".txt")
-        if (text := lines.get(sound.with_suffix(""))) is not None:
-            yield str(sound), text
+        if sound.with_suffix("") in lines:
+            yield str(sound), lines[sound.with_suffix("")]
         elif beside.is_file():
             yield str(sound), " ".join(_read(beside).split())
 

@@ -77,8 +77,8 @@ class SpeechBatches(TextBatches):
         if self.augment:
             sounds = [varied(random, sound, self.features.sample_rate, self._slowest(clip))
                       for sound, clip in zip(sounds, clips, strict=True)]
-        # Few lengths, so that few shapes are traced. Keras takes a length for fixed where the first two batches have the
-        # same one; so that they never have, the second is a frame longer, and holds an odd number of symbols.
+        # Few lengths, so that few shapes are traced. Keras takes a length for fixed where the first two batches have
+        # the same one; so that they never have, the second is a frame longer, and holds an odd number of symbols.
         step, second = 32 * self.features.hop, int(index == 1)
         length = (-(-(max(map(len, sounds)) + 2 * self.padding) // step) * 32 + second) * self.features.hop
         symbols = np.zeros((len(clips), max(len(clip.symbols) for clip in clips) // 2 * 2 + 2 - second), np.int32)
