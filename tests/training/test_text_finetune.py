@@ -52,7 +52,7 @@ class Stop(keras.callbacks.Callback):
 def test_classes_are_learned_and_a_killed_run_goes_on(tmp_path):
     file = tmp_path / "reviews.jsonl"
     file.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in reviews(96, 0)))
-    options = {"task": "text-classification", "epochs": 3, "batch_size": 8, "learning_rate": 1e-2, "seed": 1,
+    options = {"task": "text-classification", "epochs": 3, "batch_size": 8, "learning_rate": 1e-2, "seed": 0,
                "validation": [*reviews(20, 1), ("the film ann is good", "neg")], "names": {"pos": "positive"}}
     with pytest.raises(KeyboardInterrupt):
         ws.finetune(BERT, file, output=tmp_path / "run", callbacks=[Stop()], **options)

@@ -29,6 +29,7 @@ from warmstart.tasks.base import Model
 from warmstart.tasks.load import load
 from warmstart.tasks.text import TextTask
 from warmstart.training import lora, text_report
+from warmstart.training.adamw import AdamW
 from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.result import finish
 from warmstart.training.run import Run, open_run
@@ -228,7 +229,7 @@ def fit_lesson(run: Run, network: keras.Model, entry: Entry, lesson: Lesson, set
     optimizer = settings.optimizer
     if optimizer is None:
         schedule = warmup_linear(rate, max(1, len(batches) * settings.epochs), warmup=settings.warmup)
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+        optimizer = AdamW(schedule, weight_decay=settings.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     with seeded(settings.seed):  # XLA would compile every length anew
         network.compile(optimizer=optimizer, loss=lesson.loss, jit_compile=False)
