@@ -166,7 +166,8 @@ def browser() -> Iterator[Any]:
         pytest.skip("there is no Chromium (WARMSTART_CHROMIUM)")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--disable-gpu"])
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[
+            "--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"])
         yield browser
         browser.close()
 

@@ -183,6 +183,18 @@ def test_a_recording_becomes_a_transcript(tab, address):
     assert "1.0 s of sound" in page.locator(".output").inner_text()
 
 
+def test_the_microphone_is_recorded(tab, address):
+    """Chromium's own invented one, which beeps."""
+    page = tab.open(address, "heard")
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.get_by_role("button", name=re.compile(r"Stop recording \((?!0:00)")).click()
+    page.wait_for_selector(".result-head")
+    seconds = float(re.search(r"(\d+\.\d) s of sound", page.locator(".output").inner_text())[1])
+    assert 0.5 < seconds < 60
+    assert "ab ba" in page.locator(".words").inner_text()  # what this recogniser hears in everything
+    assert "-F file=@recording.wav" in page.get_by_role("tabpanel").inner_text()
+
+
 def test_sound_is_made_and_played(tab, address):
     page = tab.open(address, "said")
     assert "zero, one, two" in page.locator("form").inner_text()
