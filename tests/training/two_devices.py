@@ -32,7 +32,7 @@ def train(names: list[str]) -> tuple[keras.Model, np.ndarray]:
     with open_run(None, {}) as run:
         data = read(pairs[:18], validation=pairs[18:])
         job = image_classification._Job(run, model, data, config, recipe, None, 0, None, None, None, None, False, (),
-                                        False)
+                                        False, "local")
         job.phase_1()
         job.phase_2("none", 2)
     return job.net, job.logits["validation"]
