@@ -8,6 +8,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from warmstart.training.speech_batches import noise
+
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 RATE = 8000
@@ -111,14 +113,6 @@ def spoken(random: np.random.Generator, by_speaker: dict[str, list[Clip]], secon
         level = max(rms(samples), np.float32(0.01)) * np.float32(10 ** (-random.uniform(12, 40) / 20))
         samples += noise(random, total) * level
     return np.clip(samples, -1.0, 1.0), spans
-
-
-def noise(random: np.random.Generator, count: int) -> np.ndarray:
-    """Noise of standard deviation 1 whose spectrum falls by a random power of the frequency (white to red)."""
-    spectrum = np.fft.rfft(random.standard_normal(count))
-    spectrum[1:] *= np.arange(1, len(spectrum)) ** -random.uniform(0.0, 1.0)
-    values = np.fft.irfft(spectrum, count)
-    return (values / max(values.std(), 1e-9)).astype(np.float32)
 
 
 def rms(samples: np.ndarray) -> np.float32:

@@ -32,6 +32,7 @@ from resumable import Triangle, finished_epochs, keepers
 from warmstart.inputs.spectrum import Features
 from warmstart.models import wavenet_asr
 from warmstart.models.ctc import ctc_loss
+from warmstart.training.speech_batches import masked
 
 FEATURES = {"sample_rate": RATE, "kind": "mfcc", "n_fft": 256, "hop": 100, "mels": 40, "coefficients": 20}
 SHAPES = ((32, 1.0), (16, 2.0), (32, 1.0), (8, 4.0))  # (examples, seconds) of a batch, in turn
@@ -97,19 +98,6 @@ def loss(y_true, y_pred):
     frames = keras.ops.shape(y_pred)[1]
     entropy = keras.losses.sparse_categorical_crossentropy(y_true[:, -frames:], y_pred, from_logits=True)
     return ctc_loss(y_true[:, :-frames], y_pred) + 0.1 * keras.ops.sum(entropy, axis=1)
-
-
-def masked(random: np.random.Generator, log_mel: np.ndarray) -> np.ndarray:
-    """SpecAugment: up to two bands of up to 8 filters and, per second, one stretch of up to 6 frames at their mean."""
-    frames, mels = log_mel.shape
-    mean = log_mel.mean()
-    for _ in range(random.integers(0, 3)):
-        start, width = random.integers(0, mels), random.integers(0, 9)
-        log_mel[:, start : start + width] = mean
-    for _ in range(random.integers(0, 1 + frames // 80)):
-        start, width = random.integers(0, frames), random.integers(0, 7)
-        log_mel[start : start + width] = mean
-    return log_mel
 
 
 def train(clips: list[Clip], options: argparse.Namespace) -> None:
