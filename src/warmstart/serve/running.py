@@ -17,6 +17,7 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
+from warmstart.serve.listening import take_no_more
 from warmstart.serve.protocol import Protocol
 from warmstart.serve.state import State
 
@@ -25,6 +26,8 @@ SWITCH = 0.0005
 STEPS_BACK = 7
 """How much nicer the engines' threads are than the event loop: a server that has more to compute than it can must still
 tell the others so at once. More steps cost throughput where other programs compete for the processor."""
+HANDSHAKE = 0.2
+"""Seconds in which a connection that has begun when the server stops comes about, across a continent if need be."""
 log = logging.getLogger("warmstart.serve")
 
 
@@ -53,6 +56,9 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening; a connection that was taken and has not asked yet may still ask within a second."""
+        done = [take_no_more(listening) for server in self.servers for listening in server.sockets]
+        if all(done):
+            await asyncio.sleep(HANDSHAKE)  # the loop accepts what waits, and what is on its way
         for server in self.servers:
             server.close()
         end = time.monotonic() + (0 if self.force_exit else 1.0)
