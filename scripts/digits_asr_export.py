@@ -144,12 +144,12 @@ def export(clips: list[Clip], options: argparse.Namespace) -> None:
     metrics = tuple(Metric("wer", round(rate, 4), f"Free Spoken Digit Dataset, {title}", SCRIPT)
                     for title, (rate, _) in measured.items())
     told = [json.loads((folder / "left_out.json").read_text()) for folder in options.left_out]
-    worst = max(told, key=lambda one: one["wer"], default=None)
-    names = ", ".join(one["speaker"] for one in told)
-    left_out = "" if worst is None else (
-        f"\n\nWith one speaker left out of training entirely ({names}: {len(told)} of six tried, "
-        f"{worst['epochs'] * STEPS:,} steps each), the worst word error rate on all of that speaker's "
-        f"recordings is {worst['wer']:.1%} ({worst['speaker']}; {worst['wer_best_path']:.1%} with `vocabulary=False`).")
+    rows = "\n".join(f"| {one['speaker']} | {one['wer']:.1%} | {one['wer_best_path']:.1%} |"
+                     for one in sorted(told, key=lambda one: one["wer"]))
+    left_out = "" if not told else (
+        f"\n\nA voice that it has never heard is harder. Trained {told[0]['epochs'] * STEPS:,} steps without one of "
+        f"the six speakers, word error rates on all of that speaker's recordings:\n\n"
+        f"| speaker | with the ten words | `vocabulary=False` |\n|---|---|---|\n{rows}")
     found = [(clip.digit, recogniser((clip.samples, RATE)).text == WORDS[clip.digit]) for clip in test]
     card = CARD.format(
         title=entry.title, channels=CONFIG["channels"], parameters=entry.parameters, peak=options.peak,

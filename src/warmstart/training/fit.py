@@ -25,6 +25,7 @@ import numpy as np
 
 from warmstart.errors import TrainingError, UsageError
 from warmstart.training.batches import Batches
+from warmstart.training.epochs import Begin, Epochs
 from warmstart.training.progress import Bar
 from warmstart.training.run import Run
 
@@ -96,9 +97,12 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
         bar = Bar(name, epochs, len(data), keeper.epoch)
         own: list[keras.callbacks.Callback] = [_Measure(measure)] if measure else []
         with bar, _uneven_parts(model, data):
-            model.fit(_Epochs(data, keeper.epoch, workers), epochs=epochs, initial_epoch=keeper.epoch, shuffle=False,
-                      validation_data=None if validation is None else _Epochs(validation, None, workers),
-                      callbacks=[_KeepMemory(), *own, *callbacks, bar.callback(), keeper], verbose=0)
+            learned = Epochs(data, keeper.epoch, workers)
+            held = [] if validation is None else [Epochs(validation, None, workers)]
+            own = [Begin(learned, *held), _KeepMemory(), *own]
+            model.fit(learned, epochs=epochs, initial_epoch=keeper.epoch, shuffle=False,
+                      validation_data=held[0] if held else None,
+                      callbacks=[*own, *callbacks, bar.callback(), keeper], verbose=0)
         keeper.end()
     keeper.restore_best()
     return Fitted(tuple(keeper.history), keeper.best, keeper.stopped)
@@ -150,24 +154,6 @@ def changing_variables(model: keras.Model) -> list[Any]:
     frozen = {id(v) for layer in model._flatten_layers() if not layer.trainable for v in layer.weights}
     unique = {id(v): v for v in model.variables}
     return [v for key, v in unique.items() if key not in frozen]
-
-
-class _Epochs(keras.utils.PyDataset):
-    """Batches as Keras takes them; `epoch` None: always the same ones."""
-
-    def __init__(self, batches: Batches, epoch: int | None, workers: int):
-        super().__init__(workers=workers, max_queue_size=4)
-        self.batches, self.epoch = batches, epoch
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        return self.batches.batch(self.epoch or 0, index)
-
-    def on_epoch_end(self) -> None:
-        if self.epoch is not None:
-            self.epoch += 1
 
 
 class _KeepMemory(keras.callbacks.Callback):
@@ -337,7 +323,8 @@ def _array(variable: Any) -> np.ndarray:
 def _evaluated(model: keras.Model, validation: Batches | None) -> dict[str, float]:
     if validation is None:
         raise UsageError("keep_start needs validation data.")
-    logs = model.evaluate(_Epochs(validation, None, 1), verbose=0, return_dict=True)
+    data = Epochs(validation, None, 1)
+    logs = model.evaluate(data, callbacks=[Begin(data)], verbose=0, return_dict=True)
     return {f"val_{key}": float(value) for key, value in logs.items()}
 
 

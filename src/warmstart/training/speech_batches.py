@@ -14,10 +14,12 @@ import numpy as np
 
 from warmstart.inputs import audio
 from warmstart.inputs.spectrum import Features
-from warmstart.training.text_batches import TextBatches
+from warmstart.training.sorted_batches import SortedBatches
 
 LONGEST = 30.0
 """Seconds of a recording that are learned from at once."""
+SLOWEST = 0.9
+"""Of the speeds at which a recording is heard."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,6 @@ class Clip:
     samples: int
     digest: str
 
-    def __len__(self) -> int:
-        return self.samples
-
     def __repr__(self) -> str:
         return f"{self.text!r} {self.digest}"  # what a run's fingerprint is made of
 
@@ -50,7 +49,7 @@ class Clip:
         return audio.decode(self.recording, name=self.name, sample_rate=rate, longest=LONGEST)
 
 
-class SpeechBatches(TextBatches):
+class SpeechBatches(SortedBatches):
     """Batches of (frames (B, T, size), symbols (B, L) filled up with zeros).
 
     Recordings are filled up with silence on both sides, as recognition does it; so every frame counts in the loss.
@@ -59,29 +58,28 @@ class SpeechBatches(TextBatches):
         clips: what to learn from.
         features: of the model.
         padding: seconds of silence before and after.
-        batch_size, shuffle, seed: as for `TextBatches`.
+        batch_size, shuffle, seed: as for `SortedBatches`.
         augment: whether speed, level, noise and spectrum are varied.
     """
 
     def __init__(self, clips: Sequence[Clip], features: Features, padding: float, *, batch_size: int,
                  shuffle: bool = True, seed: int = 0, augment: bool = False):
-        super().__init__(clips, lambda *_: None, lambda *_: {}, batch_size=batch_size, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
+        super().__init__([clip.samples for clip in clips], batch_size=batch_size, shuffle=shuffle, seed=seed)
         self.clips, self.features, self.augment = clips, features, augment
         self.padding = round(padding * features.sample_rate)
         self.log_mel = replace(features, kind="log_mel", mean=(), std=())
 
-    def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def padded(self, epoch: int, index: int, more: int) -> tuple[np.ndarray, np.ndarray]:
         random = np.random.default_rng((self.seed, epoch, index, 2))
         clips = [self.clips[place] for place in self.places(epoch, index)]
         sounds = [clip.decoded(self.features.sample_rate) for clip in clips]
         if self.augment:
             sounds = [varied(random, sound, self.features.sample_rate, self._slowest(clip))
                       for sound, clip in zip(sounds, clips, strict=True)]
-        # Few lengths, so that few shapes are traced. Keras takes a length for fixed where the first two batches have
-        # the same one; so that they never have, the second is a frame longer, and holds an odd number of symbols.
-        step, second = 32 * self.features.hop, int(index == 1)
-        length = (-(-(max(map(len, sounds)) + 2 * self.padding) // step) * 32 + second) * self.features.hop
-        symbols = np.zeros((len(clips), max(len(clip.symbols) for clip in clips) // 2 * 2 + 2 - second), np.int32)
+        step = 32 * self.features.hop  # few lengths, so that few shapes are traced
+        longest = max(map(len, sounds)) if len(self) > 1 else int(self.lengths.max() / SLOWEST) + 1
+        length = (-(-(longest + 2 * self.padding) // step) + more) * step
+        symbols = np.zeros((len(clips), (max(len(clip.symbols) for clip in clips) // 2 + 1 + more) * 2), np.int32)
         frames = []
         for row, clip, sound in zip(symbols, clips, sounds, strict=True):
             row[: len(clip.symbols)] = clip.symbols
@@ -107,7 +105,7 @@ def varied(random: np.random.Generator, samples: np.ndarray, rate: int, fastest:
     """At another speed (up to 10 %), at another level (up to 8 dB), half of the time with noise."""
     import soxr
 
-    samples = soxr.resample(samples, rate * min(random.uniform(0.9, 1.1), fastest), rate, quality="LQ")
+    samples = soxr.resample(samples, rate * min(random.uniform(SLOWEST, 1.1), fastest), rate, quality="LQ")
     samples = samples * np.float32(10 ** (random.uniform(-8, 8) / 20))
     if random.random() < 0.5:
         level = max(float(np.sqrt(np.mean(samples**2))), 1e-3) * 10 ** (-random.uniform(10, 40) / 20)

@@ -1,0 +1,62 @@
+"""Batches of things of similar lengths, so that little of a batch is padding."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from warmstart.training.batches import epoch_order, parts
+
+BUCKET = 32  # batches whose things are sorted by length together
+
+
+class SortedBatches(ABC):
+    """Things in a new order each epoch; of every `BUCKET` batches' worth of them, those of similar length go together.
+
+    Args:
+        lengths: of the things.
+        batch_size: the largest batch.
+        shuffle: whether the order changes from epoch to epoch; False for validation.
+        seed: of the orders.
+    """
+
+    def __init__(self, lengths: Sequence[int], *, batch_size: int = 16, shuffle: bool = True, seed: int = 0):
+        self.lengths, self.batch_size, self.shuffle, self.seed = np.array(lengths), batch_size, shuffle, seed
+        self._orders: dict[int, list[np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        return len(parts(len(self.lengths), self.batch_size))
+
+    def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
+        return self.padded(epoch, index, 0)
+
+    def longer(self, epoch: int, index: int) -> tuple[Any, ...]:
+        """The same batch with more padding, so that whoever compares the two sees which axes have no fixed length."""
+        return self.padded(epoch, index, 1)
+
+    @abstractmethod
+    def padded(self, epoch: int, index: int, more: int) -> tuple[Any, ...]:
+        """A batch, as short as may be and `more` steps longer; if it is the only one, of one length in all epochs."""
+
+    def places(self, epoch: int, index: int) -> np.ndarray:
+        """Which things the batch holds."""
+        if epoch not in self._orders:
+            self._orders = {epoch: self._epoch(epoch)}
+        return self._orders[epoch][index]
+
+    def _epoch(self, epoch: int) -> list[np.ndarray]:
+        count = len(self.lengths)
+        if not self.shuffle:
+            order = np.argsort(self.lengths, kind="stable")
+            return [order[part] for part in parts(count, self.batch_size)]
+        order = epoch_order(count, self.seed, epoch)
+        size = self.batch_size * BUCKET
+        sorted_order = np.concatenate([
+            chunk[np.argsort(self.lengths[chunk], kind="stable")]
+            for start in range(0, count, size) for chunk in [order[start:start + size]]
+        ])
+        batches = [sorted_order[part] for part in parts(count, self.batch_size)]
+        return [batches[place] for place in np.random.default_rng((self.seed, epoch, 1)).permutation(len(batches))]
