@@ -68,7 +68,8 @@ def show(value: float, unit: str) -> str:
 
 def _bar(value: float, unit: str) -> str:
     """A bar as it was set, without digits nobody wrote."""
-    return {"ratio": f"{value:g}", "share": f"{value:.0%}", "difference": f"{value:.0e}"}.get(unit, show(value, unit))
+    told = {"ratio": f"{value:g}", "share": f"{100 * value:g}%", "difference": f"{value:.0e}"}
+    return told.get(unit, show(value, unit))
 
 
 def _rows(figures: Iterable[Figure]) -> list[tuple[str, ...]]:
