@@ -13,15 +13,13 @@ pooling and a dense softmax; depth 6n + 2; parameter-free shortcuts (option A of
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers, ops
 
 from warmstart.errors import UsageError
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+from warmstart.models.by_name import load as load
 
 
 @dataclass(frozen=True)
@@ -91,17 +89,6 @@ def build(config: CifarResNetConfig | Mapping[str, Any], *, include_top: bool = 
     elif pooling == "max":
         x = layers.GlobalMaxPooling2D(name="max_pool")(x)
     return keras.Model(inputs, x, name=f"cifar_resnet{config.depth}")
-
-
-def load(model: keras.Model, checkpoint: "Checkpoint", config: CifarResNetConfig | Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint, whose arrays have the names of its variables: all of it, or an error.
-
-    Raises:
-        MismatchError: the arrays do not fit the model.
-    """
-    from warmstart.checkpoints import assign
-
-    assign(model, checkpoint)
 
 
 def _config(config: CifarResNetConfig | Mapping[str, Any], classes: int | None) -> CifarResNetConfig:

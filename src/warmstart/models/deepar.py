@@ -25,16 +25,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers, ops
 
 from warmstart.errors import UsageError
+from warmstart.models.by_name import load as load
 from warmstart.models.lstm import LSTM
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
 
 PARAMETERS = {"student_t": ("loc", "scale", "df"), "gaussian": ("loc", "scale"), "negative_binomial": ("mean", "alpha")}
 LARGEST = {"lags": 4096, "features": 4096, "hidden": 8192, "layers": 64, "categories": 64}
@@ -231,17 +229,6 @@ def _negative_binomial(count: Any, mean: Any, alpha: Any) -> Any:
     log_rate = ops.log1p(alpha * mean)
     return (log_gamma(count + 1.0) + log_gamma(shape) - log_gamma(count + shape) + shape * log_rate
             + count * (log_rate - ops.log(alpha * mean)))
-
-
-def load(model: keras.Model, checkpoint: Checkpoint, config: DeepARConfig | Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint, whose arrays have the names of its variables: all of it, or an error.
-
-    Raises:
-        MismatchError: the arrays do not fit the model.
-    """
-    from warmstart.checkpoints import assign
-
-    assign(model, checkpoint)
 
 
 def functions(model: keras.Model, config: DeepARConfig | Mapping[str, Any]) -> tuple[Any, Any, Any]:

@@ -7,15 +7,13 @@ strides 16 and 32 enter the pyramid together. Google's own MobileNetV2 checkpoin
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers
 
+from warmstart.models.by_name import load as load
 from warmstart.models.pyramid import base_of, larger, pointwise, separable, taps
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
 
 RATES = (2, 4, 6)
 DETAIL_WIDTH = 24
@@ -67,14 +65,3 @@ def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: t
 def feature_map(model: keras.Model) -> keras.KerasTensor:
     """The backbone's last map."""
     return model.get_layer("deep").input
-
-
-def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint whose arrays have the names of its variables: all of it, or an error.
-
-    Raises:
-        MismatchError: the arrays do not fit the model.
-    """
-    from warmstart.checkpoints import assign
-
-    assign(model, checkpoint)

@@ -10,16 +10,14 @@ classification backbone.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from warmstart.models.by_name import load as load
 from warmstart.models.pyramid import base_of, norm, pointwise, taps
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
 
 STRIDES = (8, 16, 32)
 REACH = (0.0, 64.0, 128.0, float("inf"))
@@ -149,14 +147,3 @@ def detections(model: keras.Model) -> dict[str, keras.KerasTensor]:
 def feature_map(model: keras.Model) -> keras.KerasTensor:
     """What the pyramid takes from the backbone's last stage."""
     return model.get_layer("fpn_32").input
-
-
-def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint whose arrays have the names of its variables: all of it, or an error.
-
-    Raises:
-        MismatchError: the arrays do not fit the model.
-    """
-    from warmstart.checkpoints import assign
-
-    assign(model, checkpoint)

@@ -13,16 +13,14 @@ outputs, two 1x1 convolutions to characters; CTC after Graves et al. (2006), the
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers
 
 from warmstart.errors import UsageError
+from warmstart.models.by_name import load as load
 from warmstart.models.wavenet_layers import Stack, conv_norm, receptive_field
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -63,17 +61,6 @@ def build(config: WaveNetASRConfig | Mapping[str, Any]) -> keras.Model:
               filter_width=c.filter_width, causal=False, use_bias=not c.batch_norm, batch_norm=c.batch_norm)(x)
     x = layers.Activation("tanh", name="head_tanh")(conv_norm(x, c.channels, batch_norm=c.batch_norm, name="head"))
     return keras.Model(inputs, layers.Dense(c.symbols, name="symbols")(x), name="wavenet_asr")
-
-
-def load(model: keras.Model, checkpoint: "Checkpoint", config: WaveNetASRConfig | Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint, whose arrays have the names of its variables: all of it, or an error.
-
-    Raises:
-        MismatchError: the arrays do not fit the model.
-    """
-    from warmstart.checkpoints import assign
-
-    assign(model, checkpoint)
 
 
 def configured(config: WaveNetASRConfig | Mapping[str, Any]) -> WaveNetASRConfig:

@@ -14,18 +14,16 @@ next sample and one for the frames (their classes, or CTC where only the text is
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers, ops
 
 from warmstart.errors import UsageError
+from warmstart.models.by_name import load as load
 from warmstart.models.ctc import ctc_loss
 from warmstart.models.wavenet import WaveNet, WaveNetConfig
 from warmstart.models.wavenet import configured as generator
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -132,17 +130,6 @@ def joint(model: keras.Model, *, frames: str = "ctc") -> tuple[keras.Model, dict
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return (keras.Model(model.inputs, {name: found[name] for name in ("logits", "next")}),
             {"logits": ctc_loss if frames == "ctc" else entropy, "next": entropy})
-
-
-def load(model: keras.Model, checkpoint: "Checkpoint", config: WaveNetRawConfig | Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint, whose arrays have the names of its variables: all of it, or an error.
-
-    Raises:
-        MismatchError: the arrays do not fit the model.
-    """
-    from warmstart.checkpoints import assign
-
-    assign(model, checkpoint)
 
 
 def configured(config: WaveNetRawConfig | Mapping[str, Any]) -> WaveNetRawConfig:
