@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from warmstart.training.schedules import warmup_linear
+
 
 @keras.saving.register_keras_serializable("warmstart")
 class AdamW(keras.optimizers.AdamW):
@@ -34,3 +36,15 @@ class AdamW(keras.optimizers.AdamW):
             lr=ops.cast(learning_rate, variable.dtype), beta1=first, beta2=second,
             epsilon=ops.cast(self.epsilon, variable.dtype),
             grad=tf.convert_to_tensor(ops.cast(gradient, variable.dtype)))
+
+
+def warmed(rate: float, steps: int, *, weight_decay: float, warmup: float = 0.1) -> AdamW:
+    """AdamW with a linear rise and fall of the learning rate up to `rate`, in which only kernels and tables decay.
+
+    Args:
+        rate, steps, warmup: as for `schedules.warmup_linear`.
+        weight_decay: as for `AdamW`.
+    """
+    optimizer = AdamW(warmup_linear(rate, steps, warmup=warmup), weight_decay=weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer

@@ -31,11 +31,11 @@ from warmstart.tasks.error_rates import ErrorRates, plain
 from warmstart.tasks.load import load
 from warmstart.tasks.speech_recognition import SpeechRecognizer
 from warmstart.training import open_base, text_report
+from warmstart.training.adamw import warmed
 from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.report import table, text
 from warmstart.training.result import finish
 from warmstart.training.run import Run, open_run
-from warmstart.training.schedules import warmup_linear
 from warmstart.training.speech_batches import LONGEST, Clip, SpeechBatches, frames_needed
 from warmstart.training.text_job import fingerprint, split
 
@@ -103,8 +103,7 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = 0.1, epoc
         batches = SpeechBatches(train, rules, padding, batch_size=batch_size, seed=seed, augment=augment)
         judge = SpeechBatches(held, rules, padding, batch_size=batch_size, shuffle=False) if held else None
         if optimizer is None:
-            optimizer = keras.optimizers.AdamW(warmup_linear(learning_rate, epochs * len(batches)), weight_decay=1e-3)
-            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+            optimizer = warmed(learning_rate, epochs * len(batches), weight_decay=1e-3)
         with seeded(seed):
             network.compile(optimizer, ctc_loss, jit_compile=False)
             fitted = fit(network, batches, epochs=epochs, monitor="val_wer", patience=patience, clip_norm=1.0,

@@ -29,11 +29,10 @@ from warmstart.tasks.base import Model
 from warmstart.tasks.load import load
 from warmstart.tasks.text import TextTask
 from warmstart.training import lora, text_report
-from warmstart.training.adamw import AdamW
+from warmstart.training.adamw import warmed
 from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.result import finish
 from warmstart.training.run import Run, open_run
-from warmstart.training.schedules import warmup_linear
 from warmstart.training.text_batches import TextBatches
 
 T = TypeVar("T")
@@ -228,9 +227,8 @@ def fit_lesson(run: Run, network: keras.Model, entry: Entry, lesson: Lesson, set
     rate = settings.learning_rate or min(HIGHEST_RATE, RATE * WIDTH / entry.config["hidden_size"])
     optimizer = settings.optimizer
     if optimizer is None:
-        schedule = warmup_linear(rate, max(1, len(batches) * settings.epochs), warmup=settings.warmup)
-        optimizer = AdamW(schedule, weight_decay=settings.weight_decay)
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer = warmed(rate, max(1, len(batches) * settings.epochs), weight_decay=settings.weight_decay,
+                           warmup=settings.warmup)
     with seeded(settings.seed):  # XLA would compile every length anew
         network.compile(optimizer=optimizer, loss=lesson.loss, jit_compile=False)
         return fit(network, batches, epochs=settings.epochs, measure=lesson.measure, monitor=lesson.monitor,
