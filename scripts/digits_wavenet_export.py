@@ -21,7 +21,7 @@ HOP, HARMONICS = 100, 6
 CONFIG = {"output": "logistics", "levels": 256, "mixtures": 5, "dilations": (1, 2, 4, 8, 16, 32, 64), "skip": 48,
           "classes": (10, 6), "global_channels": 32, "frame_features": 2 * HARMONICS + 2, "frame_channels": 64,
           "upsampling": (5,), "hold": 20}
-STEPS = 100  # per epoch
+STEPS = 200  # per epoch
 COUNT = 200  # digits that are measured; their seeds begin at 0, those of the choice of a temperature at 10,000
 TEMPERATURES = (0.6, 0.7, 0.8, 0.9, 1.0)
 

@@ -6,16 +6,22 @@
 afterwards; the package ships a copy of it in src/warmstart/embedded/digits_wavenet.
 
 The network gets the digit and the speaker (global conditioning) and, 80 times a second, how far the word has come
-and how long it will be (local conditioning; van den Oord et al. 2016, section 3.2, condition on durations too). It is
-trained on whole recordings: the likelihood of each 8-bit mu-law sample given those before it, under a mixture of five
-logistics (which learns faster than a softmax: neighbouring levels are alike from the start). Adam with the learning
-rate rising linearly over the first tenth of the steps and falling linearly to zero. The run is resumable: started
-again with the same `--work`, it goes on after the last finished epoch.
+and how long it will be (local conditioning; van den Oord et al. 2016, section 3.2, condition on durations too).
+
+1. The part that makes local conditioning of these, a few small convolutions, is taught to predict the log-mel spectrum
+   of the recording, by regression: a minute's work, after which it says what sounds where.
+2. The whole network is trained on whole recordings, silence at their ends cut off: the likelihood of each 8-bit mu-law
+   sample given those before it, under a mixture of five logistics (which learns faster than a softmax: neighbouring
+   levels are alike from the start). Adam with the learning rate rising linearly over the first twentieth of the steps
+   and falling linearly to zero.
+
+The run is resumable: started again with the same `--work`, it goes on after the last finished epoch.
 
 Needs `warmstart[tensorflow]`.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -25,17 +31,66 @@ from digits_audio import RATE, SPEAKERS, Clip, read_clips, split
 from digits_wavenet_export import CONFIG, COUNT, HARMONICS, HOP, STEPS, export
 from resumable import Triangle, finished_epochs, keepers
 from warmstart.inputs import mu_law
+from warmstart.inputs.spectrum import Features
 from warmstart.models import wavenet
 from warmstart.tasks.audio_generation import position_frames
 
 LENGTHS = (2400, 4000, 6400)  # samples that batches are filled up to; what is longer is cut
-BATCH_SAMPLES = 32_000
+BATCH_SAMPLES = 16_000
 POSITION = {"sample_rate": RATE, "harmonics": HARMONICS}
+SPECTRUM = Features(sample_rate=RATE, kind="log_mel", n_fft=256, hop=CONFIG["hold"], mels=24, log="ln")
+FIRST_STEPS = 3000  # of teaching the spectrum
+SILENCE = 10 ** (-32 / 20)  # of the peak: what is below at the ends is cut off
 
 
-def levels_of(clip: Clip) -> np.ndarray:
-    """The recording at half of full scale, as mu-law levels."""
-    return mu_law.encode(clip.samples * (0.5 / max(np.abs(clip.samples).max(), 1e-3)))
+def trimmed(clip: Clip) -> Clip:
+    """Without the silence at its ends, its peak at half of full scale."""
+    samples = clip.samples * (0.5 / max(np.abs(clip.samples).max(), 1e-3))
+    loud = np.flatnonzero(np.abs(samples) > 0.5 * SILENCE)
+    return replace(clip, samples=samples[max(loud[0] - HOP, 0) : loud[-1] + HOP])
+
+
+def conditioned(clip: Clip) -> np.ndarray:
+    return position_frames(len(clip.samples), HOP, POSITION)
+
+
+class Teacher(keras.Model):
+    """The network's local conditioning with a head that predicts the spectrum."""
+
+    def __init__(self, network: wavenet.WaveNet):
+        super().__init__()
+        self.network, self.head = network, keras.layers.Dense(SPECTRUM.mels)
+
+    def call(self, given):
+        return self.head(self.network.locals_of(given["frames"], self.network.globals_of(given["classes"])))
+
+
+class Spectra(keras.utils.PyDataset):
+    """Batches of recordings of any length: what the network is told, and their spectra; what is past an end weighs 0."""
+
+    def __init__(self, clips: list[Clip], seed: int, steps: int, size: int = 16):
+        super().__init__()
+        self.seed, self.steps, self.size = seed, steps, size
+        self.told = [(conditioned(clip), (clip.digit, SPEAKERS.index(clip.speaker))) for clip in clips]
+        spectra = [SPECTRUM(clip.samples) for clip in clips]
+        joined = np.concatenate(spectra)
+        self.spectra = [(each - joined.mean(0)) / joined.std(0) for each in spectra]
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, index):
+        chosen = np.random.default_rng((self.seed, index)).integers(0, len(self.told), self.size)
+        longest = LENGTHS[-1] // HOP
+        ratio = HOP // SPECTRUM.hop
+        frames = np.zeros((self.size, longest, 2 * HARMONICS + 2), np.float32)
+        wanted = np.zeros((self.size, longest * ratio, SPECTRUM.mels), np.float32)
+        weight = np.zeros(wanted.shape[:2], np.float32)
+        for i, place in enumerate(chosen):
+            told, spectrum = self.told[place][0][:longest], self.spectra[place][: longest * ratio]
+            frames[i, : len(told)], wanted[i, : len(spectrum)], weight[i, : len(spectrum)] = told, spectrum, 1.0
+        return ({"frames": frames, "classes": np.array([self.told[place][1] for place in chosen], np.int32)}, wanted,
+                weight / weight.mean())
 
 
 class Batches(keras.utils.PyDataset):
@@ -44,7 +99,7 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, clips: list[Clip], seed: int, first_epoch: int):
         super().__init__()
         self.seed, self.epoch = seed, first_epoch
-        ready = [(levels_of(clip), clip) for clip in clips]
+        ready = [(mu_law.encode(clip.samples), clip) for clip in clips]
         self.groups: list[list[tuple[np.ndarray, Clip]]] = [[] for _ in LENGTHS]
         for levels, clip in ready:
             place = next((i for i, n in enumerate(LENGTHS) if len(levels) <= n), len(LENGTHS) - 1)
@@ -70,7 +125,7 @@ class Batches(keras.utils.PyDataset):
         for i in range(count):
             levels, clip = group[random.integers(len(group))]
             own = min(len(levels), length)
-            position = position_frames(len(levels), HOP, POSITION)[: length // HOP]
+            position = conditioned(clip)[: length // HOP]
             samples[i, :own], mask[i, :own], frames[i, : len(position)] = levels[:own], 1.0, position
             classes[i] = clip.digit, SPEAKERS.index(clip.speaker)
         return {"samples": samples, "classes": classes, "frames": frames}, samples, mask / mask.mean()
@@ -79,10 +134,13 @@ class Batches(keras.utils.PyDataset):
 def train(clips: list[Clip], options: argparse.Namespace) -> None:
     keras.utils.set_random_seed(options.seed)
     model = wavenet.build(CONFIG)
-    steps = options.epochs * STEPS
-    model.compile(keras.optimizers.Adam(Triangle(options.peak, steps // 10, steps), clipnorm=1.0),
-                  lambda y, parameters: wavenet.mixture_loss(256, 5, y, parameters), jit_compile=False)
-    first_epoch = finished_epochs(options.work)
+    first_epoch, steps = finished_epochs(options.work), options.epochs * STEPS
+    if not first_epoch:
+        teacher = Teacher(model.get_layer("wavenet"))
+        teacher.compile(keras.optimizers.Adam(Triangle(3e-3, FIRST_STEPS // 10, FIRST_STEPS)), "mse", jit_compile=False)
+        teacher.fit(Spectra(clips, options.seed, FIRST_STEPS), verbose=2)
+    model.compile(keras.optimizers.Adam(Triangle(options.peak, steps // 20, steps), clipnorm=1.0),
+                  lambda y, parameters: wavenet.mixture_loss(256, CONFIG["mixtures"], y, parameters), jit_compile=False)
     model.fit(Batches(clips, options.seed, first_epoch), epochs=options.epochs, verbose=2,
               callbacks=keepers(options.work))
     model.save_weights(options.work / "trained.weights.h5")
@@ -92,8 +150,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recordings", type=Path, help="folder of the 3,000 recordings")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and the results")
-    parser.add_argument("--epochs", type=int, default=40, help=f"of {STEPS} steps")
-    parser.add_argument("--peak", type=float, default=3e-3, help="the highest learning rate")
+    parser.add_argument("--epochs", type=int, default=45, help=f"of {STEPS} steps")
+    parser.add_argument("--peak", type=float, default=2e-3, help="the highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--recogniser", default="digits_wavenet_asr", help="what measures the generated digits")
@@ -108,6 +166,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     options.batch_samples = BATCH_SAMPLES
     training, test = split(read_clips(options.recordings))
+    training = [trimmed(clip) for clip in training]
     if not options.weights and not (options.work / "trained.weights.h5").exists():
         train(training, options)
     export(training, test, options)

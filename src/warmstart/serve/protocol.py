@@ -1,13 +1,21 @@
-"""HTTP/1.1 as uvicorn speaks it, with time limits before a request is whole, and JSON for what is no request."""
+"""HTTP/1.1 as uvicorn speaks it with llhttp's parser, with limits before a request is whole, and JSON for what is no
+request."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-import h11
+import httptools
 import msgspec
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST = 65536
+"""Bytes of the address and the headers of a request, and of its trailers; and of chunks' frames, FRAMES times the body
+more."""
+FRAMES = 8  # "1\r\nx\r\n" is the worst honest chunk, six times its content
+AT_ONCE = 2**20  # bytes of a body that the application is given
+HEAD, BODY, DONE = range(3)
 
 
 class Joined:
@@ -29,13 +37,11 @@ class Joined:
             self._transport.write(data)
 
     def close(self) -> None:
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
+        self.write(b"")
         self._transport.close()
 
 
-class Protocol(H11Protocol):
+class Protocol(HttpToolsProtocol):
     """One connection.
 
     A client has `patience` seconds for the headers of its first request, and of every request it has begun, and to
@@ -48,6 +54,7 @@ class Protocol(H11Protocol):
         super().__init__(*arguments, **named)
         self._impatience: asyncio.TimerHandle | None = None
         self._full: asyncio.TimerHandle | None = None
+        self._at, self._hosts, self._head_bytes, self._frames, self._content = DONE, 0, 0, 0, 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Joined(transport))  # type: ignore[arg-type]
@@ -59,25 +66,80 @@ class Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
-            if self._impatience is None:
-                self._await_headers()
-        else:
+        if self.parser is None or self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        before, self._began = self._content, False
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:  # is answered as if it had asked for none; what follows is another protocol
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        if not self._began:  # what is in the middle of something, or nothing at all
+            self._frames += len(data) - (self._content - before)
+            if self._frames > MOST + FRAMES * self._content:
+                self.send_400_response("More is around the request than in it.")
+                return
+        if self.cycle is not None and (self._at == BODY or self._began and self._at == DONE):
             self._headers_came()
+        elif self._impatience is None and (self.cycle is None or self.cycle.response_complete):
+            self._await_headers()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._at, self._began = HEAD, True
+        self._hosts = self._head_bytes = self._frames = self._content = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value) + 4)
+        if self._at == HEAD:  # what comes behind a body is dropped
+            super().on_header(name, value)
+            self._hosts += self.headers[-1][0] == b"host"
+
+    def on_headers_complete(self) -> None:
+        if self._hosts > 1 or not self._hosts and self.parser.get_http_version() == "1.1":
+            raise ValueError("there must be one header Host")  # the parser makes an error of its own of it
+        self._at = BODY
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep it until all is there, or much: to wake the application for every packet costs more than the packet."""
+        self._content += len(body)
+        if self.cycle.response_complete:
+            return
+        self.cycle.body += body
+        if len(self.cycle.body) > AT_ONCE:
+            self.flow.pause_reading()
+            self.cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        self._at = DONE
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self.transport.write(b"")  # the head of an answer that has no body
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP gets 400 with JSON, and the connection is closed."""
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # in the middle of an answer
-            self.transport.close()
-            return
-        body = msgspec.json.encode({"error": f"{msg} It is no HTTP/1.1, or its headers are too long."})
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()),
-                   (b"connection", b"close")]
-        for event in (h11.Response(status_code=400, headers=headers, reason=b"Bad Request"), h11.Data(data=body),
-                      h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
+        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+            body = msgspec.json.encode({"error": f"{msg} It is no HTTP/1.1, or its headers are too long."})
+            self.transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+                                 b"content-length: %d\r\n\r\n" % len(body))
+            self.transport.write(body)
         self.transport.close()
+
+    def _count(self, more: int) -> None:
+        self._head_bytes += more
+        if self._head_bytes > MOST:
+            raise ValueError("headers are too long")
 
     def _await_headers(self) -> None:
         self._impatience = self.loop.call_later(self.patience, self._give_up)
