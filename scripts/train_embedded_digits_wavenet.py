@@ -66,7 +66,7 @@ class Teacher(keras.Model):
 
 
 class Spectra(keras.utils.PyDataset):
-    """Batches of recordings of any length: what the network is told, and their spectra; what is past an end weighs 0."""
+    """Batches of recordings: what the network is told of each, and its spectrum; what is past the end weighs 0."""
 
     def __init__(self, clips: list[Clip], seed: int, steps: int, size: int = 16):
         super().__init__()

@@ -43,6 +43,24 @@ def busy(work: Work, **options) -> Batcher:
     return batcher
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_what_waits_gathers_only_while_all_lanes_are_taken(lanes):
+    work = Work(opened=False)
+    batcher = Batcher(work, size=4, delay=20.0, workers=2, lanes=lanes)
+    batcher.submit("a", [1])
+    assert work.entered.wait(10)
+    batcher.submit("a", [2])
+    if lanes == 2:
+        while batcher.busy < 2:
+            time.sleep(0.01)
+    else:
+        time.sleep(0.2)
+        assert batcher.busy == batcher.waiting == 1
+    work.gate.set()
+    batcher.close()
+    assert batcher.join(10)
+
+
 def test_what_waits_is_answered_in_batches_of_its_key():
     work = Work(opened=False)
     seen = []

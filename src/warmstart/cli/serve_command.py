@@ -27,7 +27,7 @@ def serve(
     watch: Annotated[float, typer.Option(min=0, help="Seconds between looks for changed bundles, which are loaded "
                                                      "without losing a request; 0: never.")] = 2.0,
     max_batch: Annotated[int, typer.Option(min=1, help="Inputs that go through the engine together.",
-                                           rich_help_panel=LIMITS)] = 8,
+                                           rich_help_panel=LIMITS)] = 4,
     max_delay: Annotated[float, typer.Option(min=0, help="Milliseconds that an input waits for others while the engine "
                                                          "is busy.", rich_help_panel=LIMITS)] = 50.0,
     queue: Annotated[int, typer.Option(min=1, help="Inputs that may wait for a model; more get 429.",

@@ -123,6 +123,12 @@ class Engine(ABC):
         from that than from sharing out each one. Just this one, where there can be no others."""
         return (self,)
 
+    def halves(self) -> Sequence[Engine]:
+        """Two engines for the same program, each with half of the CPUs, for two threads that always have work: they
+        wait for each other less than the threads of one engine do. Just this one, where that is not worth its memory.
+        """
+        return (self,)
+
     @abstractmethod
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
 

@@ -75,6 +75,12 @@ class LiteRTEngine(Engine):
                                       for _ in range(usable_cpus()))
             return self._workers
 
+    def halves(self) -> Sequence[Engine]:
+        cpus = usable_cpus()
+        if cpus < 2 or self._path.stat().st_size >= LARGE:
+            return (self,)
+        return tuple(LiteRTEngine(self._path, self.signatures, threads=cpus // 2) for _ in range(2))
+
     def session(self, function: str, kept: tuple[str, ...]) -> Session:
         with self._lock:
             pages.enlarge(self._weights)

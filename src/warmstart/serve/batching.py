@@ -64,19 +64,22 @@ class Batcher:
     Args:
         run: the work; called from several threads at once.
         size: most inputs of a batch.
-        delay: seconds that the oldest input waits for others while another batch is being computed.
+        delay: seconds that the oldest input waits for others while all lanes are taken.
         capacity: inputs that may wait.
-        workers: threads; the second prepares its inputs while the first has the engine.
+        lanes: batches that are computed side by side.
+        workers: threads, one a lane or more; one more prepares its inputs while the others have the engines.
         observe: called after each batch with (size, seconds, seconds that each input waited).
         name: of the threads.
     """
 
     def __init__(self, run: Run, *, size: int = 8, delay: float = 0.0, capacity: int = 64, workers: int = 2,
-                 observe: Callable[[int, float, list[float]], None] | None = None, name: str = "model"):
+                 lanes: int = 1, observe: Callable[[int, float, list[float]], None] | None = None,
+                 name: str = "model"):
         if size < 1 or capacity < 1 or workers < 1:
             raise UsageError(f"A queue needs a size, capacity and workers of 1 or more, not {size}, {capacity} and "
                              f"{workers}.")
         self._run, self._size, self._delay, self._capacity, self._observe = run, size, delay, capacity, observe
+        self._lanes = lanes
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._busy = 0
@@ -90,6 +93,11 @@ class Batcher:
     def waiting(self) -> int:
         """Inputs whose turn has not come."""
         return len(self._waiting)
+
+    @property
+    def busy(self) -> int:
+        """Batches that are being computed."""
+        return self._busy
 
     @property
     def full(self) -> bool:
@@ -120,7 +128,7 @@ class Batcher:
                 if self._waiting and len(self._waiting) + len(jobs) > self._capacity:
                     raise Full
             self._waiting.extend(jobs)
-            self._changed.notify(len(jobs) if self._busy == 0 else 1)
+            self._changed.notify(len(jobs) if self._busy < self._lanes else 1)
         return [job.future for job in jobs]
 
     def close(self) -> None:
@@ -159,7 +167,7 @@ class Batcher:
                 first = self._waiting[0]
                 mates = [job for job in self._waiting if job.key == first.key][:self._size]
                 patience = first.since + self._delay - time.monotonic()
-                if self._busy and len(mates) < self._size and patience > 0 and not self._closed:
+                if self._busy >= self._lanes and len(mates) < self._size and patience > 0 and not self._closed:
                     self._changed.wait(patience)
                     continue
                 chosen = set(map(id, mates))

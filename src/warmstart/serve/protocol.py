@@ -83,7 +83,7 @@ class Protocol(HttpToolsProtocol):
             if self._frames > MOST + FRAMES * self._content:
                 self.send_400_response("More is around the request than in it.")
                 return
-        if self.cycle is not None and (self._at == BODY or self._began and self._at == DONE):
+        if self.cycle is not None and (self._at == BODY or (self._began and self._at == DONE)):
             self._headers_came()
         elif self._impatience is None and (self.cycle is None or self.cycle.response_complete):
             self._await_headers()
@@ -104,7 +104,7 @@ class Protocol(HttpToolsProtocol):
             self._hosts += self.headers[-1][0] == b"host"
 
     def on_headers_complete(self) -> None:
-        if self._hosts > 1 or not self._hosts and self.parser.get_http_version() == "1.1":
+        if self._hosts > 1 or (not self._hosts and self.parser.get_http_version() == "1.1"):
             raise ValueError("there must be one header Host")  # the parser makes an error of its own of it
         self._at = BODY
         super().on_headers_complete()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import UsageError
@@ -39,23 +40,44 @@ class Served:
         self.task = model.task
         self.kind: Kind = kind_of(model.task, model.entry.processing)
         self._settings = settings
-        _warm(model)
+        self._halves = halves(model)
+        self._next_half, self._own = cycle(self._halves), threading.local()
+        for each in {id(one): one for one in (model, *self._halves)}.values():
+            _warm(each)
         observe = partial(metrics.batch, name) if metrics else None
         self.batcher = Batcher(self._run, size=settings.max_batch, delay=settings.max_delay, capacity=settings.queue,
-                               observe=observe, name=name)
+                               lanes=len(self._halves), observe=observe, name=name)
 
     def _run(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
         work = key[0]
         return work(self, key, values)
 
+    @property
+    def at_hand(self) -> Model:
+        """The model as the calling thread of the queue should use it: with all CPUs where nothing else waits, with half
+        of them where both threads have work."""
+        if len(self._halves) < 2 or not (self.batcher.busy > 1 or self.batcher.waiting):
+            return self.model
+        if not hasattr(self._own, "half"):
+            self._own.half = next(self._next_half)
+        return self._own.half
+
     def answer(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
         """The work of keys (work, options as sorted items): see `answering.answer`."""
-        return answer(self.model, self.kind, self._settings, values, dict(key[1]))
+        return answer(self.at_hand, self.kind, self._settings, values, dict(key[1]))
 
     @property
     def alone(self) -> bool:
         """Whether its inputs go through the engine one at a time."""
         return self.task in ALONE
+
+
+def halves(model: Model) -> tuple[Model, ...]:
+    """The model twice, with half of the CPUs each; or once, where its engine or its task knows no halves."""
+    if model.task in ALONE or model.task == "text-generation":
+        return (model,)
+    engines = model.engine.halves()
+    return tuple(model.beside(engine) for engine in engines) if len(engines) > 1 else (model,)
 
 
 def _warm(model: Model) -> None:

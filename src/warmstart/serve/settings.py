@@ -34,7 +34,7 @@ class Settings:
         max_connections: open at once.
     """
 
-    max_batch: int = 8
+    max_batch: int = 4
     max_delay: float = 0.05
     queue: int = 64
     deadline: float = 60.0

@@ -189,5 +189,5 @@ def _check(spec: TensorSpec, array: np.ndarray, sizes: dict[str, int], longest: 
 def forward(served: Served, key: Any, rows: Sequence[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
     """Run the program on rows; in a worker thread."""
     stacked = {name: np.ascontiguousarray(np.stack([row[name] for row in rows])) for name in rows[0]}
-    outputs = served.model.engine.run(FORWARD, **stacked)
+    outputs = served.at_hand.engine.run(FORWARD, **stacked)
     return [{name: array[place] for name, array in outputs.items()} for place in range(len(rows))]

@@ -6,6 +6,7 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -90,6 +91,12 @@ class Model(ABC):
             return self
         return type(self)(self.entry, self.weights, self.labels, engine=name, precision=self.precision,
                           folder=self._folder)
+
+    def beside(self, engine: Engine) -> Self:
+        """The same model with another engine for its program, to be used at the same time."""
+        other = copy(self)
+        other._engine, other._lock = engine, threading.RLock()
+        return other
 
     @property
     def keras(self) -> KerasModel:
