@@ -61,9 +61,9 @@ def warmstart(job: Job) -> tuple[dict, dict]:
     """The same weights, recording and tokens in the compiled program."""
     import warmstart as ws
     from warmstart.inputs.sound_windows import Windows
-    from warmstart.tasks.whisper_program import WhisperDecoder
-    from warmstart.tasks.whisper_rules import Rules, choose
-    from warmstart.tasks.whisper_tokens import WhisperTokens
+    from warmstart.tasks.whisper.program import WhisperDecoder
+    from warmstart.tasks.whisper.rules import Rules, choose
+    from warmstart.tasks.whisper.tokens import WhisperTokens
 
     model = ws.load(job["folder"])
     special = WhisperTokens(None, END, START, {"en": ENGLISH}, TRANSLATE, TRANSCRIBE, PREVIOUS, NO_SPEECH, NO_TIMES,

@@ -19,13 +19,8 @@ if TYPE_CHECKING:
     from warmstart.catalog import Entry as Entry
     from warmstart.tasks.audio_generation import AudioGenerator as AudioGenerator
     from warmstart.tasks.base import Model as Model
-    from warmstart.tasks.detection_result import Box as Box
-    from warmstart.tasks.detection_result import Detections as Detections
     from warmstart.tasks.fill_mask import FillMask as FillMask
-    from warmstart.tasks.forecast import Forecast as Forecast
     from warmstart.tasks.forecasting import Forecaster as Forecaster
-    from warmstart.tasks.generation_results import Generation as Generation
-    from warmstart.tasks.generation_results import TextScore as TextScore
     from warmstart.tasks.image_classification import ImageClassifier as ImageClassifier
     from warmstart.tasks.image_segmentation import ImageSegmenter as ImageSegmenter
     from warmstart.tasks.load import backbone as backbone
@@ -36,58 +31,63 @@ if TYPE_CHECKING:
     from warmstart.tasks.results import Classification as Classification
     from warmstart.tasks.results import Failed as Failed
     from warmstart.tasks.results import Prediction as Prediction
-    from warmstart.tasks.segmentation_result import Segmentation as Segmentation
-    from warmstart.tasks.sound import Audio as Audio
+    from warmstart.tasks.results.detections import Box as Box
+    from warmstart.tasks.results.detections import Detections as Detections
+    from warmstart.tasks.results.forecast import Forecast as Forecast
+    from warmstart.tasks.results.generation import Generation as Generation
+    from warmstart.tasks.results.generation import TextScore as TextScore
+    from warmstart.tasks.results.segmentation import Segmentation as Segmentation
+    from warmstart.tasks.results.sound import Audio as Audio
+    from warmstart.tasks.results.texts import Answer as Answer
+    from warmstart.tasks.results.texts import Embedding as Embedding
+    from warmstart.tasks.results.texts import Entities as Entities
+    from warmstart.tasks.results.texts import Entity as Entity
+    from warmstart.tasks.results.texts import FilledMask as FilledMask
+    from warmstart.tasks.results.transcript import Segment as Segment
+    from warmstart.tasks.results.transcript import Transcript as Transcript
+    from warmstart.tasks.results.transcript import Word as Word
     from warmstart.tasks.speech_recognition import SpeechRecognizer as SpeechRecognizer
     from warmstart.tasks.text_classification import TextClassifier as TextClassifier
     from warmstart.tasks.text_embedding import TextEmbedder as TextEmbedder
     from warmstart.tasks.text_generation import TextGenerator as TextGenerator
-    from warmstart.tasks.text_results import Answer as Answer
-    from warmstart.tasks.text_results import Embedding as Embedding
-    from warmstart.tasks.text_results import Entities as Entities
-    from warmstart.tasks.text_results import Entity as Entity
-    from warmstart.tasks.text_results import FilledMask as FilledMask
     from warmstart.tasks.token_classification import TokenClassifier as TokenClassifier
-    from warmstart.tasks.transcript import Segment as Segment
-    from warmstart.tasks.transcript import Transcript as Transcript
-    from warmstart.tasks.transcript import Word as Word
     from warmstart.training import finetune as finetune
     from warmstart.training.pick import pick as pick
 
 _HOMES = {
-    "Audio": "tasks.sound",
+    "Audio": "tasks.results.sound",
     "BatchResult": "bulk.batch",
     "AudioGenerator": "tasks.audio_generation",
-    "Box": "tasks.detection_result",
+    "Box": "tasks.results.detections",
     "Classification": "tasks.results",
-    "Detections": "tasks.detection_result",
+    "Detections": "tasks.results.detections",
     "Entry": "catalog",
-    "FilledMask": "tasks.text_results",
-    "Answer": "tasks.text_results",
-    "Entities": "tasks.text_results",
-    "Entity": "tasks.text_results",
-    "Embedding": "tasks.text_results",
+    "FilledMask": "tasks.results.texts",
+    "Answer": "tasks.results.texts",
+    "Entities": "tasks.results.texts",
+    "Entity": "tasks.results.texts",
+    "Embedding": "tasks.results.texts",
     "FillMask": "tasks.fill_mask",
     "QuestionAnswerer": "tasks.question_answering",
     "TokenClassifier": "tasks.token_classification",
     "TextEmbedder": "tasks.text_embedding",
     "TextClassifier": "tasks.text_classification",
     "Failed": "tasks.results",
-    "Forecast": "tasks.forecast",
+    "Forecast": "tasks.results.forecast",
     "Forecaster": "tasks.forecasting",
-    "Generation": "tasks.generation_results",
+    "Generation": "tasks.results.generation",
     "ImageClassifier": "tasks.image_classification",
     "ImageSegmenter": "tasks.image_segmentation",
     "Model": "tasks.base",
     "ObjectDetector": "tasks.object_detection",
     "Prediction": "tasks.results",
-    "Segmentation": "tasks.segmentation_result",
+    "Segmentation": "tasks.results.segmentation",
     "TextGenerator": "tasks.text_generation",
-    "TextScore": "tasks.generation_results",
-    "Segment": "tasks.transcript",
+    "TextScore": "tasks.results.generation",
+    "Segment": "tasks.results.transcript",
     "SpeechRecognizer": "tasks.speech_recognition",
-    "Transcript": "tasks.transcript",
-    "Word": "tasks.transcript",
+    "Transcript": "tasks.results.transcript",
+    "Word": "tasks.results.transcript",
     "backbone": "tasks.load",
     "batch": "bulk.batch",
     "errors": "errors",

@@ -10,7 +10,7 @@ import pytest
 
 import warmstart as ws
 from warmstart.engines.base import Engine, Signature, TensorSpec
-from warmstart.tasks.transcript import Segment, Transcript, Word
+from warmstart.tasks.results.transcript import Segment, Transcript, Word
 
 from .conftest import Client
 

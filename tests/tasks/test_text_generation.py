@@ -12,7 +12,7 @@ import pytest
 
 import warmstart as ws
 from warmstart.errors import BundleError, InputError, UsageError
-from warmstart.tasks.sampling import Choice, cut
+from warmstart.tasks.generation.sampling import Choice, cut
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "gpt2"
 PROMPTS = ["The cat sat on the mat.", "a", "To be, or not to be: that is the question", "Ünïcode 😀 too"]
@@ -114,7 +114,7 @@ def test_drawing(model):
 
 
 def test_draws_follow_the_distribution():
-    from warmstart.tasks.sampling import next_token
+    from warmstart.tasks.generation.sampling import next_token
 
     random = np.random.default_rng(0)
     logits = np.log(np.array([0.5, 0.3, 0.15, 0.05], np.float32))

@@ -7,7 +7,7 @@ import pytest
 
 from warmstart.catalog import Entry
 from warmstart.errors import InputError, UsageError
-from warmstart.tasks.language import LanguageModel
+from warmstart.tasks.ctc.language import LanguageModel
 
 RATE = 8000
 RULES = {"sample_rate": RATE, "n_fft": 256, "hop": 80, "mels": 20, "coefficients": 8}

@@ -15,7 +15,7 @@ from warmstart.tasks.results import Failed
 
 if TYPE_CHECKING:
     from warmstart.tasks.base import Model
-    from warmstart.tasks.sound import Audio
+    from warmstart.tasks.results.sound import Audio
 
 ALONE = frozenset({"forecasting", "audio-generation", "speech-recognition"})
 """Tasks whose inputs go through the engine one at a time anyway, or whose random numbers depend on their place."""

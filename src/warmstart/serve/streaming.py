@@ -14,7 +14,7 @@ from warmstart.serve.errors import Refused
 from warmstart.serve.registry import Served
 
 if TYPE_CHECKING:
-    from warmstart.tasks.generation_results import Generation
+    from warmstart.tasks.results.generation import Generation
 
 
 class Stream:

@@ -15,7 +15,7 @@ from warmstart.inputs import audio, mu_law
 from warmstart.inputs.spectrum import Features
 from warmstart.tasks.base import Model
 from warmstart.tasks.results import Failed
-from warmstart.tasks.sound import Audio
+from warmstart.tasks.results.sound import Audio
 
 if TYPE_CHECKING:
     import keras

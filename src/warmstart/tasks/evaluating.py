@@ -10,9 +10,9 @@ import numpy as np
 from warmstart.inputs.annotations.boxes import read_boxes
 from warmstart.inputs.annotations.masks import read_masks
 from warmstart.tasks.base import Model
-from warmstart.tasks.coco_metrics import MOST, CocoEvaluation, Found, Truth
+from warmstart.tasks.metrics.coco import MOST, CocoEvaluation, Found, Truth
+from warmstart.tasks.metrics.segmentation import Confusion
 from warmstart.tasks.results import Failed
-from warmstart.tasks.segmentation_metrics import Confusion
 
 Progress = Callable[[str, int, int | None], None] | None
 

@@ -11,8 +11,8 @@ from warmstart.errors import InputError, UsageError
 from warmstart.inputs.text import Encoded
 from warmstart.inputs.text_items import Pair, shown
 from warmstart.tasks.results import Prediction
+from warmstart.tasks.results.texts import FilledMask
 from warmstart.tasks.text import Row, TextTask, softmax
-from warmstart.tasks.text_results import FilledMask
 
 MASKS = ("[MASK]", "<mask>")
 """Spellings that every model takes for its own mask."""

@@ -17,9 +17,9 @@ from warmstart.inputs import frequency, series
 from warmstart.inputs.layout import Layout
 from warmstart.inputs.series import TimeSeries
 from warmstart.tasks.base import Model
-from warmstart.tasks.forecast import Forecast
-from warmstart.tasks.forecast_metrics import LEVELS, Scores, seasonal_naive
+from warmstart.tasks.metrics.forecasts import LEVELS, Scores, seasonal_naive
 from warmstart.tasks.results import Failed
+from warmstart.tasks.results.forecast import Forecast
 
 if TYPE_CHECKING:
     import keras
@@ -203,7 +203,7 @@ class Forecaster(Model):
             progress: called with (name of the model, windows so far, None).
 
         Returns:
-            Metrics of `forecast_metrics` (`mean_wQL`, `CRPS`, `ND`, `MASE`, `sMAPE`, `coverage_80`, …), those of the
+            Metrics of `metrics.forecasts` (`mean_wQL`, `CRPS`, `ND`, `MASE`, `sMAPE`, `coverage_80`, …), those of the
             seasonal-naive forecast on the same windows as `"seasonal_naive"`, `"count"` of windows and `"errors"`.
 
         Raises:

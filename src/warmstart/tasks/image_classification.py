@@ -15,7 +15,7 @@ from warmstart.engines.base import TensorSpec
 from warmstart.errors import InputError, UsageError
 from warmstart.inputs import image, items, labelled_tables, preprocess, stream
 from warmstart.tasks.base import Model
-from warmstart.tasks.classification_metrics import ClassificationFigures, DecisionFigures
+from warmstart.tasks.metrics.classification import ClassificationFigures, DecisionFigures
 from warmstart.tasks.results import Classification, Failed, Prediction
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class ImageClassifier(Model):
             progress: called with (name of the model, photos so far, photos in all).
 
         Returns:
-            What `tasks.classification_metrics.ClassificationFigures.result` says (`top1`, `top5`, `per_class`,
+            What `tasks.metrics.classification.ClassificationFigures.result` says (`top1`, `top5`, `per_class`,
             `confusions`, `calibration_error`, …; accuracies 0 to 1), for several labels a photo
             `DecisionFigures.result`; and `errors`: what is wrong with each photo that could not be read.
 

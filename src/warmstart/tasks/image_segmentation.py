@@ -11,7 +11,7 @@ from warmstart.errors import UsageError
 from warmstart.tasks.image_classification import PROBE_RANGES
 from warmstart.tasks.label_maps import label_map
 from warmstart.tasks.photos import Photo, PhotoModel, Rows
-from warmstart.tasks.segmentation_result import Segmentation
+from warmstart.tasks.results.segmentation import Segmentation
 
 if TYPE_CHECKING:
     import keras

@@ -12,9 +12,9 @@ from warmstart.catalog import Entry
 from warmstart.engines.base import TensorSpec
 from warmstart.errors import UsageError
 from warmstart.tasks.boxes import areas, choose
-from warmstart.tasks.detection_result import Box, Detections
 from warmstart.tasks.image_classification import PROBE_RANGES
 from warmstart.tasks.photos import Frame, Photo, PhotoModel, Rows
+from warmstart.tasks.results.detections import Box, Detections
 
 if TYPE_CHECKING:
     import keras

@@ -16,8 +16,8 @@ from warmstart.inputs import questions
 from warmstart.inputs.text import Encoded
 from warmstart.inputs.text_items import Pair, shown
 from warmstart.tasks.results import Failed
+from warmstart.tasks.results.texts import Answer
 from warmstart.tasks.text import Row, TextTask, softmax
-from warmstart.tasks.text_results import Answer
 
 SHARED = 0.25  # of a window's tokens are those of the window before
 CLS = 0

@@ -16,14 +16,14 @@ from warmstart.errors import InputError, UsageError
 from warmstart.inputs import audio, speech_data
 from warmstart.tasks.base import Model
 from warmstart.tasks.results import Failed
-from warmstart.tasks.transcript import Transcript
+from warmstart.tasks.results.transcript import Transcript
 
 if TYPE_CHECKING:
     import keras
 
     from warmstart.engines.keras import Program
 
-FAMILIES = {"whisper": "whisper_recognition", "wavenet_asr": "wavenet_recognition",
+FAMILIES = {"whisper": "whisper.recognition", "wavenet_asr": "wavenet_recognition",
             "wavenet_raw": "wavenet_recognition"}
 """Architecture -> the module here that knows its way from sound to text. It has
 
@@ -113,7 +113,7 @@ class SpeechRecognizer(Model):
         Raises:
             UsageError: there are no recordings, or the data has none of these forms.
         """
-        from warmstart.tasks.error_rates import ErrorRates
+        from warmstart.tasks.metrics.error_rates import ErrorRates
 
         pairs = speech_data.pairs(data)
         rates, errors = ErrorRates(), []

@@ -10,8 +10,8 @@ import numpy as np
 from warmstart.errors import UsageError
 from warmstart.inputs.text import Encoded
 from warmstart.inputs.text_items import Pair, shown
+from warmstart.tasks.results.texts import Embedding
 from warmstart.tasks.text import Row, TextTask
-from warmstart.tasks.text_results import Embedding
 
 
 class TextEmbedder(TextTask):

@@ -18,13 +18,13 @@ from warmstart.errors import BundleError, InputError, UsageError
 from warmstart.inputs.items import Item
 from warmstart.inputs.text import Tokenizer
 from warmstart.inputs.text_items import iter_texts, shown
-from warmstart.tasks import beams
 from warmstart.tasks.base import Model
-from warmstart.tasks.decoding import Decoder
-from warmstart.tasks.generation_results import Generation, TextScore
+from warmstart.tasks.generation import beams
+from warmstart.tasks.generation.decoding import Decoder
+from warmstart.tasks.generation.sampling import Choice, log_softmax
+from warmstart.tasks.generation.writing import Text, TextStream, prompt_tokens, text_of
 from warmstart.tasks.results import Failed
-from warmstart.tasks.sampling import Choice, log_softmax
-from warmstart.tasks.writing import Text, TextStream, prompt_tokens, text_of
+from warmstart.tasks.results.generation import Generation, TextScore
 
 if TYPE_CHECKING:
     import keras

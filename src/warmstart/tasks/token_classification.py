@@ -12,8 +12,8 @@ from warmstart.errors import UsageError
 from warmstart.inputs import conll
 from warmstart.inputs.text import Encoded
 from warmstart.inputs.text_items import Pair, shown
+from warmstart.tasks.results.texts import Entities, Entity
 from warmstart.tasks.text import Row, TextTask, softmax
-from warmstart.tasks.text_results import Entities, Entity
 
 AGGREGATIONS = ("none", "simple", "first", "max")
 OUTSIDE = "O"

@@ -18,9 +18,9 @@ from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import UsageError
 from warmstart.inputs import audio
 from warmstart.inputs.spectrum import Features, FeatureStream
-from warmstart.tasks.ctc_decoding import BLANK, Piece, align, beam_search, greedy
-from warmstart.tasks.language import LanguageModel
-from warmstart.tasks.transcript import Segment, Transcript, Word
+from warmstart.tasks.ctc.decoding import BLANK, Piece, align, beam_search, greedy
+from warmstart.tasks.ctc.language import LanguageModel
+from warmstart.tasks.results.transcript import Segment, Transcript, Word
 
 if TYPE_CHECKING:
     from warmstart.engines.keras import Program

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from warmstart.tasks.classification_metrics import calibration_error
+from warmstart.tasks.metrics.classification import calibration_error
 from warmstart.training.linear import log_softmax
 
 __all__ = ["calibration_error", "cross_fitted", "decisions", "negative_log_likelihood", "probabilities", "temperature"]

@@ -10,8 +10,8 @@ import numpy as np
 from warmstart.inputs import image
 from warmstart.inputs.annotations.collecting import BoxData, BoxedPhoto
 from warmstart.tasks.boxes import overlaps
-from warmstart.tasks.coco_metrics import Found
-from warmstart.tasks.detection_result import Box, draw_boxes
+from warmstart.tasks.metrics.coco import Found
+from warmstart.tasks.results.detections import Box, draw_boxes
 from warmstart.training import charts
 from warmstart.training.report import Report, beside, command_line, pictures, table, text
 

@@ -18,9 +18,9 @@ from warmstart.inputs.series import TimeSeries
 from warmstart.inputs.windows import Past, Recipe
 from warmstart.tasks import ancestral
 from warmstart.tasks.ancestral import BATCH, PARAMETERS
-from warmstart.tasks.forecast import Forecast, figure
-from warmstart.tasks.forecast_metrics import LEVELS, Scores, seasonal_naive
 from warmstart.tasks.forecasting import Forecaster
+from warmstart.tasks.metrics.forecasts import LEVELS, Scores, seasonal_naive
+from warmstart.tasks.results.forecast import Forecast, figure
 from warmstart.training import charts
 from warmstart.training.fit import Fitted
 from warmstart.training.report import Report, beside, command_line, pictures, table, text

@@ -15,8 +15,8 @@ from warmstart import bundle
 from warmstart.catalog import Entry, Label, Metric
 from warmstart.inputs import image
 from warmstart.tasks.base import Model
-from warmstart.tasks.classification_metrics import per_class
 from warmstart.tasks.image_classification import ImageClassifier
+from warmstart.tasks.metrics.classification import per_class
 from warmstart.training import calibration, charts, result
 from warmstart.training.data import Dataset
 from warmstart.training.fit import Fitted

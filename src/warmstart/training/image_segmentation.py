@@ -17,9 +17,9 @@ from warmstart.inputs import image
 from warmstart.inputs.annotations.masks import NOT_COUNTED, MaskData, read_masks
 from warmstart.tasks.base import Model
 from warmstart.tasks.label_maps import label_map
+from warmstart.tasks.metrics.segmentation import Confusion
 from warmstart.tasks.photos import Frame
-from warmstart.tasks.segmentation_metrics import Confusion
-from warmstart.tasks.segmentation_result import Segmentation
+from warmstart.tasks.results.segmentation import Segmentation
 from warmstart.training import charts, dense
 from warmstart.training.dense import Judged, Predictor, base_of, compiled, sized
 from warmstart.training.labelled import MaskBatches

@@ -17,7 +17,7 @@ from warmstart.inputs.annotations.collecting import BoxData
 from warmstart.models import architecture
 from warmstart.tasks.base import Model
 from warmstart.tasks.boxes import choose
-from warmstart.tasks.coco_metrics import CocoEvaluation, Found, Truth
+from warmstart.tasks.metrics.coco import CocoEvaluation, Found, Truth
 from warmstart.training import dense, detection_report, fcos_targets
 from warmstart.training.dense import Judged, Predictor, base_of, compiled, sized, told_size
 from warmstart.training.labelled import BoxBatches

@@ -26,9 +26,9 @@ from warmstart.models import wavenet_asr
 from warmstart.models.ctc import ctc_loss
 from warmstart.tasks.base import Model
 from warmstart.tasks.building import build_keras
-from warmstart.tasks.ctc_decoding import greedy
-from warmstart.tasks.error_rates import ErrorRates, plain
+from warmstart.tasks.ctc.decoding import greedy
 from warmstart.tasks.load import load
+from warmstart.tasks.metrics.error_rates import ErrorRates, plain
 from warmstart.tasks.speech_recognition import SpeechRecognizer
 from warmstart.training import open_base, text_report
 from warmstart.training.adamw import warmed

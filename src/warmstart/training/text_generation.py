@@ -22,9 +22,9 @@ from warmstart.errors import InputError, UsageError
 from warmstart.inputs.items import Item
 from warmstart.tasks.base import Model
 from warmstart.tasks.building import build_keras
+from warmstart.tasks.generation.writing import text_of
 from warmstart.tasks.load import load
 from warmstart.tasks.text_generation import TextGenerator
-from warmstart.tasks.writing import text_of
 from warmstart.training import charts, open_base
 from warmstart.training.batches import parts
 from warmstart.training.fit import Fitted, fit, seeded

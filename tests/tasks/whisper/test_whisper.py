@@ -14,13 +14,13 @@ from warmstart.engines.keras import KerasEngine
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.errors import BundleError, InputError, UsageError
 from warmstart.inputs.sound_windows import RATE, Windows
-from warmstart.tasks.whisper_decoding import WhisperOptions, WhisperTranscriber
-from warmstart.tasks.whisper_program import WhisperDecoder, whisper_program
-from warmstart.tasks.whisper_rules import Rules, choose
-from warmstart.tasks.whisper_tokens import WhisperTokens
+from warmstart.tasks.whisper.decoding import WhisperOptions, WhisperTranscriber
+from warmstart.tasks.whisper.program import WhisperDecoder, whisper_program
+from warmstart.tasks.whisper.rules import Rules, choose
+from warmstart.tasks.whisper.tokens import WhisperTokens
 
 pytestmark = pytest.mark.tensorflow
-GOLDEN = Path(__file__).parents[1] / "golden" / "whisper"
+GOLDEN = Path(__file__).parents[2] / "golden" / "whisper"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warmstart.tasks.classification_metrics import (
+from warmstart.tasks.metrics.classification import (
     CONFUSIONS,
     MISTAKES,
     ClassificationFigures,

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from warmstart.tasks.coco_metrics import Found, Truth, evaluate_boxes
-from warmstart.tasks.segmentation_metrics import Confusion
+from warmstart.tasks.metrics.coco import Found, Truth, evaluate_boxes
+from warmstart.tasks.metrics.segmentation import Confusion
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "vision" / "coco.json"
+GOLDEN = Path(__file__).parents[2] / "golden" / "vision" / "coco.json"
 STATS = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar1", "ar10", "ar100", "ar_small", "ar_medium",
          "ar_large")
 

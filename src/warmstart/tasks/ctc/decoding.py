@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from warmstart.tasks.language import LanguageModel
+from warmstart.tasks.ctc.language import LanguageModel
 
 BLANK = 0
 NEVER = -1e30

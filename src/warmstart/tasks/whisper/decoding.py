@@ -17,10 +17,10 @@ from warmstart.catalog import Entry
 from warmstart.engines.base import Engine
 from warmstart.errors import UsageError
 from warmstart.inputs.sound_windows import HOP, RATE, Blocks, Windows
-from warmstart.tasks.transcript import Segment, Transcript, Word
-from warmstart.tasks.whisper_program import WhisperDecoder
-from warmstart.tasks.whisper_rules import Rules, choose
-from warmstart.tasks.whisper_tokens import SECONDS, WhisperTokens
+from warmstart.tasks.results.transcript import Segment, Transcript, Word
+from warmstart.tasks.whisper.program import WhisperDecoder
+from warmstart.tasks.whisper.rules import Rules, choose
+from warmstart.tasks.whisper.tokens import SECONDS, WhisperTokens
 
 RESET_ABOVE = 0.5  # temperature from which a text is not trusted as context of the next window
 
@@ -274,7 +274,7 @@ class WhisperTranscriber:
 
     def _words(self, parts: Sequence[tuple[Segment, list[int]]], frame: int, size: int, language: str,
                options: WhisperOptions) -> list[Word]:
-        from warmstart.tasks.whisper_words import word_times
+        from warmstart.tasks.whisper.words import word_times
 
         tokens = [t for _, ids in parts for t in ids if t < self.tokens.end]
         if not tokens:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.tasks.segmentation_result import palette
+from warmstart.tasks.results.segmentation import palette
 
 if TYPE_CHECKING:
     from PIL.Image import Image

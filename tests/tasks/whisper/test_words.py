@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from warmstart.tasks.whisper_words import agreement, path_starts, word_times
+from warmstart.tasks.whisper.words import agreement, path_starts, word_times
 
 
 def cheapest(cost: np.ndarray) -> float:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from warmstart.inputs.series import TimeSeries
-from warmstart.tasks.forecast import Forecast
-from warmstart.tasks.forecast_metrics import Scores, crps, seasonal_error, seasonal_naive
+from warmstart.tasks.metrics.forecasts import Scores, crps, seasonal_error, seasonal_naive
+from warmstart.tasks.results.forecast import Forecast
 
 
 def test_metrics_equal_those_of_gluonts():
-    with np.load(Path(__file__).parents[1] / "golden" / "forecast_metrics.npz") as golden:
+    with np.load(Path(__file__).parents[2] / "golden" / "forecast_metrics.npz") as golden:
         target, samples, past = golden["target"], golden["samples"], int(golden["past"])
         want = dict(zip(golden["names"].tolist(), golden["values"].tolist(), strict=True))
     scores = Scores(24)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from warmstart.tasks.transcript import Word
-from warmstart.tasks.whisper_tokens import SECONDS
+from warmstart.tasks.results.transcript import Word
+from warmstart.tasks.whisper.tokens import SECONDS
 
 SMOOTH = 7  # positions of the median filter
 

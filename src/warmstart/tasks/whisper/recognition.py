@@ -18,10 +18,10 @@ from warmstart.errors import BundleError
 from warmstart.inputs import audio
 from warmstart.inputs.reading import opened, scheme
 from warmstart.inputs.sound_windows import RATE, Blocks
-from warmstart.tasks.transcript import Transcript
-from warmstart.tasks.whisper_decoding import WhisperOptions, WhisperTranscriber
-from warmstart.tasks.whisper_program import whisper_program as program
-from warmstart.tasks.whisper_tokens import WhisperTokens, own_files
+from warmstart.tasks.results.transcript import Transcript
+from warmstart.tasks.whisper.decoding import WhisperOptions, WhisperTranscriber
+from warmstart.tasks.whisper.program import whisper_program as program
+from warmstart.tasks.whisper.tokens import WhisperTokens, own_files
 
 __all__ = ["Recognition", "files", "program"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.tasks.whisper_tokens import WhisperTokens
+from warmstart.tasks.whisper.tokens import WhisperTokens
 
 
 class Rules:

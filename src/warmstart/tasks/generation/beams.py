@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from warmstart.tasks.decoding import Decoder
-from warmstart.tasks.sampling import Choice, log_softmax, penalised
+from warmstart.tasks.generation.decoding import Decoder
+from warmstart.tasks.generation.sampling import Choice, log_softmax, penalised
 
 
 @dataclass(frozen=True)

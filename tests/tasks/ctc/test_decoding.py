@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from warmstart.errors import InputError
-from warmstart.tasks.ctc_decoding import align, beam_search, greedy
-from warmstart.tasks.language import LanguageModel
+from warmstart.tasks.ctc.decoding import align, beam_search, greedy
+from warmstart.tasks.ctc.language import LanguageModel
 
 ALPHABET = " ab"
 

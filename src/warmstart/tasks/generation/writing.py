@@ -10,10 +10,10 @@ import numpy as np
 from warmstart.errors import InputError
 from warmstart.inputs.items import Item
 from warmstart.inputs.text import Tokenizer, check_text
-from warmstart.tasks.beams import Beam
-from warmstart.tasks.detokenize import Tail
-from warmstart.tasks.generation_results import Generation
-from warmstart.tasks.sampling import DEFAULT_NEW_TOKENS, Choice, next_token
+from warmstart.tasks.generation.beams import Beam
+from warmstart.tasks.generation.detokenize import Tail
+from warmstart.tasks.generation.sampling import DEFAULT_NEW_TOKENS, Choice, next_token
+from warmstart.tasks.results.generation import Generation
 
 
 class Writer(Protocol):

@@ -1,0 +1,1 @@
+"""How good answers are: figures of each task, equal to those of its reference."""
