@@ -5,6 +5,8 @@ from pathlib import Path
 
 import keras
 
+from warmstart.training.memory import KeepMemory
+
 
 @keras.saving.register_keras_serializable("warmstart-scripts")
 class Triangle(keras.optimizers.schedules.LearningRateSchedule):
@@ -31,6 +33,7 @@ def finished_epochs(work: Path) -> int:
 def keepers(work: Path) -> list[keras.callbacks.Callback]:
     """Callbacks that store model and optimizer, and the number of the epoch with its metrics, after each epoch."""
     return [
+        KeepMemory(),
         keras.callbacks.BackupAndRestore(work / "backup", delete_checkpoint=False),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: (work / "epochs.json").write_text(
             json.dumps({"finished": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}))),

@@ -17,6 +17,14 @@ def shared_data() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_the_run(tmp_path_factory):
+    """What fixtures of whole modules compile lies in a cache of this run, never in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     """Every test has an empty cache, is told to be online, and never meets the user's own settings."""

@@ -9,11 +9,9 @@ alone. State inside `callbacks` of the user's is not stored.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import random
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +24,7 @@ import numpy as np
 from warmstart.errors import TrainingError, UsageError
 from warmstart.training.batches import Batches
 from warmstart.training.epochs import Begin, Epochs
+from warmstart.training.memory import KeepMemory
 from warmstart.training.progress import Bar
 from warmstart.training.run import Run
 
@@ -99,7 +98,7 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
         with bar, _uneven_parts(model, data):
             learned = Epochs(data, keeper.epoch, workers)
             held = [] if validation is None else [Epochs(validation, None, workers)]
-            own = [Begin(learned, *held), _KeepMemory(), *own]
+            own = [Begin(learned, *held), KeepMemory(), *own]
             model.fit(learned, epochs=epochs, initial_epoch=keeper.epoch, shuffle=False,
                       validation_data=held[0] if held else None,
                       callbacks=[*own, *callbacks, bar.callback(), keeper], verbose=0)
@@ -154,31 +153,6 @@ def changing_variables(model: keras.Model) -> list[Any]:
     frozen = {id(v) for layer in model._flatten_layers() if not layer.trainable for v in layer.weights}
     unique = {id(v): v for v in model.variables}
     return [v for key, v in unique.items() if key not in frozen]
-
-
-class _KeepMemory(keras.callbacks.Callback):
-    """Lets glibc keep the memory of one step for the next.
-
-    `tf.data` sets it to give back all but 128 KiB, whereupon the system clears the same pages in every step: a third
-    of the time of a network with large maps. Set after the first batch, as tf.data does that when it begins.
-    """
-
-    TRIM, MMAP = -1, -3  # of malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
-    begun = False
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if not self.begun:
-            self.begun = True
-            self._set({self.TRIM: 2**31 - 1, self.MMAP: 2**25})
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self._set({self.TRIM: 2**17})
-
-    def _set(self, values: Mapping[int, int]) -> None:
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-        for name, value in values.items():
-            if mallopt is not None:
-                mallopt(name, value)
 
 
 class _Measure(keras.callbacks.Callback):
