@@ -15,7 +15,6 @@ Needs `warmstart[tensorflow]`; `KERAS_BACKEND=jax` works too.
 """
 
 import argparse
-import json
 import shutil
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 import warmstart as ws
+from resumable import finished_epochs, keepers
 from warmstart import bundle
 from warmstart.catalog import Entry, Metric, WeightFile
 from warmstart.catalog.huggingface.gpt2 import PAPER
@@ -103,13 +103,8 @@ def train(tokens: np.ndarray, work: Path, *, steps: int, peak: float, seed: int)
     optimizer = keras.optimizers.Muon(Trapezoid(peak, steps), weight_decay=0.1, adam_weight_decay=0.1, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     trained.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
-    done = work / "epochs.json"
-    first = json.loads(done.read_text())["finished"] if done.exists() else 0
-    trained.fit(Windows(tokens, seed, first), epochs=steps // STEPS_AN_EPOCH, verbose=2, callbacks=[
-        keras.callbacks.BackupAndRestore(work / "backup", delete_checkpoint=False),
-        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: done.write_text(
-            json.dumps({"finished": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}))),
-    ])
+    trained.fit(Windows(tokens, seed, finished_epochs(work)), epochs=steps // STEPS_AN_EPOCH, verbose=2,
+                callbacks=keepers(work))
     model.save_weights(work / "trained.weights.h5")
     return model
 
