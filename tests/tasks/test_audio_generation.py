@@ -9,6 +9,7 @@ import soundfile
 import warmstart as ws
 from warmstart.catalog import Entry
 from warmstart.errors import InputError, UsageError
+from warmstart.inputs.spectrum import Features
 from warmstart.tasks.audio_generation import AudioGenerator, position_frames
 from warmstart.tasks.building import Weights
 from warmstart.tasks.results import Failed
@@ -38,6 +39,33 @@ def bundle(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(bundle):
     return ws.load(bundle)
+
+
+@pytest.fixture(scope="module")
+def vocoder(tmp_path_factory):
+    """A network that turns mel frames into sound, with random weights, as a bundle."""
+    rules = {"sample_rate": 1000, "kind": "log_mel", "n_fft": 64, "hop": 20, "mels": 6, "log": "ln"}
+    entry = replace(ENTRY, name="tiny_vocoder", config={**ENTRY.config, "classes": [], "global_channels": 0},
+                    processing={"sample_rate": 1000, "hop": 20, "frames": "features", "features": rules})
+    folder = tmp_path_factory.mktemp("bundles") / "vocoder"
+    AudioGenerator(entry, Weights.random(), ()).save(folder)
+    return folder
+
+
+def test_a_vocoder_makes_sound_of_frames_or_of_a_recording(vocoder):
+    model = ws.load(vocoder)
+    recording = np.sin(np.arange(500) / 3, dtype=np.float32)
+    frames = Features.of(model.entry.processing["features"])(recording)
+    sound = model(frames, seed=1)
+    assert (sound.sample_rate, len(sound.samples)) == (1000, 20 * len(frames))
+    assert len(np.unique(sound.samples)) > 50
+    np.testing.assert_array_equal(model((recording, 1000), seed=1).samples, sound.samples)
+    np.testing.assert_array_equal(ws.load(vocoder, engine="keras")(frames, seed=1).samples, sound.samples)
+    assert (model(frames[::-1].copy(), seed=1).samples != sound.samples).any()
+    with pytest.raises(InputError, match="finite"):
+        model(np.full((3, 6), np.nan, np.float32))
+    with pytest.raises(UsageError, match="speakers"):
+        model(frames, speaker="ann")
 
 
 def test_the_same_seed_gives_the_same_samples_on_both_engines(bundle, model):

@@ -14,18 +14,22 @@ RULES = {"sample_rate": RATE, "n_fft": 256, "hop": 80, "mels": 20, "coefficients
 CONFIG = {"features": 8, "symbols": 4, "channels": 8, "blocks": 1, "dilations": [1, 2], "filter_width": 3}
 
 
-@pytest.fixture(scope="module")
-def model():
-    """A `SpeechRecognizer` on the Keras engine."""
+def recogniser(**rules):
+    """A `SpeechRecognizer` on the Keras engine, with other rules of its features."""
     from warmstart.tasks.speech_recognition import SpeechRecognizer
     from warmstart.tasks.weights import Weights
 
     entry = Entry(name="tiny_wavenet", task="speech-recognition", family="wavenet_asr", title="Tiny",
                   architecture="wavenet_asr", config=CONFIG, weights={}, preprocessing=None, labels="",
                   licence="Apache-2.0", parameters=1, gflops=None, min_size=0, metrics=(), paper="",
-                  processing={"features": RULES, "alphabet": " ab", "padding": 0.25, "language": "en",
+                  processing={"features": {**RULES, **rules}, "alphabet": " ab", "padding": 0.25, "language": "en",
                               "vocabulary": ["ab", "ba"]})
     return SpeechRecognizer(entry, Weights.random(), (), engine="keras")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return recogniser()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +39,10 @@ def sound():
 
 
 @pytest.mark.tensorflow
-def test_a_stream_says_what_the_whole_recording_says(model, sound):
+@pytest.mark.parametrize("rules", [{}, {"kind": "log_mel", "mels": 8, "mean": [-30.0] * 8, "std": [10.0] * 8}],
+                         ids=["mfcc", "log-mel"])
+def test_a_stream_says_what_the_whole_recording_says(rules, sound):
+    model = recogniser(**rules)
     whole = model((sound, RATE))
     assert whole.language == "en"
     assert whole.text
