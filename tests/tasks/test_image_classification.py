@@ -2,6 +2,7 @@
 
 import io
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +42,20 @@ def test_every_way_to_name_a_photo_gives_the_same_answer(model, photos):
     answers.append(probabilities(model(np.asarray(picture) / np.float32(255), top_k=10, value_range="0..1")))
     for answer in answers:
         assert answer == pytest.approx(answers[0], abs=1e-6)
+
+
+@pytest.mark.parametrize("scaling", ["tf", "torch", "caffe", "raw"])
+def test_an_array_of_the_networks_size_is_prepared_as_a_file_of_it_is(model, monkeypatch, scaling):
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    rules = replace(model.preprocessing, scaling=scaling, mean=None, std=None)
+    monkeypatch.setattr(model, "entry", replace(model.entry, preprocessing=rules))
+    before = pixels.copy()
+    np.testing.assert_array_equal(model.preprocess(pixels), model.preprocess(file.getvalue()))
+    np.testing.assert_array_equal(pixels, before)
+    strided = np.repeat(pixels, 2, axis=1)[:, ::2]
+    np.testing.assert_array_equal(model.preprocess(strided), model.preprocess(pixels))
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 8])

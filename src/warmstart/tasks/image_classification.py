@@ -144,6 +144,10 @@ class ImageClassifier(Model):
         return self._prepare(next(iter(items.iter_items([photo]))), value_range)
 
     def _prepare(self, item: items.Item, value_range: Any) -> np.ndarray:
+        given = item.value
+        if type(given) is np.ndarray and given.dtype == np.uint8 and given.shape == (*self.preprocessing.size, 3) \
+                and value_range is None:
+            return preprocess.scale(given, self.preprocessing)  # it is what decoding would make of it
         target = preprocess.decode_target(self.preprocessing)
         picture = image.decode(item.value, name=item.name, target=target, value_range=value_range)
         return preprocess.preprocess(picture, self.preprocessing)
