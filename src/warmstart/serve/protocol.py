@@ -126,6 +126,8 @@ class Protocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self.transport.write(b"")  # the head of an answer that has no body
         super().on_response_complete()
+        if self._at == HEAD and self._impatience is None:  # the next request had begun meanwhile
+            self._await_headers()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP gets 400 with JSON, and the connection is closed."""
