@@ -127,8 +127,8 @@ def export(training: list[Clip], test: list[Clip], options: argparse.Namespace) 
     card = CARD.format(
         title=entry.title, field=(c := wavenet.configured(CONFIG)).receptive_field, parameters=entry.parameters,
         milliseconds=1e3 * c.receptive_field / RATE, mixtures=c.mixtures, steps=options.epochs * STEPS,
-        more=options.more_epochs * STEPS,        batch=options.batch_samples, peak=options.peak, temperature=temperature, count=options.count,
-        each=options.count // 10,
+        more=options.more_epochs * STEPS, batch=options.batch_samples, peak=options.peak, temperature=temperature,
+        count=options.count, each=options.count // 10,
         rate=share(found), free=share(found, 2), real=real, tried=options.tried,
         choice=", ".join(f"{t}: {rate:.0%}" for t, rate in tried.items()),
         per_digit="\n".join(f"| {word} | {share([row for row in found if row[0] == i]):.0%} |"

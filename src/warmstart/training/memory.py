@@ -14,7 +14,8 @@ class KeepMemory(keras.callbacks.Callback):
     """Lets glibc keep the memory of one step for the next.
 
     `tf.data` sets it to give back all but 128 KiB, whereupon the system clears the same pages in every step: a third
-    of the time of a network with large maps, and two thirds of WaveNet's. Set after the first batch, as tf.data does that when it begins.
+    of the time of a network with large maps, and two thirds of WaveNet's. Set after the first batch, as tf.data does
+    that when it begins.
     """
 
     TRIM, MMAP = -1, -3  # of malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
