@@ -44,7 +44,7 @@ of one of six speakers. It is a demonstration and a test object: it sounds like 
 | output | mixture of {mixtures} logistics over 256 mu-law levels |
 | conditioning | digit and speaker (global); place in the word and its length, 80 times a second (local) |
 | trained on | Free Spoken Digit Dataset, 2,700 training recordings |
-| recipe | {steps:,} steps of {batch:,} samples, Adam, peak learning rate {peak}; {more:,} more, a quarter of the rate |
+| recipe | {steps:,} steps of {batch:,} samples, Adam, peak learning rate {peak} |
 | temperature | {temperature} by default |
 | precision | stored as float16 |
 
@@ -105,7 +105,7 @@ def share(found: list, place: int = 1) -> float:
 def export(training: list[Clip], test: list[Clip], options: argparse.Namespace) -> None:
     """Compile, choose the temperature, measure, and write the bundle with its card."""
     model = wavenet.build(CONFIG)
-    model.load_weights(options.weights)
+    model.load_weights(options.weights or options.work / "trained.weights.h5")
     stored = {name: array.astype(np.float16) for name, array in model_arrays(model).items()}
     for weight in model.weights:
         weight.assign(np.asarray(weight).astype(np.float16))
@@ -127,8 +127,8 @@ def export(training: list[Clip], test: list[Clip], options: argparse.Namespace) 
     card = CARD.format(
         title=entry.title, field=(c := wavenet.configured(CONFIG)).receptive_field, parameters=entry.parameters,
         milliseconds=1e3 * c.receptive_field / RATE, mixtures=c.mixtures, steps=options.epochs * STEPS,
-        more=options.more_epochs * STEPS, batch=options.batch_samples, peak=options.peak, temperature=temperature,
-        count=options.count, each=options.count // 10,
+        batch=options.batch_samples, peak=options.peak, temperature=temperature, count=options.count,
+        each=options.count // 10,
         rate=share(found), free=share(found, 2), real=real, tried=options.tried,
         choice=", ".join(f"{t}: {rate:.0%}" for t, rate in tried.items()),
         per_digit="\n".join(f"| {word} | {share([row for row in found if row[0] == i]):.0%} |"

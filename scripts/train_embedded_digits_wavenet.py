@@ -10,11 +10,10 @@ and how long it will be (local conditioning; van den Oord et al. 2016, section 3
 
 1. The part that makes local conditioning of these, a few small convolutions, is taught to predict the log-mel spectrum
    of the recording, by regression: a minute's work, after which it says what sounds where.
-2. The whole network is trained on the loud part of the recordings, so that the places in a word agree: the likelihood
-   of each 8-bit mu-law sample given those before it, under a mixture of five logistics (which learns faster than a
-   softmax: neighbouring levels are alike from the start). Adam with the learning rate rising linearly over the first
-   twentieth of the steps and falling linearly to zero.
-3. The same once more, shorter and with a lower rate, on the whole recordings: some words begin or end faintly ("six").
+2. The whole network is trained on whole recordings, silence at their ends cut off: the likelihood of each 8-bit mu-law
+   sample given those before it, under a mixture of five logistics (which learns faster than a softmax: neighbouring
+   levels are alike from the start). Adam with the learning rate rising linearly over the first twentieth of the steps
+   and falling linearly to zero.
 
 The run is resumable: started again with the same `--work`, it goes on after the last finished epoch.
 
@@ -35,7 +34,6 @@ from warmstart.inputs import mu_law
 from warmstart.inputs.spectrum import Features
 from warmstart.models import wavenet
 from warmstart.tasks.audio_generation import position_frames
-from warmstart.training.memory import KeepMemory
 
 LENGTHS = (2400, 4000, 6400)  # samples that batches are filled up to; what is longer is cut
 BATCH_SAMPLES = 16_000
@@ -45,15 +43,11 @@ FIRST_STEPS = 3000  # of teaching the spectrum
 SILENCE = 10 ** (-32 / 20)  # of the peak: what is below at the ends is cut off
 
 
-def levelled(clip: Clip) -> Clip:
-    """Its peak at half of full scale."""
-    return replace(clip, samples=clip.samples * (0.5 / max(np.abs(clip.samples).max(), 1e-3)))
-
-
 def trimmed(clip: Clip) -> Clip:
-    """Without what is faint at the ends of a levelled one."""
-    loud = np.flatnonzero(np.abs(clip.samples) > 0.5 * SILENCE)
-    return replace(clip, samples=clip.samples[max(loud[0] - HOP, 0) : loud[-1] + HOP])
+    """Without the silence at its ends, its peak at half of full scale."""
+    samples = clip.samples * (0.5 / max(np.abs(clip.samples).max(), 1e-3))
+    loud = np.flatnonzero(np.abs(samples) > 0.5 * SILENCE)
+    return replace(clip, samples=samples[max(loud[0] - HOP, 0) : loud[-1] + HOP])
 
 
 def conditioned(clip: Clip) -> np.ndarray:
@@ -137,26 +131,19 @@ class Batches(keras.utils.PyDataset):
         return {"samples": samples, "classes": classes, "frames": frames}, samples, mask / mask.mean()
 
 
-def train(clips: list[Clip], work: Path, seed: int, epochs: int, peak: float, first: Path | None = None) -> Path:
-    """Train, from these weights on or from random ones, and say where the weights are then."""
-    done = work / "trained.weights.h5"
-    if done.exists():
-        return done
-    work.mkdir(parents=True, exist_ok=True)
-    keras.utils.set_random_seed(seed)
+def train(clips: list[Clip], options: argparse.Namespace) -> None:
+    keras.utils.set_random_seed(options.seed)
     model = wavenet.build(CONFIG)
-    first_epoch, steps = finished_epochs(work), epochs * STEPS
-    if first is not None:
-        model.load_weights(first)
-    elif not first_epoch:
+    first_epoch, steps = finished_epochs(options.work), options.epochs * STEPS
+    if not first_epoch:
         teacher = Teacher(model.get_layer("wavenet"))
         teacher.compile(keras.optimizers.Adam(Triangle(3e-3, FIRST_STEPS // 10, FIRST_STEPS)), "mse", jit_compile=False)
-        teacher.fit(Spectra(clips, seed, FIRST_STEPS), verbose=2, callbacks=[KeepMemory()])
-    model.compile(keras.optimizers.Adam(Triangle(peak, steps // 20, steps), clipnorm=1.0),
+        teacher.fit(Spectra(clips, options.seed, FIRST_STEPS), verbose=2)
+    model.compile(keras.optimizers.Adam(Triangle(options.peak, steps // 20, steps), clipnorm=1.0),
                   lambda y, parameters: wavenet.mixture_loss(256, CONFIG["mixtures"], y, parameters), jit_compile=False)
-    model.fit(Batches(clips, seed, first_epoch), epochs=epochs, verbose=2, callbacks=keepers(work))
-    model.save_weights(done)
-    return done
+    model.fit(Batches(clips, options.seed, first_epoch), epochs=options.epochs, verbose=2,
+              callbacks=keepers(options.work))
+    model.save_weights(options.work / "trained.weights.h5")
 
 
 def main() -> None:
@@ -164,27 +151,24 @@ def main() -> None:
     parser.add_argument("recordings", type=Path, help="folder of the 3,000 recordings")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and the results")
     parser.add_argument("--epochs", type=int, default=30, help=f"of {STEPS} steps")
-    parser.add_argument("--more-epochs", type=int, default=8, help="on the whole recordings")
-    parser.add_argument("--peak", type=float, default=2e-3, help="the highest learning rate; then a quarter")
+    parser.add_argument("--peak", type=float, default=2e-3, help="the highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--recogniser", default="digits_wavenet_asr", help="what measures the generated digits")
     parser.add_argument("--count", type=int, default=COUNT, help="digits that are measured")
-    parser.add_argument("--tried", type=int, default=100, help="digits for the choice among temperatures")
+    parser.add_argument("--tried", type=int, default=60, help="digits for the choice among temperatures")
     parser.add_argument("--weights", type=Path, help="export these, not the trained ones of the work folder")
     options = parser.parse_args()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    options.work.mkdir(parents=True, exist_ok=True)
     options.batch_samples = BATCH_SAMPLES
     training, test = split(read_clips(options.recordings))
-    training = [levelled(clip) for clip in training]
-    if not options.weights:
-        loud = [trimmed(clip) for clip in training]
-        first = train(loud, options.work, options.seed, options.epochs, options.peak)
-        options.weights = train(training, options.work / "second", options.seed + 1, options.more_epochs,
-                                options.peak / 4, first)
+    training = [trimmed(clip) for clip in training]
+    if not options.weights and not (options.work / "trained.weights.h5").exists():
+        train(training, options)
     export(training, test, options)
 
 
