@@ -188,11 +188,12 @@ def test_a_file_that_changes_between_two_halves_is_never_spliced(
     site.modified = {"date": long_ago, "fresh date": formatdate(usegmt=True)}.get(validator)
 
     def change(handler, site):
-        answers.proper(cut=offset)(handler, site)
-        site.files["/weights.h5"] = other
-        # A weak ETag, and a date of this very second, may stay the same while the bytes change.
-        site.etag = '"two"' if validator == "etag" else site.etag
-        site.modified = formatdate(time.time() - 600, usegmt=True) if validator == "date" else site.modified
+        with site.lock:  # a client that asks again is answered when the file has changed
+            answers.proper(cut=offset)(handler, site)
+            site.files["/weights.h5"] = other
+            # A weak ETag, and a date of this very second, may stay the same while the bytes change.
+            site.etag = '"two"' if validator == "etag" else site.etag
+            site.modified = formatdate(time.time() - 600, usegmt=True) if validator == "date" else site.modified
 
     site.script = [change]
     if not obeys:
