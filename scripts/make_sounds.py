@@ -17,14 +17,14 @@ from warmstart.inputs.spectrum import Features
 
 mpl.use("agg")
 ROOT = Path(__file__).parents[1]
-WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SEED = 1
 
 
 def main() -> None:
     from matplotlib import pyplot
 
-    sound = ws.load("digits_wavenet")(" ".join(WORDS), speaker="george", seed=SEED)
+    model = ws.load("digits_wavenet")
+    sound = model(" ".join(model.classes[0]), speaker="george", seed=SEED)
     (ROOT / "docs" / "sounds").mkdir(exist_ok=True)
     print(sound.save(ROOT / "docs" / "sounds" / "digits.flac"))
     heard = ws.load("digits_wavenet_asr")((sound.samples, sound.sample_rate))

@@ -24,7 +24,7 @@ def serving():
 
     def start(**options):
         model = ws.load("cifar10_resnet20", engine="litert")
-        model.engine.halves = lambda: (model.engine,)  # so that all goes through the one that is held
+        model.engine.workers = lambda count: (model.engine,)  # so that all goes through the one that is held
         app = create_app({"net": model}, Settings(**options))
         server = Background(app)
         client = Client(server.__enter__())

@@ -118,14 +118,20 @@ class Engine(ABC):
         """A series of calls of one function whose inputs `kept` stay between the calls; see `Session`."""
         return Session(self, function, kept)
 
-    def workers(self) -> Sequence[Engine]:
-        """Engines for the same program that run side by side, in a thread of Python each: many small calls gain more
-        from that than from sharing out each one. Just this one, where there can be no others."""
-        return (self,)
+    @property
+    def size(self) -> int:
+        """Bytes of the program's file; 0 where there is none."""
+        return 0
 
-    def halves(self) -> Sequence[Engine]:
-        """Two engines for the same program, each with half of the CPUs, for two threads that always have work: they
-        wait for each other less than the threads of one engine do. Just this one, where that is not worth its memory.
+    def workers(self, count: int | None = None) -> Sequence[Engine]:
+        """Engines for the same program that run side by side, in a thread of Python each: many calls gain more from
+        that than from sharing out each one.
+
+        Args:
+            count: how many, each with its share of the CPUs; default: one a CPU.
+
+        Returns:
+            So many; just this one, where there can be no others.
         """
         return (self,)
 

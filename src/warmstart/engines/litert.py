@@ -55,31 +55,33 @@ class LiteRTEngine(Engine):
         super().__init__(signatures)
         self._in_place: dict[str, _InPlace] = {}
         self._path = path
-        self._workers: tuple[Engine, ...] = (self,) if threads == 1 else ()
+        self._workers: dict[int, tuple[Engine, ...]] = {}
+        self._threads = threads or usable_cpus()
         from ai_edge_litert.interpreter import Interpreter
 
         before = pages.anonymous() if path.is_file() and path.stat().st_size >= LARGE else None
         try:
             with _quiet_native_log():
-                self._interpreter = Interpreter(str(path), num_threads=threads or usable_cpus())
+                self._interpreter = Interpreter(str(path), num_threads=self._threads)
                 self._interpreter.allocate_tensors()
                 self._runners = {name: self._interpreter.get_signature_runner(name) for name in signatures}
         except (ValueError, RuntimeError, KeyError) as error:
             raise EngineError(f"{path} is not a program that LiteRT can run: {error}") from error
         self._weights = [] if before is None else pages.added(before, pages.anonymous())
 
-    def workers(self) -> Sequence[Engine]:
-        with self._lock:
-            if not self._workers:
-                self._workers = tuple(LiteRTEngine(self._path, self.signatures, threads=1)
-                                      for _ in range(usable_cpus()))
-            return self._workers
-
-    def halves(self) -> Sequence[Engine]:
-        cpus = usable_cpus()
-        if cpus < 2 or self._path.stat().st_size >= LARGE:
+    def workers(self, count: int | None = None) -> Sequence[Engine]:
+        count = min(count or self._threads, self._threads)
+        if count == 1:
             return (self,)
-        return tuple(LiteRTEngine(self._path, self.signatures, threads=cpus // 2) for _ in range(2))
+        with self._lock:
+            if count not in self._workers:
+                self._workers[count] = tuple(LiteRTEngine(self._path, self.signatures, threads=self._threads // count)
+                                             for _ in range(count))
+            return self._workers[count]
+
+    @property
+    def size(self) -> int:
+        return self._path.stat().st_size
 
     def session(self, function: str, kept: tuple[str, ...]) -> Session:
         with self._lock:

@@ -54,6 +54,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._impatience: asyncio.TimerHandle | None = None
         self._full: asyncio.TimerHandle | None = None
+        self._began = False  # whether the last bytes that came began a message
         self._at, self._hosts, self._head_bytes, self._frames, self._content = DONE, 0, 0, 0, 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

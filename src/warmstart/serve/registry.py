@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from warmstart.serve.metrics import Metrics
     from warmstart.tasks.base import Model
 
+LARGE = 2**26  # bytes of a program: one of that size is loaded once
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -42,7 +43,7 @@ class Served:
         self._settings = settings
         self._halves = halves(model)
         self._next_half, self._own = cycle(self._halves), threading.local()
-        for each in {id(one): one for one in (model, *self._halves)}.values():
+        for each in {model, *self._halves}:
             _warm(each)
         observe = partial(metrics.batch, name) if metrics else None
         self.batcher = Batcher(self._run, size=settings.max_batch, delay=settings.max_delay, capacity=settings.queue,
@@ -73,10 +74,10 @@ class Served:
 
 
 def halves(model: Model) -> tuple[Model, ...]:
-    """The model twice, with half of the CPUs each; or once, where its engine or its task knows no halves."""
-    if model.task in ALONE or model.task == "text-generation":
+    """The model twice, with half of the CPUs each; or once, where that is not worth its memory, or there is no way."""
+    if model.task in ALONE or model.task == "text-generation" or model.engine.size >= LARGE:
         return (model,)
-    engines = model.engine.halves()
+    engines = model.engine.workers(2)
     return tuple(model.beside(engine) for engine in engines) if len(engines) > 1 else (model,)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
 import signal
@@ -18,6 +17,7 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
+from warmstart.engines import heap
 from warmstart.serve.listening import take_no_more
 from warmstart.serve.protocol import Protocol
 from warmstart.serve.state import State
@@ -32,7 +32,6 @@ HANDSHAKE = 0.2
 ARENAS = 2
 """Heaps of glibc's malloc. It would make up to eight for each processor, and every one keeps what its busiest moment
 took."""
-M_ARENA_MAX = -8  # of <malloc.h>
 log = logging.getLogger("warmstart.serve")
 
 
@@ -94,7 +93,7 @@ def run(app: Starlette, host: str, port: int, on_start: Callable[[str], None] = 
     server.on_start = on_start
     sys.setswitchinterval(SWITCH)
     let_others_step_back()
-    share_heaps()
+    heap.set_options({heap.ARENA_MAX: ARENAS})
     server.run()
     state: State = app.state.warmstart
     if not state.registry.close(state.settings.grace):
@@ -111,12 +110,6 @@ def let_others_step_back() -> None:
         if other != own:
             with contextlib.suppress(OSError):  # it has ended meanwhile
                 os.setpriority(os.PRIO_PROCESS, other, min(os.getpriority(os.PRIO_PROCESS, own) + STEPS_BACK, 19))
-
-
-def share_heaps() -> None:
-    """Keep memory flat: few heaps for many threads. Where the C library has no such option, do nothing."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
 
 
 class Background:

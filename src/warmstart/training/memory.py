@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
-from collections.abc import Mapping
 from typing import Any
 
 import keras
+
+from warmstart.engines import heap
 
 
 class KeepMemory(keras.callbacks.Callback):
@@ -18,19 +17,12 @@ class KeepMemory(keras.callbacks.Callback):
     that when it begins.
     """
 
-    TRIM, MMAP = -1, -3  # of malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
     begun = False
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if not self.begun:
             self.begun = True
-            self._set({self.TRIM: 2**31 - 1, self.MMAP: 2**25})
+            heap.set_options({heap.TRIM_THRESHOLD: 2**31 - 1, heap.MMAP_THRESHOLD: 2**25})
 
     def on_train_end(self, logs: Any = None) -> None:
-        self._set({self.TRIM: 2**17})
-
-    def _set(self, values: Mapping[int, int]) -> None:
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-        for name, value in values.items():
-            if mallopt is not None:
-                mallopt(name, value)
+        heap.set_options({heap.TRIM_THRESHOLD: 2**17})
