@@ -15,6 +15,7 @@ import json
 import os
 import shlex
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 
 import warmstart as ws
 from figures import Figure, markdown, summary, text_table, write_markdown
@@ -32,10 +34,19 @@ from speech_peers import AT_ONCE, RATE
 from workers import Worker
 
 sys.path.append(str(ROOT / "scripts"))
+from digits_asr_export import STEPS
 from digits_audio import WORDS, joined, read_clips, sequences_of, split
 
 SCRIPT = Path(__file__).with_name("speech_peers.py")
 DIGITS = 8000
+LONG = """
+import json, resource, sys, time
+import warmstart as ws
+model, start = ws.load("digits_wavenet_asr", engine="litert"), time.perf_counter()
+words = len(model(sys.argv[1], vocabulary=False).text.split())
+print(json.dumps({"words": words, "seconds": time.perf_counter() - start,
+                  "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
 
 
 def error_rates(recordings: Path, left_out: Sequence[Path]) -> list[Figure]:
@@ -52,7 +63,8 @@ def error_rates(recordings: Path, left_out: Sequence[Path]) -> list[Figure]:
                               note=f"decoded with the ten words, as by default; the best path alone: {free:.2%}"))
     told = [json.loads((folder / "left_out.json").read_text()) for folder in left_out]
     worst = max(told, key=lambda one: one["wer"], default=None)
-    note = "no such run was given" if worst is None else "; ".join(f"{r['speaker']} {r['wer']:.1%}" for r in told)
+    note = "no such run was given" if worst is None else "; ".join(f"{r['speaker']} {r['wer']:.1%}" for r in told) + (
+        "; trained " + " or ".join(f"{STEPS * epochs:,}" for epochs in sorted({r["epochs"] for r in told})) + " steps")
     figures.append(Figure(1, f"word error rate, one speaker left out of training, the worst of {len(told)} of six",
                           worst and worst["wer"], "share", bar=0.25, note=note))
     return figures
@@ -70,12 +82,57 @@ def generated(name: str, there: bool) -> Figure:
     return Figure(2, what, share(found), "share", bar=0.85, at_least=True)
 
 
-def speeds(options: argparse.Namespace, scratch: Path, speaks: bool) -> list[Figure]:
-    environment = {**os.environ, "WARMSTART_HOME": str(scratch / "home"), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    _, test = split(read_clips(options.recordings))
+def a_minute(recordings: Path) -> np.ndarray:
+    """Sixty seconds of spoken digits, float32 at 8 kHz."""
+    _, test = split(read_clips(recordings))
     random = np.random.default_rng(0)
     minute = np.concatenate([joined(random, [test[i] for i in random.permutation(len(test))[:5]]) for _ in range(30)])
-    np.save(scratch / "minute.npy", minute[: 60 * DIGITS])
+    return minute[: 60 * DIGITS]
+
+
+def long_recording(options: argparse.Namespace, scratch: Path) -> list[Figure]:
+    """A file of many hours through the recogniser in a process of its own: its memory, and what it hears."""
+    minute, told = a_minute(options.recordings), {}
+    for hours in (options.hours / 10, options.hours):
+        tell(f"a recording of {hours:g} hours")
+        path = scratch / "long.flac"
+        with soundfile.SoundFile(path, "w", DIGITS, 1, "PCM_16") as file:
+            for _ in range(round(60 * hours)):
+                file.write(minute)
+        found = subprocess.run([sys.executable, "-c", LONG, path], capture_output=True, text=True, check=True)
+        told[hours] = json.loads(found.stdout)
+        told[hours]["file"] = path.stat().st_size / 2**20
+    short, long = told.values()
+    return [Figure(6, f"peak memory of the process that hears {options.hours:g} hours, against a tenth of them",
+                   long["megabytes"] / short["megabytes"], bar=1.5,
+                   note=f"{long['megabytes']:.0f} MB and {short['megabytes']:.0f} MB; a FLAC of {long['file']:.0f} MB, "
+                        f"{long['words']:,} words with their times, {long['seconds']:.0f} s by the best path"),
+            Figure(6, "words heard in them against ten times those in a tenth", long["words"] / short["words"] / 10)]
+
+
+def a_new_voice(options: argparse.Namespace, scratch: Path) -> list[Figure]:
+    """The recogniser that never heard a speaker, the one it understands worst, fine-tuned on some of that voice."""
+    told = [(json.loads((folder / "left_out.json").read_text()), folder) for folder in options.left_out]
+    found, folder = max(told, key=lambda one: one[0]["wer"])
+    speaker = found["speaker"]
+    tell(f"fine-tuning on the voice of {speaker}")
+    theirs = [((clip.samples, DIGITS), WORDS[clip.digit], clip.index) for clip in read_clips(options.recordings)
+              if clip.speaker == speaker]
+    learned = [(sound, word) for sound, word, index in theirs if 5 <= index < 5 + options.examples]
+    others = [(sound, word) for sound, word, index in theirs if index < 5 or index >= 5 + options.examples]
+    base = ws.load(folder / "bundle")
+    start = time.perf_counter()
+    tuned = ws.finetune(base, learned, validation=None, epochs=20, output=scratch / "voice", verbose=False)
+    seconds = time.perf_counter() - start
+    before, after = (model.evaluate(others)["wer"] for model in (base, tuned))
+    what = f"word error rate on {len(others)} recordings of {speaker}, after learning {len(learned)} others"
+    return [Figure(7, what, after, "share",
+                   note=f"{before:.1%} before; 20 epochs, no other setting, {seconds:.0f} s with compiling")]
+
+
+def speeds(options: argparse.Namespace, scratch: Path, speaks: bool) -> list[Figure]:
+    environment = {**os.environ, "WARMSTART_HOME": str(scratch / "home"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    np.save(scratch / "minute.npy", a_minute(options.recordings))
     job: dict[str, Any] = {"folder": str(scratch / "wavenet"), "minute": str(scratch / "minute.npy"),
                            "compared": options.compared, "digits": options.digits}
     tell("the plain loop gets ready")
@@ -118,6 +175,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--left-out", type=Path, nargs="*", default=[], help="work folders of runs with --leave-out")
     parser.add_argument("--digits", default="digits_wavenet", help="the generator of digits")
     parser.add_argument("--compared", type=int, default=300, help="samples that are compared")
+    parser.add_argument("--examples", type=int, default=10, help="recordings of each digit, of a new voice")
+    parser.add_argument("--hours", type=float, default=10.0, help="of the long recording; 0 leaves it out")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--speed-only", action="store_true", help="leave the error rates out")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table between the marker lines")
@@ -126,6 +185,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     speaks = (Path(ws.__file__).parent / "embedded" / options.digits).is_dir() or Path(options.digits).is_dir()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
         figures = speeds(options, Path(scratch), speaks)
+        figures += long_recording(options, Path(scratch)) if options.hours else []
+        figures += a_new_voice(options, Path(scratch)) if options.left_out else []
     if not options.speed_only:
         figures = [*error_rates(options.recordings, options.left_out), generated(options.digits, speaks), *figures]
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"

@@ -132,6 +132,7 @@ def export(clips: list[Clip], options: argparse.Namespace) -> None:
         print(f"{options.leave_out}, never heard in training: word error rate {rate:.4f}, best path {free:.4f}")
         (options.work / "left_out.json").write_text(
             json.dumps({"speaker": options.leave_out, "wer": rate, "wer_best_path": free, "epochs": options.epochs}))
+        probe.rename(options.work / "bundle")
         return
     single = [((clip.samples, RATE), WORDS[clip.digit]) for clip in test]
     sequences = [((samples, RATE), text) for samples, text in sequences_of(test)]
@@ -144,12 +145,12 @@ def export(clips: list[Clip], options: argparse.Namespace) -> None:
     metrics = tuple(Metric("wer", round(rate, 4), f"Free Spoken Digit Dataset, {title}", SCRIPT)
                     for title, (rate, _) in measured.items())
     told = [json.loads((folder / "left_out.json").read_text()) for folder in options.left_out]
-    rows = "\n".join(f"| {one['speaker']} | {one['wer']:.1%} | {one['wer_best_path']:.1%} |"
+    rows = "\n".join(f"| {one['speaker']} | {one['epochs'] * STEPS:,} | {one['wer']:.1%} | {one['wer_best_path']:.1%} |"
                      for one in sorted(told, key=lambda one: one["wer"]))
     left_out = "" if not told else (
-        f"\n\nA voice that it has never heard is harder. Trained {told[0]['epochs'] * STEPS:,} steps without one of "
-        f"the six speakers, word error rates on all of that speaker's recordings:\n\n"
-        f"| speaker | with the ten words | `vocabulary=False` |\n|---|---|---|\n{rows}")
+        "\n\nA voice that it has never heard is harder. Trained without one of the six speakers, word error rates on "
+        "all of that speaker's recordings:\n\n"
+        f"| speaker | steps | with the ten words | `vocabulary=False` |\n|---|--:|---|---|\n{rows}")
     found = [(clip.digit, recogniser((clip.samples, RATE)).text == WORDS[clip.digit]) for clip in test]
     card = CARD.format(
         title=entry.title, channels=CONFIG["channels"], parameters=entry.parameters, peak=options.peak,

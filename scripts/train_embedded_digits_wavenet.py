@@ -41,7 +41,7 @@ BATCH_SAMPLES = 16_000
 POSITION = {"sample_rate": RATE, "harmonics": HARMONICS}
 SPECTRUM = Features(sample_rate=RATE, kind="log_mel", n_fft=256, hop=CONFIG["hold"], mels=24, log="ln")
 FIRST_STEPS = 3000  # of teaching the spectrum
-SILENCE = 10 ** (-32 / 20)  # of the peak: what is below at the ends is cut off
+SILENCE = 10 ** (-38 / 20)  # of the peak: what is below at the ends is cut off; at -32 dB "six" loses its end
 
 
 def trimmed(clip: Clip) -> Clip:

@@ -1,11 +1,15 @@
 """Shared fixtures: a cache of its own for every test, and the real data where it is present."""
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # tests run side by side already, a process on each processor
 SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -31,3 +35,21 @@ def _own_cache(tmp_path_factory, monkeypatch):
     for name in ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE", "WARMSTART_MIRROR", "HF_ENDPOINT", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_compiler(tmp_path_factory):
+    """Compiling takes half as long where TensorFlow need not be imported for it; see `warm_compiler`."""
+    if not hasattr(os, "pidfd_open"):
+        yield
+        return
+    script, path = str(Path(__file__).with_name("warm_compiler.py")), tmp_path_factory.mktemp("compiler") / "socket"
+    server = subprocess.Popen([sys.executable, script, str(path), "serve"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, env={**os.environ, "KERAS_BACKEND": "tensorflow"})
+    while not path.exists() and server.poll() is None:
+        time.sleep(0.01)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warmstart.tasks.building.COMPILER", (sys.executable, "-S", script, str(path)))
+        yield
+    server.terminate()
+    server.wait()

@@ -1,4 +1,4 @@
-"""The optimizer of text fine-tuning gives Keras' own numbers."""
+"""The optimizer of fine-tuning gives Keras' own numbers."""
 
 import keras
 import numpy as np

@@ -98,7 +98,7 @@ class ResidualLayer(layers.Layer):
             y = y + ops.expand_dims(self.offset(globals_), 1)
         if self.local_channels:
             held = ops.repeat(ops.matmul(locals_, self.both("local")), self.local_hold, axis=1)
-            y = y + held[:, : ops.shape(y)[1]]
+            y = y + ops.slice(held, (0, 0, 0), ops.shape(y))  # its gradient is a quick one, that of [] is not
         return self.gated(x, y, training)
 
     def both(self, kind: str) -> Any:
@@ -112,7 +112,8 @@ class ResidualLayer(layers.Layer):
 
     def gated(self, x: Any, y: Any, training: bool | None = None) -> Any:
         """From the convolution's result (…, 2 * channels) to (output, skip)."""
-        z = ops.tanh(y[..., : self.channels]) * ops.sigmoid(y[..., self.channels :])
+        value, gate = ops.split(y, 2, axis=-1)
+        z = ops.tanh(value) * ops.sigmoid(gate)
         skip = None
         if self.skip:
             skip = ops.matmul(z, self.skip_kernel)

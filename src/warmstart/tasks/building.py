@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import keras
 
 Report = Callable[[str], None]
+COMPILER = (sys.executable, "-m", "warmstart.tasks.compile_job")
 
 
 def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
@@ -125,7 +126,7 @@ def run_process(job: Mapping[str, Any], what: str, report: Report) -> Mapping[st
     """
     report("starting TensorFlow")
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise, subprocess.Popen(
-        [sys.executable, "-m", "warmstart.tasks.compile_job"],
+        COMPILER,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=noise, text=True, encoding="utf-8",
     ) as process:
         try:

@@ -19,6 +19,7 @@ from warmstart.models import architecture
 from warmstart.tasks.base import Model
 from warmstart.tasks.building import build_keras
 from warmstart.training import open_base, result
+from warmstart.training.adamw import AdamW
 from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.run import open_run
 from warmstart.training.schedules import warmup_cosine
@@ -168,7 +169,7 @@ def finetune(recipe: DenseRecipe[Any], base: str | Path | Model, data: Any, *, l
         batches = recipe.batches(training, rules, batch_size, seed, vary, learn=True)
         held = recipe.batches(others, rules, batch_size, seed, None, learn=False)
         rate = warmup_cosine(learning_rate, epochs * len(batches), warmup=0.05)
-        fitting.compile(optimizer or keras.optimizers.AdamW(rate, weight_decay=1e-3), loss=loss)
+        fitting.compile(optimizer or AdamW(rate, weight_decay=1e-3), loss=loss)
         call = recipe.predictor(network)
 
         def measure() -> dict[str, float]:

@@ -20,6 +20,7 @@ from warmstart.tasks.base import Model
 from warmstart.tasks.image_classification import ImageClassifier
 from warmstart.tasks.load import load
 from warmstart.training import calibration, devices, linear, network, open_base
+from warmstart.training.adamw import AdamW
 from warmstart.training.augment import Augmentation, Varied
 from warmstart.training.batches import ArrayBatches, class_weights
 from warmstart.training.data import Dataset, Examples, read
@@ -249,7 +250,7 @@ class _Job:
     def _compile(self, model: keras.Model, rate: Any) -> None:
         optimizer = self.optimizer
         if optimizer is None:
-            optimizer = keras.optimizers.AdamW(rate, weight_decay=self.recipe.weight_decay)
+            optimizer = AdamW(rate, weight_decay=self.recipe.weight_decay)
         elif not isinstance(optimizer, str):
             optimizer = type(optimizer).from_config(optimizer.get_config())  # each phase its own, of the same settings
         loss, smoothing = self.loss, self.recipe.label_smoothing

@@ -26,6 +26,7 @@ from warmstart.tasks.generation.writing import text_of
 from warmstart.tasks.load import load
 from warmstart.tasks.text_generation import TextGenerator
 from warmstart.training import charts, open_base
+from warmstart.training.adamw import AdamW
 from warmstart.training.batches import parts
 from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.report import Report, command_line, text
@@ -90,7 +91,7 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = HELD_OUT,
             for layer in (network.wte, network.wpe, *network.h[:freeze]):
                 layer.trainable = False
         windows = Windows(train, context, batch_size, seed)
-        optimizer = optimizer or keras.optimizers.AdamW(warmup_linear(rate, epochs * len(windows)), weight_decay=0.01)
+        optimizer = optimizer or AdamW(warmup_linear(rate, epochs * len(windows)), weight_decay=0.01)
         trained.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         others = Windows(held, context, batch_size, None)
         fitted = fit(trained, windows, epochs=epochs, validation=others, clip_norm=1.0, keep_start=True,
