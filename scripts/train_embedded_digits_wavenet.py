@@ -41,7 +41,7 @@ BATCH_SAMPLES = 16_000
 POSITION = {"sample_rate": RATE, "harmonics": HARMONICS}
 SPECTRUM = Features(sample_rate=RATE, kind="log_mel", n_fft=256, hop=CONFIG["hold"], mels=24, log="ln")
 FIRST_STEPS = 3000  # of teaching the spectrum
-SILENCE = 10 ** (-38 / 20)  # of the peak: what is below at the ends is cut off; at -32 dB "six" loses its end
+SILENCE = 10 ** (-32 / 20)  # of the peak: what is below at the ends is cut off
 
 
 def trimmed(clip: Clip) -> Clip:
@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--recogniser", default="digits_wavenet_asr", help="what measures the generated digits")
     parser.add_argument("--count", type=int, default=COUNT, help="digits that are measured")
-    parser.add_argument("--tried", type=int, default=60, help="digits for the choice among temperatures")
+    parser.add_argument("--tried", type=int, default=120, help="digits for the choice among temperatures")
     parser.add_argument("--weights", type=Path, help="export these, not the trained ones of the work folder")
     options = parser.parse_args()
     import tensorflow as tf
