@@ -77,6 +77,17 @@ PEOPLE = [Sentence((name, "lives", "in", *place), ("B-PER", "O", "O", "B-LOC", *
           for name in ("ann", "bob", "bobby", "annx") for place in (("paris",), ("new", "york"), ("new", "paris"))]
 
 
+def test_adversarial_training_learns_and_goes_on_after_a_stop(tmp_path):
+    options = {"task": "text-classification", "epochs": 3, "batch_size": 8, "learning_rate": 1e-2, "seed": 0,
+               "validation": reviews(20, 1), "adversarial": 0.5}
+    with pytest.raises(KeyboardInterrupt):
+        ws.finetune(BERT, reviews(96, 0), output=tmp_path / "run", callbacks=[Stop()], **options)
+    model = ws.finetune(BERT, reviews(96, 0), output=tmp_path / "run", **options)
+    whole = ws.finetune(BERT, reviews(96, 0), **options)
+    assert [epoch["loss"] for epoch in model.history] == [epoch["loss"] for epoch in whole.history]
+    assert model("the film is good").label == "pos"
+
+
 def test_entities_are_learned_from_conll(tmp_path):
     file = tmp_path / "people.conll"
     file.write_text("\n\n".join("\n".join(map("\t".join, zip(*one, strict=True))) for one in PEOPLE * 4) + "\n")
@@ -219,6 +230,8 @@ def test_what_is_frozen():
     ("nowhere.tsv", {}, "cannot be opened"), ([("a", "x")] * 4, {}, "only the label"),
     (reviews(8, 0), {"validation": 1.5}, "share"), (reviews(8, 0), {"freeze": 3}, "number of first layers"),
     (reviews(8, 0), {"lora": 0}, "rank of the adapter"), (reviews(8, 0), {"lora": 2, "freeze": 1}, "not both"),
+    (reviews(8, 0), {"adversarial": -1.0}, "0 or more"),
+    (reviews(8, 0), {"adversarial": 1.0, "lora": 2}, "do not learn"),
     (reviews(8, 0), {"problem": "double"}, "problem is one of"), (reviews(8, 0), {"augment": True}, "no option"),
     ([(["a"], ["O"])] * 4, {"task": "token-classification"}, "no entities"),
     (reviews(8, 0), {"task": "text-embedding"}, "no fine-tuning"),

@@ -26,7 +26,8 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = 0.1, prob
              names: Mapping[str, str] | None = None, epochs: int = 3, batch_size: int = 16,
              learning_rate: float | None = None, freeze: int | str = 0, lora: int | None = None, warmup: float = 0.1,
              weight_decay: float = 0.01, optimizer: Any = None, patience: int | None = None, seed: int = 0,
-             output: str | Path | None = None, callbacks: Sequence[Any] = (), name: str | None = None) -> Model:
+             output: str | Path | None = None, callbacks: Sequence[Any] = (), name: str | None = None,
+             adversarial: float = 0.0) -> Model:
     """Fine-tune a text classifier; see `warmstart.finetune` for what all tasks share.
 
     Args:
@@ -36,7 +37,7 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = 0.1, prob
         problem: `"single"` (one class a text), `"multi"` (any number of them) or `"regression"`; default: multi where a
             text has several labels, else single.
         names: readable names by label, such as `{"1": "positive"}`.
-        epochs, batch_size, learning_rate, freeze, lora, warmup, weight_decay, optimizer, seed: see
+        epochs, batch_size, learning_rate, freeze, lora, warmup, weight_decay, optimizer, seed, adversarial: see
             `text_job.Settings`.
         patience: stop after so many epochs without a better one.
         output, callbacks: as for all tasks.
@@ -52,7 +53,8 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = 0.1, prob
     if problem not in PROBLEMS:
         raise UsageError(f"problem is one of {', '.join(PROBLEMS)}, not {problem!r}.")
     labels = classes(train, names or {}) if problem != "regression" else (Label(0, "value", "value"),)
-    settings = Settings(epochs, batch_size, learning_rate, freeze, warmup, weight_decay, optimizer, seed, lora)
+    settings = Settings(epochs, batch_size, learning_rate, freeze, warmup, weight_decay, optimizer, seed, lora,
+                        adversarial)
     kind = {"single": keras.losses.CategoricalCrossentropy(from_logits=True),
             "multi": keras.losses.BinaryCrossentropy(from_logits=True),
             "regression": keras.losses.MeanSquaredError()}[problem]

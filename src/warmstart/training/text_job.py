@@ -30,6 +30,7 @@ from warmstart.tasks.load import load
 from warmstart.tasks.text import TextTask
 from warmstart.training import lora, text_report
 from warmstart.training.adamw import warmed
+from warmstart.training.adversarial import Adversarial
 from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.result import finish
 from warmstart.training.run import Run, open_run
@@ -54,6 +55,7 @@ class Settings:
         weight_decay: of AdamW, on kernels and embeddings only.
         optimizer: in place of AdamW.
         lora: the rank of a low-rank adapter, which then is all that is trained besides the head; None: no adapter.
+        adversarial: how far word vectors are moved where it hurts; 0: not at all. See `adversarial`.
     """
 
     epochs: int = 3
@@ -65,6 +67,7 @@ class Settings:
     optimizer: Any = None
     seed: int = 0
     lora: int | None = None
+    adversarial: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -229,9 +232,10 @@ def fit_lesson(run: Run, network: keras.Model, entry: Entry, lesson: Lesson, set
     if optimizer is None:
         optimizer = warmed(rate, max(1, len(batches) * settings.epochs), weight_decay=settings.weight_decay,
                            warmup=settings.warmup)
+    learner = Adversarial(network, settings.adversarial) if settings.adversarial else network
     with seeded(settings.seed):  # XLA would compile every length anew
-        network.compile(optimizer=optimizer, loss=lesson.loss, jit_compile=False)
-        return fit(network, batches, epochs=settings.epochs, measure=lesson.measure, monitor=lesson.monitor,
+        learner.compile(optimizer=optimizer, loss=lesson.loss, jit_compile=False)
+        return fit(learner, batches, epochs=settings.epochs, measure=lesson.measure, monitor=lesson.monitor,
                    patience=patience, clip_norm=1.0, callbacks=callbacks, run=run)
 
 
