@@ -152,8 +152,8 @@ class Bench:
         for seed in self.options.seeds:
             tell(f"MiniLM on SST-2, seed {seed}")
             model = ws.finetune("all_minilm_l6_v2", self.options.sst2 / "train.tsv", task="text-classification",
-                                validation=None, epochs=3, batch_size=32, learning_rate=1e-4, adversarial=1.0, seed=seed,
-                                names={"0": "negative", "1": "positive"},
+                                validation=None, epochs=3, batch_size=32, learning_rate=1e-4, adversarial=1.0,
+                                seed=seed, names={"0": "negative", "1": "positive"},
                                 output=self.options.runs / f"minilm-sst2-{seed}")
             found.append(ws.load(model._folder, engine="keras").evaluate(self.options.sst2 / "dev.tsv")["accuracy"])
             took.append(sum(record["seconds"] for record in model.history))
