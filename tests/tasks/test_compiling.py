@@ -75,7 +75,7 @@ def test_an_error_in_the_other_process_is_raised_here(model, tmp_path):
 
 
 def test_a_crash_of_the_other_process_is_told(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr("warmstart.tasks.building.COMPILER", ("/bin/false",))
     with pytest.raises(CompileError, match="Compiling cifar10_resnet20 ended with code 1: it left no message"):
         run_job(model.entry, Weights(None, "x"), "float32", tmp_path, lambda stage: None)
 
