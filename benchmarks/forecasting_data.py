@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -48,11 +47,6 @@ class Clock:
 
     def read(self) -> dict[str, float]:
         return {"wall": time.perf_counter() - self.wall, "processor": time.process_time() - self.processor}
-
-
-def peak_mb() -> float:
-    """Largest resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def serve(kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 import warmstart as ws
-from forecasting_data import Clock, load, peak_mb, serve
+from forecasting_data import Clock, load, serve
+from memory import peak_mb
 from warmstart.inputs.series import TimeSeries
 
 

@@ -34,18 +34,19 @@ from speech_peers import AT_ONCE, RATE
 from workers import Worker
 
 sys.path.append(str(ROOT / "scripts"))
-from digits_asr_export import STEPS
-from digits_audio import WORDS, joined, read_clips, sequences_of, split
+from digits_asr_export import STEPS, left_out_runs
+from digits_audio import TEST, WORDS, joined, read_clips, sequences_of, split
 
 SCRIPT = Path(__file__).with_name("speech_peers.py")
 DIGITS = 8000
 LONG = """
-import json, re, sys, time
+import json, sys, time
+sys.path.append(sys.argv[2])
 import warmstart as ws
+from memory import peak_mb
 model, start = ws.load("digits_wavenet_asr", engine="litert"), time.perf_counter()
 words = len(model(sys.argv[1], vocabulary=False).text.split())
-peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])  # ru_maxrss has the parent's, too
-print(json.dumps({"words": words, "seconds": time.perf_counter() - start, "megabytes": peak / 1024}))
+print(json.dumps({"words": words, "seconds": time.perf_counter() - start, "megabytes": peak_mb()}))
 """
 
 
@@ -61,7 +62,7 @@ def error_rates(recordings: Path, left_out: Sequence[Path]) -> list[Figure]:
         wer, free = (model.evaluate(pairs, **more)["wer"] for more in ({}, {"vocabulary": False}))
         figures.append(Figure(1, f"word error rate, {what}", wer, "share", bar=bar,
                               note=f"decoded with the ten words, as by default; the best path alone: {free:.2%}"))
-    told = [json.loads((folder / "left_out.json").read_text()) for folder in left_out]
+    told = left_out_runs(left_out)
     worst = max(told, key=lambda one: one["wer"], default=None)
     note = "no such run was given" if worst is None else "; ".join(f"{r['speaker']} {r['wer']:.1%}" for r in told) + (
         "; trained " + " or ".join(f"{STEPS * epochs:,}" for epochs in sorted({r["epochs"] for r in told})) + " steps")
@@ -99,7 +100,7 @@ def long_recording(options: argparse.Namespace, scratch: Path) -> list[Figure]:
         with soundfile.SoundFile(path, "w", DIGITS, 1, "PCM_16") as file:
             for _ in range(round(60 * hours)):
                 file.write(minute)
-        found = subprocess.run([sys.executable, "-c", LONG, path], capture_output=True, text=True, check=True)
+        found = subprocess.run([sys.executable, "-c", LONG, path, SCRIPT.parent], stdout=subprocess.PIPE, check=True)
         told[hours] = json.loads(found.stdout)
         told[hours]["file"] = path.stat().st_size / 2**20
     short, long = told.values()
@@ -112,14 +113,15 @@ def long_recording(options: argparse.Namespace, scratch: Path) -> list[Figure]:
 
 def a_new_voice(options: argparse.Namespace, scratch: Path) -> list[Figure]:
     """The recogniser that never heard a speaker, the one it understands worst, fine-tuned on some of that voice."""
-    told = [(json.loads((folder / "left_out.json").read_text()), folder) for folder in options.left_out]
-    found, folder = max(told, key=lambda one: one[0]["wer"])
-    speaker = found["speaker"]
+    worst, folder = max(zip(left_out_runs(options.left_out), options.left_out, strict=True),
+                        key=lambda one: one[0]["wer"])
+    speaker = worst["speaker"]
     tell(f"fine-tuning on the voice of {speaker}")
     theirs = [((clip.samples, DIGITS), WORDS[clip.digit], clip.index) for clip in read_clips(options.recordings)
               if clip.speaker == speaker]
-    learned = [(sound, word) for sound, word, index in theirs if 5 <= index < 5 + options.examples]
-    others = [(sound, word) for sound, word, index in theirs if index < 5 or index >= 5 + options.examples]
+    mine = range(TEST.stop, TEST.stop + options.examples)
+    learned, others = ([(sound, word) for sound, word, index in theirs if (index in mine) is part]
+                       for part in (True, False))
     base = ws.load(folder / "bundle")
     start = time.perf_counter()
     tuned = ws.finetune(base, learned, validation=None, epochs=20, output=scratch / "voice", verbose=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from image_peers import KINDS, Job, serve
+from memory import peak_mb
 
 THRESHOLD = 0.0  # random weights are sure of nothing: all 300 boxes are answered
 
@@ -142,8 +142,8 @@ def memory(job: Job) -> tuple[dict, dict]:
     for count, result in enumerate(model(job["photo"] for _ in range(job["count"])), 1):
         result.to_dict()
         if count == job["early"]:
-            at = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {}, {"early": at, "end": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "count": count}
+            at = peak_mb()
+    return {}, {"early": at, "end": peak_mb(), "count": count}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -109,6 +111,11 @@ def rates(recogniser: SpeechRecognizer, pairs: list) -> tuple[float, float]:
     return wer, free
 
 
+def left_out_runs(folders: Sequence[Path]) -> list[dict]:
+    """What the work folders of runs with `--leave-out` tell: speaker, error rates, epochs."""
+    return [json.loads((folder / "left_out.json").read_text()) for folder in folders]
+
+
 def export(clips: list[Clip], options: argparse.Namespace) -> None:
     """Fold, compile, measure on the test part, and write the bundle with its card."""
     rules = json.loads((options.work / "features.json").read_text())
@@ -144,7 +151,7 @@ def export(clips: list[Clip], options: argparse.Namespace) -> None:
     print(measured)
     metrics = tuple(Metric("wer", round(rate, 4), f"Free Spoken Digit Dataset, {title}", SCRIPT)
                     for title, (rate, _) in measured.items())
-    told = [json.loads((folder / "left_out.json").read_text()) for folder in options.left_out]
+    told = left_out_runs(options.left_out)
     rows = "\n".join(f"| {one['speaker']} | {one['epochs'] * STEPS:,} | {one['wer']:.1%} | {one['wer_best_path']:.1%} |"
                      for one in sorted(told, key=lambda one: one["wer"]))
     left_out = "" if not told else (
