@@ -1,4 +1,4 @@
-"""Fine-tuning encoders of texts, from data to bundle, with tiny checkpoints as the base; programs are compiled here."""
+"""Fine-tuning encoders of texts, from data to bundle, with tiny checkpoints as the base."""
 
 import json
 import random
@@ -17,22 +17,6 @@ from warmstart.training import text_job
 GOLDEN = Path(__file__).parents[1] / "golden" / "text"
 BERT, DISTILBERT, ROBERTA = (GOLDEN / name for name in ("bert_fill_mask", "distilbert_base", "roberta_base"))
 pytestmark = pytest.mark.tensorflow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_here():
-    """Programs are compiled in this process, which has TensorFlow already."""
-    from warmstart.engines.compile import compile_program
-    from warmstart.tasks import building, task_class
-
-    def here(entry, weights, precision, folder, report):
-        program = task_class(entry.task).program(entry, building.build_keras(entry, weights))
-        record = compile_program(program, folder, precision, report)
-        return {**record, "model": entry.name, "weights": weights.digest}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(building, "run_job", here)
-        yield
 
 
 def reviews(count: int, seed: int) -> list[tuple[str, str]]:
