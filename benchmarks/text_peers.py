@@ -23,7 +23,8 @@ def text_transformers(job: Job) -> tuple[dict, dict]:
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
-    config = transformers.BertConfig(num_labels=3, **(TINY if job["size"] == "tiny" else {}))
+    labels = 2 if job["head"] == "question-answering" else 3  # the two ends of a span
+    config = transformers.BertConfig(num_labels=labels, **(TINY if job["size"] == "tiny" else {}))
     model = getattr(transformers, HEADS[job["head"]])(config).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -62,7 +63,8 @@ def text_warmstart(job: Job) -> tuple[dict, dict]:
     engine = model.engine
     compared: dict[str, float] = {}
     for name, some in (("padded", texts[:8]), ("alone", texts[:1])):
-        compared[name] = _difference(model, [model.encode(text) for text in some], folder / f"{name}.npz")
+        compared[name] = _difference(
+            model, [model.tokenizer.encode(text, limit=model.max_length) for text in some], folder / f"{name}.npz")
     ids = np.load(folder / "ids.npy")
     given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
     return {"one": lambda: engine.run("forward", **given), "many": lambda: model(texts)}, {
