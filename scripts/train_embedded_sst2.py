@@ -6,10 +6,12 @@ There are only 6,920 training sentences, too few for a BERT from scratch, so a l
 Dean, "Distilling the Knowledge in a Neural Network" (2015); Jiao et al., "TinyBERT" (2019)):
 
 1. the teacher: all-MiniLM-L6-v2 (Apache-2.0), fine-tuned on the training sentences with `ws.finetune`;
-2. texts: the sentences, and phrases cut from them, these with the teacher's opinion;
+2. texts: the sentences, phrases cut from them, and both with some words exchanged, half of these for similar ones (Jiao
+   et al.), half for any, so that the student hears what the teacher makes of words that no sentence has;
 3. the vocabulary: the pieces of words that the sentences are made of, and the most frequent others; each starts from
    what the teacher makes of it alone and from its word vector in MiniLM, reduced by their principal components;
-4. the student learns the labels of the sentences and the teacher's opinions of the phrases.
+4. the student learns what the teacher makes of every text: its probabilities, and what it says of each piece in its
+   last layer, reduced to the principal components (Jiao et al.'s hidden-state loss), by a layer that is dropped later.
 
 dev.tsv is measured at the end, for the card. Every stage lies in the folder `--work` and is not repeated when called
 again; training goes on after the last whole epoch.
@@ -20,8 +22,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +44,21 @@ from warmstart.tasks.text_classification import TextClassifier
 from warmstart.tasks.weights import Weights
 from warmstart.training import text_job
 from warmstart.training.run import open_run
-from warmstart.training.text_batches import TextBatches
+from warmstart.training.text_batches import ROUND, TextBatches
 
 NAME = "sst2_bert_tiny"
 SOURCE = "scripts/train_embedded_sst2.py"
 EMBEDDED = Path(__file__).parents[1] / "src" / "warmstart" / "embedded"
 LABELS = (Label(0, "0", "negative"), Label(1, "1", "positive"))
 LONGEST = 128
-SIZES = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 384,
+SIZES = {"hidden_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 512,
          "max_position_embeddings": LONGEST, "type_vocab_size": 2, "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
-         "attention_probs_dropout_prob": 0.1, "classifier_dropout": 0.1, "model_type": "bert",
-         "architectures": ["BertModel"]}
-VOCABULARY = 14_000
-PHRASES, LONGEST_PHRASE = 3, 10  # made from each sentence; words
-SMOOTHED = 0.1  # of a label's probability goes to the other one
+         "attention_probs_dropout_prob": 0.1, "classifier_dropout": 0.1, "initializer_range": 0.05,
+         "model_type": "bert", "architectures": ["BertModel"]}
+VOCABULARY = 13_000
+BATCH = 128
+LONGEST_PHRASE = 20  # words
+EXCHANGED, SIMILAR, COMMON = 0.25, 15, 20_000  # share of the words; for one of how many; pieces of MiniLM, the first
 WIDTH_OF_TYPICAL = 0.05  # the deviation of the word vectors that training starts from
 
 
@@ -64,25 +67,100 @@ def teach(train: Path, folder: Path, seed: int) -> Any:
     if (folder / "config.json").exists():
         return ws.load(folder, engine="keras")
     return ws.finetune("all_minilm_l6_v2", train, task="text-classification", validation=None, epochs=3, batch_size=32,
-                       learning_rate=1e-4, seed=seed, names={label.id: label.name for label in LABELS}, output=folder)
+                       learning_rate=1e-4, adversarial=1.0, seed=seed, output=folder,
+                       names={label.id: label.name for label in LABELS})
 
 
-def phrases(sentences: Sequence[str], random: np.random.Generator) -> Iterator[str]:
-    """Parts of the sentences."""
-    for sentence in sentences:
-        words = sentence.split()
-        for _ in range(PHRASES):
-            length = int(random.integers(min(2, len(words)), min(len(words), LONGEST_PHRASE) + 1))
-            start = int(random.integers(len(words) - length + 1))
-            yield " ".join(words[start:start + length])
+def varied(sentences: Sequence[str], count: int) -> list[str]:
+    """The sentences, and as many others made of them that there are `count` texts, each once."""
+    random, texts = np.random.default_rng(0), dict.fromkeys(sentences)
+    words, similar = similar_words(sentences)
+    while len(texts) < count:
+        told, kind = sentences[random.integers(len(sentences))].split(), random.random()
+        if kind < 0.65:
+            length = int(random.integers(min(2, len(told)), min(len(told), LONGEST_PHRASE) + 1))
+            start = int(random.integers(len(told) - length + 1))
+            told = told[start:start + length]
+        if kind > 0.35:
+            for place, word in enumerate(told):
+                if word in similar and random.random() < EXCHANGED:
+                    some = similar[word] if random.random() < 0.5 else range(len(words))
+                    told[place] = words[some[random.integers(len(some))]]
+        texts[" ".join(told)] = None
+    return list(texts)
 
 
-def opinions(teacher: Any, texts: Sequence[str], file: Path) -> np.ndarray:
-    """The teacher's logits (N, 2) of texts, kept in a file."""
+def similar_words(sentences: Sequence[str]) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Common words that are one piece for MiniLM; for each of them in a sentence, the places of the nearest ones."""
+    base = ws.load("all_minilm_l6_v2")
+    pieces = [(number, str(base.tokenizer.token(number))) for number in range(COMMON)]
+    numbers, words = zip(*[(number, piece) for number, piece in pieces if piece.isascii() and piece.isalpha()],
+                         strict=True)
+    with open_checkpoint(base._folder) as checkpoint:
+        vectors = centred(checkpoint.read("embeddings.word_embeddings.weight")[list(numbers)])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    places = {word: place for place, word in enumerate(words)}
+    said = [word for word in dict.fromkeys(" ".join(sentences).split()) if word in places]
+    nearest = np.argsort(-vectors[[places[word] for word in said]] @ vectors.T, axis=1)[:, 1:SIMILAR + 1]
+    return list(words), dict(zip(said, nearest, strict=True))
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What the teacher says of texts: probabilities (N, 2), and of all their pieces, one text after the other, its last
+    hidden states (pieces, width) in principal components; `starts` has each text's first row."""
+
+    probabilities: np.ndarray
+    states: np.ndarray
+    starts: np.ndarray
+
+    def targets(self, places: np.ndarray, length: int, pieces: np.ndarray) -> tuple[dict[str, np.ndarray], ...]:
+        """Targets of a batch, and their weights: padding has none, nor have the states of a text which the smaller
+        vocabulary cuts into more pieces than the teacher's (`pieces` has how many they are)."""
+        states = np.zeros((len(places), length, self.states.shape[1]), np.float32)
+        there = np.zeros((len(places), length), np.float32)
+        for row, place in enumerate(places):
+            own = self.states[self.starts[place]:self.starts[place + 1]]
+            if len(own) == pieces[place]:
+                states[row, :len(own)], there[row, :len(own)] = own, 1
+        return ({"logits": self.probabilities[places], "states": states},
+                {"logits": np.ones(len(places), np.float32), "states": there * (there.size / max(there.sum(), 1))})
+
+
+def opinions(teacher: Any, texts: Sequence[str], file: Path) -> Opinions:
+    """The teacher's opinions of texts, kept in a file."""
     if not file.exists():
-        rows = teacher.run([teacher.encode(text) for text in texts])
-        np.save(file, np.stack([row["logits"] for row in rows]))
-    return np.load(file)
+        network = teacher.keras
+        both = keras.Model(network.inputs, {**network.output, "states": states_of(network)})
+        both.compile(jit_compile=False)  # XLA would compile every length anew
+        pad, encoded = text_job.padder(teacher.entry), [teacher.encode(text) for text in texts]
+        order = np.argsort([len(one) for one in encoded], kind="stable")
+        mean = axes = scale = None
+        logits, states = np.zeros((len(texts), len(LABELS)), np.float32), [np.zeros(0)] * len(texts)
+        for places in [np.random.default_rng(0).permutation(len(texts))[:1000],  # for the components
+                       *np.split(order, range(BATCH, len(texts), BATCH))]:
+            some = [encoded[place] for place in places]
+            found = both.predict_on_batch(pad(some, -(-max(map(len, some)) // ROUND) * ROUND))
+            rows = [row[:len(one)] for row, one in zip(found["states"], some, strict=True)]
+            if axes is None:
+                together = np.concatenate(rows)
+                mean = together.mean(axis=0)
+                _, _, axes = np.linalg.svd(together - mean, full_matrices=False)
+                axes = axes[:SIZES["hidden_size"]].T
+                scale = ((together - mean) @ axes).std()
+                continue
+            logits[places] = found["logits"]
+            for place, row in zip(places, rows, strict=True):
+                states[place] = ((row - mean) @ axes / scale).astype(np.float16)
+        starts = np.cumsum([0, *map(len, encoded)])
+        np.savez(file, probabilities=softmax(logits), states=np.concatenate(states), starts=starts)
+    with np.load(file) as kept:
+        return Opinions(kept["probabilities"].astype(np.float32), kept["states"], kept["starts"])
+
+
+def states_of(network: keras.Model) -> Any:
+    """The hidden states (B, T, D) of the last layer, as part of the network's graph."""
+    return network.get_layer("last_hidden_state").output
 
 
 def start(teacher: Any, sentences: Sequence[str], folder: Path) -> None:
@@ -129,20 +207,24 @@ def centred(vectors: np.ndarray) -> np.ndarray:
     return centre / centre.std()
 
 
-def learn(base: Path, texts: Sequence[str], targets: np.ndarray, work: Path,
+def learn(base: Path, texts: Sequence[str], said: Opinions, work: Path,
           options: argparse.Namespace) -> tuple[TextClassifier, Any]:
     """The student: a classifier that is ready for `ship`."""
     opened = text_job.open_encoder(base)
-    settings = text_job.Settings(options.epochs, 64, options.rate, weight_decay=0.05, seed=options.seed)
+    settings = text_job.Settings(options.epochs, BATCH, options.rate, weight_decay=0.05, seed=options.seed)
     with open_run(work / "student", {"epochs": options.epochs, "rate": options.rate, "seed": options.seed}) as run:
         entry, network = text_job.headed(opened, "text-classification", labels=LABELS, seed=options.seed,
                                          processing={"problem": "single"})
         judge = TextClassifier(entry, opened.weights, LABELS, engine="keras", folder=base)
-        batches = TextBatches([judge.encode(text) for text in texts], lambda places, _: {"logits": targets[places]},
-                              text_job.padder(entry), batch_size=64, seed=options.seed)
-        loss = {"logits": keras.losses.CategoricalCrossentropy(from_logits=True)}
-        lesson = text_job.Lesson(batches, loss, None, "val_loss", tuple)
-        fitted = text_job.fit_lesson(run, network, entry, lesson, settings)
+        compared = keras.layers.Dense(said.states.shape[1], name="states", kernel_initializer="orthogonal")
+        learner = keras.Model(network.inputs, {**network.output, "states": compared(states_of(network))})
+        encoded = [judge.encode(text) for text in texts]
+        pieces = np.array([len(one) for one in encoded])
+        batches = TextBatches(encoded, lambda places, length: said.targets(places, length, pieces),
+                              text_job.padder(entry), batch_size=BATCH, seed=options.seed)
+        loss = {"logits": keras.losses.CategoricalCrossentropy(from_logits=True), "states": "mse"}
+        fitted = text_job.fit_lesson(run, learner, entry, text_job.Lesson(batches, loss, None, "val_loss", tuple),
+                                     settings)
     for record in fitted.history:
         print({key: round(value, 4) for key, value in record.items()})
     return judge, network
@@ -165,11 +247,12 @@ def ship(judge: TextClassifier, network: Any, teacher: Any, dev: Path, work: Pat
                                          for name in ("accuracy", "f1")))
     card = bundle.model_card(entry, LABELS).replace('("photo.jpg")', '("what a film")')
     card = card.replace("path/of/this/folder", NAME) + (
-        f"\nTrained by `{SOURCE}` on the 6,920 training sentences of SST-2 (Socher et al., 2013) and {count:,} phrases "
-        f"cut from them, {epochs} epochs, by distillation: the teacher is all-MiniLM-L6-v2 (Apache-2.0), fine-tuned on "
-        f"the same sentences, which reaches {taught['accuracy']:.4f} on the same dev sentences. The word vectors start "
-        "from the teacher's and MiniLM's, reduced to their principal components. The figures are those of the float16 "
-        "weights in this folder; no dev sentence was trained on.\n")
+        f"\nTrained by `{SOURCE}` by distillation on {count:,} texts, the 6,920 training sentences of SST-2 (Socher et "
+        f"al., 2013) and others made of them by cutting and by exchanging words, {epochs} epochs. The teacher is "
+        "all-MiniLM-L6-v2 (Apache-2.0), fine-tuned on the same sentences, which reaches "
+        f"{taught['accuracy']:.4f} on the same dev sentences; the student learns its probabilities and its last hidden "
+        "states. The word vectors start from the teacher's and MiniLM's, reduced to their principal components. The "
+        "figures are those of the float16 weights in this folder; no dev sentence was trained on.\n")
     final = TextClassifier(entry, weights, LABELS, folder=judge._folder, engine="keras")
     target = EMBEDDED / NAME
     shutil.rmtree(target, ignore_errors=True)
@@ -187,23 +270,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("data", type=Path, help="the folder of train.tsv and dev.tsv")
     parser.add_argument("--work", type=Path, required=True, help="where the stages lie, and go on")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--texts", type=int, default=120_000, help="how many texts the student learns from")
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     train = options.data / "train.tsv"
-    known = examples(train)
-    sentences = [str(one.text) for one in known]
+    sentences = [str(one.text) for one in examples(train)]
     teacher = teach(train, options.work / "teacher", options.seed)
-    cut = list(dict.fromkeys(phrases(sentences, np.random.default_rng(0))))
-    said = softmax(opinions(teacher, cut, options.work / "opinions.npy")).astype(np.float32)
-    truth = np.eye(len(LABELS), dtype=np.float32)[[int(one.labels[0]) for one in known]]
-    truth = truth * (1 - 2 * SMOOTHED) + SMOOTHED
     base = options.work / "base"
     if not (base / "model.safetensors").exists():
         start(teacher, sentences, base)
-    judge, network = learn(base, [*sentences, *cut], np.concatenate([truth, said]), options.work, options)
-    ship(judge, network, teacher, options.data / "dev.tsv", options.work, len(cut), options.epochs)
+    texts = varied(sentences, options.texts)
+    said = opinions(teacher, texts, options.work / "opinions.npz")
+    judge, network = learn(base, texts, said, options.work, options)
+    ship(judge, network, teacher, options.data / "dev.tsv", options.work, len(texts), options.epochs)
 
 
 if __name__ == "__main__":
