@@ -1,23 +1,23 @@
 """Train the embedded model `cifar10_resnet20` and write its bundle and model card.
 
-    python scripts/train_embedded_cifar10.py train.zip test.zip --work work/cifar10
+    python scripts/cifar10_opinions.py train.zip mobilenet_v1_0.25_224_imagenet.h5 --work work/opinions
+    python scripts/train_embedded_cifar10.py train.zip test.zip --work work/cifar10 --average \\
+        --start src/warmstart/embedded/cifar10_resnet20 --opinions work/opinions/opinions.npy \\
+        --epochs 43 --small-epochs 20 --peak 0.15
 
 The bundle lies in `work/cifar10/bundle` afterwards; the package ships a copy of it in
-src/warmstart/embedded/cifar10_resnet20. On an accelerator there is time for more: a wider and deeper
-network of the same family first, then the small one with its help (Hinton, Vinyals, Dean,
-"Distilling the Knowledge in a Neural Network", 2015), and many epochs:
-
-    python scripts/train_embedded_cifar10.py train.zip test.zip --work work/teacher --depth 56 --filters 64 \\
-        --epochs 120 --cutout 8 --only-train
-    python scripts/train_embedded_cifar10.py train.zip test.zip --work work/cifar10 --epochs 300 --average \\
-        --teacher work/teacher/trained.weights.h5 --teacher-depth 56 --teacher-filters 64
+src/warmstart/embedded/cifar10_resnet20. Without `--start` the weights start at random; with it they go on from
+a bundle, whose normalisations are first measured anew (see `unfold`). Without `--opinions` the targets are the
+labels alone (Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015, for what they add).
 
 The recipe: SGD with Nesterov momentum 0.9, batch 128, learning rate rising linearly to its peak over
 the first tenth of the steps and falling linearly to zero, weight decay on the kernels only, label
-smoothing 0.05; augmentation of He et al. (2015), section 4.2: four pixels of padding, a random
-32x32 crop, a random horizontal flip; optionally cutout (DeVries and Taylor 2017), a teacher, and the
-moving average of the weights. The run is resumable: started again with the same `--work`, it
-goes on after the last finished epoch. The test photos are looked at once, after the last epoch.
+smoothing 0.05, a random horizontal flip; for `--small-epochs` crops of 24x24 pixels anywhere in the photo, at half
+the price, then augmentation of He et al. (2015), section 4.2: four pixels of padding and a random 32x32 crop;
+optionally cutout (DeVries and Taylor 2017) and the moving average of the weights. The run is resumable: started
+again with the same `--work`, it goes on after the last finished epoch. The test photos are looked at once, after the
+last epoch. (The schedule of the shipped weights was shortened on the way: from 64 epochs to 46 after the 16th, to 43
+after the 38th.)
 
 Needs `warmstart[tensorflow]`; `KERAS_BACKEND=jax` works too.
 """
@@ -26,6 +26,7 @@ import argparse
 import io
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -33,10 +34,11 @@ import numpy as np
 from PIL import Image
 
 import warmstart as ws
+from fused_norm import fused
 from resumable import Triangle, finished_epochs, keepers
 from warmstart import bundle
 from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric, WeightFile
-from warmstart.checkpoints import model_arrays
+from warmstart.checkpoints import model_arrays, open_checkpoint
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
 from warmstart.models import cifar_resnet
@@ -46,6 +48,8 @@ from warmstart.tasks.image_classification import ImageClassifier
 MEAN = np.array([0.4914, 0.4822, 0.4465], np.float32)
 STD = np.array([0.2470, 0.2435, 0.2616], np.float32)
 BATCH = 128
+SMOOTHED = 0.05  # of each target is spread over all classes
+SHARE = 0.8  # of each target is the opinion of others, where there is one
 
 
 def read_zip(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -61,92 +65,113 @@ def standardise(images: np.ndarray) -> np.ndarray:
     return (images.astype(np.float32) / 255.0 - MEAN) / STD
 
 
+def padded(images: np.ndarray, edges: str = "constant") -> np.ndarray:
+    """Standardised, with four pixels around them: of the mean colour, or as `np.pad` names it."""
+    return np.pad(standardise(images), ((0, 0), (4, 4), (4, 4), (0, 0)), mode=edges)
+
+
 class Augmented(keras.utils.PyDataset):
-    """Batches of randomly shifted and flipped photos; the same epoch gives the same batches in any run."""
+    """Batches of randomly shifted and flipped photos; the same epoch gives the same batches in any run.
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, seed: int, first_epoch: int, cutout: int):
+    Args:
+        images: standardised, and larger than the crops; not copied, since Keras keeps the batches of every epoch.
+        targets: float32 (N, 10), a probability per class.
+        side: height and width of the crops, which come from anywhere in a photo.
+    """
+
+    def __init__(self, images: np.ndarray, targets: np.ndarray, epoch: int, side: int, options: argparse.Namespace):
         super().__init__()
-        self.cutout = cutout
-        self.padded = np.pad(standardise(images), ((0, 0), (4, 4), (4, 4), (0, 0)))
-        self.labels, self.seed, self.epoch = labels, seed, first_epoch
-        self._shuffle()
-
-    def _shuffle(self):
-        self.random = np.random.default_rng((self.seed, self.epoch))
-        self.order = self.random.permutation(len(self.labels))
-
-    def on_epoch_end(self):
-        self.epoch += 1
-        self._shuffle()
+        self.images, self.targets, self.side, self.cutout = images, targets, side, options.cutout
+        self.of_run = (options.seed, epoch)
+        self.order = np.random.default_rng(self.of_run).permutation(len(targets))
 
     def __len__(self):
-        return len(self.labels) // BATCH
+        return len(self.targets) // BATCH
 
     def __getitem__(self, index):
         rows = self.order[index * BATCH : (index + 1) * BATCH]
-        random = np.random.default_rng((self.seed, self.epoch, index))
-        batch = np.empty((len(rows), 32, 32, 3), np.float32)
-        for out, row, (top, left), flip in zip(batch, rows, random.integers(0, 9, (len(rows), 2)),
+        random = np.random.default_rng((*self.of_run, index))
+        batch = np.empty((len(rows), self.side, self.side, 3), np.float32)
+        last = self.images.shape[1] - self.side
+        for out, row, (top, left), flip in zip(batch, rows, random.integers(0, last + 1, (len(rows), 2)),
                                                random.random(len(rows)) < 0.5, strict=True):
-            crop = self.padded[row, top : top + 32, left : left + 32]
+            crop = self.images[row, top : top + self.side, left : left + self.side]
             out[:] = crop[:, ::-1] if flip else crop
             if self.cutout:  # a square around any pixel; at the border a part of it
-                y, x = random.integers(0, 32, 2)
+                y, x = random.integers(0, self.side, 2)
                 half = self.cutout // 2
                 out[max(y - half, 0) : y + half, max(x - half, 0) : x + half] = 0.0
-        return batch, keras.utils.to_categorical(self.labels[rows], 10)
+        return batch, self.targets[rows]
 
 
-class Distilled(keras.Model):
-    """A student whose loss is, for the larger part, the distance from a teacher's softened probabilities.
-
-    Both give probabilities p; softmax(log(p) / T) is what their logits divided by T would give.
-    """
-
-    def __init__(self, student: keras.Model, teacher: keras.Model, temperature: float = 4.0, share: float = 0.9):
-        super().__init__()
-        self.student, self.teacher, self.temperature, self.share = student, teacher, temperature, share
-        teacher.trainable = False
-
-    def call(self, images, training=None):
-        return self.student(images, training=training)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        hard = super().compute_loss(x, y, y_pred, sample_weight, training)
-        if not training:
-            return hard
-        mine, wanted = (keras.ops.log(keras.ops.clip(keras.ops.cast(p, "float32"), 1e-7, 1.0)) / self.temperature
-                        for p in (y_pred, self.teacher(x, training=False)))
-        soft = -keras.ops.sum(keras.ops.softmax(wanted) * keras.ops.log_softmax(mine), axis=-1)
-        return (1 - self.share) * hard + self.share * self.temperature**2 * keras.ops.mean(soft)
+def targets_of(labels: np.ndarray, opinions: Path | None) -> np.ndarray:
+    """float32 (N, 10): the labels, smoothed; with opinions, those for the larger part."""
+    targets = np.eye(10, dtype=np.float32)[labels] * (1 - SMOOTHED) + SMOOTHED / 10
+    if opinions:
+        targets = (1 - SHARE) * targets + SHARE * np.load(opinions).astype(np.float32)
+    return targets
 
 
 def train(images: np.ndarray, labels: np.ndarray, options: argparse.Namespace) -> keras.Model:
-    work, size = options.work, {"depth": options.depth, "filters": options.filters}
+    work = options.work
     keras.utils.set_random_seed(options.seed)
-    keras.mixed_precision.set_global_policy("mixed_bfloat16")  # a quarter faster on CPUs that have it
-    student = model = cifar_resnet.build(size)
+    model = build((None, None, 3))
+    if options.start:
+        model.set_weights(unfold(options.start, images).get_weights())
+    model = fused(model)
     steps = options.epochs * (len(labels) // BATCH)
     # Keras decays weights apart from the momentum: 5e-3 here acts like an L2 factor of 5e-4 would.
     optimizer = keras.optimizers.SGD(Triangle(options.peak, steps // 10, steps), momentum=0.9, nesterov=True,
                                      weight_decay=5e-3, use_ema=options.average, ema_momentum=0.998)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    if options.teacher:
-        teacher = cifar_resnet.build({"depth": options.teacher_depth, "filters": options.teacher_filters})
-        teacher.load_weights(options.teacher)
-        model = Distilled(student, teacher)
-        model.build((None, 32, 32, 3))
-    model.compile(optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=0.05), metrics=["accuracy"])
-    first_epoch = finished_epochs(work)
-    batches = Augmented(images, labels, options.seed, first_epoch, options.cutout)
-    model.fit(batches, epochs=options.epochs, verbose=2, callbacks=keepers(work))
+    model.compile(optimizer, keras.losses.CategoricalCrossentropy(), metrics=["accuracy"], jit_compile=False)
+    targets, callbacks = targets_of(labels, options.opinions), keepers(work)
+    plain, wide = standardise(images), padded(images)
+    for epoch in range(finished_epochs(work), options.epochs):
+        side = 24 if epoch < options.small_epochs else 32
+        batches = Augmented(wide if side == 32 else plain, targets, epoch, side, options)
+        model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, verbose=2, callbacks=callbacks)
     if options.average:
         optimizer.finalize_variable_values(model.trainable_variables)
-    keras.mixed_precision.set_global_policy("float32")
-    exact = cifar_resnet.build(size)
-    exact.set_weights(student.get_weights())
+    exact = build()
+    exact.set_weights(model.get_weights())
     exact.save_weights(work / "trained.weights.h5")
     return exact
+
+
+def build(shape: tuple[int | None, ...] = (32, 32, 3)) -> keras.Model:
+    return cifar_resnet.build({"depth": 20, "filters": 16}, input_shape=shape)
+
+
+def norms_of(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, keras.layers.Layer]]:
+    """Each batch normalisation with the convolution before it, from the input on."""
+    for norm in model.layers:
+        if isinstance(norm, keras.layers.BatchNormalization):
+            yield norm, model.get_layer(norm.name.removesuffix("_bn") + "_conv")
+
+
+def unfold(folder: Path, images: np.ndarray) -> keras.Model:
+    """The network of a bundle in a form that trains well: `fold` backwards.
+
+    The normalisations of a bundle change nothing. Here each gets the mean and the variance that its convolution gives
+    on photos, and a scale and an offset that undo it: the same function, but again one whose layers normalise. The
+    kernels are brought to the size that training starts from (He et al., 2015).
+    """
+    model = build()
+    with open_checkpoint(folder / "model.safetensors") as checkpoint:
+        cifar_resnet.load(model, checkpoint, {})
+    pairs = list(norms_of(model))
+    seen = keras.Model(model.inputs, [conv.output for _, conv in pairs])
+    some = standardise(images[np.random.default_rng(0).permutation(len(images))[:2000]])
+    for (norm, conv), maps in zip(pairs, seen.predict(some, batch_size=250, verbose=0), strict=True):
+        kernel = conv.get_weights()[0]
+        to_typical = np.sqrt(2.0 / np.prod(kernel.shape[:3])) / kernel.std()
+        mean, variance = maps.mean((0, 1, 2)), maps.var((0, 1, 2))
+        beta = norm.get_weights()[1]
+        conv.set_weights([kernel * to_typical])
+        norm.set_weights([np.sqrt(variance + norm.epsilon / to_typical**2), beta + mean, mean * to_typical,
+                          variance * to_typical**2])
+    return model
 
 
 def fold(model: keras.Model) -> None:
@@ -157,8 +182,7 @@ def fold(model: keras.Model) -> None:
     converters fold normalisations anyway, hold the very same float16 numbers at half the size.
     """
     half = lambda x: x.astype(np.float16).astype(np.float32)  # noqa: E731
-    for norm in [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]:
-        conv = model.get_layer(norm.name.removesuffix("_bn") + "_conv")
+    for norm, conv in norms_of(model):
         gamma, beta, mean, variance = norm.get_weights()
         factor = gamma / np.sqrt(variance + norm.epsilon)
         conv.set_weights([half(conv.get_weights()[0] * factor)])
@@ -252,9 +276,13 @@ def _regularisation(options: argparse.Namespace) -> str:
     parts = ["weight decay, label smoothing 0.05, random crops and flips"]
     if options.cutout:
         parts.append(f"cutout {options.cutout}")
-    if options.teacher:
-        parts.append(f"distilled from ResNet-{options.teacher_depth} of width {options.teacher_filters}, "
-                     "trained on the same photos")
+    if options.small_epochs:
+        parts.append(f"the first {options.small_epochs} epochs on crops of 24x24")
+    if options.start:
+        parts.append("started from an earlier version of this model (44 epochs from random weights)")
+    if options.opinions:
+        parts.append(f"{SHARE:.0%} of each target are the opinions of that version and of a MobileNet 0.25, pretrained "
+                     "on ImageNet and fine-tuned on the same photos (`scripts/cifar10_opinions.py`)")
     if options.average:
         parts.append("moving average of the weights")
     return ", ".join(parts)
@@ -276,26 +304,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cutout", type=int, default=0, help="side of the square that is left out of each photo")
     parser.add_argument("--average", action="store_true", help="keep the moving average of the weights")
-    parser.add_argument("--depth", type=int, default=20, help="of the network to train; the package ships 20")
-    parser.add_argument("--filters", type=int, default=16, help="of its first stage; the package ships 16")
-    parser.add_argument("--teacher", type=Path, help="trained.weights.h5 of a larger network")
-    parser.add_argument("--teacher-depth", type=int, default=56)
-    parser.add_argument("--teacher-filters", type=int, default=64)
-    parser.add_argument("--only-train", action="store_true", help="a teacher: make no bundle")
+    parser.add_argument("--small-epochs", type=int, default=0, help="how many of the epochs see crops of 24x24 only")
+    parser.add_argument("--start", type=Path, help="the folder of a bundle whose weights training goes on from")
+    parser.add_argument("--opinions", type=Path, help="probabilities (N, 10) of the training photos, as .npy")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     finished = options.work / "trained.weights.h5"
     if finished.exists():
-        model = cifar_resnet.build({"depth": 20, "filters": 16})
+        model = build()
         model.load_weights(finished)
     else:
         images, labels, classes = read_zip(options.train)
         print(f"{len(labels)} training photos, classes: {', '.join(classes)}")
         model = train(images, labels, options)
-    if options.only_train:
-        return
-    if (options.depth, options.filters) != (20, 16):
-        parser.error("only depth 20 with 16 filters is shipped; use --only-train for a teacher")
     export(model, read_zip(options.test), options)
 
 
