@@ -8,6 +8,7 @@ The same model compiled again is a copy of what came out the first time, in any 
 compiling works was seen then, and what is made of its files is the same.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -92,23 +93,23 @@ def remembering(make):
 
         of = json.dumps([job["entry"], job["digest"], job["precision"]], sort_keys=True)
         kept, folder = Path(os.environ[KEPT], hashlib.sha256(of.encode()).hexdigest()), Path(job["folder"])
-        whole = weights.path is None or checkpoint_digest(weights.path, sha256_file) == weights.digest
-        if whole and kept.is_dir():
-            told = json.loads((kept / "told.json").read_text())
-            for stage in told["stages"]:
-                report(stage)
-            shutil.copytree(kept / "files", folder, dirs_exist_ok=True)
-            return told["record"]
-        stages = []
-        record = make(job, entry, weights, build, lambda stage: (stages.append(stage), report(stage)))
-        new = kept.with_name(f"{kept.name}.{os.getpid()}")
-        shutil.copytree(folder, new / "files")
-        (new / "told.json").write_text(json.dumps({"stages": stages, "record": record}))
-        try:
+        if weights.path is not None and checkpoint_digest(weights.path, sha256_file) != weights.digest:
+            return make(job, entry, weights, build, report)
+        with open(f"{kept}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the other processes of the run wait for the first one's result
+            if kept.is_dir():
+                told = json.loads((kept / "told.json").read_text())
+                for stage in told["stages"]:
+                    report(stage)
+                shutil.copytree(kept / "files", folder, dirs_exist_ok=True)
+                return told["record"]
+            stages = []
+            record = make(job, entry, weights, build, lambda stage: (stages.append(stage), report(stage)))
+            new = kept.with_name(f"{kept.name}.{os.getpid()}")
+            shutil.copytree(folder, new / "files")
+            (new / "told.json").write_text(json.dumps({"stages": stages, "record": record}))
             new.rename(kept)
-        except OSError:  # another test was quicker
-            shutil.rmtree(new)
-        return record
+            return record
 
     return make_or_copy
 
