@@ -9,6 +9,7 @@ probabilities, half from each model, is the opinion (N, 10), in the order of `re
 """
 
 import argparse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -16,13 +17,14 @@ import numpy as np
 
 import warmstart as ws
 from fused_norm import fused
-from resumable import Triangle, finished_epochs, keepers
-from train_embedded_cifar10 import MEAN, STD, Augmented, padded, read_zip, standardise, targets_of
+from resumable import Triangle, fit_epochs
+from train_embedded_cifar10 import BATCH, MEAN, STD, Augmented, padded, read_zip, standardise, targets_of
 from warmstart import catalog
 from warmstart.checkpoints import open_checkpoint
 from warmstart.models import architecture
 from warmstart.tasks.text import softmax
 
+Predict = Callable[[np.ndarray], np.ndarray]
 SIDE = 96
 SHIFTS = ((2, 2), (1, 1), (3, 3))  # the first is none
 
@@ -42,19 +44,16 @@ def from_imagenet(weights: Path) -> keras.Model:
 
 
 def tune(model: keras.Model, images: np.ndarray, labels: np.ndarray, options: argparse.Namespace) -> None:
-    targets, callbacks = targets_of(labels, None), keepers(options.work)
-    wide = padded(images, "reflect")
-    steps = options.epochs * (len(labels) // 128)
+    targets, wide = targets_of(labels, None), padded(images, "reflect")
+    steps = options.epochs * (len(labels) // BATCH)
     optimizer = keras.optimizers.AdamW(Triangle(options.rate, steps // 5, steps), weight_decay=0.02)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["accuracy"],
                   jit_compile=False)
-    for epoch in range(finished_epochs(options.work), options.epochs):
-        model.fit(Augmented(wide, targets, epoch, 32, options), initial_epoch=epoch, epochs=epoch + 1, verbose=2,
-                  callbacks=callbacks)
+    fit_epochs(model, lambda epoch: Augmented(wide, targets, epoch, 32, options.seed), options.epochs, options.work)
 
 
-def views(images: np.ndarray, shifts: tuple[tuple[int, int], ...]):
+def views(images: np.ndarray, shifts: tuple[tuple[int, int], ...]) -> Iterator[np.ndarray]:
     """The photos, shifted by a pixel, and mirrored."""
     around = np.pad(standardise(images), ((0, 0), (2, 2), (2, 2), (0, 0)))
     for top, left in shifts:
@@ -63,8 +62,9 @@ def views(images: np.ndarray, shifts: tuple[tuple[int, int], ...]):
         yield np.ascontiguousarray(crop[:, :, ::-1])
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(softmax(logits), 1e-7))
+def mean_log(images: np.ndarray, shifts: tuple[tuple[int, int], ...], predict: Predict) -> np.ndarray:
+    """(N, 10): the logarithms of the probabilities that `predict` gives each view of the photos, averaged."""
+    return np.mean([np.log(np.maximum(predict(view), 1e-7)) for view in views(images, shifts)], axis=0)
 
 
 def main() -> None:
@@ -76,18 +76,15 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.5e-3, help="the highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    options.cutout = 0
     options.work.mkdir(parents=True, exist_ok=True)
     images, labels, _ = read_zip(options.train)
     keras.utils.set_random_seed(options.seed)
     model = from_imagenet(options.weights)
     tune(model, images, labels, options)
-    theirs = np.mean([log_softmax(model.predict(view, batch_size=250, verbose=0))
-                      for view in views(images, SHIFTS[:1])], axis=0)
+    theirs = mean_log(images, SHIFTS[:1], lambda view: softmax(model.predict(view, batch_size=250, verbose=0)))
     engine = ws.load("cifar10_resnet20", engine="litert").engine
-    own = np.mean([np.log(np.maximum(np.concatenate(
-        [engine.run("forward", images=view[i : i + 100])["probabilities"] for i in range(0, len(view), 100)]), 1e-7))
-        for view in views(images, SHIFTS)], axis=0)
+    own = mean_log(images, SHIFTS, lambda view: np.concatenate(
+        [engine.run("forward", images=view[i : i + 100])["probabilities"] for i in range(0, len(view), 100)]))
     for name, logs in (("MobileNet", theirs), ("shipped", own), ("both", theirs + own)):
         print(f"{name}: right on {(logs.argmax(1) == labels).mean():.2%} of the photos it was trained on")
     np.save(options.work / "opinions.npy", softmax((theirs + own) / 2).astype(np.float32))

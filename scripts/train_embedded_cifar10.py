@@ -35,7 +35,7 @@ from PIL import Image
 
 import warmstart as ws
 from fused_norm import fused
-from resumable import Triangle, finished_epochs, keepers
+from resumable import Triangle, fit_epochs
 from warmstart import bundle
 from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric, WeightFile
 from warmstart.checkpoints import model_arrays, open_checkpoint
@@ -79,10 +79,11 @@ class Augmented(keras.utils.PyDataset):
         side: height and width of the crops, which come from anywhere in a photo.
     """
 
-    def __init__(self, images: np.ndarray, targets: np.ndarray, epoch: int, side: int, options: argparse.Namespace):
+    def __init__(self, images: np.ndarray, targets: np.ndarray, epoch: int, side: int, seed: int,
+                 cutout: int = 0):
         super().__init__()
-        self.images, self.targets, self.side, self.cutout = images, targets, side, options.cutout
-        self.of_run = (options.seed, epoch)
+        self.images, self.targets, self.side, self.cutout = images, targets, side, cutout
+        self.of_run = (seed, epoch)
         self.order = np.random.default_rng(self.of_run).permutation(len(targets))
 
     def __len__(self):
@@ -125,12 +126,13 @@ def train(images: np.ndarray, labels: np.ndarray, options: argparse.Namespace) -
                                      weight_decay=5e-3, use_ema=options.average, ema_momentum=0.998)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     model.compile(optimizer, keras.losses.CategoricalCrossentropy(), metrics=["accuracy"], jit_compile=False)
-    targets, callbacks = targets_of(labels, options.opinions), keepers(work)
-    plain, wide = standardise(images), padded(images)
-    for epoch in range(finished_epochs(work), options.epochs):
-        side = 24 if epoch < options.small_epochs else 32
-        batches = Augmented(wide if side == 32 else plain, targets, epoch, side, options)
-        model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, verbose=2, callbacks=callbacks)
+    targets, plain, wide = targets_of(labels, options.opinions), standardise(images), padded(images)
+
+    def batches(epoch: int) -> Augmented:
+        photos, side = (plain, 24) if epoch < options.small_epochs else (wide, 32)
+        return Augmented(photos, targets, epoch, side, options.seed, options.cutout)
+
+    fit_epochs(model, batches, options.epochs, work)
     if options.average:
         optimizer.finalize_variable_values(model.trainable_variables)
     exact = build()

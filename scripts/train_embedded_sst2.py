@@ -96,8 +96,7 @@ def similar_words(sentences: Sequence[str]) -> tuple[list[str], dict[str, np.nda
     pieces = [(number, str(base.tokenizer.token(number))) for number in range(COMMON)]
     numbers, words = zip(*[(number, piece) for number, piece in pieces if piece.isascii() and piece.isalpha()],
                          strict=True)
-    with open_checkpoint(base._folder) as checkpoint:
-        vectors = centred(checkpoint.read("embeddings.word_embeddings.weight")[list(numbers)])
+    vectors = centred(vectors_of(base)[list(numbers)])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     places = {word: place for place, word in enumerate(words)}
     said = [word for word in dict.fromkeys(" ".join(sentences).split()) if word in places]
@@ -135,21 +134,20 @@ def opinions(teacher: Any, texts: Sequence[str], file: Path) -> Opinions:
         both.compile(jit_compile=False)  # XLA would compile every length anew
         pad, encoded = text_job.padder(teacher.entry), [teacher.encode(text) for text in texts]
         order = np.argsort([len(one) for one in encoded], kind="stable")
-        mean = axes = scale = None
-        logits, states = np.zeros((len(texts), len(LABELS)), np.float32), [np.zeros(0)] * len(texts)
-        for places in [np.random.default_rng(0).permutation(len(texts))[:1000],  # for the components
-                       *np.split(order, range(BATCH, len(texts), BATCH))]:
+
+        def ask(places: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+            """Logits, and the hidden states of each text's pieces."""
             some = [encoded[place] for place in places]
             found = both.predict_on_batch(pad(some, -(-max(map(len, some)) // ROUND) * ROUND))
-            rows = [row[:len(one)] for row, one in zip(found["states"], some, strict=True)]
-            if axes is None:
-                together = np.concatenate(rows)
-                mean = together.mean(axis=0)
-                _, _, axes = np.linalg.svd(together - mean, full_matrices=False)
-                axes = axes[:SIZES["hidden_size"]].T
-                scale = ((together - mean) @ axes).std()
-                continue
-            logits[places] = found["logits"]
+            return found["logits"], [row[:len(one)] for row, one in zip(found["states"], some, strict=True)]
+
+        sample = np.concatenate(ask(np.random.default_rng(0).permutation(len(texts))[:1000])[1])
+        mean = sample.mean(axis=0)
+        axes = principal(sample - mean)
+        scale = ((sample - mean) @ axes).std()
+        logits, states = np.zeros((len(texts), len(LABELS)), np.float32), [np.zeros(0)] * len(texts)
+        for places in np.split(order, range(BATCH, len(texts), BATCH)):
+            logits[places], rows = ask(places)
             for place, row in zip(places, rows, strict=True):
                 states[place] = ((row - mean) @ axes / scale).astype(np.float16)
         starts = np.cumsum([0, *map(len, encoded)])
@@ -194,12 +192,22 @@ def word_vectors(teacher: Any, order: np.ndarray) -> np.ndarray:
         ids = np.array([[cls, number, sep] for number in order[begin:begin + 64]], np.int32)
         alone.append(teacher.engine.run("forward", input_ids=ids, attention_mask=np.ones_like(ids),
                                         token_type_ids=np.zeros_like(ids))["features"])
-    with open_checkpoint(ws.load("all_minilm_l6_v2")._folder) as checkpoint:
-        vectors = checkpoint.read("embeddings.word_embeddings.weight")[order]
+    vectors = vectors_of(ws.load("all_minilm_l6_v2"))[order]
     both = np.concatenate([centred(np.concatenate(alone)), 0.5 * centred(vectors)], axis=1)
-    _, _, axes = np.linalg.svd(both, full_matrices=False)
-    reduced = both @ axes[:SIZES["hidden_size"]].T
+    reduced = both @ principal(both)
     return (reduced * WIDTH_OF_TYPICAL / reduced.std()).astype(np.float32)
+
+
+def vectors_of(encoder: Any) -> np.ndarray:
+    """Its word vectors (pieces, width)."""
+    with open_checkpoint(encoder._folder) as checkpoint:
+        return checkpoint.read("embeddings.word_embeddings.weight")
+
+
+def principal(vectors: np.ndarray) -> np.ndarray:
+    """The first principal axes of vectors (N, D) whose mean is 0: (D, the student's width)."""
+    _, _, axes = np.linalg.svd(vectors, full_matrices=False)
+    return axes[:SIZES["hidden_size"]].T
 
 
 def centred(vectors: np.ndarray) -> np.ndarray:

@@ -48,9 +48,8 @@ def _warm_compiler(tmp_path_factory):
     of_run = tmp_path_factory.getbasetemp()
     kept = (of_run.parent if "PYTEST_XDIST_WORKER" in os.environ else of_run) / "compiled"
     kept.mkdir(exist_ok=True)
-    server = subprocess.Popen([sys.executable, script, str(path), "serve"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, env={**os.environ, "KERAS_BACKEND": "tensorflow",
-                                                           "WARMSTART_TESTS_COMPILED": str(kept)})
+    server = subprocess.Popen([sys.executable, script, str(path), str(kept)], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, env={**os.environ, "KERAS_BACKEND": "tensorflow"})
     while not path.exists() and server.poll() is None:
         time.sleep(0.01)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,11 +1,11 @@
 """Compiling in tests: a process that imports TensorFlow once, and forks itself for every job.
 
 `python warm_compiler.py SOCKET` stands in for `python -m warmstart.tasks.compile_job`: it hands its standard streams,
-environment and folder over to a fork of the server (`python warm_compiler.py SOCKET serve`), and ends as the fork does.
+environment and folder over to a fork of the server (`python warm_compiler.py SOCKET KEPT`), and ends as the fork does.
 If it is killed, so is the fork.
 
-The same model compiled again is a copy of what came out the first time, in any test of the run (folder `KEPT`): whether
-compiling works was seen then, and what is made of its files is the same.
+The same model compiled again is a copy of what came out the first time, in any test of the run; these results lie in
+the folder KEPT. Whether compiling works was seen then, and what is made of its files is the same.
 """
 
 import fcntl
@@ -19,8 +19,6 @@ import socket
 import sys
 from pathlib import Path
 
-KEPT = "WARMSTART_TESTS_COMPILED"
-
 
 def client(path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
@@ -31,7 +29,7 @@ def client(path):
     return code[0] if code else 1
 
 
-def serve(path):
+def serve(path, kept):
     """Until the parent process is gone."""
     parent = os.getppid()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -53,7 +51,7 @@ def serve(path):
             with connection:
                 if os.fork() == 0:
                     listener.close()
-                    os._exit(_watch(connection))
+                    os._exit(_watch(connection, Path(kept)))
 
 
 def _reaped():
@@ -63,7 +61,7 @@ def _reaped():
         return 0
 
 
-def _watch(connection):
+def _watch(connection, kept):
     """Fork once more for the job, and wait for its end, or for that of the client."""
     told, streams, _, _ = socket.recv_fds(connection, 2**20, 3)
     if len(streams) != 3:
@@ -71,7 +69,7 @@ def _watch(connection):
     worker = os.fork()
     if worker == 0:
         connection.close()
-        _work(*json.loads(told.decode("utf-8", "surrogateescape")), streams)
+        _work(*json.loads(told.decode("utf-8", "surrogateescape")), streams, kept)
     for stream in streams:
         os.close(stream)
     end = os.pidfd_open(worker)
@@ -84,7 +82,7 @@ def _watch(connection):
     return 0
 
 
-def remembering(make):
+def remembering(make, results):
     """`compile_job._compile`, which copies what another test has made of the very same entry and weights."""
 
     def make_or_copy(job, entry, weights, build, report):
@@ -92,7 +90,7 @@ def remembering(make):
         from warmstart.tasks.weights import checkpoint_digest
 
         of = json.dumps([job["entry"], job["digest"], job["precision"]], sort_keys=True)
-        kept, folder = Path(os.environ[KEPT], hashlib.sha256(of.encode()).hexdigest()), Path(job["folder"])
+        kept, folder = results / hashlib.sha256(of.encode()).hexdigest(), Path(job["folder"])
         if weights.path is not None and checkpoint_digest(weights.path, sha256_file) != weights.digest:
             return make(job, entry, weights, build, report)
         with open(f"{kept}.lock", "w") as lock:
@@ -114,17 +112,16 @@ def remembering(make):
     return make_or_copy
 
 
-def _work(environment, folder, streams):
+def _work(environment, folder, streams, kept):
     from warmstart.tasks import compile_job
 
-    kept = os.environ[KEPT]
 
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.environ.clear()
-    os.environ.update({**environment, KEPT: kept})
+    os.environ.update(environment)
     os.chdir(folder)
-    compile_job._compile = remembering(compile_job._compile)
+    compile_job._compile = remembering(compile_job._compile, kept)
     sys.stdin = os.fdopen(0, encoding="utf-8")
     code = 1
     try:
@@ -134,4 +131,4 @@ def _work(environment, folder, streams):
 
 
 if __name__ == "__main__":
-    sys.exit(serve(sys.argv[1]) if sys.argv[2:] else client(sys.argv[1]))
+    sys.exit(serve(*sys.argv[1:]) if sys.argv[2:] else client(sys.argv[1]))
