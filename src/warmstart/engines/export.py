@@ -196,7 +196,7 @@ def _saved_model(artifact: Artifact, program: Build, path: Path, report: Report)
 
     whole = program()
     report("writing the SavedModel")
-    save_module(whole, path, serving_default=True)
+    save_module(whole, path, export=True)
     report("loading it again")
     loaded = tf.saved_model.load(str(path))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,9 @@ class Program:
     functions: Mapping[str, Function]
     model: Any
 
-    def traced(self) -> dict[str, Any]:
-        """The functions as `tf.function`s with fixed input signatures."""
+    @cached_property
+    def traced(self) -> Mapping[str, Any]:
+        """The functions as `tf.function`s with fixed input signatures: tracing takes seconds, so it is done once."""
         import tensorflow as tf
 
         def trace(function: Function):
@@ -49,7 +51,7 @@ class KerasEngine(Engine):
     name = "keras"
 
     def __init__(self, program: Program):
-        self._traced = program.traced()
+        self._traced = program.traced
         super().__init__({name: _signature(program.functions[name], f) for name, f in self._traced.items()})
 
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

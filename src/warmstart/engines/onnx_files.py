@@ -33,7 +33,7 @@ def from_tflite(tflite: Path, signature: Signature, path: Path) -> None:
 
 def from_function(program: Any, name: str, signature: Signature, path: Path) -> None:
     """Convert the traced function itself."""
-    function = program.traced()[name]
+    function = program.traced[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import tf2onnx
