@@ -1,5 +1,6 @@
 """Shared fixtures: a cache of its own for every test, and the real data where it is present."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # tests run side by side already, a process on each processor
+gc.set_threshold(100_000, 50, 100)  # graphs by the thousand live long: looking through them takes a sixth of the time
 SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 

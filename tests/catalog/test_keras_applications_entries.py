@@ -178,7 +178,7 @@ def no_arrays(monkeypatch):
     import keras
     from keras.src.backend.common import variables
 
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)  # there is next to none to free, and looking for it takes as long
     monkeypatch.setattr(variables, "initialize_all_variables", lambda: None)
     with keras.StatelessScope():
         yield
