@@ -3,14 +3,19 @@ PYTHON ?= python3
 DEMO := .venv-demo
 TEST := .venv-test
 
-.PHONY: demo test benchmark clean
+.PHONY: demo test types suite benchmark clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/warmstart predict examples/photos --top-k 3
 
 test: $(TEST)/installed
 	$(TEST)/bin/ruff check .
+	$(MAKE) --no-print-directory --jobs 2 types suite
+
+types:
 	$(TEST)/bin/mypy
+
+suite:
 	$(TEST)/bin/python -m pytest -n 2 --dist worksteal
 
 benchmark: $(TEST)/installed

@@ -15,6 +15,11 @@ gc.set_threshold(100_000, 50, 100)  # graphs by the thousand live long: looking 
 SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
+def pytest_collection_modifyitems(items):
+    """Training first: what takes long must not begin when the other process has nothing left to do."""
+    items.sort(key=lambda item: "training" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real weights, photos, text, speech and series; skips where it is absent."""

@@ -1,11 +1,6 @@
-"""A small fine-tuning of a segmenter, for this process and for one that is killed in the second epoch.
+"""A small fine-tuning of a segmenter, and what a kill in its second epoch leaves behind."""
 
-`python small_dense.py DATA OUTPUT` is the killed one.
-"""
-
-import os
-import signal
-import sys
+import shutil
 from unittest import mock
 
 import keras
@@ -14,13 +9,19 @@ import numpy as np
 import warmstart as ws
 
 
-class Kill(keras.callbacks.Callback):
+class Copy(keras.callbacks.Callback):
+    """Copies the folder of the run in the middle of the second epoch."""
+
+    def __init__(self, run, stopped):
+        super().__init__()
+        self.run, self.stopped = run, stopped
+
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
         if (self.epoch, batch) == (1, 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+            shutil.copytree(self.run, self.stopped)
 
 
 def train(data, output, **options):
@@ -37,7 +38,3 @@ def train(data, output, **options):
                     output=output, verbose=False, **options)
     told["history"] = [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in told["history"]]
     return told
-
-
-if __name__ == "__main__":
-    train(sys.argv[1], sys.argv[2], callbacks=[Kill()])
