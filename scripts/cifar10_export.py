@@ -11,7 +11,7 @@ Needs `warmstart[tensorflow]`.
 import argparse
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,9 @@ from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
 from warmstart.models import cifar_resnet
 from warmstart.tasks.image_classification import ImageClassifier
+from warmstart.training.calibration import calibration_error, decisions
 
 CONFIG = {"depth": 20, "filters": 16}
-
-
-def norms_of(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, keras.layers.Layer]]:
-    """Each batch normalisation with the convolution before it, from the input on."""
-    for norm in model.layers:
-        if isinstance(norm, keras.layers.BatchNormalization):
-            yield norm, model.get_layer(norm.name.removesuffix("_bn") + "_conv")
 
 
 def fold(model: keras.Model) -> None:
@@ -46,7 +40,10 @@ def fold(model: keras.Model) -> None:
     converters fold normalisations anyway, hold the very same float16 numbers at half the size.
     """
     half = lambda x: x.astype(np.float16).astype(np.float32)  # noqa: E731
-    for norm, conv in norms_of(model):
+    for norm in model.layers:
+        if not isinstance(norm, keras.layers.BatchNormalization):
+            continue
+        conv = model.get_layer(norm.name.removesuffix("_bn") + "_conv")
         gamma, beta, mean, variance = norm.get_weights()
         factor = gamma / np.sqrt(variance + norm.epsilon)
         conv.set_weights([half(conv.get_weights()[0] * factor)])
@@ -122,13 +119,6 @@ def calibrate(model: keras.Model, temperature: float) -> None:
     top.set_weights([w / temperature for w in top.get_weights()])
 
 
-def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """How far the best probability is from the share of right answers, on average over equally wide bins."""
-    best, right = probabilities.max(1), probabilities.argmax(1) == labels
-    fell = np.minimum((best * bins).astype(int), bins - 1)
-    return float(sum(abs((best - right)[fell == each].sum()) for each in range(bins)) / len(labels))
-
-
 def export(model: keras.Model, test: tuple[np.ndarray, np.ndarray, list[str]], recipe: Mapping[str, Any],
            held_out: Mapping[str, Any], work: Path) -> None:
     """Calibrate, fold, compile, measure on all test photos, and write the bundle with its card."""
@@ -150,10 +140,9 @@ def export(model: keras.Model, test: tuple[np.ndarray, np.ndarray, list[str]], r
     found, figures = after.argmax(1), {}
     for when, probabilities in (("before", before), ("after", after)):
         figures |= {f"right_{when}": float((probabilities.argmax(1) == labels).mean()),
-                    f"error_{when}": expected_calibration_error(probabilities, labels)}
+                    f"error_{when}": calibration_error(*decisions(probabilities, labels))}
     print(json.dumps(figures))
-    accuracy = figures["right_after"]
-    entry = entry_of(model.count_params(), accuracy, len(labels))
+    entry = entry_of(model.count_params(), figures["right_after"], len(labels))
     card = CARD.format(
         **recipe, **figures, held_out=held_out, title=entry.title, classes=", ".join(classes),
         parameters=entry.parameters, count=len(labels),

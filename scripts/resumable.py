@@ -1,7 +1,6 @@
-"""What the training scripts share: a learning rate that rises and falls, and a fit that goes on after a kill."""
+"""What the training scripts share: a learning rate that rises and falls, and fits that go on after a kill."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -39,10 +38,3 @@ def keepers(work: Path) -> list[keras.callbacks.Callback]:
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: (work / "epochs.json").write_text(
             json.dumps({"finished": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}))),
     ]
-
-
-def fit_epochs(model: keras.Model, batches: Callable[[int], keras.utils.PyDataset], epochs: int, work: Path) -> None:
-    """Fit the epochs that are left, each on the batches that are made for its number."""
-    callbacks = keepers(work)
-    for epoch in range(finished_epochs(work), epochs):
-        model.fit(batches(epoch), initial_epoch=epoch, epochs=epoch + 1, verbose=2, callbacks=callbacks)

@@ -9,9 +9,10 @@ good teacher is patient and consistent", 2021). Both: SGD with Nesterov momentum
 over the first twentieth of the steps and falling linearly to zero, weight decay on the kernels only; crops of 32x32 of
 the photo with four mirrored pixels around it, and flips (section 4.2 of He et al.).
 
-A whole epoch is one program, photos and augmentation included, so it wants a GPU (needs `keras` and `jax`, no
-TensorFlow): a quarter of an hour on an H200, days on a processor. Resumable: started again with the same `--work`, it
-goes on after the last kept epoch. No test photo is looked at: that is for `cifar10_export.py`, which makes the bundle.
+A whole epoch is one program, photos and augmentation included, so it wants a GPU: a quarter of an hour on an H200, days
+on a processor. Needs `keras` and `jax` beside the base package, no TensorFlow. Resumable: started again with the same
+`--work`, it goes on after the last kept epoch. No test photo is looked at: that is for `cifar10_export.py`, which makes
+the bundle.
 With `--held-out 5000` that many photos are left out, and `held_out.json` says how many of them are recognised, and by
 what the logits are to be divided so that the probabilities fit them best (Guo et al., "On Calibration of Modern Neural
 Networks", 2017).
@@ -34,7 +35,9 @@ import numpy as np
 
 from cifar10_photos import read_zip, standardise
 from resumable import Triangle
+from warmstart.checkpoints.atomic import atomic_file
 from warmstart.models import cifar_resnet
+from warmstart.training.calibration import temperature
 
 DEPTH, FILTERS, WIDER = 20, 16, 4
 KEPT_EVERY = 10  # epochs
@@ -63,7 +66,7 @@ def network(filters: int) -> keras.Model:
     return model
 
 
-def crops(key: jax.Array, padded: jax.Array, recipe: Recipe) -> jax.Array:
+def crops(key: jax.Array, padded: jax.Array, cutout: int) -> jax.Array:
     """(B, 40, 40, 3) -> (B, 32, 32, 3): anywhere in each photo, half of them mirrored."""
     count, side = padded.shape[0], padded.shape[1] - 2 * AROUND
     where, turned, out = jax.random.split(key, 3)
@@ -71,9 +74,9 @@ def crops(key: jax.Array, padded: jax.Array, recipe: Recipe) -> jax.Array:
     images = jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), (side, side, 3)))(
         padded, corners)
     images = jnp.where(jax.random.bernoulli(turned, shape=(count, 1, 1, 1)), images[:, :, ::-1], images)
-    if recipe.cutout:  # a square around any pixel; at the border a part of it
+    if cutout:  # a square around any pixel; at the border a part of it
         centre = jax.random.randint(out, (count, 2), 0, side)
-        near = jnp.abs(jnp.arange(side)[None, :, None] - centre[:, None, :]) < recipe.cutout // 2
+        near = jnp.abs(jnp.arange(side)[None, :, None] - centre[:, None, :]) < cutout // 2
         images = jnp.where((near[:, :, None, 0] & near[:, None, :, 1])[..., None], 0.0, images)
     return images
 
@@ -83,9 +86,8 @@ def mixtures(key: jax.Array, images: jax.Array, targets: jax.Array, share: float
     which, much = jax.random.split(key)
     count = len(images)
     part = jnp.where(jax.random.bernoulli(which, share, (count,)), jax.random.uniform(much, (count,)), 1.0)
-    share_of = lambda x: part.reshape(-1, *[1] * (x.ndim - 1))  # noqa: E731
-    images, targets = (x * share_of(x) + x[::-1] * (1 - share_of(x)) for x in (images, targets))
-    return images, targets
+    of_photo, of_target = part[:, None, None, None], part[:, None]
+    return images * of_photo + images[::-1] * (1 - of_photo), targets * of_target + targets[::-1] * (1 - of_target)
 
 
 def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
@@ -132,7 +134,7 @@ def train(model: keras.Model, photos: np.ndarray, labels: np.ndarray, recipe: Re
         rows, key = given
         cut, mixing = jax.random.split(key)
         targets = classes[rows]
-        images, targets = mixtures(mixing, crops(cut, padded[rows], recipe), targets, recipe.mixed)
+        images, targets = mixtures(mixing, crops(cut, padded[rows], recipe.cutout), targets, recipe.mixed)
         (value, (still, logits)), gradients = jax.value_and_grad(compared, has_aux=True)(trained, still, images,
                                                                                          targets)
         trained, moments = optimizer.stateless_apply(moments, gradients, trained)
@@ -160,19 +162,10 @@ def train(model: keras.Model, photos: np.ndarray, labels: np.ndarray, recipe: Re
         variable.assign(value)
 
 
-def temperature_of(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The divisor in 0.5..4 after which the labels are the least surprising."""
-    divisors = np.linspace(0.5, 4.0, 351)
-    rows = np.arange(len(labels))
-    return float(min(divisors, key=lambda by: -np.asarray(jax.nn.log_softmax(logits / by))[rows, labels].mean()))
-
-
 def keep(work: Path, state: Any, epochs: int) -> None:
-    """Write the state beside the last one, then take its place: a kill leaves one of the two."""
-    work.mkdir(parents=True, exist_ok=True)
     leaves = {str(i): np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
-    np.savez(work / "state.part.npz", epochs=epochs, **leaves)
-    os.replace(work / "state.part.npz", work / "state.npz")
+    with atomic_file(work / "state.npz") as file:
+        np.savez(file, epochs=epochs, **leaves)
 
 
 def restored(work: Path, state: Any) -> tuple[Any, int]:
@@ -213,7 +206,7 @@ def main() -> None:
     if options.held_out:
         logits = pupil.predict(standardise(held_out[0]), batch_size=250, verbose=0)
         found = {"photos": options.held_out, "right": float((logits.argmax(1) == held_out[1]).mean()),
-                 "temperature": temperature_of(logits, held_out[1]), "epochs": options.epochs}
+                 "temperature": temperature(logits, held_out[1]), "epochs": options.epochs}
         options.work.joinpath("held_out.json").write_text(json.dumps(found, indent=1) + "\n")
     options.work.joinpath("recipe.json").write_text(json.dumps(
         {"teacher": first._asdict(), "pupil": second._asdict(), "wider": WIDER, "temperature": TEMPERATURE,

@@ -17,7 +17,7 @@ SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).parents[2] 
 
 def pytest_collection_modifyitems(items):
     """Training first: what takes long must not begin when the other process has nothing left to do."""
-    items.sort(key=lambda item: "training" not in item.path.parts)
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/training/"))
 
 
 @pytest.fixture(scope="session")

@@ -115,7 +115,6 @@ def remembering(make, results):
 def _work(environment, folder, streams, kept):
     from warmstart.tasks import compile_job
 
-
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.environ.clear()

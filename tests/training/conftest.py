@@ -1,5 +1,6 @@
 """Photos in class folders, made here, and the model inside the package: no TensorFlow needed."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,3 +27,23 @@ def write_photos(folder: Path, count: int, seed: int = 0, tint: int = 0) -> list
         paths.append(folder / f"photo{n}.png")
         Image.fromarray(blocks).resize((40, 36), Image.Resampling.BICUBIC).save(paths[-1])
     return paths
+
+
+@pytest.fixture
+def as_killed():
+    """(run, copy) -> a callback that leaves in `copy` what a kill in the second epoch would leave in `run`."""
+    import keras
+
+    class Copy(keras.callbacks.Callback):
+        def __init__(self, run, copy):
+            super().__init__()
+            self.run, self.copy = run, copy
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            if (self.epoch, batch) == (1, 1):
+                shutil.copytree(self.run, self.copy)
+
+    return Copy

@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 from pathlib import Path
 
 import keras
@@ -34,18 +33,6 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-class Copy(keras.callbacks.Callback):
-    """Leaves the folder of the run behind as a kill in the second epoch would."""
-
-    def __init__(self, run, stopped):
-        super().__init__()
-        self.run, self.stopped = run, stopped
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 1:
-            shutil.copytree(self.run, self.stopped)
-
-
 def test_classes_are_learned_and_a_killed_run_goes_on(tmp_path):
     file = tmp_path / "reviews.jsonl"
     file.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in reviews(96, 0)))
@@ -74,10 +61,10 @@ PEOPLE = [Sentence((name, "lives", "in", *place), ("B-PER", "O", "O", "B-LOC", *
           for name in ("ann", "bob", "bobby", "annx") for place in (("paris",), ("new", "york"), ("new", "paris"))]
 
 
-def test_adversarial_training_learns_and_goes_on_after_a_stop(tmp_path):
+def test_adversarial_training_learns_and_goes_on_after_a_stop(tmp_path, as_killed):
     options = {"task": "text-classification", "epochs": 3, "batch_size": 8, "learning_rate": 1e-2, "seed": 0,
                "validation": reviews(20, 1), "adversarial": 0.5}
-    copy = Copy(tmp_path / "run", tmp_path / "stopped")
+    copy = as_killed(tmp_path / "run", tmp_path / "stopped")
     whole = ws.finetune(BERT, reviews(96, 0), output=tmp_path / "run", callbacks=[copy], **options)
     assert not (tmp_path / "stopped" / "warmstart.json").exists()
     model = ws.finetune(BERT, reviews(96, 0), output=tmp_path / "stopped", **options)

@@ -1,7 +1,7 @@
 """Detector and segmenter from a classifier and a handful of drawn pictures: trained, bundled, resumed, refused."""
 
-import importlib
 import json
+from unittest import mock
 
 import keras
 import numpy as np
@@ -97,16 +97,30 @@ def test_a_segmenter_from_a_classifier(base, pictures, tmp_path):
     assert history[-1]["loss"] < history[0]["loss"]
 
 
-def test_stopped_and_started_again_it_ends_with_the_same_figures(pictures, tmp_path, monkeypatch):
+def trained(data, output, **options):
+    """The epochs and the last figures of a small segmenter; the bundle is left out."""
+    told = {}
+
+    def finish(run, network, entry, labels, *, fits, **others):
+        told.update(history=fits["network"].history, best=fits["network"].best, figures=others["told"]["figures"],
+                    weights=[float(np.abs(w).sum()) for w in network.get_weights()])
+
+    with mock.patch("warmstart.training.result.finish", finish):
+        ws.finetune(ws.load("mobilenet_0.25_128", weights=None), data, task="image-segmentation", validation=0.2,
+                    epochs=3, image_size=(64, 64), batch_size=4, width=8, labels=["ground", "dark", "bright"],
+                    output=output, verbose=False, **options)
+    told["history"] = [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in told["history"]]
+    return told
+
+
+def test_stopped_and_started_again_it_ends_with_the_same_figures(pictures, tmp_path, as_killed):
     """From the folder as a kill in the middle of the second epoch leaves it; test_fit.py kills the same loop."""
-    monkeypatch.syspath_prepend(__file__.rpartition("/")[0])
-    small = importlib.import_module("small_dense")
-    copy = small.Copy(tmp_path / "whole", tmp_path / "stopped")
-    whole = small.train(pictures[0], tmp_path / "whole", callbacks=[copy])
+    copy = as_killed(tmp_path / "whole", tmp_path / "stopped")
+    whole = trained(pictures[0], tmp_path / "whole", callbacks=[copy])
     assert json.loads((tmp_path / "stopped" / "training" / "fit.json").read_text())["epoch"] == 1
     begun = []
     counted = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))
-    told = small.train(pictures[0], tmp_path / "stopped", callbacks=[counted])
+    told = trained(pictures[0], tmp_path / "stopped", callbacks=[counted])
     assert begun == [1, 2]
     assert json.dumps(told) == json.dumps(whole)  # as text: NaN equals NaN
     assert [epoch["epoch"] for epoch in told["history"]] == [1, 2, 3]
