@@ -20,9 +20,9 @@ import numpy as np
 
 import warmstart as ws
 from cifar10_photos import MEAN, STD, read_zip, standardise
+from embedded_vision import as_float16
 from warmstart import bundle
 from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric, WeightFile
-from warmstart.checkpoints import model_arrays
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
 from warmstart.models import cifar_resnet
@@ -57,7 +57,7 @@ def entry_of(parameters: int, accuracy: float, photos: int) -> Entry:
     return Entry(
         name="cifar10_resnet20", task="image-classification", family="cifar_resnet",
         title="ResNet-20 for CIFAR-10", architecture="cifar_resnet", config=CONFIG,
-        weights={"top": WeightFile("embedded:cifar10_resnet20/model.safetensors", layout="safetensors")},
+        weights={"top": WeightFile(f"embedded:cifar10_resnet20/{bundle.SLICED}", layout="safetensors")},
         preprocessing=ImagePreprocessing(
             size=(32, 32), scaling="standard", mean=tuple(map(float, MEAN.astype(str))),
             std=tuple(map(float, STD.astype(str))), crop_ratio=1.0),
@@ -132,7 +132,7 @@ def export(model: keras.Model, test: tuple[np.ndarray, np.ndarray, list[str]], r
     named = [Label(i, name, name) for i, name in enumerate(classes)]
     entry = entry_of(model.count_params(), 0.0, len(labels))
     program = ImageClassifier.program(entry, model)
-    probe = bundle.write(work / "unmeasured", entry, _stored(model), named,
+    probe = bundle.write(work / "unmeasured", entry, as_float16(model), named,
                          lambda folder: compile_program(program, folder, "float16", print), precision="float16")
     engine = ws.load(probe, engine="litert").engine
     after = np.concatenate([engine.run("forward", images=pixels[i : i + 100])["probabilities"]
@@ -148,15 +148,9 @@ def export(model: keras.Model, test: tuple[np.ndarray, np.ndarray, list[str]], r
         parameters=entry.parameters, count=len(labels),
         per_class="\n".join(f"| {name} | {(found[labels == i] == i).mean():.1%} |" for i, name in enumerate(classes)))
     compiled = Artifact.load(probe / "artifacts" / "float32")
-    bundle.write(work / "bundle", entry, _stored(model), named, compiled.copy_to, precision="float16",
-                 card=card)
+    bundle.write(work / "bundle", entry, as_float16(model), named, compiled.copy_to, precision="float16",
+                 card=card, weights=bundle.SLICED)
     shutil.rmtree(probe)
-
-
-def _stored(model: keras.Model) -> dict[str, np.ndarray]:
-    """Kernels as float16; the few other numbers, among them variances of 0.999, stay exact."""
-    return {name: array.astype(np.float16) if name.endswith("/kernel") else array
-            for name, array in model_arrays(model).items()}
 
 
 def main() -> None:

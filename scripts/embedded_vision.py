@@ -8,12 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
+
 import warmstart as ws
 from warmstart import bundle
 from warmstart.catalog import Metric, WeightFile
-from warmstart.checkpoints import model_arrays
+from warmstart.checkpoints import model_arrays, save_safetensors
+from warmstart.tasks.building import run_job
+from warmstart.tasks.weights import Weights
 
 BACKBONE = "mobilenet_0.25_224"
+NORMALISATION = ("/gamma", "/beta", "/moving_mean", "/moving_variance")
 
 
 def options(description: str, epochs: int, rate: float) -> argparse.ArgumentParser:
@@ -31,21 +37,60 @@ def options(description: str, epochs: int, rate: float) -> argparse.ArgumentPars
 
 
 def train(told: argparse.Namespace, task: str, training: Any, validation: Any, **settings: Any) -> Any:
-    """Fine-tune; started again with the same options it goes on after the last whole epoch."""
+    """Fine-tune; started again with the same options it goes on after the last whole epoch. All is rounded."""
     base = ws.load(BACKBONE, weights=told.weights)
-    return ws.finetune(base, training, task=task, validation=validation, epochs=told.epochs, seed=told.seed,
-                       batch_size=told.batch_size, learning_rate=told.rate, output=told.work / "run",
-                       freeze="stem" if told.weights else "none", **settings)
+    model = ws.finetune(base, training, task=task, validation=validation, epochs=told.epochs, seed=told.seed,
+                        batch_size=told.batch_size, learning_rate=told.rate, output=told.work / "run",
+                        freeze="stem" if told.weights else "none", **settings)
+    return halved(model, told.work / "rounded.safetensors")
+
+
+def halved(model: Any, path: Path) -> Any:
+    """The same model with its weights rounded to float16; `path` is the file that keeps them."""
+    normalise(model.keras)
+    save_safetensors(path, as_float16(model.keras))
+    return type(model)(model.entry, Weights.of(path, published=True), model.labels)
+
+
+def normalise(network: keras.Model) -> None:
+    """Move the factor of every batch normalisation into the convolution before it, if that feeds nothing else.
+
+    The function is the same, and so are the statistics: mean and variance are those of the scaled convolution. When
+    a converter folds the normalisation, it multiplies the kernel by 1, and the program holds the checkpoint's numbers.
+    """
+    for norm in network.layers:
+        if not isinstance(norm, keras.layers.BatchNormalization):
+            continue
+        before = norm.input._keras_history.operation
+        if len(before._outbound_nodes) > 1:
+            continue
+        gamma, beta, mean, variance = norm.get_weights()
+        factor = gamma / np.sqrt(variance + norm.epsilon)
+        along = factor[:, None] if isinstance(before, keras.layers.DepthwiseConv2D) else factor
+        kernel, *bias = before.get_weights()
+        before.set_weights([kernel * along, *(part * factor for part in bias)])
+        variance = variance * factor**2
+        shift = (beta - mean * factor).astype(np.float16)  # what becomes the program's bias
+        norm.set_weights([np.sqrt(variance + norm.epsilon), shift + mean * factor, mean * factor, variance])
+
+
+def as_float16(network: keras.Model) -> dict[str, np.ndarray]:
+    """What a bundle stores; the few numbers of normalisations, among them variances of 0.999, stay exact."""
+    return {name: array if name.endswith(NORMALISATION) else array.astype(np.float16)
+            for name, array in model_arrays(network).items()}
 
 
 def publish(told: argparse.Namespace, model: Any, *, name: str, title: str, figures: Mapping[str, Any],
             metrics: Sequence[tuple[str, float]], dataset: str, script: str, about: str,
-            rows: Callable[[Mapping[str, Any]], str]) -> Path:
-    """Write `work/bundle`, which the package ships, and `work/figures.json`."""
+            rows: Callable[[Mapping[str, Any]], str], precision: str) -> Path:
+    """Write `work/bundle`, which the package ships, and `work/figures.json`.
+
+    `precision` is that of the program: "float16" where every kernel has one normalisation, which `normalise` absorbs.
+    """
     told.work.joinpath("figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     entry = replace(
         model.entry, name=name, title=title, aliases=(), licence="MIT", labels=name,
-        weights={"top": WeightFile(f"embedded:{name}/model.safetensors", layout="safetensors")},
+        weights={"top": WeightFile(f"embedded:{name}/{bundle.SLICED}", layout="safetensors")},
         metrics=tuple(Metric(key, round(value, 4), dataset, script) for key, value in metrics))
     history = json.loads((told.work / "run" / bundle.TRAINING).read_text())["history"]
     seconds = sum(epoch["seconds"] for epoch in history)
@@ -72,6 +117,7 @@ pipeline_tag: {entry.task}
 | recipe | {len(history)} of {told.epochs} epochs, AdamW, batch {told.batch_size}, peak learning rate {told.rate:g}, \
 seed {told.seed}; {seconds / 60:.0f} minutes |
 | best epoch | chosen on photos that it did not learn from |
+| precision | weights stored as float16 |
 
 Measured on {dataset}, after training, with the compiled program:
 
@@ -80,7 +126,9 @@ This card was written by `{script}`.
 """
     target = told.work / "bundle"
     shutil.rmtree(target, ignore_errors=True)
-    bundle.write(target, entry, model_arrays(model.keras), model.labels, model.artifact.copy_to, card=card)
+    bundle.write(target, entry, as_float16(model.keras), model.labels,
+                 lambda folder: run_job(model.entry, model.weights, precision, folder, print),
+                 precision=precision, card=card, weights=bundle.SLICED)
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     print(f"{target}: {size / 2**20:.2f} MiB")
     return target

@@ -41,6 +41,7 @@ def main() -> None:
     publish(told, model, name="bccd_fcos", title="FCOS on MobileNet 0.25 for blood cells (BCCD)", figures=figures,
             metrics=[("ap50", figures["ap50"]), ("ap", figures["ap"])],
             dataset=f"the test part of BCCD, {figures['count']} photos", script="scripts/train_embedded_bccd.py",
+            precision="float32",  # the levels of the pyramid share kernels, each with a normalisation of its own
             about="Finds red cells (RBC), white cells (WBC) and platelets on photos of blood smears. A demonstration "
                   "and a test object; not for diagnosis.", rows=rows)
 

@@ -37,7 +37,7 @@ def main() -> None:
             figures=figures, metrics=[("miou", figures["miou"]), ("iou_symptom", figures["iou"]["symptom"])],
             dataset=f"the test part, {figures['count']} photos", script="scripts/train_embedded_leaf.py",
             about="Tells background, leaf and symptom of disease apart on photos of single coffee leaves. A "
-                  "demonstration and a test object.", rows=rows)
+                  "demonstration and a test object.", rows=rows, precision="float16")
 
 
 if __name__ == "__main__":

@@ -242,7 +242,7 @@ def ship(judge: TextClassifier, network: Any, teacher: Any, dev: Path, work: Pat
     """Round to float16, compile, measure on dev.tsv, write the bundle with its card."""
     entry = replace(judge.entry, name=NAME, family="bert", title="BERT tiny, SST-2", licence="Apache-2.0",
                     labels="sst2", aliases=(), metrics=(),
-                    weights={"top": WeightFile(f"embedded:{NAME}/model.safetensors", layout="safetensors")})
+                    weights={"top": WeightFile(f"embedded:{NAME}/{bundle.SLICED}", layout="safetensors")})
     found = arrays(architecture(entry.architecture), network, entry.config)
     rounded = {name: value.astype(np.float16) for name, value in found.items()}
     path = work / "rounded.safetensors"
@@ -268,10 +268,11 @@ def ship(judge: TextClassifier, network: Any, teacher: Any, dev: Path, work: Pat
     def fill(folder: Path) -> Any:
         return run_job(entry, weights, "float16", folder, print)
 
-    bundle.write(target, entry, rounded, LABELS, fill, precision="float16", card=card, files=final.files())
+    bundle.write(target, entry, rounded, LABELS, fill, precision="float16", card=card, files=final.files(),
+                 weights=bundle.SLICED)
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     print(f"{target}: {size / 1e6:.2f} MB, accuracy {figures['accuracy']:.4f} on {dev.name}, teacher "
-          f"{taught['accuracy']:.4f}, sha256 {store.sha256_file(target / 'model.safetensors')[:12]}")
+          f"{taught['accuracy']:.4f}, sha256 {store.sha256_file(target / bundle.SLICED)[:12]}")
 
 
 def main() -> None:

@@ -103,7 +103,8 @@ def test_without_tensorflow_the_way_out_is_told(folder, monkeypatch):
 
 
 @pytest.mark.tensorflow
-def test_damaged_artifact_in_a_bundle_is_compiled_anew(folder, model):
+def test_damaged_artifact_in_a_bundle_is_compiled_anew(model, tmp_path):
+    folder = model.save(tmp_path / "saved")
     program = folder / "artifacts" / "float32" / "program.tflite"
     program.write_bytes(program.read_bytes()[:-1000])
     again = ws.load(folder)
@@ -113,6 +114,16 @@ def test_damaged_artifact_in_a_bundle_is_compiled_anew(folder, model):
     assert scores(again) == pytest.approx(scores(model), abs=1e-4)
     assert "converting" in stages
     assert ws.load(folder).is_compiled()
+
+
+@pytest.mark.tensorflow
+def test_a_damaged_program_that_holds_the_weights_is_told(folder):
+    from warmstart.errors import CorruptCheckpointError
+
+    program = folder / "artifacts" / "float32" / "program.tflite"
+    program.write_bytes(program.read_bytes()[:-1000])
+    with pytest.raises(CorruptCheckpointError, match=r"program\.tflite is not the file that .* fetch both again"):
+        ws.load(folder)(PHOTO)
 
 
 @pytest.mark.tensorflow
@@ -176,13 +187,13 @@ def test_failed_save_leaves_nothing(model, tmp_path):
 def test_a_bundle_s_weights_are_checked_before_they_are_used(folder):
     from warmstart.errors import CorruptCheckpointError
 
-    weights = folder / "model.safetensors"
+    weights = folder / bundle.SLICED
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    with pytest.raises(CorruptCheckpointError, match=r"model\.safetensors"):
+    with pytest.raises(CorruptCheckpointError, match=r"model\.slices\.safetensors"):
         ws.load(folder).keras  # noqa: B018
-    with pytest.raises(CorruptCheckpointError, match=r"model\.safetensors"):
+    with pytest.raises(CorruptCheckpointError, match=r"model\.slices\.safetensors"):
         ws.backbone(folder)
 
 

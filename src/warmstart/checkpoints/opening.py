@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+from warmstart.checkpoints import slices
 from warmstart.checkpoints.base import ByteSource, Checkpoint
 from warmstart.checkpoints.hdf5 import open_hdf5
 from warmstart.checkpoints.hdf5_format import MAGIC
 from warmstart.checkpoints.keras_zip import open_zip, pickle_error
 from warmstart.checkpoints.safetensors import SafetensorsCheckpoint, ShardedCheckpoint
+from warmstart.checkpoints.slices import SlicedCheckpoint
 from warmstart.errors import CheckpointError, CorruptCheckpointError
 
 INDEX = "model.safetensors.index.json"
-FOLDER_FILES = (INDEX, "model.safetensors", "model.weights.h5")
+SLICED = "model.slices.safetensors"
+FOLDER_FILES = (INDEX, "model.safetensors", SLICED, "model.weights.h5")
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -20,7 +23,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     Args:
         path: a Keras `.h5`, `.weights.h5` or `.keras`, a `.safetensors` or its
             `model.safetensors.index.json`, whatever they are called; or a folder that holds
-            `model.safetensors.index.json`, `model.safetensors` or `model.weights.h5`.
+            `model.safetensors.index.json`, `model.safetensors`, `model.slices.safetensors` or `model.weights.h5`.
 
     Returns:
         The open checkpoint; close it, or use it in a `with` statement.
@@ -45,7 +48,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
             source.close()
             return ShardedCheckpoint(path)
         if start[8:9] == b"{":
-            return SafetensorsCheckpoint(path, source)
+            whole = SafetensorsCheckpoint(path, source)
+            return SlicedCheckpoint(whole) if slices.KEY in whole.metadata else whole
         raise CorruptCheckpointError(f"{path} is no file of weights: {_guess(start, source.size)}.")
     except BaseException:
         source.close()

@@ -40,7 +40,8 @@ class TensorInfo(NamedTuple):
     end: int
 
 
-def _itemsize(dtype: str) -> int:
+def itemsize(dtype: str) -> int:
+    """Bytes of one number; numpy has no bfloat16."""
     return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
@@ -131,19 +132,29 @@ def _tensor(name: str, text: str) -> TensorInfo:
     if len(pairs) != 3 or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"array {short} needs dtype, shape and data_offsets")
     shape, offsets = entry["shape"], entry["data_offsets"]
-    if not (_is_counts(shape) and _is_counts(offsets) and len(offsets) == 2 and len(shape) <= 32):
+    if not (is_counts(shape) and is_counts(offsets) and len(offsets) == 2 and len(shape) <= 32):
         raise ValueError(f"array {short} has an impossible shape or place")
     dtype = DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
     if dtype is None:
         raise ValueError(f"array {short} has the unknown dtype {str(entry['dtype'])[:40]}")
     begin, end = offsets
-    if end - begin != math.prod(shape) * _itemsize(dtype):
+    if end - begin != math.prod(shape) * itemsize(dtype):
         raise ValueError(f"array {short}: {dtype} of shape {shape} does not take {end - begin} bytes")
     return TensorInfo(dtype, tuple(shape), begin, end)
 
 
-def _is_counts(value: object) -> bool:
+def is_counts(value: object) -> bool:
+    """Whether it is a list of integers from 0 to 2^63."""
     return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 63 for item in value)
+
+
+def numbers(raw: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """An array from its little-endian bytes (uint8); bfloat16 becomes float32."""
+    if dtype == "bfloat16":
+        return widen_bfloat16(raw.view("<u2")).reshape(shape)
+    if dtype == "bool":
+        return (raw != 0).reshape(shape)
+    return raw.view(np.dtype(dtype).newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
 
 
 class SafetensorsCheckpoint(Checkpoint):
@@ -179,13 +190,7 @@ class SafetensorsCheckpoint(Checkpoint):
 
     def read(self, name: str) -> np.ndarray:
         info = self._tensors[name]
-        raw = self._source.array(self._start + info.begin, info.end - info.begin)
-        if info.dtype == "bfloat16":
-            return widen_bfloat16(raw.view("<u2")).reshape(info.shape)
-        if info.dtype == "bool":
-            return (raw != 0).reshape(info.shape)
-        stored = np.dtype(info.dtype).newbyteorder("<")
-        return raw.view(stored).reshape(info.shape).astype(info.dtype, copy=False)
+        return numbers(self._source.array(self._start + info.begin, info.end - info.begin), info.dtype, info.shape)
 
     def close(self) -> None:
         self._source.close()
