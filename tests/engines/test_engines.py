@@ -1,6 +1,7 @@
 """Every engine gives the reference's numbers, and `auto` keeps the fastest of those that do."""
 
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +11,7 @@ from warmstart.engines import choose, openvino
 from warmstart.engines.keras import KerasEngine
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.parity import compare
+from warmstart.engines.store import Artifact
 from warmstart.errors import CompileError, EngineError, EngineUnavailableError, UsageError
 from warmstart.hub import home
 
@@ -146,13 +148,34 @@ def test_compile_refuses_a_program_whose_numbers_stray(program, tmp_path, monkey
 
 
 def test_compile_notices_missing_weights(program, tmp_path, monkeypatch):
+    from warmstart.engines import compile as compiling
+
+    monkeypatch.setattr(compiling, "_converted", lambda *arguments: b"TFL3")
+    with pytest.raises(CompileError, match="too few to hold the weights"):
+        compiling.compile_program(program, tmp_path, "float32", lambda stage: None)
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_the_public_converter_stands_in_where_the_inner_one_has_changed(precision, program, tmp_path, monkeypatch):
     import tensorflow as tf
 
     from warmstart.engines.compile import compile_program
 
-    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", classmethod(lambda *a, **k: _Empty()))
-    with pytest.raises(CompileError, match="too few to hold the weights"):
-        compile_program(program, tmp_path, "float32", lambda stage: None)
+    asked, outputs = [], []
+    public = tf.lite.TFLiteConverter.from_saved_model
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model",
+                        lambda *arguments, **named: asked.append(way) or public(*arguments, **named))
+    for way in ("inner", "public"):
+        folder = tmp_path / way
+        folder.mkdir()
+        record = compile_program(program, folder, precision, lambda stage: None)
+        signatures = Artifact(folder, record).signatures
+        engine = LiteRTEngine(folder / "program.tflite", signatures)
+        outputs.append(engine.run("forward", **signatures["forward"].probe()))
+        monkeypatch.setitem(sys.modules, "tensorflow.python.saved_model.loader_impl", None)
+    assert asked == ["public"]
+    for name in outputs[0]:
+        np.testing.assert_array_equal(outputs[0][name], outputs[1][name])
 
 
 SPEEDS = {"litert": 5.0, "openvino": 1.0}
@@ -160,14 +183,6 @@ SPEEDS = {"litert": 5.0, "openvino": 1.0}
 
 def _speeds(engines):
     return [SPEEDS[engine.name] for engine in engines]
-
-
-class _Empty:
-    class target_spec:
-        pass
-
-    def convert(self):
-        return b"TFL3"
 
 
 def test_weights_that_no_tflite_can_hold_are_refused_before_tracing(tmp_path):

@@ -23,7 +23,8 @@ def test_suppression_keeps_no_pair_and_drops_none_without_reason(seed, count, li
     low = random.integers(0, 20, (count, 2))
     boxes = np.concatenate([low, low + random.integers(1, 12, (count, 2))], 1).astype(float)
     scores = random.random(count)
-    kept = suppress(boxes, scores, limit)
+    kept = suppress(boxes, scores, limit, count)
+    assert suppress(boxes, scores, limit, 3).tolist() == kept[:3].tolist()
     assert (np.diff(scores[kept]) <= 0).all()
     alike = overlaps(boxes, boxes) > limit
     among = alike[np.ix_(kept, kept)]

@@ -8,6 +8,7 @@ computes in bfloat16.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -66,22 +67,14 @@ def convert(program: Program, path: Path, precision: str, report: Report, *,
     if size > LARGEST:
         raise CompileError(f"The model's {size / 2**30:.1f} GiB of {precision} weights do not fit into a .tflite file, "
                            "which holds 2 GiB: use engine='keras'.")
-    import tensorflow as tf
-
     reference = KerasEngine(program)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         report("tracing")
         names = save_module(program, Path(folder))
         report("converting")
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if precision in ("int8", "float16"):
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if precision == "float16":
-            converter.target_spec.supported_types = [tf.float16]
         try:
-            content = converter.convert()
+            content = _converted(folder, names, precision)
         except Exception as error:  # the converter raises whatever its passes raise
             raise CompileError(f"TensorFlow's converter failed: {error}") from error
     least = 0.8 * bytes_per_weight * sum(int(np.prod(v.shape)) for v in program.model.trainable_variables)
@@ -89,6 +82,29 @@ def convert(program: Program, path: Path, precision: str, report: Report, *,
         raise CompileError(f"The converted file has {len(content):,} bytes, too few to hold the weights ({least:,.0f})")
     path.write_bytes(content)
     return {name: _with_tensor_names(path, name, signature) for name, signature in reference.signatures.items()}
+
+
+def _converted(folder: str, names: list[str], precision: str) -> bytes:
+    """The `.tflite` of a SavedModel."""
+    import tensorflow as tf
+
+    def told(converter: Any) -> Any:
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if precision in ("int8", "float16"):
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        return converter
+
+    # The public method first loads the whole model three times, to find names that are known here and the lines of
+    # Python that made each operation: half of the time. Another TensorFlow may have no such inner parts.
+    with contextlib.suppress(Exception):
+        from tensorflow.lite.python.lite import TFLiteSavedModelConverterV2
+        from tensorflow.python.saved_model.loader_impl import parse_saved_model
+
+        graph = parse_saved_model(folder).meta_graphs[0].graph_def
+        return told(TFLiteSavedModelConverterV2(folder, {"serve"}, names))._convert_from_saved_model(graph)
+    return told(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)).convert()
 
 
 def _with_tensor_names(path: Path, function: str, signature: Signature) -> Signature:
