@@ -42,13 +42,14 @@ def run(model, x):
     return [np.asarray(y) for y in keras.tree.flatten(model(x))]
 
 
+@pytest.mark.usefixtures("not_drawn")
 @pytest.mark.parametrize(("function", "arguments", "size"), FAMILIES, ids=str)
 def test_official_files_fill_the_network(function, arguments, size, tmp_path, write_official, randomise):
     """With and without top; the features of the whole network are the network without top, layer by layer.
 
     Arrays are compared, not outputs: a thousand layers take seconds to run, and the graph is Keras' own.
     """
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     config = {"function": function, **arguments}
     shape = (size, size, 3)
     whole = keras_applications.build(config, input_shape=shape, classes=12)  # 12 for VGG's sake
@@ -78,6 +79,7 @@ def test_official_files_fill_the_network(function, arguments, size, tmp_path, wr
             np.testing.assert_array_equal(run(keras.Model(whole.input, average), x)[0], run(bare, x)[0])
 
 
+@pytest.mark.usefixtures("not_drawn")
 @pytest.mark.parametrize("include_top", [True, False])
 def test_efficientnet_equals_keras_with_its_extra_rescaling(
     include_top, tmp_path, write_official, randomise, monkeypatch

@@ -29,7 +29,7 @@ def write_photos(folder: Path, count: int, seed: int = 0, tint: int = 0) -> list
     return paths
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def as_killed():
     """(run, copy) -> a callback that leaves in `copy` what a kill in the second epoch would leave in `run`."""
     import keras

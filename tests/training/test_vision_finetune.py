@@ -14,6 +14,7 @@ from warmstart.checkpoints import model_arrays, save_safetensors
 from warmstart.cli.app import app
 from warmstart.errors import UsageError
 from warmstart.tasks.building import build_keras
+from warmstart.training.result import record
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.timeout(900)]
 BASE = "mobilenet_0.25_128"
@@ -53,101 +54,116 @@ def moving(network):
             if "moving" in v.path and layer.name.startswith("conv_")}
 
 
-def test_a_detector_from_a_classifier(base, pictures, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def detector(base, pictures, tmp_path_factory):
+    """A detector that the command has trained on boxes in a table: the table, the run's folder, what was printed."""
+    folder, rows = pictures
+    table, out = folder / "boxes.csv", tmp_path_factory.mktemp("detector") / "out"
+    lines = ["image,label,xmin,ymin,xmax,ymax", *(f"images/{path.name},{label},{x},{y},{right},{low}"
+             for path, [(label, x, y, right, low)] in rows)]
+    table.write_text("\n".join(lines) + "\n")
+    done = CliRunner().invoke(app, [
+        "finetune", str(table), "--model", BASE, "--weights", str(base), "--task", "object-detection",
+        "--epochs", "2", "--validation", "0.2", "--output", str(out), "--set", "image_size=96", "--set", "width=16",
+        "--set", "depth=1", "--set", "batch_size=4", "--json"])
+    assert done.exit_code == 0, done.output
+    return table, out, done
+
+
+def test_a_detector_from_a_classifier(base, pictures, detector):
+    """What the command has begun and finished, Python goes on with: nothing is trained again."""
     _, rows = pictures
+    table, out, printed = detector
     classifier = ws.load(BASE, weights=base)
-    options = {"task": "object-detection", "validation": rows[:2], "epochs": 2, "image_size": (96, 96), "batch_size": 4,
-               "width": 16, "depth": 1, "output": tmp_path / "out"}
-    model = ws.finetune(classifier, rows, **options)
+    options = {"task": "object-detection", "validation": 0.2, "epochs": 2, "image_size": (96, 96), "batch_size": 4,
+               "width": 16, "depth": 1, "output": out}
+    before = (out / "training.json").read_bytes()
+    model = ws.finetune(classifier, table, **options)
+    assert (out / "training.json").read_bytes() == before
     assert isinstance(model, ws.ObjectDetector)
     assert [label.name for label in model.labels] == ["bright", "dark"]
     found = model(rows[0][0], threshold=0.0)
     assert found.size == (96, 96)
     assert len(found) > 0
-    assert "2 photos" in capsys.readouterr().err
-    told = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert [box.to_dict() for box in ws.load(out)(rows[0][0], threshold=0)] == [box.to_dict() for box in found]
+    assert "2 photos" in printed.stderr
+    told = json.loads(before)
     history = told["history"]
     assert [epoch["epoch"] for epoch in history] == [1, 2]
     best = next(epoch for epoch in history if epoch["epoch"] == told["best"]["network"]["epoch"])
     assert best["val_ap"] == max(epoch["val_ap"] for epoch in history) == told["figures"]["ap"]
     assert {"loss", "val_ap", "val_ap50"} <= history[0].keys()
-    assert "<h2>Photos</h2>" in (tmp_path / "out" / "report.html").read_text()
-    before = moving(build_keras(classifier.entry, classifier.weights))
-    after = moving(model.keras)
-    shared = before.keys() & after.keys()
+    assert "<h2>Photos</h2>" in (out / "report.html").read_text()
+    moved, still = moving(model.keras), moving(build_keras(classifier.entry, classifier.weights))
+    shared = still.keys() & moved.keys()
     assert len(shared) > 20
-    assert all((before[key] == after[key]).all() for key in shared), "BatchNormalization of the base has moved"
-    again = ws.finetune(classifier, rows, **options)  # finished: nothing is trained
-    assert [box.to_dict() for box in again(rows[0][0], threshold=0)] == [box.to_dict() for box in found]
+    assert all((still[key] == moved[key]).all() for key in shared), "BatchNormalization of the base has moved"
     with pytest.raises(UsageError, match="other settings"):
-        ws.finetune(classifier, rows, **{**options, "batch_size": 2})
+        ws.finetune(classifier, table, **{**options, "batch_size": 2})
 
 
-def test_a_segmenter_from_a_classifier(base, pictures, tmp_path):
+def segment(base, folder, output, **others):
+    return ws.finetune(ws.load(BASE, weights=base), folder, task="image-segmentation", validation=0.2, epochs=3,
+                       image_size=(96, 96), batch_size=4, width=16, labels=["ground", "dark", "bright"], output=output,
+                       verbose=False, **others)
+
+
+@pytest.fixture(scope="module")
+def segmenter(base, pictures, tmp_path_factory, as_killed):
+    """A segmenter, its run's folder, and the folder as a kill in the middle of the second epoch would leave it."""
+    folder = tmp_path_factory.mktemp("segmenter")
+    whole, stopped = folder / "whole", folder / "stopped"
+    return segment(base, pictures[0], whole, callbacks=[as_killed(whole, stopped)]), whole, stopped
+
+
+def test_a_segmenter_from_a_classifier(pictures, segmenter):
     folder, _ = pictures
-    model = ws.finetune(ws.load(BASE, weights=base), folder, task="image-segmentation", validation=0.2, epochs=2,
-                        image_size=(96, 96), batch_size=4, width=16, labels=["ground", "dark", "bright"],
-                        output=tmp_path / "out")
+    model, out, _ = segmenter
     assert isinstance(model, ws.ImageSegmenter)
     assert model(folder / "images" / "0.png").labels_map.shape == (96, 96)
     figures = model.evaluate(folder)
     assert set(figures["iou"]) == {"ground", "dark", "bright"}
     assert figures["count"] == 10
-    history = json.loads((tmp_path / "out" / "training.json").read_text())["history"]
+    history = json.loads((out / "training.json").read_text())["history"]
+    assert [epoch["epoch"] for epoch in history] == [1, 2, 3]
     assert history[-1]["loss"] < history[0]["loss"]
 
 
-def trained(data, output, **options):
-    """The epochs and the last figures of a small segmenter; the bundle is left out."""
-    told = {}
+def test_stopped_and_started_again_it_ends_with_the_same_figures(base, pictures, segmenter):
+    """The bundle is left out the second time; test_fit.py really kills the same loop."""
+    model, whole, stopped = segmenter
+    assert json.loads((stopped / "training" / "fit.json").read_text())["epoch"] == 1
+    told, begun = {}, []
 
     def finish(run, network, entry, labels, *, fits, **others):
-        told.update(history=fits["network"].history, best=fits["network"].best, figures=others["told"]["figures"],
-                    weights=[float(np.abs(w).sum()) for w in network.get_weights()])
+        told.update(record(run, fits, others["told"]), arrays=model_arrays(network))
 
     with mock.patch("warmstart.training.result.finish", finish):
-        ws.finetune(ws.load("mobilenet_0.25_128", weights=None), data, task="image-segmentation", validation=0.2,
-                    epochs=3, image_size=(64, 64), batch_size=4, width=8, labels=["ground", "dark", "bright"],
-                    output=output, verbose=False, **options)
-    told["history"] = [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in told["history"]]
-    return told
-
-
-def test_stopped_and_started_again_it_ends_with_the_same_figures(pictures, tmp_path, as_killed):
-    """From the folder as a kill in the middle of the second epoch leaves it; test_fit.py kills the same loop."""
-    copy = as_killed(tmp_path / "whole", tmp_path / "stopped")
-    whole = trained(pictures[0], tmp_path / "whole", callbacks=[copy])
-    assert json.loads((tmp_path / "stopped" / "training" / "fit.json").read_text())["epoch"] == 1
-    begun = []
-    counted = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))
-    told = trained(pictures[0], tmp_path / "stopped", callbacks=[counted])
+        segment(base, pictures[0], stopped, callbacks=[
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))])
     assert begun == [1, 2]
-    assert json.dumps(told) == json.dumps(whole)  # as text: NaN equals NaN
-    assert [epoch["epoch"] for epoch in told["history"]] == [1, 2, 3]
+    for name, array in model_arrays(model.keras).items():
+        np.testing.assert_array_equal(told["arrays"][name], array, err_msg=name)
+    del told["arrays"]
+    undisturbed = json.loads((whole / "training.json").read_text())
+    for epoch in (*told["history"], *undisturbed["history"]):
+        del epoch["seconds"]
+    assert json.dumps(told) == json.dumps(undisturbed)  # as text: NaN equals NaN
 
 
-def test_the_command(base, pictures, tmp_path):
+def test_the_command(base, pictures, detector, tmp_path):
     """Boxes as a table, `--set` for what the task has no option of its own for; then predicting with the result."""
-    folder, rows = pictures
-    lines = ["image,label,xmin,ymin,xmax,ymax", *(f"images/{path.name},{label},{x},{y},{right},{low}"
-             for path, [(label, x, y, right, low)] in rows)]
-    (folder / "boxes.csv").write_text("\n".join(lines) + "\n")
-    out = tmp_path / "out"
-    done = CliRunner().invoke(app, [
-        "finetune", str(folder / "boxes.csv"), "--model", BASE, "--weights", str(base), "--task", "object-detection",
-        "--epochs", "1", "--validation", "0.2", "--output", str(out), "--set", "image_size=64", "--set", "width=8",
-        "--set", "batch_size=4", "--json"])
-    assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
+    table, out, printed = detector
+    told = json.loads(printed.stdout)
     assert told["task"] == "object-detection"
     assert set(told["metrics"]) == {"ap", "ap50"}
     drawn = tmp_path / "drawn.png"
-    done = CliRunner().invoke(app, ["predict", str(rows[0][0]), "--model", str(out), "--threshold", "0", "--draw",
-                                    str(drawn)])
+    done = CliRunner().invoke(app, ["predict", str(pictures[1][0][0]), "--model", str(out), "--threshold", "0",
+                                    "--draw", str(drawn)])
     assert done.exit_code == 0, done.output
     with Image.open(drawn) as picture:
         assert picture.size == (96, 96)
-    done = CliRunner().invoke(app, ["finetune", str(folder / "boxes.csv"), "--model", BASE, "--weights", str(base),
+    done = CliRunner().invoke(app, ["finetune", str(table), "--model", BASE, "--weights", str(base),
                                     "--task", "object-detection", "--output", str(tmp_path / "x"), "--set", "widht=8"])
     assert "no option 'widht'" in str(done.exception)
 
