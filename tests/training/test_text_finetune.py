@@ -4,7 +4,6 @@ import json
 import random
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
@@ -25,24 +24,15 @@ def reviews(count: int, seed: int) -> list[tuple[str, str]]:
             (draw.choice([("good", "pos"), ("bad", "neg")]) for _ in range(count))]
 
 
-class Stop(keras.callbacks.Callback):
-    """What Ctrl-C in the second epoch does."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-
-def test_classes_are_learned_and_a_killed_run_goes_on(tmp_path):
+def test_classes_are_learned_and_a_stopped_run_goes_on(tmp_path, as_killed):
     file = tmp_path / "reviews.jsonl"
     file.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in reviews(96, 0)))
     options = {"task": "text-classification", "epochs": 3, "batch_size": 8, "learning_rate": 1e-2, "seed": 0,
                "validation": [*reviews(20, 1), ("the film ann is good", "neg")], "names": {"pos": "positive"}}
-    with pytest.raises(KeyboardInterrupt):
-        ws.finetune(BERT, file, output=tmp_path / "run", callbacks=[Stop()], **options)
+    copy = as_killed(tmp_path / "whole", tmp_path / "run")
+    whole = ws.finetune(BERT, file, output=tmp_path / "whole", callbacks=[copy], **options)
     assert not (tmp_path / "run" / "warmstart.json").exists()
     model = ws.finetune(BERT, file, output=tmp_path / "run", **options)
-    whole = ws.finetune(BERT, file, **options)
     assert [epoch["loss"] for epoch in model.history] == [epoch["loss"] for epoch in whole.history]
     assert model.weights.digest == whole.weights.digest
     assert model("the film is good").label == "positive"
