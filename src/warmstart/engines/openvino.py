@@ -67,6 +67,8 @@ class OpenVINOEngine(Engine):
                 "OpenVINO is not installed: pip install 'warmstart[openvino]', or use engine='litert'."
             ) from error
         self._openvino = openvino
+        (self._signature,) = signatures.values()
+        self._varies = any(isinstance(d, str) and d != "batch" for spec in self._signature.inputs for d in spec.shape)
         self._core = openvino.Core()
         self._path = path
         self._settings: dict[str, Any] = {
@@ -77,15 +79,14 @@ class OpenVINOEngine(Engine):
         }
         self._requests: OrderedDict[tuple, Any] = OrderedDict()
 
-    def _request(self, arrays: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, str], dict[str, str]]:
+    def _request(self, arrays: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
         """The network compiled for exactly these shapes, which run faster than dynamic ones; but where more than the
         batch differs from call to call (the lengths of texts), compiled once for all shapes."""
-        (signature,) = self.signatures.values()
-        varies = any(isinstance(d, str) and d != "batch" for spec in signature.inputs for d in spec.shape)
-        key = () if varies else tuple(sorted((name, array.shape) for name, array in arrays.items()))
-        if key in self._requests:
+        signature, varies = self._signature, self._varies
+        key = () if varies else tuple(arrays[spec.name].shape for spec in signature.inputs)
+        if (known := self._requests.get(key)) is not None:
             self._requests.move_to_end(key)
-            return self._requests[key]
+            return known
         try:
             network = self._core.read_model(str(self._path))
             inputs = {spec.name: spec.tensor for spec in signature.inputs}
@@ -95,8 +96,9 @@ class OpenVINOEngine(Engine):
             compiled = self._core.compile_model(network, "CPU", self._settings)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO could not compile {self._path}: {error}") from error
-        outputs = {spec.name: spec.tensor for spec in signature.outputs}
-        self._requests[key] = request = (compiled.create_infer_request(), inputs, outputs)
+        ports = {name: compiled.input(tensor) for name, tensor in inputs.items()}
+        outputs = {spec.name: compiled.output(spec.tensor) for spec in signature.outputs}
+        self._requests[key] = request = (compiled.create_infer_request(), ports, outputs)
         while len(self._requests) > SHAPES_KEPT:
             self._requests.popitem(last=False)
         return request
