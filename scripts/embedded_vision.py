@@ -55,8 +55,9 @@ def halved(model: Any, path: Path) -> Any:
 def normalise(network: keras.Model) -> None:
     """Move the factor of every batch normalisation into the convolution before it, if that feeds nothing else.
 
-    The function is the same, and so are the statistics: mean and variance are those of the scaled convolution. When
-    a converter folds the normalisation, it multiplies the kernel by 1, and the program holds the checkpoint's numbers.
+    The function is the same but for the shift, which is rounded to float16, and the statistics stay true: mean and
+    variance are those of the scaled convolution. A converter that folds the normalisation multiplies the kernel by 1,
+    so that the program holds the checkpoint's numbers.
     """
     for norm in network.layers:
         if not isinstance(norm, keras.layers.BatchNormalization):
@@ -87,10 +88,11 @@ def publish(told: argparse.Namespace, model: Any, *, name: str, title: str, figu
 
     `precision` is that of the program: "float16" where every kernel has one normalisation, which `normalise` absorbs.
     """
+    weights = bundle.SLICED if precision == "float16" else bundle.WEIGHTS
     told.work.joinpath("figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     entry = replace(
         model.entry, name=name, title=title, aliases=(), licence="MIT", labels=name,
-        weights={"top": WeightFile(f"embedded:{name}/{bundle.SLICED}", layout="safetensors")},
+        weights={"top": WeightFile(f"embedded:{name}/{weights}", layout="safetensors")},
         metrics=tuple(Metric(key, round(value, 4), dataset, script) for key, value in metrics))
     history = json.loads((told.work / "run" / bundle.TRAINING).read_text())["history"]
     seconds = sum(epoch["seconds"] for epoch in history)
@@ -128,7 +130,7 @@ This card was written by `{script}`.
     shutil.rmtree(target, ignore_errors=True)
     bundle.write(target, entry, as_float16(model.keras), model.labels,
                  lambda folder: run_job(model.entry, model.weights, precision, folder, print),
-                 precision=precision, card=card, weights=bundle.SLICED)
+                 precision=precision, card=card, weights=weights)
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     print(f"{target}: {size / 2**20:.2f} MiB")
     return target

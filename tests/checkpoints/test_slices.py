@@ -101,6 +101,14 @@ def test_files_elsewhere_are_refused(folder, file):
         open_checkpoint(folder / "m.safetensors")
 
 
+def test_a_scalar_keeps_its_shape(folder):
+    told = told_by(folder)
+    told["arrays"]["table"].update(shape=[], axes=[])
+    rewrite(folder, told)
+    with open_checkpoint(folder / "m.safetensors") as checkpoint:
+        assert checkpoint.read("table").shape == checkpoint.shape("table") == ()
+
+
 @pytest.mark.parametrize("change", [{"offset": 10**6}, {"shape": [16, 9000], "offset": 0}, {"offset": 12}],
                          ids=["beyond the end", "larger than the file", "over another"])
 def test_slices_that_cannot_be_are_refused(folder, change):
@@ -120,12 +128,22 @@ def test_slices_that_cannot_be_are_refused(folder, change):
     '{"file": "a", "sha256": "", "arrays": {"x": {"dtype": "F32", "shape": [1], "axes": [1], "offset": 0}}}',
     '{"file": "a", "sha256": "", "arrays": {"x": {"dtype": "F31", "shape": [1], "axes": [0], "offset": 0}}}',
     '{"file": "a", "sha256": "", "arrays": {"x": {"dtype": [], "shape": [1], "axes": [0], "offset": 0}}}',
-    '{"file": "a", "sha256": "", "arrays": {"x": {"dtype": "F32", "shape": "1", "axes": [0], "offset": true}}}',
+    '{"file": "a", "sha256": "", "arrays": {"x": {"dtype": "F32", "shape": "1", "axes": [0], "offset": 0}}}',
+    '{"file": "a", "sha256": "", "arrays": {"x": {"dtype": "F32", "shape": [1], "axes": [0], "offset": true}}}',
+    '{"file": "a", "sha256": "", "arrays": {"x": {"dtype": "F32", "shape": [0, 1], "axes": [0, 1], "offset": 0}}}',
+    '{"file": "a", "sha256": "", "arrays": {"x": {"dtype": "F32", "shape": [], "axes": [], "\\u001b": 0}}}',
+    '{"file": "a", "sha256": "", "arrays": {"\\ud800": {"dtype": "F32", "shape": [], "axes": [], "offset": 0}}}',
+    '{"file": "a", "sha256": "", "arrays": {"__metadata__": {"dtype": "F32", "shape": [], "axes": [], "offset": 0}}}',
+    '{"file": "a", "file": "b", "sha256": "", "arrays": {}}',
+    '{"file": "a", "sha256": "", "arrays": {"x": {"dtype": "' + "F" * 100_000 + '", "shape": [1], "axes": [0], '
+    '"offset": 0}}}',
 ])
 def test_a_damaged_description_is_told(folder, told):
     rewrite(folder, told)
-    with pytest.raises(CorruptCheckpointError, match=r"m\.safetensors does not say where its arrays lie"):
+    with pytest.raises(CorruptCheckpointError, match=r"m\.safetensors does not say where its arrays lie") as raised:
         open_checkpoint(folder / "m.safetensors")
+    assert len(str(raised.value)) < 1000
+    assert "\x1b" not in str(raised.value)
 
 
 @given(at=st.integers(0, 4000), to=st.integers(0, 255))

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -176,6 +177,29 @@ def test_the_public_converter_stands_in_where_the_inner_one_has_changed(precisio
     assert asked == ["public"]
     for name in outputs[0]:
         np.testing.assert_array_equal(outputs[0][name], outputs[1][name])
+
+
+class _Slept:
+    """An engine that takes so many seconds, and counts its calls."""
+
+    def __init__(self, seconds):
+        self.seconds, self.calls, self.signatures = seconds, 0, {"forward": self}
+
+    def probe(self, size):
+        return {}
+
+    def run(self, function):
+        self.calls += 1
+        time.sleep(self.seconds)
+
+
+@pytest.mark.parametrize(("seconds", "beyond_doubt", "rounds"), [
+    ((0.001, 0.02), 0.75, 2), ((0.001, 0.02), 0.0, 4), ((0.002, 0.002), 0.5, 4)])
+def test_measuring_ends_early_where_one_is_faster_beyond_doubt(seconds, beyond_doubt, rounds):
+    engines = [_Slept(one) for one in seconds]
+    found = choose.measure(engines, seconds=0.0, beyond_doubt=beyond_doubt)
+    assert [engine.calls for engine in engines] == [4 * rounds] * 2  # one call to warm up, and three
+    assert all(milliseconds >= one * 1e3 for milliseconds, one in zip(found, seconds, strict=True))
 
 
 SPEEDS = {"litert": 5.0, "openvino": 1.0}

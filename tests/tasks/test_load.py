@@ -97,7 +97,7 @@ def test_newer_bundle_format_is_refused(folder):
 
 def test_without_tensorflow_the_way_out_is_told(folder, monkeypatch):
     monkeypatch.setattr(building, "find_spec", lambda name: None)
-    shutil.rmtree(folder / "artifacts")
+    (folder / "artifacts" / "float32" / "artifact.json").unlink()
     with pytest.raises(EngineUnavailableError, match=r"pip install 'warmstart\[tensorflow\]'"):
         ws.load(folder)(PHOTO)
 
@@ -116,13 +116,19 @@ def test_damaged_artifact_in_a_bundle_is_compiled_anew(model, tmp_path):
     assert ws.load(folder).is_compiled()
 
 
-@pytest.mark.tensorflow
-def test_a_damaged_program_that_holds_the_weights_is_told(folder):
+@pytest.mark.parametrize("installed", [False, pytest.param(True, marks=pytest.mark.tensorflow)])
+def test_a_damaged_program_that_holds_the_weights_is_told(installed, folder, monkeypatch):
+    """With TensorFlow or without: installing it would not help."""
     from warmstart.errors import CorruptCheckpointError
 
+    if not installed:
+        monkeypatch.setattr(building, "find_spec", lambda name: None)
     program = folder / "artifacts" / "float32" / "program.tflite"
     program.write_bytes(program.read_bytes()[:-1000])
     with pytest.raises(CorruptCheckpointError, match=r"program\.tflite is not the file that .* fetch both again"):
+        ws.load(folder)(PHOTO)
+    shutil.rmtree(program.parent)
+    with pytest.raises(CorruptCheckpointError, match=r"program\.tflite, which is missing"):
         ws.load(folder)(PHOTO)
 
 

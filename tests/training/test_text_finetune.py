@@ -4,6 +4,7 @@ import json
 import random
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -32,7 +33,10 @@ def test_classes_are_learned_and_a_stopped_run_goes_on(tmp_path, as_killed):
     copy = as_killed(tmp_path / "whole", tmp_path / "run")
     whole = ws.finetune(BERT, file, output=tmp_path / "whole", callbacks=[copy], **options)
     assert not (tmp_path / "run" / "warmstart.json").exists()
-    model = ws.finetune(BERT, file, output=tmp_path / "run", **options)
+    begun = []
+    counted = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))
+    model = ws.finetune(BERT, file, output=tmp_path / "run", callbacks=[counted], **options)
+    assert begun == [1, 2]
     assert [epoch["loss"] for epoch in model.history] == [epoch["loss"] for epoch in whole.history]
     assert model.weights.digest == whole.weights.digest
     assert model("the film is good").label == "positive"

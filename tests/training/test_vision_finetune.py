@@ -87,6 +87,9 @@ def test_a_detector_from_a_classifier(base, pictures, detector):
     assert len(found) > 0
     assert [box.to_dict() for box in ws.load(out)(rows[0][0], threshold=0)] == [box.to_dict() for box in found]
     assert "2 photos" in printed.stderr
+    figures = model.evaluate(rows)
+    assert figures["count"] == 10
+    assert json.dumps(figures) == json.dumps(model.evaluate(table))  # as text: NaN equals NaN
     told = json.loads(before)
     history = told["history"]
     assert [epoch["epoch"] for epoch in history] == [1, 2]

@@ -93,7 +93,7 @@ class SlicedCheckpoint(Checkpoint):
         place = self._slices[name]
         stored = numbers(self._other.array(place.offset, place.size), place.dtype,
                          tuple(place.shape[axis] for axis in place.axes))
-        return np.ascontiguousarray(stored.transpose(np.argsort(place.axes)))
+        return np.ascontiguousarray(stored.transpose(np.argsort(place.axes))).reshape(place.shape)
 
     def close(self) -> None:
         self._own.close()
@@ -137,7 +137,7 @@ def save_sliced(path: Path, arrays: Mapping[str, np.ndarray], other: Path) -> No
 
 def _find(content: bytes, array: np.ndarray, taken: list[range]) -> Slice | None:
     for axes in itertools.permutations(range(array.ndim)) if array.dtype.name in CODES else ():
-        wanted = np.ascontiguousarray(array.transpose(axes)).tobytes()
+        wanted = np.ascontiguousarray(array.transpose(axes)).astype(array.dtype.newbyteorder("<")).tobytes()
         offset = content.find(wanted)
         if offset >= 0 and not any(offset < r.stop and r.start < offset + len(wanted) for r in taken):
             return Slice(array.dtype.name, array.shape, axes, offset)
@@ -150,27 +150,45 @@ def _parse(own: SafetensorsCheckpoint) -> tuple[str, str, dict[str, Slice]]:
     try:
         if len(text) > LARGEST:
             raise ValueError(f"{len(text)} characters")
-        told = json.loads(text)
+        told = json.loads(text, object_pairs_hook=_once)
+        if set(told) != {"file", "sha256", "arrays"}:
+            raise ValueError("no file, no sha256 or no arrays")
         file, sha256 = told["file"], told["sha256"]
-        slices = {name: _slice(**description) for name, description in told["arrays"].items()}
+        slices = {name: _slice(name, description) for name, description in told["arrays"].items()}
         if not isinstance(file, str) or not isinstance(sha256, str):
             raise ValueError("no file or no sha256")
-        if twice := set(slices) & set(own.names()):
+        if twice := set(slices) & {*own.names(), "__metadata__"}:
             raise ValueError(f"two arrays called {min(twice)[:200]!r}")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CorruptCheckpointError(
-            f"{own.path} does not say where its arrays lie ({error}); fetch it again.") from error
+            f"{own.path} does not say where its arrays lie ({str(error)[:400]}); fetch it again.") from error
     if not _INSIDE.fullmatch(file):
         raise UnsafeCheckpointError(f"{own.path} is refused: it points to {file[:200]!r} outside its folder.")
     return file, sha256, slices
 
 
-def _slice(dtype: Any, shape: Any, axes: Any, offset: Any) -> Slice:
-    if not (is_counts(shape) and is_counts(axes) and is_counts([offset])):
-        raise ValueError("an impossible shape, order of axes or place")
-    if len(shape) > 32 or sorted(axes) != list(range(len(shape))):
-        raise ValueError("axes that are not those of the shape")
-    return Slice(DTYPES[dtype], tuple(shape), tuple(axes), offset)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; one key twice is an error."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name that stands there twice")
+    return found
+
+
+def _slice(name: str, told: Any) -> Slice:
+    short = repr(name[:200])
+    name.encode()  # half a surrogate pair is no name
+    if not isinstance(told, dict) or set(told) != {"dtype", "shape", "axes", "offset"}:
+        raise ValueError(f"array {short} needs dtype, shape, axes and offset")
+    shape, axes, offset = told["shape"], told["axes"], told["offset"]
+    dtype = DTYPES.get(told["dtype"]) if isinstance(told["dtype"], str) else None
+    if dtype is None:
+        raise ValueError(f"array {short} has an unknown dtype")
+    if not (is_counts(shape) and is_counts(axes) and is_counts([offset]) and len(shape) <= 32 and 0 not in shape):
+        raise ValueError(f"array {short} has an impossible shape or place")
+    if sorted(axes) != list(range(len(shape))):
+        raise ValueError(f"array {short} has axes that are not those of its shape")
+    return Slice(dtype, tuple(shape), tuple(axes), offset)
 
 
 def _sha256(source: ByteSource) -> str:

@@ -67,11 +67,12 @@ def open_engine(artifact: Artifact, engine: str = "auto", precision: str = "floa
     return _open_fastest(artifact, precision)
 
 
-def measure(engines: Sequence[Engine], rounds: int = 4, seconds: float = 0.2) -> list[float]:
+def measure(engines: Sequence[Engine], rounds: int = 4, seconds: float = 0.2, *,
+            beyond_doubt: float = 0.0) -> list[float]:
     """Milliseconds of one call on one probe input, for each engine.
 
     The engines take turns, so that a busy moment of the machine hurts all alike; of each engine the
-    best round's median counts. Where one is faster beyond doubt, half the rounds are enough.
+    best round's median counts. Two rounds are enough where one takes less than `beyond_doubt` of the next one's time.
     """
     calls = [[(name, signature.probe(size=1)) for name, signature in e.signatures.items()] for e in engines]
 
@@ -91,7 +92,7 @@ def measure(engines: Sequence[Engine], rounds: int = 4, seconds: float = 0.2) ->
                 times.append(once(place))
             best[place] = min(best[place], float(np.median(times)))
         first, *others = sorted(best)
-        if number >= 1 and others and first < BEYOND_DOUBT * others[0]:
+        if number >= 1 and others and first < beyond_doubt * others[0]:
             break
     return best
 
@@ -107,7 +108,8 @@ def _open_fastest(artifact: Artifact, precision: str) -> Engine:
             with contextlib.suppress(EngineError):
                 other = _openvino(artifact, precision)
                 if precision != "float32" or max(compare(other, artifact.expected()).values()) <= TOLERANCE:
-                    known = dict(zip(("litert", "openvino"), measure([litert, other]), strict=True))
+                    both = measure([litert, other], beyond_doubt=BEYOND_DOUBT)
+                    known = dict(zip(("litert", "openvino"), both, strict=True))
         _remember(place, known)
     if known.get("openvino", float("inf")) < CLEARLY_FASTER * known["litert"]:
         with contextlib.suppress(EngineError):

@@ -94,10 +94,10 @@ class OpenVINOEngine(Engine):
                       for name, tensor in inputs.items()}
             network.reshape(shapes)
             compiled = self._core.compile_model(network, "CPU", self._settings)
+            ports = {name: compiled.input(tensor) for name, tensor in inputs.items()}
+            outputs = {spec.name: compiled.output(spec.tensor) for spec in signature.outputs}
         except RuntimeError as error:
             raise EngineError(f"OpenVINO could not compile {self._path}: {error}") from error
-        ports = {name: compiled.input(tensor) for name, tensor in inputs.items()}
-        outputs = {spec.name: compiled.output(spec.tensor) for spec in signature.outputs}
         self._requests[key] = request = (compiled.create_infer_request(), ports, outputs)
         while len(self._requests) > SHAPES_KEPT:
             self._requests.popitem(last=False)
