@@ -43,6 +43,7 @@ def test_every_array_comes_back_bit_for_bit(folder):
     with open_checkpoint(folder / "m.safetensors") as checkpoint:
         assert checkpoint.layout == "safetensors"
         assert sorted(checkpoint.names()) == sorted(ARRAYS)
+        assert checkpoint.files() == [folder / "m.safetensors", folder / "artifacts" / "program.tflite"]
         for name, array in ARRAYS.items():
             read = checkpoint.read(name)
             assert checkpoint.shape(name) == array.shape

@@ -6,13 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 import warmstart as ws
 from warmstart.errors import InputError, UsageError
-from warmstart.tasks.image_classification import _best
 from warmstart.tasks.results import Classification, Failed
 
 PHOTO = np.tile(np.arange(256, dtype=np.uint8)[:, None, None], (1, 256, 3))
@@ -35,12 +32,6 @@ def test_all_classes_add_up_to_one(model):
     scores = probabilities(model(PHOTO, top_k=1000))
     assert sorted(scores) == list(range(10))
     assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
-
-
-@given(st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.5, float("nan")]), min_size=1, max_size=30), st.integers(1, 40))
-def test_the_best_few_are_those_of_a_whole_sort(scores, count):
-    array = np.array(scores, np.float32)
-    assert _best(array, count).tolist() == np.argsort(-array, kind="stable")[:count].tolist()
 
 
 def test_every_way_to_name_a_photo_gives_the_same_answer(model, photos):

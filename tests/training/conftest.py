@@ -29,6 +29,22 @@ def write_photos(folder: Path, count: int, seed: int = 0, tint: int = 0) -> list
     return paths
 
 
+@pytest.fixture
+def begun():
+    """A callback that counts: `begun.epochs` are those that have begun."""
+    import keras
+
+    class Begun(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.epochs = []
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epochs.append(epoch)
+
+    return Begun()
+
+
 @pytest.fixture(scope="session")
 def as_killed():
     """(run, copy) -> a callback that leaves in `copy` what a kill in the second epoch would leave in `run`."""

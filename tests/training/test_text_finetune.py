@@ -4,7 +4,6 @@ import json
 import random
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
@@ -25,7 +24,7 @@ def reviews(count: int, seed: int) -> list[tuple[str, str]]:
             (draw.choice([("good", "pos"), ("bad", "neg")]) for _ in range(count))]
 
 
-def test_classes_are_learned_and_a_stopped_run_goes_on(tmp_path, as_killed):
+def test_classes_are_learned_and_a_stopped_run_goes_on(tmp_path, as_killed, begun):
     file = tmp_path / "reviews.jsonl"
     file.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in reviews(96, 0)))
     options = {"task": "text-classification", "epochs": 3, "batch_size": 8, "learning_rate": 1e-2, "seed": 0,
@@ -33,10 +32,8 @@ def test_classes_are_learned_and_a_stopped_run_goes_on(tmp_path, as_killed):
     copy = as_killed(tmp_path / "whole", tmp_path / "run")
     whole = ws.finetune(BERT, file, output=tmp_path / "whole", callbacks=[copy], **options)
     assert not (tmp_path / "run" / "warmstart.json").exists()
-    begun = []
-    counted = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))
-    model = ws.finetune(BERT, file, output=tmp_path / "run", callbacks=[counted], **options)
-    assert begun == [1, 2]
+    model = ws.finetune(BERT, file, output=tmp_path / "run", callbacks=[begun], **options)
+    assert begun.epochs == [1, 2]
     assert [epoch["loss"] for epoch in model.history] == [epoch["loss"] for epoch in whole.history]
     assert model.weights.digest == whole.weights.digest
     assert model("the film is good").label == "positive"

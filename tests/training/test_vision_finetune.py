@@ -3,7 +3,6 @@
 import json
 from unittest import mock
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -132,19 +131,18 @@ def test_a_segmenter_from_a_classifier(pictures, segmenter):
     assert history[-1]["loss"] < history[0]["loss"]
 
 
-def test_stopped_and_started_again_it_ends_with_the_same_figures(base, pictures, segmenter):
+def test_stopped_and_started_again_it_ends_with_the_same_figures(base, pictures, segmenter, begun):
     """The bundle is left out the second time; test_fit.py really kills the same loop."""
     model, whole, stopped = segmenter
     assert json.loads((stopped / "training" / "fit.json").read_text())["epoch"] == 1
-    told, begun = {}, []
+    told = {}
 
     def finish(run, network, entry, labels, *, fits, **others):
         told.update(record(run, fits, others["told"]), arrays=model_arrays(network))
 
     with mock.patch("warmstart.training.result.finish", finish):
-        segment(base, pictures[0], stopped, callbacks=[
-            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))])
-    assert begun == [1, 2]
+        segment(base, pictures[0], stopped, callbacks=[begun])
+    assert begun.epochs == [1, 2]
     for name, array in model_arrays(model.keras).items():
         np.testing.assert_array_equal(told["arrays"][name], array, err_msg=name)
     del told["arrays"]

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from warmstart.checkpoints import slices
 from warmstart.checkpoints.base import ByteSource, Checkpoint
 from warmstart.checkpoints.hdf5 import open_hdf5
 from warmstart.checkpoints.hdf5_format import MAGIC
 from warmstart.checkpoints.keras_zip import open_zip, pickle_error
 from warmstart.checkpoints.safetensors import SafetensorsCheckpoint, ShardedCheckpoint
-from warmstart.checkpoints.slices import SlicedCheckpoint
+from warmstart.checkpoints.slices import KEY, SlicedCheckpoint
 from warmstart.errors import CheckpointError, CorruptCheckpointError
 
 INDEX = "model.safetensors.index.json"
@@ -49,7 +48,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
             return ShardedCheckpoint(path)
         if start[8:9] == b"{":
             whole = SafetensorsCheckpoint(path, source)
-            return SlicedCheckpoint(whole) if slices.KEY in whole.metadata else whole
+            return SlicedCheckpoint(whole) if KEY in whole.metadata else whole
         raise CorruptCheckpointError(f"{path} is no file of weights: {_guess(start, source.size)}.")
     except BaseException:
         source.close()

@@ -134,13 +134,19 @@ def _tensor(name: str, text: str) -> TensorInfo:
     shape, offsets = entry["shape"], entry["data_offsets"]
     if not (is_counts(shape) and is_counts(offsets) and len(offsets) == 2 and len(shape) <= 32):
         raise ValueError(f"array {short} has an impossible shape or place")
-    dtype = DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
-    if dtype is None:
-        raise ValueError(f"array {short} has the unknown dtype {str(entry['dtype'])[:40]}")
+    dtype = known_dtype(entry["dtype"], short)
     begin, end = offsets
     if end - begin != math.prod(shape) * itemsize(dtype):
         raise ValueError(f"array {short}: {dtype} of shape {shape} does not take {end - begin} bytes")
     return TensorInfo(dtype, tuple(shape), begin, end)
+
+
+def known_dtype(code: object, short: str) -> str:
+    """The dtype that a header's code stands for; ValueError, with the array's `short` name, where it is none."""
+    dtype = DTYPES.get(code) if isinstance(code, str) else None
+    if dtype is None:
+        raise ValueError(f"array {short} has the unknown dtype {str(code)[:40]}")
+    return dtype
 
 
 def is_counts(value: object) -> bool:

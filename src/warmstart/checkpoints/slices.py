@@ -23,10 +23,10 @@ import numpy as np
 from warmstart.checkpoints.base import ByteSource, Checkpoint
 from warmstart.checkpoints.safetensors import (
     CODES,
-    DTYPES,
     SafetensorsCheckpoint,
     is_counts,
     itemsize,
+    known_dtype,
     numbers,
     save_safetensors,
 )
@@ -60,7 +60,7 @@ class SlicedCheckpoint(Checkpoint):
         self.path = own.path
         self._own = own
         file, sha256, self._slices = _parse(own)
-        other = own.path.parent / file
+        other = self._other_path = own.path.parent / file
         if not other.is_file():
             raise CorruptCheckpointError(f"{own.path} shares arrays with the file {file}, which is missing beside it.")
         self._other = ByteSource.open(other)
@@ -94,6 +94,9 @@ class SlicedCheckpoint(Checkpoint):
         stored = numbers(self._other.array(place.offset, place.size), place.dtype,
                          tuple(place.shape[axis] for axis in place.axes))
         return np.ascontiguousarray(stored.transpose(np.argsort(place.axes))).reshape(place.shape)
+
+    def files(self) -> list[Path]:
+        return [self.path, self._other_path]
 
     def close(self) -> None:
         self._own.close()
@@ -181,14 +184,11 @@ def _slice(name: str, told: Any) -> Slice:
     if not isinstance(told, dict) or set(told) != {"dtype", "shape", "axes", "offset"}:
         raise ValueError(f"array {short} needs dtype, shape, axes and offset")
     shape, axes, offset = told["shape"], told["axes"], told["offset"]
-    dtype = DTYPES.get(told["dtype"]) if isinstance(told["dtype"], str) else None
-    if dtype is None:
-        raise ValueError(f"array {short} has an unknown dtype")
     if not (is_counts(shape) and is_counts(axes) and is_counts([offset]) and len(shape) <= 32 and 0 not in shape):
         raise ValueError(f"array {short} has an impossible shape or place")
     if sorted(axes) != list(range(len(shape))):
         raise ValueError(f"array {short} has axes that are not those of its shape")
-    return Slice(dtype, tuple(shape), tuple(axes), offset)
+    return Slice(known_dtype(told["dtype"], short), tuple(shape), tuple(axes), offset)
 
 
 def _sha256(source: ByteSource) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from warmstart.tasks.ranking import best
+
 SUPPRESSED_AT_ONCE = 1000  # the surest of a class that suppression looks at
 
 
@@ -33,7 +35,7 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, most: int) -> 
 
     A box goes where a surer one that stays overlaps it by more than `limit` (intersection over union).
     """
-    left = np.argsort(-scores, kind="stable")[:SUPPRESSED_AT_ONCE]
+    left = best(scores, SUPPRESSED_AT_ONCE)
     rest = np.vstack([boxes[left].T, areas(boxes[left])])  # sides and areas (5, N) of those that may stay
     kept: list[int] = []
     while len(left) and len(kept) < most:
@@ -64,8 +66,5 @@ def choose(boxes: np.ndarray, scores: np.ndarray, threshold: float, most: int,
                 for members in (np.nonzero(kind == one)[0] for one in np.unique(kind))]
         left = np.sort(np.concatenate(kept))
         place, kind, score = place[left], kind[left], score[left]
-    if len(score) > most:  # sorting tens of thousands for a few hundred would cost more than finding the last of those
-        best = score >= np.partition(score, len(score) - most)[len(score) - most]
-        place, kind, score = place[best], kind[best], score[best]
-    order = np.argsort(-score, kind="stable")[:most]
+    order = best(score, most)
     return place[order], kind[order], score[order]

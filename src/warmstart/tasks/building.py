@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from warmstart import errors
 from warmstart.catalog import Entry
 from warmstart.checkpoints import open_checkpoint
-from warmstart.checkpoints.opening import SLICED
 from warmstart.engines import store
 from warmstart.errors import CompileError, CorruptCheckpointError, EngineUnavailableError
 from warmstart.tasks import adapters
@@ -92,14 +91,14 @@ def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> 
 
     Raises:
         CompileError: the model could not be compiled, or the program strays from Keras.
-        CorruptCheckpointError: the weights lay in a program that is damaged or gone.
+        CheckpointError: the weights cannot be opened; some lie in a program, which may be damaged or gone.
         EngineUnavailableError: it is not in the store, and TensorFlow is not installed.
     """
     key, file_precision = artifact_key(entry, weights, precision), _file_precision(precision)
     if (found := store.find(key)) is not None:
         return found
-    if weights.path is not None and weights.path.name == SLICED:
-        open_checkpoint(weights.path).close()  # without the program there are no weights: TensorFlow would not help
+    if weights.path is not None:
+        open_checkpoint(weights.path).close()  # where that fails, TensorFlow would not help
     require_tensorflow(f"once, to compile {entry.name}; after that it is not used")
     return store.make(
         key, file_precision, lambda folder: run_job(entry, weights, file_precision, folder, report)

@@ -10,6 +10,7 @@ import numpy as np
 from warmstart.errors import InputError, UsageError
 from warmstart.inputs.text import Encoded
 from warmstart.inputs.text_items import Pair, shown
+from warmstart.tasks.ranking import best
 from warmstart.tasks.results import Prediction
 from warmstart.tasks.results.texts import FilledMask
 from warmstart.tasks.text import Row, TextTask, softmax
@@ -56,9 +57,9 @@ class FillMask(TextTask):
             masks = []
             for place in np.flatnonzero(ids == self.tokenizer.special_id("mask")):
                 scores = softmax(rows[0]["logits"][place])
-                best = np.argsort(-scores, kind="stable")[:top_k]
-                masks.append(tuple(self._prediction(int(i), float(scores[i])) for i in best))
-                ids[place] = best[0]
+                places = best(scores, top_k)
+                masks.append(tuple(self._prediction(int(i), float(scores[i])) for i in places))
+                ids[place] = places[0]
             return FilledMask(shown(text), self.name, tuple(masks), self.tokenizer.decode(ids))
 
         return self._results(inputs, batch_size, result)

@@ -16,6 +16,7 @@ from warmstart.errors import InputError, UsageError
 from warmstart.inputs import image, items, labelled_tables, preprocess, stream
 from warmstart.tasks.base import Model
 from warmstart.tasks.metrics.classification import ClassificationFigures, DecisionFigures
+from warmstart.tasks.ranking import best
 from warmstart.tasks.results import Classification, Failed, Prediction
 
 if TYPE_CHECKING:
@@ -171,10 +172,10 @@ class ImageClassifier(Model):
         return _batched(engine, prepared, output, size)
 
     def _result(self, name: str, probabilities: np.ndarray, top_k: int) -> Classification:
-        best = _best(probabilities, top_k)
+        places = best(probabilities, top_k)
         return Classification(name, self.name, tuple(
             Prediction(i, self.labels[i].id, self.labels[i].name, score)
-            for i, score in zip(best.tolist(), probabilities[best].tolist(), strict=True)
+            for i, score in zip(places.tolist(), probabilities[places].tolist(), strict=True)
         ))
 
     def _label_index(self, label: Any) -> int:
@@ -223,16 +224,6 @@ def _batched(engine: Any, prepared: Generator[tuple[items.Item, np.ndarray | Inp
             if len(waiting) == size:
                 yield from flush()
         yield from flush()
-
-
-def _best(scores: np.ndarray, count: int) -> np.ndarray:
-    """Places of the highest scores, best first; the first of equal ones."""
-    turned = -scores
-    if count < len(turned):  # sorting a thousand for a few takes longer than all else that is done for an answer
-        places = np.flatnonzero(turned <= np.partition(turned, count - 1)[count - 1])
-        if len(places) >= count:  # else there are NaN among them
-            return places[np.argsort(turned[places], kind="stable")[:count]]
-    return np.argsort(turned, kind="stable")[:count]
 
 
 def _is_list(inputs: Any) -> bool:

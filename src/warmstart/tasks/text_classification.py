@@ -11,6 +11,7 @@ from warmstart.errors import UsageError
 from warmstart.inputs import text_data
 from warmstart.inputs.text import Encoded
 from warmstart.inputs.text_items import Pair, shown
+from warmstart.tasks.ranking import best
 from warmstart.tasks.results import Classification, Failed, Prediction
 from warmstart.tasks.text import Row, TextTask, sigmoid, softmax
 
@@ -56,9 +57,9 @@ class TextClassifier(TextTask):
 
         def result(text: str | Pair, windows: Sequence[Encoded], rows: Sequence[Row]) -> Classification:
             scores = self.scores(rows[0]["logits"])
-            best = np.argsort(-scores, kind="stable")[:top_k]
+            places = best(scores, top_k)
             return Classification(shown(text), self.name, tuple(
-                Prediction(int(i), self.labels[i].id, self.labels[i].name, float(scores[i])) for i in best))
+                Prediction(int(i), self.labels[i].id, self.labels[i].name, float(scores[i])) for i in places))
 
         return self._results(inputs, batch_size, result)
 
