@@ -26,7 +26,7 @@ BACKBONE, SIZE = "mobilenet_0.25_224", (256, 320)
 def train(options: argparse.Namespace, weights: Path | None, output: Path) -> dict[str, Any]:
     """Figures on the test part, and the processor's seconds of the training."""
     import warmstart as ws
-    from warmstart.training.views import Variation
+    from warmstart.image.train.dense_augment import Variation
 
     lists, start = options.data / "ImageSets" / "Main", time.process_time()
     model = ws.finetune(ws.load(BACKBONE, weights=weights), lists / "trainval.txt", task="object-detection",

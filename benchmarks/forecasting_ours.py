@@ -13,7 +13,7 @@ import pandas as pd
 import warmstart as ws
 from forecasting_data import Clock, load, serve
 from memory import peak_mb
-from warmstart.inputs.series import TimeSeries
+from warmstart.series.time_series import TimeSeries
 
 
 def series(values: dict[str, np.ndarray], freq: str, start: str, *, dated: bool) -> list[TimeSeries]:

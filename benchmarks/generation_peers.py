@@ -51,7 +51,7 @@ def transformers(job: Job) -> tuple[dict, dict]:
 def warmstart(job: Job) -> tuple[dict, dict]:
     """`ws.load(folder)` of the weights that transformers wrote."""
     import warmstart as ws
-    from warmstart.tasks.generation.decoding import Decoder
+    from warmstart.text.decoding.decoder import Decoder
 
     model = ws.load(job["folder"], precision=job["precision"])
     engine = model.engine
@@ -80,7 +80,7 @@ def warmstart(job: Job) -> tuple[dict, dict]:
 
 def _gap(engine: Any, longest: int, prompt: list[int], want: list[int], got: list[int]) -> float:
     """Where two texts part, how far the logits of the two tokens are from each other."""
-    from warmstart.tasks.generation.decoding import Decoder
+    from warmstart.text.decoding.decoder import Decoder
 
     place = next(n for n, (a, b) in enumerate(zip(want, got, strict=True)) if a != b)
     logits = Decoder(engine, longest).start([[*prompt, *want[:place]]])[0]

@@ -35,8 +35,8 @@ def tensorflow(job: Job) -> tuple[dict, dict]:
     import tensorflow as tf
 
     from warmstart.catalog import Entry
-    from warmstart.tasks.audio_generation import AudioGenerator
-    from warmstart.tasks.building import Weights
+    from warmstart.core.compiling import Weights
+    from warmstart.speech.synthesis import AudioGenerator
 
     entry = Entry(name="wavenet_16khz", task="audio-generation", family="wavenet", title="WaveNet, 50 layers",
                   architecture="wavenet", config=CONFIG, weights={}, preprocessing=None, labels="",

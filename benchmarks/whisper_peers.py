@@ -60,10 +60,10 @@ def transformers(job: Job) -> tuple[dict, dict]:
 def warmstart(job: Job) -> tuple[dict, dict]:
     """The same weights, recording and tokens in the compiled program."""
     import warmstart as ws
-    from warmstart.inputs.sound_windows import Windows
-    from warmstart.tasks.whisper.program import WhisperDecoder
-    from warmstart.tasks.whisper.rules import Rules, choose
-    from warmstart.tasks.whisper.tokens import WhisperTokens
+    from warmstart.speech.mel_windows import Windows
+    from warmstart.speech.whisper.program import WhisperDecoder
+    from warmstart.speech.whisper.rules import Rules, choose
+    from warmstart.speech.whisper.tokens import WhisperTokens
 
     model = ws.load(job["folder"])
     special = WhisperTokens(None, END, START, {"en": ENGLISH}, TRANSLATE, TRANSCRIBE, PREVIOUS, NO_SPEECH, NO_TIMES,

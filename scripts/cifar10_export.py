@@ -21,13 +21,13 @@ import numpy as np
 import warmstart as ws
 from cifar10_photos import MEAN, STD, read_zip, standardise
 from embedded_vision import as_float16
-from warmstart import bundle
 from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric, WeightFile
+from warmstart.core import bundle
+from warmstart.core.metrics.calibration import calibration_error, decisions
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
+from warmstart.image.classification import ImageClassifier
 from warmstart.models import cifar_resnet
-from warmstart.tasks.image_classification import ImageClassifier
-from warmstart.training.calibration import calibration_error, decisions
 
 CONFIG = {"depth": 20, "filters": 16}
 

@@ -11,13 +11,13 @@ import numpy as np
 
 import warmstart as ws
 from digits_audio import RATE, WORDS, Clip, sequences_of, split
-from warmstart import bundle
 from warmstart.catalog import Entry, Metric, WeightFile
 from warmstart.checkpoints import model_arrays
+from warmstart.core import bundle
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
 from warmstart.models import wavenet_asr
-from warmstart.tasks.speech_recognition import SpeechRecognizer
+from warmstart.speech.recognition import SpeechRecognizer
 
 NAME, SCRIPT = "digits_wavenet_asr", "scripts/train_embedded_digits_asr.py"
 ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"

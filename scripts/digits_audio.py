@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from warmstart.training.speech_batches import noise
+from warmstart.speech.train.batches import noise
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")

@@ -8,14 +8,14 @@ import numpy as np
 
 import warmstart as ws
 from digits_audio import RATE, SPEAKERS, WORDS, Clip
-from warmstart import bundle
 from warmstart.catalog import Entry, Metric, WeightFile
 from warmstart.checkpoints import model_arrays
+from warmstart.core import bundle
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
 from warmstart.models import wavenet
-from warmstart.tasks.audio_generation import AudioGenerator
-from warmstart.tasks.speech_recognition import SpeechRecognizer
+from warmstart.speech.recognition import SpeechRecognizer
+from warmstart.speech.synthesis import AudioGenerator
 
 NAME, SCRIPT = "digits_wavenet", "scripts/train_embedded_digits_wavenet.py"
 HOP, HARMONICS = 100, 6

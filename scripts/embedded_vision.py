@@ -12,11 +12,11 @@ import keras
 import numpy as np
 
 import warmstart as ws
-from warmstart import bundle
 from warmstart.catalog import Metric, WeightFile
 from warmstart.checkpoints import model_arrays, save_safetensors
-from warmstart.tasks.building import run_job
-from warmstart.tasks.weights import Weights
+from warmstart.core import bundle
+from warmstart.core.compiling import run_job
+from warmstart.core.weights import Weights
 
 BACKBONE = "mobilenet_0.25_224"
 NORMALISATION = ("/gamma", "/beta", "/moving_mean", "/moving_variance")

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 import warmstart as ws
-from warmstart.inputs.spectrum import Features
+from warmstart.speech.spectrum import Features
 
 mpl.use("agg")
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from embedded_vision import options, publish, train
-from warmstart.training.views import Variation
+from warmstart.image.train.dense_augment import Variation
 
 SIZE = (320, 416)
 # A smear has no up and down, and the microscope's magnification is always the same.

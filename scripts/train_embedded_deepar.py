@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 
 import warmstart as ws
-from warmstart import bundle
 from warmstart.catalog import Metric, WeightFile
 from warmstart.checkpoints import model_arrays
-from warmstart.inputs.series import TimeSeries
+from warmstart.core import bundle
+from warmstart.series.time_series import TimeSeries
 
 START = pd.Timestamp("2000-01-01")
 HORIZON, CONTEXT = 48, 48

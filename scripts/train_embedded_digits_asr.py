@@ -29,10 +29,10 @@ import numpy as np
 from digits_asr_export import ALPHABET, CONFIG, STEPS, export
 from digits_audio import RATE, Clip, Spans, read_clips, split, spoken
 from resumable import Triangle, finished_epochs, keepers
-from warmstart.inputs.spectrum import Features
 from warmstart.models import wavenet_asr
 from warmstart.models.ctc import ctc_loss
-from warmstart.training.speech_batches import masked
+from warmstart.speech.spectrum import Features
+from warmstart.speech.train.batches import masked
 
 FEATURES = {"sample_rate": RATE, "kind": "mfcc", "n_fft": 256, "hop": 100, "mels": 40, "coefficients": 20}
 SHAPES = ((32, 1.0), (16, 2.0), (32, 1.0), (8, 4.0))  # (examples, seconds) of a batch, in turn

@@ -30,10 +30,10 @@ import numpy as np
 from digits_audio import RATE, SPEAKERS, Clip, read_clips, split
 from digits_wavenet_export import CONFIG, COUNT, HARMONICS, HOP, STEPS, export
 from resumable import Triangle, finished_epochs, keepers
-from warmstart.inputs import mu_law
-from warmstart.inputs.spectrum import Features
 from warmstart.models import wavenet
-from warmstart.tasks.audio_generation import position_frames
+from warmstart.speech import mu_law
+from warmstart.speech.spectrum import Features
+from warmstart.speech.synthesis import position_frames
 from warmstart.training.memory import KeepMemory
 
 LENGTHS = (2400, 4000, 6400)  # samples that batches are filled up to; what is longer is cut

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from embedded_vision import options, publish, train
-from warmstart.training.views import Variation
+from warmstart.image.train.dense_augment import Variation
 
 SIZE = (256, 512)
 LABELS = ("background", "leaf", "symptom")

@@ -31,20 +31,20 @@ import keras
 import numpy as np
 
 import warmstart as ws
-from warmstart import bundle
 from warmstart.catalog import Label, Metric, WeightFile
 from warmstart.catalog.huggingface import bert
 from warmstart.checkpoints import open_checkpoint, save_safetensors
+from warmstart.core import bundle
+from warmstart.core.compiling import build_keras, run_job
+from warmstart.core.weights import Weights
 from warmstart.engines import store
-from warmstart.inputs.text_data import examples
 from warmstart.models import architecture, arrays
-from warmstart.tasks.building import build_keras, run_job
-from warmstart.tasks.text import softmax
-from warmstart.tasks.text_classification import TextClassifier
-from warmstart.tasks.weights import Weights
-from warmstart.training import text_job
+from warmstart.text.classification import TextClassifier
+from warmstart.text.data import examples
+from warmstart.text.encoder import softmax
+from warmstart.text.train import encoder as text_job
+from warmstart.text.train.batches import ROUND, TextBatches
 from warmstart.training.run import open_run
-from warmstart.training.text_batches import ROUND, TextBatches
 
 NAME = "sst2_bert_tiny"
 SOURCE = "scripts/train_embedded_sst2.py"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.fixtures"]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # tests run side by side already, a process on each processor
 gc.set_threshold(100_000, 50, 100)  # graphs by the thousand live long: looking through them takes a sixth of the time
@@ -17,7 +18,7 @@ SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).parents[2] 
 
 def pytest_collection_modifyitems(items):
     """Training first: what takes long must not begin when the other process has nothing left to do."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/training/"))
+    items.sort(key=lambda item: "train" not in item.nodeid.split("::")[0])
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +61,7 @@ def _warm_compiler(tmp_path_factory):
     while not path.exists() and server.poll() is None:
         time.sleep(0.01)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("warmstart.tasks.building.COMPILER", (sys.executable, "-S", script, str(path)))
+        patch.setattr("warmstart.core.compiling.COMPILER", (sys.executable, "-S", script, str(path)))
         yield
     server.terminate()
     server.wait()

@@ -1,6 +1,6 @@
 """Compiling in tests: a process that imports TensorFlow once, and forks itself for every job.
 
-`python warm_compiler.py SOCKET` stands in for `python -m warmstart.tasks.compile_job`: it hands its standard streams,
+`python warm_compiler.py SOCKET` stands in for `python -m warmstart.core.compile_job`: it hands its standard streams,
 environment and folder over to a fork of the server (`python warm_compiler.py SOCKET KEPT`), and ends as the fork does.
 If it is killed, so is the fork.
 
@@ -46,7 +46,7 @@ def serve(path, kept):
                     pass
             import keras  # noqa: F401 (only now: many sessions compile nothing)
 
-            from warmstart.tasks import compile_job  # noqa: F401
+            from warmstart.core import compile_job  # noqa: F401
 
             with connection:
                 if os.fork() == 0:
@@ -86,8 +86,8 @@ def remembering(make, results):
     """`compile_job._compile`, which copies what another test has made of the very same entry and weights."""
 
     def make_or_copy(job, entry, weights, build, report):
+        from warmstart.core.weights import checkpoint_digest
         from warmstart.engines.store import sha256_file
-        from warmstart.tasks.weights import checkpoint_digest
 
         of = json.dumps([job["entry"], job["digest"], job["precision"]], sort_keys=True)
         kept, folder = results / hashlib.sha256(of.encode()).hexdigest(), Path(job["folder"])
@@ -113,7 +113,7 @@ def remembering(make, results):
 
 
 def _work(environment, folder, streams, kept):
-    from warmstart.tasks import compile_job
+    from warmstart.core import compile_job
 
     for number, stream in enumerate(streams):
         os.dup2(stream, number)

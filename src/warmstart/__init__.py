@@ -17,84 +17,84 @@ if TYPE_CHECKING:
     from warmstart.bulk.batch import BatchResult as BatchResult
     from warmstart.bulk.batch import batch as batch
     from warmstart.catalog import Entry as Entry
-    from warmstart.tasks.audio_generation import AudioGenerator as AudioGenerator
-    from warmstart.tasks.base import Model as Model
-    from warmstart.tasks.fill_mask import FillMask as FillMask
-    from warmstart.tasks.forecasting import Forecaster as Forecaster
-    from warmstart.tasks.image_classification import ImageClassifier as ImageClassifier
-    from warmstart.tasks.image_segmentation import ImageSegmenter as ImageSegmenter
-    from warmstart.tasks.load import backbone as backbone
-    from warmstart.tasks.load import list_models as list_models
-    from warmstart.tasks.load import load as load
-    from warmstart.tasks.object_detection import ObjectDetector as ObjectDetector
-    from warmstart.tasks.question_answering import QuestionAnswerer as QuestionAnswerer
-    from warmstart.tasks.results import Classification as Classification
-    from warmstart.tasks.results import Failed as Failed
-    from warmstart.tasks.results import Prediction as Prediction
-    from warmstart.tasks.results.detections import Box as Box
-    from warmstart.tasks.results.detections import Detections as Detections
-    from warmstart.tasks.results.forecast import Forecast as Forecast
-    from warmstart.tasks.results.generation import Generation as Generation
-    from warmstart.tasks.results.generation import TextScore as TextScore
-    from warmstart.tasks.results.segmentation import Segmentation as Segmentation
-    from warmstart.tasks.results.sound import Audio as Audio
-    from warmstart.tasks.results.texts import Answer as Answer
-    from warmstart.tasks.results.texts import Embedding as Embedding
-    from warmstart.tasks.results.texts import Entities as Entities
-    from warmstart.tasks.results.texts import Entity as Entity
-    from warmstart.tasks.results.texts import FilledMask as FilledMask
-    from warmstart.tasks.results.transcript import Segment as Segment
-    from warmstart.tasks.results.transcript import Transcript as Transcript
-    from warmstart.tasks.results.transcript import Word as Word
-    from warmstart.tasks.speech_recognition import SpeechRecognizer as SpeechRecognizer
-    from warmstart.tasks.text_classification import TextClassifier as TextClassifier
-    from warmstart.tasks.text_embedding import TextEmbedder as TextEmbedder
-    from warmstart.tasks.text_generation import TextGenerator as TextGenerator
-    from warmstart.tasks.token_classification import TokenClassifier as TokenClassifier
+    from warmstart.core.loading import backbone as backbone
+    from warmstart.core.loading import list_models as list_models
+    from warmstart.core.loading import load as load
+    from warmstart.core.model import Model as Model
+    from warmstart.core.results import Classification as Classification
+    from warmstart.core.results import Failed as Failed
+    from warmstart.core.results import Prediction as Prediction
+    from warmstart.image.classification import ImageClassifier as ImageClassifier
+    from warmstart.image.detection import ObjectDetector as ObjectDetector
+    from warmstart.image.results.detections import Box as Box
+    from warmstart.image.results.detections import Detections as Detections
+    from warmstart.image.results.segmentation import Segmentation as Segmentation
+    from warmstart.image.segmentation import ImageSegmenter as ImageSegmenter
+    from warmstart.image.train.pick import pick as pick
+    from warmstart.series.forecasting import Forecaster as Forecaster
+    from warmstart.series.results import Forecast as Forecast
+    from warmstart.speech.recognition import SpeechRecognizer as SpeechRecognizer
+    from warmstart.speech.results.audio import Audio as Audio
+    from warmstart.speech.results.transcript import Segment as Segment
+    from warmstart.speech.results.transcript import Transcript as Transcript
+    from warmstart.speech.results.transcript import Word as Word
+    from warmstart.speech.synthesis import AudioGenerator as AudioGenerator
+    from warmstart.text.classification import TextClassifier as TextClassifier
+    from warmstart.text.embedding import TextEmbedder as TextEmbedder
+    from warmstart.text.fill_mask import FillMask as FillMask
+    from warmstart.text.generation import TextGenerator as TextGenerator
+    from warmstart.text.generation_results import Generation as Generation
+    from warmstart.text.generation_results import TextScore as TextScore
+    from warmstart.text.question_answering import QuestionAnswerer as QuestionAnswerer
+    from warmstart.text.results import Answer as Answer
+    from warmstart.text.results import Embedding as Embedding
+    from warmstart.text.results import Entities as Entities
+    from warmstart.text.results import Entity as Entity
+    from warmstart.text.results import FilledMask as FilledMask
+    from warmstart.text.token_classification import TokenClassifier as TokenClassifier
     from warmstart.training import finetune as finetune
-    from warmstart.training.pick import pick as pick
 
 _HOMES = {
-    "Audio": "tasks.results.sound",
+    "Audio": "speech.results.audio",
     "BatchResult": "bulk.batch",
-    "AudioGenerator": "tasks.audio_generation",
-    "Box": "tasks.results.detections",
-    "Classification": "tasks.results",
-    "Detections": "tasks.results.detections",
+    "AudioGenerator": "speech.synthesis",
+    "Box": "image.results.detections",
+    "Classification": "core.results",
+    "Detections": "image.results.detections",
     "Entry": "catalog",
-    "FilledMask": "tasks.results.texts",
-    "Answer": "tasks.results.texts",
-    "Entities": "tasks.results.texts",
-    "Entity": "tasks.results.texts",
-    "Embedding": "tasks.results.texts",
-    "FillMask": "tasks.fill_mask",
-    "QuestionAnswerer": "tasks.question_answering",
-    "TokenClassifier": "tasks.token_classification",
-    "TextEmbedder": "tasks.text_embedding",
-    "TextClassifier": "tasks.text_classification",
-    "Failed": "tasks.results",
-    "Forecast": "tasks.results.forecast",
-    "Forecaster": "tasks.forecasting",
-    "Generation": "tasks.results.generation",
-    "ImageClassifier": "tasks.image_classification",
-    "ImageSegmenter": "tasks.image_segmentation",
-    "Model": "tasks.base",
-    "ObjectDetector": "tasks.object_detection",
-    "Prediction": "tasks.results",
-    "Segmentation": "tasks.results.segmentation",
-    "TextGenerator": "tasks.text_generation",
-    "TextScore": "tasks.results.generation",
-    "Segment": "tasks.results.transcript",
-    "SpeechRecognizer": "tasks.speech_recognition",
-    "Transcript": "tasks.results.transcript",
-    "Word": "tasks.results.transcript",
-    "backbone": "tasks.load",
+    "FilledMask": "text.results",
+    "Answer": "text.results",
+    "Entities": "text.results",
+    "Entity": "text.results",
+    "Embedding": "text.results",
+    "FillMask": "text.fill_mask",
+    "QuestionAnswerer": "text.question_answering",
+    "TokenClassifier": "text.token_classification",
+    "TextEmbedder": "text.embedding",
+    "TextClassifier": "text.classification",
+    "Failed": "core.results",
+    "Forecast": "series.results",
+    "Forecaster": "series.forecasting",
+    "Generation": "text.generation_results",
+    "ImageClassifier": "image.classification",
+    "ImageSegmenter": "image.segmentation",
+    "Model": "core.model",
+    "ObjectDetector": "image.detection",
+    "Prediction": "core.results",
+    "Segmentation": "image.results.segmentation",
+    "TextGenerator": "text.generation",
+    "TextScore": "text.generation_results",
+    "Segment": "speech.results.transcript",
+    "SpeechRecognizer": "speech.recognition",
+    "Transcript": "speech.results.transcript",
+    "Word": "speech.results.transcript",
+    "backbone": "core.loading",
     "batch": "bulk.batch",
     "errors": "errors",
     "finetune": "training",
-    "list_models": "tasks.load",
-    "load": "tasks.load",
-    "pick": "training.pick",
+    "list_models": "core.loading",
+    "load": "core.loading",
+    "pick": "image.train.pick",
 }
 __all__ = [*_HOMES, "__version__"]
 

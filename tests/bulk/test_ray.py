@@ -146,9 +146,9 @@ def test_workers_need_no_tensorflow_and_say_what_is_wrong(cluster, photos, model
 
 
 def test_features_are_those_of_one_machine(cluster, photos, model, tmp_path):
-    from warmstart.training.augment import Augmentation, Varied
-    from warmstart.training.feature_cache import FeatureCache
-    from warmstart.training.features import photo_features
+    from warmstart.image.train.augment import Augmentation, Varied
+    from warmstart.image.train.feature_cache import FeatureCache
+    from warmstart.image.train.features import photo_features
 
     some = [*sorted(photos.glob("a/*"))[:30], photos / "b" / "img100x.jpg"]
     given = {"views": ["clean", "varied"], "transform": Varied(Augmentation(), (32, 32))}

@@ -6,7 +6,7 @@ import pytest
 
 from warmstart.cli.consoles.speech_recognition import SpeechRecognitionConsole
 from warmstart.errors import UsageError
-from warmstart.tasks.results.transcript import Segment, Transcript, Word
+from warmstart.speech.results.transcript import Segment, Transcript, Word
 
 SAID = Transcript("a.wav", "whisper_tiny", "Ask not. 2 < 3", "en", duration=3723.5, segments=(
     Segment("Ask not.", 0.0, 1.25, 0.9, 0.01), Segment("2 < 3", 3722.0, 3723.4996, 0.5)))

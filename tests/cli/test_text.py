@@ -11,7 +11,7 @@ import pytest
 
 import warmstart as ws
 from warmstart.cli.consoles import console_of
-from warmstart.tasks.results import Failed
+from warmstart.core.results import Failed
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "text"
 

@@ -22,8 +22,8 @@ def expected():
 
 @pytest.fixture(scope="module")
 def model():
-    from warmstart.tasks.building import build_keras
-    from warmstart.tasks.weights import Weights
+    from warmstart.core.compiling import build_keras
+    from warmstart.core.weights import Weights
 
     return build_keras(huggingface.read(GOLDEN)[0], Weights.of(GOLDEN))
 

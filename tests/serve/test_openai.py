@@ -10,7 +10,7 @@ import pytest
 
 import warmstart as ws
 from warmstart.engines.base import Engine, Signature, TensorSpec
-from warmstart.tasks.results.transcript import Segment, Transcript, Word
+from warmstart.speech.results.transcript import Segment, Transcript, Word
 
 from .conftest import Client
 
@@ -43,7 +43,7 @@ class Listener:
         pass
 
     def transcribe(self, name, value, sample_rate=None, **options):
-        from warmstart.inputs import audio
+        from warmstart.speech import audio
 
         seconds = len(audio.decode(value, name=name, sample_rate=16000)) / 16000
         text = f"{seconds:.1f} seconds"

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from warmstart.inputs.spectrum import Features
+from warmstart.speech.spectrum import Features
+from warmstart.speech.train.batches import Clip, SpeechBatches
 from warmstart.training.fit import fit
 from warmstart.training.sorted_batches import SortedBatches
-from warmstart.training.speech_batches import Clip, SpeechBatches
 
 
 class Lengths(SortedBatches):

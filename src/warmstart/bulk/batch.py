@@ -16,9 +16,9 @@ from warmstart.bulk.listing import kind_of, listed
 from warmstart.bulk.plan import Plan, Shard, planned, rows_of
 from warmstart.bulk.storage import Folder
 from warmstart.bulk.work import Done, Job, with_layout
+from warmstart.core.loading import load
+from warmstart.core.model import Model
 from warmstart.errors import UsageError
-from warmstart.tasks.base import Model
-from warmstart.tasks.load import load
 
 PLACES = ("local", "ray")
 

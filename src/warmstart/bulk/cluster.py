@@ -21,8 +21,8 @@ from warmstart.bulk.plan import Shard
 from warmstart.bulk.storage import TRIES, Folder
 from warmstart.bulk.work import Done, Job, run_shard
 from warmstart.bulk.writing import failures_of
+from warmstart.core.model import Model
 from warmstart.errors import BatchError, EngineUnavailableError, UsageError, WarmstartError
-from warmstart.tasks.base import Model
 
 DEATHS = 20
 """How often the work on one shard may be lost to a dying worker before the run gives up."""

@@ -9,15 +9,17 @@ from typing import Any
 
 from warmstart.bulk import storage, tables
 from warmstart.bulk.plan import Found
+from warmstart.core import inputs as items
+from warmstart.core.reading import printable, scheme
 from warmstart.errors import InputError, UsageError
-from warmstart.inputs import audio, image, items
-from warmstart.inputs.layout import Layout
-from warmstart.inputs.reading import printable, scheme
+from warmstart.image import decoder
+from warmstart.series.layout import Layout
+from warmstart.speech import audio
 
 KINDS = {"image-classification": "photo", "object-detection": "photo", "image-segmentation": "photo",
          "speech-recognition": "recording", "forecasting": "series"}
 """Task -> what a row is; of the other tasks it is a text."""
-SUFFIXES = {"photo": image.SUFFIXES, "recording": audio.SUFFIXES}
+SUFFIXES = {"photo": decoder.SUFFIXES, "recording": audio.SUFFIXES}
 FILE_COLUMNS = ("path", "file", "file_name", "image", "audio", "photo", "recording", "url", "source")
 TEXT_COLUMNS = ("text", "sentence", "prompt", "question", "content", "source")
 SECOND_COLUMNS = {"text": "text_pair", "question": "context"}
@@ -136,12 +138,12 @@ def _rows(path: str, kind: str, columns: tuple[str, ...], layout: Layout | None)
 
 
 def _series(path: str, layout: Layout | None) -> Iterator[Found | bytes]:
-    from warmstart.inputs import series
+    from warmstart.series import time_series
 
     if storage.is_remote(path):
         raise UsageError(f"{path}: tables of series are read from this machine's files; JSONL files with a series a "
                          "line from anywhere.")
-    for place, _ in enumerate(series.iter_series(path, layout)):
+    for place, _ in enumerate(time_series.iter_series(path, layout)):
         yield Found("series", path, place)
     with open(path, "rb") as file:
         yield hashlib.file_digest(file, "sha256").digest()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from warmstart.bulk.plan import Shard
 from warmstart.bulk.work import Done, Job, run_shard
-from warmstart.tasks.base import Model
+from warmstart.core.model import Model
 
 
 def run(model: Model, job: Job, shards: Sequence[Shard], tell: Callable[[int, int], None]) -> Iterator[Done]:

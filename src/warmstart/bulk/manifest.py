@@ -10,8 +10,8 @@ from typing import Any
 from warmstart.bulk.plan import Plan
 from warmstart.bulk.storage import Folder
 from warmstart.bulk.work import Job
+from warmstart.core.model import Model
 from warmstart.errors import BatchError, UsageError
-from warmstart.tasks.base import Model
 
 NAME = "_manifest.json"
 SUMMARY = "_summary.json"

@@ -11,10 +11,10 @@ from typing import Any
 
 from warmstart.bulk import listing, storage, tables
 from warmstart.bulk.plan import Part, Shard
+from warmstart.core import inputs
+from warmstart.core.reading import printable, scheme
 from warmstart.errors import InputError, UsageError
-from warmstart.inputs import items
-from warmstart.inputs.layout import Layout
-from warmstart.inputs.reading import printable, scheme
+from warmstart.series.layout import Layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def _read(part: Part, first: int, kind: str, columns: tuple[str, ...],
 def _file(path: str) -> Any:
     if storage.is_remote(path):
         return storage.Remote(path)
-    if scheme(path) is None and not items.is_single(path):  # a name such as "a*.jpg" that is not there (any more)
+    if scheme(path) is None and not inputs.is_single(path):  # a name such as "a*.jpg" that is not there (any more)
         name = printable(path)
         return InputError(f"{name}: is a folder, not a file" if os.path.isdir(path) else
                           f"{name}: there is no such file", name)
@@ -137,16 +137,16 @@ class _Hashable:
 @lru_cache(maxsize=2)
 def _series(path: str, changed: int, layout: _Hashable) -> list[tuple[str, Any]]:
     """All series of a table; the shards of one table come one after the other."""
-    from warmstart.inputs import series
+    from warmstart.series import time_series
 
-    return list(series.iter_series(path, layout.layout))
+    return list(time_series.iter_series(path, layout.layout))
 
 
 def _line_of_series(value: Any, source: str, layout: Layout | None) -> Any:
     """A series of a JSON line: `target` with `timestamp`s, with `start` and `freq`, or alone; `item_id` is its name."""
     import pandas as pd
 
-    from warmstart.inputs import series
+    from warmstart.series import time_series
 
     target = value.get("target") if isinstance(value, Mapping) else value
     if not isinstance(target, list) or not target:
@@ -164,5 +164,5 @@ def _line_of_series(value: Any, source: str, layout: Layout | None) -> Any:
         numbers = pd.Series(target, index=index, name=name, dtype="float64")
     except (ValueError, TypeError) as error:
         raise InputError(f"{source}: {error}", source) from error
-    ((_, found),) = series.iter_series(numbers, layout)
+    ((_, found),) = time_series.iter_series(numbers, layout)
     return found

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.catalog import Entry, Label
+from warmstart.core.compiling import artifact_key
+from warmstart.core.model import Model
+from warmstart.core.task import task_class
+from warmstart.core.weights import Weights
 from warmstart.engines import store
 from warmstart.errors import UsageError
-from warmstart.tasks import task_class
-from warmstart.tasks.base import Model
-from warmstart.tasks.building import artifact_key
-from warmstart.tasks.weights import Weights
 
 LARGEST_FILE = 64 * 2**20  # bytes; what is larger beside the weights (tokenizers are a few MiB) is no part of the model
 LEFT_OUT = (".safetensors", ".h5", ".keras", ".npz", ".bin", ".onnx", ".html", ".md")

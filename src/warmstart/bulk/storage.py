@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from warmstart.checkpoints.atomic import atomic_file
+from warmstart.core.reading import printable, scheme
 from warmstart.errors import BatchError, CheckpointError, InputError, UsageError
-from warmstart.inputs.reading import printable, scheme
 
 WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "r2", "memory"})
 """Stores in which an object appears once it is written to its end, so that it needs no temporary name."""

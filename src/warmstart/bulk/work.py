@@ -11,12 +11,12 @@ from warmstart.bulk.listing import kind_of
 from warmstart.bulk.plan import Shard
 from warmstart.bulk.rows import Row, rows_of
 from warmstart.bulk.storage import Folder
+from warmstart.core.model import Model
+from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError, WarmstartError
-from warmstart.inputs.layout import Layout
-from warmstart.tasks.base import Model
-from warmstart.tasks.forecasting import Forecaster
-from warmstart.tasks.results import Failed
-from warmstart.tasks.text import TextTask
+from warmstart.series.forecasting import Forecaster
+from warmstart.series.layout import Layout
+from warmstart.text.encoder import TextTask
 
 READING = ("freq", "target", "item", "timestamp", "duplicates")
 """Options of forecasters that say how tables are read; here the tables are read before."""

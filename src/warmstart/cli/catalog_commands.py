@@ -53,8 +53,8 @@ def info(
     """Show all that the catalogue says of one model."""
     from pathlib import Path
 
-    from warmstart import bundle
     from warmstart.catalog import get, labels
+    from warmstart.core import bundle
 
     if bundle.is_bundle(Path(name)):
         contents = bundle.read(Path(name))

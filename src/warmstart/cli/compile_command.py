@@ -21,7 +21,7 @@ def compile_models(
     """
     from warmstart.cli.opening import compiling, open_model, say
     from warmstart.errors import WarmstartError
-    from warmstart.tasks.compiling import compare_precisions
+    from warmstart.image.precision import compare_precisions
 
     failed = 0
     for name in names:

@@ -21,7 +21,7 @@ def export(
     The file is compared with the model before it is there; beside it, a JSON file says how inputs are made.
     """
     from warmstart.cli.opening import compiling, open_model
-    from warmstart.tasks.exporting import note_of
+    from warmstart.core.exporting import note_of
 
     opened, _ = open_model(model, weights=weights, precision=precision)
     with compiling(opened):

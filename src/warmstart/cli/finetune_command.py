@@ -94,7 +94,7 @@ def _recipe(settings: list[str], task: str) -> dict[str, Any]:
     from dataclasses import fields
 
     from warmstart.errors import UsageError
-    from warmstart.training.recipe import Recipe
+    from warmstart.image.train.recipe import Recipe
 
     classification = task == "image-classification"
     values = {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from warmstart.tasks.base import Model
+    from warmstart.core.model import Model
 
 
 def say(text: str) -> None:
@@ -19,7 +19,7 @@ def say(text: str) -> None:
 def open_model(name: str | None, **options: Any) -> tuple[Model, str]:
     """The model of this name, or the default one; and what to tell the user about the choice."""
     from warmstart.cli.progress import progress_bar
-    from warmstart.tasks.load import default_model, load
+    from warmstart.core.loading import default_model, load
 
     with progress_bar() as progress, licences_said():
         if name is None:

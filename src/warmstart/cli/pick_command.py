@@ -23,7 +23,7 @@ def pick(
     """
     from warmstart.cli.opening import compiling, say
     from warmstart.cli.progress import progress_bar
-    from warmstart.training.pick import pick as rank
+    from warmstart.image.train.pick import pick as rank
 
     given = None if candidates is None else [_pair(text) for text in candidates]
     with progress_bar(unit="photos") as progress:

@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from warmstart.cli.consoles import Console
-    from warmstart.tasks.results import Failed
+    from warmstart.core.results import Failed
 
 COMMON = ("inputs", "model", "task", "weights", "engine", "precision", "offline", "as_json", "as_csv", "on", "shards",
           "column", "shard_rows", "workers", "cpus", "address")
@@ -159,8 +159,8 @@ def _predict(inputs: list[str], name: str | None, task: str | None, choices: dic
              as_json: bool, as_csv: bool, given: dict[str, Any]) -> None:
     from warmstart.cli.consoles import console_of
     from warmstart.cli.opening import compiling, open_model, say
+    from warmstart.core.results import Failed
     from warmstart.errors import UsageError
-    from warmstart.tasks.results import Failed
 
     if as_json and as_csv:
         raise UsageError("Choose one of --json and --csv.")
@@ -205,7 +205,7 @@ def _predict(inputs: list[str], name: str | None, task: str | None, choices: dic
 def _are_sounds(inputs: list[str]) -> bool:
     from pathlib import PurePath
 
-    from warmstart.inputs.audio import SUFFIXES
+    from warmstart.speech.audio import SUFFIXES
 
     return bool(inputs) and all(PurePath(text).suffix.lower() in SUFFIXES for text in inputs)
 
@@ -227,7 +227,7 @@ def _write_json(console: Console, results: Iterable[Any]) -> Iterator[Any]:
 def _write_csv(console: Console, results: Iterable[Any]) -> Iterator[Any]:
     import csv
 
-    from warmstart.tasks.results import Failed
+    from warmstart.core.results import Failed
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(console.columns)

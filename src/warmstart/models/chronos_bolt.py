@@ -12,7 +12,7 @@ buckets. The decoder has one token, whose output becomes 9 x 64 numbers.
 | small | 512 | 2,048 | 8 | 6 + 6 | 47.7 M |
 | base | 768 | 3,072 | 12 | 12 + 12 | 205 M |
 
-What comes before (scaling, patches) and after (scaling back, horizons beyond 64) is in `warmstart.tasks.patches`.
+What comes before (scaling, patches) and after (scaling back, horizons beyond 64) is in `warmstart.series.patching`.
 """
 
 from __future__ import annotations

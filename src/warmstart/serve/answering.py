@@ -8,14 +8,14 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from warmstart.core.results import Failed
 from warmstart.errors import InputError
 from warmstart.serve.kinds import Kind, check_size
 from warmstart.serve.settings import Settings
-from warmstart.tasks.results import Failed
 
 if TYPE_CHECKING:
-    from warmstart.tasks.base import Model
-    from warmstart.tasks.results.sound import Audio
+    from warmstart.core.model import Model
+    from warmstart.speech.results.audio import Audio
 
 ALONE = frozenset({"forecasting", "audio-generation", "speech-recognition"})
 """Tasks whose inputs go through the engine one at a time anyway, or whose random numbers depend on their place."""

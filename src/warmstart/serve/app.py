@@ -27,7 +27,7 @@ from warmstart.serve.settings import Settings
 from warmstart.serve.state import State, json_response, state_of
 
 if TYPE_CHECKING:
-    from warmstart.tasks.base import Model
+    from warmstart.core.model import Model
 
 PAGE = Path(__file__).with_name("page")
 mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers do not run

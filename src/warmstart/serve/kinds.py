@@ -99,7 +99,7 @@ def _question(data: bytes, settings: Settings) -> Any:
 
 
 def _table(data: bytes, settings: Settings) -> Any:
-    """A CSV file as a DataFrame; told apart are commas, semicolons and tabs, as in `inputs.tables.read`."""
+    """A CSV file as a DataFrame; told apart are commas, semicolons and tabs, as in `series.tables.read`."""
     import pandas as pd
 
     _decoded(data[:4096].rpartition(b"\n")[0] or data[:4096], settings)
@@ -184,9 +184,9 @@ def check_size(kind: Kind, value: Any, settings: Settings) -> None:
         InputError: it is too large, or no such file.
     """
     if kind is IMAGE and isinstance(value, bytes):
-        from warmstart.inputs import image
+        from warmstart.image import decoder
 
-        image.size(value, name="the picture", max_pixels=settings.max_pixels)
+        decoder.size(value, name="the picture", max_pixels=settings.max_pixels)
     elif kind is AUDIO and isinstance(value, bytes):
         import soundfile
 

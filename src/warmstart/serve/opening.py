@@ -16,7 +16,7 @@ from warmstart.serve.reloading import Print, Reloader, fingerprint, snapshot
 from warmstart.serve.state import State
 
 if TYPE_CHECKING:
-    from warmstart.tasks.base import Model
+    from warmstart.core.model import Model
 
 Load = Callable[[str], "Model"]
 

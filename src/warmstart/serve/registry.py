@@ -17,8 +17,8 @@ from warmstart.serve.kinds import Kind, kind_of
 from warmstart.serve.settings import Settings
 
 if TYPE_CHECKING:
+    from warmstart.core.model import Model
     from warmstart.serve.metrics import Metrics
-    from warmstart.tasks.base import Model
 
 LARGE = 2**26  # bytes of a program: one of that size is loaded once
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

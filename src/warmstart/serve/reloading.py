@@ -20,7 +20,7 @@ from warmstart.serve.metrics import Metrics
 from warmstart.serve.registry import Registry
 
 if TYPE_CHECKING:
-    from warmstart.tasks.base import Model
+    from warmstart.core.model import Model
 
 log = logging.getLogger("warmstart.serve")
 Print = tuple[tuple[str, int, int, int], ...]

@@ -14,7 +14,7 @@ from warmstart.serve.errors import Refused
 from warmstart.serve.registry import Served
 
 if TYPE_CHECKING:
-    from warmstart.tasks.results.generation import Generation
+    from warmstart.text.generation_results import Generation
 
 
 class Stream:

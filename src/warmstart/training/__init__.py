@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +16,20 @@ from typing import TYPE_CHECKING, Any
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
-    from warmstart.tasks.base import Model
+    from warmstart.core.model import Model
 
 
+TRAINERS = {
+    "image-classification": "warmstart.image.train.classification",
+    "object-detection": "warmstart.image.train.detection",
+    "image-segmentation": "warmstart.image.train.segmentation",
+    "text-classification": "warmstart.text.train.classification",
+    "token-classification": "warmstart.text.train.token_classification",
+    "question-answering": "warmstart.text.train.question_answering",
+    "text-generation": "warmstart.text.train.generation",
+    "speech-recognition": "warmstart.speech.train.recognition",
+    "forecasting": "warmstart.series.train.forecasting",
+}
 SCRATCH = {"deepar": "forecasting"}
 """Architectures that are trained from scratch where they are named as the base."""
 
@@ -53,9 +63,9 @@ def finetune(base: str | Path | Model, data: Any, *, task: str | None = None, **
         TrainingError: training cannot go on; what was reached is kept in `output`.
         EngineUnavailableError: TensorFlow is not installed.
     """
-    from warmstart.tasks.base import Model
-    from warmstart.tasks.building import require_tensorflow
-    from warmstart.tasks.load import load
+    from warmstart.core.compiling import require_tensorflow
+    from warmstart.core.loading import load
+    from warmstart.core.model import Model
 
     require_tensorflow("to fine-tune")
     if base in SCRATCH:
@@ -78,18 +88,14 @@ def recipe_of(task: str) -> Callable[..., Model]:
     Raises:
         UsageError: there is none.
     """
-    name = task.replace("-", "_")
-    if not name.isidentifier() or find_spec(f"{__name__}.{name}") is None:
+    if task not in TRAINERS:
         raise UsageError(f"There is no fine-tuning for {task!r}; `ws.load(…).keras` is a Keras model to train by hand.")
-    module = import_module(f"{__name__}.{name}")
-    if not hasattr(module, "finetune"):
-        raise UsageError(f"There is no fine-tuning for {task!r}.")
-    return module.finetune
+    return import_module(TRAINERS[task]).finetune
 
 
 def open_base(base: str | Path | Model, task: str | None = None) -> Model:
     """The model to start from: `base` itself, or what `ws.load` opens."""
-    from warmstart.tasks.base import Model
-    from warmstart.tasks.load import load
+    from warmstart.core.loading import load
+    from warmstart.core.model import Model
 
     return base if isinstance(base, Model) else load(base, task=task)

@@ -9,15 +9,15 @@ from typing import Any
 
 import keras
 
-from warmstart import bundle
-from warmstart.bundle import ADAPTER
 from warmstart.catalog import Entry, Label
+from warmstart.core import bundle
+from warmstart.core.adapters import CONFIG as ADAPTER_CONFIG
+from warmstart.core.bundle import ADAPTER
+from warmstart.core.loading import load
+from warmstart.core.model import Model
+from warmstart.core.task import task_class
+from warmstart.core.weights import Weights
 from warmstart.models import architecture, arrays
-from warmstart.tasks import task_class
-from warmstart.tasks.adapters import CONFIG as ADAPTER_CONFIG
-from warmstart.tasks.base import Model
-from warmstart.tasks.load import load
-from warmstart.tasks.weights import Weights
 from warmstart.training.fit import Fitted
 from warmstart.training.run import Run, plain
 

@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from warmstart import bundle
 from warmstart.checkpoints import open_checkpoint, save_safetensors
 from warmstart.checkpoints.atomic import atomic_file
+from warmstart.core import bundle
 from warmstart.errors import CheckpointError, TrainingError, UsageError
 
 STATE = "training"

@@ -14,10 +14,10 @@ import pytest
 
 import warmstart as ws
 from warmstart.catalog import Entry
+from warmstart.core.weights import Weights
 from warmstart.engines.base import Engine, Signature, TensorSpec
-from warmstart.tasks.audio_generation import AudioGenerator
-from warmstart.tasks.speech_recognition import SpeechRecognizer
-from warmstart.tasks.weights import Weights
+from warmstart.speech.recognition import SpeechRecognizer
+from warmstart.speech.synthesis import AudioGenerator
 
 CHROMIUM = os.environ.get("WARMSTART_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -50,7 +50,7 @@ def test_numbers(call):
 
 
 def test_voc_colours_are_those_of_the_package(call):
-    from warmstart.tasks.results.segmentation import palette
+    from warmstart.image.results.segmentation import palette
 
     known = dict(call("masks", "vocIndices"))
     assert known == {int(r) << 16 | int(g) << 8 | int(b): n for n, (r, g, b) in enumerate(palette())}

@@ -55,7 +55,7 @@ class Console(ABC):
 
     def shown(self, model: Any, inputs: Iterator[str], **options: Any) -> Iterator[Any]:
         """What `answers` gives, each result written for a person once it is there, so that a long list streams."""
-        from warmstart.tasks.results import Failed
+        from warmstart.core.results import Failed
 
         for result in self.answers(model, inputs, **options):
             if not isinstance(result, Failed):

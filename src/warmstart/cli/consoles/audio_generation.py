@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from warmstart.cli.consoles import Console
+from warmstart.core.results import Failed
 from warmstart.errors import UsageError
-from warmstart.tasks.results import Failed
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 

@@ -81,7 +81,7 @@ def _written(results: Iterable[Any], plot: str | None, output: str | None) -> It
                 drawn.append(result)
             yield result
     if drawn and plot is not None:
-        from warmstart.tasks.results.forecast import figure
+        from warmstart.series.results import figure
 
         drawing, axes = figure(len(drawn))
         for result, where in zip(drawn, axes, strict=True):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from warmstart.cli.consoles import Console
 from warmstart.cli.drawing import bar
-from warmstart.inputs import text_items
+from warmstart.text import inputs as text_items
 
 
 def texts(inputs: Iterable[str]) -> Iterator[Any]:

@@ -21,8 +21,8 @@ class TextGenerationConsole(Console):
         return model(inputs, **options)
 
     def shown(self, model: Any, inputs: Iterator[str], **options: Any) -> Iterator[Any]:
+        from warmstart.core.results import Failed
         from warmstart.errors import InputError
-        from warmstart.tasks.results import Failed
 
         if "num_beams" in options or "batch_size" in options:  # the text is there at the end, or for several at once
             yield from super().shown(model, inputs, **options)

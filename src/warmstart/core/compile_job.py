@@ -1,0 +1,75 @@
+"""The process that compiles or exports: reads a job as JSON from standard input, writes progress as JSON lines.
+
+Lines: `{"stage": text}` while it works; last `{"record": …}` or `{"error": class, "message": text}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from warmstart.catalog import Entry
+from warmstart.core.compiling import Report, build_keras
+from warmstart.core.task import task_class
+from warmstart.core.weights import Weights
+from warmstart.errors import WarmstartError
+
+Job = Mapping[str, Any]
+Build = Callable[[], Any]
+
+
+def _compile(job: Job, entry: Entry, weights: Weights, build: Build, report: Report) -> dict[str, Any]:
+    from warmstart.engines.compile import compile_program
+
+    program = task_class(entry.task).program(entry, build())
+    record = compile_program(program, Path(job["folder"]), job["precision"], report)
+    return {**record, "model": entry.name, "weights": weights.digest}
+
+
+def _export(job: Job, entry: Entry, weights: Weights, build: Build, report: Report) -> dict[str, Any]:
+    from warmstart.engines.export import export_keras, export_program
+    from warmstart.engines.store import Artifact
+
+    artifact, path = Artifact.load(Path(job["artifact"])), Path(job["path"])
+    if job["format"] == "keras":
+        inputs = {spec.name: spec for signature in artifact.signatures.values() for spec in signature.inputs}
+        return {"difference": export_keras(build(), inputs, path, report)}
+    make = task_class(entry.task).program
+    return {"difference": export_program(artifact, lambda: make(entry, build()), job["format"], path, report)}
+
+
+def main() -> int:
+    lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints goes with the noise, not between our lines
+
+    def say(**message: Any) -> None:
+        print(json.dumps(message), file=lines, flush=True)
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    job = json.loads(sys.stdin.read())
+    try:
+        entry = Entry.from_dict(job["entry"])
+        weights = Weights(Path(job["weights"]) if job["weights"] else None, job["digest"])
+
+        def build() -> Any:
+            say(stage="building the Keras model")
+            return build_keras(entry, weights)
+
+        run = _export if "format" in job else _compile
+        say(record=run(job, entry, weights, build, lambda stage: say(stage=stage)))
+    except WarmstartError as error:
+        say(error=type(error).__name__, message=str(error))
+        return 1
+    except OSError as error:
+        say(error="CacheError", message=f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

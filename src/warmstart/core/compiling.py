@@ -1,0 +1,154 @@
+"""From an entry and its weights to a Keras model, and to a compiled artifact."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warmstart import errors
+from warmstart.catalog import Entry
+from warmstart.checkpoints import open_checkpoint
+from warmstart.core import adapters
+from warmstart.core.weights import Weights, checkpoint_digest
+from warmstart.engines import store
+from warmstart.errors import CompileError, CorruptCheckpointError, EngineUnavailableError
+
+if TYPE_CHECKING:
+    import keras
+
+Report = Callable[[str], None]
+COMPILER = (sys.executable, "-m", "warmstart.core.compile_job")
+
+
+def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
+    """The Keras model of an entry, filled from its weights.
+
+    Random initialisation is the same in every process, so that a compiled program and the Keras
+    model agree; the caller's own random numbers are not touched.
+
+    Args:
+        entry: architecture and config.
+        weights: what fills it.
+        **options: `include_top`, `input_shape`, `pooling`, as the architectures take them.
+
+    Raises:
+        CheckpointError: the weights do not fit, or are unusable.
+        EngineUnavailableError: TensorFlow is not installed.
+    """
+    require_tensorflow(f"to build the Keras model of {entry.name}")
+    from warmstart.models import architecture
+
+    module = architecture(entry.architecture)
+    state = random.getstate()
+    random.seed(0)  # Keras draws the seeds of its initialisers from here
+    try:
+        model = module.build(entry.config, **options)
+    finally:
+        random.setstate(state)
+    if weights.path is not None:
+        if checkpoint_digest(weights.path, store.sha256_file) != weights.digest:
+            raise CorruptCheckpointError(f"{weights.path} is not the file that was recorded (its sha256 differs); "
+                                         "fetch it or save the model again.")
+        opened = adapters.open_merged if adapters.is_adapter(weights.path) else open_checkpoint
+        with opened(weights.path) as checkpoint:
+            module.load(model, checkpoint, entry.config)
+    return model
+
+
+def require_tensorflow(purpose: str) -> None:
+    """Raise `EngineUnavailableError` where TensorFlow is not installed."""
+    if find_spec("tensorflow") is None:
+        raise EngineUnavailableError(f"TensorFlow is needed {purpose}: pip install 'warmstart[tensorflow]'.")
+
+
+def artifact_key(entry: Entry, weights: Weights, precision: str) -> str:
+    """The key under which the store keeps the program of these weights."""
+    rules = entry.preprocessing
+    config = {"task": entry.task, "architecture": entry.architecture, "config": entry.to_dict()["config"],
+              "size": list(rules.size) if rules else None}
+    if entry.processing:
+        config["processing"] = entry.to_dict()["processing"]
+    return store.content_key(weights.digest, config, _file_precision(precision))
+
+
+def _file_precision(precision: str) -> str:
+    """The precision of the numbers in the program's file: bfloat16 is a way to run the float32 one."""
+    return "float32" if precision == "bfloat16" else precision
+
+
+def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> store.Artifact:
+    """The artifact of a model: from the store, or compiled in a process of its own.
+
+    The other process keeps TensorFlow's half gigabyte out of this one, and its crash from being ours.
+
+    Raises:
+        CompileError: the model could not be compiled, or the program strays from Keras.
+        CheckpointError: the weights cannot be opened; some lie in a program, which may be damaged or gone.
+        EngineUnavailableError: it is not in the store, and TensorFlow is not installed.
+    """
+    key, file_precision = artifact_key(entry, weights, precision), _file_precision(precision)
+    if (found := store.find(key)) is not None:
+        return found
+    if weights.path is not None:
+        open_checkpoint(weights.path).close()  # where that fails, TensorFlow would not help
+    require_tensorflow(f"once, to compile {entry.name}; after that it is not used")
+    return store.make(
+        key, file_precision, lambda folder: run_job(entry, weights, file_precision, folder, report)
+    )
+
+
+def run_job(entry: Entry, weights: Weights, precision: str, folder: Path, report: Report) -> Mapping[str, Any]:
+    """Compile in a subprocess into `folder`; returns the artifact's record."""
+    return run_process(job_of(entry, weights) | {"precision": precision, "folder": str(folder)},
+                       f"Compiling {entry.name}", report)
+
+
+def job_of(entry: Entry, weights: Weights) -> dict[str, Any]:
+    """What a job says of the model, as JSON values."""
+    return {"entry": entry.to_dict(), "weights": str(weights.path) if weights.path else None, "digest": weights.digest}
+
+
+def run_process(job: Mapping[str, Any], what: str, report: Report) -> Mapping[str, Any]:
+    """Do a job in a process of its own (see `compile_job`); returns its record.
+
+    Args:
+        job: JSON values.
+        what: what it is, for the message should the process die.
+        report: told what is being done.
+
+    Raises:
+        CompileError: the process died; any error of `errors` that it raised is raised here.
+    """
+    report("starting TensorFlow")
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise, subprocess.Popen(
+        COMPILER,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=noise, text=True, encoding="utf-8",
+    ) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with contextlib.suppress(BrokenPipeError):  # it is dead already: told below
+                process.stdin.write(json.dumps(job))
+                process.stdin.close()
+            for line in process.stdout:
+                message = json.loads(line)
+                if "stage" in message:
+                    report(message["stage"])
+                elif "record" in message:
+                    return message["record"]
+                else:
+                    raise getattr(errors, message["error"])(message["message"])
+            code = process.wait()
+            noise.seek(0)
+            last = [text for line in noise if (text := line.strip())] or ["it left no message"]
+            raise CompileError(f"{what} ended with code {code}: {last[-1]}")
+        finally:
+            process.kill()  # does nothing to one that has ended

@@ -1,0 +1,117 @@
+"""`Model.export`: the model's program in the formats of others, checked before it is there.
+
+Beside the numbers a file needs what it cannot say itself: how inputs are made and what outputs mean.
+That goes into `model.json` of a folder, or `<name of the file>.json` beside a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from warmstart.core.compiling import job_of, require_tensorflow, run_process
+from warmstart.engines.export import FORMATS
+from warmstart.errors import CacheError, EngineUnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from warmstart.catalog import Entry, Label
+    from warmstart.core.weights import Weights
+    from warmstart.engines.store import Artifact
+
+SUFFIXES = {"litert": ".tflite", "onnx": ".onnx", "keras": ".keras"}
+NOTE, FOLDER_NOTE = ".json", "model.json"
+NEEDS = {"onnx": ("tf2onnx", "onnx", "onnxruntime"), "openvino": ("openvino",)}
+
+
+class Exported(Protocol):
+    """What an export must know of the model."""
+
+    entry: Entry
+    labels: tuple[Label, ...]
+    weights: Weights
+    precision: str
+    on_stage: Callable[[str], None]
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def artifact(self) -> Artifact: ...
+
+
+def export(model: Exported, path: str | Path, format: str | None = None) -> Path:
+    """Write a model as another format; arguments and errors are those of `Model.export`."""
+    path = Path(path).expanduser()
+    format = format or _told_by(path)
+    if format not in FORMATS:
+        raise UsageError(f"There is no format {format!r}; there are {', '.join(FORMATS)}.")
+    if model.precision == "int8" and format != "litert":
+        raise UsageError(f"An int8 program can be exported as litert only; for {format} load {model.name} in float32.")
+    for package in NEEDS.get(format, ()):
+        if find_spec(package) is None:
+            raise EngineUnavailableError(f"{package} is needed for {format}: pip install 'warmstart[{format}]'.")
+    if format in ("saved_model", "onnx", "keras"):
+        require_tensorflow(f"to export as {format}")
+    artifact = model.artifact
+    is_file = format in SUFFIXES and not (format == "onnx" and len(artifact.signatures) > 1)
+    if is_file and path.suffix != SUFFIXES[format]:
+        raise UsageError(f"A {format} export is one file; name it {path.name}{SUFFIXES[format]}.")
+    note = path.with_name(path.name + NOTE) if is_file else path / FOLDER_NOTE
+    for place in (path, note):
+        if place.exists() or place.is_symlink():
+            raise UsageError(f"{place} is there already; name a new path, nothing was overwritten.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".exporting-", dir=path.parent))
+    except OSError as error:
+        raise CacheError(f"{path.parent} cannot be written: {error.strerror or error}.") from error
+    try:
+        made = temporary / path.name
+        job = job_of(model.entry, model.weights) | {
+            "format": format, "path": str(made), "artifact": str(artifact.folder.absolute())}
+        record = run_process(job, f"Exporting {model.name}", model.on_stage)
+        told = json.dumps(describe(model, artifact, format, record["difference"]), indent=1, ensure_ascii=False) + "\n"
+        if is_file:
+            (temporary / note.name).write_text(told, "utf-8")
+            os.replace(temporary / note.name, note)
+        else:
+            (made / note.name).write_text(told, "utf-8")
+        os.replace(made, path)
+    except OSError as error:
+        raise CacheError(f"{error.filename or path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return path
+
+
+def note_of(exported: Path) -> Path:
+    """The JSON file that belongs to an export."""
+    return exported / FOLDER_NOTE if exported.is_dir() else exported.with_name(exported.name + NOTE)
+
+
+def describe(model: Exported, artifact: Artifact, format: str, difference: float) -> dict[str, Any]:
+    """What whoever runs the export must know: functions, how inputs are made, what outputs mean."""
+    entry = model.entry.to_dict()
+    functions = {
+        name: {kind: [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
+               for kind, specs in (("inputs", signature.inputs), ("outputs", signature.outputs))}
+        for name, signature in artifact.signatures.items()
+    }
+    return {
+        "model": model.name, "task": model.entry.task, "format": format, "precision": artifact.precision,
+        **({"functions": functions} if format != "keras" else {}),
+        "largest_difference": difference,
+        **{key: entry[key] for key in ("preprocessing", "processing") if entry.get(key)},
+        "labels": [label.name for label in model.labels],
+        "licence": model.entry.licence,
+    }
+
+
+def _told_by(path: Path) -> str:
+    return next((format for format, suffix in SUFFIXES.items() if suffix == path.suffix), "saved_model")

@@ -1,0 +1,187 @@
+"""Whatever the caller gave, as single items, lazily: lists, generators, batches, folders and glob patterns."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import PurePath
+from typing import Any
+
+from warmstart.core.reading import given_name, printable, scheme
+from warmstart.errors import InputError, UsageError
+
+_WILD = re.compile(r"[*?\[]")
+_NUMBER = re.compile("[0-9]+")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """One input: `name` is its path or URL as given, or "item 3" (its place, from 1); `value` is what `decode` takes.
+
+    A folder of a list that holds nothing, or cannot be read, has an InputError as its value, which `decode` raises:
+    the other elements of the list are answered all the same.
+    """
+
+    name: str
+    value: Any
+
+
+def is_single(inputs: Any) -> bool:
+    """Whether the caller means one picture, and wants one result and not a list.
+
+    One is: a path or URL, bytes, a file object, a PIL image, an array of two or three dimensions. Folders and glob
+    patterns are many, also when they hold one; so are lists, generators and arrays of four dimensions.
+    """
+    if isinstance(inputs, (str, os.PathLike)):
+        if scheme(inputs) is not None:
+            return True
+        path = os.fsdecode(inputs)
+        return not os.path.isdir(path) and not _is_pattern(path)
+    if hasattr(inputs, "__array__") and hasattr(inputs, "shape"):
+        texts = getattr(getattr(inputs, "dtype", None), "kind", "") in ("O", "U", "S")  # a column of paths
+        return len(inputs.shape) < 4 and not (texts and len(inputs.shape) == 1)
+    return isinstance(inputs, (bytes, bytearray, memoryview)) or hasattr(inputs, "read") or _is_pil(inputs)
+
+
+def iter_items(inputs: Any, *, suffixes: Collection[str], what: str) -> Iterator[Item]:
+    """The single items of `inputs`, one at a time; a generator is asked for its next element only when needed.
+
+    Folders are searched to their end, hidden files and folders left out, for files whose suffix is one of `suffixes`
+    (lower case, with the dot). They come in natural order (img2 before img10), the files of a folder before its
+    folders; each real folder is visited once, whatever links lead to it. Patterns are those of `glob` with "**";
+    a file whose name is the pattern itself comes first. Names of folders and patterns in a list are expanded too.
+
+    `what` the items are is said in messages.
+
+    Raises UsageError: for something that is no input at all at once; for a folder or pattern without a single
+    picture when it is searched.
+    """
+    if is_single(inputs):
+        return iter([Item(given_name(inputs) or "item 1", inputs)])
+    if isinstance(inputs, (str, os.PathLike)):
+        return _expanded(os.fsdecode(inputs), suffixes, what)
+    if isinstance(inputs, Mapping) or not hasattr(inputs, "__iter__"):
+        raise UsageError(
+            f"cannot take {what}s from {_a(inputs)}; give a path, URL, folder, pattern, array, "
+            f"{'PIL image, ' if what == 'picture' else ''}or a list of these"
+        )
+    return _elements(inputs, suffixes, what)
+
+
+def _a(inputs: Any) -> str:
+    return "None" if inputs is None else f"an object of type {type(inputs).__name__}"
+
+
+def _is_pil(inputs: Any) -> bool:
+    return hasattr(inputs, "getbands") and hasattr(inputs, "convert")  # duck typing: text inputs import no Pillow
+
+
+def _is_pattern(path: str) -> bool:
+    return _WILD.search(path) is not None and not os.path.lexists(path)
+
+
+def _elements(inputs: Any, suffixes: Collection[str], what: str) -> Iterator[Item]:
+    for place, value in enumerate(inputs, 1):
+        if isinstance(value, (str, os.PathLike)) and not is_single(value):
+            try:
+                yield from _expanded(os.fsdecode(value), suffixes, what)
+            except UsageError as error:
+                name = given_name(value) or ""
+                yield Item(name, InputError(str(error), name))
+        else:
+            yield Item(given_name(value) or f"item {place}", value)
+
+
+def _expanded(path: str, suffixes: Collection[str], what: str) -> Iterator[Item]:
+    """The files of a folder or glob pattern."""
+    if os.path.isdir(path):
+        found = _search(path, ("**", "*"), suffixes)
+        nothing = f"the folder {printable(path)} holds no {what} ({', '.join(sorted(suffixes))})"
+    else:
+        parts = PurePath(path).parts
+        anchor = PurePath(path).anchor
+        parts = parts[1:] if anchor else parts
+        # "photos/*" means the pictures there; "photos/*.dat" means what it says.
+        named = PurePath(parts[-1]).suffix.strip(".*") != ""
+        found = _search(anchor, (*parts, "*") if parts[-1] == "**" else parts, None if named else suffixes)
+        nothing = f"no {what} matches the pattern {printable(path)}"
+    empty = True
+    for item in found:
+        empty = False
+        yield item
+    if empty:
+        raise UsageError(nothing)
+
+
+def _search(root: str, pattern: tuple[str, ...], suffixes: Collection[str] | None) -> Iterator[Item]:
+    """Files below `root` that match the pattern, folder by folder; the names of one folder are in memory at a time.
+
+    The state of the search is a folder and the parts of the pattern still to match. No state is entered twice, so
+    links that lead back end, and "**/**" finds nothing twice.
+    """
+    seen: set[tuple[int, int, int]] = set()
+    stack = [(root, pattern)]
+    while stack:
+        folder, parts = stack.pop()
+        head, rest = parts[0], parts[1:]
+        try:
+            state = os.stat(folder or os.curdir)
+            key = (state.st_dev, state.st_ino, len(parts))
+            if key in seen:
+                continue
+            seen.add(key)
+            if rest and not (head == "**" or _WILD.search(head)):
+                stack.append((os.path.join(folder, head), rest))
+                continue
+            recursive = head == "**" and len(rest) == 1
+            files = rest[0] if recursive else None if rest else head
+            folders = "*" if head == "**" else head if rest else None
+            file_names, folder_names = _listing(folder, files, folders, suffixes)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            name = printable(folder)
+            reason = InputError(f"{name}: the folder cannot be read ({error.strerror})", name)
+            yield Item(name, reason)
+            continue
+        for file in file_names:
+            path = os.path.join(folder, file)
+            yield Item(printable(path), path)
+        next_parts = parts if head == "**" else rest
+        stack += [(os.path.join(folder, below), next_parts) for below in reversed(folder_names)]
+        if head == "**" and not recursive:  # "**" may also stand for no folder at all
+            stack.append((folder, rest))
+
+
+def _listing(
+    folder: str, files: str | None, folders: str | None, suffixes: Collection[str] | None
+) -> tuple[list[str], list[str]]:
+    """The names of files and folders in `folder` that match the two patterns (None: none do), in natural order."""
+    file_names, folder_names = [], []
+    with os.scandir(folder or os.curdir) as entries:
+        for entry in entries:
+            name = entry.name
+            if files is not None and _matches(name, files):
+                wanted = suffixes is None or os.path.splitext(name)[1].lower() in suffixes
+                if wanted and entry.is_file():  # follows links; the target of a broken one is no file
+                    file_names.append(name)
+            if folders is not None and _matches(name, folders) and entry.is_dir():
+                folder_names.append(name)
+    return sorted(file_names, key=natural), sorted(folder_names, key=natural)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return (pattern[0] == "." or name[0] != ".") and (pattern == "*" or fnmatch(name, pattern))
+
+
+def natural(name: str) -> tuple[str, str]:
+    """The key that sorts img2 before img10 and ignores case; the name itself decides among equals."""
+    return _NUMBER.sub(_number_key, name.casefold()), name
+
+
+def _number_key(match: re.Match[str]) -> str:
+    digits = match[0].lstrip("0")
+    return f"{len(digits):03}{digits}"  # more digits sort later; file names have at most 255

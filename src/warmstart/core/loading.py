@@ -1,0 +1,139 @@
+"""`ws.load`, `ws.backbone` and `ws.list_models`: from a name, folder or source to a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warmstart import catalog, hub
+from warmstart.catalog import Entry
+from warmstart.core import bundle
+from warmstart.core.compiling import build_keras
+from warmstart.core.model import Model
+from warmstart.core.resolver import OWN, bundle_weights, fetch_weights, find_folder, open_source
+from warmstart.core.task import task_class
+from warmstart.core.weights import Weights
+from warmstart.engines import choose
+from warmstart.errors import MismatchError, UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+EMBEDDED_DEFAULT = "cifar10_resnet20"
+
+
+def load(name: str | Path, *, task: str | None = None, weights: str | Path | None = "pretrained",
+         engine: str = "auto", precision: str = "float32", revision: str | None = None,
+         offline: bool | None = None, progress: hub.Progress | None = None) -> Model:
+    """Open a pretrained model.
+
+    Args:
+        name: a name of the catalogue (`"mobilenet_v2"`), the folder of a bundle or of a repository in
+            Hugging Face layout, or a source of one (`hf://org/name`, `package:NAME/path`, `embedded:NAME`).
+        task: what it must be able to do; default: what its entry or its heads say.
+        weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a checkpoint;
+            `None`: random initialisation.
+        engine: `"auto"`, `"litert"`, `"openvino"` or `"keras"`.
+        precision: `"float32"`, `"bfloat16"` or `"int8"`.
+        revision: of an `hf://` source.
+        offline: never go online; default: `WARMSTART_OFFLINE` or `HF_HUB_OFFLINE`.
+        progress: called while files are fetched with (name, bytes so far, total or None).
+
+    Returns:
+        The model of its task's class, for images `ImageClassifier`. It is compiled on first use.
+
+    Raises:
+        UnknownModelError: no such name; the message suggests near ones.
+        UsageError: an option is wrong.
+        SourceError: the weights could not be had.
+        BundleError: the folder is not a whole bundle.
+    """
+    choose.check_options(engine, precision)
+    opened = open_source(name, task=task, weights=weights, revision=revision, offline=offline, progress=progress)
+    model = task_class(opened.entry.task)(opened.entry, opened.weights, opened.labels, engine=engine,
+                                          precision=precision, folder=opened.folder)
+    if task is not None and task != model.entry.task:
+        raise UsageError(f"{model.name} does {model.entry.task}, not {task}.")
+    return model
+
+
+def backbone(name: str | Path, *, weights: str | Path | None = "pretrained",
+             input_shape: tuple[int | None, int | None, int] | None = None, pooling: str | None = None) -> keras.Model:
+    """A pretrained Keras model without its top, for plain Keras code.
+
+    Args:
+        name: as for `load`.
+        weights: as for `load`; a checkpoint may be with or without a top.
+        input_shape: (H, W, 3), each at least the entry's `min_size`, or None for any; default: the entry's.
+        pooling: `None` gives the feature map (B, h, w, D), `"avg"` or `"max"` a vector (B, D).
+
+    Returns:
+        A `keras.Model`; its input is what `ws.load(name).preprocess(photo)` gives, in batches.
+
+    Raises:
+        UsageError: the shape is too small, or the pooling unknown.
+        CheckpointError: the weights do not fit.
+    """
+    if pooling not in (None, "avg", "max"):
+        raise UsageError(f"pooling is None, 'avg' or 'max', not {pooling!r}.")
+    folder = find_folder(name)
+    contents = bundle.read(folder) if folder and bundle.is_bundle(folder) else None
+    entry = contents.entry if contents else catalog.get(str(name))
+    shape = input_shape or (*entry.preprocessing.size, 3) if entry.preprocessing else input_shape
+    if shape and (len(shape) != 3 or any(side is not None and side < entry.min_size for side in shape[:2])):
+        raise UsageError(f"{entry.name} takes input_shape (H, W, 3), H and W of {entry.min_size} or more, not {shape}.")
+    options: dict[str, Any] = {"include_top": False, "input_shape": shape, "pooling": pooling}
+    own = weights in OWN
+    if contents and own:
+        filled = bundle_weights(contents)
+    elif own and "notop" in entry.weights and not _only_with_top(entry):
+        filled = fetch_weights(entry.weights["notop"].source, entry, None, None)
+    else:
+        filled = fetch_weights(weights, entry, None, None)
+    try:
+        return build_keras(entry, filled, **options)
+    except MismatchError:
+        whole = build_keras(entry, filled)  # the checkpoint has a top; if it does not fit either, this says why
+        model = build_keras(entry, Weights.random(), **options)
+        _copy_weights(whole, model)
+        return model
+
+
+def list_models(pattern: str = "*", *, task: str | None = None, family: str | None = None) -> list[Entry]:
+    """The entries whose name or alias matches a shell pattern, in the catalogue's order."""
+    return catalog.search(pattern, task=task, family=family)
+
+
+def default_model(*, offline: bool | None = None, progress: hub.Progress | None = None) -> tuple[Model, str]:
+    """The model that answers when none is named, and why it was chosen, in a few words.
+
+    ImageNet's MobileNetV2 where it is compiled already, or can be: TensorFlow is installed and its
+    weights are cached or reachable. Else the small model inside the package.
+    """
+    from importlib.util import find_spec
+
+    from warmstart.errors import SourceError
+
+    name = "mobilenet_v2"
+    source = catalog.get(name).weights["top"].source
+    if hub.is_cached(source) or (find_spec("tensorflow") and not hub.is_offline(offline) and hub.is_reachable(source)):
+        try:
+            model = load(name, offline=offline, progress=progress)
+            if find_spec("tensorflow") or model.is_compiled():
+                return model, "1,000 ImageNet classes"
+        except SourceError:
+            pass
+    return load(EMBEDDED_DEFAULT), "10 classes, inside the package; name another with --model"
+
+
+def _only_with_top(entry: Entry) -> bool:
+    """Whether the file with the top is here and the other is not: it does as well, without going online."""
+    return hub.is_cached(entry.weights["top"].source) and not hub.is_cached(entry.weights["notop"].source)
+
+
+def _copy_weights(source: keras.Model, target: keras.Model) -> None:
+    for layer in target.layers:
+        if layer.weights:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+            if hasattr(layer, "finalize_state"):
+                layer.finalize_state()

@@ -1,0 +1,1 @@
+"""Images: classification, object detection, segmentation."""

@@ -1,0 +1,317 @@
+"""One picture, in any form a user has it, as an upright 8-bit RGB image.
+
+What Pillow leaves to its callers is decided here once: which formats are parsed at all, how large a picture may be,
+which way is up, what is behind transparent pixels, and how 16-bit and float pixels become 8-bit ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from PIL import Image
+
+from warmstart.core.reading import given_name, opened
+from warmstart.errors import InputError
+
+MAX_PIXELS = 178_956_970
+"""Most pixels of a picture: the number at which Pillow itself refuses (2**31 / 4 / 3)."""
+KINDS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"})
+"""File names that folders are searched for, in lower case. The content decides how a file is read, never its name."""
+
+_MAGIC = (
+    (re.compile(rb"\xff\xd8\xff"), "JPEG"),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "PNG"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "WEBP"),
+    (re.compile(rb"GIF8[79]a"), "GIF"),
+    (re.compile(rb"BM"), "BMP"),
+    (re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"), "TIFF"),
+)
+_HTML = re.compile(rb"\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
+_ORIENTATION = 0x0112
+# The value says where row 0 and column 0 of the file are on the upright picture (EXIF 2.32, 4.6.4.A).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_RANGES: dict[Any, float] = {"0..1": 1.0, "0..255": 255.0, (0, 1): 1.0, (0, 255): 255.0}
+ValueRange = str | tuple[float, float]
+
+
+def decode(
+    item: Any,
+    *,
+    name: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    target: tuple[int, int] | None = None,
+    value_range: ValueRange | None = None,
+    fetch: Callable[[str], bytes] | None = None,
+) -> Image.Image:
+    """The picture as a new 8-bit RGB image, upright; the item itself is never changed.
+
+    item         path, `http(s)` URL, encoded bytes, binary file object, PIL image, or array: (H, W, 3) uint8, also
+                 (H, W) or (H, W, 1) grey and (H, W, 4) with alpha; float arrays only together with `value_range`.
+                 Files are JPEG, PNG, WebP, GIF (first frame), BMP or TIFF; the content decides, not the name.
+    name         what errors call it; by default its path, URL or file name
+    max_pixels   a file with more pixels is refused before they are unpacked
+    target       (height, width) that the whole picture will be shrunk to afterwards, in pixels: a JPEG of four times
+                 that and more may then be unpacked at 1/2, 1/4 or 1/8, never below twice the target on either side
+    value_range  "0..1" or "0..255" (also (0, 1), (0, 255)): what the numbers of a float array or float TIFF mean
+    fetch        `fetch(url) -> bytes`, in place of the built-in download
+
+    The size of the upright picture before any such shrinking is in `.info["size"]`, (width, height).
+    Transparent pixels are blended on white. 16-bit grey is scaled to 8 bits (the high byte), not clipped. The numbers
+    of a float TIFF are taken as 0..1, 0..255 or 0..65535, the smallest that holds them all, unless told.
+
+    Raises InputError, naming the item, whatever is wrong with it.
+    """
+    name = name or given_name(item) or f"the given {_noun(item)}"
+    try:
+        if isinstance(item, InputError):  # `items` puts one where a folder of a list could not be expanded
+            raise item
+        with _quiet_pillow():
+            if isinstance(item, Image.Image):
+                return _from_pil(item, name, max_pixels, value_range)
+            if hasattr(item, "__array__"):
+                return _from_array(np.asarray(item), name, value_range)
+            with opened(item, name, fetch) as file:
+                return _from_file(file, name, max_pixels, target, value_range)
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"{name}: is too large for the free memory", name) from error
+    except Exception as error:  # Pillow's parsers raise a dozen kinds on damaged files; a text of ours names the file
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise InputError(f"{name}: the picture is damaged or incomplete ({reason})", name) from error
+
+
+def size(item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(width, height) of the upright picture; of a file only its header is read.
+
+    Raises InputError, naming the item, where that cannot be told.
+    """
+    name = name or given_name(item) or f"the given {_noun(item)}"
+    if isinstance(item, Image.Image) or hasattr(item, "__array__"):
+        return decode(item, name=name, max_pixels=max_pixels).size
+    try:
+        with _quiet_pillow(), opened(item, name, None) as file, _opened_image(file, name, max_pixels) as (image, _):
+            return image.size[::-1] if _orientation(image) >= 5 else image.size
+    except InputError:
+        raise
+    except Exception as error:  # as in `decode`
+        raise InputError(f"{name}: the picture is damaged or incomplete ({error})", name) from error
+
+
+def _noun(item: Any) -> str:
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return "bytes"
+    if isinstance(item, Image.Image):
+        return "image"
+    return "array" if hasattr(item, "__array__") else "item"
+
+
+def _from_file(
+    file: BinaryIO, name: str, max_pixels: int, target: tuple[int, int] | None, value_range: ValueRange | None
+) -> Image.Image:
+    with _opened_image(file, name, max_pixels) as (image, kind):
+        whole = image.size
+        if target is not None and kind == "JPEG":
+            _draft(image, 2 * max(target))  # the larger side for both, as the picture may still turn
+        turned = image.size
+        picture = _from_pil(image, name, max_pixels, value_range)
+        picture.info["size"] = whole if picture.size == turned else whole[::-1]
+        return picture
+
+
+@contextlib.contextmanager
+def _opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[tuple[Image.Image, str]]:
+    """The picture, its pixels not read yet, and its format."""
+    head = file.read(64)
+    kind = next((kind for magic, kind in _MAGIC if magic.match(head)), None)
+    if kind is None:
+        what = "is empty" if not head else "is a web page, not a picture" if _HTML.match(head) else f"is no {KINDS}"
+        raise InputError(f"{name}: the file {what}", name)
+    _import_plugin(kind)
+    file.seek(0)
+    try:
+        # Only the one parser is tried: no Ghostscript for EPS, no rarely met formats.
+        image = Image.open(file, formats=(kind,))
+    except Image.UnidentifiedImageError:
+        raise InputError(f"{name}: the file begins as a {kind} picture, but its header is damaged", name) from None
+    except Image.DecompressionBombError:
+        raise InputError(f"{name}: has more pixels than the limit of {max_pixels:,}", name) from None
+    with image:
+        _check_size(image, name, max_pixels)
+        yield image, kind
+
+
+def _draft(image: Image.Image, least: int) -> None:
+    """Let the JPEG be unpacked at 1/8, 1/4 or 1/2, with at least `least` pixels on both sides.
+
+    Only where both sides can be divided: a last column that stands for less than the others shifts the picture.
+    """
+    width, height = image.size
+    for part in (8, 4, 2):
+        if width % part == 0 == height % part and min(width, height) // part >= least:
+            image.draft(cast(str, None), (width // part, height // part))  # None: the colour mode stays
+            return
+
+
+def _import_plugin(kind: str) -> None:
+    """Pillow would import all its forty parsers for the two that are not in its basic set."""
+    plugin = {"WEBP": "PIL.WebPImagePlugin", "TIFF": "PIL.TiffImagePlugin"}.get(kind)
+    if plugin is not None:
+        importlib.import_module(plugin)
+
+
+def _from_pil(image: Image.Image, name: str, max_pixels: int, value_range: ValueRange | None) -> Image.Image:
+    _check_size(image, name, max_pixels)
+    image.load()
+    rgb = _to_rgb(image, name, value_range)
+    turn = _UPRIGHT.get(_orientation(image))
+    if turn is not None:
+        rgb = rgb.transpose(turn)
+    rgb.info = {"size": rgb.size}  # and no orientation left that a second decode would apply again
+    return rgb
+
+
+def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise InputError(f"{name}: has no pixels ({width}x{height})", name)
+    if width * height > max_pixels:
+        raise InputError(f"{name}: has {width}x{height} pixels, more than the limit of {max_pixels:,}", name)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except Exception:  # damaged EXIF is common and says nothing about the pixels
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _to_rgb(image: Image.Image, name: str, value_range: ValueRange | None) -> Image.Image:
+    """A new RGB image of the same size; see `decode` for the rules."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        grey = _to_8bit(np.asarray(image), name, value_range if image.mode == "F" else None)
+        return Image.fromarray(grey).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")  # a copy where it is RGB already
+    rgba = image.convert("RGBA")
+    lowest, _ = cast("tuple[tuple[int, int], ...]", rgba.getextrema())[3]
+    if lowest < 255:
+        rgba = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return rgba.convert("RGB")
+
+
+def _to_8bit(pixels: np.ndarray, name: str, value_range: ValueRange | None) -> np.ndarray:
+    """(H, W) grey of 16 or 32 bits, integer or float, to uint8."""
+    if pixels.dtype.kind == "f":
+        if value_range is not None:
+            return _scaled(pixels, value_range, name)
+        low, high = _extremes(pixels, name)
+        top = next((top for top in (1.0, 255.0, 65535.0) if high <= top), None)
+        if low < 0 or top is None:
+            raise InputError(
+                f"{name}: its float pixels run from {low:g} to {high:g}, so it is not known what is black and white; "
+                "scale them to 0..1 and pass the array with value_range='0..1'",
+                name,
+            )
+        return np.rint(pixels * (255.0 / top)).astype(np.uint8)
+    low, high = int(pixels.min()), int(pixels.max())
+    if low < 0 or high > 65535:
+        raise InputError(f"{name}: its pixels run from {low} to {high}; only 8 and 16 bits are understood", name)
+    return (pixels >> 8).astype(np.uint8)
+
+
+def _extremes(pixels: np.ndarray, name: str) -> tuple[float, float]:
+    low, high = float(pixels.min()), float(pixels.max())  # NaN and infinity both show here
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise InputError(f"{name}: holds numbers that are not finite (NaN or infinity)", name)
+    return low, high
+
+
+def _scaled(pixels: np.ndarray, value_range: ValueRange, name: str) -> np.ndarray:
+    """Float pixels of the told range to uint8, rounded. A hair (1e-5 of the range) outside is let pass."""
+    top = _RANGES.get(tuple(value_range) if isinstance(value_range, list) else value_range)
+    if top is None:
+        raise InputError(f"{name}: value_range must be '0..1' or '0..255', not {value_range!r}", name)
+    low, high = _extremes(pixels, name)
+    if low < -1e-5 * top or high > top * (1 + 1e-5):
+        raise InputError(f"{name}: its numbers run from {low:g} to {high:g}, outside the range 0..{top:g}", name)
+    return np.clip(np.rint(pixels * (255.0 / top)), 0, 255).astype(np.uint8)
+
+
+def _from_array(array: np.ndarray, name: str, value_range: ValueRange | None) -> Image.Image:
+    shape = "x".join(map(str, array.shape))
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[-1] not in (1, 3, 4):
+        hint = ""
+        if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+            hint = "; it seems to have its channels first: pass array.transpose(1, 2, 0)"
+        elif array.ndim == 4:
+            hint = "; pass the batch itself, or one picture of it"
+        raise InputError(
+            f"{name}: a picture has the shape (height, width), or (height, width, 1, 3 or 4), not {shape}{hint}", name
+        )
+    if array.size == 0:
+        raise InputError(f"{name}: has no pixels ({shape})", name)
+    if array.dtype.kind == "f":
+        if value_range is None:
+            raise InputError(
+                f"{name}: is a float array; say what its numbers mean with value_range='0..1' or '0..255'", name
+            )
+        array = _scaled(array, value_range, name)
+    elif array.dtype != np.uint8:
+        raise InputError(
+            f"{name}: is an array of {array.dtype}; pictures are uint8 (0..255), or float with a value_range", name
+        )
+    elif value_range is not None and _RANGES.get(value_range) != 255.0:
+        raise InputError(f"{name}: is a uint8 array, whose range is 0..255, not {value_range!r}", name)
+    if array.shape[-1] == 1:
+        array = array[..., 0]
+    image = _to_rgb(Image.fromarray(np.ascontiguousarray(array)), name, None)  # L, RGB or RGBA, told by the shape
+    image.info = {"size": image.size}
+    return image
+
+
+_quiet_lock = threading.Lock()
+_quiet_users = 0
+_QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+
+
+@contextlib.contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """No warnings out of Pillow (odd metadata, large pictures) while a file is decoded.
+
+    `warnings.catch_warnings` swaps a list that all threads share, and swaps back the wrong one when threads overlap.
+    Here one filter, which concerns Pillow's own modules only, is put in and taken out.
+    """
+    global _quiet_users
+    with _quiet_lock:
+        _quiet_users += 1
+        filters = cast("list[Any]", warnings.filters)
+        if _QUIET not in filters:
+            filters.insert(0, _QUIET)
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_users -= 1
+            filters = cast("list[Any]", warnings.filters)
+            if _quiet_users == 0 and _QUIET in filters:
+                filters.remove(_QUIET)

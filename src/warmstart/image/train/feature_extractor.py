@@ -1,0 +1,132 @@
+"""One photo's way to its features: read, hashed, seen in all views, and through the engine in batches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warmstart.core import inputs, prefetch, reading
+from warmstart.core.compiling import artifact_key
+from warmstart.errors import InputError, UsageError
+from warmstart.image import decoder, preprocessing
+from warmstart.image.classification import BATCH_SIZE, ImageClassifier
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FORMAT = 2  # part of every key: raise it when what a vector means changes
+CLEAN = "clean"
+Transform = Callable[["Image.Image", str, np.random.Generator], "Image.Image"]
+
+
+@dataclass
+class Work:
+    """What the decoding threads do."""
+
+    model: ImageClassifier
+    views: list[str]
+    transform: Transform | None
+    value_range: Any
+    model_key: str
+    width: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        outputs = {spec.name: spec for spec in self.model.engine.signatures["forward"].outputs}
+        if "features" not in outputs:
+            raise UsageError(f"{self.model.name} gives no pooled features.")
+        self.width = int(outputs["features"].shape[-1]) + 1  # the confidence is kept as one more number
+
+    def key(self, digest: str, view: str) -> bytes:
+        told = json.dumps([FORMAT, digest, self.model_key, view])
+        return hashlib.sha256(told.encode()).digest()[:20]
+
+    def digest(self, item: inputs.Item) -> str:
+        """The sha256 of the photo's bytes, or of its pixels where it is no file."""
+        return self._read(item)[0]
+
+    def _read(self, item: inputs.Item) -> tuple[str, Any]:
+        value = item.value
+        if isinstance(value, InputError) or hasattr(value, "__array__") or isinstance(value, _pil_image()):
+            picture = decoder.decode(value, name=item.name, value_range=self.value_range)
+            told = hashlib.sha256(f"pixels {picture.size}".encode())
+            told.update(picture.tobytes())
+            return told.hexdigest(), picture
+        with reading.opened(value, item.name) as file:
+            data = file.read()
+        return hashlib.sha256(data).hexdigest(), data
+
+    def rows(self, item: inputs.Item, known: Mapping[bytes, np.ndarray]) -> list[tuple[bytes, np.ndarray]]:
+        """(key, network's input) of every view that is not known; the key is of the bytes that were decoded."""
+        digest, content = self._read(item)
+        rules = self.model.preprocessing
+        target = preprocessing.decode_target(rules)
+        picture = decoder.decode(content, name=item.name, target=target, value_range=self.value_range)
+        found = []
+        for view in self.views:
+            key = self.key(digest, view)
+            if key in known:
+                continue
+            seen = picture
+            if view != CLEAN:
+                seed = int.from_bytes(hashlib.sha256(f"{view}\n{digest}".encode()).digest()[:16], "big")
+                assert self.transform is not None
+                seen = self.transform(picture, view, np.random.default_rng(seed))
+            found.append((key, preprocessing.preprocess(seen, rules)))
+        return found
+
+
+def _pil_image() -> type:
+    from PIL import Image
+
+    return Image.Image
+
+
+def computed_rows(work: Work, listed: Sequence[inputs.Item],
+                  known: Mapping[bytes, Any]) -> Generator[dict[bytes, np.ndarray] | InputError]:
+    """The vectors of each photo by key, those that are known left out, or what is wrong with it; in order."""
+    photos: deque[list[bytes] | InputError] = deque()
+    waiting: dict[bytes, np.ndarray] = {}
+    vectors: dict[bytes, np.ndarray] = {}
+
+    def run(count: int) -> None:
+        batch = [(key, waiting.pop(key)) for key in list(waiting)[:count]]
+        outputs = work.model.engine.run("forward", images=np.stack([row for _, row in batch]))
+        rows = np.column_stack([outputs["features"], outputs["probabilities"].max(-1)])
+        vectors.update(zip((key for key, _ in batch), rows, strict=True))
+
+    def ready() -> Iterator[dict[bytes, np.ndarray] | InputError]:
+        while photos:
+            first = photos[0]
+            if isinstance(first, InputError):
+                yield first
+            elif all(key in vectors for key in first):
+                yield {key: vectors.pop(key) for key in first}
+            else:
+                return
+            photos.popleft()
+
+    with closing(prefetch.decoded(listed, lambda item: work.rows(item, known), ahead=2 * BATCH_SIZE + 4)) as decoded:
+        for _, found in decoded:
+            photos.append(found if isinstance(found, InputError) else [key for key, _ in found])
+            waiting.update(() if isinstance(found, InputError) else found)
+            while len(waiting) >= BATCH_SIZE:
+                run(BATCH_SIZE)
+            yield from ready()
+    if waiting:
+        run(len(waiting))
+    yield from ready()
+
+
+def model_key(model: ImageClassifier) -> str:
+    """Names everything of a model that decides its features: weights, architecture, preprocessing, program."""
+    program = "keras" if model.engine.name == "keras" else model.artifact.sha256
+    told = {"artifact": artifact_key(model.entry, model.weights, model.precision), "program": program,
+            "precision": model.precision, "preprocessing": model.entry.to_dict()["preprocessing"]}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,136 @@
+"""The network that fine-tuning trains: a pretrained base, a head, and what of them may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from warmstart.checkpoints.naming import slots
+from warmstart.core.compiling import build_keras
+from warmstart.core.model import Model
+from warmstart.errors import UsageError
+from warmstart.models import transfer
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+def base_config(model: Model) -> dict[str, Any]:
+    """Architecture and config of a model's base: its own, or that of what it was fine-tuned from."""
+    told = model.entry.to_dict()
+    if model.entry.architecture == "transfer":
+        return told["config"]["base"]
+    return {"architecture": model.entry.architecture, "config": told["config"]}
+
+
+def build(model: Model, config: Mapping[str, Any]) -> keras.Model:
+    """The network of a config of `models.transfer`, its base filled with the weights of `model`, its head random."""
+    network = transfer.build(config)
+    own = {id(v) for layer in base_layers(network) for v in layer.weights}
+    values = {slot.name: slot.variable for slot in slots(build_keras(model.entry, model.weights))}
+    for slot in slots(network):
+        if id(slot.variable) in own:
+            slot.variable.assign(values[slot.name].numpy())
+    finalize(network)
+    return network
+
+
+def head_model(config: Mapping[str, Any], shape: tuple[int, ...]) -> keras.Model:
+    """The head alone: features (B, *shape) -> probabilities; its layers are called as in the network."""
+    features = keras.Input(shape, name="features")
+    return keras.Model(features, transfer.add_head(config, features), name="head")
+
+
+def copy_head(head: keras.Model, network: keras.Model) -> None:
+    """Put the weights of a `head_model` into the network."""
+    for layer in head.layers:
+        if layer.weights:
+            network.get_layer(layer.name).set_weights(layer.get_weights())
+    finalize(network)
+
+
+def finalize(network: keras.Model) -> None:
+    """Let layers that compute with copies of their weights (Normalization) take note of new ones."""
+    for layer in network._flatten_layers():
+        if hasattr(layer, "finalize_state") and layer.weights:
+            layer.finalize_state()
+
+
+def base_layers(network: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of the base that have weights, first to last."""
+    return [layer for layer in network.layers if layer.weights and not _of_head(layer)]
+
+
+def freeze(network: keras.Model, what: str | int) -> list[str]:
+    """Set which layers may change; BatchNormalization of the base never may.
+
+    A BatchNormalization layer that is trainable replaces the statistics of a million photos by those of a few
+    batches; only `trainable = False` on the layer itself prevents that.
+
+    Args:
+        network: base and head; the head always learns.
+        what: `"backbone"`: the whole base stays; `"none"`: all of it learns; a number: so many of its layers with
+            weights stay, counted from the input; a layer's name: it and those before it stay.
+
+    Returns:
+        The names of the base's layers that learn.
+
+    Raises:
+        UsageError: there is no such layer.
+    """
+    layers = base_layers(network)
+    names = [layer.name for layer in layers]
+    count = 0
+    if isinstance(what, bool) or not isinstance(what, int | str):
+        raise UsageError(f"freeze is 'backbone', 'none', a number of layers or a layer's name, not {what!r}.")
+    if isinstance(what, int):
+        if not 0 <= what <= len(layers):
+            raise UsageError(f"freeze={what}: the base has {len(layers)} layers with weights.")
+        count = what
+    elif what == "backbone":
+        count = len(layers)
+    elif what != "none":
+        everything = [layer.name for layer in network.layers]
+        if what not in everything:
+            raise UsageError(f"freeze={what!r}: the base has no such layer; its last are {', '.join(names[-5:])}.")
+        before = set(everything[: everything.index(what) + 1])
+        count = sum(name in before for name in names)
+    for place, layer in enumerate(layers):
+        layer.trainable = place >= count and not _has_batch_norm(layer)
+    for layer in network.layers:
+        if type(layer).__name__ == "Normalization":
+            layer.trainable = False
+    return [layer.name for layer in layers if layer.trainable]
+
+
+def batch_norm_statistics(network: keras.Model) -> dict[str, Any]:
+    """The moving means and variances of the base, by name: copies."""
+    return {v.path: v.numpy().copy() for layer in base_layers(network) for v in layer.weights
+            if "/moving_" in v.path}
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Layers that are built inside compute in this precision; their weights stay float32.
+
+    Raises:
+        UsageError: there is no such precision.
+    """
+    if name not in PRECISIONS:
+        raise UsageError(f"precision is one of {', '.join(PRECISIONS)}, not {name!r}.")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _of_head(layer: keras.layers.Layer) -> bool:
+    return layer.name.startswith("head_") or layer.name in ("logits", "calibration", "probabilities")
+
+
+def _has_batch_norm(layer: keras.layers.Layer) -> bool:
+    return any(isinstance(inner, keras.layers.BatchNormalization) for inner in layer._flatten_layers())

@@ -1,0 +1,118 @@
+"""How well fixed features suit a task, told without training a network: LogME, and a linear probe.
+
+LogME: You, Liu, Wang, Long, "LogME: Practical Assessment of Pre-trained Models for Transfer Learning" (2021),
+arXiv:2102.11005. Each class' indicator is a Bayesian linear regression on the features; the evidence is
+maximised over the precisions of prior and noise (section 4.2), and the score is the mean over the classes of the
+logarithm of the evidence per example.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from warmstart.core.metrics.calibration import decisions, negative_log_likelihood, probabilities
+from warmstart.core.metrics.linear import solve
+
+FOLDS = 5
+ROUNDS = 30  # of the fixed point, which converges in a few
+TINY = 1e-12
+
+
+def logme(features: np.ndarray, targets: np.ndarray) -> float:
+    """The score: higher is better; only scores of the same examples can be compared.
+
+    Args:
+        features: (N, D).
+        targets: (N, classes), 0 and 1.
+    """
+    left, singular, _ = np.linalg.svd(np.asarray(features, np.float64), full_matrices=False)
+    return float(np.mean([evidence(left, singular**2, column, features.shape[1])[0]
+                          for column in targets.astype(np.float64).T]))
+
+
+def evidence(left: np.ndarray, spectrum: np.ndarray, target: np.ndarray, width: int) -> tuple[float, float, float]:
+    """The largest log evidence per example of one regression, with its precisions of prior and of noise.
+
+    y ~ N(F w, 1/beta), w ~ N(0, 1/alpha) with features F (N, D) = left sqrt(spectrum) right.
+
+    Args:
+        left: left singular vectors (N, K).
+        spectrum: squared singular values (K,).
+        target: (N,).
+        width: D.
+    """
+    count = len(target)
+    along = (left.T @ target) ** 2  # the target's energy along each singular vector
+    beyond = max(float(target @ target - along.sum()), 0.0)  # and outside all of them
+    alpha = beta = 1.0
+    for _ in range(ROUNDS):
+        ratio = alpha / beta
+        effective = float((spectrum / (spectrum + ratio)).sum())
+        weight = float((spectrum * along / (spectrum + ratio) ** 2).sum())  # squared norm of the mean weights
+        residual = beyond + float((along * (ratio / (spectrum + ratio)) ** 2).sum())
+        alpha, beta = max(effective, TINY) / max(weight, TINY), max(count - effective, TINY) / max(residual, TINY)
+        if abs(alpha / beta - ratio) <= 1e-4 * ratio:
+            break
+    ratio = alpha / beta
+    weight = float((spectrum * along / (spectrum + ratio) ** 2).sum())
+    residual = beyond + float((along * (ratio / (spectrum + ratio)) ** 2).sum())
+    log_determinant = float(np.log(alpha + beta * spectrum).sum()) + (width - len(spectrum)) * np.log(alpha)
+    told = 0.5 * (width * np.log(alpha) + count * np.log(beta) - log_determinant
+                  - beta * residual - alpha * weight - count * np.log(2 * np.pi))
+    return float(told / count), alpha, beta
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a linear classifier on the features gets right on examples that it was not fitted on.
+
+    Attributes:
+        accuracy: share that is right, 0 to 1; for several labels an example, of the single decisions.
+        error: standard error of the accuracy, from the number of examples.
+        loss: mean negative log likelihood; tells models apart where accuracies are equal.
+    """
+
+    accuracy: float
+    error: float
+    loss: float
+
+
+def probe(features: np.ndarray, targets: np.ndarray, folds: np.ndarray, *, multi_label: bool = False) -> Probe:
+    """Cross-validate the head that fine-tuning starts with (see `linear`).
+
+    Args:
+        features: float32 (N, D).
+        targets: float32 (N, classes), 0 and 1.
+        folds: the fold of each example, (N,).
+    """
+    logits = np.zeros(targets.shape)
+    for fold in np.unique(folds):
+        inside = folds == fold
+        head = solve(features[~inside], targets[~inside], multi_label=multi_label)
+        logits[inside] = head.logits(features[inside])
+    numbers = targets if multi_label else targets.argmax(1)
+    _, right = decisions(probabilities(logits, multi_label), numbers, multi_label)
+    accuracy = float(right.mean())
+    error = float(np.sqrt(max(accuracy * (1 - accuracy), 1e-9) / len(features)))
+    return Probe(accuracy, error, negative_log_likelihood(logits, numbers, multi_label))
+
+
+def stratified_folds(targets: np.ndarray, groups: list[str], count: int = FOLDS, seed: int = 0) -> np.ndarray:
+    """The fold of each example, (N,): every class is spread evenly, and equal contents stay together.
+
+    Args:
+        targets: (N, classes), 0 and 1.
+        groups: names the content of each example.
+    """
+    first: dict[str, int] = {}
+    for place, group in enumerate(groups):
+        first.setdefault(group, place)
+    rows = np.array(list(first.values()))
+    random = np.random.default_rng(seed)
+    rows = rows[random.permutation(len(rows))]
+    kinds = [tuple(row) for row in targets[rows].astype(bool)]
+    order = sorted(range(len(rows)), key=lambda i: kinds[i])  # stable: classes one after the other
+    fold_of = {groups[rows[i]]: n % count for n, i in enumerate(order)}
+    return np.array([fold_of[group] for group in groups])

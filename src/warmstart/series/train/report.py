@@ -1,0 +1,145 @@
+"""The page of a trained forecaster: its epochs, its forecasts over what came, the calibration of its quantiles."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from warmstart.catalog import Entry
+from warmstart.engines.keras import KerasEngine
+from warmstart.series import frequency, sampler
+from warmstart.series.features import Past, Recipe
+from warmstart.series.forecasting import Forecaster
+from warmstart.series.metrics import LEVELS, Scores, seasonal_naive
+from warmstart.series.results import Forecast, figure
+from warmstart.series.sampler import BATCH, PARAMETERS
+from warmstart.series.time_series import TimeSeries
+from warmstart.training import charts
+from warmstart.training.fit import Fitted
+from warmstart.training.report import Report, beside, command_line, pictures, table, text
+
+MOST_SERIES, DRAWN, SAMPLES = 500, 6, 100
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts of the held-out steps: metrics, those of seasonal naive, shares below each quantile, some to draw."""
+
+    count: int
+    metrics: Mapping[str, float]
+    naive: Mapping[str, float]
+    calibration: Mapping[float, float]
+    drawn: Sequence[tuple[Forecast, np.ndarray]]
+
+
+def backtest(entry: Entry, network: keras.Model, many: Sequence[TimeSeries]) -> Backtest | None:
+    """Forecast the last horizon of the series, of at most 500 of them; None where all are too short."""
+    recipe = Recipe.from_dict(entry.processing)
+    horizon, season = recipe.horizon, frequency.season(recipe.freq)
+    usable = [one for one in many if len(one) > horizon and np.isfinite(one.target[:-horizon]).any()]
+    if not usable:
+        return None
+    chosen = [usable[n] for n in np.unique(np.linspace(0, len(usable) - 1, MOST_SERIES).round().astype(int))]
+    engine = KerasEngine(Forecaster.program(entry, network))
+    ours, naive, drawn = Scores(season), Scores(season), []
+    show = set(np.linspace(0, len(chosen) - 1, DRAWN).round().astype(int).tolist())
+    size = max(1, BATCH // SAMPLES)
+    for first in range(0, len(chosen), size):
+        whole = chosen[first:first + size]
+        heads = [one.head(len(one) - horizon) for one in whole]
+        samples, _ = sampler.sample(engine, Past.of(heads, recipe, horizon), recipe, horizon, SAMPLES,
+                                     PARAMETERS[entry.config["distribution"]],
+                                     [(0, first + n) for n in range(len(heads))])
+        for n, (one, head) in enumerate(zip(whole, heads, strict=True)):
+            found = Forecast(one.name, entry.name, head, horizon, (0.1, 0.5, 0.9), samples[n])
+            actual = one.target[-horizon:]
+            ours.add(actual, head.target, found.quantile, samples[n])
+            point = seasonal_naive(head.target, season, horizon)
+            naive.add(actual, head.target, dict.fromkeys(LEVELS, point).__getitem__)
+            if first + n in show:
+                drawn.append((found, actual))
+    return Backtest(len(chosen), ours.result(), naive.result(), ours.calibration(), drawn)
+
+
+def page(entry: Entry, recipe: Recipe, fitted: Fitted, found: Backtest | None, errors: Sequence[str],
+         settings: Mapping[str, Any]) -> str:
+    """The report as HTML."""
+    report = Report(entry.title, f"{entry.parameters:,} parameters; reads {recipe.context} steps, forecasts "
+                                 f"{recipe.horizon} of {recipe.freq}.")
+    if found is not None:
+        report.tiles([(f"{found.metrics['mean_wQL']:.4f}", "mean weighted quantile loss"),
+                      (f"{found.naive['mean_wQL']:.4f}", "that of seasonal naive"),
+                      (f"{found.metrics['coverage_80']:.0%}", "of what came lies in the 80 % interval")])
+        report.section(f"Forecasts of the last {recipe.horizon} steps, which were held out", _plots(found.drawn))
+        names = [name for name in ("mean_wQL", "CRPS", "ND", "MASE", "sMAPE", "coverage_80", "coverage_60")
+                 if name in found.metrics]
+        report.section(
+            "How good they are",
+            beside(table(["metric", "model", "seasonal naive"],
+                         [(name, f"{found.metrics[name]:.4f}",
+                           f"{found.naive[name]:.4f}" if name in found.naive and "coverage" not in name else "")
+                          for name in names]),
+                   charts.lines({"share below the quantile": sorted(found.calibration.items())}, x="quantile",
+                                y="share of actual values below it", span=(0, 1), bounds=(0, 1), diagonal=True)))
+    records = fitted.history
+    curves = {key: [(r["epoch"], r[key]) for r in records if key in r] for key in ("loss", "val_loss")}
+    report.section("Epochs", charts.lines({k: v for k, v in curves.items() if v}, x="epoch",
+                                          y="negative log likelihood", mark=fitted.best),
+                   text(f"The weights are those of epoch {fitted.best}; training ended because of: {fitted.stopped}."))
+    if errors:
+        report.section("Series that were left out", text("\n".join(errors[:20]), warning=True))
+    report.section("Settings", table(["setting", "value"], [(key, str(value)) for key, value in settings.items()
+                                                            if key not in ("recipe", "config")]))
+    return report.render(command_line())
+
+
+def _plots(drawn: Sequence[tuple[Forecast, np.ndarray]]) -> str:
+    images = []
+    for found, actual in drawn:
+        drawing, axes = figure(1)
+        found.plot(axes[0], actual=actual)
+        file = io.BytesIO()
+        drawing.savefig(file, format="png")
+        images.append((Image.open(file), found.input))
+    return pictures(images, 900)
+
+
+def card(entry: Entry, recipe: Recipe, found: Backtest | None) -> str:
+    """The model card of the bundle."""
+    rows = ""
+    if found is not None:
+        rows = (f"\nOn the last {recipe.horizon} steps of {found.count} series, held out while training:\n\n"
+                "| metric | model | seasonal naive |\n|---|---|---|\n")
+        rows += "".join(f"| {name} | {found.metrics[name]:.4f} | {found.naive[name]:.4f} |\n"
+                        for name in ("mean_wQL", "ND", "MASE", "sMAPE"))
+        rows += f"\n{found.metrics['coverage_80']:.0%} of the actual values lie in the 80 % interval.\n"
+    known = ", ".join(recipe.known) or "none"
+    return f"""---
+license: {entry.licence}
+library_name: warmstart
+pipeline_tag: time-series-forecasting
+---
+
+# {entry.title}
+
+| | |
+|---|---|
+| architecture | DeepAR, {entry.parameters:,} parameters, {entry.config['distribution']} |
+| frequency | {recipe.freq} |
+| reads | {recipe.context} steps, and values at lags up to {max(recipe.lags)} |
+| forecasts | {recipe.horizon} steps, or as many as are asked for |
+| covariates known in advance | {known} |
+| paper | {entry.paper} |
+{rows}
+```python
+import warmstart as ws
+
+ws.load("path/of/this/folder")("series.csv")[0].plot()
+```
+"""

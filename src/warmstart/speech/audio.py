@@ -1,0 +1,200 @@
+"""Recordings as float32 samples of one channel at the rate that a model was trained on.
+
+Formats are those of libsndfile: WAV (8 to 32 bits, float), FLAC, OGG (Vorbis, Opus), MP3, AIFF and others. Channels
+are averaged; rates are changed by soxr in its high quality. Files are read in pieces, so that a recording of ten
+hours takes no more memory than one of a minute.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from warmstart.core import inputs as items
+from warmstart.core.reading import given_name, opened
+from warmstart.errors import InputError
+
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"})
+RATES = (1_000, 768_000)
+"""Lowest and highest sampling rate in Hz that is believed."""
+MAX_CHANNELS = 64
+PIECE = 65_536
+"""Samples (of all channels together) that are decoded at a time."""
+LONGEST = 600.0
+"""Seconds that `decode` gives in one array; longer recordings are for `pieces`."""
+
+
+def is_single(inputs: Any) -> bool:
+    """Whether the caller means one recording: a path, URL, bytes, file object, array, or array with its rate."""
+    return is_sound(inputs) or items.is_single(inputs)
+
+
+def is_sound(value: Any) -> bool:
+    """Whether this is samples with their rate: `(array, rate)` or `{"array": …, "sampling_rate": …}`."""
+    if isinstance(value, Mapping):
+        return value.keys() >= {"array", "sampling_rate"}
+    return (isinstance(value, tuple) and len(value) == 2 and hasattr(value[0], "__array__")
+            and isinstance(value[1], int | float | np.number))
+
+
+def iter_items(inputs: Any) -> Iterator[items.Item]:
+    """The recordings of `inputs`, one at a time, as `items.iter_items` finds pictures.
+
+    Raises:
+        UsageError: for something that is no input at all, or a folder or pattern without a recording.
+    """
+    if is_sound(inputs):
+        return iter([items.Item("item 1", inputs)])
+    return items.iter_items(inputs, suffixes=SUFFIXES, what="recording")
+
+
+def decode(value: Any, *, name: str = "", sample_rate: int, given_rate: float | None = None,
+           longest: float = LONGEST) -> np.ndarray:
+    """A whole recording.
+
+    Args:
+        value, name, sample_rate, given_rate: as for `pieces`.
+        longest: in seconds.
+
+    Returns:
+        float32 (N,), -1..1.
+
+    Raises:
+        InputError: the recording is unusable, or longer than `longest`.
+    """
+    parts, total = [], 0
+    for part in pieces(value, name=name, sample_rate=sample_rate, given_rate=given_rate):
+        parts.append(part)
+        total += len(part)
+        if total > longest * sample_rate:
+            raise InputError(f"{name}: is longer than {longest:g} s; cut it into pieces", name)
+    return np.concatenate(parts)
+
+
+def pieces(value: Any, *, name: str = "", sample_rate: int, given_rate: float | None = None) -> Iterator[np.ndarray]:
+    """A recording in pieces, in flat memory.
+
+    Args:
+        value: a path, http(s) URL, bytes, file object; an array (N,) or (N, channels), float -1..1 or integers of
+            full scale; such an array with its rate as `(array, rate)` or `{"array": …, "sampling_rate": …}`.
+            Of an array of two dimensions the shorter one is the channels.
+        name: for messages.
+        sample_rate: of the result, in Hz.
+        given_rate: of a bare array.
+
+    Returns:
+        An iterator of float32 arrays, which together are the recording: at least one sample.
+
+    Raises:
+        InputError: it is no recording, is damaged, empty, or has a value that is not a number. What is wrong at its
+            beginning is raised at once, the rest when it is reached.
+    """
+    name = name or given_name(value) or "the recording"
+    if isinstance(value, InputError):  # from `items`: a folder that cannot be read
+        raise value
+    parts, rate = _array(value, name, given_rate) or _file(value, name)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise InputError(f"{name}: says it has {rate:g} samples a second; {RATES[0]:,} to {RATES[1]:,} are possible",
+                         name)
+    checked = _checked(parts, name)
+    first = next(checked)  # raises here what is wrong from the start
+    return _resampled(chain([first], checked), rate, sample_rate)
+
+
+def _checked(parts: Iterator[np.ndarray], name: str) -> Iterator[np.ndarray]:
+    """The parts mixed down to one channel; at least one sample, all finite."""
+    empty = True
+    for part in parts:
+        if not len(part):
+            continue
+        mono = part.mean(1, dtype=np.float32) if part.ndim == 2 else part
+        if not np.isfinite(mono).all():
+            raise InputError(f"{name}: holds samples that are no finite numbers (NaN or infinite)", name)
+        empty = False
+        yield mono
+    if empty:
+        raise InputError(f"{name}: holds no samples", name)
+
+
+def _resampled(parts: Iterator[np.ndarray], rate: float, sample_rate: int) -> Iterator[np.ndarray]:
+    if rate == sample_rate:
+        yield from parts
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
+    for part in parts:
+        out = stream.resample_chunk(np.ascontiguousarray(part, np.float32))
+        if len(out):
+            yield out
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _array(value: Any, name: str, given_rate: float | None) -> tuple[Iterator[np.ndarray], float] | None:
+    """(parts, rate) of an array; None for what is none."""
+    if is_sound(value):
+        value, given_rate = (value["array"], value["sampling_rate"]) if isinstance(value, Mapping) else value
+    elif not (hasattr(value, "__array__") and hasattr(value, "shape")):
+        return None
+    array = np.asarray(value)
+    if given_rate is None:
+        raise InputError(f"{name}: an array does not say its sampling rate; give sample_rate=, or (array, rate)", name)
+    if not isinstance(given_rate, int | float | np.number) or not math.isfinite(given_rate):
+        raise InputError(f"{name}: {given_rate!r} is no sampling rate", name)
+    if array.ndim == 2 and array.shape[0] < array.shape[1]:
+        array = array.T
+    if array.ndim not in (1, 2) or (array.ndim == 2 and not 1 <= array.shape[1] <= MAX_CHANNELS):
+        raise InputError(f"{name}: samples come as (N,) or (N, channels), not {array.shape}", name)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name}: samples are numbers, not {array.dtype}", name)
+    rows = max(PIECE // (array.shape[1] if array.ndim == 2 else 1), 1)
+    return (_as_float(array[i : i + rows]) for i in range(0, len(array), rows)), float(given_rate)
+
+
+def _as_float(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    bits = 8 * array.dtype.itemsize
+    zero = 2 ** (bits - 1) if array.dtype.kind == "u" else 0
+    return ((array.astype(np.float64) - zero) / 2 ** (bits - 1)).astype(np.float32)
+
+
+def _file(value: Any, name: str) -> tuple[Iterator[np.ndarray], float]:
+    import soundfile
+
+    stream = opened(value, name)
+    try:
+        sound = soundfile.SoundFile(stream)
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: raw PCM, which says nothing of itself
+        stream.close()
+        raise InputError(f"{name}: is not a recording that can be read (WAV, FLAC, OGG, MP3, AIFF)", name) from error
+    if sound.channels > MAX_CHANNELS:
+        raise InputError(f"{name}: has {sound.channels} channels; {MAX_CHANNELS} at most", name)
+    return _read(stream, sound, name), float(sound.samplerate)
+
+
+def _read(stream: Any, sound: Any, name: str) -> Iterator[np.ndarray]:
+    import soundfile
+
+    done, rows = 0, max(PIECE // sound.channels, 1)
+    # The decoder gives zeros for what is lost of a compressed file, or less than was announced.
+    promised = sound.frames if sound.format in ("FLAC", "OGG") else 0
+    with stream, sound:
+        while True:
+            try:
+                part = sound.read(rows, dtype="float32", always_2d=True)
+            except (soundfile.LibsndfileError, RuntimeError) as error:
+                reason = f"is damaged or cut off after {done / sound.samplerate:.2f} s"
+                raise InputError(f"{name}: {reason}", name) from error
+            done += len(part)
+            if len(part):
+                yield part
+            if len(part) < rows:
+                break
+        if done < promised < 2**62:
+            raise InputError(f"{name}: is cut off after {done / sound.samplerate:.2f} s of "
+                             f"{promised / sound.samplerate:.2f} s", name)

@@ -1,0 +1,85 @@
+"""When each word was said: from where the alignment heads look, by dynamic time warping.
+
+Source: `timing.py` of openai/whisper; Giorgino, "Computing and Visualizing Dynamic Time Warping Alignments in R"
+(2009) for the path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from warmstart.speech.results.transcript import Word
+from warmstart.speech.whisper.tokens import SECONDS
+
+SMOOTH = 7  # positions of the median filter
+
+
+def word_times(words: Sequence[tuple[str, list[int]]], looks: np.ndarray, logits: np.ndarray, prompt: int, frames: int,
+               offset: float, end: int) -> list[Word]:
+    """The words with their times.
+
+    Args:
+        words: text and tokens of each.
+        looks: float32 (heads, T, positions), where the heads look while prompt, words and end are said.
+        logits: float32 (T, vocabulary), after each.
+        prompt: tokens before the words.
+        frames: of sound in the window; there are two to a position.
+        offset: of the window, in seconds.
+        end: the token that ends a text; the text tokens are below it.
+    """
+    cost = -agreement(looks[:, :, : max(frames // 2, 1)])[prompt:]  # the end is a word of its own
+    starts = path_starts(cost) * SECONDS
+    counts = np.cumsum([0, *(len(ids) for _, ids in words)])
+    text = logits[prompt - 1 : prompt - 1 + counts[-1], :end].astype(np.float64)
+    said = np.array([token for _, ids in words for token in ids])
+    top = text.max(axis=1)
+    share = np.exp(text[np.arange(len(said)), said] - top) / np.exp(text - top[:, None]).sum(axis=1)
+    found = []
+    for (word, _), a, b in zip(words, counts[:-1], counts[1:], strict=True):
+        if word.strip():
+            found.append(Word(word.strip(), offset + float(starts[a]), offset + float(starts[b]),
+                              float(share[a:b].mean())))
+    return found
+
+
+def agreement(looks: np.ndarray) -> np.ndarray:
+    """Where the heads look together: (heads, T, positions) -> (T, positions)."""
+    shares = looks / np.maximum(looks.sum(axis=-1, keepdims=True), 1e-12)
+    spread = shares.std(axis=1, keepdims=True)
+    shares = (shares - shares.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-12)
+    half = SMOOTH // 2
+    if shares.shape[-1] > half:
+        padded = np.pad(shares, ((0, 0), (0, 0), (half, half)), mode="reflect")
+        shares = np.median(np.lib.stride_tricks.sliding_window_view(padded, SMOOTH, axis=-1), axis=-1)
+    return shares.mean(axis=0)
+
+
+def path_starts(cost: np.ndarray) -> np.ndarray:
+    """The cheapest monotonic path through (T, positions): where it enters each row; int (T,).
+
+    Computed by anti-diagonals, so that numpy does the work.
+    """
+    rows, columns = cost.shape
+    total = np.full((rows + 1, columns + 1), np.inf)
+    total[0, 0] = 0.0
+    came = np.zeros((rows + 1, columns + 1), np.int8)  # 0 diagonally, 1 from the row before, 2 from the column before
+    for diagonal in range(2, rows + columns + 1):
+        i = np.arange(max(1, diagonal - columns), min(rows, diagonal - 1) + 1)
+        j = diagonal - i
+        ways = np.stack([total[i - 1, j - 1], total[i - 1, j], total[i, j - 1]])
+        # As in the reference, a tie goes along the column.
+        best = np.where((ways[0] < ways[1]) & (ways[0] < ways[2]), 0,
+                        np.where((ways[1] < ways[0]) & (ways[1] < ways[2]), 1, 2))
+        came[i, j] = best
+        total[i, j] = cost[i - 1, j - 1] + ways[best, np.arange(len(i))]
+    came[0, :], came[:, 0] = 2, 1
+    starts = np.zeros(rows, np.int64)
+    i, j = rows, columns
+    while i > 0 or j > 0:
+        if i > 0:
+            starts[i - 1] = max(j - 1, 0)
+        step = came[i, j]
+        i, j = i - (step != 2), j - (step != 1)
+    return starts

@@ -1,1 +1,0 @@
-"""How good answers are: figures of each task, equal to those of its reference."""

@@ -1,0 +1,1 @@
+"""Text: classification, embedding, entities, question answering, masked words, generation."""

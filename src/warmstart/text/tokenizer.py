@@ -1,0 +1,235 @@
+"""Texts to token ids and back, by the tokenizer files of a model's folder."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warmstart.errors import BundleError, InputError, UsageError
+from warmstart.text import vocabularies
+
+if TYPE_CHECKING:
+    import tokenizers
+
+PADDED_ROWS = 1024
+"""How many more rows than tokens an embedding may have: some are padded to a round number."""
+LARGEST_TEXT = 16 * 2**20
+"""Characters of one text; more are refused."""
+
+
+class TruncationWarning(UserWarning):
+    """A text was longer than the model takes, and its end was left out."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One text, pair, or window of one, as tokens.
+
+    Attributes:
+        ids: int32 (T,).
+        types: int32 (T,); 0, or 1 for the second text of a pair.
+        truncated: whether tokens were left out.
+        encoding: what the tokenizers library gave; offsets and words are read from it when they are needed.
+    """
+
+    ids: np.ndarray
+    types: np.ndarray
+    truncated: bool
+    encoding: tokenizers.Encoding
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """int64 (T, 2): where each token begins and ends in its text, in characters; (0, 0) for special ones."""
+        return np.array(self.encoding.offsets, np.int64).reshape(-1, 2)
+
+    @cached_property
+    def sequences(self) -> np.ndarray:
+        """int64 (T,): 0 or 1 for tokens of the first or second text, -1 for special ones."""
+        return np.array([-1 if place is None else place for place in self.encoding.sequence_ids], np.int64)
+
+    @cached_property
+    def words(self) -> np.ndarray:
+        """int64 (T,): the number of the word that each token belongs to, -1 for special ones."""
+        return np.array([-1 if word is None else word for word in self.encoding.word_ids], np.int64)
+
+
+class Tokenizer:
+    """A model's tokenizer. Safe to use from several threads.
+
+    Attributes:
+        special: special tokens by kind: `"cls"`, `"sep"`, `"pad"`, `"mask"`, `"unk"`, `"bos"`, `"eos"`, those it has.
+        folder: where its files lie.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer, special: Mapping[str, str], folder: Path,
+                 rows: int | None = None):
+        self.special, self.folder = dict(special), folder
+        self._backend, self._rows = backend, rows
+        self._lock = threading.Lock()
+        self._told = False
+
+    @classmethod
+    def open(cls, folder: Path, *, rows: int | None = None) -> Tokenizer:
+        """The tokenizer of a folder.
+
+        Args:
+            folder: holds `tokenizer.json`, else `vocab.txt`, else `vocab.json` and `merges.txt`.
+            rows: of the model's embedding; the vocabulary must fit it.
+
+        Raises:
+            BundleError: files are missing or damaged, or the vocabulary is not the embedding's.
+            UsageError: an option of the tokenizer is not supported.
+        """
+        backend, special = vocabularies.open_backend(folder)
+        size = backend.get_vocab_size()
+        if rows is not None and not rows - PADDED_ROWS <= size <= rows:
+            raise BundleError(f"The tokenizer in {folder} has {size:,} tokens, but the model has {rows:,} embeddings; "
+                              "they are not of one model.")
+        return cls(backend, special, folder, rows)
+
+    @property
+    def size(self) -> int:
+        """How many tokens there are."""
+        return self._backend.get_vocab_size()
+
+    @cached_property
+    def continuing(self) -> str:
+        """What tokens inside a word begin with (`"##"`), or `""` where a space begins a word instead."""
+        return getattr(self._backend.model, "continuing_subword_prefix", None) or ""
+
+    def id(self, token: str) -> int | None:
+        """The id of a token; None where there is no such token."""
+        return self._backend.token_to_id(token)
+
+    def token(self, number: int) -> str | None:
+        """The token of an id; None where there is no such id."""
+        return self._backend.id_to_token(int(number))
+
+    def special_id(self, kind: str) -> int | None:
+        """The id of a special token by its kind, such as `"mask"`; None where the tokenizer has none."""
+        return self.id(self.special[kind]) if kind in self.special else None
+
+    def encode(self, text: str, pair: str | None = None, *, limit: int | None = None, special: bool = True,
+               name: str = "") -> Encoded:
+        """One text, or a pair of texts, as tokens.
+
+        Args:
+            text, pair: the texts.
+            limit: most tokens, special ones included; what is longer loses its end (of a pair, the longer one's),
+                and a `TruncationWarning` is given, once for each tokenizer. None: no limit.
+            special: whether special tokens are added, such as `[CLS]` and `[SEP]`.
+            name: of the input, for errors.
+
+        Raises:
+            InputError: the text cannot be encoded, or is absurdly long.
+            BundleError: the tokenizer gives ids that the model does not have.
+        """
+        encoding = self._encoding(text, pair, special, name, max_length=limit) if limit else self._encoding(
+            text, pair, special, name)
+        truncated = bool(encoding.overflowing)
+        if truncated and not self._told:
+            self._told = True
+            warnings.warn(f"{name or 'A text'} has more than the {limit:,} tokens that the model takes; its end is "
+                          "left out (this is told once).", TruncationWarning, stacklevel=2)
+        return self._encoded(encoding, truncated)
+
+    def windows(self, text: str, pair: str | None = None, *, limit: int, stride: int, name: str = "") -> list[Encoded]:
+        """A text as overlapping windows of at most `limit` tokens; of a pair, only the second text is cut.
+
+        Args:
+            text, pair: the texts; every window of a pair starts with the whole first one.
+            limit: most tokens of a window, special ones included.
+            stride: how many tokens a window shares with the one before.
+            name: of the input, for errors.
+
+        Raises:
+            InputError: the text cannot be encoded, or the first text of a pair leaves no room for the second.
+        """
+        try:
+            encoding = self._encoding(text, pair, True, name, max_length=limit, stride=stride,
+                                      strategy="longest_first" if pair is None else "only_second")
+        except BundleError as error:
+            raise InputError(f"{name}: does not fit into windows of {limit} tokens ({error})", name) from error
+        return [self._encoded(window, True) for window in (encoding, *encoding.overflowing)]
+
+    def decode(self, ids: Sequence[int] | np.ndarray, *, special: bool = False) -> str:
+        """Text of token ids; `special` keeps special tokens. Bytes that are no whole UTF-8 characters come as U+FFFD.
+
+        Raises:
+            InputError: an id is negative or too large to be one.
+        """
+        try:
+            return self._backend.decode([int(number) for number in ids], skip_special_tokens=not special)
+        except OverflowError as error:
+            raise InputError(f"token ids must be 0 or more: {error}") from error
+
+    def files(self) -> dict[str, Path | bytes]:
+        """Its files by name, as they belong into a repository: always with a `tokenizer.json`."""
+        found: dict[str, Path | bytes] = {
+            name: path for name in vocabularies.FILES if (path := self.folder / name).is_file()
+        }
+        found.setdefault("tokenizer.json", self._backend.to_str(pretty=False).encode())
+        return found
+
+    def _encoding(self, text: str, pair: str | None, special: bool, name: str, **cut: Any) -> tokenizers.Encoding:
+        for one in (text, pair or ""):
+            check_text(one, name)
+        with vocabularies.library_errors(f"{name or 'the text'}, or the tokenizer in {self.folder},"), self._lock:
+            if cut:  # part of the library's tokenizer's state, hence the lock
+                self._backend.enable_truncation(**cut)
+            try:
+                return self._backend.encode(text, pair, add_special_tokens=special)
+            finally:
+                if cut:
+                    self._backend.no_truncation()
+
+    def _encoded(self, encoding: tokenizers.Encoding, truncated: bool) -> Encoded:
+        ids = np.array(encoding.ids, np.int64)
+        if self._rows is not None and ids.max(initial=0) >= self._rows:
+            raise BundleError(f"The tokenizer in {self.folder} gives the id {ids.max()}, but the model has "
+                              f"{self._rows:,} embeddings; they are not of one model.")
+        return Encoded(ids.astype(np.int32), np.array(encoding.type_ids, np.int32), truncated, encoding)
+
+
+def check_text(text: str, name: str = "") -> None:
+    """Raise `InputError` unless this is text that can be encoded, of a bearable length."""
+    if not isinstance(text, str):
+        raise InputError(f"{name or 'a text'}: is no text but an object of type {type(text).__name__}", name)
+    if len(text) > LARGEST_TEXT:
+        raise InputError(f"{name or 'a text'}: has {len(text):,} characters, more than {LARGEST_TEXT:,}; cut it", name)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{name or 'a text'}: has half of a character at place {error.start} (a lone surrogate); "
+                         "decode its bytes as UTF-8", name) from error
+
+
+def padded(encoded: Sequence[Encoded], pad: int, *, to: int | None = None) -> dict[str, np.ndarray]:
+    """Several texts as one batch, padded at their ends to the longest.
+
+    Args:
+        encoded: N texts.
+        pad: the id that fills up.
+        to: pad to this many tokens instead.
+
+    Returns:
+        `input_ids`, `attention_mask` (1 for tokens, 0 for padding) and `token_type_ids`, each int32 (N, T).
+    """
+    length = to or max(map(len, encoded))
+    if length < max(map(len, encoded)):
+        raise UsageError(f"texts of {max(map(len, encoded))} tokens cannot be padded to {length}.")
+    ids = np.full((len(encoded), length), pad, np.int32)
+    mask, types = np.zeros_like(ids), np.zeros_like(ids)
+    for row, one in enumerate(encoded):
+        ids[row, :len(one)], mask[row, :len(one)], types[row, :len(one)] = one.ids, 1, one.types
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}

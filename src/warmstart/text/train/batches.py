@@ -1,0 +1,37 @@
+"""Batches of tokenised texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from warmstart.text.tokenizer import Encoded
+from warmstart.training.sorted_batches import SortedBatches
+
+ROUND = 8  # lengths are padded to a multiple of this, so that fewer shapes are traced
+
+
+class TextBatches(SortedBatches):
+    """Texts of similar lengths together.
+
+    Args:
+        encoded: the texts.
+        targets: called with (places of texts, length of the batch); returns y, or (y, sample weights).
+        pad: called with (texts, length); returns the model's inputs.
+        batch_size, shuffle, seed: as for `SortedBatches`.
+    """
+
+    def __init__(self, encoded: Sequence[Encoded], targets: Callable[[np.ndarray, int], Any],
+                 pad: Callable[[Sequence[Encoded], int], dict[str, np.ndarray]], *, batch_size: int = 16,
+                 shuffle: bool = True, seed: int = 0):
+        super().__init__([len(one) for one in encoded], batch_size=batch_size, shuffle=shuffle, seed=seed)
+        self.encoded, self.targets, self.pad = encoded, targets, pad
+
+    def padded(self, epoch: int, index: int, more: int) -> tuple[Any, ...]:
+        places = self.places(epoch, index)
+        length = (-(-int(self.lengths[places].max()) // ROUND) + more) * ROUND
+        targets = self.targets(places, length)
+        given = self.pad([self.encoded[place] for place in places], length)
+        return (given, *targets) if isinstance(targets, tuple) else (given, targets)

@@ -1,0 +1,103 @@
+"""Low-rank adapters: a frozen encoder learns small corrections to the matrices of its attention.
+
+Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021), arXiv:2106.09685: W + (alpha / r) B A on
+query and value, alpha = r here. Names and files are those of Hugging Face PEFT.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from warmstart import catalog
+from warmstart.catalog import Entry
+from warmstart.core import adapters
+from warmstart.core.model import Model
+from warmstart.errors import UnknownModelError, UsageError
+from warmstart.models import architecture
+from warmstart.models.torch_names import TORCH
+
+TARGETS = ("query", "value", "q_lin", "v_lin")
+"""What the families call the matrices that are adapted."""
+ENCODER = ("encoder.", "transformer.", "embeddings.")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What a bundle holds in place of weights: arrays in PEFT's names, and `adapter_config.json`."""
+
+    arrays: Mapping[str, np.ndarray]
+    config: bytes
+
+
+def check(base: Model, rank: Any, freeze: Any) -> None:
+    """Raise `UsageError` where the base cannot be adapted with this rank."""
+    width = base.entry.config["hidden_size"]
+    if not isinstance(rank, int) or isinstance(rank, bool) or not 1 <= rank <= width:
+        raise UsageError(f"lora is the rank of the adapter, a whole number from 1 to {width}, not {rank!r}.")
+    if freeze not in (0, "none"):
+        raise UsageError("lora trains an adapter and the head, and freezes all else; give lora or freeze, not both.")
+    if base.weights.path is None or adapters.is_adapter(base.weights.path):
+        raise UsageError(f"{base.name} has no weights of its own to adapt; `save` it first and start from that folder.")
+
+
+def adapt(network: keras.Model, rank: int, seed: int) -> None:
+    """Freeze the encoder and give its attention an adapter that changes nothing yet."""
+    for place, layer in enumerate(network.layers):
+        if not layer.name.startswith(ENCODER):
+            continue
+        if layer.name.rpartition(".")[2] not in TARGETS:
+            layer.trainable = False
+            continue
+        layer.enable_lora(rank, a_initializer=keras.initializers.HeUniform(seed + place))
+        layer.bias.trainable = False
+
+
+def merged(network: keras.Model, entry: Entry) -> keras.Model:
+    """The same function without an adapter: a network as the architecture builds it."""
+    plain = architecture(entry.architecture).build(entry.config)
+    for old, new in zip(network.layers, plain.layers, strict=True):
+        if getattr(old, "lora_enabled", False):
+            new.set_weights([np.asarray(old.kernel), np.asarray(old.bias)])
+        else:
+            new.set_weights(old.get_weights())
+    return plain
+
+
+def adapter(network: keras.Model, entry: Entry, digest: str, source: str, rank: int) -> Adapter:
+    """The adapter and the trained head of a network; `digest` and `source` are those of the base's weights."""
+    found: dict[str, np.ndarray] = {}
+    heads: set[str] = set()
+    modules: set[str] = set()
+    for layer in network.layers:
+        inside = f"{adapters.ROOT}{entry.architecture}.{layer.name}"
+        if getattr(layer, "lora_enabled", False):
+            modules.add(layer.name.rpartition(".")[2])
+            found[f"{inside}.lora_A.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_a).T)  # (r, in)
+            found[f"{inside}.lora_B.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_b).T)  # (out, r)
+        elif layer.weights and not layer.name.startswith(ENCODER):
+            heads.add(layer.name.partition(".")[0])
+            place = inside if layer.name.startswith("pooler.") else f"{adapters.ROOT}{layer.name}"
+            for weight in layer.weights:
+                value = np.asarray(weight)
+                found[f"{place}.{TORCH[weight.name]}"] = np.ascontiguousarray(value.T if value.ndim == 2 else value)
+    config = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "lora_dropout": 0.0, "bias": "none",
+              "target_modules": sorted(modules), "modules_to_save": sorted(heads), "fan_in_fan_out": False,
+              "inference_mode": True, "base_model_name_or_path": source, adapters.DIGEST: digest}
+    return Adapter(found, (json.dumps(config, indent=1) + "\n").encode())
+
+
+def source_of(base: str | Path | Model, model: Model) -> str:
+    """How the base is found again: its source or name in the catalogue, else the folder it lies in."""
+    if isinstance(base, str) and "://" in base:
+        return base
+    try:
+        return catalog.get(model.name).name
+    except UnknownModelError:
+        return str((model._folder or Path(str(base))).resolve())

@@ -1,0 +1,221 @@
+"""Names, folders and sources; and the promise that predicting does without TensorFlow."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import warmstart as ws
+from warmstart.core import bundle, compiling
+from warmstart.errors import BundleError, EngineUnavailableError, UnknownModelError, UsageError
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A copy of the package's bundle that a test may damage."""
+    target = tmp_path / "model"
+    shutil.copytree(Path(ws.__file__).parent / "embedded" / "cifar10_resnet20", target)
+    return target
+
+
+def scores(model):
+    return {p.label: p.score for p in model(PHOTO, top_k=10)}
+
+
+@pytest.mark.parametrize("name", ["cifar10_resnet20", "CIFAR10_ResNet20", "embedded:cifar10_resnet20",
+                                  "package:warmstart/embedded/cifar10_resnet20"])
+def test_ways_to_name_the_embedded_model(name, model):
+    assert scores(ws.load(name)) == scores(model)
+
+
+def test_a_copied_bundle_is_the_same_model(folder, model):
+    assert scores(ws.load(folder)) == scores(ws.load(str(folder))) == scores(model)
+
+
+def test_predicting_never_imports_tensorflow(photos):
+    code = ("import sys, warmstart as ws\n"
+            f"print(ws.load('cifar10_resnet20')({str(photos / 'photo0.png')!r}).label)\n"
+            "heavy = {'tensorflow', 'keras', 'h5py', 'pandas', 'torch'} & set(sys.modules)\n"
+            "assert not heavy, heavy")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_importing_is_lazy():
+    code = "import sys, warmstart; assert not {'numpy', 'PIL', 'tensorflow'} & set(sys.modules), 'not lazy'"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_unknown_names_are_answered_with_near_ones():
+    with pytest.raises(UnknownModelError, match="resnet50"):
+        ws.load("resnet-50")
+
+
+def test_wrong_options():
+    with pytest.raises(UsageError, match="no engine 'tpu'"):
+        ws.load("cifar10_resnet20", engine="tpu")
+    with pytest.raises(UsageError, match="no precision 'int4'"):
+        ws.load("cifar10_resnet20", precision="int4")
+    with pytest.raises(UsageError, match="image-classification, not text-generation"):
+        ws.load("cifar10_resnet20", task="text-generation")
+    with pytest.raises(UsageError, match="pooling"):
+        ws.backbone("cifar10_resnet20", pooling="mean")
+    with pytest.raises(UsageError, match="8 or more"):
+        ws.backbone("cifar10_resnet20", input_shape=(4, 4, 3))
+
+
+def test_folders_that_are_no_bundles(tmp_path, folder):
+    with pytest.raises(UsageError, match="no folder"):
+        ws.load(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=r"no warmstart\.json"):
+        ws.load(tmp_path)
+    for name in ("labels.json", "warmstart.json"):
+        original = (folder / name).read_text()
+        (folder / name).write_text(original[:-20])
+        with pytest.raises(BundleError, match=name):
+            ws.load(folder)
+        (folder / name).write_text(original)
+    (folder / "labels.json").unlink()
+    with pytest.raises(BundleError, match=r"labels\.json is missing"):
+        ws.load(folder)
+
+
+def test_newer_bundle_format_is_refused(folder):
+    manifest = json.loads((folder / "warmstart.json").read_text())
+    (folder / "warmstart.json").write_text(json.dumps({**manifest, "format": 99}))
+    with pytest.raises(BundleError, match="format 99"):
+        ws.load(folder)
+
+
+def test_without_tensorflow_the_way_out_is_told(folder, monkeypatch):
+    monkeypatch.setattr(compiling, "find_spec", lambda name: None)
+    (folder / "artifacts" / "float32" / "artifact.json").unlink()
+    with pytest.raises(EngineUnavailableError, match=r"pip install 'warmstart\[tensorflow\]'"):
+        ws.load(folder)(PHOTO)
+
+
+@pytest.mark.tensorflow
+def test_damaged_artifact_in_a_bundle_is_compiled_anew(model, tmp_path):
+    folder = model.save(tmp_path / "saved")
+    program = folder / "artifacts" / "float32" / "program.tflite"
+    program.write_bytes(program.read_bytes()[:-1000])
+    again = ws.load(folder)
+    assert not again.is_compiled()
+    stages = []
+    again.on_stage = stages.append
+    assert scores(again) == pytest.approx(scores(model), abs=1e-4)
+    assert "converting" in stages
+    assert ws.load(folder).is_compiled()
+
+
+@pytest.mark.parametrize("installed", [False, pytest.param(True, marks=pytest.mark.tensorflow)])
+def test_a_damaged_program_that_holds_the_weights_is_told(installed, folder, monkeypatch):
+    """With TensorFlow or without: installing it would not help."""
+    from warmstart.errors import CorruptCheckpointError
+
+    if not installed:
+        monkeypatch.setattr(compiling, "find_spec", lambda name: None)
+    program = folder / "artifacts" / "float32" / "program.tflite"
+    program.write_bytes(program.read_bytes()[:-1000])
+    with pytest.raises(CorruptCheckpointError, match=r"program\.tflite is not the file that .* fetch both again"):
+        ws.load(folder)(PHOTO)
+    shutil.rmtree(program.parent)
+    with pytest.raises(CorruptCheckpointError, match=r"program\.tflite, which is missing"):
+        ws.load(folder)(PHOTO)
+
+
+@pytest.mark.tensorflow
+def test_keras_and_engine_agree(model):
+    array = model.preprocess(PHOTO)
+    from_keras = np.asarray(model.keras(array[None]))[0]
+    for p in model(PHOTO, top_k=10):
+        assert p.score == pytest.approx(from_keras[p.index], abs=1e-4)
+    reference = ws.load("cifar10_resnet20", engine="keras")
+    assert scores(reference) == pytest.approx(scores(model), abs=1e-4)
+
+
+@pytest.mark.tensorflow
+def test_backbone_gives_the_features(model):
+    array = model.preprocess(PHOTO)
+    pooled = ws.backbone("cifar10_resnet20", pooling="avg")
+    np.testing.assert_allclose(np.asarray(pooled(array[None]))[0], model.features(PHOTO), atol=1e-3, rtol=1e-3)
+    assert ws.backbone("cifar10_resnet20", input_shape=(None, None, 3)).output_shape == (None, None, None, 64)
+    assert ws.backbone("cifar10_resnet20", weights=None, input_shape=(64, 48, 3)).output_shape == (None, 16, 12, 64)
+
+
+@pytest.mark.tensorflow
+def test_random_weights_are_the_same_in_engine_and_keras(model):
+    import random
+
+    state = random.getstate()
+    untrained = ws.load("cifar10_resnet20", weights=None)
+    array = untrained.preprocess(PHOTO)
+    from_keras = np.asarray(untrained.keras(array[None]))[0]
+    assert random.getstate() == state
+    got = untrained(PHOTO, top_k=10)
+    assert {p.index: p.score for p in got} == pytest.approx(dict(enumerate(from_keras)), abs=1e-4)
+    assert scores(untrained) != pytest.approx(scores(model), abs=1e-2)
+
+
+@pytest.mark.tensorflow
+def test_save_and_load(model, tmp_path):
+    saved = model.save(tmp_path / "saved")
+    assert sorted(p.name for p in saved.iterdir()) == [
+        "README.md", "artifacts", "labels.json", "model.safetensors", "warmstart.json"]
+    again = ws.load(saved)
+    assert again.is_compiled()
+    assert scores(again) == scores(model)
+    np.testing.assert_allclose(np.asarray(again.keras(model.preprocess(PHOTO)[None])),
+                               np.asarray(model.keras(model.preprocess(PHOTO)[None])), atol=1e-6)
+    with pytest.raises(BundleError, match="not empty"):
+        model.save(saved)
+    assert [p for p in tmp_path.iterdir() if p.name.startswith(".saving")] == []
+
+
+def test_failed_save_leaves_nothing(model, tmp_path):
+    def fail(folder):
+        raise BundleError("no luck")
+
+    with pytest.raises(BundleError, match="no luck"):
+        bundle.write(tmp_path / "new", model.entry, {"a/b": np.zeros(3)}, model.labels, fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.tensorflow
+def test_a_bundle_s_weights_are_checked_before_they_are_used(folder):
+    from warmstart.errors import CorruptCheckpointError
+
+    weights = folder / bundle.SLICED
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(CorruptCheckpointError, match=r"model\.slices\.safetensors"):
+        ws.load(folder).keras  # noqa: B018
+    with pytest.raises(CorruptCheckpointError, match=r"model\.slices\.safetensors"):
+        ws.backbone(folder)
+
+
+@pytest.mark.tensorflow
+def test_metrics_are_not_claimed_for_other_weights(model, tmp_path):
+    assert ws.load(model.save(tmp_path / "same")).entry.metrics == model.entry.metrics
+    untrained = ws.load("cifar10_resnet20", weights=None)
+    assert ws.load(untrained.save(tmp_path / "untrained")).entry.metrics == ()
+
+
+def test_home_is_expanded(folder, model, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert scores(ws.load("~/model")) == scores(model)
+
+
+def test_options_are_checked_before_anything_is_fetched():
+    with pytest.raises(UsageError, match="int4"):
+        ws.load("mobilenet_v2", precision="int4", offline=True)
+    with pytest.raises(UsageError, match="bfloat16"):
+        ws.load("mobilenet_v2", engine="litert", precision="bfloat16", offline=True)

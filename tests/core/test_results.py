@@ -1,0 +1,43 @@
+"""Results: iteration, dictionaries, and the failed input that cannot be mistaken for an answer."""
+
+import copy
+import json
+import pickle
+
+import pytest
+
+from warmstart.core.results import Classification, Failed, Prediction
+from warmstart.errors import InputError
+
+CATS = Classification("cat.jpg", "m", (Prediction(281, "n02123045", "tabby", 0.75),
+                                       Prediction(285, "n02124075", "Egyptian cat", 0.125)))
+
+
+def test_classification_reads_like_a_list_with_a_best_first():
+    assert (CATS.label, CATS.score) == ("tabby", 0.75)
+    assert [p.id for p in CATS] == ["n02123045", "n02124075"]
+    assert len(CATS) == 2
+    assert CATS[1].label == "Egyptian cat"
+    assert str(CATS) == "tabby 75.0%, Egyptian cat 12.5%"
+
+
+def test_to_dict_is_json():
+    assert json.loads(json.dumps(CATS.to_dict())) == {
+        "input": "cat.jpg", "model": "m",
+        "predictions": [{"index": 281, "id": "n02123045", "label": "tabby", "score": 0.75},
+                        {"index": 285, "id": "n02124075", "label": "Egyptian cat", "score": 0.125}]}
+
+
+def test_results_are_frozen():
+    with pytest.raises(AttributeError):
+        CATS.input = "dog.jpg"
+
+
+def test_failed_is_false_and_raises_its_error_when_used_as_an_answer():
+    failed = Failed("x.jpg", InputError("x.jpg is empty.", "x.jpg"))
+    assert not failed
+    for use in (lambda: failed.label, lambda: failed.predictions, lambda: list(failed)):
+        with pytest.raises(InputError, match=r"x\.jpg is empty"):
+            use()
+    assert failed.to_dict() == {"input": "x.jpg", "error": "x.jpg is empty."}
+    assert copy.copy(failed).input == pickle.loads(pickle.dumps(failed)).input == "x.jpg"

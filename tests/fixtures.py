@@ -1,0 +1,101 @@
+"""Fixtures of several folders: photos made here, the embedded classifier, callbacks that stop a run."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import warmstart as ws
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """A folder with five small photos, all different."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for n in range(5):
+        blocks = random.integers(0, 256, (4, 6, 3), np.uint8)
+        Image.fromarray(blocks).resize((60, 48), Image.Resampling.BICUBIC).save(folder / f"photo{n}.png")
+    return folder
+
+
+@pytest.fixture
+def model():
+    return ws.load("cifar10_resnet20")
+
+
+@pytest.fixture(scope="session")
+def photo() -> Image.Image:
+    """57x40 RGB, smooth and without any symmetry: JPEG keeps it, and every turn of it differs from the others."""
+    y, x = np.mgrid[0:40, 0:57]
+    bands = (255 * x / 56, 255 * y / 39, 127 + 90 * np.sin(x / 9 + y / 15))
+    return Image.fromarray(np.stack(bands, axis=-1).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def encoded(photo):
+    """encoded("PNG", **options) -> the bytes of the photo, or of `image=`, in that format."""
+
+    def encode(kind: str, image: Image.Image = photo, **options) -> bytes:
+        file = io.BytesIO()
+        image.save(file, kind, **options)
+        return file.getvalue()
+
+    return encode
+
+
+@pytest.fixture(scope="session")
+def apart():
+    """Mean absolute difference of two pictures or arrays, in units of 0..255; infinite where the shapes differ."""
+
+    def difference(a, b) -> float:
+        a, b = np.asarray(a, float), np.asarray(b, float)
+        return float(np.abs(a - b).mean()) if a.shape == b.shape else float("inf")
+
+    return difference
+
+
+@pytest.fixture(scope="session")
+def cifar():
+    """The embedded model; it predicts from its own artifact, whatever the cache."""
+    return ws.load("cifar10_resnet20", engine="litert")
+
+
+@pytest.fixture
+def begun():
+    """A callback that counts: `begun.epochs` are those that have begun."""
+    import keras
+
+    class Begun(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.epochs = []
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epochs.append(epoch)
+
+    return Begun()
+
+
+@pytest.fixture(scope="session")
+def as_killed():
+    """(run, copy) -> a callback that leaves in `copy` what a kill in the second epoch would leave in `run`."""
+    import keras
+
+    class Copy(keras.callbacks.Callback):
+        def __init__(self, run, copy):
+            super().__init__()
+            self.run, self.copy = run, copy
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            if (self.epoch, batch) == (1, 1):
+                shutil.copytree(self.run, self.copy)
+
+    return Copy

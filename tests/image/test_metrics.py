@@ -1,0 +1,68 @@
+"""COCO's figures against pycocotools' (tests/golden/vision/coco.json); IoU and Dice against their definitions."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from warmstart.image.metrics.coco import Found, Truth, evaluate_boxes
+from warmstart.image.metrics.segmentation import Confusion
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "vision" / "coco.json"
+STATS = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar1", "ar10", "ar100", "ar_small", "ar_medium",
+         "ar_large")
+
+
+def corners(records):
+    boxes = np.array([r["bbox"] for r in records], float).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes, np.array([r["category_id"] - 1 for r in records], int)
+
+
+def test_equal_to_pycocotools():
+    data = json.loads(GOLDEN.read_text())
+    truths, found = [], []
+    for photo in data["images"]:
+        mine = [a for a in data["annotations"] if a["image_id"] == photo["id"]]
+        theirs = [d for d in data["detections"] if d["image_id"] == photo["id"]]
+        truths.append(Truth(*corners(mine), np.array([a["iscrowd"] for a in mine], bool),
+                            np.array([a["area"] for a in mine], float)))
+        found.append(Found(*corners(theirs), np.array([d["score"] for d in theirs], float)))
+    result = evaluate_boxes(truths, found, 4)
+    for name, value in zip(STATS, data["stats"], strict=True):
+        assert result[name] == pytest.approx(value, abs=1e-6), name
+    for kind, (ap, ap50) in enumerate(data["per_class"]):
+        got = result["per_class"][kind]
+        if ap is None:
+            assert math.isnan(got["ap"])
+        else:
+            assert (got["ap"], got["ap50"]) == pytest.approx((ap, ap50), abs=1e-6)
+
+
+def test_no_objects_at_all():
+    empty = Truth(np.zeros((0, 4)), np.zeros(0, int))
+    nothing = Found(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0))
+    assert math.isnan(evaluate_boxes([empty], [nothing], 2)["ap"])
+    one = Truth(np.array([[0, 0, 9, 9.0]]), np.array([1]))
+    assert evaluate_boxes([empty, one], [nothing, nothing], 2)["ap"] == 0
+    right = Found(one.boxes, one.labels, np.array([0.5]))
+    assert evaluate_boxes([empty, one], [nothing, right], 2)["ap"] == pytest.approx(1)
+    assert evaluate_boxes([empty, one], [right, right], 2)["ap50"] == pytest.approx(0.5)  # a false alarm as sure
+
+
+def test_overlap_of_maps():
+    confusion = Confusion(3)
+    confusion.add(np.array([[0, 0, 1], [1, 255, 1]]), np.array([[0, 1, 1], [1, 2, 0]]))
+    confusion.add(np.array([[0]]), np.array([[0]]))
+    result = confusion.result()
+    np.testing.assert_allclose(result["iou"], [2 / 4, 2 / 4, np.nan])
+    np.testing.assert_allclose(result["dice"], [4 / 6, 4 / 6, np.nan])
+    assert result["miou"] == 0.5
+    assert result["pixel_accuracy"] == pytest.approx(4 / 6)
+    with pytest.raises(ValueError, match="pixels"):
+        confusion.add(np.zeros((2, 2), int), np.zeros((2, 3), int))
+    with pytest.raises(ValueError, match="value 7 is none of the 3 classes"):
+        confusion.add(np.full((1, 1), 7), np.zeros((1, 1), int))
+    assert math.isnan(Confusion(2).result()["miou"])

@@ -1,0 +1,98 @@
+"""Compiling as users meet it: other precisions, many processes at once, a kill in the middle."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import warmstart as ws
+from warmstart.core.compiling import run_job
+from warmstart.core.weights import Weights
+from warmstart.engines import store
+from warmstart.errors import CompileError, UsageError
+from warmstart.image.precision import compare_precisions
+
+pytestmark = pytest.mark.tensorflow
+PHOTO = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+
+
+def test_int8_is_told_beside_float32(model, photos):
+    small = ws.load("cifar10_resnet20", precision="int8")
+    told = compare_precisions(small, model, photos)
+    assert told.count == 5
+    assert told.photos
+    assert 0 < told.difference < 0.2
+    assert told.ratio == told.milliseconds / told.float32_milliseconds
+    assert small.artifact.path.stat().st_size < model.artifact.path.stat().st_size
+    assert not compare_precisions(small, model).photos
+    with pytest.raises(UsageError, match="same model"):
+        compare_precisions(small, ws.load("cifar10_resnet20", weights=None))
+
+
+def test_bfloat16_runs_on_openvino_and_is_close(model):
+    rough = ws.load("cifar10_resnet20", precision="bfloat16")
+    assert rough.engine.name == "openvino"
+    want = {p.index: p.score for p in model(PHOTO, top_k=10)}
+    assert {p.index: p.score for p in rough(PHOTO, top_k=10)} == pytest.approx(want, abs=0.1)
+
+
+def test_processes_compile_the_same_model_once():
+    code = "import warmstart as ws, numpy as np; m = ws.load('cifar10_resnet20', weights=None); stages = []\n" \
+           "m.on_stage = stages.append; m(np.zeros((32, 32, 3), np.uint8)); print(len(stages))"
+    workers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+               for _ in range(8)]
+    told = [worker.communicate(timeout=200) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * 8, told
+    assert sum(int(stages) > 0 for stages, _ in told) == 1
+
+
+def test_a_killed_compilation_leaves_nothing_that_loads(model):
+    code = "import warmstart as ws, numpy as np; m = ws.load('cifar10_resnet20', weights=None)\n" \
+           "m.on_stage = lambda s: print(s, flush=True); m(np.zeros((32, 32, 3), np.uint8))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    for line in process.stdout:
+        if "converting" in line:
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    untrained = ws.load("cifar10_resnet20", weights=None)
+    assert not untrained.is_compiled()
+    start = time.monotonic()
+    assert len(untrained(PHOTO)) == 5  # the dead process' lock does not hold us up
+    assert time.monotonic() - start < 120
+
+
+def test_an_error_in_the_other_process_is_raised_here(model, tmp_path):
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(model.weights.path.read_bytes()[:5000])
+    with pytest.raises(ws.errors.CheckpointError, match=r"broken\.safetensors"):
+        ws.load("cifar10_resnet20", weights=broken)(PHOTO)
+
+
+def test_a_crash_of_the_other_process_is_told(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("warmstart.core.compiling.COMPILER", ("/bin/false",))
+    with pytest.raises(CompileError, match="Compiling cifar10_resnet20 ended with code 1: it left no message"):
+        run_job(model.entry, Weights(None, "x"), "float32", tmp_path, lambda stage: None)
+
+
+def test_compile_command(photos):
+    done = subprocess.run([sys.executable, "-m", "warmstart", "compile", "cifar10_resnet20", "nonsense", "--precision",
+                           "int8", "--check", str(photos)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "nonsense" in done.stderr
+    assert "of 5 photos" in done.stdout
+    assert "of its time" in done.stdout
+
+
+def test_artifact_records_what_made_it(model):
+    untrained = ws.load("cifar10_resnet20", weights=None)
+    record = json.loads((untrained.artifact.folder / "artifact.json").read_text())
+    assert record["model"] == "cifar10_resnet20"
+    assert record["made_with"].keys() == {"tensorflow", "keras"}
+    assert max(record["differences"].values()) <= 1e-4
+    assert store.find("nothing") is None

@@ -1,0 +1,159 @@
+"""Labelled data in every form; what cannot be learned from is said clearly."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from warmstart.errors import UsageError
+from warmstart.image.train.data import read
+from warmstart.image.train.data.examples import Examples
+from warmstart.image.train.data.split import split
+
+
+def photo(path, seed: int):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def flowers(tmp_path):
+    for place, name in enumerate(("rose", "tulip", "aster")):
+        for n in range(10 if name == "rose" else 5):
+            photo(tmp_path / "flowers" / name / f"{n}.png", 100 * place + n)
+    return tmp_path / "flowers"
+
+
+def labels(dataset, part) -> list[str]:
+    return [dataset.classes[target] for target in part.targets]
+
+
+def test_class_folders_are_split_class_by_class(flowers):
+    data = read(flowers)
+    assert data.classes == ("aster", "rose", "tulip")
+    assert data.counts(data.validation).tolist() == [1, 2, 1]
+    assert data.counts(data.train).tolist() == [4, 8, 4]
+    assert not set(data.train.inputs) & set(data.validation.inputs)
+    assert [path.parent.name for path in data.train.inputs] == labels(data, data.train)
+    assert read(flowers).fingerprint() == data.fingerprint()
+    assert read(flowers, seed=1).fingerprint() != data.fingerprint()
+    assert len(read(flowers, validation=0.4).validation) == 8
+
+
+def test_train_val_test_folders(flowers, tmp_path):
+    for part, count in (("train", 3), ("val", 1), ("test", 1)):
+        for name in ("rose", "tulip"):
+            for n in range(count):
+                target = tmp_path / "parts" / part / name / f"{n}{part}.png"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(flowers / name / f"{n + (3 if part == 'val' else 4 if part == 'test' else 0)}.png", target)
+    data = read(tmp_path / "parts")
+    assert [(name, len(part)) for name, part in data.parts()] == [("train", 6), ("validation", 2), ("test", 2)]
+    assert data.warnings == ()
+    shutil.copy(tmp_path / "parts" / "train" / "rose" / "0train.png", tmp_path / "parts" / "val" / "rose" / "copy.png")
+    (warning,) = read(tmp_path / "parts").warnings
+    assert "1 examples are in two parts" in warning
+    assert "copy.png" in warning
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
+def test_tables(flowers, suffix):
+    rows = [(f"{name}/{n}.png", name, "test" if n == 4 else "train")
+            for name in ("rose", "tulip") for n in range(5)]
+    between = "," if suffix == "csv" else "\t"
+    text = "\n".join(between.join(row) for row in [("file_name", "label", "split"), *rows])
+    if suffix == "jsonl":
+        text = "\n".join(json.dumps(dict(zip(("path", "label", "split"), row, strict=True))) for row in rows)
+    table = flowers / f"list.{suffix}"
+    table.write_text(text)
+    data = read(table)
+    assert data.classes == ("rose", "tulip")
+    assert [(name, len(part)) for name, part in data.parts()] == [("train", 6), ("validation", 2), ("test", 2)]
+    assert not data.problems
+    assert len(read(table, validation=0.5).validation) == 4
+
+
+def test_a_missing_file_is_listed_and_left_out(flowers):
+    rows = ("path,label", "rose/0.png,a", "rose/1.png,a", "tulip/0.png,b", "tulip/1.png,b", "no.png,a")
+    (flowers / "list.csv").write_text("\n".join(rows))
+    data = read(flowers / "list.csv", validation=0.5)
+    (problem,) = data.problems
+    assert "no.png" in problem
+    assert len(data.train) + len(data.validation) == 4
+
+
+@pytest.mark.parametrize("text", [
+    "path,labels\nrose/0.png,red|thorns\nrose/1.png,red\ntulip/0.png,\ntulip/1.png,red;wild\naster/0.png,wild\n",
+    "path,red,thorns,wild\nrose/0.png,1,1,0\nrose/1.png,1,0,0\ntulip/0.png,0,0,0\ntulip/1.png,1,0,1\naster/0.png,0,0,1\n",
+])
+def test_several_labels(flowers, text):
+    (flowers / "list.csv").write_text(text)
+    data = read(flowers / "list.csv", validation=[(flowers / "rose" / "3.png", ["red", "thorns"])])
+    assert data.multi_label
+    assert data.classes == ("red", "thorns", "wild")
+    assert data.train.targets.tolist() == [[1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 0, 1], [0, 0, 1]]
+    assert data.validation.targets.tolist() == [[1, 1, 0]]
+    assert data.majority == pytest.approx(2 / 3)
+
+
+def test_pairs_and_balance(flowers):
+    pairs = [(flowers / "rose" / f"{n}.png", 10) for n in range(10)]
+    pairs += [(np.full((4, 4, 3), n, np.uint8), 9) for n in range(4)]
+    data = read(pairs)
+    assert data.classes == ("9", "10")  # numbers in their order
+    lines = list(data.lines())
+    assert "2 classes; 11 to train on, 3 to validate" in lines[0]
+    assert "always '10'" in lines[3]
+    assert data.majority == pytest.approx(2 / 3)
+
+
+@pytest.mark.tensorflow
+def test_tf_data():
+    import tensorflow as tf
+
+    pictures = np.random.default_rng(0).random((10, 4, 4, 3)).astype("float32")
+    vectors = np.eye(2)[np.arange(10) % 2]
+    data = read(tf.data.Dataset.from_tensor_slices((pictures, vectors)).batch(4))
+    assert data.classes == ("0", "1")
+    assert not data.multi_label
+    assert len(data.train) == 8
+    np.testing.assert_array_equal(data.train.inputs[0], np.rint(pictures[0] * 255).astype(np.uint8))
+    with pytest.raises(UsageError, match="never ends"):
+        read(tf.data.Dataset.from_tensor_slices((pictures, vectors)).repeat())
+
+
+def test_what_cannot_be_learned_from(flowers, tmp_path):
+    with pytest.raises(UsageError, match="no folder or file"):
+        read(tmp_path / "nothing")
+    (flowers / "lily").mkdir()
+    with pytest.raises(UsageError, match="without a photo \\('lily'\\)"):
+        read(flowers)
+    (tmp_path / "one" / "rose").mkdir(parents=True)
+    photo(tmp_path / "one" / "rose" / "1.png", 0)
+    with pytest.raises(UsageError, match="one class only"):
+        read(tmp_path / "one")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no class folders"):
+        read(tmp_path / "empty")
+    (tmp_path / "a.csv").write_text("path,size\nx.png,3\n")
+    with pytest.raises(UsageError, match="no column of labels"):
+        read(tmp_path / "a.csv")
+    with pytest.raises(UsageError, match=r"not a \(photo, label\) pair"):
+        read([("a", "b", "c")])
+    with pytest.raises(UsageError, match="classes that training has not: 'iris'"):
+        read([(photo(tmp_path / "x" / f"{n}.png", n), str(n % 2)) for n in range(4)],
+             validation=[(tmp_path / "x" / "0.png", "iris")])
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        read([(tmp_path / "x" / f"{n}.png", str(n % 2)) for n in range(4)], validation=1.5)
+
+
+def test_equal_contents_stay_together():
+    targets = np.array([0] * 10 + [1] * 10)
+    digests = tuple("same" if n in (0, 1, 2) else str(n) for n in range(20))
+    for seed in range(20):
+        train, validation = split(Examples(tuple(range(20)), targets, digests), 0.3, seed)
+        assert {0, 1, 2} <= set(train.inputs)
+        assert np.bincount(validation.targets).tolist() == [3, 3]

@@ -1,0 +1,53 @@
+"""Phase 2 on two logical CPU devices and on one: `python two_devices.py` prints what differs."""
+
+import json
+import os
+
+import numpy as np
+import tensorflow as tf
+
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0],
+                                           [tf.config.LogicalDeviceConfiguration()] * 2)
+
+import keras  # noqa: E402 (after the devices are made)
+
+import warmstart as ws  # noqa: E402
+from warmstart.image.train import classification, network  # noqa: E402
+from warmstart.image.train.data import read  # noqa: E402
+from warmstart.image.train.recipe import Recipe  # noqa: E402
+from warmstart.models import transfer  # noqa: E402
+from warmstart.training import devices  # noqa: E402
+from warmstart.training.run import open_run  # noqa: E402
+
+
+def train(names: list[str]) -> tuple[keras.Model, np.ndarray]:
+    """The network after two epochs, and its logits of the validation part."""
+    devices.visible = lambda: names
+    random = np.random.default_rng(0)
+    pairs = [(random.integers(0, 120, (32, 32, 3)).astype(np.uint8) + 120 * (n % 2), n % 2) for n in range(23)]
+    model = ws.load("cifar10_resnet20")
+    # without clipping, which is done on the gradient of each device before they are added
+    recipe = Recipe(batch_size=6, rate=2e-5, clip_norm=0.0)
+    config = {"base": network.base_config(model), "classes": 2, "multi_label": False,
+              "head": transfer.head_config(None, 2, default=[keras.layers.Normalization()])}
+    with open_run(None, {}) as run:
+        data = read(pairs[:18], validation=pairs[18:])
+        job = classification._Job(run, model, data, config, recipe, None, 0, None, None, None, None, False, (),
+                                        False, "local")
+        job.phase_1()
+        job.phase_2("stage2_block3_add", 2)  # the third stage learns: tracing it takes half the time
+    return job.net, job.logits["validation"]
+
+
+if __name__ == "__main__":
+    before = {v.path: v.numpy() for v in ws.load("cifar10_resnet20").keras.weights}
+    (one, a), (two, b) = train(["CPU:0"]), train(["CPU:0", "CPU:1"])
+    kernel = two.get_layer("stage3_block3_2_conv").kernel
+    moving = [v for v in two.weights if "moving_" in v.path]
+    print(json.dumps({
+        "values": len(kernel.value.values), "one": hasattr(one.get_layer("stem_conv").kernel.value, "values"),
+        "difference": float(np.abs(a - b).max()), "scale": float(np.abs(a).max()),
+        "learned": float(np.abs(kernel.numpy() - before[kernel.path]).max()),
+        "statistics": float(max(np.abs(v.numpy() - before[v.path]).max() for v in moving)),
+    }), flush=True)
+    os._exit(0)  # TensorFlow's threads may wait for a Python that is about to end

@@ -1,0 +1,88 @@
+"""The recogniser as a task: a random network, so what it says means nothing, but it must say the same in every way."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from warmstart.catalog import Entry
+from warmstart.errors import InputError, UsageError
+from warmstart.speech.ctc.language_model import LanguageModel
+
+RATE = 8000
+RULES = {"sample_rate": RATE, "n_fft": 256, "hop": 80, "mels": 20, "coefficients": 8}
+CONFIG = {"features": 8, "symbols": 4, "channels": 8, "blocks": 1, "dilations": [1, 2], "filter_width": 3}
+
+
+def recogniser(**rules):
+    """A `SpeechRecognizer` on the Keras engine, with other rules of its features."""
+    from warmstart.core.weights import Weights
+    from warmstart.speech.recognition import SpeechRecognizer
+
+    entry = Entry(name="tiny_wavenet", task="speech-recognition", family="wavenet_asr", title="Tiny",
+                  architecture="wavenet_asr", config=CONFIG, weights={}, preprocessing=None, labels="",
+                  licence="Apache-2.0", parameters=1, gflops=None, min_size=0, metrics=(), paper="",
+                  processing={"features": {**RULES, **rules}, "alphabet": " ab", "padding": 0.25, "language": "en",
+                              "vocabulary": ["ab", "ba"]})
+    return SpeechRecognizer(entry, Weights.random(), (), engine="keras")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return recogniser()
+
+
+@pytest.fixture(scope="module")
+def sound():
+    random = np.random.default_rng(0)
+    return (random.normal(size=3 * RATE) * np.repeat(random.random(30), RATE // 10)).astype(np.float32) * 0.3
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("rules", [{}, {"kind": "log_mel", "mels": 8, "mean": [-30.0] * 8, "std": [10.0] * 8}],
+                         ids=["mfcc", "log-mel"])
+def test_a_stream_says_what_the_whole_recording_says(rules, sound):
+    model = recogniser(**rules)
+    whole = model((sound, RATE))
+    assert whole.language == "en"
+    assert whole.text
+    live = model.recognition.stream()
+    said = [live.add(sound[start : start + 700]) for start in range(0, len(sound), 700)]
+    end = live.end()
+    assert end.text == whole.text
+    assert whole.text.startswith(" ".join(filter(None, said)))
+    for word in whole.words:
+        assert 0 <= word.start <= word.end <= 3.5
+
+
+@pytest.mark.tensorflow
+def test_a_vocabulary_leaves_only_its_words(model, sound):
+    assert {word.text for word in model((sound, RATE), vocabulary=True).words} <= {"ab", "ba"}
+    with pytest.raises(UsageError, match="beam"):
+        model((sound, RATE), beam=0)
+    with pytest.raises(UsageError, match="not both"):
+        model((sound, RATE), vocabulary=True, language_model="some.arpa")
+
+
+@pytest.mark.tensorflow
+def test_a_model_may_decode_with_its_own_words_by_default(model):
+    from warmstart.speech.ctc_recognizer import Recognition
+
+    assert model.recognition.decoder().language is None
+    processing = {**model.entry.processing, "decoding": "vocabulary"}
+    own = Recognition(None, replace(model.entry, processing=processing))
+    assert own.decoder().language.words == {"ab", "ba"}
+    assert own.decoder(vocabulary=["a"]).language.words == {"a"}
+    assert own.decoder(language_model=LanguageModel(["b"])).language.words == {"b"}
+    free = own.decoder(vocabulary=False)
+    assert (free.language, free.beam) == (None, 1)
+
+
+@pytest.mark.tensorflow
+def test_features_and_bad_recordings(model, sound):
+    assert model.features((sound, RATE)).shape == (8,)
+    good, bad = model([(sound, RATE), (np.array([0.0, np.nan]), RATE)])
+    assert good
+    assert not bad
+    with pytest.raises(InputError, match="NaN"):
+        bad.text  # noqa: B018 (raises)

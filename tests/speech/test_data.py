@@ -1,0 +1,51 @@
+"""Recordings with their texts, in every form."""
+
+import json
+
+import pytest
+
+from warmstart.errors import UsageError
+from warmstart.speech.data import pairs
+
+
+def test_tables_name_recordings_beside_them(tmp_path):
+    (tmp_path / "a.csv").write_text("file_name,transcription\nx/1.wav,Hello there\nhttps://h/2.wav,\"yes, no\"\n")
+    want = [(str(tmp_path / "x/1.wav"), "Hello there"), ("https://h/2.wav", "yes, no")]
+    assert pairs(tmp_path / "a.csv") == want
+    rows = [{"audio": "x/1.wav", "text": "Hello there"}, {"audio": "https://h/2.wav", "text": "yes, no"}]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert pairs(tmp_path) == want
+    assert pairs(iter(want)) == want
+
+
+def test_folders_with_texts_beside_or_as_librispeech_has_them(tmp_path):
+    (tmp_path / "1").mkdir()
+    for name in ("b.flac", "a.wav", "without.wav", "1/1-2-0001.flac"):
+        (tmp_path / name).touch()
+    (tmp_path / "a.txt").write_text("one\n two\n")
+    (tmp_path / "b.txt").write_text("three")
+    (tmp_path / "1" / "1-2.trans.txt").write_text("1-2-0001 FOUR FIVE\n1-2-0002 OF NO RECORDING\n")
+    assert pairs(tmp_path) == [(str(tmp_path / "1/1-2-0001.flac"), "FOUR FIVE"), (str(tmp_path / "a.wav"), "one two"),
+                               (str(tmp_path / "b.flac"), "three")]
+
+
+@pytest.mark.parametrize(("data", "words"), [
+    ("nowhere.csv", "no folder, .csv or .jsonl"), ([], "no recordings"), ([("a.wav",)], "Example 1"), (7, "not 7"),
+    ([("a.wav", 3)], "Example 1"),
+])
+def test_what_cannot_be_read(data, words):
+    with pytest.raises(UsageError, match=words):
+        pairs(data)
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("a.csv", "x,text\n1.wav,a\n"), ("a.jsonl", '{"audio": 3, "text": "a"}'), ("a.jsonl", "[1]"), ("a.jsonl", "{"),
+    ("a.csv", b"\xff\xfe\x00"), ("metadata.csv", "audio\n1.wav\n"),
+])
+def test_damaged_tables_are_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UsageError, match=name):
+        pairs(tmp_path / name)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="beside each recording"):
+        pairs(tmp_path / "empty")

@@ -1,0 +1,266 @@
+"""Whisper's decoding equals transformers' generate on a tiny random network, in both engines; then its own rules."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import warmstart as ws
+from warmstart.catalog import huggingface
+from warmstart.engines.keras import KerasEngine
+from warmstart.engines.litert import LiteRTEngine
+from warmstart.errors import BundleError, InputError, UsageError
+from warmstart.speech.mel_windows import RATE, Windows
+from warmstart.speech.whisper.decoder import WhisperOptions, WhisperTranscriber
+from warmstart.speech.whisper.program import WhisperDecoder, whisper_program
+from warmstart.speech.whisper.rules import Rules, choose
+from warmstart.speech.whisper.tokens import WhisperTokens
+
+pytestmark = pytest.mark.tensorflow
+GOLDEN = Path(__file__).parents[1] / "golden" / "whisper"
+
+
+@pytest.fixture(scope="module")
+def expected():
+    with np.load(GOLDEN / "expected.npz") as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="module")
+def entry():
+    return huggingface.read(GOLDEN)[0]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """The golden network as a bundle, compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("home")))
+        return ws.load(GOLDEN).save(tmp_path_factory.mktemp("saved") / "tiny-whisper")
+
+
+@pytest.fixture(scope="module")
+def engines(bundle, entry):
+    from warmstart.core.compiling import build_keras
+    from warmstart.core.weights import Weights
+    from warmstart.engines.store import Artifact
+
+    artifact = Artifact.load(bundle / "artifacts" / "float32")
+    reference = KerasEngine(whisper_program(entry, build_keras(entry, Weights.of(GOLDEN))))
+    return {"keras": reference, "litert": LiteRTEngine(artifact.path, artifact.signatures)}
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    return WhisperTokens.open(GOLDEN, 531)
+
+
+@pytest.fixture
+def transcriber(engines, entry, tokens):
+    return WhisperTranscriber(engines["litert"], entry, tokens)
+
+
+def recording(seconds: float) -> np.ndarray:
+    """As in scripts/make_goldens_whisper.py."""
+    t = np.arange(round(seconds * RATE)) / RATE
+    tone = np.sin(2 * np.pi * (200 + 900 * (t % 1.7)) * t) * (np.sin(2 * np.pi * 0.6 * t) > -0.3)
+    return (0.4 * tone + 0.1 * np.sin(2 * np.pi * 3000 * t * (1 + t / 50))).astype(np.float32)
+
+
+def blocks(seconds: float):
+    samples = recording(seconds)
+    return lambda: np.array_split(samples, 7)
+
+
+@pytest.mark.parametrize("name", ["keras", "litert"])
+def test_cached_steps_equal_the_uncached_reference(name, engines, entry, expected):
+    decoder = WhisperDecoder(engines[name], entry)
+    encoded = decoder.hear(expected["features"])
+    np.testing.assert_allclose(encoded, expected["encoded"], atol=1e-4)
+    text = expected["tokens"].tolist()
+    decoder.start(text[:9])  # a text before this one leaves no trace
+    logits = [*decoder.start(text[:3], 1), *map(decoder.step, text[3:])]
+    np.testing.assert_allclose(logits, expected["logits"][1:], atol=1e-4)
+    looks, all_logits = decoder.looks(text)
+    np.testing.assert_allclose(all_logits, expected["logits"], atol=1e-4)
+    np.testing.assert_allclose(looks.sum(-1), 1.0, atol=1e-5)
+    assert looks.shape == (3, len(text), 150)
+
+
+def test_language_equals_the_reference(transcriber, expected):
+    language, shares = transcriber.detect(Windows(blocks(2.5), 80, 300).at(0))
+    assert transcriber.tokens.languages[language] == expected["language"][0]
+    assert sum(shares.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("name", "before"), [("plain", ""), ("prompted", " ask not")])
+def test_greedy_tokens_equal_the_reference(name, before, transcriber, entry, tokens, expected):
+    options = WhisperOptions(timestamps=False)
+    begin, rest = transcriber.prompt("en", options, tokens.encode(before))
+    transcriber._decoder.hear(Windows(blocks(2.5), 80, 300).at(0))
+    said = transcriber._try(Rules(tokens, entry.processing, False), begin, rest, 0.0, np.random.default_rng(0))
+    assert said.tokens == expected[name].tolist()
+
+
+@pytest.mark.parametrize(("name", "previous"), [("long", False), ("long_previous", True)])
+def test_a_recording_of_several_windows_equals_the_reference(name, previous, transcriber, expected):
+    options = WhisperOptions(language="en", condition_on_previous=previous, temperature=0.0, no_speech=None)
+    windows = Windows(blocks(10.3), 80, 300)
+    parts = [part for found, _ in transcriber._windows(windows, "en", options, None) for part in found]
+    times = [(segment.start, segment.end) for segment, _ in parts]
+    np.testing.assert_allclose(times, expected[f"{name}_times"], atol=1e-6)
+    # The reference keeps, at a window's end, the time at which the next segment would begin.
+    first = transcriber.tokens.first_time
+    ours = [t for _, ids in parts for t in ids if t < first]
+    assert ours == [t for t in expected[f"{name}_tokens"].tolist() if t < first]
+
+
+def test_rules_allow_times_in_pairs_only(tokens, entry):
+    rules = Rules(tokens, entry.processing, True)
+    first, end = tokens.first_time, tokens.end
+
+    def allowed(*said: int) -> set[int]:
+        logits = np.zeros(531, np.float32)
+        logits[[20, end]] = 100.0  # so likely that times do not outweigh them
+        rules.apply(logits, said)
+        return set(np.flatnonzero(np.isfinite(logits)))
+
+    assert allowed() == set(range(first, first + 51))
+    assert min(allowed(first + 5, 20)) == 0  # text goes on
+    assert {t for t in allowed(first + 5, 20) if t >= first} == set(range(first + 6, 531))  # time does not go back
+    assert {t for t in allowed(first + 5, 20, first + 9) if t < end} == set()
+    assert min(allowed(first + 5, 20, first + 9)) == end  # the end, or the same time again: the next segment
+    assert {t for t in allowed(first + 5, 20, first + 9) if t >= first} == set(range(first + 9, 531))
+    assert max(allowed(first + 5, 20, first + 9, first + 9)) < first
+    assert not allowed(20) & {1, 2, 7, *tokens.special()}
+
+
+def test_times_that_together_outweigh_the_best_text_win(tokens, entry):
+    logits = np.full(531, -50.0, np.float32)
+    logits[20], logits[tokens.first_time + 20:] = 0.0, -1.0
+    Rules(tokens, entry.processing, True).apply(logits, [tokens.first_time + 3, 20])
+    assert np.isneginf(logits[20])
+
+
+def test_choosing_is_greedy_at_zero_and_random_above():
+    logits = np.log(np.array([0.1, 0.6, 0.3], np.float32))
+    random = np.random.default_rng(0)
+    assert choose(logits, 0.0, random) == (1, pytest.approx(np.log(0.6), abs=1e-6))
+    drawn = [choose(logits, 1.0, random)[0] for _ in range(2000)]
+    np.testing.assert_allclose(np.bincount(drawn) / 2000, [0.1, 0.6, 0.3], atol=0.04)
+
+
+def test_a_doubtful_text_is_tried_again_warmer(transcriber, monkeypatch):
+    tried = []
+    once = WhisperTranscriber._try
+
+    def record(self, rules, begin, rest, temperature, random):
+        tried.append(temperature)
+        return once(self, rules, begin, rest, temperature, random)
+
+    monkeypatch.setattr(WhisperTranscriber, "_try", record)
+    transcriber.transcribe("x", blocks(2.5), WhisperOptions(language="en"))
+    assert tried[:6] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]  # random weights are never sure
+    tried.clear()
+    sure = WhisperOptions(language="en", log_probability=None, compression_ratio=None)
+    transcriber.transcribe("x", blocks(2.5), sure)
+    assert set(tried) == {0.0}
+
+
+def test_silent_windows_are_skipped_and_seeds_decide(transcriber):
+    warm = partial(WhisperOptions, language="en", temperature=0.8)
+    text = [transcriber.transcribe("x", blocks(4.0), warm(seed=seed)).text for seed in (0, 0, 1)]
+    assert text[0] == text[1] != text[2]
+    skipped = transcriber.transcribe("x", blocks(4.0), warm(no_speech=0.0, log_probability=None))
+    assert (skipped.text, skipped.segments) == ("", ())
+    assert skipped.duration == 4.0
+
+
+def test_tokens_of_vocab_and_merges_equal_those_of_tokenizer_json(tokens, tmp_path):
+    model = json.loads((GOLDEN / "tokenizer.json").read_text())
+    (tmp_path / "vocab.json").write_text(json.dumps(model["model"]["vocab"]))
+    merges = [m if isinstance(m, str) else " ".join(m) for m in model["model"]["merges"]]
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
+    (tmp_path / "added_tokens.json").write_text(json.dumps({t["content"]: t["id"] for t in model["added_tokens"]}))
+    other = WhisperTokens.open(tmp_path, 531)
+    text = " Grüße: what can you do, 123 …?"
+    assert other.encode(text) == tokens.encode(text)
+    assert other.decode([*other.encode(text), other.end]) == text
+    assert (other.languages, other.special()) == (tokens.languages, tokens.special())
+    assert tokens.encode("<|endoftext|>") == []
+    (tmp_path / "merges.txt").unlink()
+    with pytest.raises(BundleError, match=r"no merges\.txt"):
+        WhisperTokens.open(tmp_path, 531)
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(BundleError, match="cannot be read"):
+        WhisperTokens.open(tmp_path, 531)
+    with pytest.raises(BundleError, match="below 100"):
+        WhisperTokens.open(GOLDEN, 100)
+
+
+def test_words_keep_their_punctuation(tokens):
+    def words(text: str, language: str = "en") -> list[str]:
+        found = tokens.words(tokens.encode(text), language)
+        assert [t for _, ids in found for t in ids] == tokens.encode(text)
+        return [word for word, _ in found]
+
+    assert words(' ask not, my "Grüße": 1 …') == [" ask", " not,", ' my', ' "Grüße":', " 1", " …"]
+    assert words("zyx", "ja") == list("zyx")
+    assert words("zyx", "en") == ["zyx"]
+
+
+def test_a_bundle_hears_files_arrays_and_lists(bundle, tmp_path):
+    model = ws.load(bundle)
+    samples = recording(4.2)
+    soundfile.write(tmp_path / "a.flac", samples, RATE, subtype="PCM_24")
+    soundfile.write(tmp_path / "b.wav", np.stack([samples, samples], 1), RATE, subtype="FLOAT")
+    (tmp_path / "photo.wav").write_bytes(b"\xff\xd8\xff\xe0JFIF")
+    one = model(tmp_path / "b.wav", language="en", words=True)
+    assert one.language == "en"
+    assert one.duration == pytest.approx(4.2)
+    assert one.segments
+    assert all(a.end <= b.start + 1e-9 for a, b in zip(one.segments, one.segments[1:], strict=False))
+    assert "".join(w.text for w in one.words).replace(" ", "") == one.text.replace(" ", "")
+    assert one.to_srt().startswith("1\n00:00:")
+    assert one.to_vtt().startswith("WEBVTT\n\n00:00:")
+    with open(tmp_path / "b.wav", "rb") as file:
+        assert model(file, language="en").text == one.text
+    several = model([tmp_path / "photo.wav", (np.zeros(RATE, np.int16), RATE), tmp_path / "a.flac"], language="en")
+    assert not several[0]
+    assert "is not a recording" in str(several[0])
+    assert (several[1].text, several[1].segments) == ("", ())
+    assert several[2].text
+    with pytest.raises(InputError, match="no samples"):
+        model((np.zeros(0), RATE))
+    assert model.features((samples, RATE)).shape == (32,)
+    rates = model.evaluate([((samples, RATE), one.text), (tmp_path / "photo.wav", "x")], language="en")
+    assert (rates["wer"], rates["count"]) == (0.0, 1)
+    (tmp_path / "said.jsonl").write_text(json.dumps({"audio": "b.wav", "text": one.text}) + "\n\n")
+    assert model.evaluate(tmp_path / "said.jsonl", language="en")["cer"] == 0.0
+    (tmp_path / "said.csv").write_text("audio,words\nb.wav,x\n")
+    for data in (tmp_path / "said.csv", str(tmp_path)):
+        with pytest.raises(UsageError, match="text"):
+            model.evaluate(data)
+
+
+def test_wrong_options_are_refused_before_listening(bundle):
+    model = ws.load(bundle)
+    for options, message in (({"language": "xx"}, "no language 'xx'; it has: en, de, fr, es"),
+                             ({"beam": 5}, "takes no option 'beam'"),
+                             ({"temperature": ()}, "one or several numbers"),
+                             ({"words": True, "timestamps": False}, "words=True needs")):
+        with pytest.raises(UsageError, match=message):
+            model("nowhere.wav", **options)
+
+
+def test_the_saved_folder_is_the_public_layout(bundle):
+    from warmstart.checkpoints import open_checkpoint
+
+    with open_checkpoint(GOLDEN) as ours, open_checkpoint(bundle / "model.safetensors") as saved:
+        assert set(ours.names()) == set(saved.names())
+    for name in ("config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json"):
+        assert (bundle / name).read_bytes() == (GOLDEN / name).read_bytes()
+    assert huggingface.read(bundle)[0].config == huggingface.read(GOLDEN)[0].config
