@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 SAMPLES = 100
 MOST_HORIZON = 100_000
-METHODS = {"deepar": ("ancestral", "DeepAR"), "chronos_bolt": ("patches", "ChronosBolt")}
+METHODS = {"deepar": ("warmstart.series.sampler", "DeepAR"),
+           "chronos_bolt": ("warmstart.series.patching", "ChronosBolt")}
 """Architecture -> (module, class) of what its network is run by."""
 
 
@@ -260,7 +261,7 @@ class Forecaster(Model):
 
 def _method(architecture: str) -> Any:
     module, name = METHODS[architecture]
-    return getattr(import_module(f"warmstart.core.task.{module}"), name)
+    return getattr(import_module(module), name)
 
 
 def _windows(read: Iterator[series.Read], horizon: int, windows: int, stride: int,

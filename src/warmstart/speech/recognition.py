@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from warmstart.engines.keras import Program
 
-FAMILIES = {"whisper": "whisper.recognition", "wavenet_asr": "wavenet_recognition",
-            "wavenet_raw": "wavenet_recognition"}
+FAMILIES = {"whisper": "warmstart.speech.whisper.recognizer", "wavenet_asr": "warmstart.speech.ctc_recognizer",
+            "wavenet_raw": "warmstart.speech.ctc_recognizer"}
 """Architecture -> the module here that knows its way from sound to text. It has
 
     program(entry, model) -> Program
@@ -45,7 +45,7 @@ def family(entry: Entry) -> ModuleType:
     if entry.architecture not in FAMILIES:
         raise UsageError(f"{entry.name}: the architecture {entry.architecture!r} does not recognise speech; "
                          f"there are: {', '.join(FAMILIES)}.")
-    return import_module(f"warmstart.core.task.{FAMILIES[entry.architecture]}")
+    return import_module(FAMILIES[entry.architecture])
 
 
 class SpeechRecognizer(Model):

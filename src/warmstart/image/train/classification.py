@@ -37,6 +37,7 @@ from warmstart.training.batches import ArrayBatches, class_weights
 from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.run import Run, open_run, plain
 from warmstart.training.schedules import warmup_cosine
+
 LARGEST_MAPS = 2 * 2**30  # bytes of feature maps in memory, for heads that begin on the map
 
 
@@ -339,8 +340,7 @@ def _layers(head: Any) -> list[keras.layers.Layer]:
     if isinstance(head, keras.Sequential):
         return list(head.layers)
     layers = [head] if isinstance(head, keras.layers.Layer) else list(head)
-    if not all(isinstance(layer, keras.layers.Layer) for layer in layers) or any(
-            isinstance(layer, keras.Model) for layer in layers):
+    if not all(isinstance(layer, keras.layers.Layer) and not isinstance(layer, keras.Model) for layer in layers):
         raise UsageError("head is a Keras layer, a list of layers, or a Sequential.")
     return layers
 
