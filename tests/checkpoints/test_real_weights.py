@@ -151,7 +151,10 @@ def test_every_number_as_h5py_reads_it(shared_data):
         with open_checkpoint(path) as checkpoint, h5py.File(path) as file:
             for layer, names in checkpoint.layers().items():
                 group = file["model_weights"][layer]
-                assert names == [name.decode() if isinstance(name, bytes) else name
-                                 for name in group.attrs["weight_names"]]
-                for name in names:
-                    np.testing.assert_array_equal(checkpoint.read(name), group[name][()])
+                weights = [name.decode() if isinstance(name, bytes) else name
+                           for name in group.attrs["weight_names"]]
+                # Names inside a nested model leave out its own name; ours are unique in the file.
+                assert names == [weight if weight.startswith(f"{layer}/") else f"{layer}/{weight}"
+                                 for weight in weights]
+                for name, weight in zip(names, weights, strict=True):
+                    np.testing.assert_array_equal(checkpoint.read(name), group[weight][()])
