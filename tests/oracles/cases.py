@@ -7,7 +7,9 @@ cases need no TensorFlow. `BUNDLES` names all bundles, and what each is asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ def samples() -> np.ndarray:
     """A recording as an array: float32 (N,), 8 kHz."""
     import soundfile
 
-    return soundfile.read(SPEECH, dtype="float32")[0]
+    return np.asarray(soundfile.read(SPEECH, dtype="float32")[0])
 
 
 def table() -> Any:
@@ -125,7 +127,7 @@ def text(task: str, model: str | Path, given: Sequence[str], *options: Mapping[s
          flags: Sequence[str] = (), **single: Any) -> Case:
     """The first of the texts is asked alone, as text and as bytes."""
     forms: dict[str, Callable[[], Any]] = {"text": lambda: given[0], "bytes": given[0].encode}
-    forms |= {name.replace("_", " "): (lambda value=value: value) for name, value in single.items()}
+    forms |= {name: partial(copy, value) for name, value in single.items()}
     return Case(
         task, model, forms, lambda: [given[0], b"\xff\xfe", *given[1:]], options,
         arguments=[*given, *flags],

@@ -238,4 +238,4 @@ def http(ask: Callable[[str, Any], tuple[int, Any]]) -> dict[str, Any]:
     for name, case in CASES.items():
         status, answer = ask(f"/v1/predict/{name}", case.request)
         found[name] = {"metadata": ask(f"/v2/models/{name}", None)[1], "status": status, "answer": answer}
-    return plain(found)
+    return {name: plain(one) for name, one in found.items()}
