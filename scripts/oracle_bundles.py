@@ -235,8 +235,9 @@ def _forecasting(work: Path, target: Path) -> None:
 
 def _speech(work: Path, target: Path) -> None:
     """From scratch, with the package's own parts: there is no recogniser small enough to begin with."""
-    from warmstart.catalog import Entry
     from warmstart.tasks.weights import Weights
+
+    from warmstart.catalog import Entry
 
     config = {"features": 10, "symbols": 3, "channels": 24, "blocks": 1, "dilations": [1, 2], "filter_width": 3}
     rules = {"sample_rate": RATE, "n_fft": 256, "hop": 160, "mels": 20, "coefficients": 10,
