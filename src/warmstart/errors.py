@@ -13,10 +13,12 @@
     │   ├── UnsafeCheckpointError   it asks for more than numbers: links, pickles, absurd sizes
     │   └── MismatchError           its arrays do not fit the architecture
     ├── InputError                  one input (a photo, a text, a recording, a series) is unusable
+    │   └── TooLargeError           it is larger than a server accepts
     ├── EngineError                 an engine cannot run the program
     │   ├── EngineUnavailableError  it is not installed, or this machine cannot run it
     │   └── CompileError            a model could not be compiled, or the artifact is not equal to it
     ├── BundleError                 a model folder is incomplete or damaged
+    ├── CancelledError              the work was stopped: nobody waits for its result
     ├── BatchError                  a batch run cannot go on; what was done so far is kept
     └── TrainingError               training cannot go on; what was reached so far is kept
 
@@ -80,6 +82,10 @@ class InputError(WarmstartError):
         self.item = item
 
 
+class TooLargeError(InputError):
+    """One input is larger than a server accepts."""
+
+
 class EngineError(WarmstartError):
     """An engine cannot run the program."""
 
@@ -94,6 +100,10 @@ class CompileError(EngineError):
 
 class BundleError(WarmstartError):
     """A model folder is incomplete or damaged."""
+
+
+class CancelledError(WarmstartError):
+    """The work was stopped between two steps: nobody waits for its result."""
 
 
 class BatchError(WarmstartError):

@@ -19,14 +19,15 @@ _NUMBER = re.compile("[0-9]+")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
-    """One input: `name` is its path or URL as given, or "item 3" (its place, from 1); `value` is what `decode` takes.
+    """One input: `name` is its path or URL, or "item 3" (counted from 1); `value` is what the task decodes.
 
-    A folder of a list that holds nothing, or cannot be read, has an InputError as its value, which `decode` raises:
-    the other elements of the list are answered all the same.
+    The value of an input that cannot be read, such as an unreadable folder, is an `InputError`: the others are
+    answered all the same. `index` counts the inputs of a call from 0; random seeds depend on it.
     """
 
     name: str
     value: Any
+    index: int = 0
 
 
 def is_single(inputs: Any) -> bool:

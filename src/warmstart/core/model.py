@@ -1,218 +1,338 @@
-"""What every model has in common: entry, weights, engine, and the way from many inputs to many results."""
+"""`Model`: the one call. One input gives one result, a list gives a list, `stream` gives an iterator.
+
+A task says what is its own: how an input is prepared, and how a result is made of the engine's outputs. All else
+stands here once: options are checked, inputs are decoded ahead in threads and go through the engine in batches,
+results come in order, and an input that cannot be used is a `Failed` at its index.
+"""
 
 from __future__ import annotations
 
-import json
-import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from copy import copy
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+import contextlib
+from abc import abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypedDict, TypeVar
 
-from warmstart.catalog import Entry, Label
-from warmstart.core import bundle
-from warmstart.core.compiling import artifact_key, build_keras, compiled
-from warmstart.core.weights import Weights
-from warmstart.engines import choose, store
-from warmstart.engines.base import Engine
-from warmstart.errors import EngineError, UsageError
+import numpy as np
+
+from warmstart.core import cancellation, prefetch
+from warmstart.core.input_kind import InputKind
+from warmstart.core.inputs import Item
+from warmstart.core.loaded_model import LoadedModel
+from warmstart.core.options import BatchOptions, fields_of
+from warmstart.core.results import Failed
+from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from keras import Model as KerasModel
+    from os import PathLike
+    from typing import Literal
 
-    from warmstart.engines.keras import Program
+    from numpy.typing import NDArray
+    from typing_extensions import Self, Unpack
+
+    from warmstart import hub
+
+InputT = TypeVar("InputT")
+ResultT = TypeVar("ResultT")
+OptionsT = TypeVar("OptionsT")
+
+Row: TypeAlias = "Mapping[str, NDArray[Any]]"
+"""The arrays of one input by name, without the dimension of the batch."""
+Outputs: TypeAlias = Sequence[Any]
+"""What `compute` returns for one input: for programs of one function its rows of outputs, one for each window."""
 
 
-def _silent(stage: str) -> None: ...
+class LoadOptions(TypedDict, total=False):
+    """The keywords of `ws.load` besides `task`."""
+
+    weights: str | PathLike[str] | None
+    engine: Literal["auto", "litert", "openvino", "keras"]
+    precision: Literal["float32", "bfloat16", "int8"]
+    revision: str | None
+    offline: bool | None
+    progress: hub.Progress | None
 
 
-class Model(ABC):
-    """A pretrained model, callable on real inputs. Made by `ws.load`; one subclass per task.
-
-    Nothing heavy happens until the first prediction: then the program is taken from the bundle or the
-    artifact store, or compiled (once per model and machine, 10 to 60 seconds, needs TensorFlow).
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An input on its way to the engine.
 
     Attributes:
-        entry: what the catalogue says of the model.
-        labels: its classes, in the order of its outputs.
-        precision: `"float32"`, `"bfloat16"` or `"int8"`.
-        on_stage: called with a short text while a program is being compiled.
+        name: of the input.
+        rows: the arrays of the program, for each window of the input; most inputs are one window.
+        context: what else `decode` needs: the text, the size of the photo.
+        index: of the input in the call.
+    """
+
+    name: str
+    rows: Sequence[Row] = ()
+    context: Any = None
+    index: int = 0
+
+
+class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
+    """A pretrained model, callable on real inputs. Made by `ws.load`; one subclass per task.
+
+    Nothing heavy happens until the first prediction: then the program is taken from the bundle or the artifact store,
+    or compiled (once per model and machine, 10 to 60 seconds; needs TensorFlow).
+
+    Threads may call one model at the same time; the engine runs one batch after the other. A model cannot be pickled:
+    in another process, load it again by its name or folder.
+
+    Class attributes:
+        task: its name, such as "image-classification".
+        options: the options class of a call.
+        result: the class of its results.
+        batch_size: inputs per call of the engine where the caller does not say.
+        batched: whether several inputs go through the engine together; False where random numbers depend on the
+            index of an input, or each input fills the engine.
+        decodes_ahead: whether threads prepare inputs while the engine is busy; not worth it for texts.
     """
 
     task: ClassVar[str]
+    options: ClassVar[type]
+    result: ClassVar[type]
+    batch_size: ClassVar[int] = 8
+    batched: ClassVar[bool] = True
+    decodes_ahead: ClassVar[bool] = True
 
-    def __init__(self, entry: Entry, weights: Weights, labels: tuple[Label, ...], *, engine: str = "auto",
-                 precision: str = "float32", folder: Path | None = None):
-        choose.check_options(engine, precision)
-        self.entry, self.weights, self.labels, self.precision = entry, weights, labels, precision
-        self.on_stage: Callable[[str], None] = _silent
-        self._engine_name, self._folder = engine, folder
-        self._lock = threading.RLock()
-        self._engine: Engine | None = None
-        self._keras: KerasModel | None = None
+    @classmethod
+    def load(cls, name: str | PathLike[str], **options: Unpack[LoadOptions]) -> Self:
+        """Open a model of this task; arguments and errors are those of `warmstart.load`."""
+        from warmstart.core.loading import load
 
-    def __repr__(self) -> str:
-        engine = self._engine.name if self._engine else self._engine_name
-        return f"<{type(self).__name__} {self.entry.name}, {self.precision}, engine {engine}>"
+        model = load(name, task=cls.task, **options)
+        assert isinstance(model, cls)
+        return model
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{type(self).__name__} cannot be pickled; load {self.name!r} in the other process.")
 
     @property
-    def name(self) -> str:
-        return self.entry.name
+    def input_kind(self) -> InputKind:
+        """What it takes."""
+        from warmstart.core.task import task_of
+
+        return task_of(self.task).input_kind()
 
     @property
-    def engine(self) -> Engine:
-        """The engine with the program in it; the first access may compile.
+    def option_names(self) -> tuple[str, ...]:
+        """The options of its task that this model honours."""
+        return tuple(fields_of(self.options))
+
+    # What a task defines
+
+    @abstractmethod
+    def prepare(self, item: Item, options: OptionsT) -> Prepared:
+        """An input as arrays of the program; called in threads.
 
         Raises:
-            CompileError: the model could not be compiled.
-            EngineUnavailableError: TensorFlow is needed once and is not installed, or the engine is not there.
+            InputError: the input is unusable.
         """
-        with self._lock:
-            if self._engine is None:
-                self._engine = self._open_engine()
-            return self._engine
 
-    @property
-    def folder(self) -> Path | None:
-        """Of its bundle or repository, where it has one."""
-        return self._folder
-
-    @property
-    def asked_engine(self) -> str:
-        """The engine it was opened with: `"auto"` where it may choose."""
-        return self._engine_name
-
-    def on_engine(self, name: str) -> Self:
-        """The same model on a certain engine: itself where it has it, else opened anew."""
-        if name == (self._engine.name if self._engine else self._engine_name):
-            return self
-        return type(self)(self.entry, self.weights, self.labels, engine=name, precision=self.precision,
-                          folder=self._folder)
-
-    def beside(self, engine: Engine) -> Self:
-        """The same model with another engine for its program, to be used at the same time."""
-        other = copy(self)
-        other._engine, other._lock = engine, threading.RLock()
-        return other
-
-    @property
-    def keras(self) -> KerasModel:
-        """The Keras model itself, with these weights; imports TensorFlow. Changing it does not change the engine.
+    @abstractmethod
+    def decode(self, prepared: Prepared, outputs: Any, options: OptionsT) -> ResultT:
+        """The result of an input from what `compute` gave for it.
 
         Raises:
-            EngineUnavailableError: TensorFlow is not installed.
+            InputError: the input turns out to be unusable.
         """
-        with self._lock:
-            if self._keras is None:
-                self._keras = build_keras(self.entry, self.weights)
-            return self._keras
+
+    def compute(self, inputs: Sequence[Prepared], options: OptionsT) -> Generator[None, None, Sequence[Any]]:
+        """The outputs of inputs, in their order; yields between steps, where the caller may stop.
+
+        Default: the program's function `forward` on the rows of all inputs, a batch a step.
+        """
+        rows = [row for prepared in inputs for row in prepared.rows]
+        size = getattr(options, "batch_size", None) or self.batch_size
+        outputs: list[Row] = yield from self.forward(rows, size)
+        remaining = iter(outputs)
+        return [list(islice(remaining, len(prepared.rows))) for prepared in inputs]
+
+    def forward(self, rows: Sequence[Row], batch_size: int) -> Generator[None, None, list[Row]]:
+        """Run `forward` on rows of equal shapes, `batch_size` at a time."""
+        outputs: list[Row] = []
+        for start in range(0, len(rows), batch_size):
+            if start:
+                yield
+            batch = rows[start : start + batch_size]
+            stacked = {name: np.stack([row[name] for row in batch]) for name in batch[0]}
+            arrays = self.engine.run("forward", **stacked)
+            outputs += [{name: array[index] for name, array in arrays.items()} for index in range(len(batch))]
+        return outputs
+
+    def group_size(self, options: OptionsT, is_list: bool) -> int:
+        """How many inputs are prepared before any goes through the engine; default: one batch."""
+        return getattr(options, "batch_size", None) or self.batch_size
+
+    def vector(self, prepared: Prepared, outputs: Any) -> NDArray[np.float32]:
+        """The pooled features of an input, float32 (D,)."""
+        vector: NDArray[np.float32] = outputs[0]["features"]
+        return vector
+
+    def check_options(self, options: OptionsT) -> None:
+        """Refuse options that this model does not honour.
+
+        Raises:
+            UsageError: one is set.
+        """
+        names = self.option_names
+        for name, field in fields_of(type(options)).items():
+            if name not in names and getattr(options, name) != field.default:
+                raise UsageError(f"{self.name} has no option {name!r}; it has: {', '.join(names) or 'none'}.")
+
+    # The flow
+
+    def predict(self, inputs: Any, options: OptionsT) -> Any:
+        """The body of a call: a result for one input, a list for a list.
+
+        Raises:
+            InputError: the one input is unusable.
+            UsageError: an option is wrong, or `inputs` stands for many inputs and is no list.
+        """
+        self.check_options(options)
+        kind = self.input_kind
+        if kind.is_several(inputs):
+            return list(self.results(kind.elements(inputs), options, is_list=True))
+        result = self._only(kind.single(inputs), options, partial(self.decode, options=options))
+        if isinstance(result, Failed):
+            raise result.error
+        return result
+
+    def predict_stream(self, inputs: Any, options: OptionsT) -> Iterator[ResultT | Failed]:
+        """The body of `stream`: an iterator in order, in flat memory.
+
+        Raises:
+            UsageError: an option is wrong, or there are no inputs.
+        """
+        self.check_options(options)
+        kind = self.input_kind
+        items = kind.elements(inputs) if isinstance(inputs, list) else kind.stream(inputs)
+        return self.results(items, options)
+
+    def results(
+        self, items: Iterable[Item], options: OptionsT, *, is_list: bool = False
+    ) -> Iterator[ResultT | Failed]:
+        """A result or `Failed` for each item, in order."""
+        return self._answers(items, options, partial(self.decode, options=options), is_list)
+
+    def predict_features(self, inputs: Any, options: OptionsT) -> NDArray[np.float32]:
+        """The body of `features`: (D,) for one input, (N, D) for a list.
+
+        Raises:
+            InputError: an input is unusable.
+        """
+        self.check_options(options)
+        kind = self.input_kind
+        if not kind.is_several(inputs):
+            return self._vector_or_raise(self._only(kind.single(inputs), options, self.vector))
+        answers = self._answers(kind.elements(inputs), options, self.vector, True)
+        vectors = [self._vector_or_raise(answer) for answer in answers]
+        return np.stack(vectors) if vectors else np.zeros((0, self.feature_size), np.float32)
+
+    def stream_features(self, inputs: Any, options: OptionsT | None = None) -> Iterator[NDArray[np.float32]]:
+        """The pooled features of many inputs, (D,) each, in flat memory; `inputs` as for `stream`.
+
+        Raises:
+            InputError: an input is unusable.
+        """
+        options = self.options() if options is None else options
+        kind = self.input_kind
+        items = kind.elements(inputs) if isinstance(inputs, list) else kind.stream(inputs)
+        return map(self._vector_or_raise, self._answers(items, options, self.vector, False))
 
     @property
-    def artifact(self) -> store.Artifact:
-        """The compiled program: the bundle's own, the store's, or compiled now."""
-        with self._lock:
-            return self._bundled_artifact() or compiled(self.entry, self.weights, self.precision, self.on_stage)
-
-    def is_compiled(self) -> bool:
-        """Whether predicting needs neither TensorFlow nor waiting."""
-        return bool(self._bundled_artifact() or store.find(artifact_key(self.entry, self.weights, self.precision)))
-
-    def _open_engine(self) -> Engine:
-        if self._engine_name == "keras":
-            from warmstart.engines.keras import KerasEngine
-
-            return KerasEngine(self.program(self.entry, self.keras))
-        return choose.open_engine(self.artifact, self._engine_name, self.precision)
-
-    def _bundled_artifact(self) -> store.Artifact | None:
-        if self._folder is None or self.precision == "int8":
-            return None
-        try:
-            artifact = store.Artifact.load(self._folder / "artifacts" / "float32")
-        except EngineError:
-            return None  # damaged or not there: compiled anew from the weights
-        return artifact if artifact.record.get("weights") == self.weights.digest else None
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """The epochs of its fine-tuning, one record each; empty where it was not fine-tuned."""
-        told = self._training_files().get(bundle.TRAINING)
-        return json.loads(told.read_text("utf-8"))["history"] if told else []
-
-    def report(self) -> Path:
-        """Where the page lies that shows how it was fine-tuned and how good it is.
-
-        Raises:
-            UsageError: it was not fine-tuned, or its bundle has no report.
-        """
-        if (path := self._training_files().get(bundle.REPORT)) is None:
-            raise UsageError(f"{self.name} has no report: it was not fine-tuned here.")
-        return path
-
-    def _training_files(self) -> dict[str, Path]:
-        paths = [self._folder / name for name in (bundle.TRAINING, bundle.REPORT)] if self._folder else []
-        return {path.name: path for path in paths if path.is_file()}
-
-    def save(self, folder: str | Path, *, files: Mapping[str, Path | bytes] | None = None,
-             card: str | None = None) -> Path:
-        """Write the model as a bundle: weights, entry, labels and compiled program; see `warmstart.core.bundle`.
-
-        Args:
-            folder: new or empty.
-            files: more files of the bundle, by name: a path or the bytes.
-            card: the model card; default: made from the entry.
-
-        Raises:
-            BundleError: the folder is not empty.
-            EngineUnavailableError: TensorFlow is not installed.
-        """
-        from warmstart.models import architecture, arrays
-
-        entry = self.entry if self.weights.published else replace(self.entry, metrics=())  # measured with other weights
-        named = arrays(architecture(entry.architecture), self.keras, entry.config)
-        together = {**self._training_files(), **self.files(), **(files or {})}
-        return bundle.write(Path(folder), entry, named, self.labels, self.artifact.copy_to, card=card, files=together)
-
-    def export(self, path: str | Path, format: str | None = None) -> Path:
-        """Write the model in the format of other tools; it is compared with the model before it is there.
-
-        Beside it lies what the file cannot say: preprocessing and labels (`model.json` in a folder,
-        `<file>.json` beside a file).
-
-        Args:
-            path: new: a folder for `saved_model` and `openvino`, else a file (`.tflite`, `.onnx`, `.keras`).
-            format: `"saved_model"`, `"litert"`, `"onnx"`, `"openvino"` or `"keras"`; default: what the suffix
-                says, else `"saved_model"`.
-
-        Raises:
-            UsageError: no such format, or the path is there already or has another suffix.
-            CompileError: the format cannot hold this model, or the result strays from it by more than 1e-4.
-            EngineUnavailableError: what writes the format is not installed.
-        """
-        from warmstart.core.exporting import export
-
-        return export(self, path, format)
-
-    def files(self) -> Mapping[str, Path | bytes]:
-        """The task's own files of a bundle (a tokenizer, a `config.json`), by name: a path or the bytes."""
-        return {}
+    def feature_size(self) -> int:
+        """D of the features."""
+        (size,) = (s.shape[-1] for s in self.engine.signatures["forward"].outputs if s.name == "features")
+        return int(size)
 
     @staticmethod
-    @abstractmethod
-    def program(entry: Entry, model: KerasModel) -> Program:
-        """The program that the engines run, made from the Keras model."""
+    def _vector_or_raise(answer: Any) -> NDArray[np.float32]:
+        if isinstance(answer, Failed):
+            raise answer.error
+        vector: NDArray[np.float32] = answer
+        return vector
 
-    @abstractmethod
-    def __call__(self, inputs: Any, **options: Any) -> Any:
-        """One input gives one result; a list gives a list; a generator, folder or glob gives an iterator."""
+    def _only(self, item: Item, options: OptionsT, decode: Callable[[Prepared, Any], Any]) -> Any:
+        """The answer to one input, without threads."""
+        self.ready()
+        prepared = self._prepared(item, options)
+        return next(iter(self._group([prepared], options, decode)))
 
-    @abstractmethod
-    def features(self, inputs: Any) -> np.ndarray | Iterator[np.ndarray]:
-        """Pooled features: (D,) for one input, (N, D) for a list, an iterator of (D,) otherwise."""
+    def ready(self) -> None:
+        """Open all that the first prediction needs; errors of the model come before those of inputs."""
+        self.engine  # noqa: B018
+
+    def _answers(
+        self, items: Iterable[Item], options: OptionsT, decode: Callable[[Prepared, Any], Any], is_list: bool
+    ) -> Iterator[Any]:
+        self.ready()
+        size = self.group_size(options, is_list)
+        return self._groups(items, options, decode, size)
+
+    def _groups(
+        self, items: Iterable[Item], options: OptionsT, decode: Callable[[Prepared, Any], Any], size: int
+    ) -> Iterator[Any]:
+        numbered = (Item(item.name, item.value, index) for index, item in enumerate(items))
+        work = partial(self._prepared, options=options)
+        if not self.decodes_ahead:
+            prepared = map(work, numbered)
+            while group := list(islice(prepared, size)):
+                yield from self._group(group, options, decode)
+            return
+        decoded = prefetch.decoded(numbered, work, ahead=2 * size + 4)
+        with contextlib.closing(decoded):  # stops the decoding threads
+            values = (value for _, value in decoded)
+            while group := list(islice(values, size)):
+                yield from self._group(group, options, decode)
+
+    def _prepared(self, item: Item, options: OptionsT) -> Prepared | Failed:
+        try:
+            if isinstance(item.value, InputError):
+                raise item.value
+            return self.prepare(item, options)
+        except InputError as error:
+            return Failed(item.name, error)
+
+    def _group(
+        self, group: Sequence[Prepared | Failed], options: OptionsT, decode: Callable[[Prepared, Any], Any]
+    ) -> Iterator[Any]:
+        """The answers of a group, in order; failures keep their index."""
+        usable = [prepared for prepared in group if isinstance(prepared, Prepared)]
+        outputs = iter(drive(self.compute(usable, options)) if usable else ())
+        for prepared in group:
+            if isinstance(prepared, Failed):
+                yield prepared
+                continue
+            output = next(outputs)
+            try:
+                yield Failed(prepared.name, output) if isinstance(output, InputError) else decode(prepared, output)
+            except InputError as error:
+                yield Failed(prepared.name, error)
+
+    # What a task also has
 
     @abstractmethod
     def evaluate(self, data: Any, *, progress: Any = None) -> Mapping[str, Any]:
         """Metrics on labelled data."""
+
+
+def drive(steps: Generator[None, None, Sequence[Any]]) -> Sequence[Any]:
+    """Run steps to their end.
+
+    Raises:
+        CancelledError: nobody waits for the answer any more; see `cancellation`.
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            answer: Sequence[Any] = stop.value
+            return answer
+        cancellation.check()
+
+
+__all__ = ["BatchOptions", "LoadOptions", "Model", "Outputs", "Prepared", "Row"]

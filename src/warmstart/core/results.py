@@ -1,30 +1,32 @@
-"""What models answer: frozen dataclasses with `.to_dict()`, which the command line's `--json` prints."""
+"""Results that several tasks share, and `Failed`; their wire form is described in `core.wire`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, Literal
 
+from warmstart.core.terminal import bars
+from warmstart.core.wire import Record, Result, Score
 from warmstart.errors import InputError
 
-
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(Record):
     """One class: its index in the model's output, its id (a WordNet id for ImageNet), name and probability."""
 
     index: int
     id: str
     label: str
-    score: float
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"index": self.index, "id": self.id, "label": self.label, "score": round(self.score, 6)}
+    score: Score
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Result):
     """The best classes of one input, best first; `len`, indexing and iteration are over `predictions`."""
+
+    rows: ClassVar = "predictions"
+    ranked: ClassVar = True
+    tensors: ClassVar = ("label", "score")
 
     input: str
     model: str
@@ -46,36 +48,27 @@ class Classification:
     def __len__(self) -> int:
         return len(self.predictions)
 
-    def __getitem__(self, place: int) -> Prediction:
-        return self.predictions[place]
+    def __getitem__(self, index: int) -> Prediction:
+        return self.predictions[index]
 
     def __str__(self) -> str:
         return ", ".join(f"{p.label} {p.score:.1%}" for p in self.predictions)
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"input": self.input, "model": self.model, "predictions": [p.to_dict() for p in self.predictions]}
+    def show(self) -> str:
+        if any(not 0 <= p.score <= 1 for p in self):  # values of a regression
+            return "\n".join([self.input, *(f"  {p.label}  {p.score:.4f}" for p in self), ""])
+        return "\n".join([self.input, *bars((p.label, p.score) for p in self), ""])
 
 
 @dataclass(frozen=True)
 class Failed:
-    """Stands in a batch where one input was unusable, so that the others are answered.
-
-    It is false in a condition; asking it for anything that an answer has raises the input's error.
-    """
+    """Stands at the index of an input that could not be used, so that the others are answered; it is false."""
 
     input: str
     error: InputError
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("_"):  # copying and pickling ask for these
-            raise AttributeError(name)
-        raise self.error
-
-    def __iter__(self) -> NoReturn:
-        raise self.error
 
     def __str__(self) -> str:
         return str(self.error)

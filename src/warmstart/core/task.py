@@ -1,38 +1,218 @@
-"""The tasks: each is a class of models in a module of its wing."""
+"""`Task`, the record of what a model does, and `TASKS`, the one table of them.
+
+Every surface is derived from the record: Python, the command line, the server, batches, the page. Rows name classes
+as "module:Name", so that reading the table imports none of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
+    from warmstart.core.console import Console
+    from warmstart.core.input_kind import InputKind
     from warmstart.core.model import Model
 
-TASKS = {
-    "image-classification": ("warmstart.image.classification", "ImageClassifier"),
-    "object-detection": ("warmstart.image.detection", "ObjectDetector"),
-    "image-segmentation": ("warmstart.image.segmentation", "ImageSegmenter"),
-    "text-generation": ("warmstart.text.generation", "TextGenerator"),
-    "text-classification": ("warmstart.text.classification", "TextClassifier"),
-    "text-embedding": ("warmstart.text.embedding", "TextEmbedder"),
-    "token-classification": ("warmstart.text.token_classification", "TokenClassifier"),
-    "question-answering": ("warmstart.text.question_answering", "QuestionAnswerer"),
-    "fill-mask": ("warmstart.text.fill_mask", "FillMask"),
-    "forecasting": ("warmstart.series.forecasting", "Forecaster"),
-    "speech-recognition": ("warmstart.speech.recognition", "SpeechRecognizer"),
-    "audio-generation": ("warmstart.speech.synthesis", "AudioGenerator"),
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a model does.
+
+    Attributes:
+        name: such as "image-classification".
+        verb: of the command line, such as "classify".
+        summary: one sentence for `--help`.
+        model: the class of its models; as an object, or as "module:Name".
+        input: the kind of input, an `InputKind` object.
+        console: how the command line shows its results.
+        trainer: the module whose `finetune` trains its models; None where there is none.
+        default_model: answers where none is named; "" where one must be.
+        shard_rows: inputs per file of a batch run: a few minutes of work, which is what a kill costs.
+    """
+
+    name: str
+    verb: str
+    summary: str
+    model: str | type[Model[Any, Any, Any]]
+    input: str | InputKind
+    console: str | type[Console] = "warmstart.core.console:Console"
+    trainer: str | None = None
+    default_model: str = ""
+    shard_rows: int = 1024
+
+    def model_class(self) -> type[Model[Any, Any, Any]]:
+        found: type[Model[Any, Any, Any]] = resolve(self.model)
+        return found
+
+    def input_kind(self) -> InputKind:
+        found: InputKind = resolve(self.input)
+        return found
+
+    def console_class(self) -> type[Console]:
+        found: type[Console] = resolve(self.console)
+        return found
 
 
-def task_class(task: str) -> type[Model]:
-    """The class of a task.
+def resolve(reference: Any) -> Any:
+    """The object that "module:Name" names; anything else is itself."""
+    if not isinstance(reference, str):
+        return reference
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
+
+
+_TASKS: dict[str, Task] = {}
+TASKS: Mapping[str, Task] = MappingProxyType(_TASKS)
+"""The tasks by name."""
+
+
+def register(task: Task) -> None:
+    """Add a task; from then on every surface has it.
+
+    Raises:
+        UsageError: another task has this name.
+    """
+    if _TASKS.get(task.name, task) != task:
+        raise UsageError(f"There is a task {task.name!r} already.")
+    _TASKS[task.name] = task
+
+
+def task_of(name: str) -> Task:
+    """The task of a name.
 
     Raises:
         UsageError: there is no such task.
     """
-    if task not in TASKS:
-        raise UsageError(f"There is no task {task!r}; there are: {', '.join(TASKS)}.")
-    module, name = TASKS[task]
-    return getattr(import_module(module), name)
+    if name not in _TASKS:
+        raise UsageError(f"There is no task {name!r}; there are: {', '.join(_TASKS)}.")
+    return _TASKS[name]
+
+
+def task_class(name: str) -> type[Model[Any, Any, Any]]:
+    """The class of a task's models; errors are those of `task_of`."""
+    return task_of(name).model_class()
+
+
+for _task in (
+    Task(
+        name="image-classification",
+        verb="classify",
+        summary="Classify photos.",
+        model="warmstart.image.classification:ImageClassifier",
+        input="warmstart.image.inputs:PHOTO",
+        trainer="warmstart.image.train.classification",
+        default_model="cifar10_resnet20",
+        shard_rows=512,
+    ),
+    Task(
+        name="object-detection",
+        verb="detect",
+        summary="Find objects in photos.",
+        model="warmstart.image.detection:ObjectDetector",
+        input="warmstart.image.inputs:PHOTO",
+        console="warmstart.image.console:DetectionConsole",
+        trainer="warmstart.image.train.detection",
+        default_model="bccd_fcos",
+        shard_rows=256,
+    ),
+    Task(
+        name="image-segmentation",
+        verb="segment",
+        summary="Assign a class to every pixel of photos.",
+        model="warmstart.image.segmentation:ImageSegmenter",
+        input="warmstart.image.inputs:PHOTO",
+        console="warmstart.image.console:SegmentationConsole",
+        trainer="warmstart.image.train.segmentation",
+        default_model="leaf_deeplabv3",
+        shard_rows=256,
+    ),
+    Task(
+        name="text-classification",
+        verb="classify",
+        summary="Classify texts or pairs of texts.",
+        model="warmstart.text.classification:TextClassifier",
+        input="warmstart.text.inputs:PAIR",
+        trainer="warmstart.text.train.classification",
+        default_model="sst2_bert_tiny",
+    ),
+    Task(
+        name="token-classification",
+        verb="tag",
+        summary="Find entities in texts.",
+        model="warmstart.text.token_classification:TokenClassifier",
+        input="warmstart.text.inputs:TEXT",
+        trainer="warmstart.text.train.token_classification",
+    ),
+    Task(
+        name="question-answering",
+        verb="answer",
+        summary="Answer questions from a context.",
+        model="warmstart.text.question_answering:QuestionAnswerer",
+        input="warmstart.text.inputs:QUESTION",
+        console="warmstart.text.console:QuestionConsole",
+        trainer="warmstart.text.train.question_answering",
+    ),
+    Task(
+        name="fill-mask",
+        verb="fill-mask",
+        summary="Fill the masks of texts.",
+        model="warmstart.text.fill_mask:FillMask",
+        input="warmstart.text.inputs:TEXT",
+    ),
+    Task(
+        name="text-embedding",
+        verb="embed",
+        summary="Turn texts into vectors.",
+        model="warmstart.text.embedding:TextEmbedder",
+        input="warmstart.text.inputs:PAIR",
+    ),
+    Task(
+        name="text-generation",
+        verb="generate",
+        summary="Continue prompts.",
+        model="warmstart.text.generation:TextGenerator",
+        input="warmstart.text.inputs:PROMPT",
+        console="warmstart.text.console:GenerationConsole",
+        trainer="warmstart.text.train.generation",
+        default_model="shakespeare_gpt2",
+        shard_rows=64,
+    ),
+    Task(
+        name="speech-recognition",
+        verb="transcribe",
+        summary="Transcribe recordings.",
+        model="warmstart.speech.recognition:SpeechRecognizer",
+        input="warmstart.speech.inputs:RECORDING",
+        console="warmstart.speech.console:TranscriptConsole",
+        trainer="warmstart.speech.train.recognition",
+        default_model="whisper_tiny",
+        shard_rows=32,
+    ),
+    Task(
+        name="audio-generation",
+        verb="synthesize",
+        summary="Generate sound.",
+        model="warmstart.speech.synthesis:AudioGenerator",
+        input="warmstart.speech.inputs:UTTERANCE",
+        console="warmstart.speech.console:AudioConsole",
+        default_model="digits_wavenet",
+    ),
+    Task(
+        name="forecasting",
+        verb="forecast",
+        summary="Forecast time series.",
+        model="warmstart.series.forecasting:Forecaster",
+        input="warmstart.series.inputs:SERIES",
+        console="warmstart.series.console:ForecastConsole",
+        trainer="warmstart.series.train.forecasting",
+        default_model="deepar_hourly",
+        shard_rows=256,
+    ),
+):
+    register(_task)

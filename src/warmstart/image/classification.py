@@ -1,40 +1,43 @@
-"""Image classification: photo -> array -> engine -> probabilities -> `Classification`."""
+"""Image classification: photo → array → engine → probabilities → `Classification`."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 
-from warmstart.catalog import Entry, ImagePreprocessing
-from warmstart.core import inputs as items
-from warmstart.core import prefetch, records
+from warmstart.catalog import Entry
+from warmstart.core import records
+from warmstart.core.input_kind import Several
+from warmstart.core.inputs import Item
 from warmstart.core.metrics.classification import ClassificationFigures, DecisionFigures
-from warmstart.core.model import Model
+from warmstart.core.model import Prepared
+from warmstart.core.options import Option, takes
 from warmstart.core.ranking import best
 from warmstart.core.results import Classification, Failed, Prediction
-from warmstart.engines.base import TensorSpec
-from warmstart.errors import InputError, UsageError
-from warmstart.image import decoder
-from warmstart.image import preprocessing as preprocess
-from warmstart.image.inputs import iter_photos
+from warmstart.errors import UsageError
+from warmstart.image import preprocessing
+from warmstart.image.inputs import Photo, iter_photos
+from warmstart.image.model import PhotoModel, PhotoOptions, image_program
 
 if TYPE_CHECKING:
     import keras
 
     from warmstart.engines.keras import Program
 
-BATCH_SIZE = 4  # on CPUs larger batches bring little speed and hold results back
-PROBE_RANGES = {"tf": (-1.0, 1.0), "caffe": (-120.0, 140.0), "torch": (-2.0, 2.5), "standard": (-2.0, 2.0),
-                "raw": (0.0, 255.0)}
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyOptions(PhotoOptions):
+    """Options of image classification."""
+
+    top_k: Annotated[int, Option("Classes in a result, best first.", ge=1, short="-k")] = 5
 
 
-class ImageClassifier(Model):
-    """Tells what is in a photo.
+class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
+    """Classifies photos.
 
     Example:
         >>> model = ws.load("mobilenet_v2")
@@ -43,73 +46,68 @@ class ImageClassifier(Model):
     """
 
     task = "image-classification"
+    options = ClassifyOptions
+    result = Classification
 
-    @property
-    def preprocessing(self) -> ImagePreprocessing:
-        """The rules that turn a photo into the array that the model was trained on."""
-        assert self.entry.preprocessing is not None
-        return self.entry.preprocessing
-
-    def __call__(self, inputs: Any, *, top_k: int = 5, batch_size: int | None = None,
-                 value_range: Any = None, **options: Any) -> Any:
-        """Classify photos.
-
-        Args:
-            inputs: a path, URL, bytes, file object, PIL image or array (H, W, 3); or a list, generator,
-                folder, glob or array (N, H, W, 3) of them.
-            top_k: how many classes a result holds, best first; at most all of them.
-            batch_size: photos per call of the engine where there are several; does not change results.
-            value_range: `"0..1"` or `"0..255"`; needed for float arrays, which do not say it themselves.
+    @overload
+    @takes(ClassifyOptions)
+    def __call__(self, photo: Photo, options: ClassifyOptions) -> Classification: ...
+    @overload
+    @takes(ClassifyOptions)
+    def __call__(
+        self, photo: Several[Photo], options: ClassifyOptions
+    ) -> list[Classification | Failed]: ...
+    @takes(ClassifyOptions)
+    def __call__(self, photo: Any, options: ClassifyOptions) -> Any:
+        """Classify a photo, or a list of photos.
 
         Returns:
-            One `Classification`; a list of them for a list or batch array; an iterator for a generator,
-            folder or glob. In a list or iterator an unusable photo is a `Failed` in its place.
+            One `Classification`; for a list a list, in which an unusable photo is a `Failed` at its index.
 
         Raises:
             InputError: the one photo is unusable.
-            UsageError: an option is wrong, or a folder or glob holds no photos.
+            UsageError: an option is wrong, or `photo` stands for many photos and is no list.
         """
-        if options:
-            raise UsageError(f"ImageClassifier takes no option {next(iter(options))!r}.")
-        if top_k < 1:
-            raise UsageError(f"top_k must be 1 or more, not {top_k}.")
-        answers = self._answers(inputs, "probabilities", batch_size, value_range)
-        results = (a if isinstance(a, Failed) else self._result(name, a, top_k) for name, a in answers)
-        if items.is_single(inputs):
-            (result,) = results
-            if isinstance(result, Failed):
-                raise result.error
-            return result
-        return list(results) if _is_list(inputs) else results
+        return self.predict(photo, options)
 
-    def features(self, inputs: Any, *, batch_size: int | None = None, value_range: Any = None) -> Any:
-        """The last feature map, averaged over its pixels: what a new head would be trained on.
+    @takes(ClassifyOptions)
+    def stream(
+        self, photos: Iterable[Photo] | Photo, options: ClassifyOptions
+    ) -> Iterator[Classification | Failed]:
+        """Classify the photos of an iterator, a folder or a pattern ("photos/*.jpg"), in order and in flat memory."""
+        return self.predict_stream(photos, options)
 
-        Args:
-            inputs, batch_size, value_range: as for calling the model.
+    def prepare(self, item: Item, options: ClassifyOptions) -> Prepared:
+        rules, value = self.preprocessing, item.value
+        fits = type(value) is np.ndarray and value.dtype == np.uint8 and value.shape == (*rules.size, 3)
+        if fits and options.value_range is None:
+            array = preprocessing.scale(value, rules)  # what decoding would make of it, in less time
+        else:
+            array = preprocessing.preprocess(self._decoded(item, options.value_range), rules)
+        return Prepared(item.name, [{"images": array}], index=item.index)
 
-        Returns:
-            float32 (D,) for one photo, (N, D) for a list or batch array, an iterator of (D,) otherwise.
+    def decode(self, prepared: Prepared, outputs: Any, options: ClassifyOptions) -> Classification:
+        probabilities = outputs[0]["probabilities"]
+        indices = best(probabilities, options.top_k)
+        predictions = (
+            Prediction(index, self.labels[index].id, self.labels[index].name, score)
+            for index, score in zip(indices.tolist(), probabilities[indices].tolist(), strict=True)
+        )
+        return Classification(prepared.name, self.name, tuple(predictions))
 
-        Raises:
-            InputError: a photo is unusable.
-        """
-        vectors = (_raise_failed(a) for _, a in self._answers(inputs, "features", batch_size, value_range))
-        if items.is_single(inputs):
-            return next(vectors)
-        if not _is_list(inputs):
-            return vectors
-        (width,) = (s.shape[-1] for s in self.engine.signatures["forward"].outputs if s.name == "features")
-        return np.array(list(vectors), np.float32).reshape(-1, int(width))
-
-    def evaluate(self, data: Any, *, batch_size: int | None = None,
-                 progress: Callable[[str, int, int | None], None] | None = None) -> dict[str, Any]:
-        """How good the model is on labelled photos.
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        batch_size: int | None = None,
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> dict[str, Any]:
+        """Measure the model on labelled photos.
 
         Args:
             data: pairs (photo, label), a folder of class folders, or a table of paths and labels (CSV, TSV, JSONL,
-                Parquet; see `core.records`). A label is an id or name of `labels`, or an index; where the
-                model gives several labels a photo, a tuple of them.
+                Parquet; see `core.records`). A label is an id or name of `labels`, or an index; where the model gives
+                several labels to a photo, a tuple of them.
             batch_size: photos per call of the engine; does not change results.
             progress: called with (name of the model, photos so far, photos in all).
 
@@ -124,63 +122,33 @@ class ImageClassifier(Model):
         pairs = _labelled(Path(data)) if isinstance(data, str | Path) else list(data)
         if not pairs:
             raise UsageError("There are no photos to evaluate on.")
-        names, several = [label.name for label in self.labels], bool(self.entry.processing.get("multi_label"))
-        truth = [self._label_indices(label) if several else self._label_index(label) for _, label in pairs]
-        figures: Any = DecisionFigures(names) if several else ClassificationFigures(names)
+        class_names = [label.name for label in self.labels]
+        multi_label = bool(self.entry.processing.get("multi_label"))
+        index_of = self._label_indices if multi_label else self._label_index
+        truth = [index_of(label) for _, label in pairs]
+        figures: Any = DecisionFigures(class_names) if multi_label else ClassificationFigures(class_names)
         errors: list[str] = []
-        answers = self._answers((photo for photo, _ in pairs), "probabilities", batch_size, None)
-        for done, ((name, answer), right) in enumerate(zip(answers, truth, strict=True), 1):
-            if isinstance(answer, Failed):
-                errors.append(str(answer.error))
-            elif several:
-                figures.add(answer, np.isin(np.arange(len(names)), right))
+        options = ClassifyOptions(batch_size=batch_size)
+        answers = self.scores((photo for photo, _ in pairs), options)
+        for done, ((name, scores), target) in enumerate(zip(answers, truth, strict=True), 1):
+            if isinstance(scores, Failed):
+                errors.append(str(scores.error))
+            elif multi_label:
+                figures.add(scores, np.isin(np.arange(len(class_names)), target))
             else:
-                figures.add(name, answer, right)
+                figures.add(name, scores, target)
             if progress:
                 progress(self.name, done, len(pairs))
         return {**figures.result(), "errors": errors}
 
-    def preprocess(self, photo: Any, *, value_range: Any = None) -> np.ndarray:
-        """One photo as the model takes it: float32 (H, W, 3), for use with `keras` or `ws.backbone`.
+    def scores(self, photos: Iterable[Photo], options: ClassifyOptions) -> Iterator[tuple[str, Any]]:
+        """(name, probabilities (classes,) or `Failed`) of each photo."""
 
-        Raises:
-            InputError: the photo is unusable.
-        """
-        return self._prepare(next(iter(iter_photos([photo]))), value_range)
+        def decode(prepared: Prepared, outputs: Any) -> tuple[str, Any]:
+            return prepared.name, outputs[0]["probabilities"]
 
-    def _prepare(self, item: items.Item, value_range: Any) -> np.ndarray:
-        given = item.value
-        if type(given) is np.ndarray and given.dtype == np.uint8 and given.shape == (*self.preprocessing.size, 3) \
-                and value_range is None:
-            return preprocess.scale(given, self.preprocessing)  # it is what decoding would make of it
-        target = preprocess.decode_target(self.preprocessing)
-        picture = decoder.decode(item.value, name=item.name, target=target, value_range=value_range)
-        return preprocess.preprocess(picture, self.preprocessing)
-
-    def _answers(self, inputs: Any, output: str, batch_size: int | None,
-                 value_range: Any) -> Iterator[tuple[str, np.ndarray | Failed]]:
-        """(name, output row or `Failed`) per item, in order; decoding runs beside the engine."""
-        if batch_size is not None and batch_size < 1:
-            raise UsageError(f"batch_size must be 1 or more, not {batch_size}.")
-        engine = self.engine
-        if items.is_single(inputs):
-            (item,) = iter_photos(inputs)
-            try:
-                row = self._prepare(item, value_range)
-            except InputError as error:
-                return iter([(item.name, Failed(item.name, error))])
-            return iter([(item.name, engine.run("forward", images=row[None])[output][0])])
-        size = batch_size or BATCH_SIZE
-        prepared = prefetch.decoded(iter_photos(inputs), partial(self._prepare, value_range=value_range),
-                                  ahead=2 * size + 4)
-        return _batched(engine, prepared, output, size)
-
-    def _result(self, name: str, probabilities: np.ndarray, top_k: int) -> Classification:
-        places = best(probabilities, top_k)
-        return Classification(name, self.name, tuple(
-            Prediction(i, self.labels[i].id, self.labels[i].name, score)
-            for i, score in zip(places.tolist(), probabilities[places].tolist(), strict=True)
-        ))
+        for answer in self._answers(iter_photos(photos), options, decode, False):
+            yield (answer.input, answer) if isinstance(answer, Failed) else answer
 
     def _label_index(self, label: Any) -> int:
         if isinstance(label, int | np.integer) and 0 <= label < len(self.labels):
@@ -198,46 +166,10 @@ class ImageClassifier(Model):
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`forward`: images float32 (batch, H, W, 3) -> probabilities (batch, classes), features (batch, D)."""
-        from warmstart.engines.keras import Function, Program
+        """`forward`: images float32 (batch, H, W, 3) → probabilities (batch, classes), features (batch, D)."""
         from warmstart.models.image import classifier_outputs
 
-        rules = entry.preprocessing
-        assert rules is not None
-        outputs = classifier_outputs(model)
-        low, high = PROBE_RANGES[rules.scaling]
-        images = TensorSpec("images", "float32", ("batch", *rules.size, 3), low, high)
-        return Program({"forward": Function(lambda images: outputs(images, training=False), (images,))}, outputs)
-
-
-def _batched(engine: Any, prepared: Generator[tuple[items.Item, np.ndarray | InputError]], output: str,
-             size: int) -> Iterator[tuple[str, np.ndarray | Failed]]:
-    """Run the engine on up to `size` arrays at a time; failures keep their place among the answers."""
-    waiting: list[tuple[str, np.ndarray | Failed]] = []
-
-    def flush() -> Iterator[tuple[str, np.ndarray | Failed]]:
-        arrays = [value for _, value in waiting if not isinstance(value, Failed)]
-        rows = iter(engine.run("forward", images=np.stack(arrays))[output] if arrays else ())
-        for name, value in waiting:
-            yield name, value if isinstance(value, Failed) else next(rows)
-        waiting.clear()
-
-    with contextlib.closing(prepared):  # stops the decoding threads
-        for item, value in prepared:
-            waiting.append((item.name, Failed(item.name, value) if isinstance(value, InputError) else value))
-            if len(waiting) == size:
-                yield from flush()
-        yield from flush()
-
-
-def _is_list(inputs: Any) -> bool:
-    return isinstance(inputs, list | tuple | np.ndarray)
-
-
-def _raise_failed(answer: np.ndarray | Failed) -> np.ndarray:
-    if isinstance(answer, Failed):
-        raise answer.error
-    return answer
+        return image_program(entry, classifier_outputs(model))
 
 
 def _labelled(path: Path) -> list[tuple[Any, Any]]:
@@ -249,12 +181,11 @@ def _labelled(path: Path) -> list[tuple[Any, Any]]:
     return list(_class_folders(path))
 
 
-def _class_folders(folder: Path) -> list[tuple[Path, str]]:
+def _class_folders(folder: Path) -> Iterator[tuple[Path, str]]:
     """(photo, name of its class folder) for every photo two levels down."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder of class folders, nor a table of paths and labels.")
-    return [
-        (Path(item.value), child.name)
-        for child in sorted(folder.iterdir()) if child.is_dir() and not child.name.startswith(".")
-        for item in iter_photos(child)
-    ]
+    for child in sorted(folder.iterdir()):
+        if child.is_dir() and not child.name.startswith("."):
+            for item in iter_photos(child):
+                yield Path(item.value), child.name

@@ -1,31 +1,46 @@
-"""Object detection: photo -> array -> engine -> scores and boxes -> `Detections` in the photo's own pixels."""
+"""Object detection: photo → array → engine → scores and boxes → `Detections` in the photo's own pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 
 from warmstart.catalog import Entry
-from warmstart.engines.base import TensorSpec
-from warmstart.errors import UsageError
+from warmstart.core.input_kind import Several
+from warmstart.core.model import Prepared
+from warmstart.core.options import Option, takes
+from warmstart.core.results import Failed
 from warmstart.image.boxes import areas, choose
-from warmstart.image.classification import PROBE_RANGES
-from warmstart.image.geometry import Frame, Photo, PhotoModel, Rows
+from warmstart.image.geometry import Frame
+from warmstart.image.inputs import Photo
+from warmstart.image.model import DensePhotoModel, PhotoOptions, image_program
 from warmstart.image.results.detections import Box, Detections
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 
-THRESHOLD, MOST = 0.5, 300
+THRESHOLD = 0.5
+MAX_BOXES = 300
 
 
-class ObjectDetector(PhotoModel):
-    """Finds the things in a photo.
+@dataclass(frozen=True, kw_only=True)
+class DetectOptions(PhotoOptions):
+    """Options of object detection."""
+
+    threshold: Annotated[
+        float | None, Option("Lowest score of a box; default: the model's own.", ge=0, le=1)
+    ] = None
+    max_boxes: Annotated[int, Option("Boxes per photo at most, best first.", ge=1)] = MAX_BOXES
+
+
+class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
+    """Finds objects in photos.
 
     Example:
         >>> model = ws.load("dfine_nano")
@@ -34,48 +49,60 @@ class ObjectDetector(PhotoModel):
     """
 
     task = "object-detection"
+    options = DetectOptions
+    result = Detections
 
-    def __call__(self, inputs: Any, *, threshold: float | None = None, max_boxes: int | None = None,
-                 batch_size: int | None = None, value_range: Any = None, **options: Any) -> Any:
-        """Find things in photos.
-
-        Args:
-            inputs: a path, URL, bytes, file object, PIL image or array (H, W, 3); or a list, generator,
-                folder, glob or array (N, H, W, 3) of them.
-            threshold: least score of a box, 0 to 1; default: the entry's, else 0.5.
-            max_boxes: of a photo; default: 300.
-            batch_size: photos per call of the engine where there are several; does not change results.
-            value_range: `"0..1"` or `"0..255"`; needed for float arrays.
+    @overload
+    @takes(DetectOptions)
+    def __call__(self, photo: Photo, options: DetectOptions) -> Detections: ...
+    @overload
+    @takes(DetectOptions)
+    def __call__(self, photo: Several[Photo], options: DetectOptions) -> list[Detections | Failed]: ...
+    @takes(DetectOptions)
+    def __call__(self, photo: Any, options: DetectOptions) -> Any:
+        """Find the objects in a photo, or in each photo of a list.
 
         Returns:
-            One `Detections`; a list of them for a list or batch array; an iterator for a generator,
-            folder or glob. In a list or iterator an unusable photo is a `Failed` in its place.
+            One `Detections`; for a list a list, in which an unusable photo is a `Failed` at its index.
 
         Raises:
             InputError: the one photo is unusable.
-            UsageError: an option is wrong, or a folder or glob holds no photos.
+            UsageError: an option is wrong, or `photo` stands for many photos and is no list.
         """
-        if options:
-            raise UsageError(f"ObjectDetector takes no option {next(iter(options))!r}.")
-        threshold = float(self.entry.processing.get("threshold", THRESHOLD)) if threshold is None else threshold
-        if not 0 <= threshold <= 1:
-            raise UsageError(f"threshold must be from 0 to 1, not {threshold}.")
-        most = MOST if max_boxes is None else max_boxes
-        if most < 1:
-            raise UsageError(f"max_boxes must be 1 or more, not {max_boxes}.")
-        return self._results(inputs, ("scores", "boxes"), batch_size, value_range,
-                             partial(self._result, threshold=threshold, most=most))
+        return self.predict(photo, options)
 
-    def _result(self, photo: Photo, rows: Rows, *, threshold: float, most: int) -> Detections:
-        boxes = in_photo(rows["boxes"], photo.frame)
-        scores = np.where(areas(boxes)[:, None] > 0, rows["scores"], -1)  # nothing of it is on the photo
-        place, kind, score = choose(boxes, scores, threshold, most, self.entry.processing.get("suppression"))
-        found = tuple(Box(self.labels[k].name, int(k), float(s), *map(float, boxes[p]))
-                      for p, k, s in zip(place, kind, score, strict=True))
-        return Detections(photo.name, self.name, (photo.frame.width, photo.frame.height), found, photo.picture)
+    @takes(DetectOptions)
+    def stream(self, photos: Iterable[Photo] | Photo, options: DetectOptions) -> Iterator[Detections | Failed]:
+        """Find the objects in the photos of an iterator, a folder or a pattern, in order and in flat memory."""
+        return self.predict_stream(photos, options)
 
-    def evaluate(self, data: Any, *, batch_size: int | None = None,
-                 progress: Callable[[str, int, int | None], None] | None = None) -> dict[str, Any]:
+    @property
+    def threshold(self) -> float:
+        """The lowest score of a box where the caller does not say."""
+        return float(self.entry.processing.get("threshold", THRESHOLD))
+
+    def decode(self, prepared: Prepared, outputs: Any, options: DetectOptions) -> Detections:
+        (row,) = outputs
+        frame: Frame = prepared.context.frame
+        boxes = in_photo(row["boxes"], frame)
+        scores = np.where(areas(boxes)[:, None] > 0, row["scores"], -1)  # some boxes lie beyond the photo
+        threshold = self.threshold if options.threshold is None else options.threshold
+        suppression = self.entry.processing.get("suppression")
+        chosen = choose(boxes, scores, threshold, options.max_boxes, suppression)
+        found = tuple(
+            Box(self.labels[label].name, int(label), float(score), *map(float, boxes[index]))
+            for index, label, score in zip(*chosen, strict=True)
+        )
+        size = (frame.width, frame.height)
+        return Detections(prepared.name, self.name, size, found, prepared.context.picture)
+
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        batch_size: int | None = None,
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> dict[str, Any]:
         """COCO's average precision on photos with boxes.
 
         Args:
@@ -96,24 +123,20 @@ class ObjectDetector(PhotoModel):
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`forward`: images float32 (batch, H, W, 3) -> scores (batch, N, classes), boxes (batch, N, 4), features.
+        """`forward`: images float32 (batch, H, W, 3) → scores (batch, N, classes), boxes (batch, N, 4), features.
 
-        Boxes are xmin, ymin, xmax, ymax in shares of the network's input.
+        Boxes are xmin, ymin, xmax, ymax as fractions of the network's input.
         """
-        from warmstart.engines.keras import Function, Program
         from warmstart.models import architecture
         from warmstart.models.image import with_features
 
-        rules = entry.preprocessing
-        assert rules is not None
-        module = architecture(entry.architecture)
-        outputs = with_features(model, module.detections(model), module.feature_map(model))
-        images = TensorSpec("images", "float32", ("batch", *rules.size, 3), *PROBE_RANGES[rules.scaling])
-        return Program({"forward": Function(lambda images: outputs(images, training=False), (images,))}, outputs)
+        network = architecture(entry.architecture)
+        outputs = with_features(model, network.detections(model), network.feature_map(model))
+        return image_program(entry, outputs)
 
 
-def in_photo(boxes: np.ndarray, frame: Frame) -> np.ndarray:
-    """Boxes (N, 4) in shares of the network's input as pixels of the photo, cut at its edges."""
+def in_photo(boxes: NDArray[Any], frame: Frame) -> NDArray[np.float64]:
+    """Boxes (N, 4) as fractions of the network's input in pixels of the photo, clipped at its edges."""
     scale = np.array([frame.width / frame.inner_width, frame.height / frame.inner_height] * 2)
     size = np.array([frame.input_width, frame.input_height] * 2)
     corner = np.array([frame.left, frame.top] * 2)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.core.model import Model
 from warmstart.core.results import Failed
 from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.annotations.masks import read_masks
@@ -17,17 +16,17 @@ from warmstart.image.metrics.segmentation import Confusion
 Progress = Callable[[str, int, int | None], None] | None
 
 
-def evaluate_detection(model: Model, data: Any, batch_size: int | None, progress: Progress) -> dict[str, Any]:
+def evaluate_detection(model: Any, data: Any, batch_size: int | None, progress: Progress) -> dict[str, Any]:
     """See `ObjectDetector.evaluate`."""
     names = [label.name for label in model.labels]
     found = read_boxes(data, names)
     evaluation = CocoEvaluation(len(names))
     errors = list(found.problems)
-    results = model((p.photo for p in found.photos), threshold=0.0, max_boxes=MOST[-1], batch_size=batch_size)
-    for photo, result in _told(model.name, found.photos, results, errors, progress):
+    results = model.stream((p.photo for p in found.photos), threshold=0.0, max_boxes=MOST[-1], batch_size=batch_size)
+    for photo, result in _readable(model.name, found.photos, results, errors, progress):
         evaluation.add(Truth(photo.boxes, photo.labels, photo.crowd, photo.area), found_of(result))
     figures = evaluation.result()
-    figures["per_class"] = {names[kind]: values for kind, values in figures["per_class"].items()}
+    figures["per_class"] = {names[index]: values for index, values in figures["per_class"].items()}
     return {**figures, "count": len(evaluation.photos), "errors": errors}
 
 
@@ -37,15 +36,15 @@ def found_of(result: Any) -> Found:
     return Found(boxes, np.array([b.index for b in result], int), np.array([b.score for b in result], float))
 
 
-def evaluate_segmentation(model: Model, data: Any, batch_size: int | None,
+def evaluate_segmentation(model: Any, data: Any, batch_size: int | None,
                           progress: Progress) -> dict[str, Any]:
     """See `ImageSegmenter.evaluate`."""
     names = [label.name for label in model.labels]
     found = read_masks(data, names)
     confusion = Confusion(len(names))
     errors, count = list(found.problems), 0
-    results = model((p.photo for p in found.photos), batch_size=batch_size)
-    for photo, result in _told(model.name, found.photos, results, errors, progress):
+    results = model.stream((p.photo for p in found.photos), batch_size=batch_size)
+    for photo, result in _readable(model.name, found.photos, results, errors, progress):
         confusion.add(photo.mask(), result.labels_map)
         count += 1
     figures = confusion.result()
@@ -54,9 +53,9 @@ def evaluate_segmentation(model: Model, data: Any, batch_size: int | None,
     return {**figures, "count": count, "errors": errors}
 
 
-def _told(name: str, photos: Sequence[Any], results: Any, errors: list[str],
+def _readable(name: str, photos: Sequence[Any], results: Any, errors: list[str],
           progress: Progress) -> Iterator[tuple[Any, Any]]:
-    """(photo, result) of those that could be read; the others go to the errors."""
+    """(photo, result) of the photos that could be read; what is wrong with the others is added to `errors`."""
     for done, (photo, result) in enumerate(zip(photos, results, strict=True), 1):
         if isinstance(result, Failed):
             errors.append(str(result.error))

@@ -1,14 +1,45 @@
-"""Photos one at a time, from whatever holds them."""
+"""Photos as inputs: `PHOTO`, and photos one at a time from whatever holds them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from warmstart.core import inputs
+from warmstart.core.input_kind import FileKind, Limits, Readable
 from warmstart.image.decoder import SUFFIXES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+Photo: TypeAlias = Union[str, "os.PathLike[str]", bytes, Readable, "Image", "NDArray[Any]"]
+"""A path, URL, bytes, open binary file, PIL image, or array of up to 3 dimensions: (H, W), (H, W, 1), (H, W, 3) or
+(H, W, 4), uint8 or with a `value_range`."""
+
+
+class PhotoKind(FileKind):
+    """Photos: JPEG, PNG, WebP, GIF, BMP and TIFF files, PIL images and arrays."""
+
+    name = "image"
+    noun = "picture"
+    plural = "photos"
+    media = ("image/",)
+    suffixes = SUFFIXES
+    schema = {"type": "string", "format": "image-base64", "minLength": 1}
+    tensors = {"image": ("BYTES", [-1])}
+
+    def check_size(self, value: Any, limits: Limits) -> None:
+        from warmstart.image import decoder
+
+        if isinstance(value, bytes):
+            decoder.size(value, name="the picture", max_pixels=limits.max_pixels)
+
+
+PHOTO = PhotoKind()
 
 
 def iter_photos(photos: Any) -> Iterator[inputs.Item]:
-    """The single photos of a path, folder, pattern, list or generator; see `core.inputs.iter_items`."""
+    """The single photos of a path, folder, pattern, list or iterator; see `core.inputs.iter_items`."""
     return inputs.iter_items(photos, suffixes=SUFFIXES, what="picture")

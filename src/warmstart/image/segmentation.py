@@ -1,16 +1,18 @@
-"""Image segmentation: photo -> array -> engine -> logits on a grid -> a class for every pixel -> `Segmentation`."""
+"""Image segmentation: photo → array → engine → logits on a grid → a class for every pixel → `Segmentation`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, overload
 
 from warmstart.catalog import Entry
-from warmstart.engines.base import TensorSpec
-from warmstart.errors import UsageError
-from warmstart.image.classification import PROBE_RANGES
-from warmstart.image.geometry import Photo, PhotoModel, Rows
+from warmstart.core.input_kind import Several
+from warmstart.core.model import Prepared
+from warmstart.core.options import takes
+from warmstart.core.results import Failed
+from warmstart.image.inputs import Photo
 from warmstart.image.label_maps import label_map
+from warmstart.image.model import DensePhotoModel, PhotoOptions, image_program
 from warmstart.image.results.segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from warmstart.engines.keras import Program
 
 
-class ImageSegmenter(PhotoModel):
-    """Tells for every pixel of a photo what it belongs to.
+class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
+    """Assigns a class to every pixel of photos.
 
     Example:
         >>> model = ws.load("segformer_b0")
@@ -30,38 +32,50 @@ class ImageSegmenter(PhotoModel):
     """
 
     task = "image-segmentation"
+    options = PhotoOptions
+    result = Segmentation
 
-    def __call__(self, inputs: Any, *, batch_size: int | None = None, value_range: Any = None, **options: Any) -> Any:
-        """Segment photos.
-
-        Args:
-            inputs: a path, URL, bytes, file object, PIL image or array (H, W, 3); or a list, generator,
-                folder, glob or array (N, H, W, 3) of them.
-            batch_size: photos per call of the engine where there are several; does not change results.
-            value_range: `"0..1"` or `"0..255"`; needed for float arrays.
+    @overload
+    @takes(PhotoOptions)
+    def __call__(self, photo: Photo, options: PhotoOptions) -> Segmentation: ...
+    @overload
+    @takes(PhotoOptions)
+    def __call__(self, photo: Several[Photo], options: PhotoOptions) -> list[Segmentation | Failed]: ...
+    @takes(PhotoOptions)
+    def __call__(self, photo: Any, options: PhotoOptions) -> Any:
+        """Segment a photo, or each photo of a list.
 
         Returns:
-            One `Segmentation`; a list of them for a list or batch array; an iterator for a generator,
-            folder or glob. In a list or iterator an unusable photo is a `Failed` in its place.
+            One `Segmentation`; for a list a list, in which an unusable photo is a `Failed` at its index.
 
         Raises:
             InputError: the one photo is unusable.
-            UsageError: an option is wrong, or a folder or glob holds no photos.
+            UsageError: an option is wrong, or `photo` stands for many photos and is no list.
         """
-        if options:
-            raise UsageError(f"ImageSegmenter takes no option {next(iter(options))!r}.")
-        return self._results(inputs, ("logits",), batch_size, value_range, self._result)
+        return self.predict(photo, options)
 
-    def _result(self, photo: Photo, rows: Rows) -> Segmentation:
-        return Segmentation(photo.name, self.name, label_map(rows["logits"], photo.frame), self.labels, photo.picture)
+    @takes(PhotoOptions)
+    def stream(self, photos: Iterable[Photo] | Photo, options: PhotoOptions) -> Iterator[Segmentation | Failed]:
+        """Segment the photos of an iterator, a folder or a pattern, in order and in flat memory."""
+        return self.predict_stream(photos, options)
 
-    def evaluate(self, data: Any, *, batch_size: int | None = None,
-                 progress: Callable[[str, int, int | None], None] | None = None) -> dict[str, Any]:
-        """Mean IoU and its companions on photos with masks.
+    def decode(self, prepared: Prepared, outputs: Any, options: PhotoOptions) -> Segmentation:
+        (row,) = outputs
+        classes = label_map(row["logits"], prepared.context.frame)
+        return Segmentation(prepared.name, self.name, classes, self.labels, prepared.context.picture)
+
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        batch_size: int | None = None,
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> dict[str, Any]:
+        """Mean IoU and related metrics on photos with masks.
 
         Args:
-            data: pairs (photo, mask), or a folder with `images/` and `masks/`; see `read_masks`. A mask is a
-                path or array (H, W) of class indices; 255 is not counted.
+            data: pairs (photo, mask), or a folder with `images/` and `masks/`; see `read_masks`. A mask is a path or
+                array (H, W) of class indices; 255 is not counted.
             batch_size: photos per call of the engine; does not change results.
             progress: called with (name of the model, photos so far, photos in all).
 
@@ -73,19 +87,13 @@ class ImageSegmenter(PhotoModel):
         """
         from warmstart.image.evaluation import evaluate_segmentation
 
-        pairs: Iterable[Any] = data
-        return evaluate_segmentation(self, pairs, batch_size, progress)
+        return evaluate_segmentation(self, data, batch_size, progress)
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`forward`: images float32 (batch, H, W, 3) -> logits (batch, h, w, classes), features (batch, D)."""
-        from warmstart.engines.keras import Function, Program
+        """`forward`: images float32 (batch, H, W, 3) → logits (batch, h, w, classes), features (batch, D)."""
         from warmstart.models import architecture
         from warmstart.models.image import with_features
 
-        rules = entry.preprocessing
-        assert rules is not None
-        outputs = with_features(model, {"logits": model.output},
-                                architecture(entry.architecture).feature_map(model))
-        images = TensorSpec("images", "float32", ("batch", *rules.size, 3), *PROBE_RANGES[rules.scaling])
-        return Program({"forward": Function(lambda images: outputs(images, training=False), (images,))}, outputs)
+        feature_map = architecture(entry.architecture).feature_map(model)
+        return image_program(entry, with_features(model, {"logits": model.output}, feature_map))

@@ -1,22 +1,28 @@
-"""What object detection answers: boxes in the pixels of the photo."""
+"""Results of object detection: boxes in the pixels of the photo."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 
 import numpy as np
 
+from warmstart.core.wire import Decimals, Record, Result, Score
 from warmstart.image.results.segmentation import palette
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+Pixels: TypeAlias = Annotated[float, Decimals(2)]
+"""A coordinate in pixels."""
+
+
 @dataclass(frozen=True)
-class Box:
-    """One thing: what it is, how sure the model is (0 to 1), and its rectangle.
+class Box(Record):
+    """One object: its class, the score of the class (0 to 1), and its rectangle.
 
     Coordinates are pixels of the upright photo, from its left and top edge: `xmin` of 0 is the left edge of the first
     column, `xmax` equal to the photo's width the right edge of its last.
@@ -24,11 +30,11 @@ class Box:
 
     label: str
     index: int
-    score: float
-    xmin: float
-    ymin: float
-    xmax: float
-    ymax: float
+    score: Score
+    xmin: Pixels
+    ymin: Pixels
+    xmax: Pixels
+    ymax: Pixels
 
     @property
     def width(self) -> float:
@@ -38,22 +44,21 @@ class Box:
     def height(self) -> float:
         return self.ymax - self.ymin
 
-    def to_dict(self) -> dict[str, Any]:
-        sides = {side: round(getattr(self, side), 2) for side in ("xmin", "ymin", "xmax", "ymax")}
-        return {"label": self.label, "index": self.index, "score": round(self.score, 6), **sides}
-
 
 @dataclass(frozen=True, eq=False)
-class Detections:
-    """The things in one photo, surest first; `len`, indexing and iteration are over `boxes`. It may be empty.
+class Detections(Result):
+    """The objects in one photo, best first; `len`, indexing and iteration are over `boxes`. It may be empty.
 
     Attributes:
         input: name of the photo.
         model: name of the model.
         size: (width, height) of the upright photo in pixels.
-        boxes: what was found.
-        picture: gives the photo again, for drawing on it.
+        boxes: the objects.
+        picture: opens the photo again, for drawing on it.
     """
+
+    wire: ClassVar = ("input", "model", "size", "boxes")
+    rows: ClassVar = "boxes"
 
     input: str
     model: str
@@ -67,18 +72,12 @@ class Detections:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def __getitem__(self, place: int) -> Box:
-        return self.boxes[place]
-
-    def __bool__(self) -> bool:
-        return True  # an answer, also where nothing was found; only a `Failed` is false
+    def __getitem__(self, index: int) -> Box:
+        return self.boxes[index]
 
     def counts(self) -> dict[str, int]:
-        """How many of each label, most first."""
-        found: dict[str, int] = {}
-        for box in self.boxes:
-            found[box.label] = found.get(box.label, 0) + 1
-        return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+        """The number of boxes of each label, highest first."""
+        return dict(Counter(box.label for box in self.boxes).most_common())
 
     def draw(self) -> Image:
         """The photo with the boxes, their labels and scores."""
@@ -90,9 +89,15 @@ class Detections:
     def __str__(self) -> str:
         return ", ".join(f"{count} {label}" for label, count in self.counts().items()) or "nothing"
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"input": self.input, "model": self.model, "size": list(self.size),
-                "boxes": [box.to_dict() for box in self.boxes]}
+    def show(self) -> str:
+        width = max((len(box.label) for box in self), default=0)
+        lines = [
+            f"  {box.label:<{width}}  {box.score:6.1%}  "
+            f"{box.xmin:6.0f} {box.ymin:6.0f} {box.xmax:6.0f} {box.ymax:6.0f}"
+            for box in self
+        ]
+        head = f"{self.input} ({self.size[0]}x{self.size[1]}): {self}"
+        return "\n".join([head, *lines, ""])
 
 
 def colour(index: int) -> tuple[int, int, int]:

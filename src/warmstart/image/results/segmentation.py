@@ -1,16 +1,20 @@
-"""What image segmentation answers: a class for every pixel of the photo."""
+"""Results of image segmentation: a class for every pixel of the photo."""
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from warmstart.catalog import Label
+from warmstart.core.terminal import bars
+from warmstart.core.wire import Record, Result, Score
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,35 +22,51 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Area:
+class Area(Record):
     """How much of a photo one class covers: pixels, and their share of all, 0 to 1."""
 
     label: str
     index: int
     pixels: int
-    share: float
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"label": self.label, "index": self.index, "pixels": self.pixels, "share": round(self.share, 6)}
+    share: Score
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation:
+class Segmentation(Result):
     """A class for every pixel of one photo.
 
     Attributes:
         input: name of the photo.
         model: name of the model.
-        labels_map: (H, W) whole numbers, the index of each pixel's class; H and W are those of the upright photo.
+        labels_map: (H, W) integers, the index of each pixel's class; H and W are those of the upright photo.
         labels: the model's classes.
-        picture: gives the photo again, for drawing on it.
+        picture: opens the photo again, for drawing on it.
     """
+
+    wire: ClassVar = ("input", "model", "size", "areas")
+    embedded: ClassVar = ("mask_png",)
+    rows: ClassVar = "areas"
 
     input: str
     model: str
     labels_map: np.ndarray
     labels: tuple[Label, ...]
     picture: Callable[[], Image] = field(repr=False)
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """(width, height) of the photo in pixels."""
+        height, width = self.labels_map.shape
+        return (width, height)
+
+    @property
+    def mask_png(self) -> str | None:
+        """The classes as a PNG with a palette, in base64; None for a model with more than 256 classes."""
+        if len(self.labels) > 256:
+            return None
+        file = io.BytesIO()
+        self.indexed().save(file, "PNG")
+        return base64.b64encode(file.getvalue()).decode()
 
     @cached_property
     def areas(self) -> tuple[Area, ...]:
@@ -110,17 +130,18 @@ class Segmentation:
     def __str__(self) -> str:
         return ", ".join(f"{area.label} {area.share:.1%}" for area in self.areas)
 
-    def to_dict(self) -> dict[str, Any]:
-        height, width = self.labels_map.shape
-        return {"input": self.input, "model": self.model, "size": [width, height],
-                "areas": [area.to_dict() for area in self.areas]}
+    def show(self) -> str:
+        width, height = self.size
+        return "\n".join(
+            [f"{self.input} ({width}x{height})", *bars((area.label, area.share) for area in self.areas), ""]
+        )
 
 
 def palette() -> np.ndarray:
     """Pascal VOC's 256 colours, (256, 3) uint8: the bits of the index, dealt to red, green and blue in turn."""
     colours = np.zeros((256, 3), np.uint8)
     index = np.arange(256)
-    for place in range(8):
+    for bit in range(8):
         for channel in range(3):
-            colours[:, channel] |= (((index >> (3 * place + channel)) & 1) << (7 - place)).astype(np.uint8)
+            colours[:, channel] |= (((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
     return colours

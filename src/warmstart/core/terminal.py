@@ -1,8 +1,9 @@
-"""Small pictures made of characters."""
+"""Results for a terminal, drawn with characters."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 
 def bar(share: float, cells: int = 24) -> str:
@@ -14,3 +15,10 @@ def bar(share: float, cells: int = 24) -> str:
     except UnicodeEncodeError:
         return "#" * (eighths // 8)
     return text
+
+
+def bars(rows: Iterable[tuple[str, float]]) -> list[str]:
+    """Names and shares (0 to 1) as lines."""
+    rows = list(rows)
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"  {name:<{width}}  {share:6.1%}  {bar(share)}" for name, share in rows]

@@ -1,0 +1,68 @@
+"""How the command line shows results: for a person, as JSON lines or as CSV, and as files next to them.
+
+The default fits every task. A task with outputs of its own (drawings, subtitles, sound) derives a console and declares
+their flags in an options class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from warmstart.core.results import Failed
+
+if TYPE_CHECKING:
+    from warmstart.core.model import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsoleOptions:
+    """Flags of the command line that are not options of the call; none by default."""
+
+
+class Console:
+    """One run of a task on the command line.
+
+    Class attributes:
+        options: the class of its own flags.
+    """
+
+    options: ClassVar[type[ConsoleOptions]] = ConsoleOptions
+
+    def __init__(self, model: Model[Any, Any, Any], flags: Any = None):
+        self.model = model
+        self.flags = self.options() if flags is None else flags
+
+    def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
+        """Results and `Failed`s for the arguments of the command, in order and lazily.
+
+        Args:
+            arguments: as typed; those of "-" come from standard input, one a line.
+            options: of the call.
+        """
+        stream = self.model.stream(self.model.input_kind.from_arguments(arguments), **options)
+        found: Iterable[Any] = stream
+        return found
+
+    def shown(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterator[Any]:
+        """What `results` gives, each result written for a person as soon as it is there."""
+        for result in self.results(arguments, options):
+            if not isinstance(result, Failed):
+                print(self.show(result), flush=True)
+            yield result
+
+    def show(self, result: Any) -> str:
+        """One result for a person."""
+        text: str = result.show()
+        return text
+
+    def columns(self) -> tuple[str, ...]:
+        """The header of CSV output, without the last column "error"."""
+        columns: tuple[str, ...] = self.model.result.csv_columns()
+        return columns
+
+    def rows(self, result: Any) -> Iterable[tuple[Any, ...]]:
+        """The rows of one result in CSV output, as wide as `columns`."""
+        rows: Iterable[tuple[Any, ...]] = result.csv_rows()
+        return rows

@@ -1,0 +1,235 @@
+"""What a task takes: one photo, text, recording or series, in each form that a surface hands it over.
+
+A kind says how many inputs a Python object holds, and reads an input from the bytes or the JSON of a request and
+from an argument of the command line. No path and no URL of a request is ever opened here: a string in JSON is a
+text, or the base64 of a file.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from warmstart.core.inputs import Item, is_single, iter_items
+from warmstart.core.reading import given_name, printable
+from warmstart.errors import InputError, TooLargeError, UsageError
+
+_DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+(;[\w=.+-]+)*;base64,", re.ASCII)
+_HTTP = re.compile(r"https?://", re.IGNORECASE)
+_PATH_OR_URL = re.compile(r"[./~\\]|[a-z]+:")
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Several(Protocol[T_co]):
+    """A list, covariantly: `list[str]` is `Several[str | Path]`. No str, bytes, tuple, mapping or array is one."""
+
+    def __iter__(self) -> Iterator[T_co]: ...
+    def __len__(self) -> int: ...
+    def reverse(self) -> None: ...
+
+
+class Readable(Protocol):
+    """An open binary file."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+class Limits(Protocol):
+    """What a server accepts; see `serve.settings.Settings`."""
+
+    @property
+    def max_text(self) -> int: ...
+    @property
+    def max_pixels(self) -> int: ...
+    @property
+    def max_audio(self) -> float: ...
+    @property
+    def max_values(self) -> int: ...
+    @property
+    def allow_urls(self) -> bool: ...
+
+
+class InputKind(ABC):
+    """One kind of input.
+
+    Attributes:
+        name: "image": in messages, and the name of the tensor in the Open Inference Protocol.
+        noun, plural: "photo", "photos", in messages.
+        media: media types of a request body, besides application/octet-stream; "image/" stands for all of them.
+        schema: JSON Schema of one input.
+        tensors: name -> (datatype, shape) in the Open Inference Protocol.
+        optional_tensors: those of `tensors` that a request may leave out.
+        columns: usual names of table columns that hold such an input, most likely first.
+        is_file: whether an input is a file, whose name identifies it.
+    """
+
+    name: ClassVar[str]
+    noun: ClassVar[str]
+    plural: ClassVar[str]
+    media: ClassVar[tuple[str, ...]] = ()
+    schema: ClassVar[Mapping[str, Any]]
+    tensors: ClassVar[Mapping[str, tuple[str, list[int]]]]
+    optional_tensors: ClassVar[frozenset[str]] = frozenset()
+    columns: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[frozenset[str]] = frozenset()
+    is_file: ClassVar[bool] = False
+
+    # Python
+
+    def is_several(self, inputs: Any) -> bool:
+        """Whether a call returns a list: exactly for a list."""
+        return isinstance(inputs, list)
+
+    @abstractmethod
+    def single(self, value: Any) -> Item:
+        """The one input of a call.
+
+        Raises:
+            UsageError: it is none, or stands for many; the message names `stream`.
+        """
+
+    @abstractmethod
+    def stream(self, inputs: Any) -> Iterator[Item]:
+        """The inputs of an iterator, a folder, a pattern or a file of lines, one at a time.
+
+        Raises:
+            UsageError: it is nothing of these, or holds no input.
+        """
+
+    def elements(self, inputs: list[Any]) -> Iterator[Item]:
+        """The inputs of a list, in order; one that is unusable has an `InputError` as its value."""
+        for index, value in enumerate(inputs):
+            try:
+                item = self.single(value)
+            except UsageError as error:
+                name = given_name(value) or f"item {index + 1}"
+                yield Item(name, InputError(f"{name}: {error}", name), index)
+            else:
+                name = f"item {index + 1}" if item.name in ("", DEFAULT_NAME) else item.name
+                yield Item(name, item.value, index)
+
+    # Requests
+
+    @abstractmethod
+    def from_bytes(self, data: bytes, limits: Limits) -> Any:
+        """An input from a request body or an uploaded file.
+
+        Raises:
+            InputError: it is none.
+        """
+
+    @abstractmethod
+    def from_json(self, value: Any, limits: Limits) -> Any:
+        """An input from a JSON value.
+
+        Raises:
+            InputError: it is none.
+        """
+
+    def is_several_json(self, value: Any) -> bool:
+        """Whether a JSON value is several inputs."""
+        return isinstance(value, list)
+
+    def check_size(self, value: Any, limits: Limits) -> None:
+        """Refuse an input that unpacks to too much; reads its header only.
+
+        Raises:
+            InputError: it does.
+        """
+
+    # The command line
+
+    def from_arguments(self, arguments: Iterable[str]) -> Any:
+        """What `stream` takes, for the arguments of a command."""
+        return iter(arguments)
+
+
+DEFAULT_NAME = "the input"
+
+
+class FileKind(InputKind):
+    """Inputs that are files: photos and recordings."""
+
+    is_file = True
+    columns = ("path", "file", "file_name", "image", "audio", "photo", "recording", "url", "source")
+
+    def single(self, value: Any) -> Item:
+        if self.is_input(value):
+            return Item(given_name(value) or DEFAULT_NAME, value)
+        raise UsageError(self.refusal(value))
+
+    def is_input(self, value: Any) -> bool:
+        """Whether this is one input: a path or URL of a file, bytes, an open file, or what the kind adds."""
+        return is_single(value)
+
+    def refusal(self, value: Any) -> str:
+        """Why a value is not one input of this kind, and what to do."""
+        if isinstance(value, str) or hasattr(value, "__fspath__"):
+            name = printable(str(value))
+            return f"{name} may hold several {self.plural}; iterate over model.stream({name!r})."
+        if hasattr(value, "ndim") and hasattr(value, "shape"):
+            return f"An array of {value.ndim} dimensions is no {self.noun}; give a list of {self.plural}: list(x)."
+        if isinstance(value, Mapping) or not hasattr(value, "__iter__"):
+            what = "None" if value is None else f"an object of type {type(value).__name__}"
+            return f"cannot take {self.plural} from {what}; give a path, URL, bytes, open file or array."
+        if isinstance(value, tuple | set | frozenset):
+            return f"Several {self.plural} are a list: model(list(x))."
+        return f"An iterator gives many {self.plural}; iterate over model.stream(x), or call model(list(x))."
+
+    def stream(self, inputs: Any) -> Iterator[Item]:
+        if self.is_input(inputs):
+            return iter([self.single(inputs)])
+        return iter_items(inputs, suffixes=self.suffixes, what=self.noun)
+
+    def from_bytes(self, data: bytes, limits: Limits) -> bytes:
+        if not data:
+            raise InputError("The file is empty.")
+        return data
+
+    def from_json(self, value: Any, limits: Limits) -> bytes | str:
+        if isinstance(value, dict) and value.keys() == {"base64"}:
+            value = value["base64"]
+        if not isinstance(value, str):
+            raise InputError("A file in JSON is a string: the base64 of its bytes.")
+        if limits.allow_urls and _HTTP.match(value):
+            return value
+        if head := _DATA_URL.match(value[:200]):
+            value = value[head.end() :]
+        try:
+            return self.from_bytes(binascii.a2b_base64(value, strict_mode=True), limits)
+        except (binascii.Error, ValueError) as error:
+            hint = " This server opens no paths and no URLs." if _PATH_OR_URL.match(value[:9]) else ""
+            reason = str(error)[:80]
+            raise InputError(f"A file in JSON is the base64 of its bytes; this is not: {reason}.{hint}") from None
+
+
+def checked_text(value: Any, limits: Limits) -> str:
+    """A text of a request.
+
+    Raises:
+        InputError: it is no string, too long, or holds characters that no text has.
+    """
+    if not isinstance(value, str):
+        raise InputError("A text is a string.")
+    if len(value) > limits.max_text:
+        raise TooLargeError(f"The text has {len(value):,} characters; {limits.max_text:,} at most.")
+    if _NOT_TEXT.search(value):
+        raise InputError("The text holds a NUL or half of a surrogate pair.")
+    return value
+
+
+def decoded_text(data: bytes, limits: Limits) -> str:
+    """The text of a request body or file: UTF-8, with or without a byte order mark.
+
+    Raises:
+        InputError: it is not UTF-8, or no text.
+    """
+    try:
+        return checked_text(data.decode("utf-8-sig"), limits)
+    except UnicodeDecodeError as error:
+        raise InputError(f"The text is not UTF-8 at byte {error.start}.") from None

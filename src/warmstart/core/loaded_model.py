@@ -1,0 +1,205 @@
+"""A loaded model: its entry, weights, labels and engine, its Keras model, and saving."""
+
+from __future__ import annotations
+
+import json
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from warmstart.catalog import Entry, Label
+from warmstart.core import bundle
+from warmstart.core.compiling import artifact_key, build_keras, compiled
+from warmstart.core.weights import Weights
+from warmstart.engines import choose, store
+from warmstart.engines.base import Engine
+from warmstart.errors import EngineError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from keras import Model as KerasModel
+
+    from warmstart.engines.keras import Program
+
+
+def _silent(stage: str) -> None: ...
+
+
+class LoadedModel(ABC):
+    """A pretrained model, without what makes it callable; see `Model`.
+
+    Nothing heavy happens until the first prediction: then the program is taken from the bundle or the
+    artifact store, or compiled (once per model and machine, 10 to 60 seconds, needs TensorFlow).
+
+    Attributes:
+        entry: what the catalogue says of the model.
+        labels: its classes, in the order of its outputs.
+        precision: `"float32"`, `"bfloat16"` or `"int8"`.
+        on_stage: called with a short text while a program is being compiled.
+    """
+
+    task: ClassVar[str]
+
+    def __init__(self, entry: Entry, weights: Weights, labels: tuple[Label, ...], *, engine: str = "auto",
+                 precision: str = "float32", folder: Path | None = None):
+        choose.check_options(engine, precision)
+        self.entry, self.weights, self.labels, self.precision = entry, weights, labels, precision
+        self.on_stage: Callable[[str], None] = _silent
+        self._engine_name, self._folder = engine, folder
+        self._lock = threading.RLock()
+        self._engine: Engine | None = None
+        self._keras: KerasModel | None = None
+
+    def __repr__(self) -> str:
+        engine = self._engine.name if self._engine else self._engine_name
+        return f"<{type(self).__name__} {self.entry.name}, {self.precision}, engine {engine}>"
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def engine(self) -> Engine:
+        """The engine with the program in it; the first access may compile.
+
+        Raises:
+            CompileError: the model could not be compiled.
+            EngineUnavailableError: TensorFlow is needed once and is not installed, or the engine is not there.
+        """
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._open_engine()
+            return self._engine
+
+    @property
+    def folder(self) -> Path | None:
+        """Of its bundle or repository, where it has one."""
+        return self._folder
+
+    @property
+    def asked_engine(self) -> str:
+        """The engine it was opened with: `"auto"` where it may choose."""
+        return self._engine_name
+
+    def on_engine(self, name: str) -> Self:
+        """The same model on a certain engine: itself where it has it, else opened anew."""
+        if name == (self._engine.name if self._engine else self._engine_name):
+            return self
+        return type(self)(self.entry, self.weights, self.labels, engine=name, precision=self.precision,
+                          folder=self._folder)
+
+    def beside(self, engine: Engine) -> Self:
+        """The same model with another engine for its program, to be used at the same time."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, _engine=engine, _lock=threading.RLock())
+        return other
+
+    @property
+    def keras(self) -> KerasModel:
+        """The Keras model itself, with these weights; imports TensorFlow. Changing it does not change the engine.
+
+        Raises:
+            EngineUnavailableError: TensorFlow is not installed.
+        """
+        with self._lock:
+            if self._keras is None:
+                self._keras = build_keras(self.entry, self.weights)
+            return self._keras
+
+    @property
+    def artifact(self) -> store.Artifact:
+        """The compiled program: the bundle's own, the store's, or compiled now."""
+        with self._lock:
+            return self._bundled_artifact() or compiled(self.entry, self.weights, self.precision, self.on_stage)
+
+    def is_compiled(self) -> bool:
+        """Whether predicting needs neither TensorFlow nor waiting."""
+        return bool(self._bundled_artifact() or store.find(artifact_key(self.entry, self.weights, self.precision)))
+
+    def _open_engine(self) -> Engine:
+        if self._engine_name == "keras":
+            from warmstart.engines.keras import KerasEngine
+
+            return KerasEngine(self.program(self.entry, self.keras))
+        return choose.open_engine(self.artifact, self._engine_name, self.precision)
+
+    def _bundled_artifact(self) -> store.Artifact | None:
+        if self._folder is None or self.precision == "int8":
+            return None
+        try:
+            artifact = store.Artifact.load(self._folder / "artifacts" / "float32")
+        except EngineError:
+            return None  # damaged or not there: compiled anew from the weights
+        return artifact if artifact.record.get("weights") == self.weights.digest else None
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The epochs of its fine-tuning, one record each; empty where it was not fine-tuned."""
+        told = self._training_files().get(bundle.TRAINING)
+        return json.loads(told.read_text("utf-8"))["history"] if told else []
+
+    def report(self) -> Path:
+        """Where the page lies that shows how it was fine-tuned and how good it is.
+
+        Raises:
+            UsageError: it was not fine-tuned, or its bundle has no report.
+        """
+        if (path := self._training_files().get(bundle.REPORT)) is None:
+            raise UsageError(f"{self.name} has no report: it was not fine-tuned here.")
+        return path
+
+    def _training_files(self) -> dict[str, Path]:
+        paths = [self._folder / name for name in (bundle.TRAINING, bundle.REPORT)] if self._folder else []
+        return {path.name: path for path in paths if path.is_file()}
+
+    def save(self, folder: str | Path, *, files: Mapping[str, Path | bytes] | None = None,
+             card: str | None = None) -> Path:
+        """Write the model as a bundle: weights, entry, labels and compiled program; see `warmstart.core.bundle`.
+
+        Args:
+            folder: new or empty.
+            files: more files of the bundle, by name: a path or the bytes.
+            card: the model card; default: made from the entry.
+
+        Raises:
+            BundleError: the folder is not empty.
+            EngineUnavailableError: TensorFlow is not installed.
+        """
+        from warmstart.models import architecture, arrays
+
+        entry = self.entry if self.weights.published else replace(self.entry, metrics=())  # measured with other weights
+        named = arrays(architecture(entry.architecture), self.keras, entry.config)
+        together = {**self._training_files(), **self.files(), **(files or {})}
+        return bundle.write(Path(folder), entry, named, self.labels, self.artifact.copy_to, card=card, files=together)
+
+    def export(self, path: str | Path, format: str | None = None) -> Path:
+        """Write the model in the format of other tools; it is compared with the model before it is there.
+
+        Beside it lies what the file cannot say: preprocessing and labels (`model.json` in a folder,
+        `<file>.json` beside a file).
+
+        Args:
+            path: new: a folder for `saved_model` and `openvino`, else a file (`.tflite`, `.onnx`, `.keras`).
+            format: `"saved_model"`, `"litert"`, `"onnx"`, `"openvino"` or `"keras"`; default: what the suffix
+                says, else `"saved_model"`.
+
+        Raises:
+            UsageError: no such format, or the path is there already or has another suffix.
+            CompileError: the format cannot hold this model, or the result strays from it by more than 1e-4.
+            EngineUnavailableError: what writes the format is not installed.
+        """
+        from warmstart.core.exporting import export
+
+        return export(self, path, format)
+
+    def files(self) -> Mapping[str, Path | bytes]:
+        """The task's own files of a bundle (a tokenizer, a `config.json`), by name: a path or the bytes."""
+        return {}
+
+    @staticmethod
+    @abstractmethod
+    def program(entry: Entry, model: KerasModel) -> Program:
+        """The program that the engines run, made from the Keras model."""

@@ -1,0 +1,138 @@
+"""What the tasks on images share: a photo becomes an array, which goes through the engine with others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+
+import numpy as np
+
+from warmstart.core.inputs import Item
+from warmstart.core.model import Model, Prepared
+from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.engines.base import TensorSpec
+from warmstart.image import decoder, preprocessing
+from warmstart.image.geometry import Frame
+from warmstart.image.inputs import PHOTO, Photo
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from warmstart.catalog import Entry, ImagePreprocessing
+    from warmstart.core.input_kind import Several
+    from warmstart.engines.keras import Program
+
+PROBE_RANGES = {
+    "tf": (-1.0, 1.0),
+    "caffe": (-120.0, 140.0),
+    "torch": (-2.0, 2.5),
+    "standard": (-2.0, 2.0),
+    "raw": (0.0, 255.0),
+}
+
+ResultT = TypeVar("ResultT")
+OptionsT = TypeVar("OptionsT", bound="PhotoOptions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoOptions(BatchOptions):
+    """Options of every task on images."""
+
+    value_range: Annotated[
+        str | tuple[float, float] | None,
+        Option(
+            '"0..1" or "0..255": what the numbers of a float array or float TIFF mean.',
+            http=False,
+            cli=False,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A prepared photo.
+
+    Attributes:
+        frame: where it lies in the network's input.
+        picture: opens the photo again, for drawing on it.
+    """
+
+    frame: Frame
+    picture: Callable[[], Image]
+
+
+class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
+    """A model of photos; subclasses say what the outputs of the engine mean."""
+
+    batch_size = 4  # on CPUs larger batches bring little speed and delay results
+
+    @property
+    def preprocessing(self) -> ImagePreprocessing:
+        """The rules that turn a photo into the array that the model was trained on."""
+        assert self.entry.preprocessing is not None
+        return self.entry.preprocessing
+
+    @takes(PhotoOptions)
+    def features(self, photos: Photo | Several[Photo], options: PhotoOptions) -> NDArray[np.float32]:
+        """The backbone's last feature map, averaged over its pixels: what a new head would be trained on.
+
+        Args:
+            photos: one, or a list of them.
+
+        Returns:
+            float32 (D,) for one photo, (N, D) for a list.
+
+        Raises:
+            InputError: a photo is unusable.
+        """
+        return self.predict_features(photos, self.options(**vars(options)))
+
+    def preprocess(self, photo: Photo, *, value_range: Any = None) -> NDArray[np.float32]:
+        """One photo as the model takes it: float32 (H, W, 3), for use with `keras` or `ws.backbone`.
+
+        Raises:
+            InputError: the photo is unusable.
+        """
+        item = PHOTO.single(photo)
+        return preprocessing.preprocess(self._decoded(item, value_range), self.preprocessing)
+
+    def _decoded(self, item: Item, value_range: Any) -> Image:
+        target = preprocessing.decode_target(self.preprocessing)
+        return decoder.decode(item.value, name=item.name, target=target, value_range=value_range)
+
+
+class DensePhotoModel(PhotoModel[ResultT, OptionsT], Generic[ResultT, OptionsT]):
+    """A model whose results lie in the pixels of the photo."""
+
+    def prepare(self, item: Item, options: OptionsT) -> Prepared:
+        picture = self._decoded(item, options.value_range)
+        frame = Frame.of(picture.info["size"], self.preprocessing)
+        # Drawing opens a file again, so that a list of results does not hold all photos in memory.
+        read_once = hasattr(item.value, "read") or (isinstance(item.value, str) and "://" in item.value)
+        reopen = partial(decoder.decode, item.value, name=item.name, value_range=options.value_range)
+        view = View(frame, picture.copy if read_once else reopen)
+        array = preprocessing.preprocess(picture, self.preprocessing)
+        return Prepared(item.name, [{"images": array}], view, item.index)
+
+
+def image_spec(entry: Entry) -> TensorSpec:
+    """The input of `forward` of an entry's program: images, float32 (batch, H, W, 3)."""
+    rules = entry.preprocessing
+    assert rules is not None
+    low, high = PROBE_RANGES[rules.scaling]
+    return TensorSpec("images", "float32", ("batch", *rules.size, 3), low, high)
+
+
+def image_program(entry: Entry, outputs: keras.Model) -> Program:
+    """The program of one function, `forward`, from images to the outputs of a Keras model."""
+    from warmstart.engines.keras import Function, Program
+
+    def forward(images: Any) -> Mapping[str, Any]:
+        named: Mapping[str, Any] = outputs(images, training=False)
+        return named
+
+    return Program({"forward": Function(forward, (image_spec(entry),))}, outputs)
