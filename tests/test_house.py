@@ -13,6 +13,8 @@ FLOORS = [("errors", "version"), ("checkpoints", "hub", "catalog"), ("engines", 
           ("training",), ("image", "text", "speech", "series"), ("serve",), ("cli",)]
 UNCUT = ("bulk/listing.py", "bulk/rows.py", "bulk/work.py")
 """They import wings until their rows come from the tasks' input kinds."""
+LATE = {"warmstart.core.model": {"warmstart.core.loading", "warmstart.core.task"}}
+"""`Model.load` opens a model, and a model looks up its task: imported when they are called."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HEAVY = {"tensorflow", "keras"}
 
@@ -54,11 +56,11 @@ def test_no_files_import_each_other_in_a_circle():
     targets = {}
     for name, path in names.items():
         found: set[str] = set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(_WithoutTypeChecking().visit(ast.parse(path.read_text()))):
             if isinstance(node, ast.ImportFrom):
                 found |= {whole if (whole := f"{node.module}.{alias.name}") in names else str(node.module)
                           for alias in node.names}
-        targets[name] = found & names.keys() - {name}
+        targets[name] = found & names.keys() - {name} - LATE.get(name, set())
     while free := {name for name, found in targets.items() if not found & targets.keys()}:
         targets = {name: found for name, found in targets.items() if name not in free}
     while free := targets.keys() - set().union(*targets.values()):  # they import a circle, but are in none

@@ -71,9 +71,29 @@ def test_batches_answer_as_single_photos_do(model, photos, batch_size):
 
 def test_folders_globs_and_generators_stream(model, photos):
     for inputs in (photos, f"{photos}/*.png", (p for p in sorted(photos.iterdir()))):
-        results = model(inputs)
+        results = model.stream(inputs)
         assert not isinstance(results, list)
         assert [r.input.rsplit("/", 1)[-1] for r in results] == [f"photo{n}.png" for n in range(5)]
+
+
+@pytest.mark.parametrize("inputs", ["{}", "{}/*.png", "iterator", "tuple", "batch", None, 3, {}])
+def test_a_call_refuses_what_stands_for_many_photos(model, photos, inputs):
+    values = {"iterator": iter([PHOTO]), "tuple": (PHOTO, PHOTO), "batch": np.stack([PHOTO, PHOTO])}
+    advice = {"iterator": "stream", "tuple": r"list\(x\)", "batch": r"list\(x\)"}
+    if isinstance(inputs, str):
+        value, message = values.get(inputs, inputs.format(photos)), advice.get(inputs, "stream")
+    else:
+        value, message = inputs, "cannot take"
+    with pytest.raises(UsageError, match=message):
+        model(value)
+
+
+def test_a_folder_in_a_list_fails_at_its_index(model, photos):
+    first, folder, last = model([photos / "photo0.png", photos, PHOTO])
+    assert first
+    assert last
+    assert isinstance(folder, Failed)
+    assert "stream" in str(folder.error)
 
 
 def test_a_generator_is_read_as_its_answers_are_taken(model):
@@ -85,7 +105,7 @@ def test_a_generator_is_read_as_its_answers_are_taken(model):
             yield PHOTO
 
     before = set(threading.enumerate())
-    results = model(endless(), batch_size=2)
+    results = model.stream(endless(), batch_size=2)
     for _ in range(3):
         assert next(results).label
     results.close()
@@ -100,8 +120,9 @@ def test_one_bad_photo_does_not_stop_the_others(model, photos):
     (photos / "photo2.png").write_bytes(b"not a photo")
     results = model(sorted(photos.iterdir()), batch_size=2)
     assert [isinstance(r, Failed) for r in results] == [False, False, True, False, False]
-    with pytest.raises(InputError, match=r"photo2\.png"):
-        results[2].label  # noqa: B018
+    assert not results[2]
+    assert not hasattr(results[2], "label")
+    assert "photo2.png" in str(results[2].error)
     with pytest.raises(InputError, match=r"photo2\.png"):
         model(photos / "photo2.png")
 
@@ -113,7 +134,7 @@ def test_features(model, photos):
     assert one.dtype == np.float32
     assert many.shape == (5, 64)
     np.testing.assert_allclose(many[0], one, atol=1e-4)
-    np.testing.assert_allclose(np.stack(list(model.features(photos))), many, atol=1e-4)
+    np.testing.assert_allclose(np.stack(list(model.stream_features(photos))), many, atol=1e-4)
     assert model.features([]).shape == (0, 64)
     (photos / "bad.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"bad\.png"):

@@ -143,7 +143,7 @@ def test_batches_hold_their_order_and_their_failures(segmenter, detector, tmp_pa
         results = model(paths, batch_size=2)
         assert [isinstance(r, Failed) for r in results] == [False, False, True, False, False]
         assert [shape(r) for r in results if r] == [30, 37, 51, 58]
-        assert [r.input for r in model(tmp_path)] == [str(path) for path in paths]
+        assert [r.input for r in model.stream(tmp_path)] == [str(path) for path in paths]
         with pytest.raises(InputError, match=r"p2\.png"):
             model(paths[2])
     alone = segmenter(paths[4]).labels_map

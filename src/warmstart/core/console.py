@@ -32,7 +32,7 @@ class Console:
 
     def __init__(self, model: Model[Any, Any, Any], flags: Any = None):
         self.model = model
-        self.flags = self.options() if flags is None else flags
+        self.flags: Any = self.options() if flags is None else flags
 
     def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
         """Results and `Failed`s for the arguments of the command, in order and lazily.
@@ -41,9 +41,7 @@ class Console:
             arguments: as typed; those of "-" come from standard input, one a line.
             options: of the call.
         """
-        stream = self.model.stream(self.model.input_kind.from_arguments(arguments), **options)
-        found: Iterable[Any] = stream
-        return found
+        return self.model.stream(self.model.input_kind.from_arguments(arguments), **options)
 
     def shown(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterator[Any]:
         """What `results` gives, each result written for a person as soon as it is there."""
@@ -59,8 +57,7 @@ class Console:
 
     def columns(self) -> tuple[str, ...]:
         """The header of CSV output, without the last column "error"."""
-        columns: tuple[str, ...] = self.model.result.csv_columns()
-        return columns
+        return self.model.result.csv_columns()
 
     def rows(self, result: Any) -> Iterable[tuple[Any, ...]]:
         """The rows of one result in CSV output, as wide as `columns`."""

@@ -135,7 +135,7 @@ class InputKind(ABC):
         """Whether a JSON value is several inputs."""
         return isinstance(value, list)
 
-    def check_size(self, value: Any, limits: Limits) -> None:
+    def check_size(self, value: Any, limits: Limits) -> None:  # noqa: B027 (most inputs are as large as they look)
         """Refuse an input that unpacks to too much; reads its header only.
 
         Raises:

@@ -19,7 +19,6 @@ from warmstart.engines.base import Engine
 from warmstart.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
     from keras import Model as KerasModel
 
     from warmstart.engines.keras import Program

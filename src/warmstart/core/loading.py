@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 EMBEDDED_DEFAULT = "cifar10_resnet20"
 
 
-def load(name: str | Path, *, task: str | None = None, weights: str | Path | None = "pretrained",
+def load(name: str | PathLike[str], *, task: str | None = None, weights: str | PathLike[str] | None = "pretrained",
          engine: str = "auto", precision: str = "float32", revision: str | None = None,
          offline: bool | None = None, progress: hub.Progress | None = None) -> Model:
     """Open a pretrained model.
@@ -49,6 +50,8 @@ def load(name: str | Path, *, task: str | None = None, weights: str | Path | Non
         BundleError: the folder is not a whole bundle.
     """
     choose.check_options(engine, precision)
+    name = name if isinstance(name, str) else Path(name)
+    weights = weights if weights is None or isinstance(weights, str) else Path(weights)
     opened = open_source(name, task=task, weights=weights, revision=revision, offline=offline, progress=progress)
     model = task_class(opened.entry.task)(opened.entry, opened.weights, opened.labels, engine=engine,
                                           precision=precision, folder=opened.folder)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypedDict, TypeVar, cast
 
 import numpy as np
 
@@ -23,14 +23,15 @@ from warmstart.core.inputs import Item
 from warmstart.core.loaded_model import LoadedModel
 from warmstart.core.options import BatchOptions, fields_of
 from warmstart.core.results import Failed
+from warmstart.core.wire import Result
 from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from os import PathLike
-    from typing import Literal
+    from typing import Literal, Self
 
     from numpy.typing import NDArray
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
     from warmstart import hub
 
@@ -93,7 +94,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
 
     task: ClassVar[str]
     options: ClassVar[type]
-    result: ClassVar[type]
+    result: ClassVar[type[Result]]
     batch_size: ClassVar[int] = 8
     batched: ClassVar[bool] = True
     decodes_ahead: ClassVar[bool] = True
@@ -123,6 +124,22 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         return tuple(fields_of(self.options))
 
     # What a task defines
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """A result for one input, a list for a list."""
+        raise NotImplementedError
+
+    def stream(self, *inputs: Any, **options: Any) -> Iterator[Any]:
+        """Results one after the other, of an iterator, a folder, a pattern or a file of lines."""
+        raise NotImplementedError
+
+    def features(self, *inputs: Any, **options: Any) -> NDArray[np.float32]:
+        """Pooled features: (D,) for one input, (N, D) for a list.
+
+        Raises:
+            UsageError: a model of this task has none.
+        """
+        raise UsageError(f"{self.name} has no features of inputs.")
 
     @abstractmethod
     def prepare(self, item: Item, options: OptionsT) -> Prepared:
@@ -285,7 +302,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
             return
         decoded = prefetch.decoded(numbered, work, ahead=2 * size + 4)
         with contextlib.closing(decoded):  # stops the decoding threads
-            values = (value for _, value in decoded)
+            values = (cast("Prepared | Failed", value) for _, value in decoded)
             while group := list(islice(values, size)):
                 yield from self._group(group, options, decode)
 

@@ -232,9 +232,14 @@ class Field:
         return array if limit is None else {**array, "maxItems": limit}
 
 
-@cache
 def fields_of(options: type) -> Mapping[str, Field]:
     """The options of an options class by name, in the order of declaration; those without `Option` are left out."""
+    found: Mapping[str, Field] = _fields(options)
+    return found
+
+
+@cache
+def _fields(options: Any) -> Mapping[str, Field]:
     hints = get_type_hints(options, include_extras=True)
     found = {}
     for field in dataclass_fields(options):
@@ -253,8 +258,8 @@ def _shape(hint: Any) -> tuple[type, bool, bool, tuple[Any, ...]]:
     if get_origin(hint) in (Union, types.UnionType):
         members = [member for member in get_args(hint) if member is not type(None)]
         nullable = len(members) < len(get_args(hint))
-        sequences = [member for member in members if _is_sequence(member)]
-        hint = sequences[0] if sequences else members[0] if len(members) == 1 else object
+        items = {get_args(member)[0] if _is_sequence(member) else member for member in members}
+        hint = next(filter(_is_sequence, members), members[0]) if len(items) == 1 else object
     many = _is_sequence(hint)
     if many:
         hint = get_args(hint)[0]

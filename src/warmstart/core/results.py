@@ -10,6 +10,7 @@ from warmstart.core.terminal import bars
 from warmstart.core.wire import Record, Result, Score
 from warmstart.errors import InputError
 
+
 @dataclass(frozen=True)
 class Prediction(Record):
     """One class: its index in the model's output, its id (a WordNet id for ImageNet), name and probability."""

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 def bar(share: float, cells: int = 24) -> str:
     """A bar of eighths of a cell, as far as the output's encoding has them; `share` is 0 to 1."""
     eighths = round(share * cells * 8)
-    text = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+    parts: tuple[str, ...] = ("", *"▏▎▍▌▋▊▉")
+    text = "█" * (eighths // 8) + parts[eighths % 8]
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:

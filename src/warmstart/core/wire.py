@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from dataclasses import fields as dataclass_fields
 from functools import cache
+from inspect import get_annotations
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 
@@ -169,26 +170,39 @@ class Record:
         return wire_of(type(self), embed).encode(self)
 
 
-@cache
 def wire_of(record: type[Record], embed: bool = False) -> StructOf:
-    """The wire form of a class of results."""
+    """The wire form of a class of results; `embed` adds what it names as `embedded`."""
+    key: Any = record
+    struct: StructOf = _struct(key, embed)
+    return struct
+
+
+@cache
+def _struct(record: Any, embed: bool) -> StructOf:
     names = record.wire
     if not names:
         assert is_dataclass(record)
         names = tuple(field.name for field in dataclass_fields(record))
     names = (*names, *record.embedded) if embed else names
-    hints = get_type_hints(record, include_extras=True)
     fields, optional = [], set()
     for name in names:
-        hint = hints[name] if name in hints else _returned(record, name)
+        hint = _annotation(record, name)
         fields.append((name, wire_type(hint)))
         if any(extra is Omit for extra in get_args(hint)[1:]):
             optional.add(name)
     return StructOf(tuple(fields), frozenset(optional))
 
 
-def _returned(record: type, name: str) -> Any:
-    """The annotated return type of a property."""
+def _annotation(record: type, name: str) -> Any:
+    """The annotation of a field, or of what a property returns.
+
+    Those of other fields are not evaluated: they may name types that are imported for type checkers only.
+    """
+    for base in record.__mro__:
+        annotations = get_annotations(base)
+        if name in annotations:
+            namespace = {"__annotations__": {name: annotations[name]}, "__module__": base.__module__}
+            return get_type_hints(type(base.__name__, (), namespace), include_extras=True)[name]
     attribute = getattr(record, name)
     function: Callable[..., Any] = getattr(attribute, "fget", None) or attribute.func
     return get_type_hints(function, include_extras=True)["return"]

@@ -141,4 +141,5 @@ def in_photo(boxes: NDArray[Any], frame: Frame) -> NDArray[np.float64]:
     size = np.array([frame.input_width, frame.input_height] * 2)
     corner = np.array([frame.left, frame.top] * 2)
     pixels = (boxes.astype(np.float64) * size - corner) * scale
-    return np.clip(pixels, 0, np.array([frame.width, frame.height] * 2))
+    clipped: NDArray[np.float64] = np.clip(pixels, 0, np.array([frame.width, frame.height] * 2))
+    return clipped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 from warmstart.core import inputs
 from warmstart.core.input_kind import FileKind, Limits, Readable
@@ -27,8 +27,8 @@ class PhotoKind(FileKind):
     plural = "photos"
     media = ("image/",)
     suffixes = SUFFIXES
-    schema = {"type": "string", "format": "image-base64", "minLength": 1}
-    tensors = {"image": ("BYTES", [-1])}
+    schema: ClassVar = {"type": "string", "format": "image-base64", "minLength": 1}
+    tensors: ClassVar = {"image": ("BYTES", [-1])}
 
     def check_size(self, value: Any, limits: Limits) -> None:
         from warmstart.image import decoder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class PhotoOptions(BatchOptions):
     """Options of every task on images."""
 
     value_range: Annotated[
-        str | tuple[float, float] | None,
+        Literal["0..1", "0..255"] | tuple[float, float] | None,
         Option(
             '"0..1" or "0..255": what the numbers of a float array or float TIFF mean.',
             http=False,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from warmstart.core.wire import Record, Result, Score
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
 
@@ -49,7 +50,7 @@ class Segmentation(Result):
 
     input: str
     model: str
-    labels_map: np.ndarray
+    labels_map: NDArray[np.integer[Any]]
     labels: tuple[Label, ...]
     picture: Callable[[], Image] = field(repr=False)
 
@@ -76,7 +77,7 @@ class Segmentation(Result):
         return tuple(Area(self.labels[i].name, int(i), int(counts[i]), float(counts[i] / self.labels_map.size))
                      for i in order if counts[i])
 
-    def mask(self, label: str | int) -> np.ndarray:
+    def mask(self, label: str | int) -> NDArray[np.bool_]:
         """Where one class is: (H, W) bool.
 
         Args:
@@ -87,7 +88,8 @@ class Segmentation(Result):
         """
         for known in self.labels:
             if label == known.index if isinstance(label, int | np.integer) else label in (known.name, known.id):
-                return self.labels_map == known.index
+                where: NDArray[np.bool_] = self.labels_map == known.index
+                return where
         raise UsageError(f"{self.model} has no class {label!r}; its `labels` lists those it has.")
 
     def overlay(self, opacity: float = 0.55) -> Image:

@@ -16,7 +16,7 @@ from warmstart.core import inputs, prefetch, reading
 from warmstart.core.compiling import artifact_key
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder, preprocessing
-from warmstart.image.classification import BATCH_SIZE, ImageClassifier
+from warmstart.image.classification import ImageClassifier
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -112,12 +112,13 @@ def computed_rows(work: Work, listed: Sequence[inputs.Item],
                 return
             photos.popleft()
 
-    with closing(prefetch.decoded(listed, lambda item: work.rows(item, known), ahead=2 * BATCH_SIZE + 4)) as decoded:
+    size = ImageClassifier.batch_size
+    with closing(prefetch.decoded(listed, lambda item: work.rows(item, known), ahead=2 * size + 4)) as decoded:
         for _, found in decoded:
             photos.append(found if isinstance(found, InputError) else [key for key, _ in found])
             waiting.update(() if isinstance(found, InputError) else found)
-            while len(waiting) >= BATCH_SIZE:
-                run(BATCH_SIZE)
+            while len(waiting) >= size:
+                run(size)
             yield from ready()
     if waiting:
         run(len(waiting))
