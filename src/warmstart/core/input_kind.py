@@ -8,14 +8,18 @@ text, or the base64 of a file.
 from __future__ import annotations
 
 import binascii
+import contextlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import given_name, printable
 from warmstart.errors import InputError, TooLargeError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+(;[\w=.+-]+)*;base64,", re.ASCII)
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
@@ -66,6 +70,7 @@ class InputKind(ABC):
         optional_tensors: those of `tensors` that a request may leave out.
         columns: usual names of table columns that hold such an input, most likely first.
         is_file: whether an input is a file, whose name identifies it.
+        grouped: whether the inputs of one request are one call, since random numbers depend on the index in it.
     """
 
     name: ClassVar[str]
@@ -78,6 +83,7 @@ class InputKind(ABC):
     columns: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[frozenset[str]] = frozenset()
     is_file: ClassVar[bool] = False
+    grouped: ClassVar[bool] = False
 
     # Python
 
@@ -142,6 +148,32 @@ class InputKind(ABC):
             InputError: it does.
         """
 
+    def from_tensors(self, arrays: Mapping[str, NDArray[Any]], limits: Limits) -> list[Any]:
+        """The inputs of a request of the Open Inference Protocol, one for each row of its tensors.
+
+        Raises:
+            InputError: a tensor has another datatype or shape, or holds no input.
+        """
+        columns: dict[str, list[bytes]] = {}
+        for name, array in arrays.items():
+            if array.dtype != object or array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1):
+                raise InputError(f"{name} must be BYTES of the shape [rows] or [rows, 1].")
+            columns[name] = list(array.ravel())
+        if len({len(column) for column in columns.values()}) != 1:
+            raise InputError("All inputs must have the same number of rows.")
+        if len(columns) == 1:
+            (column,) = columns.values()
+            return [self.from_bytes(self.unpacked(data), limits) for data in column]
+        rows = zip(*columns.values(), strict=True)
+        return [
+            self.from_json({n: decoded_text(data, limits) for n, data in zip(columns, row, strict=True)}, limits)
+            for row in rows
+        ]
+
+    def unpacked(self, data: bytes) -> bytes:
+        """The bytes of one element of a BYTES tensor."""
+        return data
+
     # The command line
 
     def from_arguments(self, arguments: Iterable[str]) -> Any:
@@ -189,6 +221,12 @@ class FileKind(InputKind):
     def from_bytes(self, data: bytes, limits: Limits) -> bytes:
         if not data:
             raise InputError("The file is empty.")
+        return data
+
+    def unpacked(self, data: bytes) -> bytes:
+        if len(data) % 4 == 0:  # JSON cannot hold a file's bytes, so they may come as base64
+            with contextlib.suppress(binascii.Error):
+                return binascii.a2b_base64(data, strict_mode=True)
         return data
 
     def from_json(self, value: Any, limits: Limits) -> bytes | str:

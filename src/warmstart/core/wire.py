@@ -186,14 +186,14 @@ def _struct(record: Any, embed: bool) -> StructOf:
     names = (*names, *record.embedded) if embed else names
     fields, optional = [], set()
     for name in names:
-        hint = _annotation(record, name)
+        hint = annotation(record, name)
         fields.append((name, wire_type(hint)))
         if any(extra is Omit for extra in get_args(hint)[1:]):
             optional.add(name)
     return StructOf(tuple(fields), frozenset(optional))
 
 
-def _annotation(record: type, name: str) -> Any:
+def annotation(record: type, name: str) -> Any:
     """The annotation of a field, or of what a property returns.
 
     Those of other fields are not evaluated: they may name types that are imported for type checkers only.
@@ -247,11 +247,13 @@ class Result(Record):
     Class attributes:
         rows: the wire field whose records are the rows of a CSV file; default: one row a result.
         ranked: whether these rows are numbered, best first.
+        media: media type -> name of the method that writes the result as a file of that type.
         tensors: names that the Open Inference Protocol also gives as tensors: scalars, or vectors of floats.
     """
 
     rows: ClassVar[str] = ""
     ranked: ClassVar[bool] = False
+    media: ClassVar[Mapping[str, str]] = types.MappingProxyType({})
     tensors: ClassVar[tuple[str, ...]] = ()
 
     input: str

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 from warmstart.core import inputs
 from warmstart.core.input_kind import FileKind, Limits, Readable
+from warmstart.errors import InputError
 from warmstart.image.decoder import SUFFIXES
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ class PhotoKind(FileKind):
     suffixes = SUFFIXES
     schema: ClassVar = {"type": "string", "format": "image-base64", "minLength": 1}
     tensors: ClassVar = {"image": ("BYTES", [-1])}
+
+    def from_tensors(self, arrays: Mapping[str, NDArray[Any]], limits: Limits) -> list[Any]:
+        pixels = arrays["image"]
+        if pixels.dtype != "uint8":
+            return super().from_tensors(arrays, limits)
+        if pixels.ndim not in (3, 4) or pixels.shape[-1] != 3 or not pixels.size:
+            raise InputError(
+                "image of UINT8 must be pixels of the shape [height, width, 3] or [rows, height, width, 3]."
+            )
+        return list(pixels if pixels.ndim == 4 else pixels[None])
 
     def check_size(self, value: Any, limits: Limits) -> None:
         from warmstart.image import decoder

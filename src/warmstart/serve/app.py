@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from warmstart.serve import v2
+from warmstart.serve import options, v2
 from warmstart.serve.card import PAGE_HEADERS, card
 from warmstart.serve.errors import Refused
 from warmstart.serve.metrics import CONTENT_TYPE, Metrics
@@ -109,15 +109,13 @@ async def model_info(request: Request) -> Response:
 
 
 def _about(state: State, name: str) -> dict[str, object]:
-    from warmstart.serve.options import OPTIONS
-
     served = state.registry[name]
     model = served.model
     return {"id": name, "object": "model", "created": int(served.loaded), "owned_by": "warmstart",
             "task": served.task, "title": model.entry.title, "version": str(served.version),
             "labels": len(model.labels), "classes": getattr(model, "classes", ()),
             "input": served.kind.name, "accepts": list(served.kind.media),
-            "options": OPTIONS[served.task], **card(model)}
+            "options": options.schemas(model, state.settings), **card(model)}
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

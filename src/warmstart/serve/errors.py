@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from warmstart.errors import InputError, UsageError, WarmstartError
+from warmstart.errors import InputError, TooLargeError, UsageError, WarmstartError
 from warmstart.serve.batching import Closed, Expired, Full
 
 
@@ -50,6 +50,8 @@ def refusal(error: BaseException, item: str = "") -> Refused:
         case Expired() | TimeoutError():
             return Refused(504, "deadline", "The answer took longer than the deadline; ask for less, or try later.",
                            {"Retry-After": "1"})
+        case TooLargeError():
+            return too_large(named(error, item))
         case InputError():
             return Refused(400, "input", named(error, item))
         case UsageError():

@@ -9,17 +9,17 @@ from __future__ import annotations
 import base64
 import time
 import uuid
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from warmstart.core.input_kind import checked_text
 from warmstart.errors import InputError
-from warmstart.serve import body, multipart, options
+from warmstart.serve import body, multipart
 from warmstart.serve.errors import Refused, invalid, refusal, too_large
-from warmstart.serve.kinds import TEXT
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.state import State, json_response, state_of
@@ -93,7 +93,7 @@ async def _asked(request: Request, form: type[Asked], task: str) -> tuple[Asked,
 def _texts(given: str | list[str], state: State) -> list[str]:
     texts = [given] if isinstance(given, str) else given
     for text in texts:
-        TEXT.of_json(text, state.settings)
+        checked_text(text, state.settings)
     return texts
 
 
@@ -204,14 +204,17 @@ async def embeddings(request: Request) -> Response:
                           "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
 
 
-FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
-FIELDS: dict[str, options.Schema] = {
-    "model": {"type": "string", "minLength": 1}, "language": {"type": "string", "minLength": 1, "maxLength": 20},
-    "prompt": {"type": "string", "minLength": 1, "maxLength": 2000},
-    "response_format": {"type": "string", "enum": list(FORMATS)},
-    "temperature": {"type": "number", "minimum": 0, "maximum": 1},
-    "timestamp_granularities[]": {"type": "string", "enum": ["word", "segment"]},
-}
+class TranscriptionRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of the form of `/v1/audio/transcriptions`, besides the file."""
+
+    model: Text
+    language: Annotated[str, msgspec.Meta(min_length=1, max_length=20)] | None = None
+    prompt: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)] | None = None
+    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    granularity: Literal["word", "segment"] = msgspec.field(
+        name="timestamp_granularities[]", default="segment"
+    )
 
 
 async def transcriptions(request: Request) -> Response:
@@ -225,20 +228,22 @@ async def transcriptions(request: Request) -> Response:
     given = {field.name: field.data.decode("utf-8", "replace") for field in fields if field.name != "file"}
     given = {name: value for name, value in given.items() if value or name == "model"}
     words = any(field.name.startswith("timestamp_granularities") and field.data == b"word" for field in fields)
-    asked = options.check("transcription", options.of_text(given, FIELDS), FIELDS)
+    if "model" not in given:
+        raise invalid("The form must name the model, in the field `model`.")
+    try:
+        asked = msgspec.convert(given, TranscriptionRequest, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(f"The form is not valid: {error}") from None
     if len(files) != 1 or not files[0]:
         raise invalid("The form must hold one file, in the field `file`, and it must not be empty.")
-    if "model" not in asked:
-        raise invalid("The form must name the model, in the field `model`.")
-    served = state.model(request, asked["model"], ["speech-recognition"])
-    chosen: dict[str, Any] = {name: asked[name] for name in ("language",) if name in asked}
-    chosen |= {"initial_prompt": asked["prompt"]} if "prompt" in asked else {}
-    chosen |= {"temperature": asked["temperature"]} if asked.get("temperature") else {}
-    chosen |= {"words": True} if words else {}
+    served = state.model(request, asked.model, ["speech-recognition"])
+    chosen: dict[str, Any] = {"language": asked.language, "initial_prompt": asked.prompt}
+    chosen |= {"temperature": asked.temperature or None, "words": words or None}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
     [answer] = await state.ask(request, served, (Served.answer, freeze(chosen)), files, state.deadline(request))
     if isinstance(answer, InputError):
         raise refusal(answer, "the recording")
-    match asked.get("response_format", "json"):
+    match asked.response_format:
         case "text":
             return PlainTextResponse(answer.text + "\n")
         case "srt":

@@ -1,7 +1,7 @@
 """The OpenAPI document of one server: every address with the models that are served, what each takes and gives.
 
-It is made of what the endpoints check by: the options of `options.OPTIONS`, the kinds' schemas, the structs of
-`openai`. The tests put thousands of requests made from it to the server.
+It is made of what the endpoints check by: the options and results of the tasks, the kinds of input, and the structs
+of `openai`. The tests send thousands of requests made from it to the server.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ from typing import Any
 
 import msgspec
 
-from warmstart.serve import openai, tensors
-from warmstart.serve.kinds import SERIES
-from warmstart.serve.options import OPTIONS
+from warmstart.core.wire import wire_of
+from warmstart.serve import openai, options, tensors
 from warmstart.serve.registry import Registry, Served
-from warmstart.serve.results import RESULTS, error, model_about, model_list
 from warmstart.serve.settings import Settings
 
 Document = dict[str, Any]
@@ -30,7 +28,7 @@ def document(registry: Registry, settings: Settings) -> Document:
         "/": {"get": _operation("The page", {"200": _content("text/html", {"type": "string"})})},
         "/metrics": {"get": _operation("Prometheus metrics", {"200": _content("text/plain", {"type": "string"})})},
         "/openapi.json": {"get": _operation("This document", {"200": _json({"type": "object"})})},
-        "/v1/models": {"get": _operation("The models that are served", {"200": _json(model_list())})},
+        "/v1/models": {"get": _operation("The models that are served", {"200": _json(_MODELS)})},
         "/v2": {"get": _operation("About the server", {"200": _json(_object(
             name={"type": "string"}, version={"type": "string"},
             extensions={"type": "array", "items": {"type": "string"}}))})},
@@ -39,7 +37,7 @@ def document(registry: Registry, settings: Settings) -> Document:
                                                dict.fromkeys(("200", "503"), _json(_object(ready=_BOOLEAN))))},
     }
     for served in registry.values():
-        paths[f"/v1/models/{served.name}"] = {"get": _operation("About the model", {"200": _json(model_about())})}
+        paths[f"/v1/models/{served.name}"] = {"get": _operation("About the model", {"200": _json(_MODEL)})}
         paths[f"/v1/predict/{served.name}"] = {"post": _predict(served, settings)}
         base = f"/v2/models/{served.name}"
         paths[base] = {"get": _operation("The model's tensors", {"200": _json(_METADATA)})}
@@ -54,7 +52,7 @@ def document(registry: Registry, settings: Settings) -> Document:
                  "Pretrained models behind a plain endpoint, the Open Inference Protocol (version 2), and OpenAI's "
                  "endpoints."},
         "paths": paths,
-        "components": {"schemas": {"Error": error(), "OpenAIError": _OPENAI_ERROR, **_structs(registry)}},
+        "components": {"schemas": {"Error": _ERROR, "OpenAIError": _OPENAI_ERROR, **_structs(registry)}},
     }
     if settings.token is not None:
         found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -69,9 +67,35 @@ _STRING: Document = {"type": "string"}
 _INTEGER: Document = {"type": "integer"}
 
 
+def _open_object(**properties: Any) -> Document:
+    """An object that may have more properties than these."""
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
 def _object(optional: Mapping[str, Any] | None = None, **properties: Any) -> Document:
     return {"type": "object", "required": list(properties), "additionalProperties": False,
             "properties": {**properties, **(optional or {})}}
+
+
+_STRINGS: Document = {"type": "array", "items": _STRING}
+_MODEL = _open_object(
+    id=_STRING,
+    object=_STRING,
+    created=_INTEGER,
+    owned_by=_STRING,
+    task=_STRING,
+    title=_STRING,
+    version=_STRING,
+    labels=_INTEGER,
+    classes={"type": "array", "items": _STRINGS},
+    input=_STRING,
+    accepts=_STRINGS,
+    options={"type": "object"},
+)
+
+
+_MODELS = _object(object=_STRING, data={"type": "array", "items": _MODEL})
+_ERROR = _object(error=_STRING)
 
 
 def _content(media: str, schema: Any) -> Document:
@@ -89,7 +113,8 @@ def _operation(summary: str, responses: Document, *, fails: str = "Error", **mor
 
 
 def _predict(served: Served, settings: Settings) -> Document:
-    known, kind = OPTIONS[served.task], served.kind
+    kind, result_class = served.kind, served.model.result
+    known = options.schemas(served.model, settings)
     one = kind.schema
     inputs: Document = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1,
                                         "maxItems": settings.max_inputs}]}
@@ -100,17 +125,17 @@ def _predict(served: Served, settings: Settings) -> Document:
         media[f"{name}*" if name.endswith("/") else name] = {"schema": file}
     if kind.media:
         media["multipart/form-data"] = {"schema": _object(dict(known), file=file)}
-    result = RESULTS[served.task]
+    result = wire_of(result_class, embed=True).schema()
     answers: Document = {"anyOf": [result, _object(results={"type": "array", "items": {"anyOf": [
         result, _object(input=_STRING, error=_STRING)]}})]}
     content: Document = {_JSON: {"schema": answers}}
-    if served.task == "audio-generation":
-        content["audio/wav"] = {"schema": {"type": "string", "format": "binary"}}
+    for media in result_class.media:
+        content[media] = {"schema": {"type": "string", "format": "binary"}}
     return _operation(
         f"{served.model.entry.title}: {served.task}", {"200": {"description": "The result", "content": content}},
         parameters=[{"name": name, "in": "query", "schema": schema, "style": "form", "explode": False,
                      "description": "The option, for a body that is a file"} for name, schema in known.items()]
-        if kind is not SERIES else [],
+        if kind.is_file or kind.name == "text" else [],
         requestBody={"required": True, "content": media})
 
 
@@ -157,6 +182,16 @@ def _structs(registry: Registry) -> Document:
     return found
 
 
+def _form_fields(struct: type[msgspec.Struct]) -> Document:
+    """The fields of a form: those of a struct, which in a form are absent instead of null."""
+    (found,) = msgspec.json.schema_components([struct])[1].values()
+    properties: Document = found["properties"]
+    for name, schema in properties.items():
+        if "anyOf" in schema:
+            (properties[name],) = (one for one in schema["anyOf"] if one != {"type": "null"})
+    return properties
+
+
 def _openai(registry: Registry) -> Document:
     paths: Document = {}
 
@@ -178,7 +213,8 @@ def _openai(registry: Registry) -> Document:
     add("/v1/embeddings", "text-embedding", "Texts as vectors",
         {"200": _json(_object(object=_STRING, data={"type": "array", "items": vector}, model=_STRING, usage=_USAGE))},
         {_JSON: {"schema": {"$ref": "#/components/schemas/EmbeddingRequest"}}})
-    fields = {**openai.FIELDS, "model": {"enum": _named(registry, "speech-recognition")},
+    fields = {**_form_fields(openai.TranscriptionRequest),
+              "model": {"enum": _named(registry, "speech-recognition")},
               "file": {"type": "string", "format": "audio-file"}}
     form = {"type": "object", "required": ["file", "model"], "properties": fields, "additionalProperties": False}
     texts = {kind: {"schema": _STRING} for kind in ("text/plain", "text/vtt", "application/x-subrip")}

@@ -1,130 +1,106 @@
-"""What may be asked of each task, as JSON schemas: by them requests are checked, and the OpenAPI document written."""
+"""The options of a request: those that the model's task declares, within the server's budgets."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from warmstart.core.options import Field, fields_of
+from warmstart.errors import UsageError
 from warmstart.serve.errors import invalid
 
-Schema = dict[str, Any]
+if TYPE_CHECKING:
+    from warmstart.core.model import Model
+    from warmstart.serve.settings import Settings
+
+LONGEST_TEXT = 2_000
+MOST_ITEMS = 100
+HIGHEST_SEED = 2**31 - 1
 
 
-def _integer(low: int, high: int, **more: Any) -> dict[str, Any]:
-    return {"type": "integer", "minimum": low, "maximum": high, **more}
+def fields(model: Model[Any, Any, Any]) -> dict[str, Field]:
+    """The options that a request to this model may set, by name."""
+    honoured = model.option_names
+    return {
+        name: field
+        for name, field in fields_of(model.options).items()
+        if field.option.http and name in honoured
+    }
 
 
-def _number(low: float, high: float, **more: Any) -> dict[str, Any]:
-    return {"type": "number", "minimum": low, "maximum": high, **more}
+def schemas(model: Model[Any, Any, Any], settings: Settings) -> dict[str, dict[str, Any]]:
+    """JSON Schemas of these options; a maximum of the server is the smaller of budget and range."""
+    return {name: _limited(field, settings) for name, field in fields(model).items()}
 
 
-def _text(longest: int = 200) -> dict[str, Any]:
-    return {"type": "string", "minLength": 1, "maxLength": longest}
+def _limited(field: Field, settings: Settings) -> dict[str, Any]:
+    schema = field.schema()
+    budget = settings.budgets.get(field.name)
+    if budget is not None:
+        schema["maximum"] = min(budget, schema.get("maximum", budget))
+    one = schema.get("items", schema)
+    if field.type is str and not field.choices:
+        one.setdefault("maxLength", LONGEST_TEXT)
+    if field.many:
+        schema.setdefault("maxItems", MOST_ITEMS)
+    if field.name == "seed":
+        schema |= {"minimum": 0, "maximum": HIGHEST_SEED}
+    return schema
 
 
-TOP_K: dict[str, Schema] = {"top_k": _integer(1, 100_000)}
-SEED: dict[str, Schema] = {"seed": _integer(0, 2**31 - 1)}
-OPTIONS: dict[str, dict[str, Schema]] = {
-    "image-classification": TOP_K,
-    "object-detection": {"threshold": _number(0, 1), "max_boxes": _integer(1, 10_000)},
-    "image-segmentation": {},
-    "text-classification": TOP_K,
-    "token-classification": {"aggregation": {"type": "string", "enum": ["none", "simple", "first", "max"]}},
-    "question-answering": {"top_k": _integer(1, 100), "max_answer_tokens": _integer(1, 1000),
-                           "no_answer": {"type": "boolean"}},
-    "fill-mask": TOP_K,
-    "text-embedding": {},
-    "text-generation": {
-        "max_new_tokens": _integer(1, 2048), "temperature": _number(0, 100), "top_k": _integer(1, 1_000_000),
-        "top_p": _number(0, 1), "min_p": _number(0, 1), "repetition_penalty": _number(0.01, 100),
-        "no_repeat_ngram_size": _integer(0, 1000), "num_beams": _integer(1, 16),
-        "stop": {"type": "array", "items": _text(), "maxItems": 16}, **SEED,
-        "overflow": {"type": "string", "enum": ["error", "slide"]}},
-    "speech-recognition": {
-        "language": _text(), "translate": {"type": "boolean"}, "timestamps": {"type": "boolean"},
-        "words": {"type": "boolean"}, "initial_prompt": _text(2000), "condition_on_previous": {"type": "boolean"},
-        "temperature": _number(0, 10), **SEED},
-    "audio-generation": {"speaker": _text(), "seconds": _number(0.02, 60), "temperature": _number(0.01, 10), **SEED},
-    "forecasting": {
-        "horizon": _integer(1, 10_000), "samples": _integer(1, 1000), **SEED,
-        "quantiles": {"type": "array", "items": _number(0.001, 0.999), "minItems": 1, "maxItems": 99},
-        "freq": _text(20), "target": _text(), "item": _text(), "timestamp": _text(),
-        "duplicates": {"type": "string", "enum": ["error", "first", "last", "sum", "mean"]}},
-}
-_TYPES: dict[str, tuple[type, ...]] = {"integer": (int,), "number": (int, float), "boolean": (bool,), "string": (str,),
-                                       "array": (list,)}
-
-
-def check(task: str, given: Any, known: Mapping[str, Schema] | None = None) -> dict[str, Any]:
+def check(model: Model[Any, Any, Any], values: Any, settings: Settings) -> dict[str, Any]:
     """The options as the model takes them.
 
     Args:
-        task: of the model.
-        given: the JSON object of the request.
-        known: schemas by name; default: those of the task.
+        model: that is asked.
+        values: the JSON object of the request.
+        settings: of the server.
 
     Raises:
-        Refused: one is unknown, of another type or out of range.
+        Refused: one is unknown, of another type, out of range or over the server's budget.
     """
-    known = OPTIONS[task] if known is None else known
-    if not isinstance(given, dict):
-        raise invalid(f"options must be an object, not {_kind(given)}.")
-    for name, value in given.items():
+    if not isinstance(values, dict):
+        raise invalid("options must be an object.")
+    known = fields(model)
+    checked = {}
+    for name, value in values.items():
         if name not in known:
-            raise invalid(f"{task} has no option {name!r}; it has: {', '.join(known) or 'none'}.")
-        check_value(name, value, known[name])
-    return {name: int(value) if known[name]["type"] == "integer" else value for name, value in given.items()}
+            names = ", ".join(known) or "none"
+            raise invalid(f"{model.task} has no option {name[:100]!r}; it has: {names}.")
+        try:
+            checked[name] = known[name].check(value)
+        except UsageError as error:
+            raise invalid(str(error)) from None
+        _check_limits(name, checked[name], _limited(known[name], settings))
+    return checked
 
 
-def check_value(name: str, value: Any, schema: Schema) -> None:
-    """Compare one value with its schema; those keywords are known that this file uses.
+def _check_limits(name: str, value: Any, schema: Mapping[str, Any]) -> None:
+    if value is None:
+        return
+    if isinstance(value, tuple):
+        if len(value) > schema["maxItems"]:
+            raise invalid(f"{name} must have {schema['maxItems']} items or less, not {len(value)}.")
+        for one in value:
+            _check_limits(f"every item of {name}", one, schema["items"])
+    elif isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
+        raise invalid(f"{name} must have {schema['maxLength']} characters or less, not {len(value)}.")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        low, high = schema.get("minimum", value), schema.get("maximum", value)
+        if not low <= value <= high:
+            raise invalid(f"{name} must be from {low:g} to {high:g} on this server, not {value}.")
+
+
+def from_text(values: Mapping[str, str], model: Model[Any, Any, Any]) -> dict[str, Any]:
+    """Options of a query string or a form as values; unknown names stay text.
 
     Raises:
-        Refused: it does not fit.
+        Refused: a text stands for no valid value.
     """
-    kind: str = schema["type"]
-    fits: bool = isinstance(value, _TYPES[kind]) or (kind == "integer" and isinstance(value, float)
-                                                     and value.is_integer())
-    if not fits or (isinstance(value, bool) and kind != "boolean"):
-        raise invalid(f"{name} must be {'an' if kind[0] in 'aio' else 'a'} {kind}, not {_kind(value)}.")
-    if kind in ("integer", "number") and not (math.isfinite(value) and schema["minimum"] <= value <= schema["maximum"]):
-        raise invalid(f"{name} must be {schema['minimum']} to {schema['maximum']}, not {value}.")
-    if kind in ("string", "array"):
-        unit, low, high = ("Length", 0, math.inf) if kind == "string" else ("Items", 0, math.inf)
-        low, high = schema.get(f"min{unit}", low), schema.get(f"max{unit}", high)
-        if not low <= len(value) <= high:
-            raise invalid(f"{name} must have {low} to {high} {'characters' if kind == 'string' else 'items'}, "
-                          f"not {len(value)}.")
-    if "enum" in schema and value not in schema["enum"]:
-        raise invalid(f"{name} is one of {', '.join(schema['enum'])}.")
-    for item in value if kind == "array" else ():
-        check_value(f"every item of {name}", item, schema["items"])
-
-
-def of_text(given: Mapping[str, str], known: Mapping[str, Schema]) -> dict[str, Any]:
-    """Options that came as text, in a query or a form, as JSON values of their types; what does not fit stays text."""
-    return {name: _typed(value, known.get(name, {})) for name, value in given.items()}
-
-
-def _typed(text: str, schema: Schema) -> Any:
-    match schema.get("type"):
-        case "integer" if text.strip().lstrip("-").isdecimal() and len(text) < 20:
-            return int(text)
-        case "number":
-            try:
-                return float(text)
-            except ValueError:
-                return text
-        case "boolean" if text.lower() in ("true", "false", "1", "0"):
-            return text.lower() in ("true", "1")
-        case "array":
-            return [_typed(part.strip(), schema["items"]) for part in text.split(",")]
-    return text
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    return {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array",
-            dict: "an object"}.get(type(value), type(value).__name__)
+    known = fields(model)
+    try:
+        return {
+            name: known[name].parse(text) if name in known else text for name, text in values.items()
+        }
+    except UsageError as error:
+        raise invalid(str(error)) from None

@@ -7,14 +7,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from warmstart.core.input_kind import InputKind
+from warmstart.core.wire import Result
 from warmstart.errors import InputError
 from warmstart.serve import body, multipart, options
-from warmstart.serve.answering import told, wav
 from warmstart.serve.errors import Refused, invalid, refusal
-from warmstart.serve.kinds import AUDIO, IMAGE, SERIES, Kind
 from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import json_response, state_of
+from warmstart.serve.work import to_json
 
 RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 
@@ -30,13 +31,13 @@ async def predict(request: Request) -> Response:
     deadline = state.deadline(request)
     data = await body.read(request, state.settings)
     names, values, given, many = await body.aside(len(data), _inputs, request, served, data, state.settings)
-    given = options.check(served.task, given)
+    given = options.check(served.model, given, state.settings)
     key = (Served.answer, freeze(given))
-    if served.alone and served.kind is SERIES and many and all(hasattr(value, "shape") for value in values):
-        values, many = [values], False  # series of one request are drawn together, as `ws.load(…)` would
+    if served.kind.grouped and many and not any(map(served.kind.is_several, values)):
+        values, many = [values], False  # one call: random numbers depend on the index in it
     answers = await state.ask(request, served, key, values, deadline)
-    wants_sound = request.headers.get("accept", "").startswith("audio/")
-    return await body.aside(len(data), _answer, served, names, answers, many, wants_sound)
+    accept = request.headers.get("accept", "")
+    return await body.aside(len(data), _answer, served, names, answers, many, accept)
 
 
 def freeze(given: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -48,21 +49,26 @@ def _inputs(request: Request, served: Served, data: bytes,
             settings: Settings) -> tuple[list[str], list[Any], dict[str, Any], bool]:
     """(names, values, options, whether there are several) of a body."""
     kind, media = served.kind, body.media_type(request)
-    asked = options.check(served.task, options.of_text(dict(request.query_params), options.OPTIONS[served.task]))
+    query = options.from_text(dict(request.query_params), served.model)
+    asked = options.check(served.model, query, settings)
     if media == "application/json" or media.endswith("+json"):
         return _of_json(kind, body.parse_json(data), asked, settings)
     if media == "multipart/form-data":
         return _of_form(served, multipart.parts(data, request.headers["content-type"]), asked, settings)
-    if media in RAW or any(media == one or media.startswith(one) for one in kind.media if one.endswith("/") or
-                           media == one):
+    if (kind.media and media in RAW) or _takes(kind, media):
         if not data:
             raise invalid(f"The body is empty; {served.name} needs {kind.name} data.")
-        return [kind.name], [kind.of_bytes(data, settings)], asked, False
-    raise Refused(415, "invalid", f"{served.name} takes {kind.name} data, as a raw body, as a file of "
-                  f"multipart/form-data, or as application/json; not {media[:80]!r}.")
+        return [kind.name], [kind.from_bytes(data, settings)], asked, False
+    forms = f"{kind.name} data, as a raw body, as a file of multipart/form-data, or" if kind.media else "inputs"
+    raise Refused(415, "invalid", f"{served.name} takes {forms} as application/json; not {media[:80]!r}.")
 
 
-def _of_json(kind: Kind, content: Any, asked: dict[str, Any],
+def _takes(kind: InputKind, media: str) -> bool:
+    """Whether a body of this media type is an input; "image/" of a kind stands for all images."""
+    return any(media.startswith(one) if one.endswith("/") else media == one for one in kind.media)
+
+
+def _of_json(kind: InputKind, content: Any, asked: dict[str, Any],
              settings: Settings) -> tuple[list[str], list[Any], dict[str, Any], bool]:
     if not isinstance(content, dict) or "inputs" not in content or content.keys() - {"inputs", "options"}:
         raise invalid('The body is {"inputs": …, "options": {…}}, and nothing else.')
@@ -70,24 +76,22 @@ def _of_json(kind: Kind, content: Any, asked: dict[str, Any],
     if not isinstance(given, dict):
         raise invalid("options must be an object.")
     inputs = content["inputs"]
-    many = isinstance(inputs, list)
-    if kind is SERIES and many and not any(isinstance(one, list | dict) for one in inputs):
-        many = False  # numbers: one series
+    many = kind.is_several_json(inputs)
     values = inputs if many else [inputs]
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"inputs must be 1 to {settings.max_inputs}, not {len(values)}.")
     names = [f"input {n}" for n in range(1, len(values) + 1)] if many else ["the input"]
-    return names, [kind.of_json(value, settings) for value in values], {**asked, **given}, many
+    return names, [kind.from_json(value, settings) for value in values], {**asked, **given}, many
 
 
 def _of_form(served: Served, fields: list[multipart.Part], asked: dict[str, Any],
              settings: Settings) -> tuple[list[str], list[Any], dict[str, Any], bool]:
-    takes_files = served.kind in (IMAGE, AUDIO)
+    takes_files = served.kind.is_file
     files = [field for field in fields if (field.filename is not None and (field.filename or field.data))
              or (takes_files and field.filename is None and field.name == "file")]
     given: dict[str, str] = {}
     names = [field.filename or f"file {n}" for n, field in enumerate(files, 1)]
-    values = [served.kind.of_bytes(field.data, settings) for field in files]
+    values = [served.kind.from_bytes(field.data, settings) for field in files]
     for field in fields:
         if field in files or field.filename is not None:
             continue
@@ -98,31 +102,41 @@ def _of_form(served: Served, fields: list[multipart.Part], asked: dict[str, Any]
             asked = {**asked, **more}
         elif field.name in ("inputs", "input", "text", "file") and not takes_files:
             names.append(f"input {len(values) + 1}")
-            values.append(served.kind.of_bytes(field.data, settings))
+            values.append(served.kind.from_bytes(field.data, settings))
         else:
             given[field.name] = field.data.decode("utf-8", "replace")
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"The form must hold 1 to {settings.max_inputs} files, not {len(values)}.")
-    asked = {**asked, **options.of_text(given, options.OPTIONS[served.task])}
+    asked = {**asked, **options.from_text(given, served.model)}
     return names, values, asked, len(values) > 1
 
 
-def _answer(served: Served, names: list[str], answers: list[Any], many: bool, wants_sound: bool) -> Response:
-    renamed = served.kind in (IMAGE, AUDIO)
+def _accepted(accept: str, result: type[Result]) -> str | None:
+    """The media type, besides JSON, that the client prefers and the result can be written as."""
+    first = accept.partition(",")[0].partition(";")[0].strip().lower()
+    for media in result.media:
+        if first == media or (first.endswith("/*") and first != "*/*" and media.startswith(first[:-1])):
+            return media
+    return None
+
+
+def _answer(served: Served, names: list[str], answers: list[Any], many: bool, accept: str) -> Response:
+    renamed = served.kind.is_file
     if not many and not isinstance(answers[0], list):
         if isinstance(answers[0], InputError):
             raise refusal(answers[0], names[0])
-        if wants_sound and hasattr(answers[0], "samples") and hasattr(answers[0], "sample_rate"):
-            return Response(wav(answers[0]), media_type="audio/wav")
-        return json_response(told(answers[0], names[0] if renamed else ""))
+        if media := _accepted(accept, type(answers[0])):
+            content = getattr(answers[0], answers[0].media[media])()
+            return Response(content, media_type=media)
+        return json_response(to_json(answers[0], names[0] if renamed else ""))
     results: list[dict[str, Any]] = []
     for name, found in zip(names, answers, strict=False):
         if isinstance(found, InputError):
             results.append({"input": name, "error": str(refusal(found, name))})
         elif isinstance(found, list):
-            results.extend(told(each) for each in found)
+            results.extend(to_json(each) for each in found)
         else:
-            results.append(told(found, name if renamed else ""))
+            results.append(to_json(found, name if renamed else ""))
     return json_response({"results": results})
 
 

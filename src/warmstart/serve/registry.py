@@ -11,9 +11,8 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import UsageError
-from warmstart.serve.answering import ALONE, answer
+from warmstart.serve import work
 from warmstart.serve.batching import Batcher
-from warmstart.serve.kinds import Kind, kind_of
 from warmstart.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Served:
     def __init__(self, name: str, model: Model, settings: Settings, metrics: Metrics | None = None, version: int = 1):
         self.name, self.model, self.version, self.loaded = name, model, version, time.time()
         self.task = model.task
-        self.kind: Kind = kind_of(model.task, model.entry.processing)
+        self.kind = model.input_kind
         self._settings = settings
         self._halves = halves(model)
         self._next_half, self._own = cycle(self._halves), threading.local()
@@ -50,8 +49,8 @@ class Served:
                                lanes=len(self._halves), observe=observe, name=name)
 
     def _run(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
-        work = key[0]
-        return work(self, key, values)
+        function = key[0]
+        return function(self, key, values)
 
     @property
     def at_hand(self) -> Model:
@@ -64,18 +63,13 @@ class Served:
         return self._own.half
 
     def answer(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
-        """The work of keys (work, options as sorted items): see `answering.answer`."""
-        return answer(self.at_hand, self.kind, self._settings, values, dict(key[1]))
-
-    @property
-    def alone(self) -> bool:
-        """Whether its inputs go through the engine one at a time."""
-        return self.task in ALONE
+        """The work of keys (function, options as sorted items): see `work.predict`."""
+        return work.predict(self.at_hand, self.kind, self._settings, values, dict(key[1]))
 
 
 def halves(model: Model) -> tuple[Model, ...]:
     """The model twice, with half of the CPUs each; or once, where that is not worth its memory, or there is no way."""
-    if model.task in ALONE or model.task == "text-generation" or model.engine.size >= LARGE:
+    if not model.batched or "forward" not in model.engine.signatures or model.engine.size >= LARGE:
         return (model,)
     engines = model.engine.workers(2)
     return tuple(model.beside(engine) for engine in engines) if len(engines) > 1 else (model,)
@@ -87,8 +81,7 @@ def _warm(model: Model) -> None:
     Raises:
         WarmstartError: something is wrong.
     """
-    for name in ("tokenizer", "recognition", "method"):
-        getattr(model, name, None)
+    model.ready()
     if (forward := model.engine.signatures.get("forward")) is not None:
         model.engine.run("forward", **forward.probe(size=1))
 

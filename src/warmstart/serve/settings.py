@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from warmstart.errors import UsageError
 
 MIB = 2**20
+BUDGETS = MappingProxyType({
+    "top_k": 1_000_000, "max_boxes": 10_000, "max_answer_tokens": 1_000, "num_beams": 16, "no_repeat_ngram_size": 1_000,
+    "horizon": 10_000, "samples": 1_000, "beam": 128, "seconds": 60,
+})
+"""The highest value of each option that makes work."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,9 @@ class Settings:
         max_text: characters of one text.
         max_pixels: pixels of one picture.
         max_audio: seconds of one recording.
-        max_new_tokens: tokens that one request may have written.
+        max_values: numbers of one series or table.
+        max_new_tokens: tokens that one request may generate.
+        budgets: the highest value of other options that make work, by name.
         body_timeout: seconds within which a request's headers, and its body, must have come, and within which a client
             must take a piece of the answer.
         drain: seconds from SIGTERM during which requests are still taken while clients look for another server.
@@ -43,7 +52,9 @@ class Settings:
     max_text: int = 200_000
     max_pixels: int = 50_000_000
     max_audio: float = 1800.0
+    max_values: int = 10_000_000
     max_new_tokens: int = 2048
+    budgets: Mapping[str, float] = field(default_factory=lambda: BUDGETS)
     body_timeout: float = 30.0
     drain: float = 1.0
     grace: float = 60.0
@@ -53,8 +64,10 @@ class Settings:
     max_connections: int = 1000
 
     def __post_init__(self) -> None:
-        for name in ("max_batch", "queue", "max_body", "max_inputs", "max_text", "max_pixels", "max_new_tokens",
-                     "max_connections"):
+        budgets = {**self.budgets, "max_new_tokens": self.max_new_tokens}
+        object.__setattr__(self, "budgets", MappingProxyType(budgets))
+        for name in ("max_batch", "queue", "max_body", "max_inputs", "max_text", "max_pixels", "max_values",
+                     "max_new_tokens", "max_connections"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be 1 or more, not {getattr(self, name)}.")
         for name in ("max_delay", "drain", "grace", "watch"):

@@ -7,46 +7,47 @@ those that write or draw step by step) also take its arrays, preprocessed, and g
 
 from __future__ import annotations
 
-import binascii
-import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 import numpy as np
 
+from warmstart.core.wire import Result, annotation
 from warmstart.engines.base import Signature, TensorSpec
 from warmstart.errors import InputError
-from warmstart.serve.answering import told, wav
 from warmstart.serve.errors import invalid, refusal
-from warmstart.serve.kinds import AUDIO, IMAGE, PAIR, QUESTION, SERIES, TEXT, Kind
 from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.tensors import datatype
+from warmstart.serve.work import to_json
 
 FORWARD = "forward"
 LONGEST_DIMENSION = 4096
-TYPED = {  # task -> output -> (datatype, shape)
-    "image-classification": {"label": ("BYTES", [-1]), "score": ("FP32", [-1])},
-    "text-classification": {"label": ("BYTES", [-1]), "score": ("FP32", [-1])},
-    "question-answering": {"text": ("BYTES", [-1]), "score": ("FP32", [-1])},
-    "text-embedding": {"vector": ("FP32", [-1, -1])},
-    "text-generation": {"text": ("BYTES", [-1])},
-    "speech-recognition": {"text": ("BYTES", [-1])},
-    "audio-generation": {"audio": ("BYTES", [-1])},
-    "forecasting": {"mean": ("FP64", [-1, -1])},
-}
 
 
 def raw_inputs(served: Served) -> dict[str, tuple[str, list[int]]]:
-    """Inputs that are files, texts or series: name -> (datatype, shape)."""
-    if served.kind is QUESTION:
-        return {"question": ("BYTES", [-1]), "context": ("BYTES", [-1])}
-    return {served.kind.name: ("FP64", [-1, -1]) if served.kind is SERIES else ("BYTES", [-1])}
+    """Inputs that are files, texts or series: name -> (datatype, shape); optional ones are left out."""
+    kind = served.kind
+    return {name: spec for name, spec in kind.tensors.items() if name not in kind.optional_tensors}
 
 
 def raw_outputs(served: Served) -> dict[str, tuple[str, list[int]]]:
-    return {"answer": ("BYTES", [-1]), **TYPED.get(served.task, {})}
+    """Outputs for such inputs: the result as JSON, and its parts that are tensors."""
+    result = served.model.result
+    return {"answer": ("BYTES", [-1]), **{name: tensor_spec(result, name) for name in result.tensors}}
+
+
+def tensor_spec(result: type[Result], name: str) -> tuple[str, list[int]]:
+    """(datatype, shape) of a part of a result, from its annotation."""
+    hint = annotation(result, name)
+    hint = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if hint in (str, bytes):
+        return "BYTES", [-1]
+    if hint is float:
+        return "FP32", [-1]
+    scalar = get_args(get_args(hint)[1])[0]  # NDArray[scalar]
+    return datatype(np.dtype(scalar).name), [-1, -1]
 
 
 def program(served: Served) -> Signature | None:
@@ -78,45 +79,16 @@ def raw_values(served: Served, arrays: Mapping[str, np.ndarray], settings: Setti
     """The model's inputs, one for each row.
 
     Raises:
-        Refused: names, datatypes or shapes are not those of the model, or a text is none.
+        Refused: names, datatypes or shapes are not those of the model, or a row holds no input.
     """
-    kind, expected = served.kind, set(raw_inputs(served))
-    optional = {"text_pair"} if kind is PAIR else set()
-    if not expected <= arrays.keys() <= expected | optional:
-        raise invalid(f"{served.name} takes {', '.join(sorted(expected | optional))}, not "
-                      f"{', '.join(map(repr, sorted(arrays)))[:200]}.")
-    if kind is SERIES:
-        table = arrays["series"]
-        if table.ndim not in (1, 2) or table.dtype.kind not in "iuf" or not table.size:
-            raise invalid("series must be numbers of the shape [steps] or [series, steps].")
-        return [np.array(row, np.float64) for row in np.atleast_2d(table)]
-    if kind is IMAGE and arrays["image"].dtype == np.uint8:
-        pixels = arrays["image"]
-        if pixels.ndim not in (3, 4) or pixels.shape[-1] != 3 or not pixels.size:
-            raise invalid("image of UINT8 must be pixels of the shape [height, width, 3] or [rows, height, width, 3].")
-        return list(pixels if pixels.ndim == 4 else pixels[None])
-    columns: list[list[Any]] = []
-    for name, array in arrays.items():
-        if array.dtype != object or array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1):
-            raise invalid(f"{name} must be BYTES of the shape [rows] or [rows, 1].")
-        columns.append([_read(kind, one, settings) for one in array.ravel()])
-    if len({len(column) for column in columns}) != 1:
-        raise invalid("All inputs must have the same number of rows.")
-    if len(columns) == 1:
-        return columns[0]
-    order = list(arrays)
-    first, second = ("question", "context") if kind is QUESTION else ("text", "text_pair")
-    return list(zip(columns[order.index(first)], columns[order.index(second)], strict=True))
-
-
-def _read(kind: Kind, data: bytes, settings: Settings) -> Any:
-    """One element of BYTES. JSON cannot hold a file's bytes, so those of a file may also be base64."""
-    if kind is QUESTION:
-        return TEXT.of_bytes(data, settings)
-    if kind in (IMAGE, AUDIO) and len(data) % 4 == 0:
-        with contextlib.suppress(binascii.Error):
-            data = binascii.a2b_base64(data, strict_mode=True)
-    return kind.of_bytes(data, settings)
+    required, known = set(raw_inputs(served)), set(served.kind.tensors)
+    if not required <= arrays.keys() <= known:
+        names = ", ".join(map(repr, sorted(arrays)))[:200]
+        raise invalid(f"{served.name} takes {', '.join(sorted(known))}, not {names}.")
+    try:
+        return served.kind.from_tensors(arrays, settings)
+    except InputError as error:
+        raise refusal(error) from None
 
 
 def raw_answers(served: Served, answers: Sequence[Any]) -> dict[str, np.ndarray]:
@@ -129,10 +101,10 @@ def raw_answers(served: Served, answers: Sequence[Any]) -> dict[str, np.ndarray]
     for number, result in enumerate(answers, 1):
         if isinstance(result, InputError):
             raise refusal(result, f"row {number}")
-        renamed = f"row {number}" if served.kind in (IMAGE, AUDIO) else ""
-        found["answer"].append(msgspec.json.encode(told(result, renamed)))
+        renamed = f"row {number}" if served.kind.is_file else ""
+        found["answer"].append(msgspec.json.encode(to_json(result, renamed)))
         for name in found.keys() - {"answer"}:
-            value = wav(result) if name == "audio" else getattr(result, name)
+            value = getattr(result, name)
             found[name].append(value.encode() if isinstance(value, str) else value)
     arrays = {}
     for name, values in found.items():

@@ -78,9 +78,10 @@ async def infer(request: Request) -> Response:
     if not isinstance(as_binary, bool):
         raise invalid("binary_data_output is true or false.")
     if (timeout := given.pop("timeout", None)) is not None:
-        options.check_value("timeout", timeout, {"type": "integer", "minimum": 1, "maximum": 2**53})
+        if isinstance(timeout, bool) or not isinstance(timeout, int) or not 1 <= timeout <= 2**53:
+            raise invalid("timeout is a number of microseconds, 1 or more.")
         deadline = min(deadline, state.deadline(request) - state.settings.deadline + timeout * MICROSECONDS)
-    raw = bool(arrays.keys() & {*signatures.raw_inputs(served), "text_pair"})
+    raw = bool(arrays.keys() & {*served.kind.tensors})
     known = list(signatures.raw_outputs(served)) if raw else _program_outputs(served)
     wanted = _wanted(asked.get("outputs"), known, as_binary)
     if raw:
@@ -98,7 +99,7 @@ async def infer(request: Request) -> Response:
 
 async def _raw(request: Request, state: State, served: Served, arrays: Mapping[str, np.ndarray],
                given: dict[str, Any], deadline: float) -> dict[str, np.ndarray]:
-    given = options.check(served.task, given)
+    given = options.check(served.model, given, state.settings)
     values = signatures.raw_values(served, arrays, state.settings)
     _check_rows(len(values), state)
     answers = await state.ask(request, served, (Served.answer, freeze(given)), values, deadline)
