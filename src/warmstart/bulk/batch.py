@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.bulk import local, manifest, writing
-from warmstart.bulk.listing import kind_of, listed
+from warmstart.bulk.listing import listed
 from warmstart.bulk.plan import Plan, Shard, planned, rows_of
+from warmstart.bulk.rows import RowReader
 from warmstart.bulk.storage import Folder
-from warmstart.bulk.work import Done, Job, with_layout
+from warmstart.bulk.work import Done, Job
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.errors import UsageError
@@ -134,9 +135,9 @@ def batch(model: str | Path | Model, inputs: Any, output: str | Path, *, on: str
     folder = Folder(job.output)
     known = manifest.read(folder)
     if known is None:
-        list(opened([], **job.options))  # wrong options are told before a million inputs are listed
+        opened([], **job.options)  # wrong options are refused before a million inputs are listed
     rows = rows_of(job.task, shard_rows, known and known["shards"])
-    plan = planned(listed(inputs, kind_of(job.task), job.columns, job.layout), rows)
+    plan = planned(listed(inputs, RowReader(opened, job.columns, job.options)), rows)
     if not plan.rows:
         raise UsageError("There are no rows in the inputs.")
     with folder.locked():
@@ -190,13 +191,14 @@ def _check(on: str, shard_rows: int | None, workers: int | None, worker: Any, ad
 
 
 def _job(model: Model, output: str | Path, format: str, column: Any, options: dict[str, Any]) -> Job:
-    if model.entry.task not in writing.FIELDS:
+    if model.result.is_file:
         raise UsageError(f"{model.name} does {model.entry.task}, whose results are files of their own; call it, or use "
                          "`warmstart predict` without --on.")
     columns = (column,) if isinstance(column, str) else tuple(column or ())
-    if len(columns) > (2 if kind_of(model.entry.task) == "text" else 1):
-        raise UsageError(f"column names the one that holds the {kind_of(model.entry.task)}"
-                         f"{', or the two of a pair' if kind_of(model.entry.task) == 'text' else ''}, not {columns}.")
+    kind = model.input_kind
+    if len(columns) > (2 if kind.pair_columns else 1):
+        pair = ", or the two of a pair" if kind.pair_columns else ""
+        raise UsageError(f"column names the one that holds the {kind.noun}{pair}, not {columns}.")
     try:
         json.dumps(options)
     except (TypeError, ValueError) as error:
@@ -204,7 +206,7 @@ def _job(model: Model, output: str | Path, format: str, column: Any, options: di
             from error
     if "batch_size" in options and options["batch_size"] is None:
         del options["batch_size"]
-    return with_layout(Job(os.fsdecode(output), model.entry.task, format, columns, options), model)
+    return Job(os.fsdecode(output), model.entry.task, format, columns, options)
 
 
 class _Teller:

@@ -5,40 +5,24 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from warmstart.bulk import storage, tables
 from warmstart.bulk.plan import Found
 from warmstart.core import inputs as items
+from warmstart.core.input_kind import InputKind
 from warmstart.core.reading import printable, scheme
 from warmstart.errors import InputError, UsageError
-from warmstart.image import decoder
-from warmstart.series.layout import Layout
-from warmstart.speech import audio
 
-KINDS = {"image-classification": "photo", "object-detection": "photo", "image-segmentation": "photo",
-         "speech-recognition": "recording", "forecasting": "series"}
-"""Task -> what a row is; of the other tasks it is a text."""
-SUFFIXES = {"photo": decoder.SUFFIXES, "recording": audio.SUFFIXES}
-FILE_COLUMNS = ("path", "file", "file_name", "image", "audio", "photo", "recording", "url", "source")
-TEXT_COLUMNS = ("text", "sentence", "prompt", "question", "content", "source")
-SECOND_COLUMNS = {"text": "text_pair", "question": "context"}
-SERIES_TABLES = (".csv", ".tsv", ".parquet", ".pq")
+if TYPE_CHECKING:
+    from warmstart.bulk.rows import RowReader
 
-
-def kind_of(task: str) -> str:
-    """What the rows of a task are: "photo", "recording", "series" or "text"."""
-    return KINDS.get(task, "text")
-
-
-def listed(inputs: Any, kind: str, columns: tuple[str, ...], layout: Layout | None = None) -> Iterator[Found | bytes]:
+def listed(inputs: Any, reader: RowReader) -> Iterator[Found | bytes]:
     """The rows of `inputs` in order, and behind those of a table the hash of its content.
 
     Args:
         inputs: a path, folder, pattern or URL; a text; or an iterable of these.
-        kind: from `kind_of`.
-        columns: of tables, that hold the input; empty: found out.
-        layout: of tables of series.
+        reader: how rows become inputs.
 
     Raises:
         UsageError: something is there that cannot be listed, or a table has no such column.
@@ -50,25 +34,27 @@ def listed(inputs: Any, kind: str, columns: tuple[str, ...], layout: Layout | No
         raise UsageError(f"A batch is listed before it is run, so it takes paths, URLs, texts and lists of them, "
                          f"not an object of type {type(inputs).__name__}; call the model itself with that.")
     for value in inputs:
-        yield from _one(value, kind, columns, layout)
+        yield from _one(value, reader)
 
 
 def _is_pair(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and all(isinstance(text, str) for text in value)
 
 
-def _one(value: Any, kind: str, columns: tuple[str, ...], layout: Layout | None) -> Iterator[Found | bytes]:
-    if isinstance(value, os.PathLike) or (isinstance(value, str) and (kind != "text" or _names_files(value))):
+def _one(value: Any, reader: RowReader) -> Iterator[Found | bytes]:
+    kind = reader.kind
+    is_text = not kind.is_file and not kind.table_suffixes
+    if isinstance(value, os.PathLike) or (isinstance(value, str) and (not is_text or _names_files(value))):
         path = os.fsdecode(value)
-        if kind in SUFFIXES and not path.lower().endswith(tables.SUFFIXES):
+        if kind.is_file and not path.lower().endswith(tables.SUFFIXES):
             yield from _files(path, kind)
             return
         for table in _tables(path):
-            yield from _rows(table, kind, columns, layout)
-    elif kind == "text" and (isinstance(value, str) or _is_texts(value)):
+            yield from _rows(table, reader)
+    elif is_text and (isinstance(value, str) or _is_texts(value)):
         yield Found("given", value=value if isinstance(value, str | Mapping) else list(value))
     else:
-        what = "texts, pairs of texts" if kind == "text" else f"paths and URLs of {kind}s"
+        what = "texts, pairs of texts" if is_text else f"paths and URLs of {kind.plural}"
         raise UsageError(f"A batch of this model takes {what} and files of them, not an object of type "
                          f"{type(value).__name__}; call the model itself with that.")
 
@@ -89,19 +75,18 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(text, str) for text in value)
 
 
-def _files(path: str, kind: str) -> Iterator[Found]:
+def _files(path: str, kind: InputKind) -> Iterator[Found]:
     if storage.is_remote(path):
         empty = True
-        for url in storage.find(path, SUFFIXES[kind]):
+        for url in storage.find(path, kind.suffixes):
             empty = False
             yield Found("files", value=url)
         if empty:
-            raise UsageError(f"{path} holds no {kind} ({', '.join(sorted(SUFFIXES[kind]))}).")
+            raise UsageError(f"{path} holds no {kind.noun} ({', '.join(sorted(kind.suffixes))}).")
     elif items.is_single(path):
         yield Found("files", value=path)
     else:
-        what = "picture" if kind == "photo" else kind
-        for item in items.iter_items(path, suffixes=SUFFIXES[kind], what=what):
+        for item in items.iter_items(path, suffixes=kind.suffixes, what=kind.noun):
             # A folder that cannot be read is a row, too: it fails, and stands among the dead letters.
             yield Found("files", value=item.name if isinstance(item.value, InputError) else item.value)
 
@@ -125,40 +110,39 @@ def _tables(path: str) -> Iterator[str]:
     yield from found
 
 
-def _rows(path: str, kind: str, columns: tuple[str, ...], layout: Layout | None) -> Iterator[Found | bytes]:
+def _rows(path: str, reader: RowReader) -> Iterator[Found | bytes]:
     suffix = os.path.splitext(path)[1].lower()
-    if kind == "series" and suffix in SERIES_TABLES:
-        yield from _series(path, layout)
+    if suffix in reader.kind.table_suffixes:
+        yield from _whole_table(path, reader)
         return
-    if not (kind == "series" and not columns):
-        _check(path, kind, columns)
-    made = hashlib.sha256()
-    yield from tables.scan(path, made)
-    yield made.digest()
+    if not reader.kind.table_suffixes or reader.columns:
+        _check(path, reader)
+    content = hashlib.sha256()
+    yield from tables.scan(path, content)
+    yield content.digest()
 
 
-def _series(path: str, layout: Layout | None) -> Iterator[Found | bytes]:
-    from warmstart.series import time_series
-
+def _whole_table(path: str, reader: RowReader) -> Iterator[Found | bytes]:
+    plural = reader.kind.plural
     if storage.is_remote(path):
-        raise UsageError(f"{path}: tables of series are read from this machine's files; JSONL files with a series a "
+        raise UsageError(f"{path}: tables of {plural} are read from this machine's files; JSONL files with one in each "
                          "line from anywhere.")
-    for place, _ in enumerate(time_series.iter_series(path, layout)):
-        yield Found("series", path, place)
+    for index, _ in enumerate(reader.table(path)):
+        yield Found("series", path, index)
     with open(path, "rb") as file:
         yield hashlib.file_digest(file, "sha256").digest()
 
 
-def _check(path: str, kind: str, columns: tuple[str, ...]) -> None:
+def _check(path: str, reader: RowReader) -> None:
     """Refuse a table that has no column to read before a million rows have failed for it."""
-    first = tables.first(path)
+    first, columns = tables.first(path), reader.columns
     if isinstance(first, Mapping):
-        chosen(first, kind, columns, path)
+        chosen(first, reader.kind, columns, path)
     elif first is not None and columns:
         raise UsageError(f"{path} has no columns, so column={'+'.join(columns)} means nothing there.")
 
 
-def chosen(row: Mapping[str, Any], kind: str, columns: tuple[str, ...], where: str) -> tuple[str, ...]:
+def chosen(row: Mapping[str, Any], kind: InputKind, columns: tuple[str, ...], where: str) -> tuple[str, ...]:
     """The columns of a row that hold its input: those asked for, or the usual ones.
 
     Raises:
@@ -169,9 +153,11 @@ def chosen(row: Mapping[str, Any], kind: str, columns: tuple[str, ...], where: s
             if column not in row:
                 raise UsageError(f"{where} has no column {column!r}; it has: {', '.join(map(str, row)) or 'none'}.")
         return columns
-    for column in (TEXT_COLUMNS if kind == "text" else FILE_COLUMNS):
+    for column in kind.columns:
         if column in row:
-            second = SECOND_COLUMNS.get(column) if kind == "text" else None
+            second = kind.pair_columns.get(column)
             return (column, second) if second is not None and row.get(second) is not None else (column,)
-    raise UsageError(f"{where} has the columns {', '.join(map(str, row)) or 'none'}, and none of them is "
-                     f"{'text' if kind == 'text' else 'path'}; name the one that holds the {kind}s as column.")
+    names = ", ".join(map(str, row)) or "none"
+    what = "path" if kind.is_file else "text"
+    raise UsageError(f"{where} has the columns {names}, and none of them is {what}; name the one that holds the "
+                     f"{kind.plural} as column.")

@@ -8,10 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ROWS = {"speech-recognition": 32, "text-generation": 64, "object-detection": 256, "image-segmentation": 256,
-        "forecasting": 256, "image-classification": 512}
-"""Rows of a shard, by task: a few minutes of work at most, which is what a kill costs."""
-ROWS_OF_OTHERS = 1024
+from warmstart.core.task import task_of
 
 
 @dataclass
@@ -123,4 +120,4 @@ def rows_of(task: str, asked: int | None, recorded: Mapping[str, Any] | None) ->
     """Rows of a shard: as asked, as the run that is resumed has them, or what suits the task."""
     if asked is not None:
         return asked
-    return int(recorded["rows"]) if recorded else ROWS.get(task, ROWS_OF_OTHERS)
+    return int(recorded["rows"]) if recorded else task_of(task).shard_rows

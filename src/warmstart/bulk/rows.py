@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from warmstart.bulk import listing, storage, tables
 from warmstart.bulk.plan import Part, Shard
 from warmstart.core import inputs
+from warmstart.core.input_kind import InputKind
+from warmstart.core.model import Model
+from warmstart.core.options import make
 from warmstart.core.reading import printable, scheme
 from warmstart.errors import InputError, UsageError
-from warmstart.series.layout import Layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +33,56 @@ class Row:
     value: Any
 
 
-def rows_of(shard: Shard, kind: str, columns: tuple[str, ...], layout: Layout | None) -> Iterator[Row]:
+@dataclass(frozen=True, eq=False)
+class RowReader:
+    """How the rows of a run become inputs of a model.
+
+    Attributes:
+        model: that answers them.
+        columns: of tables, that hold the input; empty: found by their usual names.
+        options: of the model's call.
+    """
+
+    model: Model[Any, Any, Any]
+    columns: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> InputKind:
+        return self.model.input_kind
+
+    def table(self, path: str) -> Sequence[inputs.Item]:
+        """The inputs of a file that holds several as a whole.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        key = (path, os.stat(path).st_mtime_ns, repr(sorted(self.options.items())))
+        if key not in _TABLES:  # the shards of one table come one after the other
+            _TABLES.clear()
+            options = make(self.model.options, self.options, self.model.name)
+            _TABLES[key] = list(self.model.read_table(path, options))
+        return _TABLES[key]
+
+    def from_row(self, row: Any, source: str) -> Any:
+        """The input of a row that is one by itself.
+
+        Raises:
+            InputError: it is none.
+        """
+        return self.model.from_row(row, source, make(self.model.options, self.options, self.model.name))
+
+
+_TABLES: dict[Any, list[inputs.Item]] = {}
+
+
+def rows_of(shard: Shard, reader: RowReader) -> Iterator[Row]:
     """The rows of a shard, in order; of a table that cannot be read any more, all fail."""
     number = shard.first
     for part in shard.parts:
         end = number + part.count
         try:
-            for source, value in _read(part, number, kind, columns, layout):
+            for source, value in _read(part, number, reader):
                 yield Row(number, source, value)
                 number += 1
         except InputError as error:
@@ -47,36 +91,40 @@ def rows_of(shard: Shard, kind: str, columns: tuple[str, ...], layout: Layout | 
         number = end
 
 
-def _read(part: Part, first: int, kind: str, columns: tuple[str, ...],
-          layout: Layout | None) -> Iterator[tuple[str, Any]]:
+def _read(part: Part, first: int, reader: RowReader) -> Iterator[tuple[str, Any]]:
     if part.kind == "files":
         for path in part.values:
             yield printable(path), _file(path)
     elif part.kind == "given":
-        for place, text in enumerate(part.values, first + 1):
-            yield f"item {place}", tuple(text) if isinstance(text, list) else text
+        for number, text in enumerate(part.values, first + 1):
+            yield f"item {number}", tuple(text) if isinstance(text, list) else text
     elif part.kind == "series":
-        found = _series(part.path, os.stat(part.path).st_mtime_ns, _Hashable(layout))
-        for place in range(part.start, part.start + part.count):
-            if place >= len(found):
-                raise InputError(f"{part.path}: has fewer series than when it was listed", part.path)
-            yield f"{printable(part.path)}:{place + 1}", found[place][1]
+        found = reader.table(part.path)
+        for index in range(part.start, part.start + part.count):
+            if index >= len(found):
+                raise InputError(f"{part.path}: has fewer {reader.kind.plural} than when it was listed", part.path)
+            yield f"{printable(part.path)}:{index + 1}", found[index].value
     else:
-        for number, value in tables.rows(part, columns):
-            source = f"{printable(part.path)}:{number}"
-            try:
-                if isinstance(value, InputError):
-                    raise value
-                if kind == "series":
-                    yield source, _line_of_series(value, source, layout)
-                elif kind == "text":
-                    yield source, _text(value, columns, source)
-                else:
-                    yield _in_table(value, kind, columns, part.path, source)
-            except InputError as error:
-                yield source, error
-            except UsageError as error:  # of this one row: the first one of the table was as it should be
-                yield source, InputError(str(error), source)
+        yield from _table_rows(part, reader)
+
+
+def _table_rows(part: Part, reader: RowReader) -> Iterator[tuple[str, Any]]:
+    kind, columns = reader.kind, reader.columns
+    for number, value in tables.rows(part, columns):
+        source = f"{printable(part.path)}:{number}"
+        try:
+            if isinstance(value, InputError):
+                raise value
+            if kind.table_suffixes:
+                yield source, reader.from_row(value, source)
+            elif kind.is_file:
+                yield _in_table(value, kind, columns, part.path, source)
+            else:
+                yield source, _text(value, kind, columns, source)
+        except InputError as error:
+            yield source, error
+        except UsageError as error:  # of this one row: the first one of the table was as it should be
+            yield source, InputError(str(error), source)
 
 
 def _file(path: str) -> Any:
@@ -89,7 +137,7 @@ def _file(path: str) -> Any:
     return path
 
 
-def _in_table(value: Any, kind: str, columns: tuple[str, ...], table: str, source: str) -> tuple[str, Any]:
+def _in_table(value: Any, kind: InputKind, columns: tuple[str, ...], table: str, source: str) -> tuple[str, Any]:
     """(source, what the model takes) of a row that names a file, or holds one."""
     if isinstance(value, Mapping):
         value = value[listing.chosen(value, kind, columns, source)[0]]
@@ -100,7 +148,7 @@ def _in_table(value: Any, kind: str, columns: tuple[str, ...], table: str, sourc
         file.name = source
         return source, file
     if not isinstance(value, str) or not value:
-        raise InputError(f"{source}: names no {kind} ({value!r})", source)
+        raise InputError(f"{source}: names no {kind.noun} ({value!r})", source)
     if scheme(value) is None and not os.path.isabs(value):
         beside = f"{table.rpartition('/')[0]}/{value}" if storage.is_remote(table) else os.path.join(
             os.path.dirname(table), value)
@@ -109,9 +157,9 @@ def _in_table(value: Any, kind: str, columns: tuple[str, ...], table: str, sourc
     return printable(value), _file(value)
 
 
-def _text(value: Any, columns: tuple[str, ...], source: str) -> Any:
+def _text(value: Any, kind: InputKind, columns: tuple[str, ...], source: str) -> Any:
     if isinstance(value, Mapping):
-        value = [value[column] for column in listing.chosen(value, "text", columns, source)]
+        value = [value[column] for column in listing.chosen(value, kind, columns, source)]
         if any(not isinstance(text, str) for text in value):
             raise InputError(f"{source}: {next(text for text in value if not isinstance(text, str))!r} is no text",
                              source)
@@ -119,50 +167,3 @@ def _text(value: Any, columns: tuple[str, ...], source: str) -> Any:
     if isinstance(value, str):
         return tuple(value.split("\t", 1)) if "\t" in value else value
     raise InputError(f"{source}: {value!r} is no text", source)
-
-
-class _Hashable:
-    """A layout as a key; its lists of columns are no keys."""
-
-    def __init__(self, layout: Layout | None):
-        self.layout = layout
-
-    def __hash__(self) -> int:
-        return hash(repr(self.layout))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Hashable) and self.layout == other.layout
-
-
-@lru_cache(maxsize=2)
-def _series(path: str, changed: int, layout: _Hashable) -> list[tuple[str, Any]]:
-    """All series of a table; the shards of one table come one after the other."""
-    from warmstart.series import time_series
-
-    return list(time_series.iter_series(path, layout.layout))
-
-
-def _line_of_series(value: Any, source: str, layout: Layout | None) -> Any:
-    """A series of a JSON line: `target` with `timestamp`s, with `start` and `freq`, or alone; `item_id` is its name."""
-    import pandas as pd
-
-    from warmstart.series import time_series
-
-    target = value.get("target") if isinstance(value, Mapping) else value
-    if not isinstance(target, list) or not target:
-        raise InputError(f"{source}: a line of a file of series is {{\"target\": [numbers], …}}, or a list of numbers",
-                         source)
-    given = value if isinstance(value, Mapping) else {}
-    name = str(given.get("item_id", source))
-    index = None
-    try:
-        if "timestamp" in given:
-            index = pd.DatetimeIndex(pd.to_datetime(list(given["timestamp"])))
-        elif "start" in given:
-            freq = str(given.get("freq") or (layout and (layout.freq or layout.expected)))
-            index = pd.date_range(given["start"], periods=len(target), freq=freq)
-        numbers = pd.Series(target, index=index, name=name, dtype="float64")
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{source}: {error}", source) from error
-    ((_, found),) = time_series.iter_series(numbers, layout)
-    return found

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from warmstart.bulk import writing
-from warmstart.bulk.listing import kind_of
 from warmstart.bulk.plan import Shard
-from warmstart.bulk.rows import Row, rows_of
+from warmstart.bulk.rows import Row, RowReader, rows_of
 from warmstart.bulk.storage import Folder
 from warmstart.core.model import Model
+from warmstart.core.options import make
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError, WarmstartError
-from warmstart.series.forecasting import Forecaster
-from warmstart.series.layout import Layout
-from warmstart.text.encoder import TextTask
-
-READING = ("freq", "target", "item", "timestamp", "duplicates")
-"""Options of forecasters that say how tables are read; here the tables are read before."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,6 @@ class Job:
         format: of the result files.
         columns: of tables, that hold the input; empty: found out.
         options: of the model's call.
-        layout: of tables of series.
     """
 
     output: str
@@ -40,7 +33,6 @@ class Job:
     format: str
     columns: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
-    layout: Layout | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,7 @@ class Done:
     failed: int
 
 
-def run_shard(model: Model, job: Job, shard: Shard,
+def run_shard(model: Model[Any, Any, Any], job: Job, shard: Shard,
               tell: Callable[[int, int], None] = lambda rows, failed: None) -> Done:
     """Answer the rows of a shard and write its files.
 
@@ -68,8 +60,9 @@ def run_shard(model: Model, job: Job, shard: Shard,
     """
     results: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
-    rows = list(rows_of(shard, kind_of(job.task), job.columns, job.layout))
-    for row, answer in zip(rows, answers(model, rows, _options(job, shard)), strict=True):
+    rows = list(rows_of(shard, RowReader(model, job.columns, job.options)))
+    options = _options(model, job, shard)
+    for row, answer in zip(rows, answers(model, rows, options), strict=True):
         if isinstance(answer, InputError):
             failures.append({"row": row.number, "source": row.source, "error": _told(answer, row.source)})
         else:
@@ -79,7 +72,9 @@ def run_shard(model: Model, job: Job, shard: Shard,
     return Done(shard.number, len(rows), len(failures))
 
 
-def answers(model: Model, rows: Sequence[Row], options: Mapping[str, Any]) -> Iterator[dict[str, Any] | InputError]:
+def answers(
+    model: Model[Any, Any, Any], rows: Sequence[Row], options: Mapping[str, Any]
+) -> Iterator[dict[str, Any] | InputError]:
     """The `.to_dict()` of each row's result, or what is wrong with the row, in order."""
     usable = [row.value for row in rows if not isinstance(row.value, InputError)]
     done = 0
@@ -95,14 +90,16 @@ def answers(model: Model, rows: Sequence[Row], options: Mapping[str, Any]) -> It
         yield from _one_by_one(model, rows[done:], options, error)
 
 
-def _results(model: Model, values: list[Any], options: Mapping[str, Any]) -> Iterator[dict[str, Any] | InputError]:
-    # A list of texts is sorted by length as a whole; from an iterator other results come while later rows are read.
-    given = values if isinstance(model, TextTask) else iter(values)
-    for result in model(given, **options):
+def _results(
+    model: Model[Any, Any, Any], values: list[Any], options: Mapping[str, Any]
+) -> Iterator[dict[str, Any] | InputError]:
+    checked = make(model.options, options, model.name)
+    items = model.input_kind.elements(values)
+    for result in model.results(items, checked, is_list=True):
         yield result.error if isinstance(result, Failed) else result.to_dict()
 
 
-def _one_by_one(model: Model, rows: Sequence[Row], options: Mapping[str, Any],
+def _one_by_one(model: Model[Any, Any, Any], rows: Sequence[Row], options: Mapping[str, Any],
                 first: Exception) -> Iterator[dict[str, Any] | InputError]:
     """Each row alone, after a batch of them has failed as a whole.
 
@@ -127,9 +124,9 @@ def _one_by_one(model: Model, rows: Sequence[Row], options: Mapping[str, Any],
     yield from found
 
 
-def _options(job: Job, shard: Shard) -> dict[str, Any]:
-    options = {name: value for name, value in job.options.items() if job.layout is None or name not in READING}
-    if job.task == Forecaster.task:  # the random numbers of a series are those of its place in the call
+def _options(model: Model[Any, Any, Any], job: Job, shard: Shard) -> dict[str, Any]:
+    options = dict(job.options)
+    if model.seeded_by_index:  # an input has the same index in each shard
         options["seed"] = options.get("seed", 0) + shard.number
     return options
 
@@ -140,12 +137,3 @@ def _told(error: InputError, source: str) -> str:
     if error.item and error.item != source and text.startswith(error.item):
         return source + text[len(error.item):]
     return text
-
-
-def with_layout(job: Job, model: Model) -> Job:
-    """The job with the layout that a forecaster reads tables by."""
-    if not isinstance(model, Forecaster):
-        return job
-    method = model.method
-    given = {name: job.options[name] for name in READING if name in job.options}
-    return replace(job, layout=Layout(**given, known=method.known, static=method.static, expected=method.freq))

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from warmstart.bulk.plan import Shard
 from warmstart.bulk.storage import Folder
 from warmstart.bulk.tables import require_pyarrow
+from warmstart.core.task import task_class
+from warmstart.core.wire import ListOf, MapOf, StructOf, WireType, wire_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -22,43 +24,28 @@ FORMATS = ("jsonl", "parquet")
 FAILED = "_failed"
 """The folder of dead letters. Readers of whole folders (pyarrow, Spark, Ray) leave out names that begin with "_"."""
 
-PREDICTIONS = [{"index": int, "id": str, "label": str, "score": float}]
-FIELDS: dict[str, dict[str, Any]] = {
-    "image-classification": {"predictions": PREDICTIONS},
-    "text-classification": {"predictions": PREDICTIONS},
-    "object-detection": {"size": [int], "boxes": [{"label": str, "index": int, "score": float, "xmin": float,
-                                                   "ymin": float, "xmax": float, "ymax": float}]},
-    "image-segmentation": {"size": [int], "areas": [{"label": str, "index": int, "pixels": int, "share": float}]},
-    "token-classification": {"entities": [{"label": str, "text": str, "start": int, "end": int, "score": float}]},
-    "question-answering": {"text": str, "start": int, "end": int, "score": float,
-                           "others": [{"text": str, "start": int, "end": int, "score": float}]},
-    "fill-mask": {"text": str, "masks": [PREDICTIONS]},
-    "text-embedding": {"vector": [float]},
-    "text-generation": {"text": str, "tokens": [int], "logprobs": [float], "finish": str},
-    "speech-recognition": {"text": str, "language": str, "duration": float,
-                           "segments": [{"text": str, "start": float, "end": float, "score": float, "silence": float}],
-                           "words": [{"text": str, "start": float, "end": float, "score": float}]},
-    "forecasting": {"freq": str, "timestamps": [str], "mean": [float], "quantiles": dict},
-}
-"""Task -> the fields of its results besides `row`, `source`, `input` and `model`. A list has one kind of element;
-`dict` is a map from names to lists of numbers. Parquet files of one run must have one schema,
-also those without a row."""
 
 
 def schema(task: str) -> pyarrow.Schema:
-    """The Parquet schema of a task's results."""
+    """The Parquet schema of a task's results; files of one run have one schema, also those without a row."""
     import pyarrow as pa
 
-    def type_of(kind: Any) -> pa.DataType:
-        if isinstance(kind, list):
-            return pa.list_(type_of(kind[0]))
-        if isinstance(kind, dict):
-            return pa.struct([(name, type_of(inner)) for name, inner in kind.items()])
-        return {int: pa.int64(), str: pa.string(), float: pa.float64(),
-                dict: pa.map_(pa.string(), pa.list_(pa.float64()))}[kind]
+    columns = [("row", pa.int64()), ("source", pa.string())]
+    fields = wire_of(task_class(task).result).fields
+    return pa.schema([*columns, *((name, _arrow(kind)) for name, kind in fields)])
 
-    common = {"row": int, "source": str, "input": str, "model": str}
-    return pa.schema([(name, type_of(kind)) for name, kind in {**common, **FIELDS[task]}.items()])
+
+def _arrow(kind: WireType) -> pyarrow.DataType:
+    """The Arrow type of a wire type."""
+    import pyarrow as pa
+
+    if isinstance(kind, ListOf):
+        return pa.list_(_arrow(kind.item))
+    if isinstance(kind, MapOf):
+        return pa.map_(pa.string(), _arrow(kind.item))
+    if isinstance(kind, StructOf):
+        return pa.struct([(name, _arrow(inner)) for name, inner in kind.fields])
+    return {int: pa.int64(), str: pa.string(), float: pa.float64(), bool: pa.bool_()}[kind.type]
 
 
 def encoded(results: Sequence[dict[str, Any]], task: str, format: str) -> bytes:
@@ -68,7 +55,8 @@ def encoded(results: Sequence[dict[str, Any]], task: str, format: str) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    maps = [name for name, kind in FIELDS[task].items() if kind is dict]
+    fields = wire_of(task_class(task).result).fields
+    maps = [name for name, kind in fields if isinstance(kind, MapOf)]
     rows = [{**result, **{name: list(result[name].items()) for name in maps}} for result in results]
     file = BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, schema(task)), file, compression="zstd")

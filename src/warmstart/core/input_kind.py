@@ -12,6 +12,7 @@ import contextlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from warmstart.core.inputs import Item, is_single, iter_items
@@ -70,7 +71,8 @@ class InputKind(ABC):
         optional_tensors: those of `tensors` that a request may leave out.
         columns: usual names of table columns that hold such an input, most likely first.
         is_file: whether an input is a file, whose name identifies it.
-        grouped: whether the inputs of one request are one call, since random numbers depend on the index in it.
+        pair_columns: column -> the column that may hold the second part of a pair.
+        table_suffixes: suffixes of files that hold several inputs as a whole, such as a table of series.
     """
 
     name: ClassVar[str]
@@ -83,7 +85,8 @@ class InputKind(ABC):
     columns: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[frozenset[str]] = frozenset()
     is_file: ClassVar[bool] = False
-    grouped: ClassVar[bool] = False
+    pair_columns: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    table_suffixes: ClassVar[tuple[str, ...]] = ()
 
     # Python
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypedDict, TypeVar, cast
 
 import numpy as np
 
-from warmstart.core import cancellation, prefetch
+from warmstart.core import prefetch
 from warmstart.core.input_kind import InputKind
 from warmstart.core.inputs import Item
 from warmstart.core.loaded_model import LoadedModel
 from warmstart.core.options import BatchOptions, fields_of
+from warmstart.core.prepared import Outputs, Prepared, Row, drive
 from warmstart.core.results import Failed
 from warmstart.core.wire import Result
 from warmstart.errors import InputError, UsageError
@@ -39,11 +39,6 @@ InputT = TypeVar("InputT")
 ResultT = TypeVar("ResultT")
 OptionsT = TypeVar("OptionsT")
 
-Row: TypeAlias = "Mapping[str, NDArray[Any]]"
-"""The arrays of one input by name, without the dimension of the batch."""
-Outputs: TypeAlias = Sequence[Any]
-"""What `compute` returns for one input: for programs of one function its rows of outputs, one for each window."""
-
 
 class LoadOptions(TypedDict, total=False):
     """The keywords of `ws.load` besides `task`."""
@@ -54,23 +49,6 @@ class LoadOptions(TypedDict, total=False):
     revision: str | None
     offline: bool | None
     progress: hub.Progress | None
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """An input on its way to the engine.
-
-    Attributes:
-        name: of the input.
-        rows: the arrays of the program, for each window of the input; most inputs are one window.
-        context: what else `decode` needs: the text, the size of the photo.
-        index: of the input in the call.
-    """
-
-    name: str
-    rows: Sequence[Row] = ()
-    context: Any = None
-    index: int = 0
 
 
 class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
@@ -87,8 +65,8 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         options: the options class of a call.
         result: the class of its results.
         batch_size: inputs per call of the engine where the caller does not say.
-        batched: whether several inputs go through the engine together; False where random numbers depend on the
-            index of an input, or each input fills the engine.
+        batched: whether inputs of several requests go through the engine together.
+        seeded_by_index: whether random numbers depend on the index of an input in the call.
         decodes_ahead: whether threads prepare inputs while the engine is busy; not worth it for texts.
     """
 
@@ -97,6 +75,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
     result: ClassVar[type[Result]]
     batch_size: ClassVar[int] = 8
     batched: ClassVar[bool] = True
+    seeded_by_index: ClassVar[bool] = False
     decodes_ahead: ClassVar[bool] = True
 
     @classmethod
@@ -199,6 +178,18 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         for name, field in fields_of(type(options)).items():
             if name not in names and getattr(options, name) != field.default:
                 raise UsageError(f"{self.name} has no option {name!r}; it has: {', '.join(names) or 'none'}.")
+
+    def read_table(self, path: str, options: OptionsT) -> Iterable[Item]:
+        """The inputs of a file that holds several as a whole; for kinds with `table_suffixes`."""
+        raise UsageError(f"{path} is not read as a table of {self.input_kind.plural}.")
+
+    def from_row(self, row: Any, source: str, options: OptionsT) -> Any:
+        """The input of a row (a mapping, a list or a text) of JSONL, CSV or Parquet; for kinds with `table_suffixes`.
+
+        Raises:
+            InputError: the row holds none.
+        """
+        raise InputError(f"{source}: holds no {self.input_kind.noun}", source)
 
     # The flow
 
@@ -335,21 +326,6 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
     @abstractmethod
     def evaluate(self, data: Any, *, progress: Any = None) -> Mapping[str, Any]:
         """Metrics on labelled data."""
-
-
-def drive(steps: Generator[None, None, Sequence[Any]]) -> Sequence[Any]:
-    """Run steps to their end.
-
-    Raises:
-        CancelledError: nobody waits for the answer any more; see `cancellation`.
-    """
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            answer: Sequence[Any] = stop.value
-            return answer
-        cancellation.check()
 
 
 __all__ = ["BatchOptions", "LoadOptions", "Model", "Outputs", "Prepared", "Row"]

@@ -248,12 +248,14 @@ class Result(Record):
         rows: the wire field whose records are the rows of a CSV file; default: one row a result.
         ranked: whether these rows are numbered, best first.
         media: media type -> name of the method that writes the result as a file of that type.
+        is_file: whether the result is itself a file, such as a sound, which no table can hold.
         tensors: names that the Open Inference Protocol also gives as tensors: scalars, or vectors of floats.
     """
 
     rows: ClassVar[str] = ""
     ranked: ClassVar[bool] = False
     media: ClassVar[Mapping[str, str]] = types.MappingProxyType({})
+    is_file: ClassVar[bool] = False
     tensors: ClassVar[tuple[str, ...]] = ()
 
     input: str

@@ -33,7 +33,7 @@ async def predict(request: Request) -> Response:
     names, values, given, many = await body.aside(len(data), _inputs, request, served, data, state.settings)
     given = options.check(served.model, given, state.settings)
     key = (Served.answer, freeze(given))
-    if served.kind.grouped and many and not any(map(served.kind.is_several, values)):
+    if served.model.seeded_by_index and many and not any(map(served.kind.is_several, values)):
         values, many = [values], False  # one call: random numbers depend on the index in it
     answers = await state.ask(request, served, key, values, deadline)
     accept = request.headers.get("accept", "")
