@@ -98,7 +98,6 @@ def test_missing_key_is_named(data, key):
         ({"preprocessing": {"size": 5, "scaling": "tf"}}, "'tiny'.*wrong type"),
         ({"metrics": [{"name": "top1"}]}, "'tiny', metrics: the key 'value' is missing"),
         ({"metrics": 3}, "'tiny'.*wrong type"),
-        ({"task": "guessing"}, "'tiny'.*task must be one of"),
         ({"name": "Tiny-Net"}, "Tiny-Net.*snake case"),
         ({"aliases": ["a b"]}, "'tiny'.*'a b'.*snake case"),
     ],

@@ -14,11 +14,6 @@ from warmstart.errors import UsageError
 SCALINGS = ("tf", "caffe", "torch", "raw", "standard")
 RESIZES = ("crop", "squash", "pad")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "area")
-TASKS = (
-    "image-classification", "object-detection", "image-segmentation", "text-classification",
-    "token-classification", "question-answering", "fill-mask", "text-embedding", "text-generation",
-    "speech-recognition", "audio-generation", "forecasting",
-)  # fmt: skip
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9.]+)*")
 
 T = TypeVar("T")
@@ -154,7 +149,6 @@ class Entry:
         for name in (self.name, *self.aliases):
             if not NAME.fullmatch(name):
                 raise UsageError(f"entry {self.name!r}: the name {name!r} is not lower snake case")
-        _one_of(f"entry {self.name!r}", "task", self.task, TASKS)
         # Read-only, so that an entry shared by every caller stays what the file says.
         object.__setattr__(self, "config", MappingProxyType(dict(self.config)))
         object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))

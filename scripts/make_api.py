@@ -1,0 +1,139 @@
+"""Write src/warmstart/api.py: the public names with their types, derived from the table of tasks.
+
+    python scripts/make_api.py            # writes the file
+    python scripts/make_api.py --check    # exits with 1 where it is not current
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+
+from warmstart.core.loading import load
+from warmstart.core.model import LoadOptions
+from warmstart.core.task import TASKS
+
+TARGET = Path(__file__).parents[1] / "src" / "warmstart" / "api.py"
+OTHERS = {
+    "BatchResult": "warmstart.bulk.batch",
+    "Entry": "warmstart.catalog",
+    "Failed": "warmstart.core.results",
+    "Model": "warmstart.core.model",
+    "Prediction": "warmstart.core.results",
+    "Box": "warmstart.image.results.detections",
+    "Entity": "warmstart.text.results",
+    "Segment": "warmstart.speech.results.transcript",
+    "TextScore": "warmstart.text.results",
+    "Word": "warmstart.speech.results.transcript",
+    "backbone": "warmstart.core.loading",
+    "batch": "warmstart.bulk.batch",
+    "finetune": "warmstart.training",
+    "list_models": "warmstart.core.loading",
+    "pick": "warmstart.image.train.pick",
+}
+"""Public names that no task brings."""
+
+
+def names() -> dict[str, str]:
+    """Every public name but `load` with its module."""
+    found = dict(OTHERS)
+    for task in TASKS.values():
+        model = task.model_class()
+        for public in (model, model.result):
+            found[public.__name__] = public.__module__
+    return dict(sorted(found.items()))
+
+
+def keywords() -> str:
+    """The keywords of `load` besides `task`, with their defaults."""
+    parameters = inspect.signature(load).parameters
+    types = LoadOptions.__annotations__
+    lines = []
+    for name, parameter in parameters.items():
+        if name in types:
+            annotation = re.sub(r"ForwardRef\('(.*)'(, .*)?\)", r"\1", str(types[name]))
+            lines.append(f"    {name}: {annotation} = {parameter.default!r},".replace("'", '"'))
+    return "\n".join(lines)
+
+
+def source() -> str:
+    """The text of the module."""
+    homes = names()
+    imports = "\n".join(
+        f"    from {module} import {name} as {name}" for name, module in sorted(homes.items(), key=lambda i: (i[1], i[0]))
+    )
+    modules = "\n".join(f'    "{name}": "{module}",' for name, module in homes.items())
+    public = "\n".join(f'    "{name}",' for name in sorted([*homes, "load"]))
+    overloads = "".join(
+        f"""@overload
+def load(
+    name: Name,
+    *,
+    task: Literal["{task.name}"],
+{keywords()}
+) -> {task.model_class().__name__}: ...
+"""
+        for task in TASKS.values()
+    )
+    doc = inspect.getdoc(load) or ""
+    indented = "\n".join(f"    {line}".rstrip() for line in doc.splitlines())
+    return f'''"""The public names with their types. Written by scripts/make_api.py; do not edit."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, overload
+
+if TYPE_CHECKING:
+    from warmstart import hub
+{imports}
+
+MODULES = {{
+{modules}
+}}
+"""Where each name is defined; it is imported when it is first used."""
+
+__all__ = [
+{public}
+]
+
+Name: TypeAlias = Union[str, "PathLike[str]"]
+
+
+{overloads}@overload
+def load(
+    name: Name,
+    *,
+    task: str | None = None,
+{keywords()}
+) -> Model[Any, Any, Any]: ...
+def load(
+    name: Name,
+    *,
+    task: str | None = None,
+{keywords()}
+) -> Model[Any, Any, Any]:
+    """{indented.strip()}
+    """
+    from warmstart.core.loading import load as load_model
+
+    return load_model(
+        name,
+        task=task,
+        weights=weights,
+        engine=engine,
+        precision=precision,
+        revision=revision,
+        offline=offline,
+        progress=progress,
+    )
+'''
+
+
+if __name__ == "__main__":
+    text = source()
+    if "--check" in sys.argv:
+        sys.exit(TARGET.read_text("utf-8") != text)
+    TARGET.write_text(text, "utf-8")
