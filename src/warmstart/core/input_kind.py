@@ -66,6 +66,7 @@ class InputKind(ABC):
         optional_tensors: those of `tensors` that a request may leave out.
         columns: usual names of table columns that hold such an input, most likely first.
         is_file: whether an input is a file, whose name identifies it.
+        default_name: of the one input of a call, where it has no name of its own.
     """
 
     name: ClassVar[str]
@@ -78,6 +79,7 @@ class InputKind(ABC):
     columns: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[frozenset[str]] = frozenset()
     is_file: ClassVar[bool] = False
+    default_name: ClassVar[str] = "the input"
 
     # Python
 
@@ -101,8 +103,8 @@ class InputKind(ABC):
             UsageError: it is nothing of these, or holds no input.
         """
 
-    def elements(self, inputs: list[Any]) -> Iterator[Item]:
-        """The inputs of a list, in order; one that is unusable has an `InputError` as its value."""
+    def elements(self, inputs: Iterable[Any]) -> Iterator[Item]:
+        """The inputs of a list or iterator, in order; one that is unusable has an `InputError` as its value."""
         for index, value in enumerate(inputs):
             try:
                 item = self.single(value)
@@ -110,7 +112,7 @@ class InputKind(ABC):
                 name = given_name(value) or f"item {index + 1}"
                 yield Item(name, InputError(f"{name}: {error}", name), index)
             else:
-                name = f"item {index + 1}" if item.name in ("", DEFAULT_NAME) else item.name
+                name = f"item {index + 1}" if item.name in ("", self.default_name) else item.name
                 yield Item(name, item.value, index)
 
     # Requests
@@ -149,9 +151,6 @@ class InputKind(ABC):
         return iter(arguments)
 
 
-DEFAULT_NAME = "the input"
-
-
 class FileKind(InputKind):
     """Inputs that are files: photos and recordings."""
 
@@ -160,7 +159,7 @@ class FileKind(InputKind):
 
     def single(self, value: Any) -> Item:
         if self.is_input(value):
-            return Item(given_name(value) or DEFAULT_NAME, value)
+            return Item(given_name(value) or self.default_name, value)
         raise UsageError(self.refusal(value))
 
     def is_input(self, value: Any) -> bool:
