@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     from warmstart.text.embedding import TextEmbedder as TextEmbedder
     from warmstart.text.fill_mask import FillMask as FillMask
     from warmstart.text.generation import TextGenerator as TextGenerator
-    from warmstart.text.generation_results import Generation as Generation
-    from warmstart.text.generation_results import TextScore as TextScore
     from warmstart.text.question_answering import QuestionAnswerer as QuestionAnswerer
     from warmstart.text.results import Answer as Answer
     from warmstart.text.results import Embedding as Embedding
     from warmstart.text.results import Entities as Entities
     from warmstart.text.results import Entity as Entity
     from warmstart.text.results import FilledMask as FilledMask
+    from warmstart.text.results import Generation as Generation
+    from warmstart.text.results import TextScore as TextScore
     from warmstart.text.token_classification import TokenClassifier as TokenClassifier
     from warmstart.training import finetune as finetune
 
@@ -75,7 +75,7 @@ _HOMES = {
     "Failed": "core.results",
     "Forecast": "series.results",
     "Forecaster": "series.forecasting",
-    "Generation": "text.generation_results",
+    "Generation": "text.results",
     "ImageClassifier": "image.classification",
     "ImageSegmenter": "image.segmentation",
     "Model": "core.model",
@@ -83,7 +83,7 @@ _HOMES = {
     "Prediction": "core.results",
     "Segmentation": "image.results.segmentation",
     "TextGenerator": "text.generation",
-    "TextScore": "text.generation_results",
+    "TextScore": "text.results",
     "Segment": "speech.results.transcript",
     "SpeechRecognizer": "speech.recognition",
     "Transcript": "speech.results.transcript",

@@ -12,7 +12,8 @@ import pytest
 
 import warmstart as ws
 from warmstart.errors import BundleError, InputError, UsageError
-from warmstart.text.decoding.sampler import Choice, cut
+from warmstart.text.decoding.options import GenerateOptions
+from warmstart.text.decoding.sampler import next_token, truncate
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "gpt2"
 PROMPTS = ["The cat sat on the mat.", "a", "To be, or not to be: that is the question", "Ünïcode 😀 too"]
@@ -97,7 +98,7 @@ def test_cuts_are_those_of_transformers(expected, name):
     options = {"top_k": {"top_k": 7}, "top_p": {"top_p": 0.8}, "min_p": {"min_p": 0.1},
                "all": {"top_k": 20, "top_p": 0.9, "min_p": 0.02}}[name]
     scores = expected["scores"] / np.float32(0.7 if name == "all" else 1)
-    got = np.stack([cut(row, Choice(**options)) for row in scores])
+    got = np.stack([truncate(row, GenerateOptions(**options)) for row in scores])
     np.testing.assert_array_equal(np.isinf(got), np.isinf(expected[f"cut_{name}"]))
     assert np.isinf(got).any()
 
@@ -114,20 +115,20 @@ def test_drawing(model):
 
 
 def test_draws_follow_the_distribution():
-    from warmstart.text.decoding.sampler import next_token
-
     random = np.random.default_rng(0)
     logits = np.log(np.array([0.5, 0.3, 0.15, 0.05], np.float32))
-    drawn = np.bincount([next_token(logits, [], Choice(temperature=1.0), random) for _ in range(4000)], minlength=4)
+    options = GenerateOptions(temperature=1.0)
+    drawn = np.bincount([next_token(logits, [], options, random) for _ in range(4000)], minlength=4)
     np.testing.assert_allclose(drawn / 4000, [0.5, 0.3, 0.15, 0.05], atol=0.03)
-    drawn = np.bincount([next_token(logits, [], Choice(top_p=0.7), random) for _ in range(1000)], minlength=4)
+    options = GenerateOptions(top_p=0.7)
+    drawn = np.bincount([next_token(logits, [], options, random) for _ in range(1000)], minlength=4)
     np.testing.assert_allclose(drawn / 1000, [0.625, 0.375, 0, 0], atol=0.05)
 
 
 def test_streaming_gives_whole_characters(model):
     for seed in range(4):  # random weights write mostly broken bytes
         options = {"seed": seed, "max_new_tokens": 30, "temperature": 2.0}
-        stream = model.stream(PROMPTS[3], **options)
+        stream = model.stream_text(PROMPTS[3], **options)
         pieces = list(stream)
         assert all(pieces)
         assert stream.result == model(PROMPTS[3], **options)
@@ -136,7 +137,7 @@ def test_streaming_gives_whole_characters(model):
 
 def test_two_streams_at_once(model):
     alone = [model(prompt, max_new_tokens=15).text for prompt in PROMPTS[:2]]
-    streams = [model.stream(prompt, max_new_tokens=15) for prompt in PROMPTS[:2]]
+    streams = [model.stream_text(prompt, max_new_tokens=15) for prompt in PROMPTS[:2]]
     texts = ["", ""]
     while any(stream.result is None for stream in streams):
         for place, stream in enumerate(streams):
@@ -151,7 +152,7 @@ def test_stop_strings(model):
     stopped = model(PROMPTS[0], max_new_tokens=24, stop=["never", middle])
     assert (stopped.text, stopped.finish) == (want, "stop")
     assert stopped.tokens == whole.tokens[:len(stopped.tokens)]
-    assert "".join(model.stream(PROMPTS[0], max_new_tokens=24, stop=middle)) == want
+    assert "".join(model.stream_text(PROMPTS[0], max_new_tokens=24, stop=middle)) == want
     assert model(PROMPTS[0], max_new_tokens=24, stop="never") == whole
 
 
@@ -177,11 +178,11 @@ def test_context_overflow(model):
 def test_bad_prompts(model):
     results = model(["a", b"\xff\xfe", "b\x00c", "\ud800", None, "word " * 200_000, "🎉"], max_new_tokens=3)
     assert [bool(result) for result in results] == [True, False, True, False, False, False, True]
-    for place, words in ((1, "item 2: is not UTF-8 at byte 0"), (3, "surrogate"), (4, "no text"),
+    for place, words in ((1, "item 2: is not UTF-8 at byte 0"), (3, "surrogate"), (4, "cannot take prompts from None"),
                          (5, "do not fit into the 64")):
         assert words in str(results[place].error)
     assert len(model("", max_new_tokens=3).tokens) == 3  # starts from the token that begins texts
-    assert list(model(iter(["a"]), max_new_tokens=2)) == [model("a", max_new_tokens=2)]
+    assert list(model.stream(iter(["a"]), max_new_tokens=2)) == [model("a", max_new_tokens=2)]
     assert model([], max_new_tokens=2) == []
     with pytest.raises(InputError, match="one token only"):
         model.score("a")

@@ -73,6 +73,7 @@ class InputKind(ABC):
         is_file: whether an input is a file, whose name identifies it.
         pair_columns: column -> the column that may hold the second part of a pair.
         table_suffixes: suffixes of files that hold several inputs as a whole, such as a table of series.
+        default_name: of the one input of a call, where it has no name of its own.
     """
 
     name: ClassVar[str]
@@ -87,6 +88,7 @@ class InputKind(ABC):
     is_file: ClassVar[bool] = False
     pair_columns: ClassVar[Mapping[str, str]] = MappingProxyType({})
     table_suffixes: ClassVar[tuple[str, ...]] = ()
+    default_name: ClassVar[str] = "the input"
 
     # Python
 
@@ -110,8 +112,8 @@ class InputKind(ABC):
             UsageError: it is nothing of these, or holds no input.
         """
 
-    def elements(self, inputs: list[Any]) -> Iterator[Item]:
-        """The inputs of a list, in order; one that is unusable has an `InputError` as its value."""
+    def elements(self, inputs: Iterable[Any]) -> Iterator[Item]:
+        """The inputs of a list or iterator, in order; one that is unusable has an `InputError` as its value."""
         for index, value in enumerate(inputs):
             try:
                 item = self.single(value)
@@ -119,7 +121,7 @@ class InputKind(ABC):
                 name = given_name(value) or f"item {index + 1}"
                 yield Item(name, InputError(f"{name}: {error}", name), index)
             else:
-                name = f"item {index + 1}" if item.name in ("", DEFAULT_NAME) else item.name
+                name = f"item {index + 1}" if item.name in ("", self.default_name) else item.name
                 yield Item(name, item.value, index)
 
     # Requests
@@ -184,9 +186,6 @@ class InputKind(ABC):
         return iter(arguments)
 
 
-DEFAULT_NAME = "the input"
-
-
 class FileKind(InputKind):
     """Inputs that are files: photos and recordings."""
 
@@ -195,7 +194,7 @@ class FileKind(InputKind):
 
     def single(self, value: Any) -> Item:
         if self.is_input(value):
-            return Item(given_name(value) or DEFAULT_NAME, value)
+            return Item(given_name(value) or self.default_name, value)
         raise UsageError(self.refusal(value))
 
     def is_input(self, value: Any) -> bool:

@@ -170,7 +170,7 @@ for _task in (
         verb="embed",
         summary="Turn texts into vectors.",
         model="warmstart.text.embedding:TextEmbedder",
-        input="warmstart.text.inputs:PAIR",
+        input="warmstart.text.inputs:TEXT",
     ),
     Task(
         name="text-generation",

@@ -24,7 +24,7 @@ from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.state import State, json_response, state_of
 from warmstart.serve.streaming import Stream
-from warmstart.text.generation_results import Generation
+from warmstart.text.results import Generation
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Texts = Annotated[list[str], msgspec.Meta(min_length=1, max_length=64)]

@@ -14,7 +14,7 @@ from warmstart.serve.errors import Refused
 from warmstart.serve.registry import Served
 
 if TYPE_CHECKING:
-    from warmstart.text.generation_results import Generation
+    from warmstart.text.results import Generation
 
 
 class Stream:
@@ -87,7 +87,7 @@ class Stream:
     def write(self, served: Served) -> Generation | InputError:
         """Write the text; in a worker thread."""
         try:
-            stream = served.model.stream(self._prompt, **self._options)  # type: ignore[attr-defined]
+            stream = served.model.stream_text(self._prompt, **self._options)  # type: ignore[attr-defined]
             for piece in stream:
                 if self._cancelled or time.monotonic() > self._deadline:
                     raise Expired

@@ -1,23 +1,37 @@
-"""Text classification: text or pair -> tokens -> engine -> scores -> `Classification`."""
+"""Text classification: text or pair → tokens → engine → scores → `Classification`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 
+from warmstart.core.input_kind import Several
+from warmstart.core.model import Prepared
+from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.ranking import best
 from warmstart.core.results import Classification, Failed, Prediction
 from warmstart.errors import UsageError
 from warmstart.text import data as text_data
-from warmstart.text.encoder import Row, TextTask, sigmoid, softmax
-from warmstart.text.inputs import Pair, shown
-from warmstart.text.tokenizer import Encoded
+from warmstart.text.encoder import TextModel, sigmoid, softmax
+from warmstart.text.inputs import PAIR, PairInput, shown
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
-class TextClassifier(TextTask):
-    """Tells of what kind a text, or a pair of texts, is.
+@dataclass(frozen=True, kw_only=True)
+class ClassifyTextOptions(BatchOptions):
+    """Options of text classification."""
+
+    top_k: Annotated[int, Option("Classes in a result, best first.", ge=1, short="-k")] = 5
+
+
+class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
+    """Classifies texts, or pairs of texts.
 
     Example:
         >>> model = ws.load("sst2_bert_tiny")
@@ -26,50 +40,67 @@ class TextClassifier(TextTask):
     """
 
     task = "text-classification"
-    pairs = True
+    options = ClassifyTextOptions
+    result = Classification
 
     @property
     def problem(self) -> str:
         """`"single"`: one class applies, scores add up to 1; `"multi"`: each applies or not; `"regression"`: values."""
         return str(self.entry.processing.get("problem", "single"))
 
-    def __call__(self, inputs: Any, *, top_k: int = 5, batch_size: int | None = None, **options: Any) -> Any:
-        """Classify texts.
-
-        Args:
-            inputs: a text (str or UTF-8 bytes), or a pair of texts as a tuple; a list or generator of them; a path
-                object of a file with one text a line.
-            top_k: how many classes a result holds, best first; at most all of them.
-            batch_size: texts per call of the engine where there are several; does not change results.
+    @overload
+    @takes(ClassifyTextOptions)
+    def __call__(self, text: PairInput, options: ClassifyTextOptions) -> Classification: ...
+    @overload
+    @takes(ClassifyTextOptions)
+    def __call__(
+        self, text: Several[PairInput], options: ClassifyTextOptions
+    ) -> list[Classification | Failed]: ...
+    @takes(ClassifyTextOptions)
+    def __call__(self, text: Any, options: ClassifyTextOptions) -> Any:
+        """Classify a text (str or UTF-8 bytes) or a pair of texts, or a list of them.
 
         Returns:
-            One `Classification`; a list of them for a list; an iterator for a generator or file. In a list or iterator
-            an unusable text is a `Failed` in its place. For regression the scores are the values themselves.
+            One `Classification`; for a list a list, in which an unusable text is a `Failed` at its index. For
+            regression the scores are the values themselves.
 
         Raises:
             InputError: the one text is unusable.
-            UsageError: an option is wrong.
+            UsageError: an option is wrong, or `text` stands for many texts and is no list.
         """
-        if options:
-            raise UsageError(f"TextClassifier takes no option {next(iter(options))!r}.")
-        if top_k < 1:
-            raise UsageError(f"top_k must be 1 or more, not {top_k}.")
+        return self.predict(text, options)
 
-        def result(text: str | Pair, windows: Sequence[Encoded], rows: Sequence[Row]) -> Classification:
-            scores = self.scores(rows[0]["logits"])
-            places = best(scores, top_k)
-            return Classification(shown(text), self.name, tuple(
-                Prediction(int(i), self.labels[i].id, self.labels[i].name, float(scores[i])) for i in places))
+    @takes(ClassifyTextOptions)
+    def stream(
+        self, texts: Iterable[PairInput] | os.PathLike[str], options: ClassifyTextOptions
+    ) -> Iterator[Classification | Failed]:
+        """Classify the texts of an iterator, a column, or the path object of a file with one a line, in flat memory."""
+        return self.predict_stream(texts, options)
 
-        return self._results(inputs, batch_size, result)
+    def decode(
+        self, prepared: Prepared, outputs: Any, options: ClassifyTextOptions
+    ) -> Classification:
+        scores = self.scores(outputs[0]["logits"])
+        indices = best(scores, options.top_k)
+        predictions = (
+            Prediction(index, self.labels[index].id, self.labels[index].name, score)
+            for index, score in zip(indices.tolist(), scores[indices].tolist(), strict=True)
+        )
+        return Classification(shown(prepared.context.text), self.name, tuple(predictions))
 
-    def scores(self, logits: np.ndarray) -> np.ndarray:
+    def scores(self, logits: NDArray[np.float32]) -> NDArray[Any]:
         """Logits (…, L) as what results show: probabilities, or values for regression."""
-        return {"single": softmax, "multi": sigmoid}.get(self.problem, np.asarray)(logits)
+        functions = {"single": softmax, "multi": sigmoid}
+        return functions.get(self.problem, np.asarray)(logits)
 
-    def evaluate(self, data: Any, *, batch_size: int | None = None,
-                 progress: Callable[[str, int, int | None], None] | None = None) -> dict[str, Any]:
-        """How good the model is on labelled texts.
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        batch_size: int | None = None,
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> dict[str, Any]:
+        """Measure the model on labelled texts.
 
         Args:
             data: the path of a TSV, CSV or JSONL file, or (text, label) pairs; see `text.data.examples`. A label
@@ -86,46 +117,59 @@ class TextClassifier(TextTask):
         """
         examples = text_data.examples(data)
         truth = [self._truth(example) for example in examples]
-        found: list[tuple[np.ndarray, np.ndarray]] = []
+        pairs: list[tuple[NDArray[Any], NDArray[Any]]] = []
         errors: list[str] = []
-        texts = (example.text for example in examples)
-        for done, (want, row) in enumerate(zip(truth, self._answers(texts, batch_size), strict=True), 1):
-            if isinstance(row, Failed):
-                errors.append(str(row.error))
+
+        def decode(prepared: Prepared, outputs: Any) -> NDArray[Any]:
+            return self.scores(outputs[0]["logits"])
+
+        options = ClassifyTextOptions(batch_size=batch_size)
+        items = PAIR.stream(example.text for example in examples)
+        answers = self._answers(items, options, decode, False)
+        for done, (target, scores) in enumerate(zip(truth, answers, strict=True), 1):
+            if isinstance(scores, Failed):
+                errors.append(str(scores.error))
             else:
-                found.append((want, self.scores(row[2][0]["logits"])))
+                pairs.append((target, scores))
             if progress:
                 progress(self.name, done, len(examples))
-        if not found:
-            raise UsageError(f"No text could be judged; the first error: {errors[0]}")
-        wants, scores = map(np.stack, zip(*found, strict=True))
-        return {**self.metrics(wants, scores), "count": len(found), "errors": errors}
+        if not pairs:
+            raise UsageError(f"No text could be evaluated; the first error: {errors[0]}")
+        targets, all_scores = map(np.stack, zip(*pairs, strict=True))
+        return {**self.metrics(targets, all_scores), "count": len(pairs), "errors": errors}
 
-    def metrics(self, wants: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    def metrics(self, targets: NDArray[Any], scores: NDArray[Any]) -> dict[str, float]:
         """Metrics of scores (N, L) against the truth (N, L): 0 or 1, or values for regression."""
         if self.problem == "regression":
-            flat, want = scores.ravel(), wants.ravel()
-            alike = np.corrcoef(flat, want)[0, 1] if flat.std() and want.std() else 0.0
-            return {"pearson": float(alike), "mse": float(np.mean((flat - want) ** 2))}
+            predicted, expected = scores.ravel(), targets.ravel()
+            varies = predicted.std() and expected.std()
+            pearson = np.corrcoef(predicted, expected)[0, 1] if varies else 0.0
+            return {
+                "pearson": float(pearson),
+                "mse": float(np.mean((predicted - expected) ** 2)),
+            }
         if self.problem == "single":
-            said = np.eye(scores.shape[1])[scores.argmax(axis=1)]
+            decisions = np.eye(scores.shape[1])[scores.argmax(axis=1)]
         else:
-            said = (scores >= 0.5).astype(float)
-        both, given, asked = (said * wants).sum(0), said.sum(0), wants.sum(0)
-        seen = (given + asked) > 0
-        f1 = np.mean(2 * both[seen] / (given + asked)[seen]) if seen.any() else 0.0
-        return {"accuracy": float(np.mean((said == wants).all(axis=1))), "f1": float(f1)}
+            decisions = (scores >= 0.5).astype(float)
+        correct = (decisions * targets).sum(0)
+        total = decisions.sum(0) + targets.sum(0)
+        occurs = total > 0
+        f1 = np.mean(2 * correct[occurs] / total[occurs]) if occurs.any() else 0.0
+        accuracy = np.mean((decisions == targets).all(axis=1))
+        return {"accuracy": float(accuracy), "f1": float(f1)}
 
-    def _truth(self, example: text_data.Example) -> np.ndarray:
+    def _truth(self, example: text_data.Example) -> NDArray[Any]:
         if self.problem == "regression":
             try:
                 return np.array([float(label) for label in example.labels])
             except ValueError:
-                raise UsageError(f"{example.name}: the label {example.labels[0]!r} is no number.") from None
-        want = np.zeros(len(self.labels))
+                label = example.labels[0]
+                raise UsageError(f"{example.name}: the label {label!r} is no number.") from None
+        target = np.zeros(len(self.labels))
         for label in example.labels:
-            want[self._index(label, example.name)] = 1
-        return want
+            target[self._index(label, example.name)] = 1
+        return target
 
     def _index(self, label: str, name: str) -> int:
         for known in self.labels:
@@ -133,5 +177,5 @@ class TextClassifier(TextTask):
                 return known.index
         if label.isdecimal() and int(label) < len(self.labels):
             return int(label)
-        raise UsageError(f"{name}: {self.name} has no class {label!r}; it has "
-                         f"{', '.join(known.name for known in self.labels[:10])}.")
+        names = ", ".join(known.name for known in self.labels[:10])
+        raise UsageError(f"{name}: {self.name} has no class {label!r}; it has {names}.")

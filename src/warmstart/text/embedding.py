@@ -1,20 +1,28 @@
-"""Text embedding: text -> tokens -> engine -> pooled vector -> `Embedding`."""
+"""Text embedding: text → tokens → engine → pooled vector → `Embedding`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from warmstart.core.input_kind import Several
+from warmstart.core.model import Prepared
+from warmstart.core.options import BatchOptions, takes
+from warmstart.core.results import Failed
 from warmstart.errors import UsageError
-from warmstart.text.encoder import Row, TextTask
-from warmstart.text.inputs import Pair, shown
+from warmstart.text import data as text_data
+from warmstart.text.encoder import TextModel
+from warmstart.text.inputs import Pair, Text, shown
 from warmstart.text.results import Embedding
-from warmstart.text.tokenizer import Encoded
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
-class TextEmbedder(TextTask):
+class TextEmbedder(TextModel[Text, Embedding, BatchOptions]):
     """Turns texts into vectors whose angles tell how alike the texts are.
 
     Example:
@@ -25,33 +33,47 @@ class TextEmbedder(TextTask):
     """
 
     task = "text-embedding"
+    options = BatchOptions
+    result = Embedding
 
-    def __call__(self, inputs: Any, *, batch_size: int | None = None, **options: Any) -> Any:
-        """Embed texts, pooled and normalised as the checkpoint's `modules.json` says (default: mean, as it is).
+    @overload
+    @takes(BatchOptions)
+    def __call__(self, text: Text, options: BatchOptions) -> Embedding: ...
+    @overload
+    @takes(BatchOptions)
+    def __call__(
+        self, text: Several[Text], options: BatchOptions
+    ) -> list[Embedding | Failed]: ...
+    @takes(BatchOptions)
+    def __call__(self, text: Any, options: BatchOptions) -> Any:
+        """Embed a text (str or UTF-8 bytes), or a list of texts.
 
-        Args:
-            inputs: a text (str or UTF-8 bytes); a list or generator of them; a path object of a file with one text a
-                line.
-            batch_size: texts per call of the engine where there are several; does not change results.
+        Vectors are pooled and normalised as the checkpoint's `modules.json` says; default: the mean, not normalised.
 
         Returns:
-            One `Embedding`; a list of them for a list; an iterator for a generator or file. In a list or iterator an
-            unusable text is a `Failed` in its place.
+            One `Embedding`; for a list a list, in which an unusable text is a `Failed` at its index.
 
         Raises:
             InputError: the one text is unusable.
-            UsageError: an option is wrong.
+            UsageError: an option is wrong, or `text` stands for many texts and is no list.
         """
-        if options:
-            raise UsageError(f"TextEmbedder takes no option {next(iter(options))!r}.")
+        return self.predict(text, options)
 
-        def result(text: str | Pair, windows: Sequence[Encoded], rows: Sequence[Row]) -> Embedding:
-            return Embedding(shown(text), self.name, np.array(rows[0]["features"]))
+    @takes(BatchOptions)
+    def stream(
+        self, texts: Iterable[Text] | os.PathLike[str], options: BatchOptions
+    ) -> Iterator[Embedding | Failed]:
+        """Embed the texts of an iterator, a column, or the path object of a file with one a line, in flat memory."""
+        return self.predict_stream(texts, options)
 
-        return self._results(inputs, batch_size, result)
+    def decode(self, prepared: Prepared, outputs: Any, options: BatchOptions) -> Embedding:
+        vector = np.array(outputs[0]["features"])  # a copy: the batch can be freed
+        return Embedding(shown(prepared.context.text), self.name, vector)
 
-    def evaluate(self, data: Any, *, batch_size: int | None = None, progress: Any = None) -> dict[str, Any]:
-        """How well the cosine of two texts' vectors follows what people said of them.
+    def evaluate(
+        self, data: Any, *, batch_size: int | None = None, progress: Any = None
+    ) -> dict[str, Any]:
+        """How well the cosine of two texts' vectors follows the scores that people gave.
 
         Args:
             data: ((text, text), score) pairs.
@@ -64,23 +86,28 @@ class TextEmbedder(TextTask):
         Raises:
             UsageError: there are fewer than two pairs.
         """
-        from warmstart.text import data as text_data
-
         examples = text_data.examples(data)
-        if len(examples) < 2 or not all(isinstance(one.text, Pair) for one in examples):
+        pairs = [example.text for example in examples if isinstance(example.text, Pair)]
+        if len(examples) < 2 or len(pairs) < len(examples):
             raise UsageError("Embeddings are evaluated on two or more ((text, text), score) pairs.")
-        truth = np.array([float(one.labels[0]) for one in examples])
-        sides = [self.features([one.text[side] for one in examples], batch_size=batch_size) for side in (0, 1)]
-        lengths = np.linalg.norm(sides[0], axis=1) * np.linalg.norm(sides[1], axis=1)
-        cosine = (sides[0] * sides[1]).sum(1) / np.maximum(lengths, 1e-12)
+        truth = np.array([float(example.labels[0]) for example in examples])
+        first = self.features([pair.text for pair in pairs], batch_size=batch_size)
+        second = self.features([pair.pair for pair in pairs], batch_size=batch_size)
+        lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+        cosine = (first * second).sum(1) / np.maximum(lengths, 1e-12)
         if progress:
             progress(self.name, len(examples), len(examples))
-        return {"spearman": float(np.corrcoef(_ranks(cosine), _ranks(truth))[0, 1]),
-                "pearson": float(np.corrcoef(cosine, truth)[0, 1]), "count": len(examples), "errors": []}
+        return {
+            "spearman": float(np.corrcoef(_ranks(cosine), _ranks(truth))[0, 1]),
+            "pearson": float(np.corrcoef(cosine, truth)[0, 1]),
+            "count": len(examples),
+            "errors": [],
+        }
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Places in order, equal values sharing their mean place."""
+def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Ranks of values, equal ones sharing their mean rank."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
-    return ((ends - counts + ends - 1) / 2)[inverse]
+    ranks: NDArray[np.float64] = ((ends - counts + ends - 1) / 2)[inverse]
+    return ranks

@@ -1,17 +1,23 @@
-"""Fill-mask: text with masks -> tokens -> engine -> the likeliest tokens at each mask -> `FilledMask`."""
+"""Fill-mask: text with masks → tokens → engine → the likeliest tokens at each mask → `FilledMask`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, overload
 
 import numpy as np
 
+from warmstart.core.input_kind import Several
+from warmstart.core.model import Prepared
+from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.ranking import best
-from warmstart.core.results import Prediction
-from warmstart.errors import InputError, UsageError
-from warmstart.text.encoder import Row, TextTask, softmax
-from warmstart.text.inputs import Pair, shown
+from warmstart.core.results import Failed, Prediction
+from warmstart.errors import InputError
+from warmstart.text import data as text_data
+from warmstart.text.encoder import TextModel, softmax
+from warmstart.text.inputs import Pair, Text, shown
 from warmstart.text.results import FilledMask
 from warmstart.text.tokenizer import Encoded
 
@@ -19,8 +25,15 @@ MASKS = ("[MASK]", "<mask>")
 """Spellings that every model takes for its own mask."""
 
 
-class FillMask(TextTask):
-    """Guesses the words that were left out of a text.
+@dataclass(frozen=True, kw_only=True)
+class FillMaskOptions(BatchOptions):
+    """Options of fill-mask."""
+
+    top_k: Annotated[int, Option("Tokens for each mask, best first.", ge=1, short="-k")] = 5
+
+
+class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
+    """Predicts the tokens that were masked in a text.
 
     Example:
         >>> model = ws.load("bert_base_uncased")
@@ -29,55 +42,76 @@ class FillMask(TextTask):
     """
 
     task = "fill-mask"
+    options = FillMaskOptions
+    result = FilledMask
 
-    def __call__(self, inputs: Any, *, top_k: int = 5, batch_size: int | None = None, **options: Any) -> Any:
-        """Fill masks.
+    @overload
+    @takes(FillMaskOptions)
+    def __call__(self, text: Text, options: FillMaskOptions) -> FilledMask: ...
+    @overload
+    @takes(FillMaskOptions)
+    def __call__(
+        self, text: Several[Text], options: FillMaskOptions
+    ) -> list[FilledMask | Failed]: ...
+    @takes(FillMaskOptions)
+    def __call__(self, text: Any, options: FillMaskOptions) -> Any:
+        """Fill the masks of a text, or of a list of texts.
 
         Args:
-            inputs: a text with one or more `[MASK]` (or `<mask>`, whatever the model calls it); a list or generator of
-                them; a path object of a file with one text a line.
-            top_k: how many tokens are told for each mask.
-            batch_size: texts per call of the engine where there are several; does not change results.
+            text: with one or more `[MASK]` (or `<mask>`, whatever the model calls it).
 
         Returns:
-            One `FilledMask`; a list of them for a list; an iterator for a generator or file. In a list or iterator an
-            unusable text is a `Failed` in its place.
+            One `FilledMask`; for a list a list, in which an unusable text is a `Failed` at its index.
 
         Raises:
             InputError: the one text is unusable, or has no mask.
-            UsageError: an option is wrong.
+            UsageError: an option is wrong, or `text` stands for many texts and is no list.
         """
-        if options:
-            raise UsageError(f"FillMask takes no option {next(iter(options))!r}.")
-        if top_k < 1:
-            raise UsageError(f"top_k must be 1 or more, not {top_k}.")
+        return self.predict(text, options)
 
-        def result(text: str | Pair, windows: Sequence[Encoded], rows: Sequence[Row]) -> FilledMask:
-            ids = np.array(windows[0].ids)
-            masks = []
-            for place in np.flatnonzero(ids == self.tokenizer.special_id("mask")):
-                scores = softmax(rows[0]["logits"][place])
-                places = best(scores, top_k)
-                masks.append(tuple(self._prediction(int(i), float(scores[i])) for i in places))
-                ids[place] = places[0]
-            return FilledMask(shown(text), self.name, tuple(masks), self.tokenizer.decode(ids))
-
-        return self._results(inputs, batch_size, result)
+    @takes(FillMaskOptions)
+    def stream(
+        self, texts: Iterable[Text] | os.PathLike[str], options: FillMaskOptions
+    ) -> Iterator[FilledMask | Failed]:
+        """Fill the masks of an iterator, a column, or the path object of a file with a text a line, in flat memory."""
+        return self.predict_stream(texts, options)
 
     def encode(self, text: str | Pair, name: str = "") -> Encoded:
+        """A text as the model's tokens, its masks spelled as the model does.
+
+        Raises:
+            InputError: the text cannot be encoded, or has no mask.
+        """
         mask = self.tokenizer.special.get("mask")
         if mask is None:
             raise InputError(f"{name}: the tokenizer of {self.name} has no mask", name)
         if isinstance(text, str):
-            for other in MASKS:
-                text = text.replace(other, mask)
+            for spelling in MASKS:
+                text = text.replace(spelling, mask)
         encoded = super().encode(text, name)
         if self.tokenizer.special_id("mask") not in encoded.ids:
             raise InputError(f"{name}: has no {MASKS[0]} for {self.name} to fill", name)
         return encoded
 
-    def evaluate(self, data: Any, *, batch_size: int | None = None, progress: Any = None) -> dict[str, Any]:
-        """How often the model finds the one token that was left out.
+    def decode(self, prepared: Prepared, outputs: Any, options: FillMaskOptions) -> FilledMask:
+        ids = np.array(prepared.context.encoded[0].ids)
+        masks = []
+        for position in np.flatnonzero(ids == self.tokenizer.special_id("mask")):
+            scores = softmax(outputs[0]["logits"][position])
+            tokens = best(scores, options.top_k).tolist()
+            masks.append(tuple(self._prediction(token, float(scores[token])) for token in tokens))
+            ids[position] = tokens[0]
+        text = self.tokenizer.decode(ids)
+        return FilledMask(shown(prepared.context.text), self.name, tuple(masks), text)
+
+    def _prediction(self, token: int, score: float) -> Prediction:
+        spelling = self.tokenizer.token(token) or ""
+        return Prediction(token, spelling, self.tokenizer.decode([token]).strip(), score)
+
+    def evaluate(
+        self, data: Any, *, batch_size: int | None = None, progress: Any = None
+    ) -> dict[str, Any]:
+        """How often the model finds the one token that was masked.
 
         Args:
             data: (text with one mask, word) pairs, or a file of them; see `text.data.examples`.
@@ -87,23 +121,19 @@ class FillMask(TextTask):
         Returns:
             `top1`, `top5` (0 to 1), `count`, `errors`.
         """
-        from warmstart.core.results import Failed
-        from warmstart.text import data as text_data
-
         examples = text_data.examples(data)
-        errors, hits = [], np.zeros(2)
-        results = self((one.text for one in examples), top_k=5, batch_size=batch_size)
-        for done, (one, result) in enumerate(zip(examples, results, strict=True), 1):
+        errors: list[str] = []
+        hits = np.zeros(2)
+        texts: Any = (example.text for example in examples)
+        results = self.stream(texts, top_k=5, batch_size=batch_size)
+        for done, (example, result) in enumerate(zip(examples, results, strict=True), 1):
             if isinstance(result, Failed):
                 errors.append(str(result.error))
             else:
                 names = [prediction.label for prediction in result]
-                hits += [one.labels[0] == names[0], one.labels[0] in names]
+                hits += [example.labels[0] == names[0], example.labels[0] in names]
             if progress:
                 progress(self.name, done, len(examples))
         count = len(examples) - len(errors)
-        return {"top1": float(hits[0]) / max(count, 1), "top5": float(hits[1]) / max(count, 1), "count": count,
-                "errors": errors}
-
-    def _prediction(self, number: int, score: float) -> Prediction:
-        return Prediction(number, self.tokenizer.token(number) or "", self.tokenizer.decode([number]).strip(), score)
+        top1, top5 = (float(share) for share in hits / max(count, 1))
+        return {"top1": top1, "top5": top5, "count": count, "errors": errors}

@@ -1,52 +1,59 @@
-"""Text generation: prompt -> tokens -> engine, token by token -> `Generation`."""
+"""Text generation: prompt → tokens → engine, token by token → `Generation`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from warmstart.catalog import Entry
+from warmstart.core import one_by_one
+from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
-from warmstart.core.model import Model
+from warmstart.core.model import Model, Prepared
+from warmstart.core.options import takes
 from warmstart.core.results import Failed
 from warmstart.engines import choose
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import BundleError, InputError, UsageError
-from warmstart.text.decoding import beam_search
+from warmstart.text.decoding import beam_search, scorer
 from warmstart.text.decoding.decoder import Decoder
-from warmstart.text.decoding.sampler import Choice, log_softmax
-from warmstart.text.decoding.sequence import Text, TextStream, prompt_tokens, text_of
-from warmstart.text.generation_results import Generation, TextScore
-from warmstart.text.inputs import iter_texts, shown
+from warmstart.text.decoding.options import GenerateOptions
+from warmstart.text.decoding.sequence import Continuation, TextStream, prompt_tokens
+from warmstart.text.inputs import PROMPT, Text
+from warmstart.text.results import Generation, TextScore
 from warmstart.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 
-BATCH_SIZE = 4  # prompts side by side; attention runs over the tokens of all of them
-CHUNK = 64  # tokens whose logits are held at once when a text is scored
-LARGEST_PROGRAM = 2**31  # bytes of a .tflite file; larger networks run in Keras
+MAX_PROGRAM = 2**31
+"""Bytes of a .tflite file; larger networks run in Keras."""
 
 
-class TextGenerator(Model):
+class TextGenerator(Model[Text, Generation, GenerateOptions]):
     """Continues texts.
 
     Example:
         >>> model = ws.load("shakespeare_gpt2")
         >>> print(model("ROMEO:", max_new_tokens=40, temperature=0.8, seed=1).text)
-        >>> for piece in model.stream("ROMEO:"):
+        >>> for piece in model.stream_text("ROMEO:"):
         ...     print(piece, end="", flush=True)
     """
 
     task = "text-generation"
+    options = GenerateOptions
+    result = Generation
+    batch_size = 4  # side by side; attention runs over the tokens of all prompts
+    decodes_ahead = False
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -56,109 +63,177 @@ class TextGenerator(Model):
             BundleError: the model's folder has none, or one with another vocabulary.
         """
         if self._folder is None:
-            raise BundleError(f"{self.name} has no tokenizer: it was not loaded from a folder or repository.")
+            raise BundleError(
+                f"{self.name} has no tokenizer: it was not loaded from a folder or repository."
+            )
         return Tokenizer.open(self._folder, rows=self.entry.config["vocab_size"])
 
     @property
     def longest(self) -> int:
         """Tokens of the context: prompt and continuation together, unless it slides."""
-        return self.entry.processing["longest"]
+        return int(self.entry.processing["longest"])
 
     @property
     def ends(self) -> frozenset[int]:
         """Tokens with which the model ends a text."""
         return frozenset(self.entry.processing.get("end", ()))
 
-    def __call__(self, inputs: Any, *, batch_size: int | None = None, **options: Any) -> Any:
-        """Continue prompts.
+    @overload
+    @takes(GenerateOptions)
+    def __call__(self, prompt: Text, options: GenerateOptions) -> Generation: ...
+    @overload
+    @takes(GenerateOptions)
+    def __call__(
+        self, prompt: Several[Text], options: GenerateOptions
+    ) -> list[Generation | Failed]: ...
+    @takes(GenerateOptions)
+    def __call__(self, prompt: Any, options: GenerateOptions) -> Any:
+        """Continue a prompt (str or UTF-8 bytes), or a list of prompts.
 
-        Args:
-            inputs: a prompt (str, or UTF-8 bytes), or a list or generator of them, or the path object of a file with
-                one prompt a line.
-            batch_size: prompts that are continued side by side; does not change results.
-            max_new_tokens: most tokens to write; default: 100, or what the context has room for.
-            temperature: 0 always takes the likeliest token; 1 draws as the model says, less is bolder, more is
-                wilder. Default: 0, but 1 where top_k, top_p, min_p or seed is given.
-            top_k: draw among the so many likeliest tokens.
-            top_p: draw among the likeliest tokens that together have this probability, 0 to 1.
-            min_p: draw among tokens at least this probable, relative to the likeliest, 0 to 1.
-            repetition_penalty: above 1 makes tokens less likely that have been used, the prompt's too.
-            no_repeat_ngram_size: no series of so many tokens comes twice, the prompt's too.
-            num_beams: above 1 searches for the likeliest text with so many candidates at once.
-            stop: a string, or a list of them, that ends the text.
-            seed: of the drawing; the same seed gives the same text, whatever else is in the list.
-            overflow: `"error"`, or `"slide"`: once the context is full, go on with its later half.
+        The same seed gives the same text, whatever else is in the list.
 
         Returns:
-            One `Generation`; a list of them for a list; an iterator for a generator or a file. In a list or
-            iterator an unusable prompt is a `Failed` in its place.
+            One `Generation`; for a list a list, in which an unusable prompt is a `Failed` at its index.
 
         Raises:
-            InputError: the one prompt is unusable: empty, not UTF-8, or too long for the context.
-            UsageError: an option is wrong.
+            InputError: the one prompt is unusable: not UTF-8, or too long for the context.
+            UsageError: an option is wrong, or `prompt` stands for many prompts and is no list.
         """
-        choice = _choice(options)
-        if batch_size is not None and batch_size < 1:
-            raise UsageError(f"batch_size must be 1 or more, not {batch_size}.")
-        if isinstance(inputs, str | bytes | bytearray):
-            return self._finished([Text(self, Item("the prompt", inputs), choice)])[0]
-        results = self._batches(inputs, choice, batch_size or BATCH_SIZE)
-        return list(results) if isinstance(inputs, list | tuple | np.ndarray) else results
+        return self.predict(prompt, options)
 
-    def stream(self, prompt: str | bytes, **options: Any) -> TextStream:
-        """Continue one prompt, and give the text out while it is written.
+    @takes(GenerateOptions)
+    def stream(
+        self, prompts: Iterable[Text] | os.PathLike[str], options: GenerateOptions
+    ) -> Iterator[Generation | Failed]:
+        """Continue the prompts of an iterator, a column, or the path object of a file with one a line, in flat memory.
 
-        Args:
-            prompt: the text to continue.
-            **options: as for calling the model; not `num_beams`.
+        The text of one prompt while it is generated is `stream_text`.
+        """
+        return self.predict_stream(prompts, options)
+
+    @takes(GenerateOptions)
+    def stream_text(self, prompt: Text, options: GenerateOptions) -> TextStream:
+        """Continue one prompt, and return the text while it is generated.
 
         Returns:
             An iterator of pieces of text, each of whole characters; together they are the `Generation.text`.
 
         Raises:
             InputError: the prompt is unusable.
-            UsageError: an option is wrong.
+            UsageError: an option is wrong; a beam search cannot be streamed.
         """
-        choice = _choice(options)
-        if choice.num_beams > 1:
-            raise UsageError("A beam search knows its text only at the end; call the model instead of streaming.")
-        text = Text(self, Item("the prompt", prompt), choice)
-        return TextStream(text, self._written([text]))
+        self.check_options(options)
+        if options.num_beams > 1:
+            raise UsageError("A beam search knows its text only at the end; call the model.")
+        text = Continuation(self, PROMPT.single(prompt), options)
+        return TextStream(text, self._extended([text]))
 
-    def score(self, inputs: Any) -> Any:
-        """How probable texts are: log-probabilities of their tokens, and perplexity.
+    def ready(self) -> None:
+        self.tokenizer  # noqa: B018 (errors of the model come before those of inputs)
+        super().ready()
+
+    def prepare(self, item: Item, options: GenerateOptions) -> Prepared:
+        return Prepared(item.name, context=Continuation(self, item, options), index=item.index)
+
+    def compute(
+        self, inputs: Sequence[Prepared], options: GenerateOptions
+    ) -> Generator[None, None, Sequence[Continuation]]:
+        """Continue all prompts, side by side; yields after each token."""
+        texts: list[Continuation] = [prepared.context for prepared in inputs]
+        if options.num_beams == 1:
+            yield from self._extended(texts)
+            return texts
+        for text in texts:
+            decoder = Decoder(self.engine, self.longest)
+            beam = yield from beam_search.search(
+                decoder, text.tokens, text.max_tokens, self.ends, options
+            )
+            text.extend_with(beam)
+            yield
+        return texts
+
+    def decode(self, prepared: Prepared, outputs: Any, options: GenerateOptions) -> Generation:
+        text: Continuation = outputs
+        return text.result()
+
+    def _extended(self, texts: Sequence[Continuation]) -> Generator[None, None, None]:
+        """Extend all texts to their ends, side by side; yields after each token."""
+        decoder = Decoder(self.engine, self.longest)
+        logits = decoder.start([text.context for text in texts])
+        while True:
+            for text, row in zip(texts, logits, strict=True):
+                text.extend(row)
+            yield
+            running = [index for index, text in enumerate(texts) if not text.finish]
+            if not running:
+                return
+            if len(running) < len(texts):
+                texts = [texts[index] for index in running]
+                decoder.keep(running)
+            if decoder.full:
+                for text in texts:
+                    text.slide()
+                logits = decoder.start([text.context for text in texts])
+            else:
+                logits = decoder.step([text.tokens[-1] for text in texts])
+
+    @overload
+    def score(self, texts: Text) -> TextScore: ...
+    @overload
+    def score(self, texts: Several[Text]) -> list[TextScore | Failed]: ...
+    def score(self, texts: Any) -> Any:
+        """How probable a text is, or each of a list: log-probabilities of its tokens, and perplexity.
 
         A text longer than the context is scored in windows that overlap by half, so that every token but those of
         the first window has at least half a context before it.
 
         Args:
-            inputs: as for calling the model; a text has two tokens or more.
+            texts: one of two tokens or more, or a list of them.
 
         Returns:
-            One `TextScore`, a list or an iterator; an unusable text in a list is a `Failed`.
+            One `TextScore`; for a list a list, in which an unusable text is a `Failed` at its index.
 
         Raises:
             InputError: the one text is unusable.
+            UsageError: `texts` stands for many texts and is no list; see `stream_scores`.
         """
-        if isinstance(inputs, str | bytes | bytearray):
-            return self._score(Item("the text", inputs))
-        results = (_or_failed(self._score, item) for item in _items(inputs))
-        return list(results) if isinstance(inputs, list | tuple | np.ndarray) else results
+        return one_by_one.one_or_several(PROMPT, texts, self._score)
 
-    def features(self, inputs: Any) -> Any:
-        """The final state at the last token of each text: float32 (C,), (N, C) for a list, else an iterator.
+    def stream_scores(
+        self, texts: Iterable[Text] | os.PathLike[str]
+    ) -> Iterator[TextScore | Failed]:
+        """The scores of the texts of an iterator, a column, or the path object of a file with one a line."""
+        return one_by_one.stream(PROMPT, texts, self._score)
+
+    def features(self, texts: Text | Several[Text]) -> NDArray[np.float32]:
+        """The final state at the last token of a text: float32 (C,) for one, (N, C) for a list.
 
         Raises:
             InputError: a text is unusable.
         """
-        if isinstance(inputs, str | bytes | bytearray):
-            return self._state(Item("the text", inputs))
-        states = map(self._state, _items(inputs))
-        if not isinstance(inputs, list | tuple | np.ndarray):
-            return states
-        return np.array(list(states), np.float32).reshape(-1, self.entry.config["n_embd"])
+        states = one_by_one.one_or_several(PROMPT, texts, self._state)
+        if not isinstance(texts, list):
+            return self._vector_or_raise(states)
+        vectors = [self._vector_or_raise(state) for state in states]
+        return np.array(vectors, np.float32).reshape(-1, self.feature_size)
 
-    def evaluate(self, data: Any, *, progress: Callable[[str, int, int | None], None] | None = None) -> dict[str, Any]:
+    def stream_features(
+        self, inputs: Any, options: GenerateOptions | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """The final states of many texts, (C,) each, in flat memory; `inputs` as for `stream`.
+
+        Raises:
+            InputError: a text is unusable.
+        """
+        return map(self._vector_or_raise, one_by_one.stream(PROMPT, inputs, self._state))
+
+    @property
+    def feature_size(self) -> int:
+        return int(self.entry.config["n_embd"])
+
+    def evaluate(
+        self, data: Any, *, progress: Callable[[str, int, int | None], None] | None = None
+    ) -> dict[str, Any]:
         """Perplexity on texts.
 
         Args:
@@ -174,7 +249,7 @@ class TextGenerator(Model):
         texts = [_read_text(Path(data))] if isinstance(data, str | Path) else list(data)
         scores: list[TextScore] = []
         errors: list[str] = []
-        for done, result in enumerate(self.score(iter(texts)), 1):
+        for done, result in enumerate(self.stream_scores(iter(texts)), 1):
             if isinstance(result, Failed):
                 errors.append(str(result.error))
             else:
@@ -183,11 +258,15 @@ class TextGenerator(Model):
                 progress(self.name, done, len(texts))
         if not scores:
             raise UsageError(f"There is no text to score. {' '.join(errors[:1])}".strip())
-        total = TextScore("", self.name, tuple(t for s in scores for t in s.tokens),
-                          tuple(p for s in scores for p in s.logprobs), sum(s.characters for s in scores))
-        return {"perplexity": total.perplexity, "nats_per_token": total.nats_per_token,
-                "nats_per_character": total.nats_per_character, "tokens": len(total.tokens),
-                "count": len(scores), "errors": errors}
+        total = scorer.total(scores)
+        return {
+            "perplexity": total.perplexity,
+            "nats_per_token": total.nats_per_token,
+            "nats_per_character": total.nats_per_character,
+            "tokens": len(total.tokens),
+            "count": len(scores),
+            "errors": errors,
+        }
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The tokenizer, and the `config.json` with which transformers reads the folder."""
@@ -196,87 +275,40 @@ class TextGenerator(Model):
 
     def _open_engine(self) -> Engine:
         if self._engine_name == "openvino" or self.precision == "bfloat16":
-            raise UsageError("OpenVINO compiles a network anew for every length of text; use engine='litert'.")
-        if self.entry.parameters * 4 >= LARGEST_PROGRAM and self._engine_name != "keras":
+            raise UsageError(
+                "OpenVINO compiles a network anew for every length of text; use engine='litert'."
+            )
+        if not self._fits_program and self._engine_name != "keras":
             if self.precision != "float32" or self._engine_name == "litert":
-                raise UsageError(f"{self.name} has more than the 2 GiB of numbers that a program file can hold; use "
-                                 "engine='keras' with precision='float32'.")
+                raise UsageError(
+                    f"{self.name} has more than the 2 GiB of numbers that a program file can hold; "
+                    "use engine='keras' with precision='float32'."
+                )
             self._engine_name = "keras"
         if self._engine_name == "keras":
             return super()._open_engine()
         return choose.open_engine(self.artifact, "litert", self.precision)
 
+    @property
+    def _fits_program(self) -> bool:
+        return self.entry.parameters * 4 < MAX_PROGRAM
+
     def is_compiled(self) -> bool:
-        return self.entry.parameters * 4 < LARGEST_PROGRAM and super().is_compiled()
-
-    def _batches(self, inputs: Any, choice: Choice, size: int) -> Iterator[Generation | Failed]:
-        waiting: list[Text | Failed] = []
-        for item in _items(inputs):
-            waiting.append(_or_failed(lambda item: Text(self, item, choice), item))
-            if len(waiting) == size:
-                yield from self._finished(waiting)
-                waiting = []
-        yield from self._finished(waiting)
-
-    def _finished(self, texts: Sequence[Text | Failed]) -> list[Generation | Failed]:
-        usable = [text for text in texts if isinstance(text, Text)]
-        if usable and usable[0].choice.num_beams > 1:
-            for text in usable:
-                text.take_all(beam_search.search(Decoder(self.engine, self.longest), text.tokens, text.count, self.ends,
-                                           text.choice))
-        else:
-            for _ in self._written(usable):
-                pass
-        return [text.result() if isinstance(text, Text) else text for text in texts]
-
-    def _written(self, texts: Sequence[Text]) -> Iterator[None]:
-        """Write all texts, side by side; pauses after each token."""
-        if not texts:
-            return
-        decoder = Decoder(self.engine, self.longest)
-        logits = decoder.start([text.context for text in texts])
-        while True:
-            for text, row in zip(texts, logits, strict=True):
-                text.take(row)
-            yield
-            going = [place for place, text in enumerate(texts) if not text.finish]
-            if not going:
-                return
-            if len(going) < len(texts):
-                texts = [texts[place] for place in going]
-                decoder.keep(going)
-            if decoder.full:
-                for text in texts:
-                    text.slide()
-                logits = decoder.start([text.context for text in texts])
-            else:
-                logits = decoder.step([text.tokens[-1] for text in texts])
+        return self._fits_program and super().is_compiled()
 
     def _score(self, item: Item) -> TextScore:
-        tokens, half = prompt_tokens(self, item, least=2), self.longest // 2
-        logprobs: list[float] = []
-        begin = 0  # of the window
-        while len(logprobs) < len(tokens) - 1:
-            decoder = Decoder(self.engine, self.longest)
-            window = tokens[begin:begin + self.longest]
-            for place in range(0, len(window), CHUNK):
-                chunk = window[place:place + CHUNK]
-                after = tokens[begin + place + 1:begin + place + 1 + len(chunk)]
-                rows = log_softmax(decoder.extend(chunk).astype(np.float64))[np.arange(len(after)), after]
-                logprobs.extend(map(float, rows[max(len(logprobs) - begin - place, 0):]))
-            begin += half
-        text = self.tokenizer.decode(tokens[1:], special=True)
-        return TextScore(shown(text_of(item)), self.name, tuple(tokens[1:]), tuple(logprobs), len(text))
+        return scorer.score(self, self.engine, item)
 
-    def _state(self, item: Item) -> np.ndarray:
+    def _state(self, item: Item) -> NDArray[np.float32]:
         tokens = prompt_tokens(self, item)
         if len(tokens) > self.longest:
-            raise InputError(f"{item.name}: has {len(tokens):,} tokens; the model reads {self.longest:,}", item.name)
+            reason = f"has {len(tokens):,} tokens; the model reads {self.longest:,}"
+            raise InputError(f"{item.name}: {reason}", item.name)
         return Decoder(self.engine, self.longest).state(tokens)
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`step`: new tokens after cached ones -> logits, final states, keys and values; see `models.gpt2`."""
+        """`step`: new tokens after cached ones → logits, final states, keys and values; see `models.gpt2`."""
         from warmstart.engines.keras import Function, Program
 
         config = model.config
@@ -287,8 +319,11 @@ class TextGenerator(Model):
             TensorSpec("sees_cached", "float32", ("tokens", "cached"), -2.0, 0.0),
             TensorSpec("sees_new", "float32", ("tokens", "tokens"), -2.0, 0.0),
             TensorSpec("rows", "int32", ("wanted",), 0, 0),
-            *(TensorSpec(f"{kind}_{layer}", "float32", (heads, "cached", width), -1.0, 1.0)
-              for layer in range(config.n_layer) for kind in ("keys", "values")),
+            *(
+                TensorSpec(f"{name}_{layer}", "float32", (heads, "cached", width), -1.0, 1.0)
+                for layer in range(config.n_layer)
+                for name in ("keys", "values")
+            ),
         ]
         return Program({"step": Function(model.step, tuple(inputs))}, model)
 
@@ -296,30 +331,15 @@ class TextGenerator(Model):
 def repository_config(entry: Entry, begin: int | None = None) -> bytes:
     """The `config.json` of a model, as transformers reads it; `begin` is the token that begins texts."""
     ends = list(entry.processing.get("end", ()))
-    config = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], **entry.config,
-              "eos_token_id": ends[0] if len(ends) == 1 else ends or None, "bos_token_id": begin, "dtype": "float32"}
+    config = {
+        "model_type": "gpt2",
+        "architectures": ["GPT2LMHeadModel"],
+        **entry.config,
+        "eos_token_id": ends[0] if len(ends) == 1 else ends or None,
+        "bos_token_id": begin,
+        "dtype": "float32",
+    }
     return (json.dumps(config, indent=2) + "\n").encode()
-
-
-T = TypeVar("T")
-
-
-def _choice(options: dict[str, Any]) -> Choice:
-    if unknown := options.keys() - {field.name for field in fields(Choice)}:
-        raise UsageError(f"TextGenerator takes no option {min(unknown)!r}.")
-    return Choice(**options)
-
-
-def _items(inputs: Any) -> Iterator[Item]:
-    """Prompts of a list, generator or file of lines; here a tuple of two texts is no pair, but two prompts."""
-    return iter_texts(list(inputs) if isinstance(inputs, tuple) else inputs)
-
-
-def _or_failed(read: Callable[[Item], T], item: Item) -> T | Failed:
-    try:
-        return read(item)
-    except InputError as error:
-        return Failed(item.name, error)
 
 
 def _read_text(path: Path) -> bytes:

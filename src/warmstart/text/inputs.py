@@ -1,113 +1,326 @@
-"""Whatever the caller gave, as single texts, lazily: a text, a pair, lists, generators, files of lines."""
+"""Texts as inputs: `TEXT`, `PAIR`, `QUESTION`, `PROMPT`, and the text of an item."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
+from warmstart.core.input_kind import InputKind, Limits, checked_text, decoded_text
 from warmstart.core.inputs import Item
 from warmstart.core.reading import printable
 from warmstart.errors import InputError, UsageError
+from warmstart.text.files import is_file_name, lines, split_at_tab, unreadable
 from warmstart.text.tokenizer import check_text
 
-SHOWN = 200
+MAX_SHOWN = 200
 """Characters of a text that results repeat as their `input`."""
-LONGEST_LINE = 16 * 2**20
-"""Bytes of one line of a file."""
+STRING_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 200_000}
 
 
 class Pair(NamedTuple):
-    """Two texts that are judged together: a premise and a hypothesis, a question and a sentence."""
+    """Two texts that belong together: a premise and a hypothesis, a question and its context."""
 
     text: str
     pair: str
 
 
-def is_single(inputs: Any) -> bool:
-    """Whether the caller means one text or one pair, and wants one result and not a list.
+Text: TypeAlias = str | bytes
+"""A text, or its UTF-8 bytes."""
+PairInput: TypeAlias = Text | tuple[Text, Text] | Mapping[str, Text]
+"""A text, or a pair of texts: a tuple, or a mapping with the keys "text" and "text_pair"."""
+QuestionInput: TypeAlias = tuple[Text, Text] | Mapping[str, Text]
+"""A question and its context: a tuple, or a mapping with the keys "question" and "context"."""
 
-    One is: a str, bytes, a tuple of two texts, a mapping with the key "text". A path object is a file of lines.
+
+class TextKind(InputKind):
+    """Texts.
+
+    Attributes:
+        second_columns: column of a table with the first text -> that with the second one of a pair.
     """
-    if isinstance(inputs, str | bytes | bytearray | Mapping):
-        return True
-    return isinstance(inputs, tuple) and len(inputs) == 2 and all(isinstance(t, str | bytes) for t in inputs)
+
+    name = "text"
+    noun = "text"
+    plural = "texts"
+    default_name = "the text"
+    media: ClassVar[tuple[str, ...]] = ("text/",)
+    schema: ClassVar = STRING_SCHEMA
+    tensors: ClassVar = {"text": ("BYTES", [-1])}
+    columns = ("text", "sentence", "prompt", "question", "content", "source")
+    second_columns: ClassVar[Mapping[str, str]] = {}
+    forms: ClassVar[str] = "a string, or UTF-8 bytes"
+
+    # Python
+
+    def single(self, value: Any) -> Item:
+        if isinstance(value, Item):  # a line of a file
+            return value
+        if isinstance(value, InputError):
+            return Item(value.item or self.default_name, value)
+        if self.is_input(value):
+            return Item(self.default_name, value)
+        raise UsageError(self.refusal(value))
+
+    def is_input(self, value: Any) -> bool:
+        """Whether this has the form of one input; `read` looks at what it holds."""
+        return isinstance(value, str | bytes | bytearray | Mapping)
+
+    def refusal(self, value: Any) -> str:
+        """Why a value is not one input of this kind, and what to do."""
+        if isinstance(value, os.PathLike):
+            name = printable(os.fsdecode(value))
+            return f"{name} is a file of {self.plural}, one a line; iterate over model.stream(path)."
+        if isinstance(value, tuple | set | frozenset):
+            return (
+                f"The model takes one {self.noun} at a time ({self.forms}); "
+                f"several {self.plural} are a list: model(list(x))."
+            )
+        if value is not None and hasattr(value, "__iter__") and not isinstance(value, list):
+            return (
+                f"An iterator or column gives many {self.plural}; "
+                "iterate over model.stream(x), or call model(list(x))."
+            )
+        what = "None" if value is None else f"an object of type {type(value).__name__}"
+        return f"cannot take {self.plural} from {what}; a {self.noun} is {self.forms}."
+
+    def stream(self, inputs: Any) -> Iterator[Item]:
+        if isinstance(inputs, os.PathLike):
+            return lines(os.fsdecode(inputs))
+        if hasattr(inputs, "columns") and hasattr(inputs, "iloc"):
+            raise UsageError(
+                f"A table has several columns; stream the one that holds the {self.plural}: "
+                "model.stream(table['text'])."
+            )
+        if self.is_several(inputs):
+            return self.elements(inputs)
+        if isinstance(inputs, Item) or self.is_input(inputs):
+            return iter([self.single(inputs)])
+        if inputs is None or not hasattr(inputs, "__iter__"):
+            raise UsageError(self.refusal(inputs))
+        return self.elements(inputs)
+
+    def read(self, item: Item) -> str | Pair:
+        """The text or pair of an item.
+
+        Raises:
+            InputError: it is empty, no text, not UTF-8 or too long; the message names the item.
+        """
+        text = text_of(item)
+        if isinstance(text, Pair):
+            reason = f"is a pair of texts; the model takes one {self.noun} at a time"
+            raise InputError(f"{item.name}: {reason}", item.name)
+        return text
+
+    # Requests
+
+    def from_bytes(self, data: bytes, limits: Limits) -> Any:
+        return decoded_text(data, limits)
+
+    def from_json(self, value: Any, limits: Limits) -> Any:
+        return checked_text(value, limits)
+
+    # The command line
+
+    def from_arguments(self, arguments: Iterable[str]) -> Iterator[Any]:
+        """Texts, and `Item`s for the lines of .txt files.
+
+        An argument that looks like a file and cannot be read is an `InputError`, never a text.
+        """
+        for argument in arguments:
+            if not is_file_name(argument):
+                yield self.from_line(argument)
+            elif reason := unreadable(argument):
+                name = printable(argument)
+                yield Item(name, InputError(f"{name}: {reason}", name))
+            else:
+                yield from self._file_lines(argument)
+
+    def _file_lines(self, path: str) -> Iterator[Item]:
+        try:
+            for item in lines(path):
+                yield Item(item.name, self.from_line(item.value))
+        except InputError as error:
+            yield Item(error.item, error)
+
+    def from_line(self, line: str | bytes) -> Any:
+        """The input that an argument or a line of a file stands for."""
+        return line
 
 
-def iter_texts(inputs: Any) -> Iterator[Item]:
-    """The single texts of `inputs`, one at a time; `Item.value` is what `text_of` takes.
+class PairKind(TextKind):
+    """Texts, or pairs of texts."""
 
-    Args:
-        inputs: a text or pair (see `is_single`); a path object of a UTF-8 file with one text a line (empty lines are
-            left out); a list, tuple, generator, array or column of texts and pairs.
+    schema: ClassVar = {
+        "anyOf": [
+            STRING_SCHEMA,
+            {
+                "type": "object",
+                "required": ["text"],
+                "additionalProperties": False,
+                "properties": {"text": STRING_SCHEMA, "text_pair": STRING_SCHEMA},
+            },
+        ]
+    }
+    tensors: ClassVar = {"text": ("BYTES", [-1]), "text_pair": ("BYTES", [-1])}
+    optional_tensors = frozenset({"text_pair"})
+    second_columns: ClassVar = {"text": "text_pair"}
+    forms = "a string, UTF-8 bytes, a tuple of two texts, or a mapping with 'text' and 'text_pair'"
 
-    Raises:
-        UsageError: it is nothing of this.
-        InputError: the file cannot be read.
-    """
-    if is_single(inputs):
-        return iter([Item("the text", inputs)])
-    if isinstance(inputs, os.PathLike):
-        return _lines(os.fsdecode(inputs))
-    if inputs is None or not hasattr(inputs, "__iter__"):
-        what = "None" if inputs is None else f"an object of type {type(inputs).__name__}"
-        raise UsageError(f"cannot take texts from {what}; give a text, a pair of texts, a list of them, or the "
-                         "path object of a file with one text a line")
-    return (Item(f"item {place}", value) for place, value in enumerate(inputs, 1))
+    def is_input(self, value: Any) -> bool:
+        return super().is_input(value) or _is_pair(value)
+
+    def read(self, item: Item) -> str | Pair:
+        return text_of(item)
+
+    def from_json(self, value: Any, limits: Limits) -> Any:
+        if isinstance(value, str):
+            return checked_text(value, limits)
+        if isinstance(value, dict) and value.keys() == {"text"}:
+            return checked_text(value["text"], limits)
+        return _pair_from_json(value, "text", "text_pair", "a string, or an object", limits)
+
+    def from_line(self, line: str | bytes) -> Any:
+        return split_at_tab(line)
 
 
-def text_of(item: Item) -> Pair | str:
+class QuestionKind(TextKind):
+    """Questions, each with the context that holds its answer."""
+
+    name = "question"
+    noun = "question"
+    plural = "questions"
+    default_name = "the question"
+    media = ()
+    schema: ClassVar = {
+        "type": "object",
+        "required": ["question", "context"],
+        "additionalProperties": False,
+        "properties": {"question": STRING_SCHEMA, "context": STRING_SCHEMA},
+    }
+    tensors: ClassVar = {"question": ("BYTES", [-1]), "context": ("BYTES", [-1])}
+    columns = ("question", "text", "sentence", "prompt", "content", "source")
+    second_columns: ClassVar = {"question": "context", "text": "text_pair"}
+    forms = "a tuple (question, context), or a mapping with these keys"
+
+    def is_input(self, value: Any) -> bool:
+        return super().is_input(value) or _is_pair(value)
+
+    def read(self, item: Item) -> Pair:
+        text = text_of(item)
+        if not isinstance(text, Pair):
+            reason = "must be a question and a context: (question, context)"
+            raise InputError(f"{item.name}: {reason}", item.name)
+        return text
+
+    def from_bytes(self, data: bytes, limits: Limits) -> Any:
+        raise InputError(
+            'A question comes as JSON: {"inputs": {"question": "…", "context": "…"}}.'
+        )
+
+    def from_json(self, value: Any, limits: Limits) -> Any:
+        return _pair_from_json(value, "question", "context", "an object", limits)
+
+    def from_line(self, line: str | bytes) -> Any:
+        return split_at_tab(line)
+
+
+class PromptKind(TextKind):
+    """Texts to continue; an empty one is a beginning, too."""
+
+    noun = "prompt"
+    plural = "prompts"
+    default_name = "the prompt"
+
+    def stream(self, inputs: Any) -> Iterator[Item]:
+        if isinstance(inputs, str | bytes | bytearray):
+            raise UsageError(
+                "stream() takes many prompts and gives their results; "
+                "stream_text(prompt) gives the text of one while it is written."
+            )
+        return super().stream(inputs)
+
+    def read(self, item: Item) -> str:
+        """The prompt of an item.
+
+        Raises:
+            InputError: it is no text, not UTF-8 or too long; the message names the item.
+        """
+        value = item.value
+        if isinstance(value, Mapping):
+            value = _of_mapping(value, item.name)
+        if isinstance(value, tuple):
+            reason = "is a pair of texts; the model continues one text at a time"
+            raise InputError(f"{item.name}: {reason}", item.name)
+        return _string(value, item.name)
+
+
+TEXT = TextKind()
+PAIR = PairKind()
+QUESTION = QuestionKind()
+PROMPT = PromptKind()
+
+
+def text_of(item: Item) -> str | Pair:
     """The text or pair of an item.
 
     Raises:
-        InputError: it is empty, no text, not UTF-8, or too long; the message names the item.
+        InputError: it is empty, no text, not UTF-8 or too long; the message names the item.
     """
     value = item.value
-    if isinstance(value, InputError):
-        raise value
     if isinstance(value, Mapping):
         value = _of_mapping(value, item.name)
     if isinstance(value, tuple | list) and len(value) == 2:
-        return Pair(_text(value[0], item.name), _text(value[1], item.name))
-    return _text(value, item.name)
+        return Pair(_filled(value[0], item.name), _filled(value[1], item.name))
+    return _filled(value, item.name)
+
+
+def shown(text: str | Pair) -> str:
+    """How results name their input: the text, cut where it is long."""
+    whole = " | ".join(text) if isinstance(text, Pair) else text
+    return whole if len(whole) <= MAX_SHOWN else whole[: MAX_SHOWN - 1] + "…"
+
+
+def _is_pair(value: Any) -> bool:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        return False
+    return all(isinstance(text, str | bytes | bytearray) for text in value)
 
 
 def _of_mapping(value: Mapping[str, Any], name: str) -> Any:
     for first, second in (("text", "text_pair"), ("question", "context")):
         if first in value and value.keys() <= {first, second}:
             return value[first] if value.get(second) is None else (value[first], value[second])
-    raise InputError(f"{name}: a mapping has the keys 'text' and, for a pair, 'text_pair'; or 'question' and "
-                     f"'context'; not {', '.join(map(repr, value)) or 'none'}", name)
+    keys = ", ".join(map(repr, value)) or "none"
+    raise InputError(
+        f"{name}: a mapping has the keys 'text' and, for a pair, 'text_pair'; "
+        f"or 'question' and 'context'; not {keys}",
+        name,
+    )
 
 
-def shown(text: Pair | str) -> str:
-    """How results name their input: the text, cut where it is long."""
-    whole = " | ".join(text) if isinstance(text, Pair) else text
-    return whole if len(whole) <= SHOWN else whole[:SHOWN - 1] + "…"
+def _filled(value: Any, name: str) -> str:
+    text = _string(value, name)
+    if not text.strip():
+        raise InputError(f"{name}: is empty; give some text", name)
+    return text
 
 
-def _text(value: Any, name: str) -> str:
+def _string(value: Any, name: str) -> str:
     if isinstance(value, bytes | bytearray):
         try:
             value = value.decode()
         except UnicodeDecodeError as error:
-            raise InputError(f"{name}: is not UTF-8 at byte {error.start}; save it as UTF-8", name) from error
+            reason = f"is not UTF-8 at byte {error.start}; save it as UTF-8"
+            raise InputError(f"{name}: {reason}", name) from error
     check_text(value, name)
-    if not value.strip():
-        raise InputError(f"{name}: is empty; there is nothing to say about it", name)
-    return value
+    text: str = value
+    return text
 
 
-def _lines(path: str) -> Iterator[Item]:
-    name = printable(path)
-    try:
-        with open(path, "rb") as file:
-            number = 0
-            while line := file.readline(LONGEST_LINE):
-                number += 1
-                if line.strip():
-                    yield Item(f"{name}:{number}", line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf"))
-    except OSError as error:
-        raise InputError(f"{name}: cannot be opened ({error.strerror or error})", name) from error
-    if number == 0:
-        raise InputError(f"{name}: is empty", name)
+def _pair_from_json(
+    value: Any, first: str, second: str, form: str, limits: Limits
+) -> tuple[str, str]:
+    if not isinstance(value, dict) or value.keys() != {first, second}:
+        raise InputError(f"An input is {form} with {first!r} and {second!r}.")
+    return checked_text(value[first], limits), checked_text(value[second], limits)

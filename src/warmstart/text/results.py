@@ -1,49 +1,57 @@
-"""What text models answer besides `Classification`: frozen dataclasses with `.to_dict()`."""
+"""Results of text models besides `Classification`: frozen dataclasses with a wire form, see `core.wire`."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core.results import Prediction
+from warmstart.core.terminal import bars
+from warmstart.core.wire import Decimals, Record, Result, Score, Wire
+
+Finish: TypeAlias = Literal["length", "end", "stop"]
+"""Why a text ended: enough tokens were generated, the model ended it, or a stop string came."""
 
 
 @dataclass(frozen=True, eq=False)
-class Embedding:
+class Embedding(Result):
     """A text as a vector: float32 (D,)."""
+
+    tensors: ClassVar = ("vector",)
 
     input: str
     model: str
-    vector: np.ndarray
+    vector: Annotated[NDArray[np.float32], Wire(list[Annotated[float, Decimals(7)]])]
 
     def __str__(self) -> str:
-        return f"{len(self.vector)} numbers: {', '.join(f'{x:.4f}' for x in self.vector[:4])}, …"
+        start = ", ".join(f"{value:.4f}" for value in self.vector[:4])
+        return f"{len(self.vector)} numbers: {start}, …"
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"input": self.input, "model": self.model, "vector": [round(float(x), 7) for x in self.vector]}
+    def csv_rows(self) -> Iterator[tuple[str, ...]]:
+        yield self.input, " ".join(f"{value:.7g}" for value in self.vector)
 
 
 @dataclass(frozen=True)
-class Entity:
+class Entity(Record):
     """A part of a text: its label, the text from `start` to `end` (characters), and a score of 0 to 1."""
 
     label: str
     text: str
     start: int
     end: int
-    score: float
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"label": self.label, "text": self.text, "start": self.start, "end": self.end,
-                "score": round(self.score, 6)}
+    score: Score
 
 
 @dataclass(frozen=True)
-class Entities:
+class Entities(Result):
     """The entities of one text, in the order of the text; `len`, indexing and iteration are over them."""
+
+    rows: ClassVar = "entities"
 
     input: str
     model: str
@@ -55,50 +63,73 @@ class Entities:
     def __len__(self) -> int:
         return len(self.entities)
 
-    def __getitem__(self, place: int) -> Entity:
-        return self.entities[place]
+    def __getitem__(self, index: int) -> Entity:
+        return self.entities[index]
 
     def __str__(self) -> str:
-        return ", ".join(f"{e.label}: {e.text} ({e.score:.1%})" for e in self.entities) or "no entities"
+        return ", ".join(f"{e.label}: {e.text} ({e.score:.1%})" for e in self) or "no entities"
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"input": self.input, "model": self.model, "entities": [e.to_dict() for e in self.entities]}
+    def show(self) -> str:
+        entities = [
+            f"  {e.label:<8}  {e.text}  ({e.score:.1%}, {e.start}-{e.end})" for e in self.entities
+        ]
+        return "\n".join([self.input, *(entities or ["  no entities"]), ""])
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer out of a context: `text` from `start` to `end` (characters), `""` with 0, 0 where there is none.
+class Span(Record):
+    """A part of a context: the text from `start` to `end` (characters), and a score of 0 to 1."""
 
-    `score` is its probability (0 to 1) among all spans of the context; `others` are the next best ones.
+    text: str
+    start: int
+    end: int
+    score: Score
+
+
+@dataclass(frozen=True)
+class Answer(Result):
+    """An answer from a context: `text` from `start` to `end` (characters); "" with 0, 0 where there is none.
+
+    `score` is its probability (0 to 1) among all spans of the context; `others` are the next best answers.
     """
+
+    tensors: ClassVar = ("text", "score")
 
     input: str
     model: str
     text: str
     start: int
     end: int
-    score: float
-    others: tuple[Answer, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.text)
+    score: Score
+    others: Annotated[tuple[Answer, ...], Wire(list[Span])] = ()
 
     def __str__(self) -> str:
         return f"{self.text or 'no answer'} ({self.score:.1%})"
 
-    def to_dict(self) -> dict[str, Any]:
-        found = {"text": self.text, "start": self.start, "end": self.end, "score": round(self.score, 6)}
-        others = [{key: value for key, value in other.to_dict().items() if key in found} for other in self.others]
-        return {"input": self.input, "model": self.model, **found, "others": others}
+    @classmethod
+    def csv_columns(cls) -> tuple[str, ...]:
+        return ("input", "rank", "text", "start", "end", "score")
+
+    def csv_rows(self) -> Iterator[tuple[str, ...]]:
+        for rank, answer in enumerate((self, *self.others), 1):
+            span = (answer.text, str(answer.start), str(answer.end), f"{answer.score:.6f}")
+            yield (self.input, str(rank), *span)
+
+    def show(self) -> str:
+        answers = (f"  {answer}" for answer in (self, *self.others))
+        return "\n".join([self.input, *answers, ""])
 
 
 @dataclass(frozen=True)
-class FilledMask:
-    """What may stand at each mask of a text: one tuple of `Prediction`s per mask, best first.
+class FilledMask(Result):
+    """The likeliest tokens at each mask of a text, best first; `len`, indexing and iteration are over the first mask.
 
-    `index` and `id` of a prediction are the token's id and its piece of text in the vocabulary. `texts` are the text
-    with its masks filled by the best of each.
+    Attributes:
+        masks: the predictions for each mask: `index` is the token's id, `id` its spelling in the vocabulary.
+        text: the text with each mask filled by its best token.
     """
+
+    wire: ClassVar = ("input", "model", "text", "masks")
 
     input: str
     model: str
@@ -111,12 +142,101 @@ class FilledMask:
     def __len__(self) -> int:
         return len(self.masks[0])
 
-    def __getitem__(self, place: int) -> Prediction:
-        return self.masks[0][place]
+    def __getitem__(self, index: int) -> Prediction:
+        return self.masks[0][index]
 
     def __str__(self) -> str:
         return "; ".join(", ".join(f"{p.label} {p.score:.1%}" for p in mask) for mask in self.masks)
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"input": self.input, "model": self.model, "text": self.text,
-                "masks": [[p.to_dict() for p in mask] for mask in self.masks]}
+    @classmethod
+    def csv_columns(cls) -> tuple[str, ...]:
+        return ("input", "mask", "rank", "index", "token", "label", "score")
+
+    def csv_rows(self) -> Iterator[tuple[str, ...]]:
+        for number, mask in enumerate(self.masks, 1):
+            for rank, p in enumerate(mask, 1):
+                token = (str(p.index), p.id, p.label, f"{p.score:.6f}")
+                yield (self.input, str(number), str(rank), *token)
+
+    def show(self) -> str:
+        blocks = [line for mask in self.masks for line in bars((p.label, p.score) for p in mask)]
+        return "\n".join([self.input, *blocks, ""])
+
+
+@dataclass(frozen=True)
+class Generation(Result):
+    """The continuation of one prompt.
+
+    Attributes:
+        input: the prompt.
+        model: the model's name.
+        text: what follows the prompt, without the stop string that ended it.
+        tokens: its token ids, in order, without the token that ended it.
+        logprobs: natural logarithm of the probability of each token after those before it: the model's own,
+            before penalties, temperature and truncation.
+        finish: "length" (max_new_tokens were generated), "end" (the model ended its text) or "stop".
+    """
+
+    tensors: ClassVar = ("text",)
+
+    input: str
+    model: str
+    text: str
+    tokens: tuple[int, ...]
+    logprobs: tuple[Score, ...]
+    finish: Finish
+
+    def __str__(self) -> str:
+        return self.input + self.text
+
+    @classmethod
+    def csv_columns(cls) -> tuple[str, ...]:
+        return ("input", "text", "tokens", "logprob", "finish")
+
+    def csv_rows(self) -> Iterator[tuple[str, ...]]:
+        logprob = f"{sum(self.logprobs):.6f}"
+        yield self.input, self.text, str(len(self.tokens)), logprob, self.finish
+
+    def show(self) -> str:
+        return f"{self}\n"
+
+
+@dataclass(frozen=True)
+class TextScore(Result):
+    """How probable a model finds a text. The first token is not scored: nothing stands before it.
+
+    Attributes:
+        input: the text, cut where it is long.
+        model: the model's name.
+        tokens: the ids of the scored tokens; `to_dict` gives their number.
+        logprobs: natural logarithms of their probabilities, each after all tokens before it that fit the context.
+        characters: of the text of the scored tokens.
+    """
+
+    wire: ClassVar = ("input", "model", "perplexity", "nats_per_token", "nats_per_character")
+
+    input: str
+    model: str
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    characters: int
+
+    @property
+    def nats_per_token(self) -> Score:
+        return -math.fsum(self.logprobs) / len(self.logprobs)
+
+    @property
+    def nats_per_character(self) -> Score:
+        """Comparable between models of different vocabularies."""
+        return -math.fsum(self.logprobs) / max(self.characters, 1)
+
+    @property
+    def perplexity(self) -> Score:
+        """e to the nats per token."""
+        return math.exp(min(self.nats_per_token, 700.0))
+
+    def __str__(self) -> str:
+        return f"perplexity {self.perplexity:.2f}, {self.nats_per_character:.3f} nats per character"
+
+    def to_dict(self, *, embed: bool = False) -> dict[str, Any]:
+        return {**super().to_dict(embed=embed), "tokens": len(self.tokens)}

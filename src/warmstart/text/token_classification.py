@@ -1,31 +1,51 @@
-"""Token classification: text -> tokens -> engine -> a label per token -> `Entities` with places in the text."""
+"""Token classification: text → tokens → engine → a label per token → `Entities`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 import numpy as np
 
-from warmstart.errors import UsageError
+from warmstart.core.input_kind import Several
+from warmstart.core.model import Prepared
+from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.results import Failed
 from warmstart.text import conll
-from warmstart.text.encoder import Row, TextTask, softmax
-from warmstart.text.inputs import Pair, shown
+from warmstart.text.encoder import TextModel, softmax
+from warmstart.text.inputs import TEXT, Text, shown
 from warmstart.text.results import Entities, Entity
 from warmstart.text.tokenizer import Encoded
 
-AGGREGATIONS = ("none", "simple", "first", "max")
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 OUTSIDE = "O"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagOptions(BatchOptions):
+    """Options of token classification."""
+
+    aggregation: Annotated[
+        Literal["none", "simple", "first", "max"],
+        Option(
+            'How tokens become entities: "none": every labelled token is one; "simple": neighbours with the same label '
+            'are one, scored by their mean; "first" and "max": words stay whole, labelled by their first or surest '
+            "token."
+        ),
+    ] = "simple"
 
 
 @dataclass(frozen=True)
 class _Tagged:
-    """A token or a word: its place, the scores of all labels, and whether it continues the word before."""
+    """A token or a word: its span, the scores of all labels, and whether it continues the word before."""
 
     start: int
     end: int
-    scores: np.ndarray
+    scores: NDArray[np.float64]
     continues: bool
 
     @property
@@ -33,8 +53,8 @@ class _Tagged:
         return int(self.scores.argmax())
 
 
-class TokenClassifier(TextTask):
-    """Finds names of people, places and the like in a text.
+class TokenClassifier(TextModel[Text, Entities, TagOptions]):
+    """Finds entities in texts: names of people, places and the like.
 
     Example:
         >>> model = ws.load("hf://dslim/bert-base-NER")
@@ -43,40 +63,44 @@ class TokenClassifier(TextTask):
     """
 
     task = "token-classification"
+    options = TagOptions
+    result = Entities
 
-    def __call__(self, inputs: Any, *, aggregation: str = "simple", batch_size: int | None = None,
-                 **options: Any) -> Any:
-        """Find entities.
-
-        Args:
-            inputs: a text (str or UTF-8 bytes); a list or generator of them; a path object of a file with one text a
-                line.
-            aggregation: `"none"`: every token with a label other than O is an entity; `"simple"`: neighbouring tokens
-                with the same label are one (B- begins a new one), scored by their mean; `"first"` and `"max"`: words
-                are never torn apart, a word has the label of its first token, or of its surest one.
-            batch_size: texts per call of the engine where there are several; does not change results.
+    @overload
+    @takes(TagOptions)
+    def __call__(self, text: Text, options: TagOptions) -> Entities: ...
+    @overload
+    @takes(TagOptions)
+    def __call__(self, text: Several[Text], options: TagOptions) -> list[Entities | Failed]: ...
+    @takes(TagOptions)
+    def __call__(self, text: Any, options: TagOptions) -> Any:
+        """Find the entities of a text (str or UTF-8 bytes), or of a list of texts.
 
         Returns:
-            One `Entities`; a list of them for a list; an iterator for a generator or file. In a list or iterator an
-            unusable text is a `Failed` in its place.
+            One `Entities`; for a list a list, in which an unusable text is a `Failed` at its index.
 
         Raises:
             InputError: the one text is unusable.
-            UsageError: an option is wrong.
+            UsageError: an option is wrong, or `text` stands for many texts and is no list.
         """
-        if options:
-            raise UsageError(f"TokenClassifier takes no option {next(iter(options))!r}.")
-        if aggregation not in AGGREGATIONS:
-            raise UsageError(f"aggregation is one of {', '.join(AGGREGATIONS)}, not {aggregation!r}.")
+        return self.predict(text, options)
 
-        def result(text: str | Pair, windows: Sequence[Encoded], rows: Sequence[Row]) -> Entities:
-            assert isinstance(text, str)
-            found = self._entities(text, windows[0], softmax(rows[0]["logits"]), aggregation)
-            return Entities(shown(text), self.name, tuple(found))
+    @takes(TagOptions)
+    def stream(
+        self, texts: Iterable[Text] | os.PathLike[str], options: TagOptions
+    ) -> Iterator[Entities | Failed]:
+        """The entities of an iterator, a column, or the path object of a file with a text a line, in flat memory."""
+        return self.predict_stream(texts, options)
 
-        return self._results(inputs, batch_size, result)
+    def decode(self, prepared: Prepared, outputs: Any, options: TagOptions) -> Entities:
+        text = prepared.context.text
+        scores = softmax(outputs[0]["logits"])
+        entities = self._entities(text, prepared.context.encoded[0], scores, options.aggregation)
+        return Entities(shown(text), self.name, tuple(entities))
 
-    def evaluate(self, data: Any, *, batch_size: int | None = None, progress: Any = None) -> dict[str, Any]:
+    def evaluate(
+        self, data: Any, *, batch_size: int | None = None, progress: Any = None
+    ) -> dict[str, Any]:
         """Precision, recall and F1 of whole entities, as CoNLL counts them: label and both ends must be right.
 
         Args:
@@ -91,77 +115,103 @@ class TokenClassifier(TextTask):
             UsageError: there are no sentences.
         """
         sentences = conll.sentences(data)
-        texts = (" ".join(sentence.words) for sentence in sentences)
-        said: list[list[str]] = []
-        for done, (sentence, row) in enumerate(zip(sentences, self._answers(texts, batch_size), strict=True), 1):
-            if isinstance(row, tuple):
-                said.append(self.tags(sentence.words, row[1][0], row[2][0]["logits"]))
+        predicted: list[list[str]] = []
+
+        def decode(prepared: Prepared, outputs: Any) -> tuple[Encoded, NDArray[np.float32]]:
+            return prepared.context.encoded[0], outputs[0]["logits"]
+
+        options = TagOptions(batch_size=batch_size)
+        items = TEXT.stream(" ".join(sentence.words) for sentence in sentences)
+        answers = self._answers(items, options, decode, False)
+        for done, (sentence, answer) in enumerate(zip(sentences, answers, strict=True), 1):
+            if isinstance(answer, Failed):
+                predicted.append([OUTSIDE] * len(sentence.words))
             else:
-                said.append([OUTSIDE] * len(sentence.words))
+                predicted.append(self.tags(sentence.words, *answer))
             if progress:
                 progress(self.name, done, len(sentences))
-        return {**conll.scores([sentence.tags for sentence in sentences], said), "count": len(sentences), "errors": []}
+        figures = conll.scores([sentence.tags for sentence in sentences], predicted)
+        return {**figures, "count": len(sentences), "errors": []}
 
-    def tags(self, words: Sequence[str], encoded: Encoded, logits: np.ndarray) -> list[str]:
-        """A tag per word of a text that is the words with spaces between: that of the word's first token; O for words
-        behind the end of what the model takes."""
-        starts = {int(start): place for place, (start, _) in reversed(list(enumerate(encoded.offsets)))
-                  if encoded.sequences[place] == 0}
-        found, position = [], 0
+    def tags(
+        self, words: Sequence[str], encoded: Encoded, logits: NDArray[np.float32]
+    ) -> list[str]:
+        """A tag per word of a text that is the words joined by spaces: that of the word's first token.
+
+        Words behind the end of what the model takes are O.
+        """
+        index_of: dict[int, int] = {}
+        for index, (start, _) in enumerate(encoded.offsets):
+            if encoded.sequences[index] == 0:
+                index_of.setdefault(int(start), index)
+        tags, start = [], 0
         for word in words:
-            place = starts.get(position)
-            found.append(OUTSIDE if place is None else self.labels[int(logits[place].argmax())].name)
-            position += len(word) + 1
-        return found
+            token = index_of.get(start)
+            tags.append(
+                OUTSIDE if token is None else self.labels[int(logits[token].argmax())].name
+            )
+            start += len(word) + 1
+        return tags
 
-    def _entities(self, text: str, encoded: Encoded, scores: np.ndarray, aggregation: str) -> Iterator[Entity]:
+    def _entities(
+        self, text: str, encoded: Encoded, scores: NDArray[np.float64], aggregation: str
+    ) -> Iterator[Entity]:
         parts = list(self._tokens(text, encoded, scores))
         if aggregation in ("first", "max"):
             parts = list(_words(parts, aggregation))
-        groups = [[part] for part in parts] if aggregation == "none" else list(self._groups(parts))
+        is_grouped = aggregation != "none"
+        groups = self._grouped(parts) if is_grouped else ([part] for part in parts)
         for group in groups:
             label = self.labels[group[0].best].name
             if label == OUTSIDE:
                 continue
             start, end = group[0].start, group[-1].end
             score = float(np.mean([part.scores.max() for part in group]))
-            yield Entity(label if aggregation == "none" else _plain(label), text[start:end], start, end, score)
+            label = _without_prefix(label) if is_grouped else label
+            yield Entity(label, text[start:end], start, end, score)
 
-    def _tokens(self, text: str, encoded: Encoded, scores: np.ndarray) -> Iterator[_Tagged]:
+    def _tokens(
+        self, text: str, encoded: Encoded, scores: NDArray[np.float64]
+    ) -> Iterator[_Tagged]:
         wordpiece = self.tokenizer.continuing
         unknown = self.tokenizer.special_id("unk")
-        for place in np.flatnonzero(encoded.sequences >= 0):
-            start, end = map(int, encoded.offsets[place])
-            number = int(encoded.ids[place])
+        for index in np.flatnonzero(encoded.sequences >= 0):
+            start, end = map(int, encoded.offsets[index])
+            token = int(encoded.ids[index])
             if wordpiece:
-                continues = (self.tokenizer.token(number) or "").startswith(wordpiece) and number != unknown
+                spelling = self.tokenizer.token(token) or ""
+                continues = spelling.startswith(wordpiece) and token != unknown
             else:  # byte-level tokens: a word begins after a space
-                continues = start > 0 and " " not in text[start - 1:start + 1]
-            yield _Tagged(start, end, scores[place], continues)
+                continues = start > 0 and " " not in text[start - 1 : start + 1]
+            yield _Tagged(start, end, scores[index], continues)
 
-    def _groups(self, parts: Sequence[_Tagged]) -> Iterator[list[_Tagged]]:
+    def _grouped(self, parts: Sequence[_Tagged]) -> Iterator[list[_Tagged]]:
         """Neighbours of one label; a tag that begins with B- starts a new entity."""
         group: list[_Tagged] = []
         for part in parts:
             name = self.labels[part.best].name
-            if group and (name.startswith("B-") or _plain(name) != _plain(self.labels[group[-1].best].name)):
-                yield group
-                group = []
+            if group:
+                previous = _without_prefix(self.labels[group[-1].best].name)
+                if name.startswith("B-") or _without_prefix(name) != previous:
+                    yield group
+                    group = []
             group.append(part)
         if group:
             yield group
 
 
-def _plain(label: str) -> str:
+def _without_prefix(label: str) -> str:
     return label[2:] if label.startswith(("B-", "I-")) else label
 
 
-def _words(parts: Sequence[_Tagged], how: str) -> Iterator[_Tagged]:
+def _words(parts: Sequence[_Tagged], aggregation: str) -> Iterator[_Tagged]:
     """Tokens as whole words: with the scores of the first, or of the one whose best score is highest."""
     word: list[_Tagged] = []
     for part in [*parts, None]:
         if word and (part is None or not part.continues):
-            chosen = word[0] if how == "first" else max(word, key=lambda one: one.scores.max())
+            chosen = word[0]
+            if aggregation == "max":
+                chosen = max(word, key=lambda token: float(token.scores.max()))
             yield _Tagged(word[0].start, word[-1].end, chosen.scores, False)
             word = []
         if part is not None:

@@ -1,4 +1,4 @@
-"""Beam search: the likeliest text among several that are continued at once.
+"""Beam search: the most likely text among several that are continued at once.
 
 As in Hugging Face transformers with `early_stopping=False` and `length_penalty=1`: a text's score is the mean of its
 tokens' log-probabilities, and the search ends when no running text can beat the finished ones.
@@ -6,13 +6,18 @@ tokens' log-probabilities, and the search ends when no running text can beat the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from warmstart.text.decoding.decoder import Decoder
-from warmstart.text.decoding.sampler import Choice, log_softmax, penalised
+from warmstart.text.decoding.options import GenerateOptions
+from warmstart.text.decoding.sampler import log_softmax, penalize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -29,37 +34,57 @@ class Beam:
         return self.total / max(len(self.tokens), 1)
 
 
-def search(decoder: Decoder, prompt: Sequence[int], count: int, ends: Collection[int], choice: Choice) -> Beam:
-    """The best continuation of `prompt`, of up to `count` tokens; an ending token is its last one."""
-    width = choice.num_beams
+def search(
+    decoder: Decoder,
+    prompt: Sequence[int],
+    max_tokens: int,
+    end_tokens: Collection[int],
+    options: GenerateOptions,
+) -> Generator[None, None, Beam]:
+    """The best continuation of `prompt`, of up to `max_tokens` tokens; an end token is its last one.
+
+    Yields after each step.
+    """
+    width = options.num_beams
     logits = decoder.start([prompt])
     running, finished = [Beam()], list[Beam]()
     while True:
-        plain = [log_softmax(row.astype(np.float64)) for row in logits]
-        ranked = np.stack([penalised(row, [*prompt, *beam.tokens], choice) + beam.total
-                           for row, beam in zip(plain, running, strict=True)])
-        best = _largest(ranked.ravel(), 2 * width)
-        grown: list[tuple[int, Beam]] = []
-        for rank, place in enumerate(best):
-            parent, token = divmod(int(place), ranked.shape[1])
-            beam = Beam((*running[parent].tokens, token), (*running[parent].logprobs, float(plain[parent][token])),
-                        float(ranked[parent, token]), token in ends)
+        logprobs = [log_softmax(row.astype(np.float64)) for row in logits]
+        totals = np.stack(
+            [
+                penalize(row, [*prompt, *beam.tokens], options) + beam.total
+                for row, beam in zip(logprobs, running, strict=True)
+            ]
+        )
+        extended: list[tuple[int, Beam]] = []
+        for rank, index in enumerate(_largest(totals.ravel(), 2 * width)):
+            parent, token = divmod(int(index), totals.shape[1])
+            beam = Beam(
+                (*running[parent].tokens, token),
+                (*running[parent].logprobs, float(logprobs[parent][token])),
+                float(totals[parent, token]),
+                token in end_tokens,
+            )
             if not beam.ended:
-                grown.append((parent, beam))
+                extended.append((parent, beam))
             elif rank < width:
                 finished.append(beam)
-        grown = grown[:width]
+        extended = extended[:width]
         finished = sorted(finished, key=lambda beam: -beam.score)[:width]
-        running = [beam for _, beam in grown]
-        long = len(running[0].tokens) >= count if running else True
-        if long or (len(finished) == width and finished[-1].score >= running[0].score):
-            return max([*finished, *running] if long else finished, key=lambda beam: beam.score)
-        decoder.keep([parent for parent, _ in grown])
+        running = [beam for _, beam in extended]
+        is_full = len(running[0].tokens) >= max_tokens if running else True
+        if is_full:
+            return max([*finished, *running], key=lambda beam: beam.score)
+        if len(finished) == width and finished[-1].score >= running[0].score:
+            return max(finished, key=lambda beam: beam.score)
+        yield
+        decoder.keep([parent for parent, _ in extended])
         logits = decoder.step([beam.tokens[-1] for beam in running])
 
 
-def _largest(values: np.ndarray, count: int) -> np.ndarray:
-    """Places of the largest values, largest first; -inf never."""
-    places = np.argpartition(values, -min(count, len(values)))[-count:]
-    places = places[np.argsort(-values[places], kind="stable")]
-    return places[values[places] > -np.inf]
+def _largest(values: NDArray[Any], count: int) -> NDArray[np.intp]:
+    """Indices of the largest values, largest first; -inf never."""
+    indices = np.argpartition(values, -min(count, len(values)))[-count:]
+    indices = indices[np.argsort(-values[indices], kind="stable")]
+    largest: NDArray[np.intp] = indices[values[indices] > -np.inf]
+    return largest

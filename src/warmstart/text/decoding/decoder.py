@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from warmstart.engines.base import Engine, TensorSpec
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 HIDDEN = np.float32(-1e9)
 BLOCK = 128
-"""The cache grows in steps of so many tokens: attention always runs over all of it."""
+"""The cache grows by this many tokens: attention always runs over all of it."""
 
 
 class Decoder:
     """Several texts that are continued token by token, side by side in one cache.
 
-    A row of the cache belongs to one token of one text, or of several that begin alike (beams); who sees whom is
-    told by a mask. So texts of different lengths need no padding, and choosing among beams copies no cache.
+    A row of the cache belongs to one token of one text, or of several that begin alike (beams); a mask says who sees
+    whom. So texts of different lengths need no padding, and choosing among beams copies no cache.
 
     Args:
         engine: runs a program with the function `step` (see `models.gpt2.GPT2.step`).
@@ -33,87 +37,108 @@ class Decoder:
         self._cache = tuple(spec for spec in inputs if spec.name.startswith(("keys_", "values_")))
         self._session = engine.session("step", tuple(spec.name for spec in self._cache))
         self._used = 0
-        self._sees = np.empty((0, 0), np.float32)  # (N, S), added to scores
-        self.lengths = np.empty(0, np.int32)
+        self._mask: NDArray[np.float32] = np.empty((0, 0), np.float32)  # (N, S), added to scores
+        self.lengths: NDArray[np.int32] = np.empty(0, np.int32)
 
     @property
     def full(self) -> bool:
         """Whether a text has reached the end of the context."""
         return bool((self.lengths >= self._longest).any())
 
-    def start(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
+    def start(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Read prompts from the start; float32 (N, V): logits of what follows each."""
-        read = [self._read(np.asarray(prompt, np.int32)) for prompt in prompts]
+        outputs = [self._read(np.asarray(prompt, np.int32)) for prompt in prompts]
         self.lengths = np.array([len(prompt) for prompt in prompts], np.int32)
         self._reserve(len(prompts), int(self.lengths.sum()) + BLOCK // 2, fresh=True)
-        for text, answer in enumerate(read):
-            places = slice(self._used, self._used + answer["rows"].shape[2])
-            self._store(answer["rows"], places)
-            self._sees[text, places] = 0
-        return np.concatenate([answer["logits"] for answer in read])
+        for text, output in enumerate(outputs):
+            columns = slice(self._used, self._used + output["rows"].shape[2])
+            self._store(output["rows"], columns)
+            self._mask[text, columns] = 0
+        return np.concatenate([output["logits"] for output in outputs])
 
-    def step(self, tokens: Sequence[int]) -> np.ndarray:
+    def step(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """Append one token to each text; float32 (N, V): logits of what follows."""
         count = len(tokens)
         self._reserve(count, self._used + count)
-        among = np.full((count, count), HIDDEN, np.float32)
-        np.fill_diagonal(among, 0)
-        answer = self._session.run(ids=np.asarray(tokens, np.int32), positions=self.lengths, sees_cached=self._sees,
-                                   sees_new=among, rows=np.arange(count, dtype=np.int32))
-        new = self._used + np.arange(count)
-        self._store(answer["rows"], slice(self._used, self._used + count))
-        self._sees[np.arange(count), new] = 0
+        own = np.full((count, count), HIDDEN, np.float32)
+        np.fill_diagonal(own, 0)
+        output = self._session.run(
+            ids=np.asarray(tokens, np.int32),
+            positions=self.lengths,
+            sees_cached=self._mask,
+            sees_new=own,
+            rows=np.arange(count, dtype=np.int32),
+        )
+        columns = self._used + np.arange(count)
+        self._store(output["rows"], slice(self._used, self._used + count))
+        self._mask[np.arange(count), columns] = 0
         self.lengths = self.lengths + np.int32(1)
-        return answer["logits"]
+        logits: NDArray[np.float32] = output["logits"]
+        return logits
 
-    def extend(self, tokens: Sequence[int]) -> np.ndarray:
+    def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """Append several tokens to the one text; float32 (T, V): logits of what follows each."""
         ids = np.asarray(tokens, np.int32)
         if not len(self.lengths):
             self.lengths = np.zeros(1, np.int32)
         self._reserve(1, self._used + len(ids))
-        answer = self._session.run(
-            ids=ids, positions=self.lengths + np.arange(len(ids), dtype=np.int32),
-            sees_cached=np.repeat(self._sees, len(ids), 0), sees_new=_causal(len(ids)),
-            rows=np.arange(len(ids), dtype=np.int32))
-        places = slice(self._used, self._used + len(ids))
-        self._store(answer["rows"], places)
-        self._sees[0, places] = 0
+        output = self._session.run(
+            ids=ids,
+            positions=self.lengths + np.arange(len(ids), dtype=np.int32),
+            sees_cached=np.repeat(self._mask, len(ids), 0),
+            sees_new=_causal(len(ids)),
+            rows=np.arange(len(ids), dtype=np.int32),
+        )
+        columns = slice(self._used, self._used + len(ids))
+        self._store(output["rows"], columns)
+        self._mask[0, columns] = 0
         self.lengths = self.lengths + np.int32(len(ids))
-        return answer["logits"]
+        logits: NDArray[np.float32] = output["logits"]
+        return logits
 
-    def state(self, tokens: Sequence[int]) -> np.ndarray:
+    def state(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """float32 (C,): the final state after the last of these tokens; the texts of this decoder stay as they are."""
-        return self._read(np.asarray(tokens, np.int32))["states"][0]
+        state: NDArray[np.float32] = self._read(np.asarray(tokens, np.int32))["states"][0]
+        return state
 
     def keep(self, texts: Sequence[int]) -> None:
-        """Go on with these of the texts, in this order; one that is named twice goes on twice."""
-        self._sees, self.lengths = self._sees[list(texts)], self.lengths[list(texts)]
+        """Continue these of the texts, in this order; one that is named twice is continued twice."""
+        self._mask, self.lengths = self._mask[list(texts)], self.lengths[list(texts)]
 
-    def _read(self, ids: np.ndarray) -> dict[str, np.ndarray]:
+    def _read(self, ids: NDArray[np.int32]) -> Mapping[str, NDArray[Any]]:
         """`logits` (1, V) and `states` (1, C) after the last token, and the `rows` (2L, H, T, D) of all."""
         count = len(ids)
-        nothing = {spec.name: np.zeros((_fixed(spec, 0), 1, _fixed(spec, 2)), np.float32) for spec in self._cache}
-        return self._engine.run("step", ids=ids, positions=np.arange(count, dtype=np.int32),
-                                sees_cached=np.full((count, 1), HIDDEN, np.float32), sees_new=_causal(count),
-                                rows=np.array([count - 1], np.int32), **nothing)
+        empty = {
+            spec.name: np.zeros((_fixed(spec, 0), 1, _fixed(spec, 2)), np.float32)
+            for spec in self._cache
+        }
+        return self._engine.run(
+            "step",
+            ids=ids,
+            positions=np.arange(count, dtype=np.int32),
+            sees_cached=np.full((count, 1), HIDDEN, np.float32),
+            sees_new=_causal(count),
+            rows=np.array([count - 1], np.int32),
+            **empty,
+        )
 
-    def _store(self, rows: np.ndarray, places: slice) -> None:
+    def _store(self, rows: NDArray[np.float32], columns: slice) -> None:
         for spec, values in zip(self._cache, rows, strict=True):
-            self._session.write(spec.name, (slice(None), places), values)
-        self._used = places.stop
+            self._session.write(spec.name, (slice(None), columns), values)
+        self._used = columns.stop
 
     def _reserve(self, texts: int, tokens: int, *, fresh: bool = False) -> None:
         """Room for so many tokens in the cache; it grows by blocks and never shrinks, but for a fresh start."""
         size = -(-tokens // BLOCK) * BLOCK
         if fresh:
-            self._used, self._sees = 0, np.empty((0, 0), np.float32)
-        old = self._sees
+            self._used, self._mask = 0, np.empty((0, 0), np.float32)
+        old = self._mask
         if not fresh and old.shape[1] >= size:
             return
-        self._session.resize({spec.name: (_fixed(spec, 0), size, _fixed(spec, 2)) for spec in self._cache})
-        self._sees = np.full((texts, size), HIDDEN, np.float32)
-        self._sees[:old.shape[0], :old.shape[1]] = old
+        shapes = {spec.name: (_fixed(spec, 0), size, _fixed(spec, 2)) for spec in self._cache}
+        self._session.resize(shapes)
+        self._mask = np.full((texts, size), HIDDEN, np.float32)
+        self._mask[: old.shape[0], : old.shape[1]] = old
 
 
 def _fixed(spec: TensorSpec, axis: int) -> int:
@@ -122,6 +147,6 @@ def _fixed(spec: TensorSpec, axis: int) -> int:
     return size
 
 
-def _causal(count: int) -> np.ndarray:
+def _causal(count: int) -> NDArray[np.float32]:
     """float32 (T, T): no token sees those after it."""
     return np.where(np.tri(count, dtype=bool), np.float32(0), HIDDEN)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-UNFINISHED = "\ufffd"
+REPLACEMENT = "\ufffd"
+MAX_PENDING = 8
+"""Tokens that may wait for the end of a character; it has 4 bytes at most, so more are damaged text."""
 
 
-class Tail:
+class Detokenizer:
     """The text of a growing series of tokens.
 
     Args:
@@ -15,47 +17,49 @@ class Tail:
         stops: strings that end the text; they are no part of it.
 
     Attributes:
-        text: all that was given out.
+        text: all that was returned.
         stopped: whether a stop string has come.
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str], stops: Sequence[str] = ()):
         self._decode, self._stops = decode, stops
-        self._tokens: list[int] = []  # those whose text is not certain yet
-        self._held = ""  # text that may be the start of a stop string
+        self._pending_tokens: list[int] = []  # their text is not certain yet
+        self._pending_text = ""  # may be the start of a stop string
         self.text = ""
         self.stopped = False
 
     def push(self, token: int) -> str:
-        """Take one token; returns the text that is certain now, which may be empty."""
-        self._tokens.append(token)
-        text = self._decode(self._tokens)
-        if text.endswith(UNFINISHED) and len(self._tokens) < 8:  # a character has 4 bytes, so this is damage else
+        """Add one token; returns the text that is certain now, which may be empty."""
+        self._pending_tokens.append(token)
+        text = self._decode(self._pending_tokens)
+        if text.endswith(REPLACEMENT) and len(self._pending_tokens) < MAX_PENDING:
             return ""
-        self._tokens.clear()
-        return self._give(text, last=False)
+        self._pending_tokens.clear()
+        return self._release(text, is_last=False)
 
     def finish(self) -> str:
         """The rest; after that the text is complete."""
-        rest = self._decode(self._tokens) if self._tokens else ""
-        self._tokens.clear()
-        return self._give(rest, last=True)
+        rest = self._decode(self._pending_tokens) if self._pending_tokens else ""
+        self._pending_tokens.clear()
+        return self._release(rest, is_last=True)
 
-    def _give(self, text: str, *, last: bool) -> str:
+    def _release(self, text: str, *, is_last: bool) -> str:
         if self.stopped:
             return ""
-        text = self._held + text
-        found = [place for stop in self._stops if (place := text.find(stop)) >= 0]
-        if found:
+        text = self._pending_text + text
+        stops = [index for stop in self._stops if (index := text.find(stop)) >= 0]
+        if stops:
             self.stopped = True
-            text, self._held = text[:min(found)], ""
+            text, self._pending_text = text[: min(stops)], ""
         else:
-            held = 0 if last else max((_overlap(text, stop) for stop in self._stops), default=0)
-            text, self._held = text[:len(text) - held], text[len(text) - held:]
+            overlap = max((_overlap(text, stop) for stop in self._stops), default=0)
+            end = len(text) if is_last else len(text) - overlap
+            text, self._pending_text = text[:end], text[end:]
         self.text += text
         return text
 
 
 def _overlap(text: str, stop: str) -> int:
     """How many characters at the end of the text are a beginning of the stop string."""
-    return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
+    longest = min(len(stop) - 1, len(text))
+    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)

@@ -1,95 +1,50 @@
-"""From logits to the next token: penalties, temperature, cuts, and the draw. Numpy only.
+"""From logits to the next token: penalties, temperature, truncation, sampling. Numpy only.
 
-Order and meaning of the options are those of Hugging Face transformers' logits processors: repetition penalty
-(Keskar et al. 2019, section 4.1), n-grams that must not come again, temperature, top-k (Fan et al. 2018), top-p
-(Holtzman et al. 2020), min-p (Nguyen et al. 2024).
+The order of the steps is that of Hugging Face transformers' logits processors; see `decoding.options`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.errors import UsageError
+from warmstart.text.decoding.options import GenerateOptions
 
-DEFAULT_NEW_TOKENS = 100
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How tokens are chosen; the fields are options of `TextGenerator`, which explains them.
-
-    Raises:
-        UsageError: a value is out of its range, or does not go with another.
-    """
-
-    max_new_tokens: int | None = None
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    repetition_penalty: float = 1.0
-    no_repeat_ngram_size: int = 0
-    num_beams: int = 1
-    stop: str | Sequence[str] = ()
-    seed: int | None = None
-    overflow: str = "error"
-
-    def __post_init__(self) -> None:
-        _at_least("max_new_tokens", self.max_new_tokens, 1)
-        _at_least("top_k", self.top_k, 1)
-        _at_least("num_beams", self.num_beams, 1)
-        _at_least("no_repeat_ngram_size", self.no_repeat_ngram_size, 0)
-        _at_least("seed", self.seed, 0)
-        for name, low, high in (("temperature", 0, math.inf), ("top_p", 0, 1), ("min_p", 0, 1)):
-            value = getattr(self, name)
-            if value is not None and not (_number(value) and low <= value <= high and math.isfinite(value)):
-                raise UsageError(f"{name} must be {low} or more{'' if high == math.inf else ', up to 1'}, "
-                                 f"not {value!r}.")
-        if not (_number(self.repetition_penalty) and 0 < self.repetition_penalty < math.inf):
-            raise UsageError(f"repetition_penalty must be above 0, not {self.repetition_penalty!r}.")
-        if self.overflow not in ("error", "slide"):
-            raise UsageError(f"overflow is 'error' or 'slide', not {self.overflow!r}.")
-        stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
-        if not all(isinstance(text, str) and text for text in stops):
-            raise UsageError("stop must be a string or a list of strings, none of them empty.")
-        object.__setattr__(self, "stop", stops)
-        if self.num_beams > 1 and self.sampled:
-            raise UsageError("num_beams searches for the likeliest text; it does not go with temperature, top_k, "
-                             "top_p, min_p or seed.")
-
-    @property
-    def sampled(self) -> bool:
-        """Whether tokens are drawn; otherwise the likeliest is taken."""
-        if self.temperature is not None:
-            return self.temperature > 0
-        return any(value is not None for value in (self.top_k, self.top_p, self.min_p, self.seed))
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
-def next_token(logits: np.ndarray, tokens: Sequence[int], choice: Choice, random: np.random.Generator) -> int:
+def next_token(
+    logits: NDArray[np.float32],
+    tokens: Sequence[int],
+    options: GenerateOptions,
+    random: np.random.Generator,
+) -> int:
     """The next token.
 
     Args:
         logits: float32 (V,), of the model.
         tokens: all before it, the prompt's first.
-        choice: how.
-        random: of this text.
+        options: how it is chosen.
+        random: the generator of this text.
     """
-    scores = penalised(logits, tokens, choice)
-    if not choice.sampled:
+    scores = penalize(logits, tokens, options)
+    if not options.is_sampled:
         return int(scores.argmax())
-    scores = cut(scores / np.float32(1.0 if choice.temperature is None else choice.temperature), choice)
-    kept = np.flatnonzero(scores > -np.inf)
-    weights = np.cumsum(np.exp((scores[kept] - scores[kept].max()).astype(np.float64)))
-    return int(kept[min(np.searchsorted(weights, random.random() * weights[-1], side="right"), len(kept) - 1)])
+    temperature = 1.0 if options.temperature is None else options.temperature
+    scores = truncate(scores / np.float32(temperature), options)
+    candidates = np.flatnonzero(scores > -np.inf)
+    exponents = (scores[candidates] - scores[candidates].max()).astype(np.float64)
+    weights = np.cumsum(np.exp(exponents))
+    index = np.searchsorted(weights, random.random() * weights[-1], side="right")
+    return int(candidates[min(index, len(candidates) - 1)])
 
 
-def penalised(scores: np.ndarray, tokens: Sequence[int], choice: Choice) -> np.ndarray:
+def penalize(scores: NDArray[Any], tokens: Sequence[int], options: GenerateOptions) -> NDArray[Any]:
     """(V,) scores, those of repeated tokens and n-grams lowered; the same array where nothing changes."""
-    size, penalty = choice.no_repeat_ngram_size, np.float32(choice.repetition_penalty)
+    size, penalty = options.no_repeat_ngram_size, np.float32(options.repetition_penalty)
     if penalty == 1 and not size:
         return scores
     scores = scores.copy()
@@ -98,37 +53,30 @@ def penalised(scores: np.ndarray, tokens: Sequence[int], choice: Choice) -> np.n
         scores[seen] = np.where(scores[seen] < 0, scores[seen] * penalty, scores[seen] / penalty)
     if size and len(tokens) >= size:
         text = np.asarray(tokens, np.int64)
-        begin = text[len(text) - size + 1:]  # an n-gram that starts so must not come again
-        grams = np.lib.stride_tricks.sliding_window_view(text, size)
-        scores[grams[(grams[:, :-1] == begin).all(1), -1]] = -np.inf
+        prefix = text[len(text) - size + 1 :]  # an n-gram that starts so must not be completed again
+        ngrams = np.lib.stride_tricks.sliding_window_view(text, size)
+        scores[ngrams[(ngrams[:, :-1] == prefix).all(1), -1]] = -np.inf
     return scores
 
 
-def cut(scores: np.ndarray, choice: Choice) -> np.ndarray:
-    """(V,) scores with -inf at the tokens that top_k, top_p and min_p leave out; the likeliest always stays."""
-    if choice.top_k is not None and choice.top_k < len(scores):
-        least = np.partition(scores, -choice.top_k)[-choice.top_k]
-        scores = np.where(scores < least, -np.inf, scores)
-    if choice.top_p is not None and choice.top_p < 1:
-        order = np.argsort(scores, kind="stable")  # ascending; of the smallest, those that sum to 1 - top_p go
+def truncate(scores: NDArray[Any], options: GenerateOptions) -> NDArray[Any]:
+    """(V,) scores with -inf at the tokens that top_k, top_p and min_p exclude; the most likely always stays."""
+    top_k, top_p, min_p = options.top_k, options.top_p, options.min_p
+    if top_k is not None and top_k < len(scores):
+        lowest = np.partition(scores, -top_k)[-top_k]
+        scores = np.where(scores < lowest, -np.inf, scores)
+    if top_p is not None and top_p < 1:
+        order = np.argsort(scores, kind="stable")  # ascending: the first, up to a sum of 1 - top_p, go
         shares = np.cumsum(np.exp(log_softmax(scores[order])))
         scores = scores.copy()
-        scores[order[:-1][shares[:-1] <= 1 - choice.top_p]] = -np.inf
-    if choice.min_p is not None and choice.min_p > 0:
-        scores = np.where(scores < scores.max() + np.float32(np.log(choice.min_p)), -np.inf, scores)
+        scores[order[:-1][shares[:-1] <= 1 - top_p]] = -np.inf
+    if min_p is not None and min_p > 0:
+        scores = np.where(scores < scores.max() + np.float32(np.log(min_p)), -np.inf, scores)
     return scores
 
 
-def log_softmax(scores: np.ndarray) -> np.ndarray:
-    """Over the last axis, in the dtype given."""
-    moved = scores - scores.max(-1, keepdims=True)
-    return moved - np.log(np.exp(moved).sum(-1, keepdims=True))
-
-
-def _at_least(name: str, value: int | None, least: int) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least):
-        raise UsageError(f"{name} must be a whole number of {least} or more, not {value!r}.")
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+def log_softmax(scores: NDArray[Any]) -> NDArray[Any]:
+    """Over the last axis, in the dtype of `scores`."""
+    shifted = scores - scores.max(-1, keepdims=True)
+    logs: NDArray[Any] = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return logs

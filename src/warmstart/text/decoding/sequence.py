@@ -1,23 +1,28 @@
-"""One text that is being written: its prompt, its tokens, and when it ends."""
+"""One text that is being generated: its prompt, its tokens, and when it ends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from warmstart.core.inputs import Item
 from warmstart.errors import InputError
 from warmstart.text.decoding.beam_search import Beam
-from warmstart.text.decoding.detokenizer import Tail
-from warmstart.text.decoding.sampler import DEFAULT_NEW_TOKENS, Choice, next_token
-from warmstart.text.generation_results import Generation
-from warmstart.text.tokenizer import Tokenizer, check_text
+from warmstart.text.decoding.detokenizer import Detokenizer
+from warmstart.text.decoding.options import DEFAULT_NEW_TOKENS, GenerateOptions
+from warmstart.text.decoding.sampler import next_token
+from warmstart.text.inputs import PROMPT
+from warmstart.text.results import Finish, Generation
+from warmstart.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
-class Writer(Protocol):
-    """What a text must know of the model that writes it."""
+class LanguageModel(Protocol):
+    """What a text must know of the model that generates it."""
 
     @property
     def name(self) -> str: ...
@@ -32,60 +37,71 @@ class Writer(Protocol):
     def ends(self) -> frozenset[int]: ...
 
 
-class Text:
-    """A prompt and what has been written after it.
+class Continuation:
+    """A prompt and what has been generated after it.
 
     Args:
-        model: whose tokenizer and context count.
+        model: whose tokenizer and context length count.
         item: the prompt.
-        choice: how tokens are chosen.
+        options: how tokens are chosen.
 
     Attributes:
         tokens: of the prompt, then the new ones.
+        max_tokens: new tokens at most.
         pieces: text that is certain and was not fetched yet.
-        finish: empty while it goes on; then as in `Generation`.
+        finish: None while it goes on; then as in `Generation`.
 
     Raises:
         InputError: the prompt is unusable, or leaves too little room in the context.
     """
 
-    def __init__(self, model: Writer, item: Item, choice: Choice):
-        self.choice, self.finish, self.pieces = choice, "", ""
-        self._model, self._prompt = model, text_of(item)
+    def __init__(self, model: LanguageModel, item: Item, options: GenerateOptions):
+        self.options = options
+        self.finish: Finish | None = None
+        self.pieces = ""
+        self._model, self._prompt = model, PROMPT.read(item)
         self.tokens = prompt_tokens(model, item)
-        self._start = len(self.tokens)
-        self._window = 0  # where the context begins
+        self._prompt_length = len(self.tokens)
+        self._window_start = 0
         self._logprobs: list[float] = []
-        self._tail = Tail(model.tokenizer.decode, choice.stop)
-        self._random = np.random.default_rng(choice.seed)
-        room = model.longest - self._start
-        wanted = choice.max_new_tokens
-        if choice.overflow == "error" and room < (wanted or 1):
-            raise InputError(
-                f"{item.name}: has {self._start:,} tokens, and {wanted or 1} more do not fit into the "
-                f"{model.longest:,} that the model reads; cut the prompt, lower max_new_tokens, or say "
-                "overflow='slide'", item.name)
-        self.count = wanted or (min(DEFAULT_NEW_TOKENS, room) if choice.overflow == "error" else DEFAULT_NEW_TOKENS)
+        self._detokenizer = Detokenizer(model.tokenizer.decode, options.stop_strings)
+        self._random = np.random.default_rng(options.seed)
+        self.max_tokens = self._max_tokens(item.name)
         self.slide()
+
+    def _max_tokens(self, name: str) -> int:
+        requested = self.options.max_new_tokens
+        if self.options.overflow == "slide":
+            return requested or DEFAULT_NEW_TOKENS
+        room = self._model.longest - self._prompt_length
+        least = requested or 1
+        if room < least:
+            raise InputError(
+                f"{name}: has {self._prompt_length:,} tokens, and {least} more do not fit into the "
+                f"{self._model.longest:,} that the model reads; cut the prompt, lower "
+                "max_new_tokens, or set overflow='slide'",
+                name,
+            )
+        return requested or min(DEFAULT_NEW_TOKENS, room)
 
     @property
     def context(self) -> list[int]:
-        """The tokens that the model has before it."""
-        return self.tokens[self._window:]
+        """The tokens that the model reads."""
+        return self.tokens[self._window_start :]
 
     def slide(self) -> None:
-        """Where the context is full, leave its earlier half behind."""
+        """Where the context is full, drop its earlier half."""
         if len(self.context) >= self._model.longest:
-            self._window = len(self.tokens) - self._model.longest // 2
+            self._window_start = len(self.tokens) - self._model.longest // 2
 
-    def take(self, logits: np.ndarray) -> None:
+    def extend(self, logits: NDArray[np.float32]) -> None:
         """Choose the next token from the model's logits (V,), and see whether the text ends with it."""
-        token = next_token(logits, self.tokens, self.choice, self._random)
-        moved = logits - logits.max()
-        self._add(token, float(moved[token] - np.log(np.exp(moved).sum())))
+        token = next_token(logits, self.tokens, self.options, self._random)
+        shifted = logits - logits.max()
+        self._add(token, float(shifted[token] - np.log(np.exp(shifted).sum())))
 
-    def take_all(self, beam: Beam) -> None:
-        """Take over what a beam search found."""
+    def extend_with(self, beam: Beam) -> None:
+        """Append the result of a beam search."""
         for token, logprob in zip(beam.tokens, beam.logprobs, strict=True):
             if not self.finish:
                 self._add(token, logprob)
@@ -96,29 +112,37 @@ class Text:
             return
         self.tokens.append(token)
         self._logprobs.append(logprob)
-        self.pieces += self._tail.push(token)
-        if self._tail.stopped:
+        self.pieces += self._detokenizer.push(token)
+        if self._detokenizer.stopped:
             self._end("stop")
-        elif len(self._logprobs) == self.count:
+        elif len(self._logprobs) == self.max_tokens:
             self._end("length")
 
-    def _end(self, why: str) -> None:
-        self.pieces += self._tail.finish()
-        self.finish = "stop" if self._tail.stopped else why
+    def _end(self, reason: Finish) -> None:
+        self.pieces += self._detokenizer.finish()
+        self.finish = "stop" if self._detokenizer.stopped else reason
 
     def result(self) -> Generation:
-        return Generation(self._prompt, self._model.name, self._tail.text, tuple(self.tokens[self._start:]),
-                          tuple(self._logprobs), self.finish)
+        """The whole; call it once the text has ended."""
+        assert self.finish is not None
+        return Generation(
+            self._prompt,
+            self._model.name,
+            self._detokenizer.text,
+            tuple(self.tokens[self._prompt_length :]),
+            tuple(self._logprobs),
+            self.finish,
+        )
 
 
 class TextStream:
-    """Pieces of a text while it is written; an iterator.
+    """Pieces of a text while it is generated; an iterator.
 
     Attributes:
         result: the whole `Generation`; there once the iterator has ended.
     """
 
-    def __init__(self, text: Text, steps: Iterator[None]):
+    def __init__(self, text: Continuation, steps: Iterator[None]):
         self._text, self._steps = text, steps
         self.result: Generation | None = None
 
@@ -138,34 +162,18 @@ class TextStream:
         raise StopIteration
 
 
-def text_of(item: Item) -> str:
-    """The text of an item.
-
-    Raises:
-        InputError: it is no text, or not UTF-8.
-    """
-    value = item.value
-    if isinstance(value, InputError):
-        raise value
-    if isinstance(value, bytes | bytearray):
-        try:
-            value = value.decode()
-        except UnicodeDecodeError as error:
-            raise InputError(f"{item.name}: is not UTF-8 at byte {error.start}; save it as UTF-8", item.name) from error
-    check_text(value, item.name)
-    return value
-
-
-def prompt_tokens(model: Writer, item: Item, least: int = 1) -> list[int]:
+def prompt_tokens(model: LanguageModel, item: Item, min_tokens: int = 1) -> list[int]:
     """The tokens of an item; of an empty one the token that begins texts, where the model has one.
 
     Raises:
-        InputError: it has fewer tokens than `least`.
+        InputError: it is unusable, or has fewer tokens than `min_tokens`.
     """
-    tokens: Sequence[int] = model.tokenizer.encode(text_of(item), name=item.name).ids.tolist()
-    if not tokens and (start := model.tokenizer.special_id("bos")) is not None:
-        tokens = [start]
-    if len(tokens) < least:
-        raise InputError(f"{item.name}: is empty; give some text" if not tokens else
-                         f"{item.name}: has one token only, so there is nothing to score", item.name)
-    return list(tokens)
+    tokens: list[int] = model.tokenizer.encode(PROMPT.read(item), name=item.name).ids.tolist()
+    if not tokens and (begin := model.tokenizer.special_id("bos")) is not None:
+        tokens = [begin]
+    if len(tokens) < min_tokens:
+        reason = "is empty; give some text"
+        if tokens:
+            reason = "has one token only, so there is nothing to score"
+        raise InputError(f"{item.name}: {reason}", item.name)
+    return tokens

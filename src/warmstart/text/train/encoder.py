@@ -25,7 +25,7 @@ from warmstart.core.model import Model
 from warmstart.core.task import task_class
 from warmstart.errors import UsageError
 from warmstart.models import architecture
-from warmstart.text.encoder import TextTask
+from warmstart.text.encoder import TextModel
 from warmstart.text.tokenizer import Encoded, padded
 from warmstart.text.train import lora
 from warmstart.text.train.adversarial import Adversarial
@@ -127,19 +127,19 @@ def tune(base: str | Path | Model, task: str, prepare: Callable[[Any, keras.Mode
                          source=lora.source_of(base, model))
 
 
-def open_encoder(base: str | Path | Model) -> TextTask:
+def open_encoder(base: str | Path | Model) -> TextModel:
     """The model whose encoder is trained further, whatever its head is for.
 
     Raises:
         UsageError: it is no encoder of texts.
     """
     model = base if isinstance(base, Model) else load(base)
-    if not isinstance(model, TextTask) or model.entry.architecture not in ENCODERS:
+    if not isinstance(model, TextModel) or model.entry.architecture not in ENCODERS:
         raise UsageError(f"{model.name} is no encoder of texts; take a BERT, DistilBERT or RoBERTa.")
     return model
 
 
-def headed(base: TextTask, task: str, *, labels: Sequence[Label] = (), seed: int = 0,
+def headed(base: TextModel, task: str, *, labels: Sequence[Label] = (), seed: int = 0,
            processing: Mapping[str, Any]) -> tuple[Entry, keras.Model]:
     """The entry and network for a task: the base's encoder, and its head where it has this very head; else a random
     one, which is announced."""
@@ -238,7 +238,7 @@ def predict(network: keras.Model, batches: TextBatches) -> dict[str, list[np.nda
     return {name: [value[place] for place in order] for name, value in rows.items()}
 
 
-def _finished(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label], fitted: Fitted, base: TextTask,
+def _finished(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label], fitted: Fitted, base: TextModel,
               lesson: Lesson, counts: Mapping[str, int], unit: str, source: str) -> Model:
     """Write report and bundle, and load the result."""
     dataset = f"{counts['validation']:,} held-out {unit}"

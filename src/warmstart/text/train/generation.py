@@ -23,8 +23,8 @@ from warmstart.core.inputs import Item
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.errors import InputError, UsageError
-from warmstart.text.decoding.sequence import text_of
 from warmstart.text.generation import TextGenerator
+from warmstart.text.inputs import PROMPT
 from warmstart.training import charts, open_base
 from warmstart.training.adamw import AdamW
 from warmstart.training.batches import parts
@@ -183,7 +183,7 @@ def _encoded(model: TextGenerator, data: Any) -> np.ndarray:
     for place, one in enumerate(texts, 1):
         item = Item(str(data) if isinstance(data, str | Path) else f"item {place}", one)
         try:
-            tokens.extend([*(end if tokens else []), *model.tokenizer.encode(text_of(item), name=item.name).ids])
+            tokens.extend([*(end if tokens else []), *model.tokenizer.encode(PROMPT.read(item), name=item.name).ids])
         except InputError as error:
             raise UsageError(str(error)) from error
     return np.array(tokens, np.int32)

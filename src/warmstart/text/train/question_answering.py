@@ -16,7 +16,7 @@ import numpy as np
 from warmstart.core.model import Model
 from warmstart.text import squad
 from warmstart.text.inputs import Pair
-from warmstart.text.question_answering import CLS, QuestionAnswerer, Wanted, judged
+from warmstart.text.question_answering import CLS, AnswerOptions, QuestionAnswerer, judged
 from warmstart.text.squad import Question
 from warmstart.text.tokenizer import Encoded
 from warmstart.text.train import encoder
@@ -56,7 +56,7 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = 0.1, epoc
     train, held = split(squad.questions(data), validation, seed, squad.questions,
                                  group=lambda one: one.context)
     settings = Settings(epochs, batch_size, learning_rate, freeze, warmup, weight_decay, optimizer, seed, lora)
-    wanted = Wanted(LONGEST_ANSWER, 1, any(not one.answers for one in (*train, *held)))
+    wanted = AnswerOptions(max_answer_tokens=LONGEST_ANSWER, no_answer=any(not one.answers for one in (*train, *held)))
 
     def prepare(judge: QuestionAnswerer, network: keras.Model) -> Lesson:
         cut = {what: [judge.windows(Pair(one.question, one.context), f"question {place}")

@@ -1,0 +1,52 @@
+"""Methods that work on one input at a time, such as scoring: one or several as in a call, or a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from warmstart.core import cancellation
+from warmstart.core.input_kind import InputKind
+from warmstart.core.inputs import Item
+from warmstart.core.results import Failed
+from warmstart.errors import InputError
+
+T = TypeVar("T")
+
+
+def one_or_several(kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Any:
+    """What `work` returns for one input; for a list a list, with a `Failed` for each unusable input.
+
+    Raises:
+        InputError: the one input is unusable.
+        UsageError: `inputs` stands for many inputs and is no list.
+    """
+    if kind.is_several(inputs):
+        return list(each(kind.elements(inputs), work))
+    item = kind.single(inputs)
+    if isinstance(item.value, InputError):
+        raise item.value
+    return work(item)
+
+
+def stream(kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Iterator[T | Failed]:
+    """What `work` returns for each input of a stream, in order.
+
+    Raises:
+        UsageError: there are no inputs.
+    """
+    items = kind.elements(inputs) if kind.is_several(inputs) else kind.stream(inputs)
+    return each(items, work)
+
+
+def each(items: Iterable[Item], work: Callable[[Item], T]) -> Iterator[T | Failed]:
+    """What `work` returns for each item, or `Failed`; stops between two where nobody waits any more."""
+    for item in items:
+        try:
+            if isinstance(item.value, InputError):
+                raise item.value
+            answer: T | Failed = work(item)
+        except InputError as error:
+            answer = Failed(item.name, error)
+        yield answer
+        cancellation.check()

@@ -1,0 +1,71 @@
+"""Files of texts: one a line; and which arguments of the command line name them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
+
+from warmstart.core.inputs import Item
+from warmstart.core.reading import printable
+from warmstart.errors import InputError
+
+MAX_LINE = 16 * 2**20
+"""Bytes of one line of a file."""
+FILE_SUFFIXES = frozenset(
+    (
+        *(".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq"),
+        *(".html", ".xml", ".pdf", ".docx", ".xlsx", ".zip", ".gz"),
+        *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+        *(".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".webm"),
+    )
+)
+"""Suffixes by which an argument of the command line is the name of a file, whether or not it exists."""
+
+
+def lines(path: str) -> Iterator[Item]:
+    """The lines of a UTF-8 file, without empty ones; each is named FILE:LINE.
+
+    Raises:
+        InputError: the file cannot be read, or is empty.
+    """
+    name = printable(path)
+    number = 0
+    try:
+        with open(path, "rb") as file:
+            while line := file.readline(MAX_LINE):
+                number += 1
+                if line.strip():
+                    text = line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
+                    yield Item(f"{name}:{number}", text)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{name}: cannot be opened ({reason})", name) from error
+    if number == 0:
+        raise InputError(f"{name}: is empty", name)
+
+
+def is_file_name(argument: str) -> bool:
+    """Whether an argument of the command line looks like a file: it exists, or has a known suffix and no spaces."""
+    if os.path.lexists(argument):
+        return True
+    has_space = any(character.isspace() for character in argument)
+    return not has_space and PurePath(argument).suffix.lower() in FILE_SUFFIXES
+
+
+def unreadable(path: str) -> str:
+    """Why the texts of a file cannot be read; "" where they can."""
+    if not os.path.exists(path):
+        return "there is no such file"
+    if os.path.isdir(path):
+        return "is a folder; name a .txt file with one text a line"
+    if not path.lower().endswith(".txt"):
+        return "is not a .txt file; texts are read from .txt files, one a line"
+    return ""
+
+
+def split_at_tab(line: str | bytes) -> Any:
+    """A line as a tuple of two texts, where a tab separates them."""
+    parts: list[Any] = line.split("\t", 1) if isinstance(line, str) else line.split(b"\t", 1)
+    return tuple(parts) if len(parts) == 2 else line
