@@ -1,7 +1,10 @@
 """Forecasting from tables to results, with a tiny network of random weights, compiled once."""
 
+import inspect
 import subprocess
 import sys
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,11 +12,16 @@ import pytest
 
 import warmstart as ws
 from warmstart.catalog import Entry
+from warmstart.core import cancellation
 from warmstart.core.results import Failed
 from warmstart.core.weights import Weights
-from warmstart.errors import InputError, UsageError
+from warmstart.core.wire import wire_of
+from warmstart.errors import CancelledError, InputError, TooLargeError, UsageError
+from warmstart.series.console import ForecastConsole, ForecastFlags
 from warmstart.series.features import Recipe
 from warmstart.series.forecasting import Forecaster
+from warmstart.series.inputs import SERIES
+from warmstart.series.layout import Layout
 
 pytestmark = pytest.mark.tensorflow
 HOURS = pd.date_range("2024-01-01", periods=120, freq="h")
@@ -78,9 +86,47 @@ def test_samples_do_not_depend_on_the_batch_and_do_on_the_seed(model, table):
     assert not np.allclose(together[0].samples, model(table, samples=30, seed=1)[0].samples)
 
 
-def test_lists_and_iterators(model, table):
-    assert [f.input for f in model(table)] == ["a", "b", "c"]
+def test_a_table_a_list_a_mapping_and_a_path_give_a_list(model, table, tmp_path):
+    table.to_csv(tmp_path / "load.csv")
+    several = [table, [table[name] for name in "abc"], dict(table.items()), tmp_path / "load.csv",
+               str(tmp_path / "load.csv"), [table[["a", "b"]], table["c"]], [tmp_path / "load.csv"]]
+    for inputs in several:
+        forecasts = model(inputs, samples=5)
+        assert isinstance(forecasts, list)
+        assert [forecast.input for forecast in forecasts] == ["a", "b", "c"]
     assert model([]) == []
+
+
+def test_numbers_are_one_series(model, table):
+    values = table["a"].to_numpy()
+    expected = model(values, samples=5)
+    assert expected.input == "series 1"
+    for numbers in (values.tolist(), tuple(values), pd.Series(values)):
+        np.testing.assert_array_equal(model(numbers, samples=5).samples, expected.samples)
+    lists = model([values.tolist(), values[:50].tolist()], samples=5)
+    assert [forecast.input for forecast in lists] == ["series 1", "series 2"]
+
+
+@pytest.mark.parametrize(("inputs", "words"), [
+    (np.ones((3, 60)), r"An array of 2 dimensions .* list\(x\)"),
+    (iter([np.ones(60)]), r"model\.stream\(x\)"),
+    ((np.ones(60), np.ones(60)), r"model\(list\(x\)\)"),
+    ("folder", r"model\.stream\('.*folder'\)"),
+    ("folder/*.csv", r"model\.stream\("),
+    (None, "None"), (3, "int"), (b"a,b", "bytes"),
+])
+def test_a_call_refuses_what_stands_for_many_series(model, tmp_path, inputs, words):
+    if isinstance(inputs, str):
+        (tmp_path / "folder").mkdir()
+        inputs = f"{tmp_path}/{inputs}"
+    with pytest.raises(UsageError, match=words):
+        model(inputs)
+    if not isinstance(inputs, str):
+        with pytest.raises(UsageError, match=words):
+            model.features(inputs)
+
+
+def test_iterators_and_folders_stream(model, table, tmp_path):
     taken = []
 
     def endless():
@@ -88,9 +134,30 @@ def test_lists_and_iterators(model, table):
             taken.append(1)
             yield table["a"]
 
-    results = model(endless(), batch_size=2)
+    results = model.stream(endless(), batch_size=2)
+    assert not isinstance(results, list)
     assert next(results).input == "a"
     assert len(taken) < 5
+    for name in "ab":
+        table[[name]].to_csv(tmp_path / f"{name}.csv")
+    table.to_parquet(tmp_path / "c.parquet")
+    for inputs in (tmp_path, f"{tmp_path}/*", iter(sorted(tmp_path.iterdir())), [tmp_path]):
+        assert [f.input for f in model.stream(inputs, samples=2)] == ["a", "b", "a", "b", "c"]
+    assert [f.input for f in model.stream(table, samples=2)] == ["a", "b", "c"]
+    assert [f.input for f in model.stream(table["a"], samples=2)] == ["a"]
+    with pytest.raises(UsageError, match=r"list\(x\)"):
+        model.stream(np.ones((3, 60)))
+
+
+def test_random_numbers_depend_on_the_seed_and_the_index_of_a_series(model, table):
+    first, second = model([table["a"], table["a"]], samples=20)
+    assert not np.allclose(first.samples, second.samples)
+    bad = table["a"] * np.nan
+    failed, again = model([bad, table["a"]], samples=20)
+    assert not failed
+    np.testing.assert_allclose(again.samples, second.samples, rtol=1e-4, atol=1e-4)
+    for index, forecast in enumerate(model.stream(iter([table["a"]] * 2), samples=20, batch_size=1)):
+        np.testing.assert_allclose(forecast.samples, (first, second)[index].samples, rtol=1e-4, atol=1e-4)
 
 
 def test_missing_values_are_drawn_by_the_model(model, table):
@@ -135,12 +202,27 @@ def test_cold_constant_zero_and_huge_series(model, values):
 
 def test_one_bad_series_does_not_stop_the_others(model, table):
     daily = pd.Series(np.arange(30.0), pd.date_range("2024-01-01", periods=30, freq="D"), name="daily")
-    good, bad, again = model([table["a"], daily, table["b"]])
+    good, bad, nothing, again = model([table["a"], daily, None, table["b"]])
     assert good
     assert again
     assert isinstance(bad, Failed)
+    assert bad.input == "daily"
+    assert isinstance(nothing, Failed)
+    assert not hasattr(bad, "samples")
     with pytest.raises(InputError, match=r"daily: it has the frequency D, the model was trained on h"):
         model(daily)
+
+
+def test_a_table_that_cannot_be_read(model, table, tmp_path):
+    missing = str(tmp_path / "nowhere.csv")
+    with pytest.raises(InputError, match="no such file"):
+        model(missing)
+    bad, good = model([missing, table["a"]])
+    assert isinstance(bad, Failed)
+    assert bad.input == missing
+    assert good.input == "a"
+    with pytest.raises(UsageError, match="no column 'sales'"):
+        model([table], target="sales")
 
 
 def test_evaluate_tells_seasonal_naive_on_the_same_windows(model, table):
@@ -157,13 +239,115 @@ def test_evaluate_tells_seasonal_naive_on_the_same_windows(model, table):
         model.evaluate(table, horizon=500)
 
 
-def test_features_and_wrong_options(model, table):
+def test_features(model, table):
     assert model.features(table).shape == (3, 8)
+    assert model.features([]).shape == (0, 8)
     assert model.features(table["a"]).shape == (8,)
-    for options, words in (({"horizon": 0}, "horizon"), ({"samples": 0}, "samples"), ({"quantiles": [1.5]}, "level"),
-                           ({"top_k": 3}, "'top_k'"), ({"duplicates": "any"}, "duplicates")):
+    assert [row.shape for row in model.stream_features(iter([table["a"]]))] == [(8,)]
+    np.testing.assert_array_equal(model.features(table)[1], model.features(table["b"]))
+    with pytest.raises(InputError, match="no observed value"):
+        model.features([table["a"], table["b"] * np.nan])
+    with pytest.raises(UsageError, match="no option 'horizon'"):
+        model.features(table["a"], horizon=3)
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"horizon": 0}, "horizon must be from 1 to 100000, not 0"), ({"samples": 0}, "samples"),
+    ({"quantiles": [1.5]}, "every item of quantiles"), ({"quantiles": [0]}, "quantiles"),
+    ({"seed": -1}, "seed must be 0 or more"), ({"batch_size": 0}, "batch_size"), ({"top_k": 3}, "'top_k'"),
+    ({"duplicates": "any"}, "duplicates must be one of error, first, last, sum, mean"), ({"freq": "soon"}, "soon"),
+    ({"parameters": 1}, "parameters"), ({"target": 3}, "target"),
+])
+def test_wrong_options(model, table, options, words):
+    for inputs in (table["a"], table):
         with pytest.raises(UsageError, match=words):
-            model(table["a"], **options)
+            model(inputs, **options)
+    with pytest.raises(UsageError, match=words):
+        model.stream(iter([table["a"]]), **options)
+    if "quantiles" not in options and "parameters" not in options:
+        with pytest.raises(UsageError, match=words):
+            model.evaluate(table, **options)
+
+
+def test_the_signature_shows_every_option(model):
+    defaults = {name: parameter.default for name, parameter in inspect.signature(model.__call__).parameters.items()}
+    assert defaults == {
+        "series": inspect.Parameter.empty, "batch_size": None, "freq": None, "target": None, "item": None,
+        "timestamp": None, "duplicates": "error", "horizon": None, "quantiles": (0.1, 0.25, 0.5, 0.75, 0.9),
+        "samples": 100, "seed": 0, "parameters": False}
+    assert set(model.option_names) == defaults.keys() - {"series"}
+
+
+@pytest.mark.parametrize("engine", ["litert", "keras"])
+def test_sampling_stops_between_steps_when_it_is_cancelled(folder, table, engine):
+    model = ws.load(folder, engine=engine)
+    model(table["a"], samples=2)
+    asked = []
+
+    def cancelled():
+        asked.append(1)
+        return len(asked) > 2
+
+    threads = threading.active_count()
+    with cancellation.scope(cancelled), pytest.raises(CancelledError):
+        model(table, horizon=5000, samples=800)  # many seconds of work, in two threads where there are two CPUs
+    assert threading.active_count() == threads
+
+
+def test_the_wire_form(model, table):
+    series = table["a"].copy()
+    series.iloc[-2] = np.nan
+    forecast = model(series, horizon=2, samples=9, quantiles=(0.1, 0.5))
+    median = forecast.median
+    assert forecast.to_dict() == {
+        "input": "a", "model": "deepar_tiny", "freq": "h", "timestamps": ["2024-01-06T00:00:00", "2024-01-06T01:00:00"],
+        "mean": [float(f"{value:.7g}") for value in forecast.mean],
+        "quantiles": {"0.1": [float(f"{value:.7g}") for value in forecast.quantile(0.1)],
+                      "0.5": [float(f"{value:.7g}") for value in median]}}
+    history = forecast.to_dict(embed=True)["history"]
+    assert history["timestamps"][-1] == "2024-01-05T23:00:00"
+    assert history["values"][-2:] == [None, float(f"{series.iloc[-1]:.7g}")]
+    assert len(history["values"]) == len(history["timestamps"]) == 8
+    numbers = {"type": "array", "items": {"type": ["number", "null"]}}
+    properties = wire_of(ws.Forecast, embed=True).schema()["properties"]
+    assert properties["quantiles"] == {"type": "object", "additionalProperties": numbers}
+    assert properties["mean"] == properties["history"]["properties"]["values"] == numbers
+    assert ws.Forecast.csv_columns() == ("item_id", "timestamp", "mean", "quantiles")
+    low = forecast.quantile(0.1)
+    assert list(forecast.csv_rows())[1] == (
+        "a", "2024-01-06T01:00:00", f"{forecast.mean[1]:.7g}", f"0.1:{low[1]:.7g} 0.5:{median[1]:.7g}")
+    assert forecast.show().splitlines()[0] == "a: 2 steps of h"
+
+
+def test_series_from_requests():
+    limits = SimpleNamespace(max_text=10_000, max_values=100)
+    np.testing.assert_array_equal(SERIES.from_json([1, None, 2.5], limits), [1, np.nan, 2.5])
+    assert list(SERIES.from_json({"target": [1, 2], "item_id": ["a", "a"]}, limits).columns) == ["target", "item_id"]
+    assert not SERIES.is_several_json([1, 2])
+    assert not SERIES.is_several_json({"target": [1]})
+    assert SERIES.is_several_json([[1, 2], [3]])
+    for value in ([], [True], ["1"], "x", {}, {"a": 1}, {"a": [1], "b": []}, {"a": [[1]]}, [10**400], None):
+        with pytest.raises(InputError):
+            SERIES.from_json(value, limits)
+    for text in ("time;n\n2024-01-01;1\n", "time,n\n2024-01-01,1\n", "time\tn\n2024-01-01\t1\n"):
+        assert list(SERIES.from_bytes(text.encode(), limits).columns) == ["time", "n"]
+    for data in (b"", b"\xff\xfe"):
+        with pytest.raises(InputError):
+            SERIES.from_bytes(data, limits)
+    with pytest.raises(TooLargeError, match="101 values; 100 at most"):
+        SERIES.from_bytes(b"n\n" + b"1\n" * 101, limits)
+
+
+def test_series_from_records():
+    layout = Layout(expected="h")
+    assert SERIES.from_record([1, 2], "x.jsonl:1", layout).freq == "h"
+    dated = SERIES.from_record({"item_id": "a", "start": "2024-01-01", "freq": "D", "target": [1, None]}, "x", layout)
+    assert (dated.name, dated.freq, len(dated)) == ("a", "D", 2)
+    times = {"timestamp": ["2024-01-01", "2024-01-02"], "target": [1, 2]}
+    assert SERIES.from_record(times, "x", layout).index(0, 1)[0] == pd.Timestamp("2024-01-01")
+    for record in ({"target": 3}, {}, "text", {"target": ["x"]}, {"target": [1], "timestamp": ["now and then"]}):
+        with pytest.raises(InputError, match=r"^x\.jsonl:7: "):
+            SERIES.from_record(record, "x.jsonl:7", layout)
 
 
 def test_plot(model, table, tmp_path):
@@ -187,3 +371,31 @@ def test_the_command_line_writes_table_and_picture_without_tensorflow(folder, ta
     assert list(written.columns) == ["item_id", "timestamp", "mean", "0.1", "0.9"]
     assert len(written) == 24
     assert (tmp_path / "x.png").stat().st_size > 5000
+
+
+def test_the_console_writes_a_table_and_a_plot(model, table, tmp_path, capsys):
+    table.to_csv(tmp_path / "load.csv")
+    flags = ForecastFlags(plot=str(tmp_path / "x.svg"), output=str(tmp_path / "x.csv"))
+    console = ForecastConsole(model, flags)
+    options = {"horizon": 8, "quantiles": (0.1, 0.9)}
+    shown = list(console.shown(iter([str(tmp_path / "load.csv"), str(tmp_path / "gone.csv")]), options))
+    assert [bool(one) for one in shown] == [True, True, True, False]
+    printed = capsys.readouterr().out
+    assert "a: 8 steps of h" in printed
+    assert "10%" in printed.splitlines()[1]
+    written = pd.read_csv(tmp_path / "x.csv")
+    assert list(written.columns) == ["item_id", "timestamp", "mean", "0.1", "0.9"]
+    assert len(written) == 24
+    assert (tmp_path / "x.svg").stat().st_size > 5000
+    assert console.columns() == ("item_id", "timestamp", "mean", "quantiles")
+    with pytest.raises(UsageError, match="There is no folder"):
+        ForecastConsole(model, ForecastFlags(output=str(tmp_path / "no" / "x.csv"))).results([], {})
+    bad = ForecastConsole(model, ForecastFlags(plot=str(tmp_path / "x.nothing")))
+    with pytest.raises(UsageError, match="cannot be drawn"):
+        list(bad.results([str(tmp_path / "load.csv")], options))
+
+
+def test_a_missing_pandas_is_one_sentence(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ws.errors.EngineUnavailableError, match=r"pip install 'warmstart\[series\]'"):
+        model([1.0, 2.0])

@@ -168,6 +168,15 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         vector: NDArray[np.float32] = outputs[0]["features"]
         return vector
 
+    def elements(self, inputs: Any, options: OptionsT) -> Iterator[Item]:
+        """The inputs of a call with several, in order; `options` may say how to read them."""
+        return self.input_kind.elements(inputs)
+
+    def stream_items(self, inputs: Any, options: OptionsT) -> Iterator[Item]:
+        """The inputs of `stream`, one at a time; `options` may say how to read them."""
+        kind = self.input_kind
+        return kind.elements(inputs) if isinstance(inputs, list) else kind.stream(inputs)
+
     def check_options(self, options: OptionsT) -> None:
         """Refuse options that this model does not honour.
 
@@ -203,7 +212,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         self.check_options(options)
         kind = self.input_kind
         if kind.is_several(inputs):
-            return list(self.results(kind.elements(inputs), options, is_list=True))
+            return list(self.results(self.elements(inputs, options), options, is_list=True))
         result = self._only(kind.single(inputs), options, partial(self.decode, options=options))
         if isinstance(result, Failed):
             raise result.error
@@ -216,9 +225,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
             UsageError: an option is wrong, or there are no inputs.
         """
         self.check_options(options)
-        kind = self.input_kind
-        items = kind.elements(inputs) if isinstance(inputs, list) else kind.stream(inputs)
-        return self.results(items, options)
+        return self.results(self.stream_items(inputs, options), options)
 
     def results(
         self, items: Iterable[Item], options: OptionsT, *, is_list: bool = False
@@ -236,7 +243,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         kind = self.input_kind
         if not kind.is_several(inputs):
             return self._vector_or_raise(self._only(kind.single(inputs), options, self.vector))
-        answers = self._answers(kind.elements(inputs), options, self.vector, True)
+        answers = self._answers(self.elements(inputs, options), options, self.vector, True)
         vectors = [self._vector_or_raise(answer) for answer in answers]
         return np.stack(vectors) if vectors else np.zeros((0, self.feature_size), np.float32)
 
@@ -247,8 +254,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
             InputError: an input is unusable.
         """
         options = self.options() if options is None else options
-        kind = self.input_kind
-        items = kind.elements(inputs) if isinstance(inputs, list) else kind.stream(inputs)
+        items = self.stream_items(inputs, options)
         return map(self._vector_or_raise, self._answers(items, options, self.vector, False))
 
     @property

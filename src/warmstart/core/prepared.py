@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -35,15 +36,16 @@ class Prepared:
 
 
 def drive(steps: Generator[None, None, Sequence[Any]]) -> Sequence[Any]:
-    """Run steps to their end.
+    """Run steps to their end; close them where they do not get there.
 
     Raises:
         CancelledError: nobody waits for the answer any more; see `cancellation`.
     """
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            answer: Sequence[Any] = stop.value
-            return answer
-        cancellation.check()
+    with contextlib.closing(steps):
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                answer: Sequence[Any] = stop.value
+                return answer
+            cancellation.check()

@@ -11,6 +11,7 @@ A result is a frozen dataclass that derives from `Record`. Its annotations say a
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
@@ -55,7 +56,7 @@ Value: TypeAlias = Annotated[float, Digits(7)]
 
 @dataclass(frozen=True)
 class Scalar:
-    """A bool, int, float or str; `choices` where the values are listed."""
+    """A bool, int, float or str; `choices` where the values are listed. NaN is null where that is allowed."""
 
     type: type
     nullable: bool = False
@@ -68,6 +69,8 @@ class Scalar:
         if self.type is not float:
             return self.type(value)
         number = float(value)
+        if self.nullable and math.isnan(number):
+            return None
         if isinstance(self.rounding, Decimals):
             return round(number, self.rounding.count)
         if isinstance(self.rounding, Digits):

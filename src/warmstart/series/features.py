@@ -119,7 +119,8 @@ class Recipe:
             object.__setattr__(self, "_cached", {
                 name: {str(value): n for n, value in enumerate(values, 1)} for name, values in self.categories.items()
             })
-        return self.__dict__["_cached"]
+        numbers: Mapping[str, Mapping[str, int]] = self.__dict__["_cached"]
+        return numbers
 
 
 def _rounded(steps: int) -> int:
@@ -162,8 +163,9 @@ def scale_of(values: np.ndarray, observed: np.ndarray, context: int) -> np.ndarr
     Returns:
         (…), above 0.
     """
-    def mean(x: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        return (np.abs(x) * seen).sum(-1) / np.maximum(seen.sum(-1), 1)
+    def mean(x: np.ndarray, observed: np.ndarray) -> np.ndarray:
+        means: np.ndarray = (np.abs(x) * observed).sum(-1) / np.maximum(observed.sum(-1), 1)
+        return means
 
     recent = mean(values[..., -context:], observed[..., -context:])
     overall = mean(values, observed)

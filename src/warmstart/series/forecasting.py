@@ -1,46 +1,104 @@
-"""Forecasting: table -> series -> context -> engine -> samples or quantiles -> `Forecast`."""
+"""Forecasting: table → series → context → engine → samples or quantiles → `Forecast`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, overload
 
 import numpy as np
 
 from warmstart.catalog import Entry
-from warmstart.core.model import Model
+from warmstart.core.inputs import Item
+from warmstart.core.model import Model, Prepared
+from warmstart.core.options import BatchOptions, Option, make, takes
 from warmstart.core.results import Failed
 from warmstart.engines.base import Engine
-from warmstart.errors import InputError, UsageError
-from warmstart.series import frequency
-from warmstart.series import time_series as series
+from warmstart.errors import UsageError
+from warmstart.series import tables
+from warmstart.series.evaluation import Backtest
+from warmstart.series.inputs import SERIES, Series, SeveralSeries
 from warmstart.series.layout import Layout
-from warmstart.series.metrics import LEVELS, Scores, seasonal_naive
 from warmstart.series.results import Forecast
-from warmstart.series.time_series import TimeSeries
+from warmstart.series.time_series import TimeSeries, iter_series
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 SAMPLES = 100
-MOST_HORIZON = 100_000
-METHODS = {"deepar": ("warmstart.series.sampler", "DeepAR"),
-           "chronos_bolt": ("warmstart.series.patching", "ChronosBolt")}
-"""Architecture -> (module, class) of what its network is run by."""
+METHODS = {
+    "deepar": ("warmstart.series.sampler", "DeepAR"),
+    "chronos_bolt": ("warmstart.series.patching", "ChronosBolt"),
+}
+"""Architecture → (module, class) of the `Method` that runs its network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions(BatchOptions):
+    """How tables of series are read."""
+
+    freq: Annotated[
+        str | None,
+        Option("Frequency, a pandas alias such as h, D or MS, where timestamps do not tell it.", max_length=20),
+    ] = None
+    target: Annotated[str | None, Option("Column of the values.")] = None
+    item: Annotated[str | None, Option("Column of the series' names.")] = None
+    timestamp: Annotated[str | None, Option("Column of the timestamps.")] = None
+    duplicates: Annotated[
+        Literal["error", "first", "last", "sum", "mean"],
+        Option("What becomes of two rows of a series at one time."),
+    ] = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastOptions(TableOptions):
+    """Options of forecasting."""
+
+    horizon: Annotated[
+        int | None,
+        Option("Steps to forecast; default: those the model was trained for.", ge=1, le=100_000),
+    ] = None
+    quantiles: Annotated[
+        Sequence[float],
+        Option("Levels of the quantiles in tables and plots.", gt=0, lt=1),
+    ] = QUANTILES
+    samples: Annotated[
+        int,
+        Option("Sample paths per series, of models that draw them.", ge=1, le=100_000),
+    ] = SAMPLES
+    seed: Annotated[
+        int, Option("Seed of the random numbers; the same seed gives the same samples.", ge=0)
+    ] = 0
+    parameters: Annotated[
+        bool,
+        Option(
+            "Keep the distribution's parameters at each step, of models that have them.",
+            http=False,
+            cli=False,
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateOptions(ForecastOptions):
+    """Asks for the network's states in place of a forecast."""
+
+    horizon: int | None = 0
 
 
 class Method(Protocol):
-    """How one architecture answers.
+    """How the network of one architecture forecasts.
 
     Attributes:
-        horizon: steps that it forecasts where nothing else is asked.
-        freq: pandas alias; series without timestamps are counted in it.
+        horizon: steps that it forecasts by default.
+        freq: pandas alias; the frequency of series without timestamps.
         known, static: columns that it needs.
     """
 
@@ -55,15 +113,25 @@ class Method(Protocol):
     def batch_size(self, samples: int) -> int:
         """Series per batch."""
 
-    def answer(self, engine: Engine, many: Sequence[TimeSeries], horizon: int, samples: int,
-               seeds: Sequence[Sequence[int]], keep: bool) -> list[dict[str, Any]]:
-        """Fields of `Forecast` for each series: `samples`, or quantiles as `given`."""
+    def forecast(
+        self,
+        engine: Engine,
+        series: Sequence[TimeSeries],
+        horizon: int,
+        samples: int,
+        seeds: Sequence[Sequence[int]],
+        keep: bool,
+    ) -> Generator[None, None, list[dict[str, Any]]]:
+        """Fields of `Forecast` for each series: `samples`, or quantiles as `given`; yields between steps."""
 
-    def states(self, engine: Engine, many: Sequence[TimeSeries]) -> np.ndarray:
-        """What the network knows of each series: float32 (N, D)."""
+    def states(self, engine: Engine, series: Sequence[TimeSeries]) -> NDArray[np.float32]:
+        """The network's states behind the context: float32 (N, D)."""
+
+    def state_size(self, engine: Engine) -> int:
+        """D of the states."""
 
 
-class Forecaster(Model):
+class Forecaster(Model[Series, Forecast, ForecastOptions]):
     """Forecasts time series.
 
     Example:
@@ -73,208 +141,203 @@ class Forecaster(Model):
     """
 
     task = "forecasting"
+    options = ForecastOptions
+    result = Forecast
+    batched = False  # random numbers depend on the index of a series
+    decodes_ahead = False
 
     @cached_property
     def method(self) -> Method:
         """How its network is run."""
-        return _method(self.entry.architecture)(self.entry)
+        method: Method = _method(self.entry.architecture)(self.entry)
+        return method
 
-    def __call__(self, inputs: Any, *, horizon: int | None = None, quantiles: Sequence[float] = QUANTILES,
-                 samples: int = SAMPLES, seed: int = 0, parameters: bool = False, batch_size: int | None = None,
-                 **options: Any) -> Any:
-        """Forecast what comes after the end of each series.
+    @overload
+    @takes(ForecastOptions)
+    def __call__(self, series: Series, options: ForecastOptions) -> Forecast: ...
+    @overload
+    @takes(ForecastOptions)
+    def __call__(
+        self, series: SeveralSeries, options: ForecastOptions
+    ) -> list[Forecast | Failed]: ...
+    @takes(ForecastOptions)
+    def __call__(self, series: Any, options: ForecastOptions) -> Any:
+        """Forecast what comes after the end of a series, or of several.
 
         Args:
-            inputs: a pandas Series or DataFrame (long or wide), an array (T,) or (N, T), a CSV or Parquet file, a
-                mapping from names to series, a list or an iterator of them; see `warmstart.series.time_series`.
-            horizon: steps; default: those the model was trained for.
-            quantiles: levels that tables and plots show; `quantile` of the result gives any.
-            samples: futures drawn per series, by models that draw them.
-            seed: of the random numbers; the same seed gives the same samples.
-            parameters: also keep the distribution's parameters at each step, by models that have them.
-            batch_size: series per call of the engine; does not change results.
-            **options: how to read tables: `freq`, a pandas alias, where timestamps do not tell it; `target`, `item`,
-                `timestamp`, names of columns where they are not the usual ones; `duplicates`, what becomes of two
-                rows of a series at one time: "error", "first", "last", "sum", "mean".
+            series: a pandas Series, an array (T,) or a list of numbers is one; a DataFrame (long or wide), the path
+                of a CSV or Parquet file, a mapping from names to series, and a list of these are several; see
+                `warmstart.series.time_series`.
 
         Returns:
-            One `Forecast` for a Series or array (T,); a list of them for tables, files, mappings and lists; an
-            iterator for an iterator, which takes memory for one batch only. A series that is unusable is a `Failed`
-            in its place.
+            One `Forecast`; for several a list, in which an unusable series is a `Failed` at its index.
 
         Raises:
             InputError: the one series is unusable, or the file cannot be read.
-            UsageError: an option is wrong, or names a column that is not there.
+            UsageError: an option is wrong or names a column that is not there, or `series` is an iterator or an array
+                of two dimensions.
         """
-        layout = self._layout(**options)
-        asked = self._asked(horizon, quantiles, samples, batch_size)
-        read = series.iter_series(inputs, layout)
-        results = self._forecasts(read, asked, quantiles, samples, seed, parameters, batch_size)
-        if series.is_single(inputs):
-            (result,) = results
-            if isinstance(result, Failed):
-                raise result.error
-            return result
-        return results if series.is_lazy(inputs) else list(results)
+        return self.predict(series, options)
 
-    def _layout(self, **options: Any) -> Layout:
-        for name in options:
-            if name not in ("freq", "target", "item", "timestamp", "duplicates"):
-                raise UsageError(f"Forecaster takes no option {name!r}.")
-        method = self.method
-        return Layout(**options, known=method.known, static=method.static, expected=method.freq)
+    @takes(ForecastOptions)
+    def stream(
+        self, series: Iterable[Any] | Series | SeveralSeries, options: ForecastOptions
+    ) -> Iterator[Forecast | Failed]:
+        """Forecast the series of an iterator, of a folder or pattern of tables, in order and in flat memory."""
+        return self.predict_stream(series, options)
 
-    def _asked(self, horizon: int | None, quantiles: Sequence[float], samples: int, batch_size: int | None) -> int:
-        horizon = self.method.horizon if horizon is None else horizon
-        for name, value, most in (("horizon", horizon, MOST_HORIZON), ("samples", samples, 100_000),
-                                  ("batch_size", batch_size or 1, 1_000_000)):
-            if not 1 <= value <= most:
-                raise UsageError(f"{name} must be 1 to {most:,}, not {value}.")
-        for level in quantiles:
-            if not 0 < level < 1:
-                raise UsageError(f"A quantile's level is between 0 and 1, not {level}.")
-        return horizon
-
-    def _forecasts(self, read: Iterator[series.Read], horizon: int, quantiles: Sequence[float], samples: int,
-                   seed: int, parameters: bool, batch_size: int | None) -> Iterator[Forecast | Failed]:
-        """Answers in order, a batch of series at a time."""
-        size = batch_size or self.method.batch_size(samples)
-        waiting: list[tuple[str, TimeSeries | InputError]] = []
-        done = 0
-        for name, found in read:
-            waiting.append((name, self._checked(found, horizon)))
-            if len(waiting) == size:
-                yield from self._batch(waiting, done, horizon, quantiles, samples, seed, parameters)
-                done += len(waiting)
-                waiting = []
-        yield from self._batch(waiting, done, horizon, quantiles, samples, seed, parameters)
-
-    def _checked(self, value: TimeSeries | InputError, horizon: int) -> TimeSeries | InputError:
-        if isinstance(value, TimeSeries):
-            try:
-                self.method.check(value, horizon)
-            except InputError as error:
-                return error
-        return value
-
-    def _batch(self, waiting: Sequence[tuple[str, TimeSeries | InputError]], done: int, horizon: int,
-               quantiles: Sequence[float], samples: int, seed: int, parameters: bool) -> Iterator[Forecast | Failed]:
-        usable = [(place, value) for place, (_, value) in enumerate(waiting) if isinstance(value, TimeSeries)]
-        answers: dict[int, Forecast] = {}
-        if usable:
-            many = [value for _, value in usable]
-            seeds = [(seed, done + place) for place, _ in usable]
-            fields = self.method.answer(self.engine, many, horizon, samples, seeds, parameters)
-            for told, (place, value) in zip(fields, usable, strict=True):
-                answers[place] = Forecast(value.name, self.name, value, horizon, tuple(quantiles), **told)
-        for place, (name, found) in enumerate(waiting):
-            yield Failed(name, found) if isinstance(found, InputError) else answers[place]
-
-    def features(self, inputs: Any, *, batch_size: int | None = None, **options: Any) -> Any:
+    @takes(TableOptions)
+    def features(
+        self, series: Series | SeveralSeries, options: TableOptions
+    ) -> NDArray[np.float32]:
         """The network's states behind the context: what it knows of a series.
 
         Args:
-            inputs: as for calling the model.
-            batch_size: series per call of the engine.
+            series: one or several, as for calling the model.
 
         Returns:
-            float32 (D,) for one series, (N, D) otherwise.
+            float32 (D,) for one series, (N, D) for several.
 
         Raises:
             InputError: a series is unusable.
         """
-        layout = self._layout(**options)
-        rows = []
-        for _, value in series.iter_series(inputs, layout):
-            if isinstance(value, InputError):
-                raise value
-            self.method.check(value, 0)
-            rows.append(self.method.states(self.engine, [value])[0])
-        return rows[0] if series.is_single(inputs) else np.stack(rows)
+        return self.predict_features(series, StateOptions(**vars(options)))
 
-    def evaluate(self, data: Any, *, horizon: int | None = None, windows: int = 1, stride: int | None = None,
-                 samples: int = SAMPLES, seed: int = 0, season: int | None = None, batch_size: int | None = None,
-                 progress: Callable[[str, int, int | None], None] | None = None, **options: Any) -> dict[str, Any]:
+    def stream_features(
+        self, inputs: Any, options: ForecastOptions | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        values = {} if options is None else {name: getattr(options, name) for name in _TABLE_OPTIONS}
+        return super().stream_features(inputs, StateOptions(**values))
+
+    @property
+    def feature_size(self) -> int:
+        return self.method.state_size(self.engine)
+
+    def layout(self, options: TableOptions) -> Layout:
+        """How this model reads tables.
+
+        Raises:
+            UsageError: there is no such frequency.
+        """
+        method = self.method
+        return Layout(
+            freq=options.freq,
+            target=options.target,
+            item=options.item,
+            timestamp=options.timestamp,
+            known=method.known,
+            static=method.static,
+            duplicates=options.duplicates,
+            expected=method.freq,
+        )
+
+    def ready(self) -> None:
+        tables.require_pandas()
+        super().ready()
+
+    def elements(self, inputs: Any, options: ForecastOptions) -> Iterator[Item]:
+        return SERIES.elements(inputs, self.layout(options))
+
+    def stream_items(self, inputs: Any, options: ForecastOptions) -> Iterator[Item]:
+        return SERIES.stream(inputs, self.layout(options))
+
+    def group_size(self, options: ForecastOptions, is_list: bool) -> int:
+        return options.batch_size or self.method.batch_size(options.samples)
+
+    def prepare(self, item: Item, options: ForecastOptions) -> Prepared:
+        series = SERIES.read(item, self.layout(options))
+        self.method.check(series, self._horizon(options))
+        return Prepared(series.name, context=series, index=item.index)
+
+    def compute(
+        self, inputs: Sequence[Prepared], options: ForecastOptions
+    ) -> Generator[None, None, Sequence[Any]]:
+        series = [prepared.context for prepared in inputs]
+        if isinstance(options, StateOptions):
+            states = []
+            for one in series:
+                states.append(self.method.states(self.engine, [one])[0])
+                yield
+            return states
+        seeds = [(options.seed, prepared.index) for prepared in inputs]
+        horizon, samples, keep = self._horizon(options), options.samples, options.parameters
+        forecasts = self.method.forecast(self.engine, series, horizon, samples, seeds, keep)
+        return (yield from forecasts)
+
+    def decode(self, prepared: Prepared, outputs: Any, options: ForecastOptions) -> Forecast:
+        quantiles = tuple(options.quantiles)
+        series = prepared.context
+        return Forecast(series.name, self.name, series, self._horizon(options), quantiles, **outputs)
+
+    def vector(self, prepared: Prepared, outputs: Any) -> NDArray[np.float32]:
+        states: NDArray[np.float32] = outputs
+        return states
+
+    def _horizon(self, options: ForecastOptions) -> int:
+        return self.method.horizon if options.horizon is None else options.horizon
+
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        horizon: int | None = None,
+        windows: int = 1,
+        stride: int | None = None,
+        samples: int = SAMPLES,
+        seed: int = 0,
+        season: int | None = None,
+        batch_size: int | None = None,
+        progress: Callable[[str, int, int | None], None] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
         """Backtest: forecast the last steps of each series from what lies before them, from several origins.
 
         Args:
-            data, horizon, samples, seed, batch_size: as for calling the model, which also takes the other options.
+            data: one or several series, as for calling the model; also an array (N, T) or an iterator.
+            horizon, samples, seed, batch_size: as for calling the model, whose options for tables are also taken.
             windows: origins per series; the last window ends with the series.
             stride: steps from one origin to the next; default: the horizon.
             season: for the seasonal-naive forecast and MASE; default: that of the frequency.
             progress: called with (name of the model, windows so far, None).
 
         Returns:
-            Metrics of `metrics.forecasts` (`mean_wQL`, `CRPS`, `ND`, `MASE`, `sMAPE`, `coverage_80`, …), those of the
+            Metrics of `series.metrics` (`mean_wQL`, `CRPS`, `ND`, `MASE`, `sMAPE`, `coverage_80`, …), those of the
             seasonal-naive forecast on the same windows as `"seasonal_naive"`, `"count"` of windows and `"errors"`.
 
         Raises:
             UsageError: an option is wrong, or there is no window at all.
         """
-        horizon = self._asked(horizon, (), samples, batch_size)
+        values = {"horizon": horizon, "samples": samples, "seed": seed, "batch_size": batch_size}
+        horizon = self._horizon(make(ForecastOptions, values, type(self).__name__))
+        layout = self.layout(make(TableOptions, options, type(self).__name__))
         stride = horizon if stride is None else stride
         if windows < 1 or stride < 1:
             raise UsageError("windows and stride must be 1 or more.")
-        layout = self._layout(**options)
-        ours = naive = Scores(season or 1)
-        errors: list[str] = []
-        count = 0
-        cut = _windows(series.iter_series(data, layout), horizon, windows, stride, errors)
-        actual: list[np.ndarray] = []
-
-        def past() -> Iterator[series.Read]:
-            for whole, end in cut:
-                actual.append(whole.target[end:end + horizon])
-                yield whole.name, whole.head(end)
-
-        for result in self._forecasts(past(), horizon, (), samples, seed, False, batch_size):
-            truth = actual.pop(0)
-            if isinstance(result, Failed):
-                errors.append(str(result.error))
-                continue
-            if not count:
-                season = season or frequency.season(result.series.freq)
-                ours, naive = Scores(season), Scores(season)
-            before = result.series.target
-            ours.add(truth, before, result.quantile, result.samples)
-            point = seasonal_naive(before, ours.season, horizon)
-            naive.add(truth, before, dict.fromkeys(LEVELS, point).__getitem__, point[None])
-            count += 1
-            if progress:
-                progress(self.name, count, None)
-        if not count:
-            raise UsageError(f"There is no window of {horizon} steps to evaluate on."
-                             + (f" The first error: {errors[0]}" if errors else ""))
-        return {**ours.result(), "seasonal_naive": naive.result(), "count": count, "errors": errors,
-                "calibration": {f"{level:g}": share for level, share in ours.calibration().items()}}
+        backtest = Backtest(horizon, windows, stride, season)
+        past = backtest.past(iter_series(data, layout))
+        forecasts = self.stream(
+            past, horizon=horizon, quantiles=(), samples=samples, seed=seed, batch_size=batch_size
+        )
+        for forecast in forecasts:
+            if backtest.add(forecast) and progress:
+                progress(self.name, backtest.count, None)
+        return backtest.result()
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The config of a Hugging Face repository, so that the bundle stays one."""
-        path = self._folder / "config.json" if self._folder else None
+        path = self.folder / "config.json" if self.folder else None
         return {path.name: path} if path is not None and path.is_file() else {}
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
         """The functions that the architecture is run by."""
-        return _method(entry.architecture).program(entry, model)
+        program: Program = _method(entry.architecture).program(entry, model)
+        return program
+
+
+_TABLE_OPTIONS = tuple(field.name for field in fields(TableOptions))
 
 
 def _method(architecture: str) -> Any:
     module, name = METHODS[architecture]
     return getattr(import_module(module), name)
-
-
-def _windows(read: Iterator[series.Read], horizon: int, windows: int, stride: int,
-             errors: list[str]) -> Iterator[tuple[TimeSeries, int]]:
-    """(series, place of the origin), the earliest origin of a series first."""
-    for _, value in read:
-        if isinstance(value, InputError):
-            errors.append(str(value))
-            continue
-        ends = [len(value) - horizon - n * stride for n in reversed(range(windows))]
-        usable = [end for end in ends if end >= 1 and np.isfinite(value.target[:end]).any()]
-        if not usable:
-            errors.append(f"{value.name}: its {len(value)} steps are too few for a window of {horizon} with something "
-                          "before it; give a longer series or a shorter horizon.")
-        for end in usable:
-            yield value, end

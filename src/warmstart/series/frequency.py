@@ -128,7 +128,7 @@ def feature_names(freq: str) -> tuple[str, ...]:
 def calendar(freq: str, start: pd.Timestamp, steps: int) -> np.ndarray:
     """Calendar features, each scaled to -0.5..0.5, in local time: float32 (steps, len(feature_names(freq)))."""
     index = dates(freq, start, steps)
-    scaled = {
+    scaled: dict[str, Any] = {
         "second": lambda: index.second / 59, "minute": lambda: index.minute / 59, "hour": lambda: index.hour / 23,
         "weekday": lambda: index.day_of_week / 6, "day": lambda: (index.day - 1) / 30,
         "day of year": lambda: (index.day_of_year - 1) / 365, "month": lambda: (index.month - 1) / 11,
@@ -153,29 +153,30 @@ def dates(freq: str, start: pd.Timestamp, steps: int) -> pd.DatetimeIndex:
 
 
 def places(freq: str, times: pd.DatetimeIndex, item: str) -> np.ndarray:
-    """Where sorted timestamps lie on the grid that starts at the first: int64, from 0 up.
+    """The steps of sorted timestamps on the grid that starts at the first: int64, from 0 up.
 
     Raises:
         InputError: one lies off the grid, or the grid would be absurdly long; names the series.
     """
     unit, multiple = kind(freq)
     first, last = times[0], times[-1]
+    steps: np.ndarray
     advice = "resample it (`series.resample(freq).sum()` or `.mean()`), or give the frequency that it has as freq="
     if unit in FIXED or (unit == "day" and times.tz is None):
         step = FIXED.get(unit, 86400) * multiple
         nanoseconds = times.as_unit("ns").asi8
-        found, rest = np.divmod(nanoseconds - nanoseconds[0], step * 1_000_000_000)
+        steps, rest = np.divmod(nanoseconds - nanoseconds[0], step * 1_000_000_000)
         off = rest != 0
     else:
         grid = _grid(freq, first, last)
-        found = grid.get_indexer(times)
-        off = found < 0
+        steps = np.asarray(grid.get_indexer(times))
+        off = steps < 0
     if off.any():
         raise InputError(f"{item}: {times[int(np.argmax(off))]} is not a step of {freq} from {first} on "
                          f"({int(off.sum()):,} of {len(times):,} timestamps are not); {advice}.", item)
-    if int(found[-1]) >= MAX_STEPS:
-        raise InputError(f"{item}: from {first} to {last} are {int(found[-1]):,} steps of {freq}; {advice}.", item)
-    return found
+    if int(steps[-1]) >= MAX_STEPS:
+        raise InputError(f"{item}: from {first} to {last} are {int(steps[-1]):,} steps of {freq}; {advice}.", item)
+    return steps
 
 
 @lru_cache(maxsize=32)

@@ -114,4 +114,5 @@ def crps(truth: np.ndarray, samples: np.ndarray) -> np.ndarray:
     count = len(ordered)
     weights = 2 * np.arange(1, count + 1) - count - 1  # E|X - X'| from the order statistics
     spread = (weights[:, None] * ordered).sum(0) / count**2
-    return np.abs(ordered - truth).mean(0) - spread
+    scores: np.ndarray = np.abs(ordered - truth).mean(0) - spread
+    return scores

@@ -1,26 +1,39 @@
-"""What a forecaster answers for one series."""
+"""The probabilistic forecast of one series."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from warmstart.core.wire import Record, Result, Value, Wire, wire_of
 from warmstart.errors import EngineUnavailableError, UsageError
 from warmstart.series.time_series import TimeSeries
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PLOTTED_HORIZONS = 4  # of history before a forecast in a plot
 INTERVALS = ((0.1, 0.9), (0.25, 0.75))
+PLOTTED_HORIZONS = 4  # of history before a forecast in a plot
+HISTORY_HORIZONS, MAX_HISTORY = 4, 2000  # horizons, and steps at most, of `Forecast.history`
+SHOWN_STEPS = 6  # of a forecast on a terminal
+
+
+@dataclass(frozen=True)
+class History(Record):
+    """The end of a series: timestamps in ISO 8601 and values, None where nothing was observed."""
+
+    timestamps: Sequence[str]
+    values: Sequence[Value | None]
 
 
 @dataclass(frozen=True, eq=False)
-class Forecast:
-    """The future of one series, as a distribution at each step.
+class Forecast(Result):
+    """The probabilistic forecast of one series: a distribution at each step.
 
     Attributes:
         input: name of the series.
@@ -28,19 +41,28 @@ class Forecast:
         series: the series itself.
         horizon: steps.
         quantiles: levels that tables and plots show.
-        samples: float32 (S, horizon) futures drawn from the model; None where it gives quantiles only.
-        given: quantiles by level, float32 (horizon,), where it gives these only.
-        parameters: the distribution's parameters for each sample and step, where they were asked for.
+        samples: float32 (S, horizon), sample paths; None of a model that gives quantiles only.
+        given: quantiles by level, float32 (horizon,), of a model that gives these only.
+        parameters: the distribution's parameters, each float32 (S, horizon); empty unless asked for.
     """
+
+    wire: ClassVar = ("input", "model", "freq", "timestamps", "mean", "quantiles")
+    embedded: ClassVar = ("history",)
+    tensors: ClassVar = ("mean",)
 
     input: str
     model: str
     series: TimeSeries
     horizon: int
-    quantiles: tuple[float, ...]
-    samples: np.ndarray | None = None
-    given: Mapping[float, np.ndarray] = field(default_factory=dict)
-    parameters: Mapping[str, np.ndarray] = field(default_factory=dict)
+    quantiles: Annotated[tuple[float, ...], Wire(Mapping[str, Sequence[Value | None]])]
+    samples: NDArray[np.float32] | None = None
+    given: Mapping[float, NDArray[np.float32]] = field(default_factory=dict)
+    parameters: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def freq(self) -> str:
+        """The frequency of the series, a pandas alias."""
+        return self.series.freq
 
     @property
     def index(self) -> pd.DatetimeIndex:
@@ -48,61 +70,113 @@ class Forecast:
         return self.series.index(len(self.series), self.horizon)
 
     @property
-    def mean(self) -> np.ndarray:
-        """Mean of the samples, float64 (horizon,); of a model that gives quantiles only, its median."""
-        return self.quantile(0.5) if self.samples is None else self.samples.mean(0, dtype=np.float64)
+    def timestamps(self) -> list[str]:
+        """Timestamps of the steps in ISO 8601."""
+        return [time.isoformat() for time in self.index]
 
     @property
-    def median(self) -> np.ndarray:
+    def mean(self) -> Annotated[NDArray[np.float64], Wire(Sequence[Value | None])]:
+        """Mean of the samples, float64 (horizon,); of a model that gives quantiles only, its median."""
+        if self.samples is None:
+            return self.quantile(0.5)
+        mean: NDArray[np.float64] = self.samples.mean(0, dtype=np.float64)
+        return mean
+
+    @property
+    def median(self) -> NDArray[np.float64]:
+        """The quantile of level 0.5, float64 (horizon,)."""
         return self.quantile(0.5)
 
-    def quantile(self, level: float) -> np.ndarray:
-        """The value that a share `level` of futures stays below, float64 (horizon,).
+    @property
+    def history(self) -> History:
+        """The end of the series: four horizons, and 2000 steps at most."""
+        count = min(len(self.series), HISTORY_HORIZONS * self.horizon, MAX_HISTORY)
+        first = len(self.series) - count
+        timestamps = [time.isoformat() for time in self.series.index(first, count)]
+        return History(timestamps, self.series.target[first:].tolist())
 
-        Of samples it is the one at place round((S - 1) * level), as GluonTS takes it; between given quantiles it is
+    def quantile(self, level: float) -> NDArray[np.float64]:
+        """The value that the series stays below with probability `level`, float64 (horizon,).
+
+        Of samples it is the one at index round((S - 1) * level), as GluonTS takes it; between given quantiles it is
         interpolated, and beyond the outermost ones it is these.
 
         Raises:
-            UsageError: the level is not between 0 and 1.
+            UsageError: the level is not from 0 to 1.
         """
         if not 0 <= level <= 1:
-            raise UsageError(f"A quantile's level is between 0 and 1, not {level}.")
+            raise UsageError(f"The level of a quantile is from 0 to 1, not {level}.")
         if self.samples is not None:
-            place = round((len(self.samples) - 1) * level)
-            return np.partition(self.samples, place, axis=0)[place].astype(np.float64)
+            index = round((len(self.samples) - 1) * level)
+            values: NDArray[np.float64] = np.partition(self.samples, index, axis=0)[index].astype(np.float64)
+            return values
         levels = sorted(self.given)
-        values = np.stack([self.given[known] for known in levels])  # (L, horizon)
-        return np.array([np.interp(level, levels, column) for column in values.T])
+        table = np.stack([self.given[known] for known in levels])  # (L, horizon)
+        return np.array([np.interp(level, levels, column) for column in table.T])
 
     def to_frame(self) -> pd.DataFrame:
-        """A table with a row per step: `item_id`, `timestamp`, `mean`, and a column per quantile (`"0.9"`)."""
+        """A table with a row per step: `item_id`, `timestamp`, `mean`, and a column per quantile (`"0.9"`).
+
+        The levels are those of `quantiles`.
+        """
         import pandas as pd
 
         table = {"item_id": self.input, "timestamp": self.index, "mean": self.mean}
-        return pd.DataFrame(table | {f"{level:g}": self.quantile(level) for level in self.quantiles})
+        return pd.DataFrame(table | self._quantile_values())
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "input": self.input, "model": self.model, "freq": self.series.freq,
-            "timestamps": [time.isoformat() for time in self.index], "mean": _rounded(self.mean),
-            "quantiles": {f"{level:g}": _rounded(self.quantile(level)) for level in self.quantiles},
-        }
+    def to_dict(self, *, embed: bool = False) -> dict[str, Any]:
+        fields = dict(wire_of(type(self), embed).fields)
+        values = {name: getattr(self, name) for name in fields}
+        values["quantiles"] = self._quantile_values()
+        return {name: wire_type.encode(values[name]) for name, wire_type in fields.items()}
+
+    def _quantile_values(self) -> dict[str, NDArray[np.float64]]:
+        return {f"{level:g}": self.quantile(level) for level in self.quantiles}
+
+    @classmethod
+    def csv_columns(cls) -> tuple[str, ...]:
+        return ("item_id", "timestamp", "mean", "quantiles")
+
+    def csv_rows(self) -> Iterator[tuple[str, ...]]:
+        quantiles = self._quantile_values().items()
+        for step, (timestamp, mean) in enumerate(zip(self.timestamps, self.mean, strict=True)):
+            cell = " ".join(f"{level}:{values[step]:.7g}" for level, values in quantiles)
+            yield self.input, timestamp, f"{mean:.7g}", cell
+
+    def show(self) -> str:
+        quantiles = [(f"{level:.0%}", self.quantile(level)) for level in self.quantiles]
+        header = f"  {'':<25}" + "".join(f"{name:>12}" for name, _ in quantiles)
+        lines = [f"{self.input}: {self.horizon} steps of {self.freq}", header]
+        times = self.index
+        for step in range(min(self.horizon, SHOWN_STEPS)):
+            cells = "".join(f"{values[step]:>12.6g}" for _, values in quantiles)
+            lines.append(f"  {times[step]!s:<25}{cells}")
+        if self.horizon > SHOWN_STEPS:
+            lines.append(f"  … until {times[-1]}; --output FILE.csv writes all")
+        return "\n".join([*lines, ""])
 
     def __str__(self) -> str:
         first, last = self.index[0], self.index[-1]
         low, high = self.quantile(0.1), self.quantile(0.9)
-        return (f"{self.input}: {self.horizon} steps of {self.series.freq} from {first} to {last}; "
-                f"median {self.median[0]:.6g} … {self.median[-1]:.6g}, "
-                f"80 % between {low[-1]:.6g} and {high[-1]:.6g} at the end")
+        return (
+            f"{self.input}: {self.horizon} steps of {self.freq} from {first} to {last}; "
+            f"median {self.median[0]:.6g} … {self.median[-1]:.6g}, "
+            f"80 % between {low[-1]:.6g} and {high[-1]:.6g} at the end"
+        )
 
-    def plot(self, axes: Any = None, *, history: int | None = None,
-             actual: Sequence[float] | np.ndarray | None = None) -> Any:
+    def plot(
+        self,
+        axes: Any = None,
+        *,
+        history: int | None = None,
+        actual: Sequence[float] | NDArray[Any] | None = None,
+    ) -> Any:
         """Draw the forecast behind the end of its series, with its 50 % and 80 % intervals.
 
         Args:
             axes: matplotlib's; default: of a new figure.
             history: steps of the series before the forecast; default: four horizons.
-            actual: what came, to be drawn over the forecast.
+            actual: the values that came, to be drawn over the forecast.
 
         Returns:
             The axes; `axes.figure.savefig("forecast.png")` writes the picture.
@@ -112,23 +186,23 @@ class Forecast:
         """
         if axes is None:
             axes = figure(1)[1][0]
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
+        dates: Any = import_module("matplotlib.dates")
         count = min(len(self.series), PLOTTED_HORIZONS * self.horizon if history is None else history)
         past = self.series.index(len(self.series) - count, count)
         axes.plot(past, self.series.target[-count:], color="#333333", linewidth=1.1, label="observed")
         times = self.index
-        for (low, high), shade in zip(INTERVALS, (0.18, 0.32), strict=True):
-            axes.fill_between(times, self.quantile(low), self.quantile(high), color="#1f6fb4", alpha=shade, linewidth=0,
-                              label=f"{round(100 * (high - low))} % interval")
+        for (low, high), alpha in zip(INTERVALS, (0.18, 0.32), strict=True):
+            label = f"{round(100 * (high - low))} % interval"
+            bounds = self.quantile(low), self.quantile(high)
+            axes.fill_between(times, *bounds, color="#1f6fb4", alpha=alpha, linewidth=0, label=label)
         axes.plot(times, self.median, color="#1f6fb4", linewidth=1.6, label="median")
         if actual is not None:
             axes.plot(times, actual, color="#d1495b", linewidth=1.1, label="actual")
         axes.set_title(self.input, fontsize=10, loc="left")
         axes.margins(x=0.01)
-        dates = AutoDateLocator(maxticks=9)
-        axes.xaxis.set_major_locator(dates)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))
+        locator = dates.AutoDateLocator(maxticks=9)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
         axes.legend(fontsize=8, frameon=False, loc="upper left", ncols=4)
@@ -150,6 +224,3 @@ def figure(rows: int) -> tuple[Any, list[Any]]:
     FigureCanvasAgg(drawing)
     return drawing, list(drawing.subplots(rows, 1, squeeze=False)[:, 0])
 
-
-def _rounded(values: np.ndarray) -> list[float]:
-    return [float(f"{value:.7g}") for value in values]

@@ -1,15 +1,15 @@
-"""Ancestral sampling from a DeepAR program: `project` multiplies what is known, `encode` reads the context, `step` is
-called once a step for all samples.
+"""Ancestral sampling from a DeepAR program.
 
-The random numbers of a series depend on the seed and its place only, not on which series share its batch.
+`project` multiplies what is known, `encode` reads the context, `step` is called once a step for all samples. The random
+numbers of a series depend on the seed and its index only, not on which series share its batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -20,27 +20,40 @@ from warmstart.series.time_series import TimeSeries
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 
 ROWS = 1600  # series x samples in one call of `step`: more than that leaves the processor's caches
 BATCH = 6400  # series x samples that are prepared together
+POLL_SECONDS = 0.05  # between two chances to stop while threads sample
 PARAMETERS = {"student_t": ("loc", "scale", "df"), "gaussian": ("loc", "scale"), "negative_binomial": ("mean", "alpha")}
 POWERS = {"loc": 1.0, "scale": 1.0, "mean": 1.0, "alpha": -0.5, "df": 0.0}  # of a series' scale, in its parameters
 
-Sampled = tuple[np.ndarray, dict[str, np.ndarray]]
+Array: TypeAlias = "NDArray[Any]"
+Sampled: TypeAlias = "tuple[Array, dict[str, Array]]"
+"""Sample paths and, by name, the parameters that they were drawn with."""
 
 
-def sample(engine: Engine, past: Past, recipe: Recipe, horizon: int, samples: int, names: Sequence[str],
-           seeds: Sequence[Sequence[int]], *, keep: bool = False) -> Sampled:
-    """Draw futures.
+def sample(
+    engine: Engine,
+    past: Past,
+    recipe: Recipe,
+    horizon: int,
+    samples: int,
+    names: Sequence[str],
+    seeds: Sequence[Sequence[int]],
+    *,
+    keep: bool = False,
+) -> Generator[None, None, Sampled]:
+    """Draw sample paths; yields between steps, where the caller may stop.
 
     Args:
         engine: with `project`, `encode` and `step`; see `warmstart.models.deepar.functions`.
         past: N series.
         recipe: of the network.
-        horizon: steps to draw.
-        samples: per series.
+        horizon: steps of a path.
+        samples: paths per series.
         names: of the distribution's parameters, in the order of the network.
         seeds: one per series.
         keep: also return the parameters that each step was drawn with.
@@ -48,51 +61,80 @@ def sample(engine: Engine, past: Past, recipe: Recipe, horizon: int, samples: in
     Returns:
         float32 (N, samples, horizon) in the series' units; parameters by name, each as large, or none.
     """
-    whole = past.observed[:, -recipe.context:]
+    observed = past.observed[:, -recipe.context:]
     # Steps before the first of the series are no missing values: they are zeros, in training too.
     inside = np.maximum.accumulate(past.observed, axis=1)[:, -recipe.context:]
-    holes = (inside & ~whole).any(1)
+    has_gaps = (inside & ~observed).any(1)
     count = len(past.scale)
-    drawn = np.empty((count, samples, horizon), np.float32)
-    kept = {name: np.empty((count, samples, horizon), np.float32) for name in names} if keep else {}
+    paths = np.empty((count, samples, horizon), np.float32)
+    parameters = {name: np.empty((count, samples, horizon), np.float32) for name in names} if keep else {}
     size = max(1, ROWS // samples)
-    for hollow, warm in ((False, 0), (True, recipe.context)):
-        rows = np.flatnonzero(holes == hollow)
+    for gaps, warm in ((False, 0), (True, recipe.context)):
+        rows = np.flatnonzero(has_gaps == gaps)
         if not len(rows):
             continue
         known = _Known.of(engine, past.rows(rows), recipe, horizon, warm)
         parts = [slice(first, first + size) for first in range(0, len(rows), size)]
 
-        def one(worker: Engine, part: slice, rows: np.ndarray = rows, known: _Known = known) -> None:
-            here = rows[part]
-            run = _Run(worker, known.rows(part), samples, names, [seeds[int(row)] for row in here])
-            drawn[here], parameters = run.all(keep)
-            for name, values in parameters.items():
-                kept[name][here] = values
+        def sample_part(
+            worker: Engine, part: slice, rows: Array = rows, known: _Known = known
+        ) -> Generator[None, None, None]:
+            indices = rows[part]
+            run = _Run(worker, known.rows(part), samples, names, [seeds[int(index)] for index in indices])
+            paths[indices], kept = yield from run.steps(keep)
+            for name, values in kept.items():
+                parameters[name][indices] = values
 
-        _share_out(engine.workers(), parts, one)
-    return drawn, kept
+        yield from _distribute(engine.workers(), parts, sample_part)
+    return paths, parameters
 
 
-def _share_out(workers: Sequence[Engine], parts: Sequence[slice], one: Callable[[Engine, slice], None]) -> None:
-    """Call `one` with every part, each worker with every so-manieth of them."""
+def _distribute(
+    workers: Sequence[Engine],
+    parts: Sequence[slice],
+    run: Callable[[Engine, slice], Generator[None, None, None]],
+) -> Generator[None, None, None]:
+    """Run all parts, each worker its share of them in a thread of its own; closing the generator stops the threads."""
     workers = workers[:len(parts)]
-
-    def several(place: int) -> None:
-        for part in parts[place::len(workers)]:
-            one(workers[place], part)
-
     if len(workers) < 2:
-        several(0)
+        for part in parts:
+            yield from run(workers[0], part)
         return
+    from concurrent.futures import ThreadPoolExecutor, wait  # 30 ms with logging
+
+    stopped = threading.Event()
+
+    def run_parts(index: int) -> None:
+        for part in parts[index::len(workers)]:
+            for _ in run(workers[index], part):
+                if stopped.is_set():
+                    return
+
     with ThreadPoolExecutor(len(workers)) as pool:
-        list(pool.map(several, range(len(workers))))
+        futures = [pool.submit(run_parts, index) for index in range(len(workers))]
+        try:
+            while wait(futures, POLL_SECONDS).not_done:
+                yield
+        finally:
+            stopped.set()
+    for future in futures:
+        future.result()
 
 
-def states(engine: Engine, past: Past, recipe: Recipe) -> np.ndarray:
+def states(engine: Engine, past: Past, recipe: Recipe) -> Array:
     """What the network knows behind the context: float32 (N, D)."""
-    found = _Known.of(engine, past, recipe, 0, 0).states
-    return np.concatenate([found[name] for name in sorted(found, key=lambda name: (name[-1], name[0] == "c"))], 1)
+    by_name = _Known.of(engine, past, recipe, 0, 0).states
+    order = sorted(by_name, key=lambda name: (name[-1], name[0] == "c"))
+    return np.concatenate([by_name[name] for name in order], 1)
+
+
+def state_size(engine: Engine) -> int:
+    """D of `states`."""
+    return sum(int(spec.shape[-1]) for spec in _state_specs(engine))
+
+
+def _state_specs(engine: Engine) -> list[TensorSpec]:
+    return [spec for spec in engine.signatures["step"].inputs if spec.name.startswith(("hidden", "cell"))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +144,7 @@ class _Known:
     Attributes:
         past: N series.
         lags: in the order of the network.
-        warm: steps of the context that each sample walks through by itself, because of holes in it.
+        warm: steps of the context that each path walks through by itself, because values are missing there.
         fixed: (N, past - warm), values that are the same in all samples.
         projected: (N, warm + horizon, G), what each step knows beforehand.
         kernel: (L, G), what lags are multiplied by.
@@ -110,32 +152,32 @@ class _Known:
     """
 
     past: Past
-    lags: np.ndarray
+    lags: Array
     warm: int
-    fixed: np.ndarray
-    projected: np.ndarray
-    kernel: np.ndarray
-    states: Mapping[str, np.ndarray]
+    fixed: Array
+    projected: Array
+    kernel: Array
+    states: Mapping[str, Array]
 
     @classmethod
     def of(cls, engine: Engine, past: Past, recipe: Recipe, horizon: int, warm: int) -> _Known:
         lags, context, length = np.array(recipe.lags), recipe.context, past.values.shape[1]
         fixed = past.values[:, : length - warm]
-        places = length - context + np.arange(context + horizon)[:, None] - lags
+        indices = length - context + np.arange(context + horizon)[:, None] - lags
         # Lags that are not known yet are zero here: the last column.
         table = np.concatenate([fixed, np.zeros((len(fixed), 1), np.float32)], 1)
-        arrays = {"lags": table[:, np.where(places < fixed.shape[1], places, -1)], "features": past.features,
+        arrays = {"lags": table[:, np.where(indices < fixed.shape[1], indices, -1)], "features": past.features,
                   "log_scale": np.log(past.scale)[:, None]}
         if past.static.shape[1]:
             arrays["static"] = past.static
-        out = engine.run("project", **arrays)
-        projected = out["projected"]
+        products = engine.run("project", **arrays)
+        projected = products["projected"]
         if warm:
             states = {spec.name: np.zeros((len(fixed), int(spec.shape[-1])), np.float32)
-                      for spec in engine.signatures["step"].inputs if spec.name.startswith(("hidden", "cell"))}
+                      for spec in _state_specs(engine)}
         else:
             states = engine.run("encode", projected=np.ascontiguousarray(projected[:, :context]))
-        return cls(past, lags, warm, fixed, projected[:, context - warm:], out["kernel"], states)
+        return cls(past, lags, warm, fixed, projected[:, context - warm:], products["kernel"], states)
 
     def rows(self, part: slice) -> _Known:
         """Some of the series."""
@@ -149,47 +191,50 @@ class _Run:
     def __init__(self, engine: Engine, known: _Known, samples: int, names: Sequence[str],
                  seeds: Sequence[Sequence[int]]):
         self.engine, self.known, self.names = engine, known, names
-        self.count, self.samples, self.steps = len(known.fixed), samples, known.projected.shape[1]
+        self.count, self.samples, self.length = len(known.fixed), samples, known.projected.shape[1]
         self.random = [np.random.default_rng(seed) for seed in seeds]
         if "mean" not in names:
-            uniform = np.empty((self.count, 2, self.steps, samples), np.float32)
+            uniform = np.empty((self.count, 2, self.length, samples), np.float32)
             for row, random in enumerate(self.random):
                 random.random(out=uniform[row], dtype=np.float32)
             # Box and Muller for the normal; Bailey (1994) for Student's t: exact, from two uniform numbers.
             self.log = np.log(1.0 - uniform[:, 0])
             self.cosine = np.cos(np.float32(2 * np.pi) * uniform[:, 1])
 
-    def all(self, keep: bool) -> Sampled:
+    def steps(self, keep: bool) -> Generator[None, None, Sampled]:
+        """Walk through all steps, yielding between them; the paths, and the parameters if they are to be kept."""
         known, past, warm = self.known, self.known.past, self.known.warm
         shape = (self.count, self.samples)
         states = {name: np.repeat(value[:, None], self.samples, 1) for name, value in known.states.items()}
-        values = np.empty((self.steps, *shape), np.float32)
+        values = np.empty((self.length, *shape), np.float32)
         kept = {name: np.empty_like(values) for name in self.names} if keep else {}
-        near = np.flatnonzero(known.lags < max(self.steps, 2))  # no lag at all would be an empty array
+        near = np.flatnonzero(known.lags < max(self.length, 2))  # no lag at all would be an empty array
         kernel = np.ascontiguousarray(known.kernel[near])
         recent = np.zeros((*shape, len(near)), np.float32)
         columns = list(enumerate(known.lags[near].tolist()))
         observed = past.observed[:, known.fixed.shape[1]:]
-        for k in range(self.steps):
+        for k in range(self.length):
+            if k:
+                yield
             for column, lag in columns:
                 if lag <= k:
                     recent[..., column] = values[k - lag]
             states = self.engine.run("step", recent=recent, kernel=kernel,
                                      projected=np.ascontiguousarray(known.projected[:, k:k + 1]), **states)
             parameters = states.pop("parameters")
-            values[k] = self._drawn(parameters, k)
+            values[k] = self._draw(parameters, k)
             if k < warm:
-                seen = observed[:, k]
-                values[k, seen] = past.values[seen, known.fixed.shape[1] + k, None]
-            for place, name in enumerate(kept):
-                kept[name][k] = parameters[..., place]
+                is_known = observed[:, k]
+                values[k, is_known] = past.values[is_known, known.fixed.shape[1] + k, None]
+            for index, name in enumerate(kept):
+                kept[name][k] = parameters[..., index]
         scale = past.scale[:, None, None]
         future = values[warm:].transpose(1, 2, 0) * scale
         if "mean" in self.names:
             future = np.rint(future)  # counts; scaling and back leaves rounding errors
         return future, {name: v[warm:].transpose(1, 2, 0) * scale ** POWERS[name] for name, v in kept.items()}
 
-    def _drawn(self, parameters: np.ndarray, k: int) -> np.ndarray:
+    def _draw(self, parameters: Array, k: int) -> Array:
         if "mean" in self.names:
             return self._counts(parameters)
         if "df" in self.names:
@@ -197,17 +242,19 @@ class _Run:
             radius = np.sqrt(df * np.expm1(self.log[:, k] * (-2.0 / df)))
         else:
             radius = np.sqrt(-2.0 * self.log[:, k])
-        return parameters[..., 0] + parameters[..., 1] * radius * self.cosine[:, k]
+        values: Array = parameters[..., 0] + parameters[..., 1] * radius * self.cosine[:, k]
+        return values
 
-    def _counts(self, parameters: np.ndarray) -> np.ndarray:
+    def _counts(self, parameters: Array) -> Array:
         """Negative binomial as a Poisson whose rate is a gamma, in the series' units, then scaled."""
         scale = self.known.past.scale[:, None]
         mean, alpha = parameters[..., 0] * scale, parameters[..., 1] / np.sqrt(scale)
-        drawn = np.empty(mean.shape)
+        counts: Array = np.empty(mean.shape)
         for row, random in enumerate(self.random):
             rate = random.gamma(1.0 / alpha[row], alpha[row] * mean[row])
-            drawn[row] = random.poisson(np.minimum(rate, 1e15))
-        return drawn / scale
+            counts[row] = random.poisson(np.minimum(rate, 1e15))
+        scaled: Array = counts / scale
+        return scaled
 
 
 class DeepAR:
@@ -225,17 +272,31 @@ class DeepAR:
     def batch_size(self, samples: int) -> int:
         return max(1, BATCH // samples)
 
-    def answer(self, engine: Engine, many: Sequence[TimeSeries], horizon: int, samples: int,
-               seeds: Sequence[Sequence[int]], keep: bool) -> list[dict[str, Any]]:
+    def forecast(
+        self,
+        engine: Engine,
+        series: Sequence[TimeSeries],
+        horizon: int,
+        samples: int,
+        seeds: Sequence[Sequence[int]],
+        keep: bool,
+    ) -> Generator[None, None, list[dict[str, Any]]]:
         """Samples of each series, and parameters if they are to be kept."""
-        drawn, kept = sample(engine, Past.of(many, self.recipe, horizon), self.recipe, horizon, samples, self.names,
-                             seeds, keep=keep)
-        return [{"samples": row, "parameters": {name: values[place] for name, values in kept.items()}}
-                for place, row in enumerate(drawn)]
+        past = Past.of(series, self.recipe, horizon)
+        paths, parameters = yield from sample(
+            engine, past, self.recipe, horizon, samples, self.names, seeds, keep=keep
+        )
+        return [
+            {"samples": row, "parameters": {name: values[index] for name, values in parameters.items()}}
+            for index, row in enumerate(paths)
+        ]
 
-    def states(self, engine: Engine, many: Sequence[TimeSeries]) -> np.ndarray:
+    def states(self, engine: Engine, series: Sequence[TimeSeries]) -> Array:
         """What the network knows behind the context: float32 (N, D)."""
-        return states(engine, Past.of(many, self.recipe, 0), self.recipe)
+        return states(engine, Past.of(series, self.recipe, 0), self.recipe)
+
+    def state_size(self, engine: Engine) -> int:
+        return state_size(engine)
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from dataclasses import dataclass
@@ -10,16 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import EngineUnavailableError, InputError, TooLargeError, UsageError
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
-
+SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
+"""Of files of tables; CSV and TSV may also be compressed (`.csv.gz`)."""
 ITEMS = ("item_id", "unique_id", "series_id", "item", "id", "series")
 TIMES = ("timestamp", "ds", "date", "datetime", "time", "month", "week", "day", "period")
 TARGETS = ("target", "y", "value")
+
+
+def require_pandas() -> None:
+    """Check that pandas is there, before anything else fails for want of it.
+
+    Raises:
+        EngineUnavailableError: it is not installed.
+    """
+    try:
+        import pandas  # noqa: F401
+    except ImportError as error:
+        raise EngineUnavailableError("Time series need pandas: pip install 'warmstart[series]'.") from error
 
 
 def read(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -33,10 +48,11 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
     name = os.fspath(path)
     if not Path(name).is_file():
         raise InputError(f"{name}: there is no such file.", name)
+    table: pd.DataFrame
     try:
         if name.lower().endswith((".parquet", ".pq")):
             return pd.read_parquet(name)
-        # The separator is looked for among the usual ones; numbers with a decimal comma stay text, and are refused.
+        # Numbers with a decimal comma stay text, and are refused.
         table = pd.read_csv(name, sep="\t" if ".tsv" in name.lower() else ",", skipinitialspace=True)
         if table.shape[1] == 1 and ";" in str(table.columns[0]):
             table = pd.read_csv(name, sep=";", skipinitialspace=True)
@@ -45,6 +61,27 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise InputError(f"{name}: Parquet files need the package pyarrow: pip install pyarrow.", name) from error
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors, and so are those of encodings
         raise InputError(f"{name}: it cannot be read as a table: {str(error).splitlines()[0]}", name) from error
+
+
+def parse_csv(data: bytes, max_values: int) -> pd.DataFrame:
+    """A table from the bytes of a CSV file; the separator is the most frequent of comma, semicolon and tab.
+
+    Raises:
+        InputError: it is no CSV.
+        TooLargeError: it has more than `max_values` values.
+    """
+    import pandas as pd
+
+    header = data.lstrip()[:4096].split(b"\n", 1)[0]
+    separator = max((",", ";", "\t"), key=lambda character: header.count(character.encode()))
+    try:
+        table: pd.DataFrame = pd.read_csv(io.BytesIO(data), sep=separator, skipinitialspace=True)
+    except (ValueError, OverflowError) as error:  # see `read`
+        reason = str(error).splitlines()[0][:200]
+        raise InputError(f"The table cannot be read as CSV: {reason}") from None
+    if table.size > max_values:
+        raise TooLargeError(f"The table has {table.size:,} values; {max_values:,} at most.")
+    return table
 
 
 @dataclass(frozen=True)
@@ -68,36 +105,37 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
     for column in (layout.target, layout.item, layout.timestamp, *layout.known, *layout.static):
         if column is not None and column not in table.columns:
             raise UsageError(f"{where} has no column {column!r}; it has: {_some(table.columns)}.")
-    named = {str(c).lower(): c for c in table.columns}
-    item = layout.item or next((named[n] for n in ITEMS if n in named and n != layout.target), None)
+    by_name = {str(column).lower(): column for column in table.columns}
+    item = layout.item or next((by_name[n] for n in ITEMS if n in by_name and n != layout.target), None)
     index = table.index
     timestamp: Any = layout.timestamp
     times: pd.DatetimeIndex | None
     if timestamp is None and isinstance(index, pd.DatetimeIndex | pd.PeriodIndex):
         times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
     else:
-        timestamp = timestamp or _time_column(table, named, item)
+        timestamp = timestamp or _time_column(table, by_name, item)
         times = None if timestamp is None else parse(table[timestamp], str(timestamp), where)
-    left = [c for c in table.columns if c not in (item, timestamp, *layout.known, *layout.static)]
+    used = (item, timestamp, *layout.known, *layout.static)
+    others = [column for column in table.columns if column not in used]
     if layout.target is not None:
         return Columns(item, times, [layout.target])
     if item is None:
-        targets = [c for c in left if not str(c).startswith("Unnamed")]
+        targets = [c for c in others if not str(c).startswith("Unnamed")]
         if not targets:
             raise UsageError(f"{where} has no column of numbers; it has: {_some(table.columns)}.")
         return Columns(None, times, targets)
-    targets = [named[n] for n in TARGETS if n in named and named[n] in left]
-    numeric = [c for c in left if table[c].dtype.kind in "iufb"]
+    targets = [by_name[n] for n in TARGETS if n in by_name and by_name[n] in others]
+    numeric = [c for c in others if table[c].dtype.kind in "iufb"]
     if not targets and len(numeric) != 1:
         raise UsageError(f"{where} has {len(numeric)} columns that could be the series ({_some(numeric) or 'none'}); "
                          "name one as target=, and covariates as known=.")
     return Columns(item, times, targets[:1] or numeric)
 
 
-def _time_column(table: pd.DataFrame, named: dict[str, Any], item: Any) -> Any:
+def _time_column(table: pd.DataFrame, by_name: dict[str, Any], item: Any) -> Any:
     for name in TIMES:
-        if name in named and named[name] != item and table[named[name]].dtype.kind not in "fb":
-            return named[name]
+        if name in by_name and by_name[name] != item and table[by_name[name]].dtype.kind not in "fb":
+            return by_name[name]
     for column in table.columns[:3]:  # text that is dates
         if column != item and table[column].dtype.kind not in "iufbc" and len(table):
             with warnings.catch_warnings():
@@ -127,20 +165,20 @@ def parse(column: pd.Series, name: str, where: str) -> pd.DatetimeIndex:
         try:
             return pd.DatetimeIndex(pd.to_datetime(column))
         except (ValueError, TypeError):
-            found = pd.to_datetime(column, errors="coerce", format="mixed", utc=_has_offsets(column))
-    bad = np.flatnonzero(found.isna().to_numpy())
-    if len(bad):
-        row = int(bad[0])
+            times = pd.to_datetime(column, errors="coerce", format="mixed", utc=_has_offsets(column))
+    unreadable = np.flatnonzero(times.isna().to_numpy())
+    if len(unreadable):
+        row = int(unreadable[0])
         raise InputError(f"{where}: {column.iloc[row]!r} in row {row + 1} of the column {name!r} is no timestamp; "
                          "write dates as 2024-01-31, or name another column as timestamp=.", where)
-    return pd.DatetimeIndex(found)
+    return pd.DatetimeIndex(times)
 
 
 def _has_offsets(column: pd.Series) -> bool:
     return bool(column.astype(str).str.contains(r"(?:[+-]\d\d:?\d\d|Z)$", regex=True).any())
 
 
-def numbers(values: Any, name: str) -> np.ndarray:
+def numbers(values: Any, name: str) -> NDArray[Any]:
     """float64, missing ones as NaN.
 
     Raises:
@@ -157,7 +195,7 @@ def numbers(values: Any, name: str) -> np.ndarray:
                          "name the right column as target=.", name) from error
 
 
-def factorize(column: pd.Series) -> tuple[np.ndarray, Any]:
+def factorize(column: pd.Series) -> tuple[NDArray[Any], Any]:
     """Codes per row and the names, in order of their first row."""
     import pandas as pd
 

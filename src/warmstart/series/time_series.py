@@ -15,10 +15,11 @@ of absolute time, days and longer ones those of the zone's calendar.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 ORIGIN = "2000-01-01"
 
@@ -47,10 +49,10 @@ class TimeSeries:
     """
 
     name: str
-    target: np.ndarray
+    target: NDArray[np.float64]
     start: pd.Timestamp
     freq: str
-    known: Mapping[str, np.ndarray] = field(default_factory=dict)
+    known: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     static: Mapping[str, str] = field(default_factory=dict)
     dated: bool = True
 
@@ -58,96 +60,132 @@ class TimeSeries:
         return len(self.target)
 
     def index(self, first: int, steps: int) -> pd.DatetimeIndex:
-        """Timestamps of `steps` steps from place `first` on (which may lie behind the end)."""
-        return frequency.dates(self.freq, self.start, first + steps)[first:]
+        """Timestamps of `steps` steps from the index `first` on, which may lie behind the end."""
+        dates: pd.DatetimeIndex = frequency.dates(self.freq, self.start, first + steps)[first:]
+        return dates
 
     def head(self, steps: int) -> TimeSeries:
         """The first steps only; covariates stay as they are, known into the future."""
         return replace(self, target=self.target[:steps])
 
 
-Read = tuple[str, "TimeSeries | InputError"]
-_grids: dict[tuple, tuple[str, np.ndarray]] = {}
-"""Many series of one table have the same timestamps; finding their frequency anew would take most of the time."""
+NamedSeries: TypeAlias = "tuple[str, TimeSeries | InputError]"
+"""The name of a series and the series, or the error that says what is wrong with it."""
+Arrays: TypeAlias = "dict[str, NDArray[Any]]"
+"""The columns of one series: the target as "", covariates by name."""
+
+_grids: dict[tuple[Any, ...], tuple[str, NDArray[Any]]] = {}
+"""Many series of one table have the same timestamps; most of the time would go into inferring their frequency."""
 
 
-def is_single(data: Any) -> bool:
-    """Whether the caller means one series, and wants one result: a pandas Series, a `TimeSeries`, an array (T,)
-    or a list of numbers."""
-    if isinstance(data, TimeSeries) or type(data).__name__ == "Series":
+def is_series(value: Any) -> bool:
+    """Whether this is one series: a `TimeSeries`, a pandas Series, a 1-d array, or a list or tuple of numbers."""
+    if isinstance(value, TimeSeries) or getattr(value, "ndim", None) == 1:
         return True
-    if isinstance(data, np.ndarray):
-        return data.ndim == 1 and data.dtype != object
-    return isinstance(data, list | tuple) and bool(data) and all(isinstance(x, int | float | np.number) for x in data)
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(number, int | float | np.number) for number in value)
+    )
 
 
-def is_lazy(data: Any) -> bool:
-    """Whether the caller gave an iterator, and wants one of results."""
-    return isinstance(data, Iterator)
+def is_table(value: Any) -> bool:
+    """Whether this may hold several series: a DataFrame, the path of a table, or a mapping from names to series."""
+    if isinstance(value, str | os.PathLike | Mapping):
+        return True
+    return any(base.__name__ == "DataFrame" for base in type(value).__mro__)
 
 
-def iter_series(data: Any, layout: Layout | None = None) -> Iterator[Read]:
-    """(name, series or the error that says what is wrong with it), one at a time.
+def name_of(value: Any, number: int) -> str:
+    """The series' own name, else "series 3"."""
+    name = getattr(value, "name", None)
+    return str(name) if name is not None else f"series {number}"
+
+
+def iter_series(data: Any, layout: Layout | None = None) -> Iterator[NamedSeries]:
+    """All series of some data, one at a time.
 
     Args:
-        data: a pandas Series or DataFrame, an array (T,) or (N, T), a path of a CSV or Parquet file, a mapping from
-            names to one of the one-dimensional ones, a list or an iterator of any of them.
+        data: a series (see `is_series`), a table (see `is_table`), an array (N, T), or a list or iterator of series and
+            tables.
         layout: how to read tables.
 
     Raises:
-        UsageError: it is none of these, or names columns that are not there.
+        UsageError: it is none of these, or the layout names columns that are not there.
         InputError: a file cannot be read.
     """
+    tables.require_pandas()
     layout = layout or Layout()
-    if isinstance(data, TimeSeries) or type(data).__name__ == "Series" or is_single(data):
-        yield _one("", data, layout, 1)
-    elif isinstance(data, str | Path):
-        yield from _table(tables.read(data), layout, Path(data).name)
-    elif type(data).__name__ == "DataFrame":
-        yield from _table(data, layout, "the table")
-    elif isinstance(data, np.ndarray) and data.ndim == 2:
-        for place, row in enumerate(data, 1):
-            yield _one(f"series {place}", row, layout, place)
-    elif isinstance(data, Mapping):
-        for place, (name, value) in enumerate(data.items(), 1):
-            yield _one(str(name), value, layout, place)
+    if is_series(data):
+        yield _read_or_error(name_of(data, 1), data, layout)
+    elif is_table(data):
+        yield from iter_table(data, layout)
     elif isinstance(data, Iterable) and not isinstance(data, bytes):
-        for place, value in enumerate(data, 1):
-            if is_single(value) or not (isinstance(value, str | Path) or type(value).__name__ == "DataFrame"):
-                yield _one("", value, layout, place)
+        for number, value in enumerate(data, 1):
+            if is_table(value):
+                yield from iter_table(value, layout)
             else:
-                yield from iter_series(value, layout)
+                yield _read_or_error(name_of(value, number), value, layout)
     else:
-        raise UsageError(f"Cannot take series from an object of type {type(data).__name__}; give a pandas Series or "
-                         "DataFrame, an array, a CSV or Parquet file, or a list of these.")
+        raise UsageError(refusal(data))
 
 
-def _one(name: str, value: Any, layout: Layout, place: int) -> Read:
-    """A series from a one-dimensional object; an unusable one is its error."""
+def refusal(value: Any) -> str:
+    """What series may be given as, in place of this."""
+    what = "None" if value is None else f"an object of type {type(value).__name__}"
+    return (
+        f"Cannot take series from {what}; give a pandas Series or DataFrame, an array, a CSV or Parquet file, "
+        "or a list of these."
+    )
+
+
+def iter_table(data: Any, layout: Layout) -> Iterator[NamedSeries]:
+    """The series of a table (see `is_table`); errors are those of `iter_series`."""
+    if isinstance(data, Mapping):
+        for name, value in data.items():
+            yield _read_or_error(str(name), value, layout)
+    elif isinstance(data, str | os.PathLike):
+        yield from _frame_series(tables.read(os.fspath(data)), layout, Path(data).name)
+    else:
+        yield from _frame_series(data, layout, "the table")
+
+
+def read_series(name: str, value: Any, layout: Layout) -> TimeSeries:
+    """One series (see `is_series`) under a name; a `TimeSeries` is itself.
+
+    Raises:
+        InputError: it is none, or unusable.
+    """
     import pandas as pd
 
     if isinstance(value, TimeSeries):
-        return value.name, value
-    own = getattr(value, "name", None)
-    name = name or (str(own) if own is not None else f"series {place}")
+        return value
+    if isinstance(value, pd.Series):
+        index: Any = value.index
+        if isinstance(index, pd.PeriodIndex):
+            index = index.to_timestamp()
+        if isinstance(index, pd.DatetimeIndex):
+            return _dated(name, index, {"": tables.numbers(value.to_numpy(), name)}, layout)
+        if index.dtype == object or str(index.dtype).startswith("str"):
+            raise InputError(f"{name}: its index is text; turn it into timestamps with pandas.to_datetime.", name)
+    elif not isinstance(value, list | tuple) and not hasattr(value, "ndim"):
+        raise InputError(f"{name}: {refusal(value)}", name)
+    target = np.asarray(value)
+    if target.ndim != 1:
+        raise InputError(f"{name}: a series has one dimension, this has the shape {target.shape}.", name)
+    return _undated(name, {"": tables.numbers(target, name)}, layout)
+
+
+def _read_or_error(name: str, value: Any, layout: Layout) -> NamedSeries:
     try:
-        if isinstance(value, pd.Series):
-            index = value.index
-            if isinstance(index, pd.PeriodIndex):
-                index = index.to_timestamp()
-            if isinstance(index, pd.DatetimeIndex):
-                return name, _dated(name, index, {"": tables.numbers(value.to_numpy(), name)}, layout)
-            if index.dtype == object or str(index.dtype).startswith("str"):
-                raise InputError(f"{name}: its index is text; turn it into timestamps with pandas.to_datetime.", name)
-        target = np.asarray(value)
-        if target.ndim != 1:
-            raise InputError(f"{name}: a series has one dimension, this has the shape {target.shape}.", name)
-        return name, _undated(name, {"": tables.numbers(target, name)}, layout)
+        series = read_series(name, value, layout)
+        return series.name, series
     except InputError as error:
         return name, error
 
 
-def _table(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[Read]:
+def _frame_series(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[NamedSeries]:
+    """The series of a DataFrame; `where` it comes from, for messages."""
     columns = tables.columns(table, layout, where)
     times = columns.times
     if columns.item is None:
@@ -175,21 +213,21 @@ def _table(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[Read]:
         try:
             arrays = {"": tables.numbers(values[rows], name)}
             arrays |= {k: tables.numbers(v[rows], name) for k, v in known.items()}
-            made = _undated(name, arrays, layout) if times is None else _dated(name, times[rows], arrays, layout)
-            yield name, replace(made, static={k: _constant(v[rows], k, name) for k, v in static.items()})
+            series = _undated(name, arrays, layout) if times is None else _dated(name, times[rows], arrays, layout)
+            yield name, replace(series, static={k: _constant(v[rows], k, name) for k, v in static.items()})
         except InputError as error:
             yield name, error
 
 
-def _constant(values: np.ndarray, column: str, name: str) -> str:
-    found = {str(value) for value in values}
-    if len(found) > 1:
-        raise InputError(f"{name}: the static column {column!r} has {len(found)} values in this series; it must be "
+def _constant(values: NDArray[Any], column: str, name: str) -> str:
+    distinct = {str(value) for value in values}
+    if len(distinct) > 1:
+        raise InputError(f"{name}: the static column {column!r} has {len(distinct)} values in this series; it must be "
                          "the same in all its rows.", name)
-    return found.pop()
+    return distinct.pop()
 
 
-def _undated(name: str, arrays: dict[str, np.ndarray], layout: Layout) -> TimeSeries:
+def _undated(name: str, arrays: Arrays, layout: Layout) -> TimeSeries:
     import pandas as pd
 
     freq = layout.freq or layout.expected
@@ -199,8 +237,8 @@ def _undated(name: str, arrays: dict[str, np.ndarray], layout: Layout) -> TimeSe
     return _finished(name, arrays, pd.Timestamp(ORIGIN), freq, dated=False)
 
 
-def _dated(name: str, times: pd.DatetimeIndex, arrays: dict[str, np.ndarray], layout: Layout) -> TimeSeries:
-    """Sort, look for duplicates, find the frequency, and put the values on its grid."""
+def _dated(name: str, times: pd.DatetimeIndex, arrays: Arrays, layout: Layout) -> TimeSeries:
+    """Sort, merge duplicates, infer the frequency, and put the values on its grid."""
     if not len(times):
         raise InputError(f"{name}: it has no rows.", name)
     if times.hasnans:
@@ -211,22 +249,23 @@ def _dated(name: str, times: pd.DatetimeIndex, arrays: dict[str, np.ndarray], la
         times, arrays = times[order], {key: values[order] for key, values in arrays.items()}
     if not times.is_unique:
         times, arrays = _merged(name, times, arrays, layout.duplicates)
-    freq, places = _grid(name, times, layout)
+    freq, steps = _grid(name, times, layout)
     start = times[0]
-    if len(places) < int(places[-1]) + 1:
+    count = int(steps[-1]) + 1
+    if len(steps) < count:
         gridded = {}
         for key, values in arrays.items():
-            gridded[key] = np.full(int(places[-1]) + 1, np.nan)
-            gridded[key][places] = values
+            gridded[key] = np.full(count, np.nan)
+            gridded[key][steps] = values
         arrays = gridded
     return _finished(name, arrays, start, freq, dated=True)
 
 
-def _grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> tuple[str, np.ndarray]:
-    """The frequency of sorted, distinct timestamps and their places; that of the series before, where they agree."""
+def _grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> tuple[str, NDArray[Any]]:
+    """The frequency of sorted, distinct timestamps, and the step of each."""
     key = (times.asi8.tobytes(), str(times.dtype), layout.freq, layout.expected)
-    if key in _grids:
-        return _grids[key]
+    if (known := _grids.get(key)) is not None:
+        return known
     freq = layout.freq or (times.freqstr if times.freq is not None else None) or frequency.infer(times)
     if freq is None and layout.expected is not None and (len(times) < 3 or _fits(layout.expected, times)):
         freq = layout.expected
@@ -236,29 +275,30 @@ def _grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> tuple[str, np.n
         raise InputError(f"{name}: its timestamps ({times[0]}, {times[1]}, {times[2]}, …) have no regular distance; "
                          "resample it (`series.resample('D').sum()` or `.mean()`), or give freq=.", name)
     freq = frequency.normal(freq)
-    places = frequency.places(freq, times, name)
+    steps = frequency.places(freq, times, name)
     if len(_grids) >= 64:
         _grids.clear()
-    _grids[key] = freq, places
-    return freq, places
+    _grids[key] = freq, steps
+    return freq, steps
 
 
 def _fits(freq: str, times: pd.DatetimeIndex) -> bool:
     """Whether the timestamps lie on this grid and more than a quarter of it is there: days fit hours, but are none."""
     try:
-        found = frequency.places(freq, times, "")
+        steps = frequency.places(freq, times, "")
     except InputError:
         return False
-    return bool(found[0] == 0 and len(times) * 4 > found[-1] + 1)
+    return bool(steps[0] == 0 and len(times) * 4 > steps[-1] + 1)
 
 
-def _merged(name: str, times: pd.DatetimeIndex, arrays: dict[str, np.ndarray],
-            rule: str) -> tuple[pd.DatetimeIndex, dict[str, np.ndarray]]:
+def _merged(name: str, times: pd.DatetimeIndex, arrays: Arrays,
+            rule: str) -> tuple[pd.DatetimeIndex, Arrays]:
     import pandas as pd
 
-    again = times[np.asarray(times.duplicated())]
+    duplicates = times[np.asarray(times.duplicated())]
     if rule == "error":
-        raise InputError(f"{name}: it has {len(again):,} rows at a time that it has already (the first is {again[0]}); "
+        raise InputError(f"{name}: it has {len(duplicates):,} rows at a time that it has already (the first is "
+                         f"{duplicates[0]}); "
                          "name the column that tells the series apart as item=, or say what to do with them as "
                          "duplicates='first', 'last', 'sum' or 'mean'.", name)
     table = pd.DataFrame(arrays, index=times)
@@ -267,7 +307,7 @@ def _merged(name: str, times: pd.DatetimeIndex, arrays: dict[str, np.ndarray],
     return pd.DatetimeIndex(table.index), {key: table[key].to_numpy(float) for key in arrays}
 
 
-def _finished(name: str, arrays: dict[str, np.ndarray], start: pd.Timestamp, freq: str, *, dated: bool) -> TimeSeries:
+def _finished(name: str, arrays: Arrays, start: pd.Timestamp, freq: str, *, dated: bool) -> TimeSeries:
     """Steps behind the last observation that have covariates are the future, not missing values."""
     target = arrays.pop("")
     if np.isinf(target).any():

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from warmstart.catalog import Entry
+from warmstart.core.model import drive
 from warmstart.engines.keras import KerasEngine
 from warmstart.series import frequency, sampler
 from warmstart.series.features import Past, Recipe
@@ -53,9 +54,9 @@ def backtest(entry: Entry, network: keras.Model, many: Sequence[TimeSeries]) -> 
     for first in range(0, len(chosen), size):
         whole = chosen[first:first + size]
         heads = [one.head(len(one) - horizon) for one in whole]
-        samples, _ = sampler.sample(engine, Past.of(heads, recipe, horizon), recipe, horizon, SAMPLES,
-                                     PARAMETERS[entry.config["distribution"]],
-                                     [(0, first + n) for n in range(len(heads))])
+        samples, _ = drive(sampler.sample(engine, Past.of(heads, recipe, horizon), recipe, horizon, SAMPLES,
+                                          PARAMETERS[entry.config["distribution"]],
+                                          [(0, first + n) for n in range(len(heads))]))
         for n, (one, head) in enumerate(zip(whole, heads, strict=True)):
             found = Forecast(one.name, entry.name, head, horizon, (0.1, 0.5, 0.9), samples[n])
             actual = one.target[-horizon:]

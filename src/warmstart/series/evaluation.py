@@ -1,0 +1,95 @@
+"""Backtesting: cut series at several origins, and compare the forecasts with what came."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warmstart.core.results import Failed
+from warmstart.errors import InputError, UsageError
+from warmstart.series import frequency
+from warmstart.series.metrics import LEVELS, Scores, seasonal_naive
+from warmstart.series.results import Forecast
+from warmstart.series.time_series import NamedSeries, TimeSeries
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Backtest:
+    """The windows of a backtest and their metrics.
+
+    Args:
+        horizon: steps of a window.
+        windows: per series; the last one ends with the series.
+        stride: steps from one origin to the next.
+        season: for the seasonal-naive forecast and MASE; default: that of the frequency.
+    """
+
+    def __init__(self, horizon: int, windows: int, stride: int, season: int | None):
+        self.horizon, self.windows, self.stride = horizon, windows, stride
+        self.season = season
+        self.errors: list[str] = []
+        self.count = 0
+        self._actual: deque[NDArray[np.float64]] = deque()
+        self._scores = self._naive_scores = Scores(season or 1)
+
+    def past(self, series: Iterable[NamedSeries]) -> Iterator[TimeSeries]:
+        """What lies before each window, the earliest origin of a series first."""
+        for whole, origin in self._origins(series):
+            self._actual.append(whole.target[origin:origin + self.horizon])
+            yield whole.head(origin)
+
+    def add(self, result: Forecast | Failed) -> bool:
+        """Take the result of the next window; whether it was a forecast."""
+        actual = self._actual.popleft()
+        if isinstance(result, Failed):
+            self.errors.append(str(result.error))
+            return False
+        if not self.count:
+            season = self.season or frequency.season(result.series.freq)
+            self._scores, self._naive_scores = Scores(season), Scores(season)
+        past = result.series.target
+        self._scores.add(actual, past, result.quantile, result.samples)
+        naive = seasonal_naive(past, self._scores.season, self.horizon)
+        self._naive_scores.add(actual, past, dict.fromkeys(LEVELS, naive).__getitem__, naive[None])
+        self.count += 1
+        return True
+
+    def result(self) -> dict[str, Any]:
+        """All metrics; see `Forecaster.evaluate`.
+
+        Raises:
+            UsageError: there was no window.
+        """
+        if not self.count:
+            first = f" The first error: {self.errors[0]}" if self.errors else ""
+            raise UsageError(f"There is no window of {self.horizon} steps to evaluate on.{first}")
+        calibration = {f"{level:g}": share for level, share in self._scores.calibration().items()}
+        return {
+            **self._scores.result(),
+            "seasonal_naive": self._naive_scores.result(),
+            "count": self.count,
+            "errors": self.errors,
+            "calibration": calibration,
+        }
+
+    def _origins(self, series: Iterable[NamedSeries]) -> Iterator[tuple[TimeSeries, int]]:
+        """(series, index of the first step of a window)."""
+        for _, value in series:
+            if isinstance(value, InputError):
+                self.errors.append(str(value))
+                continue
+            last = len(value) - self.horizon
+            origins = [last - window * self.stride for window in reversed(range(self.windows))]
+            usable = [origin for origin in origins if origin >= 1 and np.isfinite(value.target[:origin]).any()]
+            if not usable:
+                self.errors.append(
+                    f"{value.name}: its {len(value)} steps are too few for a window of {self.horizon} with something "
+                    "before it; give a longer series or a shorter horizon."
+                )
+            for origin in usable:
+                yield value, origin

@@ -1,0 +1,219 @@
+"""Time series as inputs: `SERIES`, and the types of one and of several series."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
+
+import numpy as np
+
+from warmstart.core.input_kind import InputKind, Limits, Several, decoded_text
+from warmstart.core.inputs import Item, is_single, iter_items
+from warmstart.core.reading import printable
+from warmstart.errors import InputError, UsageError
+from warmstart.series import tables
+from warmstart.series.layout import Layout
+from warmstart.series.time_series import (
+    TimeSeries,
+    is_series,
+    is_table,
+    iter_table,
+    name_of,
+    read_series,
+    refusal,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+Series: TypeAlias = Union[
+    TimeSeries, "pd.Series[Any]", "NDArray[Any]", Several[float], tuple[float, ...]
+]
+"""A pandas Series, an array (T,), or a list of numbers; timestamps are the index of the pandas Series."""
+Table: TypeAlias = Union["pd.DataFrame", str, "os.PathLike[str]", Mapping[str, Series]]
+"""Several series: a DataFrame, the path of a CSV or Parquet file, or a mapping from names to series."""
+SeveralSeries: TypeAlias = Table | Several[Series] | Several[Table] | Several[Series | Table]
+"""A table, or a list of series and tables."""
+
+NUMBERS_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "null"]}}
+COLUMN_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "string", "null"]}}
+
+
+class SeriesKind(InputKind):
+    """Time series, one by one or in tables."""
+
+    name = "series"
+    noun = "series"
+    plural = "series"
+    media = ("text/csv", "application/vnd.ms-excel", "text/plain")
+    suffixes = tables.SUFFIXES
+    columns = tables.TARGETS
+    tensors: ClassVar = {"series": ("FP64", [-1, -1])}
+    schema: ClassVar = {
+        "anyOf": [
+            NUMBERS_SCHEMA,
+            {"type": "object", "minProperties": 1, "additionalProperties": COLUMN_SCHEMA},
+        ]
+    }
+
+    # Python
+
+    def is_several(self, inputs: Any) -> bool:
+        """Whether a call returns a list: for a table, and for a list of anything but numbers."""
+        return is_table(inputs) or (isinstance(inputs, list) and not is_series(inputs))
+
+    def single(self, value: Any) -> Item:
+        if not is_series(value):
+            raise UsageError(_refusal(value))
+        return Item(name_of(value, 1), value)
+
+    def elements(self, inputs: Any, layout: Layout | None = None) -> Iterator[Item]:
+        """The series of a table, or of a list of series and tables, in order.
+
+        Raises:
+            UsageError: the layout names columns that are not there, or the path is one of several tables.
+            InputError: the table cannot be read.
+        """
+        layout = layout or Layout()
+        if isinstance(inputs, list):
+            return _each(inputs, layout)
+        if isinstance(inputs, str | os.PathLike) and not is_single(inputs):
+            name = printable(os.fsdecode(inputs))
+            raise UsageError(f"{name} may hold several tables; iterate over model.stream({name!r}).")
+        return _table_items(inputs, layout)
+
+    def stream(self, inputs: Any, layout: Layout | None = None) -> Iterator[Item]:
+        """The series of an iterator of series and tables, of a folder or pattern of tables, or of a table."""
+        layout = layout or Layout()
+        if is_series(inputs):
+            return iter([self.single(inputs)])
+        if isinstance(inputs, str | os.PathLike) and not is_single(inputs):
+            return _each([inputs], layout)
+        if is_table(inputs):
+            return _table_items(inputs, layout)
+        if isinstance(inputs, Iterable) and not isinstance(inputs, bytes) and not hasattr(inputs, "ndim"):
+            return _each(inputs, layout)
+        raise UsageError(_refusal(inputs))
+
+    def read(self, item: Item, layout: Layout) -> TimeSeries:
+        """The series of an item.
+
+        Raises:
+            InputError: it is unusable.
+        """
+        return read_series(item.name, item.value, layout)
+
+    def from_record(self, record: Any, name: str, layout: Layout) -> TimeSeries:
+        """A series from a line of a JSONL file or a row of a table.
+
+        Args:
+            record: a list of numbers, or a mapping: `target`, maybe with `timestamp`s or with `start` and `freq`, and
+                with `item_id`, the name.
+            name: of the series where the record has none, and for messages.
+            layout: how to read it.
+
+        Raises:
+            InputError: it is none.
+        """
+        import pandas as pd
+
+        fields = record if isinstance(record, Mapping) else {"target": record}
+        target = fields.get("target")
+        if not isinstance(target, list) or not target:
+            message = 'a series in a table is {"target": [numbers], …}, or a list of numbers'
+            raise InputError(f"{name}: {message}", name)
+        index: Any = None
+        try:
+            if "timestamp" in fields:
+                index = pd.DatetimeIndex(pd.to_datetime(list(fields["timestamp"])))
+            elif "start" in fields:
+                freq = str(fields.get("freq") or layout.freq or layout.expected)
+                index = pd.date_range(fields["start"], periods=len(target), freq=freq)
+            series = pd.Series(target, index=index, dtype="float64")
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{name}: {error}", name) from error
+        return read_series(str(fields.get("item_id", name)), series, layout)
+
+    # Requests
+
+    def from_bytes(self, data: bytes, limits: Limits) -> pd.DataFrame:
+        decoded_text(data[:4096].rpartition(b"\n")[0] or data[:4096], limits)
+        return tables.parse_csv(data, limits.max_values)
+
+    def from_json(self, value: Any, limits: Limits) -> NDArray[np.float64] | pd.DataFrame:
+        if isinstance(value, list):
+            return _array(value)
+        is_object = isinstance(value, dict) and bool(value)
+        if is_object and all(isinstance(column, list) for column in value.values()):
+            return _frame(value)
+        raise InputError(
+            "A series is an array of numbers, or a table: an object of columns, such as "
+            '{"timestamp": ["2024-01-01T00", …], "target": [1.5, …]}.'
+        )
+
+    def is_several_json(self, value: Any) -> bool:
+        return isinstance(value, list) and any(isinstance(one, list | dict) for one in value)
+
+
+SERIES = SeriesKind()
+
+
+def _each(values: Iterable[Any], layout: Layout) -> Iterator[Item]:
+    """The series of series, tables, and folders and patterns of tables; an unreadable table is one unusable item."""
+    for number, value in enumerate(values, 1):
+        if not is_table(value):
+            name = value.item if isinstance(value, InputError) else name_of(value, number)
+            yield Item(name, value)
+            continue
+        try:
+            if isinstance(value, str | os.PathLike) and not is_single(value):
+                for file in iter_items(value, suffixes=tables.SUFFIXES, what="table"):
+                    yield from _each([file.value], layout)
+            else:
+                yield from _table_items(value, layout)
+        except InputError as error:
+            yield Item(error.item or name_of(value, number), error)
+
+
+def _table_items(table: Any, layout: Layout) -> Iterator[Item]:
+    return (Item(name, series) for name, series in iter_table(table, layout))
+
+
+def _refusal(value: Any) -> str:
+    """Why a value is not one series, and what to do."""
+    if hasattr(value, "ndim"):
+        return f"An array of {value.ndim} dimensions is no series; give a list of series: list(x)."
+    if isinstance(value, tuple | set | frozenset):
+        return "Several series are a list: model(list(x))."
+    if hasattr(value, "__iter__") and not isinstance(value, bytes):
+        return "An iterator gives many series; iterate over model.stream(x), or call model(list(x))."
+    return refusal(value)
+
+
+def _is_number_or_null(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _array(values: list[Any]) -> NDArray[np.float64]:
+    """float64 (T,) from the numbers of JSON; null is NaN."""
+    if not values or not all(map(_is_number_or_null, values)):
+        raise InputError("A series is an array of numbers, at least one; null is a missing one.")
+    try:
+        return np.array([np.nan if value is None else value for value in values], np.float64)
+    except OverflowError:
+        raise InputError("A number of the series is too large.") from None
+
+
+def _frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
+    """A table from the columns of a JSON object."""
+    import pandas as pd
+
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) != 1 or 0 in lengths:
+        raise InputError("The columns of a table have the same number of values, at least one.")
+    values = (value for column in columns.values() for value in column)
+    if not all(value is None or isinstance(value, int | float | str) for value in values):
+        raise InputError("The values of a table are numbers, strings or null.")
+    return pd.DataFrame(columns)
