@@ -33,7 +33,7 @@ from resumable import Triangle, finished_epochs, keepers
 from warmstart.models import wavenet
 from warmstart.speech import mu_law
 from warmstart.speech.spectrum import Features
-from warmstart.speech.synthesis import position_frames
+from warmstart.speech.wavenet_sampler import position_frames
 from warmstart.training.memory import KeepMemory
 
 LENGTHS = (2400, 4000, 6400)  # samples that batches are filled up to; what is longer is cut

@@ -254,7 +254,7 @@ def test_the_raw_recogniser_reaches_as_far_as_recognition_believes():
     from types import SimpleNamespace
 
     from warmstart.models import wavenet_raw
-    from warmstart.speech.ctc_recognizer import context
+    from warmstart.speech.ctc.recognizer import context
 
     model = wavenet_raw.build(RAW)
     features = np.random.default_rng(1).integers(0, 256, (1, 12, 8)).astype(np.float32)

@@ -9,6 +9,7 @@ import soundfile
 
 from warmstart.errors import InputError, UsageError
 from warmstart.speech import audio, mu_law
+from warmstart.speech.inputs import RECORDING
 
 RATE = 8000
 TONE = (0.5 * np.sin(np.arange(2 * RATE) * 2 * np.pi * 440 / RATE)).astype(np.float32)
@@ -55,9 +56,10 @@ def test_arrays():
     for value, rate in (((TONE, RATE), None), (TONE, RATE), ({"array": TONE, "sampling_rate": RATE}, None),
                         (((TONE * 32768).astype(np.int16), RATE), None)):
         assert np.abs(audio.decode(value, sample_rate=RATE, given_rate=rate) - TONE).max() < 1e-4
-    assert audio.is_single((TONE, RATE))
-    assert not audio.is_single([(TONE, RATE)])
-    items = list(audio.iter_items([(TONE, RATE), "a.wav"]))
+    assert RECORDING.single((TONE, RATE)).value == (TONE, RATE)
+    assert not RECORDING.is_several((TONE, RATE))
+    assert RECORDING.is_several([(TONE, RATE)])
+    items = list(RECORDING.stream(iter([(TONE, RATE), "a.wav"])))
     assert [item.name for item in items] == ["item 1", "a.wav"]
 
 
@@ -109,9 +111,9 @@ def test_long_recordings_are_read_in_flat_memory(tmp_path):
 def test_folders(tmp_path):
     for name in ("b.wav", "a10.flac", "a9.flac", "c.txt"):
         (tmp_path / name).write_bytes(b"")
-    assert [item.name.rsplit("/", 1)[1] for item in audio.iter_items(tmp_path)] == ["a9.flac", "a10.flac", "b.wav"]
+    assert [item.name.rsplit("/", 1)[1] for item in RECORDING.stream(tmp_path)] == ["a9.flac", "a10.flac", "b.wav"]
     with pytest.raises(UsageError, match="no recording"):
-        list(audio.iter_items(tmp_path / "*.mp3"))
+        list(RECORDING.stream(tmp_path / "*.mp3"))
 
 
 def test_mu_law_is_its_own_inverse_up_to_a_level():

@@ -8,6 +8,8 @@ import pytest
 from warmstart.catalog import Entry
 from warmstart.errors import InputError, UsageError
 from warmstart.speech.ctc.language_model import LanguageModel
+from warmstart.speech.ctc.recognizer import CtcRecognizer
+from warmstart.speech.options import TranscribeOptions
 
 RATE = 8000
 RULES = {"sample_rate": RATE, "n_fft": 256, "hop": 80, "mels": 20, "coefficients": 8}
@@ -46,7 +48,7 @@ def test_a_stream_says_what_the_whole_recording_says(rules, sound):
     whole = model((sound, RATE))
     assert whole.language == "en"
     assert whole.text
-    live = model.recognition.stream()
+    live = model.listen()
     said = [live.add(sound[start : start + 700]) for start in range(0, len(sound), 700)]
     end = live.end()
     assert end.text == whole.text
@@ -66,15 +68,17 @@ def test_a_vocabulary_leaves_only_its_words(model, sound):
 
 @pytest.mark.tensorflow
 def test_a_model_may_decode_with_its_own_words_by_default(model):
-    from warmstart.speech.ctc_recognizer import Recognition
-
-    assert model.recognition.decoder().language is None
+    assert model.recognizer.decoder(TranscribeOptions()).language is None
     processing = {**model.entry.processing, "decoding": "vocabulary"}
-    own = Recognition(None, replace(model.entry, processing=processing))
-    assert own.decoder().language.words == {"ab", "ba"}
-    assert own.decoder(vocabulary=["a"]).language.words == {"a"}
-    assert own.decoder(language_model=LanguageModel(["b"])).language.words == {"b"}
-    free = own.decoder(vocabulary=False)
+    own = CtcRecognizer(None, replace(model.entry, processing=processing))
+
+    def decoder(**options):
+        return own.decoder(TranscribeOptions(**options))
+
+    assert decoder().language.words == {"ab", "ba"}
+    assert decoder(vocabulary=["a"]).language.words == {"a"}
+    assert decoder(language_model=LanguageModel(["b"])).language.words == {"b"}
+    free = decoder(vocabulary=False)
     assert (free.language, free.beam) == (None, 1)
 
 
@@ -84,5 +88,12 @@ def test_features_and_bad_recordings(model, sound):
     good, bad = model([(sound, RATE), (np.array([0.0, np.nan]), RATE)])
     assert good
     assert not bad
+    assert "NaN" in str(bad.error)
+    assert not hasattr(bad, "text")
+    assert model.features([(sound, RATE)]).shape == (1, 8)
+    assert model.features([]).shape == (0, 8)
     with pytest.raises(InputError, match="NaN"):
-        bad.text  # noqa: B018 (raises)
+        model.features([(sound, RATE), (np.array([0.0, np.nan]), RATE)])
+    np.testing.assert_allclose(
+        np.stack(list(model.stream_features(iter([(sound, RATE)])))), model.features([(sound, RATE)])
+    )

@@ -11,6 +11,7 @@ import pytest
 
 import warmstart as ws
 from warmstart.core.results import Failed
+from warmstart.speech.options import TranscribeOptions
 
 RATE = 8000
 
@@ -52,7 +53,7 @@ def test_it_hears_the_digits_at_any_rate_also_in_a_stream(model, recordings):
     assert whole.text == truth
     assert all(a.end <= b.start for a, b in zip(whole.words, whole.words[1:], strict=False))
     assert model((np.repeat(samples, 2)[:, None].repeat(2, 1), 2 * RATE)).text == truth  # as 16 kHz, in stereo
-    live = model.recognition.stream()
+    live = model.listen()
     said = []
     for start in range(0, len(samples), 1000):
         said.append(live.add(samples[start : start + 1000]))
@@ -63,9 +64,9 @@ def test_it_hears_the_digits_at_any_rate_also_in_a_stream(model, recordings):
 
 @pytest.mark.shared
 def test_its_own_words_are_the_default(model, recordings):
-    found = model.recognition.decoder()
+    found = model.recognizer.decoder(TranscribeOptions())
     assert found.language.words == {word for _, word in recordings}
-    assert model.recognition.decoder(vocabulary=False).language is None
+    assert model.recognizer.decoder(TranscribeOptions(vocabulary=False)).language is None
     said = {metric.value for metric in model.entry.metrics}
     assert max(said) <= 0.02
     pairs = [((sound, RATE), word) for sound, word in recordings]

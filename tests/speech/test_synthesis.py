@@ -1,6 +1,7 @@
 """Sound on request: the same from every engine and for the same seed, said by whom was asked for, written to files."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from warmstart.core.compiling import Weights
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
 from warmstart.speech.spectrum import Features
-from warmstart.speech.synthesis import AudioGenerator, position_frames
+from warmstart.speech.console import AudioConsole, AudioFlags
+from warmstart.speech.synthesis import AudioGenerator
+from warmstart.speech.wavenet_sampler import position_frames
 
 pytestmark = pytest.mark.tensorflow
 ENTRY = Entry(
@@ -100,7 +103,7 @@ def test_lists_several_words_and_bad_items(model):
     assert not joined.samples[100:220].any()
     with pytest.raises(InputError, match="zero, one, two"):
         model("three")
-    with pytest.raises(InputError, match="nothing"):
+    with pytest.raises(InputError, match="no word"):
         model("  ")
 
 
@@ -123,16 +126,18 @@ def test_files(model, tmp_path):
 
 
 def test_the_console_writes_files_and_overwrites_none(model, tmp_path):
-    from warmstart.cli.consoles import console_of
-
-    console = console_of("audio-generation")
+    console = AudioConsole(model, AudioFlags(output=str(tmp_path)))
     for names in (["tiny_wavenet-0.wav", "tiny_wavenet-1.wav"], ["tiny_wavenet-0-2.wav", "tiny_wavenet-1-2.wav"]):
-        results = list(console.answers(model, iter(["0", "1"]), output=str(tmp_path)))
-        assert [r.path.name for r in results] == names
-        assert all(r.path.is_file() for r in results)
-        assert str(results[0].path) in console.show(results[0])
+        results = list(console.results(["0", "1"], {}))
+        assert [Path(r.file).name for r in results] == names
+        assert all(Path(r.file).is_file() for r in results)
+        assert results[0].file in console.show(results[0])
+        assert results[0].to_dict()["file"] == results[0].file
+    assert console.columns() == ("input", "file", "seconds", "sample_rate")
+    assert list(console.rows(results[1])) == [("1", results[1].file, f"{results[1].seconds:.4f}", "1000")]
+    console = AudioConsole(model, AudioFlags(output=str(tmp_path / "one.flac")))
     with pytest.raises(UsageError, match="several"):
-        list(console.answers(model, iter(["0", "1"]), output=str(tmp_path / "one.flac")))
+        list(console.results(["0", "1"], {}))
 
 
 def test_position_frames():

@@ -10,11 +10,13 @@ import soundfile
 
 import warmstart as ws
 from warmstart.catalog import huggingface
+from warmstart.core.model import drive
 from warmstart.engines.keras import KerasEngine
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.errors import BundleError, InputError, UsageError
 from warmstart.speech.mel_windows import RATE, Windows
-from warmstart.speech.whisper.decoder import WhisperOptions, WhisperTranscriber
+from warmstart.speech.options import TranscribeOptions
+from warmstart.speech.whisper.decoder import WhisperTranscriber
 from warmstart.speech.whisper.program import WhisperDecoder, whisper_program
 from warmstart.speech.whisper.rules import Rules, choose
 from warmstart.speech.whisper.tokens import WhisperTokens
@@ -70,6 +72,10 @@ def recording(seconds: float) -> np.ndarray:
     return (0.4 * tone + 0.1 * np.sin(2 * np.pi * 3000 * t * (1 + t / 50))).astype(np.float32)
 
 
+def transcript(transcriber, samples, options):
+    return drive(transcriber.transcribe("x", samples, options))
+
+
 def blocks(seconds: float):
     samples = recording(seconds)
     return lambda: np.array_split(samples, 7)
@@ -98,7 +104,7 @@ def test_language_equals_the_reference(transcriber, expected):
 
 @pytest.mark.parametrize(("name", "before"), [("plain", ""), ("prompted", " ask not")])
 def test_greedy_tokens_equal_the_reference(name, before, transcriber, entry, tokens, expected):
-    options = WhisperOptions(timestamps=False)
+    options = TranscribeOptions(timestamps=False)
     begin, rest = transcriber.prompt("en", options, tokens.encode(before))
     transcriber._decoder.hear(Windows(blocks(2.5), 80, 300).at(0))
     said = transcriber._try(Rules(tokens, entry.processing, False), begin, rest, 0.0, np.random.default_rng(0))
@@ -107,9 +113,9 @@ def test_greedy_tokens_equal_the_reference(name, before, transcriber, entry, tok
 
 @pytest.mark.parametrize(("name", "previous"), [("long", False), ("long_previous", True)])
 def test_a_recording_of_several_windows_equals_the_reference(name, previous, transcriber, expected):
-    options = WhisperOptions(language="en", condition_on_previous=previous, temperature=0.0, no_speech=None)
+    options = TranscribeOptions(language="en", condition_on_previous=previous, temperature=0.0, no_speech=None)
     windows = Windows(blocks(10.3), 80, 300)
-    parts = [part for found, _ in transcriber._windows(windows, "en", options, None) for part in found]
+    parts = [part for found, _ in transcriber._windows(windows, "en", options) for part in found]
     times = [(segment.start, segment.end) for segment, _ in parts]
     np.testing.assert_allclose(times, expected[f"{name}_times"], atol=1e-6)
     # The reference keeps, at a window's end, the time at which the next segment would begin.
@@ -162,19 +168,19 @@ def test_a_doubtful_text_is_tried_again_warmer(transcriber, monkeypatch):
         return once(self, rules, begin, rest, temperature, random)
 
     monkeypatch.setattr(WhisperTranscriber, "_try", record)
-    transcriber.transcribe("x", blocks(2.5), WhisperOptions(language="en"))
+    transcript(transcriber, blocks(2.5), TranscribeOptions(language="en"))
     assert tried[:6] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]  # random weights are never sure
     tried.clear()
-    sure = WhisperOptions(language="en", log_probability=None, compression_ratio=None)
-    transcriber.transcribe("x", blocks(2.5), sure)
+    sure = TranscribeOptions(language="en", log_probability=None, compression_ratio=None)
+    transcript(transcriber, blocks(2.5), sure)
     assert set(tried) == {0.0}
 
 
 def test_silent_windows_are_skipped_and_seeds_decide(transcriber):
-    warm = partial(WhisperOptions, language="en", temperature=0.8)
-    text = [transcriber.transcribe("x", blocks(4.0), warm(seed=seed)).text for seed in (0, 0, 1)]
+    warm = partial(TranscribeOptions, language="en", temperature=0.8)
+    text = [transcript(transcriber, blocks(4.0), warm(seed=seed)).text for seed in (0, 0, 1)]
     assert text[0] == text[1] != text[2]
-    skipped = transcriber.transcribe("x", blocks(4.0), warm(no_speech=0.0, log_probability=None))
+    skipped = transcript(transcriber, blocks(4.0), warm(no_speech=0.0, log_probability=None))
     assert (skipped.text, skipped.segments) == ("", ())
     assert skipped.duration == 4.0
 
@@ -249,7 +255,7 @@ def test_a_bundle_hears_files_arrays_and_lists(bundle, tmp_path):
 def test_wrong_options_are_refused_before_listening(bundle):
     model = ws.load(bundle)
     for options, message in (({"language": "xx"}, "no language 'xx'; it has: en, de, fr, es"),
-                             ({"beam": 5}, "takes no option 'beam'"),
+                             ({"beam": 5}, "has no option 'beam'"),
                              ({"temperature": ()}, "one or several numbers"),
                              ({"words": True, "timestamps": False}, "words=True needs")):
         with pytest.raises(UsageError, match=message):

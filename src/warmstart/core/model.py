@@ -163,6 +163,12 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         """How many inputs are prepared before any goes through the engine; default: one batch."""
         return getattr(options, "batch_size", None) or self.batch_size
 
+    def compute_features(
+        self, inputs: Sequence[Prepared], options: OptionsT
+    ) -> Generator[None, None, Sequence[Any]]:
+        """What `vector` takes of each input, in their order; default: what `compute` gives."""
+        return self.compute(inputs, options)
+
     def vector(self, prepared: Prepared, outputs: Any) -> NDArray[np.float32]:
         """The pooled features of an input, float32 (D,)."""
         vector: NDArray[np.float32] = outputs[0]["features"]
@@ -316,7 +322,8 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
     ) -> Iterator[Any]:
         """The answers of a group, in order; failures keep their index."""
         usable = [prepared for prepared in group if isinstance(prepared, Prepared)]
-        outputs = iter(drive(self.compute(usable, options)) if usable else ())
+        compute = self.compute_features if decode == self.vector else self.compute
+        outputs = iter(drive(compute(usable, options)) if usable else ())
         for prepared in group:
             if isinstance(prepared, Failed):
                 yield prepared

@@ -114,6 +114,8 @@ class Field:
         choices: the valid values, where they are listed.
         default: of the field; `MISSING` where it must be set.
         option: its meaning and bounds.
+        lone: whether one item without a list is valid, too (`float | Sequence[float]`).
+        numbered: whether an integer is valid in place of a name (`str | int`).
     """
 
     name: str
@@ -123,6 +125,8 @@ class Field:
     choices: tuple[Any, ...]
     default: Any
     option: Option
+    lone: bool = False
+    numbered: bool = False
 
     @property
     def required(self) -> bool:
@@ -138,7 +142,7 @@ class Field:
             return None
         if not self.many:
             return self._check_one(value, self.name)
-        if self.type is str and isinstance(value, str):
+        if isinstance(value, str if self.type is str else numbers.Real) and (self.lone or self.type is str):
             value = (value,)
         if getattr(value, "ndim", 0) == 1:  # an array
             value = value.tolist()
@@ -160,6 +164,8 @@ class Field:
             return bool(value)
         if self.type in (int, float):
             return self._check_number(value, name)
+        if self.numbered and isinstance(value, numbers.Integral) and not isinstance(value, bool):
+            return int(value)
         if self.type is str:
             if not isinstance(value, str):
                 raise UsageError(f"{name} must be a string, not {describe(value)}.")
@@ -223,6 +229,8 @@ class Field:
                 one |= {key: bound for key, bound in bounds.items() if bound is not None}
             if self.type is str:
                 one["minLength"] = 1
+            if self.numbered:
+                one["type"] = ["string", "integer"]
         limit = option.max_length
         if not self.many:
             if limit is not None:
@@ -248,7 +256,12 @@ def _fields(options: Any) -> Mapping[str, Field]:
         if option is None or get_origin(hint) is not Annotated:
             continue
         default = field.default if field.default_factory is MISSING else field.default_factory()
-        found[field.name] = Field(field.name, *_shape(get_args(hint)[0]), default, option)
+        value = get_args(hint)[0]
+        members = get_args(value) if get_origin(value) in (Union, types.UnionType) else ()
+        lone = any(map(_is_sequence, members)) and (float in members or int in members or str in members)
+        numbered = str in members and int in members and not set(members) - {str, int, type(None)}
+        shape = (str, False, type(None) in members, ()) if numbered else _shape(value)
+        found[field.name] = Field(field.name, *shape, default, option, lone, numbered)
     return types.MappingProxyType(found)
 
 

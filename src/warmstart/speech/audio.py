@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.core import inputs as items
 from warmstart.core.reading import given_name, opened
 from warmstart.errors import InputError
 
@@ -28,28 +27,12 @@ LONGEST = 600.0
 """Seconds that `decode` gives in one array; longer recordings are for `pieces`."""
 
 
-def is_single(inputs: Any) -> bool:
-    """Whether the caller means one recording: a path, URL, bytes, file object, array, or array with its rate."""
-    return is_sound(inputs) or items.is_single(inputs)
-
-
 def is_sound(value: Any) -> bool:
     """Whether this is samples with their rate: `(array, rate)` or `{"array": …, "sampling_rate": …}`."""
     if isinstance(value, Mapping):
         return value.keys() >= {"array", "sampling_rate"}
     return (isinstance(value, tuple) and len(value) == 2 and hasattr(value[0], "__array__")
             and isinstance(value[1], int | float | np.number))
-
-
-def iter_items(inputs: Any) -> Iterator[items.Item]:
-    """The recordings of `inputs`, one at a time, as `items.iter_items` finds pictures.
-
-    Raises:
-        UsageError: for something that is no input at all, or a folder or pattern without a recording.
-    """
-    if is_sound(inputs):
-        return iter([items.Item("item 1", inputs)])
-    return items.iter_items(inputs, suffixes=SUFFIXES, what="recording")
 
 
 def decode(value: Any, *, name: str = "", sample_rate: int, given_rate: float | None = None,

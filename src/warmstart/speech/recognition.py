@@ -1,55 +1,68 @@
-"""Speech recognition: recording -> features -> engine -> tokens or characters -> `Transcript`."""
+"""Speech recognition: recording → features → engine → tokens or characters → `Transcript`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, overload
 
 from warmstart.catalog import Entry
-from warmstart.core.model import Model
+from warmstart.core.input_kind import Several
+from warmstart.core.inputs import Item
+from warmstart.core.model import Model, Prepared
+from warmstart.core.options import make, takes
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
-from warmstart.speech import audio
 from warmstart.speech import data as speech_data
+from warmstart.speech.inputs import Recording
+from warmstart.speech.options import RecordingOptions, TranscribeOptions
+from warmstart.speech.recognizer import Recognizer
 from warmstart.speech.results.transcript import Transcript
 
 if TYPE_CHECKING:
+    import os
+
     import keras
+    import numpy as np
+    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
+    from warmstart.speech.ctc.language_model import LanguageModel
+    from warmstart.speech.ctc.live import LiveTranscript
 
-FAMILIES = {"whisper": "warmstart.speech.whisper.recognizer", "wavenet_asr": "warmstart.speech.ctc_recognizer",
-            "wavenet_raw": "warmstart.speech.ctc_recognizer"}
-"""Architecture -> the module here that knows its way from sound to text. It has
+_CTC = "warmstart.speech.ctc.recognizer", "CtcRecognizer"
+FAMILIES = {
+    "whisper": ("warmstart.speech.whisper.recognizer", "WhisperRecognizer"),
+    "wavenet_asr": _CTC,
+    "wavenet_raw": _CTC,
+}
+"""Architecture → (module, class of its `Recognizer`). The module also has
 
     program(entry, model) -> Program
-    files(folder) -> {name: path or bytes}                        what a bundle keeps besides the weights
-    Recognition(engine, entry, folder), with `options` (names), `check(**options)`,
-        `transcribe(name, value, sample_rate=None, **options) -> Transcript` and
-        `features(name, value, sample_rate=None) -> float32 (D,)`
+    files(folder) -> {name: path or bytes}                        files of a bundle besides the weights
 """
 
 
-def family(entry: Entry) -> ModuleType:
-    """The module of an entry's architecture.
+def _family(entry: Entry) -> tuple[ModuleType, type[Recognizer]]:
+    """The module of an entry's architecture, and its `Recognizer`.
 
     Raises:
         UsageError: it is none of `FAMILIES`.
     """
     if entry.architecture not in FAMILIES:
-        raise UsageError(f"{entry.name}: the architecture {entry.architecture!r} does not recognise speech; "
-                         f"there are: {', '.join(FAMILIES)}.")
-    return import_module(FAMILIES[entry.architecture])
+        raise UsageError(
+            f"{entry.name}: the architecture {entry.architecture!r} does not recognize speech; "
+            f"these do: {', '.join(FAMILIES)}."
+        )
+    module_name, class_name = FAMILIES[entry.architecture]
+    module = import_module(module_name)
+    return module, getattr(module, class_name)
 
 
-class SpeechRecognizer(Model):
-    """Writes down what is said.
+class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
+    """Transcribes recordings.
 
     Example:
         >>> model = ws.load("whisper_tiny")
@@ -58,58 +71,164 @@ class SpeechRecognizer(Model):
     """
 
     task = "speech-recognition"
+    options = TranscribeOptions
+    result = Transcript
+    batch_size = 1  # a recording is many windows
+    batched = False
+    decodes_ahead = False
 
-    @cached_property
-    def recognition(self) -> Any:
-        """The family's way from sound to text, with the engine in it."""
-        return family(self.entry).Recognition(self.engine, self.entry, self._folder)
+    _recognizer: Recognizer | None = None
 
-    def __call__(self, inputs: Any, *, sample_rate: float | None = None, **options: Any) -> Any:
-        """Transcribe recordings.
+    @overload
+    @takes(TranscribeOptions)
+    def __call__(self, recording: Recording, options: TranscribeOptions) -> Transcript: ...
+    @overload
+    @takes(TranscribeOptions)
+    def __call__(
+        self, recording: Several[Recording], options: TranscribeOptions
+    ) -> list[Transcript | Failed]: ...
+    @takes(TranscribeOptions)
+    def __call__(self, recording: Any, options: TranscribeOptions) -> Any:
+        """Transcribe a recording, or each of a list.
+
+        Recordings have any sampling rate, number of channels and length; files are read in flat memory.
 
         Args:
-            inputs: a path, URL, bytes, file object, array (N,) or (N, channels), `(array, rate)` or
-                `{"array": …, "sampling_rate": …}`; or a list, generator, folder or glob of them. Of any rate, number
-                of channels and length; files are read in flat memory.
-            sample_rate: of bare arrays, in Hz.
-            **options: the family's own; for Whisper those of `WhisperOptions`.
+            recording: a path, URL, bytes, open file, array (N,) or (N, channels), `(array, rate)` or
+                `{"array": …, "sampling_rate": …}`; or a list of them.
 
         Returns:
-            One `Transcript`; a list of them for a list; an iterator for a generator, folder or glob. In a list or
-            iterator an unusable recording is a `Failed` in its place.
+            One `Transcript`; for a list a list, in which an unusable recording is a `Failed` at its index.
 
         Raises:
             InputError: the one recording is unusable.
-            UsageError: an option is wrong, or a folder or glob holds no recordings.
+            UsageError: an option is wrong or the model does not honour it, or `recording` stands for many
+                recordings and is no list.
         """
-        self._check(options)
-        results = self._answers(inputs, lambda name, value: self.recognition.transcribe(
-            name, value, sample_rate=sample_rate, **options))
-        return _as_given(inputs, results)
+        return self.predict(recording, options)
 
-    def features(self, inputs: Any, *, sample_rate: float | None = None) -> Any:
-        """The encoder's output, averaged over the recording: (D,) for one, (N, D) for a list, else an iterator.
+    @takes(TranscribeOptions)
+    def stream(
+        self, recordings: Iterable[Recording] | Recording, options: TranscribeOptions
+    ) -> Iterator[Transcript | Failed]:
+        """Transcribe the recordings of an iterator, a folder or a pattern ("talks/*.flac"), in order, one at a time."""
+        return self.predict_stream(recordings, options)
+
+    @takes(RecordingOptions)
+    def features(
+        self, recordings: Recording | Several[Recording], options: RecordingOptions
+    ) -> NDArray[np.float32]:
+        """The encoder's output, averaged over a recording.
+
+        Args:
+            recordings: one, or a list of them.
+
+        Returns:
+            float32 (D,) for one recording, (N, D) for a list.
 
         Raises:
             InputError: a recording is unusable.
         """
-        vectors = (_raise_failed(v) for v in self._answers(inputs, lambda name, value: self.recognition.features(
-            name, value, sample_rate=sample_rate)))
-        found = _as_given(inputs, vectors)
-        return np.array(found, np.float32) if isinstance(found, list) else found
+        return self.predict_features(recordings, self.options(**vars(options)))
 
-    def evaluate(self, data: Any, *, progress: Callable[[str, int, int | None], None] | None = None,
-                 **options: Any) -> Mapping[str, Any]:
+    def listen(
+        self,
+        *,
+        beam: int | None = None,
+        vocabulary: bool | str | os.PathLike[str] | Sequence[str] | None = None,
+        language_model: str | os.PathLike[str] | LanguageModel | None = None,
+    ) -> LiveTranscript:
+        """Transcribe live sound: chunks of samples go in, words come out as soon as they are final.
+
+        The text at the end equals that of the whole recording. Options mean what they mean in a call.
+
+        Example:
+            >>> live = model.listen()
+            >>> for chunk in microphone:      # float32 (N,) at live.sample_rate
+            ...     print(live.add(chunk), end=" ", flush=True)
+            >>> transcript = live.end()
+
+        Raises:
+            UsageError: an option is wrong, or the model takes whole recordings only, as Whisper does.
+        """
+        from warmstart.speech.ctc.recognizer import CtcRecognizer
+
+        values = {"beam": beam, "vocabulary": vocabulary, "language_model": language_model}
+        options = make(TranscribeOptions, values, type(self).__name__)
+        recognizer = self.recognizer
+        if not isinstance(recognizer, CtcRecognizer):
+            raise UsageError(f"{self.name} takes whole recordings only; models with CTC can listen.")
+        return recognizer.listen(options)
+
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        return _family(self.entry)[1].option_names
+
+    @property
+    def recognizer(self) -> Recognizer:
+        """The family's way from sound to text, with the engine in it."""
+        with self._lock:
+            recognizer = self._recognizer
+            if recognizer is None or recognizer.engine is not self.engine:
+                _, recognizer_class = _family(self.entry)
+                recognizer = recognizer_class(self.engine, self.entry, self._folder)
+                self._recognizer = recognizer
+            return recognizer
+
+    @property
+    def feature_size(self) -> int:
+        return self.recognizer.feature_size
+
+    def check_options(self, options: TranscribeOptions) -> None:
+        super().check_options(options)
+        self.recognizer.check(options)
+
+    def prepare(self, item: Item, options: TranscribeOptions) -> Prepared:
+        return Prepared(item.name, context=item.value, index=item.index)
+
+    def compute(
+        self, inputs: Sequence[Prepared], options: TranscribeOptions
+    ) -> Generator[None, None, Sequence[Any]]:
+        """A `Transcript` or `InputError` for each recording; yields between windows."""
+        transcribe = self.recognizer.transcribe
+        return (
+            yield from _each(inputs, lambda one: transcribe(one.name, one.context, options))
+        )
+
+    def compute_features(
+        self, inputs: Sequence[Prepared], options: TranscribeOptions
+    ) -> Generator[None, None, Sequence[Any]]:
+        """Features (D,) or an `InputError` for each recording; yields between windows."""
+        features, rate = self.recognizer.features, options.sample_rate
+        return (yield from _each(inputs, lambda one: features(one.name, one.context, rate)))
+
+    def decode(
+        self, prepared: Prepared, outputs: Any, options: TranscribeOptions
+    ) -> Transcript:
+        transcript: Transcript = outputs
+        return transcript
+
+    def vector(self, prepared: Prepared, outputs: Any) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = outputs
+        return vector
+
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        progress: Callable[[str, int, int | None], None] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
         """Word and character error rate on recordings with their texts.
 
         Args:
             data: pairs (recording, text), or a folder or file that `speech.data` reads.
             progress: called with (name of the model, recordings so far, recordings in all).
-            **options: as for calling the model.
+            **options: as for a call.
 
         Returns:
-            `{"wer": …, "cer": …, "count": recordings answered, "errors": what is wrong with the others}`. Both rates
-            are edits divided by the words or characters of the texts, case and punctuation left out.
+            `{"wer": …, "cer": …, "count": recordings transcribed, "errors": what is wrong with the others}`. Both
+            rates are edits divided by the words or characters of the texts, case and punctuation left out.
 
         Raises:
             UsageError: there are no recordings, or the data has none of these forms.
@@ -118,7 +237,7 @@ class SpeechRecognizer(Model):
 
         pairs = speech_data.pairs(data)
         rates, errors = ErrorRates(), []
-        results = self((recording for recording, _ in pairs), **options)
+        results = self.stream((recording for recording, _ in pairs), **options)
         for done, (result, (_, text)) in enumerate(zip(results, pairs, strict=True), 1):
             if isinstance(result, Failed):
                 errors.append(str(result.error))
@@ -129,37 +248,26 @@ class SpeechRecognizer(Model):
         return {**rates.to_dict(), "count": len(pairs) - len(errors), "errors": errors}
 
     def files(self) -> Mapping[str, Path | bytes]:
-        return family(self.entry).files(self._folder) if self._folder else {}
+        if self._folder is None:
+            return {}
+        files: Mapping[str, Path | bytes] = _family(self.entry)[0].files(self._folder)
+        return files
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
         """The program of the model's family."""
-        return family(entry).program(entry, model)
-
-    def _check(self, options: Mapping[str, Any]) -> None:
-        for option in options:
-            if option not in self.recognition.options:
-                known = ", ".join(sorted(self.recognition.options))
-                raise UsageError(f"{self.name} takes no option {option!r}; it takes: sample_rate, {known}.")
-        self.recognition.check(**options)
-
-    def _answers(self, inputs: Any, answer: Callable[[str, Any], Any]) -> Iterator[Any]:
-        for item in audio.iter_items(inputs):
-            try:
-                yield answer(item.name, item.value)
-            except InputError as error:
-                yield Failed(item.name, error)
+        program: Program = _family(entry)[0].program(entry, model)
+        return program
 
 
-def _raise_failed(answer: Transcript | np.ndarray | Failed) -> Any:
-    if isinstance(answer, Failed):
-        raise answer.error
-    return answer
-
-
-def _as_given(inputs: Any, results: Iterator[Any]) -> Any:
-    """One answer for one input, a list for a list, else the iterator."""
-    if audio.is_single(inputs):
-        (result,) = results
-        return _raise_failed(result)
-    return list(results) if isinstance(inputs, list | tuple) else results
+def _each(
+    inputs: Sequence[Prepared], work: Callable[[Prepared], Generator[None, None, Any]]
+) -> Generator[None, None, list[Any]]:
+    """What `work` returns for each input, or its `InputError`."""
+    outputs: list[Any] = []
+    for prepared in inputs:
+        try:
+            outputs.append((yield from work(prepared)))
+        except InputError as error:
+            outputs.append(error)
+    return outputs

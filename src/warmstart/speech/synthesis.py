@@ -1,38 +1,75 @@
-"""Audio generation: what is asked for -> conditioning -> engine, sample by sample -> `Audio`."""
+"""Audio generation: words or frames → conditioning → engine, sample by sample → `Audio`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
 
 import numpy as np
 
 from warmstart.catalog import Entry
-from warmstart.core.model import Model
+from warmstart.core.input_kind import InputKind, Several
+from warmstart.core.inputs import Item
+from warmstart.core.model import Model, Prepared
+from warmstart.core.options import Option, takes
 from warmstart.core.results import Failed
-from warmstart.engines.base import Engine, TensorSpec
+from warmstart.engines.base import Engine
 from warmstart.errors import InputError, UsageError
-from warmstart.speech import audio, mu_law
+from warmstart.speech import audio
+from warmstart.speech.inputs import RECORDING, UTTERANCE, Recording, Utterance
+from warmstart.speech.options import RecordingOptions
 from warmstart.speech.results.audio import Audio
 from warmstart.speech.spectrum import Features
+from warmstart.speech.wavenet_sampler import Part, generate, position_frames, wavenet_program
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 
-SILENCE = 0.12  # seconds between the words of one input
-LONGEST = 60.0  # seconds of one word
-EDGE = 1e-6  # random numbers keep this far from 0 and 1, where logarithms end
+PAUSE = 0.12
+"""Seconds of silence between the words of one input."""
+LONGEST = 60.0
+"""Seconds of one word at most."""
+
+Sound: TypeAlias = Utterance | Recording
+"""What a generator turns into sound: words by name or number; for a vocoder a recording, or mel frames (F, size)."""
 
 
-class AudioGenerator(Model):
-    """Makes sound, sample by sample.
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeOptions(RecordingOptions):
+    """Options of audio generation."""
 
-    What it can be asked for is in the entry's `processing`: `classes` (for each kind of class its names; the first
-    kind is what is said), and `frames`: "position" (where in a word each frame is), "features" (mel frames: the
-    network is a vocoder) or None.
+    speaker: Annotated[
+        str | int | None,
+        Option("Name or number of a speaker of the model; default: drawn.", max_length=200),
+    ] = None
+    seconds: Annotated[
+        float | None,
+        Option("Length of each word; default: drawn from those of the training data.", ge=0.02, le=LONGEST),
+    ] = None
+    temperature: Annotated[
+        float | None,
+        Option(
+            "1 draws from the learned distribution, less is cleaner and duller; default: the model's own.",
+            gt=0,
+            le=10,
+        ),
+    ] = None
+    seed: Annotated[
+        int, Option("Seed of everything random; the input of index n has seed + n.", ge=0)
+    ] = 0
+
+
+class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
+    """Generates sound, sample by sample.
+
+    What a model can generate is in its entry's `processing`: `classes` (the names of each kind of class: first the
+    words, then the speakers), and `frames`: "position" (the position of each frame in a word), "features" (mel frames:
+    the network is a vocoder) or None.
 
     Example:
         >>> model = ws.load("digits_wavenet")
@@ -40,186 +77,199 @@ class AudioGenerator(Model):
     """
 
     task = "audio-generation"
+    options = SynthesizeOptions
+    result = Audio
+    batch_size = 1
+    batched = False  # random numbers depend on the index of an input
+    decodes_ahead = False
 
     @property
     def sample_rate(self) -> int:
-        """Of what is generated, in Hz."""
+        """Of the generated sound, in Hz."""
         return int(self.entry.processing["sample_rate"])
 
     @property
     def classes(self) -> tuple[tuple[str, ...], ...]:
-        """The names of each kind of class: what can be said, and by whom."""
+        """The names of each kind of class: the words, and the speakers."""
         return tuple(tuple(map(str, names)) for names in self.entry.processing.get("classes", ()))
 
-    def __call__(self, inputs: Any, *, speaker: str | int | None = None, seconds: float | None = None,
-                 temperature: float | None = None, seed: int = 0, sample_rate: float | None = None,
-                 **options: Any) -> Any:
-        """Generate sound.
+    @property
+    def is_vocoder(self) -> bool:
+        """Whether it turns frames of sound into sound, instead of words."""
+        return bool(self.entry.processing.get("frames") == "features")
+
+    @property
+    def input_kind(self) -> InputKind:
+        return RECORDING if self.is_vocoder else UTTERANCE
+
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        names = ["temperature", "seed"]
+        if not self.is_vocoder:
+            names.insert(0, "seconds")
+        if len(self.classes) > 1:
+            names.insert(0, "speaker")
+        return (*names, "sample_rate") if self.is_vocoder else tuple(names)
+
+    @overload
+    @takes(SynthesizeOptions)
+    def __call__(self, utterance: Sound, options: SynthesizeOptions) -> Audio: ...
+    @overload
+    @takes(SynthesizeOptions)
+    def __call__(
+        self, utterance: Several[Sound], options: SynthesizeOptions
+    ) -> list[Audio | Failed]: ...
+    @takes(SynthesizeOptions)
+    def __call__(self, utterance: Any, options: SynthesizeOptions) -> Any:
+        """Generate sound for an utterance, or for each of a list.
 
         Args:
-            inputs: the name or number of a class ("seven", "7", 7), or several in one string ("seven three"); for a
-                vocoder frames (F, size), or a recording whose frames are taken; or a list or generator of them.
-            speaker: a name or number of the second kind of classes; default: drawn.
-            seconds: length of each word; default: drawn from those of the training data.
-            temperature: above 0; 1 draws from the distribution that was learned, less is cleaner and duller; default:
-                what the entry's `processing` says, else 1.
-            seed: of everything random: the same seed gives the same samples. Element n of a list has seed + n.
-            sample_rate: of a recording given as a bare array.
+            utterance: the name or number of a word ("seven", "7", 7), or several in one string ("seven three"); for a
+                vocoder frames (F, size), or a recording whose frames are taken; or a list of these.
 
         Returns:
-            One `Audio`; a list for a list; an iterator for a generator. In these an unusable input is a `Failed`.
+            One `Audio`; for a list a list, in which an unusable input is a `Failed` at its index.
 
         Raises:
             InputError: the one input is unusable.
-            UsageError: an option is wrong.
+            UsageError: an option is wrong, or `utterance` stands for many inputs and is no list.
         """
-        if options:
-            raise UsageError(f"AudioGenerator takes no option {next(iter(options))!r}.")
-        if temperature is None:
-            temperature = float(self.entry.processing.get("temperature", 1.0))
-        if not isinstance(temperature, int | float) or not 0 < temperature <= 10:
-            raise UsageError(f"temperature must be above 0 and at most 10, not {temperature!r}.")
-        if seconds is not None and not 0.02 <= seconds <= LONGEST:
-            raise UsageError(f"seconds must be 0.02 to {LONGEST:g}, not {seconds!r}.")
-        if not isinstance(seed, int | np.integer) or seed < 0:
-            raise UsageError(f"seed must be a whole number of 0 or more, not {seed!r}.")
-        if speaker is not None:
-            if len(self.classes) < 2:
-                raise UsageError(f"{self.name} has no speakers to choose from.")
-            speaker = self._class(1, speaker, UsageError)
-        single = isinstance(inputs, str | int | np.integer | np.ndarray | bytes) or audio.is_single(inputs)
-        results = self._answers([inputs] if single else inputs, speaker, seconds, float(temperature), int(seed),
-                                sample_rate)
-        if single:
-            (result,) = results
-            if isinstance(result, Failed):
-                raise result.error
-            return result
-        return list(results) if isinstance(inputs, list | tuple) else results
+        return self.predict(utterance, options)
 
-    def features(self, inputs: Any) -> Any:
+    @takes(SynthesizeOptions)
+    def stream(
+        self, utterances: Iterable[Sound] | Sound, options: SynthesizeOptions
+    ) -> Iterator[Audio | Failed]:
+        """Generate sound for the inputs of an iterator or of a file of lines (a `Path`), in order, one at a time."""
+        return self.predict_stream(utterances, options)
+
+    def evaluate(self, data: Any, *, progress: Any = None) -> Mapping[str, Any]:
         """Not for generators.
 
         Raises:
-            UsageError: always.
+            UsageError: always; a recognizer measures generated sound.
         """
-        raise UsageError(f"{self.name} makes sound; it has no features of inputs.")
+        raise UsageError(
+            f"{self.name} generates sound; to measure it, give its sound to a speech recognizer."
+        )
 
-    def evaluate(self, data: Any, *, progress: Any = None) -> Mapping[str, Any]:
-        """How well the model predicts recordings, as its training measures it.
+    def check_options(self, options: SynthesizeOptions) -> None:
+        if options.speaker is not None and len(self.classes) < 2:
+            raise UsageError(f"{self.name} has no speakers to choose from.")
+        super().check_options(options)
+        self._speaker(options)
 
-        Args:
-            data: recordings, or pairs (recording, (class, speaker)).
+    def prepare(self, item: Item, options: SynthesizeOptions) -> Prepared:
+        if self.is_vocoder:
+            context: Any = self._frames(item, options.sample_rate)
+        else:
+            value = item.value
+            words = value.replace(",", " ").split() if isinstance(value, str) else [value]
+            if not words:
+                raise InputError(f"{item.name!r}: there is no word to say", item.name)
+            context = [self._word(word) for word in words]
+        return Prepared(item.name, context=context, index=item.index)
 
-        Raises:
-            UsageError: always, for now: a recogniser measures generated sound better.
-        """
-        raise UsageError(f"{self.name} makes sound; give what it makes to a recogniser to measure it.")
+    def compute(
+        self, inputs: Sequence[Prepared], options: SynthesizeOptions
+    ) -> Generator[None, None, Sequence[Any]]:
+        """Samples float32 (N,) of each input; yields between chunks of them."""
+        default = self.entry.processing.get("temperature", 1.0)
+        temperature = float(default if options.temperature is None else options.temperature)
+        pause = np.zeros(round(PAUSE * self.sample_rate), np.float32)
+        outputs = []
+        for prepared in inputs:
+            random = np.random.default_rng(options.seed + prepared.index)
+            sounds: list[NDArray[np.float32]] = []
+            for part in self._parts(prepared.context, options, random):
+                if sounds:
+                    sounds.append(pause)
+                sounds.append((yield from generate(self.engine, self.entry, part, temperature, random)))
+            outputs.append(np.concatenate(sounds))
+        return outputs
 
-    def _answers(self, inputs: Any, speaker: Any, seconds: float | None, temperature: float, seed: int,
-                 sample_rate: float | None) -> Iterator[Audio | Failed]:
-        for number, value in enumerate(inputs):
-            name = str(value) if isinstance(value, str | int | np.integer) else f"item {number + 1}"
-            random = np.random.default_rng(seed + number)
-            try:
-                parts = [self._sound(classes, frames, count, temperature, random)
-                         for classes, frames, count in self._asked(name, value, speaker, seconds, sample_rate, random)]
-            except InputError as error:
-                yield Failed(name, error)
-                continue
-            gap = np.zeros(round(SILENCE * self.sample_rate), np.float32)
-            joined = [piece for part in parts for piece in (part, gap)][:-1]
-            yield Audio(np.concatenate(joined), self.sample_rate, name, self.name)
+    def decode(self, prepared: Prepared, outputs: Any, options: SynthesizeOptions) -> Audio:
+        return Audio(outputs, self.sample_rate, prepared.name, self.name)
 
-    def _asked(self, name: str, value: Any, speaker: Any, seconds: float | None, sample_rate: float | None,
-               random: np.random.Generator) -> Iterator[tuple[list[int], np.ndarray | None, int]]:
-        """(classes, frames or None, samples) of each word."""
+    def _parts(
+        self, context: Any, options: SynthesizeOptions, random: np.random.Generator
+    ) -> Iterator[Part]:
+        """The stretches of one input. What is drawn for one is drawn after the stretch before it was generated."""
         rules = self.entry.processing
         hop = int(rules.get("hop", 1))
-        if rules.get("frames") == "features":
-            frames = self._frames(name, value, sample_rate)
-            yield [0 if speaker is None else speaker] if self.classes else [], frames, len(frames) * hop
+        speaker = self._speaker(options)
+        if self.is_vocoder:
+            classes = [speaker or 0] if self.classes else []
+            yield Part(classes, context, len(context) * hop)
             return
-        words = value.replace(",", " ").split() if isinstance(value, str) else [value]
-        if not words:
-            raise InputError(f"{name!r}: nothing to say", name)
-        for word in words:
-            chosen = [self._class(0, word, InputError)] if self.classes else []
+        for word in context:
+            classes = [word] if self.classes else []
             for kind in range(1, len(self.classes)):
-                given = speaker if kind == 1 else None
-                chosen.append(int(random.integers(len(self.classes[kind]))) if given is None else given)
-            count = self._length(chosen, seconds, random)
-            yield chosen, position_frames(count, hop, rules) if rules.get("frames") == "position" else None, count
+                chosen = speaker if kind == 1 else None
+                if chosen is None:
+                    chosen = int(random.integers(len(self.classes[kind])))
+                classes.append(chosen)
+            count = self._length(classes, options.seconds, random)
+            by_position = rules.get("frames") == "position"
+            yield Part(classes, position_frames(count, hop, rules) if by_position else None, count)
 
-    def _length(self, chosen: Sequence[int], seconds: float | None, random: np.random.Generator) -> int:
+    def _length(
+        self, classes: Sequence[int], seconds: float | None, random: np.random.Generator
+    ) -> int:
         """Samples of a word: as asked, or drawn from the lengths that the training data has for these classes."""
         if seconds is None:
-            told: Any = self.entry.processing.get("log_seconds", [math.log(1.0), 0.0])
-            for index in chosen:
-                if isinstance(told[0], list | tuple):
-                    told = told[index]
-            seconds = math.exp(told[0] + told[1] * float(np.clip(random.standard_normal(), -1.5, 1.5)))
+            spread: Any = self.entry.processing.get("log_seconds", [math.log(1.0), 0.0])
+            for index in classes:
+                if isinstance(spread[0], list | tuple):
+                    spread = spread[index]
+            deviation = float(np.clip(random.standard_normal(), -1.5, 1.5))
+            seconds = math.exp(spread[0] + spread[1] * deviation)
         return max(round(min(seconds, LONGEST) * self.sample_rate), 1)
 
-    def _frames(self, name: str, value: Any, sample_rate: float | None) -> np.ndarray:
-        """Mel frames: as given, or of a recording."""
+    def _frames(self, item: Item, sample_rate: float | None) -> NDArray[np.float32]:
+        """Mel frames: the input itself, or those of a recording."""
         rules = Features.of(self.entry.processing["features"])
-        if isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == rules.size and sample_rate is None:
+        value = item.value
+        is_frames = isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == rules.size
+        if is_frames and sample_rate is None:
             if not len(value) or not np.isfinite(value).all():
-                raise InputError(f"{name}: frames must be finite numbers, and at least one", name)
-            return value.astype(np.float32)
-        return rules(audio.decode(value, name=name, sample_rate=rules.sample_rate, given_rate=sample_rate))
+                message = f"{item.name}: frames must be finite numbers, and at least one"
+                raise InputError(message, item.name)
+            return np.asarray(value, np.float32)
+        samples = audio.decode(
+            value, name=item.name, sample_rate=rules.sample_rate, given_rate=sample_rate
+        )
+        frames: NDArray[np.float32] = rules(samples)
+        return frames
 
-    def _class(self, kind: int, value: Any, error: Callable[..., Exception]) -> int:
-        """The index of a class that is named, or numbered from 0."""
-        names = self.classes[kind]
-        if isinstance(value, str) and value.strip().lower() in names:
-            return names.index(value.strip().lower())
-        number = int(value) if isinstance(value, int | np.integer) or str(value).strip().isdecimal() else -1
-        if 0 <= number < len(names):
-            return number
-        told = f"{self.name} knows {', '.join(names)}, not {value!r}."
-        raise error(told, str(value)) if error is InputError else error(told)
+    def _word(self, value: str | int) -> int:
+        """The index of a word.
 
-    def _sound(self, classes: list[int], frames: np.ndarray | None, count: int, temperature: float,
-               random: np.random.Generator) -> np.ndarray:
-        """One word: float32 (count,)."""
-        engine, loop = self.engine, self.engine.signatures["generate"]
-        shapes = {spec.name: tuple(map(int, spec.shape)) for spec in loop.inputs}
-        chunk, width = shapes["uniform"][0], shapes["history"][0]
-        runs = -(-count // chunk)
-        uniform = random.random((runs * chunk, 2), np.float32).clip(EDGE, 1 - EDGE)
-        arrays: dict[str, np.ndarray] = {
-            "temperature": np.array([temperature], np.float32), "forced": np.full(chunk, -1, np.int32),
-            "ring": np.zeros(shapes["ring"], np.float32), "history": np.full(width, -1, np.int32),
-            "position": np.zeros(1, np.int32)}
-        added = self._condition(engine, classes, frames)
-        rows = shapes["added"][0]
-        if rows > 1:
-            added = np.pad(added, ((0, max(runs * rows - len(added), 0)), (0, 0)), mode="edge")
-        parts = []
-        for run in range(runs):
-            out = engine.run("generate", added=added[run * rows : (run + 1) * rows] if rows > 1 else added,
-                             uniform=uniform[run * chunk : (run + 1) * chunk], **arrays)
-            parts.append(out["samples"])
-            arrays.update({key: out[key] for key in ("ring", "history", "position")})
-        return self._decoded(np.concatenate(parts)[:count])
+        Raises:
+            InputError: the model has no such word.
+        """
+        if not self.classes:
+            return 0
+        index = class_index(value, self.classes[0])
+        if index is None:
+            raise InputError(self._unknown(value, 0), str(value))
+        return index
 
-    def _condition(self, engine: Engine, classes: list[int], frames: np.ndarray | None) -> np.ndarray:
-        given: dict[str, np.ndarray] = {}
-        if classes:
-            given["classes"] = np.array([classes], np.int32)
-        if frames is not None:
-            given["frames"] = frames[None]
-        if not given:
-            given["nothing"] = np.zeros(1, np.float32)
-        return engine.run("condition", **given)["added"]
+    def _speaker(self, options: SynthesizeOptions) -> int | None:
+        """The index of the speaker; None where it is to be drawn.
 
-    def _decoded(self, levels: np.ndarray) -> np.ndarray:
-        count = int(self.entry.config.get("levels", 256))
-        if self.entry.processing.get("companding", "mu_law") == "mu_law":
-            return mu_law.decode(levels, count)
-        return (2.0 * levels / (count - 1) - 1.0).astype(np.float32)
+        Raises:
+            UsageError: the model has no such speaker.
+        """
+        if options.speaker is None:
+            return None
+        index = class_index(options.speaker, self.classes[1])
+        if index is None:
+            raise UsageError(self._unknown(options.speaker, 1))
+        return index
+
+    def _unknown(self, value: Any, kind: int) -> str:
+        return f"{self.name} knows {', '.join(self.classes[kind])}, not {value!r}."
 
     def _open_engine(self) -> Engine:
         if self._engine_name in ("auto", "litert") and self.precision == "float32":
@@ -232,49 +282,14 @@ class AudioGenerator(Model):
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`condition` and `generate` of `models.wavenet_generation`."""
-        from warmstart.engines.keras import Function, Program
-        from warmstart.models import wavenet_generation as generation
-        from warmstart.models.wavenet import configured
-
-        c = configured(entry.config)
-        network = model.get_layer("wavenet")
-        given = []
-        if c.classes:
-            given.append(TensorSpec("classes", "int32", (1, len(c.classes)), 0, min(c.classes) - 1))
-        if c.frame_features:
-            given.append(TensorSpec("frames", "float32", (1, "frames", c.frame_features), -1.0, 1.0))
-
-        def condition(*arrays: Any) -> dict[str, Any]:
-            named = {spec.name: array for spec, array in zip(given, arrays, strict=False)}
-            added = generation.condition(network, named.get("classes"), named.get("frames"))
-            return {"added": added if given else added + 0.0 * arrays[0]}
-
-        chunk, width = generation.chunk(c), 2 * c.channels * len(c.all_dilations)
-        loop = (TensorSpec("added", "float32", (chunk // c.hold if c.frame_features else 1, width), -0.1, 0.1),
-                TensorSpec("uniform", "float32", (chunk, 2), 0.01, 0.99),
-                TensorSpec("temperature", "float32", (1,), 0.5, 1.0),
-                # Probes give every level, so that one sample on the edge of two levels changes nothing after it.
-                TensorSpec("forced", "int32", (chunk,), 0, c.levels - 1),
-                TensorSpec("ring", "float32", (generation.ring_rows(c), c.residual), -0.1, 0.1),
-                TensorSpec("history", "int32", (c.filter_width,), 0, c.levels - 1),
-                TensorSpec("position", "int32", (1,), 0, 1000))
-        nothing = (TensorSpec("nothing", "float32", (1,)),)
-        return Program({
-            "condition": Function(condition, tuple(given) or nothing),
-            "generate": Function(lambda *arrays: generation.generate(network, *arrays), loop),
-        }, model)
+        """`condition` and `generate`; see `speech.wavenet_sampler`."""
+        return wavenet_program(entry, model)
 
 
-def position_frames(samples: int, hop: int, rules: Mapping[str, Any]) -> np.ndarray:
-    """What a network knows of each frame of a word of so many samples.
-
-    Returns:
-        float32 (frames, 2 * harmonics + 2): the place in the word, 0 to 1, its sines and cosines, and the logarithm of
-        the word's length in units of 0.4 s.
-    """
-    count = -(-samples // hop)
-    place = (np.arange(count)[:, None] + 0.5) / count
-    k = np.pi * np.arange(1, int(rules.get("harmonics", 6)) + 1)
-    length = np.full((count, 1), np.log(samples / float(rules["sample_rate"]) / 0.4))
-    return np.concatenate([place, np.sin(k * place), np.cos(k * place), length], axis=1).astype(np.float32)
+def class_index(value: str | int, names: Sequence[str]) -> int | None:
+    """The index of a class by its name, or by its number from 0; None: there is none."""
+    if isinstance(value, str) and value.strip().lower() in names:
+        return names.index(value.strip().lower())
+    is_number = isinstance(value, int | np.integer) or str(value).strip().isdecimal()
+    number = int(value) if is_number else -1
+    return number if 0 <= number < len(names) else None

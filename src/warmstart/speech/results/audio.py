@@ -1,35 +1,75 @@
-"""What an audio generator answers."""
+"""Results of audio generation: sound."""
 
 from __future__ import annotations
 
+import base64
+import io
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
+from warmstart.core.wire import Decimals, Result, Score
 from warmstart.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+"""Formats of files that sound is written to."""
 
 
 @dataclass(frozen=True, eq=False)
-class Audio:
+class Audio(Result):
     """Generated sound.
 
     Attributes:
-        samples: float32 (N,), -1..1.
+        samples: float32 (N,), -1 to 1.
         sample_rate: in Hz.
         input: what was asked for.
-        model: the model's name.
+        model: name of the model.
     """
 
-    samples: np.ndarray
+    wire: ClassVar[tuple[str, ...]] = ("input", "model", "sample_rate", "seconds", "peak")
+    embedded: ClassVar = ("audio_wav",)
+    tensors: ClassVar = ("audio",)
+    media: ClassVar[Mapping[str, str]] = MappingProxyType({"audio/wav": "wav"})
+
+    samples: NDArray[np.float32]
     sample_rate: int
     input: str = ""
     model: str = ""
 
     @property
-    def seconds(self) -> float:
+    def seconds(self) -> Annotated[float, Decimals(4)]:
+        """Its length."""
         return len(self.samples) / self.sample_rate
+
+    @property
+    def peak(self) -> Score:
+        """The largest absolute value of the samples, 0 to 1."""
+        return float(np.abs(self.samples).max(initial=0.0))
+
+    @property
+    def audio(self) -> bytes:
+        """The sound as a WAV file."""
+        return self.wav()
+
+    @property
+    def audio_wav(self) -> str:
+        """The sound as a WAV file in base64."""
+        return base64.b64encode(self.wav()).decode()
+
+    def wav(self) -> bytes:
+        """The sound as a WAV file of 16 bits."""
+        import soundfile
+
+        file = io.BytesIO()
+        soundfile.write(file, self.samples, self.sample_rate, format="WAV", subtype="PCM_16")
+        return file.getvalue()
 
     def save(self, path: str | Path) -> Path:
         """Write a file: WAV (16 bits), FLAC, OGG or MP3, by its suffix; one that exists is overwritten.
@@ -40,7 +80,7 @@ class Audio:
         import soundfile
 
         path = Path(path)
-        if path.suffix.lower() not in (".wav", ".flac", ".ogg", ".mp3"):
+        if path.suffix.lower() not in SUFFIXES:
             raise UsageError(f"{path}: sound is written as .wav, .flac, .ogg or .mp3.")
         try:
             soundfile.write(path, self.samples, self.sample_rate)
@@ -51,6 +91,28 @@ class Audio:
     def __str__(self) -> str:
         return f"{self.seconds:.2f} s of sound at {self.sample_rate:,} Hz"
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"input": self.input, "model": self.model, "sample_rate": self.sample_rate,
-                "seconds": round(self.seconds, 4), "peak": round(float(np.abs(self.samples).max(initial=0.0)), 6)}
+    def show(self) -> str:
+        return f"{self.input}: {self}"
+
+
+@dataclass(frozen=True, eq=False)
+class SavedAudio(Audio):
+    """Generated sound that was written to a file.
+
+    Attributes:
+        file: its path.
+    """
+
+    wire: ClassVar[tuple[str, ...]] = (*Audio.wire, "file")
+
+    file: str = ""
+
+    @classmethod
+    def csv_columns(cls) -> tuple[str, ...]:
+        return ("input", "file", "seconds", "sample_rate")
+
+    def csv_rows(self) -> Iterator[tuple[str, ...]]:
+        yield self.input, self.file, f"{self.seconds:.4f}", str(self.sample_rate)
+
+    def show(self) -> str:
+        return f"{super().show()}, written to {self.file}"

@@ -1,63 +1,60 @@
-"""What a speech recogniser answers: the text, and when each part of it was said; as subtitles too."""
+"""Results of speech recognition: the text, and when each part of it was spoken; as subtitles too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, ClassVar
 
-LONGEST_CUE = 6.0  # seconds of a subtitle that is made of words
+from warmstart.core.wire import Omit, Record, Result, Score, Seconds
+
+LONGEST_CUE = 6.0
+"""Seconds of a subtitle that is made of words."""
 
 
 @dataclass(frozen=True)
-class Word:
-    """One word: when it was said, in seconds, and how sure the model is of it, 0 to 1."""
+class Word(Record):
+    """One word: when it was spoken, in seconds, and its probability, 0 to 1."""
 
     text: str
-    start: float
-    end: float
-    score: float
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"text": self.text, "start": round(self.start, 3), "end": round(self.end, 3),
-                "score": round(self.score, 6)}
+    start: Seconds
+    end: Seconds
+    score: Score
 
 
 @dataclass(frozen=True)
-class Segment:
-    """A few words said in one go, about a line of a subtitle.
+class Segment(Record):
+    """A few words spoken in one go, about a line of a subtitle.
 
     Attributes:
         start, end: in seconds.
-        score: how sure the model is, 0 to 1; the mean over the words or tokens.
-        silence: how likely it is that nobody speaks, 0 to 1; None where the model does not tell.
+        score: probability, 0 to 1; the mean over the words or tokens.
+        silence: probability of silence, 0 to 1; None where the model does not give it.
     """
 
     text: str
-    start: float
-    end: float
-    score: float
-    silence: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        told = {} if self.silence is None else {"silence": round(self.silence, 6)}
-        return {"text": self.text, "start": round(self.start, 3), "end": round(self.end, 3),
-                "score": round(self.score, 6), **told}
+    start: Seconds
+    end: Seconds
+    score: Score
+    silence: Annotated[Score | None, Omit] = None
 
 
 @dataclass(frozen=True)
-class Transcript:
-    """What was said in one recording.
+class Transcript(Result):
+    """The text of one recording.
 
     Attributes:
-        input: the recording's name.
-        model: the model's name.
-        text: all of it; empty where nobody speaks.
-        language: a code such as "en"; "" where the model does not tell.
-        words: with their times; empty where they were not asked for, or the model does not tell.
-        segments: with their times; empty where the model does not tell.
+        input: name of the recording.
+        model: name of the model.
+        text: all of it; empty for silence.
+        language: a code such as "en"; "" where the model does not give it.
+        words: with their times; empty where the option `words` is off, or the model has none.
+        segments: with their times; empty where the option `timestamps` is off, or the model has none.
         duration: of the recording, in seconds.
     """
+
+    wire: ClassVar = ("input", "model", "text", "language", "duration", "segments", "words")
+    tensors: ClassVar = ("text",)
 
     input: str
     model: str
@@ -65,32 +62,55 @@ class Transcript:
     language: str = ""
     words: tuple[Word, ...] = ()
     segments: tuple[Segment, ...] = ()
-    duration: float = 0.0
+    duration: Seconds = 0.0
 
     @property
     def score(self) -> float:
-        """How sure the model is, 0 to 1: the mean over segments or words, weighted by their length; 0 without any."""
+        """Mean probability of the segments or words, 0 to 1, weighted by their length; 0 without any."""
         parts: tuple[Word | Segment, ...] = self.segments or self.words
         weights = [max(part.end - part.start, 1e-3) for part in parts]
-        return sum(p.score * w for p, w in zip(parts, weights, strict=True)) / sum(weights) if parts else 0.0
+        if not parts:
+            return 0.0
+        return sum(p.score * w for p, w in zip(parts, weights, strict=True)) / sum(weights)
 
     def __str__(self) -> str:
         return self.text
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"input": self.input, "model": self.model, "text": self.text, "language": self.language,
-                "duration": round(self.duration, 3), "segments": [s.to_dict() for s in self.segments],
-                "words": [w.to_dict() for w in self.words]}
+    @classmethod
+    def csv_columns(cls) -> tuple[str, ...]:
+        return ("input", "start", "end", "text", "score")
+
+    def csv_rows(self) -> Iterator[tuple[str, ...]]:
+        """A row for each cue; for a transcript without times one row with the text."""
+        empty = True
+        for cue in self.cues():
+            empty = False
+            yield self.input, f"{cue.start:.2f}", f"{cue.end:.2f}", cue.text, f"{cue.score:.6f}"
+        if empty:
+            yield self.input, "0.00", f"{self.duration:.2f}", self.text, ""
+
+    def show(self) -> str:
+        language = f" ({self.language})" if self.language else ""
+        lines = [f"  {_minutes(cue.start)} - {_minutes(cue.end)}  {cue.text}" for cue in self.cues()]
+        if not lines:
+            lines = [f"  {self.text or '(silence)'}"]
+        return "\n".join([f"{self.input}{language}", *lines, ""])
 
     def to_srt(self) -> str:
         """As a SubRip file."""
-        cues = [f"{n}\n{_clock(c.start, ',')} --> {_clock(c.end, ',')}\n{c.text.replace('-->', '->')}\n"
-                for n, c in enumerate(self.cues(), 1)]
+        cues = [
+            f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n"
+            f"{cue.text.replace('-->', '->')}\n"
+            for number, cue in enumerate(self.cues(), 1)
+        ]
         return "\n".join(cues)
 
     def to_vtt(self) -> str:
         """As a WebVTT file."""
-        cues = [f"{_clock(c.start, '.')} --> {_clock(c.end, '.')}\n{_escaped(c.text)}\n" for c in self.cues()]
+        cues = [
+            f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{_escaped(cue.text)}\n"
+            for cue in self.cues()
+        ]
         return "\n".join(["WEBVTT\n", *cues])
 
     def cues(self) -> Iterator[Segment]:
@@ -111,7 +131,8 @@ def _grouped(words: Iterable[Word]) -> Iterator[Segment]:
 
 def _cue(words: list[Word]) -> Segment:
     score = sum(word.score for word in words) / len(words)
-    return Segment(" ".join(word.text.strip() for word in words), words[0].start, words[-1].end, score)
+    text = " ".join(word.text.strip() for word in words)
+    return Segment(text, words[0].start, words[-1].end, score)
 
 
 def _escaped(text: str) -> str:
@@ -121,5 +142,10 @@ def _escaped(text: str) -> str:
 def _clock(seconds: float, point: str) -> str:
     """00:01:02,345"""
     milliseconds = round(seconds * 1000)
-    return (f"{milliseconds // 3_600_000:02}:{milliseconds // 60_000 % 60:02}:{milliseconds // 1000 % 60:02}{point}"
-            f"{milliseconds % 1000:03}")
+    hours, minutes = milliseconds // 3_600_000, milliseconds // 60_000 % 60
+    return f"{hours:02}:{minutes:02}:{milliseconds // 1000 % 60:02}{point}{milliseconds % 1000:03}"
+
+
+def _minutes(seconds: float) -> str:
+    """  1:02.34"""
+    return f"{int(seconds // 60):3}:{seconds % 60:05.2f}"

@@ -1,4 +1,4 @@
-"""Whisper's way from sound to text: window by window, each tried at rising temperatures until it makes sense.
+"""Whisper's way from sound to text: window by window, each decoded at rising temperatures until its text looks right.
 
 Source: Radford et al. 2022, section 4.5, and `transcribe.py` and `decoding.py` of openai/whisper.
 """
@@ -8,73 +8,43 @@ from __future__ import annotations
 import math
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from warmstart.catalog import Entry
+from warmstart.core import cancellation
 from warmstart.engines.base import Engine
 from warmstart.errors import UsageError
 from warmstart.speech.mel_windows import HOP, RATE, Blocks, Windows
+from warmstart.speech.options import TranscribeOptions
 from warmstart.speech.results.transcript import Segment, Transcript, Word
 from warmstart.speech.whisper.program import WhisperDecoder
 from warmstart.speech.whisper.rules import Rules, choose
 from warmstart.speech.whisper.tokens import SECONDS, WhisperTokens
 
-RESET_ABOVE = 0.5  # temperature from which a text is not trusted as context of the next window
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RESET_ABOVE = 0.5
+"""Temperature above which a text is no context for the next window."""
+
+Part = tuple[Segment, list[int]]
+"""A segment of a window with its tokens."""
 
 
 @dataclass(frozen=True)
-class WhisperOptions:
-    """How to transcribe.
-
-    Attributes:
-        language: a code such as "en"; None: told from the first window.
-        translate: to English, instead of writing down what is said.
-        timestamps: find out when the parts were said.
-        words: and when each word was; needs a model whose repository names alignment heads.
-        initial_prompt: text that could stand before: names, spelling, style.
-        condition_on_previous: a window's context is the text before it.
-        temperature: the first one, and those that are tried after it where the text makes no sense.
-        compression_ratio: a text that compresses better repeats itself: the next temperature is tried. None: never.
-        log_probability: mean per token below which the next temperature is tried. None: never.
-        no_speech: probability of silence above which a window with a low mean is skipped. None: never.
-        seed: of the random numbers at temperatures above 0.
-    """
-
-    language: str | None = None
-    translate: bool = False
-    timestamps: bool = True
-    words: bool = False
-    initial_prompt: str | None = None
-    condition_on_previous: bool = True
-    temperature: float | Sequence[float] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    compression_ratio: float | None = 2.4
-    log_probability: float | None = -1.0
-    no_speech: float | None = 0.6
-    seed: int = 0
-
-    @property
-    def temperatures(self) -> tuple[float, ...]:
-        """Raises UsageError unless there is at least one, none of them negative."""
-        one = isinstance(self.temperature, int | float)
-        found = (float(self.temperature),) if one else tuple(map(float, self.temperature))  # type: ignore[arg-type]
-        if not found or not all(0 <= t < math.inf for t in found):
-            raise UsageError(f"temperature must be one or several numbers of 0 or more, not {self.temperature!r}.")
-        return found
-
-
-@dataclass(frozen=True)
-class Said:
-    """What was said in one window.
+class WindowText:
+    """The text of one window.
 
     Attributes:
         tokens: after the prompt, without the end.
         text: of them.
         log_probability: mean per token.
-        no_speech: probability that nobody speaks.
-        temperature: at which it was found.
+        no_speech: probability of silence.
+        temperature: at which it was decoded.
     """
 
     tokens: list[int]
@@ -102,44 +72,50 @@ class WhisperTranscriber:
     def __init__(self, engine: Engine, entry: Entry, tokens: WhisperTokens):
         self.entry, self.tokens = entry, tokens
         self._decoder = WhisperDecoder(engine, entry)
-        self._lock = threading.Lock()  # one window at a time: the caches lie in the engine
+        self._lock = threading.Lock()  # one window at a time: the caches are in the engine
 
-    def transcribe(self, name: str, blocks: Blocks, options: WhisperOptions,
-                   progress: Callable[[float, float], None] | None = None) -> Transcript:
-        """The transcript of one recording, in flat memory but for the text.
+    def transcribe(
+        self, name: str, blocks: Blocks, options: TranscribeOptions
+    ) -> Generator[None, None, Transcript]:
+        """The transcript of one recording, in flat memory but for the text; yields between windows.
 
         Args:
             name: of the recording, for the result.
             blocks: its samples.
-            options: how.
-            progress: called with (seconds done, seconds in all) after every window.
+            options: those that Whisper honours.
 
         Raises:
             UsageError: an option asks for what the model cannot do.
             InputError: the recording is unusable.
         """
         self.check(options)
-        c = self.entry.config
-        windows = Windows(blocks, int(c["mels"]), 2 * int(c["audio_positions"]))
-        told = Transcript(name, self.entry.name, "", duration=windows.seconds)
+        config = self.entry.config
+        windows = Windows(blocks, int(config["mels"]), 2 * int(config["audio_positions"]))
+        silence = Transcript(name, self.entry.name, "", duration=windows.seconds)
         if windows.silent:
-            return told
+            return silence
         language = (options.language or "").lower()
         if not language:
             language = self.detect(windows.at(0))[0]
         segments: list[Segment] = []
         words: list[Word] = []
-        said: list[int] = []
-        for parts, found in self._windows(windows, language, options, progress):
-            for segment, ids in parts:
+        tokens: list[int] = []
+        for parts, window_words in self._windows(windows, language, options):
+            for segment, segment_tokens in parts:
                 segments.append(segment)
-                said += ids
-            words += found
-        return replace(told, text=self.tokens.decode(said).strip(), language=language, words=tuple(words),
-                       segments=tuple(segments) if options.timestamps else ())
+                tokens += segment_tokens
+            words += window_words
+            yield
+        return replace(
+            silence,
+            text=self.tokens.decode(tokens).strip(),
+            language=language,
+            words=tuple(words),
+            segments=tuple(segments) if options.timestamps else (),
+        )
 
-    def detect(self, features: np.ndarray) -> tuple[str, dict[str, float]]:
-        """The language of a window: the likeliest code, and the probability of each, 0 to 1."""
+    def detect(self, features: NDArray[np.float32]) -> tuple[str, dict[str, float]]:
+        """The language of a window: the most likely code, and the probability of each, 0 to 1."""
         if not self.tokens.languages:
             return "en", {"en": 1.0}
         with self._lock:
@@ -147,85 +123,120 @@ class WhisperTranscriber:
             logits = self._decoder.start([self.tokens.start])[0]
         chosen = logits[list(self.tokens.languages.values())].astype(np.float64)
         weights = np.exp(chosen - chosen.max())
-        shares = dict(zip(self.tokens.languages, map(float, weights / weights.sum()), strict=True))
+        shares = dict(
+            zip(self.tokens.languages, map(float, weights / weights.sum()), strict=True)
+        )
         return max(shares, key=shares.__getitem__), shares
 
-    def features(self, blocks: Blocks) -> np.ndarray:
-        """The encoder's output averaged over a recording: float32 (width,)."""
-        c = self.entry.config
-        frames = 2 * int(c["audio_positions"])
-        windows = Windows(blocks, int(c["mels"]), frames)
-        total, positions = np.zeros(int(c["width"])), 0
+    def features(self, blocks: Blocks) -> Generator[None, None, NDArray[np.float32]]:
+        """The encoder's output averaged over a recording, float32 (width,); yields between windows."""
+        config = self.entry.config
+        frames = 2 * int(config["audio_positions"])
+        windows = Windows(blocks, int(config["mels"]), frames)
+        total, positions = np.zeros(int(config["width"])), 0
         for frame in range(0, max(windows.count, 1), frames):
-            heard = max(1, (min(frames, windows.count - frame) + 1) // 2)
+            count = max(1, (min(frames, windows.count - frame) + 1) // 2)
             with self._lock:
-                total += self._decoder.hear(windows.at(frame))[:heard].sum(axis=0, dtype=np.float64)
-            positions += heard
+                encoded = self._decoder.hear(windows.at(frame))[:count]
+                total += encoded.sum(axis=0, dtype=np.float64)
+            positions += count
+            yield
         return (total / positions).astype(np.float32)
 
-    def check(self, options: WhisperOptions) -> None:
-        """Raise UsageError where an option is wrong, or asks for what the model cannot do."""
+    def check(self, options: TranscribeOptions) -> None:
+        """Refuse options.
+
+        Raises:
+            UsageError: one is wrong, or asks for what the model cannot do.
+        """
+        name = self.entry.name
         options.temperatures  # noqa: B018 (checks them)
         if options.language is not None and self.tokens.languages:
             self.tokens.language(options.language)
         elif options.language not in (None, "en", "EN"):
-            raise UsageError(f"{self.entry.name} knows English only, not {options.language!r}.")
+            raise UsageError(f"{name} knows English only, not {options.language!r}.")
         if options.translate and not self.tokens.languages:
-            raise UsageError(f"{self.entry.name} knows English only, so it cannot translate.")
+            raise UsageError(f"{name} knows English only, so it cannot translate.")
         if options.words and not self.entry.processing.get("alignment_heads"):
-            raise UsageError(f"{self.entry.name} does not say when words were said: its generation_config.json names "
-                             "no alignment_heads.")
+            raise UsageError(
+                f"{name} cannot give the times of words: its generation_config.json names no "
+                "alignment_heads."
+            )
         if options.words and not options.timestamps:
             raise UsageError("words=True needs timestamps=True.")
 
-    def prompt(self, language: str, options: WhisperOptions, before: Sequence[int]) -> tuple[list[int], list[int]]:
+    def prompt(
+        self, language: str, options: TranscribeOptions, context: Sequence[int]
+    ) -> tuple[list[int], list[int]]:
         """The tokens before a window's text: up to `start`, and the rest."""
         t = self.tokens
-        kept = list(before)[-(int(self.entry.config["text_positions"]) // 2 - 1):] if before else []
-        rest = [t.language(language), t.translate if options.translate else t.transcribe] if t.languages else []
-        return [*([t.previous, *kept] if kept else []), t.start], rest + ([] if options.timestamps else
-                                                                         [t.no_timestamps])
+        longest = int(self.entry.config["text_positions"]) // 2 - 1
+        past = [t.previous, *list(context)[-longest:]] if context else []
+        rest = []
+        if t.languages:
+            rest = [t.language(language), t.translate if options.translate else t.transcribe]
+        if not options.timestamps:
+            rest.append(t.no_timestamps)
+        return [*past, t.start], rest
 
-    def _windows(self, windows: Windows, language: str, options: WhisperOptions,
-                 progress: Callable[[float, float], None] | None
-                 ) -> Iterator[tuple[list[tuple[Segment, list[int]]], list[Word]]]:
+    def _windows(
+        self, windows: Windows, language: str, options: TranscribeOptions
+    ) -> Iterator[tuple[list[Part], list[Word]]]:
+        """The segments and words of each window, in order."""
         rules = Rules(self.tokens, self.entry.processing, options.timestamps)
         random = np.random.default_rng(options.seed)
-        initial = options.initial_prompt
-        before = self.tokens.encode(" " + initial.strip()) if initial and initial.strip() else []
+        longest = 2 * int(self.entry.config["audio_positions"])
+        initial = (options.initial_prompt or "").strip()
+        context = self.tokens.encode(" " + initial) if initial else []
         frame = 0
         while frame < max(windows.count, 1):
-            size = max(1, min(2 * int(self.entry.config["audio_positions"]), windows.count - frame))
+            size = max(1, min(longest, windows.count - frame))
             with self._lock:
                 self._decoder.hear(windows.at(frame))
-                said = self._say(rules, *self.prompt(language, options, before), options, random)
-                skip = options.no_speech is not None and said.no_speech > options.no_speech and not (
-                    options.log_probability is not None and said.log_probability > options.log_probability)
-                parts, ahead = ([], size) if skip else self._segments(said, frame, size, options)
+                prompt = self.prompt(language, options, context)
+                window = self._best(rules, *prompt, options, random)
+                parts: list[Part] = []
+                done = size
+                if not _is_silent(window, options):
+                    parts, done = self._segments(window, frame, size, options)
                 words = self._words(parts, frame, size, language, options) if options.words else []
-            kept = [token for _, tokens in parts for token in tokens]
-            before = [*before, *kept] if options.condition_on_previous and said.temperature <= RESET_ABOVE else []
-            frame += max(ahead, 1)
+            tokens = [token for _, ids in parts for token in ids]
+            trusted = options.condition_on_previous and window.temperature <= RESET_ABOVE
+            context = [*context, *tokens] if trusted else []
+            frame += max(done, 1)
             yield parts, words
-            if progress:
-                progress(min(frame * HOP / RATE, windows.seconds), windows.seconds)
 
-    def _say(self, rules: Rules, begin: list[int], rest: list[int], options: WhisperOptions,
-             random: np.random.Generator) -> Said:
-        """One window's text, at the first temperature at which it makes sense."""
+    def _best(
+        self,
+        rules: Rules,
+        begin: list[int],
+        rest: list[int],
+        options: TranscribeOptions,
+        random: np.random.Generator,
+    ) -> WindowText:
+        """One window's text, at the first temperature at which it looks right."""
         for temperature in options.temperatures:
-            said = self._try(rules, begin, rest, temperature, random)
-            doubtful = (options.log_probability is not None and said.log_probability < options.log_probability)
-            silent = options.no_speech is not None and said.no_speech > options.no_speech
-            repeats = options.compression_ratio is not None and said.compression > options.compression_ratio
+            window = self._try(rules, begin, rest, temperature, random)
+            lowest, ratio = options.log_probability, options.compression_ratio
+            doubtful = lowest is not None and window.log_probability < lowest
+            silent = options.no_speech is not None and window.no_speech > options.no_speech
+            repeats = ratio is not None and window.compression > ratio
             if (doubtful and silent) or not (doubtful or repeats):
                 break
-        return said
+        return window
 
-    def _try(self, rules: Rules, begin: list[int], rest: list[int], temperature: float,
-             random: np.random.Generator) -> Said:
+    def _try(
+        self,
+        rules: Rules,
+        begin: list[int],
+        rest: list[int],
+        temperature: float,
+        random: np.random.Generator,
+    ) -> WindowText:
+        """One window's text at one temperature."""
         first, logits = self._decoder.start([*begin, *rest], len(begin) - 1)
-        silence = float(np.exp(first[self.tokens.no_speech] - first.max()) / np.exp(first - first.max()).sum())
+        weights = np.exp(first - first.max())
+        silence = float(np.exp(first[self.tokens.no_speech] - first.max()) / weights.sum())
         tokens: list[int] = []
         total = 0.0
         most = min(int(self.entry.config["text_positions"]) // 2, self._decoder.room)
@@ -238,50 +249,70 @@ class WhisperTranscriber:
             tokens.append(token)
             if len(tokens) >= most:
                 break
+            cancellation.check()  # no yield: other threads would wait for the lock
             logits = self._decoder.step(token)
         text = self.tokens.decode(tokens).strip()
-        return Said(tokens, text, total / (len(tokens) + 1), silence, temperature)
+        return WindowText(tokens, text, total / (len(tokens) + 1), silence, temperature)
 
-    def _segments(self, said: Said, frame: int, size: int,
-                  options: WhisperOptions) -> tuple[list[tuple[Segment, list[int]]], int]:
-        """The parts of a window's text with their tokens, and how many frames are done with."""
+    def _segments(
+        self, window: WindowText, frame: int, size: int, options: TranscribeOptions
+    ) -> tuple[list[Part], int]:
+        """The segments of a window's text with their tokens, and how many frames are done."""
         first = self.tokens.first_time
         offset, per_step = frame * HOP / RATE, round(SECONDS * RATE / HOP)
-        tokens = said.tokens
-        times = [token >= first for token in tokens]
-        score = math.exp(said.log_probability)
-        parts: list[tuple[Segment, list[int]]] = []
+        tokens = window.tokens
+        is_time = [token >= first for token in tokens]
+        score = math.exp(window.log_probability)
+        parts: list[Part] = []
 
         def add(start: float, end: float, ids: list[int]) -> None:
             if (text := self.tokens.decode(ids).strip()) and end > start:
-                parts.append((Segment(text, offset + start, offset + end, score, said.no_speech), ids))
+                segment = Segment(text, offset + start, offset + end, score, window.no_speech)
+                parts.append((segment, ids))
 
-        ends = [n for n in range(1, len(tokens)) if times[n - 1] and times[n]]  # between the two of a pair
-        single = times[-2:] == [False, True]  # nothing is said after the last time
+        # Where one segment ends and the next begins there are two times.
+        ends = [index for index in range(1, len(tokens)) if is_time[index - 1] and is_time[index]]
+        ends_with_time = is_time[-2:] == [False, True]
         if options.timestamps and ends:
             begin = 0
-            for end in [*ends, *([len(tokens)] if single else [])]:
+            for end in [*ends, *([len(tokens)] if ends_with_time else [])]:
                 ids = tokens[begin:end]
                 add((ids[0] - first) * SECONDS, (ids[-1] - first) * SECONDS, ids)
                 begin = end
-            return parts, size if single else (tokens[begin - 1] - first) * per_step
+            return parts, size if ends_with_time else (tokens[begin - 1] - first) * per_step
         length = size * HOP / RATE
-        stamps = [token for token in tokens if token >= first]
-        if stamps and stamps[-1] != first:
-            length = (stamps[-1] - first) * SECONDS
+        times = [token for token in tokens if token >= first]
+        if times and times[-1] != first:
+            length = (times[-1] - first) * SECONDS
         add(0.0, max(length, SECONDS), tokens)
         return parts, size
 
-    def _words(self, parts: Sequence[tuple[Segment, list[int]]], frame: int, size: int, language: str,
-               options: WhisperOptions) -> list[Word]:
+    def _words(
+        self,
+        parts: Sequence[Part],
+        frame: int,
+        size: int,
+        language: str,
+        options: TranscribeOptions,
+    ) -> list[Word]:
+        """The words of a window with their times."""
         from warmstart.speech.whisper.words import word_times
 
-        tokens = [t for _, ids in parts for t in ids if t < self.tokens.end]
+        t = self.tokens
+        tokens = [token for _, ids in parts for token in ids if token < t.end]
         if not tokens:
             return []
         _, rest = self.prompt(language, options, ())
-        prompt = [self.tokens.start, *rest, *([] if rest[-1:] == [self.tokens.no_timestamps] else
-                                              [self.tokens.no_timestamps])]
-        looks, logits = self._decoder.looks([*prompt, *tokens, self.tokens.end])
-        return word_times(self.tokens.words(tokens, language), looks, logits, len(prompt), size,
-                          frame * HOP / RATE, self.tokens.end)
+        prompt = [t.start, *rest]
+        if rest[-1:] != [t.no_timestamps]:
+            prompt.append(t.no_timestamps)
+        weights, logits = self._decoder.looks([*prompt, *tokens, t.end])
+        words = t.words(tokens, language)
+        return word_times(words, weights, logits, len(prompt), size, frame * HOP / RATE, t.end)
+
+
+def _is_silent(window: WindowText, options: TranscribeOptions) -> bool:
+    """Whether a window is skipped: likely silent, and its text not likely enough to speak against that."""
+    if options.no_speech is None or window.no_speech <= options.no_speech:
+        return False
+    return options.log_probability is None or window.log_probability <= options.log_probability

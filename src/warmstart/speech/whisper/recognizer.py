@@ -1,16 +1,13 @@
-"""Whisper as `SpeechRecognizer` uses it: recordings in, transcripts out."""
+"""`WhisperRecognizer`: Whisper as `SpeechRecognizer` uses it."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
-from dataclasses import fields
-from functools import cached_property, partial
+from collections.abc import Generator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from warmstart.catalog import Entry
 from warmstart.core.reading import opened, scheme
@@ -18,73 +15,94 @@ from warmstart.engines.base import Engine
 from warmstart.errors import BundleError
 from warmstart.speech import audio
 from warmstart.speech.mel_windows import RATE, Blocks
+from warmstart.speech.options import TranscribeOptions
+from warmstart.speech.recognizer import Recognizer
 from warmstart.speech.results.transcript import Transcript
-from warmstart.speech.whisper.decoder import WhisperOptions, WhisperTranscriber
+from warmstart.speech.whisper.decoder import WhisperTranscriber
 from warmstart.speech.whisper.program import whisper_program as program
 from warmstart.speech.whisper.tokens import WhisperTokens, own_files
 
-__all__ = ["Recognition", "files", "program"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["WhisperRecognizer", "files", "program"]
 
 
 def files(folder: Path) -> Mapping[str, Path | bytes]:
-    """What a bundle keeps besides the weights, so that transformers can read it too."""
+    """Files of a bundle besides the weights, so that transformers can read it too."""
     return own_files(folder)
 
 
-class Recognition:
-    """A Whisper model that listens.
-
-    Args:
-        engine: with its program.
-        entry: of the model.
-        folder: its bundle or repository, which holds the tokenizer.
+class WhisperRecognizer(Recognizer):
+    """A Whisper model at work on recordings; its folder holds the tokenizer.
 
     Raises:
         BundleError: there is no tokenizer, or not that of this model.
     """
 
-    options = frozenset(field.name for field in fields(WhisperOptions))
+    option_names: ClassVar = (
+        "sample_rate",
+        "language",
+        "translate",
+        "timestamps",
+        "words",
+        "initial_prompt",
+        "condition_on_previous",
+        "temperature",
+        "compression_ratio",
+        "log_probability",
+        "no_speech",
+        "seed",
+    )
 
-    def __init__(self, engine: Engine, entry: Entry, folder: Path | None):
+    def __init__(self, engine: Engine, entry: Entry, folder: Path | None = None):
+        super().__init__(engine, entry, folder)
         if folder is None:
-            raise BundleError(f"{entry.name} has no folder with its tokenizer; load it from a bundle or a repository.")
-        tokens = WhisperTokens.open(folder, int(entry.config["vocabulary"]),
-                                    bool(entry.processing.get("multilingual", True)))
+            raise BundleError(
+                f"{entry.name} has no folder with its tokenizer; load it from a bundle or a repository."
+            )
+        multilingual = bool(entry.processing.get("multilingual", True))
+        tokens = WhisperTokens.open(folder, int(entry.config["vocabulary"]), multilingual)
         self._transcriber = WhisperTranscriber(engine, entry, tokens)
 
-    @cached_property
+    @property
     def languages(self) -> tuple[str, ...]:
         """The codes of the languages that the model knows."""
         return tuple(self._transcriber.tokens.languages) or ("en",)
 
-    def transcribe(self, name: str, value: Any, *, sample_rate: float | None = None, **options: Any) -> Transcript:
-        """One recording; see `WhisperOptions` for the options.
+    def check(self, options: TranscribeOptions) -> None:
+        self._transcriber.check(options)
 
-        Raises:
-            InputError: it is unusable.
-            UsageError: an option asks for what the model cannot do.
-        """
-        return self._transcriber.transcribe(name, _blocks(value, name, sample_rate), WhisperOptions(**options))
+    def transcribe(
+        self, name: str, recording: Any, options: TranscribeOptions
+    ) -> Generator[None, None, Transcript]:
+        blocks = _blocks(recording, name, options.sample_rate)
+        return (yield from self._transcriber.transcribe(name, blocks, options))
 
-    def check(self, **options: Any) -> None:
-        """Raise UsageError where an option is wrong, before any recording is read."""
-        self._transcriber.check(WhisperOptions(**options))
+    def features(
+        self, name: str, recording: Any, sample_rate: float | None
+    ) -> Generator[None, None, NDArray[np.float32]]:
+        return (yield from self._transcriber.features(_blocks(recording, name, sample_rate)))
 
-    def features(self, name: str, value: Any, *, sample_rate: float | None = None) -> np.ndarray:
-        """The encoder's output averaged over a recording: float32 (width,)."""
-        return self._transcriber.features(_blocks(value, name, sample_rate))
-
-
-def _blocks(value: Any, name: str, given_rate: float | None) -> Blocks:
-    """The recording's samples, again and again; what can be read only once is kept as it comes, not decoded."""
-    if scheme(value) is not None or hasattr(value, "read") or _is_pipe(value):
-        with opened(value, name) as file:
-            value = file.read()
-    return partial(audio.pieces, value, name=name, sample_rate=RATE, given_rate=given_rate)
+    @property
+    def feature_size(self) -> int:
+        return int(self.entry.config["width"])
 
 
-def _is_pipe(value: Any) -> bool:
+def _blocks(recording: Any, name: str, sample_rate: float | None) -> Blocks:
+    """The samples of the recording, as often as they are asked for.
+
+    What can be read only once is kept as it comes, not decoded.
+    """
+    if scheme(recording) is not None or hasattr(recording, "read") or _is_pipe(recording):
+        with opened(recording, name) as file:
+            recording = file.read()
+    return partial(audio.pieces, recording, name=name, sample_rate=RATE, given_rate=sample_rate)
+
+
+def _is_pipe(recording: Any) -> bool:
     try:
-        return isinstance(value, str | os.PathLike) and stat.S_ISFIFO(os.stat(value).st_mode)
+        return isinstance(recording, str | os.PathLike) and stat.S_ISFIFO(os.stat(recording).st_mode)
     except (OSError, ValueError):
         return False

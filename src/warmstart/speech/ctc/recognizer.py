@@ -1,0 +1,150 @@
+"""`CtcRecognizer`: WaveNets that give the probability of each character at each moment."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from warmstart.catalog import Entry
+from warmstart.engines.base import Engine, TensorSpec
+from warmstart.errors import UsageError
+from warmstart.speech import audio
+from warmstart.speech.ctc.language_model import LanguageModel
+from warmstart.speech.ctc.live import FrameOutputs, LiveTranscript, StretchDecoder
+from warmstart.speech.options import TranscribeOptions
+from warmstart.speech.recognizer import Recognizer
+from warmstart.speech.results.transcript import Transcript
+from warmstart.speech.spectrum import Features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from warmstart.engines.keras import Program
+
+WINDOW = 2000
+"""Frames of one run of the network, where the whole recording is there."""
+LIVE_WINDOW = 40
+"""Frames of one run of the network, where the recording is still being made."""
+
+
+def program(entry: Entry, model: Any) -> Program:
+    """`forward`: features float32 (1, frames, size) -> log_probs (1, frames, symbols), hidden (1, frames, channels)."""
+    from warmstart.engines.keras import Function, Program
+    from warmstart.models import architecture
+
+    outputs = architecture(entry.architecture).recogniser_outputs(model)
+    low, high = (0.0, 255.0) if entry.architecture == "wavenet_raw" else (-2.0, 2.0)
+    size = int(model.inputs[0].shape[-1])
+    features = TensorSpec("features", "float32", (1, "frames", size), low, high)
+
+    def forward(features: Any) -> Any:
+        return outputs(features, training=False)
+
+    return Program({"forward": Function(forward, (features,))}, outputs)
+
+
+def context(entry: Entry) -> int:
+    """Frames on each side that the output of a frame depends on, at most."""
+    config = entry.config
+    if entry.architecture == "wavenet_raw":
+        steps = int(sum(config["dilations"])) * int(config.get("stacks", 4)) + 1
+        past = 1 + (int(config.get("filter_width", 2)) - 1) * steps
+        return -(-past // int(config.get("pooling", 160))) + int(config.get("frame_layers", 3))
+    layers = int(config.get("blocks", 3))
+    dilations = int(sum(config.get("dilations", (1, 2, 4, 8, 16))))
+    return (int(config.get("filter_width", 7)) - 1) * dilations * layers // 2
+
+
+def files(folder: Path) -> Mapping[str, Path | bytes]:
+    """Files of a bundle besides the weights: none, the alphabet is in the entry."""
+    return {}
+
+
+class CtcRecognizer(Recognizer):
+    """A WaveNet at work on recordings.
+
+    The entry's `processing` has: `features` (see `Features`), `alphabet` (the characters of symbols 1 and up, a space
+    among them), `padding` (seconds of silence put before and after a recording), `language`, and optionally
+    `vocabulary` (the words that the model knows; `vocabulary=True` decodes with them) and `decoding`: "vocabulary"
+    makes that the default.
+    """
+
+    option_names: ClassVar = ("sample_rate", "words", "beam", "vocabulary", "language_model")
+
+    def __init__(self, engine: Engine, entry: Entry, folder: Path | None = None):
+        super().__init__(engine, entry, folder)
+        self.rules = Features.of(entry.processing["features"])
+        self.alphabet = str(entry.processing["alphabet"])
+        self.padding = float(entry.processing.get("padding", 0.0))
+        self.context = context(entry)
+
+    def check(self, options: TranscribeOptions) -> None:
+        self.decoder(options)
+
+    def decoder(self, options: TranscribeOptions) -> StretchDecoder:
+        """How the outputs of frames become words.
+
+        Raises:
+            UsageError: an option is wrong.
+            InputError: a file cannot be read.
+        """
+        vocabulary: Any = options.vocabulary
+        if vocabulary is None and options.language_model is None:
+            vocabulary = self.entry.processing.get("decoding") == "vocabulary"
+        if vocabulary and options.language_model is not None:
+            raise UsageError(
+                "Give a vocabulary or a language_model, not both: a language model has its own words."
+            )
+        if vocabulary is True:
+            vocabulary = self.entry.processing.get("vocabulary")
+            if not vocabulary:
+                raise UsageError(
+                    f"{self.entry.name} has no vocabulary of its own; give vocabulary=[…]."
+                )
+        source = options.language_model if options.language_model is not None else vocabulary or None
+        language = LanguageModel.of(source)
+        beam = options.beam or (16 if language else 1)
+        return StretchDecoder(self.alphabet, self.rules.seconds, beam, language)
+
+    def transcribe(
+        self, name: str, recording: Any, options: TranscribeOptions
+    ) -> Generator[None, None, Transcript]:
+        live = LiveTranscript(self, self.decoder(options), WINDOW, name)
+        for samples in self._pieces(name, recording, options.sample_rate):
+            live.add(samples)
+            yield
+        return live.end()
+
+    def listen(self, options: TranscribeOptions) -> LiveTranscript:
+        """Transcribe sound that is still being made; errors are those of `decoder`."""
+        return LiveTranscript(self, self.decoder(options), LIVE_WINDOW)
+
+    def features(
+        self, name: str, recording: Any, sample_rate: float | None
+    ) -> Generator[None, None, NDArray[np.float32]]:
+        outputs = FrameOutputs(self, WINDOW, "hidden")
+        pieces = self._pieces(name, recording, sample_rate)
+        total, count = np.zeros(0), 0
+        for hidden in chain(chain.from_iterable(map(outputs.add, pieces)), outputs.end()):
+            total = hidden.sum(0) + (total if count else 0.0)
+            count += len(hidden)
+            yield
+        return (total / count).astype(np.float32)
+
+    @property
+    def feature_size(self) -> int:
+        outputs = self.engine.signatures["forward"].outputs
+        (size,) = (spec.shape[-1] for spec in outputs if spec.name == "hidden")
+        return int(size)
+
+    def _pieces(
+        self, name: str, recording: Any, sample_rate: float | None
+    ) -> Iterator[NDArray[np.float32]]:
+        return audio.pieces(
+            recording, name=name, sample_rate=self.rules.sample_rate, given_rate=sample_rate
+        )
+

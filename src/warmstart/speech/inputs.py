@@ -1,0 +1,151 @@
+"""Recordings and utterances as inputs: `RECORDING` and `UTTERANCE`."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
+
+import numpy as np
+
+from warmstart.core.input_kind import (
+    DEFAULT_NAME,
+    FileKind,
+    InputKind,
+    Limits,
+    Readable,
+    checked_text,
+    decoded_text,
+)
+from warmstart.core.inputs import Item
+from warmstart.core.reading import printable
+from warmstart.errors import InputError, UsageError
+from warmstart.speech.audio import SUFFIXES, is_sound
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Recording: TypeAlias = Union[
+    str,
+    "os.PathLike[str]",
+    bytes,
+    Readable,
+    "NDArray[Any]",
+    "tuple[NDArray[Any], float]",
+    Mapping[str, Any],
+]
+"""A path, URL, bytes or open binary file; an array (N,) or (N, channels), floats of -1 to 1 or integers of full
+scale; such an array with its rate in Hz, as `(array, rate)` or `{"array": …, "sampling_rate": …}`."""
+
+Utterance: TypeAlias = str | bytes | int
+"""The names or numbers of words, separated by spaces or commas; one number as an int."""
+
+
+class RecordingKind(FileKind):
+    """Recordings: WAV, FLAC, OGG, MP3 and AIFF files, and arrays."""
+
+    name = "audio"
+    noun = "recording"
+    plural = "recordings"
+    media = ("audio/", "video/webm")
+    suffixes = SUFFIXES
+    schema: ClassVar = {"type": "string", "format": "audio-base64", "minLength": 1}
+    tensors: ClassVar = {"audio": ("BYTES", [-1])}
+
+    def is_input(self, value: Any) -> bool:
+        if is_sound(value):
+            return True
+        return super().is_input(value) and getattr(value, "ndim", 0) < 3
+
+    def check_size(self, value: Any, limits: Limits) -> None:
+        if not isinstance(value, bytes):
+            return
+        import soundfile
+
+        try:
+            info = soundfile.info(io.BytesIO(value))
+        except (soundfile.LibsndfileError, TypeError, RuntimeError):
+            message = "the recording: cannot be read (WAV, FLAC, OGG, MP3 and AIFF can)"
+            raise InputError(message, "the recording") from None
+        if info.samplerate and info.frames / info.samplerate > limits.max_audio:
+            message = f"the recording: is longer than {limits.max_audio:g} s"
+            raise InputError(message, "the recording")
+
+
+class UtteranceKind(InputKind):
+    """What a speaker says: words by name or number."""
+
+    name = "text"
+    noun = "utterance"
+    plural = "utterances"
+    media = ("text/",)
+    schema: ClassVar = {"type": "string", "minLength": 1, "maxLength": 200_000}
+    tensors: ClassVar = {"text": ("BYTES", [-1])}
+    columns = ("text", "sentence", "prompt", "question", "content", "source")
+
+    def single(self, value: Any) -> Item:
+        if isinstance(value, bytes):
+            try:
+                value = value.decode("utf-8-sig")
+            except UnicodeDecodeError as error:
+                message = f"{DEFAULT_NAME}: is not UTF-8 at byte {error.start}"
+                raise InputError(message, DEFAULT_NAME) from error
+        if isinstance(value, str):
+            return Item(printable(value), value)
+        if isinstance(value, int | np.integer) and not isinstance(value, bool):
+            return Item(str(value), int(value))
+        if isinstance(value, os.PathLike):
+            path = printable(os.fsdecode(value))
+            raise UsageError(f"{path} is a file of utterances; iterate over model.stream(path).")
+        if isinstance(value, tuple | set | frozenset):
+            raise UsageError("Several utterances are a list: model(list(x)).")
+        if hasattr(value, "__iter__") and not isinstance(value, Mapping):
+            raise UsageError(
+                "An iterator gives many utterances; iterate over model.stream(x), or call model(list(x))."
+            )
+        what = "None" if value is None else f"an object of type {type(value).__name__}"
+        raise UsageError(f"cannot say {what}; give the names or numbers of words as a string.")
+
+    def stream(self, inputs: Any) -> Iterator[Item]:
+        if isinstance(inputs, os.PathLike):
+            return _lines(os.fsdecode(inputs))
+        if isinstance(inputs, str | bytes | Mapping) or not hasattr(inputs, "__iter__"):
+            return iter([self.single(inputs)])
+        return self._elements(inputs)
+
+    def elements(self, inputs: list[Any]) -> Iterator[Item]:
+        return self._elements(inputs)
+
+    def _elements(self, inputs: Any) -> Iterator[Item]:
+        for index, value in enumerate(inputs):
+            try:
+                item = self.single(value)
+            except (UsageError, InputError) as error:
+                name = f"item {index + 1}"
+                yield Item(name, InputError(f"{name}: {error}", name), index)
+            else:
+                yield Item(item.name, item.value, index)
+
+    def from_bytes(self, data: bytes, limits: Limits) -> str:
+        return decoded_text(data, limits)
+
+    def from_json(self, value: Any, limits: Limits) -> str:
+        return checked_text(value, limits)
+
+
+def _lines(path: str) -> Iterator[Item]:
+    """The lines of a UTF-8 file that are not empty."""
+    name = printable(path)
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield Item(f"{name}:{number}", line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name}: cannot be read as lines of text ({reason})", name) from error
+
+
+RECORDING = RecordingKind()
+UTTERANCE = UtteranceKind()
