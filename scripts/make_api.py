@@ -61,9 +61,8 @@ def keywords() -> str:
 def source() -> str:
     """The text of the module."""
     homes = names()
-    imports = "\n".join(
-        f"    from {module} import {name} as {name}" for name, module in sorted(homes.items(), key=lambda i: (i[1], i[0]))
-    )
+    by_module = sorted(homes.items(), key=lambda item: (item[1], item[0]))
+    imports = "\n".join(f"    from {module} import {name} as {name}" for name, module in by_module)
     modules = "\n".join(f'    "{name}": "{module}",' for name, module in homes.items())
     public = "\n".join(f'    "{name}",' for name in sorted([*homes, "load"]))
     overloads = "".join(

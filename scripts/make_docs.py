@@ -9,14 +9,18 @@ exits with 1 where a file differs.
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import click
+
 from warmstart.catalog import Entry, search
 from warmstart.catalog.entry import TASKS
-from warmstart.cli.catalog_commands import preprocessing_in_words
+from warmstart.cli.app import app
+from warmstart.cli.catalog import preprocessing_in_words
+from warmstart.cli.help import default_text, spelling, value_name
 
 ROOT = Path(__file__).parents[1]
 MARKED = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- /generated -->)", re.DOTALL)
@@ -56,7 +60,8 @@ def generate(name: str) -> str:
     """The text of one generated part, which ends with a newline."""
     kind, _, what = name.partition(" ")
     makers: dict[str, Callable[[], Iterator[str]]] = {
-        "families": families, "models": models, "command": lambda: command(what)}
+        "families": families, "models": models, "command": lambda: command(what),
+        "verb": lambda: verb(what), "training": lambda: training(what)}
     return "\n".join(makers[kind]()) + "\n"
 
 
@@ -141,28 +146,59 @@ def aliases(entry: Entry) -> str:
 
 def command(name: str) -> Iterator[str]:
     """The arguments and options of one command, such as "cache rm"."""
-    import typer
+    yield from _described(command_named(name).help or "")
+    yield from _table(command_parameters(name))
 
-    from warmstart.cli.app import app
 
-    found: Any = typer.main.get_command(app)
+def verb(name: str) -> Iterator[str]:
+    """The options that only the tasks of one verb have."""
+    from warmstart.cli.tasks import own_parameters
+    from warmstart.core import task
+
+    tasks = [each for each in task.TASKS.values() if each.verb == name]
+    yield " ".join(each.summary for each in tasks)
+    yield from _table(own_parameters(tasks))
+
+
+def training(task: str) -> Iterator[str]:
+    """The options of fine-tuning that not all tasks have."""
+    from warmstart.cli.finetune import train_options
+    from warmstart.cli.parameters import flags_of
+
+    return _table(flags_of(train_options(task), ""))
+
+
+def command_named(name: str) -> click.Command:
+    """The command of a name such as "cache rm"."""
+    found: click.Command = app
     for word in name.split():
-        found = found.commands[word]
-    yield f"{found.help.splitlines()[0]}"
-    rest = " ".join(found.help.splitlines()[1:]).strip()
-    if rest:
-        yield rest
+        assert isinstance(found, click.Group)
+        below = found.get_command(click.Context(found), word)
+        assert below is not None, name
+        found = below
+    return found
+
+
+def command_parameters(name: str) -> list[click.Parameter]:
+    found = command_named(name)
+    return [each for each in found.get_params(click.Context(found)) if each.name != "help"]
+
+
+def _described(text: str) -> Iterator[str]:
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    yield "\n\n".join(paragraphs)
+
+
+def _table(parameters: Iterable[click.Parameter]) -> Iterator[str]:
     yield from ("", "| argument or option | meaning | default |", "|---|---|---|")
-    for parameter in found.params:
-        if parameter.name == "help":
-            continue
-        options = [option for option in parameter.opts if option.startswith("-")]
-        shown = ", ".join(f"`{o}`" for o in sorted(options, key=len, reverse=True)) or f"`{parameter.name.upper()}`"
-        default = parameter.default
-        unset = default is None or callable(default) or isinstance(default, bool | tuple | list)
-        told = "required" if parameter.required else "" if unset else f"`{default}`"
+    for parameter in parameters:
+        names = [*parameter.opts, *parameter.secondary_opts] if isinstance(parameter, click.Option) else []
+        shown = ", ".join(f"`{each}`" for each in sorted(names, key=len, reverse=True)) or f"`{spelling(parameter)}`"
+        default = default_text(parameter)
         text = (getattr(parameter, "help", None) or "").replace("|", "\\|")
-        yield f"| {shown} | {text} | {told} |"
+        if choices := value_name(parameter).strip("[]"):
+            text += f" One of {', '.join(choices.split('|'))}." if "|" in choices else ""
+        yield f"| {shown} | {text} | {'required' if parameter.required else f'`{default}`' if default else ''} |"
 
 
 def span(values: list[Any], show: Callable[[Any], str]) -> str:

@@ -12,12 +12,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import click
 import numpy as np
 import pytest
-import typer
 
 import warmstart as ws
+from warmstart.cli import finetune, task_parameters
 from warmstart.cli.app import app
+from warmstart.cli.parameters import flags_of
+from warmstart.core.task import TASKS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")]
@@ -82,13 +85,22 @@ def commands() -> dict[str, set[str]]:
     """Command, such as "cache rm" -> its options."""
     found: dict[str, set[str]] = {}
 
-    def visit(path: list[str], command: Any) -> None:
-        options = {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+    def visit(path: list[str], command: click.Command) -> None:
+        context = click.Context(command)
+        parameters = command.get_params(context)
+        if path and path[0] == "predict":  # takes the options of all tasks
+            parameters += task_parameters.parameters(list(TASKS.values()), any_task=True)
+        if path and path[0] == "finetune":
+            parameters += [one for task in TASKS.values() if task.trainer
+                           for one in flags_of(finetune.train_options(task.name), "")]
+        options = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)
+                   if option.startswith("-")}
         found[" ".join(path)] = options | {"-h", "--help"}
-        for name, below in getattr(command, "commands", {}).items():
-            visit([*path, name], below)
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                visit([*path, name], command.get_command(context, name))
 
-    visit([], typer.main.get_command(app))
+    visit([], app)
     return found
 
 

@@ -5,20 +5,17 @@ import re
 import sys
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from warmstart import catalog
 from warmstart.catalog import Entry, ImagePreprocessing
-from warmstart.cli import catalog_commands
+from warmstart.cli.app import app
+from warmstart.cli.catalog import preprocessing_in_words
 from warmstart.errors import UnknownModelError
 
 
 @pytest.fixture
 def run():
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command("list")(catalog_commands.list_models)
-    app.command("info")(catalog_commands.info)
     return lambda *arguments: CliRunner().invoke(app, arguments, catch_exceptions=True)
 
 
@@ -26,11 +23,11 @@ def run():
 def terminal(monkeypatch, capsys):
     """Calls a command as on a terminal of 160 columns; gives what it prints."""
 
-    def call(command, *arguments, **options):
+    def call(*arguments):
         with monkeypatch.context() as patch:
             patch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
             patch.setenv("COLUMNS", "160")
-            command(*arguments, **options)
+            app.main(arguments, standalone_mode=False)
         return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
 
     return call
@@ -49,7 +46,7 @@ def test_list_is_plain_where_nobody_looks(run):
 
 
 def test_list_on_a_terminal(terminal):
-    text = terminal(catalog_commands.list_models, "vgg*")
+    text = terminal("list", "vgg*")
     assert "vgg16" in text
     assert "vgg19" in text
     assert "2 models" in text
@@ -96,7 +93,7 @@ def test_info_tells_what_is_downloaded(run, monkeypatch):
 
 
 def test_info_on_a_terminal(terminal):
-    text = terminal(catalog_commands.info, "convnext_tiny")
+    text = terminal("info", "convnext_tiny")
     assert "arXiv:2201.03545" in text
     assert "sha2568ae6e78c" in re.sub(r"\s", "", text)  # long lines are folded
 
@@ -120,4 +117,4 @@ def test_info_of_an_unknown_model(run):
     ],
 )
 def test_preprocessing_in_words(rules, words):
-    assert words in catalog_commands.preprocessing_in_words(rules)
+    assert words in preprocessing_in_words(rules)

@@ -46,7 +46,7 @@ def test_json_is_what_python_gives(photos):
 
     done = warmstart("predict", photos, *MODEL, "--json", "-k", 2)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert answers == [result.to_dict() for result in ws.load("cifar10_resnet20")(photos, top_k=2)]
+    assert answers == [result.to_dict() for result in ws.load("cifar10_resnet20").stream(photos, top_k=2)]
     assert done.stderr == ""
 
 

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-
 from warmstart.cli.consoles.speech_recognition import SpeechRecognitionConsole
+
 from warmstart.errors import UsageError
 from warmstart.speech.results.transcript import Segment, Transcript, Word
 

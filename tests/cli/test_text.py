@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from warmstart.cli.consoles import console_of
 
 import warmstart as ws
-from warmstart.cli.consoles import console_of
 from warmstart.core.results import Failed
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "text"

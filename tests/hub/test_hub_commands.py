@@ -3,15 +3,11 @@
 import json
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from warmstart import catalog, hub
-from warmstart.cli import hub_commands, progress
-
-app = typer.Typer()
-app.command("pull")(hub_commands.pull)
-app.add_typer(hub_commands.cache_app, name="cache")
+from warmstart.cli import progress
+from warmstart.cli.app import app
 
 
 def run(*arguments: str):

@@ -111,7 +111,7 @@ def test_tensorflow_is_never_imported(cat):
     (["cifar10_resnet20", "--engine", "keras"], "keras"),
 ])
 def test_wrong_arguments(arguments, said, capfd, monkeypatch):
-    from typer.testing import CliRunner
+    from click.testing import CliRunner
 
     from warmstart.cli.app import app
 

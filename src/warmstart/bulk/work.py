@@ -94,7 +94,7 @@ def _results(
     model: Model[Any, Any, Any], values: list[Any], options: Mapping[str, Any]
 ) -> Iterator[dict[str, Any] | InputError]:
     checked = make(model.options, options, model.name)
-    items = model.input_kind.elements(values)
+    items = model.elements(values, checked)
     for result in model.results(items, checked, is_list=True):
         yield result.error if isinstance(result, Failed) else result.to_dict()
 

@@ -1,40 +1,58 @@
-"""The command line: `warmstart predict | list | info | pull | compile | finetune | evaluate | cache`.
+"""The command line.
 
-Exit codes: 0 all well; 1 some inputs or files failed, the others are answered; 2 nothing was tried:
-wrong names, options or environment. Results go to standard output, everything else to
-standard error.
+Use a model: `warmstart classify | detect | segment | transcribe | synthesize | generate | answer | tag | fill-mask |
+embed | forecast`, a verb for each task, and `predict` for any model. Train: `finetune | pick | evaluate`.
+Deploy: `serve | export | compile`. Models and cache: `list | info | pull | cache`.
+
+Exit codes: 0 all well; 1 some inputs or files failed, the others are done; 2 nothing was tried: wrong names, options
+or environment; 130 interrupted. Results go to standard output, everything else to standard error.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
-from warmstart.errors import WarmstartError
+NOISE = {"TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "3"}
+"""What keeps the logs of TensorFlow and its libraries off the terminal, unless the user has set it."""
 
 
 def main() -> None:
     """Run the command line and exit."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        code = _run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader (`head`, a closed pager) has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except KeyboardInterrupt:
+        print("warmstart: interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code."""
+    for name, value in NOISE.items():
+        os.environ.setdefault(name, value)
+    import click
+
     from warmstart.cli.app import app
+    from warmstart.errors import WarmstartError
 
     try:
-        app(prog_name="warmstart")
+        with app.make_context("warmstart", list(arguments)) as context:
+            app.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        message = error.format_message()
+        context_of = getattr(error, "ctx", None)
+        hint = f" See `{context_of.command_path} --help`." if context_of else ""
+        print(f"warmstart: {message}{hint}", file=sys.stderr)
+        return 2
     except WarmstartError as error:
         print(f"warmstart: {error}", file=sys.stderr)
-        sys.exit(2)
-    except (SystemExit, KeyboardInterrupt) as ended:
-        if _came_from(ended, KeyboardInterrupt):
-            print("warmstart: interrupted", file=sys.stderr)
-            sys.exit(130)
-        if _came_from(ended, BrokenPipeError):  # the reader (`head`, a closed pager) has had enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            sys.exit(0)
-        raise
-
-
-def _came_from(error: BaseException | None, kind: type[BaseException]) -> bool:
-    """Whether `error`, or what it was raised in answer to, is of this kind; Typer wraps both in exits."""
-    while error is not None and not isinstance(error, kind):
-        error = error.__cause__ or error.__context__
-    return error is not None
+        return 2
+    return 0

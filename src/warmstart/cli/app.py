@@ -1,56 +1,80 @@
-"""The commands, put together. Each lives in a file of its own and imports what is slow when it runs."""
+"""`app`: all commands. Those that use models come from `TASKS` at the moment of the call."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
-from warmstart.cli import (
-    catalog_commands,
-    compile_command,
-    evaluate_command,
-    export_command,
-    finetune_command,
-    hub_commands,
-    pick_command,
-    predict_command,
-    serve_command,
-)
+from warmstart.cli.help import Group
+from warmstart.core.task import TASKS, resolve
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+USE, TRAIN, DEPLOY, MODELS = "Use a model", "Train", "Deploy", "Models and cache"
+
+COMMANDS = {
+    TRAIN: {
+        "finetune": "warmstart.cli.finetune:command",
+        "pick": "warmstart.cli.pick:command",
+        "evaluate": "warmstart.cli.evaluate:command",
+    },
+    DEPLOY: {
+        "serve": "warmstart.cli.serve:command",
+        "export": "warmstart.cli.export:command",
+        "compile": "warmstart.cli.compile:command",
+    },
+    MODELS: {
+        "list": "warmstart.cli.catalog:list_command",
+        "info": "warmstart.cli.catalog:info_command",
+        "pull": "warmstart.cli.hub:pull_command",
+        "cache": "warmstart.cli.hub:cache_group",
+    },
+}
+"""Title -> the commands that are no verbs of tasks, as "module:name"."""
+
+
+class App(Group):
+    """`warmstart`: a verb for each task, `predict` for any model, and `COMMANDS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        verbs = dict.fromkeys(task.verb for task in TASKS.values())
+        return [*verbs, "predict", *(name for commands in COMMANDS.values() for name in commands)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for commands in COMMANDS.values():
+            if cmd_name in commands:
+                command: click.Command = resolve(commands[cmd_name])
+                return command
+        tasks = [task for task in TASKS.values() if task.verb == cmd_name]
+        if not tasks and cmd_name != "predict":
+            return None
+        from warmstart.cli.tasks import TaskCommand
+
+        return TaskCommand(cmd_name, tasks or None)
+
+    def panel_of(self, name: str) -> str:
+        return next((title for title, commands in COMMANDS.items() if name in commands), USE)
+
+
+def _version(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value:
+        from warmstart.version import __version__
+
+        print(f"warmstart {__version__}")
+        context.exit()
+
+
+app = App(
+    "warmstart",
+    help="Pretrained models for TensorFlow: use one, train one, deploy one.",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Pretrained models: use one, look them up, keep them on disk.",
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_version,
+            help="Show the version.",
+        )
+    ],
 )
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        import warmstart
-
-        typer.echo(f"warmstart {warmstart.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None: ...
-
-
-app.command("predict")(predict_command.predict)
-app.command("list")(catalog_commands.list_models)
-app.command("info")(catalog_commands.info)
-app.command("pull")(hub_commands.pull)
-app.command("compile")(compile_command.compile_models)
-app.command("pick")(pick_command.pick)
-app.command("finetune")(finetune_command.finetune)
-app.command("export")(export_command.export)
-app.command("evaluate")(evaluate_command.evaluate)
-app.command("serve")(serve_command.serve)
-app.add_typer(hub_commands.cache_app, name="cache")

@@ -1,88 +1,111 @@
-"""`warmstart predict --on local|ray`: answers into a folder, with progress, and a word on how to go on."""
+"""`--on local|ray`: results of any number of inputs into a folder, with progress; an interrupted run resumes."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import typer
+import click
+
+from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from warmstart.bulk.batch import BatchResult, Progress
+    from warmstart.cli.tasks import Request
 
-NOT_HERE = {"draw", "masks", "plot", "format", "context", "output"}
-"""Options of `predict` that show answers, or make other files of them."""
 SHOWN_FAILURES = 10
-EVERY = 30.0  # seconds between two lines of progress where there is no terminal
+INTERVAL = 30.0
+"""Seconds between two lines of progress where there is no terminal."""
+_FLAGS = {"format": "shards"}
+"""Options of `ws.batch` whose flag has another name."""
 
 
-def run(inputs: list[str], name: str | None, task: str | None, choices: dict[str, str], offline: bool, as_json: bool,
-        as_csv: bool, many: dict[str, Any], given: dict[str, Any]) -> None:
-    """The command; its exit code is 1 where rows failed, 130 where it was interrupted."""
+def run(request: Request) -> None:
+    """The body of the command; its exit code is 1 where rows failed, 130 where it was interrupted."""
     from warmstart.bulk.batch import batch
-    from warmstart.cli.consoles import console_of
-    from warmstart.cli.consoles.forecasting import levels
-    from warmstart.cli.opening import compiling, open_model, say
-    from warmstart.errors import UsageError
+    from warmstart.cli.models import compiling, say
+    from warmstart.cli.predict import opened
 
-    output = given.pop("output", None)
-    if "on" not in many:
-        told = {"format": "shards"}.get(first := next(iter(many)), first)
-        raise UsageError(f"--{told.replace('_', '-')} belongs to --on local or --on ray, with --output FOLDER.")
-    if output is None:
-        raise UsageError("--on writes its answers into a folder: name it with --output.")
-    if as_csv:
-        raise UsageError("--on writes files of JSON lines or Parquet (--shards); leave --csv away.")
-    if name is None:
-        raise UsageError("--on needs a --model, since a run that goes on has to have the same one.")
-    model, _ = open_model(name, offline=offline or None, **{**choices, "task": task})
-    for option in given.keys() - (console_of(model.entry.task).options - NOT_HERE):
-        raise UsageError(f"{model.name} does {model.entry.task}, which has no option --{option.replace('_', '-')} "
-                         "together with --on.")
-    if "quantiles" in given:
-        given["quantiles"] = levels(given["quantiles"])
-    if "cpus" in many:
-        many["worker"] = {"num_cpus": many.pop("cpus")}
+    folder, options = _options(request)
+    model, _ = opened(request)
     with compiling(model):
         model.engine  # noqa: B018 (compiles now, with its progress shown)
     say(f"Model: {model.name}")
     last: list[Progress] = []
     try:
-        with _shown(console_of(model.entry.task).unit) as show:
+        with _shown(model.input_kind.plural) as show:
+
             def progress(now: Progress) -> None:
                 last[:] = [now]
                 show(now)
 
-            done = batch(model, inputs, output, progress=progress, **many, **given)
+            result = batch(
+                model,
+                list(request.arguments),
+                folder,
+                progress=progress,
+                **options,
+                **request.options,
+            )
     except KeyboardInterrupt:
         if last:
-            say(f"\n{last[0].rows:,} of {last[0].total:,} are answered; those of files that were not whole yet will be "
-                "again. The same command goes on from here.")
+            say(
+                f"\n{last[0].rows:,} of {last[0].total:,} are done; rows of files that were not complete are done "
+                "again. The same command resumes the run."
+            )
         raise
-    if as_json:
-        print(json.dumps(done.to_dict(), ensure_ascii=False))
+    if request.as_json:
+        print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
-        _tell(done, say)
-    if done.failed:
-        raise typer.Exit(1)
+        _print(result, say)
+    if result.failed:
+        click.get_current_context().exit(1)
 
 
-def _tell(done: BatchResult, say: Callable[[str], None]) -> None:
-    now = done.rows - done.before
-    before = f"{done.before:,} before, " if done.before else ""
-    speed = f" in {done.seconds:.1f} s, {now / max(done.seconds, 1e-9):,.1f} a second" if now else ""
-    print(f"{done.folder}: {done.rows - done.failed:,} of {done.rows:,} answered ({before}{now:,} now{speed})")
-    if not done.failed:
+def _options(request: Request) -> tuple[str, dict[str, Any]]:
+    """The folder and the options of `ws.batch`.
+
+    Raises:
+        UsageError: one is missing, or does not go together with a batch.
+    """
+    options = dict(request.batch)
+    if "on" not in options:
+        name = next(iter(options))
+        flag = _FLAGS.get(name, name).replace("_", "-")
+        raise UsageError(f"--{flag} belongs to --on local or --on ray, with --output FOLDER.")
+    if request.output is None:
+        raise UsageError("--on writes its results into a folder: name it with --output.")
+    if request.as_csv:
+        raise UsageError("--on writes files of JSON lines or Parquet (--shards); leave out --csv.")
+    if request.model is None:
+        raise UsageError("--on needs a --model, since a run that resumes must have the same one.")
+    for name in request.flags:
+        if name != "output":
+            raise UsageError(f"--{name.replace('_', '-')} does not go together with --on.")
+    if "cpus" in options:
+        options["worker"] = {"num_cpus": options.pop("cpus")}
+    return request.output, options
+
+
+def _print(result: BatchResult, say: Callable[[str], None]) -> None:
+    now = result.rows - result.before
+    before = f"{result.before:,} before, " if result.before else ""
+    speed = (
+        f" in {result.seconds:.1f} s, {now / max(result.seconds, 1e-9):,.1f} a second"
+        if now
+        else ""
+    )
+    usable = result.rows - result.failed
+    print(f"{result.folder}: {usable:,} of {result.rows:,} answered ({before}{now:,} now{speed})")
+    if not result.failed:
         return
-    say(f"\n{done.failed:,} failed; they stand in {done.folder}/_failed:")
-    for place, failure in enumerate(done.failures()):
-        if place == SHOWN_FAILURES:
+    say(f"\n{result.failed:,} failed; they are listed in {result.folder}/_failed:")
+    for index, failure in enumerate(result.failures()):
+        if index == SHOWN_FAILURES:
             say("  …")
             break
         say(f"  {failure['error']}")
@@ -92,34 +115,50 @@ def _tell(done: BatchResult, say: Callable[[str], None]) -> None:
 def _shown(unit: str) -> Iterator[Callable[[Progress], None]]:
     """A function that shows progress: a bar on a terminal, else a line now and then."""
     if not sys.stderr.isatty():
-        told = time.monotonic()
-
-        def line(now: Progress) -> None:
-            nonlocal told
-            if time.monotonic() - told >= EVERY:
-                told = time.monotonic()
-                left = "" if now.left is None else f", {_time(now.left)} left"
-                print(f"{now.rows:,} of {now.total:,} {unit}, {now.rate:,.1f} a second{left}, {now.failed:,} failed",
-                      file=sys.stderr, flush=True)
-
-        yield line
+        yield _Lines(unit)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bars
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(f"{unit}  {{task.fields[told]}}", markup=False))
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        bar = bars.add_task("", total=None, told="")
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(f"{unit}  {{task.fields[speed]}}", markup=False),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        bar = bars.add_task("", total=None, speed="")
 
-        def show(now: Any) -> None:
+        def show(now: Progress) -> None:
             left = "" if now.left is None else f", {_time(now.left)} left"
             failed = f", {now.failed:,} failed" if now.failed else ""
-            bars.update(bar, completed=now.rows, total=now.total, told=f"{now.rate:,.1f}/s{left}{failed}")
+            speed = f"{now.rate:,.1f}/s{left}{failed}"
+            bars.update(bar, completed=now.rows, total=now.total, speed=speed)
 
         yield show
+
+
+class _Lines:
+    """Prints progress to standard error now and then."""
+
+    def __init__(self, unit: str):
+        self.unit, self.printed = unit, time.monotonic()
+
+    def __call__(self, now: Progress) -> None:
+        if time.monotonic() - self.printed < INTERVAL:
+            return
+        self.printed = time.monotonic()
+        left = "" if now.left is None else f", {_time(now.left)} left"
+        print(
+            f"{now.rows:,} of {now.total:,} {self.unit}, {now.rate:,.1f} a second{left}, {now.failed:,} failed",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _time(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -12,15 +12,13 @@ from warmstart.core import bundle
 from warmstart.core.compiling import build_keras
 from warmstart.core.model import Model
 from warmstart.core.resolver import OWN, bundle_weights, fetch_weights, find_folder, open_source
-from warmstart.core.task import task_class
+from warmstart.core.task import task_class, task_of
 from warmstart.core.weights import Weights
 from warmstart.engines import choose
 from warmstart.errors import MismatchError, UsageError
 
 if TYPE_CHECKING:
     import keras
-
-EMBEDDED_DEFAULT = "cifar10_resnet20"
 
 
 def load(name: str | PathLike[str], *, task: str | None = None, weights: str | PathLike[str] | None = "pretrained",
@@ -107,12 +105,38 @@ def list_models(pattern: str = "*", *, task: str | None = None, family: str | No
     return catalog.search(pattern, task=task, family=family)
 
 
-def default_model(*, offline: bool | None = None, progress: hub.Progress | None = None) -> tuple[Model, str]:
-    """The model that answers when none is named, and why it was chosen, in a few words.
+def default_model(
+    task: str = "image-classification", *, progress: hub.Progress | None = None, **options: Any
+) -> tuple[Model, str]:
+    """The model of a task that answers when none is named, and a few words on it.
 
-    ImageNet's MobileNetV2 where it is compiled already, or can be: TensorFlow is installed and its
-    weights are cached or reachable. Else the small model inside the package.
+    For image classification ImageNet's MobileNetV2 where it is compiled already, or can be: TensorFlow is installed and
+    its weights are cached or reachable. Else the task's `default_model`.
+
+    Args:
+        task: its name.
+        progress: called while files are fetched.
+        **options: of `load`.
+
+    Raises:
+        UsageError: the task has no default model.
     """
+    record = task_of(task)
+    if task == "image-classification" and (model := _imagenet_model(progress=progress, **options)):
+        return model, "1,000 ImageNet classes"
+    if not record.default_model:
+        raise UsageError(f"{task} needs a model; `warmstart list --task {task}` lists some.")
+    model = load(record.default_model, task=task, progress=progress, **options)
+    hint = "name another with --model"
+    if any(file.source.startswith("embedded:") for file in model.entry.weights.values()):
+        hint = f"inside the package; {hint}"
+    if model.labels:
+        hint = f"{len(model.labels)} classes, {hint}"
+    return model, hint
+
+
+def _imagenet_model(*, offline: bool | None = None, progress: hub.Progress | None = None, **options: Any) -> Model | None:
+    """MobileNetV2; None where it cannot be had."""
     from importlib.util import find_spec
 
     from warmstart.errors import SourceError
@@ -121,12 +145,12 @@ def default_model(*, offline: bool | None = None, progress: hub.Progress | None 
     source = catalog.get(name).weights["top"].source
     if hub.is_cached(source) or (find_spec("tensorflow") and not hub.is_offline(offline) and hub.is_reachable(source)):
         try:
-            model = load(name, offline=offline, progress=progress)
+            model = load(name, offline=offline, progress=progress, **options)
             if find_spec("tensorflow") or model.is_compiled():
-                return model, "1,000 ImageNet classes"
+                return model
         except SourceError:
             pass
-    return load(EMBEDDED_DEFAULT), "10 classes, inside the package; name another with --model"
+    return None
 
 
 def _only_with_top(entry: Entry) -> bool:

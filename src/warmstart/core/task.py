@@ -34,6 +34,7 @@ class Task:
         trainer: the module whose `finetune` trains its models; None where there is none.
         default_model: answers where none is named; "" where one must be.
         shard_rows: inputs per file of a batch run: a few minutes of work, which is what a kill costs.
+        examples: what `evaluate` counts, in the plural; "" means the inputs.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Task:
     trainer: str | None = None
     default_model: str = ""
     shard_rows: int = 1024
+    examples: str = ""
 
     def model_class(self) -> type[Model[Any, Any, Any]]:
         found: type[Model[Any, Any, Any]] = resolve(self.model)
@@ -171,6 +173,7 @@ for _task in (
         summary="Turn texts into vectors.",
         model="warmstart.text.embedding:TextEmbedder",
         input="warmstart.text.inputs:TEXT",
+        examples="pairs",
     ),
     Task(
         name="text-generation",
@@ -213,6 +216,7 @@ for _task in (
         trainer="warmstart.series.train.forecasting",
         default_model="deepar_hourly",
         shard_rows=256,
+        examples="windows",
     ),
 ):
     register(_task)

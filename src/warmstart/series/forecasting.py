@@ -144,6 +144,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     options = ForecastOptions
     result = Forecast
     batched = False  # random numbers depend on the index of a series
+    seeded_by_index = True
     decodes_ahead = False
 
     @cached_property
@@ -240,6 +241,12 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
 
     def stream_items(self, inputs: Any, options: ForecastOptions) -> Iterator[Item]:
         return SERIES.stream(inputs, self.layout(options))
+
+    def read_table(self, path: str, options: ForecastOptions) -> Iterator[Item]:
+        return SERIES.elements(path, self.layout(options))
+
+    def from_row(self, row: Any, source: str, options: ForecastOptions) -> TimeSeries:
+        return SERIES.from_record(row, source, self.layout(options))
 
     def group_size(self, options: ForecastOptions, is_list: bool) -> int:
         return options.batch_size or self.method.batch_size(options.samples)

@@ -49,6 +49,7 @@ class SeriesKind(InputKind):
     plural = "series"
     media = ("text/csv", "application/vnd.ms-excel", "text/plain")
     suffixes = tables.SUFFIXES
+    table_suffixes = tuple(sorted(tables.SUFFIXES))
     columns = tables.TARGETS
     tensors: ClassVar = {"series": ("FP64", [-1, -1])}
     schema: ClassVar = {
@@ -137,6 +138,12 @@ class SeriesKind(InputKind):
         return read_series(str(fields.get("item_id", name)), series, layout)
 
     # Requests
+
+    def from_tensors(self, arrays: Mapping[str, NDArray[Any]], limits: Limits) -> list[Any]:
+        values = arrays["series"]
+        if values.ndim not in (1, 2) or values.dtype.kind not in "iuf" or not values.size:
+            raise InputError("series must be numbers of the shape [steps] or [series, steps].")
+        return [np.array(row, np.float64) for row in np.atleast_2d(values)]
 
     def from_bytes(self, data: bytes, limits: Limits) -> pd.DataFrame:
         decoded_text(data[:4096].rpartition(b"\n")[0] or data[:4096], limits)

@@ -113,7 +113,8 @@ def _about(state: State, name: str) -> dict[str, object]:
     served = state.registry[name]
     model = served.model
     return {"id": name, "object": "model", "created": int(served.loaded), "owned_by": "warmstart",
-            "task": served.task, "task_summary": task_of(served.task).summary, "title": model.entry.title, "version": str(served.version),
+            "task": served.task, "task_summary": task_of(served.task).summary,
+            "title": model.entry.title, "version": str(served.version),
             "labels": len(model.labels), "classes": getattr(model, "classes", ()),
             "input": served.kind.name, "accepts": list(served.kind.media),
             "options": options.schemas(model, state.settings), **card(model)}

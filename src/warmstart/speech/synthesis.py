@@ -81,6 +81,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     result = Audio
     batch_size = 1
     batched = False  # random numbers depend on the index of an input
+    seeded_by_index = True
     decodes_ahead = False
 
     @property

@@ -37,7 +37,7 @@ class TextKind(InputKind):
     """Texts.
 
     Attributes:
-        second_columns: column of a table with the first text -> that with the second one of a pair.
+        forms: the forms of one input in Python, for messages.
     """
 
     name = "text"
@@ -48,7 +48,7 @@ class TextKind(InputKind):
     schema: ClassVar = STRING_SCHEMA
     tensors: ClassVar = {"text": ("BYTES", [-1])}
     columns = ("text", "sentence", "prompt", "question", "content", "source")
-    second_columns: ClassVar[Mapping[str, str]] = {}
+    pair_columns: ClassVar[Mapping[str, str]] = {}
     forms: ClassVar[str] = "a string, or UTF-8 bytes"
 
     # Python
@@ -164,7 +164,7 @@ class PairKind(TextKind):
     }
     tensors: ClassVar = {"text": ("BYTES", [-1]), "text_pair": ("BYTES", [-1])}
     optional_tensors = frozenset({"text_pair"})
-    second_columns: ClassVar = {"text": "text_pair"}
+    pair_columns: ClassVar = {"text": "text_pair"}
     forms = "a string, UTF-8 bytes, a tuple of two texts, or a mapping with 'text' and 'text_pair'"
 
     def is_input(self, value: Any) -> bool:
@@ -200,7 +200,7 @@ class QuestionKind(TextKind):
     }
     tensors: ClassVar = {"question": ("BYTES", [-1]), "context": ("BYTES", [-1])}
     columns = ("question", "text", "sentence", "prompt", "content", "source")
-    second_columns: ClassVar = {"question": "context", "text": "text_pair"}
+    pair_columns: ClassVar = {"question": "context", "text": "text_pair"}
     forms = "a tuple (question, context), or a mapping with these keys"
 
     def is_input(self, value: Any) -> bool:

@@ -6,7 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 import warmstart as ws
 from warmstart.checkpoints import model_arrays, save_safetensors

@@ -36,6 +36,7 @@ class Audio(Result):
     wire: ClassVar[tuple[str, ...]] = ("input", "model", "sample_rate", "seconds", "peak")
     embedded: ClassVar = ("audio_wav",)
     tensors: ClassVar = ("audio",)
+    is_file: ClassVar = True
     media: ClassVar[Mapping[str, str]] = MappingProxyType({"audio/wav": "wav"})
 
     samples: NDArray[np.float32]

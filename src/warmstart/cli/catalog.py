@@ -1,13 +1,16 @@
-"""`warmstart list` and `warmstart info`: which models there are, and all that is known of one."""
+"""`warmstart list` and `warmstart info`: the models of the catalogue."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+
+from warmstart.cli.help import Argument, Command, Option
+from warmstart.cli.parameters import json_option
 
 if TYPE_CHECKING:
     from warmstart.catalog import Entry, ImagePreprocessing, WeightFile
@@ -22,13 +25,36 @@ SCALINGS = {
 }
 
 
-def list_models(
-    pattern: Annotated[str, typer.Argument(help="A name, or a pattern such as 'mobilenet*'.")] = "*",
-    task: Annotated[str | None, typer.Option(help="Only this task, such as image-classification.")] = None,
-    family: Annotated[str | None, typer.Option(help="Only this family, such as mobilenet_v2.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON array of entries.")] = False,
-) -> None:
+@click.command(
+    "list",
+    cls=Command,
+    params=[
+        Argument(["pattern"], default="*", help="A name, or a pattern such as 'mobilenet*'."),
+        Option(["--task"], help="Only this task, such as image-classification."),
+        Option(["--family"], help="Only this family, such as mobilenet_v2."),
+        json_option("A JSON array of entries."),
+    ],
+)
+def list_command(pattern: str, task: str | None, family: str | None, as_json: bool) -> None:
     """List the models of the catalogue."""
+    list_models(pattern, task, family, as_json)
+
+
+@click.command(
+    "info",
+    cls=Command,
+    params=[
+        Argument(["name"], help="A name or alias from `warmstart list`, or a bundle's folder."),
+        json_option("The entry as one JSON object."),
+    ],
+)
+def info_command(name: str, as_json: bool) -> None:
+    """Show all that the catalogue says of one model."""
+    info(name, as_json)
+
+
+def list_models(pattern: str, task: str | None, family: str | None, as_json: bool) -> None:
+    """Print the models of the catalogue that match."""
     from warmstart.catalog import search
 
     entries = search(pattern, task=task, family=family)
@@ -36,9 +62,15 @@ def list_models(
         print(json.dumps([entry.to_dict() for entry in entries], indent=2))
         return
     if not entries:
-        wanted = [f"{pattern!r}", *(f"{key} {value!r}" for key, value in (("task", task), ("family", family)) if value)]
-        print(f"No model matches {', '.join(wanted)}; `warmstart list` shows all.", file=sys.stderr)
-        raise typer.Exit(1)
+        conditions = [repr(pattern)]
+        conditions += [
+            f"{key} {value!r}" for key, value in (("task", task), ("family", family)) if value
+        ]
+        print(
+            f"No model matches {', '.join(conditions)}; `warmstart list` shows all.",
+            file=sys.stderr,
+        )
+        click.get_current_context().exit(1)
     rows = [_row(entry) for entry in entries]
     if sys.stdout.isatty():
         _print_table(rows)
@@ -46,11 +78,8 @@ def list_models(
         _print_columns(rows)
 
 
-def info(
-    name: Annotated[str, typer.Argument(help="A name or alias from `warmstart list`, or a bundle's folder.")],
-    as_json: Annotated[bool, typer.Option("--json", help="The entry as one JSON object.")] = False,
-) -> None:
-    """Show all that the catalogue says of one model."""
+def info(name: str, as_json: bool) -> None:
+    """Print what the catalogue says of a model."""
     from pathlib import Path
 
     from warmstart.catalog import get, labels
@@ -96,7 +125,9 @@ def preprocessing_in_words(rules: ImagePreprocessing) -> str:
         resize = f"resized to {size} ({rules.interpolation}), not keeping the aspect ratio"
     scaling = SCALINGS.get(rules.scaling)
     if scaling is None:
-        scaling = f"RGB, scaled to 0..1, minus {_numbers(rules.mean)}, divided by {_numbers(rules.std)}"
+        scaling = (
+            f"RGB, scaled to 0..1, minus {_numbers(rules.mean)}, divided by {_numbers(rules.std)}"
+        )
     return f"{resize}; {scaling}"
 
 
@@ -105,7 +136,9 @@ def _row(entry: Entry) -> tuple[str, ...]:
     return (
         entry.name,
         entry.task,
-        f"{entry.preprocessing.size[1]}x{entry.preprocessing.size[0]}" if entry.preprocessing else "",
+        f"{entry.preprocessing.size[1]}x{entry.preprocessing.size[0]}"
+        if entry.preprocessing
+        else "",
         f"{entry.parameters / 1e6:.1f} M",
         "" if entry.gflops is None else f"{entry.gflops:.3g}",
         "" if top1 is None else f"{top1:.1%}",
@@ -122,7 +155,9 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in COLUMNS:
-        table.add_column(column, justify="right" if column in RIGHT else "left", no_wrap=column == "name")
+        table.add_column(
+            column, justify="right" if column in RIGHT else "left", no_wrap=column == "name"
+        )
     for row in rows:
         table.add_row(*map(Text, row))
     console = Console()
@@ -173,14 +208,19 @@ def _weights_in_words(file: WeightFile) -> str:
 
     if file.source.startswith("embedded:"):
         return f"{file.source} (shipped with warmstart)"
-    digest = next((f"{kind} {value}" for kind in ("sha256", "md5") if (value := getattr(file, kind))), None)
-    where = "cached" if is_cached(file.source) else "not downloaded"
-    return f"{file.source} ({digest or 'no hash is published: pinned on first use'}; {where})"
+    hashes = [f"{name} {value}" for name in ("sha256", "md5") if (value := getattr(file, name))]
+    digest = hashes[0] if hashes else "no hash is published: pinned on first use"
+    state = "cached" if is_cached(file.source) else "not downloaded"
+    return f"{file.source} ({digest}; {state})"
 
 
 def _megabytes(entry: Entry) -> str:
     """Four bytes a parameter: what the published float32 files hold, give or take their names."""
-    return f"{max(entry.parameters * 4 / 1e6, 0.1):,.0f} MB" if entry.parameters >= 250_000 else "< 1 MB"
+    return (
+        f"{max(entry.parameters * 4 / 1e6, 0.1):,.0f} MB"
+        if entry.parameters >= 250_000
+        else "< 1 MB"
+    )
 
 
 def _numbers(values: tuple[float, ...] | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,24 +13,49 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """One line to standard error."""
-    print(text, file=sys.stderr)
+    """Print a line to standard error."""
+    print(text, file=sys.stderr, flush=True)
 
 
-def open_model(name: str | None, **options: Any) -> tuple[Model, str]:
-    """The model of this name, or the default one; and what to tell the user about the choice."""
+def open_model(name: str, **options: Any) -> Model[Any, Any, Any]:
+    """The model of a name, folder or source; options and errors are those of `warmstart.load`."""
     from warmstart.cli.progress import progress_bar
-    from warmstart.core.loading import default_model, load
+    from warmstart.core.loading import load
 
     with progress_bar() as progress, licences_said():
-        if name is None:
-            return default_model(progress=progress, **options)
-        return load(name, progress=progress, **options), ""
+        return load(name, progress=progress, **options)
+
+
+def open_default(task: str, **options: Any) -> tuple[Model[Any, Any, Any], str]:
+    """The default model of a task, and a few words on it."""
+    from warmstart.cli.progress import progress_bar
+    from warmstart.core.loading import default_model
+
+    with progress_bar() as progress, licences_said():
+        return default_model(task, progress=progress, **options)
+
+
+def task_of_model(name: str, *, offline: bool | None = None) -> str:
+    """The task of a model, without its weights where the catalogue or a bundle says it.
+
+    Raises:
+        UnknownModelError: there is no such model.
+    """
+    from warmstart import catalog
+    from warmstart.core import bundle
+    from warmstart.core.resolver import find_folder
+
+    folder = None if name.startswith("hf:") else find_folder(name)
+    if folder is not None and bundle.is_bundle(folder):
+        return bundle.read(Path(folder)).entry.task
+    if folder is None and not name.startswith("hf:"):
+        return catalog.get(name).task
+    return open_model(name, offline=offline).task
 
 
 @contextlib.contextmanager
 def licences_said() -> Iterator[None]:
-    """Tell of restricting licences in one line to standard error, before the weights are fetched."""
+    """Print restricting licences in one line to standard error, before the weights are fetched."""
     import warnings
 
     from warmstart.catalog.licences import LicenceWarning
@@ -47,7 +73,7 @@ def licences_said() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def compiling(model: Model, what: str = "Compiling") -> Iterator[None]:
+def compiling(model: Model[Any, Any, Any], what: str = "Compiling") -> Iterator[None]:
     """Show what compiling (or exporting) is doing, if the model has to be compiled inside this context."""
     long = "once; 10 to 60 seconds" if what == "Compiling" else "seconds to minutes"
     with contextlib.ExitStack() as stack:

@@ -1,45 +1,69 @@
 """`warmstart pull` and `warmstart cache ls | rm | verify`."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
+from warmstart.cli.help import Argument, Command, Group, Option
+from warmstart.cli.models import say
+from warmstart.cli.parameters import json_option
 from warmstart.cli.progress import Callback, progress_bar
 from warmstart.errors import UnknownModelError, UsageError, WarmstartError
 
 # Of a repository: numbers, JSON and text. Never pickles, and no other framework's copy of the same weights.
 REPOSITORY_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.md", "*.jinja", "LICENSE*")
 
-cache_app = typer.Typer(help="The fetched files: list, remove, verify.", no_args_is_help=True)
+PATTERN = "A source, a file name, a model, or a shell pattern of those."
+cache_group = Group("cache", help="The fetched files: list, remove, verify.")
 
 
-def pull(
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Models of the catalogue, or sources.")],
-    no_top: Annotated[bool, typer.Option("--no-top", help="The weights without the classification layers.")] = False,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of hf:// sources.")] = None,
-    files: Annotated[
-        list[str] | None, typer.Option("--files", metavar="PATTERN", help="Which files of an hf:// repository.")
-    ] = None,
+@click.command(
+    "pull",
+    cls=Command,
+    params=[
+        Argument(["names"], nargs=-1, required=True, help="Models of the catalogue, or sources."),
+        Option(["--no-top"], is_flag=True, help="The weights without the classification layers."),
+        Option(["--revision"], help="Branch, tag or commit of hf:// sources."),
+        Option(
+            ["--files"],
+            multiple=True,
+            metavar="PATTERN",
+            help="Which files of an hf:// repository; may be repeated.",
+        ),
+    ],
+)
+def pull_command(
+    names: tuple[str, ...], no_top: bool, revision: str | None, files: tuple[str, ...]
 ) -> None:
     """Fetch the weights of models before they are needed; prints where each lies."""
     failed = 0
     with progress_bar() as progress:
         for name in names:
             try:
-                for path in _pull(name, "notop" if no_top else "top", revision, files or REPOSITORY_FILES, progress):
-                    typer.echo(f"{name}\t{path}")
+                for path in _pull(
+                    name,
+                    "notop" if no_top else "top",
+                    revision,
+                    files or REPOSITORY_FILES,
+                    progress,
+                ):
+                    print(f"{name}\t{path}")
             except WarmstartError as error:
                 failed += 1
                 _complain(name, error)
     if failed:
         if len(names) > 1:
-            typer.echo(f"{failed} of {len(names)} could not be fetched", err=True)
-        raise typer.Exit(1)
+            say(f"{failed} of {len(names)} could not be fetched")
+        click.get_current_context().exit(1)
 
 
-def _pull(name: str, key: str, revision: str | None, patterns: Any, progress: Callback) -> Iterator[str]:
+def _pull(
+    name: str, key: str, revision: str | None, patterns: Any, progress: Callback
+) -> Iterator[str]:
     """Fetch what one name means; gives the paths."""
     from warmstart import catalog, hub
     from warmstart.hub import sources
@@ -74,11 +98,14 @@ def _pull_entry(entry: Any, key: str, progress: Callback) -> Iterator[str]:
     yield str(hub.fetch(file.source, sha256=file.sha256, md5=file.md5, progress=progress))
 
 
-@cache_app.command("ls")
-def ls(
-    pattern: Annotated[str, typer.Argument(help="A source, a file name, a model, or a shell pattern of those.")] = "*",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+@cache_group.command(
+    "ls",
+    params=[
+        Argument(["pattern"], default="*", help=PATTERN),
+        json_option("Print JSON."),
+    ],
+)
+def ls(pattern: str, as_json: bool) -> None:
     """List the fetched files."""
     from warmstart import hub
 
@@ -87,53 +114,74 @@ def ls(
         _print_json([file.to_dict() for file in found])
         return
     for file in found:
-        typer.echo(f"{_size(file.size):>9}  {file.fetched_at[:10]}  {file.source}")
-    typer.echo(f"{_size(sum(file.size for file in found)):>9}  in {len(found)} files in {hub.home()}")
+        print(f"{_size(file.size):>9}  {file.fetched_at[:10]}  {file.source}")
+    print(f"{_size(sum(file.size for file in found)):>9}  in {len(found)} files in {hub.home()}")
 
 
-@cache_app.command("rm")
-def rm(
-    pattern: Annotated[str, typer.Argument(help="A source, a file name, a model, or a shell pattern of those.")],
-    pins: Annotated[
-        bool, typer.Option("--pins", help="Also forget pinned hashes: accept that a file has changed at its source.")
-    ] = False,
-) -> None:
+@cache_group.command(
+    "rm",
+    params=[
+        Argument(["pattern"], help=PATTERN),
+        Option(
+            ["--pins"],
+            is_flag=True,
+            help="Also forget pinned hashes: accept that a file has changed at its source.",
+        ),
+    ],
+)
+def rm(pattern: str, pins: bool) -> None:
     """Remove fetched files, and unfinished downloads of them."""
     from warmstart import hub
 
     try:
-        removed = _unique(file for source in _sources(pattern) for file in hub.cache.rm(source, pins=pins))
+        removed = _unique(
+            file for source in _sources(pattern) for file in hub.cache.rm(source, pins=pins)
+        )
     except WarmstartError as error:
         _complain("", error)
-        raise typer.Exit(1) from None
+        click.get_current_context().exit(1)
     for file in removed:
-        typer.echo(f"removed {file.source}")
-    typer.echo(f"{len(removed)} files, {_size(sum(file.size for file in removed))}")
+        print(f"removed {file.source}")
+    print(f"{len(removed)} files, {_size(sum(file.size for file in removed))}")
     if not removed and not pins and pattern != "*":
-        typer.echo(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`", err=True)
-        raise typer.Exit(1)
+        say(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`")
+        click.get_current_context().exit(1)
 
 
-@cache_app.command("verify")
-def verify(
-    pattern: Annotated[str, typer.Argument(help="A source, a file name, a model, or a shell pattern of those.")] = "*",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+@cache_group.command(
+    "verify",
+    params=[
+        Argument(["pattern"], default="*", help=PATTERN),
+        json_option("Print JSON."),
+    ],
+)
+def verify(pattern: str, as_json: bool) -> None:
     """Read the fetched files again and compare their hashes; the exit code is 1 if one is damaged."""
     from warmstart import hub
 
     with progress_bar() as progress:
-        checked = [result for source in _sources(pattern) for result in hub.cache.verify(source, progress=progress)]
+        checked = [
+            result
+            for source in _sources(pattern)
+            for result in hub.cache.verify(source, progress=progress)
+        ]
     bad = [(file, problem) for file, problem in checked if problem]
     if as_json:
-        _print_json([{**file.to_dict(), "ok": problem is None, "problem": problem} for file, problem in checked])
+        _print_json(
+            [
+                {**file.to_dict(), "ok": problem is None, "problem": problem}
+                for file, problem in checked
+            ]
+        )
     else:
         for file, problem in bad:
-            typer.echo(f"{file.source}: {problem}")
-        typer.echo(f"{len(checked) - len(bad)} of {len(checked)} files are intact")
+            print(f"{file.source}: {problem}")
+        print(f"{len(checked) - len(bad)} of {len(checked)} files are intact")
     if bad:
-        typer.echo("warmstart: damaged files are fetched again when they are needed, or by `warmstart pull`", err=True)
-        raise typer.Exit(1)
+        say(
+            "warmstart: damaged files are fetched again when they are needed, or by `warmstart pull`"
+        )
+        click.get_current_context().exit(1)
 
 
 def _sources(pattern: str) -> list[str]:
@@ -155,7 +203,7 @@ def _unique(found: Iterator[Any]) -> list[Any]:
 
 def _complain(name: str, error: WarmstartError) -> None:
     message = str(error)
-    typer.echo(f"warmstart: {name + ': ' if name and name not in message else ''}{message}", err=True)
+    say(f"warmstart: {name + ': ' if name and name not in message else ''}{message}")
 
 
 def _print_json(value: Any) -> None:

@@ -1,0 +1,164 @@
+"""`warmstart evaluate`: metrics of a model on labelled data."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from warmstart.cli.help import Argument, Command, Option
+from warmstart.cli.parameters import engine_option, json_option, precision_option, weights_option
+from warmstart.core.task import task_of
+from warmstart.errors import UsageError
+
+SHOWN = 20
+"""Rows of the table of classes."""
+
+
+@click.command(
+    "evaluate",
+    cls=Command,
+    params=[
+        Argument(
+            ["data"],
+            help="A folder of class folders, named by a class's id, name or index, or a table of paths and labels; "
+            "for other tasks, what `warmstart finetune --task TASK --help` says.",
+        ),
+        Option(
+            ["--model", "-m"],
+            required=True,
+            help="A name from `warmstart list`, a bundle's folder, or hf://org/name.",
+        ),
+        Option(["--task"], help="What the model does, where it can do several things."),
+        weights_option(),
+        engine_option(),
+        precision_option(),
+        json_option("One JSON object."),
+        Option(["--csv", "as_csv"], is_flag=True, help="The figures per class as CSV."),
+    ],
+)
+def command(
+    data: str,
+    model: str,
+    task: str | None,
+    weights: str,
+    engine: str,
+    precision: str,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Measure a model on your own labelled data, class by class."""
+    from warmstart.cli.models import compiling, open_model, say
+    from warmstart.cli.progress import progress_bar
+
+    opened = open_model(model, task=task, weights=weights, engine=engine, precision=precision)
+    with compiling(opened):
+        opened.engine  # noqa: B018 (compile now, with its progress shown)
+    unit = task_of(opened.task).examples or opened.input_kind.plural
+    with progress_bar(unit=unit) as progress:
+        metrics = opened.evaluate(data, progress=progress)
+    if as_json:
+        print(json.dumps(_plain({"model": opened.name, **metrics})))
+    elif as_csv:
+        if not (classes := _classes(metrics)):
+            raise UsageError(f"{opened.name} has no figures per class; use --json.")
+        _write_csv(classes)
+    else:
+        _print(opened.name, metrics, unit)
+    if metrics["errors"]:
+        say(f"{len(metrics['errors']):,} could not be read:")
+        for error in metrics["errors"]:
+            say(f"  {error}")
+        click.get_current_context().exit(1)
+
+
+def _print(name: str, metrics: Mapping[str, Any], unit: str) -> None:
+    """The overall figures in a line, then a table of classes, then the confusions."""
+    if "top1" in metrics:
+        low, high = metrics["top1_interval"]
+        figures = (
+            f"top-1 {metrics['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}), top-5 {metrics['top5']:.1%}, "
+            f"macro F1 {metrics['macro_f1']:.3f}, calibration error {metrics['calibration_error']:.3f}"
+        )
+    else:
+        figures = ", ".join(
+            f"{key} {value:.3f}" for key, value in metrics.items() if isinstance(value, float)
+        )
+    print(f"{name}: {figures} on {metrics['count']:,} {unit}")
+    if classes := _classes(metrics):
+        _print_table(classes)
+    if pairs := metrics.get("confusions"):
+        confused = (f"{p['truth']} taken for {p['answer']} ({p['count']:,})" for p in pairs[:5])
+        print(f"Most often confused: {', '.join(confused)}")
+    for mistake in metrics.get("mistakes", ())[:5]:
+        print(
+            f"  {mistake['answer']} {mistake['score']:.0%}, but is {mistake['truth']}: {mistake['input']}"
+        )
+
+
+def _classes(metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The figures per class, whatever the task; empty where there are none."""
+    if "per_class" in metrics:
+        classes: Mapping[str, Mapping[str, Any]] = metrics["per_class"]
+        return classes
+    keys = [key for key, value in metrics.items() if isinstance(value, Mapping)]
+    if not keys:
+        return {}
+    return {name: {key: metrics[key][name] for key in keys} for name in metrics[keys[0]]}
+
+
+def _columns(classes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for figures in classes.values() for key in figures))
+
+
+def _print_table(classes: Mapping[str, Mapping[str, Any]]) -> None:
+    """A table of classes; the weakest first, where there are too many."""
+    from rich.console import Console
+    from rich.table import Table
+
+    keys = _columns(classes)
+    names = list(classes)
+    if len(names) > SHOWN:
+        weak = "f1" if "f1" in keys else keys[0]
+        values = {name: classes[name][weak] for name in names}
+        names = sorted(
+            names, key=lambda name: math.inf if math.isnan(values[name]) else values[name]
+        )[:SHOWN]
+    table = Table(box=None, pad_edge=False)
+    table.add_column(
+        "class" if len(names) == len(classes) else f"weakest {SHOWN} of {len(classes)} classes"
+    )
+    for key in keys:
+        table.add_column(key, justify="right")
+    for name in names:
+        table.add_row(name, *(_number(classes[name].get(key, math.nan)) for key in keys))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _write_csv(classes: Mapping[str, Mapping[str, Any]]) -> None:
+    keys = _columns(classes)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["class", *keys])
+    for name, figures in classes.items():
+        cells = (figures.get(key, "") for key in keys)
+        writer.writerow([name, *("" if cell != cell else cell for cell in cells)])
+
+
+def _number(value: float | int) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: null."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,54 @@
+"""`warmstart export`: a model in the format of other tools."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from warmstart.cli.help import Argument, Command, Option
+from warmstart.cli.parameters import weights_option
+
+
+@click.command(
+    "export",
+    cls=Command,
+    params=[
+        Argument(
+            ["model"], help="A name from `warmstart list`, a bundle's folder, or hf://org/name."
+        ),
+        Argument(["path"], help="The file or folder to write; nothing is overwritten."),
+        Option(
+            ["--format", "-f"],
+            metavar="[saved_model|litert|onnx|openvino|keras]",
+            help="Default: by the suffix of PATH (.tflite, .onnx, .keras), else saved_model.",
+        ),
+        weights_option(),
+        Option(
+            ["--precision"], default="float32", metavar="[float32|int8]", help="int8 is for litert."
+        ),
+    ],
+)
+def command(model: str, path: str, format: str | None, weights: str, precision: str) -> None:
+    """Write a model for TensorFlow Serving, LiteRT, ONNX Runtime, OpenVINO or Keras.
+
+    The file is compared with the model before it appears; a JSON file next to it says how inputs are prepared.
+    """
+    from warmstart.cli.models import compiling, open_model
+    from warmstart.core.exporting import note_of
+
+    opened = open_model(model, weights=weights, precision=precision)
+    with compiling(opened):
+        opened.artifact  # noqa: B018 (compile now, with its progress shown)
+    with compiling(opened, "Exporting"):
+        written = opened.export(path, format)
+    note = note_of(written)
+    facts = json.loads(note.read_text("utf-8"))
+    files = (
+        [written] if written.is_file() else [file for file in written.rglob("*") if file.is_file()]
+    )
+    size = sum(file.stat().st_size for file in files) / 1e6
+    print(f"{written}: {facts['format']}, {size:.1f} MB")
+    print(
+        f"  largest difference from the model: {facts['largest_difference']:.1g}; preprocessing and labels: {note}"
+    )

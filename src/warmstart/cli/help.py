@@ -1,0 +1,196 @@
+"""Commands whose `--help` is laid out with rich: arguments, then one box for each panel of options."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from warmstart.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+OPTIONS = "Options"
+MOST_COLUMNS = 110
+
+
+class Argument(click.Argument):
+    """An argument with a help text.
+
+    Attributes:
+        help: what it is.
+    """
+
+    def __init__(self, *arguments: Any, help: str = "", **attributes: Any):
+        super().__init__(*arguments, **attributes)
+        self.help = help
+
+
+class Option(click.Option):
+    """An option in a panel of the help.
+
+    Attributes:
+        panel: the title of the panel.
+    """
+
+    def __init__(self, *arguments: Any, panel: str = OPTIONS, **attributes: Any):
+        self.panel = panel
+        super().__init__(*arguments, **attributes)
+
+
+def spelling(parameter: click.Parameter) -> str:
+    """How an option or argument is typed: "-k, --top-k", "--words/--no-words", "INPUTS"."""
+    if not isinstance(parameter, click.Option):
+        return (parameter.metavar or parameter.name or "").upper()
+    names = ", ".join(sorted(parameter.opts, key=len))
+    return f"{names}/{', '.join(parameter.secondary_opts)}" if parameter.secondary_opts else names
+
+
+def value_name(parameter: click.Parameter) -> str:
+    """What stands for the value of an option in its help: "INTEGER", "[local|ray]", "" for a flag."""
+    if not isinstance(parameter, click.Option) or parameter.is_flag:
+        return ""
+    if parameter.metavar:
+        return parameter.metavar
+    if isinstance(parameter.type, click.Choice):
+        return f"[{'|'.join(map(str, parameter.type.choices))}]"
+    name = parameter.type.name.split(" ")[0].upper()
+    return {"FLOAT": "NUMBER"}.get(name, name)
+
+
+def default_text(parameter: click.Parameter) -> str:
+    """The default of an option where it has one that says something; else ""."""
+    if not isinstance(parameter, click.Option) or parameter.is_flag:
+        return ""
+    shown = parameter.show_default
+    if isinstance(shown, str):
+        return shown
+    value = parameter.default
+    plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value) if plain else ""
+
+
+class Command(click.Command):
+    """A command with this help."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        return page(self, ctx, self.help or "", _panels(self, ctx))
+
+
+class Group(click.Group):
+    """Commands under one name; `panel_of` arranges them in the help."""
+
+    command_class = Command
+
+    def panel_of(self, name: str) -> str:
+        """The title under which a command is listed."""
+        return "Commands"
+
+    def get_help(self, ctx: click.Context) -> str:
+        panels: dict[str, list[tuple[str, ...]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                rows = panels.setdefault(self.panel_of(name), [])
+                rows.append((name, command.get_short_help_str(limit=200)))
+        return page(self, ctx, self.help or "", {**_panels(self, ctx), **panels})
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            print(ctx.get_help())
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is None and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, self.list_commands(ctx), 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(
+                f"There is no command {name!r}.{hint} `{ctx.command_path} --help` lists them."
+            )
+        return super().resolve_command(ctx, args)
+
+
+def _panels(command: click.Command, context: click.Context) -> dict[str, list[tuple[str, ...]]]:
+    """Title -> rows of (spelling, value, help) for the parameters of a command."""
+    panels: dict[str, list[tuple[str, ...]]] = {}
+    for parameter in command.get_params(context):
+        if getattr(parameter, "hidden", False):
+            continue
+        is_argument = isinstance(parameter, click.Argument)
+        title = "Arguments" if is_argument else getattr(parameter, "panel", OPTIONS)
+        text = getattr(parameter, "help", None) or ""
+        if default := default_text(parameter):
+            text = f"{text} Default: {default}."
+        elif parameter.required and isinstance(parameter, click.Option):
+            text = f"{text} Required."
+        row = (spelling(parameter), value_name(parameter), text)
+        panels.setdefault(title, []).append(row)
+    order = ["Arguments", OPTIONS, *panels]
+    return {title: panels[title] for title in order if title in panels}
+
+
+def page(
+    command: click.Command,
+    context: click.Context,
+    text: str,
+    panels: Mapping[str, Sequence[Sequence[str]]],
+) -> str:
+    """The help of a command, as wide as the terminal and in colour where standard output is one."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    console = Console(file=io.StringIO(), force_terminal=colour, width=_width(), highlight=False)
+    usage = " ".join(command.collect_usage_pieces(context))
+    console.print(Padding(Text(f"Usage: {context.command_path} {usage}", style="bold"), (1, 1)))
+    if text:
+        console.print(Padding(Text(_unwrapped(text)), (0, 1, 1, 1)))
+    for title, rows in panels.items():
+        console.print(_box(title, rows))
+    if command.epilog:
+        console.print(Padding(Text(_unwrapped(command.epilog)), (0, 1, 1, 1)))
+    output: io.StringIO = console.file  # type: ignore[assignment]
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+
+
+def _width() -> int:
+    from shutil import get_terminal_size
+
+    columns = get_terminal_size((80, 24)).columns
+    return columns if "COLUMNS" in os.environ else min(columns, MOST_COLUMNS)
+
+
+def _box(title: str, rows: Iterable[Sequence[str]]) -> RenderableType:
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = list(rows)
+    used = [index for index in range(len(rows[0])) if any(row[index] for row in rows)]
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    styles = ("bold cyan", "yellow", "") if len(rows[0]) == 3 else ("bold cyan", "")
+    for index in used:
+        last = index == used[-1]
+        grid.add_column(style=styles[index], no_wrap=index == 0, ratio=1 if last else None)
+    for row in rows:
+        grid.add_row(*(Text(row[index]) for index in used))
+    return Panel(grid, title=title, title_align="left", border_style="dim")
+
+
+def _unwrapped(text: str) -> str:
+    """Paragraphs without the line breaks of the source."""
+    paragraphs = text.strip().split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)

@@ -1,0 +1,189 @@
+"""Flags of the command line from the fields of an options class, and those that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from warmstart.cli.help import OPTIONS, Option
+from warmstart.core.options import Field, fields_of
+from warmstart.errors import UsageError
+
+ENGINES = ("auto", "litert", "openvino", "keras")
+PRECISIONS = ("float32", "bfloat16", "int8")
+_TYPE_NAMES: Mapping[type, str] = {int: "integer", float: "number", str: "text"}
+
+
+def flag_of(field: Field) -> str:
+    """The long flag of an option, such as "--top-k"."""
+    return "--" + (field.option.flag or field.name).removeprefix("--").replace("_", "-")
+
+
+class FieldType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.4 on
+    """Reads the value of an option from the command line, with the checks of its field."""
+
+    def __init__(self, field: Field):
+        self.field = replace(field, name=flag_of(field))
+        self.name = _TYPE_NAMES.get(field.type, "value")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        field = self.field
+        if field.type not in _TYPE_NAMES and not field.choices:
+            return field.check(json_or_text(value))
+        if field.many and field.type is str and not field.choices:
+            return field.check((value,))  # a comma may be part of the text
+        return field.parse(value)
+
+
+def json_or_text(text: str) -> Any:
+    """The JSON value of a text, such as a number; the text itself where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def flag(field: Field, panel: str) -> Option:
+    """The option of the command line for a field; its value is None where it is not given."""
+    meaning = field.option.help
+    if bounds := field.option.range_text():
+        meaning = f"{meaning.removesuffix('.')} ({bounds})."
+    long = flag_of(field)
+    names = [field.name, long]
+    short = field.option.short or ("-o" if field.name == "output" else None)
+    if short:
+        names.insert(1, short)
+    if field.type is bool and not field.many:
+        if field.default is not False:
+            names[-1] = f"{long}/--no-{long[2:]}"
+        shown = long if field.default is True else None
+        return Option(
+            names, is_flag=True, default=None, help=_with_default(meaning, shown), panel=panel
+        )
+    attributes: dict[str, Any] = {}
+    if field.choices:
+        attributes["metavar"] = f"[{'|'.join(map(str, field.choices))}]"
+    if field.many:
+        attributes["multiple"] = True
+        meaning += (
+            " May be repeated."
+            if field.type is str and not field.choices
+            else " With commas between."
+        )
+    return Option(
+        names,
+        type=FieldType(field),
+        default=None,
+        help=_with_default(meaning, _shown(field)),
+        panel=panel,
+        **attributes,
+    )
+
+
+def _with_default(meaning: str, default: str | None) -> str:
+    return meaning if default is None else f"{meaning} Default: {default}."
+
+
+def _shown(field: Field) -> str | None:
+    """The default of a field as it would be typed; None where it says nothing."""
+    default = field.default
+    if field.required or default is None or default == () or default == "":
+        return None
+    if isinstance(default, tuple | list):
+        return ",".join(map(str, default))
+    return str(default) if isinstance(default, bool | int | float | str) else None
+
+
+def flags_of(options: type, panel: str, names: Iterable[str] | None = None) -> list[Option]:
+    """The flags of an options class; `names` limits them."""
+    return [
+        flag(field, panel)
+        for name, field in fields_of(options).items()
+        if field.option.cli and (names is None or name in names)
+    ]
+
+
+def given(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the parsed values those of an options class that were typed."""
+    chosen: dict[str, Any] = {}
+    for name, field in fields_of(options).items():
+        value = values.get(name)
+        if not field.option.cli or value is None or value == ():
+            continue
+        chosen[name] = tuple(item for part in value for item in part) if field.many else value
+    return chosen
+
+
+def unknown_option(
+    name: str, owner: str, known: Iterable[click.Parameter], listed: Iterable[click.Parameter]
+) -> UsageError:
+    """The error for an option that a command does not have.
+
+    Args:
+        name: as it was typed.
+        owner: what does not have it.
+        known: the parameters among which a near one is sought.
+        listed: those that the message lists.
+    """
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, _long_flags(known), 1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return UsageError(
+        f"{owner} has no option {name}.{hint} It has {', '.join(_long_flags(listed)) or 'none'}, and those of --help. "
+        "A text that begins with a dash goes after `--`."
+    )
+
+
+def _long_flags(parameters: Iterable[click.Parameter]) -> list[str]:
+    return [
+        max(parameter.opts, key=len)
+        for parameter in parameters
+        if isinstance(parameter, click.Option) and parameter.name != "help"
+    ]
+
+
+# Options that several commands share
+
+
+def weights_option(
+    help: str = "A checkpoint to use instead of the published weights.", panel: str = OPTIONS
+) -> Option:
+    """`--weights`."""
+    return Option(["--weights"], default="pretrained", help=help, panel=panel)
+
+
+def engine_option(names: Iterable[str] = ENGINES, panel: str = OPTIONS) -> Option:
+    """`--engine`."""
+    shown = f"[{'|'.join(names)}]"
+    return Option(
+        ["--engine"], default="auto", metavar=shown, help="What runs the model.", panel=panel
+    )
+
+
+def precision_option(
+    help: str = "Number format of the weights.",
+    names: Iterable[str] = PRECISIONS,
+    panel: str = OPTIONS,
+) -> Option:
+    """`--precision`."""
+    shown = f"[{'|'.join(names)}]"
+    return Option(["--precision"], default="float32", metavar=shown, help=help, panel=panel)
+
+
+def offline_option(panel: str = OPTIONS) -> Option:
+    """`--offline`."""
+    return Option(
+        ["--offline"], is_flag=True, help="Use only what is on this machine.", panel=panel
+    )
+
+
+def json_option(help: str, panel: str = OPTIONS) -> Option:
+    """`--json`, whose value is `as_json`."""
+    return Option(["--json", "as_json"], is_flag=True, help=help, panel=panel)

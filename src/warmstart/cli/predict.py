@@ -1,0 +1,94 @@
+"""Run a model on the inputs of a command and print the results: for a person, as JSON lines or as CSV."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from warmstart.core.results import Failed
+from warmstart.errors import UsageError
+
+if TYPE_CHECKING:
+    from warmstart.cli.tasks import Request
+    from warmstart.core.console import Console
+    from warmstart.core.model import Model
+
+
+def run(request: Request) -> None:
+    """The body of the command; its exit code is 1 where an input was unusable."""
+    from warmstart.cli.models import compiling, say
+    from warmstart.core.options import make
+
+    if request.as_json and request.as_csv:
+        raise UsageError("Choose one of --json and --csv.")
+    console_class = request.task.console_class()
+    if request.output is not None and "output" not in request.flags:
+        raise UsageError(
+            "--output belongs to --on local or --on ray, which write many results into a folder."
+        )
+    flags = make(console_class.options, request.flags, request.task.name)
+    make(request.task.model_class().options, request.options, request.task.name)
+    model, hint = opened(request)
+    console = console_class(model, flags)
+    with compiling(model):
+        model.engine  # noqa: B018 (compiles now, with its progress shown, not in the middle of the table)
+    quiet = request.as_json or request.as_csv
+    if not quiet or request.model is None:
+        say(f"Model: {model.name}{f' ({hint})' if hint else ''}")
+    if request.as_json:
+        results = _json_lines(console.results(request.arguments, request.options))
+    elif request.as_csv:
+        results = _csv_rows(console, console.results(request.arguments, request.options))
+    else:
+        results = console.shown(request.arguments, request.options)
+    failed: list[Failed] = []
+    usable = 0
+    for result in results:
+        if isinstance(result, Failed):
+            failed.append(result)
+        else:
+            usable += 1
+    if failed:
+        say(f"\n{len(failed)} of {len(failed) + usable} could not be read:")
+        for failure in failed:
+            say(f"  {failure.error}")
+        click.get_current_context().exit(1)
+
+
+def opened(request: Request) -> tuple[Model[Any, Any, Any], str]:
+    """The model of a request, and a few words on it where it is the default."""
+    from warmstart.cli.models import open_default, open_model
+
+    if request.model is not None:
+        return open_model(request.model, task=request.task.name, **request.load), ""
+    if request.load["weights"] != "pretrained":
+        raise UsageError("--weights belong to a model: name it with --model.")
+    if not request.task.default_model:
+        raise UsageError(
+            f"{request.command} needs a --model; `warmstart list --task {request.task.name}` lists some."
+        )
+    return open_default(request.task.name, **request.load)
+
+
+def _json_lines(results: Iterable[Any]) -> Iterator[Any]:
+    for result in results:
+        print(json.dumps(result.to_dict(), ensure_ascii=False), flush=True)
+        yield result
+
+
+def _csv_rows(console: Console, results: Iterable[Any]) -> Iterator[Any]:
+    import csv
+
+    columns = console.columns()
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([*columns, "error"])
+    for result in results:
+        if isinstance(result, Failed):
+            writer.writerow([result.input, *[""] * (len(columns) - 1), str(result.error)])
+        else:
+            writer.writerows([*row, ""] for row in console.rows(result))
+        yield result

@@ -1,0 +1,140 @@
+"""The parameters of the commands that use models: those of the tasks, and those that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from warmstart.cli.help import OPTIONS, Argument, Option
+from warmstart.cli.parameters import (
+    engine_option,
+    flags_of,
+    offline_option,
+    precision_option,
+    weights_option,
+)
+from warmstart.core.options import fields_of
+from warmstart.core.task import Task
+
+BATCH = "Many inputs into a folder, on this machine or on Ray"
+MODEL = "Model"
+OUTPUT = "Output"
+
+
+def parameters(tasks: Sequence[Task], any_task: bool = False) -> list[click.Parameter]:
+    """The parameters of a command that does some tasks; the first of a name counts.
+
+    Args:
+        tasks: that it can do; none: only what all commands have.
+        any_task: whether `--task` chooses the task.
+    """
+    found: list[click.Parameter] = [_inputs(tasks), *_model_options(tasks, any_task)]
+    for task in tasks:
+        found += flags_of(task.model_class().options, OPTIONS)
+    for task in tasks:
+        found += flags_of(task.console_class().options, OUTPUT)
+    found += _output_options()
+    unique: dict[str | None, click.Parameter] = {}
+    for parameter in found:
+        unique.setdefault(parameter.name, parameter)
+    return list(unique.values())
+
+
+def own_parameters(tasks: Sequence[Task]) -> list[click.Parameter]:
+    """Of the parameters of a command those that only its tasks have."""
+    common = {parameter.name for parameter in parameters([])} | {"task"}
+    return [parameter for parameter in parameters(tasks) if parameter.name not in common]
+
+
+def option_names(task: Task) -> set[str]:
+    return {*fields_of(task.model_class().options), *fields_of(task.console_class().options)}
+
+
+def _inputs(tasks: Sequence[Task]) -> Argument:
+    kinds = [task.input_kind() for task in tasks]
+    names = " or ".join(dict.fromkeys(kind.plural for kind in kinds))
+    parts = [f"{names.capitalize()}."] if names else []
+    if not kinds or any(kind.is_file for kind in kinds):
+        parts.append("Files, folders, patterns or URLs.")
+    if not kinds or not all(kind.is_file for kind in kinds):
+        parts.append("Texts as they are, or .txt files of lines.")
+    parts.append("`-` reads standard input, one a line.")
+    return Argument(["inputs"], nargs=-1, required=True, help=" ".join(parts))
+
+
+def _model_options(tasks: Sequence[Task], any_task: bool) -> list[click.Parameter]:
+    meaning = "A name from `warmstart list`, a bundle's folder, or hf://org/name."
+    defaults = [task.default_model for task in tasks if task.default_model]
+    if any_task and len(tasks) != 1:
+        meaning += " Default: by the kind of the inputs."
+    elif defaults:
+        meaning += f" Default: {' or '.join(defaults)}."
+    elif tasks:
+        meaning += " Required."
+    options = [Option(["--model", "-m"], help=meaning, panel=MODEL)]
+    if any_task:
+        meaning = "What the model does, where it can do several things."
+        options.append(Option(["--task"], help=meaning, panel=MODEL))
+    return [
+        *options,
+        weights_option(panel=MODEL),
+        engine_option(panel=MODEL),
+        precision_option(panel=MODEL),
+        offline_option(panel=MODEL),
+    ]
+
+
+def _output_options() -> list[click.Parameter]:
+    return [
+        Option(["--json", "as_json"], is_flag=True, help="One JSON object a line.", panel=OUTPUT),
+        Option(
+            ["--csv", "as_csv"],
+            is_flag=True,
+            help="A table with a header, one or more lines an input.",
+            panel=OUTPUT,
+        ),
+        Option(["--output", "-o"], help="The folder of --on.", panel=BATCH),
+        Option(
+            ["--on"],
+            metavar="[local|ray]",
+            help="Write the results of any number of inputs into the folder --output. Interrupted, the same command "
+            "resumes. INPUTS may also be tables (.jsonl, .csv, .parquet, .txt) and URLs such as s3://….",
+            panel=BATCH,
+        ),
+        Option(
+            ["--shards", "batch_format"],
+            metavar="[jsonl|parquet]",
+            help="Format of the files. Default: jsonl.",
+            panel=BATCH,
+        ),
+        Option(
+            ["--column"],
+            multiple=True,
+            help="Of tables: the column with the input; twice for pairs of texts. Default: text, path, ….",
+            panel=BATCH,
+        ),
+        Option(
+            ["--shard-rows"],
+            type=click.IntRange(min=1),
+            help="Inputs per file; default: by the task.",
+            panel=BATCH,
+        ),
+        Option(
+            ["--workers"],
+            type=click.IntRange(min=1),
+            help="Processes on Ray; default: one a processor.",
+            panel=BATCH,
+        ),
+        Option(
+            ["--cpus"],
+            type=click.FloatRange(min=0.1),
+            help="Processors per process on Ray; default: 1.",
+            panel=BATCH,
+        ),
+        Option(
+            ["--address"],
+            help="Of the Ray cluster; default: RAY_ADDRESS, else the one that runs here, else a new one.",
+            panel=BATCH,
+        ),
+    ]

@@ -1,0 +1,210 @@
+"""The commands that use models: a verb for each task, and `predict` for any model. All are made by the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from warmstart.cli.arguments import Arguments, check_texts, is_text, route
+from warmstart.cli.help import Command
+from warmstart.cli.parameters import given, unknown_option
+from warmstart.cli.task_parameters import option_names, own_parameters, parameters
+from warmstart.core.task import TASKS, Task, task_of
+from warmstart.errors import UsageError
+
+_ESCAPED = "\0"
+"""Stands before a text that begins with a dash while click reads the arguments; no argument contains it."""
+_ARGUMENTS = "warmstart.cli.arguments"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command asks for.
+
+    Attributes:
+        command: as it is called, such as "warmstart classify".
+        task: that answers.
+        arguments: the inputs.
+        options: of the call, those that were typed.
+        flags: of the task's console, those that were typed.
+        model: the name; None for the default.
+        load: options of `ws.load`.
+        as_json, as_csv: the form of the output.
+        output: the folder of a batch.
+        batch: options of `ws.batch`, those that were typed.
+    """
+
+    command: str
+    task: Task
+    arguments: Arguments
+    options: dict[str, Any]
+    flags: dict[str, Any]
+    model: str | None
+    load: dict[str, Any]
+    as_json: bool
+    as_csv: bool
+    output: str | None
+    batch: dict[str, Any] = field(default_factory=dict)
+
+
+class TaskCommand(Command):
+    """A command that uses models. Its options are those of the task that answers.
+
+    Args:
+        name: of the command.
+        tasks: that it can do; None means all, and a flag `--task` chooses among them.
+    """
+
+    def __init__(self, name: str, tasks: Sequence[Task] | None = None):
+        self.any_task = tasks is None
+        self.tasks = list(tasks or TASKS.values())
+        if tasks is None:
+            text = "Use any model: its task decides about inputs and options."
+        else:
+            text = " ".join(task.summary for task in tasks)
+        text += "\n\nUnusable inputs do not stop the others: they are listed at the end, and the exit code is 1."
+        super().__init__(name, help=text, short_help=text.partition("\n\n")[0])
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        if not self.params:  # late, since it imports the tasks' modules
+            self.params = parameters([] if self.any_task else self.tasks, self.any_task)
+        return super().get_params(ctx)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        tasks = self._at_hand(args)
+        wants_help = any(arg in ctx.help_option_names for arg in args)
+        if wants_help and self.any_task and len(tasks) > 1:
+            self.epilog = "With --model or --task, --help also lists the options of that task."
+            tasks = []
+        self.params = parameters(tasks, self.any_task)
+        args = _escaped(args, self.params)
+        if len(tasks) > 1 and not wants_help:
+            tasks = [self._routed(ctx, args, tasks)]
+            self.params = parameters(tasks, self.any_task)
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            owner = f"warmstart {tasks[0].verb}" if tasks and self.any_task else ctx.command_path
+            own = own_parameters(tasks) if tasks else self.params
+            raise unknown_option(error.option_name, owner, self.params, own) from None
+        ctx.obj = self._request(ctx, tasks[0])
+        return rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from warmstart.cli.predict import run
+
+        request: Request = ctx.obj
+        if request.batch:
+            from warmstart.cli.batch import run
+
+        return run(request)
+
+    # The task that answers
+
+    def _at_hand(self, args: Sequence[str]) -> list[Task]:
+        """The tasks that may answer, as far as `--model` and `--task` say it."""
+        model, task = option_value(args, "--model", "-m"), option_value(args, "--task")
+        if self.any_task and task is not None:
+            return [task_of(task)]
+        if model is None or len(self.tasks) == 1:
+            return self.tasks
+        from warmstart.cli.models import task_of_model
+
+        name = task_of_model(model, offline=True if "--offline" in args else None)
+        if name not in (task.name for task in self.tasks):
+            verb = task_of(name).verb
+            raise UsageError(f"{model} does {name}: use `warmstart {verb}`.")
+        return [task_of(name)]
+
+    def _routed(self, ctx: click.Context, args: Sequence[str], tasks: Sequence[Task]) -> Task:
+        """The task that the inputs belong to, among those with a default model and all options that were typed."""
+        trial = click.Context(
+            self,
+            parent=ctx.parent,
+            resilient_parsing=True,
+            ignore_unknown_options=True,
+            allow_extra_args=True,
+        )
+        super().parse_args(trial, list(args))
+        typed = {
+            name
+            for name in trial.params
+            if trial.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        }
+        common = {parameter.name for parameter in parameters([], self.any_task)}
+        able = [task for task in tasks if task.default_model]
+        fitting = [task for task in able if typed - common <= option_names(task)]
+        arguments = Arguments(_unescaped(trial.params.get("inputs") or ()))
+        ctx.meta[_ARGUMENTS] = arguments
+        return route(arguments, fitting or able or tasks)
+
+    def _request(self, ctx: click.Context, task: Task) -> Request:
+        values = ctx.params
+        arguments = ctx.meta.get(_ARGUMENTS) or Arguments(_unescaped(values["inputs"]))
+        command = f"warmstart {task.verb}" if self.any_task else ctx.command_path
+        check_texts(arguments, task.input_kind(), command)
+        flags = given(task.console_class().options, values)
+        batch = {
+            name: values[f"batch_{name}" if name == "format" else name]
+            for name in ("on", "format", "column", "shard_rows", "workers", "cpus", "address")
+        }
+        return Request(
+            command=ctx.command_path,
+            task=task,
+            arguments=arguments,
+            options=given(task.model_class().options, values),
+            flags=flags,
+            model=values["model"],
+            load={name: values[name] for name in ("weights", "engine", "precision")}
+            | {"offline": values["offline"] or None},
+            as_json=values["as_json"],
+            as_csv=values["as_csv"],
+            output=values["output"],
+            batch={name: value for name, value in batch.items() if value not in (None, ())},
+        )
+
+
+# Arguments
+
+
+def option_value(args: Sequence[str], *names: str) -> str | None:
+    """The value of an option in arguments that are not parsed yet; None where it is not there."""
+    value = None
+    for index, arg in enumerate(args):
+        if arg == "--":
+            break
+        for name in names:
+            if arg == name and index + 1 < len(args):
+                value = args[index + 1]
+            elif name.startswith("--") and arg.startswith(f"{name}="):
+                value = arg[len(name) + 1 :]
+            elif not name.startswith("--") and arg.startswith(name) and len(arg) > len(name):
+                value = arg[len(name) :]
+    return value
+
+
+def _escaped(args: Sequence[str], known: Iterable[click.Parameter]) -> list[str]:
+    """The arguments, each text that begins with a dash marked as one."""
+    valued = {
+        name
+        for parameter in known
+        if isinstance(parameter, click.Option) and not parameter.is_flag
+        for name in parameter.opts
+    }
+    escaped: list[str] = []
+    rest = iter(args)
+    for arg in rest:
+        if arg == "--":
+            return [*escaped, arg, *rest]
+        escaped.append(_ESCAPED + arg if is_text(arg) else arg)
+        if arg in valued:
+            escaped += [value for value in [next(rest, None)] if value is not None]
+    return escaped
+
+
+def _unescaped(args: Iterable[str]) -> list[str]:
+    return [arg.removeprefix(_ESCAPED) for arg in args]
