@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from pathlib import Path
 
@@ -53,8 +52,9 @@ def keywords() -> str:
     lines = []
     for name, parameter in parameters.items():
         if name in types:
-            annotation = re.sub(r"ForwardRef\('(.*)'(, .*)?\)", r"\1", str(types[name]))
-            lines.append(f"    {name}: {annotation} = {parameter.default!r},".replace("'", '"'))
+            annotation = getattr(types[name], "__forward_arg__", types[name])
+            default = repr(parameter.default).replace("'", '"')
+            lines.append(f"    {name}: {annotation} = {default},".replace("'", '"'))
     return "\n".join(lines)
 
 

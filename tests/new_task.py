@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, overload
 
 from warmstart.core.input_kind import Several
@@ -77,7 +78,7 @@ class BrightnessMeter(PhotoModel[Brightness, BrightnessOptions]):
         edges = [round(height * band / options.bands) for band in range(options.bands + 1)]
         bands = tuple(
             Band(top / height, float(prepared.context[top:bottom].mean()) * options.scale)
-            for top, bottom in zip(edges, edges[1:], strict=False)
+            for top, bottom in pairwise(edges)
         )
         return Brightness(prepared.name, self.name, bands)
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.new_task import Brightness, BrightnessMeter
 
 import warmstart as ws
-from tests.new_task import Brightness, BrightnessMeter
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
@@ -58,6 +58,7 @@ def test_in_a_batch(folder, tmp_path):
 def client(folder):
     pytest.importorskip("starlette")
     from tests.serve.conftest import Client
+
     from warmstart.serve.app import create_app
     from warmstart.serve.running import Background
 

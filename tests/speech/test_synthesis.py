@@ -12,8 +12,8 @@ from warmstart.catalog import Entry
 from warmstart.core.compiling import Weights
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
-from warmstart.speech.spectrum import Features
 from warmstart.speech.console import AudioConsole, AudioFlags
+from warmstart.speech.spectrum import Features
 from warmstart.speech.synthesis import AudioGenerator
 from warmstart.speech.wavenet_sampler import position_frames
 

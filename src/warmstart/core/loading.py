@@ -135,7 +135,9 @@ def default_model(
     return model, hint
 
 
-def _imagenet_model(*, offline: bool | None = None, progress: hub.Progress | None = None, **options: Any) -> Model | None:
+def _imagenet_model(
+    *, offline: bool | None = None, progress: hub.Progress | None = None, **options: Any
+) -> Model | None:
     """MobileNetV2; None where it cannot be had."""
     from importlib.util import find_spec
 

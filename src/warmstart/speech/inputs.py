@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 import numpy as np
 
 from warmstart.core.input_kind import (
-    DEFAULT_NAME,
     FileKind,
     InputKind,
     Limits,
@@ -89,8 +88,8 @@ class UtteranceKind(InputKind):
             try:
                 value = value.decode("utf-8-sig")
             except UnicodeDecodeError as error:
-                message = f"{DEFAULT_NAME}: is not UTF-8 at byte {error.start}"
-                raise InputError(message, DEFAULT_NAME) from error
+                message = f"{self.default_name}: is not UTF-8 at byte {error.start}"
+                raise InputError(message, self.default_name) from error
         if isinstance(value, str):
             return Item(printable(value), value)
         if isinstance(value, int | np.integer) and not isinstance(value, bool):

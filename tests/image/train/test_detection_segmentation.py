@@ -5,8 +5,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from PIL import Image
 from click.testing import CliRunner
+from PIL import Image
 
 import warmstart as ws
 from warmstart.checkpoints import model_arrays, save_safetensors
