@@ -103,7 +103,7 @@ def test_on_the_command_line(folder):
     table = run("predict", PHOTO, "--model", folder, "--bands", 2, "--csv").stdout.splitlines()
     assert table[0] == "input,top,brightness,error"
     assert len(table) == 3
-    assert "brightness 0." in run("predict", PHOTO, "--model", folder).stdout
+    assert "brightness -0." in run("predict", PHOTO, "--model", folder).stdout
     assert run("brightness", PHOTO, "--model", folder, "--bands", 0).returncode == 2
 
 

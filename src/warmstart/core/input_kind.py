@@ -190,6 +190,7 @@ class FileKind(InputKind):
     """Inputs that are files: photos and recordings."""
 
     is_file = True
+    default_name = "item 1"
     columns = ("path", "file", "file_name", "image", "audio", "photo", "recording", "url", "source")
 
     def single(self, value: Any) -> Item:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from warmstart.core.task import TASKS
 from warmstart.core.wire import wire_of
 from warmstart.serve import openai, options, tensors
 from warmstart.serve.registry import Registry, Served
@@ -83,7 +84,7 @@ _MODEL = _open_object(
     object=_STRING,
     created=_INTEGER,
     owned_by=_STRING,
-    task=_STRING,
+    task={"enum": list(TASKS)},
     title=_STRING,
     version=_STRING,
     labels=_INTEGER,

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from warmstart.core.input_kind import InputKind
+from warmstart.core.results import Failed
 from warmstart.core.wire import Result
 from warmstart.errors import InputError
 from warmstart.serve import body, multipart, options
@@ -33,9 +34,11 @@ async def predict(request: Request) -> Response:
     names, values, given, many = await body.aside(len(data), _inputs, request, served, data, state.settings)
     given = options.check(served.model, given, state.settings)
     key = (Served.answer, freeze(given))
-    if served.model.seeded_by_index and many and not any(map(served.kind.is_several, values)):
-        values, many = [values], False  # one call: random numbers depend on the index in it
-    answers = await state.ask(request, served, key, values, deadline)
+    # Random numbers depend on the index of an input in a call, so all inputs of a request are one call.
+    grouped = served.model.seeded_by_index and many and not any(map(served.kind.is_several, values))
+    answers = await state.ask(request, served, key, [values] if grouped else values, deadline)
+    if grouped:
+        answers = [one.error if isinstance(one, Failed) else one for one in answers[0]]
     accept = request.headers.get("accept", "")
     return await body.aside(len(data), _answer, served, names, answers, many, accept)
 
