@@ -64,7 +64,7 @@ def memory(job: dict[str, Any]) -> dict[str, Any]:
 
     clock, count, total = Clock(), 0, 0.0
     early = 0.0
-    for forecast in model(stream(), horizon=24, samples=job["samples"]):
+    for forecast in model.stream(stream(), horizon=24, samples=job["samples"]):
         count += 1
         total += float(forecast.quantile(0.9).sum())
         if count == job["count"] // 10:
@@ -76,11 +76,11 @@ def chronos(job: dict[str, Any]) -> dict[str, Any]:
     """Chronos-Bolt of the size of a repository with random weights, whole call."""
     model = ws.load(job["repository"])
     values = np.load(job["values"])
-    model(values[:8], freq="h")
+    model(list(values[:8]), freq="h")
     times = []
     for _ in range(job["rounds"]):
         clock = Clock()
-        found = model(values, freq="h")
+        found = model(list(values), freq="h")
         times.append(clock.read())
     return {"engine": model.engine.name, "times": times, "median": np.stack([f.median for f in found]).tolist()}
 

@@ -399,3 +399,13 @@ def test_a_missing_pandas_is_one_sentence(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ws.errors.EngineUnavailableError, match=r"pip install 'warmstart\[series\]'"):
         model([1.0, 2.0])
+
+
+def test_series_from_tensors():
+    limits = SimpleNamespace(max_text=10_000, max_values=100)
+    one, two = SERIES.from_tensors({"series": np.array([[1, 2], [3, 4]])}, limits)
+    assert (one.dtype, two.tolist()) == (np.float64, [3, 4])
+    assert [row.tolist() for row in SERIES.from_tensors({"series": np.arange(3.0)}, limits)] == [[0, 1, 2]]
+    for array in (np.zeros((1, 2, 3)), np.array(["x"], object), np.zeros(0)):
+        with pytest.raises(InputError, match="numbers of the shape"):
+            SERIES.from_tensors({"series": array}, limits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -86,13 +86,6 @@ class ForecastOptions(TableOptions):
     ] = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class StateOptions(ForecastOptions):
-    """Asks for the network's states in place of a forecast."""
-
-    horizon: int | None = 0
-
-
 class Method(Protocol):
     """How the network of one architecture forecasts.
 
@@ -143,7 +136,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     task = "forecasting"
     options = ForecastOptions
     result = Forecast
-    batched = False  # random numbers depend on the index of a series
+    batched = False
     seeded_by_index = True
     decodes_ahead = False
 
@@ -202,13 +195,12 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         Raises:
             InputError: a series is unusable.
         """
-        return self.predict_features(series, StateOptions(**vars(options)))
+        return self.predict_features(series, ForecastOptions(**vars(options), horizon=0))
 
     def stream_features(
         self, inputs: Any, options: ForecastOptions | None = None
     ) -> Iterator[NDArray[np.float32]]:
-        values = {} if options is None else {name: getattr(options, name) for name in _TABLE_OPTIONS}
-        return super().stream_features(inputs, StateOptions(**values))
+        return super().stream_features(inputs, replace(options or ForecastOptions(), horizon=0))
 
     @property
     def feature_size(self) -> int:
@@ -260,16 +252,19 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         self, inputs: Sequence[Prepared], options: ForecastOptions
     ) -> Generator[None, None, Sequence[Any]]:
         series = [prepared.context for prepared in inputs]
-        if isinstance(options, StateOptions):
-            states = []
-            for one in series:
-                states.append(self.method.states(self.engine, [one])[0])
-                yield
-            return states
         seeds = [(options.seed, prepared.index) for prepared in inputs]
         horizon, samples, keep = self._horizon(options), options.samples, options.parameters
         forecasts = self.method.forecast(self.engine, series, horizon, samples, seeds, keep)
         return (yield from forecasts)
+
+    def compute_features(
+        self, inputs: Sequence[Prepared], options: ForecastOptions
+    ) -> Generator[None, None, Sequence[NDArray[np.float32]]]:
+        states = []
+        for prepared in inputs:
+            states.append(self.method.states(self.engine, [prepared.context])[0])
+            yield
+        return states
 
     def decode(self, prepared: Prepared, outputs: Any, options: ForecastOptions) -> Forecast:
         quantiles = tuple(options.quantiles)
@@ -340,9 +335,6 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         """The functions that the architecture is run by."""
         program: Program = _method(entry.architecture).program(entry, model)
         return program
-
-
-_TABLE_OPTIONS = tuple(field.name for field in fields(TableOptions))
 
 
 def _method(architecture: str) -> Any:
