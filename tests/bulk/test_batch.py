@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,9 @@ import pytest
 from PIL import Image
 
 import warmstart as ws
-from warmstart.bulk import listing, work, writing
+from warmstart.bulk import listing, writing
 from warmstart.bulk.plan import Shard, planned
-from warmstart.bulk.rows import rows_of
+from warmstart.bulk.rows import RowReader, rows_of
 from warmstart.catalog import Label
 from warmstart.errors import BatchError, InputError, UsageError
 
@@ -24,7 +23,7 @@ from warmstart.errors import BatchError, InputError, UsageError
 def test_results_are_those_of_the_model_in_order(photos, model, expected, look):
     found = [json.loads(line) for path in sorted(expected.glob("part-*.jsonl"))
              for line in path.read_text().splitlines()]
-    told = list(model(photos, top_k=2))
+    told = list(model.stream(photos, top_k=2))
     assert [{**result.to_dict()} for result in told if result] == [
         {key: value for key, value in row.items() if key not in ("row", "source")} for row in found]
     assert all(row["source"] == row["input"] for row in found)
@@ -103,10 +102,10 @@ def test_what_cannot_be_run_is_said_at_once(photos, model, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     for words, given in (
-            ("holds no picture", {"inputs": tmp_path / "empty"}),
+            ("holds no photo", {"inputs": tmp_path / "empty"}),
             ("holds no run", {"output": tmp_path / "full"}),
             ("is a file", {"output": tmp_path / "full" / "thesis.txt"}),
-            ("takes no option 'topk'", {"topk": 3}),
+            ("has no option 'topk'", {"topk": 3}),
             ("top_k must be 1", {"top_k": 0}),
             ("'local' or 'ray'", {"on": "spark"}),
             ("is for on='ray'", {"workers": 2}),
@@ -122,18 +121,7 @@ def test_what_cannot_be_run_is_said_at_once(photos, model, tmp_path):
         assert words in str(told.value), told.value
     assert not output.exists()
     with pytest.raises(UsageError, match="files of their own"):
-        ws.batch(_Silent(), ["seven"], output)
-
-
-class _Silent(work.Model):
-    task = "audio-generation"
-
-    def __init__(self):
-        self.entry = replace(ws.list_models("cifar10_resnet20")[0], task=self.task)
-
-    def __call__(self, inputs, **options): ...
-
-    features = evaluate = program = __call__
+        ws.batch(ws.load("digits_wavenet"), ["seven"], output)
 
 
 def test_a_full_disk_keeps_what_is_done(photos, model, expected, tmp_path, monkeypatch, look):
@@ -173,18 +161,18 @@ def test_two_processes_do_not_write_into_one_folder(photos, model, tmp_path):
         ws.batch(model, photos, tmp_path / "run")
 
 
-def test_ten_thousand_files_are_planned_fast(tmp_path):
+def test_ten_thousand_files_are_planned_fast(model, tmp_path):
     for number in range(10_000):
         (tmp_path / f"{number}.jpg").touch()
     begun = time.process_time()
-    plan = planned(listing.listed(tmp_path, "photo", ()), 512)
+    plan = planned(listing.listed(tmp_path, RowReader(model)), 512)
     assert time.process_time() - begun < 2
     assert plan.rows == 10_000
     assert [len(shard) for shard in plan.shards] == [512] * 19 + [272]
     assert plan.shards[1].parts[0].values[0].endswith("/512.jpg")
-    assert planned(listing.listed(tmp_path, "photo", ()), 7).digest == plan.digest
+    assert planned(listing.listed(tmp_path, RowReader(model)), 7).digest == plan.digest
     (tmp_path / "3.jpg").unlink()
-    assert planned(listing.listed(tmp_path, "photo", ()), 512).digest != plan.digest
+    assert planned(listing.listed(tmp_path, RowReader(model)), 512).digest != plan.digest
 
 
 def test_one_row_that_breaks_a_batch_does_not_take_the_others_along(photos, expected, tmp_path, monkeypatch, look):
@@ -263,7 +251,7 @@ def test_results_of_every_task_fit_into_parquet(task, result):
     import io
 
     told = {"row": 0, "source": "s", **result().to_dict()}
-    assert told.keys() - {"row", "source", "input", "model"} == writing.FIELDS[task].keys()
+    assert writing.schema(task).names == list(told)
     (back,) = parquet.read_table(io.BytesIO(writing.encoded([told], task, "parquet"))).to_pylist()
     assert _bare(back) == json.loads(json.dumps(told))
     assert writing.encoded([], task, "parquet")
@@ -276,10 +264,10 @@ def _bare(value):
     return [_bare(inner) for inner in value] if isinstance(value, list) else value
 
 
-def test_shards_travel_as_text(tmp_path):
+def test_shards_travel_as_text(model, tmp_path):
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg")
-    (shard,) = planned(listing.listed([odd, "b.jpg"], "photo", ()), 5).shards
+    (shard,) = planned(listing.listed([odd, "b.jpg"], RowReader(model)), 5).shards
     assert Shard.from_json(shard.to_json()) == shard
-    first, second = rows_of(shard, "photo", (), None)
+    first, second = rows_of(shard, RowReader(model))
     assert (first.value, first.source) == (odd, os.fspath(tmp_path) + "/caf\\udce9.jpg")
     assert not isinstance(second.value, InputError)

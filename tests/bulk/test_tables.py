@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +12,26 @@ from hypothesis import strategies as st
 import warmstart as ws
 from warmstart.bulk import listing, tables
 from warmstart.bulk.plan import planned
-from warmstart.bulk.rows import rows_of
+from warmstart.bulk.rows import RowReader, rows_of
 from warmstart.errors import InputError, UsageError
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
 
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "text"
+MODELS = {"text": "sst2_bert_tiny", "photo": "cifar10_resnet20", "recording": "digits_wavenet_asr",
+          "question": GOLDEN / "bert_question_answering", "series": "deepar_hourly"}
+
+
+def reader_of(kind, columns=()):
+    return RowReader(ws.load(MODELS[kind]), columns)
+
+
 def read(inputs, kind="text", columns=(), size=3):
     """Every row of a plan as (source, value), shard by shard."""
-    plan = planned(listing.listed(inputs, kind, columns), size)
-    found = [row for shard in plan.shards for row in rows_of(shard, kind, columns, None)]
+    reader = reader_of(kind, columns)
+    plan = planned(listing.listed(inputs, reader), size)
+    found = [row for shard in plan.shards for row in rows_of(shard, reader)]
     assert [row.number for row in found] == list(range(plan.rows))
     return [(row.source, row.value) for row in found]
 
@@ -73,7 +84,7 @@ def test_columns_are_found_or_named(tmp_path):
     assert read(tmp_path / "t.jsonl")[0][1] == "c"
     assert read(tmp_path / "t.jsonl", columns=("premise", "hypothesis"))[0][1] == ("a", "b")
     (tmp_path / "q.jsonl").write_text(json.dumps({"question": "a?", "context": "b"}))
-    assert read(tmp_path / "q.jsonl")[0][1] == ("a?", "b")
+    assert read(tmp_path / "q.jsonl", "question")[0][1] == ("a?", "b")
     (tmp_path / "n.jsonl").write_text(json.dumps({"nothing": "a"}))
     with pytest.raises(UsageError, match="none of them is text; name the one"):
         read(tmp_path / "n.jsonl")
@@ -85,9 +96,9 @@ def test_columns_are_found_or_named(tmp_path):
 
 def test_a_table_that_became_shorter_fails_its_rows_only(tmp_path):
     (tmp_path / "t.txt").write_text("a\nb\nc\nd\n")
-    plan = planned(listing.listed(tmp_path, "text", ()), 2)
+    plan = planned(listing.listed(tmp_path, reader_of("text")), 2)
     (tmp_path / "t.txt").write_text("a\nb\nc\n")
-    values = [row.value for shard in plan.shards for row in rows_of(shard, "text", (), None)]
+    values = [row.value for shard in plan.shards for row in rows_of(shard, reader_of("text"))]
     assert values[:3] == ["a", "b", "c"]
     assert "less than when it was listed" in str(values[3])
 

@@ -244,7 +244,7 @@ class FileKind(InputKind):
         try:
             return self.from_bytes(binascii.a2b_base64(value, strict_mode=True), limits)
         except (binascii.Error, ValueError) as error:
-            hint = " This server opens no paths and no URLs." if _PATH_OR_URL.match(value[:9]) else ""
+            hint = " Paths and URLs are not opened by this server." if _PATH_OR_URL.match(value[:9]) else ""
             reason = str(error)[:80]
             raise InputError(f"A file in JSON is the base64 of its bytes; this is not: {reason}.{hint}") from None
 

@@ -10,11 +10,9 @@ JSON Schema of the server, and the flags of the command line.
 
 from __future__ import annotations
 
-import math
-import numbers
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, MISSING, dataclass
+from dataclasses import MISSING, dataclass
 from dataclasses import fields as dataclass_fields
 from functools import cache, wraps
 from inspect import Parameter, Signature, signature
@@ -22,16 +20,15 @@ from typing import (
     Annotated,
     Any,
     Concatenate,
-    Literal,
     ParamSpec,
     TypeVar,
-    Union,
     cast,
     get_args,
     get_origin,
     get_type_hints,
 )
 
+from warmstart.core.option import Field, Option, field_of
 from warmstart.errors import UsageError
 
 P = ParamSpec("P")
@@ -39,57 +36,6 @@ ModelT = TypeVar("ModelT")
 InputT = TypeVar("InputT")
 OptionsT = TypeVar("OptionsT")
 ResultT = TypeVar("ResultT")
-
-
-@dataclass(frozen=True)
-class Option:
-    """What an option means and which values are valid; the annotation of a field of an options class.
-
-    Attributes:
-        help: one sentence for `--help`, OpenAPI and the page.
-        ge, gt, le, lt: bounds of a number, or of each number of a sequence.
-        max_length: characters of a string, or items of a sequence, at most.
-        http: whether requests to the server may set it.
-        cli: whether it is a flag of the command line.
-        flag: the name of that flag, where it differs from the field's.
-        short: a one-letter flag, such as "-k".
-    """
-
-    help: str
-    _: KW_ONLY
-    ge: float | None = None
-    gt: float | None = None
-    le: float | None = None
-    lt: float | None = None
-    max_length: int | None = None
-    http: bool = True
-    cli: bool = True
-    flag: str | None = None
-    short: str | None = None
-
-    def range_text(self) -> str:
-        """The valid range in words: "1 or more", "from 0 to 1", "" where any number is valid."""
-        low = self.ge if self.ge is not None else self.gt
-        high = self.le if self.le is not None else self.lt
-        if low is not None and high is not None:
-            if self.gt is None and self.lt is None:
-                return f"from {low:g} to {high:g}"
-            return f"above {low:g} and {'below' if self.lt is not None else 'at most'} {high:g}"
-        if low is not None:
-            return f"above {low:g}" if self.gt is not None else f"{low:g} or more"
-        if high is not None:
-            return f"below {high:g}" if self.lt is not None else f"{high:g} or less"
-        return ""
-
-    def contains(self, value: float) -> bool:
-        """Whether a number lies within the bounds."""
-        return (
-            math.isfinite(value)
-            and (self.ge is None or value >= self.ge)
-            and (self.gt is None or value > self.gt)
-            and (self.le is None or value <= self.le)
-            and (self.lt is None or value < self.lt)
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,144 +46,6 @@ class BatchOptions:
         int | None,
         Option("Inputs per call of the engine; does not change results.", ge=1, http=False),
     ] = None
-
-
-@dataclass(frozen=True)
-class Field:
-    """One option of an options class.
-
-    Attributes:
-        name: of the field and the keyword.
-        type: `bool`, `int`, `float`, `str`, or another class for options of Python only.
-        many: whether the value is a sequence of `type`.
-        nullable: whether None is valid.
-        choices: the valid values, where they are listed.
-        default: of the field; `MISSING` where it must be set.
-        option: its meaning and bounds.
-        lone: whether one item without a list is valid, too (`float | Sequence[float]`).
-        numbered: whether an integer is valid in place of a name (`str | int`).
-    """
-
-    name: str
-    type: type
-    many: bool
-    nullable: bool
-    choices: tuple[Any, ...]
-    default: Any
-    option: Option
-    lone: bool = False
-    numbered: bool = False
-
-    @property
-    def required(self) -> bool:
-        return self.default is MISSING
-
-    def check(self, value: Any) -> Any:
-        """The value as the options class holds it.
-
-        Raises:
-            UsageError: it has another type or lies out of range.
-        """
-        if value is None and self.nullable:
-            return None
-        if not self.many:
-            return self._check_one(value, self.name)
-        if isinstance(value, str if self.type is str else numbers.Real) and (self.lone or self.type is str):
-            value = (value,)
-        if getattr(value, "ndim", 0) == 1:  # an array
-            value = value.tolist()
-        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-            raise UsageError(f"{self.name} must be a list, not {describe(value)}.")
-        limit = self.option.max_length
-        if limit is not None and len(value) > limit:
-            raise UsageError(f"{self.name} must have {limit} items or less, not {len(value)}.")
-        return tuple(self._check_one(one, f"every item of {self.name}") for one in value)
-
-    def _check_one(self, value: Any, name: str) -> Any:
-        if self.choices:
-            if value not in self.choices or isinstance(value, bool) != (self.type is bool):
-                raise UsageError(f"{name} must be one of {', '.join(map(str, self.choices))}, not {value!r}.")
-            return value
-        if self.type is bool:
-            if not isinstance(value, bool) and type(value).__name__ not in ("bool_", "bool"):
-                raise UsageError(f"{name} must be true or false, not {describe(value)}.")
-            return bool(value)
-        if self.type in (int, float):
-            return self._check_number(value, name)
-        if self.numbered and isinstance(value, numbers.Integral) and not isinstance(value, bool):
-            return int(value)
-        if self.type is str:
-            if not isinstance(value, str):
-                raise UsageError(f"{name} must be a string, not {describe(value)}.")
-            limit = self.option.max_length
-            if not value or (limit is not None and len(value) > limit):
-                bound = f"1 to {limit}" if limit else "1 or more"
-                raise UsageError(f"{name} must have {bound} characters, not {len(value)}.")
-        return value
-
-    def _check_number(self, value: Any, name: str) -> int | float:
-        whole = self.type is int
-        fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not fits or (whole and value != value // 1):
-            expected = "an integer" if whole else "a number"
-            raise UsageError(f"{name} must be {expected}, not {describe(value)}.")
-        number = int(value) if whole else float(value)
-        if not self.option.contains(number):
-            raise UsageError(f"{name} must be {self.option.range_text() or 'finite'}, not {value}.")
-        return number
-
-    def parse(self, text: str) -> Any:
-        """The value that a text stands for: of a query string, a form or a flag; a comma separates items.
-
-        Raises:
-            UsageError: it stands for no valid value.
-        """
-        if self.many:
-            return self.check([self._parse_one(part.strip()) for part in text.split(",")])
-        return self.check(self._parse_one(text))
-
-    def _parse_one(self, text: str) -> Any:
-        try:
-            if self.type is int:
-                return int(text)
-            if self.type is float:
-                return float(text)
-        except ValueError:
-            return text
-        if self.type is bool:
-            return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
-        return text
-
-    def schema(self) -> dict[str, Any]:
-        """The JSON Schema of the value."""
-        option = self.option
-        one: dict[str, Any]
-        if self.choices:
-            one = {"enum": list(self.choices)}
-            if all(isinstance(choice, str) for choice in self.choices):
-                one["type"] = "string"
-        else:
-            names = {bool: "boolean", int: "integer", float: "number", str: "string"}
-            one = {"type": names[self.type]}
-            bounds = {
-                "minimum": option.ge,
-                "exclusiveMinimum": option.gt,
-                "maximum": option.le,
-                "exclusiveMaximum": option.lt,
-            }
-            if self.type in (int, float):
-                one |= {key: bound for key, bound in bounds.items() if bound is not None}
-            if self.type is str:
-                one["minLength"] = 1
-            if self.numbered:
-                one["type"] = ["string", "integer"]
-        limit = option.max_length
-        if not self.many:
-            if limit is not None:
-                one["maxLength"] = limit
-            return {**one, "description": option.help}
-        array = {"type": "array", "items": one, "description": option.help}
-        return array if limit is None else {**array, "maxItems": limit}
 
 
 def fields_of(options: type) -> Mapping[str, Field]:
@@ -256,35 +64,8 @@ def _fields(options: Any) -> Mapping[str, Field]:
         if option is None or get_origin(hint) is not Annotated:
             continue
         default = field.default if field.default_factory is MISSING else field.default_factory()
-        value = get_args(hint)[0]
-        members = get_args(value) if get_origin(value) in (Union, types.UnionType) else ()
-        lone = any(map(_is_sequence, members)) and (float in members or int in members or str in members)
-        numbered = str in members and int in members and not set(members) - {str, int, type(None)}
-        shape = (str, False, type(None) in members, ()) if numbered else _shape(value)
-        found[field.name] = Field(field.name, *shape, default, option, lone, numbered)
+        found[field.name] = field_of(field.name, get_args(hint)[0], default, option)
     return types.MappingProxyType(found)
-
-
-def _shape(hint: Any) -> tuple[type, bool, bool, tuple[Any, ...]]:
-    """(type, many, nullable, choices) of the annotation of a field."""
-    nullable = False
-    if get_origin(hint) in (Union, types.UnionType):
-        members = [member for member in get_args(hint) if member is not type(None)]
-        nullable = len(members) < len(get_args(hint))
-        items = {get_args(member)[0] if _is_sequence(member) else member for member in members}
-        hint = next(filter(_is_sequence, members), members[0]) if len(items) == 1 else object
-    many = _is_sequence(hint)
-    if many:
-        hint = get_args(hint)[0]
-    if get_origin(hint) is Literal:
-        choices = get_args(hint)
-        return type(choices[0]), many, nullable, choices
-    return (hint if isinstance(hint, type) else object), many, nullable, ()
-
-
-def _is_sequence(hint: Any) -> bool:
-    origin = get_origin(hint)
-    return isinstance(origin, type) and issubclass(origin, Sequence)
 
 
 def make(options: Callable[..., OptionsT], values: Mapping[str, Any], owner: str) -> OptionsT:
@@ -353,11 +134,4 @@ def takes(
     return decorate
 
 
-def describe(value: Any) -> str:
-    """A value for a message: what JSON calls it, and itself where it is short."""
-    if value is None:
-        return "null"
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
-    name = names.get(type(value), f"an object of type {type(value).__name__}")
-    text = repr(value)
-    return f"{name} ({text})" if len(text) <= 40 and type(value) in names else name
+__all__ = ["BatchOptions", "Field", "Option", "fields_of", "make", "schema", "takes"]

@@ -24,7 +24,7 @@ class PhotoKind(FileKind):
     """Photos: JPEG, PNG, WebP, GIF, BMP and TIFF files, PIL images and arrays."""
 
     name = "image"
-    noun = "picture"
+    noun = "photo"
     plural = "photos"
     media = ("image/",)
     suffixes = SUFFIXES
@@ -45,7 +45,7 @@ class PhotoKind(FileKind):
         from warmstart.image import decoder
 
         if isinstance(value, bytes):
-            decoder.size(value, name="the picture", max_pixels=limits.max_pixels)
+            decoder.size(value, name="the photo", max_pixels=limits.max_pixels)
 
 
 PHOTO = PhotoKind()
@@ -53,4 +53,4 @@ PHOTO = PhotoKind()
 
 def iter_photos(photos: Any) -> Iterator[inputs.Item]:
     """The single photos of a path, folder, pattern, list or iterator; see `core.inputs.iter_items`."""
-    return inputs.iter_items(photos, suffixes=SUFFIXES, what="picture")
+    return inputs.iter_items(photos, suffixes=SUFFIXES, what="photo")
