@@ -17,10 +17,10 @@ from typing import Any
 import click
 
 from warmstart.catalog import Entry, search
-from warmstart.catalog.entry import TASKS
 from warmstart.cli.app import app
 from warmstart.cli.catalog import preprocessing_in_words
 from warmstart.cli.help import default_text, spelling, value_name
+from warmstart.core.task import TASKS
 
 ROOT = Path(__file__).parents[1]
 MARKED = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- /generated -->)", re.DOTALL)
@@ -75,7 +75,7 @@ def families() -> Iterator[str]:
     yield "| task | family | models | parameters | published |"
     yield "|---|---|--:|---|---|"
     total, before = 0, ""
-    for family, entries in sorted(by_family(), key=lambda pair: TASKS.index(pair[1][0].task)):
+    for family, entries in sorted(by_family(), key=lambda pair: list(TASKS).index(pair[1][0].task)):
         total += len(entries)
         task = entries[0].task
         yield (f"| {task if task != before else ''} | {FAMILIES.get(family, family)} | {len(entries)} "
@@ -153,9 +153,8 @@ def command(name: str) -> Iterator[str]:
 def verb(name: str) -> Iterator[str]:
     """The options that only the tasks of one verb have."""
     from warmstart.cli.tasks import own_parameters
-    from warmstart.core import task
 
-    tasks = [each for each in task.TASKS.values() if each.verb == name]
+    tasks = [each for each in TASKS.values() if each.verb == name]
     yield " ".join(each.summary for each in tasks)
     yield from _table(own_parameters(tasks))
 

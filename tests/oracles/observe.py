@@ -190,16 +190,16 @@ def number(cell: str) -> float | str:
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """Every command, and the names of its options as its help lists them."""
+    """Every command, and the names of its options as its help lists them; those of `predict` for each task, too."""
     found: dict[str, list[str]] = {}
-    waiting: list[tuple[str, ...]] = [()]
+    waiting: list[tuple[str, ...]] = [(), *(("predict", "--task", case.task) for case in CASES.values())]
     while waiting:
         path = waiting.pop()
-        lines = command(*path, "--help", folder=folder).stdout.splitlines()
-        heads = [match[1] for line in lines if (match := re.match(r"│ \*?\s*(-[\w-].*?)(  |<|│)", line))]
+        text = command(*path, "--help", folder=folder).stdout
+        heads = re.findall(r"^│ (-[\w-].*?)(?:  |│)", text, re.MULTILINE)
         found[" ".join(path)] = sorted({name for head in heads for name in re.findall(r"(?<!\w)--?[\w-]+", head)})
-        begin = next((place for place, line in enumerate(lines) if line.startswith("╭─ Commands")), len(lines))
-        waiting += [(*path, match[1]) for line in lines[begin:] if (match := re.match(r"│ (\w[\w-]*)", line))]
+        if " COMMAND " in text.partition("╭")[0]:
+            waiting += [(*path, name) for name in re.findall(r"^│ (\w[\w-]*) ", text, re.MULTILINE)]
     return dict(sorted(found.items()))
 
 

@@ -53,7 +53,7 @@ def flag(field: Field, panel: str) -> Option:
     """The option of the command line for a field; its value is None where it is not given."""
     meaning = field.option.help
     if bounds := field.option.range_text():
-        meaning = f"{meaning.removesuffix('.')} ({bounds})."
+        meaning += f" {bounds.capitalize()}."
     long = flag_of(field)
     names = [field.name, long]
     short = field.option.short or ("-o" if field.name == "output" else None)

@@ -55,9 +55,10 @@ def _inputs(tasks: Sequence[Task]) -> Argument:
     kinds = [task.input_kind() for task in tasks]
     names = " or ".join(dict.fromkeys(kind.plural for kind in kinds))
     parts = [f"{names.capitalize()}."] if names else []
-    if not kinds or any(kind.is_file for kind in kinds):
+    files = [kind for kind in kinds if kind.is_file or kind.suffixes]
+    if files or not kinds:
         parts.append("Files, folders, patterns or URLs.")
-    if not kinds or not all(kind.is_file for kind in kinds):
+    if len(files) < len(kinds) or not kinds:
         parts.append("Texts as they are, or .txt files of lines.")
     parts.append("`-` reads standard input, one a line.")
     return Argument(["inputs"], nargs=-1, required=True, help=" ".join(parts))

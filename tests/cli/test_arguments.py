@@ -1,0 +1,109 @@
+"""What the arguments of a command mean: files, texts, and texts that begin with a dash."""
+
+import json
+
+import pytest
+
+from tests.oracles.cases import DATA
+
+CAT, SPEECH = DATA / "cat.jpg", DATA / "three_seven.wav"
+TEXT_MODEL = ("--model", "sst2_bert_tiny", "-k", "1", "--json")
+
+
+@pytest.mark.parametrize("inputs", [
+    [CAT], [f"{DATA}/*.png"], [DATA], ["no_such_file.png"], [CAT, "no_such_file.webp"],
+])  # fmt: skip
+def test_classify_takes_files_as_photos(inputs, run):
+    done = run("classify", *inputs, "-k", 1)
+    assert done.err.splitlines()[0].startswith("Model: cifar10_resnet20 (10 classes")
+
+
+def test_classify_takes_a_picture_without_a_suffix(run, tmp_path):
+    path = tmp_path / "photo"
+    path.write_bytes(CAT.read_bytes())
+    assert "Model: cifar10_resnet20" in run("classify", path).err
+
+
+@pytest.mark.parametrize("inputs", [["a fine film"], ["is it?", "- 5 degrees"], ["-5"], ["what a *film*"], ["."]])
+def test_classify_takes_other_text_as_text(inputs, run, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    done = run("classify", *inputs, "-k", 1, "--json")
+    expected = "cifar10_resnet20" if inputs == ["."] else "sst2_bert_tiny"  # "." is a folder
+    assert done.err.splitlines()[0].startswith(f"Model: {expected} (")
+    if inputs != ["."]:
+        assert [json.loads(line)["input"] for line in done.out.splitlines()] == inputs
+
+
+def test_classify_reads_files_of_lines(run, tmp_path):
+    (tmp_path / "reviews.txt").write_text("a fine film\na dull mess\n")
+    done = run("classify", tmp_path / "reviews.txt", "-k", 1, "--json")
+    assert "Model: sst2_bert_tiny" in done.err
+    assert len(done.out.splitlines()) == 2
+
+
+def test_classify_refuses_a_mixture(run):
+    done = run("classify", CAT, "a fine film")
+    assert done.code == 2
+    assert "cat.jpg' is a picture, 'a fine film' is a text" in done.err
+    assert done.out == ""
+
+
+@pytest.mark.parametrize(("line", "model"), [("a fine film", "sst2_bert_tiny"), (str(CAT), "cifar10_resnet20")])
+def test_the_first_line_of_standard_input_decides(line, model, run):
+    done = run("classify", "-", "-k", 1, "--json", stdin=f"\n{line}\n\n{line}\n")
+    assert f"Model: {model}" in done.err
+    assert [json.loads(row)["model"] for row in done.out.splitlines()] == [model] * 2
+
+
+@pytest.mark.parametrize(("arguments", "model"), [
+    ([CAT], "cifar10_resnet20"),
+    (["a fine film"], "sst2_bert_tiny"),
+    (["ROMEO:", "--max-new-tokens", "2"], "shakespeare_gpt2"),
+    ([DATA / "hourly.csv"], "deepar_hourly"),
+    ([CAT, "--threshold", "0.9"], "bccd_fcos"),
+])  # fmt: skip
+def test_predict_chooses_by_inputs_and_options(arguments, model, run):
+    done = run("predict", *arguments)
+    assert done.code == 0, done.err
+    assert done.err.splitlines()[0].startswith(f"Model: {model} (")
+
+
+@pytest.mark.parametrize("text", ["- 5 degrees", "-5", "-, he said", "-- well", "-.5", "—", "-"])
+def test_texts_that_begin_with_a_dash(text, run):
+    done = run("classify", text, *TEXT_MODEL, stdin="-\n")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["input"] == text
+
+
+@pytest.mark.parametrize("text", ["--word", "-word", "--x y", "-é"])
+def test_a_dash_and_a_word_is_an_option(text, run):
+    done = run("classify", text, *TEXT_MODEL)
+    assert done.code == 2
+    assert "`--`" in done.err
+    escaped = run("classify", *TEXT_MODEL, "--", text)
+    assert json.loads(escaped.out)["input"] == text
+
+
+def test_values_of_options_may_begin_with_a_dash(run):
+    done = run("generate", "a", "--stop", "-5", "--max-new-tokens", "2", "--json")
+    assert done.code == 0, done.err
+    assert "--seed must be 0 or more, not -5" in run("generate", "a", "--seed", "-5").err
+
+
+@pytest.mark.parametrize("verb", ["classify", "generate", "synthesize"])
+@pytest.mark.parametrize("name", ["missing.txt", "missing.jpg", "song.wav", "folder", "README"])
+def test_a_text_that_looks_like_a_file_is_never_a_text(verb, name, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "README").write_text("a fine film")
+    model = {"classify": "sst2_bert_tiny", "generate": "shakespeare_gpt2", "synthesize": "digits_wavenet"}[verb]
+    done = run(verb, name, "--model", model, "--json")
+    assert done.code in (1, 2)
+    assert name in done.err
+    assert not any("error" not in json.loads(line) for line in done.out.splitlines())
+
+
+def test_a_sentence_may_end_like_a_file(run):
+    done = run("classify", "look at photo.jpg", *TEXT_MODEL)
+    assert json.loads(done.out)["input"] == "look at photo.jpg"
