@@ -25,11 +25,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 import warmstart as ws
 from resumable import finished_epochs, keepers
 from warmstart.catalog import Entry, Metric, WeightFile
-from warmstart.catalog.huggingface.gpt2 import PAPER
 from warmstart.core import bundle
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
-from warmstart.models import gpt2
+from warmstart.models.text.gpt2 import network as gpt2
+from warmstart.models.text.gpt2.family import PAPER
 from warmstart.text.generation import TextGenerator, repository_config
 
 CONFIG = {"vocab_size": 768, "n_positions": 256, "n_embd": 128, "n_layer": 4, "n_head": 4,

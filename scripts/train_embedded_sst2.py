@@ -32,13 +32,13 @@ import numpy as np
 
 import warmstart as ws
 from warmstart.catalog import Label, Metric, WeightFile
-from warmstart.catalog.huggingface import bert
 from warmstart.checkpoints import open_checkpoint, save_safetensors
 from warmstart.core import bundle
 from warmstart.core.compiling import build_keras, run_job
 from warmstart.core.weights import Weights
 from warmstart.engines import store
 from warmstart.models import architecture, arrays
+from warmstart.models.text import encoder_config as bert
 from warmstart.text.classification import TextClassifier
 from warmstart.text.data import examples
 from warmstart.text.encoder import softmax

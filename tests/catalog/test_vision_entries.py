@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from warmstart import catalog
-from warmstart.catalog import huggingface
+from warmstart.models import repository as huggingface
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "vision"
 ENTRIES = [e for e in catalog.search() if e.task in ("object-detection", "image-segmentation")]

@@ -9,10 +9,10 @@ import pytest
 import soundfile
 
 import warmstart as ws
-from warmstart.catalog import huggingface
 from warmstart.engines.keras import KerasEngine
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.errors import BundleError, InputError, UsageError
+from warmstart.models import repository as huggingface
 from warmstart.speech.mel_windows import RATE, Windows
 from warmstart.speech.whisper.decoder import WhisperOptions, WhisperTranscriber
 from warmstart.speech.whisper.program import WhisperDecoder, whisper_program

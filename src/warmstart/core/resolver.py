@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warmstart import catalog, hub
-from warmstart.catalog import Entry, Label, huggingface, licences
+from warmstart.catalog import Entry, Label, licences
 from warmstart.core import bundle
 from warmstart.core.weights import Weights
 from warmstart.errors import ChecksumError, UsageError
+from warmstart.models import repository as huggingface
 
 OWN = ("pretrained", "imagenet")
 CATALOGUE_SAYS = ("name", "family", "title", "weights", "licence", "metrics", "paper", "aliases", "parameters",

@@ -200,7 +200,7 @@ class ImageClassifier(Model):
     def program(entry: Entry, model: keras.Model) -> Program:
         """`forward`: images float32 (batch, H, W, 3) -> probabilities (batch, classes), features (batch, D)."""
         from warmstart.engines.keras import Function, Program
-        from warmstart.models.image import classifier_outputs
+        from warmstart.models.image.outputs import classifier_outputs
 
         rules = entry.preprocessing
         assert rules is not None

@@ -102,7 +102,7 @@ class ObjectDetector(PhotoModel):
         """
         from warmstart.engines.keras import Function, Program
         from warmstart.models import architecture
-        from warmstart.models.image import with_features
+        from warmstart.models.image.outputs import with_features
 
         rules = entry.preprocessing
         assert rules is not None

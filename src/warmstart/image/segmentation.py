@@ -81,7 +81,7 @@ class ImageSegmenter(PhotoModel):
         """`forward`: images float32 (batch, H, W, 3) -> logits (batch, h, w, classes), features (batch, D)."""
         from warmstart.engines.keras import Function, Program
         from warmstart.models import architecture
-        from warmstart.models.image import with_features
+        from warmstart.models.image.outputs import with_features
 
         rules = entry.preprocessing
         assert rules is not None

@@ -36,7 +36,7 @@ def sample(engine: Engine, past: Past, recipe: Recipe, horizon: int, samples: in
     """Draw futures.
 
     Args:
-        engine: with `project`, `encode` and `step`; see `warmstart.models.deepar.functions`.
+        engine: with `project`, `encode` and `step`; see `warmstart.models.series.deepar.network.functions`.
         past: N series.
         recipe: of the network.
         horizon: steps to draw.
@@ -239,9 +239,9 @@ class DeepAR:
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`project`, `encode` and `step`; see `warmstart.models.deepar.functions`."""
+        """`project`, `encode` and `step`; see `warmstart.models.series.deepar.network.functions`."""
         from warmstart.engines.keras import Function, Program
-        from warmstart.models import deepar
+        from warmstart.models.series.deepar import network as deepar
 
         config = deepar.config_of(entry.config)
         specs = program_specs(Recipe.from_dict(entry.processing), config.hidden, bool(config.shortcut),

@@ -63,7 +63,7 @@ class TextTask(Model):
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The tokenizer and `config.json`, which make the bundle a repository that transformers loads."""
-        from warmstart.catalog.huggingface import bert
+        from warmstart.models.text import encoder_config as bert
 
         config = bert.config_of(self.entry, self.labels)
         return {**self.tokenizer.files(), "config.json": (json.dumps(config, indent=2) + "\n").encode()}
@@ -177,7 +177,7 @@ class TextTask(Model):
     def program(entry: Entry, model: keras.Model) -> Program:
         """`forward`: the inputs of `TextTask.batch`, int32 (batch, tokens), -> the model's outputs and `features`."""
         from warmstart.engines.keras import Function, Program
-        from warmstart.models.text import with_features
+        from warmstart.models.text.outputs import with_features
 
         outputs = with_features(model, entry.processing.get("pooling"), bool(entry.processing.get("normalize")))
         highest = {"input_ids": entry.config["vocab_size"] - 1, "attention_mask": 1,

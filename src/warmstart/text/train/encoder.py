@@ -19,12 +19,12 @@ import keras
 import numpy as np
 
 from warmstart.catalog import Entry, Label, Metric
-from warmstart.catalog.huggingface import bert
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.task import task_class
 from warmstart.errors import UsageError
 from warmstart.models import architecture
+from warmstart.models.text import encoder_config as bert
 from warmstart.text.encoder import TextTask
 from warmstart.text.tokenizer import Encoded, padded
 from warmstart.text.train import lora
