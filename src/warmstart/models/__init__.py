@@ -17,7 +17,7 @@ Its `family.py` imports no Keras and says all else that is particular to the fam
     LAYOUT: Layout                                   names and axes of the arrays in public checkpoints
     BLOCK                                            pattern of the layers of a block, whose number is its group
     LORA_TARGETS                                     ends of the names of the layers that LoRA adapts
-    RUNNER                                           module or class, as a string, by which a task runs the network
+    RUNNER                                           what runs the network for its task: "module" or "module:Class"
     BACKBONE, SEGMENTATION                           what may be built on it
 """
 
@@ -87,6 +87,20 @@ def family(name: str) -> ModuleType:
         UsageError: the name is not one of `ARCHITECTURES`.
     """
     return import_module(f"{__name__}.{_row(name).package}.family")
+
+
+def runner(name: str) -> Any:
+    """The module or class by which a task runs the network of an architecture.
+
+    Raises:
+        UsageError: the architecture is unknown, or no task runs it in a way of its own.
+    """
+    where = getattr(family(name), "RUNNER", None)
+    if where is None:
+        raise UsageError(f"the architecture {name!r} has no runner")
+    module, _, attribute = where.partition(":")
+    found = import_module(module)
+    return getattr(found, attribute) if attribute else found
 
 
 def _row(name: str) -> Family:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +14,7 @@ from warmstart.core.model import Model
 from warmstart.core.results import Failed
 from warmstart.engines.base import Engine
 from warmstart.errors import InputError, UsageError
+from warmstart.models import runner
 from warmstart.series import frequency
 from warmstart.series import time_series as series
 from warmstart.series.layout import Layout
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 SAMPLES = 100
 MOST_HORIZON = 100_000
-METHODS = {"deepar": ("warmstart.series.sampler", "DeepAR"),
-           "chronos_bolt": ("warmstart.series.patching", "ChronosBolt")}
-"""Architecture -> (module, class) of what its network is run by."""
 
 
 class Method(Protocol):
@@ -77,7 +74,8 @@ class Forecaster(Model):
     @cached_property
     def method(self) -> Method:
         """How its network is run."""
-        return _method(self.entry.architecture)(self.entry)
+        method: Method = runner(self.entry.architecture)(self.entry)
+        return method
 
     def __call__(self, inputs: Any, *, horizon: int | None = None, quantiles: Sequence[float] = QUANTILES,
                  samples: int = SAMPLES, seed: int = 0, parameters: bool = False, batch_size: int | None = None,
@@ -256,12 +254,7 @@ class Forecaster(Model):
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
         """The functions that the architecture is run by."""
-        return _method(entry.architecture).program(entry, model)
-
-
-def _method(architecture: str) -> Any:
-    module, name = METHODS[architecture]
-    return getattr(import_module(module), name)
+        return runner(entry.architecture).program(entry, model)
 
 
 def _windows(read: Iterator[series.Read], horizon: int, windows: int, stride: int,

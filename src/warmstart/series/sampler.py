@@ -15,6 +15,7 @@ import numpy as np
 
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
+from warmstart.models.series.deepar.family import PARAMETERS
 from warmstart.series.features import Past, Recipe
 from warmstart.series.time_series import TimeSeries
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 ROWS = 1600  # series x samples in one call of `step`: more than that leaves the processor's caches
 BATCH = 6400  # series x samples that are prepared together
-PARAMETERS = {"student_t": ("loc", "scale", "df"), "gaussian": ("loc", "scale"), "negative_binomial": ("mean", "alpha")}
 POWERS = {"loc": 1.0, "scale": 1.0, "mean": 1.0, "alpha": -0.5, "df": 0.0}  # of a series' scale, in its parameters
 
 Sampled = tuple[np.ndarray, dict[str, np.ndarray]]
@@ -36,7 +36,7 @@ def sample(engine: Engine, past: Past, recipe: Recipe, horizon: int, samples: in
     """Draw futures.
 
     Args:
-        engine: with `project`, `encode` and `step`; see `warmstart.models.series.deepar.network.functions`.
+        engine: with `project`, `encode` and `step`; see `models.series.deepar.network.functions`.
         past: N series.
         recipe: of the network.
         horizon: steps to draw.
@@ -239,7 +239,7 @@ class DeepAR:
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`project`, `encode` and `step`; see `warmstart.models.series.deepar.network.functions`."""
+        """`project`, `encode` and `step`; see `models.series.deepar.network.functions`."""
         from warmstart.engines.keras import Function, Program
         from warmstart.models.series.deepar import network as deepar
 

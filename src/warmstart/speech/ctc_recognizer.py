@@ -16,6 +16,7 @@ import numpy as np
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import UsageError
+from warmstart.models import architecture, family
 from warmstart.speech import audio
 from warmstart.speech.ctc.decoder import BLANK, Piece, align, beam_search, greedy
 from warmstart.speech.ctc.language_model import LanguageModel
@@ -37,23 +38,10 @@ LONGEST_STRETCH = 30.0
 def program(entry: Entry, model: Any) -> Program:
     """`forward`: features float32 (1, frames, size) -> log_probs (1, frames, symbols), hidden (1, frames, channels)."""
     from warmstart.engines.keras import Function, Program
-    from warmstart.models import architecture
-
     outputs = architecture(entry.architecture).recogniser_outputs(model)
-    low, high = (0.0, 255.0) if entry.architecture == "wavenet_raw" else (-2.0, 2.0)
+    low, high = family(entry.architecture).FEATURE_RANGE
     features = TensorSpec("features", "float32", (1, "frames", int(model.inputs[0].shape[-1])), low, high)
     return Program({"forward": Function(lambda features: outputs(features, training=False), (features,))}, outputs)
-
-
-def context(entry: Entry) -> int:
-    """Frames on each side that the answer for a frame depends on, at most."""
-    config = entry.config
-    if entry.architecture == "wavenet_raw":
-        steps = sum(config["dilations"]) * int(config.get("stacks", 4)) + 1
-        past = 1 + (int(config.get("filter_width", 2)) - 1) * steps
-        return -(-past // int(config.get("pooling", 160))) + int(config.get("frame_layers", 3))
-    layers = int(config.get("blocks", 3))
-    return (int(config.get("filter_width", 7)) - 1) * sum(config.get("dilations", (1, 2, 4, 8, 16))) * layers // 2
 
 
 def files(folder: Path) -> Mapping[str, Path | bytes]:
@@ -80,7 +68,7 @@ class Recognition:
         self.rules = Features.of(entry.processing["features"])
         self.alphabet = str(entry.processing["alphabet"])
         self.padding = float(entry.processing.get("padding", 0.0))
-        self.context = context(entry)
+        self.context = family(entry.architecture).context(entry.config)
 
     def check(self, **options: Any) -> None:
         """Raise UsageError where an option is wrong, before any recording is read."""

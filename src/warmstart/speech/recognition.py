@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from warmstart.catalog import Entry
 from warmstart.core.model import Model
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
+from warmstart.models import runner
 from warmstart.speech import audio
 from warmstart.speech import data as speech_data
 from warmstart.speech.results.transcript import Transcript
@@ -24,28 +24,21 @@ if TYPE_CHECKING:
 
     from warmstart.engines.keras import Program
 
-FAMILIES = {"whisper": "warmstart.speech.whisper.recognizer", "wavenet_asr": "warmstart.speech.ctc_recognizer",
-            "wavenet_raw": "warmstart.speech.ctc_recognizer"}
-"""Architecture -> the module here that knows its way from sound to text. It has
-
-    program(entry, model) -> Program
-    files(folder) -> {name: path or bytes}                        what a bundle keeps besides the weights
-    Recognition(engine, entry, folder), with `options` (names), `check(**options)`,
-        `transcribe(name, value, sample_rate=None, **options) -> Transcript` and
-        `features(name, value, sample_rate=None) -> float32 (D,)`
-"""
-
 
 def family(entry: Entry) -> ModuleType:
-    """The module of an entry's architecture.
+    """The module of this wing that knows an architecture's way from sound to text. It has
+
+        program(entry, model) -> Program
+        files(folder) -> {name: path or bytes}                    what a bundle has besides the weights
+        Recognition(engine, entry, folder), with `options` (names), `check(**options)`,
+            `transcribe(name, value, sample_rate=None, **options) -> Transcript` and
+            `features(name, value, sample_rate=None) -> float32 (D,)`
 
     Raises:
-        UsageError: it is none of `FAMILIES`.
+        UsageError: the architecture does not recognise speech.
     """
-    if entry.architecture not in FAMILIES:
-        raise UsageError(f"{entry.name}: the architecture {entry.architecture!r} does not recognise speech; "
-                         f"there are: {', '.join(FAMILIES)}.")
-    return import_module(FAMILIES[entry.architecture])
+    module: ModuleType = runner(entry.architecture)
+    return module
 
 
 class SpeechRecognizer(Model):

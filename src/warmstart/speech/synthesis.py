@@ -232,10 +232,10 @@ class AudioGenerator(Model):
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`condition` and `generate` of `models.wavenet_generation`."""
+        """`condition` and `generate` of `models.speech.wavenet.generation`."""
         from warmstart.engines.keras import Function, Program
         from warmstart.models.speech.wavenet import generation
-        from warmstart.models.speech.wavenet.network import configured
+        from warmstart.models.speech.wavenet.family import configured
 
         c = configured(entry.config)
         network = model.get_layer("wavenet")

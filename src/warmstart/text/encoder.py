@@ -16,6 +16,7 @@ from warmstart.core.model import Model
 from warmstart.core.results import Failed
 from warmstart.engines.base import TensorSpec
 from warmstart.errors import BundleError, InputError, UsageError
+from warmstart.models import family
 from warmstart.text import inputs as text_items
 from warmstart.text.inputs import Pair
 from warmstart.text.tokenizer import Encoded, Tokenizer, padded
@@ -63,9 +64,7 @@ class TextTask(Model):
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The tokenizer and `config.json`, which make the bundle a repository that transformers loads."""
-        from warmstart.models.text import encoder_config as bert
-
-        config = bert.config_of(self.entry, self.labels)
+        config = family(self.entry.architecture).write(self.entry, self.labels)
         return {**self.tokenizer.files(), "config.json": (json.dumps(config, indent=2) + "\n").encode()}
 
     def features(self, inputs: Any, *, batch_size: int | None = None) -> Any:

@@ -18,6 +18,7 @@ from warmstart.core.results import Failed
 from warmstart.engines import choose
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import BundleError, InputError, UsageError
+from warmstart.models import family
 from warmstart.text.decoding import beam_search
 from warmstart.text.decoding.decoder import Decoder
 from warmstart.text.decoding.sampler import Choice, log_softmax
@@ -60,8 +61,8 @@ class TextGenerator(Model):
         return Tokenizer.open(self._folder, rows=self.entry.config["vocab_size"])
 
     @property
-    def longest(self) -> int:
-        """Tokens of the context: prompt and continuation together, unless it slides."""
+    def max_length(self) -> int:
+        """The most tokens of the context: prompt and continuation together, unless it slides."""
         return self.entry.processing["longest"]
 
     @property
@@ -191,8 +192,8 @@ class TextGenerator(Model):
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The tokenizer, and the `config.json` with which transformers reads the folder."""
-        config = repository_config(self.entry, self.tokenizer.special_id("bos"))
-        return {**self.tokenizer.files(), "config.json": config}
+        config = family(self.entry.architecture).write(self.entry, begin=self.tokenizer.special_id("bos"))
+        return {**self.tokenizer.files(), "config.json": (json.dumps(config, indent=2) + "\n").encode()}
 
     def _open_engine(self) -> Engine:
         if self._engine_name == "openvino" or self.precision == "bfloat16":
@@ -222,8 +223,8 @@ class TextGenerator(Model):
         usable = [text for text in texts if isinstance(text, Text)]
         if usable and usable[0].choice.num_beams > 1:
             for text in usable:
-                text.take_all(beam_search.search(Decoder(self.engine, self.longest), text.tokens, text.count, self.ends,
-                                           text.choice))
+                decoder = Decoder(self.engine, self.max_length)
+                text.take_all(beam_search.search(decoder, text.tokens, text.count, self.ends, text.choice))
         else:
             for _ in self._written(usable):
                 pass
@@ -233,7 +234,7 @@ class TextGenerator(Model):
         """Write all texts, side by side; pauses after each token."""
         if not texts:
             return
-        decoder = Decoder(self.engine, self.longest)
+        decoder = Decoder(self.engine, self.max_length)
         logits = decoder.start([text.context for text in texts])
         while True:
             for text, row in zip(texts, logits, strict=True):
@@ -253,12 +254,12 @@ class TextGenerator(Model):
                 logits = decoder.step([text.tokens[-1] for text in texts])
 
     def _score(self, item: Item) -> TextScore:
-        tokens, half = prompt_tokens(self, item, least=2), self.longest // 2
+        tokens, half = prompt_tokens(self, item, least=2), self.max_length // 2
         logprobs: list[float] = []
         begin = 0  # of the window
         while len(logprobs) < len(tokens) - 1:
-            decoder = Decoder(self.engine, self.longest)
-            window = tokens[begin:begin + self.longest]
+            decoder = Decoder(self.engine, self.max_length)
+            window = tokens[begin:begin + self.max_length]
             for place in range(0, len(window), CHUNK):
                 chunk = window[place:place + CHUNK]
                 after = tokens[begin + place + 1:begin + place + 1 + len(chunk)]
@@ -270,13 +271,13 @@ class TextGenerator(Model):
 
     def _state(self, item: Item) -> np.ndarray:
         tokens = prompt_tokens(self, item)
-        if len(tokens) > self.longest:
-            raise InputError(f"{item.name}: has {len(tokens):,} tokens; the model reads {self.longest:,}", item.name)
-        return Decoder(self.engine, self.longest).state(tokens)
+        if len(tokens) > self.max_length:
+            raise InputError(f"{item.name}: has {len(tokens):,} tokens; the model reads {self.max_length:,}", item.name)
+        return Decoder(self.engine, self.max_length).state(tokens)
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`step`: new tokens after cached ones -> logits, final states, keys and values; see `models.gpt2`."""
+        """`step`: new tokens after cached ones -> logits, final states, keys and values; see `models.text.gpt2`."""
         from warmstart.engines.keras import Function, Program
 
         config = model.config
@@ -291,14 +292,6 @@ class TextGenerator(Model):
               for layer in range(config.n_layer) for kind in ("keys", "values")),
         ]
         return Program({"step": Function(model.step, tuple(inputs))}, model)
-
-
-def repository_config(entry: Entry, begin: int | None = None) -> bytes:
-    """The `config.json` of a model, as transformers reads it; `begin` is the token that begins texts."""
-    ends = list(entry.processing.get("end", ()))
-    config = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], **entry.config,
-              "eos_token_id": ends[0] if len(ends) == 1 else ends or None, "bos_token_id": begin, "dtype": "float32"}
-    return (json.dumps(config, indent=2) + "\n").encode()
 
 
 T = TypeVar("T")

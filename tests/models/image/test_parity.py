@@ -8,7 +8,7 @@ import pytest
 
 from warmstart.checkpoints import open_checkpoint, save_safetensors
 from warmstart.errors import MismatchError, UsageError
-from warmstart.models import repository as huggingface
+from warmstart.models import repository
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "vision"
 pytestmark = pytest.mark.tensorflow
@@ -19,7 +19,7 @@ def built(name):
     """(module, config, model filled from the golden checkpoint)."""
     from warmstart.models import architecture
 
-    entry, _ = huggingface.read(GOLDEN / name)
+    entry, _ = repository.read(GOLDEN / name)
     module = architecture(entry.architecture)
     model = module.build(entry.config)
     with open_checkpoint(GOLDEN / name / "model.safetensors") as checkpoint:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from warmstart.errors import BundleError, UsageError
-from warmstart.models import repository as huggingface
+from warmstart.models import repository
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "vision"
 
@@ -29,16 +29,16 @@ def change(tmp_path):
 
 
 def test_entries():
-    entry, labels = huggingface.read(GOLDEN / "segformer_b")
+    entry, labels = repository.read(GOLDEN / "segformer_b")
     assert (entry.task, entry.architecture, entry.licence) == ("image-segmentation", "segformer",
                                                                "LicenseRef-NVIDIA-SegFormer")
     assert entry.preprocessing.size == (64, 96)
     assert (entry.preprocessing.scaling, entry.preprocessing.resize) == ("torch", "squash")
     assert [label.name for label in labels] == [f"thing {n}" for n in range(5)]
-    entry, _ = huggingface.read(GOLDEN / "deeplabv3_a")
+    entry, _ = repository.read(GOLDEN / "deeplabv3_a")
     assert (entry.preprocessing.scaling, entry.preprocessing.resize) == ("tf", "pad")
     assert entry.config["output_stride"] == 8
-    entry, _ = huggingface.read(GOLDEN / "dfine_b", "object-detection")
+    entry, _ = repository.read(GOLDEN / "dfine_b", "object-detection")
     assert (entry.preprocessing.scaling, entry.preprocessing.mean) == ("standard", (0.0, 0.0, 0.0))
     assert entry.config["decoder_n_points"] == [3, 6, 3]
 
@@ -51,7 +51,6 @@ def test_entries():
     ("segformer_a", {"hidden_act": "tanhshrink"}, "hidden_act 'tanhshrink' is not supported"),
     ("segformer_a", {"num_encoder_blocks": True}, "num_encoder_blocks"),
     ("segformer_a", {"reshape_last_stage": False}, "reshape_last_stage"),
-    ("segformer_a", {"id2label": {"0": "a", "2": "b"}}, "count its classes"),
     ("segformer_a", {"id2label": {}}, "id2label must name"),
     ("deeplabv3_a", {"output_stride": 7}, "output_stride 7"),
     ("deeplabv3_a", {"depth_multiplier": -1}, "depth_multiplier"),
@@ -64,7 +63,12 @@ def test_entries():
 ])  # fmt: skip
 def test_what_cannot_be_honoured_is_named(change, name, changes, words):
     with pytest.raises(UsageError, match=words):
-        huggingface.read(change(name, **changes))
+        repository.read(change(name, **changes))
+
+
+def test_classes_that_are_not_counted_from_0_up_are_damage(change):
+    with pytest.raises(BundleError, match="count its classes"):
+        repository.read(change("segformer_a", id2label={"0": "a", "2": "b"}))
 
 
 @pytest.mark.parametrize(("changes", "words"), [
@@ -76,22 +80,22 @@ def test_what_cannot_be_honoured_is_named(change, name, changes, words):
 def test_preprocessor(change, changes, words):
     folder = change("segformer_a", "preprocessor_config.json", **changes)
     if words is None:
-        size = huggingface.read(folder)[0].preprocessing.size
+        size = repository.read(folder)[0].preprocessing.size
         assert size == ((96, 96) if changes["size"] == 96 else (512, 512))
     else:
         with pytest.raises(UsageError, match=words):
-            huggingface.read(folder)
+            repository.read(folder)
 
 
 def test_without_a_preprocessor_the_family_decides(change):
     folder = change("dfine_a")
     (folder / "preprocessor_config.json").unlink()
-    assert huggingface.read(folder)[0].preprocessing.size == (640, 640)
+    assert repository.read(folder)[0].preprocessing.size == (640, 640)
     (folder / "config.json").write_text("[1]")
-    with pytest.raises(BundleError, match="no JSON object"):
-        huggingface.read(folder)
+    with pytest.raises(BundleError, match="not a JSON object"):
+        repository.read(folder)
 
 
 def test_another_task_is_refused():
     with pytest.raises(UsageError, match="does image-segmentation, not object-detection"):
-        huggingface.read(GOLDEN / "segformer_a", "object-detection")
+        repository.read(GOLDEN / "segformer_a", "object-detection")

@@ -9,7 +9,7 @@ import pytest
 
 import warmstart as ws
 from warmstart.errors import UsageError
-from warmstart.models import repository as huggingface
+from warmstart.models import repository
 
 pytestmark = pytest.mark.tensorflow
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -84,4 +84,4 @@ def test_configs_that_cannot_be_honoured_are_refused(tmp_path, change, words):
     config = json.loads((FOLDER / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
     with pytest.raises(UsageError, match=words):
-        huggingface.read(tmp_path)
+        repository.read(tmp_path)

@@ -132,18 +132,18 @@ def test_forced_levels_are_what_the_rest_is_conditioned_on(plain, monkeypatch):
 def public_arrays(model, config):
     """The arrays of a model as the public TensorFlow implementation names and shapes them, with its leftovers."""
     from warmstart.checkpoints import model_arrays
-    from warmstart.models.speech.wavenet import naming
 
-    back = {}
-    for public in ("filter", "gate", "dense", "skip", "Variable", "Variable_1", "Variable_2", "Variable_3", "gc_filter",
-                   "gc_gate"):
-        back.setdefault(naming.PARTS[public], public)
-    fixed = {ours: public for public, ours in naming.FIXED.items() if not public.endswith("_bias")}
+    parts = {"filter_kernel": "filter", "gate_kernel": "gate", "residual_kernel": "dense", "skip_kernel": "skip",
+             "filter_bias": "Variable", "gate_bias": "Variable_1", "residual_bias": "Variable_2",
+             "skip_bias": "Variable_3", "filter_global": "gc_filter", "gate_global": "gc_gate"}
+    others = {"causal_kernel": "causal_layer/filter", "embedding0/embeddings": "embeddings/gc_embedding",
+              "post1/kernel": "postprocessing/postprocess1", "post2/kernel": "postprocessing/postprocess2",
+              "post1/bias": "postprocessing/Variable", "post2/bias": "postprocessing/Variable_1"}
     arrays = {}
     for name, array in model_arrays(model).items():
         inner = name.removeprefix("wavenet/")
         layer, _, part = inner.removeprefix("stack/").partition("/")
-        public = fixed[f"wavenet/{inner}"] if f"wavenet/{inner}" in fixed else f"dilated_stack/{layer}/{back[part]}"
+        public = others[inner] if inner in others else f"dilated_stack/{layer}/{parts[part]}"
         flat = array.ndim == 2 and "embedding" not in public
         arrays[f"wavenet/{public}:0"] = array[None] if flat else array
         arrays[f"wavenet/{public}/Adam:0"] = array
@@ -251,18 +251,16 @@ def test_the_raw_recogniser_learns_frames_and_samples_together():
         wavenet_raw.joint(model, frames="words")
 
 
-def test_the_raw_recogniser_reaches_as_far_as_recognition_believes():
-    from types import SimpleNamespace
-
+def test_the_raw_recogniser_reaches_as_far_as_its_context():
     from warmstart.models.speech.wavenet_raw import network as wavenet_raw
-    from warmstart.speech.ctc_recognizer import context
+    from warmstart.models.speech.wavenet_raw.family import context
 
     model = wavenet_raw.build(RAW)
     features = np.random.default_rng(1).integers(0, 256, (1, 12, 8)).astype(np.float32)
     before = np.array(model(features))
     features[0, 6] = 255 - features[0, 6]
     changed = np.flatnonzero(np.abs(np.array(model(features)) - before).max(-1)[0] > 1e-7)
-    reach = context(SimpleNamespace(architecture="wavenet_raw", config=RAW))
+    reach = context(RAW)
     assert reach == 3
     assert changed.min() == 6 - 1
     assert changed.max() == 6 + reach

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from warmstart.errors import BundleError, MismatchError, UsageError
-from warmstart.models import repository as huggingface
-from warmstart.models.speech.whisper.family import parameters
+from warmstart.models import repository
+from warmstart.models.speech.whisper.family import config_of, parameters
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "whisper"
 
@@ -25,7 +25,7 @@ def model():
     from warmstart.core.compiling import build_keras
     from warmstart.core.weights import Weights
 
-    return build_keras(huggingface.read(GOLDEN)[0], Weights.of(GOLDEN))
+    return build_keras(repository.read(GOLDEN)[0], Weights.of(GOLDEN))
 
 
 @pytest.mark.tensorflow
@@ -80,7 +80,7 @@ def test_config_of_another_network_is_refused():
 
     with pytest.raises(UsageError, match="unexpected keyword argument 'depth'"):
         whisper.build({"depth": 3})
-    with pytest.raises(UsageError, match="cannot be divided"):
+    with pytest.raises(UsageError, match="384 is not divisible by 5"):
         whisper.build({"width": 384, "encoder_heads": 5})
 
 
@@ -93,12 +93,12 @@ def test_table_of_sizes_is_right():
         cells = [cell.strip() for cell in line.strip("| ").split("|")]
         if len(cells) == 5 and cells[1].isdigit():
             table[cells[0]] = int(cells[4].replace(",", ""))
-    assert table == {size: parameters(vars(whisper.config_of(size))) for size in
+    assert table == {size: parameters(vars(config_of(size))) for size in
                      ("tiny", "base", "small", "medium", "large")}
 
 
 def test_parameters_are_counted_without_building():
-    entry, labels = huggingface.read(GOLDEN)
+    entry, labels = repository.read(GOLDEN)
     assert entry.parameters == 77344  # torch's count of the golden network
     assert labels == ()
     assert entry.task == "speech-recognition"
@@ -109,7 +109,7 @@ def test_parameters_are_counted_without_building():
     ("config.json", {"d_model": 10**9}, BundleError, "d_model must be a whole number from 1 to"),
     ("config.json", {"vocab_size": True}, BundleError, "vocab_size must be"),
     ("config.json", {"decoder_layers": None}, BundleError, "decoder_layers must be"),
-    ("config.json", {"encoder_attention_heads": 5}, BundleError, "no multiple of the 5"),
+    ("config.json", {"encoder_attention_heads": 5}, BundleError, "32 is not divisible by 5"),
     ("config.json", {"activation_function": "relu"}, UsageError, "activation_function 'relu' is not supported"),
     ("config.json", {"scale_embedding": True}, UsageError, "scale_embedding True is not supported"),
     ("preprocessor_config.json", {"hop_length": 100}, UsageError, "hop_length 100 is not supported"),
@@ -123,9 +123,9 @@ def test_a_config_that_cannot_be_honoured_is_refused_by_name(file, change, error
     config = json.loads((folder / file).read_text())
     (folder / file).write_text(json.dumps({**config, **change}))
     with pytest.raises(error, match=message):
-        huggingface.read(folder)
+        repository.read(folder)
 
 
 def test_another_task_is_refused():
     with pytest.raises(UsageError, match="does speech-recognition, not text-generation"):
-        huggingface.read(GOLDEN, "text-generation")
+        repository.read(GOLDEN, "text-generation")

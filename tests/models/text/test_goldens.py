@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from warmstart.models import repository as huggingface
+from warmstart.models import family, repository
 
 pytestmark = pytest.mark.tensorflow
 GOLDEN = Path(__file__).parents[2] / "golden" / "text"
@@ -19,7 +19,7 @@ def built(folder: Path):
     from warmstart.checkpoints import open_checkpoint
     from warmstart.models import architecture
 
-    entry, _ = huggingface.read(folder)
+    entry, _ = repository.read(folder)
     module = architecture(entry.architecture)
     model = module.build(entry.config)
     with open_checkpoint(folder) as checkpoint:
@@ -57,7 +57,6 @@ TIED = re.compile(r"decoder\.|vocab_projector\.weight|lm_head\.bias")
 def saved_as_transformers_saves(folder: Path, entry, arrays) -> None:
     """Names, numbers and config of a bundle of this model are those of the folder, which transformers wrote."""
     from warmstart.checkpoints import open_checkpoint
-    from warmstart.models.text import encoder_config as bert
 
     with open_checkpoint(folder) as written:
         names = {name for name in written.names() if not name.endswith(("position_ids", "token_type_ids"))}
@@ -66,7 +65,7 @@ def saved_as_transformers_saves(folder: Path, entry, arrays) -> None:
         for name in names & arrays.keys() - unused:
             np.testing.assert_array_equal(arrays[name], written.read(name))
     config = json.loads((folder / "config.json").read_text())
-    ours = bert.config_of(entry, huggingface.read(folder)[1])
+    ours = family(entry.architecture).write(entry, repository.read(folder)[1])
     for key in ours.keys() & config.keys() - {"label2id", "problem_type"}:
         assert ours[key] == config[key] or config[key] is None, key
 
@@ -79,11 +78,11 @@ def test_optional_inputs_may_be_left_out():
         np.testing.assert_array_equal(model(given)["pooler_output"], whole["pooler_output"])
 
 
-@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta"])
-def test_what_is_written_is_read_again(family, tmp_path):
+@pytest.mark.parametrize("name", ["bert", "distilbert", "roberta"])
+def test_what_is_written_is_read_again(name, tmp_path):
     from warmstart.checkpoints import open_checkpoint, save_safetensors
 
-    entry, module, model = built(GOLDEN / f"{family}_fill_mask")
+    entry, module, model = built(GOLDEN / f"{name}_fill_mask")
     save_safetensors(tmp_path / "model.safetensors", module.arrays(model, entry.config))
     other = module.build(entry.config)
     with open_checkpoint(tmp_path) as checkpoint:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from warmstart.errors import BundleError, MismatchError, UsageError
-from warmstart.models import repository as huggingface
+from warmstart.models import repository
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "gpt2"
 pytestmark = pytest.mark.tensorflow
@@ -18,7 +18,7 @@ def built(folder: Path):
     from warmstart.checkpoints import open_checkpoint
     from warmstart.models.text.gpt2 import network as gpt2
 
-    entry, _ = huggingface.read(folder)
+    entry, _ = repository.read(folder)
     model = gpt2.build(entry.config)
     with open_checkpoint(folder) as checkpoint:
         gpt2.load(model, checkpoint, entry.config)
@@ -100,7 +100,7 @@ def changed(tmp_path: Path, name: str = "plain", **keys) -> Path:
     ({"n_embd": 2**15, "n_layer": 1000}, BundleError, "but its weights have"),
     ({"n_embd": 10**9}, BundleError, "n_embd must be a whole number from 1 to"),
     ({"vocab_size": "many"}, BundleError, "vocab_size must be a whole number"),
-    ({"n_head": 5}, BundleError, "no multiple of n_head"),
+    ({"n_head": 5}, BundleError, "must be divisible by n_head"),
     ({"n_layer": True}, BundleError, "n_layer must be a whole number"),
     ({"layer_norm_epsilon": -1.0}, BundleError, "layer_norm_epsilon"),
     ({"scale_attn_weights": "no"}, BundleError, "scale_attn_weights must be a bool"),
@@ -110,7 +110,7 @@ def changed(tmp_path: Path, name: str = "plain", **keys) -> Path:
 ])
 def test_configs_that_are_refused(tmp_path, keys, error, words):
     with pytest.raises(error, match=words):
-        huggingface.read(changed(tmp_path, **keys))
+        repository.read(changed(tmp_path, **keys))
 
 
 def test_unknown_activation_is_refused_by_name(tmp_path):
@@ -119,12 +119,12 @@ def test_unknown_activation_is_refused_by_name(tmp_path):
 
 
 def test_heads_decide_the_task(tmp_path):
-    entry, labels = huggingface.read(GOLDEN / "classifier")
+    entry, labels = repository.read(GOLDEN / "classifier")
     assert (entry.task, [label.name for label in labels]) == ("text-classification", ["no", "maybe", "yes"])
     with pytest.raises(UsageError, match="no head for text-generation"):
-        huggingface.read(GOLDEN / "classifier", "text-generation")
+        repository.read(GOLDEN / "classifier", "text-generation")
     with pytest.raises(UsageError, match="no head for text-classification"):
-        huggingface.read(GOLDEN / "plain", "text-classification")
+        repository.read(GOLDEN / "plain", "text-classification")
 
 
 def test_weights_of_another_size(tmp_path):

@@ -7,20 +7,19 @@ import keras
 from keras import layers
 
 from warmstart.errors import UsageError
+from warmstart.models import architecture, family
 
 
 def base_of(config: Mapping[str, Any], size: Sequence[int]) -> keras.Model:
     """The backbone of a config's `base` (`architecture` and `config`, as an entry has them), without its top.
 
     Raises:
-        UsageError: it is no classification backbone.
+        UsageError: it is not a classification backbone.
     """
-    from warmstart.models import architecture
-
-    told = config["base"]
-    if told["architecture"] not in ("keras_applications", "cifar_resnet"):
-        raise UsageError(f"{told['architecture']} is no classification backbone.")
-    return architecture(told["architecture"]).build(told["config"], include_top=False, input_shape=(*size, 3))
+    base = config["base"]
+    if not getattr(family(base["architecture"]), "BACKBONE", False):
+        raise UsageError(f"{base['architecture']} is not a classification backbone.")
+    return architecture(base["architecture"]).build(base["config"], include_top=False, input_shape=(*size, 3))
 
 
 def taps(base: keras.Model, strides: Sequence[int]) -> dict[int, keras.KerasTensor]:

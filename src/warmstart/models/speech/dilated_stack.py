@@ -16,11 +16,6 @@ from typing import Any
 from keras import layers, ops
 
 
-def receptive_field(filter_width: int, dilations: Sequence[int]) -> int:
-    """Steps of the input that one step of a stack's output depends on, itself included."""
-    return 1 + (filter_width - 1) * sum(dilations)
-
-
 class ResidualLayer(layers.Layer):
     """One gated residual layer.
 

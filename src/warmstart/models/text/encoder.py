@@ -2,25 +2,35 @@
 
 Source: Devlin, Chang, Lee, Toutanova, "BERT: Pre-training of Deep Bidirectional Transformers" (2018), section 3; the
 numbers are those of Hugging Face transformers' PyTorch models. Families differ in names, positions and heads; their
-files give a `Names` and build on `encode`. Layers bear the names of the reference's modules, so that checkpoints are
-read and written by name (see `models.torch_names`).
+networks have a `Names` and build on `encode`. Layers have the names of the reference's modules, those of a head with
+`head.` in front, so that checkpoints are read and written by name (see `checkpoints.layout`).
 
 Attention runs head by head on slices, which keeps every shape of a compiled program free of computed sizes: an engine
 that meets a size it must first compute runs all that follows on its slow path. In training it runs over all heads at
 once, as the gradient of a slice is an array of the whole's size: with 12 heads, twice as fast.
 """
 
+from __future__ import annotations
+
 import math
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import layers, ops
 
-from warmstart.errors import UsageError
+from warmstart.checkpoints import fill, layout_arrays
+from warmstart.models.text.encoder_config import HEAD, EncoderConfig, decoder_aliases
 
-MASKED = -1e9  # added to the scores of padding; float32's own minimum would overflow in sums
+if TYPE_CHECKING:
+    import numpy as np
+
+    from warmstart.checkpoints import Checkpoint
+
+MASKED = -1e9  # added to the scores of padding; the minimum of float32 would overflow in sums
 
 
 def gelu(x):
@@ -40,52 +50,8 @@ ACTIVATIONS: dict[str, Callable] = {
 
 
 @dataclass(frozen=True)
-class EncoderConfig:
-    """Sizes and options of one encoder and its head, named as in the reference's configs.
-
-    `head` is "base", "fill-mask", "text-classification", "token-classification" or "question-answering";
-    `num_labels` is for the two kinds of classification, `pooler` for "base".
-    """
-
-    vocab_size: int
-    hidden_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    intermediate_size: int
-    max_position_embeddings: int
-    hidden_act: str = "gelu"
-    type_vocab_size: int = 2
-    layer_norm_eps: float = 1e-12
-    pad_token_id: int = 0
-    hidden_dropout_prob: float = 0.1
-    attention_probs_dropout_prob: float = 0.1
-    classifier_dropout: float = 0.1
-    initializer_range: float = 0.02
-    tie_word_embeddings: bool = True
-    head: str = "base"
-    num_labels: int = 2
-    pooler: bool = True
-
-    @classmethod
-    def of(cls, config: Self | Mapping[str, Any], family: str) -> Self:
-        """From a mapping of its fields; UsageError names an unknown or missing one."""
-        if isinstance(config, cls):
-            return config
-        try:
-            made = cls(**config)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise UsageError(f"{family}: {error}; known are {', '.join(f.name for f in fields(cls))}") from None
-        if made.hidden_act not in ACTIVATIONS:
-            raise UsageError(f"{family}: hidden_act {made.hidden_act!r} is none of {', '.join(ACTIVATIONS)}")
-        if made.hidden_size % made.num_attention_heads:
-            raise UsageError(f"{family}: hidden_size {made.hidden_size} is no multiple of num_attention_heads "
-                             f"{made.num_attention_heads}")
-        return made
-
-
-@dataclass(frozen=True)
 class Names:
-    """What a family calls its modules; `{}` stands for the number of the layer."""
+    """What a family calls its modules; `{}` stands for the index of the layer."""
 
     word: str = "embeddings.word_embeddings"
     position: str = "embeddings.position_embeddings"
@@ -103,16 +69,16 @@ class Names:
 
 @keras.saving.register_keras_serializable("warmstart")
 class Fill(layers.Layer):
-    """An optional input like `input_ids` (B, T), or a constant of that shape where it is not given."""
+    """An optional input like `input_ids` (B, T), or a constant of that shape where it is missing."""
 
     def __init__(self, value: int, **options: Any):
         super().__init__(**{"dtype": "int32", **options})
         self.value = value
 
-    def call(self, like, given=None):
-        return given if given is not None else ops.full_like(like, self.value)
+    def call(self, like, optional=None):
+        return optional if optional is not None else ops.full_like(like, self.value)
 
-    def compute_output_spec(self, like, given=None):
+    def compute_output_spec(self, like, optional=None):
         return keras.KerasTensor(like.shape, "int32")
 
     def get_config(self):
@@ -121,8 +87,8 @@ class Fill(layers.Layer):
 
 @keras.saving.register_keras_serializable("warmstart")
 class Positions(layers.Layer):
-    """Places of tokens: int32 (B, T) -> (B, T), counted from 0; or, where `padding` is an id, from `padding` + 1
-    over the tokens that are not it, with the padding itself at `padding` (RoBERTa).
+    """Positions of tokens: int32 (B, T) -> (B, T), from 0; or, where `padding` is an id, from `padding` + 1 over the
+    tokens that are not it, with the padding itself at `padding` (RoBERTa).
 
     They are counted along the row and not made from its length, which a compiled program would have to compute.
     """
@@ -134,8 +100,8 @@ class Positions(layers.Layer):
     def call(self, ids):
         if self.padding is None:
             return ops.cumsum(ops.cast(ids >= 0, "int32"), axis=1) - 1
-        there = ops.cast(ops.not_equal(ids, self.padding), "int32")
-        return ops.cumsum(there, axis=1) * there + self.padding
+        is_token = ops.cast(ops.not_equal(ids, self.padding), "int32")
+        return ops.cumsum(is_token, axis=1) * is_token + self.padding
 
     def compute_output_spec(self, ids):
         return keras.KerasTensor(ids.shape, "int32")
@@ -252,26 +218,79 @@ def encode(config: EncoderConfig, names: Names, inputs: Mapping[str, Any], *,
         types = Fill(0, name="types_or_zeros")(ids, inputs["token_type_ids"])
         x = x + _embedding(config, config.type_vocab_size, names.types)(types)
     x = layers.Dropout(config.hidden_dropout_prob, name="embeddings.dropout")(norm(config, names.embeddings_norm)(x))
-    for number in range(config.num_hidden_layers):
-        x = _layer(config, names, number, x, mask)
+    for index in range(config.num_hidden_layers):
+        x = _layer(config, names, index, x, mask)
     return layers.Identity(name="last_hidden_state")(x), word
 
 
-def _embedding(config: EncoderConfig, rows: int, name: str, kind: type = layers.Embedding) -> layers.Embedding:
-    return kind(rows, config.hidden_size, embeddings_initializer=_normal(config), name=name)
+def _embedding(config: EncoderConfig, rows: int, name: str, cls: type = layers.Embedding) -> layers.Embedding:
+    return cls(rows, config.hidden_size, embeddings_initializer=_normal(config), name=name)
 
 
-def _layer(config: EncoderConfig, names: Names, number: int, x, mask):
+def _layer(config: EncoderConfig, names: Names, index: int, x, mask):
     """norm(x + attention(x)), then norm(x + feed-forward(x)); x: (B, T, D)."""
 
-    def call(what: str) -> str:
-        return what.format(number)
+    def name_of(template: str) -> str:
+        return template.format(index)
 
-    heads = Attention(config.num_attention_heads, config.attention_probs_dropout_prob, name=f"attention.{number}")
-    a = heads(*(dense(config, config.hidden_size, call(name))(x) for name in (names.query, names.key, names.value)),
+    heads = Attention(config.num_attention_heads, config.attention_probs_dropout_prob, name=f"attention.{index}")
+    a = heads(*(dense(config, config.hidden_size, name_of(name))(x) for name in (names.query, names.key, names.value)),
               mask)
-    a = layers.Dropout(config.hidden_dropout_prob)(dense(config, config.hidden_size, call(names.attention_out))(a))
-    x = norm(config, call(names.attention_norm))(x + a)
-    f = ACTIVATIONS[config.hidden_act](dense(config, config.intermediate_size, call(names.feed_in))(x))
-    f = layers.Dropout(config.hidden_dropout_prob)(dense(config, config.hidden_size, call(names.feed_out))(f))
-    return norm(config, call(names.feed_norm))(x + f)
+    a = layers.Dropout(config.hidden_dropout_prob)(dense(config, config.hidden_size, name_of(names.attention_out))(a))
+    x = norm(config, name_of(names.attention_norm))(x + a)
+    f = ACTIVATIONS[config.hidden_act](dense(config, config.intermediate_size, name_of(names.feed_in))(x))
+    f = layers.Dropout(config.hidden_dropout_prob)(dense(config, config.hidden_size, name_of(names.feed_out))(f))
+    return norm(config, name_of(names.feed_norm))(x + f)
+
+
+def vocabulary_head(config: EncoderConfig, h: Any, word: layers.Embedding, tied: str, untied: str) -> Any:
+    """Logits (B, T, V) by the word embedding and a bias of the module `tied`, or by a layer of their own."""
+    if config.tie_word_embeddings:
+        return Bias(name=f"{HEAD}{tied}")(word(h, reverse=True))
+    return dense(config, config.vocab_size, f"{HEAD}{untied}")(h)
+
+
+def token_head(config: EncoderConfig, x: Any) -> dict[str, Any]:
+    """The heads that all families have alike, on hidden states (B, T, D): a class for each token, or both ends of a
+    span."""
+    if config.head == "token-classification":
+        dropped = layers.Dropout(config.classifier_dropout)(x)
+        return {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(dropped)}
+    assert config.head == "question-answering", config.head
+    ends = dense(config, 2, f"{HEAD}qa_outputs")(x)
+    return {"start_logits": ends[:, :, 0], "end_logits": ends[:, :, 1]}
+
+
+def pooled(config: EncoderConfig, x: Any) -> Any:
+    """The pooler: tanh of a dense layer on the first token: (B, T, D) -> (B, D)."""
+    return layers.Activation("tanh", name="pooled")(dense(config, config.hidden_size, "pooler.dense")(x[:, 0]))
+
+
+def fill_encoder(model: keras.Model, checkpoint: Checkpoint, family: ModuleType, config: EncoderConfig) -> None:
+    """Fill a model from a checkpoint with the reference's names: all of it, or an error.
+
+    Args:
+        model: an encoder with its head.
+        checkpoint: open.
+        family: the family's module, with `LAYOUT` and `HEADS`, and `DECODER` where the decoder has aliases.
+        config: of the model.
+
+    Raises:
+        MismatchError: the arrays do not fit the model.
+    """
+    rules = tuple((f"^{re.escape(alias)}$", name) for alias, name in _decoder_aliases(family, config).items())
+    fill(model, checkpoint, family.LAYOUT.with_aliases(rules), head=config.head, heads=family.HEADS)
+
+
+def encoder_arrays(model: keras.Model, family: ModuleType, config: EncoderConfig) -> dict[str, np.ndarray]:
+    """The weights under the reference's names; with the prefix where the model has a head."""
+    arrays = layout_arrays(model, family.LAYOUT, prefixed=config.head != "base")
+    if not config.tie_word_embeddings:
+        aliases = _decoder_aliases(family, config).items()
+        arrays |= {alias: arrays[name] for alias, name in aliases if name in arrays}
+    return arrays
+
+
+def _decoder_aliases(family: ModuleType, config: EncoderConfig) -> dict[str, str]:
+    module = getattr(family, "DECODER", None)
+    return decoder_aliases(module, config) if module else {}

@@ -1,4 +1,4 @@
-"""What the configs of all text models have in common: heads, labels, sizes, lengths, sentence-transformers' modules."""
+"""What the repositories of text models have in common: heads, sizes, lengths, sentence-transformers' modules."""
 
 import re
 from collections.abc import Mapping
@@ -7,17 +7,17 @@ from typing import Any
 
 from warmstart.catalog.entry import Label
 from warmstart.errors import BundleError, UsageError
-from warmstart.models.repository import read_json
+from warmstart.models.repository import class_names, read_json
 
 HEADS = {"ForMaskedLM": "fill-mask", "ForPreTraining": "fill-mask", "ForSequenceClassification": "text-classification",
          "ForTokenClassification": "token-classification", "ForQuestionAnswering": "question-answering",
          "Model": "text-embedding"}
-"""The end of an architecture's name -> what its head is made for."""
+"""The end of an architecture's name -> the task of its head."""
 LARGEST = {"vocab_size": 2_000_000, "hidden_size": 16_384, "num_hidden_layers": 256, "num_attention_heads": 256,
            "intermediate_size": 131_072, "max_position_embeddings": 1_000_000, "type_vocab_size": 1_000,
            "num_labels": 200_000}
 MOST_PARAMETERS = 4_000_000_000
-LONGEST_HEADER = 25 << 20
+LARGEST_HEADER = 25 << 20
 UNLIMITED = 10**9  # a `model_max_length` above this says that there is none
 PROBLEMS = {None: "", "single_label_classification": "single", "multi_label_classification": "multi",
             "regression": "regression"}
@@ -34,22 +34,26 @@ def refuse(config: Mapping[str, Any], path: Path, supported: Mapping[str, Any]) 
     """
     for key, value in supported.items():
         if config.get(key, value) not in (value, None):
-            what = "the repository brings code of its own" if key == "auto_map" else f"{config[key]!r} is not supported"
-            raise UsageError(f"{path}: {key}: {what}; take a checkpoint that has {value!r}.")
+            reason = f"{config[key]!r} is not supported"
+            if key == "auto_map":
+                reason = "the repository brings code of its own"
+            raise UsageError(f"{path}: {key}: {reason}; take a checkpoint that has {value!r}.")
 
 
 def size(config: Mapping[str, Any], key: str, path: Path, *, limit: str = "", default: int | None = None) -> int:
-    """A size of the config, once it is sure that it is a sensible number.
+    """A size from the config.
 
     Raises:
-        BundleError: it is missing, no whole number, or absurd.
+        BundleError: it is missing, not a whole number, or too large.
     """
     value = config.get(key, default)
-    most = LARGEST[limit or key]
+    largest = LARGEST[limit or key]
     if value is None:
         raise BundleError(f"{path} lacks {key!r}; it is damaged, fetch it again.")
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise BundleError(f"{path}: {key} is {str(value)[:40]}, but must be a whole number of at most {most:,}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= largest:
+        raise BundleError(
+            f"{path}: {key} is {str(value)[:40]}, but must be a whole number of at most {largest:,}."
+        )
     return value
 
 
@@ -89,22 +93,12 @@ def head_of(config: Mapping[str, Any], folder: Path, task: str | None) -> str:
 
 
 def labels_of(config: Mapping[str, Any], path: Path) -> tuple[Label, ...]:
-    """The classes, from `id2label`, else as many as `num_labels` says (two where nothing does).
+    """The classes of a head; their ids are their names.
 
     Raises:
         BundleError: they are not counted from 0 up.
     """
-    named = config.get("id2label")
-    if not named:
-        count = size(config, "num_labels", path, default=2)
-        return tuple(Label(index, f"LABEL_{index}", f"LABEL_{index}") for index in range(count))
-    try:
-        names = {int(index): str(name) for index, name in named.items()}
-    except (AttributeError, ValueError, TypeError):
-        names = {}
-    if sorted(names) != list(range(len(names))) or not names:
-        raise BundleError(f"{path}: id2label must count its classes from 0 up.")
-    return tuple(Label(index, names[index], names[index]) for index in range(len(names)))
+    return tuple(Label(index, name, name) for index, name in enumerate(class_names(config, path)))
 
 
 def problem_of(config: Mapping[str, Any], path: Path, labels: int) -> str:
@@ -112,21 +106,21 @@ def problem_of(config: Mapping[str, Any], path: Path, labels: int) -> str:
 
     One class without a `problem_type` is one that may apply or not, as in the reference's pipeline.
     """
-    kind = config.get("problem_type")
-    if kind not in PROBLEMS:
-        raise UsageError(f"{path}: problem_type {kind!r} is not supported.")
-    return PROBLEMS[kind] or ("multi" if labels == 1 else "single")
+    problem = config.get("problem_type")
+    if problem not in PROBLEMS:
+        raise UsageError(f"{path}: problem_type {problem!r} is not supported.")
+    return PROBLEMS[problem] or ("multi" if labels == 1 else "single")
 
 
-def longest(config: Mapping[str, Any], folder: Path, positions: int) -> int:
+def max_length(folder: Path, positions: int) -> int:
     """The most tokens of one text: what the positions, the tokenizer's and sentence-transformers' configs allow."""
-    told = [positions]
+    limits = [positions]
     for name, key in (("tokenizer_config.json", "model_max_length"), ("sentence_bert_config.json", "max_seq_length")):
         if (folder / name).is_file():
             value = read_json(folder / name).get(key)
             if isinstance(value, int | float) and not isinstance(value, bool) and 2 < value < UNLIMITED:
-                told.append(int(value))
-    return min(told)
+                limits.append(int(value))
+    return min(limits)
 
 
 def sentence_modules(folder: Path) -> dict[str, Any]:
@@ -136,26 +130,26 @@ def sentence_modules(folder: Path) -> dict[str, Any]:
         UsageError: a module or a way of pooling is not supported.
         BundleError: a file is damaged.
     """
-    found: dict[str, Any] = {"pooling": "mean", "normalize": False, "lowercase": False}
+    processing: dict[str, Any] = {"pooling": "mean", "normalize": False, "lowercase": False}
     path = folder / "modules.json"
     if not path.is_file():
-        return found
+        return processing
     for module in _modules(path):
-        kind = module["type"].rpartition(".")[2]
-        if kind == "Pooling":
-            found["pooling"] = _pooling(folder / _inside(module.get("path"), path) / "config.json")
-        elif kind == "Normalize":
-            found["normalize"] = True
-        elif kind != "Transformer":
+        name = module["type"].rpartition(".")[2]
+        if name == "Pooling":
+            processing["pooling"] = _pooling(folder / _inside(module.get("path"), path) / "config.json")
+        elif name == "Normalize":
+            processing["normalize"] = True
+        elif name != "Transformer":
             raise UsageError(f"{path}: the module {module['type']} is not supported; supported are Transformer, "
                              "Pooling and Normalize.")
     if (folder / "sentence_bert_config.json").is_file():
-        found["lowercase"] = read_json(folder / "sentence_bert_config.json").get("do_lower_case") is True
-    return found
+        processing["lowercase"] = read_json(folder / "sentence_bert_config.json").get("do_lower_case") is True
+    return processing
 
 
 def _modules(path: Path) -> list[dict[str, Any]]:
-    modules = read_json(path, kind=list)
+    modules = read_json(path, list)
     if not all(isinstance(module, dict) and isinstance(module.get("type"), str) for module in modules):
         raise BundleError(f"{path} is damaged: it must list modules with their types.")
     return modules
@@ -185,26 +179,6 @@ def mentions(folder: Path, name: str) -> bool:
     for path in folder.glob("*.safetensors"):
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if f'{name}"'.encode() in file.read(min(length, LONGEST_HEADER)):
+            if f'{name}"'.encode() in file.read(min(length, LARGEST_HEADER)):
                 return True
     return False
-
-
-def slug(folder: Path) -> str:
-    """A name for the catalogue from a folder's: lower snake case, starting with a letter."""
-    parts = re.findall(r"[a-z0-9.]+", folder.resolve().name.lower())
-    name = "_".join(part.strip(".") for part in parts if part.strip(".")) or "model"
-    return name if re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9.]+)*", name) else f"model_{name}"
-
-
-def check_parameters(count: int, folder: Path) -> None:
-    """Refuse a config that promises more numbers than its files can hold, before memory is taken.
-
-    Raises:
-        BundleError: it does.
-    """
-    stored = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    if count > MOST_PARAMETERS or (stored and count > stored):
-        raise BundleError(f"{folder / 'config.json'} describes {count:,} parameters, "
-                          + (f"but its files hold {stored:,} bytes" if stored else "which is absurd")
-                          + "; they are not of one model.")

@@ -26,7 +26,7 @@ class Writer(Protocol):
     def tokenizer(self) -> Tokenizer: ...
 
     @property
-    def longest(self) -> int: ...
+    def max_length(self) -> int: ...
 
     @property
     def ends(self) -> frozenset[int]: ...
@@ -58,12 +58,12 @@ class Text:
         self._logprobs: list[float] = []
         self._tail = Tail(model.tokenizer.decode, choice.stop)
         self._random = np.random.default_rng(choice.seed)
-        room = model.longest - self._start
+        room = model.max_length - self._start
         wanted = choice.max_new_tokens
         if choice.overflow == "error" and room < (wanted or 1):
             raise InputError(
                 f"{item.name}: has {self._start:,} tokens, and {wanted or 1} more do not fit into the "
-                f"{model.longest:,} that the model reads; cut the prompt, lower max_new_tokens, or say "
+                f"{model.max_length:,} that the model reads; cut the prompt, lower max_new_tokens, or say "
                 "overflow='slide'", item.name)
         self.count = wanted or (min(DEFAULT_NEW_TOKENS, room) if choice.overflow == "error" else DEFAULT_NEW_TOKENS)
         self.slide()
@@ -75,8 +75,8 @@ class Text:
 
     def slide(self) -> None:
         """Where the context is full, leave its earlier half behind."""
-        if len(self.context) >= self._model.longest:
-            self._window = len(self.tokens) - self._model.longest // 2
+        if len(self.context) >= self._model.max_length:
+            self._window = len(self.tokens) - self._model.max_length // 2
 
     def take(self, logits: np.ndarray) -> None:
         """Choose the next token from the model's logits (V,), and see whether the text ends with it."""

@@ -12,30 +12,15 @@ pooling and a dense softmax; depth 6n + 2; parameter-free shortcuts (option A of
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import keras
 from keras import layers, ops
 
+from warmstart.checkpoints import load_by_name
 from warmstart.errors import UsageError
-from warmstart.models.by_name import load as load
-
-
-@dataclass(frozen=True)
-class CifarResNetConfig:
-    """Sizes of one network: `depth` is 6n + 2, `filters` the width of the first stage."""
-
-    depth: int = 20
-    filters: int = 16
-    classes: int = 10
-    image_size: int = 32
-
-    @property
-    def blocks_per_stage(self) -> int:
-        if self.depth < 8 or (self.depth - 2) % 6:
-            raise ValueError(f"depth must be 6n + 2 with n of 1 or more (8, 14, 20, ...), not {self.depth}")
-        return (self.depth - 2) // 6
+from warmstart.models.image.cifar_resnet.family import CifarResNetConfig
 
 
 def _conv_norm(x, filters: int, *, stride: int = 1, name: str):
@@ -98,3 +83,6 @@ def _config(config: CifarResNetConfig | Mapping[str, Any], classes: int | None) 
         except TypeError as error:
             raise UsageError(f"cifar_resnet: {error}") from None
     return config if classes is None else replace(config, classes=classes)
+
+
+load = load_by_name

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from warmstart.models.by_name import load as load
+from warmstart.checkpoints import load_by_name
 from warmstart.models.image.pyramid import base_of, larger, pointwise, separable, taps
 
 RATES = (2, 4, 6)
@@ -65,3 +65,6 @@ def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: t
 def feature_map(model: keras.Model) -> keras.KerasTensor:
     """The backbone's last map."""
     return model.get_layer("deep").input
+
+
+load = load_by_name

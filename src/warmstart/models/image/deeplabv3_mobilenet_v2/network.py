@@ -6,16 +6,18 @@ arXiv:1802.02611. The checkpoint layout is that of transformers' MobileNetV2ForS
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from keras import layers
 
+from warmstart.checkpoints import fill, layout_arrays
 from warmstart.errors import UsageError
-from warmstart.models.configs import sizes
-from warmstart.models.torch_layout import assign_torch, padded, torch_arrays
+from warmstart.models.image.deeplabv3_mobilenet_v2 import family
+from warmstart.models.image.deeplabv3_mobilenet_v2.family import MobileNetV2Config
+from warmstart.models.image.padding import padded
 
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
@@ -23,42 +25,6 @@ if TYPE_CHECKING:
 CHANNELS = (16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320)
 STRIDES = (2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)
 HEAD, HEAD_WIDTH, HEAD_EPSILON = "segmentation_head", 256, 1e-5
-
-
-@dataclass(frozen=True)
-class MobileNetV2Config:
-    """Sizes of one network; the names are those of the reference's config."""
-
-    depth_multiplier: float = 1.0
-    depth_divisible_by: int = 8
-    min_depth: int = 8
-    expand_ratio: float = 6.0
-    output_stride: int = 8
-    first_layer_is_expansion: bool = True
-    tf_padding: bool = True
-    hidden_act: str = "relu6"
-    layer_norm_eps: float = 1e-3
-    dropout: float = 0.8
-    classes: int = 21
-    input_size: tuple[int, int] = (513, 513)
-
-    @classmethod
-    def of(cls, config: "MobileNetV2Config | Mapping[str, Any]") -> "MobileNetV2Config":
-        """From the values of an entry.
-
-        Raises:
-            UsageError: a key is unknown.
-        """
-        return sizes(cls, config, "deeplabv3_mobilenet_v2")
-
-    def divisible(self, value: float) -> int:
-        """Round to a multiple of `depth_divisible_by`, but not down by more than a tenth."""
-        divisor = self.depth_divisible_by
-        new = max(self.min_depth, int(value + divisor / 2) // divisor * divisor)
-        return new + divisor if new < 0.9 * value else new
-
-    def channels(self, count: int) -> int:
-        return self.divisible(round(count * self.depth_multiplier))
 
 
 def build(config: MobileNetV2Config | Mapping[str, Any], *, include_top: bool = True,
@@ -158,10 +124,9 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
         MismatchError: the arrays do not fit the model.
     """
     has_head = any(layer.name.startswith(HEAD) for layer in model.layers)
-    unused = ["mobilenet_v2.conv_1x1.*"]  # the classifier's last layer, which segmentation does not run
-    assign_torch(model, checkpoint, ignore=unused if has_head else [*unused, f"{HEAD}.*"])
+    fill(model, checkpoint, family.LAYOUT, ignore=family.UNUSED if has_head else (*family.UNUSED, f"{HEAD}.*"))
 
 
 def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The weights in Hugging Face layout; without the layer that segmentation does not run."""
-    return torch_arrays(model)
+    return layout_arrays(model, family.LAYOUT)

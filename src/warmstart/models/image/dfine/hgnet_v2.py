@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import layers, ops
 
-from warmstart.models.torch_layout import padded
+from warmstart.models.image.padding import padded
 
 
 class LearnableAffine(layers.Layer):

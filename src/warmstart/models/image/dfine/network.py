@@ -3,7 +3,7 @@
 Source: Peng, Li, Wu, Zhang, Sun, Wu, "D-FINE: Redefine Regression Task in DETRs as Fine-grained Distribution
 Refinement" (2024), arXiv:2410.13842; the hybrid encoder is RT-DETR's (Zhao et al. 2023, arXiv:2304.08069). The
 checkpoint layout is that of transformers' DFineForObjectDetection. For prediction only: the parts that training adds
-(denoising queries, the heads of layers after the one that answers) are not built.
+(denoising queries, the heads of later layers) are not built.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,17 +13,18 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from warmstart.checkpoints import fill, layout_arrays
 from warmstart.errors import UsageError
+from warmstart.models.image.dfine import family
 from warmstart.models.image.dfine.decoder import GatherRows, Memory, decode, mlp, norm, self_attention
 from warmstart.models.image.dfine.hgnet_v2 import backbone
-from warmstart.models.torch_layout import assign_torch, padded, torch_arrays
+from warmstart.models.image.padding import padded
 
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
 
 ANCHOR_SIDE, ANCHOR_MARGIN = 0.05, 1e-2  # side of the smallest anchors; how far inside the picture all sides must be
 MOST_LAYERS = 64
-UNUSED = ("model.denoising_class_embed.*", "*.num_points_scale")  # of training; constants
 
 
 def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: tuple[int, int, int] | None = None,
@@ -202,28 +203,23 @@ def feature_map(model: keras.Model) -> keras.KerasTensor:
 def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
     """Fill the model from a checkpoint in Hugging Face layout: all of it, or an error.
 
-    Files hold the heads of the decoder once or twice (`class_embed`, `model.decoder.class_embed`: tied).
+    Files have the heads of the decoder once or twice (`class_embed`, `model.decoder.class_embed`: tied).
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    names = set(checkpoint.names())
-    answering = config["decoder_layers"]
-    later = [f"model.decoder.layers.{i}.*" for i in range(answering, MOST_LAYERS)]
-    # Classes are told by the last layer alone, sides of boxes by all up to it.
-    answered = [f"{head}.{i}." for head in ("class_embed", "bbox_embed", "lqe_layers") for i in range(MOST_LAYERS)
-                if i >= answering or (head != "bbox_embed" and i < answering - 1)]
-    heads = [f"model.decoder.{name}*" for name in answered]
-
-    def rename(name: str) -> str:
-        return f"model.decoder.{name}" if name.startswith(("class_embed.", "bbox_embed.")) else name
-
-    top = [] if isinstance(model.output, dict) else ["model.encoder*", "model.decoder*", "model.enc_*"]
-    doubled = [name for name in names if name.startswith(("class_embed.", "bbox_embed."))
-               and (top or f"model.decoder.{name}" in names or name.startswith(tuple(answered)))]
-    assign_torch(model, checkpoint, rename=rename, ignore=[*UNUSED, *later, *heads, *doubled, *top])
+    used = config["decoder_layers"]
+    unused = [f"model.decoder.layers.{layer}.*" for layer in range(used, MOST_LAYERS)]
+    for layer in range(MOST_LAYERS):
+        if layer >= used:
+            unused.append(f"model.decoder.bbox_embed.{layer}.*")
+        if layer != used - 1:  # the last layer alone gives the classes, all layers up to it move the boxes
+            unused += [f"model.decoder.{head}.{layer}.*" for head in ("class_embed", "lqe_layers")]
+    if not isinstance(model.output, dict):
+        unused += ["model.encoder*", "model.decoder*", "model.enc_*"]
+    fill(model, checkpoint, family.LAYOUT, ignore=unused)
 
 
 def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The weights in Hugging Face layout; without those that only training uses."""
-    return torch_arrays(model)
+    return layout_arrays(model, family.LAYOUT)

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.models.by_name import load as load
+from warmstart.checkpoints import load_by_name
 from warmstart.models.image.pyramid import base_of, norm, pointwise, taps
 
 STRIDES = (8, 16, 32)
@@ -147,3 +147,6 @@ def detections(model: keras.Model) -> dict[str, keras.KerasTensor]:
 def feature_map(model: keras.Model) -> keras.KerasTensor:
     """What the pyramid takes from the backbone's last stage."""
     return model.get_layer("fpn_32").input
+
+
+load = load_by_name

@@ -15,57 +15,24 @@ SegformerForSemanticSegmentation.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from warmstart.checkpoints import fill, layout_arrays
 from warmstart.errors import UsageError
-from warmstart.models.configs import sizes
-from warmstart.models.torch_layout import assign_torch, padded, torch_arrays
+from warmstart.models.image.padding import padded
+from warmstart.models.image.segformer import family
+from warmstart.models.image.segformer.family import SegformerConfig
 
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
 
 NORM_EPSILON = 1e-5  # of the reference's layers; the `layer_norm_eps` of its config is not used there
 ENCODER, HEAD = "segformer.encoder", "decode_head"
-
-
-@dataclass(frozen=True)
-class SegformerConfig:
-    """Sizes of one network; tuples have one number a stage."""
-
-    depths: tuple[int, ...] = (2, 2, 2, 2)
-    hidden_sizes: tuple[int, ...] = (32, 64, 160, 256)
-    num_attention_heads: tuple[int, ...] = (1, 2, 5, 8)
-    sr_ratios: tuple[int, ...] = (8, 4, 2, 1)
-    patch_sizes: tuple[int, ...] = (7, 3, 3, 3)
-    strides: tuple[int, ...] = (4, 2, 2, 2)
-    mlp_ratios: tuple[int, ...] = (4, 4, 4, 4)
-    decoder_hidden_size: int = 256
-    hidden_act: str = "gelu"
-    classes: int = 150
-    input_size: tuple[int, int] = (512, 512)
-    dropout: float = 0.1
-
-    @classmethod
-    def of(cls, config: "SegformerConfig | Mapping[str, Any]") -> "SegformerConfig":
-        """From the values of an entry.
-
-        Raises:
-            UsageError: a key is unknown, or stages have no size.
-        """
-        made = sizes(cls, config, "segformer")
-        lengths = {len(getattr(made, key)) for key in ("depths", "hidden_sizes", "num_attention_heads", "sr_ratios",
-                                                       "patch_sizes", "strides", "mlp_ratios")}
-        if len(lengths) != 1:
-            raise UsageError("segformer: depths, hidden_sizes, num_attention_heads, sr_ratios, patch_sizes, strides "
-                             "and mlp_ratios must have one number a stage each")
-        if any(size % heads for size, heads in zip(made.hidden_sizes, made.num_attention_heads, strict=True)):
-            raise UsageError("segformer: every hidden size must be divisible by its number of attention heads")
-        return made
 
 
 def build(config: SegformerConfig | Mapping[str, Any], *, include_top: bool = True,
@@ -183,9 +150,9 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
         MismatchError: the arrays do not fit the model.
     """
     has_head = any(layer.name.startswith(HEAD) for layer in model.layers)
-    assign_torch(model, checkpoint, ignore=() if has_head else (f"{HEAD}.*",))
+    fill(model, checkpoint, family.LAYOUT, ignore=() if has_head else (f"{HEAD}.*",))
 
 
 def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The weights in Hugging Face layout, as transformers reads them."""
-    return torch_arrays(model)
+    return layout_arrays(model, family.LAYOUT)

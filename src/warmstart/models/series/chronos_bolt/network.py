@@ -18,40 +18,19 @@ What comes before (scaling, patches) and after (scaling back, horizons beyond 64
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.errors import UsageError
+from warmstart.checkpoints import fill, layout_arrays
+from warmstart.models.series.chronos_bolt import family
+from warmstart.models.series.chronos_bolt.family import ChronosBoltConfig, config_of
 
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
-
-
-@dataclass(frozen=True)
-class ChronosBoltConfig:
-    """Sizes of one network; names are those of its `config.json`."""
-
-    d_model: int
-    d_ff: int
-    d_kv: int
-    num_heads: int
-    num_layers: int
-    num_decoder_layers: int
-    patch: int = 16
-    most_patches: int = 128
-    horizon: int = 64
-    quantiles: int = 9
-    reg_token: bool = True
-    buckets: int = 32
-    distance: int = 128
-    epsilon: float = 1e-6
-    activation: str = "relu"
 
 
 def build(config: ChronosBoltConfig | Mapping[str, Any]) -> keras.Model:
@@ -62,7 +41,7 @@ def build(config: ChronosBoltConfig | Mapping[str, Any]) -> keras.Model:
         and `mask` float32 (B, P), 1 where a patch has an observed value, to `quantiles` float32 (B, Q, horizon),
         scaled, and `states` (B, P (+ 1), d_model), of the encoder.
     """
-    config = _config(config)
+    config = config_of(config)
     patches = keras.Input((None, 2 * config.patch), name="patches")
     mask = keras.Input((None,), name="mask")
     shared = layers.Embedding(2 if config.reg_token else 1, config.d_model, name="shared")
@@ -204,79 +183,15 @@ def _attention(x: Any, bias: Any, config: ChronosBoltConfig, name: str) -> Any:
     return layers.Dense(config.d_model, use_bias=False, name=f"{name}_o")(mixed)
 
 
-IGNORED = ("lm_head.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
-"""Arrays of published files that are copies of `shared.weight` or not used."""
-
-
-def ours(name: str) -> str | None:
-    """The variable for an array of the public layout."""
-    simple = {"shared.weight": "shared/embeddings", "encoder.final_layer_norm.weight": "encoder_norm/scale",
-              "decoder.final_layer_norm.weight": "decoder_norm/scale",
-              "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight": "encoder_bias/table",
-              "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight": "decoder_bias/table"}
-    if name in simple:
-        return simple[name]
-    if found := re.fullmatch(r"(\w+_patch_embedding)\.(\w+)\.(weight|bias)", name):
-        return f"{found[1]}_{found[2]}/{'kernel' if found[3] == 'weight' else 'bias'}"
-    if found := re.fullmatch(r"(\w+)\.block\.(\d+)\.layer\.(\d)\.layer_norm\.weight", name):
-        return f"{found[1]}_{found[2]}_{found[3]}_norm/scale"
-    if found := re.fullmatch(r"(\w+)\.block\.(\d+)\.layer\.\d\.(\w+)\.(\w+)\.weight", name):
-        if found[3] == "EncDecAttention":
-            return f"{found[1]}_{found[2]}_cross/{found[4]}"
-        part = {"SelfAttention": "self", "DenseReluDense": "ff"}.get(found[3])
-        return f"{found[1]}_{found[2]}_{part}_{found[4]}/kernel"
-    return name
-
-
-def _turned(name: str) -> bool:
-    """Whether the public layout has this variable transposed, as PyTorch does."""
-    return name.endswith("/kernel") or "_cross/" in name
-
-
 def load(model: keras.Model, checkpoint: Checkpoint, config: ChronosBoltConfig | Mapping[str, Any]) -> None:
     """Fill the model from a file in the public layout: all of it, or an error.
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    from warmstart.checkpoints import assign
-
-    assign(model, checkpoint, rename=ours, ignore=IGNORED,
-           transform=lambda name, array: array.T if _turned(name) else array)
+    fill(model, checkpoint, family.LAYOUT)
 
 
 def arrays(model: keras.Model, config: ChronosBoltConfig | Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The weights in the public layout."""
-    from warmstart.checkpoints import model_arrays
-
-    config = _config(config)
-    named = model_arrays(model)
-    return {name: named[own].T if _turned(own) else named[own]
-            for name in names(config) if (own := str(ours(name)))}
-
-
-def names(config: ChronosBoltConfig) -> list[str]:
-    """All arrays of the public layout."""
-    found = ["shared.weight"]
-    for block in ("input", "output"):
-        found += [f"{block}_patch_embedding.{layer}_layer.{kind}" for layer in ("hidden", "output", "residual")
-                  for kind in ("weight", "bias")]
-    for side, count in (("encoder", config.num_layers), ("decoder", config.num_decoder_layers)):
-        parts = ["SelfAttention"] + (["EncDecAttention"] if side == "decoder" else [])
-        found += [f"{side}.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
-                  f"{side}.final_layer_norm.weight"]
-        for n in range(count):
-            for place, part in enumerate(parts):
-                found += [f"{side}.block.{n}.layer.{place}.{part}.{letter}.weight" for letter in "qkvo"]
-            found += [f"{side}.block.{n}.layer.{place}.layer_norm.weight" for place in range(len(parts) + 1)]
-            found += [f"{side}.block.{n}.layer.{len(parts)}.DenseReluDense.{w}.weight" for w in ("wi", "wo")]
-    return found
-
-
-def _config(config: ChronosBoltConfig | Mapping[str, Any]) -> ChronosBoltConfig:
-    if isinstance(config, ChronosBoltConfig):
-        return config
-    try:
-        return ChronosBoltConfig(**config)
-    except TypeError as error:
-        raise UsageError(f"chronos_bolt: {error}") from None
+    return layout_arrays(model, family.LAYOUT)

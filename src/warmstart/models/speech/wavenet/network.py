@@ -3,7 +3,7 @@
 Sources: van den Oord et al., "WaveNet: A Generative Model for Raw Audio" (2016), arXiv:1609.03499: causal dilated
 stack, 8-bit mu-law softmax, global conditioning (a class, a speaker) and local conditioning (mel frames: the
 vocoder's role) with learned upsampling; Salimans et al., "PixelCNN++" (2017), arXiv:1701.05517, for the mixture of
-logistics. Names of the public TensorFlow layout: `wavenet_naming`. Cached generation: `wavenet_generation`.
+logistics. Names of the public TensorFlow layout: `family`. Cached generation: `generation`.
 
     samples < t -> causal convolution -> stack -> Σ skips -> relu, 1x1, relu, 1x1 -> distribution of sample t
     classes -> embeddings, summed -----------^
@@ -15,76 +15,20 @@ logistics. Names of the public TensorFlow layout: `wavenet_naming`. Cached gener
 | 5 x (1 … 512) | 32 / 512 | 50 | 5,117 | 1,548,320 |
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import layers, ops
 
-from warmstart.errors import UsageError
-from warmstart.models.speech.dilated_stack import Stack, receptive_field
-from warmstart.models.speech.wavenet import naming as wavenet_naming
+from warmstart.checkpoints import assign, fill
+from warmstart.models.speech.dilated_stack import Stack
+from warmstart.models.speech.wavenet import family
+from warmstart.models.speech.wavenet.family import WaveNetConfig, configured
 
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
-
-
-@dataclass(frozen=True)
-class WaveNetConfig:
-    """Sizes of one network.
-
-    Attributes:
-        output: "mu_law": `levels` classes; "logistics": a mixture of `mixtures` discretised logistics.
-        levels: of a sample: 256 for 8-bit mu-law, 65,536 for 16-bit logistics.
-        mixtures: components of the mixture.
-        stacks, dilations: the layers are `stacks` times `dilations`.
-        filter_width: of every convolution over time.
-        channels, residual, skip: of the gated units, the residual branch and the skips.
-        use_bias: of the convolutions in the stack and after it.
-        classes: how many there are of each thing that can be asked for, such as (10 digits, 6 speakers).
-        global_channels: of the embedding of the classes.
-        frame_features: numbers a frame for local conditioning, such as 80 mel energies; 0: none.
-        frame_channels: of the frame network.
-        upsampling: the strides of its transposed convolutions.
-        hold: samples that share one vector of the upsampled frames.
-    """
-
-    output: str = "mu_law"
-    levels: int = 256
-    mixtures: int = 10
-    stacks: int = 2
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128)
-    filter_width: int = 2
-    channels: int = 32
-    residual: int = 32
-    skip: int = 64
-    use_bias: bool = True
-    classes: tuple[int, ...] = ()
-    global_channels: int = 0
-    frame_features: int = 0
-    frame_channels: int = 64
-    upsampling: tuple[int, ...] = ()
-    hold: int = 1
-
-    @property
-    def all_dilations(self) -> tuple[int, ...]:
-        return tuple(self.dilations) * self.stacks
-
-    @property
-    def receptive_field(self) -> int:
-        """Past samples that the distribution of one sample depends on."""
-        return receptive_field(self.filter_width, self.all_dilations) + self.filter_width - 1
-
-    @property
-    def frame_hop(self) -> int:
-        """Samples of one frame."""
-        return self.hold * math.prod(self.upsampling)
-
-    @property
-    def outputs(self) -> int:
-        return self.levels if self.output == "mu_law" else 3 * self.mixtures
 
 
 def build(config: WaveNetConfig | Mapping[str, Any]) -> keras.Model:
@@ -205,15 +149,6 @@ class WaveNet(layers.Layer):
         return {"config": {f.name: getattr(self.config, f.name) for f in fields(self.config)}}
 
 
-def load(model: keras.Model, checkpoint: "Checkpoint", config: WaveNetConfig | Mapping[str, Any]) -> None:
-    """Fill the model: from arrays named as its variables, or as the public TensorFlow layout names them.
-
-    Raises:
-        MismatchError: the arrays do not fit the model.
-    """
-    wavenet_naming.fill(model, checkpoint, len(configured(config).all_dilations))
-
-
 def mixture_loss(levels: int, mixtures: int, samples: Any, parameters: Any) -> Any:
     """The negative log likelihood in nats of each sample under a mixture of discretised logistics.
 
@@ -237,25 +172,13 @@ def mixture_loss(levels: int, mixtures: int, samples: Any, parameters: Any) -> A
     return -ops.logsumexp(likelihood + ops.log_softmax(weights, axis=-1), axis=-1)
 
 
-def configured(config: WaveNetConfig | Mapping[str, Any]) -> WaveNetConfig:
-    """The config as a dataclass, checked."""
-    if not isinstance(config, WaveNetConfig):
-        known: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
-        try:
-            config = WaveNetConfig(**known)
-        except TypeError as error:
-            raise UsageError(f"wavenet: {error}") from None
-    sizes = (config.stacks, config.channels, config.residual, config.skip, config.mixtures, config.frame_channels,
-             config.hold, *config.dilations, *config.classes, *config.upsampling)
-    if not config.dilations or any(not isinstance(n, int) or not 1 <= n <= 65536 for n in sizes):
-        raise UsageError("wavenet: every size and dilation must be a whole number of 1 or more")
-    if config.output not in ("mu_law", "logistics"):
-        raise UsageError(f"wavenet: output must be 'mu_law' or 'logistics', not {config.output!r}")
-    if not 2 <= config.filter_width <= 64 or not 2 <= config.levels <= 65536:
-        raise UsageError("wavenet: filter_width must be 2 to 64, levels 2 to 65,536")
-    if config.classes and config.global_channels < 1:
-        raise UsageError("wavenet: classes need global_channels of 1 or more")
-    return config
+def load(model: keras.Model, checkpoint: "Checkpoint", config: WaveNetConfig | Mapping[str, Any]) -> None:
+    """Fill the model: from arrays named as its variables, or as the public TensorFlow layout names them.
 
-
+    Raises:
+        MismatchError: the arrays do not fit the model.
+    """
+    if any(name.removesuffix(":0") == family.PUBLIC for name in checkpoint.names()):
+        fill(model, checkpoint, family.LAYOUT)
+    else:
+        assign(model, checkpoint)

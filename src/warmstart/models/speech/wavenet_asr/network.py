@@ -12,36 +12,14 @@ outputs, two 1x1 convolutions to characters; CTC after Graves et al. (2006), the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import layers
 
-from warmstart.errors import UsageError
-from warmstart.models.by_name import load as load
-from warmstart.models.speech.dilated_stack import Stack, conv_norm, receptive_field
-
-
-@dataclass(frozen=True)
-class WaveNetASRConfig:
-    """Sizes: `features` numbers a frame in, `symbols` out (the blank first).
-
-    `batch_norm` False: convolutions have biases instead, as after folding.
-    """
-
-    features: int = 20
-    symbols: int = 29
-    channels: int = 128
-    blocks: int = 3
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
-    filter_width: int = 7
-    batch_norm: bool = True
-
-    @property
-    def receptive_field(self) -> int:
-        """Frames that one frame of the output depends on: half of them before it, half after."""
-        return receptive_field(self.filter_width, tuple(self.dilations) * self.blocks)
+from warmstart.checkpoints import load_by_name
+from warmstart.models.speech.dilated_stack import Stack, conv_norm
+from warmstart.models.speech.wavenet_asr.family import WaveNetASRConfig, configured
 
 
 def build(config: WaveNetASRConfig | Mapping[str, Any]) -> keras.Model:
@@ -63,21 +41,6 @@ def build(config: WaveNetASRConfig | Mapping[str, Any]) -> keras.Model:
     return keras.Model(inputs, layers.Dense(c.symbols, name="symbols")(x), name="wavenet_asr")
 
 
-def configured(config: WaveNetASRConfig | Mapping[str, Any]) -> WaveNetASRConfig:
-    """The config as a dataclass, checked."""
-    if not isinstance(config, WaveNetASRConfig):
-        try:
-            config = WaveNetASRConfig(**{**config, "dilations": tuple(config.get("dilations", (1, 2, 4, 8, 16)))})
-        except TypeError as error:
-            raise UsageError(f"wavenet_asr: {error}") from None
-    sizes = (config.features, config.symbols, config.channels, config.blocks, config.filter_width, *config.dilations)
-    if not config.dilations or any(not isinstance(n, int) or not 1 <= n <= 4096 for n in sizes):
-        raise UsageError("wavenet_asr: every size and dilation must be a whole number of 1 to 4096")
-    if config.filter_width % 2 == 0:
-        raise UsageError(f"wavenet_asr: filter_width must be odd to see both sides alike, not {config.filter_width}")
-    return config
-
-
 def recogniser_outputs(model: keras.Model) -> keras.Model:
     """The model with two named outputs.
 
@@ -89,3 +52,6 @@ def recogniser_outputs(model: keras.Model) -> keras.Model:
     """
     return keras.Model(model.inputs, {"log_probs": keras.ops.log_softmax(model.outputs[0], axis=-1),
                                       "hidden": model.get_layer("head_tanh").output})
+
+
+load = load_by_name

@@ -13,39 +13,17 @@ next sample and one for the frames (their classes, or CTC where only the text is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import keras
 from keras import layers, ops
 
+from warmstart.checkpoints import load_by_name
 from warmstart.errors import UsageError
-from warmstart.models.by_name import load as load
 from warmstart.models.speech.ctc import ctc_loss
-from warmstart.models.speech.wavenet.network import WaveNet, WaveNetConfig
-from warmstart.models.speech.wavenet.network import configured as generator
-
-
-@dataclass(frozen=True)
-class WaveNetRawConfig:
-    """Sizes: `pooling` samples are a frame; `frame_layers` convolutions of width 3; the rest as `WaveNetConfig`."""
-
-    symbols: int = 29
-    pooling: int = 160
-    frame_layers: int = 3
-    levels: int = 256
-    stacks: int = 4
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-    filter_width: int = 2
-    channels: int = 32
-    residual: int = 32
-    skip: int = 64
-
-    @property
-    def stack(self) -> WaveNetConfig:
-        """The generator that it contains."""
-        names = ("levels", "stacks", "dilations", "filter_width", "channels", "residual", "skip")
-        return generator({name: getattr(self, name) for name in names})
+from warmstart.models.speech.wavenet.network import WaveNet
+from warmstart.models.speech.wavenet_raw.family import WaveNetRawConfig, configured
 
 
 def build(config: WaveNetRawConfig | Mapping[str, Any]) -> keras.Model:
@@ -132,16 +110,4 @@ def joint(model: keras.Model, *, frames: str = "ctc") -> tuple[keras.Model, dict
             {"logits": ctc_loss if frames == "ctc" else entropy, "next": entropy})
 
 
-def configured(config: WaveNetRawConfig | Mapping[str, Any]) -> WaveNetRawConfig:
-    """The config as a dataclass, checked."""
-    if not isinstance(config, WaveNetRawConfig):
-        try:
-            dilations = config.get("dilations", WaveNetRawConfig.dilations)
-            config = WaveNetRawConfig(**{**config, "dilations": tuple(dilations)})
-        except TypeError as error:
-            raise UsageError(f"wavenet_raw: {error}") from None
-    sizes = (config.symbols, config.pooling, config.frame_layers)
-    if any(not isinstance(n, int) or not 1 <= n <= 65536 for n in sizes):
-        raise UsageError("wavenet_raw: symbols, pooling and frame_layers must be whole numbers of 1 or more")
-    config.stack  # noqa: B018 (checks the rest)
-    return config
+load = load_by_name

@@ -17,69 +17,22 @@ Layers are named as the public checkpoints name theirs, without "model.": `encod
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.errors import UsageError
+from warmstart.checkpoints import fill, layout_arrays
+from warmstart.models.speech.whisper import family
+from warmstart.models.speech.whisper.family import WhisperConfig, config_from
 
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
 
 EPSILON = 1e-5
 HIDDEN = -1e9  # added to scores of positions that may not be seen
-WEIGHTS = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}
-"""What Keras calls a variable -> what the public checkpoints call it."""
-
-
-@dataclass(frozen=True)
-class WhisperConfig:
-    """Sizes of one network.
-
-    Attributes:
-        width: of every position's vector, in both halves.
-        encoder_layers, decoder_layers: blocks.
-        encoder_heads, decoder_heads: attention heads; they divide `width`.
-        encoder_hidden, decoder_hidden: width inside the feed-forward parts.
-        mels: mel bins of the features.
-        vocabulary: tokens.
-        audio_positions: encoder positions; a window has twice as many frames.
-        text_positions: the longest text, prompt included.
-    """
-
-    width: int = 384
-    encoder_layers: int = 4
-    decoder_layers: int = 4
-    encoder_heads: int = 6
-    decoder_heads: int = 6
-    encoder_hidden: int = 1536
-    decoder_hidden: int = 1536
-    mels: int = 80
-    vocabulary: int = 51865
-    audio_positions: int = 1500
-    text_positions: int = 448
-
-    def __post_init__(self) -> None:
-        if self.width % self.encoder_heads or self.width % self.decoder_heads:
-            raise UsageError(f"whisper: width {self.width} cannot be divided among {self.encoder_heads} and "
-                             f"{self.decoder_heads} heads")
-
-    @property
-    def head_width(self) -> int:
-        """Width of one head of the decoder."""
-        return self.width // self.decoder_heads
-
-
-def config_of(size: str, **changes: Any) -> WhisperConfig:
-    """The config of a published size: tiny, base, small, medium or large; `changes` win."""
-    layers_, width, heads = {"tiny": (4, 384, 6), "base": (6, 512, 8), "small": (12, 768, 12),
-                             "medium": (24, 1024, 16), "large": (32, 1280, 20)}[size]
-    sizes = {"width": width, "encoder_layers": layers_, "decoder_layers": layers_, "encoder_heads": heads,
-             "decoder_heads": heads, "encoder_hidden": 4 * width, "decoder_hidden": 4 * width}
-    return WhisperConfig(**{**sizes, **changes})
 
 
 class Whisper(keras.Model):
@@ -127,7 +80,7 @@ class Whisper(keras.Model):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> "Whisper":
-        return cls(_config(config["config"]))
+        return cls(config_from(config["config"]))
 
     def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> dict[str, Any]:
         encoded = self.encode(inputs["input_features"])
@@ -305,7 +258,7 @@ def build(config: WhisperConfig | Mapping[str, Any]) -> Whisper:
     Raises:
         UsageError: the config has an unknown key.
     """
-    return Whisper(_config(config))
+    return Whisper(config_from(config))
 
 
 def load(model: keras.Model, checkpoint: "Checkpoint", config: WhisperConfig | Mapping[str, Any]) -> None:
@@ -314,31 +267,9 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: WhisperConfig | M
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    from warmstart.checkpoints import assign, model_arrays
-
-    names = {_public(name): name for name in model_arrays(model)}
-    assign(model, checkpoint, rename=lambda name: names.get(name if name.startswith("model.") else f"model.{name}"),
-           transform=lambda name, array: array.T if name.endswith("/kernel") else array, ignore=["proj_out.weight"])
+    fill(model, checkpoint, family.LAYOUT)
 
 
 def arrays(model: keras.Model, config: WhisperConfig | Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The weights under their public names and in their public layout."""
-    from warmstart.checkpoints import model_arrays
-
-    return {_public(name): np.ascontiguousarray(array.T if name.endswith("/kernel") else array)
-            for name, array in model_arrays(model).items()}
-
-
-def _public(name: str) -> str:
-    """`encoder.conv1/kernel` -> `model.encoder.conv1.weight`."""
-    layer, _, variable = name.rpartition("/")
-    return f"model.{layer}.{WEIGHTS[variable]}"
-
-
-def _config(config: WhisperConfig | Mapping[str, Any]) -> WhisperConfig:
-    if isinstance(config, WhisperConfig):
-        return config
-    try:
-        return WhisperConfig(**config)
-    except TypeError as error:
-        raise UsageError(f"whisper: {error}") from None
+    return layout_arrays(model, family.LAYOUT)

@@ -14,9 +14,8 @@ every option as the reference implementation (Hugging Face transformers, `GPT2Co
 Letters in shapes: B texts, T tokens of a text, N new tokens, S cached tokens, C = n_embd, H heads of D = C / H.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.errors import UsageError
+from warmstart.checkpoints import fill, layout_arrays
+from warmstart.models.text.gpt2 import family
+from warmstart.models.text.gpt2.family import GPT2Config
 
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
@@ -39,51 +40,6 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "swish": ops.silu,
     "tanh": ops.tanh,
 }
-
-
-@dataclass(frozen=True)
-class GPT2Config:
-    """Sizes and options, named as in Hugging Face's `config.json`; the defaults are GPT-2 small.
-
-    With `num_labels` the network classifies a text by its last token and has no language-modelling head.
-    """
-
-    vocab_size: int = 50257
-    n_positions: int = 1024
-    n_embd: int = 768
-    n_layer: int = 12
-    n_head: int = 12
-    n_inner: int | None = None
-    activation_function: str = "gelu_new"
-    layer_norm_epsilon: float = 1e-5
-    initializer_range: float = 0.02
-    embd_pdrop: float = 0.1
-    attn_pdrop: float = 0.1
-    resid_pdrop: float = 0.1
-    scale_attn_weights: bool = True
-    scale_attn_by_inverse_layer_idx: bool = False
-    reorder_and_upcast_attn: bool = False
-    tie_word_embeddings: bool = True
-    num_labels: int | None = None
-
-    @classmethod
-    def of(cls, config: "GPT2Config | Mapping[str, Any]") -> "GPT2Config":
-        """Raises UsageError for an unknown key, or sizes that do not go together."""
-        if not isinstance(config, GPT2Config):
-            if unknown := config.keys() - {field.name for field in fields(cls)}:
-                raise UsageError(f"gpt2: the config has the unknown key {min(unknown)!r}.")
-            config = cls(**config)
-        if config.activation_function not in ACTIVATIONS:
-            raise UsageError(f"gpt2: activation_function {config.activation_function!r} is not supported; "
-                             f"supported are {', '.join(ACTIVATIONS)}.")
-        if config.n_embd % config.n_head:
-            raise UsageError(f"gpt2: n_embd {config.n_embd} is no multiple of n_head {config.n_head}.")
-        return config
-
-    def scale(self, layer: int) -> float:
-        """What queries are multiplied with in this layer (counted from 0)."""
-        scale = (self.n_embd // self.n_head) ** -0.5 if self.scale_attn_weights else 1.0
-        return scale / (layer + 1) if self.scale_attn_by_inverse_layer_idx else scale
 
 
 class Block(layers.Layer):
@@ -165,10 +121,10 @@ class GPT2(keras.Model):
     def call(self, inputs, training=None):
         ids, mask, positions = (inputs.get(key) for key in ("input_ids", "attention_mask", "position_ids"))
         length = ops.shape(ids)[1]
-        places = ops.arange(length)
-        x = self.wte(ids) + self.wpe(places[None] if positions is None else positions)  # (B, T, C)
+        indices = ops.arange(length)
+        x = self.wte(ids) + self.wpe(indices[None] if positions is None else positions)  # (B, T, C)
         x = self.dropout(x, training=training)
-        seen = places[None, None, :, None] >= places  # (1, 1, T, T): what comes later is hidden
+        seen = indices[None, None, :, None] >= indices  # (1, 1, T, T): what comes later is hidden
         if mask is not None:
             seen = ops.logical_and(seen, ops.cast(mask, "bool")[:, None, None, :])
         hidden = ops.where(seen, ops.cast(0.0, x.dtype), ops.cast(HIDDEN, x.dtype))
@@ -234,11 +190,11 @@ class GPT2(keras.Model):
 
 
 def _last_real(x, mask):
-    """(B, T, C) -> (B, C): the last token that is no padding, wherever the padding stands."""
+    """(B, T, C) -> (B, C): the last token that is not padding, wherever the padding is."""
     if mask is None:
         return x[:, -1]
-    places = ops.arange(ops.shape(mask)[1])
-    last = ops.argmax(ops.cast(mask, "int32") * (places + 1), axis=-1)
+    indices = ops.arange(ops.shape(mask)[1])
+    last = ops.argmax(ops.cast(mask, "int32") * (indices + 1), axis=-1)
     return ops.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
 
 
@@ -253,52 +209,15 @@ def build(config: GPT2Config | Mapping[str, Any]) -> keras.Model:
     return model
 
 
-BUFFERS = ("*h.*.attn.bias", "*h.*.attn.masked_bias", "multiple_choice_head.*")
-"""Causal masks that old files carry as arrays (with and without `transformer.`), and the second head of double ones."""
-RENAMES = (  # name in the file -> layer/weight
-    (r"(wte|wpe)\.weight", r"\1/embeddings"),
-    (r"h\.(\d+)\.(ln_[12])\.weight", r"h_\1/\2/gamma"),
-    (r"h\.(\d+)\.(ln_[12])\.bias", r"h_\1/\2/beta"),
-    (r"h\.(\d+)\.(attn|mlp)\.(c_\w+)\.weight", r"h_\1/\2_\3/kernel"),  # Conv1D: (in, out), as Keras has it
-    (r"h\.(\d+)\.(attn|mlp)\.(c_\w+)\.bias", r"h_\1/\2_\3/bias"),
-    (r"ln_f\.weight", r"ln_f/gamma"),
-    (r"ln_f\.bias", r"ln_f/beta"),
-    (r"(lm_head|score)\.weight", r"\1/kernel"),
-)
-
-
-def _renamed(name: str) -> str:
-    bare = name.removeprefix("transformer.")
-    for pattern, target in RENAMES:
-        if re.fullmatch(pattern, bare):
-            return re.sub(pattern, target, bare)
-    return name
-
-
 def load(model: keras.Model, checkpoint: "Checkpoint", config: GPT2Config | Mapping[str, Any]) -> None:
     """Fill the network from a checkpoint with Hugging Face's names, with or without `transformer.` in front.
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    from warmstart.checkpoints import assign
-
-    config = GPT2Config.of(config)
-    tied = config.tie_word_embeddings or config.num_labels
-    assign(model, checkpoint, rename=_renamed, ignore=(*BUFFERS, *(("lm_head.weight",) if tied else ())),
-           transform=lambda name, array: array.T if name in ("lm_head/kernel", "score/kernel") else array)
+    fill(model, checkpoint, family.LAYOUT)
 
 
 def arrays(model: keras.Model, config: GPT2Config | Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights under the names that `load` and transformers' GPT2LMHeadModel find."""
-    from warmstart.checkpoints import model_arrays
-
-    kinds = {"embeddings": "weight", "gamma": "weight", "kernel": "weight", "beta": "bias", "bias": "bias"}
-    named = {}
-    for name, array in model_arrays(model).items():
-        *path, weight = name.split("/")
-        inner = ".".join(path).replace("h_", "h.", 1) if path[0].startswith("h_") else path[0]
-        inner = re.sub(r"\.(attn|mlp)_(c_\w+)", r".\1.\2", inner)
-        prefix = "" if path[0] in ("lm_head", "score") else "transformer."
-        named[f"{prefix}{inner}.{kinds[weight]}"] = np.ascontiguousarray(array.T) if not prefix else array
-    return named
+    """The weights under the names that `load` and transformers' GPT2LMHeadModel read."""
+    return layout_arrays(model, family.LAYOUT)
