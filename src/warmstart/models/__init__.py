@@ -99,8 +99,8 @@ def runner(name: str) -> Any:
     if where is None:
         raise UsageError(f"the architecture {name!r} has no runner")
     module, _, attribute = where.partition(":")
-    found = import_module(module)
-    return getattr(found, attribute) if attribute else found
+    runs = import_module(module)
+    return getattr(runs, attribute) if attribute else runs
 
 
 def _row(name: str) -> Family:

@@ -29,16 +29,16 @@ def taps(base: keras.Model, strides: Sequence[int]) -> dict[int, keras.KerasTens
         UsageError: the backbone has no map of some stride.
     """
     _, height, width, _ = base.input.shape
-    wanted = {(-(-height // stride), -(-width // stride)): stride for stride in strides}
-    found: dict[int, keras.KerasTensor] = {}
+    strides_by_size = {(-(-height // stride), -(-width // stride)): stride for stride in strides}
+    maps: dict[int, keras.KerasTensor] = {}
     for layer in base.layers:
         shape = getattr(layer.output, "shape", ())
-        if len(shape) == 4 and tuple(shape[1:3]) in wanted:
-            found[wanted[tuple(shape[1:3])]] = layer.output
-    if missing := [stride for stride in strides if stride not in found]:
+        if len(shape) == 4 and tuple(shape[1:3]) in strides_by_size:
+            maps[strides_by_size[tuple(shape[1:3])]] = layer.output
+    if missing := [stride for stride in strides if stride not in maps]:
         raise UsageError(f"The backbone {base.name} has no feature map of stride {missing[0]} for pictures of "
                          f"{width}x{height}; take another backbone or size.")
-    return found
+    return maps
 
 
 def larger(x: Any, like: Any) -> Any:

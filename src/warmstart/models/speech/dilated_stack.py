@@ -56,8 +56,8 @@ class ResidualLayer(layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         def weight(name: str, *shape: int) -> Any:
-            kind = "zeros" if name.endswith("bias") else "glorot_uniform"
-            return self.add_weight(name=name, shape=shape, initializer=kind)
+            initializer = "zeros" if name.endswith("bias") else "glorot_uniform"
+            return self.add_weight(name=name, shape=shape, initializer=initializer)
 
         taps, inputs, out = self.filter_width, int(input_shape[-1]), self.channels
         self.filter_kernel = weight("filter_kernel", taps, inputs, out)
@@ -72,10 +72,10 @@ class ResidualLayer(layers.Layer):
                 self.residual_bias = weight("residual_bias", self.residual)
             if self.skip:
                 self.skip_bias = weight("skip_bias", self.skip)
-        for kind, size in (("global", self.global_channels), ("local", self.local_channels)):
+        for part, size in (("global", self.global_channels), ("local", self.local_channels)):
             if size:
-                setattr(self, f"filter_{kind}", weight(f"filter_{kind}", size, out))
-                setattr(self, f"gate_{kind}", weight(f"gate_{kind}", size, out))
+                setattr(self, f"filter_{part}", weight(f"filter_{part}", size, out))
+                setattr(self, f"gate_{part}", weight(f"gate_{part}", size, out))
         if self.batch_norm:
             self.gate_norm.build((*input_shape[:-1], 2 * out))
             self.out_norm.build((*input_shape[:-1], self.residual))
@@ -92,13 +92,13 @@ class ResidualLayer(layers.Layer):
         if self.use_bias or self.global_channels:
             y = y + ops.expand_dims(self.offset(globals_), 1)
         if self.local_channels:
-            held = ops.repeat(ops.matmul(locals_, self.both("local")), self.local_hold, axis=1)
-            y = y + ops.slice(held, (0, 0, 0), ops.shape(y))  # its gradient is a quick one, that of [] is not
+            repeated = ops.repeat(ops.matmul(locals_, self.both("local")), self.local_hold, axis=1)
+            y = y + ops.slice(repeated, (0, 0, 0), ops.shape(y))  # its gradient is a quick one, that of [] is not
         return self.gated(x, y, training)
 
-    def both(self, kind: str) -> Any:
+    def both(self, part: str) -> Any:
         """The filter's and the gate's weights side by side."""
-        return ops.concatenate([getattr(self, f"filter_{kind}"), getattr(self, f"gate_{kind}")], axis=-1)
+        return ops.concatenate([getattr(self, f"filter_{part}"), getattr(self, f"gate_{part}")], axis=-1)
 
     def offset(self, globals_: Any = None) -> Any:
         """What is the same at every step of a sequence: (B or 1, 2 * channels)."""

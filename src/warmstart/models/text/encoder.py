@@ -179,7 +179,7 @@ class Bias(layers.Layer):
 
 @keras.saving.register_keras_serializable("warmstart")
 class TextModel(keras.Model):
-    """A functional model that may be called with `input_ids` alone: the other inputs of `text_inputs` are optional."""
+    """A functional model that may be called with only `input_ids`: the other inputs of `text_inputs` are optional."""
 
     def __call__(self, inputs, *args, **options):
         if not isinstance(inputs, dict):

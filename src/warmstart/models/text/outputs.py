@@ -36,7 +36,7 @@ class UnitLength(keras.layers.Layer):
 
 
 def with_features(model: keras.Model, pooling: str | None = None, normalize: bool = False) -> keras.Model:
-    """The model with `features` (B, D) among its outputs, and where it has no head with them alone.
+    """The model with `features` (B, D) among its outputs, and without a head no others.
 
     Args:
         model: its inputs are `encoder.text_inputs()`.

@@ -101,7 +101,7 @@ def _inverted_residual(x, c: MobileNetV2Config, block: int, stride: int, dilatio
 
 
 def _head(x, c: MobileNetV2Config):
-    """The picture's average beside every pixel's features, then two 1x1 convolutions."""
+    """The picture's average joined to every pixel's features, then two 1x1 convolutions."""
     def conv(t, name: str):
         return _conv(t, c, f"{HEAD}.{name}", HEAD_WIDTH, activation="relu", epsilon=HEAD_EPSILON)
 

@@ -24,7 +24,7 @@ class Memory:
 
 
 def first_rows(x, rows: int):
-    """For every element of the batch, the place of its first row once x (B, ...) is (B * rows, ...): (B,) int32.
+    """For every element of the batch, the index of its first row once x (B, ...) is (B * rows, ...): (B,) int32.
 
     A running sum over the batch: unlike a range it has a shape that is known before the program runs.
     """
@@ -33,13 +33,13 @@ def first_rows(x, rows: int):
 
 
 class GatherRows(layers.Layer):
-    """Rows of x (B, N, C) at places (B, M): (B, M, C)."""
+    """Rows of x (B, N, C) at indices (B, M): (B, M, C)."""
 
     def call(self, inputs):
-        x, places = inputs
+        x, indices = inputs
         _, rows, channels = x.shape
-        start = first_rows(places, rows)[:, None]
-        return ops.take(ops.reshape(x, (-1, channels)), places + start, axis=0)
+        start = first_rows(indices, rows)[:, None]
+        return ops.take(ops.reshape(x, (-1, channels)), indices + start, axis=0)
 
 
 class DeformableSampling(layers.Layer):
@@ -79,12 +79,12 @@ class DeformableSampling(layers.Layer):
         share_x = share_x * ops.cast(ops.logical_and(x >= 0, x < width), "float32")
         share_y = share_y * ops.cast(ops.logical_and(y >= 0, y < height), "float32")
         x, y = ops.clip(x, 0, width - 1), ops.clip(y, 0, height - 1)
-        place = (y * width + self.starts[:, None])[..., :, None] + x[..., None, :]  # below 2**24: exact in float32
+        index = (y * width + self.starts[:, None])[..., :, None] + x[..., None, :]  # below 2**24: exact in float32
         share = share_y[..., :, None] * share_x[..., None, :] * weights[..., None, None]
         group = np.arange(heads, dtype=np.int32)[:, None]
-        place = ops.reshape(ops.cast(place, "int32"), (-1, queries, heads, points * 4)) * heads + group
-        place = place + first_rows(memory, self.rows * heads)[:, None, None, None]
-        samples = ops.take(ops.reshape(memory, (-1, channels // heads)), place, axis=0)  # (B, Q, heads, 4P, C/heads)
+        index = ops.reshape(ops.cast(index, "int32"), (-1, queries, heads, points * 4)) * heads + group
+        index = index + first_rows(memory, self.rows * heads)[:, None, None, None]
+        samples = ops.take(ops.reshape(memory, (-1, channels // heads)), index, axis=0)  # (B, Q, heads, 4P, C/heads)
         share = ops.reshape(share, (-1, queries, heads, 1, points * 4))
         return ops.reshape(ops.matmul(share, samples), (-1, queries, channels))
 
@@ -121,9 +121,9 @@ class Refinement(layers.Layer):
 
 def mlp(x, widths: Sequence[int], name: str, activation: str = "relu"):
     """Dense layers with an activation between."""
-    for place, width in enumerate(widths):
-        x = layers.Dense(width, name=f"{name}.layers.{place}")(x)
-        x = layers.Activation(activation)(x) if place < len(widths) - 1 else x
+    for index, width in enumerate(widths):
+        x = layers.Dense(width, name=f"{name}.layers.{index}")(x)
+        x = layers.Activation(activation)(x) if index < len(widths) - 1 else x
     return x
 
 
@@ -187,14 +187,14 @@ def decode(x, reference_logits, memory: Memory, c: Mapping[str, Any]):
     head = [layers.Dense(2 * width, activation="relu", name=f"{DECODER}.query_pos_head.layers.0"),
             layers.Dense(width, name=f"{DECODER}.query_pos_head.layers.1")]
     initial = None
-    for place in range(c["decoder_layers"]):
+    for index in range(c["decoder_layers"]):
         position = ops.clip(head[1](head[0](references)), -10, 10)
-        x = _layer(x, position, references, memory, c, f"{DECODER}.layers.{place}")
+        x = _layer(x, position, references, memory, c, f"{DECODER}.layers.{index}")
         if initial is None:
             first = mlp(x, (width, width, 4), f"{DECODER}.pre_bbox_head")
             initial = ops.sigmoid(first + _inverse_sigmoid(references))
         sides = (width, width, 4 * (c["max_num_bins"] + 1))
-        corners = corners + mlp(x + before, sides, f"{DECODER}.bbox_embed.{place}")
+        corners = corners + mlp(x + before, sides, f"{DECODER}.bbox_embed.{index}")
         references = refine([corners, initial])
         before = x
     last = c["decoder_layers"] - 1

@@ -41,10 +41,10 @@ def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: t
     Returns:
         A `keras.Model` from float32 (B, H, W, 3) in 0..1 to `{"logits": (B, queries, classes), "pred_boxes":
         (B, queries, 4), "anchors": (B, queries)}`: boxes are centre x, centre y, width, height in shares of the
-        picture; anchors are the places on the feature maps that the queries come from.
+        picture; anchors are the indices on the feature maps that the queries come from.
 
     Raises:
-        UsageError: the height or width is unknown, or no multiple of 32.
+        UsageError: the height or width is unknown, or not a multiple of 32.
     """
     c = dict(config) if classes is None else {**config, "classes": classes}
     shape = input_shape or (*c["input_size"], 3)
@@ -87,9 +87,9 @@ def _conv_norm(x, c: Mapping[str, Any], width: int, size: int, name: str, *, str
 def _hybrid_encoder(maps: list, c: Mapping[str, Any]) -> list:
     """Attention on the smallest map; then features go from small maps to large ones, and back."""
     width, name = c["encoder_hidden_dim"], "model.encoder"
-    for place, level in enumerate(c["encode_proj_layers"]):
+    for index, level in enumerate(c["encode_proj_layers"]):
         for layer in range(c["encoder_layers"]):
-            maps[level] = _attention_layer(maps[level], c, f"{name}.encoder.{place}.layers.{layer}")
+            maps[level] = _attention_layer(maps[level], c, f"{name}.encoder.{index}.layers.{layer}")
     down = [maps[-1]]  # the finest last
     for step in range(len(maps) - 1):
         down[-1] = _conv_norm(down[-1], c, width, 1, f"{name}.lateral_convs.{step}")
@@ -128,7 +128,7 @@ def sine_positions(height: int, width: int, channels: int, temperature: float) -
     """Sines and cosines of row and column, (1, height * width, channels) float32."""
     omega = 1.0 / temperature ** (np.arange(channels // 4) / (channels // 4))
     rows, columns = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
-    waves = [function(np.outer(place.ravel(), omega)) for place in (rows, columns) for function in (np.sin, np.cos)]
+    waves = [function(np.outer(axis.ravel(), omega)) for axis in (rows, columns) for function in (np.sin, np.cos)]
     return np.concatenate(waves, axis=1)[None].astype(np.float32)
 
 
@@ -155,17 +155,17 @@ def _csp(x, c: Mapping[str, Any], width: int, name: str):
 
 
 def _choose_queries(memory: Memory, c: Mapping[str, Any]):
-    """The places of the maps with the best class scores, with a first box each (its logits)."""
+    """The indices on the maps with the best class scores, with a first box each (its logits)."""
     anchors, valid = _anchors(memory.shapes)
     x = layers.Dense(c["d_model"], name="model.enc_output.0")(memory.values * ops.convert_to_tensor(valid))
     x = norm(x, c, "model.enc_output.1")
     scores = ops.max(layers.Dense(c["classes"], name="model.enc_score_head")(x), axis=-1)
-    places = ops.top_k(scores, min(c["num_queries"], anchors.shape[1]))[1]
-    places = ops.cast(places, "int32")
-    queries = GatherRows()([x, places])
-    anchor = ops.take(ops.convert_to_tensor(anchors[0]), places, axis=0)
+    indices = ops.top_k(scores, min(c["num_queries"], anchors.shape[1]))[1]
+    indices = ops.cast(indices, "int32")
+    queries = GatherRows()([x, indices])
+    anchor = ops.take(ops.convert_to_tensor(anchors[0]), indices, axis=0)
     boxes = mlp(queries, (c["d_model"], c["d_model"], 4), "model.enc_bbox_head")
-    return queries, boxes + anchor, places
+    return queries, boxes + anchor, indices
 
 
 def _anchors(shapes: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:

@@ -74,11 +74,11 @@ def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: t
             return base
         pool = layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D
         return keras.Model(base.input, pool(name="pool")(base.output))
-    width, kinds = config.get("width", 64), classes or config["classes"]
+    width, class_count = config.get("width", 64), classes or config["classes"]
     maps = taps(base, STRIDES)
     towers = {name: [_shared_separable(width, f"{name}_tower_{depth}") for depth in range(config.get("depth", 2))]
               for name in ("class", "box")}
-    last = {"logits": layers.Conv2D(kinds, 3, padding="same", name="class_logits", dtype="float32",
+    last = {"logits": layers.Conv2D(class_count, 3, padding="same", name="class_logits", dtype="float32",
                                     bias_initializer=keras.initializers.Constant(-log(1 / PRIOR - 1))),
             "distances": layers.Conv2D(4, 3, padding="same", name="box_distances", dtype="float32"),
             "quality": layers.Conv2D(1, 3, padding="same", name="box_quality", dtype="float32")}
@@ -87,9 +87,9 @@ def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: t
         seen = {name: _tower(x, tower, stride) for name, tower in towers.items()}
         logits = last["logits"](seen["class"])
         scale = Scale(name=f"box_scale_{stride}")(last["distances"](seen["box"]))
-        told = {"logits": logits, "distances": ops.exp(ops.clip(scale, -6, 6)) * stride,
+        level = {"logits": logits, "distances": ops.exp(ops.clip(scale, -6, 6)) * stride,
                 "quality": last["quality"](seen["box"])}
-        for name, value in told.items():
+        for name, value in level.items():
             outputs[name].append(ops.reshape(value, (-1, value.shape[1] * value.shape[2], value.shape[3])))
     return keras.Model(base.input, {name: ops.concatenate(parts, axis=1) for name, parts in outputs.items()},
                        name="fcos")
@@ -107,7 +107,7 @@ class Scale(layers.Layer):
 
 def _pyramid(maps: Mapping[int, Any], width: int) -> dict[int, Any]:
     """Each map with what the smaller ones saw added, all of one width."""
-    found: dict[int, Any] = {}
+    levels: dict[int, Any] = {}
     above = None
     for stride in sorted(maps, reverse=True):
         x = pointwise(maps[stride], width, f"fpn_{stride}")
@@ -115,8 +115,8 @@ def _pyramid(maps: Mapping[int, Any], width: int) -> dict[int, Any]:
             up = layers.UpSampling2D(2, name=f"fpn_{stride}_up")(above)[:, : x.shape[1], : x.shape[2]]
             x = layers.Add(name=f"fpn_{stride}_add")([x, up])
         above = x
-        found[stride] = _tower(x, [_shared_separable(width, f"fpn_{stride}_smooth")], stride)
-    return {stride: found[stride] for stride in STRIDES}
+        levels[stride] = _tower(x, [_shared_separable(width, f"fpn_{stride}_smooth")], stride)
+    return {stride: levels[stride] for stride in STRIDES}
 
 
 def _shared_separable(width: int, name: str) -> tuple[str, list[layers.Layer]]:

@@ -98,8 +98,8 @@ def add_head(config: Mapping[str, Any], features: keras.KerasTensor) -> keras.Ke
     if not _is_count(classes) or not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
         raise UsageError("transfer: classes must be a whole number of 1 or more, temperature a number above 0")
     x = features
-    for place, spec in enumerate(specs):
-        x = _layer(spec, place)(x)
+    for index, spec in enumerate(specs):
+        x = _layer(spec, index)(x)
     if len(x.shape) != 2:
         raise UsageError(f"The head gives the shape {x.shape[1:]} and not a vector: end it with a pooling layer or "
                          "with Flatten.")
@@ -116,12 +116,12 @@ def wants_map(specs: Sequence[Mapping[str, Any]]) -> bool:
 
 def head_config(head: Sequence[keras.layers.Layer] | None, classes: int, *,
                 default: Sequence[keras.layers.Layer] = ()) -> list[dict[str, Any]]:
-    """What the config says of a head that is given as Keras layers.
+    """The config of a head of Keras layers.
 
     Args:
         head: layers in their order. A first GlobalAveragePooling2D is dropped, for pooling is what the base does. A
             last Dense with one unit a class, softmax or not, is dropped too: it is the network's own last layer. The
-            layers' initialisers and regularisers are not kept.
+            layers' initialisers and regularisers are dropped.
         classes: of the network.
         default: in place of None.
 
@@ -140,35 +140,35 @@ def head_config(head: Sequence[keras.layers.Layer] | None, classes: int, *,
 
 
 def _spec(layer: keras.layers.Layer) -> dict[str, Any]:
-    kind = type(layer).__name__
-    if kind not in HEAD_LAYERS or type(layer) is not getattr(layers, kind):
-        raise UsageError(f"A head may hold Keras' own layers ({', '.join(sorted(HEAD_LAYERS))}), not {kind}: a model "
-                         "folder never holds code. With other layers, train `ws.backbone(…)` by hand.")
+    class_name = type(layer).__name__
+    if class_name not in HEAD_LAYERS or type(layer) is not getattr(layers, class_name):
+        raise UsageError(f"A head may have Keras' own layers ({', '.join(sorted(HEAD_LAYERS))}), not {class_name}: a "
+                         "model folder never holds code. With other layers, train `ws.backbone(…)` by hand.")
     config = {}
     for key, value in layer.get_config().items():
         if key == "activation" and not _is_activation(value):
-            raise UsageError(f"The head's {kind} has an activation of your own; take one of Keras by its name.")
+            raise UsageError(f"The head's {class_name} has an activation of your own; take one of Keras by its name.")
         if key not in ("name", "trainable", "dtype", "build_config", "seed") and _is_plain(value):
             config[key] = value
-    if kind == "Normalization":
+    if class_name == "Normalization":
         config = {"axis": config.get("axis", -1)}  # its numbers are weights
-    return {"class_name": kind, "config": config}
+    return {"class_name": class_name, "config": config}
 
 
-def _layer(spec: Any, place: int) -> keras.layers.Layer:
+def _layer(spec: Any, index: int) -> keras.layers.Layer:
     """The layer of one entry of a head's config, which may come from anywhere."""
-    kind = spec.get("class_name") if isinstance(spec, Mapping) else None
+    class_name = spec.get("class_name") if isinstance(spec, Mapping) else None
     config = spec.get("config", {}) if isinstance(spec, Mapping) else None
-    if not isinstance(kind, str) or kind not in HEAD_LAYERS or not isinstance(config, Mapping):
-        raise UsageError(f"transfer: layer {place} of the head is not one of {', '.join(sorted(HEAD_LAYERS))}")
+    if not isinstance(class_name, str) or class_name not in HEAD_LAYERS or not isinstance(config, Mapping):
+        raise UsageError(f"transfer: layer {index} of the head is not one of {', '.join(sorted(HEAD_LAYERS))}")
     if not _is_activation(config.get("activation", "linear")) or not all(map(_is_plain, config.values())):
-        raise UsageError(f"transfer: layer {place} of the head, {kind}, has arguments that are not plain values")
+        raise UsageError(f"transfer: layer {index} of the head, {class_name}, has arguments that are not plain values")
     if not all(_is_count(config[key]) for key in ("units", "filters") if key in config):
-        raise UsageError(f"transfer: layer {place} of the head, {kind}, has an impossible size")
+        raise UsageError(f"transfer: layer {index} of the head, {class_name}, has an impossible size")
     try:
-        return getattr(layers, kind)(**config, name=f"head_{place}_{kind.lower()}")
+        return getattr(layers, class_name)(**config, name=f"head_{index}_{class_name.lower()}")
     except (TypeError, ValueError) as error:
-        raise UsageError(f"transfer: layer {place} of the head, {kind}: {error}") from error
+        raise UsageError(f"transfer: layer {index} of the head, {class_name}: {error}") from error
 
 
 def _is_activation(value: Any) -> bool:

@@ -99,8 +99,8 @@ class RelativeBias(layers.Layer):
     def call(self, x: Any) -> Any:
         if self.both_ways:
             most = self.config.most_patches + 1
-            places = np.arange(most)
-            numbers = _buckets(places[None] - places[:, None], self.config)
+            positions = np.arange(most)
+            numbers = _buckets(positions[None] - positions[:, None], self.config)
         else:
             numbers = np.zeros((1, 1), np.int32)
         count = ops.shape(x)[1]

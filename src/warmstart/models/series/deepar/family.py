@@ -42,7 +42,7 @@ class DeepARConfig:
         object.__setattr__(self, "lags", tuple(int(lag) for lag in self.lags))
         object.__setattr__(self, "cardinalities", tuple(int(n) for n in self.cardinalities))
         if self.distribution not in PARAMETERS:
-            raise UsageError(f"distribution is one of {', '.join(PARAMETERS)}, not {self.distribution!r}.")
+            raise UsageError(f"distribution must be one of {', '.join(PARAMETERS)}, not {self.distribution!r}.")
         sizes = {"lags": len(self.lags), "features": self.features, "hidden": self.hidden, "layers": self.layers,
                  "categories": len(self.cardinalities) + 1}
         for key, size in sizes.items():
@@ -75,5 +75,5 @@ def config_of(config: DeepARConfig | Mapping[str, Any]) -> DeepARConfig:
 
 
 def state_names(layers: int) -> list[str]:
-    """Names of the states of so many layers."""
-    return [f"{kind}_{n + 1}" for n in range(layers) for kind in ("hidden", "cell")]
+    """Names of the states of a network with this number of layers."""
+    return [f"{state}_{n + 1}" for n in range(layers) for state in ("hidden", "cell")]

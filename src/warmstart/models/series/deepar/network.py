@@ -67,9 +67,9 @@ def build(config: DeepARConfig | Mapping[str, Any], *, fused: bool = True) -> ke
     return keras.Model(inputs, Domain(config.distribution, name="domain")(raw), name="deepar")
 
 
-def _one_at(place: int) -> Any:
+def _one_at(index: int) -> Any:
     def values(shape: tuple, dtype: Any = None) -> Any:
-        return ops.cast(ops.expand_dims(ops.arange(shape[0]) == place, -1), dtype or "float32")
+        return ops.cast(ops.expand_dims(ops.arange(shape[0]) == index, -1), dtype or "float32")
 
     return values
 
@@ -84,8 +84,8 @@ class Inputs(layers.Layer):
 
     def __init__(self, config: DeepARConfig, **options: Any):
         super().__init__(**options)
-        self.embeddings = [layers.Embedding(n + 1, min(50, (n + 1) // 2), name=f"embedding_{place + 1}")
-                           for place, n in enumerate(config.cardinalities)]
+        self.embeddings = [layers.Embedding(n + 1, min(50, (n + 1) // 2), name=f"embedding_{index + 1}")
+                           for index, n in enumerate(config.cardinalities)]
         self.width = len(config.lags) + config.features + 1 + sum(e.output_dim for e in self.embeddings)
 
     def build(self, input_shape: Any) -> None:
@@ -124,7 +124,7 @@ class Domain(layers.Layer):
 
 
 def _positive(x: Any) -> Any:
-    """softplus, kept off zero where float32 would round it there."""
+    """softplus, kept above zero where float32 would round it there."""
     return ops.softplus(x) + 1e-6
 
 

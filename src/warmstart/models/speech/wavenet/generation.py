@@ -25,7 +25,7 @@ def ring_rows(config: WaveNetConfig) -> int:
 
 
 def condition(network: WaveNet, classes: Any = None, frames: Any = None) -> Any:
-    """What conditioning adds to every layer's convolution: classes (1, kinds), frames (1, F, size) -> (N, layers * 2C).
+    """What conditioning adds to every layer's convolution: classes (1, K), frames (1, F, size) -> (N, layers * 2C).
 
     N is 1 without frames, else the vectors of F frames, of which each holds for `hold` samples.
     """
@@ -49,7 +49,7 @@ def generate(network: WaveNet, added: Any, uniform: Any, temperature: Any, force
         added: rows of `condition`: one, or those of these samples; float32 (1 or chunk / hold, layers * 2C).
         uniform: random numbers, float32 (chunk, 2), above 0 and below 1.
         temperature: float32 (1,): 1 draws from the distribution; less keeps to what is likely.
-        forced: int32 (chunk,): levels that are given, or -1 where a sample is to be drawn.
+        forced: int32 (chunk,): levels that are fixed, or -1 where a sample is to be drawn.
         ring: float32 (ring rows, residual); zeros before the first sample.
         history: int32 (filter_width,): the last levels, the oldest first; -1 where there was none.
         position: int32 (1,): how many samples there were.
@@ -101,8 +101,8 @@ def _first(network: WaveNet, history: Any) -> Any:
     there = ops.expand_dims(ops.cast(history >= 0, "float32"), -1)
     if network.config.output == "mu_law":
         flat = ops.reshape(network.first, (-1, network.config.residual))
-        places = ops.arange(network.config.filter_width, dtype="int32") * network.config.levels
-        rows = ops.take(flat, places + ops.maximum(history, 0), axis=0)
+        offsets = ops.arange(network.config.filter_width, dtype="int32") * network.config.levels
+        rows = ops.take(flat, offsets + ops.maximum(history, 0), axis=0)
     else:
         rows = ops.expand_dims(network.values_of(history), -1) * network.first[:, 0]
     return ops.sum(rows * there, axis=0, keepdims=True)
@@ -123,11 +123,11 @@ def draw(config: WaveNetConfig, outputs: Any, uniform: Any, temperature: Any) ->
     weights = outputs if config.output == "mu_law" else outputs[: config.mixtures]
     weights = ops.exp((weights - ops.max(weights)) / temperature)
     sums = ops.cumsum(weights, axis=0)
-    place = ops.sum(ops.cast(sums < uniform[0] * sums[-1], "int32"))
-    place = ops.minimum(place, int(weights.shape[0]) - 1)
+    index = ops.sum(ops.cast(sums < uniform[0] * sums[-1], "int32"))
+    index = ops.minimum(index, int(weights.shape[0]) - 1)
     if config.output == "mu_law":
-        return place
-    chosen = ops.cast(ops.equal(ops.arange(config.mixtures, dtype="int32"), place), "float32")
+        return index
+    chosen = ops.cast(ops.equal(ops.arange(config.mixtures, dtype="int32"), index), "float32")
     mean = ops.sum(outputs[config.mixtures : 2 * config.mixtures] * chosen)
     scale = ops.exp(ops.maximum(ops.sum(outputs[2 * config.mixtures :] * chosen), -9.0)) * temperature
     value = mean + scale * (ops.log(uniform[1]) - ops.log(1.0 - uniform[1]))

@@ -35,7 +35,7 @@ def build(config: WaveNetConfig | Mapping[str, Any]) -> keras.Model:
     """Build the network.
 
     Returns:
-        A `keras.Model` from `{"samples": int32 levels (B, T), "classes": int32 (B, number of kinds), "frames":
+        A `keras.Model` from `{"samples": int32 levels (B, T), "classes": int32 (B, K), "frames":
         float32 (B, F, frame_features)}`, the last two where the config has them and F * frame_hop >= T, to logits
         (B, T, levels) of each sample given those before it; or, for logistics, to their parameters (B, T, 3 *
         mixtures): mixture logits, means on -1..1, logarithms of scales.
@@ -123,11 +123,11 @@ class WaveNet(layers.Layer):
         return ops.cast(samples, "float32") * (2.0 / (self.config.levels - 1)) - 1.0
 
     def globals_of(self, classes: Any) -> Any:
-        """The sum of the embeddings: (B, kinds) -> (B, global_channels)."""
+        """The sum of the embeddings: (B, K) -> (B, global_channels)."""
         if not self.embeddings:
             return None
-        found = [embedding(classes[:, i]) for i, embedding in enumerate(self.embeddings)]
-        return sum(found[1:], found[0])
+        vectors = [embedding(classes[:, i]) for i, embedding in enumerate(self.embeddings)]
+        return sum(vectors[1:], vectors[0])
 
     def locals_of(self, frames: Any, globals_: Any = None) -> Any:
         """The upsampled frames, one vector for `hold` samples: (B, F * hop / hold, frame_channels)."""

@@ -43,7 +43,7 @@ def build(config: WaveNetRawConfig | Mapping[str, Any]) -> keras.Model:
 
 class RawWaveNet(layers.Layer):
     """The whole network as one layer: (B, F, pooling) -> a dict of `logits` (B, F, symbols), `hidden` (B, F, skip) and
-    `next` (B, F * pooling, levels): the logits of each sample given those before it."""
+    `next` (B, F * pooling, levels): the logits of each sample given the samples before it."""
 
     def __init__(self, config: WaveNetRawConfig, **options: Any):
         super().__init__(name="raw", **options)
@@ -82,9 +82,9 @@ class RawWaveNet(layers.Layer):
 
 def recogniser_outputs(model: keras.Model) -> keras.Model:
     """(B, F, pooling) -> `{"log_probs": (B, F, symbols), "hidden": (B, F, skip)}`."""
-    found = model.get_layer("raw")(model.inputs[0])
-    return keras.Model(model.inputs, {"log_probs": ops.log_softmax(found["logits"], axis=-1),
-                                      "hidden": found["hidden"]})
+    outputs = model.get_layer("raw")(model.inputs[0])
+    return keras.Model(model.inputs, {"log_probs": ops.log_softmax(outputs["logits"], axis=-1),
+                                      "hidden": outputs["hidden"]})
 
 
 def joint(model: keras.Model, *, frames: str = "ctc") -> tuple[keras.Model, dict[str, Any]]:
@@ -104,9 +104,9 @@ def joint(model: keras.Model, *, frames: str = "ctc") -> tuple[keras.Model, dict
     """
     if frames not in ("ctc", "classes"):
         raise UsageError(f"frames is 'ctc' or 'classes', not {frames!r}.")
-    found = model.get_layer("raw")(model.inputs[0])
+    outputs = model.get_layer("raw")(model.inputs[0])
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return (keras.Model(model.inputs, {name: found[name] for name in ("logits", "next")}),
+    return (keras.Model(model.inputs, {name: outputs[name] for name in ("logits", "next")}),
             {"logits": ctc_loss if frames == "ctc" else entropy, "next": entropy})
 
 

@@ -41,7 +41,7 @@ class Whisper(keras.Model):
     Called on a dict of `input_features` float32 (B, mels, F) and `decoder_input_ids` int32 (B, T), T of at most
     `text_positions`. Returns `logits` (B, T, V) and `encoder_last_hidden_state` (B, S, D).
 
-    Shapes: B batch, F frames (2 S), S encoder positions, T tokens, C places of the cache, D width, H heads,
+    Shapes: B batch, F frames (2 S), S encoder positions, T tokens, C positions of the cache, D width, H heads,
     d width of a head, V vocabulary.
     """
 
@@ -61,8 +61,9 @@ class Whisper(keras.Model):
             for block in (f"{half}.layers.{number}" for number in range(blocks)):
                 for attention in ("self_attn", "encoder_attn")[: 1 if half == "encoder" else 2]:
                     self._add(f"{block}.{attention}_layer_norm", norm, (c.width,), epsilon=EPSILON)
-                    for kind in "qkv":
-                        self._add(f"{block}.{attention}.{kind}_proj", dense, (c.width,), c.width, use_bias=kind != "k")
+                    for letter in "qkv":
+                        name = f"{block}.{attention}.{letter}_proj"
+                        self._add(name, dense, (c.width,), c.width, use_bias=letter != "k")
                     self._add(f"{block}.{attention}.out_proj", dense, (c.width,), c.width)
                 self._add(f"{block}.final_layer_norm", norm, (c.width,), epsilon=EPSILON)
                 self._add(f"{block}.fc1", dense, (c.width,), hidden)
@@ -104,8 +105,8 @@ class Whisper(keras.Model):
     def _key_value(self, name: str, x: Any, heads: int) -> tuple[Any, Any]:
         """Keys and values, (B, H, d, T) both: products along rows are what engines do fastest."""
         turned = []
-        for kind in "kv":
-            y = self.parts[f"{name}.{kind}_proj"](x)
+        for letter in "kv":
+            y = self.parts[f"{name}.{letter}_proj"](x)
             y = ops.reshape(y, (*_lengths(x), heads, self.config.width // heads))
             turned.append(ops.transpose(y, (0, 2, 3, 1)))
         return turned[0], turned[1]
@@ -144,8 +145,8 @@ class Whisper(keras.Model):
         return [self._key_value(f"decoder.layers.{n}.encoder_attn", encoded, self.config.decoder_heads)
                 for n in range(self.config.decoder_layers)]
 
-    def _embed(self, tokens: Any, places: Any) -> Any:
-        return self.parts["decoder.embed_tokens"](tokens) + self.parts["decoder.embed_positions"](places)
+    def _embed(self, tokens: Any, positions: Any) -> Any:
+        return self.parts["decoder.embed_tokens"](tokens) + self.parts["decoder.embed_positions"](positions)
 
     def _logits(self, x: Any) -> Any:
         """(B, T, D) -> (B, T, V), by the embedding itself."""
@@ -159,16 +160,16 @@ class Whisper(keras.Model):
         Args:
             tokens: int32.
             cross: of `cross`.
-            rows: int32 (R,), the positions whose logits are wanted; None: all.
+            rows: int32 (R,), the positions whose logits are returned; None: all.
 
         Returns:
             logits (B, R, V); keys and values of the tokens per block; how
             each block looks at the encoder, (B, H, T, S).
         """
         c = self.config
-        places = ops.arange(ops.shape(tokens)[1])
-        mask = ops.where(places[None, :] > places[:, None], HIDDEN, 0.0)  # (T, T)
-        x = self._embed(tokens, places)
+        positions = ops.arange(ops.shape(tokens)[1])
+        mask = ops.where(positions[None, :] > positions[:, None], HIDDEN, 0.0)  # (T, T)
+        x = self._embed(tokens, positions)
         cache, seen = [], []
         for number in range(c.decoder_layers):
             name = f"decoder.layers.{number}"
@@ -192,7 +193,7 @@ class Whisper(keras.Model):
 
         Args:
             token, position: int32.
-            cache: per block, keys and values (B, H, d, C); places from `position` on are not seen.
+            cache: per block, keys and values (B, H, d, C); positions from `position` on are not seen.
             cross: of `cross`.
 
         Returns:

@@ -136,10 +136,12 @@ def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Ent
 def write(entry: Entry, labels: tuple[Label, ...] = (), *, begin: int | None = None) -> dict[str, Any]:
     """The `config.json` of a saved bundle; `begin` is the token that begins texts."""
     ends = list(entry.processing.get("end", ()))
+    names = {str(label.index): label.name for label in labels}
     return {
         "model_type": "gpt2",
-        "architectures": ["GPT2LMHeadModel"],
+        "architectures": [next(name for name, task in HEADS.items() if task == entry.task)],
         **entry.config,
+        **({"id2label": names} if labels else {}),
         "eos_token_id": ends[0] if len(ends) == 1 else ends or None,
         "bos_token_id": begin,
         "dtype": "float32",

@@ -159,7 +159,7 @@ class GPT2(keras.Model):
             ids, positions: int32 (N,).
             sees_cached: float32 (N, S), added to the scores: 0 where a token sees a cached one, else `HIDDEN`.
             sees_new: float32 (N, N), the same among the new tokens.
-            rows: int32 (R,), the new tokens whose logits are wanted.
+            rows: int32 (R,), the new tokens whose logits are returned.
             *cache: keys of layer 0, values of layer 0, keys of layer 1, ...; each (H, S, D).
 
         Returns:
