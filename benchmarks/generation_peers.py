@@ -58,7 +58,7 @@ def warmstart(job: Job) -> tuple[dict, dict]:
 
     def write(prompt: list[int], count: int) -> list[int]:
         """What `TextGenerator` does between the tokenizer's two turns; its log-probabilities included."""
-        decoder = Decoder(engine, model.longest)
+        decoder = Decoder(engine, model.max_length)
         logits, tokens = decoder.start([prompt]), []
         while True:
             tokens.append(int(logits[0].argmax()))
@@ -73,7 +73,7 @@ def warmstart(job: Job) -> tuple[dict, dict]:
     if job["prompts"] and job["precision"] == "float32":
         pairs = list(zip(prompts(job), json.loads(wanted.read_text()), strict=True))
         parted = [(prompt, want, got) for prompt, want in pairs if (got := write(prompt, job["long"])) != want]
-        said |= {"same": len(pairs) - len(parted), "gaps": [_gap(engine, model.longest, *part) for part in parted]}
+        said |= {"same": len(pairs) - len(parted), "gaps": [_gap(engine, model.max_length, *part) for part in parted]}
     first = prompts({**job, "prompts": 1})[0]
     return {"call": lambda: write(first, job["tokens"])}, said
 

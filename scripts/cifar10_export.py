@@ -27,7 +27,7 @@ from warmstart.core.metrics.calibration import calibration_error, decisions
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
 from warmstart.image.classification import ImageClassifier
-from warmstart.models import cifar_resnet
+from warmstart.models.image.cifar_resnet import network as cifar_resnet
 
 CONFIG = {"depth": 20, "filters": 16}
 

@@ -16,7 +16,7 @@ from warmstart.checkpoints import model_arrays
 from warmstart.core import bundle
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
-from warmstart.models import wavenet_asr
+from warmstart.models.speech.wavenet_asr import network as wavenet_asr
 from warmstart.speech.recognition import SpeechRecognizer
 
 NAME, SCRIPT = "digits_wavenet_asr", "scripts/train_embedded_digits_asr.py"

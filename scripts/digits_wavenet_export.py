@@ -13,7 +13,7 @@ from warmstart.checkpoints import model_arrays
 from warmstart.core import bundle
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
-from warmstart.models import wavenet
+from warmstart.models.speech.wavenet import network as wavenet
 from warmstart.speech.recognition import SpeechRecognizer
 from warmstart.speech.synthesis import AudioGenerator
 

@@ -37,7 +37,7 @@ from cifar10_photos import read_zip, standardise
 from resumable import Triangle
 from warmstart.checkpoints.atomic import atomic_file
 from warmstart.core.metrics.calibration import temperature
-from warmstart.models import cifar_resnet
+from warmstart.models.image.cifar_resnet import network as cifar_resnet
 
 DEPTH, FILTERS, WIDER = 20, 16, 4
 KEPT_EVERY = 10  # epochs

@@ -29,8 +29,8 @@ import numpy as np
 from digits_asr_export import ALPHABET, CONFIG, STEPS, export
 from digits_audio import RATE, Clip, Spans, read_clips, split, spoken
 from resumable import Triangle, finished_epochs, keepers
-from warmstart.models import wavenet_asr
-from warmstart.models.ctc import ctc_loss
+from warmstart.models.speech.ctc import ctc_loss
+from warmstart.models.speech.wavenet_asr import network as wavenet_asr
 from warmstart.speech.spectrum import Features
 from warmstart.speech.train.batches import masked
 

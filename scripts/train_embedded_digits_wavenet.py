@@ -30,7 +30,7 @@ import numpy as np
 from digits_audio import RATE, SPEAKERS, Clip, read_clips, split
 from digits_wavenet_export import CONFIG, COUNT, HARMONICS, HOP, STEPS, export
 from resumable import Triangle, finished_epochs, keepers
-from warmstart.models import wavenet
+from warmstart.models.speech.wavenet import network as wavenet
 from warmstart.speech import mu_law
 from warmstart.speech.spectrum import Features
 from warmstart.speech.wavenet_sampler import position_frames

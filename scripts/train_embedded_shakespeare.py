@@ -15,6 +15,7 @@ Needs `warmstart[tensorflow]`; `KERAS_BACKEND=jax` works too.
 """
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -25,12 +26,13 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 import warmstart as ws
 from resumable import finished_epochs, keepers
 from warmstart.catalog import Entry, Metric, WeightFile
-from warmstart.catalog.huggingface.gpt2 import PAPER
 from warmstart.core import bundle
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact
-from warmstart.models import gpt2
-from warmstart.text.generation import TextGenerator, repository_config
+from warmstart.models.text.gpt2 import family
+from warmstart.models.text.gpt2 import network as gpt2
+from warmstart.models.text.gpt2.family import PAPER
+from warmstart.text.generation import TextGenerator
 
 CONFIG = {"vocab_size": 768, "n_positions": 256, "n_embd": 128, "n_layer": 4, "n_head": 4,
           "embd_pdrop": 0.05, "resid_pdrop": 0.05, "attn_pdrop": 0.0}
@@ -172,7 +174,8 @@ def export(model: keras.Model, held_out: str, trained_on: int, options: argparse
         shutil.rmtree(folder, ignore_errors=True)
     named = {name: array.astype(np.float16) for name, array in gpt2.arrays(model, CONFIG).items()}
     entry = entry_of(model.count_params(), 0.0, len(held_out))
-    files = {"tokenizer.json": options.work / "tokenizer.json", "config.json": repository_config(entry)}
+    config = (json.dumps(family.write(entry), indent=2) + "\n").encode()
+    files = {"tokenizer.json": options.work / "tokenizer.json", "config.json": config}
     program = TextGenerator.program(entry, model)
     probe = bundle.write(folders["unmeasured"], entry, named, (), lambda folder: compile_program(
         program, folder, "float16", print), precision="float16", files=files)

@@ -32,13 +32,13 @@ import numpy as np
 
 import warmstart as ws
 from warmstart.catalog import Label, Metric, WeightFile
-from warmstart.catalog.huggingface import bert
 from warmstart.checkpoints import open_checkpoint, save_safetensors
 from warmstart.core import bundle
 from warmstart.core.compiling import build_keras, run_job
 from warmstart.core.weights import Weights
 from warmstart.engines import store
 from warmstart.models import architecture, arrays
+from warmstart.models.text.bert import family as bert
 from warmstart.text.classification import TextClassifier
 from warmstart.text.data import examples
 from warmstart.text.encoder import softmax
@@ -178,7 +178,7 @@ def start(teacher: Any, sentences: Sequence[str], folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True, "model_max_length": LONGEST}))
     (folder / "config.json").write_text(json.dumps({**SIZES, "vocab_size": len(order)}))
     config = {**SIZES, "vocab_size": len(order)}
-    entry, _ = bert.entry(config, folder, "text-embedding")
+    entry, _ = bert.read(config, folder, "text-embedding")
     found = arrays(architecture("bert"), build_keras(entry, Weights.random()), entry.config)
     found["embeddings.word_embeddings.weight"] = word_vectors(teacher, order)
     save_safetensors(folder / "model.safetensors", found)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from warmstart import catalog
-from warmstart.catalog import huggingface
+from warmstart.models import repository
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "vision"
 ENTRIES = [e for e in catalog.search() if e.task in ("object-detection", "image-segmentation")]
@@ -23,7 +23,7 @@ def test_entries_hold_together(entry):
 @pytest.mark.parametrize(("name", "golden"), [("dfine_nano", "dfine_a"), ("segformer_b0", "segformer_a"),
                                               ("deeplabv3_mobilenet_v2", "deeplabv3_a")])
 def test_configs_have_the_keys_that_repositories_give(name, golden):
-    read, _ = huggingface.read(GOLDEN / golden)
+    read, _ = repository.read(GOLDEN / golden)
     entry = catalog.get(name)
     assert entry.architecture == read.architecture
     assert set(entry.config) <= set(read.config)

@@ -15,12 +15,6 @@ def test_the_registry_does_not_import_keras():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", ["", "features", "os", "keras_applications.os", "..catalog"])
-def test_only_listed_architectures_are_imported(name):
-    with pytest.raises(UsageError, match="no architecture named"):
-        models.architecture(name)
-
-
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", models.ARCHITECTURES)
 def test_architectures_have_build_and_load(name):

@@ -9,11 +9,11 @@ import pytest
 import soundfile
 
 import warmstart as ws
-from warmstart.catalog import huggingface
 from warmstart.core.model import drive
 from warmstart.engines.keras import KerasEngine
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.errors import BundleError, InputError, UsageError
+from warmstart.models import repository
 from warmstart.speech.mel_windows import RATE, Windows
 from warmstart.speech.options import TranscribeOptions
 from warmstart.speech.whisper.decoder import WhisperTranscriber
@@ -33,7 +33,7 @@ def expected():
 
 @pytest.fixture(scope="module")
 def entry():
-    return huggingface.read(GOLDEN)[0]
+    return repository.read(GOLDEN)[0]
 
 
 @pytest.fixture(scope="module")
@@ -269,4 +269,4 @@ def test_the_saved_folder_is_the_public_layout(bundle):
         assert set(ours.names()) == set(saved.names())
     for name in ("config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json"):
         assert (bundle / name).read_bytes() == (GOLDEN / name).read_bytes()
-    assert huggingface.read(bundle)[0].config == huggingface.read(GOLDEN)[0].config
+    assert repository.read(bundle)[0].config == repository.read(GOLDEN)[0].config

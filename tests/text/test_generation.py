@@ -82,7 +82,7 @@ def test_logprobs_and_score_are_the_model_s(model):
 def test_long_texts_are_scored_in_windows_that_overlap(model):
     text = " ".join(PROMPTS) * 8
     ids = np.asarray(model.tokenizer.encode(text).ids)
-    assert len(ids) > 3 * model.longest
+    assert len(ids) > 3 * model.max_length
     score = model.score(text)
     assert score.tokens == tuple(ids[1:])
     for end in (10, 70, len(ids) - 1):  # each token after at least half a context, where there is one

@@ -263,7 +263,7 @@ def test_a_missing_head_is_told(tmp_path):
     ({"num_hidden_layers": "2"}, "num_hidden_layers is 2"),
     ({"vocab_size": -1}, "vocab_size is -1"),
     ({"vocab_size": 1_900_000, "hidden_size": 12_000, "num_attention_heads": 2}, "parameters"),
-    ({"num_attention_heads": 7}, "7 heads cannot share 24"),
+    ({"num_attention_heads": 7}, "24 is not divisible by 7"),
     ({"hidden_act": "mish"}, "activation 'mish'"),
     ({"layer_norm_eps": "x"}, "layer_norm_eps is x"),
     ({"position_embedding_type": "relative_key"}, "position_embedding_type: 'relative_key'"),

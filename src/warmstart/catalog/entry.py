@@ -108,10 +108,10 @@ class Entry:
         task: such as "image-classification".
         family: the group of models it belongs to, such as "mobilenet_v2".
         title: as people write it, such as "MobileNetV2 1.0 224".
-        architecture: a module of `warmstart.models`.
+        architecture: one of `warmstart.models.ARCHITECTURES`.
         config: the arguments of that module's `build`; JSON values only.
         weights: "top" and "notop" for image classification (with and without the classification layers);
-            "repo" for a whole repository in Hugging Face layout (see `catalog.huggingface`); may be empty.
+            "repo" for a whole repository in Hugging Face layout (see `models.repository`); may be empty.
         preprocessing: of images; `None` for other inputs.
         labels: the name of a label set (see `labels`), or "".
         licence: of the weights, as an SPDX identifier.

@@ -1,14 +1,16 @@
 """Checkpoints: files of named arrays, read without running anything, and put into a model.
 
-`open_checkpoint` reads, `assign` fills a `keras.Model`, `model_arrays`, `save_safetensors` and `save_sliced` write.
+`open_checkpoint` reads, `assign` and `fill` fill a `keras.Model`, `model_arrays`, `layout_arrays`, `save_safetensors`
+and `save_sliced` write. A `Layout` says how the public checkpoints of a family name their arrays.
 """
 
 from warmstart.checkpoints.assign import assign
 from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.layout import Layout, fill, layout_arrays, load_by_name
 from warmstart.checkpoints.naming import model_arrays
 from warmstart.checkpoints.opening import checkpoint_file, open_checkpoint
 from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.checkpoints.slices import save_sliced
 
-__all__ = ["Checkpoint", "assign", "checkpoint_file", "model_arrays", "open_checkpoint", "save_safetensors",
-           "save_sliced"]
+__all__ = ["Checkpoint", "Layout", "assign", "checkpoint_file", "fill", "layout_arrays", "load_by_name",
+           "model_arrays", "open_checkpoint", "save_safetensors", "save_sliced"]

@@ -6,21 +6,20 @@ The files are those of Hugging Face PEFT; source of the formula: Hu et al., "LoR
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from warmstart.checkpoints import Checkpoint, open_checkpoint
+from warmstart.checkpoints import Checkpoint, Layout, open_checkpoint
 from warmstart.core.bundle import ADAPTER
 from warmstart.core.resolver import open_source
 from warmstart.errors import BundleError, ChecksumError, UsageError, WarmstartError
+from warmstart.models import family
 
 CONFIG = "adapter_config.json"
 ROOT = "base_model.model."
 DIGEST = "base_sha256"
-PREFIX = re.compile(r"^(bert|distilbert|roberta)\.")
 
 
 def is_adapter(path: Path | None) -> bool:
@@ -36,12 +35,12 @@ class Merged(Checkpoint):
 
     layout = "safetensors"
 
-    def __init__(self, path: Path, base: Checkpoint, adapter: Checkpoint, scale: float):
+    def __init__(self, path: Path, base: Checkpoint, adapter: Checkpoint, scale: float, layout: Layout):
         self.path, self.base, self.adapter, self.scale = path, base, adapter, scale
-        own = {PREFIX.sub("", name.removeprefix(ROOT)): name for name in adapter.names()}
+        own = {layout.bare(name.removeprefix(ROOT)): name for name in adapter.names()}
         self._low = {name.removesuffix(".lora_A.weight"): place for name, place in own.items() if ".lora_A." in name}
         self._heads = {name: place for name, place in own.items() if ".lora_" not in name}
-        self._base = {PREFIX.sub("", name): name for name in base.names()}
+        self._base = {layout.bare(name): name for name in base.names()}
         for module in self._low:
             if f"{module}.weight" not in self._base:
                 raise BundleError(f"{path} adapts {module}, which its base {base.path} does not have.")
@@ -81,16 +80,18 @@ def open_merged(path: Path) -> Checkpoint:
     config = _config(path.parent / CONFIG)
     source, digest = str(config["base_model_name_or_path"]), str(config[DIGEST])
     try:
-        base = open_source(source).weights
+        base_model = open_source(source)
     except (WarmstartError, OSError) as error:
         raise BundleError(f"{path} is an adapter of {source}, which cannot be opened ({error}); its weights have the "
                           f"sha256 {digest}.") from error
+    base = base_model.weights
     if base.digest != digest or base.path is None:
         raise ChecksumError(f"{path} is an adapter of the weights with sha256 {digest}, but those of {source} have "
                             f"{base.digest}.")
     opened = open_checkpoint(base.path)
     try:
-        return Merged(path, opened, open_checkpoint(path), config["lora_alpha"] / config["r"])
+        layout = family(base_model.entry.architecture).LAYOUT
+        return Merged(path, opened, open_checkpoint(path), config["lora_alpha"] / config["r"], layout)
     except BaseException:
         opened.close()
         raise

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warmstart import catalog, hub
-from warmstart.catalog import Entry, Label, huggingface, licences
+from warmstart.catalog import Entry, Label, licences
 from warmstart.core import bundle
 from warmstart.core.weights import Weights
 from warmstart.errors import ChecksumError, UsageError
+from warmstart.models import repository
 
 OWN = ("pretrained", "imagenet")
 CATALOGUE_SAYS = ("name", "family", "title", "weights", "licence", "metrics", "paper", "aliases", "parameters",
@@ -44,8 +45,8 @@ def open_source(name: str | Path, *, task: str | None = None, weights: str | Pat
             labels = catalog.labels(entry.labels) if entry.labels else ()
             return Opened(entry, labels, fetch_weights(weights, entry, offline, progress), None)
         source = next(filter(hub.is_cached, repositories), repositories[-1])
-        folder = hub.fetch_repo(source, huggingface.FILES, offline=offline, progress=progress)
-        found, labels = huggingface.read(folder, task or entry.task)
+        folder = hub.fetch_repo(source, repository.FILES, offline=offline, progress=progress)
+        found, labels = repository.read(folder, task or entry.task)
         told = {key: getattr(entry, key) for key in CATALOGUE_SAYS}
         own = _folder_weights(folder, weights, offline, progress)
         if weights in OWN and files[source].sha256 not in (None, own.digest):
@@ -56,7 +57,7 @@ def open_source(name: str | Path, *, task: str | None = None, weights: str | Pat
         licences.announce(contents.entry.name, contents.entry.licence)
         own = bundle_weights(contents) if weights in OWN else fetch_weights(weights, None, offline, progress)
         return Opened(contents.entry, contents.labels, own, folder)
-    entry, labels = huggingface.read(folder, task)
+    entry, labels = repository.read(folder, task)
     licences.announce(str(name), entry.licence)
     return Opened(entry, labels, _folder_weights(folder, weights, offline, progress), folder)
 
@@ -73,7 +74,7 @@ def find_folder(name: str | Path, revision: str | None = None, offline: bool | N
     """The folder of a bundle or of a Hugging Face repository; None where `name` is a name of the catalogue."""
     text = os.fspath(name)
     if text.startswith(SCHEMES):
-        patterns = (*huggingface.FILES, "artifacts/*", "README.md") if text.startswith("hf://") else ("*",)
+        patterns = (*repository.FILES, "artifacts/*", "README.md") if text.startswith("hf://") else ("*",)
         folder = hub.fetch_repo(text, patterns, revision=revision, offline=offline, progress=progress)
     elif isinstance(name, Path) or os.sep in text or Path(text).is_dir():
         folder = Path(text).expanduser()
@@ -82,7 +83,7 @@ def find_folder(name: str | Path, revision: str | None = None, offline: bool | N
     else:
         embedded = Path(__file__).parents[1] / "embedded" / text.lower()
         return embedded if text and bundle.is_bundle(embedded) else None
-    if not bundle.is_bundle(folder) and not huggingface.is_repository(folder):
+    if not bundle.is_bundle(folder) and not repository.is_repository(folder):
         raise UsageError(f"{text} holds no warmstart.json, so it is not a bundle, and no config.json of Hugging Face; "
                          "`ws.load(name, weights=…)` takes checkpoints, with a name from `warmstart list`.")
     return folder

@@ -167,7 +167,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
         """`forward`: images float32 (batch, H, W, 3) → probabilities (batch, classes), features (batch, D)."""
-        from warmstart.models.image import classifier_outputs
+        from warmstart.models.image.outputs import classifier_outputs
 
         return image_program(entry, classifier_outputs(model))
 

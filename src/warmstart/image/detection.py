@@ -128,7 +128,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         Boxes are xmin, ymin, xmax, ymax as fractions of the network's input.
         """
         from warmstart.models import architecture
-        from warmstart.models.image import with_features
+        from warmstart.models.image.outputs import with_features
 
         network = architecture(entry.architecture)
         outputs = with_features(model, network.detections(model), network.feature_map(model))

@@ -93,7 +93,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
     def program(entry: Entry, model: keras.Model) -> Program:
         """`forward`: images float32 (batch, H, W, 3) → logits (batch, h, w, classes), features (batch, D)."""
         from warmstart.models import architecture
-        from warmstart.models.image import with_features
+        from warmstart.models.image.outputs import with_features
 
         feature_map = architecture(entry.architecture).feature_map(model)
         return image_program(entry, with_features(model, {"logits": model.output}, feature_map))

@@ -1,6 +1,6 @@
-"""Keras architectures, one family a file. Importing this package does not import Keras.
+"""Networks, a folder for each family. Importing this package does not import Keras.
 
-An architecture is a module with two functions:
+A family is a folder `models/<wing>/<family>/` and a row of `FAMILIES`. Its `network.py` imports Keras and has
 
     build(config, **options) -> keras.Model      for images: include_top, input_shape, pooling, classes
     load(model, checkpoint, config) -> None
@@ -8,50 +8,109 @@ An architecture is a module with two functions:
 and, where a bundle's checkpoint has names of its own (those of Hugging Face), the opposite of `load`:
 
     arrays(model, config) -> {name: array}
+
+Its `family.py` imports no Keras and says all else that is particular to the family. Each name is optional:
+
+    read(config, folder, task) -> (Entry, labels)    from the `config.json` of a repository
+    write(entry, labels, **tokens) -> dict           the `config.json` of a bundle
+    parameters(config) -> int                        numbers in a network of this config
+    LAYOUT: Layout                                   names and axes of the arrays in public checkpoints
+    BLOCK                                            pattern of the layers of a block, whose number is its group
+    LORA_TARGETS                                     ends of the names of the layers that LoRA adapts
+    RUNNER                                           what runs the network for its task: "module" or "module:Class"
+    BACKBONE, SEGMENTATION                           what may be built on it
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from warmstart.errors import UsageError
 
-ARCHITECTURES = (
-    "keras_applications",
-    "cifar_resnet",
-    "segformer",
-    "deeplabv3_mobilenet_v2",
-    "dfine",
-    "gpt2",
-    "transfer",
-    "bert",
-    "distilbert",
-    "roberta",
-    "deepar",
-    "chronos_bolt",
-    "whisper",
-    "deeplabv3",
-    "fcos",
-    "wavenet",
-    "wavenet_asr",
-    "wavenet_raw",
+
+@dataclass(frozen=True)
+class Family:
+    """A row of the table.
+
+    Attributes:
+        package: the folder, as a dotted name below this package.
+        architecture: what entries and bundles call it.
+        model_types: those of `config.json` that it reads.
+    """
+
+    package: str
+    architecture: str
+    model_types: tuple[str, ...] = ()
+
+
+FAMILIES = (
+    Family("image.keras_applications", "keras_applications"),
+    Family("image.cifar_resnet", "cifar_resnet"),
+    Family("image.segformer", "segformer", ("segformer",)),
+    Family("image.deeplabv3_mobilenet_v2", "deeplabv3_mobilenet_v2", ("mobilenet_v2",)),
+    Family("image.deeplabv3", "deeplabv3"),
+    Family("image.dfine", "dfine", ("d_fine",)),
+    Family("image.fcos", "fcos"),
+    Family("image.transfer", "transfer"),
+    Family("text.bert", "bert", ("bert",)),
+    Family("text.distilbert", "distilbert", ("distilbert",)),
+    Family("text.roberta", "roberta", ("roberta", "xlm-roberta", "camembert")),
+    Family("text.gpt2", "gpt2", ("gpt2",)),
+    Family("speech.whisper", "whisper", ("whisper",)),
+    Family("speech.wavenet", "wavenet"),
+    Family("speech.wavenet_asr", "wavenet_asr"),
+    Family("speech.wavenet_raw", "wavenet_raw"),
+    Family("series.deepar", "deepar"),
+    Family("series.chronos_bolt", "chronos_bolt", ("t5",)),
 )
+"""All families. A name from a file never imports anything else."""
+
+ARCHITECTURES = {row.architecture: row for row in FAMILIES}
+MODEL_TYPES = {model_type: row for row in FAMILIES for model_type in row.model_types}
 
 
 def architecture(name: str) -> ModuleType:
-    """The module of this architecture; imports Keras.
+    """The network module of an architecture; imports Keras.
 
     Raises:
-        UsageError: the name is not one of `ARCHITECTURES`. A name from a file never imports anything else.
+        UsageError: the name is not one of `ARCHITECTURES`.
     """
+    return import_module(f"{__name__}.{_row(name).package}.network")
+
+
+def family(name: str) -> ModuleType:
+    """The family module of an architecture; does not import Keras.
+
+    Raises:
+        UsageError: the name is not one of `ARCHITECTURES`.
+    """
+    return import_module(f"{__name__}.{_row(name).package}.family")
+
+
+def runner(name: str) -> Any:
+    """The module or class by which a task runs the network of an architecture.
+
+    Raises:
+        UsageError: the architecture is unknown, or no task runs it in a way of its own.
+    """
+    where = getattr(family(name), "RUNNER", None)
+    if where is None:
+        raise UsageError(f"the architecture {name!r} has no runner")
+    module, _, attribute = where.partition(":")
+    runs = import_module(module)
+    return getattr(runs, attribute) if attribute else runs
+
+
+def _row(name: str) -> Family:
     if name not in ARCHITECTURES:
         raise UsageError(f"there is no architecture named {name!r}; there are: {', '.join(ARCHITECTURES)}")
-    return import_module(f"{__name__}.{name}")
+    return ARCHITECTURES[name]
 
 
 def arrays(module: ModuleType, model: Any, config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The weights of a model under the names that `module.load` finds again."""
+    """The weights of a model under the names that `module.load` reads."""
     from warmstart.checkpoints import model_arrays
 
     own = getattr(module, "arrays", None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, overload
 
@@ -18,6 +17,7 @@ from warmstart.core.options import BatchOptions, Option, make, takes
 from warmstart.core.results import Failed
 from warmstart.engines.base import Engine
 from warmstart.errors import UsageError
+from warmstart.models import runner
 from warmstart.series import tables
 from warmstart.series.evaluation import Backtest
 from warmstart.series.inputs import SERIES, Series, SeveralSeries
@@ -33,11 +33,6 @@ if TYPE_CHECKING:
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 SAMPLES = 100
-METHODS = {
-    "deepar": ("warmstart.series.sampler", "DeepAR"),
-    "chronos_bolt": ("warmstart.series.patching", "ChronosBolt"),
-}
-"""Architecture → (module, class) of the `Method` that runs its network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +138,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     @cached_property
     def method(self) -> Method:
         """How its network is run."""
-        method: Method = _method(self.entry.architecture)(self.entry)
+        method: Method = runner(self.entry.architecture)(self.entry)
         return method
 
     @overload
@@ -333,10 +328,5 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
         """The functions that the architecture is run by."""
-        program: Program = _method(entry.architecture).program(entry, model)
+        program: Program = runner(entry.architecture).program(entry, model)
         return program
-
-
-def _method(architecture: str) -> Any:
-    module, name = METHODS[architecture]
-    return getattr(import_module(module), name)

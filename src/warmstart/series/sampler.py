@@ -15,6 +15,7 @@ import numpy as np
 
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
+from warmstart.models.series.deepar.family import PARAMETERS
 from warmstart.series.features import Past, Recipe
 from warmstart.series.time_series import TimeSeries
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 ROWS = 1600  # series x samples in one call of `step`: more than that leaves the processor's caches
 BATCH = 6400  # series x samples that are prepared together
 POLL_SECONDS = 0.05  # between two chances to stop while threads sample
-PARAMETERS = {"student_t": ("loc", "scale", "df"), "gaussian": ("loc", "scale"), "negative_binomial": ("mean", "alpha")}
 POWERS = {"loc": 1.0, "scale": 1.0, "mean": 1.0, "alpha": -0.5, "df": 0.0}  # of a series' scale, in its parameters
 
 Array: TypeAlias = "NDArray[Any]"
@@ -49,7 +49,7 @@ def sample(
     """Draw sample paths; yields between steps, where the caller may stop.
 
     Args:
-        engine: with `project`, `encode` and `step`; see `warmstart.models.deepar.functions`.
+        engine: with `project`, `encode` and `step`; see `models.series.deepar.network.functions`.
         past: N series.
         recipe: of the network.
         horizon: steps of a path.
@@ -300,9 +300,9 @@ class DeepAR:
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`project`, `encode` and `step`; see `warmstart.models.deepar.functions`."""
+        """`project`, `encode` and `step`; see `models.series.deepar.network.functions`."""
         from warmstart.engines.keras import Function, Program
-        from warmstart.models import deepar
+        from warmstart.models.series.deepar import network as deepar
 
         config = deepar.config_of(entry.config)
         specs = program_specs(Recipe.from_dict(entry.processing), config.hidden, bool(config.shortcut),

@@ -15,6 +15,7 @@ from warmstart.core.model import Model, Prepared
 from warmstart.core.options import make, takes
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
+from warmstart.models import runner
 from warmstart.speech import data as speech_data
 from warmstart.speech.inputs import Recording
 from warmstart.speech.options import RecordingOptions, TranscribeOptions
@@ -32,33 +33,19 @@ if TYPE_CHECKING:
     from warmstart.speech.ctc.language_model import LanguageModel
     from warmstart.speech.ctc.live import LiveTranscript
 
-_CTC = "warmstart.speech.ctc.recognizer", "CtcRecognizer"
-FAMILIES = {
-    "whisper": ("warmstart.speech.whisper.recognizer", "WhisperRecognizer"),
-    "wavenet_asr": _CTC,
-    "wavenet_raw": _CTC,
-}
-"""Architecture → (module, class of its `Recognizer`). The module also has
-
-    program(entry, model) -> Program
-    files(folder) -> {name: path or bytes}                        files of a bundle besides the weights
-"""
 
 
 def _family(entry: Entry) -> tuple[ModuleType, type[Recognizer]]:
-    """The module of an entry's architecture, and its `Recognizer`.
+    """The module of an entry's architecture, and its `Recognizer`. The module also has
+
+        program(entry, model) -> Program
+        files(folder) -> {name: path or bytes}                    files of a bundle besides the weights
 
     Raises:
-        UsageError: it is none of `FAMILIES`.
+        UsageError: the architecture does not recognise speech.
     """
-    if entry.architecture not in FAMILIES:
-        raise UsageError(
-            f"{entry.name}: the architecture {entry.architecture!r} does not recognize speech; "
-            f"these do: {', '.join(FAMILIES)}."
-        )
-    module_name, class_name = FAMILIES[entry.architecture]
-    module = import_module(module_name)
-    return module, getattr(module, class_name)
+    recognizer: type[Recognizer] = runner(entry.architecture)
+    return import_module(recognizer.__module__), recognizer
 
 
 class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):

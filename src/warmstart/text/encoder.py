@@ -17,6 +17,7 @@ from warmstart.core.model import Model, Prepared, Row
 from warmstart.core.options import BatchOptions, takes
 from warmstart.engines.base import TensorSpec
 from warmstart.errors import BundleError
+from warmstart.models import family
 from warmstart.text.inputs import Pair, TextKind
 from warmstart.text.tokenizer import Encoded, Tokenizer
 
@@ -75,9 +76,7 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The tokenizer and `config.json`, which make the bundle a repository that transformers loads."""
-        from warmstart.catalog.huggingface import bert
-
-        config = bert.config_of(self.entry, self.labels)
+        config = family(self.entry.architecture).write(self.entry, self.labels)
         return {
             **self.tokenizer.files(),
             "config.json": (json.dumps(config, indent=2) + "\n").encode(),
@@ -184,7 +183,7 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
     def program(entry: Entry, model: keras.Model) -> Program:
         """`forward`: the inputs of `TextModel.batch`, int32 (batch, tokens) → the model's outputs and `features`."""
         from warmstart.engines.keras import Function, Program
-        from warmstart.models.text import with_features
+        from warmstart.models.text.outputs import with_features
 
         processing, config = entry.processing, entry.config
         pooling, normalize = processing.get("pooling"), bool(processing.get("normalize"))

@@ -21,6 +21,7 @@ from warmstart.core.results import Failed
 from warmstart.engines import choose
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import BundleError, InputError, UsageError
+from warmstart.models import family
 from warmstart.text.decoding import beam_search, scorer
 from warmstart.text.decoding.decoder import Decoder
 from warmstart.text.decoding.options import GenerateOptions
@@ -69,8 +70,8 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
         return Tokenizer.open(self._folder, rows=self.entry.config["vocab_size"])
 
     @property
-    def longest(self) -> int:
-        """Tokens of the context: prompt and continuation together, unless it slides."""
+    def max_length(self) -> int:
+        """The most tokens of the context: prompt and continuation together, unless it slides."""
         return int(self.entry.processing["longest"])
 
     @property
@@ -144,7 +145,7 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
             yield from self._extended(texts)
             return texts
         for text in texts:
-            decoder = Decoder(self.engine, self.longest)
+            decoder = Decoder(self.engine, self.max_length)
             beam = yield from beam_search.search(
                 decoder, text.tokens, text.max_tokens, self.ends, options
             )
@@ -158,7 +159,7 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
 
     def _extended(self, texts: Sequence[Continuation]) -> Generator[None, None, None]:
         """Extend all texts to their ends, side by side; yields after each token."""
-        decoder = Decoder(self.engine, self.longest)
+        decoder = Decoder(self.engine, self.max_length)
         logits = decoder.start([text.context for text in texts])
         while True:
             for text, row in zip(texts, logits, strict=True):
@@ -270,8 +271,8 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The tokenizer, and the `config.json` with which transformers reads the folder."""
-        config = repository_config(self.entry, self.tokenizer.special_id("bos"))
-        return {**self.tokenizer.files(), "config.json": config}
+        config = family(self.entry.architecture).write(self.entry, begin=self.tokenizer.special_id("bos"))
+        return {**self.tokenizer.files(), "config.json": (json.dumps(config, indent=2) + "\n").encode()}
 
     def _open_engine(self) -> Engine:
         if self._engine_name == "openvino" or self.precision == "bfloat16":
@@ -301,14 +302,14 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
 
     def _state(self, item: Item) -> NDArray[np.float32]:
         tokens = prompt_tokens(self, item)
-        if len(tokens) > self.longest:
-            reason = f"has {len(tokens):,} tokens; the model reads {self.longest:,}"
+        if len(tokens) > self.max_length:
+            reason = f"has {len(tokens):,} tokens; the model reads {self.max_length:,}"
             raise InputError(f"{item.name}: {reason}", item.name)
-        return Decoder(self.engine, self.longest).state(tokens)
+        return Decoder(self.engine, self.max_length).state(tokens)
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`step`: new tokens after cached ones → logits, final states, keys and values; see `models.gpt2`."""
+        """`step`: new tokens after cached ones → logits, final states, keys and values; see `models.text.gpt2`."""
         from warmstart.engines.keras import Function, Program
 
         config = model.config
@@ -326,20 +327,6 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
             ),
         ]
         return Program({"step": Function(model.step, tuple(inputs))}, model)
-
-
-def repository_config(entry: Entry, begin: int | None = None) -> bytes:
-    """The `config.json` of a model, as transformers reads it; `begin` is the token that begins texts."""
-    ends = list(entry.processing.get("end", ()))
-    config = {
-        "model_type": "gpt2",
-        "architectures": ["GPT2LMHeadModel"],
-        **entry.config,
-        "eos_token_id": ends[0] if len(ends) == 1 else ends or None,
-        "bos_token_id": begin,
-        "dtype": "float32",
-    }
-    return (json.dumps(config, indent=2) + "\n").encode()
 
 
 def _read_text(path: Path) -> bytes:

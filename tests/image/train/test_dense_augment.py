@@ -76,7 +76,7 @@ def test_colours_change_within_bounds():
 
 def test_targets_of_fcos():
     from warmstart.image.train.fcos_targets import Targets
-    from warmstart.models.fcos import grid
+    from warmstart.models.image.fcos.network import grid
 
     targets, points = Targets((128, 192)), grid((128, 192))
     boxes = np.array([[40, 40, 72, 72], [0, 0, 190, 126], [50, 50, 60, 60]], np.float32)

@@ -24,7 +24,7 @@ def config(head=(), **options):
 def test_the_textbook_head_becomes_plain_data():
     from keras import layers
 
-    from warmstart.models.transfer import add_head, head_config, wants_map
+    from warmstart.models.image.transfer.network import add_head, head_config, wants_map
 
     given = [layers.GlobalAveragePooling2D(), layers.Dense(16, "relu", kernel_regularizer="l2"), layers.Dropout(0.2),
              layers.Dense(3, activation="softmax")]
@@ -46,7 +46,7 @@ def test_the_textbook_head_becomes_plain_data():
 def test_a_head_on_the_feature_map():
     from keras import layers
 
-    from warmstart.models.transfer import build, head_config
+    from warmstart.models.image.transfer.network import build, head_config
 
     told = head_config([layers.Conv2D(4, 3, activation="relu"), layers.Flatten()], 3)
     assert build(config(told)).output_shape == (None, 3)
@@ -60,7 +60,7 @@ def test_no_code_in_a_head():
     import keras
     from keras import layers
 
-    from warmstart.models.transfer import build, head_config
+    from warmstart.models.image.transfer.network import build, head_config
 
     class Mine(layers.Dense):
         pass
@@ -89,7 +89,7 @@ def test_no_code_in_a_head():
 
 def test_what_is_frozen():
     from warmstart.image.train.network import base_layers, freeze
-    from warmstart.models import transfer
+    from warmstart.models.image.transfer import network as transfer
 
     net = transfer.build(config())
     names = [layer.name for layer in base_layers(net)]
@@ -109,7 +109,7 @@ def test_mixed_precision_keeps_weights_and_answers_in_float32():
     import keras
 
     from warmstart.image.train.network import precision
-    from warmstart.models import transfer
+    from warmstart.models.image.transfer import network as transfer
 
     with precision("mixed_bfloat16"):
         net = transfer.build(config())

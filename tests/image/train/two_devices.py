@@ -15,7 +15,7 @@ import warmstart as ws  # noqa: E402
 from warmstart.image.train import classification, network  # noqa: E402
 from warmstart.image.train.data import read  # noqa: E402
 from warmstart.image.train.recipe import Recipe  # noqa: E402
-from warmstart.models import transfer  # noqa: E402
+from warmstart.models.image.transfer import network as transfer  # noqa: E402
 from warmstart.training import devices  # noqa: E402
 from warmstart.training.run import open_run  # noqa: E402
 

@@ -9,7 +9,7 @@ import warmstart as ws
 from warmstart.catalog import Entry
 from warmstart.core.weights import Weights
 from warmstart.errors import UsageError
-from warmstart.models import deepar
+from warmstart.models.series.deepar import network as deepar
 from warmstart.series.features import Past, Recipe
 from warmstart.series.forecasting import Forecaster
 from warmstart.series.time_series import TimeSeries

@@ -191,7 +191,7 @@ def test_what_is_frozen():
 
     def learned(how):
         network = encoder.headed(base, "text-classification", labels=labels, processing={})[1]
-        encoder.freeze(network, how, 2)
+        encoder.freeze(network, how, base.entry)
         return {layer.name for layer in network.layers if layer.trainable_weights}
 
     def inside(names):
@@ -199,7 +199,7 @@ def test_what_is_frozen():
 
     assert {name.split(".")[2] for name in inside(learned(1))} == {"1"}
     assert inside(learned("encoder")) == inside(learned("backbone")) == inside(learned(2)) == set()
-    assert learned("encoder") == {"pooler.dense", "classifier"}
+    assert learned("encoder") == {"pooler.dense", "head.classifier"}
     assert any(name.startswith("embeddings.") for name in learned(0))
 
 

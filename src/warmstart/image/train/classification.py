@@ -30,7 +30,7 @@ from warmstart.image.train.feature_extractor import CLEAN
 from warmstart.image.train.features import Features, photo_features
 from warmstart.image.train.recipe import Recipe
 from warmstart.image.train.result import Outcome, bundled
-from warmstart.models import transfer
+from warmstart.models.image.transfer import network as transfer
 from warmstart.training import devices, open_base
 from warmstart.training.adamw import AdamW
 from warmstart.training.batches import ArrayBatches, class_weights

@@ -18,7 +18,7 @@ from warmstart.core.compiling import build_keras
 from warmstart.core.model import Model
 from warmstart.errors import UsageError
 from warmstart.image.train.dense_augment import Variation
-from warmstart.models import architecture
+from warmstart.models import architecture, family
 from warmstart.training import open_base, result
 from warmstart.training.adamw import AdamW
 from warmstart.training.fit import Fitted, fit, seeded
@@ -31,7 +31,6 @@ FREEZE = ("none", "stem", "backbone")
 STEM = 4
 """The stem is what comes before the maps of this stride. It sees edges and colours, which photos of all kinds share, on
 the largest maps: left as it is, a step of a small network takes two thirds of the time."""
-BACKBONES = ("keras_applications", "cifar_resnet")
 SOURCE = "measured when it was fine-tuned"
 
 D = TypeVar("D")
@@ -212,7 +211,7 @@ def base_of(model: Model) -> dict[str, Any]:
     told = model.entry.to_dict()
     if told["architecture"] == "transfer":  # fine-tuned before: its base
         told = told["config"]["base"]
-    if told["architecture"] not in BACKBONES:
+    if not getattr(family(told["architecture"]), "BACKBONE", False):
         raise UsageError(f"{model.name} cannot be a backbone; take a classifier such as mobilenet_v2.")
     return {"architecture": told["architecture"], "config": dict(told["config"])}
 

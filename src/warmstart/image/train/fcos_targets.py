@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from warmstart.models.fcos import grid
+from warmstart.models.image.fcos.network import grid
 
 RADIUS = 1.5  # strides around a box's centre within which pixels answer for it
 ALPHA, GAMMA = 0.25, 2.0

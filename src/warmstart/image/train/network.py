@@ -12,7 +12,7 @@ from warmstart.checkpoints.naming import slots
 from warmstart.core.compiling import build_keras
 from warmstart.core.model import Model
 from warmstart.errors import UsageError
-from warmstart.models import transfer
+from warmstart.models.image.transfer import network as transfer
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 

@@ -24,12 +24,11 @@ from warmstart.image.train import dense
 from warmstart.image.train.dense import Judged, Predictor, base_of, compiled, sized
 from warmstart.image.train.dense_augment import Variation
 from warmstart.image.train.dense_batches import MaskBatches
+from warmstart.models import family
 from warmstart.training import charts
 from warmstart.training.report import Report, beside, command_line, pictures, table, text
 
 SHOWN = 6
-OWN = ("segformer", "deeplabv3_mobilenet_v2", "deeplabv3")
-"""Architectures of segmenters that are trained further; classifiers become the backbone of a `deeplabv3`."""
 Colours = Mapping[str, tuple[int, int, int]]
 
 
@@ -76,7 +75,7 @@ class Segmenting(dense.DenseRecipe[MaskData]):
         return told.hexdigest()
 
     def config(self, model: Model, data: MaskData, image_size: Any) -> tuple[str, dict[str, Any]]:
-        if model.entry.task == self.task and model.entry.architecture in OWN:
+        if model.entry.task == self.task and hasattr(family(model.entry.architecture), "SEGMENTATION"):
             module, config = model.entry.architecture, dict(model.entry.to_dict()["config"])
             image_size = image_size or config["input_size"]
         else:

@@ -3,7 +3,7 @@
     model = ws.finetune("deepar", "sales.csv", horizon=28)
     model = ws.finetune("deepar_hourly", load, horizon=24, epochs=10)     # transfer
 
-The network is `warmstart.models.deepar`. Transfer keeps the weights of everything the base knows; what is new (items,
+The network is `models.series.deepar`. Transfer keeps the weights of everything the base knows; what is new (items,
 covariates, holidays) comes in with weights of zero, so that training begins with the base's own forecasts.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.core.model import Model
 from warmstart.errors import InputError, UsageError
-from warmstart.models import deepar
+from warmstart.models.series.deepar import network as deepar
 from warmstart.series import frequency
 from warmstart.series.features import Recipe
 from warmstart.series.layout import Layout

@@ -16,6 +16,7 @@ from warmstart.speech import audio
 from warmstart.speech.ctc.language_model import LanguageModel
 from warmstart.speech.ctc.live import FrameOutputs, LiveTranscript, StretchDecoder
 from warmstart.speech.options import TranscribeOptions
+from warmstart.models import architecture, family
 from warmstart.speech.recognizer import Recognizer
 from warmstart.speech.results.transcript import Transcript
 from warmstart.speech.spectrum import Features
@@ -34,10 +35,8 @@ LIVE_WINDOW = 40
 def program(entry: Entry, model: Any) -> Program:
     """`forward`: features float32 (1, frames, size) -> log_probs (1, frames, symbols), hidden (1, frames, channels)."""
     from warmstart.engines.keras import Function, Program
-    from warmstart.models import architecture
-
     outputs = architecture(entry.architecture).recogniser_outputs(model)
-    low, high = (0.0, 255.0) if entry.architecture == "wavenet_raw" else (-2.0, 2.0)
+    low, high = family(entry.architecture).FEATURE_RANGE
     size = int(model.inputs[0].shape[-1])
     features = TensorSpec("features", "float32", (1, "frames", size), low, high)
 
@@ -45,18 +44,6 @@ def program(entry: Entry, model: Any) -> Program:
         return outputs(features, training=False)
 
     return Program({"forward": Function(forward, (features,))}, outputs)
-
-
-def context(entry: Entry) -> int:
-    """Frames on each side that the output of a frame depends on, at most."""
-    config = entry.config
-    if entry.architecture == "wavenet_raw":
-        steps = int(sum(config["dilations"])) * int(config.get("stacks", 4)) + 1
-        past = 1 + (int(config.get("filter_width", 2)) - 1) * steps
-        return -(-past // int(config.get("pooling", 160))) + int(config.get("frame_layers", 3))
-    layers = int(config.get("blocks", 3))
-    dilations = int(sum(config.get("dilations", (1, 2, 4, 8, 16))))
-    return (int(config.get("filter_width", 7)) - 1) * dilations * layers // 2
 
 
 def files(folder: Path) -> Mapping[str, Path | bytes]:
@@ -80,7 +67,7 @@ class CtcRecognizer(Recognizer):
         self.rules = Features.of(entry.processing["features"])
         self.alphabet = str(entry.processing["alphabet"])
         self.padding = float(entry.processing.get("padding", 0.0))
-        self.context = context(entry)
+        self.context = family(entry.architecture).context(entry.config)
 
     def check(self, options: TranscribeOptions) -> None:
         self.decoder(options)

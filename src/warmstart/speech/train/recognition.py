@@ -23,8 +23,8 @@ from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.reading import given_name
 from warmstart.errors import InputError, UsageError
-from warmstart.models import wavenet_asr
-from warmstart.models.ctc import ctc_loss
+from warmstart.models.speech.ctc import ctc_loss
+from warmstart.models.speech.wavenet_asr import network as wavenet_asr
 from warmstart.speech import audio
 from warmstart.speech import data as speech_data
 from warmstart.speech.ctc.decoder import greedy

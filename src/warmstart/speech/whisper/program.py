@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def whisper_program(entry: Entry, model: Any) -> Program:
     """The program of a Whisper model, for one recording at a time."""
     from warmstart.engines.keras import Function, Program
-    from warmstart.models.whisper import heads_of
+    from warmstart.models.speech.whisper.network import heads_of
 
     c = model.config
     heads, width = c.decoder_heads, c.head_width

@@ -24,15 +24,15 @@ class Decoder:
     whom. So texts of different lengths need no padding, and choosing among beams copies no cache.
 
     Args:
-        engine: runs a program with the function `step` (see `models.gpt2.GPT2.step`).
-        longest: tokens of the context.
+        engine: runs a program with the function `step` (see `models.text.gpt2.network.GPT2.step`).
+        max_length: the most tokens of the context.
 
     Attributes:
         lengths: int32 (N,), tokens that each text has so far.
     """
 
-    def __init__(self, engine: Engine, longest: int):
-        self._engine, self._longest = engine, longest
+    def __init__(self, engine: Engine, max_length: int):
+        self._engine, self._max_length = engine, max_length
         inputs = engine.signatures["step"].inputs
         self._cache = tuple(spec for spec in inputs if spec.name.startswith(("keys_", "values_")))
         self._session = engine.session("step", tuple(spec.name for spec in self._cache))
@@ -43,7 +43,7 @@ class Decoder:
     @property
     def full(self) -> bool:
         """Whether a text has reached the end of the context."""
-        return bool((self.lengths >= self._longest).any())
+        return bool((self.lengths >= self._max_length).any())
 
     def start(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Read prompts from the start; float32 (N, V): logits of what follows each."""

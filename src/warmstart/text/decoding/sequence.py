@@ -31,7 +31,7 @@ class LanguageModel(Protocol):
     def tokenizer(self) -> Tokenizer: ...
 
     @property
-    def longest(self) -> int: ...
+    def max_length(self) -> int: ...
 
     @property
     def ends(self) -> frozenset[int]: ...
@@ -73,12 +73,12 @@ class Continuation:
         requested = self.options.max_new_tokens
         if self.options.overflow == "slide":
             return requested or DEFAULT_NEW_TOKENS
-        room = self._model.longest - self._prompt_length
+        room = self._model.max_length - self._prompt_length
         least = requested or 1
         if room < least:
             raise InputError(
                 f"{name}: has {self._prompt_length:,} tokens, and {least} more do not fit into the "
-                f"{self._model.longest:,} that the model reads; cut the prompt, lower "
+                f"{self._model.max_length:,} that the model reads; cut the prompt, lower "
                 "max_new_tokens, or set overflow='slide'",
                 name,
             )
@@ -91,8 +91,8 @@ class Continuation:
 
     def slide(self) -> None:
         """Where the context is full, drop its earlier half."""
-        if len(self.context) >= self._model.longest:
-            self._window_start = len(self.tokens) - self._model.longest // 2
+        if len(self.context) >= self._model.max_length:
+            self._window_start = len(self.tokens) - self._model.max_length // 2
 
     def extend(self, logits: NDArray[np.float32]) -> None:
         """Choose the next token from the model's logits (V,), and see whether the text ends with it."""

@@ -19,12 +19,12 @@ import keras
 import numpy as np
 
 from warmstart.catalog import Entry, Label, Metric
-from warmstart.catalog.huggingface import bert
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.task import task_class
 from warmstart.errors import UsageError
-from warmstart.models import architecture
+from warmstart.models import architecture, family
+from warmstart.models.text.encoder_config import is_body, is_head
 from warmstart.text.encoder import TextModel
 from warmstart.text.tokenizer import Encoded, padded
 from warmstart.text.train import lora
@@ -37,7 +37,6 @@ from warmstart.training.result import finish
 from warmstart.training.run import Run, open_run
 from warmstart.training.split import fingerprint
 
-ENCODERS = ("bert", "distilbert", "roberta")
 WIDTH, RATE, HIGHEST_RATE = 768, 5e-5, 3e-4
 """BERT's learning rate at its base width; narrower encoders take a higher one, in proportion."""
 
@@ -118,7 +117,7 @@ def tune(base: str | Path | Model, task: str, prepare: Callable[[Any, keras.Mode
         entry, network = headed(model, task, labels=labels, seed=settings.seed, processing=processing or {})
         entry = replace(entry, name=name or entry.name)
         if settings.lora is not None:
-            lora.adapt(network, settings.lora, settings.seed)
+            lora.adapt(network, entry, settings.lora, settings.seed)
         judge = task_class(task)(entry, model.weights, tuple(labels), engine="keras", folder=model._folder)
         lesson = prepare(judge, network)
         fitted = fit_lesson(run, network, entry, lesson, settings, patience=patience, callbacks=callbacks)
@@ -131,11 +130,11 @@ def open_encoder(base: str | Path | Model) -> TextModel:
     """The model whose encoder is trained further, whatever its head is for.
 
     Raises:
-        UsageError: it is no encoder of texts.
+        UsageError: it is not a text encoder.
     """
     model = base if isinstance(base, Model) else load(base)
-    if not isinstance(model, TextModel) or model.entry.architecture not in ENCODERS:
-        raise UsageError(f"{model.name} is no encoder of texts; take a BERT, DistilBERT or RoBERTa.")
+    if not isinstance(model, TextModel) or not hasattr(family(model.entry.architecture), "BLOCK"):
+        raise UsageError(f"{model.name} is not a text encoder; take a BERT, DistilBERT or RoBERTa.")
     return model
 
 
@@ -150,7 +149,7 @@ def headed(base: TextModel, task: str, *, labels: Sequence[Label] = (), seed: in
     told = {"max_length": base.max_length, **processing}
     entry = replace(base.entry, name=f"{base.name}_finetuned", task=task, config=config, weights={}, labels="",
                     title=f"{base.entry.title}, fine-tuned", metrics=(), aliases=(), processing=told,
-                    parameters=bert.count(config, base.entry.architecture))
+                    parameters=family(base.entry.architecture).parameters(config))
     with seeded(seed):
         network = architecture(entry.architecture).build(entry.config)
     if not (copied := _copy(base.keras, network, heads=same)):
@@ -161,15 +160,13 @@ def headed(base: TextModel, task: str, *, labels: Sequence[Label] = (), seed: in
 
 def _copy(source: keras.Model, target: keras.Model, *, heads: bool) -> bool:
     """Copy layers by name; returns whether all of them were there. Pooler and encoder are never left out."""
-    module_heads = re.compile(r"(?!pooler\.)(classifier|pre_classifier|qa_outputs|cls|lm_head|vocab_)")
     whole = True
     for layer in target.layers:
         if not layer.weights:
             continue
         found = next((other for other in source.layers if other.name == layer.name), None)
-        inside = not module_heads.match(layer.name)
         fits = found is not None and [w.shape for w in found.weights] == [w.shape for w in layer.weights]
-        if found is not None and fits and (inside or heads):
+        if found is not None and fits and (heads or not is_head(layer.name)):
             layer.set_weights(found.get_weights())
         else:
             whole = False
@@ -192,7 +189,7 @@ def fit_lesson(run: Run, network: keras.Model, entry: Entry, lesson: Lesson, set
     """Freeze, compile and fit; the network ends with the weights of its best epoch."""
     batches = lesson.batches
     if settings.lora is None:
-        freeze(network, settings.freeze, entry.config["num_hidden_layers"])
+        freeze(network, settings.freeze, entry)
     rate = settings.learning_rate or min(HIGHEST_RATE, RATE * WIDTH / entry.config["hidden_size"])
     optimizer = settings.optimizer
     if optimizer is None:
@@ -205,23 +202,25 @@ def fit_lesson(run: Run, network: keras.Model, entry: Entry, lesson: Lesson, set
                    patience=patience, clip_norm=1.0, callbacks=callbacks, run=run)
 
 
-def freeze(network: keras.Model, how: int | str, layers: int) -> None:
+def freeze(network: keras.Model, how: int | str, entry: Entry) -> None:
     """Mark layers as not trainable; see `Settings.freeze`.
 
     Raises:
         UsageError: it is neither a number of layers nor "encoder".
     """
     how = "encoder" if how == "backbone" else how
+    block, layers = family(entry.architecture).BLOCK, entry.config["num_hidden_layers"]
     if how not in (0, "none", "encoder") and not (isinstance(how, int) and 0 < how <= layers):
         raise UsageError(f"freeze is 'none', 'encoder', or the number of first layers that stay (up to {layers}), not "
                          f"{how!r}.")
     for layer in network.layers:
-        place = re.match(r"(?:encoder|transformer)\.layer\.(\d+)\.", layer.name)
-        inside = place is not None or layer.name.startswith("embeddings.")
+        if not layer.weights or not is_body(layer.name):
+            continue
+        index = re.match(block, layer.name)
         if how == "encoder":
-            layer.trainable = not inside
-        elif isinstance(how, int) and how and inside:
-            layer.trainable = place is not None and int(place[1]) >= how
+            layer.trainable = False
+        elif isinstance(how, int) and how:
+            layer.trainable = index is not None and int(index[1]) >= how
 
 
 def predict(network: keras.Model, batches: TextBatches) -> dict[str, list[np.ndarray]]:

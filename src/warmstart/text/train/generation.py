@@ -63,9 +63,9 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = HELD_OUT,
     model = open_base(base)
     if not isinstance(model, TextGenerator):
         raise UsageError(f"{model.name} does {model.entry.task}, not text-generation.")
-    context = context or min(model.longest, 512)
+    context = context or min(model.max_length, 512)
     for name, value, least, most in (("epochs", epochs, 1, None), ("batch_size", batch_size, 1, None),
-                                     ("context", context, 2, model.longest)):
+                                     ("context", context, 2, model.max_length)):
         if not isinstance(value, int) or value < least or (most and value > most):
             raise UsageError(f"{name} must be {least} or more{f', up to {most}' if most else ''}, not {value!r}.")
     blocks = model.entry.config["n_layer"]

@@ -17,20 +17,17 @@ import numpy as np
 
 from warmstart import catalog
 from warmstart.catalog import Entry
+from warmstart.checkpoints.layout import PYTORCH
 from warmstart.core import adapters
 from warmstart.core.model import Model
 from warmstart.errors import UnknownModelError, UsageError
-from warmstart.models import architecture
-from warmstart.models.torch_names import TORCH
-
-TARGETS = ("query", "value", "q_lin", "v_lin")
-"""What the families call the matrices that are adapted."""
-ENCODER = ("encoder.", "transformer.", "embeddings.")
+from warmstart.models import architecture, family
+from warmstart.models.text.encoder_config import is_body
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """What a bundle holds in place of weights: arrays in PEFT's names, and `adapter_config.json`."""
+    """What a bundle has in place of weights: arrays under PEFT's names, and `adapter_config.json`."""
 
     arrays: Mapping[str, np.ndarray]
     config: bytes
@@ -47,15 +44,16 @@ def check(base: Model, rank: Any, freeze: Any) -> None:
         raise UsageError(f"{base.name} has no weights of its own to adapt; `save` it first and start from that folder.")
 
 
-def adapt(network: keras.Model, rank: int, seed: int) -> None:
+def adapt(network: keras.Model, entry: Entry, rank: int, seed: int) -> None:
     """Freeze the encoder and give its attention an adapter that changes nothing yet."""
-    for place, layer in enumerate(network.layers):
-        if not layer.name.startswith(ENCODER):
+    targets = family(entry.architecture).LORA_TARGETS
+    for index, layer in enumerate(network.layers):
+        if not layer.weights or not is_body(layer.name):
             continue
-        if layer.name.rpartition(".")[2] not in TARGETS:
+        if layer.name.rpartition(".")[2] not in targets:
             layer.trainable = False
             continue
-        layer.enable_lora(rank, a_initializer=keras.initializers.HeUniform(seed + place))
+        layer.enable_lora(rank, a_initializer=keras.initializers.HeUniform(seed + index))
         layer.bias.trainable = False
 
 
@@ -72,25 +70,27 @@ def merged(network: keras.Model, entry: Entry) -> keras.Model:
 
 def adapter(network: keras.Model, entry: Entry, digest: str, source: str, rank: int) -> Adapter:
     """The adapter and the trained head of a network; `digest` and `source` are those of the base's weights."""
-    found: dict[str, np.ndarray] = {}
+    layout = family(entry.architecture).LAYOUT
+    arrays: dict[str, np.ndarray] = {}
     heads: set[str] = set()
     modules: set[str] = set()
     for layer in network.layers:
-        inside = f"{adapters.ROOT}{entry.architecture}.{layer.name}"
+        module = layout.module(layer.name)
         if getattr(layer, "lora_enabled", False):
             modules.add(layer.name.rpartition(".")[2])
-            found[f"{inside}.lora_A.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_a).T)  # (r, in)
-            found[f"{inside}.lora_B.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_b).T)  # (out, r)
-        elif layer.weights and not layer.name.startswith(ENCODER):
-            heads.add(layer.name.partition(".")[0])
-            place = inside if layer.name.startswith("pooler.") else f"{adapters.ROOT}{layer.name}"
+            name = f"{adapters.ROOT}{layout.prefix}.{module}"
+            arrays[f"{name}.lora_A.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_a).T)  # (r, in)
+            arrays[f"{name}.lora_B.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_b).T)  # (out, r)
+        elif layer.weights and not is_body(layer.name):
+            heads.add(module.partition(".")[0])
             for weight in layer.weights:
                 value = np.asarray(weight)
-                found[f"{place}.{TORCH[weight.name]}"] = np.ascontiguousarray(value.T if value.ndim == 2 else value)
+                name = layout.prefixed(f"{module}.{PYTORCH[weight.name]}")
+                arrays[f"{adapters.ROOT}{name}"] = np.ascontiguousarray(value.T if value.ndim == 2 else value)
     config = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "lora_dropout": 0.0, "bias": "none",
               "target_modules": sorted(modules), "modules_to_save": sorted(heads), "fan_in_fan_out": False,
               "inference_mode": True, "base_model_name_or_path": source, adapters.DIGEST: digest}
-    return Adapter(found, (json.dumps(config, indent=1) + "\n").encode())
+    return Adapter(arrays, (json.dumps(config, indent=1) + "\n").encode())
 
 
 def source_of(base: str | Path | Model, model: Model) -> str:

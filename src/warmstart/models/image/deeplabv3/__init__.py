@@ -1,0 +1,1 @@
+"""DeepLabV3+ on any classification backbone."""

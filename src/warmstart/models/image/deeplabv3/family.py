@@ -1,0 +1,3 @@
+"""DeepLabV3+ on any classification backbone."""
+
+SEGMENTATION = True

@@ -1,0 +1,1 @@
+"""DeepLabV3 on MobileNetV2, as Google published it."""

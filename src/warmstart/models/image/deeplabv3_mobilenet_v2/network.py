@@ -1,0 +1,132 @@
+"""DeepLabV3 on MobileNetV2 as Google published it: dilated instead of ever smaller maps, and a small pooling head.
+
+Sources: Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (2018),
+section 6.3 (no atrous pyramid: a 1x1 convolution and image pooling); Chen, Zhu, Papandreou, Schroff, Adam (2018),
+arXiv:1802.02611. The checkpoint layout is that of transformers' MobileNetV2ForSemanticSegmentation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from warmstart.checkpoints import fill, layout_arrays
+from warmstart.errors import UsageError
+from warmstart.models.image.deeplabv3_mobilenet_v2 import family
+from warmstart.models.image.deeplabv3_mobilenet_v2.family import MobileNetV2Config
+from warmstart.models.image.padding import padded
+
+if TYPE_CHECKING:
+    from warmstart.checkpoints import Checkpoint
+
+CHANNELS = (16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320)
+STRIDES = (2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)
+HEAD, HEAD_WIDTH, HEAD_EPSILON = "segmentation_head", 256, 1e-5
+
+
+def build(config: MobileNetV2Config | Mapping[str, Any], *, include_top: bool = True,
+          input_shape: tuple[int, int, int] | None = None, pooling: str | None = None,
+          classes: int | None = None) -> keras.Model:
+    """Build the network.
+
+    Args:
+        config: its sizes.
+        include_top: whether the segmentation head is part of it.
+        input_shape: (H, W, 3), known numbers; default: the config's.
+        pooling: without the top: `None` (the last map), `"avg"` or `"max"`.
+        classes: outputs; default: the config's.
+
+    Returns:
+        A `keras.Model` from float32 (B, H, W, 3) in -1..1 to logits (B, H / output_stride, W / output_stride,
+        classes), rounded up, or to features.
+
+    Raises:
+        UsageError: the config is not possible, or the height or width is unknown.
+    """
+    c = MobileNetV2Config.of(config)
+    c = c if classes is None else replace(c, classes=classes)
+    shape = input_shape or (*c.input_size, 3)
+    if None in shape:
+        raise UsageError("deeplabv3_mobilenet_v2 needs a known height and width")
+    inputs = keras.Input(shape, name="images")
+    x = _stem(inputs, c)
+    stride, dilation = 2, 1
+    for block, step in enumerate(STRIDES):
+        if stride == c.output_stride:  # the larger dilation starts in the next block
+            x = _inverted_residual(x, c, block, 1, dilation)
+            dilation *= step
+        else:
+            x = _inverted_residual(x, c, block, step, 1)
+            stride *= step
+    if include_top:
+        x = _head(x, c)
+    elif pooling:
+        x = (layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D)(name="pool")(x)
+    return keras.Model(inputs, x, name="deeplabv3_mobilenet_v2")
+
+
+def _conv(x, c: MobileNetV2Config, name: str, filters: int | None, size: int = 1, *, stride: int = 1,
+          dilation: int = 1, activation: str | None = "", epsilon: float | None = None):
+    """Convolution (depthwise where `filters` is None), normalisation and activation ("": the config's)."""
+    if not c.tf_padding:
+        x = padded(x, ((size - 1) // 2 * dilation,) * 2)
+    options: dict[str, Any] = {"padding": "same" if c.tf_padding else "valid", "dilation_rate": dilation,
+                               "use_bias": False, "name": f"{name}.convolution"}
+    x = layers.DepthwiseConv2D(size, stride, **options)(x) if filters is None else \
+        layers.Conv2D(filters, size, stride, **options)(x)
+    x = layers.BatchNormalization(epsilon=epsilon or c.layer_norm_eps, momentum=0.997, name=f"{name}.normalization")(x)
+    return x if activation is None else layers.Activation(activation or c.hidden_act)(x)
+
+
+def _stem(x, c: MobileNetV2Config):
+    name, width = "mobilenet_v2.conv_stem", c.channels(32)
+    x = _conv(x, c, f"{name}.first_conv", width, 3, stride=2)
+    if not c.first_layer_is_expansion:
+        x = _conv(x, c, f"{name}.expand_1x1", width)
+    x = _conv(x, c, f"{name}.conv_3x3", None, 3)
+    return _conv(x, c, f"{name}.reduce_1x1", c.channels(CHANNELS[0]), activation=None)
+
+
+def _inverted_residual(x, c: MobileNetV2Config, block: int, stride: int, dilation: int):
+    """Widen, filter each channel, narrow; the input is added where shapes allow."""
+    name, before, after = f"mobilenet_v2.layer.{block}", c.channels(CHANNELS[block]), c.channels(CHANNELS[block + 1])
+    y = _conv(x, c, f"{name}.expand_1x1", c.divisible(round(before * c.expand_ratio)))
+    y = _conv(y, c, f"{name}.conv_3x3", None, 3, stride=stride, dilation=dilation)
+    y = _conv(y, c, f"{name}.reduce_1x1", after, activation=None)
+    return layers.Add(name=f"{name}.add")([x, y]) if stride == 1 and before == after else \
+        layers.Identity(name=f"{name}.add")(y)
+
+
+def _head(x, c: MobileNetV2Config):
+    """The picture's average joined to every pixel's features, then two 1x1 convolutions."""
+    def conv(t, name: str):
+        return _conv(t, c, f"{HEAD}.{name}", HEAD_WIDTH, activation="relu", epsilon=HEAD_EPSILON)
+
+    pooled = conv(layers.GlobalAveragePooling2D(keepdims=True, name="image_pool")(x), "conv_pool")
+    pooled = layers.UpSampling2D(x.shape[1:3], name="image_spread")(pooled)
+    x = layers.Concatenate(name="head_concat")([pooled, conv(x, "conv_aspp")])
+    x = layers.SpatialDropout2D(c.dropout, seed=0)(conv(x, "conv_projection"))
+    return layers.Conv2D(c.classes, 1, dtype="float32", name=f"{HEAD}.classifier.convolution")(x)
+
+
+def feature_map(model: keras.Model) -> keras.KerasTensor:
+    """The last map of the backbone."""
+    return model.get_layer(f"mobilenet_v2.layer.{len(STRIDES) - 1}.add").output
+
+
+def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
+    """Fill the model from a checkpoint in Hugging Face layout: all of it, or an error.
+
+    Raises:
+        MismatchError: the arrays do not fit the model.
+    """
+    has_head = any(layer.name.startswith(HEAD) for layer in model.layers)
+    fill(model, checkpoint, family.LAYOUT, ignore=family.UNUSED if has_head else (*family.UNUSED, f"{HEAD}.*"))
+
+
+def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The weights in Hugging Face layout; without the layer that segmentation does not run."""
+    return layout_arrays(model, family.LAYOUT)

@@ -1,0 +1,1 @@
+"""FCOS on any classification backbone."""

@@ -1,0 +1,3 @@
+"""The image families that Keras ships."""
+
+BACKBONE = True

@@ -1,0 +1,30 @@
+"""From an image architecture to the outputs that programs give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from warmstart.models.image.features import pooled_features
+
+
+def classifier_outputs(model: keras.Model) -> keras.Model:
+    """The model with two named outputs.
+
+    Args:
+        model: (B, H, W, 3) -> probabilities (B, classes).
+
+    Returns:
+        (B, H, W, 3) -> `{"probabilities": (B, classes), "features": (B, D)}`, where the features are
+        the last feature map before the head, averaged over its pixels: what
+        `ws.backbone(..., pooling="avg")` gives.
+    """
+    return keras.Model(model.inputs, {"probabilities": model.outputs[0], "features": pooled_features(model)})
+
+
+def with_features(model: keras.Model, outputs: Mapping[str, Any], feature_map: keras.KerasTensor) -> keras.Model:
+    """The model with named outputs and, as `features` (B, D), the mean of its backbone's last map (B, h, w, D)."""
+    features = keras.layers.GlobalAveragePooling2D(name="pooled_features")(feature_map)
+    return keras.Model(model.inputs, {**outputs, "features": features})

@@ -1,0 +1,108 @@
+"""What the repositories of image models have in common: task, classes, `preprocessor_config.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from warmstart.catalog.entry import Entry, ImagePreprocessing, Label
+from warmstart.errors import UsageError
+from warmstart.models.repository import CONFIG, class_names, read_json
+
+PROCESSOR = "preprocessor_config.json"
+LARGEST_SIDE, MOST_CLASSES = 4096, 65_536
+RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "area"}
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+NONE = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+
+
+def check_task(config: Mapping[str, Any], folder: Path, task: str | None, own_task: str, head: str) -> None:
+    """Raise `UsageError` unless the repository has this head, and its task is the one that is asked for."""
+    heads = config.get("architectures")
+    if not isinstance(heads, list) or head not in heads:
+        raise UsageError(f"{folder / CONFIG} has no head that is supported: its architectures are {heads}, not {head}.")
+    if task not in (None, own_task):
+        raise UsageError(f"{folder} does {own_task}, not {task}.")
+
+
+def labels_of(config: Mapping[str, Any], folder: Path) -> tuple[Label, ...]:
+    """The classes of a config's `id2label`, in order; their ids are their indices.
+
+    Raises:
+        UsageError: there are none, or too many.
+        BundleError: they are not counted from 0 up.
+    """
+    names = config.get("id2label")
+    if not isinstance(names, dict) or not 0 < len(names) <= MOST_CLASSES:
+        raise UsageError(f"{folder / CONFIG}: id2label must name 1 to {MOST_CLASSES:,} classes.")
+    return tuple(Label(index, str(index), name) for index, name in enumerate(class_names(config, folder / CONFIG)))
+
+
+def preprocessing(folder: Path, size: tuple[int, int], scale: Mapping[str, tuple[float, ...]]) -> ImagePreprocessing:
+    """The rules of `preprocessor_config.json`, or (where there is none) those of the family.
+
+    A centre crop would leave the sides of the photo without a result: where the processor crops to a square, the
+    photo is fitted into it instead, as Google's own DeepLab demonstration does.
+    """
+    path = folder / PROCESSOR
+    config = read_json(path) if path.is_file() else {}
+    sides = config.get("crop_size") if config.get("do_center_crop") else config.get("size")
+    if isinstance(sides, dict):
+        shortest = sides.get("shortest_edge", 0)
+        sides = [sides.get("height", shortest), sides.get("width", shortest)]
+    elif isinstance(sides, int):
+        sides = [sides, sides]
+    height, width = sides if isinstance(sides, list) and len(sides) == 2 else size
+    for side in (height, width):
+        if not isinstance(side, int) or isinstance(side, bool) or not 16 <= side <= LARGEST_SIDE:
+            raise UsageError(f"{path}: the size must be of whole numbers from 16 to {LARGEST_SIDE}, not {sides!r}.")
+    rules: dict[str, Any] = {"size": (height, width), "resize": "pad" if config.get("do_center_crop") else "squash",
+                             "interpolation": RESAMPLING.get(config.get("resample", 2), "bilinear")}
+    if config.get("do_normalize", True):
+        mean, std = (_three(config.get(f"image_{key}", scale[key]), path, key) for key in ("mean", "std"))
+    else:
+        mean, std = NONE["mean"], NONE["std"]
+    if (mean, std) == (IMAGENET["mean"], IMAGENET["std"]):
+        return ImagePreprocessing(**rules, scaling="torch")
+    if (mean, std) == (HALF["mean"], HALF["std"]):
+        return ImagePreprocessing(**rules, scaling="tf")
+    return ImagePreprocessing(**rules, scaling="standard", mean=mean, std=std)
+
+
+def _three(values: Any, path: Path, key: str) -> tuple[float, ...]:
+    if not isinstance(values, list | tuple) or len(values) != 3 or not all(isinstance(v, int | float) for v in values):
+        raise UsageError(f"{path}: image_{key} must be three numbers, not {values!r}.")
+    if key == "std" and not all(v > 0 for v in values):
+        raise UsageError(f"{path}: image_std must be above 0, not {values!r}.")
+    return tuple(float(v) for v in values)
+
+
+def make_entry(
+    family: str,
+    task: str,
+    architecture: str,
+    config: Mapping[str, Any],
+    rules: ImagePreprocessing,
+    licence: str,
+    paper: str,
+) -> Entry:
+    """The entry of a repository; what only the catalogue knows of it stays empty."""
+    return Entry(
+        name=family,
+        task=task,
+        family=family,
+        title=family,
+        architecture=architecture,
+        config=config,
+        weights={},
+        preprocessing=rules,
+        labels="",
+        licence=licence,
+        parameters=0,
+        gflops=None,
+        min_size=16,
+        metrics=(),
+        paper=paper,
+    )

@@ -1,0 +1,158 @@
+"""SegFormer: a hierarchical transformer without positional embeddings, and a decoder of linear layers.
+
+Source: Xie, Wang, Yu, Anandkumar, Alvarez, Luo, "SegFormer: Simple and Efficient Design for Semantic Segmentation
+with Transformers" (2021), arXiv:2105.15203, section 3 and table 6; the checkpoint layout is that of transformers'
+SegformerForSemanticSegmentation.
+
+| size | depths     | widths            | decoder | parameters (150 classes) |
+|------|------------|-------------------|--------:|-------------------------:|
+| b0   | 2 2 2 2    | 32 64 160 256     |     256 |                3,752,694 |
+| b1   | 2 2 2 2    | 64 128 320 512    |     256 |               13,715,798 |
+| b2   | 3 4 6 3    | 64 128 320 512    |     768 |               27,461,974 |
+| b3   | 3 4 18 3   | 64 128 320 512    |     768 |               47,337,814 |
+| b4   | 3 8 27 3   | 64 128 320 512    |     768 |               64,108,374 |
+| b5   | 3 6 40 3   | 64 128 320 512    |     768 |               84,708,694 |
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from warmstart.checkpoints import fill, layout_arrays
+from warmstart.errors import UsageError
+from warmstart.models.image.padding import padded
+from warmstart.models.image.segformer import family
+from warmstart.models.image.segformer.family import SegformerConfig
+
+if TYPE_CHECKING:
+    from warmstart.checkpoints import Checkpoint
+
+NORM_EPSILON = 1e-5  # of the reference's layers; the `layer_norm_eps` of its config is not used there
+ENCODER, HEAD = "segformer.encoder", "decode_head"
+
+
+def build(config: SegformerConfig | Mapping[str, Any], *, include_top: bool = True,
+          input_shape: tuple[int, int, int] | None = None, pooling: str | None = None,
+          classes: int | None = None) -> keras.Model:
+    """Build the network.
+
+    Args:
+        config: its sizes.
+        include_top: whether the decoder is part of it.
+        input_shape: (H, W, 3), known numbers; default: the config's.
+        pooling: without the top: `None` (the last map (B, H/32, W/32, C)), `"avg"` or `"max"`.
+        classes: outputs; default: the config's.
+
+    Returns:
+        A `keras.Model` from float32 (B, H, W, 3), standardised as ImageNet's, to logits (B, H/4, W/4, classes),
+        or to features.
+
+    Raises:
+        UsageError: the config is not possible, or the height or width is unknown.
+    """
+    c = SegformerConfig.of(config)
+    c = c if classes is None else replace(c, classes=classes)
+    shape = input_shape or (*c.input_size, 3)
+    if None in shape:
+        raise UsageError("segformer needs a known height and width")
+    inputs = keras.Input(shape, name="images")
+    x, maps = inputs, []
+    for stage in range(len(c.depths)):
+        x = _stage(x, c, stage)
+        maps.append(x)
+    if include_top:
+        x = _decode_head(maps, c)
+    elif pooling:
+        x = (layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D)(name="pool")(x)
+    return keras.Model(inputs, x, name="segformer")
+
+
+def _linear(x, width: int, name: str):
+    return layers.Dense(width, name=name)(x)
+
+
+def _norm(x, name: str):
+    return layers.LayerNormalization(epsilon=NORM_EPSILON, name=name)(x)
+
+
+def _stage(x, c: SegformerConfig, stage: int):
+    """(B, H, W, C) -> (B, H / stride, W / stride, hidden size)."""
+    width, patch = c.hidden_sizes[stage], c.patch_sizes[stage]
+    name = f"{ENCODER}.patch_embeddings.{stage}"
+    x = layers.Conv2D(width, patch, c.strides[stage], name=f"{name}.proj")(padded(x, (patch // 2, patch // 2)))
+    x = _norm(x, f"{name}.layer_norm")
+    for block in range(c.depths[stage]):
+        name = f"{ENCODER}.block.{stage}.{block}"
+        x = layers.Add()([x, _attention(_norm(x, f"{name}.layer_norm_1"), c, stage, f"{name}.attention")])
+        x = layers.Add()([x, _mix_ffn(_norm(x, f"{name}.layer_norm_2"), c, stage, f"{name}.mlp")])
+    return _norm(x, f"{ENCODER}.layer_norm.{stage}")
+
+
+def _attention(x, c: SegformerConfig, stage: int, name: str):
+    """Self-attention whose keys and values come from a map `sr_ratio` times smaller; x: (B, H, W, C)."""
+    _, height, width, channels = x.shape
+    heads, ratio = c.num_attention_heads[stage], c.sr_ratios[stage]
+    size = channels // heads
+
+    def split(t, length: int):  # (B, length, C) -> (B, heads, length, size)
+        return ops.transpose(ops.reshape(t, (-1, length, heads, size)), (0, 2, 1, 3))
+
+    source, length = x, height * width
+    if ratio > 1:
+        source = layers.Conv2D(channels, ratio, ratio, name=f"{name}.self.sr")(x)
+        source = _norm(source, f"{name}.self.layer_norm")
+        length = source.shape[1] * source.shape[2]
+    query = split(_linear(x, channels, f"{name}.self.query") * size**-0.5, height * width)
+    key = split(_linear(source, channels, f"{name}.self.key"), length)
+    value = split(_linear(source, channels, f"{name}.self.value"), length)
+    weights = ops.softmax(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))))
+    mixed = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # (B, HW, heads, size)
+    return _linear(ops.reshape(mixed, (-1, height, width, channels)), channels, f"{name}.output.dense")
+
+
+def _mix_ffn(x, c: SegformerConfig, stage: int, name: str):
+    """Two linear layers with a depthwise 3x3 convolution between, which tells positions by its zero padding."""
+    channels = x.shape[-1]
+    y = _linear(x, channels * c.mlp_ratios[stage], f"{name}.dense1")
+    y = layers.DepthwiseConv2D(3, padding="same", name=f"{name}.dwconv.dwconv")(y)
+    y = keras.activations.gelu(y, approximate=False) if c.hidden_act == "gelu" else layers.Activation(c.hidden_act)(y)
+    return _linear(y, channels, f"{name}.dense2")
+
+
+def _decode_head(maps: list, c: SegformerConfig):
+    """All maps to one width and to the size of the first; a 1x1 convolution fuses them."""
+    height, width = maps[0].shape[1:3]
+    levels = []
+    for stage, x in enumerate(maps):
+        x = _linear(x, c.decoder_hidden_size, f"{HEAD}.linear_c.{stage}.proj")
+        levels.append(ops.image.resize(x, (height, width), interpolation="bilinear") if stage else x)
+    x = ops.concatenate(levels[::-1], axis=-1)
+    x = layers.Conv2D(c.decoder_hidden_size, 1, use_bias=False, name=f"{HEAD}.linear_fuse")(x)
+    x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{HEAD}.batch_norm")(x)
+    x = layers.Dropout(c.dropout, seed=0)(layers.ReLU()(x))
+    return layers.Conv2D(c.classes, 1, dtype="float32", name=f"{HEAD}.classifier")(x)
+
+
+def feature_map(model: keras.Model) -> keras.KerasTensor:
+    """The last map of the encoder, (B, H/32, W/32, C)."""
+    stages = [layer for layer in model.layers if layer.name.startswith(f"{ENCODER}.layer_norm.")]
+    return stages[-1].output
+
+
+def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
+    """Fill the model from a checkpoint in Hugging Face layout: all of it, or an error.
+
+    Raises:
+        MismatchError: the arrays do not fit the model.
+    """
+    has_head = any(layer.name.startswith(HEAD) for layer in model.layers)
+    fill(model, checkpoint, family.LAYOUT, ignore=() if has_head else (f"{HEAD}.*",))
+
+
+def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The weights in Hugging Face layout, as transformers reads them."""
+    return layout_arrays(model, family.LAYOUT)

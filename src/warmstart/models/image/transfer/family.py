@@ -1,0 +1,1 @@
+"""A pretrained image network with a head of its own."""

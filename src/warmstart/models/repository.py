@@ -1,0 +1,119 @@
+"""Repositories in Hugging Face layout: `config.json` and `model.safetensors`, read as an `Entry`.
+
+The family of the config's `model_type` reads it: it checks every key that decides the numbers, and refuses by name what
+it does not support. Reading a repository runs no code of it and builds nothing: sizes are checked before memory is
+taken.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from warmstart.catalog.entry import Entry, Label
+from warmstart.errors import BundleError, UsageError
+from warmstart.models import MODEL_TYPES, family
+
+CONFIG = "config.json"
+LARGEST_CONFIG = 16 * 2**20
+FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+"""What is fetched of a repository: numbers and JSON; no code, no pickles, no copies for other frameworks."""
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9.]+)*")
+MOST_CLASSES = 200_000
+
+
+def is_repository(folder: Path) -> bool:
+    """Whether the folder has a `config.json`."""
+    return (folder / CONFIG).is_file()
+
+
+def read(folder: Path, task: str | None = None) -> tuple[Entry, tuple[Label, ...]]:
+    """What a repository contains.
+
+    Args:
+        folder: a local folder with `config.json`.
+        task: what the model shall do; default: what its head is made for.
+
+    Raises:
+        BundleError: the config is missing, damaged, or lacks a key.
+        UsageError: the family or an option of it is not supported, or it cannot do the task.
+    """
+    config = read_json(folder / CONFIG)
+    model_type = config.get("model_type")
+    if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
+        raise UsageError(
+            f"{folder / CONFIG} has model_type {model_type!r}, which is not supported; supported are: "
+            f"{', '.join(sorted(MODEL_TYPES))}."
+        )
+    entry, labels = family(MODEL_TYPES[model_type].architecture).read(config, folder, task)
+    return entry, labels
+
+
+def read_json(path: Path, cls: type = dict) -> Any:
+    """A JSON object (or, with `cls=list`, an array) from a file of the repository.
+
+    Raises:
+        BundleError: it is missing, too large, not JSON, or of another type.
+    """
+    try:
+        if path.stat().st_size > LARGEST_CONFIG:
+            raise BundleError(f"{path} is larger than {LARGEST_CONFIG >> 20} MiB; this is not a config.")
+        data = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(f"{path} is missing; {path.parent} is not a whole repository.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(f"{path} cannot be read: {error}") from error
+    if not isinstance(data, cls):
+        expected = "object" if cls is dict else "array"
+        raise BundleError(f"{path} is not a JSON {expected}; it is damaged, fetch it again.")
+    return data
+
+
+def licence_of(config: Mapping[str, Any]) -> str:
+    """The licence that a config states, as an SPDX identifier."""
+    return str(config.get("license") or "NOASSERTION")
+
+
+def class_names(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    """The classes of `id2label`; without it `LABEL_0`, `LABEL_1`, …, as many as `num_labels` says (default 2).
+
+    Raises:
+        BundleError: they are not counted from 0 up, or too many.
+    """
+    named = config.get("id2label")
+    count = config.get("num_labels", 2)
+    if not named:
+        if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MOST_CLASSES:
+            raise BundleError(f"{path}: num_labels must be a whole number of at most {MOST_CLASSES:,}, not {count!r}.")
+        return tuple(f"LABEL_{index}" for index in range(count))
+    try:
+        names = {int(index): str(name) for index, name in named.items()}
+    except (AttributeError, ValueError, TypeError):
+        names = {}
+    if not names or len(names) > MOST_CLASSES or sorted(names) != list(range(len(names))):
+        raise BundleError(f"{path}: id2label must count its classes from 0 up.")
+    return tuple(names[index] for index in range(len(names)))
+
+
+def slug(folder: Path, default: str = "model") -> str:
+    """A name for the catalogue from the name of a folder: lower snake case, starting with a letter."""
+    parts = re.findall(r"[a-z0-9.]+", folder.resolve().name.lower())
+    name = "_".join(part.strip(".") for part in parts if part.strip(".")) or default
+    return name if NAME.fullmatch(name) else f"{default}_{name}"
+
+
+def check_parameters(count: int, folder: Path, most: int) -> None:
+    """Refuse a config with more parameters than its files can hold, before memory is taken.
+
+    Raises:
+        BundleError: it has.
+    """
+    stored = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    if stored and count > stored:  # a parameter takes at least one byte
+        reason = f"but its weights have {stored:,} bytes: they are not of one model."
+    elif count > most:
+        reason = f"more than the {most:,} that are supported."
+    else:
+        return
+    raise BundleError(f"{folder / CONFIG} describes a network of {count:,} parameters, {reason}")

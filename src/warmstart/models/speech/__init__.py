@@ -1,0 +1,1 @@
+"""Networks of speech: a folder a family, and the modules that families share."""

@@ -1,0 +1,1 @@
+"""WaveNet, the generator."""

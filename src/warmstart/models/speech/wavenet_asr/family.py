@@ -1,0 +1,55 @@
+"""WaveNet as a recogniser of features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from warmstart.errors import UsageError
+from warmstart.models.speech.receptive_field import receptive_field
+
+RUNNER = "warmstart.speech.ctc.recognizer:CtcRecognizer"
+FEATURE_RANGE = (-2.0, 2.0)
+"""Of the inputs with which engines are compared."""
+
+
+@dataclass(frozen=True)
+class WaveNetASRConfig:
+    """Sizes: `features` numbers a frame in, `symbols` out (the blank first).
+
+    `batch_norm` False: convolutions have biases instead, as after folding.
+    """
+
+    features: int = 20
+    symbols: int = 29
+    channels: int = 128
+    blocks: int = 3
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
+    filter_width: int = 7
+    batch_norm: bool = True
+
+    @property
+    def receptive_field(self) -> int:
+        """Frames that one frame of the output depends on: half of them before it, half after."""
+        return receptive_field(self.filter_width, tuple(self.dilations) * self.blocks)
+
+
+def configured(config: WaveNetASRConfig | Mapping[str, Any]) -> WaveNetASRConfig:
+    """The config as a dataclass, checked."""
+    if not isinstance(config, WaveNetASRConfig):
+        try:
+            config = WaveNetASRConfig(**{**config, "dilations": tuple(config.get("dilations", (1, 2, 4, 8, 16)))})
+        except TypeError as error:
+            raise UsageError(f"wavenet_asr: {error}") from None
+    sizes = (config.features, config.symbols, config.channels, config.blocks, config.filter_width, *config.dilations)
+    if not config.dilations or any(not isinstance(n, int) or not 1 <= n <= 4096 for n in sizes):
+        raise UsageError("wavenet_asr: every size and dilation must be a whole number of 1 to 4096")
+    if config.filter_width % 2 == 0:
+        raise UsageError(f"wavenet_asr: filter_width must be odd to see both sides alike, not {config.filter_width}")
+    return config
+
+
+def context(config: Mapping[str, Any]) -> int:
+    """Frames on each side that the output for a frame depends on, at most."""
+    return configured(config).receptive_field // 2

@@ -1,0 +1,1 @@
+"""WaveNet as a recogniser of raw audio."""

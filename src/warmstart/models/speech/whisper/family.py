@@ -1,0 +1,184 @@
+"""Whisper: `config.json`, and what matters of `generation_config.json` and `preprocessor_config.json`.
+
+Special tokens are not read from here: the tokenizer knows them by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.catalog.entry import Entry, Label
+from warmstart.checkpoints.layout import Layout
+from warmstart.errors import BundleError, UsageError
+from warmstart.models.repository import CONFIG, licence_of, read_json, slug
+
+PAPER = ("Radford, Kim, Xu, Brockman, McLeavey, Sutskever: Robust Speech Recognition via Large-Scale Weak Supervision "
+         "(2022), arXiv:2212.04356")
+TASK = "speech-recognition"
+SIZES = {  # of the config -> of the architecture, and the largest that is accepted
+    "d_model": ("width", 4096), "encoder_layers": ("encoder_layers", 96), "decoder_layers": ("decoder_layers", 96),
+    "encoder_attention_heads": ("encoder_heads", 128), "decoder_attention_heads": ("decoder_heads", 128),
+    "encoder_ffn_dim": ("encoder_hidden", 32768), "decoder_ffn_dim": ("decoder_hidden", 32768),
+    "num_mel_bins": ("mels", 512), "vocab_size": ("vocabulary", 500_000),
+    "max_source_positions": ("audio_positions", 15_000), "max_target_positions": ("text_positions", 8192),
+}  # fmt: skip
+OPTIONS = {"activation_function": "gelu", "scale_embedding": False, "tie_word_embeddings": True}
+"""The only values that the network supports."""
+FRONT_END = {"sampling_rate": 16000, "n_fft": 400, "hop_length": 160, "dither": 0.0}
+MULTILINGUAL = 51865  # tokens; the vocabularies of the English models are smaller
+GENERATION_FILE, FRONT_END_FILE = "generation_config.json", "preprocessor_config.json"
+LAYOUT = Layout(prefix="model", optional=("proj_out.weight",))
+RUNNER = "warmstart.speech.whisper.recognizer:WhisperRecognizer"
+
+
+@dataclass(frozen=True)
+class WhisperConfig:
+    """Sizes of one network.
+
+    Attributes:
+        width: of every position's vector, in both halves.
+        encoder_layers, decoder_layers: blocks.
+        encoder_heads, decoder_heads: attention heads; they divide `width`.
+        encoder_hidden, decoder_hidden: width inside the feed-forward parts.
+        mels: mel bins of the features.
+        vocabulary: tokens.
+        audio_positions: encoder positions; a window has twice as many frames.
+        text_positions: the longest text, prompt included.
+    """
+
+    width: int = 384
+    encoder_layers: int = 4
+    decoder_layers: int = 4
+    encoder_heads: int = 6
+    decoder_heads: int = 6
+    encoder_hidden: int = 1536
+    decoder_hidden: int = 1536
+    mels: int = 80
+    vocabulary: int = 51865
+    audio_positions: int = 1500
+    text_positions: int = 448
+
+    def __post_init__(self) -> None:
+        if self.width % self.encoder_heads or self.width % self.decoder_heads:
+            raise UsageError(
+                f"whisper: width must be divisible by the numbers of heads, and {self.width} is not divisible by "
+                f"{self.encoder_heads} and {self.decoder_heads}"
+            )
+
+    @property
+    def head_width(self) -> int:
+        """Width of one head of the decoder."""
+        return self.width // self.decoder_heads
+
+
+def config_of(size: str, **changes: Any) -> WhisperConfig:
+    """The config of a published size: tiny, base, small, medium or large; `changes` win."""
+    layers_, width, heads = {"tiny": (4, 384, 6), "base": (6, 512, 8), "small": (12, 768, 12),
+                             "medium": (24, 1024, 16), "large": (32, 1280, 20)}[size]
+    sizes = {"width": width, "encoder_layers": layers_, "decoder_layers": layers_, "encoder_heads": heads,
+             "decoder_heads": heads, "encoder_hidden": 4 * width, "decoder_hidden": 4 * width}
+    return WhisperConfig(**{**sizes, **changes})
+
+
+def config_from(config: WhisperConfig | Mapping[str, Any]) -> WhisperConfig:
+    """The config from JSON values.
+
+    Raises:
+        UsageError: a key is unknown.
+    """
+    if isinstance(config, WhisperConfig):
+        return config
+    try:
+        return WhisperConfig(**config)
+    except TypeError as error:
+        raise UsageError(f"whisper: {error}") from None
+
+
+def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
+    """See `models.repository.read`."""
+    if task not in (None, TASK):
+        raise UsageError(f"{folder} is a Whisper model, which does {TASK}, not {task}.")
+    sizes = {}
+    for key, (name, most) in SIZES.items():
+        value = config.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise BundleError(f"{folder / CONFIG}: {key} must be a whole number from 1 to {most:,}, "
+                              f"not {value!r}.")
+        sizes[name] = value
+    for key, supported in OPTIONS.items():
+        if config.get(key, supported) != supported:
+            raise UsageError(f"{folder / CONFIG}: {key} {config[key]!r} is not supported; only {supported!r} is.")
+    for name in ("encoder_heads", "decoder_heads"):
+        if sizes["width"] % sizes[name]:
+            raise BundleError(
+                f"{folder / CONFIG}: d_model must be divisible by the numbers of attention heads, and "
+                f"{sizes['width']} is not divisible by {sizes[name]}."
+            )
+    front_end = _optional(folder / FRONT_END_FILE)
+    for key, supported in {**FRONT_END, "feature_size": sizes["mels"]}.items():
+        if front_end.get(key, supported) != supported:
+            raise UsageError(
+                f"{folder / FRONT_END_FILE}: {key} {front_end[key]!r} is not supported; this model takes {supported!r}."
+            )
+    generation = _optional(folder / GENERATION_FILE)
+    options = {**config, **{key: value for key, value in generation.items() if value is not None}}
+    heads = [list(map(int, pair)) for pair in options.get("alignment_heads") or ()]
+    if any(len(h) != 2 or not (0 <= h[0] < sizes["decoder_layers"] and 0 <= h[1] < sizes["decoder_heads"])
+           for h in heads):
+        raise BundleError(f"{folder / GENERATION_FILE}: alignment_heads names heads that do not exist.")
+    processing = {
+        "multilingual": bool(options.get("is_multilingual", sizes["vocabulary"] >= MULTILINGUAL)),
+        "suppress": _tokens(folder, options, "suppress_tokens", sizes["vocabulary"]),
+        "begin_suppress": _tokens(folder, options, "begin_suppress_tokens", sizes["vocabulary"]),
+        "max_initial_timestamp": int(options.get("max_initial_timestamp_index") or 50),
+        "alignment_heads": heads,
+    }
+    name = slug(folder).replace(".", "_")
+    entry = Entry(
+        name=name if name.startswith("whisper") else f"whisper_{name}",
+        task=TASK,
+        family="whisper",
+        title=folder.name,
+        architecture="whisper",
+        config=sizes,
+        weights={},
+        preprocessing=None,
+        labels="",
+        licence=licence_of(config),
+        parameters=parameters(sizes),
+        gflops=None,
+        min_size=0,
+        metrics=(),
+        paper=PAPER,
+        processing=processing,
+    )
+    return entry, ()
+
+
+def parameters(config: Mapping[str, int]) -> int:
+    """The number of parameters of a network (see `WhisperConfig`), the encoder's fixed positions included."""
+    d = config["width"]
+    attention = 4 * d * d + 3 * d  # keys have no bias
+
+    def block(hidden: int, attentions: int) -> int:
+        return attentions * (attention + 2 * d) + 2 * d * hidden + hidden + d + 2 * d
+
+    convolutions = 3 * config["mels"] * d + d + 3 * d * d + d
+    embeddings = d * (config["audio_positions"] + config["text_positions"] + config["vocabulary"])
+    return (convolutions + embeddings + config["encoder_layers"] * block(config["encoder_hidden"], 1)
+            + config["decoder_layers"] * block(config["decoder_hidden"], 2) + 4 * d)
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    config: dict[str, Any] = read_json(path) if path.exists() else {}
+    return config
+
+
+def _tokens(folder: Path, options: Mapping[str, Any], key: str, vocabulary: int) -> list[int]:
+    tokens = options.get(key) or []
+    if not isinstance(tokens, list) or not all(isinstance(token, int) and 0 <= token < vocabulary for token in tokens):
+        raise BundleError(f"{folder / GENERATION_FILE}: {key} must be a list of tokens below {vocabulary:,}.")
+    return sorted(set(tokens))

@@ -1,0 +1,71 @@
+"""DistilBERT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from warmstart.catalog.entry import Entry, Label
+from warmstart.checkpoints.layout import Layout
+from warmstart.models.text import encoder_config
+from warmstart.models.text import repository as texts
+from warmstart.models.text.encoder_config import parameters
+
+__all__ = ["parameters", "read", "write"]
+
+PAPER = (
+    "Sanh, Debut, Chaumond, Wolf: DistilBERT, a distilled version of BERT: smaller, faster, cheaper and lighter, 2019, "
+    "arXiv:1910.01108"
+)
+KEYS = {
+    "hidden_size": "dim",
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+    "intermediate_size": "hidden_dim",
+    "hidden_act": "activation",
+    "hidden_dropout_prob": "dropout",
+    "attention_probs_dropout_prob": "attention_dropout",
+}
+"""What its configs call the options of BERT's."""
+HEADS = ("pre_classifier.*", "classifier.*", "qa_outputs.*", "vocab_*")
+LAYOUT = Layout(
+    prefix="distilbert",
+    outside=HEADS,
+    modules=encoder_config.HEAD_MODULES,
+    aliases=encoder_config.OLD_NAMES,
+)
+BLOCK = r"transformer\.layer\.(\d+)\."
+LORA_TARGETS = ("q_lin", "v_lin")
+
+
+def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
+    """See `models.repository.read`."""
+    return encoder_config.read(config, folder, task, architecture="distilbert", paper=PAPER, sizes=_sizes)
+
+
+def write(entry: Entry, labels: tuple[Label, ...]) -> dict[str, Any]:
+    """The `config.json` of a saved bundle."""
+    return encoder_config.write(
+        entry,
+        labels,
+        classes={"distilbert": "DistilBert"},
+        renamed=KEYS,
+        more={"seq_classif_dropout": "classifier_dropout"},
+    )
+
+
+def _sizes(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    limits = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    return {
+        "vocab_size": texts.size(config, "vocab_size", path),
+        **{key: texts.size(config, KEYS[key], path, limit=key) for key in limits},
+        "max_position_embeddings": texts.size(config, "max_position_embeddings", path, default=512),
+        "type_vocab_size": 0,
+        "hidden_act": config.get("activation", "gelu"),
+        "layer_norm_eps": 1e-12,  # fixed in the reference, whatever a config has
+        "pad_token_id": texts.size(config, "pad_token_id", path, limit="vocab_size", default=0),
+        "hidden_dropout_prob": texts.number(config, "dropout", path, 0.1),
+        "attention_probs_dropout_prob": texts.number(config, "attention_dropout", path, 0.1),
+        "classifier_dropout": texts.number(config, "seq_classif_dropout", path, 0.2),
+    }

@@ -1,0 +1,90 @@
+"""DistilBERT with its heads: BERT's encoder without token types and pooler, half as deep.
+
+Source: Sanh, Debut, Chaumond, Wolf, "DistilBERT, a distilled version of BERT" (2019); heads, names and numbers as in
+Hugging Face transformers (models/distilbert).
+
+| size | layers | width | heads | parameters (uncased) |
+|------|-------:|------:|------:|---------------------:|
+| base |      6 |   768 |    12 |           66,362,880 |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras import layers
+
+from warmstart.models.text.distilbert import family
+from warmstart.models.text.encoder import (
+    ACTIVATIONS,
+    Names,
+    TextModel,
+    dense,
+    encode,
+    encoder_arrays,
+    fill_encoder,
+    norm,
+    text_inputs,
+    token_head,
+    vocabulary_head,
+)
+from warmstart.models.text.encoder_config import HEAD, EncoderConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from warmstart.checkpoints import Checkpoint
+
+NAMES = Names(
+    query="transformer.layer.{}.attention.q_lin", key="transformer.layer.{}.attention.k_lin",
+    value="transformer.layer.{}.attention.v_lin", attention_out="transformer.layer.{}.attention.out_lin",
+    attention_norm="transformer.layer.{}.sa_layer_norm", feed_in="transformer.layer.{}.ffn.lin1",
+    feed_out="transformer.layer.{}.ffn.lin2", feed_norm="transformer.layer.{}.output_layer_norm",
+)  # fmt: skip
+
+
+def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
+    """Build the encoder and its head.
+
+    Args:
+        config: as for `text.bert.network.build`; `type_vocab_size` is 0 and `pooler` False.
+
+    Returns:
+        A `keras.Model` as `text.bert.network.build` gives it; `token_type_ids` are accepted and not used.
+
+    Raises:
+        UsageError: the config has an unknown key or an impossible value.
+    """
+    config = EncoderConfig.of(config, "distilbert")
+    width = config.hidden_size
+    inputs = text_inputs()
+    x, word = encode(config, NAMES, inputs)
+    if config.head == "base":
+        outputs = {"last_hidden_state": x}
+    elif config.head == "text-classification":
+        h = layers.Activation("relu", name="pooled")(dense(config, width, f"{HEAD}pre_classifier")(x[:, 0]))
+        h = layers.Dropout(config.classifier_dropout)(h)
+        outputs = {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(h)}
+    elif config.head == "fill-mask":
+        h = ACTIVATIONS[config.hidden_act](dense(config, width, f"{HEAD}vocab_transform")(x))
+        h = norm(config, f"{HEAD}vocab_layer_norm")(h)
+        outputs = {"logits": vocabulary_head(config, h, word, "vocab_projector", "vocab_projector")}
+    else:
+        outputs = token_head(config, x)
+    return TextModel(inputs, outputs, name="distilbert")
+
+
+def load(model: keras.Model, checkpoint: Checkpoint, config: EncoderConfig | Mapping[str, Any]) -> None:
+    """Fill the model from a checkpoint with the reference's names: all of it, or an error.
+
+    Raises:
+        MismatchError: the arrays do not fit the model.
+    """
+    fill_encoder(model, checkpoint, family, EncoderConfig.of(config, "distilbert"))
+
+
+def arrays(model: keras.Model, config: EncoderConfig | Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The weights under the reference's names."""
+    return encoder_arrays(model, family, EncoderConfig.of(config, "distilbert"))

@@ -1,0 +1,296 @@
+"""The Transformer encoder that BERT's family shares: embeddings, attention, feed-forward, post-normalisation.
+
+Source: Devlin, Chang, Lee, Toutanova, "BERT: Pre-training of Deep Bidirectional Transformers" (2018), section 3; the
+numbers are those of Hugging Face transformers' PyTorch models. Families differ in names, positions and heads; their
+networks have a `Names` and build on `encode`. Layers have the names of the reference's modules, those of a head with
+`head.` in front, so that checkpoints are read and written by name (see `checkpoints.layout`).
+
+Attention runs head by head on slices, which keeps every shape of a compiled program free of computed sizes: an engine
+that meets a size it must first compute runs all that follows on its slow path. In training it runs over all heads at
+once, as the gradient of a slice is an array of the whole's size: with 12 heads, twice as fast.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras import layers, ops
+
+from warmstart.checkpoints import fill, layout_arrays
+from warmstart.models.text.encoder_config import HEAD, EncoderConfig, decoder_aliases
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from warmstart.checkpoints import Checkpoint
+
+MASKED = -1e9  # added to the scores of padding; the minimum of float32 would overflow in sums
+
+
+def gelu(x):
+    """x * Phi(x) with the error function, as BERT has it (Hendrycks, Gimpel 2016, section 2)."""
+    return (0.5 * x) * (1.0 + ops.erf(x * (1 / math.sqrt(2))))
+
+
+def gelu_tanh(x):
+    """The tanh approximation of the same paper, which GPT-2 has; up to 5e-4 away from the former."""
+    return (0.5 * x) * (1.0 + ops.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))))
+
+
+ACTIVATIONS: dict[str, Callable] = {
+    "gelu": gelu, "gelu_python": gelu, "gelu_new": gelu_tanh, "gelu_pytorch_tanh": gelu_tanh, "gelu_fast": gelu_tanh,
+    "relu": ops.relu, "silu": ops.silu, "swish": ops.silu, "tanh": ops.tanh,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a family calls its modules; `{}` stands for the index of the layer."""
+
+    word: str = "embeddings.word_embeddings"
+    position: str = "embeddings.position_embeddings"
+    types: str = "embeddings.token_type_embeddings"
+    embeddings_norm: str = "embeddings.LayerNorm"
+    query: str = "encoder.layer.{}.attention.self.query"
+    key: str = "encoder.layer.{}.attention.self.key"
+    value: str = "encoder.layer.{}.attention.self.value"
+    attention_out: str = "encoder.layer.{}.attention.output.dense"
+    attention_norm: str = "encoder.layer.{}.attention.output.LayerNorm"
+    feed_in: str = "encoder.layer.{}.intermediate.dense"
+    feed_out: str = "encoder.layer.{}.output.dense"
+    feed_norm: str = "encoder.layer.{}.output.LayerNorm"
+
+
+@keras.saving.register_keras_serializable("warmstart")
+class Fill(layers.Layer):
+    """An optional input like `input_ids` (B, T), or a constant of that shape where it is missing."""
+
+    def __init__(self, value: int, **options: Any):
+        super().__init__(**{"dtype": "int32", **options})
+        self.value = value
+
+    def call(self, like, optional=None):
+        return optional if optional is not None else ops.full_like(like, self.value)
+
+    def compute_output_spec(self, like, optional=None):
+        return keras.KerasTensor(like.shape, "int32")
+
+    def get_config(self):
+        return {**super().get_config(), "value": self.value}
+
+
+@keras.saving.register_keras_serializable("warmstart")
+class Positions(layers.Layer):
+    """Positions of tokens: int32 (B, T) -> (B, T), from 0; or, where `padding` is an id, from `padding` + 1 over the
+    tokens that are not it, with the padding itself at `padding` (RoBERTa).
+
+    They are counted along the row and not made from its length, which a compiled program would have to compute.
+    """
+
+    def __init__(self, padding: int | None = None, **options: Any):
+        super().__init__(**{"dtype": "int32", **options})
+        self.padding = padding
+
+    def call(self, ids):
+        if self.padding is None:
+            return ops.cumsum(ops.cast(ids >= 0, "int32"), axis=1) - 1
+        is_token = ops.cast(ops.not_equal(ids, self.padding), "int32")
+        return ops.cumsum(is_token, axis=1) * is_token + self.padding
+
+    def compute_output_spec(self, ids):
+        return keras.KerasTensor(ids.shape, "int32")
+
+    def get_config(self):
+        return {**super().get_config(), "padding": self.padding}
+
+
+@keras.saving.register_keras_serializable("warmstart")
+class Attention(layers.Layer):
+    """Scaled dot-product attention: three (B, T, D) and the mask int32 (B, T) -> (B, T, D)."""
+
+    def __init__(self, heads: int, dropout: float, **options: Any):
+        super().__init__(**options)
+        self.heads, self.rate = heads, dropout
+        self.dropout = layers.Dropout(dropout)
+
+    def call(self, query, key, value, mask, training=None):
+        size = query.shape[-1] // self.heads
+        bias = ops.expand_dims((1.0 - ops.cast(mask, query.dtype)) * MASKED, 1)  # (B, 1, T)
+        query = query * (1 / math.sqrt(size))
+        if training:
+            return self._together(query, key, value, bias)
+        outputs = []
+        for head in range(self.heads):
+            part = slice(head * size, (head + 1) * size)
+            scores = ops.matmul(query[:, :, part], ops.transpose(key[:, :, part], (0, 2, 1))) + bias  # (B, T, T)
+            shares = self.dropout(ops.softmax(scores, axis=-1), training=training)
+            outputs.append(ops.matmul(shares, value[:, :, part]))
+        return ops.concatenate(outputs, axis=-1)
+
+    def _together(self, query, key, value, bias):
+        width = query.shape[-1]
+        batch, length = ops.shape(query)[0], ops.shape(query)[1]
+        parts = (batch, length, self.heads, width // self.heads)
+        q = ops.transpose(ops.reshape(query, parts), (0, 2, 1, 3))
+        k = ops.transpose(ops.reshape(key, parts), (0, 2, 3, 1))
+        v = ops.transpose(ops.reshape(value, parts), (0, 2, 1, 3))
+        scores = ops.matmul(q, k) + ops.expand_dims(bias, 1)  # (B, H, T, T)
+        mixed = ops.matmul(self.dropout(ops.softmax(scores, axis=-1), training=True), v)
+        return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (batch, length, width))
+
+    def compute_output_spec(self, query, key, value, mask, training=None):
+        return keras.KerasTensor(query.shape, query.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "heads": self.heads, "dropout": self.rate}
+
+
+@keras.saving.register_keras_serializable("warmstart")
+class WordEmbedding(layers.Embedding):
+    """An embedding that is also a decoder: with `reverse`, (B, T, D) -> products with its rows (B, T, V)."""
+
+    def call(self, inputs, reverse=False):
+        if reverse:
+            return ops.matmul(inputs, ops.transpose(ops.convert_to_tensor(self.embeddings)))
+        return super().call(inputs)
+
+    def compute_output_spec(self, inputs, reverse=False):
+        if reverse:
+            return keras.KerasTensor((*inputs.shape[:-1], self.input_dim), self.compute_dtype)
+        return super().compute_output_spec(inputs)
+
+
+@keras.saving.register_keras_serializable("warmstart")
+class Bias(layers.Layer):
+    """x + bias, one number for each entry of the last axis."""
+
+    def build(self, shape):
+        self.bias = self.add_weight(shape=(shape[-1],), initializer="zeros", name="bias")
+
+    def call(self, x):
+        return x + self.bias
+
+
+@keras.saving.register_keras_serializable("warmstart")
+class TextModel(keras.Model):
+    """A functional model that may be called with only `input_ids`: the other inputs of `text_inputs` are optional."""
+
+    def __call__(self, inputs, *args, **options):
+        if not isinstance(inputs, dict):
+            inputs = {"input_ids": inputs}
+        return super().__call__({**dict.fromkeys(("attention_mask", "token_type_ids")), **inputs}, *args, **options)
+
+
+def text_inputs() -> dict[str, Any]:
+    """`input_ids`, and the optional `attention_mask` and `token_type_ids`; each int32 (B, T)."""
+    return {name: keras.Input((None,), dtype="int32", name=name, optional=name != "input_ids")
+            for name in ("input_ids", "attention_mask", "token_type_ids")}
+
+
+def dense(config: EncoderConfig, size: int, name: str):
+    """A dense layer with the reference's initialisation: normal, `initializer_range` wide."""
+    return layers.Dense(size, kernel_initializer=_normal(config), name=name)
+
+
+def norm(config: EncoderConfig, name: str):
+    return layers.LayerNormalization(epsilon=config.layer_norm_eps, name=name)
+
+
+def _normal(config: EncoderConfig):
+    return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+
+
+def encode(config: EncoderConfig, names: Names, inputs: Mapping[str, Any], *,
+           position_padding: int | None = None) -> tuple[Any, layers.Embedding]:
+    """The hidden states float32 (B, T, D) as a layer named `last_hidden_state`, and the word embedding."""
+    ids = inputs["input_ids"]
+    mask = Fill(1, name="mask_or_ones")(ids, inputs["attention_mask"])
+    word = _embedding(config, config.vocab_size, names.word, WordEmbedding)
+    x = word(ids) + _embedding(config, config.max_position_embeddings, names.position)(
+        Positions(position_padding, name="positions")(ids))
+    if config.type_vocab_size:
+        types = Fill(0, name="types_or_zeros")(ids, inputs["token_type_ids"])
+        x = x + _embedding(config, config.type_vocab_size, names.types)(types)
+    x = layers.Dropout(config.hidden_dropout_prob, name="embeddings.dropout")(norm(config, names.embeddings_norm)(x))
+    for index in range(config.num_hidden_layers):
+        x = _layer(config, names, index, x, mask)
+    return layers.Identity(name="last_hidden_state")(x), word
+
+
+def _embedding(config: EncoderConfig, rows: int, name: str, cls: type = layers.Embedding) -> layers.Embedding:
+    return cls(rows, config.hidden_size, embeddings_initializer=_normal(config), name=name)
+
+
+def _layer(config: EncoderConfig, names: Names, index: int, x, mask):
+    """norm(x + attention(x)), then norm(x + feed-forward(x)); x: (B, T, D)."""
+
+    def name_of(template: str) -> str:
+        return template.format(index)
+
+    heads = Attention(config.num_attention_heads, config.attention_probs_dropout_prob, name=f"attention.{index}")
+    a = heads(*(dense(config, config.hidden_size, name_of(name))(x) for name in (names.query, names.key, names.value)),
+              mask)
+    a = layers.Dropout(config.hidden_dropout_prob)(dense(config, config.hidden_size, name_of(names.attention_out))(a))
+    x = norm(config, name_of(names.attention_norm))(x + a)
+    f = ACTIVATIONS[config.hidden_act](dense(config, config.intermediate_size, name_of(names.feed_in))(x))
+    f = layers.Dropout(config.hidden_dropout_prob)(dense(config, config.hidden_size, name_of(names.feed_out))(f))
+    return norm(config, name_of(names.feed_norm))(x + f)
+
+
+def vocabulary_head(config: EncoderConfig, h: Any, word: layers.Embedding, tied: str, untied: str) -> Any:
+    """Logits (B, T, V) by the word embedding and a bias of the module `tied`, or by a layer of their own."""
+    if config.tie_word_embeddings:
+        return Bias(name=f"{HEAD}{tied}")(word(h, reverse=True))
+    return dense(config, config.vocab_size, f"{HEAD}{untied}")(h)
+
+
+def token_head(config: EncoderConfig, x: Any) -> dict[str, Any]:
+    """The heads that all families have alike, on hidden states (B, T, D): a class for each token, or both ends of a
+    span."""
+    if config.head == "token-classification":
+        dropped = layers.Dropout(config.classifier_dropout)(x)
+        return {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(dropped)}
+    assert config.head == "question-answering", config.head
+    ends = dense(config, 2, f"{HEAD}qa_outputs")(x)
+    return {"start_logits": ends[:, :, 0], "end_logits": ends[:, :, 1]}
+
+
+def pooled(config: EncoderConfig, x: Any) -> Any:
+    """The pooler: tanh of a dense layer on the first token: (B, T, D) -> (B, D)."""
+    return layers.Activation("tanh", name="pooled")(dense(config, config.hidden_size, "pooler.dense")(x[:, 0]))
+
+
+def fill_encoder(model: keras.Model, checkpoint: Checkpoint, family: ModuleType, config: EncoderConfig) -> None:
+    """Fill a model from a checkpoint with the reference's names: all of it, or an error.
+
+    Args:
+        model: an encoder with its head.
+        checkpoint: open.
+        family: the family's module, with `LAYOUT` and `HEADS`, and `DECODER` where the decoder has aliases.
+        config: of the model.
+
+    Raises:
+        MismatchError: the arrays do not fit the model.
+    """
+    rules = tuple((f"^{re.escape(alias)}$", name) for alias, name in _decoder_aliases(family, config).items())
+    fill(model, checkpoint, family.LAYOUT.with_aliases(rules), head=config.head, heads=family.HEADS)
+
+
+def encoder_arrays(model: keras.Model, family: ModuleType, config: EncoderConfig) -> dict[str, np.ndarray]:
+    """The weights under the reference's names; with the prefix where the model has a head."""
+    arrays = layout_arrays(model, family.LAYOUT, prefixed=config.head != "base")
+    if not config.tie_word_embeddings:
+        aliases = _decoder_aliases(family, config).items()
+        arrays |= {alias: arrays[name] for alias, name in aliases if name in arrays}
+    return arrays
+
+
+def _decoder_aliases(family: ModuleType, config: EncoderConfig) -> dict[str, str]:
+    module = getattr(family, "DECODER", None)
+    return decoder_aliases(module, config) if module else {}

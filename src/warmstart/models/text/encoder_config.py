@@ -1,0 +1,287 @@
+"""Configs of the encoders (BERT, DistilBERT, RoBERTa): the network's sizes, and `config.json` read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from warmstart.catalog.entry import Entry, Label
+from warmstart.checkpoints.layout import Rules
+from warmstart.errors import BundleError, UsageError
+from warmstart.models import repository
+from warmstart.models.text import repository as texts
+
+ACTIVATIONS = (
+    "gelu",
+    "gelu_python",
+    "gelu_new",
+    "gelu_pytorch_tanh",
+    "gelu_fast",
+    "relu",
+    "silu",
+    "swish",
+    "tanh",
+)
+HEAD = "head."
+"""What the names of the layers of a head start with; the pooler belongs to neither head nor body."""
+POOLER = "pooler."
+HEAD_MODULES: Rules = ((r"^head\.", ""),)
+OLD_NAMES: Rules = ((r"\.gamma$", ".weight"), (r"\.beta$", ".bias"))
+"""Of checkpoints that were converted from the first TensorFlow release of BERT."""
+SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+)
+SHARED_KEYS = (
+    "vocab_size",
+    "max_position_embeddings",
+    "pad_token_id",
+    "initializer_range",
+    "tie_word_embeddings",
+)
+"""Keys that all families write under the same name."""
+OWN_KEYS = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+)
+"""Keys that a family may name in its own way."""
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes and options of one encoder and its head, named as in the reference's configs.
+
+    `head` is "base", "fill-mask", "text-classification", "token-classification" or "question-answering";
+    `num_labels` is for the two classification heads, `pooler` for "base".
+    """
+
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+    hidden_act: str = "gelu"
+    type_vocab_size: int = 2
+    layer_norm_eps: float = 1e-12
+    pad_token_id: int = 0
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    classifier_dropout: float = 0.1
+    initializer_range: float = 0.02
+    tie_word_embeddings: bool = True
+    head: str = "base"
+    num_labels: int = 2
+    pooler: bool = True
+
+    @classmethod
+    def of(cls, config: Self | Mapping[str, Any], family: str) -> Self:
+        """From a mapping of its fields.
+
+        Raises:
+            UsageError: a key is unknown or missing, or a value is not possible.
+        """
+        if isinstance(config, cls):
+            return config
+        values: Any = config
+        try:
+            made = cls(**values)
+        except TypeError as error:
+            known = ", ".join(field.name for field in fields(cls))
+            raise UsageError(f"{family}: {error}; the keys are {known}") from None
+        if made.hidden_act not in ACTIVATIONS:
+            raise UsageError(f"{family}: hidden_act must be one of {', '.join(ACTIVATIONS)}, not {made.hidden_act!r}")
+        if made.hidden_size % made.num_attention_heads:
+            raise UsageError(f"{family}: {_not_divisible(made.hidden_size, made.num_attention_heads)}")
+        return made
+
+
+def is_head(layer: str) -> bool:
+    """Whether a layer of this name belongs to the head of a task."""
+    return layer.startswith(HEAD)
+
+
+def is_body(layer: str) -> bool:
+    """Whether a layer of this name belongs to the encoder itself, without its pooler."""
+    return not layer.startswith((HEAD, POOLER))
+
+
+def read(
+    config: Mapping[str, Any],
+    folder: Path,
+    task: str | None,
+    *,
+    architecture: str,
+    paper: str,
+    sizes: Callable[[Mapping[str, Any], Path], dict[str, Any]],
+    first_position: Callable[[Mapping[str, Any]], int] = lambda sizes: 0,
+) -> tuple[Entry, tuple[Label, ...]]:
+    """The entry of a repository, and its labels.
+
+    Args:
+        config: of `config.json`.
+        folder: of the repository; the tokenizer's and sentence-transformers' files are read from it.
+        task: what the model shall do; default: what its head is made for.
+        architecture, paper: of the entry.
+        sizes: called with (config, path of the config); returns the fields of `EncoderConfig`.
+        first_position: from the sizes to the position of the first token.
+
+    Raises:
+        BundleError: a key is missing, or a value impossible.
+        UsageError: an option, or the task, is not supported.
+    """
+    path = folder / repository.CONFIG
+    texts.refuse(config, path, texts.HARMLESS)
+    head = texts.head_of(config, folder, task)
+    built = _checked(sizes(config, path), config, path)
+    labels = texts.labels_of(config, path) if head in ("text-classification", "token-classification") else ()
+    positions = built["max_position_embeddings"] - first_position(built)
+    if positions <= 2:
+        raise BundleError(f"{path}: max_position_embeddings {built['max_position_embeddings']} is too small.")
+    built["head"] = "base" if head == "text-embedding" else head
+    built["pooler"] = head == "text-embedding" and texts.mentions(folder, "pooler.dense.weight")
+    if labels:
+        built["num_labels"] = len(labels)
+    processing: dict[str, Any] = {"max_length": texts.max_length(folder, positions)}
+    if head == "text-embedding":
+        processing |= texts.sentence_modules(folder)
+    elif head == "text-classification":
+        processing["problem"] = texts.problem_of(config, path, len(labels))
+    count = parameters(built)
+    repository.check_parameters(count, folder, texts.MOST_PARAMETERS)
+    entry = Entry(
+        name=repository.slug(folder),
+        task=head,
+        family=str(config["model_type"]).replace("-", "_"),
+        title=folder.resolve().name,
+        architecture=architecture,
+        config=built,
+        weights={},
+        preprocessing=None,
+        labels="",
+        licence=repository.licence_of(config),
+        parameters=count,
+        gflops=None,
+        min_size=0,
+        metrics=(),
+        paper=paper,
+        processing=processing,
+    )
+    return entry, labels
+
+
+def write(
+    entry: Entry,
+    labels: tuple[Label, ...],
+    *,
+    classes: Mapping[str, str],
+    renamed: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The `config.json` that `read` reads, for the repository that a saved bundle is.
+
+    Args:
+        entry, labels: of the bundle.
+        classes: model_type -> what the names of its classes start with.
+        renamed: from a key of `OWN_KEYS` to the family's own.
+        more: from a further key of the file to a field of `EncoderConfig`.
+    """
+    model_type = entry.family.replace("_", "-")
+    if model_type not in classes:  # the catalogue has families of its own, such as MiniLM
+        model_type = entry.architecture
+    end = next(end for end, task in texts.HEADS.items() if task == entry.task)
+    sizes = entry.config
+    config: dict[str, Any] = {
+        "architectures": [classes[model_type] + end],
+        "model_type": model_type,
+        "dtype": "float32",
+    }
+    config |= {key: sizes[key] for key in SHARED_KEYS}
+    config |= {(renamed or {}).get(key, key): sizes[key] for key in OWN_KEYS}
+    config |= {key: sizes[name] for key, name in (more or {}).items()}
+    if entry.task in ("text-classification", "token-classification"):
+        config["id2label"] = {str(label.index): label.name for label in labels}
+        config["label2id"] = {label.name: label.index for label in labels}
+    if entry.task == "text-classification":
+        problem = entry.processing.get("problem", "single")
+        config["problem_type"] = next(name for name, short in texts.PROBLEMS.items() if short == problem)
+    return config
+
+
+def parameters(config: Mapping[str, Any]) -> int:
+    """The number of parameters of an encoder with its head."""
+    width, inner, vocabulary = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
+    rows = vocabulary + config["max_position_embeddings"] + config["type_vocab_size"]
+    layer = 4 * (width * width + width) + 2 * width * inner + inner + width + 4 * width
+    body = (rows + 2) * width + config["num_hidden_layers"] * layer
+    square = width * width + width
+    classes = (width + 1) * config.get("num_labels", 2)
+    decoder = vocabulary * (1 if config["tie_word_embeddings"] else width + 1)
+    heads = {
+        "text-classification": square + classes,
+        "token-classification": classes,
+        "question-answering": 2 * (width + 1),
+        "fill-mask": square + 2 * width + decoder,
+        "base": square if config["pooler"] else 0,
+    }
+    return int(body + heads[config["head"]])
+
+
+def bert_sizes(config: Mapping[str, Any], path: Path, *, pad_token_id: int) -> dict[str, Any]:
+    """The sizes of a config with BERT's keys; `pad_token_id` is the family's default."""
+    dropout = texts.number(config, "hidden_dropout_prob", path, 0.1)
+    return {
+        **{key: texts.size(config, key, path) for key in SIZES},
+        "type_vocab_size": texts.size(config, "type_vocab_size", path, default=2),
+        "hidden_act": config.get("hidden_act", "gelu"),
+        "layer_norm_eps": texts.number(config, "layer_norm_eps", path, 1e-12),
+        "pad_token_id": texts.size(config, "pad_token_id", path, limit="vocab_size", default=pad_token_id),
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": texts.number(config, "attention_probs_dropout_prob", path, 0.1),
+        "classifier_dropout": texts.number(config, "classifier_dropout", path, dropout),
+    }
+
+
+BERT_KEYS = {key: key for key in ("type_vocab_size", "layer_norm_eps", "classifier_dropout")}
+"""What `write` adds for families with BERT's keys."""
+
+
+def decoder_aliases(module: str, config: EncoderConfig) -> dict[str, str]:
+    """Where else the bias of the decoder of masked words may lie: alias -> the name that the layer has.
+
+    Files have it at `module.bias`, at `module.decoder.bias`, or at both.
+    """
+    outer, inner = f"{module}.bias", f"{module}.decoder.bias"
+    return {inner: outer} if config.tie_word_embeddings else {outer: inner}
+
+
+def _checked(sizes: dict[str, Any], config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    for key in ("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size"):
+        if not sizes[key]:
+            raise BundleError(f"{path}: {key} must not be 0.")
+    if sizes["hidden_size"] % sizes["num_attention_heads"]:
+        raise BundleError(f"{path}: {_not_divisible(sizes['hidden_size'], sizes['num_attention_heads'])}.")
+    if sizes["hidden_act"] not in ACTIVATIONS:
+        raise UsageError(
+            f"{path}: the activation {sizes['hidden_act']!r} is not supported; supported are {', '.join(ACTIVATIONS)}."
+        )
+    return {
+        **sizes,
+        "initializer_range": texts.number(config, "initializer_range", path, 0.02),
+        "tie_word_embeddings": config.get("tie_word_embeddings", True) is not False,
+    }
+
+
+def _not_divisible(width: int, heads: int) -> str:
+    return f"hidden_size must be divisible by num_attention_heads, and {width} is not divisible by {heads}"

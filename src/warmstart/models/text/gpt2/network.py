@@ -1,0 +1,223 @@
+"""GPT-2: a decoder-only transformer with learned positions and normalisation before each part.
+
+Source: Radford, Wu, Child, Luan, Amodei, Sutskever, "Language Models are Unsupervised Multitask Learners" (2019);
+every option as the reference implementation (Hugging Face transformers, `GPT2Config`) reads it.
+
+| size   | n_layer | n_embd | n_head |    parameters |
+|--------|--------:|-------:|-------:|--------------:|
+| distil |       6 |    768 |     12 |    81,912,576 |
+| small  |      12 |    768 |     12 |   124,439,808 |
+| medium |      24 |   1024 |     16 |   354,823,168 |
+| large  |      36 |   1280 |     20 |   774,030,080 |
+| xl     |      48 |   1600 |     25 | 1,557,611,200 |
+
+Letters in shapes: B texts, T tokens of a text, N new tokens, S cached tokens, C = n_embd, H heads of D = C / H.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from warmstart.checkpoints import fill, layout_arrays
+from warmstart.models.text.gpt2 import family
+from warmstart.models.text.gpt2.family import GPT2Config
+
+if TYPE_CHECKING:
+    from warmstart.checkpoints import Checkpoint
+
+HIDDEN = -1e9  # added to the score of a token that must not be seen; finite, so that a row of them gives no NaN
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "gelu_new": partial(ops.gelu, approximate=True),  # with tanh
+    "gelu_pytorch_tanh": partial(ops.gelu, approximate=True),
+    "gelu": partial(ops.gelu, approximate=False),  # with erf
+    "relu": ops.relu,
+    "silu": ops.silu,
+    "swish": ops.silu,
+    "tanh": ops.tanh,
+}
+
+
+class Block(layers.Layer):
+    """x + attention(norm(x)), then x + mlp(norm(x)); the attention itself is the caller's."""
+
+    def __init__(self, config: GPT2Config, index: int):
+        super().__init__(name=f"h_{index}")
+        normal = keras.initializers.RandomNormal
+        first = normal(stddev=config.initializer_range)
+        last = normal(stddev=config.initializer_range / (2 * config.n_layer) ** 0.5)  # section 2.3 of the paper
+        width = config.n_inner or 4 * config.n_embd
+        self.upcast, self.scale = config.reorder_and_upcast_attn, config.scale(index)
+        self.activation = ACTIVATIONS[config.activation_function]
+        self.ln_1 = layers.LayerNormalization(epsilon=config.layer_norm_epsilon, name="ln_1")
+        self.c_attn = layers.Dense(3 * config.n_embd, kernel_initializer=first, name="attn_c_attn")
+        self.c_proj = layers.Dense(config.n_embd, kernel_initializer=last, name="attn_c_proj")
+        self.ln_2 = layers.LayerNormalization(epsilon=config.layer_norm_epsilon, name="ln_2")
+        self.c_fc = layers.Dense(width, kernel_initializer=first, name="mlp_c_fc")
+        self.mlp_proj = layers.Dense(config.n_embd, kernel_initializer=last, name="mlp_c_proj")
+        self.dropout = layers.Dropout(config.resid_pdrop)
+        self.attention_dropout = layers.Dropout(config.attn_pdrop)
+
+    def build(self, shape):
+        width = shape[-1]
+        for layer, inputs in ((self.ln_1, width), (self.c_attn, width), (self.c_proj, width), (self.ln_2, width),
+                              (self.c_fc, width), (self.mlp_proj, self.c_fc.units)):
+            layer.build((*shape[:-1], inputs))
+
+    def call(self, x, *, attend, training=None):
+        """x: (..., C); `attend` takes queries, keys and values (..., C) and gives their mixture (..., C)."""
+        query, key, value = ops.split(self.c_attn(self.ln_1(x)), 3, axis=-1)
+        x = x + self.dropout(self.c_proj(attend(query * self.scale, key, value)), training=training)
+        hidden = self.activation(self.c_fc(self.ln_2(x)))
+        return x + self.dropout(self.mlp_proj(hidden), training=training)
+
+    def weigh(self, scores, training=None):
+        """Scores -> attention weights, in float32 where the config asks for it."""
+        exact = ops.softmax(ops.cast(scores, "float32") if self.upcast else scores, axis=-1)
+        return self.attention_dropout(ops.cast(exact, scores.dtype), training=training)
+
+
+class GPT2(keras.Model):
+    """The whole network.
+
+    Called on a dict of int32 (B, T) arrays: `input_ids`; optionally `attention_mask` (1 for real tokens, 0 for
+    padding) and `position_ids`. Returns `last_hidden_state` (B, T, C) and `logits`: (B, T, vocab_size), or with
+    `num_labels` (B, num_labels), taken at each text's last real token.
+    """
+
+    def __init__(self, config: GPT2Config, **options: Any):
+        super().__init__(name="gpt2", **options)
+        self.config = config
+        normal = keras.initializers.RandomNormal(stddev=config.initializer_range)
+        self.wte = layers.Embedding(config.vocab_size, config.n_embd, embeddings_initializer=normal, name="wte")
+        self.wpe = layers.Embedding(config.n_positions, config.n_embd, embeddings_initializer=normal, name="wpe")
+        self.dropout = layers.Dropout(config.embd_pdrop, name="drop")
+        self.h = [Block(config, i) for i in range(config.n_layer)]
+        self.ln_f = layers.LayerNormalization(epsilon=config.layer_norm_epsilon, name="ln_f")
+        self.head: Any = None
+        if config.num_labels:
+            self.head = layers.Dense(config.num_labels, use_bias=False, kernel_initializer=normal, name="score")
+        elif not config.tie_word_embeddings:
+            self.head = layers.Dense(config.vocab_size, use_bias=False, kernel_initializer=normal, name="lm_head")
+
+    def build(self, shape=None):
+        for layer in (self.wte, self.wpe):
+            layer.build((None, None))
+        for layer in (*self.h, self.ln_f, *([self.head] if self.head else ())):
+            layer.build((None, None, self.config.n_embd))
+        self.built = True
+
+    def get_config(self):
+        return {"config": {field.name: getattr(self.config, field.name) for field in fields(self.config)}}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return build(config["config"])
+
+    def call(self, inputs, training=None):
+        ids, mask, positions = (inputs.get(key) for key in ("input_ids", "attention_mask", "position_ids"))
+        length = ops.shape(ids)[1]
+        indices = ops.arange(length)
+        x = self.wte(ids) + self.wpe(indices[None] if positions is None else positions)  # (B, T, C)
+        x = self.dropout(x, training=training)
+        seen = indices[None, None, :, None] >= indices  # (1, 1, T, T): what comes later is hidden
+        if mask is not None:
+            seen = ops.logical_and(seen, ops.cast(mask, "bool")[:, None, None, :])
+        hidden = ops.where(seen, ops.cast(0.0, x.dtype), ops.cast(HIDDEN, x.dtype))
+        for block in self.h:
+            x = block(x, attend=partial(self._attend, block, hidden, training), training=training)
+        x = self.ln_f(x)
+        if self.config.num_labels:
+            return {"logits": self.head(_last_real(x, mask)), "last_hidden_state": x}
+        return {"logits": self.project(x), "last_hidden_state": x}
+
+    def _attend(self, block, hidden, training, query, key, value):
+        batch, length = ops.shape(query)[:2]
+        heads, width = self.config.n_head, self.config.n_embd // self.config.n_head
+        query, key, value = (ops.transpose(ops.reshape(x, (batch, length, heads, width)), (0, 2, 1, 3))
+                             for x in (query, key, value))  # (B, H, T, D)
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) + hidden  # (B, H, T, T)
+        mixed = ops.matmul(block.weigh(scores, training), value)  # (B, H, T, D)
+        return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (batch, length, heads * width))
+
+    def project(self, x):
+        """(..., C) -> logits (..., vocab_size)."""
+        if self.head is not None:
+            return self.head(x)
+        return ops.matmul(x, ops.transpose(ops.convert_to_tensor(self.wte.embeddings)))
+
+    def step(self, ids, positions, sees_cached, sees_new, rows, *cache):
+        """New tokens after cached ones: what `prefill` and `decode` are made of.
+
+        Tokens of several texts, or of several beams of one, may stand side by side: the masks say who sees whom.
+
+        Args:
+            ids, positions: int32 (N,).
+            sees_cached: float32 (N, S), added to the scores: 0 where a token sees a cached one, else `HIDDEN`.
+            sees_new: float32 (N, N), the same among the new tokens.
+            rows: int32 (R,), the new tokens whose logits are returned.
+            *cache: keys of layer 0, values of layer 0, keys of layer 1, ...; each (H, S, D).
+
+        Returns:
+            `logits` (R, vocab_size), `states` (R, C) before the head, and `rows` (2 * n_layer, H, N, D), the new
+            tokens' keys and values in the cache's order.
+        """
+        heads, width = self.config.n_head, self.config.n_embd // self.config.n_head
+        written: list[Any] = []
+
+        def attend(block, old_keys, old_values, query, key, value):
+            query, key, value = (ops.transpose(ops.reshape(x, (-1, heads, width)), (1, 0, 2))
+                                 for x in (query, key, value))  # (H, N, D)
+            written.extend((key, value))
+            cached = ops.matmul(query, ops.transpose(old_keys, (0, 2, 1))) + sees_cached  # (H, N, S)
+            new = ops.matmul(query, ops.transpose(key, (0, 2, 1))) + sees_new  # (H, N, N)
+            # One softmax over both parts without joining them: that would copy the cache.
+            top = ops.maximum(ops.max(cached, axis=-1, keepdims=True), ops.max(new, axis=-1, keepdims=True))
+            cached, new = ops.exp(cached - top), ops.exp(new - top)
+            total = ops.sum(cached, axis=-1, keepdims=True) + ops.sum(new, axis=-1, keepdims=True)
+            mixed = (ops.matmul(cached, old_values) + ops.matmul(new, value)) / total  # (H, N, D)
+            return ops.reshape(ops.transpose(mixed, (1, 0, 2)), (-1, heads * width))  # (N, C)
+
+        x = self.wte(ids) + self.wpe(positions)  # (N, C)
+        for index, block in enumerate(self.h):
+            x = block(x, attend=partial(attend, block, *cache[2 * index : 2 * index + 2]))
+        states = self.ln_f(ops.take(x, rows, axis=0))
+        return {"logits": self.project(states), "states": states, "rows": ops.stack(written)}
+
+
+def _last_real(x, mask):
+    """(B, T, C) -> (B, C): the last token that is not padding, wherever the padding is."""
+    if mask is None:
+        return x[:, -1]
+    indices = ops.arange(ops.shape(mask)[1])
+    last = ops.argmax(ops.cast(mask, "int32") * (indices + 1), axis=-1)
+    return ops.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
+
+
+def build(config: GPT2Config | Mapping[str, Any]) -> keras.Model:
+    """Build the network with random weights; see `GPT2` for its inputs and outputs.
+
+    Raises:
+        UsageError: the config has an unknown key, or one that is not supported.
+    """
+    model = GPT2(GPT2Config.of(config))
+    model.build()
+    return model
+
+
+def load(model: keras.Model, checkpoint: "Checkpoint", config: GPT2Config | Mapping[str, Any]) -> None:
+    """Fill the network from a checkpoint with Hugging Face's names, with or without `transformer.` in front.
+
+    Raises:
+        MismatchError: the arrays do not fit the model.
+    """
+    fill(model, checkpoint, family.LAYOUT)
+
+
+def arrays(model: keras.Model, config: GPT2Config | Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The weights under the names that `load` and transformers' GPT2LMHeadModel read."""
+    return layout_arrays(model, family.LAYOUT)

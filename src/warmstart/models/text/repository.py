@@ -1,0 +1,184 @@
+"""What the repositories of text models have in common: heads, sizes, lengths, sentence-transformers' modules."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from warmstart.catalog.entry import Label
+from warmstart.errors import BundleError, UsageError
+from warmstart.models.repository import class_names, read_json
+
+HEADS = {"ForMaskedLM": "fill-mask", "ForPreTraining": "fill-mask", "ForSequenceClassification": "text-classification",
+         "ForTokenClassification": "token-classification", "ForQuestionAnswering": "question-answering",
+         "Model": "text-embedding"}
+"""The end of an architecture's name -> the task of its head."""
+LARGEST = {"vocab_size": 2_000_000, "hidden_size": 16_384, "num_hidden_layers": 256, "num_attention_heads": 256,
+           "intermediate_size": 131_072, "max_position_embeddings": 1_000_000, "type_vocab_size": 1_000,
+           "num_labels": 200_000}
+MOST_PARAMETERS = 4_000_000_000
+LARGEST_HEADER = 25 << 20
+UNLIMITED = 10**9  # a `model_max_length` above this says that there is none
+PROBLEMS = {None: "", "single_label_classification": "single", "multi_label_classification": "multi",
+            "regression": "regression"}
+HARMLESS = {"is_decoder": False, "add_cross_attention": False, "pruned_heads": {}, "tie_encoder_decoder": False,
+            "position_embedding_type": "absolute", "quantization_config": None, "auto_map": None,
+            "cross_attention_hidden_size": None, "is_encoder_decoder": False}
+"""Options that change the numbers, and the only value that is supported."""
+
+
+def refuse(config: Mapping[str, Any], path: Path, supported: Mapping[str, Any]) -> None:
+    """UsageError for an option that would change the numbers and is not supported.
+
+    Keys that are not named here have no effect on the numbers in the reference either.
+    """
+    for key, value in supported.items():
+        if config.get(key, value) not in (value, None):
+            reason = f"{config[key]!r} is not supported"
+            if key == "auto_map":
+                reason = "the repository brings code of its own"
+            raise UsageError(f"{path}: {key}: {reason}; take a checkpoint that has {value!r}.")
+
+
+def size(config: Mapping[str, Any], key: str, path: Path, *, limit: str = "", default: int | None = None) -> int:
+    """A size from the config.
+
+    Raises:
+        BundleError: it is missing, not a whole number, or too large.
+    """
+    value = config.get(key, default)
+    largest = LARGEST[limit or key]
+    if value is None:
+        raise BundleError(f"{path} lacks {key!r}; it is damaged, fetch it again.")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= largest:
+        raise BundleError(
+            f"{path}: {key} is {str(value)[:40]}, but must be a whole number of at most {largest:,}."
+        )
+    return value
+
+
+def number(config: Mapping[str, Any], key: str, path: Path, default: float, *, most: float = 1.0) -> float:
+    """A number of 0 to `most` from the config; `default` where it is missing or null. BundleError for others."""
+    value = config.get(key)
+    value = default if value is None else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise BundleError(f"{path}: {key} is {str(value)[:40]}, but must be a number of 0 to {most:g}.")
+    return float(value)
+
+
+def head_of(config: Mapping[str, Any], folder: Path, task: str | None) -> str:
+    """The task that the repository's head serves, or `task` where it can.
+
+    Every encoder can embed texts; anything else needs its head.
+
+    Raises:
+        UsageError: the checkpoint has no head for the task.
+    """
+    names = config.get("architectures") or []
+    tasks = [HEADS[match[0]] for name in names if isinstance(name, str)
+             and (match := re.search("|".join(f"{end}$" for end in HEADS), name))]
+    if names and not tasks:
+        raise UsageError(f"{folder / 'config.json'}: the architecture {names[0]!r} is not supported.")
+    if task is None:
+        sentences = (folder / "modules.json").is_file()
+        return "text-embedding" if sentences or not tasks else tasks[0]
+    if task in (*tasks, "text-embedding"):
+        return task
+    if task not in HEADS.values():
+        raise UsageError(f"{folder} is a {config.get('model_type')} model, which cannot do {task}.")
+    if names:
+        raise UsageError(f"{folder} has no head for {task}: it is a {names[0]}. Fine-tune it for that "
+                         "(`ws.finetune`), or take a checkpoint that was.")
+    return task  # the config does not say; the weights will
+
+
+def labels_of(config: Mapping[str, Any], path: Path) -> tuple[Label, ...]:
+    """The classes of a head; their ids are their names.
+
+    Raises:
+        BundleError: they are not counted from 0 up.
+    """
+    return tuple(Label(index, name, name) for index, name in enumerate(class_names(config, path)))
+
+
+def problem_of(config: Mapping[str, Any], path: Path, labels: int) -> str:
+    """`"single"`, `"multi"` or `"regression"`: how logits become scores.
+
+    One class without a `problem_type` is one that may apply or not, as in the reference's pipeline.
+    """
+    problem = config.get("problem_type")
+    if problem not in PROBLEMS:
+        raise UsageError(f"{path}: problem_type {problem!r} is not supported.")
+    return PROBLEMS[problem] or ("multi" if labels == 1 else "single")
+
+
+def max_length(folder: Path, positions: int) -> int:
+    """The most tokens of one text: what the positions, the tokenizer's and sentence-transformers' configs allow."""
+    limits = [positions]
+    for name, key in (("tokenizer_config.json", "model_max_length"), ("sentence_bert_config.json", "max_seq_length")):
+        if (folder / name).is_file():
+            value = read_json(folder / name).get(key)
+            if isinstance(value, int | float) and not isinstance(value, bool) and 2 < value < UNLIMITED:
+                limits.append(int(value))
+    return min(limits)
+
+
+def sentence_modules(folder: Path) -> dict[str, Any]:
+    """Pooling and normalisation, from sentence-transformers' `modules.json`; the mean of all tokens without one.
+
+    Raises:
+        UsageError: a module or a way of pooling is not supported.
+        BundleError: a file is damaged.
+    """
+    processing: dict[str, Any] = {"pooling": "mean", "normalize": False, "lowercase": False}
+    path = folder / "modules.json"
+    if not path.is_file():
+        return processing
+    for module in _modules(path):
+        name = module["type"].rpartition(".")[2]
+        if name == "Pooling":
+            processing["pooling"] = _pooling(folder / _inside(module.get("path"), path) / "config.json")
+        elif name == "Normalize":
+            processing["normalize"] = True
+        elif name != "Transformer":
+            raise UsageError(f"{path}: the module {module['type']} is not supported; supported are Transformer, "
+                             "Pooling and Normalize.")
+    if (folder / "sentence_bert_config.json").is_file():
+        processing["lowercase"] = read_json(folder / "sentence_bert_config.json").get("do_lower_case") is True
+    return processing
+
+
+def _modules(path: Path) -> list[dict[str, Any]]:
+    modules: list[dict[str, Any]] = read_json(path, list)
+    if not all(isinstance(module, dict) and isinstance(module.get("type"), str) for module in modules):
+        raise BundleError(f"{path} is damaged: it must list modules with their types.")
+    return modules
+
+
+def _inside(name: Any, path: Path) -> str:
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
+        raise BundleError(f"{path} names the folder {name!r}, which is not one of the repository.")
+    return name
+
+
+def _pooling(path: Path) -> str:
+    config = read_json(path)
+    chosen = [key.removeprefix("pooling_mode_") for key, value in config.items()
+              if key.startswith("pooling_mode_") and value]
+    if isinstance(config.get("pooling_mode"), str):
+        chosen.append(config["pooling_mode"])
+    ways = {"mean_tokens": "mean", "mean": "mean", "cls_token": "cls", "cls": "cls"}
+    if len(chosen) != 1 or chosen[0] not in ways:
+        raise UsageError(f"{path}: pooling by {' and '.join(chosen) or 'nothing'} is not supported; supported are mean "
+                         "and cls, one at a time.")
+    return ways[chosen[0]]
+
+
+def mentions(folder: Path, name: str) -> bool:
+    """Whether an array whose name ends so is in the repository's safetensors files, by their headers."""
+    for path in folder.glob("*.safetensors"):
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if f'{name}"'.encode() in file.read(min(length, LARGEST_HEADER)):
+                return True
+    return False

@@ -1,0 +1,52 @@
+"""RoBERTa, and the families with its architecture: XLM-RoBERTa and CamemBERT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from warmstart.catalog.entry import Entry, Label
+from warmstart.checkpoints.layout import Layout
+from warmstart.models.text import encoder_config
+from warmstart.models.text.encoder_config import parameters
+
+__all__ = ["parameters", "read", "write"]
+
+CLASSES = {"roberta": "Roberta", "xlm-roberta": "XLMRoberta", "camembert": "Camembert"}
+PAPERS = {
+    "roberta": "Liu et al.: RoBERTa: A Robustly Optimized BERT Pretraining Approach, 2019, arXiv:1907.11692",
+    "xlm-roberta": "Conneau et al.: Unsupervised Cross-lingual Representation Learning at Scale, 2019, "
+    "arXiv:1911.02116",
+    "camembert": "Martin et al.: CamemBERT: a Tasty French Language Model, 2019, arXiv:1911.03894",
+}
+OUTSIDE = ("classifier.*", "qa_outputs.*", "lm_head.*")
+HEADS = ("pooler.*", *OUTSIDE)
+DECODER = "lm_head"
+LAYOUT = Layout(
+    prefix="roberta",
+    outside=OUTSIDE,
+    modules=encoder_config.HEAD_MODULES,
+    aliases=encoder_config.OLD_NAMES,
+)
+BLOCK = r"encoder\.layer\.(\d+)\."
+LORA_TARGETS = ("query", "value")
+
+
+def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
+    """See `models.repository.read`."""
+    return encoder_config.read(
+        config,
+        folder,
+        task,
+        architecture="roberta",
+        paper=PAPERS[str(config["model_type"])],
+        sizes=partial(encoder_config.bert_sizes, pad_token_id=1),
+        first_position=lambda sizes: int(sizes["pad_token_id"]) + 1,
+    )
+
+
+def write(entry: Entry, labels: tuple[Label, ...]) -> dict[str, Any]:
+    """The `config.json` of a saved bundle."""
+    return encoder_config.write(entry, labels, classes=CLASSES, more=encoder_config.BERT_KEYS)
