@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from tests.oracles.cases import DATA
 
 CAT, SPEECH = DATA / "cat.jpg", DATA / "three_seven.wav"

@@ -99,8 +99,8 @@ def _samples(entry: Entry, levels: NDArray[np.int32]) -> NDArray[np.float32]:
 def wavenet_program(entry: Entry, model: keras.Model) -> Program:
     """`condition` and `generate` of `models.wavenet_generation`."""
     from warmstart.engines.keras import Function, Program
-    from warmstart.models import wavenet_generation as generation
-    from warmstart.models.wavenet import configured
+    from warmstart.models.speech.wavenet import generation
+    from warmstart.models.speech.wavenet.family import configured
 
     c = configured(entry.config)
     network = model.get_layer("wavenet")

@@ -12,11 +12,11 @@ import numpy as np
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import UsageError
+from warmstart.models import architecture, family
 from warmstart.speech import audio
 from warmstart.speech.ctc.language_model import LanguageModel
 from warmstart.speech.ctc.live import FrameOutputs, LiveTranscript, StretchDecoder
 from warmstart.speech.options import TranscribeOptions
-from warmstart.models import architecture, family
 from warmstart.speech.recognizer import Recognizer
 from warmstart.speech.results.transcript import Transcript
 from warmstart.speech.spectrum import Features

@@ -24,12 +24,12 @@ def score(model: LanguageModel, engine: Engine, item: Item) -> TextScore:
     Raises:
         InputError: the text is unusable, or has fewer than two tokens.
     """
-    tokens, half = prompt_tokens(model, item, min_tokens=2), model.longest // 2
+    tokens, half = prompt_tokens(model, item, min_tokens=2), model.max_length // 2
     logprobs: list[float] = []
     start = 0  # of the window
     while len(logprobs) < len(tokens) - 1:
-        decoder = Decoder(engine, model.longest)
-        window = tokens[start : start + model.longest]
+        decoder = Decoder(engine, model.max_length)
+        window = tokens[start : start + model.max_length]
         for offset in range(0, len(window), CHUNK):
             chunk = window[offset : offset + CHUNK]
             first = start + offset + 1
