@@ -13,6 +13,7 @@
     │   ├── UnsafeCheckpointError   it asks for more than numbers: links, pickles, absurd sizes
     │   └── MismatchError           its arrays do not fit the architecture
     ├── InputError                  one input (a photo, a text, a recording, a series) is unusable
+    │   └── RecordError             one record of labelled data is unusable (also a UsageError)
     ├── EngineError                 an engine cannot run the program
     │   ├── EngineUnavailableError  it is not installed, or this machine cannot run it
     │   └── CompileError            a model could not be compiled, or the artifact is not equal to it
@@ -78,6 +79,10 @@ class InputError(WarmstartError):
     def __init__(self, message: str, item: str = ""):
         super().__init__(message)
         self.item = item
+
+
+class RecordError(InputError, UsageError):
+    """One record of labelled data is unusable; the message names its file, line or row, and column."""
 
 
 class EngineError(WarmstartError):

@@ -30,8 +30,9 @@ def test_folders_with_texts_beside_or_as_librispeech_has_them(tmp_path):
 
 
 @pytest.mark.parametrize(("data", "words"), [
-    ("nowhere.csv", "no folder, .csv or .jsonl"), ([], "no recordings"), ([("a.wav",)], "Example 1"), (7, "not 7"),
-    ([("a.wav", 3)], "Example 1"),
+    ("nowhere.csv", "nowhere.csv cannot be opened"), ("nowhere.txt", "not a file of labelled data"),
+    ([], "no records"), ([("a.wav",)], r"row 1: is not a \(recording, text\) pair"), (7, "type int"),
+    ([("a.wav", 3)], "row 1: the text is not a string"),
 ])
 def test_what_cannot_be_read(data, words):
     with pytest.raises(UsageError, match=words):

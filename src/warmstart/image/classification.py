@@ -245,7 +245,7 @@ def _labelled(path: Path) -> list[tuple[Any, Any]]:
     if path.suffix.lower() in records.SUFFIXES and not path.is_dir():
         if not path.is_file():
             raise UsageError(f"There is no file {path}.")
-        return [(photo, label) for photo, label, _ in records.read_table(path)]
+        return [(one.value, one.label) for one in records.read_photos(path)]
     return list(_class_folders(path))
 
 
