@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from warmstart.bulk import storage, tables
 from warmstart.bulk.plan import Found
 from warmstart.core import inputs as items
 from warmstart.core.reading import printable, scheme
+from warmstart.core.records.columns import PHOTO, RECORDING, TEXT, choose_texts, require_column
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
 from warmstart.series.layout import Layout
@@ -20,9 +22,8 @@ KINDS = {"image-classification": "photo", "object-detection": "photo", "image-se
          "speech-recognition": "recording", "forecasting": "series"}
 """Task -> what a row is; of the other tasks it is a text."""
 SUFFIXES = {"photo": decoder.SUFFIXES, "recording": audio.SUFFIXES}
-FILE_COLUMNS = ("path", "file", "file_name", "image", "audio", "photo", "recording", "url", "source")
-TEXT_COLUMNS = ("text", "sentence", "prompt", "question", "content", "source")
-SECOND_COLUMNS = {"text": "text_pair", "question": "context"}
+FIELDS = {kind: replace(field, option="column") for kind, field in
+          (("text", TEXT), ("photo", PHOTO), ("recording", RECORDING), ("series", PHOTO))}
 SERIES_TABLES = (".csv", ".tsv", ".parquet", ".pq")
 
 
@@ -169,9 +170,9 @@ def chosen(row: Mapping[str, Any], kind: str, columns: tuple[str, ...], where: s
             if column not in row:
                 raise UsageError(f"{where} has no column {column!r}; it has: {', '.join(map(str, row)) or 'none'}.")
         return columns
-    for column in (TEXT_COLUMNS if kind == "text" else FILE_COLUMNS):
-        if column in row:
-            second = SECOND_COLUMNS.get(column) if kind == "text" else None
-            return (column, second) if second is not None and row.get(second) is not None else (column,)
-    raise UsageError(f"{where} has the columns {', '.join(map(str, row)) or 'none'}, and none of them is "
-                     f"{'text' if kind == 'text' else 'path'}; name the one that holds the {kind}s as column.")
+    names = list(map(str, row))
+    if kind != "text":
+        return (require_column(names, FIELDS[kind], None, where),)
+    first, second = ("text", "text_pair") if "text" in row else choose_texts(
+        names, None, None, where, fields=(FIELDS[kind], None))
+    return (first,) if second is None or row.get(second) is None else (first, second)

@@ -134,7 +134,13 @@ def require_column(columns: Sequence[str], field: Field, named: str | None, name
 
 
 def choose_texts(
-    columns: Sequence[str], text: str | None, pair: str | None, name: str, *, taken: Collection[str] = ()
+    columns: Sequence[str],
+    text: str | None,
+    pair: str | None,
+    name: str,
+    *,
+    taken: Collection[str] = (),
+    fields: tuple[Field, Field | None] = (TEXT, PAIR),
 ) -> tuple[str, str | None]:
     """The columns of the text and, where the texts are pairs, of the second one.
 
@@ -143,26 +149,27 @@ def choose_texts(
         text, pair: named by the caller.
         name: of the table, for messages.
         taken: columns that hold something else.
+        fields: of the text and of the second one; None: the second one is recognised by the names of both only.
 
     Raises:
         UsageError: there is no column of texts, a named one is not there, or several could be meant.
     """
-    if text is not None:
-        first = require_column(columns, TEXT, text, name)
-        return first, None if pair is None else choose_column(columns, PAIR, pair, name)
+    first, second = fields
+    options = first.option if second is None else f"{first.option} (and {second.option})"
+    if text is not None or pair is not None:
+        found = require_column(columns, first, text, name)
+        return found, None if pair is None or second is None else choose_column(columns, second, pair, name)
     there = {column.casefold(): column for column in columns if column not in taken}
     couples = [(there[a], there[b]) for a, b in TEXT_PAIRS if a in there and b in there]
-    if len(couples) > 1:
-        ways = " or ".join(f"{a} and {b}" for a, b in couples)
-        raise UsageError(f"{name}: the pair of texts may be {ways}; name one with text_column and pair_column.")
-    if couples and pair is None:
-        rest = [c for c in there.values() if c not in couples[0] and c.casefold() in (*TEXT.tiers[0], *PAIR.tiers[0])]
-        if rest:
-            ways = " or ".join(map(repr, (" and ".join(couples[0]), *rest)))
-            raise UsageError(f"{name}: the text may be in {ways}; name it with text_column (and pair_column).")
+    if couples:
+        usual = first.tiers[0] if second is None else (*first.tiers[0], *second.tiers[0])
+        others = [column for key, column in there.items() if column not in couples[0] and key in usual]
+        if len(couples) > 1 or others:
+            ways = [*(" and ".join(couple) for couple in couples), *(others if len(couples) == 1 else ())]
+            raise UsageError(f"{name}: the text may be in {' or '.join(ways)}; name it with {options}.")
         return couples[0]
-    first = require_column(list(there.values()), TEXT, None, name)
-    return first, choose_column(columns if pair else list(there.values()), PAIR, pair, name)
+    found = require_column(list(there.values()), first, None, name)
+    return found, None if second is None else choose_column(list(there.values()), second, None, name)
 
 
 def plural(name: str) -> str:
