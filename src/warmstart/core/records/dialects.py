@@ -108,8 +108,9 @@ def detect_dialect(
         )
     if possible:
         return possible[0].dialect
-    if one_column or not any(reading.records for reading in readings):
-        return Dialect()
+    blank = [reading.dialect for reading in readings if not reading.records]
+    if blank or one_column:
+        return blank[0] if blank else Dialect()
     raise UsageError(
         f"{name} has one column only ({_cells(readings[0].records[0])}); cells are separated by commas, semicolons or "
         "tabs, or by what delimiter= names."
