@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,9 +165,11 @@ def _part(record: Record, column: str | None) -> str | None:
 
 
 def is_table(data: Any) -> bool:
-    """Whether these are records with columns: a file of `SUFFIXES`, or a table in memory."""
+    """Whether these are records with columns: a file of `SUFFIXES`, a table in memory, or a list of mappings."""
     if isinstance(data, str | os.PathLike):
         return os.fsdecode(data).lower().endswith(SUFFIXES)
+    if isinstance(data, Mapping) or (isinstance(data, list) and data and isinstance(data[0], Mapping)):
+        return True
     return any(hasattr(data, name) for name in ("itertuples", "iter_rows", "to_pylist", "column_names"))
 
 
