@@ -1,5 +1,6 @@
 """What programs write is read back, or refused; whatever the bytes are, nothing but a `UsageError` comes out."""
 
+import contextlib
 import csv
 import io
 import json
@@ -11,6 +12,11 @@ from hypothesis import strategies as st
 
 from warmstart.core.records import SUFFIXES, read_texts
 from warmstart.errors import UsageError
+from warmstart.image.annotations.boxes import read_boxes
+from warmstart.speech.data import pairs
+from warmstart.text.conll import sentences
+from warmstart.text.data import examples
+from warmstart.text.squad import questions
 
 LIMITS = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -104,6 +110,26 @@ def test_any_bytes_are_records_or_an_error(tmp_path, content, suffix):
             isinstance(text, str | tuple) and isinstance(label, str | tuple) for text, label in found
         )
     assert all(f"a{suffix}" in problem for problem in problems)
+
+
+CONLL = st.text(st.sampled_from(list("aB-PERO \t\n\u2028")), max_size=60).map(str.encode)
+SQUAD = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 5) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2)
+    | st.dictionaries(st.sampled_from(["data", "paragraphs", "qas", "context", "question", "answers", "text",
+                                       "answer_start", "is_impossible"]), inner, max_size=4),
+    max_leaves=12,
+).map(lambda value: json.dumps(value).encode())  # fmt: skip
+
+
+@settings(LIMITS, max_examples=300)
+@given(BYTES | CONLL | SQUAD, st.sampled_from([*SUFFIXES, ".conll", ".txt"]))
+def test_readers_of_all_tasks_refuse_what_they_cannot_read(tmp_path, content, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content)
+    for read in (examples, pairs, questions, sentences, read_boxes):
+        with contextlib.suppress(UsageError):
+            read(path)
 
 
 @pytest.mark.parametrize("content", [b"a", b'"a,', b'text,label\n"a,', b"{", b"[1,", "é".encode("latin-1"), b"\0"])

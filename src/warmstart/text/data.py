@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from warmstart.core import records
@@ -13,11 +13,18 @@ from warmstart.text.inputs import Pair, text_of
 
 @dataclass(frozen=True)
 class Example:
-    """A text or pair with its label, or labels; `name` says where it comes from."""
+    """A text or pair with its label, or labels.
+
+    Attributes:
+        name: of its record: `FILE:LINE` or `row 3`.
+        text, labels: what is learned.
+        part: what a column of splits says ("train", "test", …); None without one. Equal examples may differ in it.
+    """
 
     name: str
     text: str | Pair
     labels: tuple[str, ...]
+    part: str | None = field(default=None, repr=False, compare=False)
 
 
 def examples(
@@ -56,7 +63,7 @@ def examples(
     for one in labelled:
         labels = one.label if isinstance(one.label, tuple) else (one.label,)
         try:
-            found.append(Example(one.name, text_of(Item(one.name, one.value)), labels))
+            found.append(Example(one.name, text_of(Item(one.name, one.value)), labels, one.part))
         except InputError as error:
             records.report(RecordError(str(error), one.name), problems)
     return found

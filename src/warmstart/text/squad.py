@@ -17,7 +17,7 @@ from warmstart.core.records.columns import ANSWER_START, ANSWERS, CONTEXT, QUEST
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.table import Record, Table
 from warmstart.core.records.values import as_list, is_missing
-from warmstart.errors import InputError, RecordError, UsageError
+from warmstart.errors import RecordError, UsageError
 
 
 class Question(NamedTuple):
@@ -106,7 +106,7 @@ def _of_squad(path: Path) -> Iterator[tuple[str, Question]]:
         if isinstance(error, RecordError):
             raise
         reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{path}: is not in SQuAD's format ({reason})", str(path)) from error
+        raise RecordError(f"{path}: is not in SQuAD's format ({reason})", str(path)) from error
 
 
 def _checked(found: Iterator[tuple[str, Question]], problems: list[str] | None) -> Iterator[Question]:

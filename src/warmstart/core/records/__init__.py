@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.records.columns import LABEL, PAIR, PART, PHOTO, TEXT, Field, choose_texts
+from warmstart.core.records.columns import LABEL, PAIR, PART, PARTS, PHOTO, TEXT, Field, choose_texts
 from warmstart.core.records.files import SUFFIXES, read_file
 from warmstart.core.records.labels import Label, label_reader
 from warmstart.core.records.objects import read_object
@@ -24,8 +24,8 @@ from warmstart.core.records.values import is_missing
 from warmstart.errors import RecordError
 
 __all__ = [
-    "LABEL", "PAIR", "PART", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record", "RecordError",
-    "Table", "few", "is_table", "read_photos", "read_table", "read_texts", "report",
+    "LABEL", "PAIR", "PART", "PARTS", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record",
+    "RecordError", "Table", "few", "is_table", "read_photos", "read_table", "read_texts", "report",
 ]  # fmt: skip
 
 

@@ -28,6 +28,8 @@ def is_missing(value: Any) -> bool:
 
 def as_list(value: Any) -> list[Any] | None:
     """The elements of a list, tuple, set or array of one dimension; None for everything else."""
+    if value is None or isinstance(value, str):  # most cells
+        return None
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     if isinstance(value, list | tuple):
@@ -90,11 +92,9 @@ def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
         return text
     if "\0" in text:
         raise ValueError("has a NUL character in its name")
-    try:
-        expanded = Path(text).expanduser()
-    except RuntimeError:  # ~somebody
-        expanded = Path(text)
-    return str(expanded if folder is None else folder / expanded)
+    if text.startswith("~"):
+        text = os.path.expanduser(text)
+    return str(Path(text) if folder is None else folder / text)
 
 
 def file_value(value: Any, folder: Path | None) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from warmstart.core import inputs as items
 from warmstart.core import records
-from warmstart.core.records import LABEL, PHOTO, SUFFIXES, Label, few
+from warmstart.core.records import LABEL, PARTS, PHOTO, SUFFIXES, Label, few
 from warmstart.core.records.labels import label_reader
 from warmstart.core.records.values import class_name
 from warmstart.errors import UsageError
@@ -22,8 +22,6 @@ from warmstart.image.inputs import iter_photos
 from warmstart.image.train.data.examples import Dataset, Examples
 from warmstart.image.train.data.split import split
 
-PARTS = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
-         "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}
 SHARE = 0.2
 
 
