@@ -90,7 +90,8 @@ def test_files_without_a_header(file):
     assert texts(file("a.tsv", "a b\tc d\t1\ne f\tg\t0\n")) == [(("a b", "c d"), "1"), (("e f", "g"), "0")]
     photos = read_photos(file("a.csv", "x.png,cat\ny.png,dog\n"))
     assert [(one.name.rpartition(":")[2], one.label) for one in photos] == [("1", "cat"), ("2", "dog")]
-    for content in ("comments,kind\ngood,pos\nbad,pos\n", "good,pos\n", "1,good film,pos\n2,bad,neg\n3,fine,pos\n",
+    for content in ("How good is the film?,What is your mark?\nfine,a\nbad,b\n", "file.name,kind\nx.png,a\ny.png,b\n",
+                    "comments,kind\ngood,pos\nbad,pos\n", "good,pos\n", "1,good film,pos\n2,bad,neg\n3,fine,pos\n",
                     "good, nice film,pos\nbad, dull film,neg\na, b,pos\n"):  # fmt: skip
         with pytest.raises(UsageError, match=r"may name the columns or be an example.*text_column and label_column"):
             texts(file("a.csv", content))

@@ -27,6 +27,8 @@ from warmstart.speech.audio import SUFFIXES
 TABLES = tuple(
     f"{name}{suffix}" for suffix in (".csv", ".tsv", ".jsonl", ".parquet") for name in ("metadata", "transcripts")
 )
+FOLDERS = ("clips", "wavs", "audio")
+"""Where recordings may be, seen from the table that names them."""
 
 Pair = tuple[Any, str]
 
@@ -71,9 +73,17 @@ def pairs(
     text = table.column(TRANSCRIPT, text_column)
 
     def pair(record: Record) -> Pair:
-        return table.file(record, recording, "recording"), table.text(record, text)
+        return _in_folder(table.file(record, recording, "recording"), table.folder), table.text(record, text)
 
     return list(table.map(pair, problems))
+
+
+def _in_folder(recording: Any, folder: Path | None) -> Any:
+    """The path of a recording, which may be in a folder next to the table, as Common Voice has it."""
+    if folder is None or not isinstance(recording, str) or not Path(recording).is_relative_to(folder):
+        return recording
+    inside = (folder / name / Path(recording).relative_to(folder) for name in FOLDERS)
+    return recording if Path(recording).is_file() else next((str(path) for path in inside if path.is_file()), recording)
 
 
 def _of_folder(folder: Path) -> list[Pair]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from os.path import splitext
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,9 +17,6 @@ from warmstart.errors import RecordError, UsageError
 T = TypeVar("T")
 Row = tuple[int, list[str]]
 """Number of the line that a record begins in, from 1, and its cells."""
-LONGEST_NAME = 4
-"""Words of a column's name; a cell with more is text."""
-_FILE_NAME = re.compile(r"\S.*\.[A-Za-z0-9]{2,5}")
 
 
 def read(
@@ -33,8 +30,8 @@ def read(
     """The table in the lines of a file; see `files.read_file`.
 
     The first record is a header where the caller names columns, or where a usual name is among its cells. It is an
-    example where its cells can be no names: the label is a number or occurs again, a text has many words, a path
-    has a suffix.
+    example where its cells cannot be names: the label is a number or occurs again, or the path has the suffix of
+    another one.
 
     Raises:
         UsageError: there are no records, or the file can be read in two ways.
@@ -130,13 +127,14 @@ def _columns_without_header(
 
 
 def _is_example(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
-    first, others = rows[0], rows[1:]
+    first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     label = first[-1].strip()
-    if is_number(label) or any(len(cell.split()) > LONGEST_NAME for cell in first):
+    if is_number(label) or (label and any(row[-1].strip() == label for row in others)):
         return True
-    if layout[0] in (PHOTO, RECORDING) and _FILE_NAME.fullmatch(first[0].strip()):
-        return True
-    return bool(label) and any(row[-1].strip() == label for row in others if len(row) == len(first))
+    suffix = splitext(first[0].strip())[1].lower()
+    return layout[0] in (PHOTO, RECORDING) and suffix != "" and any(
+        splitext(row[0].strip())[1].lower() == suffix for row in others
+    )
 
 
 def _are_texts(rows: Sequence[Sequence[str]], layout: Sequence[Field], dialect: Dialect) -> bool:
