@@ -1,10 +1,14 @@
 """Recordings and their transcripts, in the forms people have them.
 
-    talks.csv, .tsv, .jsonl, .json, .parquet   a table: "audio" (or path, file, file_name) and "text" (or
-                                               transcription, transcript, sentence); paths are relative to the table
-    talks/metadata.csv (or .tsv, .jsonl)       the same table inside a folder
-    talks/a.wav, talks/a.txt                   a transcript next to each recording
-    talks/1/2/1-2.trans.txt                    LibriSpeech: lines "1-2-0003 WHAT IS SAID" of 1-2-0003.flac next to it
+    talks.csv, .tsv, .jsonl, .json, .parquet
+        a table: "audio" (or path, file, file_name) and "text" (or transcription, transcript,
+        sentence); paths are relative to the table, or to "clips", "wavs" or "audio" next to it
+    talks/metadata.csv (or .tsv, .jsonl, .parquet)
+        the same table inside a folder
+    talks/a.wav, talks/a.txt
+        a transcript next to each recording
+    talks/1/2/1-2.trans.txt
+        LibriSpeech: lines "1-2-0003 WHAT IS SAID" of 1-2-0003.flac next to it
 
 or a table in memory, a dataset, or (recording, text) pairs, the recording as the models take it.
 """
@@ -25,7 +29,9 @@ from warmstart.errors import UsageError
 from warmstart.speech.audio import SUFFIXES
 
 TABLES = tuple(
-    f"{name}{suffix}" for suffix in (".csv", ".tsv", ".jsonl", ".parquet") for name in ("metadata", "transcripts")
+    f"{name}{suffix}"
+    for suffix in (".csv", ".tsv", ".jsonl", ".parquet")
+    for name in ("metadata", "transcripts")
 )
 FOLDERS = ("clips", "wavs", "audio")
 """Where recordings may be, seen from the table that names them."""
@@ -47,7 +53,8 @@ def pairs(
     Args:
         data: one of the forms above.
         path_column, text_column: of a table, where their names are not the usual ones.
-        problems: takes what is wrong with unusable records, which are left out; default: the first one is raised.
+        problems: takes what is wrong with unusable records, which are left out; default: the
+            first one is raised.
         encoding, delimiter: of a file, where they are not recognised.
 
     Raises:
@@ -73,22 +80,33 @@ def pairs(
     text = table.column(TRANSCRIPT, text_column)
 
     def pair(record: Record) -> Pair:
-        return _in_folder(table.file(record, recording, "recording"), table.folder), table.text(record, text)
+        return _in_folder(table.file(record, recording, "recording"), table.folder), table.text(
+            record, text
+        )
 
     return list(table.map(pair, problems))
 
 
 def _in_folder(recording: Any, folder: Path | None) -> Any:
-    """The path of a recording, which may be in a folder next to the table, as Common Voice has it."""
-    if folder is None or not isinstance(recording, str) or not Path(recording).is_relative_to(folder):
+    """The path of a recording, which may be in a folder next to the table (Common Voice)."""
+    if (
+        folder is None
+        or not isinstance(recording, str)
+        or not Path(recording).is_relative_to(folder)
+    ):
         return recording
     inside = (folder / name / Path(recording).relative_to(folder) for name in FOLDERS)
-    return recording if Path(recording).is_file() else next((str(path) for path in inside if path.is_file()), recording)
+    return (
+        recording
+        if Path(recording).is_file()
+        else next((str(path) for path in inside if path.is_file()), recording)
+    )
 
 
 def _of_folder(folder: Path) -> list[Pair]:
     recordings = sorted(
-        (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES), key=lambda path: natural(str(path))
+        (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES),
+        key=lambda path: natural(str(path)),
     )
     lines: dict[Path, str] = {}
     for path in sorted(folder.rglob("*.trans.txt")):

@@ -18,7 +18,8 @@ class Example:
     Attributes:
         name: of its record: `FILE:LINE` or `row 3`.
         text, labels: what is learned.
-        part: what a column of splits says ("train", "test", …); None without one. Equal examples may differ in it.
+        part: what a column of splits says ("train", "test", …); None without one. Equal examples
+            may differ in it.
     """
 
     name: str
@@ -41,14 +42,17 @@ def examples(
     """Labelled texts.
 
     Args:
-        data: a TSV, CSV, JSONL, JSON or Parquet file, a table or dataset, or (text, label) pairs; see
-            `core.records.read_table`. The columns are recognised by their usual names (`text` and `label`, for pairs
-            `text_pair`; those of GLUE's files and others); a CSV or TSV file without a header has the text first and
-            the label last. Several labels of a text are a list, or are separated by `|` in a column called `labels`,
-            or have a column of 0 and 1 each.
-        text_column, pair_column, label_column: of a table, where their names are not the usual ones.
+        data: a TSV, CSV, JSONL, JSON or Parquet file, a table or dataset, or (text, label) pairs;
+            see `core.records.read_table`. The columns are recognised by their usual names (`text`
+            and `label`, for pairs `text_pair`; those of GLUE's files and others); a CSV or TSV
+            file without a header has the text first and the label last. Several labels of a text
+            are a list, or are separated by `|` in a column called `labels`, or have a column of 0
+            and 1 each.
+        text_column, pair_column, label_column: of a table, where their names are not the usual
+            ones.
         multi_label: whether a text may have several labels; default: what the data looks like.
-        problems: takes what is wrong with unusable records, which are left out; default: the first one is raised.
+        problems: takes what is wrong with unusable records, which are left out; default: the
+            first one is raised.
         encoding, delimiter: of a file, where they are not recognised.
 
     Raises:
@@ -57,7 +61,12 @@ def examples(
     """
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
     labelled = records.read_texts(
-        data, **columns, multi_label=multi_label, problems=problems, encoding=encoding, delimiter=delimiter
+        data,
+        **columns,
+        multi_label=multi_label,
+        problems=problems,
+        encoding=encoding,
+        delimiter=delimiter,
     )
     found: list[Example] = []
     for one in labelled:

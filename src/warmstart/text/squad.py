@@ -1,7 +1,7 @@
 """Questions with contexts and answers: files in SQuAD's format, tables and datasets.
 
-Source: Rajpurkar, Jia, Liang, "Know What You Don't Know: Unanswerable Questions for SQuAD" (2018); a question without
-answers has `is_impossible` or an empty list of them.
+Source: Rajpurkar, Jia, Liang, "Know What You Don't Know: Unanswerable Questions for SQuAD"
+(2018); a question without answers has `is_impossible` or an empty list of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from warmstart.errors import RecordError, UsageError
 
 
 class Question(NamedTuple):
-    """A question, the text that holds its answer, and the right answers as (text, first character)."""
+    """A question, its context, and the right answers as (text, first character)."""
 
     question: str
     context: str
@@ -41,12 +41,15 @@ def questions(
     """Questions.
 
     Args:
-        data: a JSON file in SQuAD's format (`data`, `paragraphs`, `qas`); a table or dataset with the columns
-            `question`, `context` and `answers`, see `core.records.read_table`; or `Question`s. Answers are
-            `{"text": […], "answer_start": […]}`, a list of `{"text": …, "answer_start": …}`, or a text; its start is
-            in a column `answer_start`, or is where the context has the text, if that is once.
-        text_column, context_column, answer_column: of a table, where their names are not the usual ones.
-        problems: takes what is wrong with unusable questions, which are left out; default: the first one is raised.
+        data: a JSON file in SQuAD's format (`data`, `paragraphs`, `qas`); a table or dataset with
+            the columns `question`, `context` and `answers`, see `core.records.read_table`; or
+            `Question`s. Answers are a mapping of two lists, `text` and `answer_start`, or a list
+            of such mappings with one of each; or one text, whose start is in a column
+            `answer_start`, or is found where the context has the text once only.
+        text_column, context_column, answer_column: of a table, where their names are not the
+            usual ones.
+        problems: takes what is wrong with unusable questions, which are left out; default: the
+            first one is raised.
         encoding, delimiter: of a file, where they are not recognised.
 
     Raises:
@@ -70,14 +73,18 @@ def questions(
 
     def read(record: Record) -> tuple[str, Question]:
         text = table.text(record, context, "context")
-        found = Question(table.text(record, question, "question"), text, _answers(table, record, answers, start, text))
+        found = Question(
+            table.text(record, question, "question"),
+            text,
+            _answers(table, record, answers, start, text),
+        )
         return record.name, found
 
     return list(_checked(table.map(read, problems), problems))
 
 
 def _is_table(path: Path) -> bool:
-    """Whether a file has a record for each question; a JSON file may also be in SQuAD's format, which is an object."""
+    """Whether a file has a record for each question, and is not in SQuAD's format."""
     if path.suffix.lower() != ".json":
         return records.is_table(path)
     try:
@@ -97,7 +104,9 @@ def _of_squad(path: Path) -> Iterator[tuple[str, Question]]:
                 for entry in paragraph["qas"]:
                     number += 1
                     answers = [] if entry.get("is_impossible") else entry.get("answers", [])
-                    spans = tuple((str(answer["text"]), int(answer["answer_start"])) for answer in answers)
+                    spans = tuple(
+                        (str(answer["text"]), int(answer["answer_start"])) for answer in answers
+                    )
                     name = f"question {entry.get('id', number)}"
                     yield name, Question(str(entry["question"]), str(paragraph["context"]), spans)
     except OSError as error:
@@ -109,11 +118,17 @@ def _of_squad(path: Path) -> Iterator[tuple[str, Question]]:
         raise RecordError(f"{path}: is not in SQuAD's format ({reason})", str(path)) from error
 
 
-def _checked(found: Iterator[tuple[str, Question]], problems: list[str] | None) -> Iterator[Question]:
+def _checked(
+    found: Iterator[tuple[str, Question]], problems: list[str] | None
+) -> Iterator[Question]:
     empty = True
     for name, question in found:
         empty = False
-        wrong = [(text, start) for text, start in question.answers if not _is_at(question.context, text, start)]
+        wrong = [
+            (text, start)
+            for text, start in question.answers
+            if not _is_at(question.context, text, start)
+        ]
         if wrong:
             text, start = wrong[0]
             message = f"{name}: the answer {text!r} is not at character {start} of its context"
@@ -142,7 +157,9 @@ def _answers(
     if isinstance(value, Mapping):
         texts, starts = (as_list(value.get(key)) for key in ("text", "answer_start"))
         if texts is None or starts is None or len(texts) != len(starts):
-            raise record.error("the answers are not {'text': […], 'answer_start': […]} of equal lengths")
+            raise record.error(
+                "the answers are not {'text': […], 'answer_start': […]} of equal lengths"
+            )
         return tuple(_span(record, text, start) for text, start in zip(texts, starts, strict=True))
     elements = as_list(value)
     if elements is not None:
@@ -174,7 +191,9 @@ def _span(record: Record, text: Any, start: Any) -> tuple[str, int]:
             raise TypeError
         return text, int(start)
     except (TypeError, ValueError, OverflowError):
-        raise record.error(f"the answer {text!r:.60} at {start!r:.20} is not a text and its first character") from None
+        raise record.error(
+            f"the answer {text!r:.60} at {start!r:.20} is not a text and its first character"
+        ) from None
 
 
 def _structure(text: str) -> Any:

@@ -1,10 +1,11 @@
-"""The one reader of labelled data: files, tables in memory, datasets, mappings and tuples become records.
+"""The one reader of labelled data: files, tables, datasets, mappings and tuples become records.
 
     read_table      a `Table` of records, from any of these
     read_labelled   examples with labels: photos or texts with their classes
 
-`columns` has the usual names of columns, `encodings` and `dialects` detect how a file is written, `values` and
-`labels` say what a cell means. Whatever is ambiguous is an error that names both readings and the option.
+`columns` has the usual names of columns, `encodings` and `dialects` detect how a file is written,
+`values` and `labels` say what a cell means. Whatever is ambiguous is an error that names both
+readings and the option.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.records.columns import LABEL, PAIR, PART, PARTS, PHOTO, TEXT, Field, choose_texts
+from warmstart.core.records.columns import (
+    LABEL,
+    PAIR,
+    PART,
+    PARTS,
+    PHOTO,
+    TEXT,
+    Field,
+    choose_texts,
+)
 from warmstart.core.records.files import SUFFIXES, read_file
 from warmstart.core.records.labels import Label, label_reader
 from warmstart.core.records.objects import read_object
@@ -58,15 +68,17 @@ def read_table(
     """The records of any source.
 
     Args:
-        data: the path of a CSV, TSV, JSONL, NDJSON, JSON or Parquet file; a table of pandas, polars or pyarrow; a
-            `datasets.Dataset`; a `tf.data.Dataset`; a mapping of columns; an iterable of mappings or tuples.
-        layouts: what the elements of a tuple are; further ones: of a file without a header that has more columns.
+        data: the path of a CSV, TSV, JSONL, NDJSON, JSON or Parquet file; a table of pandas,
+            polars or pyarrow; a `datasets.Dataset`; a `tf.data.Dataset`; a mapping of columns; an
+            iterable of mappings or tuples.
+        layouts: what the elements of a tuple are; further ones: of a file without a header that
+            has more columns.
         optional: further fields, by whose names a header is recognised, too.
         named: columns that the caller names; then the first line of a file is a header.
         encoding: of a text file; default: UTF-8, or what its byte order mark says.
         delimiter: of a CSV or TSV file; default: comma, semicolon or tab, as its lines show.
-        example_rank: the rank of the first element of an example, by which a batched `tf.data.Dataset` is recognised:
-            0 for a text, 1 for samples, 3 for a photo.
+        example_rank: the rank of the first element of an example, by which a batched
+            `tf.data.Dataset` is recognised: 0 for a text, 1 for samples, 3 for a photo.
 
     Raises:
         UsageError: the source cannot be opened, holds no records, or can be read in two ways.
@@ -77,7 +89,9 @@ def read_table(
     fields = [field for layout in layouts for field in layout] + list(optional)
     usual_names = frozenset(name for field in fields for name in field.usual_names)
     path = Path(os.fsdecode(data))
-    return read_file(path, layouts, usual_names, [name for name in named if name], encoding, delimiter)
+    return read_file(
+        path, layouts, usual_names, [name for name in named if name], encoding, delimiter
+    )
 
 
 def read_photos(
@@ -104,14 +118,21 @@ def read_photos(
         RecordError: a record is unusable.
     """
     table = read_table(
-        data, (PHOTO, LABEL), named=(path_column, label_column), encoding=encoding, delimiter=delimiter, example_rank=3
+        data,
+        (PHOTO, LABEL),
+        named=(path_column, label_column),
+        encoding=encoding,
+        delimiter=delimiter,
+        example_rank=3,
     )
     photo = table.column(PHOTO, path_column)
     part = None if table.positional else table.optional_column(PART)
     label_of = label_reader(table, LABEL, label_column, (photo, part), multi_label)
 
     def example(record: Record) -> Labelled:
-        return Labelled(record.name, table.file(record, photo, "photo"), label_of(record), _part(record, part))
+        return Labelled(
+            record.name, table.file(record, photo, "photo"), label_of(record), _part(record, part)
+        )
 
     yield from table.map(example, problems)
 
@@ -129,8 +150,8 @@ def read_texts(
 ) -> Iterator[Labelled]:
     """Texts, or pairs of texts, with their labels; arguments and errors as for `read_photos`.
 
-    Tuples are (text, label), where the text may itself be a pair. A tab-separated file without a header may have
-    three columns: text, second text, label.
+    Tuples are (text, label), where the text may itself be a pair. A tab-separated file without a
+    header may have three columns: text, second text, label.
     """
     table = read_table(
         data, (TEXT, LABEL), (TEXT, PAIR, LABEL),
@@ -165,14 +186,20 @@ def _part(record: Record, column: str | None) -> str | None:
 
 
 def is_table(data: Any) -> bool:
-    """Whether these are records with columns: a file of `SUFFIXES`, a table in memory, or a list of mappings."""
+    """Whether this is a file of `SUFFIXES`, a table in memory, or a list of mappings."""
     if isinstance(data, str | os.PathLike):
         return os.fsdecode(data).lower().endswith(SUFFIXES)
-    if isinstance(data, Mapping) or (isinstance(data, list) and data and isinstance(data[0], Mapping)):
+    if isinstance(data, Mapping) or (
+        isinstance(data, list) and data and isinstance(data[0], Mapping)
+    ):
         return True
-    return any(hasattr(data, name) for name in ("itertuples", "iter_rows", "to_pylist", "column_names"))
+    return any(
+        hasattr(data, name) for name in ("itertuples", "iter_rows", "to_pylist", "column_names")
+    )
 
 
 def few(names: Sequence[str], most: int = 5) -> str:
     """The first names, quoted, and how many more there are."""
-    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+    return ", ".join(map(repr, names[:most])) + (
+        f" and {len(names) - most:,} more" if len(names) > most else ""
+    )

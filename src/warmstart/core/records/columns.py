@@ -1,4 +1,4 @@
-"""The parts of an example, the usual names of their columns, and the choice among the columns of a table."""
+"""The parts of an example, the usual names of their columns, and how a column is chosen."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Field:
     Attributes:
         name: for messages, and of the column where the records are tuples.
         option: the keyword that names its column.
-        tiers: usual names of its column, in lower case. A name of a later tier counts where there is none of an
-            earlier one: it often means something else.
+        tiers: usual names of its column, in lower case. A name of a later tier counts where there
+            is none of an earlier one: it often means something else.
     """
 
     name: str
@@ -31,16 +31,30 @@ class Field:
 
 _FILES = ("path", "file", "file_name", "filename", "filepath", "file_path")
 _ADDRESSES = ("url", "source")
-_LABELS = ("label", "labels", "class", "classes", "category", "target", "sentiment", "gold_label", "is_duplicate")
+_LABELS = (
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "category",
+    "target",
+    "sentiment",
+    "gold_label",
+    "is_duplicate",
+)
 
-PHOTO = Field("photo", "path_column", ((*_FILES, "image", "image_path", "photo", "img"), _ADDRESSES))
+PHOTO = Field(
+    "photo", "path_column", ((*_FILES, "image", "image_path", "photo", "img"), _ADDRESSES)
+)
 RECORDING = Field(
     "recording",
     "path_column",
     (("audio", "recording", "wav", "audio_filepath", "audio_path"), _FILES, _ADDRESSES),
 )
 TRANSCRIPT = Field(
-    "text", "text_column", (("text", "transcription", "transcript", "sentence"), ("label",), ("normalized_text",))
+    "text",
+    "text_column",
+    (("text", "transcription", "transcript", "sentence"), ("label",), ("normalized_text",)),
 )
 TEXT = Field(
     "text",
@@ -57,7 +71,9 @@ PAIR = Field(
     "pair_column",
     (("text_pair", "sentence2", "text2", "hypothesis", "question2", "pair", "#2 string"),),
 )
-LABEL = Field("label", "label_column", (_LABELS, ("tags",), ("score", "rating", "stars", "quality")))
+LABEL = Field(
+    "label", "label_column", (_LABELS, ("tags",), ("score", "rating", "stars", "quality"))
+)
 BOX_LABEL = Field("label", "label_column", (_LABELS, ("name",)))
 PART = Field("split", "split_column", (("split",), ("part",), ("subset",), ("set",)))
 QUESTION = Field("question", "text_column", (("question",), ("query",)))
@@ -110,7 +126,9 @@ def choose_column(columns: Sequence[str], field: Field, named: str | None, name:
     """
     if named is not None:
         if named not in columns:
-            raise UsageError(f"{name}: there is no column {named!r}; the columns are {listed(columns)}.")
+            raise UsageError(
+                f"{name}: there is no column {named!r}; the columns are {listed(columns)}."
+            )
         return named
     for tier in field.tiers:
         candidates = [column for column in columns if column.casefold() in tier]
@@ -155,32 +173,47 @@ def choose_texts(
         text, pair: named by the caller.
         name: of the table, for messages.
         taken: columns that hold something else.
-        fields: of the text and of the second one; None: the second one is recognised by the names of both only.
+        fields: of the text and of the second one; None: the second one is recognised by the names
+            of both only.
 
     Raises:
-        UsageError: there is no column of texts, a named one is not there, or several could be meant.
+        UsageError: there is no column of texts, a named one is not there, or several could be
+            meant.
     """
     first, second = fields
     options = first.option if second is None else f"{first.option} (and {second.option})"
     if text is not None or pair is not None:
         found = require_column(columns, first, text, name)
-        return found, None if pair is None or second is None else choose_column(columns, second, pair, name)
+        return found, None if pair is None or second is None else choose_column(
+            columns, second, pair, name
+        )
     there = {column.casefold(): column for column in columns if column not in taken}
     couples = [(there[a], there[b]) for a, b in TEXT_PAIRS if a in there and b in there]
     if couples:
         usual = first.tiers[0] if second is None else (*first.tiers[0], *second.tiers[0])
-        others = [column for key, column in there.items() if column not in couples[0] and key in usual]
+        others = [
+            column for key, column in there.items() if column not in couples[0] and key in usual
+        ]
         if len(couples) > 1 or others:
-            ways = [*(" and ".join(couple) for couple in couples), *(others if len(couples) == 1 else ())]
-            raise UsageError(f"{name}: the text may be in {' or '.join(ways)}; name it with {options}.")
+            ways = [
+                *(" and ".join(couple) for couple in couples),
+                *(others if len(couples) == 1 else ()),
+            ]
+            raise UsageError(
+                f"{name}: the text may be in {' or '.join(ways)}; name it with {options}."
+            )
         return couples[0]
     found = require_column(list(there.values()), first, None, name)
-    return found, None if second is None else choose_column(list(there.values()), second, None, name)
+    return found, None if second is None else choose_column(
+        list(there.values()), second, None, name
+    )
 
 
 def plural(name: str) -> str:
     """`name` for several of them."""
-    return {"photo": "paths", "recording": "paths of recordings"}.get(name, name if name.endswith("s") else f"{name}s")
+    return {"photo": "paths", "recording": "paths of recordings"}.get(
+        name, name if name.endswith("s") else f"{name}s"
+    )
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:

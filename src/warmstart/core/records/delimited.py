@@ -29,9 +29,9 @@ def read(
 ) -> Table:
     """The table in the lines of a file; see `files.read_file`.
 
-    The first record is a header where the caller names columns, or where a usual name is among its cells. It is an
-    example where its cells cannot be names: the label is a number or occurs again, or the path has the suffix of
-    another one.
+    The first record is a header where the caller names columns, or where a usual name is among
+    its cells. It is an example where its cells cannot be names: the label is a number or occurs
+    again, or the path has the suffix of another one.
 
     Raises:
         UsageError: there are no records, or the file can be read in two ways.
@@ -40,7 +40,11 @@ def read(
     name = str(path)
     sample, complete = sample_of(lines)
     dialect = detect_dialect(
-        sample, name, complete=complete, delimiter=delimiter, usual_names={*usual_names, *map(str.casefold, named)}
+        sample,
+        name,
+        complete=complete,
+        delimiter=delimiter,
+        usual_names={*usual_names, *map(str.casefold, named)},
     )
     rows = _rows(_chained(sample, lines), name, dialect)
     first = next(rows, None)
@@ -88,7 +92,9 @@ def _rows(lines: Iterator[str], name: str, dialect: Dialect) -> Iterator[Row]:
             yield number, row
 
 
-def _records(rows: Iterator[Row], columns: tuple[str, ...], name: str) -> Iterator[Record | RecordError]:
+def _records(
+    rows: Iterator[Row], columns: tuple[str, ...], name: str
+) -> Iterator[Record | RecordError]:
     width, number = len(columns), 0
     for number, row in rows:
         where = f"{name}:{number}"
@@ -118,7 +124,11 @@ def _columns_without_header(
     layout = next((fields for fields in layouts if len(fields) == width), None)
     example = ",".join(field.option.removesuffix("_column") for field in layouts[0])
     options = " and ".join(field.option for field in layouts[0])
-    if layout is not None and _is_example(rows, layout) and (width == 2 or _are_texts(rows, layout, dialect)):
+    if (
+        layout is not None
+        and _is_example(rows, layout)
+        and (width == 2 or _are_texts(rows, layout, dialect))
+    ):
         return tuple(field.name for field in layout)
     raise UsageError(
         f"{name}: the first line ({listed([cell.strip()[:30] for cell in rows[0]], 8)}) may name the columns or be "
@@ -132,13 +142,16 @@ def _is_example(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
     if is_number(label) or (label and any(row[-1].strip() == label for row in others)):
         return True
     suffix = splitext(first[0].strip())[1].lower()
-    return layout[0] in (PHOTO, RECORDING) and suffix != "" and any(
-        splitext(row[0].strip())[1].lower() == suffix for row in others
+    return (
+        layout[0] in (PHOTO, RECORDING)
+        and suffix != ""
+        and any(splitext(row[0].strip())[1].lower() == suffix for row in others)
     )
 
 
 def _are_texts(rows: Sequence[Sequence[str]], layout: Sequence[Field], dialect: Dialect) -> bool:
-    """Whether the columns before the last are texts, and not a number of the row or a text that a comma cut."""
+    """Whether all columns but the last are texts, not row numbers or parts of one text."""
     return dialect.delimiter == "\t" and all(
-        any(" " in row[column].strip() for row in rows if len(row) == len(layout)) for column in range(len(layout) - 1)
+        any(" " in row[column].strip() for row in rows if len(row) == len(layout))
+        for column in range(len(layout) - 1)
     )

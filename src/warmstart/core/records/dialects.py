@@ -20,13 +20,13 @@ SAMPLE_CHARACTERS = 2**20
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the cells of a line are separated, and whether quotation marks enclose cells or are text."""
+    """The delimiter, and whether quotation marks enclose cells or are text."""
 
     delimiter: str = ","
     quoted: bool = True
 
     def reader(self, lines: Iterable[str], *, strict: bool = True) -> Reader:
-        """The records of these lines; `strict`: a quotation mark that encloses nothing is a `csv.Error`."""
+        """The records of these lines; `strict`: a stray quotation mark is a `csv.Error`."""
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
         if self.quoted:
             return csv.reader(lines, delimiter=self.delimiter, strict=strict)
@@ -47,7 +47,11 @@ class _Reading:
 
     @property
     def consistent(self) -> bool:
-        return self.valid and self.width > 1 and all(len(record) == self.width for record in self.records)
+        return (
+            self.valid
+            and self.width > 1
+            and all(len(record) == self.width for record in self.records)
+        )
 
 
 def sample_of(lines: Iterator[str]) -> tuple[list[str], bool]:
@@ -73,17 +77,19 @@ def detect_dialect(
 ) -> Dialect:
     """The dialect of a table.
 
-    The delimiter is the one of comma, semicolon and tab that gives every record the same number of cells; where that
-    holds for none, the one that the first record has. In files with tabs quotation marks are text, unless the file
-    needs them: a quoted cell holds a tab, a line end or a doubled quotation mark, or every cell that is not a number
-    is quoted.
+    The delimiter is the one of comma, semicolon and tab that gives every record the same number
+    of cells; where that holds for none, the one that the first record has. In files with tabs
+    quotation marks are text, unless the file needs them: a quoted cell holds a tab, a line end or
+    a doubled quotation mark, or every cell that is not a number is quoted.
 
     Args:
         sample: the first lines.
-        name: of the file, for messages; with the suffix `.tsv` a first line with tabs settles the delimiter.
+        name: of the file, for messages; with the suffix `.tsv` a first line with tabs settles the
+            delimiter.
         complete: whether there are no more lines.
         delimiter: where it is known.
-        usual_names: of columns, in lower case: where two delimiters are possible, the one counts that finds some.
+        usual_names: of columns, in lower case: where two delimiters are possible, the one counts
+            that finds some.
         one_column: whether a table with one column only is allowed.
 
     Raises:
@@ -96,12 +102,16 @@ def detect_dialect(
     if name.lower().endswith((".tsv", ".tab")) and sample and "\t" in sample[0]:
         return _reading(sample, "\t", complete).dialect
     readings = [_reading(sample, one, complete) for one in DELIMITERS]
-    possible = [reading for reading in readings if reading.consistent] or [r for r in readings if r.width > 1]
+    possible = [reading for reading in readings if reading.consistent] or [
+        r for r in readings if r.width > 1
+    ]
     if len(possible) > 1:
         by_name = [reading for reading in possible if _names(reading) & {*usual_names}]
         possible = by_name if len(by_name) == 1 else possible
     if len(possible) > 1:
-        ways = " or ".join(f"a {DELIMITERS[r.dialect.delimiter]} ({_cells(r.records[0])})" for r in possible)
+        ways = " or ".join(
+            f"a {DELIMITERS[r.dialect.delimiter]} ({_cells(r.records[0])})" for r in possible
+        )
         raise UsageError(
             f"{name}: the cells of the first line may be separated by {ways}; "
             "quote cells that hold a delimiter, or name it with delimiter="
@@ -135,8 +145,10 @@ def _needs_quotes(sample: Sequence[str], quoted: _Reading, literal: _Reading) ->
         return False
     if any('""' in cell[1:-1] for cell in enclosed if len(cell) > 1 and cell.endswith('"')):
         return True
-    # Cells without a mark of their own that are no numbers: a writer that quotes all text leaves none.
-    bare = (cell for record in literal.records for cell in record if cell and not cell.startswith('"'))
+    # A writer that quotes all text leaves nothing but numbers unquoted.
+    bare = (
+        cell for record in literal.records for cell in record if cell and not cell.startswith('"')
+    )
     return all(is_number(cell) for cell in bare)
 
 
@@ -147,17 +159,23 @@ def _parse(sample: Sequence[str], dialect: Dialect, complete: bool) -> _Reading:
     try:
         records.extend(tuple(record) for record in reader if not is_blank(record))
     except csv.Error:
-        valid = not complete and reader.line_num >= len(sample)  # only the end of its last record is missing
+        valid = not complete and reader.line_num >= len(
+            sample
+        )  # only the end of its last record is missing
     else:
         if not complete:
             records = records[:-1] or records
     if not records:  # the first record is damaged: where its cells end is still known
-        records = [tuple(record) for record in dialect.reader(sample[:1], strict=False) if not is_blank(record)]
+        records = [
+            tuple(record)
+            for record in dialect.reader(sample[:1], strict=False)
+            if not is_blank(record)
+        ]
     return _Reading(dialect, tuple(records), valid)
 
 
 def is_blank(record: Sequence[str]) -> bool:
-    """Whether a record has no cells, or only empty ones: an empty line, or the tail of a spreadsheet."""
+    """Whether all cells are empty: an empty line, or the tail of a spreadsheet."""
     return not any(cell.strip() for cell in record)
 
 

@@ -1,4 +1,4 @@
-"""Text files as lines: UTF-8 with or without a byte order mark, UTF-16 with one, or the encoding that is named."""
+"""Lines of text files: UTF-8, UTF-16 with a byte order mark, or the encoding that is named."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def detect_encoding(head: bytes, name: str) -> tuple[str, int]:
         name: of the file, for messages.
 
     Returns:
-        (`"utf-8"`, `"utf-16-le"` or `"utf-16-be"`, bytes of the mark). A file without a mark is UTF-8.
+        (`"utf-8"`, `"utf-16-le"` or `"utf-16-be"`, bytes of the mark). A file without a mark is
+        UTF-8.
 
     Raises:
         UsageError: the mark is that of UTF-32.
@@ -52,13 +53,15 @@ def decoded_lines(file: BinaryIO, name: str, encoding: str | None = None) -> Ite
 
     Raises:
         UsageError: the encoding is unknown, or the file is UTF-32.
-        RecordError: the bytes are not of this encoding, a character is NUL, or a line is too long. The message names
-            the line.
+        RecordError: the bytes are not of this encoding, a character is NUL, or a line is too
+            long. The message names the line.
     """
     head = file.read(4)
     detected, mark = detect_encoding(head, name) if encoding is None else (encoding, 0)
     decoder = _decoder(detected, name)
-    newlines = io.IncrementalNewlineDecoder(None, translate=False)  # keeps \r and \n of one line end together
+    newlines = io.IncrementalNewlineDecoder(
+        None, translate=False
+    )  # keeps \r and \n of one line end together
     chunk, position, line, rest = head[mark:], mark, 1, ""
     while True:
         last = not chunk and not (chunk := file.read(CHUNK))
@@ -85,8 +88,12 @@ def decoded_lines(file: BinaryIO, name: str, encoding: str | None = None) -> Ite
         lines = list(io.StringIO(rest, newline=""))
         rest = "" if not lines or last or lines[-1].endswith(("\n", "\r")) else lines.pop()
         if max(map(len, [rest, *lines])) > LONGEST_LINE:
-            where = line + next((i for i, one in enumerate(lines) if len(one) > LONGEST_LINE), len(lines))
-            raise RecordError(f"{name}:{where}: has more than {LONGEST_LINE:,} characters", f"{name}:{where}")
+            where = line + next(
+                (i for i, one in enumerate(lines) if len(one) > LONGEST_LINE), len(lines)
+            )
+            raise RecordError(
+                f"{name}:{where}: has more than {LONGEST_LINE:,} characters", f"{name}:{where}"
+            )
         yield from lines
         line += len(lines)
         if last:

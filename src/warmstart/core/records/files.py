@@ -98,7 +98,9 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+        raise ValueError(
+            f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice"
+        )
     return value
 
 
@@ -110,16 +112,26 @@ def _json(lines: Iterator[str], path: Path) -> Table:
         text.append(line)
         size += len(line)
         if size > LARGEST_JSON:
-            raise UsageError(f"{path} has more than {LARGEST_JSON:,} characters; save it as JSON lines (.jsonl).")
+            raise UsageError(
+                f"{path} has more than {LARGEST_JSON:,} characters; save it as JSON lines (.jsonl)."
+            )
     try:
         content = _parsed("".join(text))
     except (ValueError, RecursionError) as error:
         if getattr(error, "msg", "") == "Extra data":
-            return table_of_mappings(str(path), _json_lines(iter(text), str(path)), folder=path.parent)
+            return table_of_mappings(
+                str(path), _json_lines(iter(text), str(path)), folder=path.parent
+            )
         raise RecordError(f"{path}: is not JSON ({error})", str(path)) from error
     if not isinstance(content, list):
-        keys = f" with the keys {', '.join(map(repr, [*content][:5]))}" if isinstance(content, dict) else ""
-        raise UsageError(f"{path} is not a list of JSON objects, one for each record, but {_json_type(content)}{keys}.")
+        keys = (
+            f" with the keys {', '.join(map(repr, [*content][:5]))}"
+            if isinstance(content, dict)
+            else ""
+        )
+        raise UsageError(
+            f"{path} is not a list of JSON objects, one for each record, but {_json_type(content)}{keys}."
+        )
     rows = (_as_record(value, f"{path}: row {number}") for number, value in enumerate(content, 1))
     return table_of_mappings(str(path), rows, folder=path.parent)
 
@@ -153,19 +165,27 @@ def _parquet(path: Path) -> Table:
             for batch in file.iter_batches(batch_size=1024):
                 for row in batch.to_pylist():
                     number += 1
-                    yield Record(f"{path}: row {number}", dict(zip(columns, row.values(), strict=True)))
+                    yield Record(
+                        f"{path}: row {number}", dict(zip(columns, row.values(), strict=True))
+                    )
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise RecordError(f"{path}: cannot be read behind row {number} ({error})", str(path)) from error
+            raise RecordError(
+                f"{path}: cannot be read behind row {number} ({error})", str(path)
+            ) from error
 
     return Table(str(path), columns, records(), path.parent, class_names_of(schema.metadata))
 
 
 def class_names_of(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
-    """The class names that Hugging Face's `datasets` writes into the metadata of a schema, by column."""
+    """By column: the class names that `datasets` writes into the metadata of a schema."""
     try:
         content = json.loads((metadata or {}).get(b"huggingface", b"{}"))
         features = content["info"]["features"]
-        return {column: tuple(names) for column, feature in features.items() if (names := feature_names(feature))}
+        return {
+            column: tuple(names)
+            for column, feature in features.items()
+            if (names := feature_names(feature))
+        }
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 
@@ -173,9 +193,16 @@ def class_names_of(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[st
 def feature_names(feature: Any) -> Sequence[str] | None:
     """The class names of a feature, or of the elements of a sequence; as an object or as JSON."""
     for _ in range(2):
-        names = feature.get("names") if isinstance(feature, Mapping) else getattr(feature, "names", None)
+        names = (
+            feature.get("names")
+            if isinstance(feature, Mapping)
+            else getattr(feature, "names", None)
+        )
         if names:
             return tuple(map(str, names))
-        feature = feature.get("feature") if isinstance(feature, Mapping) else getattr(feature, "feature", None)
+        feature = (
+            feature.get("feature")
+            if isinstance(feature, Mapping)
+            else getattr(feature, "feature", None)
+        )
     return None
-

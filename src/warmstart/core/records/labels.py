@@ -73,7 +73,11 @@ class LabelReader:
             raise record.error(f"has a label that {error}") from None
 
     def _is_unlabelled(self, value: Any) -> bool:
-        return self.column in self.table.class_names and not isinstance(value, str | bytes) and value == -1
+        return (
+            self.column in self.table.class_names
+            and not isinstance(value, str | bytes)
+            and value == -1
+        )
 
     def _flag(self, record: Record, flag: str) -> bool:
         value = self.table.cell(record, flag, f"0 or 1 for {flag!r}")
@@ -87,13 +91,18 @@ class LabelReader:
 
 
 def label_reader(
-    table: Table, field: Field, column: str | None, inputs: Collection[str | None], multi_label: bool | None
+    table: Table,
+    field: Field,
+    column: str | None,
+    inputs: Collection[str | None],
+    multi_label: bool | None,
 ) -> LabelReader:
     """How the labels of a table are read.
 
-    A column whose name is a plural (`labels`, `classes`, `tags`) holds any number of labels, with `|` or `;` between
-    them or as a list. Without a column of labels all other columns but the ones that number the records are classes,
-    where there are two or more and they hold 0 and 1 only.
+    A column whose name is a plural (`labels`, `classes`, `tags`) holds any number of labels, with
+    `|` or `;` between them or as a list. Without a column of labels all other columns but the
+    ones that number the records are classes, where there are two or more and they hold 0 and 1
+    only.
 
     Args:
         table: the records.
@@ -125,11 +134,17 @@ def _flags(table: Table, inputs: Collection[str | None]) -> tuple[str, ...]:
     columns: Sequence[str] = [
         column
         for column in table.columns
-        if column not in inputs and column.casefold() not in ROW_NAMES and not _UNNAMED.fullmatch(column.casefold())
+        if column not in inputs
+        and column.casefold() not in ROW_NAMES
+        and not _UNNAMED.fullmatch(column.casefold())
     ]
     known = TRUE | FALSE
     first = table.peek()
     cells = (record.values.get(column) for record in first for column in columns)
     if len(columns) < 2:  # a single one may as well be the labels
         return ()
-    return tuple(columns) if all(values.is_missing(cell) or str(cell) in known for cell in cells) else ()
+    return (
+        tuple(columns)
+        if all(values.is_missing(cell) or str(cell) in known for cell in cells)
+        else ()
+    )

@@ -18,10 +18,11 @@ def read_object(data: Any, fields: Sequence[Field], example_rank: int = 0) -> Ta
     """The table in an object; libraries are recognised by what the object can do, and not imported.
 
     Args:
-        data: a table of pandas, polars or pyarrow, a `datasets.Dataset`, a `tf.data.Dataset`, a mapping of columns, or
-            an iterable of mappings or tuples.
+        data: a table of pandas, polars or pyarrow, a `datasets.Dataset`, a `tf.data.Dataset`, a
+            mapping of columns, or an iterable of mappings or tuples.
         fields: what the elements of a tuple are.
-        example_rank: the rank of the first element of an example, by which a batched `tf.data.Dataset` is recognised.
+        example_rank: the rank of the first element of an example, by which a batched
+            `tf.data.Dataset` is recognised.
 
     Raises:
         UsageError: this holds no records.
@@ -38,7 +39,9 @@ def read_object(data: Any, fields: Sequence[Field], example_rank: int = 0) -> Ta
         columns = unique_columns(data.schema.names, NAME)
         return _of_rows(columns, _arrow_rows(data), class_names_of(data.schema.metadata))
     if hasattr(data, "collect") and hasattr(data, "schema"):
-        raise UsageError(f"Cannot read an object of type {type(data).__name__} before it is computed; give .collect().")
+        raise UsageError(
+            f"Cannot read an object of type {type(data).__name__} before it is computed; give .collect()."
+        )
     if isinstance(data, Mapping):
         return _of_columns(data)
     if isinstance(data, str | bytes) or not isinstance(data, Iterable):
@@ -47,12 +50,16 @@ def read_object(data: Any, fields: Sequence[Field], example_rank: int = 0) -> Ta
             f"a list of ({', '.join(field.name for field in fields)}) pairs."
         )
     features = getattr(data, "features", None) or {}  # of a datasets.Dataset
-    names = {column: found for column, feature in features.items() if (found := feature_names(feature))}
+    names = {
+        column: found for column, feature in features.items() if (found := feature_names(feature))
+    }
     return _of_iterable(data, fields, names)
 
 
 def _of_rows(
-    columns: tuple[str, ...], rows: Iterable[Sequence[Any]], class_names: Mapping[str, Sequence[str]] | None = None
+    columns: tuple[str, ...],
+    rows: Iterable[Sequence[Any]],
+    class_names: Mapping[str, Sequence[str]] | None = None,
 ) -> Table:
     """A table of rows with a cell for each column."""
     rows = iter(rows)
@@ -75,27 +82,39 @@ def _arrow_rows(data: Any) -> Iterator[tuple[Any, ...]]:
 def _of_columns(data: Mapping[Any, Any]) -> Table:
     lengths: dict[str, int] = {}
     for name, column in data.items():
-        if isinstance(column, str | bytes | Mapping) or not hasattr(column, "__len__") or hasattr(column, "features"):
+        if (
+            isinstance(column, str | bytes | Mapping)
+            or not hasattr(column, "__len__")
+            or hasattr(column, "features")
+        ):
             raise UsageError(
                 "A mapping is a table with a list of cells for each column, but "
                 f"{name!r} is an object of type {type(column).__name__}; of a mapping of datasets give one."
             )
         lengths[str(name)] = len(column)
     if len(set(lengths.values())) > 1:
-        raise UsageError(f"The columns have different lengths: {', '.join(f'{n} {c:,}' for n, c in lengths.items())}.")
+        raise UsageError(
+            f"The columns have different lengths: {', '.join(f'{n} {c:,}' for n, c in lengths.items())}."
+        )
     return _of_rows(unique_columns(list(lengths), NAME), zip(*data.values(), strict=True))
 
 
-def _of_iterable(data: Iterable[Any], fields: Sequence[Field], class_names: Mapping[str, Sequence[str]]) -> Table:
+def _of_iterable(
+    data: Iterable[Any], fields: Sequence[Field], class_names: Mapping[str, Sequence[str]]
+) -> Table:
     rows = iter(data)
     first = next(rows, None)
     if first is None:
         raise UsageError(f"There are no records in {NAME}.")
     named = ((f"row {number}", row) for number, row in enumerate(chain([first], rows), 1))
     if isinstance(first, Mapping):
-        return table_of_mappings(NAME, (_of_mapping(name, row) for name, row in named), class_names=class_names)
+        return table_of_mappings(
+            NAME, (_of_mapping(name, row) for name, row in named), class_names=class_names
+        )
     columns = tuple(field.name for field in fields)
-    return Table(NAME, columns, (_of_tuple(name, row, columns) for name, row in named), positional=True)
+    return Table(
+        NAME, columns, (_of_tuple(name, row, columns) for name, row in named), positional=True
+    )
 
 
 def _of_mapping(name: str, row: Any) -> Record | RecordError:
@@ -123,12 +142,16 @@ def _of_tf(dataset: Any, fields: Sequence[Field], example_rank: int) -> Table:
     elif isinstance(spec, tuple) and len(spec) == len(columns):
         specs = list(spec)
     else:
-        raise UsageError(f"The tf.data.Dataset must have elements ({', '.join(columns)}), or mappings.")
+        raise UsageError(
+            f"The tf.data.Dataset must have elements ({', '.join(columns)}), or mappings."
+        )
     ranks = [_rank(one) for one in specs]
     string_rank = 1 if fields[0] is TOKENS else 0
     # Keys of mappings are in alphabetical order, so the first field may be any of them.
     candidates = specs[:1] if isinstance(spec, tuple) else specs
-    batched = [_rank(one) == (string_rank if _is_string(one) else example_rank) + 1 for one in candidates]
+    batched = [
+        _rank(one) == (string_rank if _is_string(one) else example_rank) + 1 for one in candidates
+    ]
     if any(batched) and all(rank is None or rank > 0 for rank in ranks):
         dataset = dataset.unbatch()
     elements = (_plain(element) for element in dataset.as_numpy_iterator())

@@ -87,7 +87,8 @@ class Table:
         """The records.
 
         Args:
-            problems: takes what is wrong with unusable records, which are left out; None: the first one is raised.
+            problems: takes what is wrong with unusable records, which are left out; None: the
+            first one is raised.
 
         Raises:
             RecordError: a record cannot be read.
@@ -98,8 +99,10 @@ class Table:
             else:
                 report(record, problems)
 
-    def map(self, make: Callable[[Record], Any], problems: list[str] | None = None) -> Iterator[Any]:
-        """What `make` makes of each record; where it raises `RecordError`, the record is left out or it is raised."""
+    def map(
+        self, make: Callable[[Record], Any], problems: list[str] | None = None
+    ) -> Iterator[Any]:
+        """What `make` returns for each record; its `RecordError`s are collected or raised."""
         for record in self.read(problems):
             try:
                 value = make(record)
@@ -116,7 +119,9 @@ class Table:
         """
         value = record.values.get(column)
         if values.is_missing(value):
-            where = "" if self.positional else f" (the column {column!r} is {_absence(record, column)})"
+            where = (
+                "" if self.positional else f" (the column {column!r} is {_absence(record, column)})"
+            )
             raise record.error(f"has no {what}{where}; fill it in, or remove the row")
         return value
 
@@ -131,7 +136,9 @@ class Table:
             try:
                 value = value.decode()
             except UnicodeDecodeError as error:
-                raise record.error(f"the {what} is not UTF-8 at byte {error.start}; save it as UTF-8") from None
+                raise record.error(
+                    f"the {what} is not UTF-8 at byte {error.start}; save it as UTF-8"
+                ) from None
         if not isinstance(value, str):
             raise record.error(f"the {what} is not a string but {value!r:.50}; write it as text")
         return value
@@ -177,13 +184,16 @@ def table_of_mappings(
     first = list(islice(rows, PEEK))
     usable = [row for row in first if isinstance(row, Record)]
     if not usable:
-        raise next((row for row in first if isinstance(row, RecordError)), UsageError(f"{name} holds no records."))
+        raise next(
+            (row for row in first if isinstance(row, RecordError)),
+            UsageError(f"{name} holds no records."),
+        )
     columns = tuple(dict.fromkeys(column for row in usable for column in row.values))
     return Table(name, columns, chain(first, rows), folder, class_names or {})
 
 
 def unique_columns(names: Sequence[str], name: str) -> tuple[str, ...]:
-    """The names of columns, less the spaces around them; a column without a name is called after its number.
+    """The names of columns, stripped; a column without a name is called `column 3`.
 
     Raises:
         UsageError: two columns have the same name.

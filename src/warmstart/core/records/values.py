@@ -34,7 +34,9 @@ def as_list(value: Any) -> list[Any] | None:
         return sorted(value, key=str)
     if isinstance(value, list | tuple):
         return list(value)
-    if len(getattr(value, "shape", ())) == 1 or hasattr(value, "to_pylist"):  # arrays; columns of pyarrow and polars
+    if len(getattr(value, "shape", ())) == 1 or hasattr(
+        value, "to_pylist"
+    ):  # arrays; columns of pyarrow and polars
         return list(value.to_list() if hasattr(value, "to_list") else value.tolist())
     return None
 
@@ -42,8 +44,8 @@ def as_list(value: Any) -> list[Any] | None:
 def class_name(value: Any, names: Sequence[str] | None = None) -> str:
     """A label as the name of a class.
 
-    Strings keep their characters ("007" stays "007"); a whole number is the name of its decimals, also where a table
-    made a float of it; with `names` a whole number is an index into them.
+    Strings keep their characters ("007" stays "007"); a whole number is the name of its decimals,
+    also where a table made a float of it; with `names` a whole number is an index into them.
 
     Raises:
         ValueError: this is no label; the message completes "has a label that ".
@@ -98,7 +100,7 @@ def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
 
 
 def file_value(value: Any, folder: Path | None) -> Any:
-    """A cell that names or holds a photo or a recording: a path, bytes, or an object that the model takes.
+    """The photo or recording of a cell: a path, bytes, or an object that the model takes.
 
     Hugging Face's `{"bytes": …, "path": …}` becomes bytes or a path.
 

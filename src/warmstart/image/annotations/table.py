@@ -26,8 +26,8 @@ def read(
     """All photos that a table names; a row without a label and sides is a photo without boxes.
 
     Args:
-        data: a CSV, TSV, JSONL or Parquet file, or a table in memory; see `core.records.read_table`. Paths are
-            relative to the file, or to `images/` next to it.
+        data: a CSV, TSV, JSONL or Parquet file, or a table in memory; see
+            `core.records.read_table`. Paths are relative to the file, or to `images/` next to it.
         collector: takes the photos, and what is wrong with rows.
         path_column, label_column: where their names are not the usual ones.
         encoding, delimiter: of a file, where they are not recognised.
@@ -36,16 +36,24 @@ def read(
         UsageError: a column is missing, or nothing can be used.
     """
     table = records.read_table(
-        data, FIELDS, named=(path_column, label_column), encoding=encoding, delimiter=delimiter, example_rank=3
+        data,
+        FIELDS,
+        named=(path_column, label_column),
+        encoding=encoding,
+        delimiter=delimiter,
+        example_rank=3,
     )
     table.check_names((PHOTO, path_column), (BOX_LABEL, label_column))
     named = [path_column, label_column, *[None] * len(SIDES)]
     chosen = [
-        choose_column(table.columns, field, name, table.name) for field, name in zip(FIELDS, named, strict=True)
+        choose_column(table.columns, field, name, table.name)
+        for field, name in zip(FIELDS, named, strict=True)
     ]
     columns = [column for column in chosen if column is not None]
     if len(columns) < len(FIELDS):
-        missing = [field.name for field, column in zip(FIELDS, chosen, strict=True) if column is None]
+        missing = [
+            field.name for field, column in zip(FIELDS, chosen, strict=True) if column is None
+        ]
         raise UsageError(
             f"{table.name}: the table lacks the columns {listed(missing)}; it has {listed(table.columns)}."
         )
@@ -71,7 +79,9 @@ def read(
     return collector.data(table.name)
 
 
-def _box(table: records.Table, record: records.Record, label: str, sides: list[str]) -> Thing | None:
+def _box(
+    table: records.Table, record: records.Record, label: str, sides: list[str]
+) -> Thing | None:
     """The box of a row; None where the row only names a photo.
 
     Raises:
