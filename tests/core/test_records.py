@@ -56,6 +56,8 @@ def test_what_is_not_text_is_refused_with_its_place(file, content, words):
 def test_a_named_encoding_is_used(file):
     path = file("a.csv", "text,label\nété,x\n".encode("latin-1"))
     assert texts(path, encoding="latin-1") == [("été", "x")]
+    for encoding in ("utf-8", "utf-16"):
+        assert texts(file("b.csv", "\N{BOM}text,label\na,x\n".encode(encoding)), encoding=encoding) == [("a", "x")]
     for name in ("no-such", "base64"):
         with pytest.raises(UsageError, match="not an encoding"):
             texts(path, encoding=name)

@@ -1,14 +1,14 @@
 """Tagged sentences: CoNLL files, tables and datasets; and how tags are scored.
 
-A CoNLL file has a word and its tag in each line, and an empty line between sentences. Source of the score: Tjong Kim
-Sang, De Meulder, "Introduction to the CoNLL-2003 Shared Task" (2003), section 2.3.
+A CoNLL file has a word and its tag in each line, and an empty line between sentences. Source of
+the score: Tjong Kim Sang, De Meulder, "Introduction to the CoNLL-2003 Shared Task" (2003),
+section 2.3.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,11 +43,14 @@ def sentences(
     """Tagged sentences.
 
     Args:
-        data: a file whose lines hold a word, spaces or a tab, and the tag last; a CSV, JSONL, JSON or Parquet file, a
-            table or dataset with the columns `tokens` and `tags` (or `ner_tags`), see `core.records.read_table`; or
-            (words, tags) pairs. In a CSV file words and tags are JSON lists, or have spaces between them.
-        text_column, label_column: of the tokens and the tags, where their names are not the usual ones.
-        problems: takes what is wrong with unusable sentences, which are left out; default: the first one is raised.
+        data: a file whose lines hold a word, spaces or a tab, and the tag last; a CSV, JSONL,
+            JSON or Parquet file, a table or dataset with the columns `tokens` and `tags` (or
+            `ner_tags`), see `core.records.read_table`; or (words, tags) pairs. In a CSV file
+            words and tags are JSON lists, or have spaces between them.
+        text_column, label_column: of the tokens and the tags, where their names are not the usual
+            ones.
+        problems: takes what is wrong with unusable sentences, which are left out; default: the
+            first one is raised.
         encoding, delimiter: of a file, where they are not recognised.
 
     Raises:
@@ -72,7 +75,9 @@ def sentences(
 
     def sentence(record: Record) -> Sentence:
         words = tuple(_word(record, word) for word in _elements(table, record, tokens, "tokens"))
-        names = tuple(_tag(table, record, tags, tag) for tag in _elements(table, record, tags, "tags"))
+        names = tuple(
+            _tag(table, record, tags, tag) for tag in _elements(table, record, tags, "tags")
+        )
         if len(words) != len(names) or not words:
             raise record.error(f"has {len(words)} words and {len(names)} tags")
         return Sentence(words, names)
@@ -91,7 +96,9 @@ def _elements(table: Table, record: Record, column: str, what: str) -> list[Any]
     if elements is None and isinstance(value, str):
         elements = list(value.split())
     if elements is None:
-        raise record.error(f"the {what} are not a list but an object of type {type(value).__name__}")
+        raise record.error(
+            f"the {what} are not a list but an object of type {type(value).__name__}"
+        )
     return elements
 
 
@@ -106,7 +113,9 @@ def _word(record: Record, word: Any) -> str:
 def _tag(table: Table, record: Record, column: str, tag: Any) -> str:
     names = table.class_names.get(column)
     if names is None and not isinstance(tag, str | bytes):
-        raise record.error(f"the tag {tag!r:.40} is not a name such as 'B-PER' or 'O'; give names in place of numbers")
+        raise record.error(
+            f"the tag {tag!r:.40} is not a name such as 'B-PER' or 'O'; give names in place of numbers"
+        )
     try:
         return class_name(tag, names)
     except ValueError as error:
@@ -144,30 +153,37 @@ def _lines(path: Path, encoding: str | None) -> Iterator[str]:
 
 
 def spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
-    """(label, first word, word behind the last) of each entity in a sentence's tags; I- after O begins one, too."""
-    found: set[tuple[str, int, int]] = set()
+    """(label, first word, word behind the last) of each entity in the tags of a sentence.
+
+    `I-` after `O` begins an entity, too.
+    """
+    entities: set[tuple[str, int, int]] = set()
     label, start = "", 0
-    for place, tag in enumerate([*tags, "O"]):
-        begins, _, name = tag.partition("-")
-        if label and (tag == "O" or begins == "B" or name != label):
-            found.add((label, start, place))
+    for index, tag in enumerate([*tags, "O"]):
+        prefix, _, name = tag.partition("-")
+        if label and (tag == "O" or prefix == "B" or name != label):
+            entities.add((label, start, index))
             label = ""
         if tag != "O" and not label:
-            label, start = name, place
-    return found
+            label, start = name, index
+    return entities
 
 
-def scores(truth: Sequence[Sequence[str]], said: Sequence[Sequence[str]]) -> dict[str, float]:
+def scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, float]:
     """`f1`, `precision` and `recall` of whole entities, and `accuracy` of tags, each 0 to 1."""
-    counts: dict[str, int] = defaultdict(int)
-    for want, got in zip(truth, said, strict=True):
-        real, found = spans(want), spans(got)
-        counts["right"] += len(real & found)
-        counts["real"] += len(real)
-        counts["found"] += len(found)
-        counts["same"] += sum(a == b for a, b in zip(want, got, strict=True))
-        counts["tags"] += len(want)
-    precision = counts["right"] / max(counts["found"], 1)
-    recall = counts["right"] / max(counts["real"], 1)
-    return {"f1": 2 * precision * recall / max(precision + recall, 1e-12), "precision": precision, "recall": recall,
-            "accuracy": counts["same"] / max(counts["tags"], 1)}
+    true_positives = true = positives = equal = tags = 0
+    for expected, tagged in zip(truth, predicted, strict=True):
+        entities, found = spans(expected), spans(tagged)
+        true_positives += len(entities & found)
+        true += len(entities)
+        positives += len(found)
+        equal += sum(a == b for a, b in zip(expected, tagged, strict=True))
+        tags += len(expected)
+    precision = true_positives / max(positives, 1)
+    recall = true_positives / max(true, 1)
+    return {
+        "f1": 2 * precision * recall / max(precision + recall, 1e-12),
+        "precision": precision,
+        "recall": recall,
+        "accuracy": equal / max(tags, 1),
+    }

@@ -82,6 +82,8 @@ def decoded_lines(file: BinaryIO, name: str, encoding: str | None = None) -> Ite
                 f"{name}:{where}: has a NUL character, so this is not text in {detected.upper()}; save it as UTF-8",
                 f"{name}:{where}",
             )
+        if position == 0:
+            text = text.removeprefix("\N{BOM}")
         position += len(chunk)
         chunk = b""
         rest += newlines.decode(text, final=last)

@@ -15,7 +15,7 @@ from warmstart.core.records.table import Record, Table, table_of_mappings, uniqu
 from warmstart.errors import RecordError, UsageError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
-LARGEST_JSON = 512 * 2**20
+LARGEST_JSON = 256 * 2**20
 """Characters of a JSON file, which is read as a whole."""
 
 
