@@ -57,6 +57,8 @@ def written(rows, **dialect) -> str:
 )
 @example([('"', "a")], "\t", csv.QUOTE_MINIMAL, "\n", "utf-8", ".tsv")
 @example([("a\r", "b"), ("a\tb", '"')], "\t", csv.QUOTE_MINIMAL, "\r\n", "utf-8", ".csv")
+@example([("0\t\n", "0")], "\t", csv.QUOTE_MINIMAL, "\n", "utf-8", ".tsv")
+@example([("0\t\n", "0")], "\t", csv.QUOTE_ALL, "\n", "utf-8", ".tsv")
 @example([("a;b", "c;d")], ",", csv.QUOTE_MINIMAL, "\n", "utf-8", ".csv")
 def test_tables_are_read_back(tmp_path, rows, delimiter, quoting, end, encoding, suffix):
     if quoting == csv.QUOTE_MINIMAL and end == "\n":  # then the writer leaves "\r" without quotation marks
@@ -64,7 +66,11 @@ def test_tables_are_read_back(tmp_path, rows, delimiter, quoting, end, encoding,
     text = written([("text", "label"), *rows], delimiter=delimiter, quoting=quoting, lineterminator=end)
     path = tmp_path / f"a{suffix}"
     path.write_bytes(text.encode(encoding))
-    assert texts(path) == rows
+    found = texts_or_error(path)
+    if "quotation marks may be text" in found:
+        assert any("\t" in cell and {*"\r\n"} & {*cell} for row in rows for cell in row)
+    else:
+        assert found == rows
 
 
 @LIMITS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from warmstart.core.records.encodings import LONGEST_LINE
@@ -40,6 +40,7 @@ class _Reading:
     dialect: Dialect
     records: tuple[tuple[str, ...], ...]
     valid: bool  # quotation marks are where they belong
+    ambiguous: bool = False  # quotation marks may enclose cells as well
 
     @property
     def width(self) -> int:
@@ -98,9 +99,9 @@ def detect_dialect(
     if delimiter is not None:
         if len(delimiter) != 1 or delimiter in '"\r\n':
             raise UsageError(f"A delimiter is one character, not {delimiter!r}.")
-        return _reading(sample, delimiter, complete).dialect
+        return _unambiguous(_reading(sample, delimiter, complete), name)
     if name.lower().endswith((".tsv", ".tab")) and sample and "\t" in sample[0]:
-        return _reading(sample, "\t", complete).dialect
+        return _unambiguous(_reading(sample, "\t", complete), name)
     readings = [_reading(sample, one, complete) for one in DELIMITERS]
     possible = [reading for reading in readings if reading.consistent] or [
         r for r in readings if r.width > 1
@@ -117,7 +118,7 @@ def detect_dialect(
             "quote cells that hold a delimiter, or name it with delimiter="
         )
     if possible:
-        return possible[0].dialect
+        return _unambiguous(possible[0], name)
     blank = [reading.dialect for reading in readings if not reading.records]
     if blank or one_column:
         return blank[0] if blank else Dialect()
@@ -127,29 +128,40 @@ def detect_dialect(
     )
 
 
+def _unambiguous(reading: _Reading, name: str) -> Dialect:
+    if reading.ambiguous:
+        raise UsageError(
+            f"{name}: quotation marks may be text ({len(reading.records)} records), or enclose cells "
+            "with tabs and line ends; save it as CSV or JSON lines."
+        )
+    return reading.dialect
+
+
 def _reading(sample: Sequence[str], delimiter: str, complete: bool) -> _Reading:
     quoted = _parse(sample, Dialect(delimiter), complete)
     if delimiter != "\t":
         return quoted
     literal = _parse(sample, Dialect(delimiter, quoted=False), complete)
-    if quoted.valid and (
-        (quoted.consistent and not literal.consistent) or _needs_quotes(sample, quoted, literal)
-    ):
+    if not quoted.consistent:
+        return literal
+    if not literal.consistent or _needs_quotes(literal):
         return quoted
+    if complete and len(quoted.records) != len(literal.records):
+        return replace(literal, ambiguous=True)
     return literal
 
 
-def _needs_quotes(sample: Sequence[str], quoted: _Reading, literal: _Reading) -> bool:
-    enclosed = [cell for record in literal.records for cell in record if cell.startswith('"')]
-    if not enclosed or not quoted.consistent:
-        return False
-    if any('""' in cell[1:-1] for cell in enclosed if len(cell) > 1 and cell.endswith('"')):
+def _needs_quotes(literal: _Reading) -> bool:
+    """Whether the cells show that quotation marks enclose them."""
+    cells = [cell for record in literal.records for cell in record if cell]
+    enclosed = [
+        cell for cell in cells if len(cell) > 1 and cell.startswith('"') and cell.endswith('"')
+    ]
+    if any('""' in cell[1:-1] for cell in enclosed):
         return True
-    # A writer that quotes all text leaves nothing but numbers unquoted.
-    bare = (
-        cell for record in literal.records for cell in record if cell and not cell.startswith('"')
-    )
-    return all(is_number(cell) for cell in bare)
+    # A writer that quotes all text leaves nothing but numbers unquoted, in the header nothing at all.
+    bare = [cell for cell in cells if not cell.startswith('"')]
+    return bool(enclosed) and (all(map(is_number, bare)) or not {*literal.records[0]} & {*bare})
 
 
 def _parse(sample: Sequence[str], dialect: Dialect, complete: bool) -> _Reading:
@@ -159,9 +171,8 @@ def _parse(sample: Sequence[str], dialect: Dialect, complete: bool) -> _Reading:
     try:
         records.extend(tuple(record) for record in reader if not is_blank(record))
     except csv.Error:
-        valid = not complete and reader.line_num >= len(
-            sample
-        )  # only the end of its last record is missing
+        # In a sample the end of the last record may be missing.
+        valid = not complete and reader.line_num >= len(sample)
     else:
         if not complete:
             records = records[:-1] or records
