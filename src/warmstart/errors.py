@@ -13,7 +13,8 @@
     │   ├── UnsafeCheckpointError   it asks for more than numbers: links, pickles, absurd sizes
     │   └── MismatchError           its arrays do not fit the architecture
     ├── InputError                  one input (a photo, a text, a recording, a series) is unusable
-    │   └── TooLargeError           it is larger than a server accepts
+    │   ├── TooLargeError           it is larger than a server accepts
+    │   └── RecordError             one record of labelled data is unusable (also a UsageError)
     ├── EngineError                 an engine cannot run the program
     │   ├── EngineUnavailableError  it is not installed, or this machine cannot run it
     │   └── CompileError            a model could not be compiled, or the artifact is not equal to it
@@ -84,6 +85,10 @@ class InputError(WarmstartError):
 
 class TooLargeError(InputError):
     """One input is larger than a server accepts."""
+
+
+class RecordError(InputError, UsageError):
+    """One record of labelled data is unusable; the message names its file, line or row, and column."""
 
 
 class EngineError(WarmstartError):

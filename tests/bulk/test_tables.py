@@ -73,7 +73,7 @@ def test_a_bad_line_is_a_row_that_fails(tmp_path):
                                        b'{"text": "\xff"}\n')
     values = [value for _, value in read(tmp_path / "t.jsonl")]
     assert (values[0], values[4]) == ("a", "bare")
-    for place, words in ((1, "t.jsonl:2: is not JSON"), (2, "3 is no text"), (3, "none of them is text"),
+    for place, words in ((1, "t.jsonl:2: is not JSON"), (2, "3 is no text"), (3, "no column of texts"),
                          (5, "not UTF-8")):
         assert isinstance(values[place], InputError)
         assert words in str(values[place])
@@ -86,12 +86,31 @@ def test_columns_are_found_or_named(tmp_path):
     (tmp_path / "q.jsonl").write_text(json.dumps({"question": "a?", "context": "b"}))
     assert read(tmp_path / "q.jsonl", "question")[0][1] == ("a?", "b")
     (tmp_path / "n.jsonl").write_text(json.dumps({"nothing": "a"}))
-    with pytest.raises(UsageError, match="none of them is text; name the one"):
+    with pytest.raises(UsageError, match="no column of texts; name it with column"):
         read(tmp_path / "n.jsonl")
     (tmp_path / "t.txt").write_text("one\n\na\tb\n")
     assert read(tmp_path / "t.txt") == [(f"{tmp_path}/t.txt:1", "one"), (f"{tmp_path}/t.txt:3", ("a", "b"))]
     assert read(["t.txt is a text", ("a", "b"), "Paris is the [MASK]?"]) == [
         ("item 1", "t.txt is a text"), ("item 2", ("a", "b")), ("item 3", "Paris is the [MASK]?")]
+
+
+def test_delimiters_are_detected_and_utf16_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("id;text\n1;a, b\n2;c\n")
+    assert [value for _, value in read(tmp_path / "t.csv", size=1)] == ["a, b", "c"]
+    (tmp_path / "t.tsv").write_text('text\tid\n"Hello" he said\t1\nc\t2\n')
+    assert [value for _, value in read(tmp_path / "t.tsv", size=1)] == ['"Hello" he said', "c"]
+    (tmp_path / "one.csv").write_text("text\na;b\n")
+    assert [value for _, value in read(tmp_path / "one.csv")] == ["a;b"]
+    for name in ("u.csv", "u.jsonl"):
+        (tmp_path / name).write_text("text,id\na,1\n", "utf-16")
+        with pytest.raises(UsageError, match="is UTF-16-LE; save it as UTF-8"):
+            read(tmp_path / name)
+
+
+def test_two_columns_that_may_hold_the_text_are_named(tmp_path):
+    (tmp_path / "t.csv").write_text("review,comment\na,b\n")
+    with pytest.raises(UsageError, match="'review' or 'comment'; name one with column"):
+        read(tmp_path / "t.csv")
 
 
 def test_a_table_that_became_shorter_fails_its_rows_only(tmp_path):

@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -183,6 +184,7 @@ def test_evaluate_on_a_table_names_what_is_confused(model, photos):
     assert metrics["confusions"] == [{"truth": wrong, "answer": answers[0].label, "count": 1}]
     (mistake,) = metrics["mistakes"]
     assert mistake["input"] == str(paths[0])
+    assert model.evaluate(pd.read_csv(table)) == metrics
     assert mistake["score"] == pytest.approx(answers[0].score, abs=1e-5)
     with pytest.raises(UsageError, match="no file"):
         model.evaluate(table.with_name("nothing.csv"))

@@ -18,6 +18,25 @@ def test_tables_name_recordings_beside_them(tmp_path):
     assert pairs(iter(want)) == want
 
 
+def test_common_voice(tmp_path):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a.mp3").touch()
+    lines = ("client_id\tpath\tsentence\tup_votes\tage", 'x\ta.mp3\t"Yes", he said.\t2\t', "y\tb.mp3\tNo.\t0\t")
+    (tmp_path / "train.tsv").write_text("\n".join(lines))
+    assert pairs(tmp_path / "train.tsv") == [(str(tmp_path / "clips/a.mp3"), '"Yes", he said.'),
+                                             (str(tmp_path / "b.mp3"), "No.")]
+
+
+def test_tables_without_a_header_or_with_other_names(tmp_path):
+    (tmp_path / "a.csv").write_text("a.wav;yes, please\nb.wav;no\n")
+    assert pairs(tmp_path / "a.csv") == [(str(tmp_path / "a.wav"), "yes, please"), (str(tmp_path / "b.wav"), "no")]
+    (tmp_path / "a.csv").write_text("sound,words\na.wav,yes\n")
+    assert pairs(tmp_path / "a.csv", path_column="sound", text_column="words") == [(str(tmp_path / "a.wav"), "yes")]
+    problems: list[str] = []
+    assert pairs([("a.wav", "yes"), ("b.wav", "")], problems=problems) == [("a.wav", "yes")]
+    assert problems == ["row 2: has no text; fill it in, or remove the row"]
+
+
 def test_folders_with_texts_beside_or_as_librispeech_has_them(tmp_path):
     (tmp_path / "1").mkdir()
     for name in ("b.flac", "a.wav", "without.wav", "1/1-2-0001.flac"):
@@ -30,8 +49,9 @@ def test_folders_with_texts_beside_or_as_librispeech_has_them(tmp_path):
 
 
 @pytest.mark.parametrize(("data", "words"), [
-    ("nowhere.csv", "no folder, .csv or .jsonl"), ([], "no recordings"), ([("a.wav",)], "Example 1"), (7, "not 7"),
-    ([("a.wav", 3)], "Example 1"),
+    ("nowhere.csv", "nowhere.csv cannot be opened"), ("nowhere.txt", "not a file of labelled data"),
+    ([], "no records"), ([("a.wav",)], r"row 1: is not a \(recording, text\) pair"), (7, "type int"),
+    ([("a.wav", 3)], "row 1: the text is not a string"),
 ])
 def test_what_cannot_be_read(data, words):
     with pytest.raises(UsageError, match=words):

@@ -196,8 +196,8 @@ def _job(model: Model, output: str | Path, format: str, column: Any, options: di
                          "`warmstart predict` without --on.")
     columns = (column,) if isinstance(column, str) else tuple(column or ())
     kind = model.input_kind
-    if len(columns) > (2 if kind.pair_columns else 1):
-        pair = ", or the two of a pair" if kind.pair_columns else ""
+    if len(columns) > (2 if kind.pairs else 1):
+        pair = ", or the two of a pair" if kind.pairs else ""
         raise UsageError(f"column names the one that holds the {kind.noun}{pair}, not {columns}.")
     try:
         json.dumps(options)

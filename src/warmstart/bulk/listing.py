@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from warmstart.bulk import storage, tables
@@ -12,6 +13,7 @@ from warmstart.bulk.plan import Found
 from warmstart.core import inputs as items
 from warmstart.core.input_kind import InputKind
 from warmstart.core.reading import printable, scheme
+from warmstart.core.records.columns import choose_texts, require_column
 from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -153,11 +155,10 @@ def chosen(row: Mapping[str, Any], kind: InputKind, columns: tuple[str, ...], wh
             if column not in row:
                 raise UsageError(f"{where} has no column {column!r}; it has: {', '.join(map(str, row)) or 'none'}.")
         return columns
-    for column in kind.columns:
-        if column in row:
-            second = kind.pair_columns.get(column)
-            return (column, second) if second is not None and row.get(second) is not None else (column,)
-    names = ", ".join(map(str, row)) or "none"
-    what = "path" if kind.is_file else "text"
-    raise UsageError(f"{where} has the columns {names}, and none of them is {what}; name the one that holds the "
-                     f"{kind.plural} as column.")
+    names = list(map(str, row))
+    field = replace(kind.field, option="column")
+    if kind.is_file:
+        return (require_column(names, field, None, where),)
+    first, second = ("text", "text_pair") if "text" in row else choose_texts(
+        names, None, None, where, fields=(field, None))
+    return (first,) if second is None or row.get(second) is None else (first, second)

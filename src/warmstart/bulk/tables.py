@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from warmstart.bulk import storage
 from warmstart.bulk.plan import Found, Part
+from warmstart.core.records.columns import PHOTO, RECORDING, TEXT
+from warmstart.core.records.dialects import Dialect, detect_dialect
+from warmstart.core.records.encodings import detect_encoding
 from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
 SUFFIXES = (".txt", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".pq")
-LONGEST_FIELD = 16 * 2**20  # characters of one field of a CSV file
+SAMPLE = 2**18  # bytes at the start of a CSV file that show its delimiter
+USUAL_NAMES = TEXT.usual_names | PHOTO.usual_names | RECORDING.usual_names
 TAIL = 2**16  # bytes at the end of a Parquet file, which say where everything lies
 BOM = b"\xef\xbb\xbf"
 
@@ -51,10 +55,13 @@ def scan(path: str, content: _Hash) -> Iterator[Found]:
             for number in range(_parquet(file, path).metadata.num_rows):
                 yield Found(kind, path, number)
         elif kind == "csv":
+            dialect = _dialect(file, path)
             lines = _Lines(file, content)
-            for number, (_, offset) in enumerate(_records(lines, path, header=True)):
+            for number, (_, offset) in enumerate(_records(lines, path, dialect, header=True)):
                 yield Found(kind, path, number, offset)
         else:
+            _check_encoding(file.read(4), path)
+            file.seek(0)
             offset = 0
             for number, line in enumerate(file):
                 content.update(line)
@@ -127,10 +134,26 @@ class _Lines:
             yield text.decode("utf-8", "surrogateescape")
 
 
-def _records(lines: _Lines, path: str, *, header: bool) -> Iterator[tuple[list[str], int]]:
+def _dialect(file: BinaryIO, path: str) -> Dialect:
+    """The dialect of a CSV file, which is left at its start."""
+    head = file.read(SAMPLE)
+    file.seek(0)
+    _check_encoding(head, path)
+    lines = head.removeprefix(BOM).decode("utf-8", "surrogateescape").splitlines(keepends=True)
+    complete = len(head) < SAMPLE
+    return detect_dialect(lines if complete else lines[:-1], path, complete=complete, usual_names=USUAL_NAMES,
+                          one_column=True)
+
+
+def _check_encoding(head: bytes, path: str) -> None:
+    encoding, _ = detect_encoding(head, path)
+    if encoding != "utf-8":
+        raise UsageError(f"{path} is {encoding.upper()}; save it as UTF-8.")
+
+
+def _records(lines: _Lines, path: str, dialect: Dialect, *, header: bool) -> Iterator[tuple[list[str], int]]:
     """(record, where it begins) of a CSV file; the header is left out."""
-    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
-    reader = csv.reader(lines, delimiter="\t" if path.lower().endswith(".tsv") else ",")
+    reader = dialect.reader(lines, strict=False)
     while True:
         offset = lines.offset
         try:
@@ -146,11 +169,11 @@ def _records(lines: _Lines, path: str, *, header: bool) -> Iterator[tuple[list[s
 
 
 def _csv_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
-    delimiter = "\t" if part.path.lower().endswith(".tsv") else ","
-    names = next((record for record in csv.reader(_Lines(file), delimiter=delimiter) if record), [])
+    dialect = _dialect(file, part.path)
+    names = next((record for record in dialect.reader(_Lines(file), strict=False) if record), [])
     file.seek(part.offset)
     lines = _Lines(file, offset=part.offset)
-    for number, (record, _) in enumerate(_records(lines, part.path, header=False), part.start + 1):
+    for number, (record, _) in enumerate(_records(lines, part.path, dialect, header=False), part.start + 1):
         name = f"{part.path}:{number}"
         if len(record) != len(names):
             yield number, InputError(f"{name}: has {len(record)} fields, not {len(names)} as the header has", name)

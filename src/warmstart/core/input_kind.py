@@ -12,11 +12,11 @@ import contextlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import given_name, printable
+from warmstart.core.records.columns import Field
 from warmstart.errors import InputError, TooLargeError, UsageError
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ class InputKind(ABC):
         schema: JSON Schema of one input.
         tensors: name -> (datatype, shape) in the Open Inference Protocol.
         optional_tensors: those of `tensors` that a request may leave out.
-        columns: usual names of table columns that hold such an input, most likely first.
+        field: how its column is called in tables.
+        pairs: whether an input may be a pair, in two columns.
         is_file: whether an input is a file, whose name identifies it.
-        pair_columns: column -> the column that may hold the second part of a pair.
         table_suffixes: suffixes of files that hold several inputs as a whole, such as a table of series.
         default_name: of the one input of a call, where it has no name of its own.
     """
@@ -83,10 +83,10 @@ class InputKind(ABC):
     schema: ClassVar[Mapping[str, Any]]
     tensors: ClassVar[Mapping[str, tuple[str, list[int]]]]
     optional_tensors: ClassVar[frozenset[str]] = frozenset()
-    columns: ClassVar[tuple[str, ...]] = ()
+    field: ClassVar[Field]
+    pairs: ClassVar[bool] = False
     suffixes: ClassVar[frozenset[str]] = frozenset()
     is_file: ClassVar[bool] = False
-    pair_columns: ClassVar[Mapping[str, str]] = MappingProxyType({})
     table_suffixes: ClassVar[tuple[str, ...]] = ()
     default_name: ClassVar[str] = "the input"
 
@@ -191,7 +191,6 @@ class FileKind(InputKind):
 
     is_file = True
     default_name = "item 1"
-    columns = ("path", "file", "file_name", "image", "audio", "photo", "recording", "url", "source")
 
     def single(self, value: Any) -> Item:
         if self.is_input(value):

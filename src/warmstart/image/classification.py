@@ -105,9 +105,9 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         """Measure the model on labelled photos.
 
         Args:
-            data: pairs (photo, label), a folder of class folders, or a table of paths and labels (CSV, TSV, JSONL,
-                Parquet; see `core.records`). A label is an id or name of `labels`, or an index; where the model gives
-                several labels to a photo, a tuple of them.
+            data: pairs (photo, label), a folder of class folders, or a table of paths and labels, in a file or in
+                memory (see `core.records.read_table`). A label is an id or name of `labels`, or an index; where the
+                model gives several labels a photo, a tuple of them.
             batch_size: photos per call of the engine; does not change results.
             progress: called with (name of the model, photos so far, photos in all).
 
@@ -119,7 +119,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         Raises:
             UsageError: no photos, or a label that the model does not have.
         """
-        pairs = _labelled(Path(data)) if isinstance(data, str | Path) else list(data)
+        pairs = _labelled(data)
         if not pairs:
             raise UsageError("There are no photos to evaluate on.")
         class_names = [label.name for label in self.labels]
@@ -172,13 +172,16 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         return image_program(entry, classifier_outputs(model))
 
 
-def _labelled(path: Path) -> list[tuple[Any, Any]]:
-    """(photo, label) pairs of a folder of class folders or of a table."""
-    if path.suffix.lower() in records.SUFFIXES and not path.is_dir():
-        if not path.is_file():
-            raise UsageError(f"There is no file {path}.")
-        return [(photo, label) for photo, label, _ in records.read_table(path)]
-    return list(_class_folders(path))
+def _labelled(data: Any) -> list[tuple[Any, Any]]:
+    """(photo, label) pairs of a folder of class folders, of a table, or as they are."""
+    path = Path(data) if isinstance(data, str | Path) else None
+    if path is not None and (path.is_dir() or not records.is_table(path)):
+        return list(_class_folders(path))
+    if path is not None and not path.is_file():
+        raise UsageError(f"There is no file {path}.")
+    if records.is_table(data):
+        return [(one.value, one.label) for one in records.read_photos(data)]
+    return list(data)
 
 
 def _class_folders(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 from warmstart.core import inputs
 from warmstart.core.input_kind import FileKind, Limits, Readable
+from warmstart.core.records import columns
 from warmstart.errors import InputError
 from warmstart.image.decoder import SUFFIXES
 
@@ -28,6 +29,7 @@ class PhotoKind(FileKind):
     plural = "photos"
     media = ("image/",)
     suffixes = SUFFIXES
+    field = columns.PHOTO
     schema: ClassVar = {"type": "string", "format": "image-base64", "minLength": 1}
     tensors: ClassVar = {"image": ("BYTES", [-1])}
 

@@ -11,6 +11,7 @@ import numpy as np
 from warmstart.core.input_kind import InputKind, Limits, Several, decoded_text
 from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import printable
+from warmstart.core.records import columns
 from warmstart.errors import InputError, UsageError
 from warmstart.series import tables
 from warmstart.series.layout import Layout
@@ -50,7 +51,7 @@ class SeriesKind(InputKind):
     media = ("text/csv", "application/vnd.ms-excel", "text/plain")
     suffixes = tables.SUFFIXES
     table_suffixes = tuple(sorted(tables.SUFFIXES))
-    columns = tables.TARGETS
+    field = columns.Field("series", "target", (tables.TARGETS,))
     tensors: ClassVar = {"series": ("FP64", [-1, -1])}
     schema: ClassVar = {
         "anyOf": [

@@ -1,91 +1,136 @@
-"""Recordings and what is said in them, in the forms people have them.
+"""Recordings and their transcripts, in the forms people have them.
 
-    talks.csv, talks.jsonl            a table: "audio" (or path, file, file_name) and "text" (or transcription,
-                                      transcript, sentence); paths are relative to the table
-    talks/metadata.csv (or .jsonl)    the same table inside a folder
-    talks/a.wav, talks/a.txt          a text beside each recording
-    talks/1/2/1-2.trans.txt           LibriSpeech: lines "1-2-0003 WHAT IS SAID" of 1-2-0003.flac beside it
+    talks.csv, .tsv, .jsonl, .json, .parquet
+        a table: "audio" (or path, file, file_name) and "text" (or transcription, transcript,
+        sentence); paths are relative to the table, or to "clips", "wavs" or "audio" next to it
+    talks/metadata.csv (or .tsv, .jsonl, .parquet)
+        the same table inside a folder
+    talks/a.wav, talks/a.txt
+        a transcript next to each recording
+    talks/1/2/1-2.trans.txt
+        LibriSpeech: lines "1-2-0003 WHAT IS SAID" of 1-2-0003.flac next to it
 
-or pairs (recording, text), the recording as the models take it.
+or a table in memory, a dataset, or (recording, text) pairs, the recording as the models take it.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from warmstart.core import records
+from warmstart.core.inputs import natural
+from warmstart.core.records.columns import RECORDING, TRANSCRIPT
+from warmstart.core.records.encodings import decoded_lines
+from warmstart.core.records.table import Record
 from warmstart.errors import UsageError
 from warmstart.speech.audio import SUFFIXES
 
-AUDIO = ("audio", "path", "file", "file_name", "filename", "audio_filepath", "wav")
-TEXT = ("text", "transcription", "transcript", "sentence", "label")
-TABLES = ("metadata.csv", "metadata.jsonl", "transcripts.csv", "transcripts.jsonl")
+TABLES = tuple(
+    f"{name}{suffix}"
+    for suffix in (".csv", ".tsv", ".jsonl", ".parquet")
+    for name in ("metadata", "transcripts")
+)
+FOLDERS = ("clips", "wavs", "audio")
+"""Where recordings may be, seen from the table that names them."""
 
 Pair = tuple[Any, str]
 
 
-def pairs(data: Any) -> list[Pair]:
+def pairs(
+    data: Any,
+    *,
+    path_column: str | None = None,
+    text_column: str | None = None,
+    problems: list[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> list[Pair]:
     """(recording, text) of each example.
 
+    Args:
+        data: one of the forms above.
+        path_column, text_column: of a table, where their names are not the usual ones.
+        problems: takes what is wrong with unusable records, which are left out; default: the
+            first one is raised.
+        encoding, delimiter: of a file, where they are not recognised.
+
     Raises:
-        UsageError: it is none of these forms, is damaged, or there is nothing in it.
+        UsageError: it is none of these forms, a record is unusable, or there are no records.
     """
-    if isinstance(data, str | Path):
-        path = Path(data).expanduser()
-        found = list(_folder(path) if path.is_dir() else _table(path))
-        if not found:
-            raise UsageError(f"{path} holds no recordings with their texts: a table ({', '.join(TABLES)}), a .txt file "
-                             "beside each recording, or LibriSpeech's .trans.txt files.")
-        return found
-    if not isinstance(data, Iterable):
-        raise UsageError(f"Give a folder, a .csv or .jsonl file, or pairs (recording, text), not {data!r}.")
-    found = []
-    for place, pair in enumerate(data, 1):
-        if not (isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[1], str)):
-            raise UsageError(f"Example {place} is no pair (recording, text).")
-        found.append((pair[0], pair[1]))
+    if isinstance(data, str | os.PathLike):
+        path = Path(os.fsdecode(data)).expanduser()
+        if path.is_dir():
+            inside = next((path / name for name in TABLES if (path / name).is_file()), None)
+            if inside is None:
+                return _of_folder(path)
+            path = inside
+        data = path
+    table = records.read_table(
+        data,
+        (RECORDING, TRANSCRIPT),
+        named=(path_column, text_column),
+        encoding=encoding,
+        delimiter=delimiter,
+        example_rank=1,
+    )
+    recording = table.column(RECORDING, path_column)
+    text = table.column(TRANSCRIPT, text_column)
+
+    def pair(record: Record) -> Pair:
+        return _in_folder(table.file(record, recording, "recording"), table.folder), table.text(
+            record, text
+        )
+
+    return list(table.map(pair, problems))
+
+
+def _in_folder(recording: Any, folder: Path | None) -> Any:
+    """The path of a recording, which may be in a folder next to the table (Common Voice)."""
+    if (
+        folder is None
+        or not isinstance(recording, str)
+        or not Path(recording).is_relative_to(folder)
+    ):
+        return recording
+    inside = (folder / name / Path(recording).relative_to(folder) for name in FOLDERS)
+    return (
+        recording
+        if Path(recording).is_file()
+        else next((str(path) for path in inside if path.is_file()), recording)
+    )
+
+
+def _of_folder(folder: Path) -> list[Pair]:
+    recordings = sorted(
+        (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES),
+        key=lambda path: natural(str(path)),
+    )
+    lines: dict[Path, str] = {}
+    for path in sorted(folder.rglob("*.trans.txt")):
+        for line in _lines(path):
+            stem, _, text = line.strip().partition(" ")
+            lines[path.parent / stem] = text
+    found: list[Pair] = []
+    for recording in recordings:
+        transcript = recording.with_suffix(".txt")
+        if recording.with_suffix("") in lines:
+            found.append((str(recording), lines[recording.with_suffix("")]))
+        elif transcript.is_file():
+            found.append((str(recording), " ".join("".join(_lines(transcript)).split())))
     if not found:
-        raise UsageError("There are no recordings.")
+        raise UsageError(
+            f"{folder} holds no recordings with their texts: a table ({', '.join(TABLES)}), a .txt file beside each "
+            "recording, or LibriSpeech's .trans.txt files."
+        )
     return found
 
 
-def _table(path: Path) -> Iterator[Pair]:
-    if path.suffix not in (".csv", ".jsonl") or not path.is_file():
-        raise UsageError(f'{path} is no folder, .csv or .jsonl file; a file has "audio" and "text" in every row.')
+def _lines(path: Path) -> Iterator[str]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file)) if path.suffix == ".csv" else [json.loads(x) for x in file if x.strip()]
-        for row in rows:
-            where, what = (next(row[key] for key in keys if key in row) for keys in (AUDIO, TEXT))
-            yield (where if "://" in where else str(path.parent / Path(where).expanduser())), str(what)
-    except (OSError, ValueError, TypeError, AttributeError, StopIteration, RuntimeError, csv.Error) as error:
-        raise UsageError(f'{path} is damaged, or a row has no "audio" or "text": {error}') from error
-
-
-def _folder(folder: Path) -> Iterator[Pair]:
-    table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
-    if table is not None:
-        yield from _table(table)
-        return
-    sounds = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    lines: dict[Path, str] = {}
-    for path in sorted(folder.rglob("*.trans.txt")):
-        for line in _read(path).splitlines():
-            stem, _, text = line.strip().partition(" ")
-            lines[path.parent / stem] = text
-    for sound in sounds:
-        beside = sound.with_suffix(".txt")
-        if sound.with_suffix("") in lines:
-            yield str(sound), lines[sound.with_suffix("")]
-        elif beside.is_file():
-            yield str(sound), " ".join(_read(beside).split())
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        with path.open("rb") as file:
+            yield from decoded_lines(file, str(path))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error

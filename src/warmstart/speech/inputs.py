@@ -19,6 +19,7 @@ from warmstart.core.input_kind import (
 )
 from warmstart.core.inputs import Item
 from warmstart.core.reading import printable
+from warmstart.core.records import columns
 from warmstart.errors import InputError, UsageError
 from warmstart.speech.audio import SUFFIXES, is_sound
 
@@ -49,6 +50,7 @@ class RecordingKind(FileKind):
     plural = "recordings"
     media = ("audio/", "video/webm")
     suffixes = SUFFIXES
+    field = columns.RECORDING
     schema: ClassVar = {"type": "string", "format": "audio-base64", "minLength": 1}
     tensors: ClassVar = {"audio": ("BYTES", [-1])}
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 from warmstart.core.input_kind import InputKind, Limits, checked_text, decoded_text
 from warmstart.core.inputs import Item
 from warmstart.core.reading import printable
+from warmstart.core.records import columns
 from warmstart.errors import InputError, UsageError
 from warmstart.text.files import is_file_name, lines, split_at_tab, unreadable
 from warmstart.text.tokenizer import check_text
@@ -47,8 +48,8 @@ class TextKind(InputKind):
     media: ClassVar[tuple[str, ...]] = ("text/",)
     schema: ClassVar = STRING_SCHEMA
     tensors: ClassVar = {"text": ("BYTES", [-1])}
-    columns = ("text", "sentence", "prompt", "question", "content", "source")
-    pair_columns: ClassVar[Mapping[str, str]] = {}
+    field = columns.TEXT
+    pairs = False
     forms: ClassVar[str] = "a string, or UTF-8 bytes"
 
     # Python
@@ -164,7 +165,7 @@ class PairKind(TextKind):
     }
     tensors: ClassVar = {"text": ("BYTES", [-1]), "text_pair": ("BYTES", [-1])}
     optional_tensors = frozenset({"text_pair"})
-    pair_columns: ClassVar = {"text": "text_pair"}
+    pairs = True
     forms = "a string, UTF-8 bytes, a tuple of two texts, or a mapping with 'text' and 'text_pair'"
 
     def is_input(self, value: Any) -> bool:
@@ -199,8 +200,7 @@ class QuestionKind(TextKind):
         "properties": {"question": STRING_SCHEMA, "context": STRING_SCHEMA},
     }
     tensors: ClassVar = {"question": ("BYTES", [-1]), "context": ("BYTES", [-1])}
-    columns = ("question", "text", "sentence", "prompt", "content", "source")
-    pair_columns: ClassVar = {"question": "context", "text": "text_pair"}
+    pairs = True
     forms = "a tuple (question, context), or a mapping with these keys"
 
     def is_input(self, value: Any) -> bool:

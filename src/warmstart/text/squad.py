@@ -1,63 +1,203 @@
-"""Questions with contexts and answers, from files in SQuAD's format.
+"""Questions with contexts and answers: files in SQuAD's format, tables and datasets.
 
-Source: Rajpurkar, Jia, Liang, "Know What You Don't Know: Unanswerable Questions for SQuAD" (2018); a question without
-answers has `is_impossible` or an empty list of them.
+Source: Rajpurkar, Jia, Liang, "Know What You Don't Know: Unanswerable Questions for SQuAD"
+(2018); a question without answers has `is_impossible` or an empty list of them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from warmstart.errors import InputError, UsageError
+from warmstart.core import records
+from warmstart.core.records.columns import ANSWER_START, ANSWERS, CONTEXT, QUESTION
+from warmstart.core.records.encodings import decoded_lines
+from warmstart.core.records.table import Record, Table
+from warmstart.core.records.values import as_list, is_missing
+from warmstart.errors import RecordError, UsageError
 
 
 class Question(NamedTuple):
-    """A question, the text that holds its answer, and the right answers as (text, first character)."""
+    """A question, its context, and the right answers as (text, first character)."""
 
     question: str
     context: str
     answers: tuple[tuple[str, int], ...]
 
 
-def questions(data: Any) -> list[Question]:
+def questions(
+    data: Any,
+    *,
+    text_column: str | None = None,
+    context_column: str | None = None,
+    answer_column: str | None = None,
+    problems: list[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> list[Question]:
     """Questions.
 
     Args:
-        data: the path of a JSON file in SQuAD's format (`data`, `paragraphs`, `qas`), or `Question`s.
+        data: a JSON file in SQuAD's format (`data`, `paragraphs`, `qas`); a table or dataset with
+            the columns `question`, `context` and `answers`, see `core.records.read_table`; or
+            `Question`s. Answers are a mapping of two lists, `text` and `answer_start`, or a list
+            of such mappings with one of each; or one text, whose start is in a column
+            `answer_start`, or is found where the context has the text once only.
+        text_column, context_column, answer_column: of a table, where their names are not the
+            usual ones.
+        problems: takes what is wrong with unusable questions, which are left out; default: the
+            first one is raised.
+        encoding, delimiter: of a file, where they are not recognised.
 
     Raises:
         UsageError: the file cannot be opened, or holds no questions.
-        InputError: it is damaged, or an answer does not stand where it says.
+        InputError: it is damaged, or an answer is not where it should be.
     """
-    if not isinstance(data, str | Path):
-        found = [one if isinstance(one, Question) else Question(*one) for one in data]
-    else:
-        path = Path(data)
-        try:
-            content = json.loads(path.read_text("utf-8"))
-            found = list(_read(content))
-        except OSError as error:
-            raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
-        except (ValueError, RecursionError, KeyError, TypeError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise InputError(f"{path}: is not in SQuAD's format ({reason})", str(path)) from error
-    for number, one in enumerate(found, 1):
-        for text, start in one.answers:
-            if one.context[start:start + len(text)] != text:
-                raise InputError(f"question {number}: the answer {text!r} is not at character {start} of its context",
-                                 f"question {number}")
-    if not found:
+    if isinstance(data, str | os.PathLike) and not _is_table(Path(data)):
+        return list(_checked(_of_squad(Path(data)), problems))
+    table = records.read_table(
+        data,
+        (QUESTION, CONTEXT, ANSWERS),
+        optional=(ANSWER_START,),
+        named=(text_column, context_column, answer_column),
+        encoding=encoding,
+        delimiter=delimiter,
+    )
+    question = table.column(QUESTION, text_column)
+    context = table.column(CONTEXT, context_column)
+    answers = table.column(ANSWERS, answer_column)
+    start = None if table.positional else table.optional_column(ANSWER_START)
+
+    def read(record: Record) -> tuple[str, Question]:
+        text = table.text(record, context, "context")
+        found = Question(
+            table.text(record, question, "question"),
+            text,
+            _answers(table, record, answers, start, text),
+        )
+        return record.name, found
+
+    return list(_checked(table.map(read, problems), problems))
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file has a record for each question, and is not in SQuAD's format."""
+    if path.suffix.lower() != ".json":
+        return records.is_table(path)
+    try:
+        with path.open("rb") as file:
+            return next(decoded_lines(file, str(path)), "").lstrip().startswith("[")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
+
+
+def _of_squad(path: Path) -> Iterator[tuple[str, Question]]:
+    try:
+        with path.open("rb") as file:
+            content = json.loads("".join(decoded_lines(file, str(path))))
+        number = 0
+        for article in content["data"]:
+            for paragraph in article["paragraphs"]:
+                for entry in paragraph["qas"]:
+                    number += 1
+                    answers = [] if entry.get("is_impossible") else entry.get("answers", [])
+                    spans = tuple(
+                        (str(answer["text"]), int(answer["answer_start"])) for answer in answers
+                    )
+                    name = f"question {entry.get('id', number)}"
+                    yield name, Question(str(entry["question"]), str(paragraph["context"]), spans)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, RecordError):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise RecordError(f"{path}: is not in SQuAD's format ({reason})", str(path)) from error
+
+
+def _checked(
+    found: Iterator[tuple[str, Question]], problems: list[str] | None
+) -> Iterator[Question]:
+    empty = True
+    for name, question in found:
+        empty = False
+        wrong = [
+            (text, start)
+            for text, start in question.answers
+            if not _is_at(question.context, text, start)
+        ]
+        if wrong:
+            text, start = wrong[0]
+            message = f"{name}: the answer {text!r} is not at character {start} of its context"
+            records.report(RecordError(message, name), problems)
+        else:
+            yield question
+    if empty:
         raise UsageError("There are no questions in the data.")
-    return found
 
 
-def _read(content: Any) -> Iterator[Question]:
-    for article in content["data"]:
-        for paragraph in article["paragraphs"]:
-            for asked in paragraph["qas"]:
-                answers = [] if asked.get("is_impossible") else asked.get("answers", [])
-                yield Question(asked["question"], paragraph["context"],
-                               tuple((answer["text"], int(answer["answer_start"])) for answer in answers))
+def _is_at(context: str, text: str, start: int) -> bool:
+    return start >= 0 and context[start : start + len(text)] == text
+
+
+def _answers(
+    table: Table, record: Record, column: str, start_column: str | None, context: str
+) -> tuple[tuple[str, int], ...]:
+    """The answers of a record, with their first characters.
+
+    Raises:
+        RecordError: they have none of the forms, or it is unknown where one begins.
+    """
+    value = record.values.get(column)
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # JSON in a cell
+        value = _structure(value) or value
+    if isinstance(value, Mapping):
+        texts, starts = (as_list(value.get(key)) for key in ("text", "answer_start"))
+        if texts is None or starts is None or len(texts) != len(starts):
+            raise record.error(
+                "the answers are not {'text': […], 'answer_start': […]} of equal lengths"
+            )
+        return tuple(_span(record, text, start) for text, start in zip(texts, starts, strict=True))
+    elements = as_list(value)
+    if elements is not None:
+        return tuple(_element(record, element) for element in elements)
+    if is_missing(value):
+        return ()
+    text = table.text(record, column, "answer")
+    if start_column is not None and not is_missing(record.values.get(start_column)):
+        return (_span(record, text, record.values[start_column]),)
+    if context.count(text) != 1:
+        raise record.error(
+            f"the context has the answer {text!r:.60} {context.count(text)} times; give its first character in a "
+            "column answer_start"
+        )
+    return ((text, context.index(text)),)
+
+
+def _element(record: Record, element: Any) -> tuple[str, int]:
+    if isinstance(element, Mapping):
+        return _span(record, element.get("text"), element.get("answer_start"))
+    if isinstance(element, tuple | list) and len(element) == 2:
+        return _span(record, *element)
+    raise record.error(f"the answer {element!r:.60} is not {{'text': …, 'answer_start': …}}")
+
+
+def _span(record: Record, text: Any, start: Any) -> tuple[str, int]:
+    try:
+        if not isinstance(text, str) or isinstance(start, bool) or int(start) != float(start):
+            raise TypeError
+        return text, int(start)
+    except (TypeError, ValueError, OverflowError):
+        raise record.error(
+            f"the answer {text!r:.60} at {start!r:.20} is not a text and its first character"
+        ) from None
+
+
+def _structure(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -85,6 +85,27 @@ def test_a_missing_file_is_listed_and_left_out(flowers):
     assert len(data.train) + len(data.validation) == 4
 
 
+def test_rows_that_cannot_be_used_are_listed_and_left_out(flowers):
+    rows = [f"{name}/{n}.png;{name}" for name in ("rose", "tulip") for n in range(4)]
+    (flowers / "list.csv").write_text("\n".join(["image;species", *rows, "rose/4.png;", "x", ";tulip"]))
+    data = read(flowers / "list.csv", label_column="species")
+    assert (len(data.train), len(data.validation), data.classes) == (6, 2, ("rose", "tulip"))
+    assert [problem.removeprefix(str(flowers)) for problem in data.problems] == [
+        "/list.csv:10: has no label (the column 'species' is empty); fill it in, or remove the row",
+        "/list.csv:11: has 1 cells where there are 2 columns (image, species); enclose cells that hold a delimiter in "
+        "quotation marks",
+        "/list.csv:12: has no path (the column 'image' is empty); fill it in, or remove the row"]
+
+
+def test_a_label_with_a_separator_is_one_or_several_as_the_caller_says(flowers):
+    rows = [f"{name}/{n}.png,{name}|x" for name in ("rose", "tulip") for n in range(4)]
+    (flowers / "list.csv").write_text("\n".join(["path,label", *rows]))
+    with pytest.raises(UsageError, match=r"list.csv:2: the label 'rose\|x' is one name or several"):
+        read(flowers / "list.csv")
+    assert read(flowers / "list.csv", multi_label=False).classes == ("rose|x", "tulip|x")
+    assert read(flowers / "list.csv", multi_label=True).classes == ("rose", "tulip", "x")
+
+
 @pytest.mark.parametrize("text", [
     "path,labels\nrose/0.png,red|thorns\nrose/1.png,red\ntulip/0.png,\ntulip/1.png,red;wild\naster/0.png,wild\n",
     "path,red,thorns,wild\nrose/0.png,1,1,0\nrose/1.png,1,0,0\ntulip/0.png,0,0,0\ntulip/1.png,1,0,1\naster/0.png,0,0,1\n",

@@ -7,20 +7,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from warmstart.core.records import is_table
 from warmstart.errors import UsageError
 from warmstart.image.annotations import coco, table, voc, yolo
 from warmstart.image.annotations.collector import BoxData, Collector
 
 
-def read_boxes(source: Any, labels: Sequence[str] | None = None) -> BoxData:
+def read_boxes(source: Any, labels: Sequence[str] | None = None, **columns: str | None) -> BoxData:
     """Labelled photos of any layout.
 
     Args:
         source: a Pascal VOC folder (`Annotations/`, `JPEGImages/`) or one of its lists (`ImageSets/Main/train.txt`);
             COCO's JSON; a YOLO folder (`images/`, `labels/`, `data.yaml` or `classes.txt`) or a part of it
-            (`images/train`); a CSV with the columns image, label, xmin, ymin, xmax, ymax; or a list of
-            (photo, [(label, xmin, ymin, xmax, ymax), …]).
+            (`images/train`); a CSV, TSV, JSONL or Parquet file, or a table in memory, with the columns image, label,
+            xmin, ymin, xmax, ymax; or a list of (photo, [(label, xmin, ymin, xmax, ymax), …]).
         labels: the classes in order; boxes of others are listed and left out. Default: what the data names.
+        **columns: `path_column`, `label_column`, `encoding` and `delimiter` of a table; see `table.read`.
 
     Raises:
         UsageError: the layout is not known, or nothing in it can be used.
@@ -28,12 +30,14 @@ def read_boxes(source: Any, labels: Sequence[str] | None = None) -> BoxData:
     if isinstance(source, BoxData):
         return source
     collector = Collector(labels)
-    if not isinstance(source, str | os.PathLike):
-        return _pairs(source, collector)
-    path = Path(source)
-    if not path.exists():
+    path = Path(source) if isinstance(source, str | os.PathLike) else None
+    if path is not None and not path.exists():
         raise UsageError(f"There is no file or folder {path}.")
-    return _reader(path)(path, collector)
+    if is_table(source) and (path is None or path.suffix.lower() != ".json"):
+        return table.read(source, collector, **columns)
+    if names := [name for name, value in columns.items() if value is not None]:
+        raise UsageError(f"{', '.join(names)} belong to a table of boxes, which this is not.")
+    return _pairs(source, collector) if path is None else _reader(path)(path, collector)
 
 
 def _pairs(source: Any, collector: Collector) -> BoxData:
@@ -53,8 +57,6 @@ def _reader(path: Path) -> Callable[[Path, Collector], BoxData]:
     suffix = path.suffix.lower()
     if suffix == ".json":
         return coco.read
-    if suffix in (".csv", ".tsv"):
-        return table.read
     if voc.is_voc(path):
         return voc.read
     if yolo.is_yolo(path):

@@ -51,7 +51,7 @@ def finetune(base: str | Path | Model, data: Any, *, validation: Any = 0.1, prob
         TrainingError: training cannot go on.
     """
     train, held = split(examples(data), validation, seed, examples)
-    problem = problem or ("multi" if any(len(one.labels) > 1 for one in train) else "single")
+    problem = problem or ("multi" if any(len(one.labels) != 1 for one in train) else "single")
     if problem not in PROBLEMS:
         raise UsageError(f"problem is one of {', '.join(PROBLEMS)}, not {problem!r}.")
     labels = classes(train, names or {}) if problem != "regression" else (Label(0, "value", "value"),)

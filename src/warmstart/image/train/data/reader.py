@@ -13,62 +13,81 @@ from typing import Any
 import numpy as np
 
 from warmstart.core import inputs as items
-from warmstart.core.records import SUFFIXES, read_table
+from warmstart.core import records
+from warmstart.core.records import LABEL, PARTS, PHOTO, SUFFIXES, Label, few
+from warmstart.core.records.labels import label_reader
+from warmstart.core.records.values import class_name
 from warmstart.errors import UsageError
 from warmstart.image.inputs import iter_photos
 from warmstart.image.train.data.examples import Dataset, Examples
 from warmstart.image.train.data.split import split
 
-PARTS = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
-         "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}
 SHARE = 0.2
-FEW = 5  # names that a message lists
-Label = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """What a source says: inputs, each with its label (a tuple where there may be several)."""
+    """Inputs of a part, each with its label (a tuple where there may be several)."""
 
     inputs: list[Any]
     labels: list[Label]
 
 
+@dataclass(frozen=True)
+class Source:
+    """How records are read.
+
+    Attributes:
+        path_column, label_column: named by the caller.
+        multi_label: whether an example may have several labels; None: what the data looks like.
+        encoding, delimiter: of files.
+        problems: takes what is wrong with unusable records.
+    """
+
+    path_column: str | None
+    label_column: str | None
+    multi_label: bool | None
+    encoding: str | None
+    delimiter: str | None
+    problems: list[str]
+
+
 def read(data: Any, *, validation: Any = None, seed: int = 0, multi_label: bool | None = None,
-         path_column: str | None = None, label_column: str | None = None) -> Dataset:
+         path_column: str | None = None, label_column: str | None = None, encoding: str | None = None,
+         delimiter: str | None = None) -> Dataset:
     """Read labelled photos.
 
     Args:
-        data: a folder of class folders, or of `train`, `val` and `test` that are; a CSV, TSV, JSONL or Parquet file
-            (see `core.records`), or a folder with one such file; a list of (photo, label) pairs; a
-            `tf.data.Dataset`.
-        validation: data of the same kinds; or the share of `data` that is kept for it, stratified. Default: what
+        data: a folder of class folders, or of `train`, `val` and `test` that are; a CSV, TSV, JSONL, JSON or Parquet
+            file, or a folder with one such file; a table or dataset in memory, or (photo, label) pairs, see
+            `core.records.read_table`; a `tf.data.Dataset`.
+        validation: data in one of these forms; or the share of `data` that is split off, stratified. Default: what
             `data` says itself, or a fifth.
         seed: of the split.
         multi_label: whether an example may have several labels; default: what the data looks like.
         path_column, label_column: of tables, where their names are not the usual ones.
+        encoding, delimiter: of files, where they are not recognised.
 
     Raises:
         UsageError: nothing is there, a class is empty, there is one class only, or validation has classes of its own.
     """
-    columns = (path_column, label_column)
-    parts = _parts(data, columns)
-    given = validation if validation is None or isinstance(validation, int | float) else _only(validation, columns)
-    if isinstance(given, Labelled):
-        parts["validation"] = given
+    problems: list[str] = []
+    source = Source(path_column, label_column, multi_label, encoding, delimiter, problems)
+    parts = _parts(data, source)
+    share = validation if isinstance(validation, int | float) else None
+    if validation is not None and share is None:
+        parts["validation"] = _only(validation, source)
     train = parts.get("train")
     if train is None or not train.inputs:
-        raise UsageError(f"{_name(data)} holds nothing to train on.")
+        raise UsageError(f"{_name(data)} holds nothing to train on{_first(problems)}.")
     several = _several(parts.values()) if multi_label is None else multi_label
     classes = _classes(parts, several)
     examples: dict[str, Examples] = {}
-    problems: list[str] = []
     for name, part in parts.items():
         examples[name], bad = _examples(part, classes, several)
         problems += bad
-    if "validation" not in examples or isinstance(given, int | float):
-        share = float(given) if isinstance(given, int | float) else SHARE
-        examples["train"], examples["validation"] = split(examples["train"], share, seed)
+    if "validation" not in examples or share is not None:
+        examples["train"], examples["validation"] = split(examples["train"], SHARE if share is None else share, seed)
     dataset = Dataset(_name(data), classes, several, examples["train"], examples["validation"], examples.get("test"),
                       tuple(problems))
     return checked(dataset)
@@ -82,13 +101,13 @@ def checked(dataset: Dataset) -> Dataset:
     """
     counts = dataset.counts(dataset.train)
     if empty := [name for name, count in zip(dataset.classes, counts, strict=True) if not count]:
-        raise UsageError(f"There is nothing to train on for {_few(empty)}: add examples, or remove the class.")
+        raise UsageError(f"There is nothing to train on for {few(empty)}: add examples, or remove the class.")
     if not len(dataset.validation):
         raise UsageError("The validation part is empty; give other data, or validation=0.2.")
     warnings = list(_repeats(dataset))
     missing = [n for n, c in zip(dataset.classes, dataset.counts(dataset.validation), strict=True) if not c]
     if missing:
-        warnings.append(f"validation has no example of {_few(missing)}, so nothing is known of how well it is learned")
+        warnings.append(f"validation has no example of {few(missing)}, so nothing is known of how well it is learned")
     if not dataset.multi_label and counts.max() > 10 * counts.min():
         names = dataset.classes[int(counts.argmax())], dataset.classes[int(counts.argmin())]
         warnings.append(f"{names[0]!r} has {counts.max():,} examples and {names[1]!r} {counts.min():,}; "
@@ -96,27 +115,27 @@ def checked(dataset: Dataset) -> Dataset:
     return replace(dataset, warnings=tuple(warnings))
 
 
-def _parts(data: Any, columns: tuple[str | None, str | None]) -> dict[str, Labelled]:
-    """What a source holds, by part; all of it is "train" where it names no parts."""
+def _parts(data: Any, source: Source) -> dict[str, Labelled]:
+    """What the data holds, by part; all of it is "train" where it names no parts."""
     if isinstance(data, str | os.PathLike):
         path = Path(data).expanduser()
         if not path.exists():
             raise UsageError(f"There is no folder or file {path}.")
-        return _from_folder(path, columns) if path.is_dir() else _from_table(path, columns)
+        return _of_folder(path, source) if path.is_dir() else _of_records(path, source)
     if hasattr(data, "as_numpy_iterator"):
-        return {"train": _from_tf(data)}
-    if not isinstance(data, Iterable):
-        raise UsageError(f"Cannot learn from {type(data).__name__}; give a folder, a table's path, a list of (photo, "
-                         "label) pairs or a tf.data.Dataset.")
-    return {"train": _from_pairs(list(data))}
+        return {"train": _of_tf(data, source)}
+    return _of_records(data, source)
 
 
-def _only(data: Any, columns: tuple[str | None, str | None]) -> Labelled:
-    parts = _parts(data, columns)
-    return parts.get("validation") or parts["train"]
+def _only(data: Any, source: Source) -> Labelled:
+    parts = _parts(data, source)
+    part = parts.get("validation") or parts.get("train")
+    if part is None:
+        raise UsageError(f"{_name(data)} holds nothing to validate with{_first(source.problems)}.")
+    return part
 
 
-def _from_folder(folder: Path, columns: tuple[str | None, str | None]) -> dict[str, Labelled]:
+def _of_folder(folder: Path, source: Source) -> dict[str, Labelled]:
     children = sorted((c for c in folder.iterdir() if c.is_dir() and not c.name.startswith(".")),
                       key=lambda child: items.natural(child.name))
     named = {PARTS[child.name.lower()]: child for child in children if child.name.lower() in PARTS}
@@ -124,7 +143,7 @@ def _from_folder(folder: Path, columns: tuple[str | None, str | None]) -> dict[s
         return {part: _class_folders(child) for part, child in named.items()}
     tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
     if len(tables) == 1 and not any(_photos(child) for child in children[:1]):
-        return _from_table(tables[0], columns)
+        return _of_records(tables[0], source)
     if not children:
         raise UsageError(f"{folder} holds no class folders: put the photos of each class into a folder of its name, or "
                          "name a CSV file of paths and labels.")
@@ -142,7 +161,7 @@ def _class_folders(folder: Path) -> Labelled:
         found += photos
         labels += [child.name] * len(photos)
     if empty:
-        raise UsageError(f"{folder} has class folders without a photo ({_few(empty)}): fill or remove them.")
+        raise UsageError(f"{folder} has class folders without a photo ({few(empty)}): fill or remove them.")
     return Labelled(found, list(labels))
 
 
@@ -153,58 +172,53 @@ def _photos(folder: Path) -> list[Path]:
         return []
 
 
-def _from_table(path: Path, columns: tuple[str | None, str | None]) -> dict[str, Labelled]:
+def _of_records(data: Any, source: Source) -> dict[str, Labelled]:
     parts: dict[str, Labelled] = {}
-    for value, label, part in read_table(path, *columns):
-        name = PARTS.get(str(part).lower(), str(part)) if part is not None else "train"
+    for one in records.read_photos(data, path_column=source.path_column, label_column=source.label_column,
+                                   multi_label=source.multi_label, problems=source.problems,
+                                   encoding=source.encoding, delimiter=source.delimiter):
+        name = "train" if one.part is None else PARTS.get(one.part.lower(), one.part)
         if name not in ("train", "validation", "test"):
-            raise UsageError(f"{path}: {part!r} is none of the parts train, validation and test.")
-        target = parts.setdefault(name, Labelled([], []))
-        target.inputs.append(value)
-        target.labels.append(label)
+            raise UsageError(f"{one.name}: {one.part!r} is none of the parts train, validation and test.")
+        part = parts.setdefault(name, Labelled([], []))
+        part.inputs.append(one.value)
+        part.labels.append(one.label)
     return parts
 
 
-def _from_pairs(pairs: Sequence[Any]) -> Labelled:
-    for place, pair in enumerate(pairs, 1):
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise UsageError(f"Item {place} of the data is not a (photo, label) pair.")
-    return Labelled([pair[0] for pair in pairs], [_label(pair[1]) for pair in pairs])
-
-
-def _label(value: Any) -> Label:
-    if isinstance(value, tuple | list | set | frozenset):
-        return tuple(str(item) for item in value)
-    return str(int(value)) if isinstance(value, np.integer) else str(value)
-
-
-def _from_tf(dataset: Any) -> Labelled:
-    """The elements of a `tf.data.Dataset` of (image, label), batched or not, as uint8 pictures."""
-    if int(dataset.cardinality()) == -1:
-        raise UsageError("The tf.data.Dataset never ends; give it without repeat().")
-    spec = dataset.element_spec
-    if not isinstance(spec, tuple) or len(spec) != 2:
-        raise UsageError("The tf.data.Dataset must have elements (image, label).")
-    names = getattr(dataset, "class_names", None)
-    if spec[0].shape.rank == 4:
-        dataset = dataset.unbatch()
+def _of_tf(dataset: Any, source: Source) -> Labelled:
+    """The elements of a `tf.data.Dataset` of photos and labels, batched or not, as uint8 arrays."""
+    table = records.read_table(dataset, (PHOTO, LABEL), example_rank=3)
+    photo_column = table.column(PHOTO, source.path_column)
+    labels = label_reader(table, LABEL, source.label_column, (photo_column,), source.multi_label)
+    label_column = labels.column
     pictures: list[Any] = []
-    labels: list[Any] = []
-    for picture, label in dataset.as_numpy_iterator():
-        if picture.dtype != np.uint8:
-            top = 1.0 if picture.max(initial=0) <= 1.0 else 255.0
-            picture = np.clip(np.rint(picture * (255.0 / top)), 0, 255).astype(np.uint8)
-        pictures.append(picture)
-        labels.append(np.asarray(label))
-    vectors = bool(labels) and labels[0].ndim == 1 and labels[0].size > 1
-    if vectors and all(label.sum() == 1 for label in labels):
-        labels, vectors = [label.argmax() for label in labels], False
+    vectors: list[Any] = []
+    for record in table.read():
+        pictures.append(_uint8(table.file(record, photo_column, "photo")))
+        vectors.append(labels(record) if label_column is None else np.asarray(record.values[label_column]))
+    if label_column is None:  # 0 and 1 for each class
+        return Labelled(pictures, vectors)
+    if not (vectors and vectors[0].ndim == 1 and vectors[0].size > 1):
+        return Labelled(pictures, [_class_name(table, label_column, vector) for vector in vectors])
+    if all(vector.sum() == 1 for vector in vectors):
+        return Labelled(pictures, [_class_name(table, label_column, vector.argmax()) for vector in vectors])
+    return Labelled(pictures, [
+        tuple(_class_name(table, label_column, index) for index in np.flatnonzero(vector)) for vector in vectors
+    ])
 
-    def named(index: Any) -> str:
-        return str(names[int(index)]) if names else str(int(index))
 
-    told = [tuple(named(i) for i in np.flatnonzero(label)) if vectors else named(label) for label in labels]
-    return Labelled(pictures, list(told))
+def _uint8(picture: Any) -> Any:
+    """Pixels of 0 to 1 or 0 to 255 as uint8; a path as it is."""
+    if getattr(picture, "dtype", np.uint8) == np.uint8:
+        return picture
+    top = 1.0 if picture.max(initial=0) <= 1.0 else 255.0
+    return np.clip(np.rint(picture * (255.0 / top)), 0, 255).astype(np.uint8)
+
+
+def _class_name(table: records.Table, column: str, label: Any) -> str:
+    value = np.asarray(label).ravel()[0]
+    return class_name(int(value) if isinstance(value, np.floating) else value, table.class_names.get(column))
 
 
 def _several(parts: Iterable[Labelled]) -> bool:
@@ -218,9 +232,9 @@ def _classes(parts: dict[str, Labelled], several: bool) -> tuple[str, ...]:
     known = names(parts["train"])
     for part, held in parts.items():
         if unknown := sorted(names(held) - known):
-            raise UsageError(f"The {part} part has classes that training has not: {_few(unknown)}.")
+            raise UsageError(f"The {part} part has classes that training has not: {few(unknown)}.")
     if len(known) < (1 if several else 2):
-        raise UsageError(f"There is one class only ({_few(sorted(known))}): a classifier needs two or more.")
+        raise UsageError(f"There is one class only ({few(sorted(known))}): a classifier needs two or more.")
     return tuple(sorted(known, key=items.natural))
 
 
@@ -271,17 +285,13 @@ def _repeats(dataset: Dataset) -> Iterable[str]:
                 torn.append(_file(value))
     if across:
         yield (f"{len(across):,} examples are in two parts, which makes the figures look better than they are: "
-               f"{_few(across)}")
+               f"{few(across)}")
     if torn:
-        yield f"{len(torn):,} examples are there twice with different labels: {_few(torn)}"
+        yield f"{len(torn):,} examples are there twice with different labels: {few(torn)}"
 
 
 def _file(value: Any) -> str:
     return str(value) if isinstance(value, str | os.PathLike) else "a picture in memory"
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:FEW])) + (f" and {len(names) - FEW:,} more" if len(names) > FEW else "")
 
 
 def _name(data: Any) -> str:
@@ -289,3 +299,8 @@ def _name(data: Any) -> str:
         path = Path(data).expanduser().resolve()
         return path.name if path.is_dir() else path.stem
     return "your data"
+
+
+def _first(problems: Sequence[str]) -> str:
+    """The first problem, for the end of a message."""
+    return f": {problems[0]}" if problems else ""

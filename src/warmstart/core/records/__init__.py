@@ -1,0 +1,205 @@
+"""The one reader of labelled data: files, tables, datasets, mappings and tuples become records.
+
+    read_table      a `Table` of records, from any of these
+    read_labelled   examples with labels: photos or texts with their classes
+
+`columns` has the usual names of columns, `encodings` and `dialects` detect how a file is written,
+`values` and `labels` say what a cell means. Whatever is ambiguous is an error that names both
+readings and the option.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.core.records.columns import (
+    LABEL,
+    PAIR,
+    PART,
+    PARTS,
+    PHOTO,
+    TEXT,
+    Field,
+    choose_texts,
+)
+from warmstart.core.records.files import SUFFIXES, read_file
+from warmstart.core.records.labels import Label, label_reader
+from warmstart.core.records.objects import read_object
+from warmstart.core.records.table import Record, Table, report
+from warmstart.core.records.values import is_missing
+from warmstart.errors import RecordError
+
+__all__ = [
+    "LABEL", "PAIR", "PART", "PARTS", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record",
+    "RecordError", "Table", "few", "is_table", "read_photos", "read_table", "read_texts", "report",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One labelled example.
+
+    Attributes:
+        name: of its record, for messages.
+        value: the photo or text; a tuple of two texts is a pair.
+        label: the name of its class; a tuple of names where it may have several.
+        part: what a column of splits says; None without one.
+    """
+
+    name: str
+    value: Any
+    label: Label
+    part: str | None = None
+
+
+def read_table(
+    data: Any,
+    *layouts: Sequence[Field],
+    optional: Sequence[Field] = (),
+    named: Sequence[str | None] = (),
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    example_rank: int = 0,
+) -> Table:
+    """The records of any source.
+
+    Args:
+        data: the path of a CSV, TSV, JSONL, NDJSON, JSON or Parquet file; a table of pandas,
+            polars or pyarrow; a `datasets.Dataset`; a `tf.data.Dataset`; a mapping of columns; an
+            iterable of mappings or tuples.
+        layouts: what the elements of a tuple are; further ones: of a file without a header that
+            has more columns.
+        optional: further fields, by whose names a header is recognised, too.
+        named: columns that the caller names; then the first line of a file is a header.
+        encoding: of a text file; default: UTF-8, or what its byte order mark says.
+        delimiter: of a CSV or TSV file; default: comma, semicolon or tab, as its lines show.
+        example_rank: the rank of the first element of an example, by which a batched
+            `tf.data.Dataset` is recognised: 0 for a text, 1 for samples, 3 for a photo.
+
+    Raises:
+        UsageError: the source cannot be opened, holds no records, or can be read in two ways.
+        RecordError: the file is not text in its encoding, or none of the first records can be read.
+    """
+    if not isinstance(data, str | os.PathLike):
+        return read_object(data, layouts[0], example_rank)
+    fields = [field for layout in layouts for field in layout] + list(optional)
+    usual_names = frozenset(name for field in fields for name in field.usual_names)
+    path = Path(os.fsdecode(data))
+    return read_file(
+        path, layouts, usual_names, [name for name in named if name], encoding, delimiter
+    )
+
+
+def read_photos(
+    data: Any,
+    *,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    multi_label: bool | None = None,
+    problems: list[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> Iterator[Labelled]:
+    """Photos with their labels.
+
+    Args:
+        data: see `read_table`; tuples are (photo, label). Paths are relative to the file.
+        path_column, label_column: of a table, where their names are not the usual ones.
+        multi_label: whether a photo may have several labels; default: what the data looks like.
+        problems: takes what is wrong with unusable records; default: the first one is raised.
+        encoding, delimiter: see `read_table`.
+
+    Raises:
+        UsageError: see `read_table`; a column is missing, or ambiguous.
+        RecordError: a record is unusable.
+    """
+    table = read_table(
+        data,
+        (PHOTO, LABEL),
+        named=(path_column, label_column),
+        encoding=encoding,
+        delimiter=delimiter,
+        example_rank=3,
+    )
+    photo = table.column(PHOTO, path_column)
+    part = None if table.positional else table.optional_column(PART)
+    label_of = label_reader(table, LABEL, label_column, (photo, part), multi_label)
+
+    def example(record: Record) -> Labelled:
+        return Labelled(
+            record.name, table.file(record, photo, "photo"), label_of(record), _part(record, part)
+        )
+
+    yield from table.map(example, problems)
+
+
+def read_texts(
+    data: Any,
+    *,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    label_column: str | None = None,
+    multi_label: bool | None = None,
+    problems: list[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> Iterator[Labelled]:
+    """Texts, or pairs of texts, with their labels; arguments and errors as for `read_photos`.
+
+    Tuples are (text, label), where the text may itself be a pair. A tab-separated file without a
+    header may have three columns: text, second text, label.
+    """
+    table = read_table(
+        data, (TEXT, LABEL), (TEXT, PAIR, LABEL),
+        named=(text_column, pair_column, label_column), encoding=encoding, delimiter=delimiter,
+    )  # fmt: skip
+    if table.positional:
+        table.check_names((TEXT, text_column), (PAIR, pair_column))
+        text, pair = TEXT.name, PAIR.name if PAIR.name in table.columns else None
+    else:
+        taken = [column for column in (label_column, table.optional_column(PART)) if column]
+        text, pair = choose_texts(table.columns, text_column, pair_column, table.name, taken=taken)
+    part = None if table.positional else table.optional_column(PART)
+    label_of = label_reader(table, LABEL, label_column, (text, pair, part), multi_label)
+
+    def example(record: Record) -> Labelled:
+        value: Any = _text_or_pair(table, record, text)
+        if pair is not None:
+            value = (value, table.text(record, pair, "second text"))
+        return Labelled(record.name, value, label_of(record), _part(record, part))
+
+    yield from table.map(example, problems)
+
+
+def _text_or_pair(table: Table, record: Record, column: str) -> Any:
+    value = record.values.get(column)
+    return value if isinstance(value, tuple | list) else table.text(record, column)
+
+
+def _part(record: Record, column: str | None) -> str | None:
+    value = None if column is None else record.values.get(column)
+    return None if is_missing(value) else str(value).strip()
+
+
+def is_table(data: Any) -> bool:
+    """Whether this is a file of `SUFFIXES`, a table in memory, or a list of mappings."""
+    if isinstance(data, str | os.PathLike):
+        return os.fsdecode(data).lower().endswith(SUFFIXES)
+    if isinstance(data, Mapping) or (
+        isinstance(data, list) and data and isinstance(data[0], Mapping)
+    ):
+        return True
+    return any(
+        hasattr(data, name) for name in ("itertuples", "iter_rows", "to_pylist", "column_names")
+    )
+
+
+def few(names: Sequence[str], most: int = 5) -> str:
+    """The first names, quoted, and how many more there are."""
+    return ", ".join(map(repr, names[:most])) + (
+        f" and {len(names) - most:,} more" if len(names) > most else ""
+    )

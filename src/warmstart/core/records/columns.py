@@ -1,0 +1,222 @@
+"""The parts of an example, the usual names of their columns, and how a column is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from warmstart.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Field:
+    """A part of an example.
+
+    Attributes:
+        name: for messages, and of the column where the records are tuples.
+        option: the keyword that names its column.
+        tiers: usual names of its column, in lower case. A name of a later tier counts where there
+            is none of an earlier one: it often means something else.
+    """
+
+    name: str
+    option: str
+    tiers: tuple[tuple[str, ...], ...]
+
+    @property
+    def usual_names(self) -> frozenset[str]:
+        """All usual names of its column."""
+        return frozenset(name for tier in self.tiers for name in tier)
+
+
+_FILES = ("path", "file", "file_name", "filename", "filepath", "file_path")
+_ADDRESSES = ("url", "source")
+_LABELS = (
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "category",
+    "target",
+    "sentiment",
+    "gold_label",
+    "is_duplicate",
+)
+
+PHOTO = Field(
+    "photo", "path_column", ((*_FILES, "image", "image_path", "photo", "img"), _ADDRESSES)
+)
+RECORDING = Field(
+    "recording",
+    "path_column",
+    (("audio", "recording", "wav", "audio_filepath", "audio_path"), _FILES, _ADDRESSES),
+)
+TRANSCRIPT = Field(
+    "text",
+    "text_column",
+    (("text", "transcription", "transcript", "sentence"), ("label",), ("normalized_text",)),
+)
+TEXT = Field(
+    "text",
+    "text_column",
+    (
+        ("text", "sentence", "sentence1", "text1", "premise", "question1", "review", "comment", "comment_text",
+         "content", "document", "tweet", "utterance", "#1 string"),
+        ("question", "prompt"),
+        ("source",),
+    ),
+)  # fmt: skip
+PAIR = Field(
+    "second text",
+    "pair_column",
+    (("text_pair", "sentence2", "text2", "hypothesis", "question2", "pair", "#2 string"),),
+)
+LABEL = Field(
+    "label", "label_column", (_LABELS, ("tags",), ("score", "rating", "stars", "quality"))
+)
+BOX_LABEL = Field("label", "label_column", (_LABELS, ("name",)))
+PART = Field("split", "split_column", (("split",), ("part",), ("subset",), ("set",)))
+QUESTION = Field("question", "text_column", (("question",), ("query",)))
+CONTEXT = Field("context", "context_column", (("context",), ("passage", "paragraph")))
+ANSWERS = Field("answers", "answer_column", (("answers",), ("answer", "answer_text")))
+ANSWER_START = Field("answer_start", "answer_column", (("answer_start",),))
+TOKENS = Field("tokens", "text_column", (("tokens", "words"),))
+TAGS = Field("tags", "label_column", (("ner_tags", "tags"), ("labels", "label")))
+SIDES = (
+    Field("xmin", "", (("xmin", "x1", "left"),)),
+    Field("ymin", "", (("ymin", "y1", "top"),)),
+    Field("xmax", "", (("xmax", "x2", "right"),)),
+    Field("ymax", "", (("ymax", "y2", "bottom"),)),
+)
+
+TEXT_PAIRS = (
+    ("text", "text_pair"),
+    ("text1", "text2"),
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("#1 string", "#2 string"),
+    ("question", "sentence"),
+    ("question", "context"),
+)
+"""Columns that are a pair of texts together."""
+SEVERAL = ("labels", "classes", "tags")
+"""Columns whose cells hold any number of labels."""
+ROW_NAMES = ("id", "idx", "index", "guid")
+"""Columns that number or name the records."""
+
+PARTS = {
+    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
+    "dev": "validation", "test": "test", "testing": "test",
+}  # fmt: skip
+"""Names of folders and of cells in a column of splits, in lower case: what the examples are for."""
+
+
+def choose_column(columns: Sequence[str], field: Field, named: str | None, name: str) -> str | None:
+    """The column of a field: the named one, or the one with a usual name; None where there is none.
+
+    Args:
+        columns: of the table.
+        field: what is searched.
+        named: what the caller says.
+        name: of the table, for messages.
+
+    Raises:
+        UsageError: the named column is not there, or two columns have usual names.
+    """
+    if named is not None:
+        if named not in columns:
+            raise UsageError(
+                f"{name}: there is no column {named!r}; the columns are {listed(columns)}."
+            )
+        return named
+    for tier in field.tiers:
+        candidates = [column for column in columns if column.casefold() in tier]
+        if len(candidates) > 1:
+            way = f"name one with {field.option}" if field.option else "rename one"
+            raise UsageError(
+                f"{name}: the {field.name} may be in the column {' or '.join(map(repr, candidates))}; {way}."
+            )
+        if candidates:
+            return candidates[0]
+    return None
+
+
+def require_column(columns: Sequence[str], field: Field, named: str | None, name: str) -> str:
+    """As `choose_column`.
+
+    Raises:
+        UsageError: there is no such column, or it is ambiguous.
+    """
+    column = choose_column(columns, field, named, name)
+    if column is None:
+        raise UsageError(
+            f"{name} has no column of {plural(field.name)}; name it with {field.option} "
+            f"(the columns are {listed(columns)})."
+        )
+    return column
+
+
+def choose_texts(
+    columns: Sequence[str],
+    text: str | None,
+    pair: str | None,
+    name: str,
+    *,
+    taken: Collection[str] = (),
+    fields: tuple[Field, Field | None] = (TEXT, PAIR),
+) -> tuple[str, str | None]:
+    """The columns of the text and, where the texts are pairs, of the second one.
+
+    Args:
+        columns: of the table.
+        text, pair: named by the caller.
+        name: of the table, for messages.
+        taken: columns that hold something else.
+        fields: of the text and of the second one; None: the second one is recognised by the names
+            of both only.
+
+    Raises:
+        UsageError: there is no column of texts, a named one is not there, or several could be
+            meant.
+    """
+    first, second = fields
+    options = first.option if second is None else f"{first.option} (and {second.option})"
+    if text is not None or pair is not None:
+        found = require_column(columns, first, text, name)
+        return found, None if pair is None or second is None else choose_column(
+            columns, second, pair, name
+        )
+    there = {column.casefold(): column for column in columns if column not in taken}
+    couples = [(there[a], there[b]) for a, b in TEXT_PAIRS if a in there and b in there]
+    if couples:
+        usual = first.tiers[0] if second is None else (*first.tiers[0], *second.tiers[0])
+        others = [
+            column for key, column in there.items() if column not in couples[0] and key in usual
+        ]
+        if len(couples) > 1 or others:
+            ways = [
+                *(" and ".join(couple) for couple in couples),
+                *(others if len(couples) == 1 else ()),
+            ]
+            raise UsageError(
+                f"{name}: the text may be in {' or '.join(ways)}; name it with {options}."
+            )
+        return couples[0]
+    found = require_column(list(there.values()), first, None, name)
+    return found, None if second is None else choose_column(
+        list(there.values()), second, None, name
+    )
+
+
+def plural(name: str) -> str:
+    """`name` for several of them."""
+    return {"photo": "paths", "recording": "paths of recordings"}.get(
+        name, name if name.endswith("s") else f"{name}s"
+    )
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Names for a message, with commas; the first ones where there are many."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "none") + more

@@ -1,0 +1,157 @@
+"""CSV and TSV files, with a header or without one."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from os.path import splitext
+from pathlib import Path
+from typing import TypeVar
+
+from warmstart.core.records.columns import PHOTO, RECORDING, Field, listed
+from warmstart.core.records.dialects import Dialect, detect_dialect, is_blank, is_number, sample_of
+from warmstart.core.records.table import PEEK, Record, Table, unique_columns
+from warmstart.errors import RecordError, UsageError
+
+T = TypeVar("T")
+Row = tuple[int, list[str]]
+"""Number of the line that a record begins in, from 1, and its cells."""
+
+
+def read(
+    lines: Iterator[str],
+    path: Path,
+    layouts: Sequence[Sequence[Field]],
+    usual_names: frozenset[str],
+    named: Sequence[str],
+    delimiter: str | None,
+) -> Table:
+    """The table in the lines of a file; see `files.read_file`.
+
+    The first record is a header where the caller names columns, or where a usual name is among
+    its cells. It is an example where its cells cannot be names: the label is a number or occurs
+    again, or the path has the suffix of another one.
+
+    Raises:
+        UsageError: there are no records, or the file can be read in two ways.
+        RecordError: the first record is damaged.
+    """
+    name = str(path)
+    sample, complete = sample_of(lines)
+    dialect = detect_dialect(
+        sample,
+        name,
+        complete=complete,
+        delimiter=delimiter,
+        usual_names={*usual_names, *map(str.casefold, named)},
+    )
+    rows = _rows(_chained(sample, lines), name, dialect)
+    first = next(rows, None)
+    if first is None:
+        raise UsageError(f"{name} is empty.")
+    cells = first[1]
+    if named or {cell.strip().casefold() for cell in cells} & usual_names:
+        columns = unique_columns(cells, name)
+        positional = False
+    else:
+        ahead = [first, *islice(rows, PEEK)]
+        columns = _columns_without_header([row for _, row in ahead], layouts, dialect, name)
+        positional = True
+        rows = _chained(ahead, rows)
+    records = _records(rows, columns, name)
+    return Table(name, columns, records, path.parent, positional=positional)
+
+
+def _chained(first: Sequence[T], rest: Iterator[T]) -> Iterator[T]:
+    yield from first
+    yield from rest
+
+
+def _rows(lines: Iterator[str], name: str, dialect: Dialect) -> Iterator[Row]:
+    """The records that are not blank.
+
+    Raises:
+        RecordError: a quotation mark is where none can be, or is not closed.
+    """
+    reader = dialect.reader(lines)
+    while True:
+        number = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            where = f"{name}:{number}"
+            raise RecordError(
+                f"{where}: is damaged ({error}); a cell with a quotation mark or a delimiter is enclosed in "
+                'quotation marks, and those inside are doubled (""), as programs write it',
+                where,
+            ) from error
+        if not is_blank(row):
+            yield number, row
+
+
+def _records(
+    rows: Iterator[Row], columns: tuple[str, ...], name: str
+) -> Iterator[Record | RecordError]:
+    width, number = len(columns), 0
+    for number, row in rows:
+        where = f"{name}:{number}"
+        if len(row) > width and is_blank(row[width:]):
+            row = row[:width]
+        if len(row) == width:
+            yield Record(where, dict(zip(columns, row, strict=True)))
+        else:
+            yield RecordError(
+                f"{where}: has {len(row)} cells where there are {width} columns ({listed(columns, 8)}); "
+                "enclose cells that hold a delimiter in quotation marks",
+                where,
+            )
+    if not number:
+        raise UsageError(f"{name} has a header and no records.")
+
+
+def _columns_without_header(
+    rows: Sequence[Sequence[str]], layouts: Sequence[Sequence[Field]], dialect: Dialect, name: str
+) -> tuple[str, ...]:
+    """The columns of a file whose first record names none.
+
+    Raises:
+        UsageError: the first record may be a header with other names.
+    """
+    width = len(rows[0])
+    layout = next((fields for fields in layouts if len(fields) == width), None)
+    example = ",".join(field.option.removesuffix("_column") for field in layouts[0])
+    options = " and ".join(field.option for field in layouts[0])
+    if (
+        layout is not None
+        and _is_example(rows, layout)
+        and (width == 2 or _are_texts(rows, layout, dialect))
+    ):
+        return tuple(field.name for field in layout)
+    raise UsageError(
+        f"{name}: the first line ({listed([cell.strip()[:30] for cell in rows[0]], 8)}) may name the columns or be "
+        f"an example. Name the columns with {options}, or add a first line such as {example}."
+    )
+
+
+def _is_example(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
+    first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    label = first[-1].strip()
+    if is_number(label) or (label and any(row[-1].strip() == label for row in others)):
+        return True
+    suffix = splitext(first[0].strip())[1].lower()
+    return (
+        layout[0] in (PHOTO, RECORDING)
+        and suffix != ""
+        and any(splitext(row[0].strip())[1].lower() == suffix for row in others)
+    )
+
+
+def _are_texts(rows: Sequence[Sequence[str]], layout: Sequence[Field], dialect: Dialect) -> bool:
+    """Whether all columns but the last are texts, not row numbers or parts of one text."""
+    return dialect.delimiter == "\t" and all(
+        any(" " in row[column].strip() for row in rows if len(row) == len(layout))
+        for column in range(len(layout) - 1)
+    )

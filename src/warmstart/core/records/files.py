@@ -1,0 +1,208 @@
+"""Files of labelled data: CSV, TSV, JSON lines, JSON, Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from warmstart.core.records import delimited
+from warmstart.core.records.columns import Field
+from warmstart.core.records.encodings import decoded_lines
+from warmstart.core.records.table import Record, Table, table_of_mappings, unique_columns
+from warmstart.errors import RecordError, UsageError
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
+LARGEST_JSON = 256 * 2**20
+"""Characters of a JSON file, which is read as a whole."""
+
+
+def read_file(
+    path: Path,
+    layouts: Sequence[Sequence[Field]],
+    usual_names: frozenset[str],
+    named: Sequence[str],
+    encoding: str | None,
+    delimiter: str | None,
+) -> Table:
+    """The table in a file.
+
+    Args:
+        path: with a suffix of `SUFFIXES`.
+        layouts: what the columns of a CSV or TSV file without a header may be.
+        usual_names: by which a header is recognised.
+        named: columns that the caller names.
+        encoding, delimiter: where they are known.
+
+    Raises:
+        UsageError: the file cannot be opened, holds no records, or can be read in two ways.
+        RecordError: no record of it can be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{path} is not a file of labelled data ({', '.join(SUFFIXES)}).")
+    try:
+        if suffix in (".parquet", ".pq"):
+            return _parquet(path)
+        lines = _lines(path, encoding)
+        first = next(lines, None)  # opens the file
+        if first is None:
+            raise UsageError(f"{path} is empty.")
+        lines = chain([first], lines)
+        if suffix in (".csv", ".tsv"):
+            return delimited.read(lines, path, layouts, usual_names, named, delimiter)
+        if suffix == ".json":
+            return _json(lines, path)
+        return table_of_mappings(str(path), _json_lines(lines, str(path)), folder=path.parent)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
+
+
+def _lines(path: Path, encoding: str | None) -> Iterator[str]:
+    try:
+        with path.open("rb") as file:
+            yield from decoded_lines(file, str(path), encoding)
+    except ValueError as error:  # a NUL in the path
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{path} cannot be opened: {error}.") from error
+
+
+def _json_lines(lines: Iterator[str], name: str) -> Iterator[Record | RecordError]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield _json_record(line, f"{name}:{number}")
+
+
+def _json_record(line: str, name: str) -> Record | RecordError:
+    try:
+        value = _parsed(line)
+    except (ValueError, RecursionError) as error:
+        return RecordError(f"{name}: is not JSON ({error})", name)
+    return _as_record(value, name)
+
+
+def _as_record(value: Any, name: str) -> Record | RecordError:
+    if not isinstance(value, dict):
+        return RecordError(f"{name}: is not a JSON object", name)
+    return Record(name, value)
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_unique_keys)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(
+            f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice"
+        )
+    return value
+
+
+def _json(lines: Iterator[str], path: Path) -> Table:
+    """A list of objects; or JSON lines, which many files of this name hold."""
+    text: list[str] = []
+    size = 0
+    for line in lines:
+        text.append(line)
+        size += len(line)
+        if size > LARGEST_JSON:
+            raise UsageError(
+                f"{path} has more than {LARGEST_JSON:,} characters; save it as JSON lines (.jsonl)."
+            )
+    try:
+        content = _parsed("".join(text))
+    except (ValueError, RecursionError) as error:
+        if getattr(error, "msg", "") == "Extra data":
+            return table_of_mappings(
+                str(path), _json_lines(iter(text), str(path)), folder=path.parent
+            )
+        raise RecordError(f"{path}: is not JSON ({error})", str(path)) from error
+    if not isinstance(content, list):
+        keys = (
+            f" with the keys {', '.join(map(repr, [*content][:5]))}"
+            if isinstance(content, dict)
+            else ""
+        )
+        raise UsageError(
+            f"{path} is not a list of JSON objects, one for each record, but {_json_type(content)}{keys}."
+        )
+    rows = (_as_record(value, f"{path}: row {number}") for number, value in enumerate(content, 1))
+    return table_of_mappings(str(path), rows, folder=path.parent)
+
+
+def _json_type(value: Any) -> str:
+    return "an object" if isinstance(value, dict) else f"the value {value!r:.30}"
+
+
+def _parquet(path: Path) -> Table:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UsageError(f"{path}: reading Parquet needs pyarrow: pip install pyarrow.") from error
+
+    if not path.stat().st_size:
+        raise UsageError(f"{path} is empty.")
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+        schema = file.schema_arrow
+        columns = unique_columns(schema.names, str(path))
+        count = file.metadata.num_rows
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not a Parquet file, or is damaged: {error}") from error
+    if not count:
+        raise UsageError(f"{path} has no rows.")
+
+    def records() -> Iterator[Record]:
+        number = 0
+        try:
+            for batch in file.iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield Record(
+                        f"{path}: row {number}", dict(zip(columns, row.values(), strict=True))
+                    )
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise RecordError(
+                f"{path}: cannot be read behind row {number} ({error})", str(path)
+            ) from error
+
+    return Table(str(path), columns, records(), path.parent, class_names_of(schema.metadata))
+
+
+def class_names_of(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
+    """By column: the class names that `datasets` writes into the metadata of a schema."""
+    try:
+        content = json.loads((metadata or {}).get(b"huggingface", b"{}"))
+        features = content["info"]["features"]
+        return {
+            column: tuple(names)
+            for column, feature in features.items()
+            if (names := feature_names(feature))
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def feature_names(feature: Any) -> Sequence[str] | None:
+    """The class names of a feature, or of the elements of a sequence; as an object or as JSON."""
+    for _ in range(2):
+        names = (
+            feature.get("names")
+            if isinstance(feature, Mapping)
+            else getattr(feature, "names", None)
+        )
+        if names:
+            return tuple(map(str, names))
+        feature = (
+            feature.get("feature")
+            if isinstance(feature, Mapping)
+            else getattr(feature, "feature", None)
+        )
+    return None

@@ -1,0 +1,208 @@
+"""Records of labelled data, wherever they come from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from warmstart.core.records import values
+from warmstart.core.records.columns import Field, choose_column, listed, require_column
+from warmstart.errors import RecordError, UsageError
+
+PEEK = 1000
+"""Records that are read ahead to learn the columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record.
+
+    Attributes:
+        name: `FILE:LINE`, `FILE: row 3` or `row 3`, from 1; for messages.
+        values: by column.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+
+    def error(self, message: str) -> RecordError:
+        """An error of this record."""
+        return RecordError(f"{self.name}: {message}", self.name)
+
+
+@dataclass
+class Table:
+    """Labelled data, to be read once.
+
+    Attributes:
+        name: of the file, or "the data"; for messages.
+        columns: their names, in order.
+        records: a record that cannot be read is a `RecordError`.
+        folder: that paths are relative to; None: the working folder.
+        class_names: of columns whose whole numbers are indices of classes.
+        positional: whether the records are tuples, whose columns are named after the fields.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    records: Iterator[Record | RecordError]
+    folder: Path | None = None
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    positional: bool = False
+
+    def column(self, field: Field, named: str | None = None) -> str:
+        """The column of a field: the one that the caller names, or the one with a usual name.
+
+        Raises:
+            UsageError: it is not there, or two columns could be meant.
+        """
+        self.check_names((field, named))
+        return require_column(self.columns, field, named, self.name)
+
+    def optional_column(self, field: Field, named: str | None = None) -> str | None:
+        """As `column`; None where there is none."""
+        self.check_names((field, named))
+        return choose_column(self.columns, field, named, self.name)
+
+    def check_names(self, *named: tuple[Field, str | None]) -> None:
+        """Refuse names of columns where the records have none."""
+        for field_, name in named:
+            if name is not None and self.positional:
+                raise UsageError(
+                    f"{self.name} has no names of columns, so {field_.option}={name!r} cannot be found; "
+                    f"its records are ({', '.join(self.columns)})."
+                )
+
+    def peek(self) -> list[Record]:
+        """The first records, which are read again."""
+        first = list(islice(self.records, PEEK))
+        self.records = chain(first, self.records)
+        return [record for record in first if isinstance(record, Record)]
+
+    def read(self, problems: list[str] | None = None) -> Iterator[Record]:
+        """The records.
+
+        Args:
+            problems: takes what is wrong with unusable records, which are left out; None: the
+            first one is raised.
+
+        Raises:
+            RecordError: a record cannot be read.
+        """
+        for record in self.records:
+            if isinstance(record, Record):
+                yield record
+            else:
+                report(record, problems)
+
+    def map(
+        self, make: Callable[[Record], Any], problems: list[str] | None = None
+    ) -> Iterator[Any]:
+        """What `make` returns for each record; its `RecordError`s are collected or raised."""
+        for record in self.read(problems):
+            try:
+                value = make(record)
+            except RecordError as error:
+                report(error, problems)
+            else:
+                yield value
+
+    def cell(self, record: Record, column: str, what: str) -> Any:
+        """A cell that may not be missing.
+
+        Raises:
+            RecordError: it is.
+        """
+        value = record.values.get(column)
+        if values.is_missing(value):
+            where = (
+                "" if self.positional else f" (the column {column!r} is {_absence(record, column)})"
+            )
+            raise record.error(f"has no {what}{where}; fill it in, or remove the row")
+        return value
+
+    def text(self, record: Record, column: str, what: str = "text") -> str:
+        """A cell of text.
+
+        Raises:
+            RecordError: it is missing, or is no text.
+        """
+        value = self.cell(record, column, what)
+        if isinstance(value, bytes):
+            try:
+                value = value.decode()
+            except UnicodeDecodeError as error:
+                raise record.error(
+                    f"the {what} is not UTF-8 at byte {error.start}; save it as UTF-8"
+                ) from None
+        if not isinstance(value, str):
+            raise record.error(f"the {what} is not a string but {value!r:.50}; write it as text")
+        return value
+
+    def file(self, record: Record, column: str, what: str) -> Any:
+        """A cell that names or holds a photo or a recording; see `values.file_value`.
+
+        Raises:
+            RecordError: it is missing, or neither a path nor a file's content.
+        """
+        value = self.cell(record, column, "path" if self.folder else what)
+        try:
+            return values.file_value(value, self.folder)
+        except ValueError as error:
+            raise record.error(f"the {what} in the column {column!r} {error}") from None
+
+
+def _absence(record: Record, column: str) -> str:
+    return "empty" if column in record.values else "absent"
+
+
+def report(error: RecordError, problems: list[str] | None) -> None:
+    """Add the error to the problems, or raise it where nobody collects them."""
+    if problems is None:
+        raise error
+    problems.append(str(error))
+
+
+def table_of_mappings(
+    name: str,
+    rows: Iterable[Record | RecordError],
+    *,
+    folder: Path | None = None,
+    class_names: Mapping[str, Sequence[str]] | None = None,
+) -> Table:
+    """A table of records whose columns are the keys of the first thousand.
+
+    Raises:
+        UsageError: there are no records.
+        RecordError: none of the first thousand can be read.
+    """
+    rows = iter(rows)
+    first = list(islice(rows, PEEK))
+    usable = [row for row in first if isinstance(row, Record)]
+    if not usable:
+        raise next(
+            (row for row in first if isinstance(row, RecordError)),
+            UsageError(f"{name} holds no records."),
+        )
+    columns = tuple(dict.fromkeys(column for row in usable for column in row.values))
+    return Table(name, columns, chain(first, rows), folder, class_names or {})
+
+
+def unique_columns(names: Sequence[str], name: str) -> tuple[str, ...]:
+    """The names of columns, stripped; a column without a name is called `column 3`.
+
+    Raises:
+        UsageError: two columns have the same name.
+    """
+    columns = [column.strip() or f"column {number}" for number, column in enumerate(names, 1)]
+    twice = [column for column, count in Counter(columns).items() if count > 1]
+    if twice:
+        numbers = [str(number) for number, column in enumerate(columns, 1) if column == twice[0]]
+        raise UsageError(
+            f"{name}: the columns {listed(numbers)} have the same name, {twice[0]!r}; rename all but one."
+        )
+    return tuple(columns)

@@ -1,0 +1,121 @@
+"""Cells of a table: what is missing, names of classes, texts, files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from warmstart.core.reading import scheme
+
+_BETWEEN = re.compile(r"\s*[|;]\s*")
+_SEVERAL = re.compile(r"[^\s|;]\s*[|;]\s*[^\s|;]")
+_NO_VALUE = ("NAType", "NaTType")  # of pandas
+
+
+def is_missing(value: Any) -> bool:
+    """Whether there is nothing in a cell: None, not a number, pandas' NA, or nothing but spaces."""
+    if value is None or type(value).__name__ in _NO_VALUE:
+        return True
+    if isinstance(value, str | bytes):
+        return not value.strip()
+    if isinstance(value, float) or getattr(value, "shape", None) == ():
+        return bool(value != value)  # NaN is not itself
+    return False
+
+
+def as_list(value: Any) -> list[Any] | None:
+    """The elements of a list, tuple, set or array of one dimension; None for everything else."""
+    if value is None or isinstance(value, str):  # most cells
+        return None
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
+    if isinstance(value, list | tuple):
+        return list(value)
+    if len(getattr(value, "shape", ())) == 1 or hasattr(
+        value, "to_pylist"
+    ):  # arrays; columns of pyarrow and polars
+        return list(value.to_list() if hasattr(value, "to_list") else value.tolist())
+    return None
+
+
+def class_name(value: Any, names: Sequence[str] | None = None) -> str:
+    """A label as the name of a class.
+
+    Strings keep their characters ("007" stays "007"); a whole number is the name of its decimals,
+    also where a table made a float of it; with `names` a whole number is an index into them.
+
+    Raises:
+        ValueError: this is no label; the message completes "has a label that ".
+    """
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # NumPy's scalars
+        value = value.item()
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            raise ValueError("is not UTF-8") from None
+    if isinstance(value, Mapping) or as_list(value) is not None:
+        raise ValueError(f"is an object of type {type(value).__name__}")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if names is not None and isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value < len(names):
+            raise ValueError(f"is {value}, which is not an index of the {len(names)} class names")
+        return names[value]
+    name = str(value).strip()
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"has half of a character ({name!r})") from None
+    return name
+
+
+def holds_separator(text: str) -> bool:
+    """Whether a string may be several labels: names with `|` or `;` between them."""
+    return _SEVERAL.search(text) is not None
+
+
+def separated(text: str) -> list[str]:
+    """The names between `|` and `;`."""
+    return [name for name in _BETWEEN.split(text.strip()) if name]
+
+
+def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
+    """A path of a table, which is relative to the table's folder; URLs stay as they are.
+
+    Raises:
+        ValueError: it cannot be a path; the message completes "names a file that ".
+    """
+    text = os.fsdecode(path)
+    if scheme(text) is not None:
+        return text
+    if "\0" in text:
+        raise ValueError("has a NUL character in its name")
+    if text.startswith("~"):
+        text = os.path.expanduser(text)
+    return str(Path(text) if folder is None else folder / text)
+
+
+def file_value(value: Any, folder: Path | None) -> Any:
+    """The photo or recording of a cell: a path, bytes, or an object that the model takes.
+
+    Hugging Face's `{"bytes": …, "path": …}` becomes bytes or a path.
+
+    Raises:
+        ValueError: it is nothing of this; the message completes "names a file that ".
+    """
+    if isinstance(value, Mapping) and not value.keys() >= {"array", "sampling_rate"}:
+        content, path = value.get("bytes"), value.get("path")
+        if isinstance(content, bytes) and content:
+            return content
+        if not isinstance(path, str) or not path:
+            raise ValueError("has neither a path nor bytes")
+        value = path
+    if isinstance(value, str) or (folder is not None and isinstance(value, os.PathLike)):
+        return resolved(value, folder)
+    if isinstance(value, bool | int | float):
+        raise ValueError(f"is a number ({value})")
+    return value

@@ -1,0 +1,262 @@
+"""Labelled data is read whole, or refused with the file, the line or row, the column and the way out."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from warmstart.core.records import read_photos, read_table, read_texts
+from warmstart.core.records.columns import LABEL, TEXT
+from warmstart.errors import InputError, RecordError, UsageError
+
+WANT = [("a, b", "007"), ("c", "neg")]
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(name: str, content: str | bytes):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def texts(data, **options):
+    return [(one.value, one.label) for one in read_texts(data, **options)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom", "utf-16-be-bom"])
+def test_encodings(file, encoding):
+    text = "text,label\r\nété,é\r\n🙂 ok,x\r\n"
+    if encoding.endswith("-bom"):
+        content = f"\N{BOM}{text}".encode(encoding.removesuffix("-bom"))
+    else:
+        content = text.encode(encoding)
+    assert texts(file("a.csv", content)) == [("été", "é"), ("🙂 ok", "x")]
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    ("text,label\nok,x\nété,x\n".encode("latin-1"), r"a.csv:3: is not UTF-8 at byte 16 .*encoding="),
+    ("text,label\nété,x\n".encode("utf-16-le"), "a.csv:1: has a NUL character.*save it as UTF-8"),
+    ("text,label\nété,x\n".encode("utf-32"), "a.csv is UTF-32; save it as UTF-8"),
+    (b"\xff\xfet\x00,", "a.csv:1: is not UTF-16-LE at byte 4"),
+    (b"", "a.csv is empty"), (b"\xef\xbb\xbf", "a.csv is empty"), (b"\n \n,\n", "a.csv is empty"),
+])  # fmt: skip
+def test_what_is_not_text_is_refused_with_its_place(file, content, words):
+    with pytest.raises(UsageError, match=words):
+        texts(file("a.csv", content))
+
+
+def test_a_named_encoding_is_used(file):
+    path = file("a.csv", "text,label\nété,x\n".encode("latin-1"))
+    assert texts(path, encoding="latin-1") == [("été", "x")]
+    for encoding in ("utf-8", "utf-16"):
+        assert texts(file("b.csv", "\N{BOM}text,label\na,x\n".encode(encoding)), encoding=encoding) == [("a", "x")]
+    for name in ("no-such", "base64"):
+        with pytest.raises(UsageError, match="not an encoding"):
+            texts(path, encoding=name)
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("a.csv", 'text,label\n"a, b",007\nc,neg\n'), ("a.csv", "text;label\na, b;007\nc;neg\n"),
+    ("a.csv", "text\tlabel\na, b\t007\nc\tneg\n"), ("a.tsv", "text\tlabel\na, b\t007\nc\tneg\n"),
+    ("a.tsv", "text;label\na, b;007\nc;neg\n"), ("a.csv", 'id,text,label\r\n1,"a, b",007\r\n\r\n2,c,neg\r\n,,\r\n'),
+    ("a.csv", "text;label\ra, b;007\rc;neg"), ("a.csv", ' Text ;LABEL;\na, b;007;\nc;neg;\n'),
+    ("a.jsonl", '{"text": "a, b", "label": "007"}\n\n{"label": "neg", "text": "c"}\n'),
+    ("a.json", '[{"text": "a, b", "label": "007"}, {"text": "c", "label": "neg"}]'),
+    ("a.json", '{"text": "a, b", "label": "007"}\n{"text": "c", "label": "neg"}\n'),
+])  # fmt: skip
+def test_files(file, name, content):
+    assert texts(file(name, content)) == WANT
+
+
+@pytest.mark.parametrize(("content", "want"), [
+    ('sentence\tlabel\n"Hello" he said\t1\n5" pipe\t0\n', [('"Hello" he said', "1"), ('5" pipe', "0")]),
+    ('sentence\tlabel\n" open\t1\n"all of it"\t0\nb\t0\n', [('" open', "1"), ('"all of it"', "0"), ("b", "0")]),
+    ('text\tlabel\n"say ""hi"""\t1\n"a\tb"\t0\n', [('say "hi"', "1"), ("a\tb", "0")]),
+    ('"text"\t"label"\n"a"\t1\n"b"\t0\n', [("a", "1"), ("b", "0")]),
+])  # fmt: skip
+def test_quotation_marks_between_tabs_are_text_unless_the_file_needs_them(file, content, want):
+    assert texts(file("a.tsv", content)) == want
+
+
+def test_files_without_a_header(file):
+    assert texts(file("a.csv", "good,pos\nbad,neg\nfine,pos\n"))[0] == ("good", "pos")
+    assert texts(file("a.tsv", "good film\t1\nbad\t0\n")) == [("good film", "1"), ("bad", "0")]
+    assert texts(file("a.tsv", "a b\tc d\t1\ne f\tg\t0\n")) == [(("a b", "c d"), "1"), (("e f", "g"), "0")]
+    photos = read_photos(file("a.csv", "x.png,cat\ny.png,dog\n"))
+    assert [(one.name.rpartition(":")[2], one.label) for one in photos] == [("1", "cat"), ("2", "dog")]
+    for content in ("How good is the film?,What is your mark?\nfine,a\nbad,b\n", "file.name,kind\nx.png,a\ny.png,b\n",
+                    "comments,kind\ngood,pos\nbad,pos\n", "good,pos\n", "1,good film,pos\n2,bad,neg\n3,fine,pos\n",
+                    "good, nice film,pos\nbad, dull film,neg\na, b,pos\n"):  # fmt: skip
+        with pytest.raises(UsageError, match=r"may name the columns or be an example.*text_column and label_column"):
+            texts(file("a.csv", content))
+    assert texts(file("a.csv", "words,kind\ngood,pos\n"), text_column="words", label_column="kind") == [("good", "pos")]
+
+
+@pytest.mark.parametrize(("content", "want"), [
+    ("id,comment,category\n1,good,pos\n2,bad,neg\n", [("good", "pos"), ("bad", "neg")]),
+    ("id,text,toxic,insult\n7,a,0,1\n8,b,0,0\n", [("a", ("insult",)), ("b", ())]),
+    ("text,labels\na,x|y\nb,x; z\nc,\n", [("a", ("x", "y")), ("b", ("x", "z")), ("c", ())]),
+    ("text,label,score\na,x,0.3\n", [("a", "x")]),
+    ("index\tsentence1\tsentence2\tscore\n0\ta\tb\t3.2\n", [(("a", "b"), "3.2")]),
+    ("id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n1\t2\t3\ta\tb\t0\n", [(("a", "b"), "0")]),
+    ("Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t2\t3\ta\t\"b\n", [(("a", '"b'), "1")]),
+    ("index\tquestion\tsentence\tlabel\n1\ta?\tb\tentailment\n", [(("a?", "b"), "entailment")]),
+    ("index\tpromptID\tgenre\tsentence1\tsentence2\tlabel1\tgold_label\n1\t2\tfiction\ta\tb\tneutral\tentailment\n",
+     [(("a", "b"), "entailment")]),
+])  # fmt: skip
+def test_columns_are_recognised(file, content, want):
+    assert texts(file("a.csv", content)) == want
+
+
+@pytest.mark.parametrize(("content", "options", "words"), [
+    ("text,review,label\na,b,x\n", {}, "'text' or 'review'; name one with text_column"),
+    ("text,label,class\na,b,x\n", {}, "'label' or 'class'; name one with label_column"),
+    ("text,sentence1,sentence2,label\na,b,c,x\n", {}, r"sentence1 and sentence2 or text; name it with text_column"),
+    ("text,words\na,x\n", {}, r"no column of labels.*label_column \(the columns are text, words\)"),
+    ("text,spam\na,1\n", {}, "no column of labels"),
+    ("label,words\na,x\n", {}, r"no column of texts; name it with text_column \(the columns are label, words\)"),
+    ("text,label\na,x\n", {"label_column": "kind"}, "no column 'kind'; the columns are text, label"),
+    ("text,text,label\na,b,x\n", {}, "columns 1, 2 have the same name, 'text'"),
+    ("text,label\n", {}, "header and no records"), ("text\na\n", {}, "one column only"),
+    ("nice; x,pos\nbad; y,neg\n", {}, r"a comma \(nice; x \| pos\) or a semicolon .*delimiter="),
+    ("text,label\ngood, nice film,pos\n", {}, r"a.csv:2: has 3 cells where there are 2 columns \(text, label\)"),
+    ("text,label\na,x\nb\n", {}, "a.csv:3: has 1 cells"),
+    ("text,label\na,x\n\nb,\n", {}, r"a.csv:4: has no label \(the column 'label' is empty\)"),
+    ('text,label\n"a\nb",x\n"c" d,e\n', {}, "a.csv:4: is damaged"), ('text,label\n"a,x\nb,y\n', {}, "a.csv:2: is dam"),
+    ("text,label\n,x\n", {}, "a.csv:2: has no text"), ("id,text,a,b\n1,x,0,1\n2,y,1,\n", {}, "a.csv:3: has no 0 or 1"),
+    ("text,label\na,x|y\n", {}, "one name or several; say which with multi_label"),
+    ("text,label\na,x\n", {"delimiter": ",,"}, "one character"),
+])  # fmt: skip
+def test_what_is_damaged_or_ambiguous_is_refused(file, content, options, words):
+    with pytest.raises(UsageError, match=words):
+        texts(file("a.csv", content), **options)
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("a.jsonl", '{"text": "a", "label": "x"}\n{"text": "b"}\n', r"a.jsonl:2: has no label .*'label' is absent"),
+    ("a.jsonl", '{"text": "a", "label": NaN}\n', "a.jsonl:1: has no label"),
+    ("a.jsonl", '{"text": "a", "label": null}\n', "a.jsonl:1: has no label"),
+    ("a.jsonl", '{"text": "a", "label": {"b": 1}}\n', "label that is an object of type dict"),
+    ("a.jsonl", '{"text": 3, "label": "x"}\n', "a.jsonl:1: the text is not a string but 3"),
+    ("a.jsonl", '{"text": "a", "text": "b", "label": "x"}\n', "key 'text' is there twice"),
+    ("a.jsonl", '{"text": "a", "label": "x"}\n{"text"\n', "a.jsonl:2: is not JSON"),
+    ("a.jsonl", "[1]\n", "a.jsonl:1: is not a JSON object"), ("a.jsonl", "\n", "holds no records"),
+    ("a.jsonl", '{"text": "a", "label": "\\ud800"}', "half of a character"),
+    ("a.json", '{"data": []}', "not a list of JSON objects.*keys 'data'"), ("a.json", "{", "is not JSON"),
+    ("a.json", "[]", "holds no records"), ("a.json", "[1]", "a.json: row 1: is not a JSON object"),
+    ("a.json", "[" * 100_000, "is not JSON"), ("a.parquet", "PAR1", "not a Parquet file"), ("a.parquet", "", "empty"),
+    ("a.xlsx", "x", "not a file of labelled data"),
+])  # fmt: skip
+def test_damaged_files_are_named(file, name, content, words):
+    with pytest.raises(UsageError, match=words):
+        texts(file(name, content))
+    with pytest.raises(UsageError, match="cannot be opened"):
+        texts(file(name, content).with_name(f"none{name[1:]}" if name != "a.xlsx" else "none.csv"))
+
+
+def test_problems_are_collected_and_the_others_are_read(file):
+    problems: list[str] = []
+    path = file("a.csv", "text,label\na,x\nb\nc,\nd,e,f\ng,y\n")
+    assert texts(path, problems=problems) == [("a", "x"), ("g", "y")]
+    assert [problem.removeprefix(f"{path}:")[0] for problem in problems] == ["3", "4", "5"]
+    with pytest.raises(RecordError) as caught:
+        texts(path)
+    assert caught.value.item == f"{path}:3"
+    assert isinstance(caught.value, InputError)
+
+
+def test_labels_keep_their_identity():
+    table = pd.DataFrame({"text": list("abcd"), "label": pd.Series(["007", "7", "1.0", "true"])})
+    assert [label for _, label in texts(table)] == ["007", "7", "1.0", "true"]
+    for column, want in (([1, 2], ["1", "2"]), ([1.0, 2.5], ["1", "2.5"]), ([True, False], ["True", "False"])):
+        assert [label for _, label in texts(pd.DataFrame({"text": ["a", "b"], "label": column}))] == want
+    categories = pd.Categorical(["x", "y"])
+    assert [label for _, label in texts(pd.DataFrame({"text": ["a", "b"], "label": categories}))] == ["x", "y"]
+    assert texts([("a", np.int64(3)), ("b", np.array(["x", "y"]))]) == [("a", "3"), ("b", ("x", "y"))]
+    assert texts([("a", "x|y")]) == [("a", "x|y")]
+    assert texts(pd.DataFrame({"text": ["a"], "label": ["x|y"]}), multi_label=False) == [("a", "x|y")]
+    assert texts(pd.DataFrame({"text": ["a"], "label": ["x|y"]}), multi_label=True) == [("a", ("x", "y"))]
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.nan, pd.NA, pd.NaT, "", " "])
+def test_missing_labels_are_never_a_class(missing):
+    table = pd.DataFrame({"text": ["a", "b"], "label": pd.Series(["x", missing], dtype=object)})
+    for data in (table, table.to_dict("records"), table.to_dict("list"), [("a", "x"), ("b", missing)]):
+        with pytest.raises(RecordError, match="row 2: has no label"):
+            texts(data)
+
+
+def test_class_names_of_datasets_are_used(tmp_path):
+    class ClassLabel:
+        names = ("neg", "pos")
+
+    class Dataset(list):
+        column_names = ("text", "label")
+        features = {"text": None, "label": ClassLabel()}  # noqa: RUF012
+
+    rows = [{"text": "a", "label": 1}, {"text": "b", "label": 0}]
+    assert texts(Dataset(rows)) == [("a", "pos"), ("b", "neg")]
+    with pytest.raises(RecordError, match="row 1: has no label"):
+        texts(Dataset([{"text": "a", "label": -1}]))
+    with pytest.raises(RecordError, match="is 2, which is not an index of the 2 class names"):
+        texts(Dataset([{"text": "a", "label": 2}]))
+    features = {"info": {"features": {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}}}
+    table = pa.Table.from_pylist(rows).replace_schema_metadata({"huggingface": json.dumps(features)})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert texts(table) == texts(tmp_path / "a.parquet") == [("a", "pos"), ("b", "neg")]
+
+
+@pytest.mark.parametrize(("data", "words"), [
+    (7, "type int"), ([], "no records"), (pd.DataFrame({"text": [], "label": []}), "no rows"), ("", "not a file"),
+    ([("a", "b", "c")], r"row 1: is not a \(text, label\) pair"),
+    ([{"text": "a", "label": "x"}, 3], "row 2: is not a mapping"),
+    ({"train": [{"text": "a"}], "test": "x"}, "'test' is an object of type str"),
+    ({"text": ["a"], "label": []}, "different lengths: text 1, label 0"),
+])  # fmt: skip
+def test_objects_that_are_no_labelled_data(data, words):
+    with pytest.raises(UsageError, match=words):
+        texts(data)
+
+
+def test_tuples_have_no_columns_to_name():
+    with pytest.raises(UsageError, match="no names of columns, so text_column='a' cannot be found"):
+        texts([("a", "x")], text_column="a")
+
+
+def test_paths_are_relative_to_the_file(file, tmp_path):
+    path = file("a.csv", "path,label\nx/1.png,a\n/y.png,b\nhttps://h/z.png,c\n")
+    assert [one.value for one in read_photos(path)] == [str(tmp_path / "x/1.png"), "/y.png", "https://h/z.png"]
+    content = [{"image": {"bytes": b"png", "path": None}, "label": 0}, {"image": {"path": "x.png"}, "label": 1}]
+    assert [one.value for one in read_photos(content)] == [b"png", "x.png"]
+    with pytest.raises(RecordError, match="row 1: the photo in the column 'image' is a number"):
+        list(read_photos([{"image": 3, "label": 0}]))
+
+
+def test_columns_may_be_named_in_any_table(file):
+    path = file("a.csv", "a;b;text;label;set\nx.png;cat;t;l;test\n")
+    (one,) = read_photos(path, path_column="a", label_column="b")
+    assert (one.label, one.part) == ("cat", "test")
+    assert texts(path, text_column="a", pair_column="text", label_column="b") == [(("x.png", "t"), "cat")]
+
+
+def test_a_table_says_what_it_holds(file):
+    table = read_table(file("a.csv", ",text,label\n0,a,x\n"), (TEXT, LABEL))
+    assert table.columns == ("column 1", "text", "label")
+    (record,) = table.read()
+    assert record.values == {"column 1": "0", "text": "a", "label": "x"}
+
+
+def test_no_heavy_imports():
+    code = (
+        "import sys; from warmstart.core import records; list(records.read_texts([('a', 'x')]));"
+        "print({'pandas', 'pyarrow', 'tensorflow', 'keras'} & {*sys.modules})"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
