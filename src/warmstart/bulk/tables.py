@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from warmstart.bulk import storage
 from warmstart.bulk.plan import Found, Part
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, require
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -39,7 +39,7 @@ def scan(path: str, content: _Hash) -> Iterator[Found]:
         content: is fed with what the file holds.
 
     Raises:
-        UsageError: Parquet without pyarrow.
+        MissingPackageError: Parquet without pyarrow.
         InputError: the file cannot be read.
     """
     kind = format_of(path)
@@ -174,7 +174,7 @@ def _parquet_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Itera
 
 
 def _parquet(file: BinaryIO, path: str) -> Any:
-    require_pyarrow(path)
+    require("pyarrow", extra="parquet", purpose=f"to read {path} (JSONL and CSV need no package)")
     import pyarrow
     import pyarrow.parquet
 
@@ -182,11 +182,3 @@ def _parquet(file: BinaryIO, path: str) -> Any:
         return pyarrow.parquet.ParquetFile(file)
     except pyarrow.ArrowException as error:
         raise InputError(f"{path}: is no Parquet file, or is damaged ({error})", path) from error
-
-
-def require_pyarrow(what: str) -> None:
-    """Raise `UsageError` where pyarrow is not installed."""
-    from importlib.util import find_spec
-
-    if find_spec("pyarrow") is None:
-        raise UsageError(f"{what}: Parquet needs the package pyarrow: pip install pyarrow; or use JSONL.")

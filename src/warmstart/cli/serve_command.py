@@ -44,12 +44,9 @@ def serve(
                                              "are never opened.", rich_help_panel=SAFETY)] = False,
 ) -> None:
     """Serve models over HTTP: a page, a plain endpoint, the Open Inference Protocol, and OpenAI's endpoints."""
-    from importlib.util import find_spec
+    from warmstart.errors import UsageError, require
 
-    from warmstart.errors import EngineUnavailableError, UsageError
-
-    if missing := [name for name in ("starlette", "uvicorn", "msgspec", "prometheus_client") if not find_spec(name)]:
-        raise EngineUnavailableError(f"Serving needs {', '.join(missing)}: pip install 'warmstart[serve]'.")
+    require("starlette", "uvicorn", "httptools", "msgspec", "prometheus_client", extra="serve", purpose="to serve")
     if engine == "keras":
         raise UsageError("The keras engine is not for serving: it needs TensorFlow in the server.")
     from warmstart.cli.opening import compiling, open_model, say

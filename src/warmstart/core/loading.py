@@ -110,16 +110,15 @@ def default_model(*, offline: bool | None = None, progress: hub.Progress | None 
     ImageNet's MobileNetV2 where it is compiled already, or can be: TensorFlow is installed and its
     weights are cached or reachable. Else the small model inside the package.
     """
-    from importlib.util import find_spec
-
-    from warmstart.errors import SourceError
+    from warmstart.errors import SourceError, is_installed
 
     name = "mobilenet_v2"
     source = catalog.get(name).weights["top"].source
-    if hub.is_cached(source) or (find_spec("tensorflow") and not hub.is_offline(offline) and hub.is_reachable(source)):
+    can_compile = is_installed("tensorflow")
+    if hub.is_cached(source) or (can_compile and not hub.is_offline(offline) and hub.is_reachable(source)):
         try:
             model = load(name, offline=offline, progress=progress)
-            if find_spec("tensorflow") or model.is_compiled():
+            if can_compile or model.is_compiled():
                 return model, "1,000 ImageNet classes"
         except SourceError:
             pass

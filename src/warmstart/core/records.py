@@ -10,15 +10,14 @@ A row names a photo (relative to the table's folder, or absolute, or a URL) and 
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from warmstart.errors import UsageError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from warmstart.errors import UsageError, require
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 PATHS = ("path", "file", "file_name", "filename", "image", "image_path", "photo", "filepath", "file_path")
@@ -28,6 +27,8 @@ SEVERAL = ("labels", "classes", "tags")  # columns that hold several labels even
 TRUE, FALSE = {"1", "1.0", "True", "true"}, {"0", "0.0", "False", "false"}
 _BETWEEN = re.compile(r"\s*[|;]\s*")
 
+Row = dict[str, Any]
+
 
 def read_table(path: Path, path_column: str | None = None, label_column: str | None = None
                ) -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
@@ -36,49 +37,66 @@ def read_table(path: Path, path_column: str | None = None, label_column: str | N
     Raises:
         UsageError: it cannot be read, or has no column of paths or of labels.
     """
-    frame = _frame(path)
-    columns = list(map(str, frame.columns))
+    columns, rows = _rows(path)
     where = _column(columns, path_column, PATHS)
     if where is None:
         raise UsageError(f"{path} has no column of paths; name it with path_column (there are: {', '.join(columns)}).")
     part = _column(columns, None, PART)
     what = _column(columns, label_column, LABELS)
     flags = [name for name in columns if name not in (where, part)] if what is None else []
-    if what is None and not _are_flags(frame, flags):
+    if what is None and not _are_flags(rows, flags):
         raise UsageError(f"{path} has no column of labels, and its other columns are not all 0 and 1; name it with "
                          f"label_column (there are: {', '.join(columns)}).")
-    several = what is not None and (what.lower() in SEVERAL or any(map(_is_several, frame[what])))
-    for row in frame.to_dict("records"):
-        if _missing(row[where]):
+    several = what is not None and (what.lower() in SEVERAL or any(_is_several(row.get(what)) for row in rows))
+    for row in rows:
+        if _missing(row.get(where)):
             raise UsageError(f"{path} has a row without a path.")
         photo = str(row[where])
         if "://" not in photo:
             photo = str(path.parent / Path(photo).expanduser())
         if what is None:
-            label: str | tuple[str, ...] = tuple(name for name in flags if str(row[name]) in TRUE)
+            label: str | tuple[str, ...] = tuple(name for name in flags if str(row.get(name)) in TRUE)
         else:
-            label = _labels(row[what]) if several else str(row[what]).strip()
-            if not several and _missing(row[what]):
+            label = _labels(row.get(what)) if several else str(row.get(what)).strip()
+            if not several and _missing(row.get(what)):
                 raise UsageError(f"{path} has no label for {photo}.")
-        yield photo, label, None if part is None or _missing(row[part]) else str(row[part])
+        yield photo, label, None if part is None or _missing(row.get(part)) else str(row[part])
 
 
-def _frame(path: Path) -> pd.DataFrame:
-    import pandas as pd
+def _rows(path: Path) -> tuple[list[str], list[Row]]:
+    """The names of the columns, and the rows by name; CSV cells are strings."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{path} is not a table: {', '.join(SUFFIXES)}, or a folder of class folders.")
+    if suffix == ".parquet":
+        require("pyarrow", extra="parquet", purpose=f"to read {path}")
+        import pyarrow
+        import pyarrow.parquet
 
-    kind = path.suffix.lower()
-    if kind not in SUFFIXES:
-        raise UsageError(f"{path} is no table that can be read: {', '.join(SUFFIXES)}, or a folder of class folders.")
+        try:
+            table = pyarrow.parquet.read_table(path)
+        except (OSError, pyarrow.ArrowException) as error:
+            raise UsageError(f"{path} cannot be read: {error}") from error
+        return list(table.column_names), table.to_pylist()
     try:
-        if kind == ".parquet":
-            return pd.read_parquet(path)
-        if kind == ".jsonl":
-            return pd.read_json(path, lines=True, dtype=False)
-        return pd.read_csv(path, sep="\t" if kind == ".tsv" else ",", dtype=str, keep_default_na=False)
-    except ImportError as error:
-        raise UsageError(f"{path}: reading Parquet needs pyarrow: pip install pyarrow.") from error
-    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            if suffix == ".jsonl":
+                rows = [_json_row(line, number) for number, line in enumerate(file, 1) if line.strip()]
+                return list(dict.fromkeys(name for row in rows for name in row)), rows
+            reader = csv.DictReader(file, delimiter="\t" if suffix == ".tsv" else ",", restval="", strict=True)
+            rows = list(reader)
+            if any(None in row for row in rows):
+                raise ValueError("a row has more cells than the header")
+            return list(reader.fieldnames or ()), rows
+    except (OSError, ValueError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
+
+
+def _json_row(line: str, number: int) -> Row:
+    row = json.loads(line)
+    if not isinstance(row, dict):
+        raise ValueError(f"line {number} is not a JSON object")
+    return row
 
 
 def _column(columns: Sequence[str], named: str | None, usual: Sequence[str]) -> str | None:
@@ -90,8 +108,8 @@ def _column(columns: Sequence[str], named: str | None, usual: Sequence[str]) -> 
     return next((lower[name] for name in usual if name in lower), None)
 
 
-def _are_flags(frame: pd.DataFrame, columns: Sequence[str]) -> bool:
-    return len(columns) > 0 and all(set(map(str, frame[name])) <= TRUE | FALSE for name in columns)
+def _are_flags(rows: Sequence[Row], columns: Sequence[str]) -> bool:
+    return len(columns) > 0 and all(str(row.get(name)) in TRUE | FALSE for row in rows for name in columns)
 
 
 def _is_several(value: Any) -> bool:

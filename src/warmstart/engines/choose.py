@@ -23,7 +23,7 @@ from warmstart.engines.base import Engine
 from warmstart.engines.litert import LiteRTEngine, usable_cpus
 from warmstart.engines.parity import TOLERANCE, compare
 from warmstart.engines.store import Artifact
-from warmstart.errors import EngineError, EngineUnavailableError, UsageError
+from warmstart.errors import EngineError, EngineUnavailableError, UsageError, is_installed, require
 from warmstart.hub import home
 
 ENGINES = ("auto", "litert", "openvino", "keras")
@@ -118,18 +118,13 @@ def _open_fastest(artifact: Artifact, precision: str) -> Engine:
 
 
 def _candidates(artifact: Artifact) -> bool:
-    from warmstart.engines import openvino
-
-    return openvino.installed() and len(artifact.signatures) == 1
+    return is_installed("openvino") and len(artifact.signatures) == 1
 
 
 def _openvino(artifact: Artifact, precision: str) -> Engine:
     from warmstart.engines import openvino
 
-    if not openvino.installed():
-        raise EngineUnavailableError(
-            "OpenVINO is not installed: pip install 'warmstart[openvino]', or leave engine='auto' and float32."
-        )
+    require("openvino", extra="openvino", purpose="for engine='openvino' and for bfloat16")
     runs = _remembered().get("openvino runs", {}).get(_machine())
     if runs is None:
         runs = float(openvino.probe_cpu())

@@ -11,7 +11,6 @@ import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,9 @@ import numpy as np
 
 from warmstart.engines.base import Engine, Signature
 from warmstart.engines.litert import usable_cpus
-from warmstart.errors import EngineError, EngineUnavailableError
+from warmstart.errors import EngineError, require
 
 SHAPES_KEPT = 2  # compiled networks kept in memory: one image, and the batch of a stream
-
-
-def installed() -> bool:
-    return find_spec("openvino") is not None
 
 
 @cache
@@ -49,7 +44,7 @@ class OpenVINOEngine(Engine):
         cache: a folder for OpenVINO's own compiled blobs; it halves the time of the next start.
 
     Raises:
-        EngineUnavailableError: OpenVINO is not installed.
+        MissingPackageError: OpenVINO is not installed.
         EngineError: OpenVINO cannot read or run the file.
     """
 
@@ -60,12 +55,9 @@ class OpenVINOEngine(Engine):
         super().__init__(signatures)
         if len(signatures) != 1:
             raise EngineError("OpenVINO reads programs with one function only; use engine='litert'.")
-        try:
-            import openvino
-        except ImportError as error:
-            raise EngineUnavailableError(
-                "OpenVINO is not installed: pip install 'warmstart[openvino]', or use engine='litert'."
-            ) from error
+        require("openvino", extra="openvino", purpose="for engine='openvino'")
+        import openvino
+
         self._openvino = openvino
         (self._signature,) = signatures.values()
         self._varies = any(isinstance(d, str) and d != "batch" for spec in self._signature.inputs for d in spec.shape)

@@ -236,12 +236,9 @@ def _tls() -> "ssl.SSLContext":
 
     paths = ssl.get_default_verify_paths()
     if not paths.cafile and not paths.capath and os.name != "nt":  # python.org's builds for macOS bring no authorities
-        try:
-            import certifi
+        import certifi
 
-            return ssl.create_default_context(cafile=certifi.where())
-        except ImportError:
-            pass
+        return ssl.create_default_context(cafile=certifi.where())
     return ssl.create_default_context()
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from warmstart.catalog import Entry
+from warmstart.catalog import Entry, Label
 from warmstart.core.model import Model
 from warmstart.core.results import Failed
+from warmstart.core.weights import Weights
 from warmstart.engines.base import Engine
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, require
 from warmstart.series import frequency
 from warmstart.series import time_series as series
 from warmstart.series.layout import Layout
@@ -73,6 +74,11 @@ class Forecaster(Model):
     """
 
     task = "forecasting"
+
+    def __init__(self, entry: Entry, weights: Weights, labels: tuple[Label, ...], *, engine: str = "auto",
+                 precision: str = "float32", folder: Path | None = None):
+        require("pandas", extra="series", purpose="to forecast")
+        super().__init__(entry, weights, labels, engine=engine, precision=precision, folder=folder)
 
     @cached_property
     def method(self) -> Method:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, MissingPackageError, UsageError, require
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
     """A table from a `.csv` (also compressed, also `.tsv`) or `.parquet` file.
 
     Raises:
-        InputError: there is no such file, or it cannot be read; Parquet needs the package pyarrow.
+        InputError: there is no such file, or it cannot be read.
+        MissingPackageError: it is a Parquet file, and pyarrow is not installed.
     """
     import pandas as pd
 
@@ -35,14 +36,15 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise InputError(f"{name}: there is no such file.", name)
     try:
         if name.lower().endswith((".parquet", ".pq")):
+            require("pyarrow", extra="parquet", purpose=f"to read {name}")
             return pd.read_parquet(name)
         # The separator is looked for among the usual ones; numbers with a decimal comma stay text, and are refused.
         table = pd.read_csv(name, sep="\t" if ".tsv" in name.lower() else ",", skipinitialspace=True)
         if table.shape[1] == 1 and ";" in str(table.columns[0]):
             table = pd.read_csv(name, sep=";", skipinitialspace=True)
         return table
-    except ImportError as error:
-        raise InputError(f"{name}: Parquet files need the package pyarrow: pip install pyarrow.", name) from error
+    except MissingPackageError:
+        raise
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors, and so are those of encodings
         raise InputError(f"{name}: it cannot be read as a table: {str(error).splitlines()[0]}", name) from error
 
