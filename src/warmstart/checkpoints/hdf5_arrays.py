@@ -40,7 +40,7 @@ class ArrayInfo:
         if self.dtype == "bfloat16":
             return widen_bfloat16(raw)
         if self.dtype == "bool":
-            return raw != 0
+            return raw.astype(np.bool_)
         return raw.astype(self.stored.newbyteorder("="), copy=False)
 
 

@@ -10,7 +10,7 @@ Source: "HDF5 File Format Specification Version 3.0", The HDF Group; section num
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from warmstart.checkpoints.base import ByteSource
 from warmstart.errors import CheckpointError, UnsafeCheckpointError
@@ -70,7 +70,7 @@ class Structure:
         self.spend(count + 16)
         return self.source.at(address, count)
 
-    def unpack(self, form: str, data: bytes, offset: int = 0) -> tuple:
+    def unpack(self, form: str, data: bytes, offset: int = 0) -> tuple[Any, ...]:
         """struct.unpack_from, little endian, with our error."""
         try:
             return struct.unpack_from("<" + form, data, offset)
@@ -106,7 +106,7 @@ class Structure:
             raise self.unsupported("unusual addresses in the superblock")
         if end > self.source.size:
             raise self.corrupt(f"{self.source.size} bytes of {end}")
-        return root
+        return int(root)
 
     # object headers (IV.A.1)
 

@@ -159,7 +159,7 @@ def numbers(raw: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     if dtype == "bfloat16":
         return widen_bfloat16(raw.view("<u2")).reshape(shape)
     if dtype == "bool":
-        return (raw != 0).reshape(shape)
+        return raw.astype(np.bool_).reshape(shape)
     return raw.view(np.dtype(dtype).newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
 
 

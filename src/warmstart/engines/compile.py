@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.engines.base import Signature
+from warmstart.engines.base import Signature, TensorSpec
 from warmstart.engines.keras import KerasEngine, Program
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.parity import TOLERANCE, compare
@@ -88,7 +88,7 @@ def _converted(folder: str, names: list[str], precision: str) -> bytes:
     """The `.tflite` of a SavedModel."""
     import tensorflow as tf
 
-    def told(converter: Any) -> Any:
+    def configured(converter: Any) -> Any:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if precision in ("int8", "float16"):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -103,21 +103,22 @@ def _converted(folder: str, names: list[str], precision: str) -> bytes:
         from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
         graph = parse_saved_model(folder).meta_graphs[0].graph_def
-        return told(TFLiteSavedModelConverterV2(folder, {"serve"}, names))._convert_from_saved_model(graph)
-    return told(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)).convert()
+        converter = configured(TFLiteSavedModelConverterV2(folder, {"serve"}, names))
+        return bytes(converter._convert_from_saved_model(graph))
+    return bytes(configured(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)).convert())
 
 
 def _with_tensor_names(path: Path, function: str, signature: Signature) -> Signature:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path))
-    places = interpreter._get_full_signature_list()[function]
+    indices = interpreter._get_full_signature_list()[function]
     runner = interpreter.get_signature_runner(function)  # every function is a graph with numbers of its own
     details = [*runner.get_input_details().values(), *runner.get_output_details().values()]
     names = {d["index"]: d["name"] for d in details}
 
-    def named(specs: tuple, kind: str) -> tuple:
-        return tuple(replace(spec, tensor=names.get(places[kind][spec.name], "")) for spec in specs)
+    def named(specs: tuple[TensorSpec, ...], side: str) -> tuple[TensorSpec, ...]:
+        return tuple(replace(spec, tensor=names.get(indices[side][spec.name], "")) for spec in specs)
 
     return Signature(named(signature.inputs, "inputs"), named(signature.outputs, "outputs"))
 

@@ -33,6 +33,7 @@ from warmstart.engines.store import Artifact
 from warmstart.errors import CompileError, EngineError
 
 Report = Callable[[str], None]
+Runner = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 Build = Callable[[], Any]
 OTHERWISE = "export as saved_model, or use `ws.load(…).keras`, which knows warmstart's own layers"
 FORMATS = ("saved_model", "litert", "onnx", "openvino", "keras")
@@ -110,9 +111,9 @@ def _single_functions(artifact: Artifact, program: Build,
 
 
 class _Files(Engine):
-    """Runs exported files by a function per function."""
+    """Runs exported files, with a runner for each function."""
 
-    def __init__(self, name: str, signatures: Mapping[str, Signature], runs: Mapping[str, Callable[..., Any]]):
+    def __init__(self, name: str, signatures: Mapping[str, Signature], runs: Mapping[str, Runner]):
         super().__init__(signatures)
         self.name, self._runs = name, runs
 
@@ -127,7 +128,7 @@ def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) ->
     path.mkdir()
     runs = {}
 
-    def runner(file: Path, signature: Signature) -> Callable[..., Any]:
+    def runner(file: Path, signature: Signature) -> Runner:
         compiled = core.compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
         def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -165,16 +166,17 @@ def _onnx(artifact: Artifact, program: Build, path: Path, report: Report) -> Eng
 
 
 def _onnx_file(name: str, tflite: Path, signature: Signature, artifact: Artifact, program: Build, path: Path,
-               report: Report) -> Callable[..., Any]:
+               report: Report) -> Runner:
     """Write one function; the first route whose file gives the model's numbers is kept."""
     from warmstart.engines import onnx_files
 
     expected = artifact.expected()[name]
     reasons = []
-    for route, write in (
-        ("tf2onnx from the .tflite", lambda: onnx_files.from_tflite(tflite, signature, path)),
-        ("tf2onnx from the traced function", lambda: onnx_files.from_function(program(), name, signature, path)),
-    ):
+    routes: dict[str, Callable[[], None]] = {
+        "tf2onnx from the .tflite": lambda: onnx_files.from_tflite(tflite, signature, path),
+        "tf2onnx from the traced function": lambda: onnx_files.from_function(program(), name, signature, path),
+    }
+    for route, write in routes.items():
         report(f"converting {name} with {route}")
         try:
             write()
@@ -200,7 +202,7 @@ def _saved_model(artifact: Artifact, program: Build, path: Path, report: Report)
     report("loading it again")
     loaded = tf.saved_model.load(str(path))
 
-    def runner(name: str) -> Callable[..., Any]:
+    def runner(name: str) -> Runner:
         function = loaded.signatures[name]
 
         def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -35,7 +35,7 @@ class Program:
         """The functions as `tf.function`s with fixed input signatures: tracing takes seconds, so it is done once."""
         import tensorflow as tf
 
-        def trace(function: Function):
+        def trace(function: Function) -> Any:
             signature = [
                 tf.TensorSpec([None if isinstance(d, str) else d for d in spec.shape], spec.dtype, name=spec.name)
                 for spec in function.inputs

@@ -92,7 +92,7 @@ class LiteRTEngine(Engine):
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         self._claim(function, None)
         try:
-            return self._runners[function](**arrays)
+            return dict(self._runners[function](**arrays))
         except (ValueError, RuntimeError) as error:
             raise EngineError(f"LiteRT could not run {function}: {error}") from error
 
@@ -125,7 +125,8 @@ class _InPlace(Session):
 
     def _memory(self, name: str) -> np.ndarray:
         """A view of an input; not to be kept: it dangles when LiteRT moves its memory."""
-        return self._native.tensor(self._engine._interpreter, self._inputs[name], self._graph)
+        memory: np.ndarray = self._native.tensor(self._engine._interpreter, self._inputs[name], self._graph)
+        return memory
 
     def resize(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         with self._engine._lock:

@@ -58,7 +58,7 @@ def _teach_gelu() -> None:
     def constant(graph: Any, value: float) -> str:
         from tf2onnx.utils import make_name
 
-        return graph.make_const(make_name("gelu"), np.array(value, np.float32)).output[0]
+        return str(graph.make_const(make_name("gelu"), np.array(value, np.float32)).output[0])
 
     def replace(graph: Any, node: Any, steps: Callable[..., str]) -> None:
         (x,), output = node.input, node.output[0]
@@ -67,7 +67,7 @@ def _teach_gelu() -> None:
 
         def make(kind: str, *inputs: str | float) -> str:
             names = [value if isinstance(value, str) else constant(graph, value) for value in inputs]
-            return graph.make_node(kind, names).output[0]
+            return str(graph.make_node(kind, names).output[0])
 
         graph.make_node("Identity", [steps(make, x)], outputs=[output], shapes=shapes, dtypes=dtypes)
 

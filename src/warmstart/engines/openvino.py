@@ -20,6 +20,9 @@ from warmstart.engines.base import Engine, Signature
 from warmstart.engines.litert import usable_cpus
 from warmstart.errors import EngineError, require
 
+Shapes = tuple[tuple[int, ...], ...]
+Request = tuple[Any, dict[str, Any], dict[str, Any]]
+"""An inference request of OpenVINO, with its ports of inputs and of outputs by name."""
 SHAPES_KEPT = 2  # compiled networks kept in memory: one image, and the batch of a stream
 
 
@@ -69,9 +72,9 @@ class OpenVINOEngine(Engine):
             "INFERENCE_NUM_THREADS": usable_cpus(),
             **({"CACHE_DIR": str(cache)} if cache else {}),
         }
-        self._requests: OrderedDict[tuple, Any] = OrderedDict()
+        self._requests: OrderedDict[Shapes, Request] = OrderedDict()
 
-    def _request(self, arrays: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    def _request(self, arrays: Mapping[str, np.ndarray]) -> Request:
         """The network compiled for exactly these shapes, which run faster than dynamic ones; but where more than the
         batch differs from call to call (the lengths of texts), compiled once for all shapes."""
         signature, varies = self._signature, self._varies

@@ -65,11 +65,11 @@ class Artifact:
 
     @property
     def precision(self) -> str:
-        return self.record["precision"]
+        return str(self.record["precision"])
 
     @property
     def sha256(self) -> str:
-        return self.record["sha256"]["program.tflite"]
+        return str(self.record["sha256"]["program.tflite"])
 
     @property
     def signatures(self) -> dict[str, Signature]:
