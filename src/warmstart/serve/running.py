@@ -18,7 +18,6 @@ import uvicorn
 from starlette.applications import Starlette
 
 from warmstart.engines import heap
-from warmstart.serve.listening import take_no_more
 from warmstart.serve.protocol import Protocol
 from warmstart.serve.state import State
 
@@ -27,8 +26,6 @@ SWITCH = 0.0005
 STEPS_BACK = 7
 """How much nicer the engines' threads are than the event loop: a server that has more to compute than it can must still
 tell the others so at once. More steps cost throughput where other programs compete for the processor."""
-HANDSHAKE = 0.2
-"""Seconds in which a connection that has begun when the server stops comes about, across a continent if need be."""
 ARENAS = 2
 """Heaps of glibc's malloc. It would make up to eight for each processor, and every one keeps what its busiest moment
 took."""
@@ -59,17 +56,35 @@ class Server(uvicorn.Server):
         self.on_start(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening; a connection that was taken and has not asked yet may still ask within a second."""
-        done = [take_no_more(listening) for server in self.servers for listening in server.sockets]
-        if all(done):
-            await asyncio.sleep(HANDSHAKE)  # the loop accepts what waits, and what is on its way
-        for server in self.servers:
-            server.close()
+        """Stop listening. Connections that the system has accepted are served, if they send a request within a second.
+        """
+        for connection in self._stop_listening():
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
         end = time.monotonic() + (0 if self.force_exit else 1.0)
         while time.monotonic() < end and any(
                 getattr(one, "cycle", one) is None for one in list(self.server_state.connections)):
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
+
+    def _stop_listening(self) -> list[socket.socket]:
+        """Close the listening sockets; returns the connections that waited in their backlog.
+
+        Closing the sockets would reset these, although their clients have been told that they are connected. There is
+        no `await` between the last accept and the close, during which more could arrive.
+        """
+        waiting: list[socket.socket] = []
+        for server in self.servers:
+            for listening in server.sockets:
+                with listening.dup() as duplicate, contextlib.suppress(BlockingIOError):
+                    duplicate.setblocking(False)
+                    while True:
+                        waiting.append(duplicate.accept()[0])
+            server.close()
+        return waiting
+
+    def _protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or time.monotonic() >= self._stop_at
