@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,11 +19,6 @@ from warmstart.engines import heap
 from warmstart.serve.protocol import Protocol
 from warmstart.serve.state import State
 
-SWITCH = 0.0005
-"""Seconds that a worker thread may hold the interpreter while the event loop waits; Python's own 5 ms show."""
-STEPS_BACK = 7
-"""How much nicer the engines' threads are than the event loop: a server that has more to compute than it can must still
-tell the others so at once. More steps cost throughput where other programs compete for the processor."""
 ARENAS = 2
 """Heaps of glibc's malloc. It would make up to eight for each processor, and every one keeps what its busiest moment
 took."""
@@ -106,25 +99,11 @@ def run(app: Starlette, host: str, port: int, on_start: Callable[[str], None] = 
     """Serve until SIGTERM or Ctrl+C; what was taken by then is answered. `on_start` is told the address."""
     server = make_server(app, host, port)
     server.on_start = on_start
-    sys.setswitchinterval(SWITCH)
-    let_others_step_back()
     heap.set_options({heap.ARENA_MAX: ARENAS})
     server.run()
     state: State = app.state.warmstart
     if not state.registry.close(state.settings.grace):
         log.error("gave up on requests that ran longer than %g s", state.settings.grace)
-
-
-def let_others_step_back() -> None:
-    """Give way to the calling thread with all other threads there are, and those that they will start: of the models,
-    their engines, and what loads them anew. Only Linux has priorities of threads."""
-    if sys.platform != "linux":
-        return
-    own = threading.get_native_id()
-    for other in map(int, os.listdir("/proc/self/task")):
-        if other != own:
-            with contextlib.suppress(OSError):  # it has ended meanwhile
-                os.setpriority(os.PRIO_PROCESS, other, min(os.getpriority(os.PRIO_PROCESS, own) + STEPS_BACK, 19))
 
 
 class Background:
