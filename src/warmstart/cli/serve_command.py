@@ -46,7 +46,8 @@ def serve(
     """Serve models over HTTP: a page, a plain endpoint, the Open Inference Protocol, and OpenAI's endpoints."""
     from warmstart.errors import UsageError, require
 
-    require("starlette", "uvicorn", "httptools", "msgspec", "prometheus_client", extra="serve", purpose="to serve")
+    packages = ("starlette", "uvicorn", "httptools", "msgspec", "prometheus_client", "python_multipart")
+    require(*packages, extra="serve", purpose="to serve")
     if engine == "keras":
         raise UsageError("The keras engine is not for serving: it needs TensorFlow in the server.")
     from warmstart.cli.opening import compiling, open_model, say

@@ -17,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from warmstart.errors import InputError
-from warmstart.serve import body, multipart, options
+from warmstart.serve import body, options
 from warmstart.serve.errors import Refused, invalid, refusal, too_large
+from warmstart.serve.forms import parse_form
 from warmstart.serve.kinds import TEXT
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
@@ -220,7 +221,7 @@ async def transcriptions(request: Request) -> Response:
     data = await body.read(request, state.settings)
     if body.media_type(request) != "multipart/form-data":
         raise Refused(415, "invalid", "A recording comes as multipart/form-data with the fields file and model.")
-    fields = multipart.parts(data, request.headers["content-type"])
+    fields = parse_form(data, request.headers["content-type"])
     files = [field.data for field in fields if field.name == "file"]
     given = {field.name: field.data.decode("utf-8", "replace") for field in fields if field.name != "file"}
     given = {name: value for name, value in given.items() if value or name == "model"}

@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from warmstart.errors import InputError
-from warmstart.serve import body, multipart, options
+from warmstart.serve import body, options
 from warmstart.serve.answering import told, wav
 from warmstart.serve.errors import Refused, invalid, refusal
+from warmstart.serve.forms import Field, parse_form
 from warmstart.serve.kinds import AUDIO, IMAGE, SERIES, Kind
 from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
@@ -52,7 +53,7 @@ def _inputs(request: Request, served: Served, data: bytes,
     if media == "application/json" or media.endswith("+json"):
         return _of_json(kind, body.parse_json(data), asked, settings)
     if media == "multipart/form-data":
-        return _of_form(served, multipart.parts(data, request.headers["content-type"]), asked, settings)
+        return _of_form(served, parse_form(data, request.headers["content-type"]), asked, settings)
     if media in RAW or any(media == one or media.startswith(one) for one in kind.media if one.endswith("/") or
                            media == one):
         if not data:
@@ -80,7 +81,7 @@ def _of_json(kind: Kind, content: Any, asked: dict[str, Any],
     return names, [kind.of_json(value, settings) for value in values], {**asked, **given}, many
 
 
-def _of_form(served: Served, fields: list[multipart.Part], asked: dict[str, Any],
+def _of_form(served: Served, fields: list[Field], asked: dict[str, Any],
              settings: Settings) -> tuple[list[str], list[Any], dict[str, Any], bool]:
     takes_files = served.kind in (IMAGE, AUDIO)
     files = [field for field in fields if (field.filename is not None and (field.filename or field.data))
