@@ -5,8 +5,8 @@
 
 from warmstart.checkpoints.assign import assign
 from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.formats import checkpoint_file, open_checkpoint
 from warmstart.checkpoints.naming import model_arrays
-from warmstart.checkpoints.opening import checkpoint_file, open_checkpoint
 from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.checkpoints.slices import save_sliced
 

@@ -9,7 +9,6 @@ Reading a repository runs no code of it and builds nothing: sizes are checked be
 """
 
 import json
-from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -54,8 +53,7 @@ def read(folder: Path, task: str | None = None) -> tuple[Entry, tuple[Label, ...
         raise UsageError(f"{folder / CONFIG} has model_type {kind!r}, which is not supported; supported are: "
                          f"{', '.join(sorted(READERS)) or 'none'}.")
     module = import_module(f"{__name__}.{READERS[kind]}")
-    read: Callable[[Mapping[str, Any], Path, str | None], tuple[Entry, tuple[Label, ...]]] = module.entry
-    return read(config, folder, task)
+    return module.entry(config, folder, task)
 
 
 def read_json(path: Path, kind: type = dict) -> Any:

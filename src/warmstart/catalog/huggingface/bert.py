@@ -107,10 +107,9 @@ def count(sizes: Mapping[str, Any], architecture: str) -> int:
     body = (rows + 2) * width + sizes["num_hidden_layers"] * layer
     square, classes = width * width + width, (width + 1) * sizes.get("num_labels", 2)
     decoder = vocabulary * (1 if sizes["tie_word_embeddings"] else width + 1)
-    heads = {"text-classification": square + classes, "token-classification": classes,
-             "question-answering": 2 * (width + 1), "fill-mask": square + 2 * width + decoder,
-             "base": square if sizes["pooler"] else 0}
-    return int(body + heads[sizes["head"]])
+    return body + {"text-classification": square + classes, "token-classification": classes,
+                   "question-answering": 2 * (width + 1), "fill-mask": square + 2 * width + decoder,
+                   "base": square if sizes["pooler"] else 0}[sizes["head"]]
 
 
 def _bert(config: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def entry(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[En
 
 
 def _parameters(c: Mapping[str, Any]) -> int:
-    d, inner, heads = int(c["d_model"]), int(c["d_ff"]), int(c["num_heads"] * c["d_kv"])
+    d, inner, heads = c["d_model"], c["d_ff"], c["num_heads"] * c["d_kv"]
 
     def residual(into: int, out: int) -> int:
         return into * inner + inner + inner * out + out + into * out + out
@@ -68,5 +68,4 @@ def _parameters(c: Mapping[str, Any]) -> int:
     encoder = c["num_layers"] * (attention + feed + 2 * d)
     decoder = c["num_decoder_layers"] * (2 * attention + feed + 3 * d)
     ends = residual(2 * c["patch"], d) + residual(d, c["quantiles"] * c["horizon"])
-    rest = 2 * (d + c["buckets"] * c["num_heads"]) + (2 if c["reg_token"] else 1) * d
-    return int(encoder + decoder + ends + rest)
+    return encoder + decoder + ends + 2 * (d + c["buckets"] * c["num_heads"]) + (2 if c["reg_token"] else 1) * d

@@ -63,7 +63,7 @@ def parameters(config: Mapping[str, Any]) -> int:
     head = width * (config.get("num_labels") or 0)
     if not config.get("tie_word_embeddings", True):
         head += width * config["vocab_size"]
-    return int((config["vocab_size"] + config["n_positions"] + 2) * width + config["n_layer"] * block + head)
+    return (config["vocab_size"] + config["n_positions"] + 2) * width + config["n_layer"] * block + head
 
 
 def _size(config: Mapping[str, Any], key: str, largest: int, where: Path) -> int | None:

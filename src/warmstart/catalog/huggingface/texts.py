@@ -155,7 +155,7 @@ def sentence_modules(folder: Path) -> dict[str, Any]:
 
 
 def _modules(path: Path) -> list[dict[str, Any]]:
-    modules: list[dict[str, Any]] = read_json(path, kind=list)
+    modules = read_json(path, kind=list)
     if not all(isinstance(module, dict) and isinstance(module.get("type"), str) for module in modules):
         raise BundleError(f"{path} is damaged: it must list modules with their types.")
     return modules

@@ -16,10 +16,6 @@ RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "area"
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 
-Scale = dict[str, tuple[float, float, float]]
-Family = tuple[str, dict[str, Any], tuple[int, int], Scale, str, str]
-"""Architecture, its config, size of the input, scaling, licence, paper."""
-
 
 def entry(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
     """What a repository of these families holds.
@@ -43,7 +39,7 @@ def _segmentation(config: Mapping[str, Any], folder: Path, task: str | None, kin
     return make_entry(kind, "image-segmentation", architecture, sizes, rules, licence, paper), labels
 
 
-def _segformer(config: Mapping[str, Any], folder: Path) -> Family:
+def _segformer(config: Mapping[str, Any], folder: Path) -> tuple:
     where = folder / "config.json"
     stages = integer(config, "num_encoder_blocks", where, 4, 1, 8)
     sizes: dict[str, Any] = {key: integers(config, key, where, default, 1, most, stages) for key, default, most in (
@@ -60,7 +56,7 @@ def _segformer(config: Mapping[str, Any], folder: Path) -> Family:
     return "segformer", sizes, (512, 512), IMAGENET, SEGFORMER, paper
 
 
-def _mobilenet_v2(config: Mapping[str, Any], folder: Path) -> Family:
+def _mobilenet_v2(config: Mapping[str, Any], folder: Path) -> tuple:
     where = folder / "config.json"
     side = config.get("image_size", 513)
     side = side if isinstance(side, int) else 513
