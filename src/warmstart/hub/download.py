@@ -44,7 +44,7 @@ def download(
     secret: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Fetch `url` into `slot`, whose lock is held.
+    """Fetch `url` into `slot`, whose lock the caller has acquired.
 
     Args:
         source: its name in the record.

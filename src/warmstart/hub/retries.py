@@ -98,10 +98,10 @@ def retry(
             allowed = policy.attempts if connected else policy.first_attempts
             late = time.monotonic() + wait > begun + policy.deadline
             if failures >= allowed or number == policy.total_attempts or late:
-                kept = "what has arrived is kept, " if position() else ""
+                note = "what has arrived is kept, " if position() else ""
                 attempts = "1 attempt" if number == 1 else f"{number} attempts"
                 raise DownloadError(
-                    f"{name}: {error} ({attempts}); {kept}try again later"
+                    f"{name}: {error} ({attempts}); {note}try again later"
                 ) from error
             _sleep(wait)
     raise AssertionError("unreachable")

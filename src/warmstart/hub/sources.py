@@ -104,7 +104,7 @@ def parse(source: str | os.PathLike[str], *, revision: str | None = None) -> Sou
         revision: of an hf:// source that names none itself.
 
     Raises:
-        UsageError: it is malformed, of an unknown scheme, leaves its root, or a revision is given
+        UsageError: it is malformed, of an unknown scheme, leaves its root, or a revision is named
             for a source that has none, or twice.
     """
     if not isinstance(source, str):
@@ -179,14 +179,14 @@ def inside(root: Path, path: str | Path, source: str) -> Path:
     Raises:
         SourceError: it does not exist, or leads outside.
     """
-    found = root / path
+    target = root / path
     try:
-        real, real_root = found.resolve(strict=True), root.resolve(strict=True)
+        real, real_root = target.resolve(strict=True), root.resolve(strict=True)
     except (OSError, RuntimeError):  # RuntimeError: links in a circle
-        raise SourceError(f"{source}: there is no {found}") from None
+        raise SourceError(f"{source}: there is no {target}") from None
     if not real.is_relative_to(real_root):
         raise SourceError(f"{source} leads to {real}, which is outside {real_root}; that is refused")
-    return found
+    return target
 
 
 def locate(source: Installed | Embedded | Local, *, base: Path | None = None) -> Path:
