@@ -59,7 +59,8 @@ def slots(model: Any) -> list[Slot]:
     return [Slot(name, *item) for name, item in zip(unique(names), variables, strict=True)]
 
 
-def _visit(layer: Any, prefix: tuple[str, ...], seen: set[int], variables: list[tuple[tuple[str, ...], Any, Any]]) -> None:
+def _visit(layer: Any, prefix: tuple[str, ...], seen: set[int],
+           variables: list[tuple[tuple[str, ...], Any, Any]]) -> None:
     for child in inner_layers(layer):
         _visit(child, (*prefix, child.name), seen, variables)
     for variable in layer.weights:

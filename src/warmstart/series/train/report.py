@@ -13,7 +13,7 @@ from PIL import Image
 
 from warmstart.catalog import Entry
 from warmstart.engines.keras import KerasEngine
-from warmstart.errors import is_installed
+from warmstart.errors import MissingPackageError, require
 from warmstart.series import frequency, sampler
 from warmstart.series.features import Past, Recipe
 from warmstart.series.forecasting import Forecaster
@@ -101,8 +101,10 @@ def page(entry: Entry, recipe: Recipe, fitted: Fitted, found: Backtest | None, e
 
 
 def _plots(drawn: Sequence[tuple[Forecast, np.ndarray]]) -> str:
-    if not is_installed("matplotlib"):
-        return "<p>Not drawn: the package matplotlib is not installed (<code>pip install 'warmstart[plot]'</code>).</p>"
+    try:
+        require("matplotlib", extra="plot", purpose="to plot forecasts")
+    except MissingPackageError as error:
+        return text(str(error))
     images = []
     for found, actual in drawn:
         drawing, axes = figure(1)
