@@ -2,7 +2,7 @@
 
     python scripts/make_sounds.py
 
-Writes docs/sounds/digits.flac and docs/images/digits.webp. Needs `warmstart[tensorflow]` for matplotlib.
+Writes docs/sounds/digits.flac and docs/images/digits.webp. Needs `warmstart[plot]`.
 """
 
 import io

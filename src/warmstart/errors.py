@@ -2,7 +2,8 @@
 
     WarmstartError
     ├── UsageError                  a wrong name, option or combination of them (also a ValueError)
-    │   └── UnknownModelError       no such entry in the catalogue; the message suggests near names
+    │   ├── UnknownModelError       no such entry in the catalogue; the message suggests near names
+    │   └── MissingPackageError     an optional package is not installed (also an EngineUnavailableError)
     ├── SourceError                 a file could not be had from where it should come from
     │   ├── OfflineError            it is not in the cache, and going online is not allowed
     │   ├── DownloadError           the server or the network failed, also after the retries
@@ -25,6 +26,8 @@
 
 A message is one or two sentences: what is wrong with which file or item, and what to do next.
 """
+
+from __future__ import annotations
 
 
 class WarmstartError(Exception):
@@ -103,6 +106,14 @@ class CompileError(EngineError):
     """A model could not be compiled, or its artifact does not give the same numbers."""
 
 
+class MissingPackageError(EngineUnavailableError, UsageError):
+    """An optional package is not installed; the message ends with the command that installs it.
+
+    It is an `EngineUnavailableError`, because TensorFlow and OpenVINO are optional packages, and a
+    `UsageError`, because most others are needed for one option or file format only.
+    """
+
+
 class BundleError(WarmstartError):
     """A model folder is incomplete or damaged."""
 
@@ -117,3 +128,31 @@ class BatchError(WarmstartError):
 
 class TrainingError(WarmstartError):
     """Training cannot go on: the disk is full, the loss is not a number, another process trains into the folder."""
+
+
+def is_installed(package: str) -> bool:
+    """Whether a top-level package can be imported; nothing is imported to find out."""
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(package) is not None
+    except ImportError:  # from an import hook that blocks the package
+        return False
+
+
+def require(*packages: str, extra: str, purpose: str) -> None:
+    """Check that optional packages are installed.
+
+    Args:
+        packages: their import names.
+        extra: the extra of warmstart that installs them.
+        purpose: completes "is needed …", such as "to read tables of series".
+
+    Raises:
+        MissingPackageError: one is not installed.
+    """
+    for package in packages:
+        if not is_installed(package):
+            raise MissingPackageError(
+                f"The package {package} is needed {purpose}: pip install 'warmstart[{extra}]'."
+            )

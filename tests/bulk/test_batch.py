@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -210,14 +211,11 @@ def test_parquet_has_one_schema(photos, model, expected, tmp_path):
 
 
 def test_without_pyarrow_jsonl_works_and_parquet_says_what_to_do(photos, model, tmp_path, monkeypatch):
-    import importlib.util as util
-
-    find = util.find_spec
-    monkeypatch.setattr(util, "find_spec", lambda name, *rest: None if name == "pyarrow" else find(name, *rest))
-    with pytest.raises(UsageError, match="pip install pyarrow"):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match=r"pip install 'warmstart\[parquet\]'"):
         ws.batch(model, photos, tmp_path / "run", format="parquet")
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
-    with pytest.raises(UsageError, match="pip install pyarrow"):
+    with pytest.raises(UsageError, match=r"pip install 'warmstart\[parquet\]'"):
         ws.batch(model, tmp_path / "x.parquet", tmp_path / "run")
     assert ws.batch(model, photos / "a", tmp_path / "run").rows == 80
 

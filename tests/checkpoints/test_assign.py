@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from warmstart.checkpoints import assign, model_arrays, open_checkpoint, save_safetensors
-from warmstart.checkpoints.legacy_layers import weight_kind
+from warmstart.checkpoints.legacy_layers import weight_role
 from warmstart.checkpoints.naming import canonical
 from warmstart.errors import CorruptCheckpointError, MismatchError, UsageError
 
@@ -452,7 +452,7 @@ def test_canonical_names():
     "moving_variance"), ("dw/depthwise_kernel", "kernel"), ("s/pointwise_kernel:0", "pointwise_kernel"),
     ("Variable:0", "Variable")])
 def test_kinds_of_weights(name, kind):
-    assert weight_kind(name) == kind
+    assert weight_role(name) == kind
 
 
 def test_many_names_in_an_error_are_counted(legacy_h5):

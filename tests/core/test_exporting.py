@@ -123,7 +123,7 @@ def test_what_cannot_be_is_told_before_any_work(cifar, tmp_path, monkeypatch):
         cifar.export(tmp_path / "m.onnx")
     with pytest.raises(CacheError, match="cannot be written"):
         cifar.export(tmp_path / "m.onnx.json" / "m.onnx")
-    monkeypatch.setattr(exporting, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(EngineUnavailableError, match=r"pip install 'warmstart\[onnx\]'"):
         cifar.export(tmp_path / "other.onnx")
 

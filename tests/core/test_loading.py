@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import warmstart as ws
-from warmstart.core import bundle, compiling
+from warmstart.core import bundle
 from warmstart.errors import BundleError, EngineUnavailableError, UnknownModelError, UsageError
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
@@ -95,7 +95,7 @@ def test_newer_bundle_format_is_refused(folder):
 
 
 def test_without_tensorflow_the_way_out_is_told(folder, monkeypatch):
-    monkeypatch.setattr(compiling, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
     (folder / "artifacts" / "float32" / "artifact.json").unlink()
     with pytest.raises(EngineUnavailableError, match=r"pip install 'warmstart\[tensorflow\]'"):
         ws.load(folder)(PHOTO)
@@ -121,7 +121,7 @@ def test_a_damaged_program_that_holds_the_weights_is_told(installed, folder, mon
     from warmstart.errors import CorruptCheckpointError
 
     if not installed:
-        monkeypatch.setattr(compiling, "find_spec", lambda name: None)
+        monkeypatch.setitem(sys.modules, "tensorflow", None)
     program = folder / "artifacts" / "float32" / "program.tflite"
     program.write_bytes(program.read_bytes()[:-1000])
     with pytest.raises(CorruptCheckpointError, match=r"program\.tflite is not the file that .* fetch both again"):

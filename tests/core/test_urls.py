@@ -101,14 +101,14 @@ def test_pictures_arrive(server, photo, path, times):
 @pytest.mark.parametrize(
     ("path", "message", "times"),
     [
-        ("/missing.png", "answered 404 Not Found", 1),
+        ("/missing.png", "responds 404 Not Found", 1),
         ("/page.jpg", "is a web page, not a picture", 1),
-        ("/down", "answered 500", 3),
-        ("/always-cut", r"cut after 50 of \d+ bytes", 3),
+        ("/down", "responds 500", 3),
+        ("/always-cut", r"ended after 50 of \d+ bytes", 3),
         ("/huge", "larger than 64 MiB", 1),
-        ("/moved-to-file", "302", 1),
-        ("/moved-to-ftp", "unknown url type: ftp", None),
-        ("/circle", "302", None),
+        ("/moved-to-file", r"redirects to 'file:///etc/passwd', which is refused", 1),
+        ("/moved-to-ftp", r"redirects to 'ftp://127.0.0.1/a.png', which is refused", 1),
+        ("/circle", r"redirects to '/circle', which is refused", 1),
     ],
 )
 def test_failures_name_the_address(server, path, message, times):
@@ -117,7 +117,7 @@ def test_failures_name_the_address(server, path, message, times):
         decode(url)
     assert caught.value.item == url
     assert url in str(caught.value)
-    assert times is None or len(server.asked) == times
+    assert len(server.asked) == times
 
 
 def test_a_body_that_grows_over_the_limit_is_given_up(server, monkeypatch):
@@ -128,14 +128,14 @@ def test_a_body_that_grows_over_the_limit_is_given_up(server, monkeypatch):
 
 def test_a_silent_server_is_given_up(server, monkeypatch):
     monkeypatch.setattr(reading, "TIMEOUT", 0.1)
-    with pytest.raises(InputError, match="timed out"):
+    with pytest.raises(InputError, match=r"has stopped sending|does not respond"):
         decode(server.address + "/silent")
     assert len(server.asked) == 3
 
 
 def test_a_dripping_server_is_given_up(server, monkeypatch):
     monkeypatch.setattr(reading, "DEADLINE", 0.3)
-    with pytest.raises(InputError, match="longer than"):
+    with pytest.raises(InputError, match="took longer than"):
         decode(server.address + "/drip")
     assert len(server.asked) == 1
 
@@ -143,7 +143,7 @@ def test_a_dripping_server_is_given_up(server, monkeypatch):
 def test_no_server_at_all(monkeypatch):
     monkeypatch.setattr(reading, "PAUSE", 0.01)
     monkeypatch.setenv("no_proxy", "*")
-    with pytest.raises(InputError, match="could not be downloaded"):
+    with pytest.raises(InputError, match="cannot be reached"):
         decode("http://127.0.0.1:1/a.png")
 
 

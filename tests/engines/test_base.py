@@ -44,7 +44,7 @@ def test_signature_survives_json():
 
 
 @pytest.mark.parametrize(("arrays", "words"), [
-    ({}, "given nothing"),
+    ({}, "got nothing"),
     ({"image": np.zeros((1, 32, 24, 3), np.float32)}, "takes images"),
     ({"images": np.zeros((1, 32, 24, 3), np.float64)}, "float64"),
     ({"images": np.zeros((1, 24, 32, 3), np.float32)}, r"\(1, 24, 32, 3\)"),

@@ -63,7 +63,7 @@ def test_what_does_not_fit_is_refused(name, engines):
     with pytest.raises(EngineError, match="takes row as"):
         session.run(row=np.zeros((5, 2), np.float32))
     assert session.run(row=np.zeros((5, 1), np.float32))["sum"] == 0
-    with pytest.raises(EngineError, match="takes memory, row; it was given"):
+    with pytest.raises(EngineError, match="takes memory, row; got"):
         session.run(rows=np.zeros((5, 1), np.float32))
     with pytest.raises(EngineError, match="takes row as float32"):
         session.run(row=np.zeros((5, 1)))

@@ -1,8 +1,9 @@
-"""A real HTTP server on loopback that misbehaves as it is told, and a patience that makes the tests quick."""
+"""A real HTTP server on loopback that misbehaves as it is told, and a retry policy that makes the tests quick."""
 
 import hashlib
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from warmstart.hub import transport
+from warmstart.hub import retries
 
 
 @dataclass
@@ -206,9 +207,11 @@ def make_site():
     """Start servers, each on a port (that is, an origin) of its own."""
     running = []
 
-    def start() -> Site:
+    def start(tls: ssl.SSLContext | None = None) -> Site:
         server = Server(("127.0.0.1", 0), Handler)
-        server.site = Site(base=f"http://127.0.0.1:{server.server_address[1]}")
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.site = Site(base=f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         running.append((server, thread))
@@ -234,8 +237,8 @@ def waits(monkeypatch) -> list[float]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     slept: list[float] = []
-    monkeypatch.setattr(transport, "_sleep", slept.append)
-    monkeypatch.setattr(transport, "PATIENCE", transport.Patience(timeout=0.4, sync_every=40_000))
+    monkeypatch.setattr(retries, "_sleep", slept.append)
+    monkeypatch.setattr(retries, "DEFAULT_POLICY", retries.RetryPolicy(timeout=0.4, sync_every=40_000))
     return slept
 
 

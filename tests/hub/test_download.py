@@ -9,7 +9,7 @@ import pytest
 
 from warmstart import hub
 from warmstart.errors import CacheError, ChecksumError, DownloadError, OfflineError, UsageError
-from warmstart.hub import files, transport
+from warmstart.hub import files, retries
 
 # --- pins --------------------------------------------------------------------------------------------------------
 
@@ -38,7 +38,7 @@ def test_a_cached_file_that_is_not_the_wanted_one(site, content, sha256):
     url = site.put(content)
     path = hub.fetch(url)
     wanted = sha256(content[::-1])
-    with pytest.raises(ChecksumError, match="not the version"):
+    with pytest.raises(ChecksumError, match="not the requested version"):
         hub.fetch(url, sha256=wanted, offline=True)
     with pytest.raises(ChecksumError, match=wanted):
         hub.fetch(url, sha256=wanted)
@@ -210,7 +210,7 @@ def test_nobody_listens(make_site, content, waits):
         port = closed.getsockname()[1]
     with pytest.raises(DownloadError, match="cannot be reached"):
         hub.fetch(f"http://127.0.0.1:{port}/x")
-    assert len(waits) == transport.PATIENCE.first_attempts - 1
+    assert len(waits) == retries.DEFAULT_POLICY.first_attempts - 1
     assert not hub.is_reachable(f"http://127.0.0.1:{port}/x")
 
 

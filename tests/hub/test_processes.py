@@ -13,8 +13,8 @@ import pytest
 FETCH = """
 import json, sys
 from warmstart import hub
-from warmstart.hub import files, transport
-transport.PATIENCE = transport.Patience(first_wait=0.01, sync_every=65536)
+from warmstart.hub import files, retries
+retries.DEFAULT_POLICY = retries.RetryPolicy(first_wait=0.01, sync_every=65536)
 try:
     path = hub.fetch(sys.argv[1])
     print(json.dumps({"path": str(path), "sha256": files.digests_of(path)["sha256"]}))

@@ -2,14 +2,18 @@
 
 import base64
 import hashlib
+import ssl
+import subprocess
+import sys
 import time
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 
 from warmstart import hub
 from warmstart.errors import ChecksumError, DownloadError
-from warmstart.hub import transport
+from warmstart.hub import retries
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 408])
@@ -53,7 +57,7 @@ def test_a_server_that_never_recovers(site, content, answers, waits, visible):
     with pytest.raises(DownloadError, match=r"503.*6 attempts"):
         hub.fetch(site.put(content))
     assert len(site.asked) == 6
-    assert sum(waits) <= 6 * transport.PATIENCE.longest_wait
+    assert sum(waits) <= 6 * retries.DEFAULT_POLICY.longest_wait
     assert visible() == []
 
 
@@ -93,7 +97,8 @@ def test_a_server_that_keeps_the_connection_open_after_the_last_byte(site, conte
 
 
 def test_a_server_that_drips(site, content, answers, monkeypatch):
-    monkeypatch.setattr(transport, "PATIENCE", transport.Patience(timeout=0.3, slowest=1e6, sync_every=40_000))
+    monkeypatch.setattr(retries, "DEFAULT_POLICY",
+                        retries.RetryPolicy(timeout=0.3, minimum_rate=1e6, sync_every=40_000))
     url = site.put(content)
     site.script = [answers.proper(pause=0.1)]
     assert hub.fetch(url).read_bytes() == content
@@ -200,7 +205,38 @@ def test_a_redirect_to_elsewhere_than_the_web_is_refused(site, answers, visible,
     assert visible() == []
 
 
-def test_a_redirect_from_https_to_http_is_refused():
-    with pytest.raises(DownloadError, match="unprotected"):
-        transport._target("https://a/x", "https://a/x", "http://a/x")
-    assert transport._target("http://a/x", "http://a/x", "https://a/y z") == "https://a/y%20z"
+@pytest.fixture
+def secure_site(make_site, monkeypatch):
+    """A site that speaks TLS, with a certificate that new processes trust."""
+    certificate = Path(__file__).with_name("localhost.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    return make_site(context)
+
+
+def fetch_in_a_new_process(url: str) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from warmstart import hub; print(hub.fetch(sys.argv[1]))"
+    return subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=False)
+
+
+def test_a_redirect_from_https_to_http_is_refused(site, secure_site, content, answers, visible):
+    secure_site.by_path["/a"] = answers.refuse(302, {"Location": site.put(content)})
+    done = fetch_in_a_new_process(secure_site.base + "/a")
+    assert "unprotected" in done.stderr
+    assert site.asked == []
+    assert visible() == []
+
+
+def test_a_redirect_from_http_to_https_is_followed_and_its_spaces_are_quoted(site, secure_site, content, answers):
+    secure_site.put(content, "/y%20z.h5")
+    site.by_path["/a"] = answers.refuse(302, {"Location": secure_site.base + "/y z.h5"})
+    done = fetch_in_a_new_process(site.base + "/a")
+    assert Path(done.stdout.strip()).read_bytes() == content, done.stderr
+    assert [asked.path for asked in secure_site.asked] == ["/y%20z.h5"]
+
+
+def test_a_certificate_that_nobody_signed_is_refused(secure_site, content, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(DownloadError, match="certificate"):
+        hub.fetch(secure_site.put(content))

@@ -1,7 +1,6 @@
 """Starting, reloading and ending under load, in processes of their own."""
 
 import json
-import os
 import signal
 import sys
 import time
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import warmstart
-from warmstart.serve.running import STEPS_BACK
 
 from .conftest import Client
 from .processes import Load, copy_of, running, until
@@ -41,17 +39,6 @@ def test_it_says_that_it_is_not_ready_while_it_drains(cat):
         assert answer.status == 200
         assert answer.headers["connection"] == "close"
         assert server.wait(30) == 0
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
-def test_the_event_loop_goes_first():
-    """Or refusals would wait behind the work that made them necessary."""
-    with running("cifar10_resnet20") as server:
-        pid = server.process.pid
-        steps = {int(path.name): os.getpriority(os.PRIO_PROCESS, int(path.name)) - os.getpriority(os.PRIO_PROCESS, 0)
-                 for path in Path(f"/proc/{pid}/task").iterdir()}
-        assert steps.pop(pid) == 0
-        assert set(steps.values()) == {STEPS_BACK}
 
 
 def test_reload_under_load(tmp_path, cat):
@@ -98,7 +85,6 @@ def test_tensorflow_is_never_imported(cat):
         "    urllib.request.urlopen(f'{address}/openapi.json').read()\n"
         "print(sorted({'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)))\n")
     import subprocess
-    import sys
 
     photo = Path(__file__).parents[2] / "examples" / "photos" / "cat.jpg"
     done = subprocess.run([sys.executable, "-c", program, str(photo)], capture_output=True, text=True, check=False)

@@ -19,7 +19,7 @@ from warmstart.bulk.storage import Folder
 from warmstart.bulk.work import Done, Job
 from warmstart.core.loading import load
 from warmstart.core.model import Model
-from warmstart.errors import UsageError
+from warmstart.errors import UsageError, require
 
 PLACES = ("local", "ray")
 
@@ -71,6 +71,7 @@ class BatchResult:
             if name.endswith(".jsonl"):
                 yield from map(json.loads, data.splitlines())
             else:
+                require("pyarrow", extra="parquet", purpose="to read Parquet files")
                 import pyarrow
                 import pyarrow.parquet
 
@@ -185,9 +186,7 @@ def _check(on: str, shard_rows: int | None, workers: int | None, worker: Any, ad
             if given is not None:
                 raise UsageError(f"{name} is for on='ray'; on='local' is one process, which uses all processors.")
     else:
-        from warmstart.bulk.cluster import require_ray
-
-        require_ray()
+        require("ray", "pyarrow", extra="ray", purpose="for on='ray' (on='local' needs neither)")
 
 
 def _job(model: Model, output: str | Path, format: str, column: Any, options: dict[str, Any]) -> Job:

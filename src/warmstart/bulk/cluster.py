@@ -9,10 +9,8 @@ import contextlib
 import json
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from warmstart import errors
@@ -22,7 +20,7 @@ from warmstart.bulk.storage import TRIES, Folder
 from warmstart.bulk.work import Done, Job, run_shard
 from warmstart.bulk.writing import failures_of
 from warmstart.core.model import Model
-from warmstart.errors import BatchError, EngineUnavailableError, UsageError, WarmstartError
+from warmstart.errors import BatchError, UsageError, WarmstartError
 
 DEATHS = 20
 """How often the work on one shard may be lost to a dying worker before the run gives up."""
@@ -211,15 +209,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
-
-
-def require_ray() -> None:
-    """Raise where Ray is not installed.
-
-    Raises:
-        EngineUnavailableError: it is not.
-    """
-    if find_spec("ray") is None or find_spec("pyarrow") is None:
-        raise EngineUnavailableError("on='ray' needs Ray: pip install 'warmstart[ray]'; on='local' does the same on "
-                                     f"this machine. (Ray supports Python up to 3.13; this is {sys.version_info[0]}."
-                                     f"{sys.version_info[1]}.)")

@@ -15,7 +15,7 @@ from warmstart.bulk.plan import Found, Part
 from warmstart.core.records.columns import PHOTO, RECORDING, TEXT
 from warmstart.core.records.dialects import Dialect, detect_dialect
 from warmstart.core.records.encodings import detect_encoding
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, require
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -43,7 +43,7 @@ def scan(path: str, content: _Hash) -> Iterator[Found]:
         content: is fed with what the file holds.
 
     Raises:
-        UsageError: Parquet without pyarrow.
+        MissingPackageError: Parquet without pyarrow.
         InputError: the file cannot be read.
     """
     kind = format_of(path)
@@ -197,7 +197,7 @@ def _parquet_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Itera
 
 
 def _parquet(file: BinaryIO, path: str) -> Any:
-    require_pyarrow(path)
+    require("pyarrow", extra="parquet", purpose=f"to read {path} (JSONL and CSV need no package)")
     import pyarrow
     import pyarrow.parquet
 
@@ -205,11 +205,3 @@ def _parquet(file: BinaryIO, path: str) -> Any:
         return pyarrow.parquet.ParquetFile(file)
     except pyarrow.ArrowException as error:
         raise InputError(f"{path}: is no Parquet file, or is damaged ({error})", path) from error
-
-
-def require_pyarrow(what: str) -> None:
-    """Raise `UsageError` where pyarrow is not installed."""
-    from importlib.util import find_spec
-
-    if find_spec("pyarrow") is None:
-        raise UsageError(f"{what}: Parquet needs the package pyarrow: pip install pyarrow; or use JSONL.")

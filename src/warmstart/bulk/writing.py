@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from warmstart.bulk.plan import Shard
 from warmstart.bulk.storage import Folder
-from warmstart.bulk.tables import require_pyarrow
 from warmstart.core.task import task_class
 from warmstart.core.wire import ListOf, MapOf, StructOf, WireType, wire_of
 
@@ -81,9 +80,9 @@ def failures_of(folder: Folder, shard: Shard) -> int:
 
 def check_format(format: str) -> None:
     """Raise `UsageError` unless it is a format, and can be written here."""
-    from warmstart.errors import UsageError
+    from warmstart.errors import UsageError, require
 
     if format not in FORMATS:
         raise UsageError(f"Results are written as {' or '.join(FORMATS)}, not as {format!r}.")
     if format == "parquet":
-        require_pyarrow("format='parquet'")
+        require("pyarrow", extra="parquet", purpose="for format='parquet' (JSONL needs no package)")

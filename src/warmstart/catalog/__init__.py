@@ -1,4 +1,4 @@
-"""Which models there are: `get` one by name, `search` them by pattern, read their `labels`."""
+"""The catalogue of models: `get` one by name, `search` them by pattern, read their `labels`."""
 
 from warmstart.catalog.entry import Entry, ImagePreprocessing, Label, Metric, WeightFile
 from warmstart.catalog.queries import get, labels, search

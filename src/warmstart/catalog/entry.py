@@ -1,4 +1,4 @@
-"""What the catalogue says of one model, as frozen dataclasses that go to JSON and back.
+"""Entries of the catalogue: frozen dataclasses that convert to JSON and back.
 
 Data only: nothing here downloads, builds or runs anything.
 """
@@ -24,9 +24,9 @@ class WeightFile:
     """One file of weights.
 
     Attributes:
-        source: where it comes from (`https://...`, `hf://...`, `package:...`, `embedded:...`, a path).
-        md5: hexadecimal digest where Keras publishes one.
-        sha256: hexadecimal digest where one is known.
+        source: its source (`https://...`, `hf://...`, `package:...`, `embedded:...`, a path).
+        md5: hexadecimal digest, if Keras publishes one.
+        sha256: hexadecimal digest, if known.
         layout: "keras-h5", "keras-weights-h5" or "safetensors" (see `warmstart.checkpoints`), or "huggingface".
     """
 
@@ -38,14 +38,14 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class ImagePreprocessing:
-    """How a photo becomes the array that the network gets.
+    """The rules that make the input array of a network from a photo.
 
     Attributes:
         size: (height, width) in pixels.
         scaling: "tf": RGB to -1..1; "caffe": BGR 0..255 minus the ImageNet mean; "torch": RGB / 255, then
             ImageNet mean and standard deviation; "raw": RGB 0..255 as float (the graph scales by itself);
             "standard": RGB / 255, then `mean` and `std`.
-        mean, std: three values each on the 0..1 scale; given for "standard" only.
+        mean, std: three values each on the 0..1 scale; for "standard" only.
         resize: "crop": the shorter side to round(size / crop_ratio), then the centre; "squash": straight to
             `size`, the aspect ratio is lost; "pad": fit inside `size`, then letterbox.
         crop_ratio: in (0, 1]; used by "crop".
@@ -80,7 +80,7 @@ class Metric:
     Attributes:
         name: "top1", "top5", ...
         value: accuracies are fractions in 0..1.
-        dataset: what it was measured on.
+        dataset: the dataset of the measurement.
         source: address of the page that publishes it.
     """
 
@@ -117,14 +117,14 @@ class Entry:
         licence: of the weights, as an SPDX identifier.
         parameters: numbers in the model with its top, moving statistics included.
         gflops: multiply-adds of one forward pass / 1e9 at `preprocessing.size`, the unit in which papers
-            and model tables give it (one multiply-add counts once); `None` where unknown.
-        min_size: the smallest height and width in pixels that the network without top accepts; 0 where there
-            are no images.
+            and model tables give it (one multiply-add counts once); `None` if unknown.
+        min_size: the smallest height and width in pixels that the network without top accepts; 0 without
+            images.
         metrics: published figures, each with its source; may be empty.
         paper: authors, title, year, arXiv number.
         aliases: other names.
-        processing: what the task needs to know of its inputs and outputs besides images: the longest text, the
-            sampling rate, the frequency, the pooling; JSON values only, named by the task's class.
+        processing: settings of inputs and outputs other than images: the longest text, the sampling rate, the
+            frequency, the pooling; JSON values only, with the names that the task's class expects.
     """
 
     name: str
@@ -149,7 +149,7 @@ class Entry:
         for name in (self.name, *self.aliases):
             if not NAME.fullmatch(name):
                 raise UsageError(f"entry {self.name!r}: the name {name!r} is not lower snake case")
-        # Read-only, so that an entry shared by every caller stays what the file says.
+        # Read-only, because all callers share an entry.
         object.__setattr__(self, "config", MappingProxyType(dict(self.config)))
         object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
         object.__setattr__(self, "processing", MappingProxyType(dict(self.processing)))
@@ -165,7 +165,7 @@ class Entry:
         """Make an entry from plain (JSON or TOML) values.
 
         Raises:
-            UsageError: a key is missing or unknown, or a value is not possible; it names key and entry.
+            UsageError: a key is missing or unknown, or a value is invalid; the message names key and entry.
         """
         if not isinstance(data, Mapping):
             raise UsageError(f"an entry must be a table of keys and values, not {type(data).__name__}")
@@ -208,7 +208,7 @@ def _plain(value: Any) -> Any:
 
 
 def _checked(cls: Any, data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """`data` as a dict, once it is sure that its keys are exactly the fields of `cls`."""
+    """`data` as a dict, checked to have exactly the fields of `cls` as keys."""
     if not isinstance(data, Mapping):
         raise UsageError(f"{where}: expected a table of keys and values, not {type(data).__name__}")
     known = {key.name: key.default is MISSING and key.default_factory is MISSING for key in fields(cls)}

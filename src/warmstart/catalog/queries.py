@@ -1,10 +1,10 @@
-"""Questions to the catalogue. Files are read when a question needs them, each once a process.
+"""Queries over the catalogue. Files are read when a query needs them, each once per process.
 
 `entries/<family>.toml` holds one family: a `[defaults]` table, and a `[[variant]]` table per model which
-wins over it, key by key. Two keys are short forms: `weights_base` is put in front of every weight source
-that has no scheme of its own, and `top1` / `top5` become metrics on `metrics_dataset` from `metrics_source`.
+overrides it, key by key. Two keys are short forms: `weights_base` is the prefix of every weight source
+without a scheme, and `top1` / `top5` become metrics on `metrics_dataset` from `metrics_source`.
 Every name and alias in a file starts with the first word of the file's name (`resnet50_v2` is in `resnet_v2.toml`),
-so that one name needs a few small files.
+so that a query for one name reads a few small files.
 
 A model that ships inside warmstart is a bundle, `embedded/<name>/warmstart.json`; its key `entry` is the entry.
 """
@@ -26,32 +26,32 @@ EMBEDDED = Path(__file__).parents[1] / "embedded"
 
 
 def get(name: str) -> Entry:
-    """The entry of this name or alias, whatever its case.
+    """The entry with this name or alias, ignoring case.
 
     Raises:
-        UnknownModelError: there is none; the message suggests near names.
+        UnknownModelError: there is none; the message suggests similar names.
     """
-    wanted = str(name).strip().lower()
-    for entry in _candidates(wanted):
-        if wanted == entry.name or wanted in entry.aliases:
+    normalized = str(name).strip().lower()
+    for entry in _candidates(normalized):
+        if normalized in (entry.name, *entry.aliases):
             return entry
     names = [known for entry in _all() for known in (entry.name, *entry.aliases)]
-    raise UnknownModelError(f"there is no model named {name!r}{_suggestion(wanted, names)}; see `warmstart list`")
+    raise UnknownModelError(f"there is no model named {name!r}{_suggestion(normalized, names)}; see `warmstart list`")
 
 
 def search(pattern: str = "*", *, task: str | None = None, family: str | None = None) -> list[Entry]:
     """Entries whose name or an alias matches, in catalogue order: embedded ones, then by family.
 
     Args:
-        pattern: shell style: `*`, `?`, `[abc]`; the case does not matter.
+        pattern: a shell pattern (`*`, `?`, `[abc]`), ignoring case.
         task: such as "image-classification"; any if None.
         family: such as "mobilenet_v2"; any if None.
     """
-    wanted = pattern.lower()
+    pattern = pattern.lower()
     return [
         entry
         for entry in _all()
-        if any(fnmatchcase(name, wanted) for name in (entry.name, *entry.aliases))
+        if any(fnmatchcase(name, pattern) for name in (entry.name, *entry.aliases))
         and (task is None or entry.task == task)
         and (family is None or entry.family == family)
     ]
@@ -59,7 +59,7 @@ def search(pattern: str = "*", *, task: str | None = None, family: str | None = 
 
 @cache
 def labels(name: str) -> tuple[Label, ...]:
-    """A label set, in order of the model's outputs: a file of `labels/`, or that of an embedded model.
+    """A label set, in order of the model's outputs: from a file of `labels/` or an embedded model.
 
     Args:
         name: such as "imagenet-1k".
@@ -70,8 +70,8 @@ def labels(name: str) -> tuple[Label, ...]:
     files = {path.stem: path for path in LABELS.glob("*.tsv")}
     if name in files:
         rows = files[name].read_text(encoding="utf-8").splitlines()[1:]  # the first line names the columns
-        found = [(int(index), id_, label) for index, id_, label in (row.split("\t") for row in rows)]
-        return _in_order(name, tuple(Label(*row) for row in found))
+        columns = [(int(index), id_, label) for index, id_, label in (row.split("\t") for row in rows)]
+        return _in_order(name, tuple(Label(*row) for row in columns))
     for path in _bundles():
         if _embedded(path).labels == name:
             records = json.loads(path.with_name("labels.json").read_text(encoding="utf-8"))
@@ -80,15 +80,15 @@ def labels(name: str) -> tuple[Label, ...]:
     raise UsageError(f"there is no label set named {name!r}; there are: {', '.join(known)}")
 
 
-def _in_order(name: str, found: tuple[Label, ...]) -> tuple[Label, ...]:
-    for position, label in enumerate(found):
+def _in_order(name: str, classes: tuple[Label, ...]) -> tuple[Label, ...]:
+    for position, label in enumerate(classes):
         if label.index != position:
-            raise UsageError(f"label set {name!r}: the index {label.index} stands where {position} belongs")
-    return found
+            raise UsageError(f"label set {name!r}: index {label.index} at position {position}")
+    return classes
 
 
 def _candidates(name: str) -> Iterator[Entry]:
-    """Entries of the files that may hold `name`."""
+    """Entries of the files that may contain `name`."""
     for path in _bundles():
         yield _embedded(path)
     for file in _files():
@@ -125,7 +125,7 @@ def _embedded(path: Path) -> Entry:
 
 
 def expand(variant: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """One `[[variant]]` table with the family's defaults under it and the short forms written out."""
+    """One `[[variant]]` table merged with the defaults of the family, with the short forms expanded."""
     merged = {**defaults, **variant}
     for key in ("config", "preprocessing"):
         if isinstance(defaults.get(key), Mapping) and isinstance(variant.get(key), Mapping):
@@ -147,8 +147,8 @@ def expand(variant: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str,
 
 
 def _suggestion(name: str, names: list[str]) -> str:
-    from difflib import get_close_matches  # costs 10 ms, and only a mistake needs it
+    from difflib import get_close_matches  # takes 10 ms to import, and only an error needs it
 
     squeezed = {known.replace("_", ""): known for known in reversed(names)}
-    near = get_close_matches(name.replace("_", "").replace("-", ""), squeezed, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(squeezed[match] for match in near)}?" if near else ""
+    similar = get_close_matches(name.replace("_", "").replace("-", ""), squeezed, n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(squeezed[match] for match in similar)}?" if similar else ""

@@ -1,4 +1,4 @@
-"""Filling a keras.Model from a checkpoint: all of it, or nothing."""
+"""Fill a keras.Model from a checkpoint, entirely or not at all."""
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
@@ -11,7 +11,7 @@ from warmstart.checkpoints.legacy_layers import pair_by_layers
 from warmstart.checkpoints.naming import Slot, all_layers, automatic_stems, canonical, saved_paths, slots
 from warmstart.errors import MismatchError
 
-# State that old and new Keras files carry beside the weights: optimizers and random generators.
+# State in Keras files other than weights: optimizers and random generators.
 NOT_WEIGHTS = {
     "keras-weights-h5": ("optimizer/*", "*seed_generator*/vars/*", "*random_generator*/vars/*"),
     "keras-h5": ("*/StateVar*", "*/seed_generator_state*"),
@@ -21,12 +21,12 @@ NOT_WEIGHTS = {
 
 def assign(model: Any, checkpoint: Checkpoint, *, rename: Callable[[str], str | None] | None = None,
            transform: Callable[[str, np.ndarray], np.ndarray] | None = None, ignore: Sequence[str] = ()) -> None:
-    """Fill every weight of a model, after checking that all of them will be.
+    """Fill every weight of a model, after checking that every one has an array.
 
     Arrays are matched by name. Where a legacy Keras file's names do not match (old files have
     automatic ones such as `conv2d_5`), its layers are matched in their order, provided that the
-    kinds of weights and all shapes agree. Dtypes are cast (float16 into float32, ...), except where
-    a whole-number variable would lose something. NaN and infinity are assigned as they are.
+    roles of weights and all shapes agree. Dtypes are cast (float16 into float32, ...), except where
+    a whole-number variable would lose something. NaN and infinity are assigned unchanged.
 
     Args:
         model: a built `keras.Model`.
@@ -39,7 +39,7 @@ def assign(model: Any, checkpoint: Checkpoint, *, rename: Callable[[str], str | 
             `"predictions/*"` for a model without its top. Optimizer state is never needed.
 
     Raises:
-        MismatchError: arrays without a place, variables without an array, other shapes. The model
+        MismatchError: arrays without a variable, variables without an array, other shapes. The model
             is then unchanged.
         CorruptCheckpointError: an array cannot be read. The model is then unchanged.
         UsageError: the model is not built.
@@ -79,58 +79,58 @@ def _pair_renamed(names: list[str], targets: list[Slot], rename: Callable[[str],
                   checkpoint: Checkpoint) -> list[tuple[Slot, str]]:
     new_names = {name: new for name in names if (new := rename(name)) is not None}
     present = {"/".join(slot.parts): slot for slot in targets}
-    places = {slot.name: slot for slot in targets} | (present if len(present) == len(targets) else {})
-    return _pair(list(new_names), [places.get(new) for new in new_names.values()], targets, model, checkpoint)
+    slot_of = {slot.name: slot for slot in targets} | (present if len(present) == len(targets) else {})
+    return _pair(list(new_names), [slot_of.get(new) for new in new_names.values()], targets, model, checkpoint)
 
 
 def _pair_names(names: list[str], targets: list[Slot], model: Any, checkpoint: Checkpoint) -> list[tuple[Slot, str]]:
-    places = {slot.name: slot for slot in targets}
+    slot_of = {slot.name: slot for slot in targets}
     present = {"/".join(slot.parts): slot for slot in targets}
     if len(present) == len(targets) and set(present) == set(names):
-        places = present
-    elif set(places) != set(names):
+        slot_of = present
+    elif set(slot_of) != set(names):
         counted = canonical([tuple(name.split("/")) for name in names], automatic_stems(model))
-        if len(set(counted)) == len(names) and set(counted) == set(places):
-            return [(places[new], name) for new, name in zip(counted, names, strict=True)]
-    return _pair(names, [places.get(name) for name in names], targets, model, checkpoint)
+        if len(set(counted)) == len(names) and set(counted) == set(slot_of):
+            return [(slot_of[new], name) for new, name in zip(counted, names, strict=True)]
+    return _pair(names, [slot_of.get(name) for name in names], targets, model, checkpoint)
 
 
 def _pair_paths(names: list[str], targets: list[Slot], model: Any, checkpoint: Checkpoint) -> list[tuple[Slot, str]]:
     by_variable = {id(slot.variable): slot for slot in targets}
-    places = {path: by_variable.get(id(variable)) for path, variable in saved_paths(model).items()}
-    wanted = []
+    slot_of = {path: by_variable.get(id(variable)) for path, variable in saved_paths(model).items()}
+    matched = []
     for name in names:
         path = name.replace("\\", "/")  # Keras on Windows
-        if path not in places:  # TensorFlow 2.12 and 2.13
+        if path not in slot_of:  # TensorFlow 2.12 and 2.13
             path = path.replace("_layer_checkpoint_dependencies", "layers")
-        wanted.append(places.get(path))
-    labels = {id(slot): path for path, slot in places.items() if slot is not None}
-    return _pair(names, wanted, targets, model, checkpoint, labels)
+        matched.append(slot_of.get(path))
+    labels = {id(slot): path for path, slot in slot_of.items() if slot is not None}
+    return _pair(names, matched, targets, model, checkpoint, labels)
 
 
-def _pair(names: list[str], places: list[Slot | None], targets: list[Slot], model: Any, checkpoint: Checkpoint,
+def _pair(names: list[str], matched: list[Slot | None], targets: list[Slot], model: Any, checkpoint: Checkpoint,
           labels: dict[int, str] | None = None) -> list[tuple[Slot, str]]:
-    """The pairs, if they are one to one and complete; else the error that lists what is left over."""
+    """The pairs, if they are one to one and complete. Raises MismatchError, which lists the others."""
     pairs: dict[int, tuple[Slot, str]] = {}
     unused = []
-    for name, slot in zip(names, places, strict=True):
+    for name, slot in zip(names, matched, strict=True):
         if slot is None:
             unused.append(name)
         elif id(slot) in pairs:
             raise MismatchError(
-                f"{checkpoint.path}: the arrays {pairs[id(slot)][1]!r} and {name!r} both belong into {slot.name!r} of "
+                f"{checkpoint.path}: the arrays {pairs[id(slot)][1]!r} and {name!r} both belong to {slot.name!r} of "
                 f"{model.name}.")
         else:
             pairs[id(slot)] = (slot, name)
     missing = [slot.name + (f" ({labels[id(slot)]})" if labels and id(slot) in labels else "")
                for slot in targets if id(slot) not in pairs]
     if unused or missing:
-        raise left_over(checkpoint, model, unused, missing)
+        raise incomplete(checkpoint, model, unused, missing)
     return list(pairs.values())
 
 
-def left_over(checkpoint: Checkpoint, model: Any, unused: Sequence[str], missing: Sequence[str]) -> MismatchError:
-    """The error for arrays without a place and variables without an array."""
+def incomplete(checkpoint: Checkpoint, model: Any, unused: Sequence[str], missing: Sequence[str]) -> MismatchError:
+    """The error for arrays without a variable and variables without an array."""
     parts = []
     if unused:
         parts.append(f"{len(unused)} of its arrays have no place in the model ({few(unused)})")

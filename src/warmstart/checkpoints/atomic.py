@@ -1,4 +1,4 @@
-"""Writing a file so that it is there completely or not at all."""
+"""Write a file completely or not at all."""
 
 import contextlib
 import os
@@ -12,10 +12,10 @@ from warmstart.errors import CheckpointError
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which gets its name `path` when the block ends without an error.
+    """A file to write, renamed to `path` when the block ends without an error.
 
-    It is written beside `path`, flushed to the disk and renamed, so a crash or a full disk leaves
-    the old file (or none). Its parent folder is made where it is missing.
+    It is written in the folder of `path`, which is created if necessary, synced and renamed, so a
+    crash or a full disk leaves the old file, or none.
 
     Raises:
         CheckpointError: the disk is full, the folder read-only, ...
@@ -33,7 +33,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-    if os.name == "posix":  # the rename itself must survive a power cut, too
+    if os.name == "posix":  # so that the rename survives a power cut
         with contextlib.suppress(OSError):
             folder = os.open(path.parent, os.O_RDONLY)
             try:

@@ -1,4 +1,4 @@
-"""What every checkpoint can do, and bounded reading of bytes."""
+"""The interface of checkpoints, and bounded reading of bytes."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ class Checkpoint(ABC):
 
     The whole table of contents is read and checked when the file is opened, so names, shapes and
     dtypes cost nothing afterwards and a damaged file fails at once. Only numbers are ever read: no
-    code, no config. NaN and infinity are numbers, and are returned as they are.
+    code, no config. NaN and infinity are returned unchanged.
 
     Attributes:
         path: the file, or for a checkpoint of several files the index or folder that was opened.
@@ -37,7 +37,7 @@ class Checkpoint(ABC):
 
     @abstractmethod
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of one array; `()` for a scalar. KeyError where there is no such name."""
+        """Shape of one array; `()` for a scalar. KeyError if there is no such name."""
 
     @abstractmethod
     def dtype(self, name: str) -> str:
@@ -45,18 +45,18 @@ class Checkpoint(ABC):
 
     @abstractmethod
     def read(self, name: str) -> np.ndarray:
-        """One array, fresh, in the machine's byte order; bfloat16 is returned as (equal) float32.
+        """A new array in native byte order; bfloat16 is returned as float32 with the same values.
 
         Raises:
             CorruptCheckpointError: its bytes cannot be read or decompressed.
         """
 
     def files(self) -> list[Path]:
-        """The files that it is made of: its path; of a sharded one also the shards."""
+        """Its files: the path, and the shards of a sharded checkpoint."""
         return [self.path]
 
     def layers(self) -> dict[str, list[str]]:
-        """Array names by saved layer, in the saved model's order; empty where the layout has no such order."""
+        """Array names by saved layer, in the saved model's order; empty if the layout has no such order."""
         return {}
 
     @abstractmethod
@@ -66,7 +66,7 @@ class Checkpoint(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+    def __exit__(self, error_type: type[BaseException] | None, error: BaseException | None,
                  traceback: TracebackType | None) -> None:
         self.close()
 
@@ -85,14 +85,14 @@ class ByteSource:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open a local file; CheckpointError where that fails."""
+        """Open a local file. Raises CheckpointError."""
         try:
             return cls(path.open("rb"), str(path))
         except OSError as error:
             raise CheckpointError(f"{path} cannot be opened: {error.strerror or error}.") from error
 
     def corrupt(self, why: str) -> CorruptCheckpointError:
-        """The error that says what is wrong with this file."""
+        """The error for a damaged file."""
         return CorruptCheckpointError(f"{self.label} is damaged or incomplete ({why}); fetch it again.")
 
     def at(self, offset: int, count: int) -> bytes:
@@ -100,19 +100,19 @@ class ByteSource:
         return self.array(offset, count).tobytes()
 
     def array(self, offset: int, count: int) -> np.ndarray:
-        """Exactly `count` bytes from `offset`, as a fresh uint8 array."""
+        """Exactly `count` bytes from `offset`, as a new uint8 array."""
         if offset < 0 or count < 0 or offset + count > self.size:
-            raise self.corrupt(f"{count} bytes at {offset} are beyond its end at {self.size}")
+            raise self.corrupt(f"{count} bytes at {offset} lie beyond its end at {self.size}")
         out = np.empty(count, np.uint8)
         done = 0
         with self._lock:
             try:
                 self._file.seek(offset)
                 while done < count:
-                    got = self._file.readinto(out.data[done:])  # type: ignore[attr-defined]
-                    if not got:
-                        raise self.corrupt("it became shorter while it was read")
-                    done += got
+                    count_read = self._file.readinto(out.data[done:])  # type: ignore[attr-defined]
+                    if not count_read:
+                        raise self.corrupt("it was truncated while it was read")
+                    done += count_read
             except (OSError, ValueError) as error:
                 raise CheckpointError(f"{self.label} cannot be read: {error}.") from error
         return out
@@ -124,7 +124,7 @@ class ByteSource:
 
 
 def widen_bfloat16(raw: np.ndarray) -> np.ndarray:
-    """bfloat16 bit patterns (uint16) as float32: the same numbers, for it is float32's upper half."""
+    """bfloat16 bit patterns (uint16) as float32: bfloat16 is the upper half of float32."""
     return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 

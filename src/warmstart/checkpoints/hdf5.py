@@ -24,7 +24,7 @@ class Hdf5Checkpoint(Checkpoint):
         self._declared = 0
         root = self._file.root
         members = self._file.links(root)
-        if "model_weights" in members:  # a full model: its config and optimizer are never looked at
+        if "model_weights" in members:  # a full model: its config and optimizer are never read
             root = self._group(members["model_weights"], "model_weights")
         if (layer_names := self._file.attributes(root, "layer_names")) is not None:
             self.layout = "keras-h5"
@@ -96,7 +96,7 @@ class Hdf5Checkpoint(Checkpoint):
 
     def _find(self, members: dict[str, int], root: int, layer: str) -> int:
         target = root
-        for part in layer.split("/"):  # a layer's name may have slashes; HDF5 then makes groups of it
+        for part in layer.split("/"):  # a slash in a layer's name makes nested groups in HDF5
             links = members if target == root else self._file.links(target)
             if part not in links:
                 raise self._file.corrupt(f"layer {layer!r} is listed, but missing")
@@ -116,11 +116,11 @@ class Hdf5Checkpoint(Checkpoint):
 
 
 def open_hdf5(path: Path, source: ByteSource) -> Hdf5Checkpoint:
-    """Open Keras weights in HDF5; closes `source` where that fails.
+    """Open Keras weights in HDF5; closes `source` on failure.
 
     Raises:
         CorruptCheckpointError: damaged, or no Keras weights.
-        UnsafeCheckpointError: links to other places, types that are no numbers, absurd sizes.
+        UnsafeCheckpointError: links to other files, types other than numbers, absurd sizes.
     """
     try:
         return Hdf5Checkpoint(path, source)

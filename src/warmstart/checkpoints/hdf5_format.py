@@ -1,19 +1,19 @@
 """The structure of an HDF5 file: superblock, object headers, groups, attributes.
 
-A reader of our own, for what Keras writes (the "earliest" file format of h5py, and the compact form
+A reader of its own, for what Keras writes (the "earliest" file format of h5py, and the compact form
 of newer ones). Reading HDF5 with the C library would let a file open other files, load filter
 plugins, and inflate a few bytes to any amount of memory; here every read is inside the file and
-counted, every object is visited at most once, and nothing but numbers and names is understood.
+counted, every object is visited at most once, and only numbers and names are interpreted.
 
-Source: "HDF5 File Format Specification Version 3.0", The HDF Group; section numbers are its.
+Source: "HDF5 File Format Specification Version 3.0", The HDF Group; section numbers refer to it.
 """
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from warmstart.checkpoints.base import ByteSource
-from warmstart.errors import CheckpointError, UnsafeCheckpointError
+from warmstart.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 NOWHERE = 0xFFFFFFFFFFFFFFFF
@@ -28,7 +28,7 @@ FILTERS, ATTRIBUTE, CONTINUATION, SYMBOL_TABLE, ATTRIBUTE_INFO = 0x0B, 0x0C, 0x1
 class Message(NamedTuple):
     """One message of an object header."""
 
-    kind: int
+    type: int
     shared: bool
     data: bytes
 
@@ -45,8 +45,6 @@ class Structure:
         self._heap_objects: dict[int, dict[int, tuple[int, int]]] = {}
         self.root = self._superblock()
 
-    # errors and bounded reads
-
     def corrupt(self, why: str) -> CheckpointError:
         """A CorruptCheckpointError naming the file."""
         return self.source.corrupt(why)
@@ -56,11 +54,12 @@ class Structure:
         return UnsafeCheckpointError(f"{self.source.label} is refused: {why}.")
 
     def unsupported(self, what: str) -> CheckpointError:
-        """For valid HDF5 that Keras does not write."""
-        return self.source.corrupt(f"or not written by Keras: {what}")
+        """A CorruptCheckpointError for valid HDF5 that Keras does not write."""
+        return CorruptCheckpointError(
+            f"{self.source.label} uses a feature of HDF5 that Keras does not write, and that is not supported: {what}.")
 
     def spend(self, count: int) -> None:
-        """Count what was read or built, so that no file can fill the memory or keep the reader busy for ever."""
+        """Count bytes that were read or built, so that no file can fill the memory or loop for ever."""
         self._left -= count
         if self._left < 0:
             raise self.unsafe(f"its structure takes more than {MAX_METADATA >> 20} MB")
@@ -70,8 +69,8 @@ class Structure:
         self.spend(count + 16)
         return self.source.at(address, count)
 
-    def unpack(self, form: str, data: bytes, offset: int = 0) -> tuple:
-        """struct.unpack_from, little endian, with our error."""
+    def unpack(self, form: str, data: bytes, offset: int = 0) -> tuple[Any, ...]:
+        """struct.unpack_from, little endian; raises CorruptCheckpointError."""
         try:
             return struct.unpack_from("<" + form, data, offset)
         except struct.error as error:
@@ -92,7 +91,9 @@ class Structure:
         head = self.at(0, min(self.source.size, 104))
         if head[:8] != MAGIC:
             raise self.corrupt("no HDF5 signature")
-        version = head[8] if len(head) > 8 else 255
+        if len(head) < 48:
+            raise self.corrupt("the superblock is cut short")
+        version = head[8]
         if version in (0, 1):
             sizes = self.unpack("BB", head, 13)
             base, _, end, driver, _, root = self.unpack("6Q", head, 24 + 4 * version)
@@ -106,7 +107,7 @@ class Structure:
             raise self.unsupported("unusual addresses in the superblock")
         if end > self.source.size:
             raise self.corrupt(f"{self.source.size} bytes of {end}")
-        return root
+        return int(root)
 
     # object headers (IV.A.1)
 
@@ -128,9 +129,9 @@ class Structure:
         for start, length in blocks:
             data, position = self.at(start, length), 0
             while position + 8 <= length:
-                kind, count, flags = self.unpack("HHB", data, position)
+                number, count, flags = self.unpack("HHB", data, position)
                 body = data[position + 8:position + 8 + count]
-                yield self._message(kind, flags, body, count, blocks, seen)
+                yield self._message(number, flags, body, count, blocks, seen)
                 position += 8 + count
 
     def _messages_v2(self, address: int) -> Iterator[Message]:
@@ -142,56 +143,56 @@ class Structure:
         length = int.from_bytes(self.at(start, width), "little")
         head = 4 + 2 * bool(flags & 0x04)
         blocks, seen = [(start + width, length)], {start + width}
-        for number, (begin, count) in enumerate(blocks):
-            if number:  # a continuation block is signature, messages, checksum
+        for index, (begin, count) in enumerate(blocks):
+            if index:  # a continuation block is signature, messages, checksum
                 if self.at(begin, 4) != b"OCHK":
-                    raise self.corrupt("no continuation block where one should be")
+                    raise self.corrupt("a continuation block is missing")
                 begin, count = begin + 4, count - 8
             data, position = self.at(begin, count), 0
             while position + head <= count:
-                kind, size, bits = self.unpack("BHB", data, position)
+                number, size, bits = self.unpack("BHB", data, position)
                 body = data[position + head:position + head + size]
-                yield self._message(kind, bits, body, size, blocks, seen)
+                yield self._message(number, bits, body, size, blocks, seen)
                 position += head + size
 
-    def _message(self, kind: int, flags: int, body: bytes, size: int, blocks: list[tuple[int, int]],
+    def _message(self, number: int, flags: int, body: bytes, size: int, blocks: list[tuple[int, int]],
                  seen: set[int]) -> Message:
         self.spend(128)
         if len(body) != size:
             raise self.corrupt("a header message is cut short")
-        if kind == CONTINUATION:
+        if number == CONTINUATION:
             start, length = self.unpack("QQ", body)
             if start in seen:
-                raise self.corrupt("an object header runs in a circle")
+                raise self.corrupt("the blocks of an object header form a cycle")
             seen.add(start)
             blocks.append((start, length))
-        return Message(kind, bool(flags & 2), body)
+        return Message(number, bool(flags & 2), body)
 
-    def message(self, address: int, kind: int) -> bytes | None:
-        """The one message of a kind, or None."""
-        for found in self.messages(address):
-            if found.kind == kind:
-                if found.shared:
+    def message(self, address: int, number: int) -> bytes | None:
+        """The data of the message of a type, or None."""
+        for message in self.messages(address):
+            if message.type == number:
+                if message.shared:
                     raise self.unsafe("it uses named (shared) types")
-                return found.data
+                return message.data
         return None
 
     # groups (III.A, III.B, III.C; IV.A.2.g, m, r)
 
     def is_group(self, address: int) -> bool:
         """Whether the object is a group."""
-        kinds = {m.kind for m in self.messages(address)}
-        return LAYOUT not in kinds and bool(kinds & {SYMBOL_TABLE, LINK_INFO, LINK})
+        types = {message.type for message in self.messages(address)}
+        return LAYOUT not in types and bool(types & {SYMBOL_TABLE, LINK_INFO, LINK})
 
     def links(self, address: int) -> dict[str, int]:
         """Names and addresses of a group's members, in the order of the file. Only hard links are allowed."""
-        found: dict[str, int] = {}
-        for kind, _, data in self.messages(address):
-            if kind == SYMBOL_TABLE:
+        members: dict[str, int] = {}
+        for number, _, data in self.messages(address):
+            if number == SYMBOL_TABLE:
                 pairs = self._symbols(*self.unpack("QQ", data))
-            elif kind == LINK:
+            elif number == LINK:
                 pairs = iter([self._link(data)])
-            elif kind == LINK_INFO:
+            elif number == LINK_INFO:
                 flags, = self.unpack("B", data, 1)
                 heap, = self.unpack("Q", data, 2 + 8 * (flags & 1))
                 if heap != NOWHERE:
@@ -200,25 +201,25 @@ class Structure:
             else:
                 continue
             for name, target in pairs:
-                if not name or name in (".", "..") or "/" in name or name in found:
+                if not name or name in (".", "..") or "/" in name or name in members:
                     raise self.corrupt(f"a group has a member called {name[:80]!r}, or has it twice")
-                found[name] = target
-                if len(found) > MAX_OBJECTS:
+                members[name] = target
+                if len(members) > MAX_OBJECTS:
                     raise self.unsafe(f"a group of more than {MAX_OBJECTS} members")
-        return found
+        return members
 
     def _link(self, data: bytes) -> tuple[str, int]:
         _, flags = self.unpack("BB", data)
-        position, kind = 2, 0
+        position, link_type = 2, 0
         if flags & 8:
-            kind, position = self.unpack("B", data, position)[0], position + 1
+            link_type, position = self.unpack("B", data, position)[0], position + 1
         position += 8 * bool(flags & 4) + bool(flags & 0x10)
         width = 1 << (flags & 3)
         length = int.from_bytes(data[position:position + width], "little")
         position += width
         name = self._text(data[position:position + length])
-        if kind != 0:
-            what = {1: "a soft link", 64: "an external link"}.get(kind, "a user-defined link")
+        if link_type != 0:
+            what = {1: "a soft link", 64: "an external link"}.get(link_type, "a user-defined link")
             raise self.unsafe(f"{name!r} is {what}, and only plain members are read")
         return name, self.unpack("Q", data, position + length)[0]
 
@@ -238,16 +239,16 @@ class Structure:
                     raise self.unsafe(f"{name!r} is a soft link, and only plain members are read")
                 yield name, target
 
-    def tree(self, address: int, kind: int, key_size: int) -> Iterator[tuple[bytes, int]]:
+    def tree(self, address: int, node_type: int, key_size: int) -> Iterator[tuple[bytes, int]]:
         """Leaves of a version 1 B-tree (III.A.1): (key before the child, address of the child)."""
         if address == NOWHERE:
             return
         pending, seen = [(address, -1)], {address}
         while pending:
             node, level = pending.pop()
-            signature, node_kind, node_level, used = self.unpack("4sBBH", self.at(node, 8))
-            if signature != b"TREE" or node_kind != kind or level not in (-1, node_level):
-                raise self.corrupt("an index is broken")
+            signature, actual_type, node_level, used = self.unpack("4sBBH", self.at(node, 8))
+            if signature != b"TREE" or actual_type != node_type or level not in (-1, node_level):
+                raise self.corrupt("an index is damaged")
             step = key_size + 8
             data = self.at(node + 24, used * step)
             entries = [(data[i:i + key_size], self.unpack("Q", data, i + key_size)[0])
@@ -257,14 +258,14 @@ class Structure:
                 continue
             for _, child in reversed(entries):
                 if child in seen or len(seen) > MAX_OBJECTS:
-                    raise self.corrupt("an index runs in a circle")
+                    raise self.corrupt("the nodes of an index form a cycle")
                 seen.add(child)
                 pending.append((child, node_level - 1))
 
     # attributes (IV.A.2.m)
 
     def attribute(self, address: int, name: str) -> list[str] | None:
-        """A text attribute as a list of strings (a scalar gives one); None where it is missing."""
+        """A text attribute as a list of strings (a scalar gives one); None if it is missing."""
         if address not in self._attributes:
             self._attributes[address] = dict(self._attribute_parts(address))
         parts = self._attributes[address].get(name)
@@ -272,12 +273,12 @@ class Structure:
 
     def _attribute_parts(self, address: int) -> Iterator[tuple[str, list[bytes]]]:
         """Name, [datatype, dataspace, data] of every attribute."""
-        for kind, shared, data in self.messages(address):
-            if kind == ATTRIBUTE_INFO:
+        for number, shared, data in self.messages(address):
+            if number == ATTRIBUTE_INFO:
                 flags, = self.unpack("B", data, 1)
                 if self.unpack("Q", data, 2 + 2 * (flags & 1))[0] != NOWHERE:
                     raise self.unsupported("densely stored attributes")
-            if kind != ATTRIBUTE:
+            if number != ATTRIBUTE:
                 continue
             version, flags, *sizes = self.unpack("BBHHH", data)
             if version not in (1, 2, 3):
@@ -291,18 +292,18 @@ class Structure:
             yield self._text(pieces[0]), [*pieces[1:], data[position:]]
 
     def attributes(self, address: int, name: str) -> list[str] | None:
-        """As `attribute`, joined from `name0`, `name1`, ... where Keras had to split a long list."""
-        found = self.attribute(address, name)
+        """As `attribute`, joined from `name0`, `name1`, ... if Keras had to split a long list."""
+        strings = self.attribute(address, name)
         number = 0
         while (part := self.attribute(address, f"{name}{number}")) is not None:
-            found = [*(found or []), *part]
+            strings = [*(strings or []), *part]
             number += 1
-        return found
+        return strings
 
     def dataspace(self, data: bytes) -> tuple[int, ...]:
         """Shape of a dataspace message (IV.A.2.b)."""
-        version, rank, _, kind = self.unpack("BBBB", data)
-        if version not in (1, 2) or rank > 32 or (version == 2 and kind == 2):
+        version, rank, _, space = self.unpack("BBBB", data)
+        if version not in (1, 2) or rank > 32 or (version == 2 and space == 2):
             raise self.corrupt("an array without a shape")
         return self.unpack(f"{rank}Q", data, 8 if version == 1 else 4)
 
@@ -332,17 +333,17 @@ class Structure:
         if heap not in self._heap_objects:
             signature, size = self.unpack("4s4xQ", self.at(heap, 16))
             if signature != b"GCOL":
-                raise self.corrupt("text is not where it should be")
-            found, position = {}, 16
+                raise self.corrupt("a text of variable length is missing")
+            objects, position = {}, 16
             while position + 16 <= size:
                 number, count = self.unpack("H6xQ", self.at(heap + position, 16))
                 if number == 0:
                     break
                 self.spend(256)
-                found[number] = (heap + position + 16, count)
+                objects[number] = (heap + position + 16, count)
                 position += 16 + (count + 7) // 8 * 8
-            self._heap_objects[heap] = found
+            self._heap_objects[heap] = objects
         start, count = self._heap_objects[heap].get(index, (0, -1))
         if length > count:
-            raise self.corrupt("text is not where it should be")
+            raise self.corrupt("a text of variable length is missing")
         return self.at(start, length)

@@ -1,4 +1,4 @@
-"""The `.keras` archive: only its `model.weights.h5` is read, its config never."""
+"""Read the `model.weights.h5` of a `.keras` archive; its config is never read."""
 
 import struct
 import tempfile
@@ -22,11 +22,11 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, O
 
 
 def open_zip(path: Path, source: ByteSource) -> Checkpoint:
-    """Open the weights in a `.keras` file, through a nameless temporary file of their size; or numpy's `.npz`.
+    """Open the weights in a `.keras` file, through an unnamed temporary file; or numpy's `.npz`.
 
     Raises:
-        UnsafeCheckpointError: PyTorch pickles; member names that lead elsewhere; a member that
-            unpacks to far more than is packed.
+        UnsafeCheckpointError: PyTorch pickles; member names that lead outside; a member that
+            unpacks to far more than its packed size.
         CorruptCheckpointError: damaged, or no weights inside.
         CheckpointError: no room for the temporary file.
     """
@@ -45,14 +45,14 @@ def open_zip(path: Path, source: ByteSource) -> Checkpoint:
 
 
 def _check_directory(source: ByteSource) -> None:
-    """Refuse an archive whose list of members alone would fill the memory, before zipfile reads it."""
+    """Refuse an archive whose list of members would fill the memory, before zipfile reads it."""
     tail = source.at(max(0, source.size - 65_600), min(source.size, 65_600))
     end = tail.rfind(b"PK\x05\x06")
     if end < 0 or len(tail) < end + 22:
         raise CorruptCheckpointError(f"{source.label} is an incomplete zip archive; fetch it again.")
     members, size = struct.unpack_from("<HI", tail, end + 10)
     locator = tail.rfind(b"PK\x06\x07", 0, end)
-    if locator >= 0 and len(tail) >= locator + 20:  # zip64: the real figures are in a record of their own
+    if locator >= 0 and len(tail) >= locator + 20:  # zip64: the sizes are in a separate record
         record, = struct.unpack_from("<Q", tail, locator + 8)
         members, size = struct.unpack("<QQ", source.at(record + 32, 16))
     if members > MAX_MEMBERS or size > MAX_DIRECTORY:
@@ -103,7 +103,7 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> Bina
 
 
 def pickle_error(label: str) -> UnsafeCheckpointError:
-    """What is said of PyTorch's and other pickles."""
+    """The error for PyTorch's and other pickles."""
     return UnsafeCheckpointError(
         f"{label} is a Python pickle, which can run code when it is read. Convert it to safetensors with the library "
         "that wrote it (safetensors.torch.save_file), or take the model's .safetensors file.")

@@ -1,4 +1,4 @@
-"""Matching the layers of a legacy Keras `.h5` with those of a model.
+"""Match the layers of a legacy Keras `.h5` with those of a model.
 
 Such a file lists layers in their topological order, and for each layer its weights, trainable ones
 first. Names changed over the years: Keras 1 wrote `conv1_W`, Keras 2 `conv1/kernel:0` and
@@ -20,11 +20,11 @@ _KERAS1 = {"W": "kernel", "b": "bias", "U": "recurrent_kernel", "running_mean": 
            "running_std": "moving_variance", "gamma": "gamma", "beta": "beta"}
 _SYNONYMS = {"depthwise_kernel": "kernel"}  # of DepthwiseConv2D, in Keras 2
 _STATISTICS = {"moving_mean", "moving_variance", "mean", "variance", "count"}
-_KINDS = {"kernel", "bias", "gamma", "beta", "pointwise_kernel", "recurrent_kernel", "embeddings", *_STATISTICS}
+_ROLES = {"kernel", "bias", "gamma", "beta", "pointwise_kernel", "recurrent_kernel", "embeddings", *_STATISTICS}
 
 
-def weight_kind(name: str) -> str:
-    """What a weight is, from the last part of its name: kernel, bias, gamma, moving_mean, ..."""
+def weight_role(name: str) -> str:
+    """The role of a weight, from the last part of its name: kernel, bias, gamma, moving_mean, ..."""
     last = name.rsplit("/", 1)[-1].removesuffix(":0")
     if match := re.fullmatch(r".+_(W|b|U|running_mean|running_std|gamma|beta)(_\d+)?", last):
         return _KERAS1[match[1]]
@@ -38,14 +38,14 @@ def pair_by_layers(model: Any, targets: list[Slot], names: list[str], checkpoint
         model: the model.
         targets: its slots.
         names: the arrays to use.
-        checkpoint: where they are; its `layers()` give their order.
+        checkpoint: the file; its `layers()` give the order.
 
     Raises:
         MismatchError: neither names nor order fit.
     """
-    wanted = set(names)
+    selected = set(names)
     groups = {layer: used for layer, all_names in checkpoint.layers().items()
-              if (used := [name for name in all_names if name in wanted])}
+              if (used := [name for name in all_names if name in selected])}
     layers = _layers_with_weights(model, targets)
     explicit = {layer.name for layer in inner_layers(model) if not _is_automatic(layer)}
     attempts: list[Callable[[], Pairs]] = []
@@ -53,7 +53,7 @@ def pair_by_layers(model: Any, targets: list[Slot], names: list[str], checkpoint
         attempts.append(lambda: _pair_layers([(g, groups[g], g, layers[g]) for g in groups], model, checkpoint))
     if len(groups) == len(layers) and list(groups) != list(layers):
         rows = [(g, groups[g], name, layers[name]) for g, name in zip(groups, layers, strict=True)]
-        # A layer that was named on purpose must not be filled with another one's weights.
+        # A layer that the user named must not get another layer's weights.
         if all(g == name for g, _, name, _ in rows if g in explicit):
             attempts.append(lambda: _pair_layers(rows, model, checkpoint))
     first: MismatchError | None = None
@@ -66,16 +66,16 @@ def pair_by_layers(model: Any, targets: list[Slot], names: list[str], checkpoint
 
 
 def _layers_with_weights(model: Any, targets: list[Slot]) -> dict[str, list[Slot]]:
-    """Slots by top-level layer, in the model's order; what no layer owns comes last, under `TOP_LEVEL`."""
+    """Slots by top-level layer, in the model's order; variables of no layer come last, under `TOP_LEVEL`."""
     by_variable = {id(slot.variable): slot for slot in targets}
-    found: dict[str, list[Slot]] = {}
+    groups: dict[str, list[Slot]] = {}
     for layer in inner_layers(model):
-        mine = [slot for variable in layer.weights if (slot := by_variable.pop(id(variable), None))]
-        if mine:
-            found[layer.name] = mine
+        own = [slot for variable in layer.weights if (slot := by_variable.pop(id(variable), None))]
+        if own:
+            groups[layer.name] = own
     if by_variable:
-        found[TOP_LEVEL] = list(by_variable.values())
-    return found
+        groups[TOP_LEVEL] = list(by_variable.values())
+    return groups
 
 
 def _is_automatic(layer: Any) -> bool:
@@ -112,20 +112,21 @@ def _pair_layers(rows: Sequence[tuple[str, list[str], str, list[Slot]]], model: 
 
 def _pair_inside(group: str, names: list[str], layer: str, mine: list[Slot], stems: set[str],
                  checkpoint: Checkpoint) -> Pairs:
-    """Pair the arrays of one layer (or nested model): by inner names, else in an order of the same kinds and shapes."""
+    """Pair the arrays of one layer (or nested model): by inner names, else by roles and shapes in order."""
     top = () if layer == TOP_LEVEL else (layer,)
     saved = [tuple(name.removeprefix(f"{group}/").removesuffix(":0").split("/")) for name in names]
     own = [slot.parts[len(top):] for slot in mine]
-    for count in (False, True):  # with the names as they are, then with automatic ones counted afresh
+    for count in (False, True):  # with the names unchanged, then with automatic names renumbered
         saved_keys, own_keys = _keys(saved, stems, count), _keys(own, stems, count)
         if set(saved_keys) == set(own_keys) and len(set(own_keys)) == len(mine):
             by_key = dict(zip(own_keys, mine, strict=True))
             return [(by_key[key], name) for key, name in zip(saved_keys, names, strict=True)]
     trainable = [slot for slot in mine if slot.variable.trainable]
     frozen = [slot for slot in mine if not slot.variable.trainable]
-    weights = [slot for slot in mine if weight_kind(slot.name) not in _STATISTICS]
-    statistics = [slot for slot in mine if weight_kind(slot.name) in _STATISTICS]
-    orders = [trainable + frozen, weights + statistics, mine]  # as it is now; all trainable; all frozen
+    weights = [slot for slot in mine if weight_role(slot.name) not in _STATISTICS]
+    statistics = [slot for slot in mine if weight_role(slot.name) in _STATISTICS]
+    # As the model is now; if all were trainable; if all were frozen.
+    orders = [trainable + frozen, weights + statistics, mine]
     for order in orders:
         if all(_alike(slot, name) and _same_shape(checkpoint.shape(name), slot)
                for slot, name in zip(order, names, strict=True)):
@@ -134,20 +135,20 @@ def _pair_inside(group: str, names: list[str], layer: str, mine: list[Slot], ste
         if not _alike(slot, name) or not _same_shape(checkpoint.shape(name), slot):
             raise MismatchError(
                 f"{checkpoint.path}: the array {name!r} has shape {checkpoint.shape(name)}, but {slot.name!r} of the "
-                f"model, where it would belong, has shape {slot.shape}. Take one variant.")
+                f"model has shape {slot.shape}. Take one variant.")
     raise MismatchError(f"{checkpoint.path}: the arrays of layer {group!r} are not those of {layer!r}.")
 
 
 def _keys(paths: list[tuple[str, ...]], stems: set[str], count: bool) -> list[str]:
-    """The last two parts of every path (outer prefixes differ between Keras versions), the last as a kind."""
-    paths = [(*path[-2:-1], weight_kind(path[-1])) for path in paths]
+    """The last two parts of every path (outer prefixes differ between Keras versions), the last as a role."""
+    paths = [(*path[-2:-1], weight_role(path[-1])) for path in paths]
     return canonical(paths, stems) if count else ["/".join(path) for path in paths]
 
 
 def _alike(slot: Slot, name: str) -> bool:
-    """Whether two names may mean the same: unknown ones (`Variable:0`) may be anything."""
-    ours, theirs = weight_kind(slot.name), weight_kind(name)
-    return ours == theirs or ours not in _KINDS or theirs not in _KINDS
+    """Whether two names may have the same role; an unknown name (`Variable:0`) may have any."""
+    ours, theirs = weight_role(slot.name), weight_role(name)
+    return ours == theirs or ours not in _ROLES or theirs not in _ROLES
 
 
 def _same_shape(shape: tuple[int, ...], slot: Slot) -> bool:

@@ -1,4 +1,4 @@
-"""What the variables of a keras.Model are called: by layer names, and by Keras 3's saved paths.
+"""Names of the variables of a keras.Model: by layers, and by the saved paths of Keras 3.
 
 Nothing here imports keras; a model is used through its public attributes.
 """
@@ -32,7 +32,7 @@ class Slot:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its shape."""
+        """The shape of the variable."""
         return tuple(self.variable.shape)
 
 
@@ -51,21 +51,22 @@ def slots(model: Any) -> list[Slot]:
     Raises:
         UsageError: the model has no weights yet.
     """
-    found: list[tuple[tuple[str, ...], Any, Any]] = []
-    _visit(model, (), set(), found)
-    if not found:
+    variables: list[tuple[tuple[str, ...], Any, Any]] = []
+    _visit(model, (), set(), variables)
+    if not variables:
         raise UsageError(f"The model {model.name} has no weights: build it first, by calling it on some input.")
-    names = canonical([parts for parts, _, _ in found], automatic_stems(model))
-    return [Slot(name, *item) for name, item in zip(unique(names), found, strict=True)]
+    names = canonical([parts for parts, _, _ in variables], automatic_stems(model))
+    return [Slot(name, *item) for name, item in zip(unique(names), variables, strict=True)]
 
 
-def _visit(layer: Any, prefix: tuple[str, ...], seen: set[int], found: list[tuple[tuple[str, ...], Any, Any]]) -> None:
+def _visit(layer: Any, prefix: tuple[str, ...], seen: set[int],
+           variables: list[tuple[tuple[str, ...], Any, Any]]) -> None:
     for child in inner_layers(layer):
-        _visit(child, (*prefix, child.name), seen, found)
+        _visit(child, (*prefix, child.name), seen, variables)
     for variable in layer.weights:
         if id(variable) not in seen:
             seen.add(id(variable))
-            found.append(((*prefix, *_local_path(layer, variable)), variable, layer))
+            variables.append(((*prefix, *_local_path(layer, variable)), variable, layer))
 
 
 def all_layers(model: Any) -> list[Any]:
@@ -75,7 +76,7 @@ def all_layers(model: Any) -> list[Any]:
 
 
 def automatic_stems(model: Any) -> set[str]:
-    """What the automatic names of a model's layers start with; Bidirectional puts a word before its layers' names."""
+    """The stems of automatic layer names in a model; Bidirectional adds a prefix to them."""
     stems = {snake_case(type(layer).__name__) for layer in all_layers(model)}
     return stems | {f"{way}_{stem}" for way in ("forward", "backward") for stem in stems}
 
@@ -89,14 +90,14 @@ def inner_layers(layer: Any) -> list[Any]:
 
 
 def _local_path(layer: Any, variable: Any) -> list[str]:
-    """What Keras calls the variable inside its layer: ["kernel"], or ["query", "kernel"] of an attention layer."""
+    """The path of a variable inside its layer: ["kernel"], or ["query", "kernel"] of an attention layer."""
     parts = str(getattr(variable, "path", variable.name)).split("/")
     scopes = [i for i, part in enumerate(parts[:-1]) if part == layer.name]
     return parts[scopes[0] + 1:] if scopes else parts
 
 
 def unique(names: Iterable[str]) -> list[str]:
-    """The same names, numbered where one comes again."""
+    """The names, with numbers appended to repeated ones."""
     taken: set[str] = set()
     result = []
     for name in names:
@@ -155,7 +156,7 @@ def saved_paths(model: Any) -> dict[str, Any]:
     """Path in a Keras 3 `.weights.h5` -> variable, as `model.save_weights` names them.
 
     A path is made of attribute names, and inside `layers` of snake-case class names with a counter:
-    `layers/conv2d_1/vars/0`. Every layer says itself, by `save_own_variables`, what is in its `vars`.
+    `layers/conv2d_1/vars/0`. A layer defines its `vars` by `save_own_variables`.
     """
     paths: dict[str, Any] = {}
     _save(model, "", paths, set(), _plain_attributes(model))
@@ -163,7 +164,7 @@ def saved_paths(model: Any) -> dict[str, Any]:
 
 
 def _plain_attributes(model: Any) -> set[str]:
-    """Attributes that every Keras layer has, which are therefore not looked into for inner layers."""
+    """Attributes that every Keras layer has, which are therefore not searched for inner layers."""
     for base in type(model).__mro__:
         if base.__name__ == "Layer" and base.__module__.startswith("keras."):
             return set(dir(base(name="reference")))
@@ -214,9 +215,9 @@ def _is_layer(thing: Any) -> bool:
 def _children(layer: Any, plain: set[str]) -> Iterator[tuple[str, Any]]:
     """Attributes in Keras' order: the model's layers, public ones by name, private ones by name."""
     skip = plain | {"optimizer", "_optimizer"}
-    kind = layer._obj_type() if hasattr(layer, "_obj_type") else ""
-    if kind in ("Functional", "Sequential"):
-        skip |= {"_functional"} if kind == "Sequential" else {"operations", "_operations"}
+    class_name = layer._obj_type() if hasattr(layer, "_obj_type") else ""
+    if class_name in ("Functional", "Sequential"):
+        skip |= {"_functional"} if class_name == "Sequential" else {"operations", "_operations"}
         yield "layers", layer.layers
     for name in sorted(dir(layer), key=lambda text: f"~{text}" if text.startswith("_") else text):
         if name.startswith("__") or name in skip:

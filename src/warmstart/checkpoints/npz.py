@@ -1,4 +1,4 @@
-"""Numpy's `.npz`: a zip archive of arrays. Only numbers are read; arrays of objects, which are pickles, are refused."""
+"""Numpy's `.npz`: a zip archive of arrays. Arrays of objects, which are pickles, are refused."""
 
 import zipfile
 from pathlib import Path
@@ -16,12 +16,12 @@ class NpzCheckpoint(Checkpoint):
 
     Args:
         path: of the file.
-        archive: the file, open; all headers are read now, the arrays when they are asked for.
+        archive: the file, open; headers are read now, arrays on request.
         label: the file's name for messages.
 
     Raises:
-        UnsafeCheckpointError: it holds objects.
-        CorruptCheckpointError: a header is damaged, or a member has another size than its header says.
+        UnsafeCheckpointError: it has arrays of objects.
+        CorruptCheckpointError: a header is damaged, or does not match the size of its member.
     """
 
     layout = "npz"
@@ -33,13 +33,14 @@ class NpzCheckpoint(Checkpoint):
             name = info.filename.removesuffix(".npy")
             with archive.open(info) as file:
                 version = np.lib.format.read_magic(file)
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(file, max_header_size=LARGEST_HEADER)
+                headers = np.lib.format
+                read_header = headers.read_array_header_1_0 if version == (1, 0) else headers.read_array_header_2_0
+                shape, _, dtype = read_header(file, max_header_size=LARGEST_HEADER)
                 if dtype.kind not in "fiub":
                     raise UnsafeCheckpointError(f"{label} is refused: {name} holds {dtype}, not numbers.")
                 size = file.tell() + int(np.prod(shape, dtype=np.float64)) * dtype.itemsize
             if size != info.file_size or name in self._headers:
-                raise CorruptCheckpointError(f"{label} is damaged ({name} has not the size it says); fetch it again.")
+                raise CorruptCheckpointError(f"{label} is damaged ({name}: wrong size); fetch it again.")
             self._headers[name] = (tuple(shape), dtype)
 
     def names(self) -> list[str]:
@@ -62,4 +63,4 @@ class NpzCheckpoint(Checkpoint):
         return array.astype(array.dtype.newbyteorder("="), copy=False)
 
     def close(self) -> None:
-        """Nothing: the file is open only while an array is read."""
+        """Does nothing: the file is open only while an array is read."""

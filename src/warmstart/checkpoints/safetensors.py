@@ -1,7 +1,7 @@
-"""Safetensors: reading one file or a set of shards, and writing.
+"""Safetensors: read one file or a set of shards, and write files.
 
-The header is parsed by a strict scanner of our own: JSON of that exact shape, every byte of data
-belonging to exactly one array. A general JSON parser would first build whatever the file asks for.
+The header is parsed by a strict scanner: JSON of exactly this form, in which every byte of data
+belongs to one array. A general JSON parser would build whatever the file declares.
 
 Source: the format section of https://github.com/huggingface/safetensors.
 """
@@ -56,7 +56,7 @@ def parse_header(header: bytes, data_size: int) -> tuple[dict[str, TensorInfo], 
         The arrays in the order of the header, and the `__metadata__`.
 
     Raises:
-        ValueError: anything but a valid header; the message says what.
+        ValueError: the header is invalid.
     """
     text = header.decode()
     tensors: dict[str, TensorInfo] = {}
@@ -74,7 +74,7 @@ def parse_header(header: bytes, data_size: int) -> tuple[dict[str, TensorInfo], 
 
     def string(position: int) -> tuple[str, int]:
         value, end = scanstring(text, after(position, '"'), True)  # a name may begin with a space
-        value.encode()  # half a surrogate pair is no name
+        value.encode()  # refuses half a surrogate pair
         return value, end
 
     def comma_or_end(position: int) -> tuple[int, bool]:
@@ -107,14 +107,14 @@ def parse_header(header: bytes, data_size: int) -> tuple[dict[str, TensorInfo], 
                 raise ValueError(f"two arrays called {name[:200]!r}")
             if len(tensors) >= MAX_ARRAYS:
                 raise ValueError(f"more than {MAX_ARRAYS} arrays")
-            found = _ENTRY.match(text, position)
-            if not found:
+            match = _ENTRY.match(text, position)
+            if not match:
                 raise ValueError(f"array {name[:200]!r} is not described")
-            tensors[name] = _tensor(name, found.group())
-            position = found.end()
+            tensors[name] = _tensor(name, match.group())
+            position = match.end()
         position, more = comma_or_end(position)
     if position != len(text):
-        raise ValueError("more text behind the header")
+        raise ValueError("text after the header")
     last = 0
     for info in sorted(tensors.values(), key=lambda item: (item.begin, item.end)):
         if info.begin != last:
@@ -133,7 +133,7 @@ def _tensor(name: str, text: str) -> TensorInfo:
         raise ValueError(f"array {short} needs dtype, shape and data_offsets")
     shape, offsets = entry["shape"], entry["data_offsets"]
     if not (is_counts(shape) and is_counts(offsets) and len(offsets) == 2 and len(shape) <= 32):
-        raise ValueError(f"array {short} has an impossible shape or place")
+        raise ValueError(f"array {short} has an impossible shape or offset")
     dtype = known_dtype(entry["dtype"], short)
     begin, end = offsets
     if end - begin != math.prod(shape) * itemsize(dtype):
@@ -142,7 +142,7 @@ def _tensor(name: str, text: str) -> TensorInfo:
 
 
 def known_dtype(code: object, short: str) -> str:
-    """The dtype that a header's code stands for; ValueError, with the array's `short` name, where it is none."""
+    """The dtype of a code in a header. Raises ValueError with the array's `short` name."""
     dtype = DTYPES.get(code) if isinstance(code, str) else None
     if dtype is None:
         raise ValueError(f"array {short} has the unknown dtype {str(code)[:40]}")
@@ -159,7 +159,7 @@ def numbers(raw: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     if dtype == "bfloat16":
         return widen_bfloat16(raw.view("<u2")).reshape(shape)
     if dtype == "bool":
-        return (raw != 0).reshape(shape)
+        return raw.astype(np.bool_).reshape(shape)
     return raw.view(np.dtype(dtype).newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
 
 
@@ -210,7 +210,7 @@ class ShardedCheckpoint(Checkpoint):
     def __init__(self, index: Path):
         self.path = index
         self._shards: dict[str, SafetensorsCheckpoint] = {}
-        self._where: dict[str, SafetensorsCheckpoint] = {}
+        self._shard_of: dict[str, SafetensorsCheckpoint] = {}
         try:
             self._open(_read_index(index))
         except BaseException:
@@ -221,28 +221,28 @@ class ShardedCheckpoint(Checkpoint):
         for file in dict.fromkeys(weight_map.values()):
             path = self.path.with_name(file)
             if not path.is_file():
-                raise CorruptCheckpointError(f"{self.path} lists the file {file}, which is missing beside it.")
+                raise CorruptCheckpointError(f"{self.path} lists the file {file}, which is missing in its folder.")
             self._shards[file] = SafetensorsCheckpoint(path, ByteSource.open(path))
         for file, shard in self._shards.items():
             for name in shard.names():
                 if weight_map.get(name) != file:
                     raise CorruptCheckpointError(
-                        f"{self.path} does not place the array {name[:200]!r} into {file}, which holds it.")
-                self._where[name] = shard
-        if missing := [name for name in weight_map if name not in self._where]:
+                        f"{self.path} does not list the array {name[:200]!r}, which is in {file}.")
+                self._shard_of[name] = shard
+        if missing := [name for name in weight_map if name not in self._shard_of]:
             raise CorruptCheckpointError(f"{self.path} lists arrays that its files lack: {few(missing)}.")
 
     def names(self) -> list[str]:
-        return list(self._where)
+        return list(self._shard_of)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return self._where[name].shape(name)
+        return self._shard_of[name].shape(name)
 
     def dtype(self, name: str) -> str:
-        return self._where[name].dtype(name)
+        return self._shard_of[name].dtype(name)
 
     def read(self, name: str) -> np.ndarray:
-        return self._where[name].read(name)
+        return self._shard_of[name].read(name)
 
     def files(self) -> list[Path]:
         return [self.path, *(shard.path for shard in self._shards.values())]
@@ -261,7 +261,7 @@ def _read_index(index: Path) -> dict[str, str]:
         if not isinstance(weight_map, dict) or not weight_map:
             raise ValueError("no weight_map")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CorruptCheckpointError(f"{index} is no index of safetensors files ({error}).") from error
+        raise CorruptCheckpointError(f"{index} is not an index of safetensors files ({error}).") from error
     finally:
         source.close()
     files = set()
@@ -280,14 +280,14 @@ def save_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Map
     The same arrays in the same order give the same bytes.
 
     Args:
-        path: the file; its folder is made, and an old file is replaced at the very end.
+        path: the file; its folder is created, and an old file is replaced at the end.
         arrays: names and numbers: any float, int or bool dtype that numpy has up to 64 bit, and
             ml_dtypes' bfloat16. The header keeps this order.
         metadata: strings for `__metadata__`.
 
     Raises:
         UsageError: a dtype or name that the format lacks.
-        CheckpointError: the disk is full, the folder read-only.
+        CheckpointError: it cannot be written.
     """
     checked: dict[str, np.ndarray] = {}
     for name, value in arrays.items():
@@ -300,12 +300,12 @@ def save_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Map
         raise UsageError("safetensors metadata must be strings.")
     # widest items first, as the reference writer does, so that every array is aligned
     order = sorted(checked, key=lambda name: -checked[name].itemsize)
-    places, offset = {}, 0
+    offsets, offset = {}, 0
     for name in order:
-        places[name] = [offset, offset + checked[name].nbytes]
+        offsets[name] = [offset, offset + checked[name].nbytes]
         offset += checked[name].nbytes
     for name, array in checked.items():
-        header[name] = {"dtype": CODES[array.dtype.name], "shape": list(array.shape), "data_offsets": places[name]}
+        header[name] = {"dtype": CODES[array.dtype.name], "shape": list(array.shape), "data_offsets": offsets[name]}
     try:
         text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -317,5 +317,5 @@ def save_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Map
             array = checked[name]
             if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not np.little_endian):
                 array = array.astype(array.dtype.newbyteorder("<"))
-            # as bytes, for ml_dtypes have no buffer
+            # as bytes, because ml_dtypes have no buffer
             file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

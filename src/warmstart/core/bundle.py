@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.catalog import Entry, Label
-from warmstart.checkpoints.opening import SLICED
+from warmstart.checkpoints.formats import SLICED
 from warmstart.engines import store
 from warmstart.errors import BundleError
 

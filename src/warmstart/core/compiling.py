@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from warmstart.checkpoints import open_checkpoint
 from warmstart.core import adapters
 from warmstart.core.weights import Weights, checkpoint_digest
 from warmstart.engines import store
-from warmstart.errors import CompileError, CorruptCheckpointError, EngineUnavailableError
+from warmstart.errors import CompileError, CorruptCheckpointError, require
 
 if TYPE_CHECKING:
     import keras
@@ -41,9 +40,9 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
 
     Raises:
         CheckpointError: the weights do not fit, or are unusable.
-        EngineUnavailableError: TensorFlow is not installed.
+        MissingPackageError: TensorFlow is not installed.
     """
-    require_tensorflow(f"to build the Keras model of {entry.name}")
+    require("tensorflow", extra="tensorflow", purpose=f"to build the Keras model of {entry.name}")
     from warmstart.models import architecture
 
     module = architecture(entry.architecture)
@@ -61,12 +60,6 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
         with opened(weights.path) as checkpoint:
             module.load(model, checkpoint, entry.config)
     return model
-
-
-def require_tensorflow(purpose: str) -> None:
-    """Raise `EngineUnavailableError` where TensorFlow is not installed."""
-    if find_spec("tensorflow") is None:
-        raise EngineUnavailableError(f"TensorFlow is needed {purpose}: pip install 'warmstart[tensorflow]'.")
 
 
 def artifact_key(entry: Entry, weights: Weights, precision: str) -> str:
@@ -92,14 +85,14 @@ def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> 
     Raises:
         CompileError: the model could not be compiled, or the program strays from Keras.
         CheckpointError: the weights cannot be opened; some lie in a program, which may be damaged or gone.
-        EngineUnavailableError: it is not in the store, and TensorFlow is not installed.
+        MissingPackageError: it is not in the store, and TensorFlow is not installed.
     """
     key, file_precision = artifact_key(entry, weights, precision), _file_precision(precision)
     if (found := store.find(key)) is not None:
         return found
     if weights.path is not None:
         open_checkpoint(weights.path).close()  # where that fails, TensorFlow would not help
-    require_tensorflow(f"once, to compile {entry.name}; after that it is not used")
+    require("tensorflow", extra="tensorflow", purpose=f"once, to compile {entry.name}, and not afterwards")
     return store.make(
         key, file_precision, lambda folder: run_job(entry, weights, file_precision, folder, report)
     )

@@ -11,13 +11,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from warmstart.core.compiling import job_of, require_tensorflow, run_process
+from warmstart.core.compiling import job_of, run_process
 from warmstart.engines.export import FORMATS
-from warmstart.errors import CacheError, EngineUnavailableError, UsageError
+from warmstart.errors import CacheError, UsageError, require
 
 if TYPE_CHECKING:
     from warmstart.catalog import Entry, Label
@@ -53,11 +52,10 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
         raise UsageError(f"There is no format {format!r}; there are {', '.join(FORMATS)}.")
     if model.precision == "int8" and format != "litert":
         raise UsageError(f"An int8 program can be exported as litert only; for {format} load {model.name} in float32.")
-    for package in NEEDS.get(format, ()):
-        if find_spec(package) is None:
-            raise EngineUnavailableError(f"{package} is needed for {format}: pip install 'warmstart[{format}]'.")
+    if packages := NEEDS.get(format):
+        require(*packages, extra=format, purpose=f"to export as {format}")
     if format in ("saved_model", "onnx", "keras"):
-        require_tensorflow(f"to export as {format}")
+        require("tensorflow", extra="tensorflow", purpose=f"to export as {format}")
     artifact = model.artifact
     is_file = format in SUFFIXES and not (format == "onnx" and len(artifact.signatures) > 1)
     if is_file and path.suffix != SUFFIXES[format]:

@@ -139,16 +139,15 @@ def _imagenet_model(
     *, offline: bool | None = None, progress: hub.Progress | None = None, **options: Any
 ) -> Model | None:
     """MobileNetV2; None where it cannot be had."""
-    from importlib.util import find_spec
-
-    from warmstart.errors import SourceError
+    from warmstart.errors import SourceError, is_installed
 
     name = "mobilenet_v2"
     source = catalog.get(name).weights["top"].source
-    if hub.is_cached(source) or (find_spec("tensorflow") and not hub.is_offline(offline) and hub.is_reachable(source)):
+    can_compile = is_installed("tensorflow")
+    if hub.is_cached(source) or (can_compile and not hub.is_offline(offline) and hub.is_reachable(source)):
         try:
             model = load(name, offline=offline, progress=progress, **options)
-            if find_spec("tensorflow") or model.is_compiled():
+            if can_compile or model.is_compiled():
                 return model
         except SourceError:
             pass

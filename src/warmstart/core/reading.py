@@ -9,7 +9,6 @@ import io
 import os
 import re
 import stat
-import time
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -20,12 +19,12 @@ MAX_DOWNLOAD = 64 * 2**20
 MAX_STREAM = 512 * 2**20
 """Most bytes read from a file object or a pipe, whose size is not known before."""
 TIMEOUT = 10.0
-"""Seconds until a silent server is given up."""
+"""Seconds after which a server that sends nothing has failed."""
 DEADLINE = 60.0
-"""Seconds that one download may take altogether: a server may not drip for ever."""
+"""Seconds for all attempts of one download."""
 ATTEMPTS = 3
 PAUSE = 0.3
-"""Seconds before the second attempt; it doubles with each."""
+"""Seconds before the second attempt, doubled before each further one; with a random factor of 0.5 to 1.5."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -108,86 +107,27 @@ def _read_all(file: Any, name: str) -> bytes:
             raise InputError(f"{name}: gives more than {MAX_STREAM >> 20} MiB; save it to a file first", name)
 
 
-class _Passing(Exception):
-    """A failure of the kind that may be gone at the next attempt."""
-
-
 def download(url: str, *, name: str = "") -> bytes:
-    """The body of an `http` or `https` URL, in memory, at most `MAX_DOWNLOAD` bytes.
+    """The body of an http or https address, in memory, at most `MAX_DOWNLOAD` bytes.
 
-    Time-outs, cut connections, 429 and 5xx are tried again (`ATTEMPTS` times in all). Redirects to other schemes are
-    refused. Raises InputError, also where going online is not allowed (`WARMSTART_OFFLINE`, `HF_HUB_OFFLINE`).
+    Time-outs, cut connections and the status codes 429 and 5xx are tried again, `ATTEMPTS` times in all.
+
+    Raises:
+        InputError: it cannot be fetched, or going online is not allowed (`WARMSTART_OFFLINE`, `HF_HUB_OFFLINE`).
     """
     name = name or url
-    from warmstart.hub import is_offline
+    from warmstart.errors import SourceError
+    from warmstart.hub import addresses, is_offline, transport
+    from warmstart.hub.retries import RetryPolicy
 
     if is_offline():
         raise InputError(f"{name}: going online is not allowed; give a local file, or unset WARMSTART_OFFLINE", name)
-    deadline = time.monotonic() + DEADLINE
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(PAUSE * 2 ** (attempt - 1))
-        try:
-            return _get(url, name, deadline)
-        except _Passing as error:
-            reason = str(error)
-            if time.monotonic() > deadline:
-                break
-    raise InputError(f"{name}: could not be downloaded ({reason}); check the address and the network", name)
-
-
-def _get(url: str, name: str, deadline: float) -> bytes:
-    import http.client
-    import urllib.error
-    import urllib.parse
-    import urllib.request
-
-    from warmstart.version import __version__
-
-    opener = urllib.request.OpenerDirector()  # only what http needs: neither file: nor ftp:, also not by a redirect
-    for handler in ("Proxy", "HTTP", "HTTPS", "HTTPDefaultError", "HTTPRedirect", "Unknown"):
-        opener.add_handler(getattr(urllib.request, handler + "Handler")())
-    opener.add_handler(urllib.request.HTTPErrorProcessor())
-    parts = urllib.parse.urlsplit(url)
-    url = parts._replace(
-        path=urllib.parse.quote(parts.path, safe="/%:@!$&'()*+,;=~"),
-        query=urllib.parse.quote(parts.query, safe="/%:@!$&'()*+,;=~?"),
-        fragment="",
-    ).geturl()
-    request = urllib.request.Request(url, headers={"User-Agent": f"warmstart/{__version__}", "Accept": "*/*"})
+    policy = RetryPolicy(timeout=TIMEOUT, attempts=ATTEMPTS, first_attempts=ATTEMPTS, first_wait=PAUSE,
+                         retry_after=DEADLINE, deadline=DEADLINE)
     try:
-        with opener.open(request, timeout=TIMEOUT) as answer:
-            return _body(answer, name, deadline)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == 429 or error.code >= 500:
-            raise _Passing(f"the server answered {error.code} {error.reason}") from error
-        raise InputError(f"{name}: the server answered {error.code} {error.reason}", name) from error
-    except urllib.error.URLError as error:
-        raise _Passing(str(error.reason)) from error
-    except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, http.client.InvalidURL):
-            raise InputError(f"{name}: is not a valid address ({error})", name) from error
-        raise _Passing(str(error) or type(error).__name__) from error
-    except (ValueError, UnicodeError) as error:  # no host, a port that is no number, a name that is no name
+        return transport.get_bytes(addresses.normalized_url(url), limit=MAX_DOWNLOAD, policy=policy)
+    except ValueError as error:
         raise InputError(f"{name}: is not a valid address ({error})", name) from error
-
-
-def _body(answer: Any, name: str, deadline: float) -> bytes:
-    length = answer.headers.get("Content-Length", "")
-    expected = int(length) if length.isascii() and length.isdigit() else None
-    too_large = InputError(f"{name}: is larger than {MAX_DOWNLOAD >> 20} MiB; download it to a file first", name)
-    if expected is not None and expected > MAX_DOWNLOAD:
-        raise too_large
-    parts: list[bytes] = []
-    size = 0
-    while part := answer.read1(2**18):
-        parts.append(part)
-        size += len(part)
-        if size > MAX_DOWNLOAD:
-            raise too_large
-        if time.monotonic() > deadline:
-            raise _Passing(f"it took longer than {DEADLINE:.0f} s")
-    if expected is not None and size != expected:
-        raise _Passing(f"the connection was cut after {size} of {expected} bytes")
-    return b"".join(parts)
+    except SourceError as error:
+        message = str(error)
+        raise InputError(message if message.startswith(name) else f"{name}: {message}", name) from error

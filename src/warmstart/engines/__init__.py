@@ -1,1 +1,1 @@
-"""Engines run programs; the artifact store keeps compiled programs. See `base`, `store` and `choose`."""
+"""Engines run programs; the artifact store has the compiled ones. See `base`, `store` and `choose`."""

@@ -1,4 +1,4 @@
-"""What a program is, and what an engine promises to do with it.
+"""Programs, and the interface of the engines that run them.
 
 A program is a set of named functions from named arrays to named arrays, with fixed dtypes. A
 dimension that is an `int` is fixed; one that is a `str` names a dynamic dimension (`"batch"`).
@@ -17,12 +17,12 @@ import numpy as np
 from warmstart.errors import EngineError
 
 PROBED = {"tokens": 24}
-"""Sizes of dynamic dimensions that would be told too little of by a few entries: a sentence has some twenty tokens."""
+"""Sizes of dynamic dimensions in probe inputs, where two would test too little: a sentence has some 20 tokens."""
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output: its name, numpy dtype name, shape, and the range that probes draw from.
+    """One input or output: its name, numpy dtype name, shape, and the range of probe values.
 
     `tensor` is the name inside the compiled file, for engines that do not read signatures.
     """
@@ -39,10 +39,10 @@ class TensorSpec:
         return cls(**{**data, "shape": tuple(data["shape"])})
 
     def probe(self, random: np.random.Generator, sizes: Mapping[str, int]) -> np.ndarray:
-        """An array of this spec, the same on every machine for the same generator state.
+        """A random array of this spec, equal on every machine for equal states of the generator.
 
-        Pictures (rank 4) are made of blocks with a little noise on top: closer to photos than
-        white noise, which the first pooling layers average away.
+        Images (rank 4) are blocks with a little noise: closer to photos than white noise, which the
+        first pooling layers average out.
         """
         shape = tuple(sizes[d] if isinstance(d, str) else d for d in self.shape)
         if np.issubdtype(np.dtype(self.dtype), np.integer):
@@ -77,18 +77,18 @@ class Signature:
         return {spec.name: spec.probe(random, {name: PROBED.get(name, size) for name in names}) for spec in self.inputs}
 
     def check(self, function: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Raise `EngineError` unless names, dtypes and fixed dimensions are the declared ones."""
+        """Raise `EngineError` unless names, dtypes and fixed dimensions are as declared."""
         expected = {spec.name: spec for spec in self.inputs}
         if arrays.keys() != expected.keys():
-            raise EngineError(f"{function} takes {', '.join(expected)}; it was given {', '.join(arrays) or 'nothing'}.")
+            raise EngineError(f"{function} takes {', '.join(expected)}; got {', '.join(arrays) or 'nothing'}.")
         for name, array in arrays.items():
             spec = expected[name]
             fits = array.ndim == len(spec.shape) and all(
-                isinstance(want, str) or want == got for want, got in zip(spec.shape, array.shape, strict=False)
+                isinstance(side, str) or side == actual for side, actual in zip(spec.shape, array.shape, strict=False)
             )
             if not fits or array.dtype != spec.dtype:
                 raise EngineError(
-                    f"{function} takes {name} as {spec.dtype} {spec.shape}; it was given {array.dtype} {array.shape}."
+                    f"{function} takes {name} as {spec.dtype} {spec.shape}; got {array.dtype} {array.shape}."
                 )
 
 
@@ -103,10 +103,10 @@ class Engine(ABC):
         self._lock = threading.Lock()
 
     def run(self, function: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
-        """Run one function of the program; returns its outputs by name, as arrays of the caller's own.
+        """Run one function of the program; returns its outputs by name, as new arrays.
 
         Raises:
-            EngineError: there is no such function, or an array is not as its spec says.
+            EngineError: there is no such function, or an array does not match its spec.
         """
         if function not in self.signatures:
             raise EngineError(f"The program has no function {function!r}; it has {', '.join(self.signatures)}.")
@@ -114,24 +114,24 @@ class Engine(ABC):
         with self._lock:
             return self._run(function, arrays)
 
-    def session(self, function: str, kept: tuple[str, ...]) -> Session:
-        """A series of calls of one function whose inputs `kept` stay between the calls; see `Session`."""
-        return Session(self, function, kept)
+    def session(self, function: str, state: tuple[str, ...]) -> Session:
+        """Calls of one function that share the inputs named in `state`; see `Session`."""
+        return Session(self, function, state)
 
     @property
     def size(self) -> int:
-        """Bytes of the program's file; 0 where there is none."""
+        """Bytes of the program's file; 0 without a file."""
         return 0
 
     def workers(self, count: int | None = None) -> Sequence[Engine]:
-        """Engines for the same program that run side by side, in a thread of Python each: many calls gain more from
-        that than from sharing out each one.
+        """Engines for the same program that run in parallel, each in its own Python thread: for many calls this is
+        faster than to split each one.
 
         Args:
-            count: how many, each with its share of the CPUs; default: one a CPU.
+            count: how many, each with its share of the CPUs; default: one per CPU.
 
         Returns:
-            So many; just this one, where there can be no others.
+            That many engines; only this one, if there can be no others.
         """
         return (self,)
 
@@ -140,26 +140,26 @@ class Engine(ABC):
 
 
 class Session:
-    """Inputs of one function that last from call to call; for any engine.
+    """State of one function that persists between calls, for any engine.
 
-    A decoder's cache is tens of megabytes of which each step changes a few rows: a session keeps such inputs in the
-    engine's own memory, where the rows are written in place and nothing is copied.
+    A decoder's cache has tens of megabytes, of which each step changes a few rows. A session stores such inputs in the
+    memory of the engine, where the rows are written in place and nothing is copied.
 
-    Several sessions may use one engine in turns, also from several threads: each call sees its own inputs.
+    Several sessions may share one engine, also from several threads: each call sees its own inputs.
 
     Args:
-        engine: which runs the program.
+        engine: the engine of the program.
         function: of the program.
-        kept: names of the inputs that stay; zeros before they are written.
+        state: names of the inputs that persist; zeros until they are written.
     """
 
-    def __init__(self, engine: Engine, function: str, kept: tuple[str, ...]):
-        self._engine, self._function, self._kept = engine, function, kept
+    def __init__(self, engine: Engine, function: str, state: tuple[str, ...]):
+        self._engine, self._function, self._state = engine, function, state
         self._dtypes = {spec.name: spec.dtype for spec in engine.signatures[function].inputs}
         self._arrays: dict[str, np.ndarray] = {}
 
     def resize(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Give the kept inputs other shapes: what they hold stays as far as it fits, the rest is zero."""
+        """Change the shapes of the state; the common part of each array is preserved, the rest is zero."""
         for name, shape in shapes.items():
             new, old = np.zeros(shape, self._dtypes[name]), self._arrays.get(name)
             if old is not None:
@@ -167,14 +167,14 @@ class Session:
                 new[common] = old[common]
             self._arrays[name] = new
 
-    def write(self, name: str, place: Any, values: Any) -> None:
-        """`kept[name][place] = values`."""
-        self._arrays[name][place] = values
+    def write(self, name: str, index: Any, values: Any) -> None:
+        """`state[name][index] = values`."""
+        self._arrays[name][index] = values
 
     def run(self, **arrays: np.ndarray) -> dict[str, np.ndarray]:
-        """Run the function on the kept inputs and on these, which are all the others.
+        """Run the function on the state and on these arrays, which are all its other inputs.
 
         Raises:
-            EngineError: an array is not as its spec says.
+            EngineError: an array does not match its spec.
         """
         return self._engine.run(self._function, **self._arrays, **arrays)

@@ -1,7 +1,7 @@
-"""Open an engine on an artifact: the one asked for, or the fastest that gives the right numbers.
+"""Open an engine for an artifact: the requested one, or the fastest that reproduces the reference.
 
 `auto` measures each installed engine once per artifact and machine, on one probe input, drops those
-whose numbers stray from the reference, and remembers the rest in `$WARMSTART_HOME/engines.json`.
+whose results differ from the reference, and records the rest in `$WARMSTART_HOME/engines.json`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from warmstart.engines.base import Engine
 from warmstart.engines.litert import LiteRTEngine, usable_cpus
 from warmstart.engines.parity import TOLERANCE, compare
 from warmstart.engines.store import Artifact
-from warmstart.errors import EngineError, EngineUnavailableError, UsageError
+from warmstart.errors import EngineError, EngineUnavailableError, UsageError, is_installed, require
 from warmstart.hub import home
 
 ENGINES = ("auto", "litert", "openvino", "keras")
 PRECISIONS = ("float32", "bfloat16", "int8")
 SMALL_MS = 2.0  # below this, another engine saves less per call than loading it costs
 CLEARLY_FASTER = 0.97
-BEYOND_DOUBT = 0.75  # after two rounds, a difference that two more would not turn round
+CLEAR_RATIO = 0.75  # of two times, after two rounds; two more would not reverse the order
 
 
 def check_options(engine: str, precision: str) -> None:
-    """Raise `UsageError` unless both exist and go together."""
+    """Raise `UsageError` unless both exist and can be combined."""
     if engine not in ENGINES:
         raise UsageError(f"There is no engine {engine!r}; there are {', '.join(ENGINES)}.")
     if precision not in PRECISIONS:
@@ -68,31 +68,31 @@ def open_engine(artifact: Artifact, engine: str = "auto", precision: str = "floa
 
 
 def measure(engines: Sequence[Engine], rounds: int = 4, seconds: float = 0.2, *,
-            beyond_doubt: float = 0.0) -> list[float]:
+            clear_ratio: float = 0.0) -> list[float]:
     """Milliseconds of one call on one probe input, for each engine.
 
-    The engines take turns, so that a busy moment of the machine hurts all alike; of each engine the
-    best round's median counts. Two rounds are enough where one takes less than `beyond_doubt` of the next one's time.
+    The engines take turns, so that other load on the machine affects all of them; the result is the median of
+    the best round. Two rounds are enough if the fastest takes less than `clear_ratio` of the time of the next.
     """
     calls = [[(name, signature.probe(size=1)) for name, signature in e.signatures.items()] for e in engines]
 
-    def once(place: int) -> float:
+    def once(index: int) -> float:
         start = time.perf_counter()
-        for name, arrays in calls[place]:
-            engines[place].run(name, **arrays)
+        for name, arrays in calls[index]:
+            engines[index].run(name, **arrays)
         return (time.perf_counter() - start) * 1e3
 
     best = [float("inf")] * len(engines)
     for number in range(rounds):
-        for place in range(len(engines)):
-            once(place)  # the other engine's threads and cache lines are still around
+        for index in range(len(engines)):
+            once(index)  # warm up after the other engine
             end = time.perf_counter() + seconds
             times: list[float] = []
             while len(times) < 3 or time.perf_counter() < end:
-                times.append(once(place))
-            best[place] = min(best[place], float(np.median(times)))
+                times.append(once(index))
+            best[index] = min(best[index], float(np.median(times)))
         first, *others = sorted(best)
-        if number >= 1 and others and first < beyond_doubt * others[0]:
+        if number >= 1 and others and first < clear_ratio * others[0]:
             break
     return best
 
@@ -101,39 +101,34 @@ def _open_fastest(artifact: Artifact, precision: str) -> Engine:
     litert = LiteRTEngine(artifact.path, artifact.signatures)
     if not _candidates(artifact):
         return litert
-    remembered, place = _remembered(), _place(artifact)
-    if (known := remembered.get(place)) is None:
-        known = {"litert": measure([litert], rounds=1)[0]}
-        if known["litert"] >= SMALL_MS:
+    measured, key = _measurements(), _key(artifact)
+    if (times := measured.get(key)) is None:
+        times = {"litert": measure([litert], rounds=1)[0]}
+        if times["litert"] >= SMALL_MS:
             with contextlib.suppress(EngineError):
                 other = _openvino(artifact, precision)
                 if precision != "float32" or max(compare(other, artifact.expected()).values()) <= TOLERANCE:
-                    both = measure([litert, other], beyond_doubt=BEYOND_DOUBT)
-                    known = dict(zip(("litert", "openvino"), both, strict=True))
-        _remember(place, known)
-    if known.get("openvino", float("inf")) < CLEARLY_FASTER * known["litert"]:
+                    both = measure([litert, other], clear_ratio=CLEAR_RATIO)
+                    times = dict(zip(("litert", "openvino"), both, strict=True))
+        _record(key, times)
+    if times.get("openvino", float("inf")) < CLEARLY_FASTER * times["litert"]:
         with contextlib.suppress(EngineError):
             return _openvino(artifact, precision)
     return litert
 
 
 def _candidates(artifact: Artifact) -> bool:
-    from warmstart.engines import openvino
-
-    return openvino.installed() and len(artifact.signatures) == 1
+    return is_installed("openvino") and len(artifact.signatures) == 1
 
 
 def _openvino(artifact: Artifact, precision: str) -> Engine:
     from warmstart.engines import openvino
 
-    if not openvino.installed():
-        raise EngineUnavailableError(
-            "OpenVINO is not installed: pip install 'warmstart[openvino]', or leave engine='auto' and float32."
-        )
-    runs = _remembered().get("openvino runs", {}).get(_machine())
+    require("openvino", extra="openvino", purpose="for engine='openvino' and for bfloat16")
+    runs = _measurements().get("openvino runs", {}).get(_machine())
     if runs is None:
         runs = float(openvino.probe_cpu())
-        _remember("openvino runs", {_machine(): runs})
+        _record("openvino runs", {_machine(): runs})
     if not runs:
         raise EngineUnavailableError("OpenVINO does not run on this CPU; use engine='litert'.")
     return openvino.OpenVINOEngine(
@@ -141,14 +136,14 @@ def _openvino(artifact: Artifact, precision: str) -> Engine:
     )
 
 
-def _place(artifact: Artifact) -> str:
+def _key(artifact: Artifact) -> str:
     return f"{artifact.sha256[:20]} {_machine()}"
 
 
 def _machine() -> str:
-    """Names this CPU, the number of threads, and the engines' versions."""
-    told = [platform.machine(), _cpu_model(), str(usable_cpus()), *map(_version, ("ai-edge-litert", "openvino"))]
-    return hashlib.sha256("|".join(told).encode()).hexdigest()[:20]
+    """A digest of this CPU, the number of threads, and the engines' versions."""
+    parts = [platform.machine(), _cpu_model(), str(usable_cpus()), *map(_version, ("ai-edge-litert", "openvino"))]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:20]
 
 
 def _cpu_model() -> str:
@@ -166,25 +161,25 @@ def _version(package: str) -> str:
         return "none"
 
 
-def _memory() -> Path:
+def _measurements_file() -> Path:
     return home() / "engines.json"
 
 
-def _remembered() -> dict[str, dict[str, float]]:
+def _measurements() -> dict[str, dict[str, float]]:
     try:
-        known = json.loads(_memory().read_text("utf-8"))
-        return {str(k): {str(e): float(ms) for e, ms in v.items()} for k, v in known.items()}
+        stored = json.loads(_measurements_file().read_text("utf-8"))
+        return {str(k): {str(e): float(ms) for e, ms in v.items()} for k, v in stored.items()}
     except (OSError, ValueError, AttributeError, TypeError):
-        return {}  # a lost or damaged memory costs one more measurement
+        return {}  # a lost or damaged file costs one more measurement
 
 
-def _remember(place: str, known: Mapping[str, Any]) -> None:
+def _record(key: str, times: Mapping[str, Any]) -> None:
     with contextlib.suppress(OSError):  # a cache that cannot be written only means measuring again
         from filelock import FileLock
 
-        path = _memory()
+        path = _measurements_file()
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             temporary = path.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps({**_remembered(), place: dict(known)}, indent=1), "utf-8")
+            temporary.write_text(json.dumps({**_measurements(), key: dict(times)}, indent=1), "utf-8")
             os.replace(temporary, path)

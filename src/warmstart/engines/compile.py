@@ -1,8 +1,8 @@
-"""Compile a program to a `.tflite` file and prove that it gives the reference engine's numbers.
+"""Compile a program to a `.tflite` file and verify it against the reference engine.
 
-Precisions: `float32`; `int8` (weights of 8 bits, activations quantised on the fly: TensorFlow
+Precisions: `float32`; `int8` (8-bit weights, activations quantised at run time: TensorFlow
 Lite's dynamic-range quantisation); `float16` (weights of 16 bits, arithmetic in float32), which
-only the models shipped inside the package use; `bfloat16` runs the float32 file on an engine that
+only the embedded models use; `bfloat16` runs the float32 file on an engine that
 computes in bfloat16.
 """
 
@@ -18,28 +18,28 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.engines.base import Signature
+from warmstart.engines.base import Signature, TensorSpec
 from warmstart.engines.keras import KerasEngine, Program
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.parity import TOLERANCE, compare
 from warmstart.errors import CompileError
 
 Report = Callable[[str], None]
-LARGEST = 2**31 - 2**20  # bytes of a flatbuffer, less some for the graph
+MAX_SIZE = 2**31 - 2**20  # bytes of weights in a flatbuffer; the rest is for the graph
 
 
 def save_module(program: Program, folder: Path, *, export: bool = False) -> list[str]:
     """Write the program as a SavedModel, a signature per function; returns their names.
 
     Args:
-        export: it is for others: put the first function also under the name that TensorFlow Serving asks for, and keep
-            the gradients of operations that have their own, without which TensorFlow warns when it loads the model.
-            Tracing those takes a quarter of the time that compiling does.
+        export: for use outside: also save the first function under the name that TensorFlow Serving expects, and save
+            custom gradients, without which TensorFlow warns when it loads the model. Tracing them adds a quarter to
+            the time of compiling.
     """
     import tensorflow as tf
 
     module = tf.Module()
-    # Tracking the plain tf.Variables matters: from a tracked Keras model the converter drops them.
+    # Tracking the plain tf.Variables matters: the converter drops those of a tracked Keras model.
     module.variables_used = [variable.value for variable in program.model.variables]
     signatures = {name: f.get_concrete_function() for name, f in program.traced.items()}
     names = list(signatures)
@@ -57,14 +57,14 @@ def convert(program: Program, path: Path, precision: str, report: Report, *,
     """Write the program to `path` as a `.tflite` with builtin operators only; returns its signatures.
 
     Args:
-        complete: the functions use all weights of the model, so that a file too small for them is an error.
+        complete: whether the functions use all weights of the model; a file too small for them is then an error.
 
     Raises:
-        CompileError: the converter failed, or its file does not hold the weights.
+        CompileError: the converter failed, or its file lacks weights.
     """
     bytes_per_weight = {"int8": 1, "float16": 2}.get(precision, 4)
     size = bytes_per_weight * sum(int(np.prod(v.shape)) for v in program.model.variables)
-    if size > LARGEST:
+    if size > MAX_SIZE:
         raise CompileError(f"The model's {size / 2**30:.1f} GiB of {precision} weights do not fit into a .tflite file, "
                            "which holds 2 GiB: use engine='keras'.")
     reference = KerasEngine(program)
@@ -79,7 +79,7 @@ def convert(program: Program, path: Path, precision: str, report: Report, *,
             raise CompileError(f"TensorFlow's converter failed: {error}") from error
     least = 0.8 * bytes_per_weight * sum(int(np.prod(v.shape)) for v in program.model.trainable_variables)
     if complete and len(content) < least:
-        raise CompileError(f"The converted file has {len(content):,} bytes, too few to hold the weights ({least:,.0f})")
+        raise CompileError(f"The converted file has {len(content):,} bytes, less than its weights ({least:,.0f})")
     path.write_bytes(content)
     return {name: _with_tensor_names(path, name, signature) for name, signature in reference.signatures.items()}
 
@@ -88,7 +88,7 @@ def _converted(folder: str, names: list[str], precision: str) -> bytes:
     """The `.tflite` of a SavedModel."""
     import tensorflow as tf
 
-    def told(converter: Any) -> Any:
+    def configured(converter: Any) -> Any:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if precision in ("int8", "float16"):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -96,43 +96,44 @@ def _converted(folder: str, names: list[str], precision: str) -> bytes:
             converter.target_spec.supported_types = [tf.float16]
         return converter
 
-    # The public method first loads the whole model three times, to find names that are known here and the lines of
-    # Python that made each operation: half of the time. Another TensorFlow may have no such inner parts.
+    # The public method loads the whole model three times, for names that are known here and for lines of Python that
+    # are not needed: half of the time. Other versions of TensorFlow may lack these private parts.
     with contextlib.suppress(Exception):
         from tensorflow.lite.python.lite import TFLiteSavedModelConverterV2
         from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
         graph = parse_saved_model(folder).meta_graphs[0].graph_def
-        return told(TFLiteSavedModelConverterV2(folder, {"serve"}, names))._convert_from_saved_model(graph)
-    return told(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)).convert()
+        converter = configured(TFLiteSavedModelConverterV2(folder, {"serve"}, names))
+        return bytes(converter._convert_from_saved_model(graph))
+    return bytes(configured(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)).convert())
 
 
 def _with_tensor_names(path: Path, function: str, signature: Signature) -> Signature:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path))
-    places = interpreter._get_full_signature_list()[function]
-    runner = interpreter.get_signature_runner(function)  # every function is a graph with numbers of its own
+    indices = interpreter._get_full_signature_list()[function]
+    runner = interpreter.get_signature_runner(function)  # every function is a graph with its own tensor indices
     details = [*runner.get_input_details().values(), *runner.get_output_details().values()]
     names = {d["index"]: d["name"] for d in details}
 
-    def named(specs: tuple, kind: str) -> tuple:
-        return tuple(replace(spec, tensor=names.get(places[kind][spec.name], "")) for spec in specs)
+    def named(specs: tuple[TensorSpec, ...], side: str) -> tuple[TensorSpec, ...]:
+        return tuple(replace(spec, tensor=names.get(indices[side][spec.name], "")) for spec in specs)
 
     return Signature(named(signature.inputs, "inputs"), named(signature.outputs, "outputs"))
 
 
 def reference_outputs(program: Program) -> dict[str, dict[str, np.ndarray]]:
-    """What the reference engine gives for the probe inputs of every function."""
+    """The outputs of the reference engine for the probe inputs of every function."""
     engine = KerasEngine(program)
     return {name: engine.run(name, **signature.probe()) for name, signature in engine.signatures.items()}
 
 
 def compile_program(program: Program, folder: Path, precision: str, report: Report) -> dict[str, Any]:
-    """Fill `folder` with `program.tflite` and `probe.npz`; returns what the artifact's record says of them.
+    """Fill `folder` with `program.tflite` and `probe.npz`; returns their part of the artifact's record.
 
     Raises:
-        CompileError: the conversion failed, or the result strays from the reference.
+        CompileError: the conversion failed, or the result differs from the reference.
     """
     import keras
     import tensorflow as tf
@@ -144,7 +145,7 @@ def compile_program(program: Program, folder: Path, precision: str, report: Repo
     differences = compare(LiteRTEngine(path, signatures), expected)
     exact = precision in ("float32", "float16")
     if (worst := max(differences.values())) > TOLERANCE and exact:
-        raise CompileError(f"The compiled program strays from Keras by {worst:.2g} (allowed: {TOLERANCE:g}).")
+        raise CompileError(f"The compiled program differs from Keras by {worst:.2g} (allowed: {TOLERANCE:g}).")
     arrays: Any = {f"{function}/{name}": v for function, values in expected.items() for name, v in values.items()}
     np.savez(folder / "probe.npz", **arrays)
     return {

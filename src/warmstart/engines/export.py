@@ -1,15 +1,15 @@
-"""Write a program in the formats of others, and prove that each file gives the model's own numbers.
+"""Export a program to other formats, and verify that each file reproduces the outputs of the model.
 
-| format | what is written | made from |
+| format | files | source |
 |---|---|---|
 | `saved_model` | a folder for TensorFlow and TensorFlow Serving; a signature per function | the traced functions |
-| `litert` | one `.tflite` file with all functions | the artifact, as it is |
-| `onnx` | one `.onnx` file; a folder of them where there are several functions | the `.tflite`, by tf2onnx |
+| `litert` | one `.tflite` file with all functions | a copy of the artifact |
+| `onnx` | one `.onnx` file; a folder of them for several functions | the `.tflite`, by tf2onnx |
 | `openvino` | a folder with `<function>.xml` and `.bin` | the `.tflite`, by OpenVINO |
 | `keras` | one `.keras` file that plain Keras loads | the Keras model |
 
 Keras' own ONNX exporter fails on EfficientNet and on exact GELU; tf2onnx reads `.tflite` files of all families
-here, and the traced function is the second try. Formats whose readers know one function per file get one
+here, and the traced function is the fallback. Formats with one function per file get one
 file per function.
 """
 
@@ -33,26 +33,27 @@ from warmstart.engines.store import Artifact
 from warmstart.errors import CompileError, EngineError
 
 Report = Callable[[str], None]
+Runner = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 Build = Callable[[], Any]
-OTHERWISE = "export as saved_model, or use `ws.load(…).keras`, which knows warmstart's own layers"
+ALTERNATIVE = "export as saved_model, or use `ws.load(…).keras`, which has warmstart's own layers"
 FORMATS = ("saved_model", "litert", "onnx", "openvino", "keras")
 
 
 def export_program(artifact: Artifact, program: Build, format: str, path: Path, report: Report) -> float:
-    """Write `path` and check it.
+    """Write `path` and verify it.
 
     Args:
-        artifact: the compiled program: what is converted, and what the result is compared with.
-        program: builds the `Program`; called where the artifact is not enough.
-        format: one of `FORMATS`, but not `"keras"`, which is no program: see `export_keras`.
-        path: a file, or a folder as the table above says; not there yet.
-        report: told what is being done.
+        artifact: the compiled program, which is converted and with which the result is compared.
+        program: builds the `Program`; called if the artifact is not enough.
+        format: one of `FORMATS`, except `"keras"`, for which see `export_keras`.
+        path: a file, or a folder as the table above says; it must not exist.
+        report: called with a description of each step.
 
     Returns:
-        The largest difference from the model's own outputs (see `parity.compare`).
+        The largest difference from the outputs of the model (see `parity.compare`).
 
     Raises:
-        CompileError: the format cannot hold the program, or the result strays from the model.
+        CompileError: the format cannot represent the program, or the result differs from the model.
     """
     writers = {"litert": _litert, "openvino": _openvino, "onnx": _onnx, "saved_model": _saved_model}
     engine = writers[format](artifact, program, path, report)
@@ -61,24 +62,24 @@ def export_program(artifact: Artifact, program: Build, format: str, path: Path, 
 
 
 def _verified(engine: Engine, artifact: Artifact, format: str) -> float:
-    """Compare on Keras' stored outputs, and on other sizes of the dynamic dimensions with the artifact itself."""
-    own = LiteRTEngine(artifact.path, artifact.signatures)
-    rough = artifact.precision == "int8"
-    worst = 0.0 if rough else max(compare(engine, artifact.expected()).values())
+    """Compare with the stored outputs of Keras, and for other sizes of dynamic dimensions with the artifact."""
+    compiled = LiteRTEngine(artifact.path, artifact.signatures)
+    quantised = artifact.precision == "int8"
+    worst = 0.0 if quantised else max(compare(engine, artifact.expected()).values())
     for name, signature in artifact.signatures.items():
         probe = signature.probe(seed=1, size=3)
         try:
-            want = own.run(name, **probe)
+            expected = compiled.run(name, **probe)
         except EngineError:
-            continue  # not every size goes with every other; those of the stored outputs do
-        worst = max(worst, *differences(engine.run(name, **probe), want).values())
+            continue  # not every combination of sizes is valid
+        worst = max(worst, *differences(engine.run(name, **probe), expected).values())
     return _allowed(worst, format)
 
 
 def _allowed(worst: float, format: str) -> float:
     if not worst <= TOLERANCE:
-        raise CompileError(f"The {format} export strays from the model by {worst:.2g} (allowed: {TOLERANCE:g}), "
-                           "so it was not kept; choose another format.")
+        raise CompileError(f"The {format} export differs from the model by {worst:.2g} (allowed: {TOLERANCE:g}), "
+                           "so it was deleted; choose another format.")
     return worst
 
 
@@ -90,7 +91,7 @@ def _litert(artifact: Artifact, program: Build, path: Path, report: Report) -> E
 @contextmanager
 def _single_functions(artifact: Artifact, program: Build,
                       report: Report) -> Iterator[dict[str, tuple[Path, Signature]]]:
-    """A `.tflite` per function: the artifact's own where there is one, else each compiled anew."""
+    """A `.tflite` per function: the artifact, if it has one function; else each is compiled separately."""
     if len(artifact.signatures) == 1:
         ((name, signature),) = artifact.signatures.items()
         yield {name: (artifact.path, signature)}
@@ -100,19 +101,19 @@ def _single_functions(artifact: Artifact, program: Build,
 
     whole = program()
     with tempfile.TemporaryDirectory() as folder:
-        found: dict[str, tuple[Path, Signature]] = {}
+        files: dict[str, tuple[Path, Signature]] = {}
         for name, function in whole.functions.items():
-            path = Path(folder) / f"{len(found)}.tflite"
+            path = Path(folder) / f"{len(files)}.tflite"
             part = Program({name: function}, whole.model)
             signatures = convert(part, path, "float32", report, complete=False)
-            found[name] = (path, signatures[name])
-        yield found
+            files[name] = (path, signatures[name])
+        yield files
 
 
 class _Files(Engine):
-    """Runs exported files by a function per function."""
+    """Runs exported files, with a runner for each function."""
 
-    def __init__(self, name: str, signatures: Mapping[str, Signature], runs: Mapping[str, Callable[..., Any]]):
+    def __init__(self, name: str, signatures: Mapping[str, Signature], runs: Mapping[str, Runner]):
         super().__init__(signatures)
         self.name, self._runs = name, runs
 
@@ -127,7 +128,7 @@ def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) ->
     path.mkdir()
     runs = {}
 
-    def runner(file: Path, signature: Signature) -> Callable[..., Any]:
+    def runner(file: Path, signature: Signature) -> Runner:
         compiled = core.compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
         def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -142,12 +143,12 @@ def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) ->
             try:
                 network = openvino.convert_model(str(tflite))
                 for port, specs in ((network.input, signature.inputs), (network.output, signature.outputs)):
-                    for tensor in {spec.tensor for spec in specs}:  # one may be two outputs
+                    for tensor in {spec.tensor for spec in specs}:  # one tensor may be two outputs
                         port(tensor).tensor.set_names({spec.name for spec in specs if spec.tensor == tensor})
                 openvino.save_model(network, str(path / f"{name}.xml"), compress_to_fp16=False)
                 runs[name] = runner(path / f"{name}.xml", signature)
             except RuntimeError as error:
-                raise CompileError(f"OpenVINO cannot hold the function {name} ({_first_line(error)}); "
+                raise CompileError(f"OpenVINO cannot represent the function {name} ({_first_line(error)}); "
                                    "export as saved_model or litert.") from error
     return _Files("openvino", artifact.signatures, runs)
 
@@ -165,27 +166,28 @@ def _onnx(artifact: Artifact, program: Build, path: Path, report: Report) -> Eng
 
 
 def _onnx_file(name: str, tflite: Path, signature: Signature, artifact: Artifact, program: Build, path: Path,
-               report: Report) -> Callable[..., Any]:
-    """Write one function; the first route whose file gives the model's numbers is kept."""
+               report: Report) -> Runner:
+    """Write one function; the first route whose file reproduces the model is used."""
     from warmstart.engines import onnx_files
 
     expected = artifact.expected()[name]
     reasons = []
-    for route, write in (
-        ("tf2onnx from the .tflite", lambda: onnx_files.from_tflite(tflite, signature, path)),
-        ("tf2onnx from the traced function", lambda: onnx_files.from_function(program(), name, signature, path)),
-    ):
+    routes: dict[str, Callable[[], None]] = {
+        "tf2onnx from the .tflite": lambda: onnx_files.from_tflite(tflite, signature, path),
+        "tf2onnx from the traced function": lambda: onnx_files.from_function(program(), name, signature, path),
+    }
+    for route, write in routes.items():
         report(f"converting {name} with {route}")
         try:
             write()
             run = onnx_files.runner(path)
-            strays = max(differences(run(artifact.signatures[name].probe()), expected).values())
-            if strays <= TOLERANCE:
+            difference = max(differences(run(artifact.signatures[name].probe()), expected).values())
+            if difference <= TOLERANCE:
                 return run
-            reasons.append(f"{route}: it strays by {strays:.2g}")
+            reasons.append(f"{route}: it differs by {difference:.2g}")
         except Exception as error:  # tf2onnx and ONNX Runtime raise whatever their passes raise
             reasons.append(f"{route}: {_first_line(error)}")
-    raise CompileError(f"The function {name} cannot be had as ONNX ({'; '.join(reasons)}); "
+    raise CompileError(f"The function {name} cannot be exported as ONNX ({'; '.join(reasons)}); "
                        "export as saved_model, litert or openvino.")
 
 
@@ -200,12 +202,12 @@ def _saved_model(artifact: Artifact, program: Build, path: Path, report: Report)
     report("loading it again")
     loaded = tf.saved_model.load(str(path))
 
-    def runner(name: str) -> Callable[..., Any]:
+    def runner(name: str) -> Runner:
         function = loaded.signatures[name]
 
         def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-            given = {key: tf.constant(value) for key, value in arrays.items()}
-            return {key: value.numpy() for key, value in function(**given).items()}
+            tensors = {key: tf.constant(value) for key, value in arrays.items()}
+            return {key: value.numpy() for key, value in function(**tensors).items()}
 
         return run
 
@@ -218,59 +220,59 @@ import keras
 import numpy as np
 model = keras.models.load_model(sys.argv[1])
 with np.load(sys.argv[2]) as arrays:
-    places = {id(tensor): str(place) for place, tensor in enumerate(model.inputs)}
-    outputs = model(keras.tree.map_structure(lambda tensor: arrays[places[id(tensor)]], model.input), training=False)
+    names = {id(tensor): str(index) for index, tensor in enumerate(model.inputs)}
+    outputs = model(keras.tree.map_structure(lambda tensor: arrays[names[id(tensor)]], model.input), training=False)
 np.savez(sys.argv[3], *map(keras.ops.convert_to_numpy, keras.tree.flatten(outputs)))
 """
 
 
 def export_keras(model: Any, inputs: Mapping[str, TensorSpec], path: Path, report: Report) -> float:
-    """Write a `.keras` file, load it in a process that knows nothing of warmstart, and compare there.
+    """Write a `.keras` file, load it in a process without warmstart, and compare there.
 
     Args:
         model: the Keras model.
-        inputs: what the program's functions take, for the ranges of their values.
+        inputs: of the program's functions, for the ranges of their values.
         path: ends in `.keras`.
-        report: told what is being done.
+        report: called with a description of each step.
 
     Returns:
-        The largest difference from the model's own outputs.
+        The largest difference from the outputs of the model.
 
     Raises:
-        CompileError: plain Keras cannot load the file, or gives other numbers.
+        CompileError: plain Keras cannot load the file, or its outputs differ.
     """
     import keras
 
     report("writing the .keras file")
     try:
         model.save(path)
-    except NotImplementedError as error:  # a layer of ours that says nothing of its config
-        raise CompileError(f"A .keras file cannot hold this model's own layers; {OTHERWISE}.") from error
+    except NotImplementedError as error:  # a layer of ours without a config
+        raise CompileError(f"A .keras file cannot represent this model's own layers; {ALTERNATIVE}.") from error
     random = np.random.default_rng(0)
     probes = {id(tensor): _spec(tensor, inputs).probe(random, {"any": 2}) for tensor in model.inputs}
-    arrays: dict[str, Any] = {str(place): probe for place, probe in enumerate(probes.values())}  # loading renames
+    arrays: dict[str, Any] = {str(index): probe for index, probe in enumerate(probes.values())}  # loading renames
     outputs = model(keras.tree.map_structure(lambda tensor: probes[id(tensor)], model.input), training=False)
-    want = {str(n): keras.ops.convert_to_numpy(value) for n, value in enumerate(keras.tree.flatten(outputs))}
+    expected = {str(n): keras.ops.convert_to_numpy(value) for n, value in enumerate(keras.tree.flatten(outputs))}
     report("loading it with plain Keras")
     with tempfile.TemporaryDirectory() as folder:
-        given, got = Path(folder) / "given.npz", Path(folder) / "got.npz"
-        np.savez(given, **arrays)
-        command = [sys.executable, "-c", LOAD_KERAS, str(path), str(given), str(got)]
+        inputs_file, outputs_file = Path(folder) / "inputs.npz", Path(folder) / "outputs.npz"
+        np.savez(inputs_file, **arrays)
+        command = [sys.executable, "-c", LOAD_KERAS, str(path), str(inputs_file), str(outputs_file)]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
-            raise CompileError(f"Plain Keras cannot load this model ({last[-1].strip()[:300]}); {OTHERWISE}.")
-        with np.load(got) as found:
-            loaded = {name.removeprefix("arr_"): found[name] for name in found.files}
-    return _allowed(max(differences(loaded, want).values()), "keras")
+            raise CompileError(f"Plain Keras cannot load this model ({last[-1].strip()[:300]}); {ALTERNATIVE}.")
+        with np.load(outputs_file) as arrays_read:
+            loaded = {name.removeprefix("arr_"): arrays_read[name] for name in arrays_read.files}
+    return _allowed(max(differences(loaded, expected).values()), "keras")
 
 
 def _spec(tensor: Any, inputs: Mapping[str, TensorSpec]) -> TensorSpec:
-    """What to try as this input of a Keras model: values of the program's input of this name, or of this kind."""
+    """The spec for probing an input of a Keras model: the program's input of this name, or of this dtype and rank."""
     alike = [spec for spec in inputs.values() if spec.dtype == tensor.dtype and len(spec.shape) == len(tensor.shape)]
-    found = inputs.get(tensor.name) or (alike[0] if alike else TensorSpec("", tensor.dtype, ()))
+    source = inputs.get(tensor.name) or (alike[0] if alike else TensorSpec("", tensor.dtype, ()))
     shape = tuple("any" if side is None else side for side in tensor.shape)
-    return TensorSpec(tensor.name, tensor.dtype, shape, found.low, found.high)
+    return TensorSpec(tensor.name, tensor.dtype, shape, source.low, source.high)
 
 
 def _first_line(error: Exception) -> str:

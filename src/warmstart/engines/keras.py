@@ -32,10 +32,10 @@ class Program:
 
     @cached_property
     def traced(self) -> Mapping[str, Any]:
-        """The functions as `tf.function`s with fixed input signatures: tracing takes seconds, so it is done once."""
+        """The functions as `tf.function`s with fixed input signatures: traced once, because it takes seconds."""
         import tensorflow as tf
 
-        def trace(function: Function):
+        def trace(function: Function) -> Any:
             signature = [
                 tf.TensorSpec([None if isinstance(d, str) else d for d in spec.shape], spec.dtype, name=spec.name)
                 for spec in function.inputs
@@ -60,7 +60,7 @@ class KerasEngine(Engine):
 
 
 def _signature(function: Function, traced: Any) -> Signature:
-    """Read the outputs' dtypes and shapes from the traced graph; a `None` there is named by its place."""
+    """Read the outputs' dtypes and shapes from the traced graph; dynamic ones are named as in the inputs."""
     outputs = traced.get_concrete_function().structured_outputs
     dynamic = [d for spec in function.inputs for d in spec.shape if isinstance(d, str)]
 

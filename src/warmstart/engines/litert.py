@@ -16,12 +16,12 @@ from warmstart.engines.base import Engine, Session, Signature
 from warmstart.errors import EngineError
 
 _quiet_lock = threading.Lock()
-LARGE = 2**26  # bytes of a file; the weights of a smaller one are quick to read in any pages
+LARGE = 2**26  # bytes of a file; below, the size of memory pages does not matter
 
 
 @contextlib.contextmanager
 def _quiet_native_log() -> Iterator[None]:
-    """LiteRT writes "Created ... delegate" straight to file descriptor 2; nobody asked for it."""
+    """Hide what LiteRT writes straight to file descriptor 2 ("Created ... delegate")."""
     with _quiet_lock:
         try:
             saved = os.dup(2)
@@ -42,8 +42,8 @@ class LiteRTEngine(Engine):
 
     Args:
         path: the file; it is mapped, not copied.
-        signatures: what the file's functions take and give.
-        threads: CPU threads; default: those this process may use.
+        signatures: of the file's functions.
+        threads: CPU threads; default: those that this process may use.
 
     Raises:
         EngineError: the file is not a program that LiteRT can run.
@@ -53,7 +53,7 @@ class LiteRTEngine(Engine):
 
     def __init__(self, path: Path, signatures: Mapping[str, Signature], *, threads: int | None = None):
         super().__init__(signatures)
-        self._in_place: dict[str, _InPlace] = {}
+        self._sessions: dict[str, _InPlaceSession] = {}
         self._path = path
         self._workers: dict[int, tuple[Engine, ...]] = {}
         self._threads = threads or usable_cpus()
@@ -83,61 +83,62 @@ class LiteRTEngine(Engine):
     def size(self) -> int:
         return self._path.stat().st_size
 
-    def session(self, function: str, kept: tuple[str, ...]) -> Session:
+    def session(self, function: str, state: tuple[str, ...]) -> Session:
         with self._lock:
             pages.enlarge(self._weights)
             self._weights = []
-        return _InPlace(self, function, kept)
+        return _InPlaceSession(self, function, state)
 
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         self._claim(function, None)
         try:
-            return self._runners[function](**arrays)
+            return dict(self._runners[function](**arrays))
         except (ValueError, RuntimeError) as error:
             raise EngineError(f"LiteRT could not run {function}: {error}") from error
 
-    def _claim(self, function: str, session: _InPlace | None) -> None:
-        """The function's memory now belongs to this session; the one that had it takes its inputs along."""
-        owner = self._in_place.pop(function, None)
+    def _claim(self, function: str, session: _InPlaceSession | None) -> None:
+        """Give the memory of the function to this session; the previous owner copies its state out."""
+        owner = self._sessions.pop(function, None)
         if owner is not None and owner is not session:
             owner.leave()
         if session is not None:
-            self._in_place[function] = session
+            self._sessions[function] = session
 
 
-class _InPlace(Session):
-    """Keeps inputs in the function's own memory; copies them out only when another call needs it.
+class _InPlaceSession(Session):
+    """Stores the state in the memory of the function; copies it out only when another call needs it.
 
-    Every function is a graph with memory of its own, in which inputs outlast a call. Python's `Interpreter` shows the
-    first graph only, its native part all of them.
+    Every function is a graph with memory of its own, in which inputs persist between calls. Python's `Interpreter`
+    exposes the first graph only, its native part all of them.
     """
 
-    def __init__(self, engine: LiteRTEngine, function: str, kept: tuple[str, ...]):
-        super().__init__(engine, function, kept)
+    def __init__(self, engine: LiteRTEngine, function: str, state: tuple[str, ...]):
+        super().__init__(engine, function, state)
         self._engine: LiteRTEngine = engine
         self._signature = engine.signatures[function]
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._inside = False
         self._native = engine._interpreter._interpreter
         self._graph = self._native.GetSubgraphIndexFromSignature(function)
-        places = engine._interpreter._get_full_signature_list()[function]
-        self._inputs, self._outputs = places["inputs"], places["outputs"]
+        indices = engine._interpreter._get_full_signature_list()[function]
+        self._inputs, self._outputs = indices["inputs"], indices["outputs"]
 
     def _memory(self, name: str) -> np.ndarray:
-        """A view of an input; not to be kept: it dangles when LiteRT moves its memory."""
-        return self._native.tensor(self._engine._interpreter, self._inputs[name], self._graph)
+        """A view of an input, to be used at once: it dangles when LiteRT moves its memory."""
+        memory: np.ndarray = self._native.tensor(self._engine._interpreter, self._inputs[name], self._graph)
+        return memory
 
     def resize(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         with self._engine._lock:
             self.leave()
             super().resize(shapes)
 
-    def write(self, name: str, place: Any, values: Any) -> None:
+    def write(self, name: str, index: Any, values: Any) -> None:
         with self._engine._lock:
             if self._inside:
-                self._memory(name)[place] = values
+                self._memory(name)[index] = values
             else:
-                super().write(name, place, values)
+                super().write(name, index, values)
 
     def run(self, **arrays: np.ndarray) -> dict[str, np.ndarray]:
         with self._engine._lock:
@@ -151,7 +152,7 @@ class _InPlace(Session):
                 for name, array in arrays.items():
                     self._native.SetTensor(self._inputs[name], array, self._graph)
                 self._native.Invoke(self._graph)
-                return {name: self._native.GetTensor(place, self._graph) for name, place in self._outputs.items()}
+                return {name: self._native.GetTensor(index, self._graph) for name, index in self._outputs.items()}
             except (ValueError, RuntimeError) as error:
                 raise EngineError(f"LiteRT could not run {self._function}: {error}") from error
 
@@ -166,7 +167,7 @@ class _InPlace(Session):
         self._shapes, self._inside = shapes, True
 
     def leave(self) -> None:
-        """Copy what lies inside out."""
+        """Copy the state out of the memory of the engine."""
         if self._inside:
             for name, array in self._arrays.items():
                 array[...] = self._memory(name)
@@ -174,6 +175,6 @@ class _InPlace(Session):
 
 
 def usable_cpus() -> int:
-    """The CPUs that this process may run on (an affinity mask or container may allow fewer than there are)."""
+    """The CPUs that this process may run on (an affinity mask or a container may exclude some)."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -22,7 +22,7 @@ def from_tflite(tflite: Path, signature: Signature, path: Path) -> None:
         warnings.simplefilter("ignore")
         import tf2onnx
 
-        _teach_gelu()
+        _register_gelu()
         proto, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET)
     specs = (*signature.inputs, *signature.outputs)
     names = {spec.tensor: spec.name for spec in specs}
@@ -38,7 +38,7 @@ def from_function(program: Any, name: str, signature: Signature, path: Path) -> 
         warnings.simplefilter("ignore")
         import tf2onnx
 
-        _teach_gelu()
+        _register_gelu()
         proto, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=OPSET)
     # Constants that a layer keeps outside its variables (EfficientNet's Normalization) come out as inputs.
     graph = function.get_concrete_function().graph
@@ -47,10 +47,10 @@ def from_function(program: Any, name: str, signature: Signature, path: Path) -> 
 
 
 @cache
-def _teach_gelu() -> None:
-    """Give tf2onnx the two operators of GELU that it lacks: the transformers' activation, and what TensorFlow makes it.
+def _register_gelu() -> None:
+    """Register handlers for the two operators of GELU that tf2onnx lacks.
 
-    ONNX has a Gelu of its own from opset 20 on only; Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016):
+    ONNX has Gelu only from opset 20 on; Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016):
     x Φ(x) = x/2 (1 + erf(x/√2)), or with tanh in place of erf where `approximate` is set.
     """
     from tf2onnx.handler import tf_op
@@ -58,16 +58,16 @@ def _teach_gelu() -> None:
     def constant(graph: Any, value: float) -> str:
         from tf2onnx.utils import make_name
 
-        return graph.make_const(make_name("gelu"), np.array(value, np.float32)).output[0]
+        return str(graph.make_const(make_name("gelu"), np.array(value, np.float32)).output[0])
 
     def replace(graph: Any, node: Any, steps: Callable[..., str]) -> None:
         (x,), output = node.input, node.output[0]
         shapes, dtypes = [graph.get_shape(output)], [graph.get_dtype(output)]
         graph.remove_node(node.name)
 
-        def make(kind: str, *inputs: str | float) -> str:
+        def make(operator: str, *inputs: str | float) -> str:
             names = [value if isinstance(value, str) else constant(graph, value) for value in inputs]
-            return graph.make_node(kind, names).output[0]
+            return str(graph.make_node(operator, names).output[0])
 
         graph.make_node("Identity", [steps(make, x)], outputs=[output], shapes=shapes, dtypes=dtypes)
 
@@ -96,29 +96,29 @@ def _write(proto: Any, names: Mapping[str, str], signature: Signature, path: Pat
     import onnx
 
     graph = proto.graph
-    for given in list(graph.input):
-        if values and given.name in values:
-            graph.input.remove(given)
-            graph.initializer.append(onnx.numpy_helper.from_array(values[given.name], given.name))
+    for tensor in list(graph.input):
+        if values and tensor.name in values:
+            graph.input.remove(tensor)
+            graph.initializer.append(onnx.numpy_helper.from_array(values[tensor.name], tensor.name))
     _rename(graph, names)
     specs = {spec.name: spec for spec in (*signature.inputs, *signature.outputs)}
     for tensor in (*graph.input, *graph.output):  # the program's names of dynamic dimensions
-        for dim, wanted in zip(tensor.type.tensor_type.shape.dim, specs[tensor.name].shape, strict=True):
-            if isinstance(wanted, str):
-                dim.dim_param = wanted
-    graph.ClearField("value_info")  # sizes worked out with the old names; runtimes work them out again
+        for dim, side in zip(tensor.type.tensor_type.shape.dim, specs[tensor.name].shape, strict=True):
+            if isinstance(side, str):
+                dim.dim_param = side
+    graph.ClearField("value_info")  # shapes inferred with the old names; runtimes infer them again
     onnx.checker.check_model(proto)
     onnx.save(proto, str(path))
 
 
 def _rename(graph: Any, names: Mapping[str, str]) -> None:
     for node in graph.node:
-        for places in (node.input, node.output):
-            for place, name in enumerate(places):
-                places[place] = names.get(name, name)
+        for tensors in (node.input, node.output):
+            for index, name in enumerate(tensors):
+                tensors[index] = names.get(name, name)
         for attribute in node.attribute:
             for inner in ([attribute.g] if attribute.HasField("g") else list(attribute.graphs)):
-                _rename(inner, names)  # the bodies of loops and branches see the names outside
+                _rename(inner, names)  # the bodies of loops and branches use names from outside
     for tensor in (*graph.input, *graph.output, *graph.initializer):
         tensor.name = names.get(tensor.name, tensor.name)
 

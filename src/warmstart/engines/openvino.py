@@ -1,7 +1,7 @@
 """The optional engine: OpenVINO reads the same `.tflite` and is faster on many x86 CPUs.
 
-`INFERENCE_PRECISION_HINT` is always set: OpenVINO's own default is bfloat16 on CPUs that have it,
-which would change the numbers without a word.
+`INFERENCE_PRECISION_HINT` is always set: its default is bfloat16 on CPUs that have it,
+which would silently change the results.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,17 @@ import numpy as np
 
 from warmstart.engines.base import Engine, Signature
 from warmstart.engines.litert import usable_cpus
-from warmstart.errors import EngineError, EngineUnavailableError
+from warmstart.errors import EngineError, require
 
-SHAPES_KEPT = 2  # compiled networks kept in memory: one image, and the batch of a stream
-
-
-def installed() -> bool:
-    return find_spec("openvino") is not None
+Shapes = tuple[tuple[int, ...], ...]
+Request = tuple[Any, dict[str, Any], dict[str, Any]]
+"""An inference request of OpenVINO, with its ports of inputs and of outputs by name."""
+MAX_COMPILED = 2  # compiled networks in memory: for one image, and for the batch of a stream
 
 
 @cache
 def probe_cpu() -> bool:
-    """Whether OpenVINO survives on this CPU; asked in a subprocess, since it can end the process."""
+    """Whether OpenVINO runs on this CPU; tested in a subprocess, because it can crash."""
     code = "import openvino; openvino.Core().get_property('CPU', 'FULL_DEVICE_NAME')"
     try:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
@@ -46,10 +44,10 @@ class OpenVINOEngine(Engine):
         path: the file.
         signatures: its one function.
         precision: `"float32"` or `"bfloat16"` (needs a CPU with bfloat16 instructions to be faster).
-        cache: a folder for OpenVINO's own compiled blobs; it halves the time of the next start.
+        cache: a folder for OpenVINO's compiled blobs, which halve the time of the next start.
 
     Raises:
-        EngineUnavailableError: OpenVINO is not installed.
+        MissingPackageError: OpenVINO is not installed.
         EngineError: OpenVINO cannot read or run the file.
     """
 
@@ -60,12 +58,9 @@ class OpenVINOEngine(Engine):
         super().__init__(signatures)
         if len(signatures) != 1:
             raise EngineError("OpenVINO reads programs with one function only; use engine='litert'.")
-        try:
-            import openvino
-        except ImportError as error:
-            raise EngineUnavailableError(
-                "OpenVINO is not installed: pip install 'warmstart[openvino]', or use engine='litert'."
-            ) from error
+        require("openvino", extra="openvino", purpose="for engine='openvino'")
+        import openvino
+
         self._openvino = openvino
         (self._signature,) = signatures.values()
         self._varies = any(isinstance(d, str) and d != "batch" for spec in self._signature.inputs for d in spec.shape)
@@ -77,16 +72,19 @@ class OpenVINOEngine(Engine):
             "INFERENCE_NUM_THREADS": usable_cpus(),
             **({"CACHE_DIR": str(cache)} if cache else {}),
         }
-        self._requests: OrderedDict[tuple, Any] = OrderedDict()
+        self._requests: OrderedDict[Shapes, Request] = OrderedDict()
 
-    def _request(self, arrays: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-        """The network compiled for exactly these shapes, which run faster than dynamic ones; but where more than the
-        batch differs from call to call (the lengths of texts), compiled once for all shapes."""
+    def _request(self, arrays: Mapping[str, np.ndarray]) -> Request:
+        """The network compiled for these shapes, which is faster than with dynamic ones.
+
+        Where more than the batch varies between calls, such as the lengths of texts, it is compiled once for all
+        shapes.
+        """
         signature, varies = self._signature, self._varies
         key = () if varies else tuple(arrays[spec.name].shape for spec in signature.inputs)
-        if (known := self._requests.get(key)) is not None:
+        if (request := self._requests.get(key)) is not None:
             self._requests.move_to_end(key)
-            return known
+            return request
         try:
             network = self._core.read_model(str(self._path))
             inputs = {spec.name: spec.tensor for spec in signature.inputs}
@@ -99,7 +97,7 @@ class OpenVINOEngine(Engine):
         except RuntimeError as error:
             raise EngineError(f"OpenVINO could not compile {self._path}: {error}") from error
         self._requests[key] = request = (compiled.create_infer_request(), ports, outputs)
-        while len(self._requests) > SHAPES_KEPT:
+        while len(self._requests) > MAX_COMPILED:
             self._requests.popitem(last=False)
         return request
 

@@ -1,4 +1,4 @@
-"""Whether an engine gives the reference's numbers: one comparison for compiling and for choosing."""
+"""Compare the outputs of an engine with those of the reference."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ import numpy as np
 from warmstart.engines.base import Engine
 
 TOLERANCE = 1e-4  # on every float32 output, relative to its largest reference value or to 1
-UNDECIDED = 0.02  # share of the numbers of a whole-number output that may differ
+MAX_CHANGED = 0.02  # share of the values of an integer output that may differ
 
 
 def compare(engine: Engine, expected: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, float]:
-    """Largest difference between an engine and the reference on the probe inputs, per name of an output.
+    """Largest difference between an engine and the reference on the probe inputs, by the name of the output.
 
-    Where several functions have an output of the same name, the worst of them counts; see `differences`.
+    For outputs of the same name in several functions it is the largest; see `differences`.
     """
     worst: dict[str, float] = {}
     for function, outputs in expected.items():
-        got = engine.run(function, **engine.signatures[function].probe())
-        for name, difference in differences(got, outputs).items():
+        actual = engine.run(function, **engine.signatures[function].probe())
+        for name, difference in differences(actual, outputs).items():
             worst[name] = max(worst.get(name, 0.0), difference)
     return worst
 
 
-def differences(got: Mapping[str, np.ndarray], want: Mapping[str, np.ndarray]) -> dict[str, float]:
+def differences(actual: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> dict[str, float]:
     """The largest difference of each output.
 
-    Differences are relative to the output's largest reference value where that is above 1, and
-    absolute below: probabilities are compared absolutely. NaN anywhere, or another shape, counts as infinite.
-    Whole numbers are decisions: up to `UNDECIDED` of them may differ.
+    Differences are relative to the output's largest reference value if that is above 1, and
+    absolute otherwise, as for probabilities. NaN, and another shape, count as infinite. Integers are
+    decisions: up to `MAX_CHANGED` of them may differ.
     """
-    found: dict[str, float] = {}
-    for name, expected in want.items():
-        if got[name].shape != expected.shape:
-            found[name] = float("inf")
+    result: dict[str, float] = {}
+    for name, reference in expected.items():
+        if actual[name].shape != reference.shape:
+            result[name] = float("inf")
             continue
-        if expected.dtype.kind in "iu":  # decisions (tokens, levels of samples): a few lie on the edge of two
-            differ = float(np.mean(got[name] != expected)) if expected.size else 0.0
-            found[name] = 0.0 if differ <= UNDECIDED else float("inf")
+        if reference.dtype.kind in "iu":  # decisions (tokens, levels of samples): a few are borderline
+            differ = float(np.mean(actual[name] != reference)) if reference.size else 0.0
+            result[name] = 0.0 if differ <= MAX_CHANGED else float("inf")
             continue
-        scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
-        difference = float(np.abs(got[name].astype(np.float64) - expected).max(initial=0.0)) / scale
-        found[name] = difference if np.isfinite(difference) else float("inf")
-    return found
+        scale = max(1.0, float(np.abs(reference).max(initial=0.0)))
+        difference = float(np.abs(actual[name].astype(np.float64) - reference).max(initial=0.0)) / scale
+        result[name] = difference if np.isfinite(difference) else float("inf")
+    return result

@@ -1,13 +1,13 @@
-"""The artifact store: compiled programs on disk, keyed by content, never trusted unread.
+"""The artifact store: compiled programs on disk, keyed by content and verified when read.
 
     $WARMSTART_HOME/artifacts/<key>-tf<version>/
-        program.tflite   what the engines run
+        program.tflite   the program
         probe.npz        the reference engine's outputs for the probe inputs
         artifact.json    the record: signatures, sha256, precision, versions, differences
 
 The key is the sha256 of everything that decides the numbers: weights, entry, precision and the format
 of programs; the folder's name adds the converter's version. A folder is written under a temporary
-name and renamed when it is whole. One whose hashes do not fit its record is removed and made again.
+name and renamed when it is complete. One whose hashes differ from its record is removed and rebuilt.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from warmstart.engines.base import Signature
 from warmstart.errors import CacheError, EngineError
 from warmstart.hub import home
 
-FORMAT = 1  # raise it when programs change in meaning: artifacts made before are then made again
+FORMAT = 1  # increment it when the meaning of programs changes: older artifacts are then rebuilt
 
 FILES = ("program.tflite", "probe.npz")
 
@@ -65,18 +65,18 @@ class Artifact:
 
     @property
     def precision(self) -> str:
-        return self.record["precision"]
+        return str(self.record["precision"])
 
     @property
     def sha256(self) -> str:
-        return self.record["sha256"]["program.tflite"]
+        return str(self.record["sha256"]["program.tflite"])
 
     @property
     def signatures(self) -> dict[str, Signature]:
         return {name: Signature.from_dict(data) for name, data in self.record["signatures"].items()}
 
     def copy_to(self, folder: Path) -> dict[str, Any]:
-        """Copy the program and its reference outputs; returns what the new record should say of them."""
+        """Copy the program and its reference outputs; returns their part of the new record."""
         for name in FILES:
             shutil.copyfile(self.folder / name, folder / name)
         return {key: self.record[key] for key in ("signatures", "differences", "made_with")}
@@ -98,8 +98,8 @@ def sha256_file(path: Path) -> str:
 
 def content_key(weights: str, config: Mapping[str, Any], precision: str) -> str:
     """The key of a program: `weights` is their sha256 (or a name for random ones), `config` is JSON-able."""
-    told = json.dumps({"format": FORMAT, "weights": weights, "config": config, "precision": precision}, sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:40]
+    text = json.dumps({"format": FORMAT, "weights": weights, "config": config, "precision": precision}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
 def root() -> Path:
@@ -107,7 +107,7 @@ def root() -> Path:
 
 
 def find(key: str) -> Artifact | None:
-    """The artifact of this key: the installed converter's, or any converter's where none is installed."""
+    """The artifact of this key: of the installed converter, or of any if none is installed."""
     folders = [_folder(key)] if _converter() else sorted(root().glob(f"{key}-tf*"), reverse=True)
     for folder in folders:
         if folder.is_dir():
@@ -119,13 +119,13 @@ def find(key: str) -> Artifact | None:
 
 
 def make(key: str, precision: str, fill: Callable[[Path], Mapping[str, Any]]) -> Artifact:
-    """The artifact of this key, made by `fill` unless it is there; one process makes it, others wait.
+    """The artifact of this key, built by `fill` if it is absent; one process builds it, others wait.
 
     Args:
         key: from `content_key`.
         precision: for the record.
-        fill: writes `program.tflite` and `probe.npz` into the folder it is given and returns the rest
-            of the record.
+        fill: writes `program.tflite` and `probe.npz` into the folder and returns the rest of the
+            record.
 
     Raises:
         CacheError: the store cannot be written.
@@ -136,12 +136,12 @@ def make(key: str, precision: str, fill: Callable[[Path], Mapping[str, Any]]) ->
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(folder.name + ".lock")):
-            if (found := find(key)) is not None:
-                return found
+            if (artifact := find(key)) is not None:
+                return artifact
             temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
             try:
                 write_record(temporary, precision, fill(temporary))
-                shutil.rmtree(folder, ignore_errors=True)  # whatever `find` refused
+                shutil.rmtree(folder, ignore_errors=True)  # a damaged one
                 os.replace(temporary, folder)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -149,7 +149,7 @@ def make(key: str, precision: str, fill: Callable[[Path], Mapping[str, Any]]) ->
     except OSError as error:
         raise CacheError(
             f"The artifact store {folder.parent} cannot be written ({error.strerror or error}); "
-            "free some space or set WARMSTART_HOME to a folder that can be."
+            "free some space or set WARMSTART_HOME to another folder."
         ) from error
 
 

@@ -1,22 +1,24 @@
-"""The files that were fetched: where they lie, what is known of them, and the questions of `warmstart cache`.
+"""The fetched files: their layout on disk, their records, and the operations of `warmstart cache`.
 
 Below `home()`:
 
     web/<host>/<12 digits of the sha256 of the address>/<file name>
     hf/<org>/<name>/<commit>/<path in the repository>      a repository as it was at that commit
     hf/<org>/<name>/<commit>.json                          its files, with their sizes and hashes
-    hf/<org>/<name>/refs/<revision>.json                   which commit a branch or tag meant when it was asked
+    hf/<org>/<name>/refs/<revision>.json                   the commit of a branch or tag when it was first requested
     locks/<digits>.lock                                    empty files; they stay
 
 and next to the files of each folder, in `.warmstart/`, where a slash in a name is written %2F:
 
     <name>.json      the record: source, url, size, sha256, fetched_at, etag, ...; no record, no file
-    <name>.pin       the sha256 of a file that nobody publishes a hash for, from its first download
-    <name>.partial   an unfinished download, and <name>.state what it is a part of
+    <name>.pin       the sha256 of the first download of a file that has no published hash
+    <name>.partial   an unfinished download, and <name>.state its origin and size
 
 A file gets its name when it is complete and its hash is right, never before. A pin outlives its file, so that a
 file which changed at its source is noticed; `rm(..., pins=True)` removes it.
 """
+
+from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
@@ -39,7 +41,7 @@ class CachedFile:
 
     Attributes:
         source: where it came from, as `fetch` takes it; for a repository with the commit.
-        path: where it lies.
+        path: of the file in the cache.
         size: in bytes, as recorded when it was fetched.
         sha256: hexadecimal.
         fetched_at: such as "2025-01-31T12:00:00+00:00" (UTC).
@@ -58,7 +60,7 @@ class CachedFile:
 
 @dataclass(frozen=True)
 class Expected:
-    """What the bytes must be: hexadecimal digests (`git`: the sha1 of a git blob, with `size`) and a size in bytes."""
+    """Hexadecimal digests (`git`: the sha1 of a git blob, which needs `size`) and a size in bytes."""
 
     sha256: str | None = None
     md5: str | None = None
@@ -72,7 +74,7 @@ class Expected:
 
 
 class Slot:
-    """The place of one file in the cache: `folder / name`, and the notes about it."""
+    """The paths of one file in the cache: `folder / name`, and its metadata."""
 
     def __init__(self, folder: Path, name: str):
         self.folder, self.name = folder, name
@@ -86,8 +88,8 @@ class Slot:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder against other processes and threads. Raises CacheError where it cannot be written."""
-        from filelock import FileLock  # costs 40 ms, which a cached file should not
+        """Lock the folder against other processes and threads. Raises CacheError if it cannot be written."""
+        from filelock import FileLock  # takes 40 ms to import, and a cached file does not need it
 
         # Not in the folder itself: a lock file that `rm` removes would let two processes in.
         key = self.folder.relative_to(home()).as_posix()
@@ -106,7 +108,7 @@ class Slot:
             lock.release()
 
     def pinned(self) -> dict[str, Any] | None:
-        """What the file was at its first download: {"sha256", "pinned_at", ...}, or None."""
+        """The record of the first download: {"sha256", "pinned_at", ...}, or None."""
         pin = files.read_json(self.pin)
         if pin and isinstance(pin.get("sha256"), str):
             return pin
@@ -114,22 +116,22 @@ class Slot:
         return {**record, "pinned_at": record["fetched_at"]} if record and _is_record(record) else None
 
     def check(self, expected: Expected) -> str:
-        """Whether the file is the recorded and the expected one: "ok", "absent", "damaged", or "other" than expected.
+        """Compare the file with its record and the expected hashes: "ok", "absent", "damaged" or "other".
 
-        Size and modification time are looked at. Only where the time differs, or a hash was never computed,
-        is the file read.
+        Size and modification time are compared. The file is read only if the time differs or a hash
+        was never computed.
         """
         record = files.read_json(self.record)
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except OSError:
             return "absent"
         if record is None or not _is_record(record):
             return "absent"
-        if found.st_size != record["size"]:
+        if status.st_size != record["size"]:
             return "damaged"
         known = {"sha256": record["sha256"], "md5": record.get("md5"), "mtime_ns": record.get("mtime_ns")}
-        if known["mtime_ns"] != found.st_mtime_ns or (expected.md5 and not known["md5"]):
+        if known["mtime_ns"] != status.st_mtime_ns or (expected.md5 and not known["md5"]):
             try:
                 digests = files.digests_of(self.path, md5=bool(expected.md5))
             except OSError:
@@ -137,11 +139,11 @@ class Slot:
             if digests["sha256"] != record["sha256"]:
                 return "damaged"
             with suppress(OSError):  # a read-only cache may be used
-                files.write_json(self.record, {**record, **digests, "mtime_ns": found.st_mtime_ns})
+                files.write_json(self.record, {**record, **digests, "mtime_ns": status.st_mtime_ns})
             known.update(digests)
-        for kind in ("sha256", "md5"):
-            wanted = getattr(expected, kind)
-            if wanted and wanted != known[kind]:
+        for name in ("sha256", "md5"):
+            digest = getattr(expected, name)
+            if digest and digest != known[name]:
                 return "other"
         return "ok"
 
@@ -164,7 +166,7 @@ class Slot:
 
 
 def web_slot(url: str) -> Slot:
-    """The place of a file of the web."""
+    """The slot of a file on the web."""
     import re
 
     host, _, path = url.partition("://")[2].partition("/")
@@ -174,29 +176,29 @@ def web_slot(url: str) -> Slot:
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file: from its record where it was fetched and is unchanged, else of its bytes."""
+    """The sha256 of a file: from its record if it was fetched and is unchanged, else of its bytes."""
     for folder in path.parents:
         if not folder.is_relative_to(home()):
             break
         slot = Slot(folder, path.relative_to(folder).as_posix())
         if slot.check(Expected()) == "ok" and (record := files.read_json(slot.record)):
-            return record["sha256"]
+            return str(record["sha256"])
     return files.digests_of(path)["sha256"]
 
 
 def _is_record(record: dict[str, Any]) -> bool:
-    kinds = (("source", str), ("file", str), ("size", int), ("sha256", str), ("fetched_at", str))
-    return all(isinstance(record.get(key), kind) for key, kind in kinds)
+    types = (("source", str), ("file", str), ("size", int), ("sha256", str), ("fetched_at", str))
+    return all(isinstance(record.get(key), expected) for key, expected in types)
 
 
 def _records() -> Iterator[tuple[Slot, CachedFile]]:
-    """Every record, and the place it speaks of."""
+    """Every record, with its slot."""
     for top in (home() / "web", home() / "hf"):
-        for folder, names, found in os.walk(top):
-            names.sort()
+        for folder, folders, names in os.walk(top):
+            folders.sort()
             if Path(folder).name != NOTES:
                 continue
-            for name in sorted(found):
+            for name in sorted(names):
                 record = files.read_json(Path(folder) / name) if name.endswith(".json") else None
                 if record is None or not _is_record(record):
                     continue
@@ -209,7 +211,7 @@ def _records() -> Iterator[tuple[Slot, CachedFile]]:
 
 
 def matches(file: CachedFile, pattern: str) -> bool:
-    """Whether the pattern is the source, or matches the source or the file name as shell patterns do.
+    """Whether the pattern is the source, or as a shell pattern matches the source or the file name.
 
     A repository (`hf://org/name`, with or without a revision) stands for all its files.
     """
@@ -220,7 +222,7 @@ def matches(file: CachedFile, pattern: str) -> bool:
 
 
 def ls(pattern: str = "*") -> list[CachedFile]:
-    """The fetched files, by source. The files themselves are not looked at; `verify` does that.
+    """The fetched files, by source. The files themselves are not read; `verify` does that.
 
     Args:
         pattern: see `matches`.
@@ -229,7 +231,7 @@ def ls(pattern: str = "*") -> list[CachedFile]:
 
 
 def rm(pattern: str, *, pins: bool = False) -> list[CachedFile]:
-    """Remove fetched files, and unfinished downloads of them; gives what was removed.
+    """Remove fetched files, and unfinished downloads of them; returns what was removed.
 
     Args:
         pattern: see `matches`; "*" for everything.
@@ -244,7 +246,7 @@ def rm(pattern: str, *, pins: bool = False) -> list[CachedFile]:
             continue
         with slot.locked():
             with files.writing(slot.folder):
-                slot.path.unlink(missing_ok=True)  # first: without a record it is not ours to find again
+                slot.path.unlink(missing_ok=True)  # first: without a record it would never be listed again
                 slot.record.unlink(missing_ok=True)
                 if pins:
                     slot.pin.unlink(missing_ok=True)
@@ -257,7 +259,7 @@ def rm(pattern: str, *, pins: bool = False) -> list[CachedFile]:
 
 
 def _remove_notes(pattern: str, pins: bool) -> None:
-    """Unfinished downloads, and pins on request, whose file is not there."""
+    """Remove unfinished downloads, and on request pins, of files that are absent."""
     suffixes = (".state", ".pin") if pins else (".state",)
     for top in (home() / "web", home() / "hf"):
         for note in [path for path in top.rglob(f"{NOTES}/*") if path.suffix in suffixes]:
@@ -278,7 +280,7 @@ def _remove_notes(pattern: str, pins: bool) -> None:
 
 
 def _forget_repositories() -> None:
-    """Forget the listings of commits of which nothing is left, and the branches and tags that meant them."""
+    """Remove the listings of commits without files, and the branches and tags that refer to them."""
     for listing in list((home() / "hf").glob("*/*/*.json")):
         if listing.with_suffix("").is_dir():
             continue
@@ -301,7 +303,7 @@ def verify(
         progress: called with (file name, bytes so far over all files, bytes in all) after each file.
 
     Returns:
-        (file, None) where it is intact, else (file, what is wrong with it).
+        (file, None) if it is intact, else (file, the problem).
     """
     listed, checked = ls(pattern), []
     total, so_far = sum(file.size for file in listed), 0
@@ -318,9 +320,9 @@ def _problem(file: CachedFile) -> str | None:
         size = file.path.stat().st_size
         if size != file.size:
             return f"it has {size} bytes where {file.size} were fetched"
-        found = files.digests_of(file.path)["sha256"]
+        sha256 = files.digests_of(file.path)["sha256"]
     except FileNotFoundError:
         return "the file is missing"
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
-    return None if found == file.sha256 else f"its sha256 is {found} where {file.sha256} was fetched"
+    return None if sha256 == file.sha256 else f"its sha256 is {sha256} where {file.sha256} was fetched"

@@ -1,24 +1,32 @@
-"""Downloading one file so that a wrong or spliced one is never seen under its name.
+"""Download one file, so that a wrong or spliced one never appears under its name.
 
-The bytes go to a partial file. When a connection breaks, the next attempt (or the next process) asks for the
-rest, but takes it only where it is provably the rest of the same file: the server repeats the same strong ETag
-(or a Last-Modified that is older than a minute, RFC 9110 8.8.2.2), or the hash of the whole is known and will
-decide. Everything is hashed before the rename.
+The bytes go to a partial file. When a connection breaks, the next attempt (or the next process)
+asks for the rest, but accepts it only if it is provably the rest of the same file: the server
+repeats the same strong ETag (or a Last-Modified that is older than a minute, RFC 9110 8.8.2.2), or
+the hash of the whole is known and will decide. Everything is hashed before the rename.
 """
+
+from __future__ import annotations
 
 import errno
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import ChecksumError, DownloadError
-from warmstart.hub import files, transport
+from warmstart.hub import files, retries, transport
 from warmstart.hub.cache import Expected, Slot
-from warmstart.hub.partial import Partial, announced, number, strong_date, strong_etag
-from warmstart.hub.transport import Trouble
+from warmstart.hub.partial_download import (
+    PartialDownload,
+    length_of,
+    server_digests,
+    strong_date,
+    strong_etag,
+)
+from warmstart.hub.retries import TemporaryError
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -33,13 +41,13 @@ def download(
     url: str,
     expected: Expected,
     *,
-    secret: dict[str, str] | None = None,
+    secret: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Fetch `url` into `slot`, whose lock is held.
+    """Fetch `url` into `slot`, whose lock the caller has acquired.
 
     Args:
-        source: what the record calls it.
+        source: its name in the record.
         expected: hashes and size in bytes; where none is known, the first download is pinned.
         secret: headers for the origin of `url` only.
         progress: called with (file name, bytes so far, bytes in all or None).
@@ -50,9 +58,9 @@ def download(
     pin = None if expected.known else slot.pinned()
     if pin:
         expected = Expected(sha256=pin["sha256"], size=expected.size)
-    partial = Partial(slot, source, url, expected.known)
+    partial = PartialDownload(slot, source, url, expected.known)
     try:
-        digests = _fetch_right(partial, url, expected, secret, progress, _advice(source, pin))
+        digests = _fetch_verified(partial, url, expected, secret, progress, _advice(source, pin))
         _publish(partial, digests, expected, pin)
     except BaseException as error:
         # What has arrived is kept for the next time, but not on a disk that it has filled.
@@ -62,15 +70,15 @@ def download(
         raise
 
 
-def _fetch_right(
-    partial: Partial,
+def _fetch_verified(
+    partial: PartialDownload,
     url: str,
     expected: Expected,
-    secret: dict[str, str] | None,
+    secret: Mapping[str, str] | None,
     progress: Progress | None,
     advice: str,
 ) -> dict[str, str]:
-    """Fill the partial file with the right bytes; gives their hashes."""
+    """Fill the partial file with the right bytes; returns their hashes."""
     for last in (False, True):
         with files.writing(partial.slot.folder):
             descriptor = partial.open()
@@ -82,23 +90,23 @@ def _fetch_right(
         problem = _problem(digests, partial, expected)
         if problem is None:
             return digests
-        once_more = not partial.in_one_piece  # two halves may not fit, so get it in one
+        retry = not partial.from_one_response  # two halves may not fit: fetch the whole
         partial.slot.discard_partial()
         partial.restart()
-        if last or not once_more:
+        if last or not retry:
             raise ChecksumError(f"{partial.origin['source']}: {problem}; the file is not kept. {advice}")
     raise AssertionError("unreachable")
 
 
 def _receive(
-    partial: Partial,
+    partial: PartialDownload,
     descriptor: int,
     url: str,
     expected: Expected,
-    secret: dict[str, str] | None,
+    secret: Mapping[str, str] | None,
     progress: Progress | None,
 ) -> None:
-    """Attempts until the partial file is complete."""
+    """Fill the partial file, in several attempts where necessary."""
 
     def attempt() -> None:
         if partial.complete and partial.trusted:
@@ -122,47 +130,47 @@ def _receive(
             with files.writing(partial.slot.folder):
                 partial.save(descriptor)
 
-    transport.patiently(partial.origin["source"], attempt, lambda: partial.size)
+    retries.retry(partial.origin["source"], attempt, lambda: partial.size)
 
 
-def _begin(partial: Partial, response: "HTTPResponse", url: str, expected: Expected) -> int | None:
-    """Decide what the body is: the rest, or the whole from the start. Gives its length in bytes, if known."""
+def _begin(partial: PartialDownload, response: HTTPResponse, url: str, expected: Expected) -> int | None:
+    """Decide whether the body is the rest or the whole. Returns its length in bytes, if known."""
     headers = response.headers
     if (headers.get("Content-Encoding") or "identity").strip().lower() != "identity":
-        raise DownloadError(f"{url}: the server compresses the file though it was asked not to")
-    length = number(headers.get("Content-Length"))
+        raise DownloadError(f"{url}: the server compresses the file, although it was asked not to")
+    length = length_of(headers.get("Content-Length"))
     if response.status == 416:
         partial.restart()
-        raise Trouble("the server has no more of the file than there was")
+        raise TemporaryError("the server has no more bytes of the file")
     if response.status == 206:
         return _rest(partial, response, length)
     whole = {
         "total": length,
         "etag": strong_etag(headers.get("ETag")),
         "modified": strong_date(headers.get("Last-Modified"), headers.get("Date")),
-        "digests": announced(headers),
+        "digests": server_digests(headers),
     }
     chunked = response.chunked
     if length is None and not chunked and not expected.known and expected.size is None:
         raise DownloadError(
-            f"{url}: the server does not tell the length, so that a cut would go unnoticed; give the sha256"
+            f"{url}: the server does not send the length, so a truncated file would go unnoticed; give the sha256"
         )
     if expected.size is not None and length is not None and length != expected.size:
         raise ChecksumError(f"{url}: the server has {length} bytes where {expected.size} are published")
     page = headers.get_content_type() in ("text/html", "application/xhtml+xml")
     if page and not expected.known and re.search(r"\.(h5|keras|safetensors|tflite|zip|bin)$", url.partition("?")[0]):
-        raise DownloadError(f"{url}: the server answers with a web page instead of the file; check the address")
+        raise DownloadError(f"{url}: the server responds with a web page instead of the file; check the address")
     partial.restart()
-    partial.whole, partial.in_one_piece = whole, True
+    partial.whole, partial.from_one_response = whole, True
     return length
 
 
-def _rest(partial: Partial, response: "HTTPResponse", length: int | None) -> int:
-    """Check that a 206 is the rest of what there is."""
+def _rest(partial: PartialDownload, response: HTTPResponse, length: int | None) -> int:
+    """Check that a 206 is the rest of the partial file; returns its length in bytes."""
     match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", (response.headers.get("Content-Range") or "").strip())
     if not partial.size or not match:
         partial.restart()
-        raise Trouble("the server sends a part that was not asked for")
+        raise TemporaryError("the server sends a range that was not requested")
     first, last = int(match[1]), int(match[2])
     total = None if match[3] == "*" else int(match[3])
     known = partial.whole.get("total")
@@ -176,17 +184,22 @@ def _rest(partial: Partial, response: "HTTPResponse", length: int | None) -> int
         fits = fits and response.headers.get("Last-Modified") == partial.whole["modified"]
     if not fits:
         partial.restart()
-        raise Trouble("the server sends a part of something else; the file may have changed")
+        raise TemporaryError("the server sends a range of another file; it may have changed")
     partial.whole["total"] = known if known is not None else total
-    partial.in_one_piece = False
+    partial.from_one_response = False
     return last - first + 1
 
 
 def _copy(
-    partial: Partial, descriptor: int, response: "HTTPResponse", rest: int | None, url: str, progress: Progress | None
+    partial: PartialDownload,
+    descriptor: int,
+    response: HTTPResponse,
+    rest: int | None,
+    url: str,
+    progress: Progress | None,
 ) -> None:
-    """The body to the disk."""
-    patience, name = transport.PATIENCE, partial.slot.path.name
+    """Write the body to the disk."""
+    policy, name = retries.DEFAULT_POLICY, partial.slot.path.name
     received, saved, window, in_window = 0, partial.size, time.monotonic(), 0
     if rest is not None and response.will_close and not response.chunked:
         response.length = None  # read to the end: more than was announced is a fault too
@@ -194,10 +207,10 @@ def _copy(
         progress(name, partial.size, partial.whole.get("total"))
     while True:
         try:
-            with transport.connection_trouble(url):
+            with transport.connection_errors(url):
                 block = response.read1(_BLOCK)
-        except Trouble:
-            if received == rest:  # all is there, only the connection was not closed
+        except TemporaryError:
+            if received == rest:  # complete, only the connection was not closed
                 break
             raise
         if not block:
@@ -206,29 +219,29 @@ def _copy(
         in_window += len(block)
         if rest is not None and received > rest:
             partial.restart()
-            raise Trouble(f"the server sends more than the {rest} bytes that it announced")
+            raise TemporaryError(f"the server sends more than the {rest} bytes that it announced")
         with files.writing(partial.slot.folder):
             files.write_all(descriptor, block)
         partial.size += len(block)
-        if partial.size - saved >= patience.sync_every:
+        if partial.size - saved >= policy.sync_every:
             with files.writing(partial.slot.folder):
                 partial.save(descriptor)
             saved = partial.size
         if progress:
             progress(name, partial.size, partial.whole.get("total"))
-        if time.monotonic() - window >= patience.timeout:
-            if in_window < patience.slowest * patience.timeout and received != rest:
-                raise Trouble(f"less than {patience.slowest:.0f} bytes per second arrive")
+        if time.monotonic() - window >= policy.timeout:
+            if in_window < policy.minimum_rate * policy.timeout and received != rest:
+                raise TemporaryError(f"less than {policy.minimum_rate:.0f} bytes per second arrive")
             window, in_window = time.monotonic(), 0
     if rest is not None and received < rest:
-        raise Trouble(f"the connection ended after {received} of {rest} bytes")
+        raise TemporaryError(f"the connection ended after {received} of {rest} bytes")
     total = partial.whole.get("total")
     if total is not None and partial.size < total:
-        raise Trouble(f"{partial.size} of {total} bytes have arrived")
+        raise TemporaryError(f"{partial.size} of {total} bytes have arrived")
 
 
-def _check_space(partial: Partial, rest: int | None) -> None:
-    """Tell a full disk before the download rather than after hours."""
+def _check_space(partial: PartialDownload, rest: int | None) -> None:
+    """Report a full disk before the download rather than after hours."""
     import shutil
 
     with files.writing(partial.slot.folder):
@@ -237,44 +250,44 @@ def _check_space(partial: Partial, rest: int | None) -> None:
             raise OSError(errno.ENOSPC, f"{rest} bytes are to come and {free} are free")
 
 
-def _digests(partial: Partial, expected: Expected) -> dict[str, str]:
-    """Hashes of what is on the disk."""
-    told = partial.whole.get("digests") or {}
+def _digests(partial: PartialDownload, expected: Expected) -> dict[str, str]:
+    """Hashes of the partial file."""
+    announced = partial.whole.get("digests") or {}
     git_size = partial.size if expected.git else None
-    digests = files.Digests(md5=bool(expected.md5 or "md5" in told), git_size=git_size)
+    digests = files.Digests(md5=bool(expected.md5 or "md5" in announced), git_size=git_size)
     with files.writing(partial.slot.folder):
         digests.update_from(partial.slot.partial)
     return digests.hex()
 
 
-def _problem(digests: dict[str, str], partial: Partial, expected: Expected) -> str | None:
+def _problem(digests: dict[str, str], partial: PartialDownload, expected: Expected) -> str | None:
     """What is wrong with a complete file, or None."""
     if expected.size is not None and partial.size != expected.size:
         return f"it has {partial.size} bytes where {expected.size} are published"
-    for kind in ("sha256", "md5", "git"):
-        wanted = getattr(expected, kind)
-        if wanted and digests[kind] != wanted:
-            return f"its {'git sha1' if kind == 'git' else kind} is {digests[kind]} where {wanted} was expected"
-    for kind, wanted in (partial.whole.get("digests") or {}).items():
-        if digests.get(kind, wanted) != wanted:
-            return f"its {kind} is {digests[kind]} where the server announces {wanted}"
+    for name in ("sha256", "md5", "git"):
+        digest = getattr(expected, name)
+        if digest and digests[name] != digest:
+            return f"its {'git sha1' if name == 'git' else name} is {digests[name]} where {digest} was expected"
+    for name, digest in (partial.whole.get("digests") or {}).items():
+        if digests.get(name, digest) != digest:
+            return f"its {name} is {digests[name]} where the server announces {digest}"
     return None
 
 
 def _advice(source: str, pin: dict[str, Any] | None) -> str:
     if pin is None:
-        return "It was damaged on the way or has changed at its source: try again, or use another mirror"
+        return "It was damaged in transit or has changed at its source: try again, or use another mirror"
     return (
-        f"It is not the one that was first fetched on {str(pin.get('pinned_at'))[:10]}. If you trust the change, run "
+        f"It is not the file that was first fetched on {str(pin.get('pinned_at'))[:10]}. If you trust the change, run "
         f"`warmstart cache rm --pins '{source}'` and fetch it again"
     )
 
 
-def _publish(partial: Partial, digests: dict[str, str], expected: Expected, pin: dict[str, Any] | None) -> None:
-    """Give the right bytes their name, and write down what they are."""
+def _publish(partial: PartialDownload, digests: dict[str, str], expected: Expected, pin: dict[str, Any] | None) -> None:
+    """Give a verified file its name, and write its record."""
     slot = partial.slot
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    checked = [kind for kind in ("sha256", "md5", "git") if getattr(expected, kind)]
+    checked = [name for name in ("sha256", "md5", "git") if getattr(expected, name)]
     record = {
         **partial.origin,
         "size": partial.size,

@@ -1,4 +1,6 @@
-"""Writing to the cache so that a crash leaves the old state or the new one, and hashing what is there."""
+"""Write files of the cache so that a crash leaves the old state or the new one, and hash them."""
+
+from __future__ import annotations
 
 import errno
 import json
@@ -18,7 +20,7 @@ _BLOCK = 1 << 20
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turns every failure to write below `folder` into a CacheError that says what to do."""
+    """Turn every failure to write below `folder` into a CacheError that says what to do."""
     try:
         yield
     except OSError as error:
@@ -26,7 +28,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def cache_error(error: OSError, folder: Path) -> CacheError:
-    """The error to show for `error`, met while writing below `folder`."""
+    """The CacheError for an OSError that was raised while writing below `folder`."""
     elsewhere = "set WARMSTART_HOME to another folder"
     if error.errno in _FULL:
         return CacheError(f"no space is left for {folder}: free some (`warmstart cache ls` shows it), or {elsewhere}")
@@ -50,10 +52,10 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any], *, sync: bool = False) -> None:
-    """Put a small JSON file in its place atomically. Raises OSError.
+    """Write a small JSON file atomically. Raises OSError.
 
     Args:
-        sync: it must survive a power cut; without, it may then be empty, which reads as if it were not there.
+        sync: whether it must survive a power cut; else it may then be empty, which reads as absent.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -72,7 +74,7 @@ def write_json(path: Path, value: Mapping[str, Any], *, sync: bool = False) -> N
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None where there is none, or none that can be read."""
+    """The object in a JSON file; None if it is absent or unreadable."""
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -81,7 +83,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut, where the system can do that."""
+    """Make a rename in `folder` survive a power cut, if the system supports it."""
     with suppress(OSError):  # Windows cannot open folders, some file systems cannot sync them
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -91,7 +93,7 @@ def sync_folder(folder: Path) -> None:
 
 
 class Digests:
-    """Running hashes of one stream of bytes: always sha256, the others where they are wanted.
+    """Running hashes of one stream of bytes: always sha256, the others on request.
 
     Args:
         md5: also md5.

@@ -1,13 +1,15 @@
-"""Where things are kept, and what the environment asks for.
+"""The folder of the cache, and the environment variables of downloads.
 
     WARMSTART_HOME      the folder of everything that is fetched or compiled
     WARMSTART_OFFLINE   1: never go online (HF_HUB_OFFLINE=1 means the same)
-    WARMSTART_MIRROR    an address that stands in for https://storage.googleapis.com/ (Keras weights)
-    HF_ENDPOINT         an address that stands in for https://huggingface.co (metadata and data)
-    HF_TOKEN            sent to that endpoint, and to nobody else
+    WARMSTART_MIRROR    an address that replaces https://storage.googleapis.com/ (Keras weights)
+    HF_ENDPOINT         an address that replaces https://huggingface.co (metadata and data)
+    HF_TOKEN            sent to that endpoint only
 
-They are read at every call, so that changing one takes effect at once.
+They are read at every call, so a change takes effect at once.
 """
+
+from __future__ import annotations
 
 import os
 import sys
@@ -22,7 +24,7 @@ HUGGING_FACE = "https://huggingface.co"
 def home() -> Path:
     """The folder of everything that is fetched or compiled; it may not exist yet.
 
-    WARMSTART_HOME, else the platform's own place: ~/.cache/warmstart (or below XDG_CACHE_HOME),
+    WARMSTART_HOME, else the platform's cache folder: ~/.cache/warmstart (or below XDG_CACHE_HOME),
     ~/Library/Caches/warmstart on macOS, %LOCALAPPDATA%\\warmstart on Windows.
     """
     if own := os.environ.get("WARMSTART_HOME"):
@@ -35,7 +37,7 @@ def home() -> Path:
 
 
 def is_offline(flag: bool | None = None) -> bool:
-    """Whether going online is forbidden: the flag where one is given, else WARMSTART_OFFLINE or HF_HUB_OFFLINE."""
+    """Whether going online is forbidden: the flag if not None, else WARMSTART_OFFLINE or HF_HUB_OFFLINE."""
     if flag is not None:
         return flag
     names = ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE")
@@ -53,7 +55,7 @@ def hub_token() -> str | None:
 
 
 def mirrored(url: str) -> str:
-    """The address to really ask for `url`: WARMSTART_MIRROR takes the place of the storage of Keras' weights."""
+    """The address to fetch for `url`: WARMSTART_MIRROR replaces the storage of Keras' weights."""
     if not url.startswith(KERAS_STORAGE):
         return url
     return _address("WARMSTART_MIRROR", KERAS_STORAGE).rstrip("/") + "/" + url.removeprefix(KERAS_STORAGE)

@@ -1,10 +1,12 @@
-"""What a Hugging Face repository contains at a commit, asked once and remembered.
+"""The files of a Hugging Face repository at a commit, requested once and recorded.
 
-The hub is asked `GET {endpoint}/api/models/{id}/revision/{revision}?blobs=true`; files are then fetched from
+The request is `GET {endpoint}/api/models/{id}/revision/{revision}?blobs=true`; files are then fetched from
 `{endpoint}/{id}/resolve/{commit}/{path}`. Large files come with their sha256, small ones with the sha1 of
-their git blob, so that each is checked against the commit. A branch or tag means the commit that it meant when it
-was first asked, until `cache.rm("hf://org/name")`: all files of a repository come from one commit.
+their git blob, so that each is checked against the commit. A branch or tag means the commit of the first
+request, until `cache.rm("hf://org/name")`: all files of a repository come from one commit.
 """
+
+from __future__ import annotations
 
 import re
 from collections.abc import Sequence
@@ -26,7 +28,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Listing:
-    """A repository at a commit: its files (paths with slashes) and what their bytes must be."""
+    """A repository at a commit: its files (paths with slashes), with their sizes and hashes."""
 
     repository: str
     commit: str
@@ -38,7 +40,7 @@ class Listing:
         return home() / "hf" / self.repository / self.commit
 
     def slot(self, path: str) -> Slot:
-        """The place of a file in the cache."""
+        """The slot of a file in the cache."""
         return Slot(self.folder, path)
 
     def source(self, path: str) -> str:
@@ -57,24 +59,24 @@ class Listing:
 
 
 def secret() -> dict[str, str] | None:
-    """The headers that only the hub itself may see."""
+    """The headers for the hub only."""
     token = hub_token()
     return {"Authorization": f"Bearer {token}"} if token else None
 
 
 def metadata_url(source: Hub) -> str:
-    """Where the hub tells what a repository contains."""
+    """The address of the list of files of a repository."""
     revision = quote(source.revision or "main", safe="")
     return f"{hub_endpoint()}/api/models/{source.repository}/revision/{revision}?blobs=true"
 
 
 def is_commit(revision: str | None) -> bool:
-    """Whether the revision can never mean anything else."""
+    """Whether the revision is a commit, which never changes."""
     return bool(revision and _COMMIT.fullmatch(revision))
 
 
 def remembered(source: Hub) -> Listing | None:
-    """The listing of the commit that the revision meant when it was asked; None where it never was."""
+    """The recorded listing of a revision; None if it was never requested."""
     folder = home() / "hf" / source.repository
     commit = source.revision
     if not is_commit(commit):
@@ -89,21 +91,21 @@ def remembered(source: Hub) -> Listing | None:
 
 
 def resolve(source: Hub) -> Listing:
-    """Ask the hub, and remember the answer.
+    """Request the listing from the hub, and record it.
 
     Raises:
         DownloadError: the hub cannot be reached, or there is no such repository or revision for us;
-        SourceError: the answer makes no sense, or names files outside the repository; CacheError.
+        SourceError: the response is malformed, or names files outside the repository; CacheError.
     """
     from warmstart.hub import transport
 
     try:
-        answer = transport.get_json(metadata_url(source), secret())
+        response = transport.get_json(metadata_url(source), secret())
     except transport.RefusedError as error:
         raise refused(source, error) from error
-    listing = _listing(source.repository, answer)
+    listing = _listing(source.repository, response)
     if is_commit(source.revision) and listing.commit != source.revision:
-        raise SourceError(f"{source}: the hub answers with another commit, {listing.commit}")
+        raise SourceError(f"{source}: the hub responds with another commit, {listing.commit}")
     folder = home() / "hf" / source.repository
     known = {"sha": listing.commit, "siblings": [_sibling(path, file) for path, file in listing.files.items()]}
     with files.writing(folder):
@@ -115,7 +117,7 @@ def resolve(source: Hub) -> Listing:
 
 
 def refused(source: Hub, error: Exception) -> DownloadError:
-    """The hub's 401, 403 or 404, in words that say what to do."""
+    """An error for the hub's 401, 403 or 404 that says what to do."""
     page = f"{hub_endpoint()}/{source.repository}"
     return DownloadError(
         f"{source} cannot be fetched ({error}). Check the name and the revision; if the repository is private or "
@@ -127,14 +129,14 @@ def _ref(source: Hub) -> Path:
     return home() / "hf" / source.repository / "refs" / f"{quote(source.revision or 'main', safe='')}.json"
 
 
-def _listing(repository: str, answer: Any) -> Listing:
-    """Check the answer of the hub, or our copy of it, which has the same form."""
+def _listing(repository: str, response: Any) -> Listing:
+    """Parse the response of the hub, or the record of it, which has the same form."""
     where = f"hf://{repository}"
-    commit = answer.get("sha") if isinstance(answer, dict) else None
-    siblings = answer.get("siblings") if isinstance(answer, dict) else None
+    commit = response.get("sha") if isinstance(response, dict) else None
+    siblings = response.get("siblings") if isinstance(response, dict) else None
     if not isinstance(commit, str) or not is_commit(commit) or not isinstance(siblings, list):
-        raise SourceError(f"{where}: the hub's answer names no commit and files; check HF_ENDPOINT")
-    found: dict[str, Expected] = {}
+        raise SourceError(f"{where}: the hub's response names no commit and files; check HF_ENDPOINT")
+    expected: dict[str, Expected] = {}
     for sibling in siblings:
         path = sibling.get("rfilename") if isinstance(sibling, dict) else None
         try:
@@ -142,8 +144,8 @@ def _listing(repository: str, answer: Any) -> Listing:
                 raise UsageError(f"{path!r} is not a plain path")
         except UsageError as error:
             raise SourceError(f"{where} contains a file that would lie outside of it: {error}") from None
-        found[path] = _expected(sibling)
-    return Listing(repository, commit, found)
+        expected[path] = _expected(sibling)
+    return Listing(repository, commit, expected)
 
 
 def _expected(sibling: dict[str, Any]) -> Expected:

@@ -1,4 +1,4 @@
-"""What a source string means, without touching the network.
+"""Parse source strings, without touching the network.
 
     https://host/path, http://host/path     one file on the web
     hf://org/name[@revision][/path]         a Hugging Face repository, or a file or folder in it
@@ -7,9 +7,11 @@
     anything else                           a local file or folder
 
 A revision is a branch, a tag or a commit; one that contains a slash is written with %2F (`@refs%2Fpr%2F1`).
-No path can leave the place that its scheme names: `..`, absolute paths, backslashes and links that lead
+No path can leave the root that its scheme names: `..`, absolute paths, backslashes and links that lead
 outside are refused. A local path is the caller's own choice and may lead anywhere, unless `base` confines it.
 """
+
+from __future__ import annotations
 
 import os
 import re
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from warmstart.errors import SourceError, UsageError
+from warmstart.hub.addresses import normalized_url
 
 # Two letters at least, because C:\models is a path on Windows.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):(.*)", re.DOTALL)
@@ -28,7 +31,7 @@ _PACKAGE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _FORMS = "https://..., hf://org/name, package:NAME/path, embedded:path, or a local path"
 
 EMBEDDED = Path(__file__).parents[1] / "embedded"
-NOTES = ".warmstart"  # the folder of our own notes next to fetched files
+NOTES = ".warmstart"  # the folder of metadata next to fetched files
 
 
 @dataclass(frozen=True)
@@ -94,15 +97,15 @@ def has_scheme(text: str) -> bool:
 
 
 def parse(source: str | os.PathLike[str], *, revision: str | None = None) -> Source:
-    """What a source means.
+    """Parse a source.
 
     Args:
         source: see the module; a path object is always a local path.
         revision: of an hf:// source that names none itself.
 
     Raises:
-        UsageError: it is malformed, of an unknown scheme, tries to leave its place, or a revision is given
-            for something that has none, or twice.
+        UsageError: it is malformed, of an unknown scheme, leaves its root, or a revision is named
+            for a source that has none, or twice.
     """
     if not isinstance(source, str):
         return Local(Path(source))
@@ -148,36 +151,19 @@ def _parse_hub(source: str, rest: str, revision: str | None) -> Hub:
 
 
 def _parse_url(source: str, scheme: str, rest: str) -> str:
-    from urllib.parse import quote, urlsplit, urlunsplit
-
     try:
-        parts = urlsplit(f"{scheme}:{rest}")
-        host, port = parts.hostname, parts.port
-        host = host.encode("idna").decode("ascii") if host and not host.isascii() else host
-    except ValueError as error:  # a bad port, half an IPv6 address, a label that is too long
-        raise UsageError(f"{source!r} is not a usable address: {error}") from None
-    if (
-        not rest.startswith("//")
-        or not host
-        or ".." in host
-        or host.startswith(".")
-        or re.search(r"[\s\\<>\"^`{|}]", parts.netloc)
-    ):
-        raise UsageError(f"{source!r} is not a usable address; expected {scheme}://host/path")
-    if "@" in parts.netloc:
-        raise UsageError(f"the address on {host} contains a user name or password, which the cache would keep")
-    netloc = f"[{host}]" if ":" in host else host
-    netloc += f":{port}" if port is not None else ""
-    # Characters that an address cannot hold are quoted; what is quoted already stays.
-    path = quote(parts.path or "/", safe="%/:=&?~#+!$,;'@()*[]")
-    return urlunsplit((scheme, netloc, path, quote(parts.query, safe="%/:=&?~#+!$,;'@()*[]"), ""))
+        if not rest.startswith("//"):
+            raise ValueError(f"expected {scheme}://host/path")
+        return normalized_url(f"{scheme}:{rest}")
+    except ValueError as error:  # also a bad port, half an IPv6 address, a label that is too long
+        raise UsageError(f"{source!r} is not a valid address: {error}") from None
 
 
 def safe_path(path: str, source: str) -> str:
-    """`path` with single slashes, once it is sure that it stays below where it starts.
+    """`path` with single slashes, checked to stay below its root.
 
     Raises:
-        UsageError: it is absolute, contains `..`, a backslash or a control character, or names our notes.
+        UsageError: it is absolute, contains `..`, a backslash or a control character, or names the folder of metadata.
     """
     parts = path.split("/")
     bad = path.startswith("/") or "\\" in path or _CONTROL.search(path) or (os.name == "nt" and ":" in path)
@@ -188,19 +174,19 @@ def safe_path(path: str, source: str) -> str:
 
 
 def inside(root: Path, path: str | Path, source: str) -> Path:
-    """`root / path`, once it is sure that it exists and that no link on the way leads out of `root`.
+    """`root / path`, checked to exist and to be reached by no link out of `root`.
 
     Raises:
         SourceError: it does not exist, or leads outside.
     """
-    found = root / path
+    target = root / path
     try:
-        real, real_root = found.resolve(strict=True), root.resolve(strict=True)
+        real, real_root = target.resolve(strict=True), root.resolve(strict=True)
     except (OSError, RuntimeError):  # RuntimeError: links in a circle
-        raise SourceError(f"{source}: there is no {found}") from None
+        raise SourceError(f"{source}: there is no {target}") from None
     if not real.is_relative_to(real_root):
         raise SourceError(f"{source} leads to {real}, which is outside {real_root}; that is refused")
-    return found
+    return target
 
 
 def locate(source: Installed | Embedded | Local, *, base: Path | None = None) -> Path:

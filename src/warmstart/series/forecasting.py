@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, overload
 
 import numpy as np
 
-from warmstart.catalog import Entry
+from warmstart.catalog import Entry, Label
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import BatchOptions, Option, make, takes
 from warmstart.core.results import Failed
+from warmstart.core.weights import Weights
 from warmstart.engines.base import Engine
-from warmstart.errors import UsageError
+from warmstart.errors import UsageError, require
 from warmstart.models import runner
 from warmstart.series import tables
 from warmstart.series.evaluation import Backtest
@@ -134,6 +135,11 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     batched = False
     seeded_by_index = True
     decodes_ahead = False
+
+    def __init__(self, entry: Entry, weights: Weights, labels: tuple[Label, ...], *, engine: str = "auto",
+                 precision: str = "float32", folder: Path | None = None):
+        require("pandas", extra="series", purpose="to forecast")
+        super().__init__(entry, weights, labels, engine=engine, precision=precision, folder=folder)
 
     @cached_property
     def method(self) -> Method:

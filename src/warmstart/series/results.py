@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.core.wire import Record, Result, Value, Wire, wire_of
-from warmstart.errors import EngineUnavailableError, UsageError
+from warmstart.errors import UsageError, require
 from warmstart.series.time_series import TimeSeries
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Forecast(Result):
             The axes; `axes.figure.savefig("forecast.png")` writes the picture.
 
         Raises:
-            EngineUnavailableError: matplotlib is not installed.
+            MissingPackageError: matplotlib is not installed.
         """
         if axes is None:
             axes = figure(1)[1][0]
@@ -213,13 +213,12 @@ def figure(rows: int) -> tuple[Any, list[Any]]:
     """A figure with one pair of axes per series, below each other; drawn without a window.
 
     Raises:
-        EngineUnavailableError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise EngineUnavailableError("Plots need matplotlib: pip install matplotlib.") from error
+    require("matplotlib", extra="plot", purpose="to plot forecasts")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     drawing = Figure(figsize=(9, 3.2 * rows), layout="constrained", dpi=110)
     FigureCanvasAgg(drawing)
     return drawing, list(drawing.subplots(rows, 1, squeeze=False)[:, 0])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.errors import EngineUnavailableError, InputError, TooLargeError, UsageError
+from warmstart.errors import InputError, MissingPackageError, TooLargeError, UsageError, require
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
     """A table from a `.csv` (also compressed, also `.tsv`) or `.parquet` file.
 
     Raises:
-        InputError: there is no such file, or it cannot be read; Parquet needs the package pyarrow.
+        InputError: there is no such file, or it cannot be read.
+        MissingPackageError: it is a Parquet file, and pyarrow is not installed.
     """
     import pandas as pd
 
@@ -51,14 +52,15 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
     table: pd.DataFrame
     try:
         if name.lower().endswith((".parquet", ".pq")):
+            require("pyarrow", extra="parquet", purpose=f"to read {name}")
             return pd.read_parquet(name)
         # Numbers with a decimal comma stay text, and are refused.
         table = pd.read_csv(name, sep="\t" if ".tsv" in name.lower() else ",", skipinitialspace=True)
         if table.shape[1] == 1 and ";" in str(table.columns[0]):
             table = pd.read_csv(name, sep=";", skipinitialspace=True)
         return table
-    except ImportError as error:
-        raise InputError(f"{name}: Parquet files need the package pyarrow: pip install pyarrow.", name) from error
+    except MissingPackageError:
+        raise
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors, and so are those of encodings
         raise InputError(f"{name}: it cannot be read as a table: {str(error).splitlines()[0]}", name) from error
 

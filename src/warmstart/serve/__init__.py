@@ -12,7 +12,7 @@
     state        what all endpoints share; putting questions to a model
     streaming    a text that is sent while it is written
     opening, reloading    from the command line to models; bundles that change on disk
-    body, multipart        request bodies, read within limits
+    body, forms            request bodies, read within limits
     openapi, results    the document of all this
     errors, metrics, middleware, logs, protocol
 

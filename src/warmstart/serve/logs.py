@@ -36,6 +36,7 @@ def write_logs(*, access: bool = True) -> Iterator[None]:
     rest.setLevel(logging.INFO)
     uvicorn = logging.getLogger("uvicorn.error")
     uvicorn.setLevel(logging.WARNING)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every malformed form
     requests.addHandler(handler)
     for logger in (rest, uvicorn):
         logger.addHandler(to_stderr)

@@ -18,8 +18,9 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from warmstart.core.input_kind import checked_text
 from warmstart.errors import InputError
-from warmstart.serve import body, multipart
+from warmstart.serve import body
 from warmstart.serve.errors import Refused, invalid, refusal, too_large
+from warmstart.serve.forms import parse_form
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.state import State, json_response, state_of
@@ -223,7 +224,7 @@ async def transcriptions(request: Request) -> Response:
     data = await body.read(request, state.settings)
     if body.media_type(request) != "multipart/form-data":
         raise Refused(415, "invalid", "A recording comes as multipart/form-data with the fields file and model.")
-    fields = multipart.parts(data, request.headers["content-type"])
+    fields = parse_form(data, request.headers["content-type"])
     files = [field.data for field in fields if field.name == "file"]
     given = {field.name: field.data.decode("utf-8", "replace") for field in fields if field.name != "file"}
     given = {name: value for name, value in given.items() if value or name == "model"}

@@ -11,8 +11,9 @@ from warmstart.core.input_kind import InputKind
 from warmstart.core.results import Failed
 from warmstart.core.wire import Result
 from warmstart.errors import InputError
-from warmstart.serve import body, multipart, options
+from warmstart.serve import body, options
 from warmstart.serve.errors import Refused, invalid, refusal
+from warmstart.serve.forms import Field, parse_form
 from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import json_response, state_of
@@ -57,7 +58,7 @@ def _inputs(request: Request, served: Served, data: bytes,
     if media == "application/json" or media.endswith("+json"):
         return _of_json(kind, body.parse_json(data), asked, settings)
     if media == "multipart/form-data":
-        return _of_form(served, multipart.parts(data, request.headers["content-type"]), asked, settings)
+        return _of_form(served, parse_form(data, request.headers["content-type"]), asked, settings)
     if (kind.media and media in RAW) or _takes(kind, media):
         if not data:
             raise invalid(f"The body is empty; {served.name} needs {kind.name} data.")
@@ -87,7 +88,7 @@ def _of_json(kind: InputKind, content: Any, asked: dict[str, Any],
     return names, [kind.from_json(value, settings) for value in values], {**asked, **given}, many
 
 
-def _of_form(served: Served, fields: list[multipart.Part], asked: dict[str, Any],
+def _of_form(served: Served, fields: list[Field], asked: dict[str, Any],
              settings: Settings) -> tuple[list[str], list[Any], dict[str, Any], bool]:
     takes_files = served.kind.is_file
     files = [field for field in fields if (field.filename is not None and (field.filename or field.data))

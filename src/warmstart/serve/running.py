@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,17 +16,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from warmstart.engines import heap
-from warmstart.serve.listening import take_no_more
 from warmstart.serve.protocol import Protocol
 from warmstart.serve.state import State
 
-SWITCH = 0.0005
-"""Seconds that a worker thread may hold the interpreter while the event loop waits; Python's own 5 ms show."""
-STEPS_BACK = 7
-"""How much nicer the engines' threads are than the event loop: a server that has more to compute than it can must still
-tell the others so at once. More steps cost throughput where other programs compete for the processor."""
-HANDSHAKE = 0.2
-"""Seconds in which a connection that has begun when the server stops comes about, across a continent if need be."""
 ARENAS = 2
 """Heaps of glibc's malloc. It would make up to eight for each processor, and every one keeps what its busiest moment
 took."""
@@ -59,17 +49,35 @@ class Server(uvicorn.Server):
         self.on_start(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening; a connection that was taken and has not asked yet may still ask within a second."""
-        done = [take_no_more(listening) for server in self.servers for listening in server.sockets]
-        if all(done):
-            await asyncio.sleep(HANDSHAKE)  # the loop accepts what waits, and what is on its way
-        for server in self.servers:
-            server.close()
+        """Stop listening. Connections that the system has accepted are served, if they send a request within a second.
+        """
+        for connection in self._stop_listening():
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
         end = time.monotonic() + (0 if self.force_exit else 1.0)
         while time.monotonic() < end and any(
                 getattr(one, "cycle", one) is None for one in list(self.server_state.connections)):
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
+
+    def _stop_listening(self) -> list[socket.socket]:
+        """Close the listening sockets; returns the connections that waited in their backlog.
+
+        Closing the sockets would reset these, although their clients have been told that they are connected. There is
+        no `await` between the last accept and the close, during which more could arrive.
+        """
+        waiting: list[socket.socket] = []
+        for server in self.servers:
+            for listening in server.sockets:
+                with listening.dup() as duplicate, contextlib.suppress(BlockingIOError):
+                    duplicate.setblocking(False)
+                    while True:
+                        waiting.append(duplicate.accept()[0])
+            server.close()
+        return waiting
+
+    def _protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or time.monotonic() >= self._stop_at
@@ -91,25 +99,11 @@ def run(app: Starlette, host: str, port: int, on_start: Callable[[str], None] = 
     """Serve until SIGTERM or Ctrl+C; what was taken by then is answered. `on_start` is told the address."""
     server = make_server(app, host, port)
     server.on_start = on_start
-    sys.setswitchinterval(SWITCH)
-    let_others_step_back()
     heap.set_options({heap.ARENA_MAX: ARENAS})
     server.run()
     state: State = app.state.warmstart
     if not state.registry.close(state.settings.grace):
         log.error("gave up on requests that ran longer than %g s", state.settings.grace)
-
-
-def let_others_step_back() -> None:
-    """Give way to the calling thread with all other threads there are, and those that they will start: of the models,
-    their engines, and what loads them anew. Only Linux has priorities of threads."""
-    if sys.platform != "linux":
-        return
-    own = threading.get_native_id()
-    for other in map(int, os.listdir("/proc/self/task")):
-        if other != own:
-            with contextlib.suppress(OSError):  # it has ended meanwhile
-                os.setpriority(os.PRIO_PROCESS, other, min(os.getpriority(os.PRIO_PROCESS, own) + STEPS_BACK, 19))
 
 
 class Background:

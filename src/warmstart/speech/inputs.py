@@ -83,7 +83,7 @@ class UtteranceKind(InputKind):
     media = ("text/",)
     schema: ClassVar = {"type": "string", "minLength": 1, "maxLength": 200_000}
     tensors: ClassVar = {"text": ("BYTES", [-1])}
-    columns = ("text", "sentence", "prompt", "question", "content", "source")
+    field = columns.TEXT
 
     def single(self, value: Any) -> Item:
         if isinstance(value, bytes):

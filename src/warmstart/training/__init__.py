@@ -13,7 +13,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warmstart.errors import UsageError
+from warmstart.errors import UsageError, require
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -61,13 +61,12 @@ def finetune(base: str | Path | Model, data: Any, *, task: str | None = None, **
     Raises:
         UsageError: an option is wrong, the data cannot be learned from, or the folder holds something else.
         TrainingError: training cannot go on; what was reached is kept in `output`.
-        EngineUnavailableError: TensorFlow is not installed.
+        MissingPackageError: TensorFlow is not installed.
     """
-    from warmstart.core.compiling import require_tensorflow
     from warmstart.core.loading import load
     from warmstart.core.model import Model
 
-    require_tensorflow("to fine-tune")
+    require("tensorflow", extra="tensorflow", purpose="to fine-tune")
     if base in SCRATCH:
         task = SCRATCH[str(base)]
     if task is None:

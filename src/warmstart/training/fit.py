@@ -24,7 +24,7 @@ import numpy as np
 from warmstart.errors import TrainingError, UsageError
 from warmstart.training.batches import Batches
 from warmstart.training.epochs import Begin, Epochs
-from warmstart.training.memory import KeepMemory
+from warmstart.training.memory import retained_memory
 from warmstart.training.progress import Bar
 from warmstart.training.run import Run
 
@@ -95,10 +95,10 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
             keeper.record({"epoch": 0, "seconds": 0.0, **logs})
         bar = Bar(name, epochs, len(data), keeper.epoch)
         own: list[keras.callbacks.Callback] = [_Measure(measure)] if measure else []
-        with bar, _uneven_parts(model, data):
+        with bar, _uneven_parts(model, data), retained_memory() as retain:
             learned = Epochs(data, keeper.epoch, workers)
             held = [] if validation is None else [Epochs(validation, None, workers)]
-            own = [Begin(learned, *held), KeepMemory(), *own]
+            own = [Begin(learned, *held), retain, *own]
             model.fit(learned, epochs=epochs, initial_epoch=keeper.epoch, shuffle=False,
                       validation_data=held[0] if held else None,
                       callbacks=[*own, *callbacks, bar.callback(), keeper], verbose=0)

@@ -1,28 +1,45 @@
-"""The memory of training: what glibc does with that of a step when the step is over."""
+"""Keep the memory of one training step for the next, instead of returning it to the system each time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 
 from warmstart.engines import heap
 
+RETAINED = {heap.TRIM_THRESHOLD: 2**31 - 1, heap.MMAP_THRESHOLD: 2**25}
+RELEASED = {heap.TRIM_THRESHOLD: 2**17}
+"""Afterwards tf.data's own setting holds again. The threshold of mmap stays at 32 MiB, which is where glibc's adaptive
+threshold ends up, too, in a process that frees large arrays."""
 
-class KeepMemory(keras.callbacks.Callback):
-    """Lets glibc keep the memory of one step for the next.
 
-    `tf.data` sets it to give back all but 128 KiB, whereupon the system clears the same pages in every step: a third
-    of the time of a network with large maps, and two thirds of WaveNet's. Set after the first batch, as tf.data does
-    that when it begins.
-    """
+class _RetainAfterFirstBatch(keras.callbacks.Callback):
+    """Sets the options after the first batch, because tf.data sets its own when it begins."""
 
-    begun = False
+    def __init__(self) -> None:
+        super().__init__()
+        self.retaining = False
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if not self.begun:
-            self.begun = True
-            heap.set_options({heap.TRIM_THRESHOLD: 2**31 - 1, heap.MMAP_THRESHOLD: 2**25})
+        if not self.retaining:
+            self.retaining = True
+            heap.set_options(RETAINED)
 
-    def on_train_end(self, logs: Any = None) -> None:
-        heap.set_options({heap.TRIM_THRESHOLD: 2**17})
+
+@contextmanager
+def retained_memory() -> Iterator[keras.callbacks.Callback]:
+    """Retain freed memory while the block trains with the callback; return it to the system at the end.
+
+    `tf.data` makes glibc return all but 128 KiB, whereupon the system clears the same pages in every step: a third of
+    the time of a network with large maps, and two thirds of WaveNet's.
+    """
+    callback = _RetainAfterFirstBatch()
+    try:
+        yield callback
+    finally:
+        if callback.retaining:
+            heap.set_options(RELEASED)
+            heap.trim()

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from warmstart.core import inputs, prefetch, reading
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, require
 from warmstart.image.classification import ImageClassifier
 from warmstart.image.train import ray_features
 from warmstart.image.train.feature_cache import FeatureCache
@@ -76,9 +76,7 @@ def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequ
     if on not in ("local", "ray"):
         raise UsageError(f"Features are computed on 'local' or 'ray', not on {on!r}.")
     if on == "ray":
-        from warmstart.bulk.cluster import require_ray
-
-        require_ray()
+        require("ray", "pyarrow", extra="ray", purpose="for on='ray' (on='local' needs neither)")
         for photo in photos:
             if not isinstance(photo, str | bytes | os.PathLike):
                 raise UsageError("Ray is sent paths, URLs and bytes of photos, not an object of type "

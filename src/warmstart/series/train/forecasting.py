@@ -19,7 +19,7 @@ import numpy as np
 
 from warmstart.catalog import Entry, Metric
 from warmstart.core.model import Model
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, require
 from warmstart.models.series.deepar import network as deepar
 from warmstart.series import frequency
 from warmstart.series.features import Recipe
@@ -79,7 +79,9 @@ def finetune(base: str | Path | Model, data: Any, *, horizon: int | None = None,
 
     Raises:
         UsageError: an option is wrong, the base is no DeepAR or of another frequency, or no series can be used.
+        MissingPackageError: pandas is not installed.
     """
+    require("pandas", extra="series", purpose="to train a forecaster")
     start = None if base == SCRATCH else _deepar(base)
     old: Recipe | None = start.method.recipe if start else None
     layout = Layout(freq, target, item, timestamp, tuple(known or (old.known if old else ())), tuple(static),

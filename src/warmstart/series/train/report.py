@@ -14,6 +14,7 @@ from PIL import Image
 from warmstart.catalog import Entry
 from warmstart.core.model import drive
 from warmstart.engines.keras import KerasEngine
+from warmstart.errors import MissingPackageError, require
 from warmstart.series import frequency, sampler
 from warmstart.series.features import Past, Recipe
 from warmstart.series.forecasting import Forecaster
@@ -101,6 +102,10 @@ def page(entry: Entry, recipe: Recipe, fitted: Fitted, found: Backtest | None, e
 
 
 def _plots(drawn: Sequence[tuple[Forecast, np.ndarray]]) -> str:
+    try:
+        require("matplotlib", extra="plot", purpose="to plot forecasts")
+    except MissingPackageError as error:
+        return text(str(error))
     images = []
     for found, actual in drawn:
         drawing, axes = figure(1)

@@ -1,4 +1,4 @@
-"""Which layout a file has, told by its first bytes and never by its name."""
+"""Open a checkpoint: its format is detected from the first bytes of the file, never from its name."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
     Args:
         path: a Keras `.h5`, `.weights.h5` or `.keras`, a `.safetensors` or its
-            `model.safetensors.index.json`, whatever they are called; or a folder that holds
+            `model.safetensors.index.json`, under any name; or a folder that contains
             `model.safetensors.index.json`, `model.safetensors`, `model.slices.safetensors` or `model.weights.h5`.
 
     Returns:
@@ -30,7 +30,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CorruptCheckpointError: truncated, damaged, or of no known layout.
         UnsafeCheckpointError: a pickle (`.bin`, `.pth`, `.pt`); a file that links to others, or
-            declares more numbers than it holds.
+            declares more numbers than it contains.
         CheckpointError: it does not exist, or cannot be opened.
     """
     path = checkpoint_file(Path(path))
@@ -49,18 +49,18 @@ def open_checkpoint(path: Path) -> Checkpoint:
         if start[8:9] == b"{":
             whole = SafetensorsCheckpoint(path, source)
             return SlicedCheckpoint(whole) if KEY in whole.metadata else whole
-        raise CorruptCheckpointError(f"{path} is no file of weights: {_guess(start, source.size)}.")
+        raise CorruptCheckpointError(f"{path} is not a weight file: {_guess(start, source.size)}.")
     except BaseException:
         source.close()
         raise
 
 
 def checkpoint_file(path: Path) -> Path:
-    """The file of weights in a folder; a path that is no folder, as it is.
+    """The weight file in a folder; any other path is returned unchanged.
 
     Raises:
-        UnsafeCheckpointError: the folder holds pickles only.
-        CheckpointError: it holds no weights.
+        UnsafeCheckpointError: the folder has only pickles.
+        CheckpointError: it has no weights.
     """
     if not path.is_dir():
         return path
@@ -70,15 +70,15 @@ def checkpoint_file(path: Path) -> Path:
     for name in PICKLES:
         if (path / name).is_file():
             raise pickle_error(str(path / name))
-    raise CheckpointError(f"{path} holds no weights: none of {', '.join(FOLDER_FILES)} is there.")
+    raise CheckpointError(f"{path} holds no weights; expected one of {', '.join(FOLDER_FILES)}.")
 
 
 def _guess(start: bytes, size: int) -> str:
-    """What such a file usually is."""
+    """What a file with this beginning usually is."""
     if size == 0:
         return "it is empty; fetch it again"
     if start.startswith(b"version https://"):
-        return "it is a Git LFS pointer; fetch the file that it stands for (git lfs pull)"
+        return "it is a Git LFS pointer; fetch the file itself (git lfs pull)"
     if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "it is a web page, probably the server's error message; fetch it again"
+        return "it is a web page, probably an error message of the server; fetch it again"
     return "neither HDF5 (.h5, .weights.h5), nor .keras, nor .safetensors"

@@ -1,4 +1,6 @@
-"""From a source to a verified file or folder on this machine."""
+"""Fetch a source: a verified file or folder on this machine."""
+
+from __future__ import annotations
 
 import os
 import re
@@ -31,11 +33,11 @@ def fetch(
 
     Args:
         source: `https://...`, `http://...`, `hf://org/name[@revision]/path`, `package:NAME/path`,
-            `embedded:path`, or a local path, which is given back as it is.
-        sha256, md5: hexadecimal digests that the bytes must have. Where no hash is given or published, the
+            `embedded:path`, or a local path, which is returned as it is.
+        sha256, md5: hexadecimal digests of the file. Without any, given or published, the
             sha256 of the first download is pinned: another file at the same source is then an error.
-        revision: branch, tag or commit of an hf:// source that names none. A branch means the commit that it
-            meant when it was first asked; `cache.rm("hf://org/name")` forgets it.
+        revision: branch, tag or commit of an hf:// source that names none. A branch means its commit at the
+            first request; `cache.rm("hf://org/name")` forgets it.
         offline: True never goes online, False ignores WARMSTART_OFFLINE and HF_HUB_OFFLINE.
         progress: called while bytes arrive.
         base: a local path must be relative to this folder and stay inside it.
@@ -66,12 +68,12 @@ def fetch_repo(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """A folder that holds the matching files of a repository, all from one commit.
+    """A folder with the matching files of a repository, all from one commit.
 
     Args:
         source: `hf://org/name[@revision][/folder]`, `package:NAME/folder`, `embedded:folder` or a local folder.
         patterns: shell patterns of paths from that folder, with slashes; `*` also matches slashes. They choose
-            what is downloaded; a folder of this machine is given back as it is.
+            what is downloaded; a local folder is returned as it is.
         revision, offline, progress: see `fetch`.
 
     Raises:
@@ -113,7 +115,7 @@ def is_cached(source: str | os.PathLike[str], *, revision: str | None = None) ->
 
 
 def is_reachable(source: str | os.PathLike[str], *, revision: str | None = None, timeout: float = 3.0) -> bool:
-    """Whether the server of a source answers, asked without fetching anything; a local one is if it exists.
+    """Whether the server of a source responds, without fetching anything; a local source is if it exists.
 
     Args:
         timeout: the longest wait, in seconds.
@@ -127,8 +129,8 @@ def is_reachable(source: str | os.PathLike[str], *, revision: str | None = None,
     from warmstart.hub import transport
 
     if isinstance(parsed, Web):
-        return transport.answers(mirrored(parsed.url), None, timeout)
-    return transport.answers(huggingface.metadata_url(parsed), huggingface.secret(), timeout)
+        return transport.is_responding(mirrored(parsed.url), None, timeout)
+    return transport.is_responding(huggingface.metadata_url(parsed), huggingface.secret(), timeout)
 
 
 def _into_cache(
@@ -140,13 +142,13 @@ def _into_cache(
     progress: Progress | None,
     secret: dict[str, str] | None = None,
 ) -> Path:
-    """The file of a slot, fetched where it is not there or not right. `url` is asked for only then."""
+    """The file of a slot, fetched if it is absent, damaged or another; only then is `url` called."""
     state = slot.check(expected)
     if state == "ok":
         return slot.path
     if is_offline(offline):
         if state == "other":
-            raise ChecksumError(f"{slot.path} is not the version of {source} that is asked for; allow going online")
+            raise ChecksumError(f"{slot.path} is not the requested version of {source}; allow going online")
         raise _offline(source, "is damaged in the cache" if state == "damaged" else "is not in the cache")
     from warmstart.hub.download import download
 
@@ -189,17 +191,17 @@ def _fetch_repo_from_hub(hub: Hub, patterns: Sequence[str], offline: bool | None
 
 
 def _one_from_hub(
-    hub: Hub, listing: Listing, path: str, wanted: Expected, offline: bool | None, progress: Progress | None
+    hub: Hub, listing: Listing, path: str, requested: Expected, offline: bool | None, progress: Progress | None
 ) -> Path:
     from warmstart.hub.transport import RefusedError  # light; `download` is not
 
     known = listing.files[path]
-    if wanted.sha256 and known.sha256 and wanted.sha256 != known.sha256:
+    if requested.sha256 and known.sha256 and requested.sha256 != known.sha256:
         raise ChecksumError(
-            f"{listing.source(path)} has the sha256 {known.sha256} where {wanted.sha256} is asked for; "
+            f"{listing.source(path)} has the sha256 {known.sha256} where {requested.sha256} is requested; "
             "name the revision that has it"
         )
-    expected = Expected(wanted.sha256 or known.sha256, wanted.md5, known.git, known.size)
+    expected = Expected(requested.sha256 or known.sha256, requested.md5, known.git, known.size)
     slot, source = listing.slot(path), listing.source(path)
     try:
         return _into_cache(slot, source, lambda: listing.url(path), expected, offline, progress, huggingface.secret())
@@ -214,9 +216,9 @@ def _check_local(path: Path, expected: Expected) -> None:
         digests = files.digests_of(path, md5=bool(expected.md5))
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
-    for kind, wanted in (("sha256", expected.sha256), ("md5", expected.md5)):
-        if wanted and digests[kind] != wanted:
-            raise ChecksumError(f"the {kind} of {path} is {digests[kind]} where {wanted} was expected")
+    for name, digest in (("sha256", expected.sha256), ("md5", expected.md5)):
+        if digest and digests[name] != digest:
+            raise ChecksumError(f"the {name} of {path} is {digests[name]} where {digest} was expected")
 
 
 def _offline(source: str, state: str) -> OfflineError:
@@ -226,10 +228,10 @@ def _offline(source: str, state: str) -> OfflineError:
     )
 
 
-def _digest(kind: str, value: str | None, length: int) -> str | None:
+def _digest(name: str, value: str | None, length: int) -> str | None:
     if value is None:
         return None
     value = value.strip().lower()
     if not re.fullmatch(f"[0-9a-f]{{{length}}}", value):
-        raise UsageError(f"{value!r} is not a {kind}: it has {length} hexadecimal digits")
+        raise UsageError(f"{value!r} is not a {name}, which has {length} hexadecimal digits")
     return value
