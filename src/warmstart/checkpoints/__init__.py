@@ -6,8 +6,8 @@ and `save_sliced` write. A `Layout` says how the public checkpoints of a family 
 
 from warmstart.checkpoints.assign import assign
 from warmstart.checkpoints.base import Checkpoint
-from warmstart.checkpoints.layout import Layout, fill, layout_arrays, load_by_name
 from warmstart.checkpoints.formats import checkpoint_file, open_checkpoint
+from warmstart.checkpoints.layout import Layout, fill, layout_arrays, load_by_name
 from warmstart.checkpoints.naming import model_arrays
 from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.checkpoints.slices import save_sliced

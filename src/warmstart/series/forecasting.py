@@ -19,7 +19,6 @@ from warmstart.core.weights import Weights
 from warmstart.engines.base import Engine
 from warmstart.errors import UsageError, require
 from warmstart.models import runner
-from warmstart.series import tables
 from warmstart.series.evaluation import Backtest
 from warmstart.series.inputs import SERIES, Series, SeveralSeries
 from warmstart.series.layout import Layout
@@ -226,7 +225,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         )
 
     def ready(self) -> None:
-        tables.require_pandas()
+        require("pandas", extra="series", purpose="to read time series")
         super().ready()
 
     def elements(self, inputs: Any, options: ForecastOptions) -> Iterator[Item]:

@@ -25,18 +25,6 @@ TIMES = ("timestamp", "ds", "date", "datetime", "time", "month", "week", "day", 
 TARGETS = ("target", "y", "value")
 
 
-def require_pandas() -> None:
-    """Check that pandas is there, before anything else fails for want of it.
-
-    Raises:
-        EngineUnavailableError: it is not installed.
-    """
-    try:
-        import pandas  # noqa: F401
-    except ImportError as error:
-        raise EngineUnavailableError("Time series need pandas: pip install 'warmstart[series]'.") from error
-
-
 def read(path: str | os.PathLike[str]) -> pd.DataFrame:
     """A table from a `.csv` (also compressed, also `.tsv`) or `.parquet` file.
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, require
 from warmstart.series import frequency, tables
 from warmstart.series.layout import Layout
 
@@ -114,7 +114,7 @@ def iter_series(data: Any, layout: Layout | None = None) -> Iterator[NamedSeries
         UsageError: it is none of these, or the layout names columns that are not there.
         InputError: a file cannot be read.
     """
-    tables.require_pandas()
+    require("pandas", extra="series", purpose="to read time series")
     layout = layout or Layout()
     if is_series(data):
         yield _read_or_error(name_of(data, 1), data, layout)
