@@ -155,9 +155,10 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
 
         values = {"beam": beam, "vocabulary": vocabulary, "language_model": language_model}
         options = make(TranscribeOptions, values, type(self).__name__)
-        recognizer = self.recognizer
-        if not isinstance(recognizer, CtcRecognizer):
+        if not issubclass(_family(self.entry)[1], CtcRecognizer):
             raise UsageError(f"{self.name} takes whole recordings only; models with CTC can listen.")
+        recognizer = self.recognizer
+        assert isinstance(recognizer, CtcRecognizer)
         return recognizer.listen(options)
 
     @property
