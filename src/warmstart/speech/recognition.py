@@ -32,21 +32,21 @@ if TYPE_CHECKING:
     from warmstart.speech.ctc.language_model import LanguageModel
     from warmstart.speech.ctc.live import LiveTranscript
 
-_CTC = "warmstart.speech.ctc.recognizer", "CtcRecognizer"
 FAMILIES = {
-    "whisper": ("warmstart.speech.whisper.recognizer", "WhisperRecognizer"),
-    "wavenet_asr": _CTC,
-    "wavenet_raw": _CTC,
+    "whisper": "warmstart.speech.whisper.recognizer",
+    "wavenet_asr": "warmstart.speech.ctc.recognizer",
+    "wavenet_raw": "warmstart.speech.ctc.recognizer",
 }
-"""Architecture → (module, class of its `Recognizer`). The module also has
+"""Architecture → module of this wing. It has
 
+    RECOGNIZER                                                    the class of its `Recognizer`
     program(entry, model) -> Program
     files(folder) -> {name: path or bytes}                        files of a bundle besides the weights
 """
 
 
-def _family(entry: Entry) -> tuple[ModuleType, type[Recognizer]]:
-    """The module of an entry's architecture, and its `Recognizer`.
+def _family(entry: Entry) -> ModuleType:
+    """The module of an entry's architecture.
 
     Raises:
         UsageError: it is none of `FAMILIES`.
@@ -56,9 +56,12 @@ def _family(entry: Entry) -> tuple[ModuleType, type[Recognizer]]:
             f"{entry.name}: the architecture {entry.architecture!r} does not recognize speech; "
             f"these do: {', '.join(FAMILIES)}."
         )
-    module_name, class_name = FAMILIES[entry.architecture]
-    module = import_module(module_name)
-    return module, getattr(module, class_name)
+    return import_module(FAMILIES[entry.architecture])
+
+
+def _recognizer_class(entry: Entry) -> type[Recognizer]:
+    recognizer_class: type[Recognizer] = _family(entry).RECOGNIZER
+    return recognizer_class
 
 
 class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
@@ -155,7 +158,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
 
         values = {"beam": beam, "vocabulary": vocabulary, "language_model": language_model}
         options = make(TranscribeOptions, values, type(self).__name__)
-        if not issubclass(_family(self.entry)[1], CtcRecognizer):
+        if not issubclass(_recognizer_class(self.entry), CtcRecognizer):
             raise UsageError(f"{self.name} takes whole recordings only; models with CTC can listen.")
         recognizer = self.recognizer
         assert isinstance(recognizer, CtcRecognizer)
@@ -163,7 +166,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
 
     @property
     def option_names(self) -> tuple[str, ...]:
-        return _family(self.entry)[1].option_names
+        return _recognizer_class(self.entry).option_names
 
     @property
     def recognizer(self) -> Recognizer:
@@ -171,7 +174,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         with self._lock:
             recognizer = self._recognizer
             if recognizer is None or recognizer.engine is not self.engine:
-                _, recognizer_class = _family(self.entry)
+                recognizer_class = _recognizer_class(self.entry)
                 recognizer = recognizer_class(self.engine, self.entry, self._folder)
                 self._recognizer = recognizer
             return recognizer
@@ -251,13 +254,13 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     def files(self) -> Mapping[str, Path | bytes]:
         if self._folder is None:
             return {}
-        files: Mapping[str, Path | bytes] = _family(self.entry)[0].files(self._folder)
+        files: Mapping[str, Path | bytes] = _family(self.entry).files(self._folder)
         return files
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
         """The program of the model's family."""
-        program: Program = _family(entry)[0].program(entry, model)
+        program: Program = _family(entry).program(entry, model)
         return program
 
 

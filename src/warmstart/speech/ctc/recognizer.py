@@ -159,3 +159,5 @@ class CtcRecognizer(Recognizer):
             recording, name=name, sample_rate=self.rules.sample_rate, given_rate=sample_rate
         )
 
+
+RECOGNIZER = CtcRecognizer
