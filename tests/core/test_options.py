@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,8 @@ class Options(BatchOptions):
     quantiles: Annotated[tuple[float, ...], Option("Levels.", gt=0, lt=1)] = (0.5,)
     words: Annotated[bool, Option("Times of words.")] = False
     sample_rate: Annotated[float | None, Option("Of bare arrays.", http=False, cli=False)] = None
+    temperature: Annotated[float | Sequence[float], Option("One, or several.", ge=0)] = 0.0
+    speaker: Annotated[str | int | None, Option("Name or number.", max_length=9)] = None
 
 
 class Model:
@@ -64,6 +67,27 @@ def test_valid_values_are_converted():
 def test_invalid_values_are_refused(values, message):
     with pytest.raises(UsageError, match=message):
         Model()("x", **values)
+
+
+def test_one_number_or_several():
+    field = fields_of(Options)["temperature"]
+    assert field.check(1) == field.check([1]) == field.check(np.float32(1)) == (1.0,)
+    assert field.parse("0.5,1") == (0.5, 1.0)
+    number = {"type": "number", "minimum": 0}
+    assert field.schema() == {
+        "type": ["number", "array"], "minimum": 0, "items": number, "description": "One, or several."
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="0 or more"):
+        field.check(-1)
+
+
+def test_a_name_or_a_number():
+    field = fields_of(Options)["speaker"]
+    assert [field.check(value) for value in ("ann", 3, np.int64(3), None)] == ["ann", 3, 3, None]
+    assert field.schema()["type"] == ["string", "integer"]
+    for value in (1.5, True, "x" * 10, ["ann"]):
+        with pytest.raises(UsageError, match="speaker"):
+            field.check(value)
 
 
 def test_options_are_given_by_name():

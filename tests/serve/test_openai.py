@@ -10,6 +10,7 @@ import pytest
 
 import warmstart as ws
 from warmstart.engines.base import Engine, Signature, TensorSpec
+from warmstart.speech.recognizer import Recognizer
 from warmstart.speech.results.transcript import Segment, Transcript, Word
 
 from .conftest import Client
@@ -34,22 +35,26 @@ class Sums(Engine):
         return {"features": np.stack([mean**n for n in range(WIDTH)], 1).astype(np.float32)}
 
 
-class Listener:
-    """Says how long a recording is."""
+class Listener(Recognizer):
+    """Its transcript of a recording is the length."""
 
-    options = frozenset({"language", "words", "initial_prompt", "temperature"})
+    feature_size = WIDTH
 
-    def check(self, **options):
+    def check(self, options):
         pass
 
-    def transcribe(self, name, value, sample_rate=None, **options):
+    def transcribe(self, name, recording, options):
         from warmstart.speech import audio
 
-        seconds = len(audio.decode(value, name=name, sample_rate=16000)) / 16000
+        yield
+        seconds = len(audio.decode(recording, name=name, sample_rate=16000)) / 16000
         text = f"{seconds:.1f} seconds"
-        words = (Word("seconds", 0.0, seconds, 0.9),) if options.get("words") else ()
-        return Transcript(name, "listener", text, options.get("language", "en"), words,
+        words = (Word("seconds", 0.0, seconds, 0.9),) if options.words else ()
+        return Transcript(name, "listener", text, options.language or "en", words,
                           (Segment(text, 0.0, seconds, 0.9),), seconds)
+
+    def features(self, name, recording, sample_rate):
+        raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +65,8 @@ def server(models):
     embedder = ws.load(GOLDEN / "text" / "bert_base", task="text-embedding")
     embedder._engine = Sums()
     listener = ws.load(GOLDEN / "whisper")
-    listener._engine, listener.__dict__["recognition"] = Sums(), Listener()
+    listener._engine = Sums()
+    listener._recognizer = Listener(listener._engine, listener.entry)
     names = {"embedder": embedder, "listener": listener, "shakespeare_gpt2": models["shakespeare_gpt2"]}
     with Background(create_app(names)) as address:
         yield Client(address)

@@ -1,5 +1,6 @@
 """Sound on request: the same from every engine and for the same seed, said by whom was asked for, written to files."""
 
+import inspect
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import soundfile
 
 import warmstart as ws
 from warmstart.catalog import Entry
+from warmstart.core import cancellation
 from warmstart.core.compiling import Weights
+from warmstart.core.options import fields_of, schema
 from warmstart.core.results import Failed
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import CancelledError, InputError, UsageError
 from warmstart.speech.console import AudioConsole, AudioFlags
+from warmstart.speech.inputs import RECORDING
 from warmstart.speech.spectrum import Features
-from warmstart.speech.synthesis import AudioGenerator
+from warmstart.speech.synthesis import AudioGenerator, SynthesizeOptions
 from warmstart.speech.wavenet_sampler import position_frames
 
 pytestmark = pytest.mark.tensorflow
@@ -65,10 +69,18 @@ def test_a_vocoder_makes_sound_of_frames_or_of_a_recording(vocoder):
     np.testing.assert_array_equal(model((recording, 1000), seed=1).samples, sound.samples)
     np.testing.assert_array_equal(ws.load(vocoder, engine="keras")(frames, seed=1).samples, sound.samples)
     assert (model(frames[::-1].copy(), seed=1).samples != sound.samples).any()
+    np.testing.assert_array_equal(model(recording, sample_rate=1000, seed=1).samples, sound.samples)
+    assert model.input_kind is RECORDING
+    assert model.option_names == ("temperature", "seed", "sample_rate")
     with pytest.raises(InputError, match="finite"):
         model(np.full((3, 6), np.nan, np.float32))
     with pytest.raises(UsageError, match="speakers"):
         model(frames, speaker="ann")
+    with pytest.raises(UsageError, match="no option 'seconds'"):
+        model(frames, seconds=1.0)
+    first, failed = model([frames, np.full((3, 6), np.nan, np.float32)], seed=1)
+    np.testing.assert_array_equal(first.samples, sound.samples)
+    assert not failed
 
 
 def test_the_same_seed_gives_the_same_samples_on_both_engines(bundle, model):
@@ -108,10 +120,52 @@ def test_lists_several_words_and_bad_items(model):
 
 
 @pytest.mark.parametrize("options", [{"temperature": 0}, {"speaker": "carl"}, {"seconds": 1e6}, {"seed": -1},
-                                     {"loudness": 3}])
+                                     {"seed": 1.5}, {"speaker": 2}, {"loudness": 3}, {"sample_rate": 1000}])
 def test_wrong_options(model, options):
     with pytest.raises(UsageError):
         model("0", **options)
+
+
+def test_a_list_and_a_stream_have_seeds_of_their_own(model, tmp_path):
+    options = {"seconds": 0.1, "seed": 5}
+    alone = [model("1", **{**options, "seed": 5 + n}).samples for n in range(3)]
+    (tmp_path / "words.txt").write_text("1\n\n1\n1\n", "utf-8")
+    for results in (model(["1"] * 3, **options), model.stream(iter(["1"] * 3), **options),
+                    model.stream(tmp_path / "words.txt", **options)):
+        for one, expected in zip(results, alone, strict=True):
+            np.testing.assert_array_equal(one.samples, expected)
+    assert model([]) == []
+
+
+@pytest.mark.parametrize(("utterance", "message"), [
+    (iter(["1"]), "stream"), (Path("words.txt"), "stream"), (("0", "1"), "list"), (None, "None"),
+])
+def test_a_call_refuses_what_stands_for_many(model, utterance, message):
+    with pytest.raises(UsageError, match=message):
+        model(utterance)
+
+
+def test_parameters_are_those_of_the_options(model):
+    signature = inspect.signature(AudioGenerator.__call__)
+    assert list(signature.parameters) == ["self", "utterance", *fields_of(SynthesizeOptions)]
+    assert model.option_names == ("speaker", "seconds", "temperature", "seed")
+    schemas = schema(SynthesizeOptions, model.option_names)
+    assert list(schemas) == list(model.option_names)
+    assert schemas["speaker"]["type"] == ["string", "integer"]
+    with pytest.raises(UsageError, match="no features"):
+        model.features("1")
+
+
+def test_generating_stops_between_chunks(model):
+    calls = []
+
+    def cancelled():
+        calls.append(1)
+        return len(calls) == 2
+
+    with cancellation.scope(cancelled), pytest.raises(CancelledError):
+        model("1", seconds=60.0)
+    assert len(calls) == 2
 
 
 def test_files(model, tmp_path):

@@ -9,11 +9,11 @@ import pytest
 import soundfile
 
 import warmstart as ws
+from warmstart.core import cancellation
 from warmstart.core.model import drive
 from warmstart.engines.keras import KerasEngine
 from warmstart.engines.litert import LiteRTEngine
-from warmstart.errors import BundleError, InputError, UsageError
-from warmstart.models import repository
+from warmstart.errors import BundleError, CancelledError, InputError, UsageError
 from warmstart.speech.mel_windows import RATE, Windows
 from warmstart.speech.options import TranscribeOptions
 from warmstart.speech.whisper.decoder import WhisperTranscriber
@@ -242,6 +242,7 @@ def test_a_bundle_hears_files_arrays_and_lists(bundle, tmp_path):
     with pytest.raises(InputError, match="no samples"):
         model((np.zeros(0), RATE))
     assert model.features((samples, RATE)).shape == (32,)
+    assert model.features([]).shape == (0, 32)
     rates = model.evaluate([((samples, RATE), one.text), (tmp_path / "photo.wav", "x")], language="en")
     assert (rates["wer"], rates["count"]) == (0.0, 1)
     (tmp_path / "said.jsonl").write_text(json.dumps({"audio": "b.wav", "text": one.text}) + "\n\n")
@@ -260,6 +261,25 @@ def test_wrong_options_are_refused_before_listening(bundle):
                              ({"words": True, "timestamps": False}, "words=True needs")):
         with pytest.raises(UsageError, match=message):
             model("nowhere.wav", **options)
+    with pytest.raises(UsageError, match="whole recordings only"):
+        model.listen()
+
+
+def test_transcribing_stops_between_tokens_and_leaves_the_model_usable(bundle):
+    model = ws.load(bundle)
+    options = {"language": "en", "temperature": 0.0}
+    text = model((recording(2.5), RATE), **options).text
+    calls = []
+
+    def cancelled():
+        calls.append(1)
+        return len(calls) == 3
+
+    with cancellation.scope(cancelled), pytest.raises(CancelledError) as caught:
+        model((recording(2.5), RATE), **options)
+    assert caught.value
+    assert len(calls) == 3
+    assert model((recording(2.5), RATE), **options).text == text
 
 
 def test_the_saved_folder_is_the_public_layout(bundle):

@@ -198,6 +198,8 @@ class Field:
                 one["maxLength"] = limit
             return {**one, "description": option.help}
         array = {"type": "array", "items": one, "description": option.help}
+        if self.lone and not self.choices:
+            array = {**one, **array, "type": [one["type"], "array"]}
         return array if limit is None else {**array, "maxItems": limit}
 
 

@@ -143,7 +143,8 @@ def _as_float(array: np.ndarray) -> np.ndarray:
         return array.astype(np.float32)
     bits = 8 * array.dtype.itemsize
     zero = 2 ** (bits - 1) if array.dtype.kind == "u" else 0
-    return ((array.astype(np.float64) - zero) / 2 ** (bits - 1)).astype(np.float32)
+    scaled: np.ndarray = (array.astype(np.float64) - zero) / 2 ** (bits - 1)
+    return scaled.astype(np.float32)
 
 
 def _file(value: Any, name: str) -> tuple[Iterator[np.ndarray], float]:

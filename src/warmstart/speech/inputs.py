@@ -67,7 +67,7 @@ class RecordingKind(FileKind):
         try:
             info = soundfile.info(io.BytesIO(value))
         except (soundfile.LibsndfileError, TypeError, RuntimeError):
-            message = "the recording: cannot be read (WAV, FLAC, OGG, MP3 and AIFF can)"
+            message = "the recording: is not one that can be read (WAV, FLAC, OGG, MP3, AIFF)"
             raise InputError(message, "the recording") from None
         if info.samplerate and info.frames / info.samplerate > limits.max_audio:
             message = f"the recording: is longer than {limits.max_audio:g} s"

@@ -35,17 +35,23 @@ if TYPE_CHECKING:
 
 
 
-def _family(entry: Entry) -> tuple[ModuleType, type[Recognizer]]:
-    """The module of an entry's architecture, and its `Recognizer`. The module also has
+def _family(entry: Entry) -> ModuleType:
+    """The module that runs an entry's architecture. It has
 
+        RECOGNIZER                                                the class of its `Recognizer`
         program(entry, model) -> Program
         files(folder) -> {name: path or bytes}                    files of a bundle besides the weights
 
     Raises:
-        UsageError: the architecture does not recognise speech.
+        UsageError: the architecture does not recognize speech.
     """
-    recognizer: type[Recognizer] = runner(entry.architecture)
-    return import_module(recognizer.__module__), recognizer
+    module: ModuleType = runner(entry.architecture)
+    return module
+
+
+def _recognizer_class(entry: Entry) -> type[Recognizer]:
+    recognizer_class: type[Recognizer] = _family(entry).RECOGNIZER
+    return recognizer_class
 
 
 class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
@@ -142,14 +148,15 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
 
         values = {"beam": beam, "vocabulary": vocabulary, "language_model": language_model}
         options = make(TranscribeOptions, values, type(self).__name__)
-        recognizer = self.recognizer
-        if not isinstance(recognizer, CtcRecognizer):
+        if not issubclass(_recognizer_class(self.entry), CtcRecognizer):
             raise UsageError(f"{self.name} takes whole recordings only; models with CTC can listen.")
+        recognizer = self.recognizer
+        assert isinstance(recognizer, CtcRecognizer)
         return recognizer.listen(options)
 
     @property
     def option_names(self) -> tuple[str, ...]:
-        return _family(self.entry)[1].option_names
+        return _recognizer_class(self.entry).option_names
 
     @property
     def recognizer(self) -> Recognizer:
@@ -157,7 +164,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         with self._lock:
             recognizer = self._recognizer
             if recognizer is None or recognizer.engine is not self.engine:
-                _, recognizer_class = _family(self.entry)
+                recognizer_class = _recognizer_class(self.entry)
                 recognizer = recognizer_class(self.engine, self.entry, self._folder)
                 self._recognizer = recognizer
             return recognizer
@@ -237,13 +244,13 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     def files(self) -> Mapping[str, Path | bytes]:
         if self._folder is None:
             return {}
-        files: Mapping[str, Path | bytes] = _family(self.entry)[0].files(self._folder)
+        files: Mapping[str, Path | bytes] = _family(self.entry).files(self._folder)
         return files
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
         """The program of the model's family."""
-        program: Program = _family(entry)[0].program(entry, model)
+        program: Program = _family(entry).program(entry, model)
         return program
 
 

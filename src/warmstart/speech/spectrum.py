@@ -28,17 +28,25 @@ AT_ONCE = 4096  # frames per FFT call: bounds the memory of long recordings
 def hz_to_mel(hz: Any, scale: str = "slaney") -> np.ndarray:
     """Frequencies in mel; "slaney": linear up to 1 kHz, logarithmic above; "htk": 2595 log10(1 + f / 700)."""
     hz = np.asarray(hz, np.float64)
+    mel: np.ndarray
     if scale == "htk":
-        return 2595.0 * np.log10(1.0 + hz / 700.0)
-    return np.where(hz < 1000.0, hz * 3.0 / 200.0, 15.0 + 27.0 * np.log(np.maximum(hz, 1e-9) / 1000.0) / np.log(6.4))
+        mel = 2595.0 * np.log10(1.0 + hz / 700.0)
+    else:
+        above = 15.0 + 27.0 * np.log(np.maximum(hz, 1e-9) / 1000.0) / np.log(6.4)
+        mel = np.where(hz < 1000.0, hz * 3.0 / 200.0, above)
+    return mel
 
 
 def mel_to_hz(mel: Any, scale: str = "slaney") -> np.ndarray:
     """The inverse of `hz_to_mel`."""
     mel = np.asarray(mel, np.float64)
+    hz: np.ndarray
     if scale == "htk":
-        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
-    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * np.log(6.4) / 27.0))
+        hz = 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+    else:
+        above = 1000.0 * np.exp((mel - 15.0) * np.log(6.4) / 27.0)
+        hz = np.where(mel < 15.0, mel * 200.0 / 3.0, above)
+    return hz
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,7 @@ class Features:
         edges = mel_to_hz(np.linspace(low, high, self.mels + 2), self.scale)
         rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
         falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
-        filters = np.maximum(0.0, np.minimum(rising, falling))
+        filters: np.ndarray = np.maximum(0.0, np.minimum(rising, falling))
         if self.scale == "slaney":
             filters *= 2.0 / (edges[2:] - edges[:-2])
         return filters.astype(np.float32)
@@ -143,7 +151,7 @@ class Features:
     def _dct(self) -> np.ndarray:
         """Orthonormal DCT-II: float32 (mels, coefficients)."""
         n, k = np.arange(self.mels)[:, None], np.arange(self.coefficients)[None]
-        basis = np.sqrt(2.0 / self.mels) * np.cos(np.pi * (n + 0.5) * k / self.mels)
+        basis: np.ndarray = np.sqrt(2.0 / self.mels) * np.cos(np.pi * (n + 0.5) * k / self.mels)
         basis[:, 0] /= np.sqrt(2.0)
         return basis.astype(np.float32)
 

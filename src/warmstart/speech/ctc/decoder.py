@@ -11,6 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,7 @@ def beam_search(log_probs: np.ndarray, alphabet: str, *, beam: int = 16, languag
     for frame in log_probs:
         likely = [int(s) for s in np.flatnonzero(frame > LEAST) if s != BLANK]
         merged: dict[str, list[float]] = defaultdict(lambda: [NEVER, NEVER])
-        told: dict[str, tuple] = {}
+        told: dict[str, tuple[Any, ...]] = {}
         for prefix, (blank, ends, state, bonus) in beams.items():
             total = _add(blank, ends)
             stay = merged[prefix]
@@ -167,7 +168,7 @@ def beam_search(log_probs: np.ndarray, alphabet: str, *, beam: int = 16, languag
     return " ".join(best.split())
 
 
-def _step(language: LanguageModel | None, prefix: str, character: str, state: State) -> tuple | None:
+def _step(language: LanguageModel | None, prefix: str, character: str, state: State) -> tuple[State, float] | None:
     """(state, change of the score) of a prefix with one more character; None: there is no such word."""
     if language is None:
         return state, 0.0

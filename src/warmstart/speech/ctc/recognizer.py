@@ -68,6 +68,7 @@ class CtcRecognizer(Recognizer):
         self.alphabet = str(entry.processing["alphabet"])
         self.padding = float(entry.processing.get("padding", 0.0))
         self.context = family(entry.architecture).context(entry.config)
+        self._last: tuple[TranscribeOptions, LanguageModel | None] | None = None
 
     def check(self, options: TranscribeOptions) -> None:
         self.decoder(options)
@@ -79,6 +80,19 @@ class CtcRecognizer(Recognizer):
             UsageError: an option is wrong.
             InputError: a file cannot be read.
         """
+        language = self._language(options)
+        beam = options.beam or (16 if language else 1)
+        return StretchDecoder(self.alphabet, self.rules.seconds, beam, language)
+
+    def _language(self, options: TranscribeOptions) -> LanguageModel | None:
+        """The words of the options; a file is read once for all recordings of a call."""
+        last = self._last
+        if last is None or last[0] is not options:
+            self._last = last = options, LanguageModel.of(self._words(options))
+        return last[1]
+
+    def _words(self, options: TranscribeOptions) -> Any:
+        """What `LanguageModel.of` takes: words, a path or a model; None for any words."""
         vocabulary: Any = options.vocabulary
         if vocabulary is None and options.language_model is None:
             vocabulary = self.entry.processing.get("decoding") == "vocabulary"
@@ -92,10 +106,7 @@ class CtcRecognizer(Recognizer):
                 raise UsageError(
                     f"{self.entry.name} has no vocabulary of its own; give vocabulary=[…]."
                 )
-        source = options.language_model if options.language_model is not None else vocabulary or None
-        language = LanguageModel.of(source)
-        beam = options.beam or (16 if language else 1)
-        return StretchDecoder(self.alphabet, self.rules.seconds, beam, language)
+        return options.language_model if options.language_model is not None else vocabulary or None
 
     def transcribe(
         self, name: str, recording: Any, options: TranscribeOptions
@@ -135,3 +146,5 @@ class CtcRecognizer(Recognizer):
             recording, name=name, sample_rate=self.rules.sample_rate, given_rate=sample_rate
         )
 
+
+RECOGNIZER = CtcRecognizer

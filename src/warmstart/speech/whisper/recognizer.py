@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["WhisperRecognizer", "files", "program"]
+__all__ = ["RECOGNIZER", "WhisperRecognizer", "files", "program"]
 
 
 def files(folder: Path) -> Mapping[str, Path | bytes]:
@@ -88,6 +88,9 @@ class WhisperRecognizer(Recognizer):
     @property
     def feature_size(self) -> int:
         return int(self.entry.config["width"])
+
+
+RECOGNIZER = WhisperRecognizer
 
 
 def _blocks(recording: Any, name: str, sample_rate: float | None) -> Blocks:

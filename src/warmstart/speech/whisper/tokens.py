@@ -58,8 +58,9 @@ class WhisperTokens:
 
         def number(*names: str) -> int:
             for name in names:
-                if (found := tokenizer.token_to_id(f"<|{name}|>")) is not None and found < vocabulary:
-                    return found
+                token = tokenizer.token_to_id(f"<|{name}|>")
+                if token is not None and token < vocabulary:
+                    return int(token)
             raise BundleError(f"{folder}: its tokenizer has no token <|{names[0]}|> below {vocabulary:,}; it is not "
                               "that of this Whisper model.")
 
@@ -100,7 +101,8 @@ class WhisperTokens:
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of the text tokens among these."""
-        return self.tokenizer.decode([t for t in tokens if t < self.end], skip_special_tokens=False)
+        text_tokens = [t for t in tokens if t < self.end]
+        return str(self.tokenizer.decode(text_tokens, skip_special_tokens=False))
 
     def words(self, tokens: Sequence[int], language: str) -> list[tuple[str, list[int]]]:
         """The words of text tokens, punctuation with them: (text as it stands, with its space; tokens)."""

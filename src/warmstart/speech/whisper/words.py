@@ -53,7 +53,8 @@ def agreement(looks: np.ndarray) -> np.ndarray:
     if shares.shape[-1] > half:
         padded = np.pad(shares, ((0, 0), (0, 0), (half, half)), mode="reflect")
         shares = np.median(np.lib.stride_tricks.sliding_window_view(padded, SMOOTH, axis=-1), axis=-1)
-    return shares.mean(axis=0)
+    mean: np.ndarray = shares.mean(axis=0)
+    return mean
 
 
 def path_starts(cost: np.ndarray) -> np.ndarray:

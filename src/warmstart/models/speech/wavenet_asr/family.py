@@ -9,7 +9,7 @@ from typing import Any
 from warmstart.errors import UsageError
 from warmstart.models.speech.receptive_field import receptive_field
 
-RUNNER = "warmstart.speech.ctc.recognizer:CtcRecognizer"
+RUNNER = "warmstart.speech.ctc.recognizer"
 FEATURE_RANGE = (-2.0, 2.0)
 """Of the inputs with which engines are compared."""
 

@@ -10,7 +10,7 @@ from warmstart.errors import UsageError
 from warmstart.models.speech.wavenet.family import WaveNetConfig
 from warmstart.models.speech.wavenet.family import configured as generator
 
-RUNNER = "warmstart.speech.ctc.recognizer:CtcRecognizer"
+RUNNER = "warmstart.speech.ctc.recognizer"
 FEATURE_RANGE = (0.0, 255.0)
 """Of the inputs with which engines are compared: mu-law levels."""
 

@@ -31,7 +31,7 @@ FRONT_END = {"sampling_rate": 16000, "n_fft": 400, "hop_length": 160, "dither": 
 MULTILINGUAL = 51865  # tokens; the vocabularies of the English models are smaller
 GENERATION_FILE, FRONT_END_FILE = "generation_config.json", "preprocessor_config.json"
 LAYOUT = Layout(prefix="model", optional=("proj_out.weight",))
-RUNNER = "warmstart.speech.whisper.recognizer:WhisperRecognizer"
+RUNNER = "warmstart.speech.whisper.recognizer"
 
 
 @dataclass(frozen=True)
