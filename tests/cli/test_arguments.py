@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from tests.oracles.cases import DATA
 
 CAT, SPEECH = DATA / "cat.jpg", DATA / "three_seven.wav"
@@ -67,6 +66,14 @@ def test_predict_chooses_by_inputs_and_options(arguments, model, run):
     done = run("predict", *arguments)
     assert done.code == 0, done.err
     assert done.err.splitlines()[0].startswith(f"Model: {model} (")
+
+
+def test_predict_knows_recordings_by_their_names(run, monkeypatch):
+    monkeypatch.setenv("WARMSTART_HOME", "/nonexistent")
+    done = run("predict", "a.WAV", "https://x.org/b.flac?x=1")
+    assert done.code == 2
+    assert "whisper-tiny" in done.err  # the default model, which is not here
+    assert "is a picture" in run("predict", "a.wav", "b.jpg").err
 
 
 @pytest.mark.parametrize("text", ["- 5 degrees", "-5", "-, he said", "-- well", "-.5", "—", "-"])

@@ -4,8 +4,8 @@ import json
 import re
 
 import pytest
-
 from tests.oracles.cases import CASES
+
 from warmstart.core.options import fields_of
 from warmstart.core.task import TASKS
 
