@@ -68,6 +68,14 @@ def test_predict_chooses_by_inputs_and_options(arguments, model, run):
     assert done.err.splitlines()[0].startswith(f"Model: {model} (")
 
 
+def test_predict_knows_recordings_by_their_names(run, monkeypatch):
+    monkeypatch.setenv("WARMSTART_HOME", "/nonexistent")
+    done = run("predict", "a.WAV", "https://x.org/b.flac?x=1")
+    assert done.code == 2
+    assert "whisper-tiny" in done.err  # the default model, which is not here
+    assert "is a picture" in run("predict", "a.wav", "b.jpg").err
+
+
 @pytest.mark.parametrize("text", ["- 5 degrees", "-5", "-, he said", "-- well", "-.5", "—", "-"])
 def test_texts_that_begin_with_a_dash(text, run):
     done = run("classify", text, *TEXT_MODEL, stdin="-\n")

@@ -115,8 +115,9 @@ def _hear_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_interrupt_ends_quickly_without_a_traceback(photos):
-    process = subprocess.Popen([sys.executable, "-m", "warmstart", "predict", "-", *MODEL, "--json"],
+@pytest.mark.parametrize("command", ["predict", "classify"])
+def test_interrupt_ends_quickly_without_a_traceback(command, photos):
+    process = subprocess.Popen([sys.executable, "-m", "warmstart", command, "-", *MODEL, "--json"],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                preexec_fn=_hear_interrupts)
     process.stdin.write(f"{photos / 'a.png'}\n" * 40)

@@ -14,6 +14,7 @@ from warmstart.core.model import drive
 from warmstart.engines.keras import KerasEngine
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.errors import BundleError, CancelledError, InputError, UsageError
+from warmstart.models import repository
 from warmstart.speech.mel_windows import RATE, Windows
 from warmstart.speech.options import TranscribeOptions
 from warmstart.speech.whisper.decoder import WhisperTranscriber

@@ -14,9 +14,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-NOISE = {"TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "3"}
-"""What keeps the logs of TensorFlow and its libraries off the terminal, unless the user has set it."""
-
 
 def main() -> None:
     """Run the command line and exit."""
@@ -34,12 +31,13 @@ def main() -> None:
 
 def _run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
-    for name, value in NOISE.items():
-        os.environ.setdefault(name, value)
     import click
 
     from warmstart.cli.app import app
+    from warmstart.cli.noise import silence
     from warmstart.errors import WarmstartError
+
+    silence()
 
     try:
         with app.make_context("warmstart", list(arguments)) as context:
