@@ -35,3 +35,9 @@ def test_evaluate_tells_accuracy_and_names_bad_photos(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "unicorn" in done.stderr
+
+
+def test_the_help_says_what_data_a_task_takes(run):
+    assert "CoNLL" in run("evaluate", "--task", "token-classification", "--help").out
+    assert "CoNLL" not in run("evaluate", "--help").out
+    assert "class folders" in run("evaluate", "-m", "cifar10_resnet20", "--help").out

@@ -35,3 +35,37 @@ def test_a_base_of_another_task_is_not_opened_first(handed):
          "--freeze", "stem", "--validation", "0.1"], standalone_mode=False)
     assert handed["base"] == "mobilenet_0.25_224"
     assert (handed["freeze"], handed["validation"]) == ("stem", 0.1)
+
+
+def test_the_help_lists_the_options_of_the_task(run):
+    common = run("finetune", "--help").out
+    assert "--lora" not in common
+    assert "With --task or --model, --help also lists" in common
+    text = run("finetune", "--task", "text-classification", "--help").out
+    assert "--lora" in text
+    assert "--horizon" not in text
+    assert "sst2_bert_tiny" in text
+    assert "--horizon" in run("finetune", "--model", "deepar", "--help").out
+    assert "--class-weight" in run("finetune", "-m", "mobilenet_v2", "--help").out
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
+    (["--task", "text-generation", "--lora", "4"], "no option --lora"),
+    ([], "--task or a --model"),
+    (["--task", "token-classification"], "needs a --model"),
+    (["--task", "fill-mask"], "no fine-tuning for fill-mask"),
+    (["--task", "text-classification", "--epochs", "0"], "--epochs must be 1 or more"),
+    (["--model", "cifar10_resnet20", "--set", "widht=8"], "label_smoothing"),
+])  # fmt: skip
+def test_a_wrong_option_ends_before_anything_is_done(arguments, expected, run, tmp_path):
+    done = run("finetune", "data", "--output", tmp_path / "x", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert expected in done.err
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_default_model_is_that_of_the_task(handed):
+    app(["finetune", "t.tsv", "--task", "text-classification", "--output", "x", "--lora", "4", "--freeze", "2"],
+        standalone_mode=False)  # fmt: skip
+    assert handed["base"] == "sst2_bert_tiny"
+    assert (handed["lora"], handed["freeze"]) == (4, 2)

@@ -139,3 +139,11 @@ def test_version_and_help():
     told = warmstart("--help").stdout
     for command in ("predict", "list", "info", "pull", "compile", "evaluate", "cache"):
         assert command in told
+
+
+@pytest.mark.tensorflow
+def test_tensorflow_writes_nothing_to_the_terminal(photos):
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = warmstart("classify", photos / "a.png", *MODEL, "--engine", "keras", env=environment)
+    assert done.returncode == 0
+    assert done.stderr == "Model: cifar10_resnet20\n"

@@ -13,9 +13,9 @@ USE, TRAIN, DEPLOY, MODELS = "Use a model", "Train", "Deploy", "Models and cache
 
 COMMANDS = {
     TRAIN: {
-        "finetune": "warmstart.cli.finetune:command",
+        "finetune": "warmstart.cli.finetune:FinetuneCommand",
         "pick": "warmstart.cli.pick:command",
-        "evaluate": "warmstart.cli.evaluate:command",
+        "evaluate": "warmstart.cli.evaluate:EvaluateCommand",
     },
     DEPLOY: {
         "serve": "warmstart.cli.serve:command",
@@ -29,7 +29,7 @@ COMMANDS = {
         "cache": "warmstart.cli.hub:cache_group",
     },
 }
-"""Title -> the commands that are no verbs of tasks, as "module:name"."""
+"""Title -> the commands that are no verbs of tasks, as "module:name"; a class makes a new one for each call."""
 
 
 class App(Group):
@@ -42,7 +42,8 @@ class App(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         for commands in COMMANDS.values():
             if cmd_name in commands:
-                command: click.Command = resolve(commands[cmd_name])
+                found = resolve(commands[cmd_name])
+                command: click.Command = found() if isinstance(found, type) else found
                 return command
         tasks = [task for task in TASKS.values() if task.verb == cmd_name]
         if not tasks and cmd_name != "predict":

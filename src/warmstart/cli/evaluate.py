@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -13,21 +15,47 @@ import click
 
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.parameters import engine_option, json_option, precision_option, weights_option
-from warmstart.core.task import task_of
+from warmstart.cli.tasks import task_at_hand
+from warmstart.core.task import Task, task_of
 from warmstart.errors import UsageError
 
 SHOWN = 20
 """Rows of the table of classes."""
 
 
-@click.command(
-    "evaluate",
-    cls=Command,
-    params=[
+class EvaluateCommand(Command):
+    """`evaluate`; with `--task` or `--model`, its help says what data the task takes."""
+
+    def __init__(self) -> None:
+        text = "Measure a model on your own labelled data, class by class."
+        super().__init__("evaluate", help=text, params=_parameters(), callback=evaluate)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if any(arg in ctx.help_option_names for arg in args):
+            task = task_at_hand(args)
+            self.epilog = (
+                None if task else "With --task or --model, --help says what data it takes."
+            )
+            data = self.params[0]
+            if task and isinstance(data, Argument):
+                data.help = data_help(task) or data.help
+        return super().parse_args(ctx, args)
+
+
+def data_help(task: Task) -> str:
+    """What `evaluate` of a task's models takes, from its docstring; "" where it does not say."""
+    text = inspect.getdoc(task.model_class().evaluate) or ""
+    match = re.search(r"^ +data: (.*?)(?=^ +\w+: |\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    words = " ".join(match[1].split()) if match else ""
+    return words[:1].upper() + words[1:]
+
+
+def _parameters() -> list[click.Parameter]:
+    return [
         Argument(
             ["data"],
             help="A folder of class folders, named by a class's id, name or index, or a table of paths and labels; "
-            "for other tasks, what `warmstart finetune --task TASK --help` says.",
+            "for other tasks, see `warmstart evaluate --task TASK --help`.",
         ),
         Option(
             ["--model", "-m"],
@@ -40,9 +68,10 @@ SHOWN = 20
         precision_option(),
         json_option("One JSON object."),
         Option(["--csv", "as_csv"], is_flag=True, help="The figures per class as CSV."),
-    ],
-)
-def command(
+    ]
+
+
+def evaluate(
     data: str,
     model: str,
     task: str | None,
@@ -52,7 +81,7 @@ def command(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """Measure a model on your own labelled data, class by class."""
+    """Print the metrics of a model; the exit code is 1 where an example was unusable."""
     from warmstart.cli.models import compiling, open_model, say
     from warmstart.cli.progress import progress_bar
 

@@ -19,7 +19,7 @@ from warmstart.cli.parameters import (
     unknown_option,
     weights_option,
 )
-from warmstart.cli.tasks import option_value
+from warmstart.cli.tasks import option_value, task_at_hand
 from warmstart.core.options import Option
 from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError
@@ -113,7 +113,7 @@ class FinetuneCommand(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         wants_help = any(arg in ctx.help_option_names for arg in args)
-        task = _task_at_hand(args)
+        task = _scratch(args) or task_at_hand(args, none=DEFAULT)
         if task is None and wants_help:
             names = ", ".join(name for name, each in TASKS.items() if each.trainer)
             self.epilog = f"With --task or --model, --help also lists the options of that task. Tasks: {names}."
@@ -183,20 +183,12 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
     return list(unique.values())
 
 
-def _task_at_hand(args: list[str]) -> Task | None:
-    """The task that `--task`, else `--model`, names."""
-    from warmstart.cli.models import task_of_model
+def _scratch(args: list[str]) -> Task | None:
+    """The task of an architecture that is trained from scratch, where `--model` names one."""
     from warmstart.training import SCRATCH
 
-    task, model = option_value(args, "--task"), option_value(args, "--model", "-m")
-    if model in SCRATCH:
-        return task_of(SCRATCH[model])
-    if task is not None:
-        return task_of(task)
-    if model in (None, DEFAULT):
-        return None
-    assert model is not None
-    return task_of(task_of_model(model))
+    model = option_value(args, "--model", "-m")
+    return task_of(SCRATCH[model]) if model in SCRATCH else None
 
 
 def _run(task: Task, values: dict[str, Any]) -> None:
@@ -242,6 +234,3 @@ def _settings(settings: tuple[str, ...], task: str) -> dict[str, Any]:
             raise UsageError(f"--set {setting}: options are set as NAME=VALUE{hint}.")
         values[name] = json_or_text(value)
     return {"recipe": Recipe(**values)} if classification else values
-
-
-command = FinetuneCommand()

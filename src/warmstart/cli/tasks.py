@@ -187,6 +187,21 @@ def option_value(args: Sequence[str], *names: str) -> str | None:
     return value
 
 
+def task_at_hand(args: Sequence[str], none: str = "") -> Task | None:
+    """The task that `--task`, else `--model`, names in arguments that are not parsed yet.
+
+    Args:
+        args: of a command.
+        none: a value of `--model` that stands for no certain one.
+    """
+    from warmstart.cli.models import task_of_model
+
+    task, model = option_value(args, "--task"), option_value(args, "--model", "-m")
+    if task is not None:
+        return task_of(task)
+    return None if model in (None, none) else task_of(task_of_model(str(model)))
+
+
 def _escaped(args: Sequence[str], known: Iterable[click.Parameter]) -> list[str]:
     """The arguments, each text that begins with a dash marked as one."""
     valued = {
