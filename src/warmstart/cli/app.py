@@ -29,7 +29,7 @@ COMMANDS = {
         "cache": "warmstart.cli.hub:cache_group",
     },
 }
-"""Title -> the commands that are no verbs of tasks, as "module:name"; a class makes a new one for each call."""
+"""Title -> commands that are no verbs of tasks, as "module:name"; a class is called for a new command."""
 
 
 class App(Group):

@@ -1,4 +1,4 @@
-"""`warmstart finetune`: train a model on labelled data. Its options are those of the task at hand."""
+"""`warmstart finetune`: train a model on labelled data; its options are those of the task."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class TrainFlags:
     freeze: Annotated[
         Any,
         Option(
-            "What of the base is not trained: none, backbone, a number of its first layers, or a layer's name; stem "
+            "What of the base is not trained: none, backbone, a number of its first layers, or a "
+            "layer's name; stem "
             "for detection and segmentation."
         ),
     ] = None
@@ -88,7 +89,8 @@ def train_options(task: str) -> type:
     """
     if task_of(task).trainer is None:
         raise UsageError(
-            f"There is no fine-tuning for {task}; `ws.load(…).keras` is a Keras model to train by hand."
+            f"There is no fine-tuning for {task}; `ws.load(…).keras` is a Keras model to train "
+            "by hand."
         )
     hints = get_type_hints(TrainFlags, include_extras=True)
     names = _NAMES.get(task, ("epochs",))
@@ -102,9 +104,9 @@ class FinetuneCommand(Command):
     def __init__(self) -> None:
         text = """Fine-tune a pretrained model on your own data.
 
-        The output folder is a model like any other: predict with it, evaluate it, serve it. Its report.html shows
-        how good it is. Killed at any moment and run again with the same options, training resumes from its last
-        checkpoint.
+        The output folder is a model like any other: predict with it, evaluate it, serve it. Its
+        report.html shows how good it is. Killed at any moment and run again with the same options,
+        training resumes from its last checkpoint.
         """
         super().__init__(
             "finetune", help=text, short_help="Fine-tune a pretrained model on your own data."
@@ -141,21 +143,26 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
     parameters: list[click.Parameter] = [
         Argument(
             ["data"],
-            help="A folder of class folders (or of train, val and test that are), or a CSV, TSV, JSONL or Parquet "
-            "file of paths and labels; boxes as VOC, COCO, YOLO or CSV; masks as folders or COCO; texts and labels "
-            "as TSV, CSV or JSONL, CoNLL, SQuAD JSON, or plain text; series; recordings and their texts as a folder, "
+            help="A folder of class folders (or of train, val and test that are), or a CSV, TSV, "
+            "JSONL or Parquet "
+            "file of paths and labels; boxes as VOC, COCO, YOLO or CSV; masks as folders or "
+            "COCO; texts and labels "
+            "as TSV, CSV or JSONL, CoNLL, SQuAD JSON, or plain text; series; recordings and "
+            "their texts as a folder, "
             "CSV or JSONL.",
         ),
         ClickOption(
             ["--model", "-m"],
             default=DEFAULT,
             show_default=default.removesuffix("."),
-            help="What to start from: a name from `warmstart list`, or a folder; deepar: a forecaster from scratch.",
+            help="What to start from: a name from `warmstart list`, or a folder; deepar: a "
+            "forecaster from scratch.",
         ),
         ClickOption(
             ["--output", "-o"],
             required=True,
-            help="A new folder for the model and its report; run again with the same one, training resumes.",
+            help="A new folder for the model and its report; run again with the same one, "
+            "training resumes.",
         ),
         weights_option("A checkpoint to start from instead of the published weights."),
         ClickOption(["--task"], help="What the result does, where the model does something else."),
@@ -173,7 +180,8 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
             ["--set", "settings"],
             multiple=True,
             metavar="NAME=VALUE",
-            help="Another option of the training, such as --set rate=3e-4 or image_size=[320,416]; may be repeated.",
+            help="Another option of the training, such as --set rate=3e-4 or "
+            "image_size=[320,416]; may be repeated.",
         ),
         json_option("One JSON object with the figures."),
     ]
@@ -218,7 +226,7 @@ def _run(task: Task, values: dict[str, Any]) -> None:
 
 
 def _settings(settings: tuple[str, ...], task: str) -> dict[str, Any]:
-    """The options of `--set`: of image classification a `Recipe`, of all other tasks options by name."""
+    """The options of `--set`: of image classification a `Recipe`, of other tasks options by name."""
     from warmstart.image.train.recipe import Recipe
 
     if not settings:

@@ -74,7 +74,7 @@ def licences_said() -> Iterator[None]:
 
 @contextlib.contextmanager
 def compiling(model: Model[Any, Any, Any], what: str = "Compiling") -> Iterator[None]:
-    """Show what compiling (or exporting) is doing, if the model has to be compiled inside this context."""
+    """Show the progress of compiling (or exporting), if the model is compiled inside this context."""
     long = "once; 10 to 60 seconds" if what == "Compiling" else "seconds to minutes"
     with contextlib.ExitStack() as stack:
         status: list[Any] = []

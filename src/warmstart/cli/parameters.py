@@ -1,4 +1,4 @@
-"""Flags of the command line from the fields of an options class, and those that several commands share."""
+"""Flags from the fields of an options class, and flags that several commands share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def flag_of(field: Field) -> str:
     return "--" + (field.option.flag or field.name).removeprefix("--").replace("_", "-")
 
 
-class FieldType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.4 on
+class FieldType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in new clicks
     """Reads the value of an option from the command line, with the checks of its field."""
 
     def __init__(self, field: Field):
@@ -136,7 +136,8 @@ def unknown_option(
     near = get_close_matches(name, _long_flags(known), 1)
     hint = f" Did you mean {near[0]}?" if near else ""
     return UsageError(
-        f"{owner} has no option {name}.{hint} It has {', '.join(_long_flags(listed)) or 'none'}, and those of --help. "
+        f"{owner} has no option {name}.{hint} It has {', '.join(_long_flags(listed)) or 'none'}, "
+        "and those of --help. "
         "A text that begins with a dash goes after `--`."
     )
 

@@ -1,4 +1,4 @@
-"""The parameters of the commands that use models: those of the tasks, and those that all of them share."""
+"""The parameters of the commands that use models: those of the tasks, and those they share."""
 
 from __future__ import annotations
 
@@ -99,8 +99,10 @@ def _output_options() -> list[click.Parameter]:
         Option(
             ["--on"],
             metavar="[local|ray]",
-            help="Write the results of any number of inputs into the folder --output. Interrupted, the same command "
-            "resumes. INPUTS may also be tables (.jsonl, .csv, .parquet, .txt) and URLs such as s3://….",
+            help="Write the results of any number of inputs into the folder --output. "
+            "Interrupted, the same command "
+            "resumes. INPUTS may also be tables (.jsonl, .csv, .parquet, .txt) and URLs such as "
+            "s3://….",
             panel=BATCH,
         ),
         Option(
@@ -112,7 +114,8 @@ def _output_options() -> list[click.Parameter]:
         Option(
             ["--column"],
             multiple=True,
-            help="Of tables: the column with the input; twice for pairs of texts. Default: text, path, ….",
+            help="Of tables: the column with the input; twice for pairs of texts. Default: text, "
+            "path, ….",
             panel=BATCH,
         ),
         Option(
@@ -135,7 +138,8 @@ def _output_options() -> list[click.Parameter]:
         ),
         Option(
             ["--address"],
-            help="Of the Ray cluster; default: RAY_ADDRESS, else the one that runs here, else a new one.",
+            help="Of the Ray cluster; default: RAY_ADDRESS, else the one that runs here, else a "
+            "new one.",
             panel=BATCH,
         ),
     ]

@@ -1,4 +1,4 @@
-"""The commands that use models: a verb for each task, and `predict` for any model. All are made by the same code."""
+"""The commands that use models: a verb for each task, and `predict` for any model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError
 
 _ESCAPED = "\0"
-"""Stands before a text that begins with a dash while click reads the arguments; no argument contains it."""
+"""Marks a text that begins with a dash while click reads the arguments; no argument contains it."""
 _ARGUMENTS = "warmstart.cli.arguments"
 
 
@@ -121,7 +121,7 @@ class TaskCommand(Command):
         return [task_of(name)]
 
     def _routed(self, ctx: click.Context, args: Sequence[str], tasks: Sequence[Task]) -> Task:
-        """The task that the inputs belong to, among those with a default model and all options that were typed."""
+        """The task of the inputs, among those with a default model and all options that were typed."""
         trial = click.Context(
             self,
             parent=ctx.parent,
