@@ -180,7 +180,7 @@ def command_named(name: str) -> click.Command:
 
 def command_parameters(name: str) -> list[click.Parameter]:
     found = command_named(name)
-    return [each for each in found.get_params(click.Context(found)) if each.name != "help"]
+    return [each for each in found.get_params(click.Context(found)) if "--help" not in each.opts]
 
 
 def _described(text: str) -> Iterator[str]:

@@ -146,7 +146,7 @@ def _long_flags(parameters: Iterable[click.Parameter]) -> list[str]:
     return [
         max(parameter.opts, key=len)
         for parameter in parameters
-        if isinstance(parameter, click.Option) and parameter.name != "help"
+        if isinstance(parameter, click.Option) and "--help" not in parameter.opts
     ]
 
 
