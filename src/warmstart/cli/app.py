@@ -42,8 +42,8 @@ class App(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         for commands in COMMANDS.values():
             if cmd_name in commands:
-                found = resolve(commands[cmd_name])
-                command: click.Command = found() if isinstance(found, type) else found
+                target = resolve(commands[cmd_name])
+                command: click.Command = target() if isinstance(target, type) else target
                 return command
         tasks = [task for task in TASKS.values() if task.verb == cmd_name]
         if not tasks and cmd_name != "predict":

@@ -13,9 +13,9 @@ from warmstart.cli.help import Argument, Command
 from warmstart.cli.help import Option as ClickOption
 from warmstart.cli.parameters import (
     flags_of,
-    given,
     json_option,
     json_or_text,
+    typed_options,
     unknown_option,
     weights_option,
 )
@@ -209,7 +209,7 @@ def _run(task: Task, values: dict[str, Any]) -> None:
         if not task.default_model:
             raise UsageError(f"Fine-tuning for {task.name} needs a --model to start from.")
         model = task.default_model
-    options = given(train_options(task.name), values)
+    options = typed_options(train_options(task.name), values)
     options |= _settings(values["settings"], task.name)
     base: Any = model
     if model not in SCRATCH and (values["task"] is None or values["weights"] != "pretrained"):

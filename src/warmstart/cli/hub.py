@@ -109,13 +109,13 @@ def ls(pattern: str, as_json: bool) -> None:
     """List the fetched files."""
     from warmstart import hub
 
-    found = _unique(file for source in _sources(pattern) for file in hub.cache.ls(source))
+    files = _unique(file for source in _sources(pattern) for file in hub.cache.ls(source))
     if as_json:
-        _print_json([file.to_dict() for file in found])
+        _print_json([file.to_dict() for file in files])
         return
-    for file in found:
+    for file in files:
         print(f"{_size(file.size):>9}  {file.fetched_at[:10]}  {file.source}")
-    print(f"{_size(sum(file.size for file in found)):>9}  in {len(found)} files in {hub.home()}")
+    print(f"{_size(sum(file.size for file in files)):>9}  in {len(files)} files in {hub.home()}")
 
 
 @cache_group.command(
@@ -198,8 +198,8 @@ def _sources(pattern: str) -> list[str]:
     return [pattern]
 
 
-def _unique(found: Iterator[Any]) -> list[Any]:
-    return list(dict.fromkeys(found))
+def _unique(files: Iterator[Any]) -> list[Any]:
+    return list(dict.fromkeys(files))
 
 
 def _complain(name: str, error: WarmstartError) -> None:

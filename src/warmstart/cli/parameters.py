@@ -50,7 +50,7 @@ def json_or_text(text: str) -> Any:
 
 
 def flag(field: Field, panel: str) -> Option:
-    """The option of the command line for a field; its value is None where it is not given."""
+    """The option of the command line for a field; its value is None where it was not typed."""
     meaning = field.option.help
     if bounds := field.option.range_text():
         meaning += f" {bounds.capitalize()}."
@@ -109,7 +109,7 @@ def flags_of(options: type, panel: str, names: Iterable[str] | None = None) -> l
     ]
 
 
-def given(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
+def typed_options(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Of the parsed values those of an options class that were typed."""
     chosen: dict[str, Any] = {}
     for name, field in fields_of(options).items():

@@ -29,14 +29,14 @@ def parameters(tasks: Sequence[Task], any_task: bool = False) -> list[click.Para
         tasks: that it can do; none: only what all commands have.
         any_task: whether `--task` chooses the task.
     """
-    found: list[click.Parameter] = [_inputs(tasks), *_model_options(tasks, any_task)]
+    every: list[click.Parameter] = [_inputs(tasks), *_model_options(tasks, any_task)]
     for task in tasks:
-        found += flags_of(task.model_class().options, OPTIONS)
+        every += flags_of(task.model_class().options, OPTIONS)
     for task in tasks:
-        found += flags_of(task.console_class().options, OUTPUT)
-    found += _output_options()
+        every += flags_of(task.console_class().options, OUTPUT)
+    every += _output_options()
     unique: dict[str | None, click.Parameter] = {}
-    for parameter in found:
+    for parameter in every:
         unique.setdefault(parameter.name, parameter)
     return list(unique.values())
 
