@@ -8,8 +8,8 @@ classifier("a.jpg", top_k="3")  # error
 classifier("a.jpg", 3)  # error
 classifier(("a.jpg", "b.jpg"))  # error
 classifier(3)  # error
-classifier("a.jpg").labell  # error
-classifier(["a.jpg"])[0].label  # error
+print(classifier("a.jpg").labell)  # error
+print(classifier(["a.jpg"])[0].label)  # error
 classifier.stream("photos/", top_k=None)  # error
 ws.ImageClassifier.load("mobilenet_v2", precison="int8")  # error
 ws.load("mobilenet_v2", task="image-classification", engine="tflite")  # error
