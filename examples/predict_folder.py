@@ -25,7 +25,7 @@ def main() -> None:
     rows: list[tuple[str, str, str]] = []
     counts: Counter[str] = Counter()
     failures = []
-    for result in model.stream(arguments.folder, top_k=1):  # an iterator: memory stays flat, however many photos there are
+    for result in model.stream(arguments.folder, top_k=1):  # an iterator: memory stays flat
         if isinstance(result, ws.Failed):
             failures.append(result)
             continue
