@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-HOW, RECIPE = "How", "Recipe"
+HOW, OTHERS = "How", "Other options"
 
 
 def finetune(
@@ -32,9 +32,9 @@ def finetune(
                                                rich_help_panel=HOW)] = None,
     lora: Annotated[int | None, typer.Option(help="Texts: train a low-rank adapter of this rank and the head; the base "
                                                   "stays as it is.", rich_help_panel=HOW)] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Texts, boxes, masks, speech: the highest learning rate.",
+    learning_rate: Annotated[float | None, typer.Option(help="The highest learning rate.",
                                                         rich_help_panel=HOW)] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Texts, boxes, masks, speech: how many a step.",
+    batch_size: Annotated[int | None, typer.Option(help="Training examples per step.",
                                                    rich_help_panel=HOW)] = None,
     horizon: Annotated[int | None, typer.Option(help="Series: steps to forecast.", rich_help_panel=HOW)] = None,
     augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Whether training data is varied.",
@@ -46,9 +46,10 @@ def finetune(
     features_on: Annotated[str | None, typer.Option(help="local or ray: where the frozen base's features of photos are "
                                                     "computed; default: local.", rich_help_panel=HOW)] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
-    recipe: Annotated[list[str] | None, typer.Option("--set", help="A number of the recipe, such as --set rate=3e-4 or "
+    others: Annotated[list[str] | None, typer.Option("--set", help="Any other option of the task, such as "
+                                                                   "--set label_smoothing=0.2 or "
                                                                    "image_size=[320,416]; may be repeated.",
-                                                      rich_help_panel=RECIPE)] = None,
+                                                     rich_help_panel=OTHERS)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with the figures.")] = False,
 ) -> None:
     """Fine-tune a pretrained model on your own data.
@@ -71,8 +72,7 @@ def finetune(
         task = SCRATCH[model]
     elif task is None or weights != "pretrained":
         base, _ = open_model(model, weights=weights)
-    if recipe:
-        options |= _recipe(recipe, task or base.entry.task)
+    options |= _settings(others or [])
     result = train(base, data, task=task, output=output, seed=seed,
                    **{name: value for name, value in options.items() if value is not None})
     if as_json:
@@ -89,20 +89,14 @@ def _number_or_text(text: str | None) -> Any:
         return text
 
 
-def _recipe(settings: list[str], task: str) -> dict[str, Any]:
-    """Of image classification a `Recipe`, of all other tasks options by name."""
-    from dataclasses import fields
-
+def _settings(settings: list[str]) -> dict[str, Any]:
+    """Options of the task by name."""
     from warmstart.errors import UsageError
-    from warmstart.image.train.recipe import Recipe
 
-    classification = task == "image-classification"
     values = {}
-    known = {field.name for field in fields(Recipe)}
     for setting in settings:
         name, equals, value = setting.partition("=")
-        if not equals or (classification and name not in known):
-            there = f"; there are: {', '.join(sorted(known))}" if classification else ""
-            raise UsageError(f"--set {setting}: the recipe's numbers are set as NAME=VALUE{there}.")
+        if not equals:
+            raise UsageError(f"--set {setting}: options are set as NAME=VALUE.")
         values[name] = _number_or_text(value)
-    return {"recipe": Recipe(**values)} if classification else values
+    return values

@@ -25,7 +25,7 @@ from warmstart.errors import TrainingError, UsageError
 from warmstart.training.batches import Batches
 from warmstart.training.epochs import Begin, Epochs
 from warmstart.training.memory import KeepMemory
-from warmstart.training.progress import Bar
+from warmstart.training.progress import Bar, Terminal
 from warmstart.training.run import Run
 
 UP = ("acc", "auc", "precision", "recall", "f1", "iou", "kappa", "r2", "top", "exact")
@@ -57,7 +57,7 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
         measure: Callable[[], Mapping[str, float]] | None = None, monitor: str = "val_loss", mode: str = "auto",
         patience: int | None = None, clip_norm: float | None = None, keep_start: bool = False,
         callbacks: Sequence[keras.callbacks.Callback] = (), run: Run | None = None, name: str = "fit",
-        workers: int = 1) -> Fitted:
+        workers: int = 1, terminal: Terminal | None = None) -> Fitted:
     """Train a compiled model; it ends with the weights of its best epoch.
 
     Args:
@@ -76,6 +76,7 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
         run: where checkpoints go; None for none.
         name: of this fit among those of the run.
         workers: threads that make batches.
+        terminal: where progress is shown; None: nowhere.
 
     Raises:
         TrainingError: the loss is not finite from the first epoch on, or a checkpoint cannot be written.
@@ -86,14 +87,15 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
         optimizer.global_clipnorm = clip_norm
     with model.distribute_strategy.scope():
         optimizer.build(model.trainable_variables)
-    keeper = _Keeper(model, run if run and run.resumable else None, name, epochs, monitor, mode, patience)
+    bar = (terminal or Terminal(verbose=False)).bar(name, epochs, len(data))
+    keeper = _Keeper(model, run if run and run.resumable else None, bar, epochs, monitor, mode, patience)
     keeper.resume()
     if not keeper.done:
         if keep_start and not keeper.history:
             with _uneven_parts(model, data):
                 logs = _evaluated(model, validation) | _measured(measure)
             keeper.record({"epoch": 0, "seconds": 0.0, **logs})
-        bar = Bar(name, epochs, len(data), keeper.epoch)
+        bar.epoch = keeper.epoch
         own: list[keras.callbacks.Callback] = [_Measure(measure)] if measure else []
         with bar, _uneven_parts(model, data):
             learned = Epochs(data, keeper.epoch, workers)
@@ -101,7 +103,7 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
             own = [Begin(learned, *held), KeepMemory(), *own]
             model.fit(learned, epochs=epochs, initial_epoch=keeper.epoch, shuffle=False,
                       validation_data=held[0] if held else None,
-                      callbacks=[*own, *callbacks, bar.callback(), keeper], verbose=0)
+                      callbacks=[*own, *callbacks, keeper], verbose=0)
         keeper.end()
     keeper.restore_best()
     return Fitted(tuple(keeper.history), keeper.best, keeper.stopped)
@@ -170,10 +172,10 @@ class _Measure(keras.callbacks.Callback):
 class _Keeper(keras.callbacks.Callback):
     """Stores, compares and stops after each epoch; the last of the callbacks, so that it sees what they did."""
 
-    def __init__(self, model: keras.Model, run: Run | None, name: str, epochs: int, monitor: str, mode: str,
+    def __init__(self, model: keras.Model, run: Run | None, bar: Bar, epochs: int, monitor: str, mode: str,
                  patience: int | None):
         super().__init__()
-        self.trained, self.run, self.name, self.epochs = model, run, name, epochs
+        self.trained, self.run, self.bar, self.name, self.epochs = model, run, bar, bar.name, epochs
         self.monitor, self.up, self.patience = monitor, better_is_more(monitor, mode), patience
         self.history: list[dict[str, float]] = []
         self.best, self.epoch, self.done, self.stopped = 0, 0, False, "all epochs"
@@ -194,6 +196,9 @@ class _Keeper(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.started = time.monotonic()
 
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self.bar.batch_done(batch + 1, lambda: logs or {})
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         numbers = {key: float(value) for key, value in (logs or {}).items() if np.ndim(value) == 0}
         rate = float(_array(self.trained.optimizer.learning_rate))
@@ -204,6 +209,7 @@ class _Keeper(keras.callbacks.Callback):
         """Add an epoch; decide whether it is the best, whether it is the last; store."""
         self.history.append(record)
         self.epoch = int(record["epoch"])
+        self.bar.epoch_done(record)
         if not all(math.isfinite(record.get(key, 0.0)) for key in ("loss", "val_loss")):
             if self.best == 0 and self.best_arrays is None and "best" not in self.files:
                 raise TrainingError("The loss is not a finite number in the first epoch: lower the learning rate, or "

@@ -88,21 +88,29 @@ def test_no_code_in_a_head():
 
 
 def test_what_is_frozen():
-    from warmstart.image.train.network import base_layers, freeze
+    """Each call begins with a new network; batch normalisation is never trained."""
+    from warmstart.image.train.network import base_layers
     from warmstart.models import transfer
+    from warmstart.training.freeze import freeze
 
     net = transfer.build(config())
     names = [layer.name for layer in base_layers(net)]
     convs = [name for name in names if name.endswith("conv")]
     assert len(names) == 38
-    assert freeze(net, "none") == convs
-    assert freeze(net, "backbone") == []
+
+    def trained(how):
+        net = transfer.build(config())
+        return net, freeze(net, [[layer] for layer in base_layers(net)], how)
+
+    assert trained("none")[1] == trained(0)[1] == convs
+    net, learned = trained("backbone")
+    assert learned == []
     assert [v.path for v in net.trainable_variables] == ["logits/kernel", "logits/bias"]
-    assert freeze(net, 30) == [name for name in names[30:] if name.endswith("conv")]
-    assert freeze(net, "stage2_block3_add") == [name for name in convs if name.startswith("stage3")]
-    for wrong in ("no_such_layer", 99, -1, True, 2.5):
+    assert trained(30)[1] == [name for name in names[30:] if name.endswith("conv")]
+    assert trained("stage2_block3_add")[1] == [name for name in convs if name.startswith("stage3")]
+    for wrong in ("no_such_layer", 99, -1, True):
         with pytest.raises(UsageError, match="freeze"):
-            freeze(net, wrong)
+            trained(wrong)
 
 
 def test_mixed_precision_keeps_weights_and_answers_in_float32():

@@ -22,12 +22,10 @@ class Adversarial(keras.Model):
         size: how far the table moves: the norm of the movement of all of its numbers.
 
     Raises:
-        UsageError: the word vectors are frozen, or there are none; or the size is negative.
+        UsageError: the word embeddings are frozen, or there are none.
     """
 
     def __init__(self, network: keras.Model, size: float):
-        if not size > 0:
-            raise UsageError(f"adversarial is how far word vectors are moved, 0 or more, not {size!r}.")
         super().__init__(name=network.name)
         self.network, self.size = network, size
         found = [variable for layer in network.layers if layer.name.endswith("word_embeddings")
