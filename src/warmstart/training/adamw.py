@@ -23,7 +23,8 @@ class AdamW(keras.optimizers.AdamW):
     """
 
     def _alone(self) -> bool:
-        return keras.backend.backend() == "tensorflow" and self._distribution_strategy.num_replicas_in_sync == 1
+        replicas: int = self._distribution_strategy.num_replicas_in_sync
+        return bool(keras.backend.backend() == "tensorflow") and replicas == 1
 
     # Keras enters a context for each variable, and computes the learning rate in each, in case there are several
     # devices. With one, that only makes the first step wait: a third of the time it takes to trace a small network.

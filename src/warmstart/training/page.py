@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from warmstart.core.metrics.classification import per_class
 from warmstart.training import charts
 from warmstart.training.fit import Fitted
 from warmstart.training.progress import HIDDEN
@@ -93,21 +95,22 @@ def mistakes(
     return "Mistakes", text(note) + table(head, shown)
 
 
-def confusion(truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Section:
-    """Precision, recall and F1 of each class, and the confusion matrix; class numbers, (N,) each."""
-    counts = np.zeros((len(names), len(names)), int)
-    np.add.at(counts, (truth, predicted), 1)
-    hits, claims, actual = np.diag(counts), counts.sum(0), counts.sum(1)
+def class_section(predicted: np.ndarray, truth: np.ndarray, names: Sequence[str]) -> Section:
+    """Precision, recall and F1 of each class; the confusion matrix too, where an example has one class.
+
+    Args:
+        predicted, truth: bool (N, classes).
+        names: of the classes.
+    """
     rows = []
-    for index, name in enumerate(names):
-        ratios = (
-            (hits[index], claims[index]),
-            (hits[index], actual[index]),
-            (2 * hits[index], claims[index] + actual[index]),
-        )
-        rows.append([name, int(actual[index]), *(f"{a / b:.1%}" if b else "–" for a, b in ratios)])
+    for name, scores in per_class(predicted, truth, names).items():
+        shares = (scores[key] for key in ("precision", "recall", "f1"))
+        cells = ("–" if math.isnan(share) else f"{share:.1%}" for share in shares)
+        rows.append([name, scores["count"], *cells])
     content = table(("class", "validation", "precision", "recall", "F1"), rows)
-    if len(names) <= MOST_IN_MATRIX:
+    exclusive = bool((truth.sum(1) == 1).all() and (predicted.sum(1) == 1).all())
+    if exclusive and len(names) <= MOST_IN_MATRIX:
+        counts = truth.T.astype(int) @ predicted.astype(int)
         content += text("Rows are the true classes, columns the predicted ones.")
         content += charts.matrix(counts, names)
     return "Per class", content

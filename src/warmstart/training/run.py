@@ -61,7 +61,8 @@ class Run:
     def read(self, name: str) -> dict[str, Any] | None:
         """The plain values that `write` stored under this name; None where there are none."""
         try:
-            return json.loads((self.state / f"{name}.json").read_text("utf-8"))
+            values: dict[str, Any] = json.loads((self.state / f"{name}.json").read_text("utf-8"))
+            return values
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:

@@ -315,18 +315,8 @@ class ImageClassificationTrainer(Trainer[ImageClassificationOptions]):
 
     def batches(self) -> LabelledBatches:
         train, options = self.dataset.train, self.options
-        return LabelledBatches(
-            self.photos,
-            "train",
-            train.inputs,
-            self.model.preprocessing,
-            batch_size=options.batch_size,
-            seed=options.seed,
-            keys=train.digests,
-            targets=self._targets(train),
-            weights=self._weights(),
-            vary=self.vary,
-        )
+        more = {"weights": self._weights(), "vary": self.vary, "seed": options.seed}
+        return self._photo_batches("train", train, batch_size=options.batch_size, **more)
 
     def validation_batches(self) -> LabelledBatches:
         return self._evaluated("validation", self.dataset.validation)
@@ -352,22 +342,18 @@ class ImageClassificationTrainer(Trainer[ImageClassificationOptions]):
         learner.compile(optimizer, self.loss(), metrics=metrics)
 
     def _evaluated(self, name: str, part: Examples) -> LabelledBatches:
-        return LabelledBatches(
-            self.photos,
-            name,
-            part.inputs,
-            self.model.preprocessing,
-            batch_size=EVALUATED,
-            shuffle=False,
-            keys=part.digests,
-            targets=self._targets(part),
-        )
+        return self._photo_batches(name, part, batch_size=EVALUATED, shuffle=False)
+
+    def _photo_batches(self, name: str, part: Examples, **options: Any) -> LabelledBatches:
+        base = self.photos, name, part.inputs, self.model.preprocessing
+        return LabelledBatches(*base, targets=self._targets(part), keys=part.digests, **options)
 
     def _vectors(self, part: Examples) -> np.ndarray:
         """Targets as float32 (N, classes)."""
         if self.dataset.multi_label:
             return part.targets
-        return np.eye(len(self.dataset.classes), dtype=np.float32)[part.targets]
+        identity = np.eye(len(self.dataset.classes), dtype=np.float32)
+        return np.asarray(identity[part.targets])
 
     def _targets(self, part: Examples) -> np.ndarray:
         """Targets as the loss takes them: class numbers for a sparse one, else vectors."""

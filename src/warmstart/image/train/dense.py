@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -65,6 +65,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     training: DataT
     others: DataT
     predictor: Predictor
+    validation_photos: Any
 
     @abstractmethod
     def read_photos(self, source: Any, labels: Sequence[str] | None) -> DataT:
@@ -188,6 +189,16 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     def default_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         rate = warmup_cosine(self.options.learning_rate or self.rate, steps, warmup=0.05)
         return AdamW(rate, weight_decay=1e-3)
+
+    def outputs(self) -> Iterator[tuple[int, Any]]:
+        """(row, what the network says), for each validation photo."""
+        photos = self.validation_photos
+        for part in photos.parts:
+            rows = range(part.start, part.stop)
+            outputs = self.predictor(np.stack([photos.plain(row) for row in rows]))
+            arrays = keras.tree.map_structure(np.asarray, outputs)
+            for index, row in enumerate(rows):
+                yield row, keras.tree.map_structure(lambda array, n=index: array[n], arrays)
 
     def measure(self) -> dict[str, float]:
         figures = self.evaluate()

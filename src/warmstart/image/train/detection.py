@@ -103,16 +103,11 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
 
     def predicted(self) -> Iterator[tuple[BoxedPhoto, Found]]:
         """(photo, boxes that the network finds), for each validation photo."""
-        batches = self.validation_photos
-        for start in range(0, batches.count, batches.batch_size):
-            rows = range(start, min(start + batches.batch_size, batches.count))
-            outputs = self.predictor(np.stack([batches.plain(row) for row in rows]))
-            boxes, scores = np.asarray(outputs["boxes"]), np.asarray(outputs["scores"])
-            for row, corners, chances in zip(rows, boxes, scores, strict=True):
-                photo = batches.data.photos[row]
-                sides = np.clip(corners, 0, 1) * np.array(photo.size * 2)
-                index, label, score = choose(sides, chances, CONSIDERED, 100, SUPPRESSION)
-                yield photo, Found(sides[index], label, score)
+        for row, outputs in self.outputs():
+            photo = self.others.photos[row]
+            boxes = np.clip(outputs["boxes"], 0, 1) * np.array(photo.size * 2)
+            index, label, score = choose(boxes, outputs["scores"], CONSIDERED, 100, SUPPRESSION)
+            yield photo, Found(boxes[index], label, score)
 
     def own_entry(self, module: str) -> dict[str, Any]:
         entry, name = self.model.entry, self.model.name

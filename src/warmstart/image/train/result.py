@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,9 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.core import bundle
 from warmstart.core.metrics import calibration
-from warmstart.core.metrics.classification import per_class
 from warmstart.image import decoder
 from warmstart.training import charts
-from warmstart.training.page import Section
+from warmstart.training.page import Section, class_section
 from warmstart.training.report import pictures, table, text
 from warmstart.training.trainer import SOURCE
 
@@ -29,7 +27,6 @@ RECIPE = (
 )  # fmt: skip
 """Numbers that the run's settings hold as `recipe`."""
 MISTAKES = 15
-MOST_IN_MATRIX = 40
 
 
 def recipe(options: ImageClassificationOptions, rate: float) -> dict[str, Any]:
@@ -181,29 +178,12 @@ def sections(trainer: ImageClassificationTrainer) -> list[Section]:
 
 
 def _classes(trainer: ImageClassificationTrainer, probabilities: np.ndarray) -> Section:
-    classes = trainer.dataset.classes
     truth, several = trainer.truth("validation")
+    names = trainer.dataset.classes
     if several:
-        predicted, true = probabilities > 0.5, truth > 0.5
-    else:
-        identity = np.eye(len(classes), dtype=bool)
-        predicted, true = identity[probabilities.argmax(1)], identity[truth]
-    rows = []
-    for name, scores in per_class(predicted, true, classes).items():
-        shares = (scores[key] for key in ("precision", "recall", "f1"))
-        cells = ("–" if math.isnan(share) else f"{share:.1%}" for share in shares)
-        rows.append([name, scores["count"], *cells])
-    note = (
-        "Precision: the share of the predictions of a class that are right. Recall: the share of its examples that "
-        "are predicted. F1: their harmonic mean."
-    )
-    content = text(note) + table(("class", "validation", "precision", "recall", "F1"), rows)
-    if not several and len(classes) <= MOST_IN_MATRIX:
-        counts = np.zeros((len(classes), len(classes)), int)
-        np.add.at(counts, (truth, probabilities.argmax(1)), 1)
-        content += text("Rows are the true classes, columns the predicted ones.")
-        content += charts.matrix(counts, classes)
-    return "Per class", content
+        return class_section(probabilities > 0.5, truth > 0.5, names)
+    identity = np.eye(len(names), dtype=bool)
+    return class_section(identity[probabilities.argmax(1)], identity[truth], names)
 
 
 def _calibration(trainer: ImageClassificationTrainer) -> Section:

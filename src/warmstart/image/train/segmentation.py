@@ -108,13 +108,9 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
 
     def predicted(self) -> Iterator[tuple[int, np.ndarray]]:
         """(row, class of every pixel), for each validation photo."""
-        batches = self.validation_photos
-        for start in range(0, batches.count, batches.batch_size):
-            rows = range(start, min(start + batches.batch_size, batches.count))
-            outputs = np.asarray(self.predictor(np.stack([batches.plain(row) for row in rows])))
-            for row, logits in zip(rows, outputs, strict=True):
-                height, width = batches.mask(row).shape
-                yield row, label_map(logits, Frame.of((width, height), batches.rules))
+        for row, logits in self.outputs():
+            height, width = self.validation_photos.mask(row).shape
+            yield row, label_map(logits, Frame.of((width, height), self.rules))
 
     def own_entry(self, module: str) -> dict[str, Any]:
         entry, name = self.model.entry, self.model.name

@@ -163,8 +163,9 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
 def _drawn(random: np.random.Generator, parameters: np.ndarray, distribution: str, scale: float) -> np.ndarray:
     columns = parameters.astype(np.float64).T
     if distribution == "student_t":
-        return scale * (columns[0] + columns[1] * random.standard_t(columns[2]))
+        return np.asarray(scale * (columns[0] + columns[1] * random.standard_t(columns[2])))
     if distribution == "gaussian":
-        return scale * random.normal(columns[0], columns[1])
+        return np.asarray(scale * random.normal(columns[0], columns[1]))
     alpha = columns[1] / np.sqrt(scale)
-    return random.poisson(np.minimum(random.gamma(1 / alpha, alpha * columns[0] * scale), 1e15)).astype(np.float64)
+    rates = np.minimum(random.gamma(1 / alpha, alpha * columns[0] * scale), 1e15)
+    return np.asarray(random.poisson(rates), np.float64)

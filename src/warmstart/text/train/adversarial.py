@@ -65,4 +65,5 @@ class Adversarial(keras.Model):
         self.table.assign(before)
         both = zip(clean, moved, variables, strict=True)
         self.optimizer.apply_gradients([(a + b, v) for a, b, v in both if a is not None and b is not None])
-        return self.compute_metrics(x, y, outputs, sample_weight=weights)
+        metrics: dict[str, Any] = self.compute_metrics(x, y, outputs, sample_weight=weights)
+        return metrics

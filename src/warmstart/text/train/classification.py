@@ -19,7 +19,7 @@ from warmstart.text.train.batches import TextBatches
 from warmstart.text.train.encoder import EncoderTrainer
 from warmstart.text.train.options import TextClassificationOptions
 from warmstart.training.batches import example_weights
-from warmstart.training.page import MISTAKES, Section, confusion, mistakes
+from warmstart.training.page import MISTAKES, Section, class_section, mistakes
 
 MONITORS = {"single": "val_accuracy", "multi": "val_f1", "regression": "val_pearson"}
 THRESHOLD = 0.5
@@ -126,9 +126,12 @@ class TextClassificationTrainer(
             for row in order[:MISTAKES]
         ]
         section = mistakes(("text", "label", "predicted"), rows, len(order), len(examples))
-        if self.problem != "single":
+        if self.problem == "regression":
             return [section]
-        return [confusion(truth.argmax(1), scores.argmax(1), names), section]
+        predicted = scores > THRESHOLD
+        if self.problem == "single":
+            predicted = np.eye(len(names), dtype=bool)[scores.argmax(1)]
+        return [class_section(predicted, truth > THRESHOLD, names), section]
 
     def _in_words(self, scores: np.ndarray, names: Sequence[str]) -> str:
         if self.problem == "regression":

@@ -67,7 +67,7 @@ class Dataset:
     def counts(self, part: Examples) -> np.ndarray:
         """Examples of each class: int (classes,)."""
         if self.multi_label:
-            return part.targets.sum(0).astype(int)
+            return np.asarray(part.targets.sum(0).astype(int))
         return np.bincount(part.targets, minlength=len(self.classes))
 
     @property
