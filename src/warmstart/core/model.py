@@ -92,7 +92,7 @@ class Model(ABC):
         return type(self)(self.entry, self.weights, self.labels, engine=name, precision=self.precision,
                           folder=self._folder)
 
-    def beside(self, engine: Engine) -> Self:
+    def columns(self, engine: Engine) -> Self:
         """The same model with another engine for its program, to be used at the same time."""
         other = copy(self)
         other._engine, other._lock = engine, threading.RLock()

@@ -55,10 +55,10 @@ class AdamW(keras.optimizers.AdamW):
                 numbers[dtype] = {"beta1_power": ops.power(first, step), "beta2_power": ops.power(second, step),
                                   "lr": ops.cast(learning_rate, dtype), "beta1": first, "beta2": second,
                                   "epsilon": ops.cast(self.epsilon, dtype)}
-            place = self._get_variable_index(variable)
+            index = self._get_variable_index(variable)
             tf.raw_ops.ResourceApplyAdam(
-                var=variable.value.handle, m=self._momentums[place].value.handle,
-                v=self._velocities[place].value.handle, grad=tf.convert_to_tensor(ops.cast(gradient, dtype)),
+                var=variable.value.handle, m=self._momentums[index].value.handle,
+                v=self._velocities[index].value.handle, grad=tf.convert_to_tensor(ops.cast(gradient, dtype)),
                 **numbers[dtype])
 
 

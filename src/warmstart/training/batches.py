@@ -1,4 +1,4 @@
-"""Training data as batches that depend on seed, epoch and place only, so that a resumed run sees the same ones."""
+"""Training data as batches that depend on seed, epoch and index only, so that a resumed run sees the same ones."""
 
 from __future__ import annotations
 

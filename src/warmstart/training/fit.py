@@ -99,10 +99,10 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
         own: list[keras.callbacks.Callback] = [_Measure(measure)] if measure else []
         with bar, _uneven_parts(model, data):
             learned = Epochs(data, keeper.epoch, workers)
-            held = [] if validation is None else [Epochs(validation, None, workers)]
-            own = [Begin(learned, *held), KeepMemory(), *own]
+            others = [] if validation is None else [Epochs(validation, None, workers)]
+            own = [Begin(learned, *others), KeepMemory(), *own]
             model.fit(learned, epochs=epochs, initial_epoch=keeper.epoch, shuffle=False,
-                      validation_data=held[0] if held else None,
+                      validation_data=others[0] if others else None,
                       callbacks=[*own, *callbacks, keeper], verbose=0)
         keeper.end()
     keeper.restore_best()
@@ -112,7 +112,7 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Inside, Keras layers and initialisers draw their seeds from this one; the caller's random state comes back."""
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002 (the state of others is kept)
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002 (restored below)
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
     try:
@@ -240,15 +240,15 @@ class _Keeper(keras.callbacks.Callback):
         self._assign(arrays, with_optimizer=False)
 
     def _is_best(self, record: Mapping[str, float]) -> bool:
-        found = self.best_arrays is not None or "best" in self.files
+        first = self.best_arrays is None and "best" not in self.files
         if self.monitor not in record:
             if self.monitor.startswith("val_") and not any(key.startswith("val_") for key in record):
                 return True  # nothing to compare by: the last epoch
-            told = ", ".join(key for key in record if key not in ("epoch", "seconds", "learning_rate"))
-            raise UsageError(f"There is no metric {self.monitor!r} to choose the best epoch by; there are: {told}.")
+            metrics = ", ".join(key for key in record if key not in ("epoch", "seconds", "learning_rate"))
+            raise UsageError(f"There is no metric {self.monitor!r} to choose the best epoch by; there are: {metrics}.")
         if not math.isfinite(record[self.monitor]):
             return False
-        if not found:
+        if first:
             return True
         best = next(r for r in self.history if r["epoch"] == self.best)
         return self._rank(record) > self._rank(best)
@@ -279,9 +279,9 @@ class _Keeper(keras.callbacks.Callback):
         self.run.remove(*(file for file in old if file not in named))
 
     def _variables(self, with_optimizer: bool) -> dict[str, Any]:
-        named = {f"model/{place}": v for place, v in enumerate(changing_variables(self.trained))}
+        named = {f"model/{index}": v for index, v in enumerate(changing_variables(self.trained))}
         if with_optimizer:
-            named |= {f"optimizer/{place}": v for place, v in enumerate(self.trained.optimizer.variables)}
+            named |= {f"optimizer/{index}": v for index, v in enumerate(self.trained.optimizer.variables)}
         return named
 
     def _arrays(self, *, with_optimizer: bool) -> dict[str, np.ndarray]:

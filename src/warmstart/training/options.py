@@ -27,7 +27,7 @@ NOT_RECORDED = frozenset({
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """What every fine-tuning takes. A task that has another default says why beside it."""
+    """What every fine-tuning takes. A task that has another default says why in a comment."""
 
     epochs: Annotated[
         int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
@@ -79,12 +79,12 @@ class TrainOptions:
                 f"validation must be data or a share between 0 and 1, not {number!r}."
             )
 
-    def recorded(self, besides: Collection[str] = ()) -> Mapping[str, Any]:
-        """The options that decide the result, by name, less those in `besides`."""
+    def recorded(self, without: Collection[str] = ()) -> Mapping[str, Any]:
+        """The options that decide the result, by name, less those in `without`."""
         return {
             field.name: getattr(self, field.name)
             for field in fields(self)
-            if field.name not in NOT_RECORDED and field.name not in besides
+            if field.name not in NOT_RECORDED and field.name not in without
         }
 
 

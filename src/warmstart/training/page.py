@@ -12,7 +12,7 @@ from warmstart.core.metrics.classification import per_class
 from warmstart.training import charts
 from warmstart.training.fit import Fitted
 from warmstart.training.progress import HIDDEN
-from warmstart.training.report import Report, beside, command_line, table, text
+from warmstart.training.report import Report, columns, command_line, table, text
 from warmstart.training.summary import Summary
 
 MISTAKES = 20
@@ -80,7 +80,7 @@ def curves(fits: Mapping[str, Fitted]) -> list[str]:
             [str(int(one["epoch"])), *(f"{one[key]:.4f}" if key in one else "" for key in keys)]
             for one in records
         ]
-        content += [beside(*blocks), table(("epoch", *keys), rows)]
+        content += [columns(*blocks), table(("epoch", *keys), rows)]
     return content
 
 

@@ -1,4 +1,4 @@
-"""Training and validation examples: stratified, groups kept whole, the same for the same seed."""
+"""Training and validation examples: stratified, whole groups, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def split(
         return list(examples), list(read(validation))
     if share == 0:
         return list(examples), []
-    train, held = split_rows(
+    train, validation_rows = split_rows(
         len(examples),
         share,
         seed,
         strata=None if labels is None else rarest([labels(one) for one in examples]),
         groups=None if group is None else [group(one) for one in examples],
     )
-    return [examples[row] for row in train], [examples[row] for row in held]
+    return [examples[row] for row in train], [examples[row] for row in validation_rows]
 
 
 def split_rows(
@@ -84,11 +84,11 @@ def split_rows(
         members.setdefault(row if groups is None else groups[row], []).append(row)
     units = list(members.values())
     stratum_of = np.array([0 if strata is None else strata[unit[0]] for unit in units])
-    random, kept = np.random.default_rng(seed), set(fixed)
+    random, stay = np.random.default_rng(seed), set(fixed)
     chosen: set[int] = set()
     for stratum in np.unique(stratum_of):
         rows = np.flatnonzero(stratum_of == stratum)
-        free = [unit for unit in (units[row] for row in random.permutation(rows)) if not kept & {*unit}]
+        free = [unit for unit in (units[row] for row in random.permutation(rows)) if not stay & {*unit}]
         size = max(round(share * len(rows)), 1 if len(rows) > 1 else 0)
         chosen.update(row for unit in free[: min(size, len(rows) - 1)] for row in unit)
     if not chosen:

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -84,7 +82,6 @@ class Trainer(ABC, Generic[OptionsT]):
         self.base, self.options = base, options
         self.terminal = Terminal(options.verbose)
         self.fits: dict[str, Fitted] = {}
-        self.seconds: dict[str, float] = {}
         self.before: Mapping[str, float] = {}
 
     def fit(self, data: Any) -> Model:
@@ -131,7 +128,7 @@ class Trainer(ABC, Generic[OptionsT]):
     def settings(self) -> dict[str, Any]:
         """Everything that decides the result: the options, and what `identity` adds."""
         base = {"base": self.model.name, "weights": self.model.weights.digest}
-        options = self.options.recorded(besides=self.derived)
+        options = self.options.recorded(without=self.derived)
         return {"task": self.task, **base, **options, **self.identity()}
 
     @abstractmethod
@@ -239,22 +236,30 @@ class Trainer(ABC, Generic[OptionsT]):
                 baseline = f"before training: {in_words(self.before)}"
                 self.summary = replace(self.summary, baseline=baseline)
                 self.terminal.say(f"baseline: {baseline}")
-            self.fits[self.fit_name] = fit(
+            self.fits[self.fit_name] = self.fitted(
                 learner,
                 batches,
+                name=self.state_name,
                 epochs=options.epochs,
                 validation=self.validation_batches(),
                 measure=measure,
-                monitor=self.monitor,
                 patience=options.patience,
-                clip_norm=self.clip_norm,
                 keep_start=self.keep_start,
-                callbacks=self.callbacks(batches),
-                run=self.run,
-                name=self.state_name,
                 workers=self.workers,
-                terminal=self.terminal,
             )
+
+    def fitted(self, learner: keras.Model, batches: Batches, **options: Any) -> Fitted:
+        """`fit` with what all fits of a run share."""
+        return fit(
+            learner,
+            batches,
+            monitor=self.monitor,
+            clip_norm=self.clip_norm,
+            callbacks=self.callbacks(batches),
+            run=self.run,
+            terminal=self.terminal,
+            **options,
+        )
 
     def compile(self, learner: keras.Model, optimizer: Any) -> None:
         """Compile what is fitted."""
@@ -290,9 +295,9 @@ class Trainer(ABC, Generic[OptionsT]):
     def usage(self) -> list[str]:
         """Where the model is and how it is used."""
         folder = self.run.folder
-        kept = "" if self.run.resumable else "; deleted with this process, model.save(…) keeps it"
+        note = "" if self.run.resumable else "; deleted with this process, model.save(…) keeps it"
         return [
-            f"written: {folder} (how good it is: {bundle.REPORT}{kept})",
+            f"written: {folder} (how good it is: {bundle.REPORT}{note})",
             f"  warmstart predict --model {folder} {self.example}",
             f"  ws.load({str(folder)!r})",
         ]
@@ -337,13 +342,6 @@ class Trainer(ABC, Generic[OptionsT]):
     def source_folder(self) -> Path | None:
         """Where the base has files that the result needs too, such as a tokenizer."""
         return self.model._folder
-
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Measure the seconds of a phase."""
-        start = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - start, 3)
 
 
 def in_words(figures: Mapping[str, float]) -> str:

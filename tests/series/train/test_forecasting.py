@@ -14,7 +14,7 @@ from warmstart.series.features import Past, Recipe
 from warmstart.series.forecasting import Forecaster
 from warmstart.series.time_series import TimeSeries
 from warmstart.series.train.transfer import transfer
-from warmstart.series.train.windows import HeldOut, WindowBatches, refill
+from warmstart.series.train.windows import ValidationWindows, WindowBatches, refill
 
 pytestmark = pytest.mark.tensorflow
 START = pd.Timestamp("2024-01-01")
@@ -56,8 +56,9 @@ def test_batches_depend_on_seed_epoch_and_index_only_and_follow_the_scale():
             WindowBatches(many, RECIPE, 4, sampling=wrong)
 
 
-def test_held_out_windows_count_the_horizon_only():
-    _, y = HeldOut([series("a", np.arange(1.0, 31)), *[series("b", np.arange(1.0, 21))] * 2], RECIPE, 4).batch(0, 0)
+def test_validation_windows_count_the_horizon_only():
+    many = [series("a", np.arange(1.0, 31)), *[series("b", np.arange(1.0, 21))] * 2]
+    _, y = ValidationWindows(many, RECIPE, 4).batch(0, 0)
     assert len(y) == 4  # even
     assert y[:3, :, 1].sum() == 12
     assert y[3, :, 1].sum() == 0

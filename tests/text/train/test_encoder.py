@@ -212,7 +212,7 @@ def test_class_weights_move_the_decision():
     (reviews(8, 0), {"lora": 0}, "lora must be 1 or more"),
     (reviews(8, 0), {"lora": 99}, "rank of the adapter"), (reviews(8, 0), {"lora": 2, "freeze": 1}, "not both"),
     (reviews(8, 0), {"adversarial": -1.0}, "0 or more"),
-    (reviews(8, 0), {"adversarial": 1.0, "lora": 2}, "do not learn"),
+    (reviews(8, 0), {"adversarial": 1.0, "lora": 2}, "are not trained"),
     (reviews(8, 0), {"problem": "double"}, "problem must be one of"), (reviews(8, 0), {"augment": True}, "no option"),
     ([(["a"], ["O"])] * 4, {"task": "token-classification"}, "no entities"),
     (reviews(8, 0), {"task": "text-embedding"}, "no fine-tuning"),

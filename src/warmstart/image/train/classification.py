@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -11,25 +12,22 @@ import numpy as np
 
 from warmstart.catalog import Entry, Label
 from warmstart.core import prefetch
-from warmstart.core.metrics import calibration, linear
+from warmstart.core.metrics import calibration
 from warmstart.errors import UsageError
 from warmstart.image.classification import ImageClassifier
-from warmstart.image.train import network, result
-from warmstart.image.train.augment import Augmentation, Varied
+from warmstart.image.train import head, network, result
+from warmstart.image.train.augment import Augmentation
 from warmstart.image.train.batches import LabelledBatches
 from warmstart.image.train.data import Dataset, Examples, read
 from warmstart.image.train.data.examples import without
 from warmstart.image.train.data.reader import checked
-from warmstart.image.train.feature_cache import FeatureCache
-from warmstart.image.train.feature_extractor import CLEAN
-from warmstart.image.train.features import Features, photo_features
 from warmstart.image.train.options import ImageClassificationOptions
 from warmstart.image.train.photos import Photos
 from warmstart.models import transfer
 from warmstart.training import devices
 from warmstart.training.adamw import AdamW
-from warmstart.training.batches import ArrayBatches, example_weights
-from warmstart.training.fit import Fitted, fit, seeded
+from warmstart.training.batches import example_weights
+from warmstart.training.fit import seeded
 from warmstart.training.freeze import Block, freeze
 from warmstart.training.page import Section
 from warmstart.training.schedules import warmup_cosine
@@ -37,11 +35,8 @@ from warmstart.training.summary import Summary
 from warmstart.training.trainer import Trainer
 
 RATE = 3e-5
-LARGEST_MAPS = 2 * 2**30
-"""Bytes of feature maps in memory, for heads that begin on the map."""
-EVALUATED, HEAD_EVALUATED, HEAD_PREDICTED = 32, 256, 4096
-"""Sizes of batches that are not trained on."""
-SOLVED = "head.safetensors"
+EVALUATED = 32
+"""Photos per batch that is not trained on."""
 
 
 class ImageClassificationTrainer(Trainer[ImageClassificationOptions]):
@@ -76,6 +71,7 @@ class ImageClassificationTrainer(Trainer[ImageClassificationOptions]):
 
     def read(self, data: Any) -> Summary:
         options = self.options
+        self.seconds: dict[str, float] = {}
         self.photos = Photos()
         self.dataset: Dataset = read(
             data,
@@ -90,8 +86,8 @@ class ImageClassificationTrainer(Trainer[ImageClassificationOptions]):
         self.labels = [Label(index, name, name) for index, name in enumerate(classes)]
         if options.class_weight is not None and self.dataset.multi_label:
             raise UsageError("class_weight is for one label per photo.")
-        self._weights()
-        own = None if options.head is None else _layers(options.head)
+        self.weights()
+        own = None if options.head is None else head.layers(options.head)
         default = [keras.layers.Normalization()]
         self.config: dict[str, Any] = {
             "base": network.base_config(self.model),
@@ -121,37 +117,17 @@ class ImageClassificationTrainer(Trainer[ImageClassificationOptions]):
         return Augmentation() if self.options.augment is True else self.options.augment or None
 
     def train(self) -> None:
-        self.train_head()
-        network.copy_head(self.head, self.build())
-        if self.options.freeze != "backbone" and self.options.epochs:
-            self.train_network()
-
-    # Phase 1
-
-    def train_head(self) -> None:
-        """Train the head on features that are computed once."""
-        on_map = transfer.wants_map(self.config["head"])
         with self.timed("features"):
-            features = self._features(with_views=not on_map)
+            features = head.features(self)
         self._leave_out({name: part.failed for name, part in features.items()})
-        vectors = {name: _usable(part) for name, part in features.items()}
-        count, views, width = vectors["train"].shape
-        solvable = linear.fits_in_time(count * views, width, len(self.dataset.classes))
-        options = self.options
-        own = options.head is not None or options.optimizer is not None or options.loss is not None
+        vectors = {name: head.usable(part) for name, part in features.items()}
         with self.timed("head"):
-            if on_map:
-                vectors = {name: self._maps(name, part) for name, part in self.dataset.parts()}
-            if own or not solvable:
-                self._fit_head(vectors)
-            else:
-                self._solve_head(vectors)
-            self.logits = {
-                name: self._head_logits(some[:, 0])
-                for name, some in vectors.items()
-                if name != "train"
-            }
+            self.head, self.fits["head"], self.logits = head.train(self, vectors)
         self.terminal.say(f"head: {self._accuracy_in_words('head')}")
+        if self.options.freeze not in ("backbone", "encoder") and self.options.epochs:
+            self.train_network()
+        else:
+            network.copy_head(self.head, self.build())
 
     def _leave_out(self, failed: Mapping[str, Mapping[int, Exception]]) -> None:
         known = len(self.dataset.problems)
@@ -160,137 +136,16 @@ class ImageClassificationTrainer(Trainer[ImageClassificationOptions]):
         problems = self.dataset.problems[known:]
         self.terminal.say(*(f"left out: {problem}" for problem in problems))
 
-    def _features(self, with_views: bool) -> dict[str, Features]:
-        options, vary = self.options, self.vary
-        count = options.views if with_views and vary is not None else 0
-        views = [CLEAN, *(f"view {n} of seed {options.seed}: {vary}" for n in range(count))]
-        # views that a function of the user makes have no name by which they could be found again
-        named = isinstance(vary, Augmentation) or not count
-        return {
-            name: photo_features(
-                self.model,
-                part.inputs,
-                views=views if name == "train" else [CLEAN],
-                cache=None if named else FeatureCache(limit=0),
-                transform=Varied(vary, self.model.preprocessing.size),
-                on=options.features_on,
-                in_memory=self.photos,
-            )
-            for name, part in self.dataset.parts()
-        }
-
-    def _solve_head(self, vectors: Mapping[str, np.ndarray]) -> None:
-        """The usual head: one linear layer on standardised features, at its optimum."""
-        features = vectors["train"]  # (N, views, D)
-        head = self._head_model(features.shape[2:])
-        record = self.run.read("head")
-        if record is None:
-            start = time.monotonic()
-            views, weights = features.shape[1], self._weights()
-            solved = linear.solve(
-                features.reshape(-1, features.shape[2]),
-                np.repeat(self._vectors(self.dataset.train), views, 0),
-                None if weights is None else np.repeat(weights, views),
-                multi_label=self.dataset.multi_label,
-                label_smoothing=self.options.label_smoothing,
-                examples=len(features),
-            )
-            normal, last = head.get_layer("head_0_normalization"), head.get_layer("logits")
-            normal.set_weights([solved.mean, solved.variance, *normal.get_weights()[2:]])
-            normal.finalize_state()
-            last.set_weights([solved.kernel, solved.bias])
-            logits = solved.logits(vectors["validation"][:, 0])
-            truth = self.truth("validation")
-            record = {
-                "epoch": 1,
-                "seconds": round(time.monotonic() - start, 3),
-                "loss": solved.loss,
-                "val_loss": calibration.negative_log_likelihood(logits, *truth),
-                "val_accuracy": _accuracy(logits, *truth),
-            }
-            if self.run.resumable:
-                arrays = {str(index): value for index, value in enumerate(head.get_weights())}
-                self.run.save_arrays(SOLVED, arrays)
-                self.run.write("head", record)
-        else:
-            arrays = self.run.load_arrays(SOLVED)
-            head.set_weights([arrays[str(index)] for index in range(len(arrays))])
-            network.finalize(head)
-        self.head, self.fits["head"] = head, Fitted((record,), 1, "solved")
-
-    def _fit_head(self, vectors: Mapping[str, np.ndarray]) -> None:
-        """A head of the user's, or one that is too large to be solved: trained in batches of cached features."""
-        features, options = vectors["train"], self.options
-        head = self._head_model(features.shape[2:])
-        for layer in head.layers:
-            if type(layer).__name__ == "Normalization" and layer.name == "head_0_normalization":
-                mean, variance = linear.moments(features.reshape(-1, features.shape[-1]))
-                layer.set_weights([mean, variance, *layer.get_weights()[2:]])
-                layer.finalize_state()
-                layer.trainable = False
-        data = ArrayBatches(
-            features,
-            self._targets(self.dataset.train),
-            batch_size=options.batch_size,
-            weights=self._weights(),
-            seed=options.seed,
-            change=_one_view,
-        )
-        validation = ArrayBatches(
-            vectors["validation"][:, 0],
-            self._targets(self.dataset.validation),
-            batch_size=HEAD_EVALUATED,
-            shuffle=False,
-        )
-        schedule = warmup_cosine(options.head_rate, options.head_epochs * len(data))
-        self.compile(head, self.user_optimizer() or self._adamw(schedule))
-        self.fits["head"] = fit(
-            head,
-            data,
-            epochs=options.head_epochs,
-            validation=validation,
-            monitor=options.monitor,
-            clip_norm=options.clip_norm,
-            callbacks=options.callbacks,
-            run=self.run,
-            name="head",
-            terminal=self.terminal,
-        )
-        self.head = head
-
-    def _head_model(self, shape: tuple[int, ...]) -> keras.Model:
-        with seeded(self.options.seed):
-            return network.head_model(self.config, shape)
-
-    def _maps(self, name: str, part: Examples) -> np.ndarray:
-        """The base's feature maps (N, 1, h, w, C), for heads that begin on them."""
-        net = self.build()
-        first = next(layer for layer in net.layers if layer.name.startswith("head_0_"))
-        maps = keras.Model(net.input, first.input)
-        if len(part) * 4 * float(np.prod(maps.output.shape[1:])) > LARGEST_MAPS:
-            raise UsageError(
-                "The feature maps do not fit into memory; begin the head with "
-                "GlobalAveragePooling2D."
-            )
-        return _predicted(maps, self._evaluated(name, part))[:, None]
-
-    def _head_logits(self, features: np.ndarray) -> np.ndarray:
-        logits = keras.Model(self.head.input, self.head.get_layer("logits").output)
-        rows = range(0, len(features), HEAD_PREDICTED)
-        batches = (logits(features[row : row + HEAD_PREDICTED], training=False) for row in rows)
-        return np.concatenate([np.asarray(batch.numpy(), np.float64) for batch in batches])
-
-    # Phase 2
-
     def train_network(self) -> None:
         """Train head and base together, gently; the result is never worse than phase 1's."""
         with self.timed("network"):
+            net = self.build()
+            network.copy_head(self.head, net)
             self.freeze()
             self.fit_network()
-            net = self.network
             logits = keras.Model(net.input, net.get_layer("logits").output)
             self.logits = {
-                name: _predicted(logits, self._evaluated(name, part))
+                name: head.predicted(logits, self.evaluated(name, part))
                 for name, part in self.dataset.parts()
                 if name != "train"
             }
@@ -315,11 +170,11 @@ class ImageClassificationTrainer(Trainer[ImageClassificationOptions]):
 
     def batches(self) -> LabelledBatches:
         train, options = self.dataset.train, self.options
-        more = {"weights": self._weights(), "vary": self.vary, "seed": options.seed}
+        more = {"weights": self.weights(), "vary": self.vary, "seed": options.seed}
         return self._photo_batches("train", train, batch_size=options.batch_size, **more)
 
     def validation_batches(self) -> LabelledBatches:
-        return self._evaluated("validation", self.dataset.validation)
+        return self.evaluated("validation", self.dataset.validation)
 
     def loss(self) -> Any:
         smoothing = self.options.label_smoothing
@@ -330,9 +185,10 @@ class ImageClassificationTrainer(Trainer[ImageClassificationOptions]):
         return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
 
     def default_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
-        return self._adamw(warmup_cosine(self.rate, steps, warmup=self.options.warmup))
+        return self.adamw(warmup_cosine(self.rate, steps, warmup=self.options.warmup))
 
-    def _adamw(self, rate: Any) -> AdamW:
+    def adamw(self, rate: Any) -> AdamW:
+        """The optimizer of both phases."""
         return AdamW(rate, weight_decay=self.options.weight_decay)
 
     def compile(self, learner: keras.Model, optimizer: Any) -> None:
@@ -341,32 +197,40 @@ class ImageClassificationTrainer(Trainer[ImageClassificationOptions]):
             metrics.append("accuracy")
         learner.compile(optimizer, self.loss(), metrics=metrics)
 
-    def _evaluated(self, name: str, part: Examples) -> LabelledBatches:
+    def evaluated(self, name: str, part: Examples) -> LabelledBatches:
+        """The photos of a part as they are, in order."""
         return self._photo_batches(name, part, batch_size=EVALUATED, shuffle=False)
 
     def _photo_batches(self, name: str, part: Examples, **options: Any) -> LabelledBatches:
         base = self.photos, name, part.inputs, self.model.preprocessing
-        return LabelledBatches(*base, targets=self._targets(part), keys=part.digests, **options)
+        return LabelledBatches(*base, targets=self.targets(part), keys=part.digests, **options)
 
-    def _vectors(self, part: Examples) -> np.ndarray:
+    def vectors(self, part: Examples) -> np.ndarray:
         """Targets as float32 (N, classes)."""
         if self.dataset.multi_label:
             return part.targets
         identity = np.eye(len(self.dataset.classes), dtype=np.float32)
         return np.asarray(identity[part.targets])
 
-    def _targets(self, part: Examples) -> np.ndarray:
+    def targets(self, part: Examples) -> np.ndarray:
         """Targets as the loss takes them: class numbers for a sparse one, else vectors."""
         loss = self.options.loss
         name = loss if isinstance(loss, str) else type(loss).__name__
-        return part.targets if "sparse" in name.lower() else self._vectors(part)
+        return part.targets if "sparse" in name.lower() else self.vectors(part)
 
-    def _weights(self) -> np.ndarray | None:
+    def weights(self) -> np.ndarray | None:
         """A weight per training example, or None."""
         weights, dataset = self.options.class_weight, self.dataset
         if weights is None:
             return None
         return example_weights(weights, dataset.train.targets, dataset.classes)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Measure the seconds of a phase."""
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 3)
 
     # What comes after training
 
@@ -401,36 +265,3 @@ class ImageClassificationTrainer(Trainer[ImageClassificationOptions]):
 
     def card(self) -> str:
         return result.card(self)
-
-
-def _usable(features: Features) -> np.ndarray:
-    rows = [row for row in range(len(features.vectors)) if row not in features.failed]
-    usable: np.ndarray = features.vectors[rows]
-    return usable
-
-
-def _predicted(model: keras.Model, photos: LabelledBatches) -> np.ndarray:
-    batches = [model.predict_on_batch(photos.batch(0, index)[0]) for index in range(len(photos))]
-    return np.concatenate(batches).astype(np.float32)
-
-
-def _accuracy(logits: np.ndarray, targets: np.ndarray, several: bool) -> float:
-    probabilities = calibration.probabilities(logits, several)
-    return float(calibration.decisions(probabilities, targets, several)[1].mean())
-
-
-def _one_view(
-    x: np.ndarray, y: np.ndarray, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """(B, views, …) -> (B, …): a view each."""
-    return x[np.arange(len(x)), random.integers(0, x.shape[1], len(x))], y
-
-
-def _layers(head: Any) -> list[keras.layers.Layer]:
-    if isinstance(head, keras.Sequential):
-        return list(head.layers)
-    layers = [head] if isinstance(head, keras.layers.Layer) else list(head)
-    for layer in layers:
-        if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.Model):
-            raise UsageError("head must be a Keras layer, a list of layers, or a Sequential.")
-    return layers

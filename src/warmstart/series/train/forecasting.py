@@ -29,7 +29,7 @@ from warmstart.series.time_series import TimeSeries, iter_series
 from warmstart.series.train import report
 from warmstart.series.train.options import ForecastingOptions
 from warmstart.series.train.transfer import transfer
-from warmstart.series.train.windows import HeldOut, WindowBatches, refill
+from warmstart.series.train.windows import ValidationWindows, WindowBatches, refill
 from warmstart.training.page import Section
 from warmstart.training.schedules import warmup_cosine
 from warmstart.training.summary import Summary, data_name
@@ -193,7 +193,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         )
 
     def settings(self) -> dict[str, Any]:
-        options = self.options.recorded(besides=self.derived)
+        options = self.options.recorded(without=self.derived)
         return {"task": self.task, **options, **self.identity()}
 
     def identity(self) -> dict[str, Any]:
@@ -228,10 +228,10 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             sampling=options.sampling,
         )
 
-    def validation_batches(self) -> HeldOut | None:
+    def validation_batches(self) -> ValidationWindows | None:
         if not self.options.validates:
             return None
-        return HeldOut(self.series, self.recipe, self.recipe.horizon)
+        return ValidationWindows(self.series, self.recipe, self.recipe.horizon)
 
     def callbacks(self, batches: Any) -> list[keras.callbacks.Callback]:
         """Where values are missing, the model's own samples take their place anew before each epoch but the first."""
@@ -299,8 +299,10 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         return report.sections(self.recipe, self.backtest)
 
     def details(self) -> dict[str, Any]:
-        found = self.backtest
-        figures = {"metrics": found.metrics, "seasonal_naive": found.naive} if found else {}
+        backtest = self.backtest
+        figures = {}
+        if backtest is not None:
+            figures = {"metrics": backtest.metrics, "seasonal_naive": backtest.naive}
         return {**figures, "errors": list(self.errors)}
 
     def card(self) -> str:

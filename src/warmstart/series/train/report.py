@@ -21,7 +21,7 @@ from warmstart.series.sampler import BATCH, PARAMETERS
 from warmstart.series.time_series import TimeSeries
 from warmstart.training import charts
 from warmstart.training.page import Section
-from warmstart.training.report import beside, pictures, table
+from warmstart.training.report import columns, pictures, table
 
 MOST_SERIES, DRAWN, SAMPLES = 500, 6, 100
 SHOWN = ("mean_wQL", "CRPS", "ND", "MASE", "sMAPE", "coverage_80", "coverage_60")
@@ -29,7 +29,7 @@ SHOWN = ("mean_wQL", "CRPS", "ND", "MASE", "sMAPE", "coverage_80", "coverage_60"
 
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts of the held-out steps: metrics, those of seasonal naive, shares below each quantile, some to draw."""
+    """Forecasts of the validation steps: metrics, those of seasonal naive, calibration, some to draw."""
 
     count: int
     metrics: Mapping[str, float]
@@ -57,13 +57,13 @@ def backtest(entry: Entry, network: keras.Model, many: Sequence[TimeSeries]) -> 
                                      PARAMETERS[entry.config["distribution"]],
                                      [(0, first + n) for n in range(len(heads))])
         for n, (one, head) in enumerate(zip(whole, heads, strict=True)):
-            found = Forecast(one.name, entry.name, head, horizon, (0.1, 0.5, 0.9), samples[n])
+            forecast = Forecast(one.name, entry.name, head, horizon, (0.1, 0.5, 0.9), samples[n])
             actual = one.target[-horizon:]
-            ours.add(actual, head.target, found.quantile, samples[n])
+            ours.add(actual, head.target, forecast.quantile, samples[n])
             point = seasonal_naive(head.target, season, horizon)
             naive.add(actual, head.target, dict.fromkeys(LEVELS, point).__getitem__)
             if first + n in show:
-                drawn.append((found, actual))
+                drawn.append((forecast, actual))
     return Backtest(len(chosen), ours.result(), naive.result(), ours.calibration(), drawn)
 
 
@@ -98,30 +98,30 @@ def sections(recipe: Recipe, backtest: Backtest | None) -> list[Section]:
     )
     return [
         (f"Forecasts of the last {recipe.horizon} steps", _plots(backtest.drawn)),
-        ("Accuracy", beside(table(["metric", "model", "seasonal naive"], rows), calibration)),
+        ("Accuracy", columns(table(["metric", "model", "seasonal naive"], rows), calibration)),
     ]
 
 
 def _plots(drawn: Sequence[tuple[Forecast, np.ndarray]]) -> str:
     images = []
-    for found, actual in drawn:
+    for forecast, actual in drawn:
         drawing, axes = figure(1)
-        found.plot(axes[0], actual=actual)
+        forecast.plot(axes[0], actual=actual)
         file = io.BytesIO()
         drawing.savefig(file, format="png")
-        images.append((Image.open(file), found.input))
+        images.append((Image.open(file), forecast.input))
     return pictures(images, 900)
 
 
-def card(entry: Entry, recipe: Recipe, found: Backtest | None) -> str:
+def card(entry: Entry, recipe: Recipe, backtest: Backtest | None) -> str:
     """The model card of the bundle."""
     rows = ""
-    if found is not None:
-        rows = (f"\nOn the last {recipe.horizon} steps of {found.count} series, held out while training:\n\n"
+    if backtest is not None:
+        rows = (f"\nOn the last {recipe.horizon} steps of {backtest.count} series, set aside while training:\n\n"
                 "| metric | model | seasonal naive |\n|---|---|---|\n")
-        rows += "".join(f"| {name} | {found.metrics[name]:.4f} | {found.naive[name]:.4f} |\n"
+        rows += "".join(f"| {name} | {backtest.metrics[name]:.4f} | {backtest.naive[name]:.4f} |\n"
                         for name in ("mean_wQL", "ND", "MASE", "sMAPE"))
-        rows += f"\n{found.metrics['coverage_80']:.0%} of the actual values lie in the 80 % interval.\n"
+        rows += f"\n{backtest.metrics['coverage_80']:.0%} of the actual values lie in the 80 % interval.\n"
     known = ", ".join(recipe.known) or "none"
     return f"""---
 license: {entry.licence}

@@ -71,7 +71,7 @@ class SpeechBatches(SortedBatches):
 
     def padded(self, epoch: int, index: int, more: int) -> tuple[np.ndarray, np.ndarray]:
         random = np.random.default_rng((self.seed, epoch, index, 2))
-        clips = [self.clips[place] for place in self.places(epoch, index)]
+        clips = [self.clips[place] for place in self.indices(epoch, index)]
         sounds = [clip.decoded(self.features.sample_rate) for clip in clips]
         if self.augment:
             sounds = [varied(random, sound, self.features.sample_rate, self._slowest(clip))

@@ -203,7 +203,7 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
             logits = np.asarray(self.network.predict_on_batch(frames))
             losses += np.asarray(ctc_loss(symbols, logits)).tolist()
             log_probs = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-            for row, path in zip(batches.places(0, index), log_probs, strict=True):
+            for row, path in zip(batches.indices(0, index), log_probs, strict=True):
                 text = " ".join(piece.text for piece in greedy(path, self.alphabet))
                 rates.add(clips[row].text, text)
                 texts.append((clips[row], text))

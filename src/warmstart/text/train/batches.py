@@ -32,7 +32,7 @@ class TextBatches(SortedBatches):
 
     Args:
         encoded: the texts.
-        targets: called with (places of texts, length of the batch); returns y, or (y, sample weights).
+        targets: called with (rows of texts, length of the batch); returns y, or (y, sample weights).
         pad: called with (texts, length); returns the model's inputs.
         batch_size, shuffle, seed: as for `SortedBatches`.
     """
@@ -44,8 +44,8 @@ class TextBatches(SortedBatches):
         self.encoded, self.targets, self.pad = encoded, targets, pad
 
     def padded(self, epoch: int, index: int, more: int) -> tuple[Any, ...]:
-        places = self.places(epoch, index)
-        length = (-(-int(self.lengths[places].max()) // ROUND) + more) * ROUND
-        targets = self.targets(places, length)
-        given = self.pad([self.encoded[place] for place in places], length)
-        return (given, *targets) if isinstance(targets, tuple) else (given, targets)
+        rows = self.indices(epoch, index)
+        length = (-(-int(self.lengths[rows].max()) // ROUND) + more) * ROUND
+        targets = self.targets(rows, length)
+        inputs = self.pad([self.encoded[row] for row in rows], length)
+        return (inputs, *targets) if isinstance(targets, tuple) else (inputs, targets)

@@ -226,7 +226,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         order: list[int] = []
         for index in range(len(self.validation_text_batches)):
             outputs = self.network.predict_on_batch(self.validation_text_batches.batch(0, index)[0])
-            order += self.validation_text_batches.places(0, index).tolist()
+            order += self.validation_text_batches.indices(0, index).tolist()
             for name, value in outputs.items():
                 rows.setdefault(name, []).extend(np.asarray(value))
         places = np.argsort(order)

@@ -46,13 +46,13 @@ def check(base: Model, rank: int) -> None:
 
 def adapt(network: keras.Model, rank: int, seed: int) -> None:
     """Freeze the encoder and give its attention an adapter that changes nothing yet."""
-    for place, layer in enumerate(network.layers):
+    for index, layer in enumerate(network.layers):
         if not layer.name.startswith(ENCODER):
             continue
         if layer.name.rpartition(".")[2] not in TARGETS:
             layer.trainable = False
             continue
-        layer.enable_lora(rank, a_initializer=keras.initializers.HeUniform(seed + place))
+        layer.enable_lora(rank, a_initializer=keras.initializers.HeUniform(seed + index))
         layer.bias.trainable = False
 
 
@@ -69,25 +69,25 @@ def merged(network: keras.Model, entry: Entry) -> keras.Model:
 
 def adapter(network: keras.Model, entry: Entry, digest: str, source: str, rank: int) -> Adapter:
     """The adapter and the trained head of a network; `digest` and `source` are those of the base's weights."""
-    found: dict[str, np.ndarray] = {}
+    stored: dict[str, np.ndarray] = {}
     heads: set[str] = set()
     modules: set[str] = set()
     for layer in network.layers:
         inside = f"{adapters.ROOT}{entry.architecture}.{layer.name}"
         if getattr(layer, "lora_enabled", False):
             modules.add(layer.name.rpartition(".")[2])
-            found[f"{inside}.lora_A.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_a).T)  # (r, in)
-            found[f"{inside}.lora_B.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_b).T)  # (out, r)
+            stored[f"{inside}.lora_A.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_a).T)  # (r, in)
+            stored[f"{inside}.lora_B.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_b).T)  # (out, r)
         elif layer.weights and not layer.name.startswith(ENCODER):
             heads.add(layer.name.partition(".")[0])
-            place = inside if layer.name.startswith("pooler.") else f"{adapters.ROOT}{layer.name}"
+            name = inside if layer.name.startswith("pooler.") else f"{adapters.ROOT}{layer.name}"
             for weight in layer.weights:
                 value = np.asarray(weight)
-                found[f"{place}.{TORCH[weight.name]}"] = np.ascontiguousarray(value.T if value.ndim == 2 else value)
+                stored[f"{name}.{TORCH[weight.name]}"] = np.ascontiguousarray(value.T if value.ndim == 2 else value)
     config = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "lora_dropout": 0.0, "bias": "none",
               "target_modules": sorted(modules), "modules_to_save": sorted(heads), "fan_in_fan_out": False,
               "inference_mode": True, "base_model_name_or_path": source, adapters.DIGEST: digest}
-    return Adapter(found, (json.dumps(config, indent=1) + "\n").encode())
+    return Adapter(stored, (json.dumps(config, indent=1) + "\n").encode())
 
 
 def source_of(base: str | Path | Model, model: Model) -> str:
