@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -14,6 +13,8 @@ from warmstart.errors import UsageError
 from warmstart.image.train import network
 from warmstart.image.train.augment import Augmentation, Varied
 from warmstart.image.train.batches import LabelledBatches
+from warmstart.image.train.classification_base import ClassificationBase
+from warmstart.image.train.data import Examples
 from warmstart.image.train.feature_cache import FeatureCache
 from warmstart.image.train.feature_extractor import CLEAN
 from warmstart.image.train.features import Features, photo_features
@@ -21,10 +22,6 @@ from warmstart.models import transfer
 from warmstart.training.batches import ArrayBatches
 from warmstart.training.fit import Fitted, seeded
 from warmstart.training.schedules import warmup_cosine
-
-if TYPE_CHECKING:
-    from warmstart.image.train.classification import ImageClassificationTrainer
-    from warmstart.image.train.data import Examples
 
 Vectors = Mapping[str, np.ndarray]
 """Features of each part: float32 (N, views, D), or maps (N, 1, h, w, C)."""
@@ -35,7 +32,7 @@ EVALUATED, PREDICTED = 256, 4096
 SOLVED = "head.safetensors"
 
 
-def features(trainer: ImageClassificationTrainer) -> dict[str, Features]:
+def features(trainer: ClassificationBase) -> dict[str, Features]:
     """Of each part; the training photos are seen in several views, unless the head begins on maps."""
     options, vary = trainer.options, trainer.vary
     pooled = not transfer.wants_map(trainer.config["head"])
@@ -64,7 +61,7 @@ def usable(features: Features) -> np.ndarray:
 
 
 def train(
-    trainer: ImageClassificationTrainer, vectors: Vectors
+    trainer: ClassificationBase, vectors: Vectors
 ) -> tuple[keras.Model, Fitted, dict[str, np.ndarray]]:
     """The head, its fit, and its logits of validation and test."""
     options = trainer.options
@@ -80,7 +77,7 @@ def train(
     return head, fitted, {name: _logits(head, some[:, 0]) for name, some in others.items()}
 
 
-def _solve(trainer: ImageClassificationTrainer, head: keras.Model, vectors: Vectors) -> Fitted:
+def _solve(trainer: ClassificationBase, head: keras.Model, vectors: Vectors) -> Fitted:
     """The usual head: one linear layer on standardised features, at its optimum."""
     run, dataset = trainer.run, trainer.dataset
     record = run.read("head")
@@ -118,7 +115,7 @@ def _solve(trainer: ImageClassificationTrainer, head: keras.Model, vectors: Vect
     return Fitted((record,), 1, "solved")
 
 
-def _fit(trainer: ImageClassificationTrainer, head: keras.Model, vectors: Vectors) -> Fitted:
+def _fit(trainer: ClassificationBase, head: keras.Model, vectors: Vectors) -> Fitted:
     """A head of the user's, or one that is too large to be solved: trained in batches of features."""
     features, options, dataset = vectors["train"], trainer.options, trainer.dataset
     for layer in head.layers:
@@ -150,7 +147,7 @@ def _standardise(layer: keras.layers.Layer, mean: np.ndarray, variance: np.ndarr
     layer.finalize_state()
 
 
-def _maps(trainer: ImageClassificationTrainer, name: str, part: Examples) -> np.ndarray:
+def _maps(trainer: ClassificationBase, name: str, part: Examples) -> np.ndarray:
     """The base's feature maps (N, 1, h, w, C), for heads that begin on them."""
     net = trainer.build()
     first = next(layer for layer in net.layers if layer.name.startswith("head_0_"))
@@ -173,21 +170,6 @@ def predicted(model: keras.Model, photos: LabelledBatches) -> np.ndarray:
     """The outputs for photos, float32."""
     batches = [model.predict_on_batch(photos.batch(0, index)[0]) for index in range(len(photos))]
     return np.concatenate(batches).astype(np.float32)
-
-
-def layers(head: Any) -> list[keras.layers.Layer]:
-    """The layers of the option `head`.
-
-    Raises:
-        UsageError: it is no layer, list of layers or Sequential.
-    """
-    if isinstance(head, keras.Sequential):
-        return list(head.layers)
-    layers = [head] if isinstance(head, keras.layers.Layer) else list(head)
-    for layer in layers:
-        if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.Model):
-            raise UsageError("head must be a Keras layer, a list of layers, or a Sequential.")
-    return layers
 
 
 def _one_view(

@@ -89,3 +89,18 @@ def precision(name: str) -> Iterator[None]:
 
 def _of_head(layer: keras.layers.Layer) -> bool:
     return layer.name.startswith("head_") or layer.name in ("logits", "calibration", "probabilities")
+
+
+def head_layers(head: Any) -> list[keras.layers.Layer]:
+    """The layers of the option `head`.
+
+    Raises:
+        UsageError: it is no layer, list of layers or Sequential.
+    """
+    if isinstance(head, keras.Sequential):
+        return list(head.layers)
+    layers = [head] if isinstance(head, keras.layers.Layer) else list(head)
+    for layer in layers:
+        if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.Model):
+            raise UsageError("head must be a Keras layer, a list of layers, or a Sequential.")
+    return layers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,29 +12,16 @@ from warmstart.catalog import Entry, Metric
 from warmstart.core import bundle
 from warmstart.core.metrics import calibration
 from warmstart.image import decoder
+from warmstart.image.train.classification_base import ClassificationBase
 from warmstart.training import charts
 from warmstart.training.page import Section, class_section
 from warmstart.training.report import pictures, table, text
 from warmstart.training.trainer import SOURCE
 
-if TYPE_CHECKING:
-    from warmstart.image.train.classification import ImageClassificationTrainer
-    from warmstart.image.train.options import ImageClassificationOptions
-
-RECIPE = (
-    "views", "head_epochs", "head_rate", "rate", "warmup", "batch_size", "label_smoothing",
-    "weight_decay", "clip_norm", "patience", "monitor", "precision",
-)  # fmt: skip
-"""Numbers that the run's settings hold as `recipe`."""
 MISTAKES = 15
 
 
-def recipe(options: ImageClassificationOptions, rate: float) -> dict[str, Any]:
-    """The numbers of the recipe, as the run's settings hold them."""
-    return {name: rate if name == "rate" else getattr(options, name) for name in RECIPE}
-
-
-def figures(trainer: ImageClassificationTrainer, part: str) -> dict[str, float]:
+def figures(trainer: ClassificationBase, part: str) -> dict[str, float]:
     """Of a part: `accuracy`, `calibration_error` before and after, `examples`."""
     targets, several = trainer.truth(part)
     logits = trainer.logits[part]
@@ -54,7 +41,7 @@ def figures(trainer: ImageClassificationTrainer, part: str) -> dict[str, float]:
     }
 
 
-def lines(trainer: ImageClassificationTrainer) -> Iterator[str]:
+def lines(trainer: ClassificationBase) -> Iterator[str]:
     """The result in words."""
     several = trainer.dataset.multi_label
     what = "single decisions" if several else "examples"
@@ -67,7 +54,7 @@ def lines(trainer: ImageClassificationTrainer) -> Iterator[str]:
         )
 
 
-def details(trainer: ImageClassificationTrainer) -> dict[str, Any]:
+def details(trainer: ClassificationBase) -> dict[str, Any]:
     """What `training.json` holds besides settings and history."""
     dataset = trainer.dataset
     return {
@@ -82,7 +69,7 @@ def details(trainer: ImageClassificationTrainer) -> dict[str, Any]:
     }
 
 
-def entry(trainer: ImageClassificationTrainer) -> Entry:
+def entry(trainer: ClassificationBase) -> Entry:
     """What the catalogue would say of the result."""
     base, dataset = trainer.model.entry, trainer.dataset
     several = dataset.multi_label
@@ -110,7 +97,7 @@ def entry(trainer: ImageClassificationTrainer) -> Entry:
     )
 
 
-def card(trainer: ImageClassificationTrainer) -> str:
+def card(trainer: ClassificationBase) -> str:
     """The model card: the usual one, and how it was made."""
     data, settings = trainer.dataset, trainer.run.settings
     figures = trainer.figures["validation"]
@@ -142,7 +129,7 @@ The validation part also chose the best epoch, so figures on new photos may be l
     )
 
 
-def tiles(trainer: ImageClassificationTrainer) -> list[tuple[str, str]]:
+def tiles(trainer: ClassificationBase) -> list[tuple[str, str]]:
     """The large figures of the report."""
     dataset, figures = trainer.dataset, trainer.figures
     what = "decisions" if dataset.multi_label else "photos"
@@ -154,7 +141,7 @@ def tiles(trainer: ImageClassificationTrainer) -> list[tuple[str, str]]:
     ]
 
 
-def sections(trainer: ImageClassificationTrainer) -> list[Section]:
+def sections(trainer: ClassificationBase) -> list[Section]:
     """Per class, calibration, mistakes, and what each phase took."""
     validation = trainer.logits["validation"] / trainer.config["temperature"]
     probabilities = calibration.probabilities(validation, trainer.dataset.multi_label)
@@ -177,7 +164,7 @@ def sections(trainer: ImageClassificationTrainer) -> list[Section]:
     ]
 
 
-def _classes(trainer: ImageClassificationTrainer, probabilities: np.ndarray) -> Section:
+def _classes(trainer: ClassificationBase, probabilities: np.ndarray) -> Section:
     truth, several = trainer.truth("validation")
     names = trainer.dataset.classes
     if several:
@@ -186,7 +173,7 @@ def _classes(trainer: ImageClassificationTrainer, probabilities: np.ndarray) -> 
     return class_section(identity[probabilities.argmax(1)], identity[truth], names)
 
 
-def _calibration(trainer: ImageClassificationTrainer) -> Section:
+def _calibration(trainer: ClassificationBase) -> Section:
     targets, several = trainer.truth("validation")
     logits = trainer.logits["validation"]
     series = {
@@ -206,7 +193,7 @@ def _calibration(trainer: ImageClassificationTrainer) -> Section:
     return "Calibration", text(note) + charts.reliability(series)
 
 
-def _mistakes(trainer: ImageClassificationTrainer, probabilities: np.ndarray) -> Section:
+def _mistakes(trainer: ClassificationBase, probabilities: np.ndarray) -> Section:
     photos = trainer.dataset.validation.inputs
     truth, several = trainer.truth("validation")
     if several:
@@ -230,7 +217,7 @@ def _mistakes(trainer: ImageClassificationTrainer, probabilities: np.ndarray) ->
     return "Mistakes", text(note) + pictures(shown)
 
 
-def _in_words(trainer: ImageClassificationTrainer, scores: np.ndarray, target: Any) -> str:
+def _in_words(trainer: ClassificationBase, scores: np.ndarray, target: Any) -> str:
     classes = trainer.dataset.classes
     if trainer.dataset.multi_label:
         worst = int((np.abs(scores - 0.5) * ((scores > 0.5) != (target > 0.5))).argmax())
