@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -33,13 +32,11 @@ class Adapter:
     config: bytes
 
 
-def check(base: Model, rank: Any, freeze: Any) -> None:
+def check(base: Model, rank: int) -> None:
     """Raise `UsageError` where the base cannot be adapted with this rank."""
     width = base.entry.config["hidden_size"]
-    if not isinstance(rank, int) or isinstance(rank, bool) or not 1 <= rank <= width:
-        raise UsageError(f"lora is the rank of the adapter, a whole number from 1 to {width}, not {rank!r}.")
-    if freeze not in (0, "none"):
-        raise UsageError("lora trains an adapter and the head, and freezes all else; give lora or freeze, not both.")
+    if rank > width:
+        raise UsageError(f"lora, the rank of the adapter, must be from 1 to {width}, not {rank}.")
     if base.weights.path is None or adapters.is_adapter(base.weights.path):
         raise UsageError(f"{base.name} has no weights of its own to adapt; `save` it first and start from that folder.")
 
