@@ -72,7 +72,7 @@ def halves(model: Model) -> tuple[Model, ...]:
     if not model.batched or "forward" not in model.engine.signatures or model.engine.size >= LARGE:
         return (model,)
     engines = model.engine.workers(2)
-    return tuple(model.columns(engine) for engine in engines) if len(engines) > 1 else (model,)
+    return tuple(model.with_engine(engine) for engine in engines) if len(engines) > 1 else (model,)
 
 
 def _warm(model: Model) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from warmstart.text import squad
 from warmstart.text.inputs import Pair
-from warmstart.text.question_answering import CLS, QuestionAnswerer, Wanted, judged
+from warmstart.text.question_answering import CLS, AnswerOptions, QuestionAnswerer, judged
 from warmstart.text.squad import Question
 from warmstart.text.tokenizer import Encoded
 from warmstart.text.train.batches import TextBatches
@@ -44,7 +44,8 @@ class QuestionAnsweringTrainer(EncoderTrainer[EncoderOptions, Question, Question
 
     def check(self) -> None:
         everything = (*self.train_examples, *self.validation_examples)
-        self.request = Wanted(LONGEST_ANSWER, 1, any(not one.answers for one in everything))
+        unanswerable = any(not one.answers for one in everything)
+        self.request = AnswerOptions(max_answer_tokens=LONGEST_ANSWER, no_answer=unanswerable)
 
     def windows(self, questions: Sequence[Question]) -> list[Sequence[Encoded]]:
         """Of each question with its context."""
