@@ -22,7 +22,8 @@ SCRATCH = {"deepar": "forecasting"}
 """Architectures that are trained from scratch where they are named as the base."""
 
 
-def finetune(base: str | Path | Model, data: Any, *, task: str | None = None, **options: Any) -> Model:
+def finetune(base: str | Path | Model[Any, Any, Any], data: Any, *, task: str | None = None,
+             **options: Any) -> Model[Any, Any, Any]:
     """Train a pretrained model further on your own labelled data.
 
     Args:

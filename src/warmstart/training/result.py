@@ -24,7 +24,7 @@ from warmstart.training.run import Run, plain
 
 def finish(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label], *, fits: Mapping[str, Fitted],
            report: str, details: Mapping[str, Any] | None = None, card: str | None = None,
-           folder: Path | None = None, adapter: Any = None) -> Model:
+           folder: Path | None = None, adapter: Any = None) -> Model[Any, Any, Any]:
     """Write the bundle, end the run, and load what was written.
 
     Args:

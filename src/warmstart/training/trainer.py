@@ -71,20 +71,20 @@ class Trainer(ABC, Generic[OptionsT]):
     keep_start: bool = False
     measures: bool = True
 
-    model: Model
+    model: Model[Any, Any, Any]
     network: keras.Model
     run: Run
     summary: Summary
     entry: Entry
     labels: Sequence[Label] = ()
 
-    def __init__(self, base: str | Path | Model, options: OptionsT):
+    def __init__(self, base: str | Path | Model[Any, Any, Any], options: OptionsT):
         self.base, self.options = base, options
         self.terminal = Terminal(options.verbose)
         self.fits: dict[str, Fitted] = {}
         self.before: Mapping[str, float] = {}
 
-    def fit(self, data: Any) -> Model:
+    def fit(self, data: Any) -> Model[Any, Any, Any]:
         """Train on labelled data; returns the model, loaded from its bundle.
 
         Raises:
@@ -306,7 +306,7 @@ class Trainer(ABC, Generic[OptionsT]):
         """The network as the bundle holds it, and an adapter in place of its weights, or None."""
         return self.network, None
 
-    def bundle(self) -> Model:
+    def bundle(self) -> Model[Any, Any, Any]:
         """Write the report and the bundle; returns the model that is loaded from it."""
         settings = {
             key: value

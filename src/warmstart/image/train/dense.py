@@ -237,7 +237,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         return self.result_figures
 
 
-def base_of(model: Model) -> dict[str, Any]:
+def base_of(model: Model[Any, Any, Any]) -> dict[str, Any]:
     """Architecture and config of a classifier's network.
 
     Raises:
@@ -253,7 +253,7 @@ def base_of(model: Model) -> dict[str, Any]:
     return {"architecture": entry["architecture"], "config": dict(entry["config"])}
 
 
-def fill(network: keras.Model, model: Model) -> None:
+def fill(network: keras.Model, model: Model[Any, Any, Any]) -> None:
     """Copy into a new network what the base has: all weights of the same name and shape.
 
     A base without weights (random initialisation) leaves the network as it is.

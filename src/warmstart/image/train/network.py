@@ -17,7 +17,7 @@ from warmstart.models.image.transfer import network as transfer
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
-def base_config(model: Model) -> dict[str, Any]:
+def base_config(model: Model[Any, Any, Any]) -> dict[str, Any]:
     """Architecture and config of a model's base: its own, or that of what it was fine-tuned from."""
     told = model.entry.to_dict()
     if model.entry.architecture == "transfer":
@@ -26,7 +26,7 @@ def base_config(model: Model) -> dict[str, Any]:
     return {"architecture": model.entry.architecture, "config": told["config"]}
 
 
-def build(model: Model, config: Mapping[str, Any]) -> keras.Model:
+def build(model: Model[Any, Any, Any], config: Mapping[str, Any]) -> keras.Model:
     """The network of a config of `models.transfer`, its base filled with the weights of `model`, its head random."""
     network = transfer.build(config)
     own = {id(v) for layer in base_layers(network) for v in layer.weights}

@@ -22,6 +22,7 @@ from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.errors import InputError, UsageError
 from warmstart.models.series.deepar import network as deepar
+from warmstart.models.series.deepar.family import DeepARConfig, config_of
 from warmstart.series import frequency
 from warmstart.series.features import Recipe
 from warmstart.series.layout import Layout
@@ -164,9 +165,9 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             old.calendar if old else all(one.dated for one in many),
         )
 
-    def _config(self) -> deepar.DeepARConfig:
+    def _config(self) -> DeepARConfig:
         options, recipe = self.options, self.recipe
-        before = deepar.config_of(self.start.entry.config) if self.start else None
+        before = config_of(self.start.entry.config) if self.start else None
         distribution = options.distribution or (before.distribution if before else "student_t")
         if before is None:
             shortcut = options.shortcut
@@ -181,7 +182,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             )
         else:
             hidden, layers, lag = before.hidden, before.layers, before.shortcut
-        return deepar.DeepARConfig(
+        return DeepARConfig(
             recipe.lags,
             recipe.width,
             tuple(len(values) for values in recipe.categories.values()),
@@ -209,7 +210,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
     def build(self) -> keras.Model:
         network = deepar.build(self.config)
         if self.start is not None:
-            before, old = deepar.config_of(self.start.entry.config), self.start.method.recipe
+            before, old = config_of(self.start.entry.config), self.start.method.recipe
             transfer(self.start.keras, before, old, network, self.config, self.recipe)
         return network
 

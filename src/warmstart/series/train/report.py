@@ -11,15 +11,16 @@ import numpy as np
 from PIL import Image
 
 from warmstart.catalog import Entry
-from warmstart.core.model import drive
+from warmstart.core.prepared import drive
 from warmstart.engines.keras import KerasEngine
 from warmstart.errors import MissingPackageError, require
+from warmstart.models.series.deepar.family import PARAMETERS
 from warmstart.series import frequency, sampler
 from warmstart.series.features import Past, Recipe
 from warmstart.series.forecasting import Forecaster
 from warmstart.series.metrics import LEVELS, Scores, seasonal_naive
 from warmstart.series.results import Forecast, figure
-from warmstart.series.sampler import BATCH, PARAMETERS
+from warmstart.series.sampler import BATCH
 from warmstart.series.time_series import TimeSeries
 from warmstart.training import charts
 from warmstart.training.page import Section

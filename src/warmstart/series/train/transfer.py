@@ -9,16 +9,16 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from warmstart.models.series.deepar import network as deepar
+from warmstart.models.series.deepar.family import DeepARConfig
 from warmstart.series.features import Recipe
 
 
 def transfer(
     source: keras.Model,
-    before: deepar.DeepARConfig,
+    before: DeepARConfig,
     old: Recipe,
     target: keras.Model,
-    config: deepar.DeepARConfig,
+    config: DeepARConfig,
     recipe: Recipe,
 ) -> None:
     """Copy what both networks know; rows of the first kernel for inputs that only the target has become zero."""
@@ -49,7 +49,7 @@ def transfer(
         embedding.set_weights([table])
 
 
-def _input_names(recipe: Recipe, config: deepar.DeepARConfig) -> list[str]:
+def _input_names(recipe: Recipe, config: DeepARConfig) -> list[str]:
     """A name for each row of the first kernel, in order."""
     names = [f"lag {lag}" for lag in config.lags]
     names += [*recipe.calendar_names, "age"]

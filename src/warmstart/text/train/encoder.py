@@ -36,7 +36,7 @@ VALIDATION_BATCH = 32
 
 EncoderOptionsT = TypeVar("EncoderOptionsT", bound=EncoderOptions)
 ExampleT = TypeVar("ExampleT")
-TaskT = TypeVar("TaskT", bound=TextModel)
+TaskT = TypeVar("TaskT", bound=TextModel[Any, Any, Any])
 
 
 class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT, TaskT]):
@@ -52,7 +52,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
     unit: ClassVar[str] = "texts"
     example: ClassVar[str] = '"a text"'
     jit_compile = False  # XLA would compile every length anew
-    model: TextModel
+    model: TextModel[Any, Any, Any]
     predictor: TaskT
     train_examples: list[ExampleT]
     validation_examples: list[ExampleT]

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -32,7 +33,7 @@ class Adapter:
     config: bytes
 
 
-def check(base: Model, rank: int) -> None:
+def check(base: Model[Any, Any, Any], rank: int) -> None:
     """Raise `UsageError` where the base cannot be adapted with this rank."""
     width = base.entry.config["hidden_size"]
     if rank > width:
@@ -90,7 +91,7 @@ def adapter(network: keras.Model, entry: Entry, digest: str, source: str, rank: 
     return Adapter(arrays, (json.dumps(config, indent=1) + "\n").encode())
 
 
-def source_of(base: str | Path | Model, model: Model) -> str:
+def source_of(base: str | Path | Model[Any, Any, Any], model: Model[Any, Any, Any]) -> str:
     """How the base is found again: its source or name in the catalogue, else the folder it lies in."""
     if isinstance(base, str) and "://" in base:
         return base
