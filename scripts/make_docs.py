@@ -161,10 +161,9 @@ def verb(name: str) -> Iterator[str]:
 
 def training(task: str) -> Iterator[str]:
     """The options of fine-tuning that not all tasks have."""
-    from warmstart.cli.finetune import train_options
     from warmstart.cli.parameters import flags_of
 
-    return _table(flags_of(train_options(task), ""))
+    return _table(flags_of(task_of(task).train_options_class(), ""))
 
 
 def command_named(name: str) -> click.Command:
