@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from warmstart import errors
 from warmstart.catalog import Entry, search
 from warmstart.cli.app import app
 from warmstart.cli.catalog import preprocessing_in_words
@@ -90,6 +91,8 @@ def generate(name: str) -> str:
         "command": lambda: command(rest),
         "verb": lambda: verb(rest),
         "training": lambda: training(rest),
+        "program": lambda: program(rest),
+        "errors": error_tree,
     }
     return "\n".join(makers[first]()) + "\n"
 
@@ -240,6 +243,18 @@ def training(task: str) -> Iterator[str]:
     from warmstart.cli.parameters import flags_of
 
     return _table(flags_of(train_options(task), ""))
+
+
+def program(path: str) -> Iterator[str]:
+    """A Python file as a code block."""
+    yield from ("```python", (ROOT / path).read_text(encoding="utf-8").rstrip(), "```")
+
+
+def error_tree() -> Iterator[str]:
+    """The tree in the docstring of warmstart.errors."""
+    lines = [line.strip() for line in (errors.__doc__ or "").splitlines()]
+    lines = lines[lines.index("WarmstartError") :]
+    yield from ("```text", *lines[: lines.index("")], "```")
 
 
 def command_named(name: str) -> click.Command:
