@@ -114,6 +114,7 @@ def lines(page: Path) -> list[str]:
 @by_name(PAGES)
 def test_commands_and_options_exist(page):
     known = commands()
+    outputs = set(re.findall(r"--output (\S+)", "\n".join(lines(page))))  # models that a command before has written
     for line in lines(page):
         for part in re.split(r"[|>]", line):
             if not re.match(r"\s*(python -m )?warmstart [a-z]", part):
@@ -126,7 +127,8 @@ def test_commands_and_options_exist(page):
             options = {word.partition("=")[0] for word in before if re.match(r"--?[a-z]", word)}
             assert options <= known[name], f"{line}: {options - known[name]}"
             if "--model" in words:
-                assert is_model(words[words.index("--model") + 1]) or name == "predict", line
+                model = words[words.index("--model") + 1]
+                assert is_model(model) or model in outputs, line
             if name in ("info", "pull", "compile"):
                 values = {after for before, after in pairwise(words) if before.startswith("-")}
                 names = {word for word in words[1:] if re.fullmatch(r"[a-z][\w.]+", word)} - values
