@@ -227,7 +227,7 @@ def run(*words: str) -> str:
 def test_examples_on_real_photos(tmp_path):
     answers = tmp_path / "answers.csv"
     shown = run("examples/predict_folder.py", "examples/photos", "--output", str(answers))
-    assert "3 answers in" in shown
+    assert "3 results in" in shown
     assert len(answers.read_text("utf-8").splitlines()) == 4
     kept = str(tmp_path / "index.npz")
     for _ in range(2):  # the second time from the index
