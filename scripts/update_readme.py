@@ -2,7 +2,7 @@
 
     python scripts/update_readme.py
 
-It answers as a fresh machine would: with an empty cache, and with the model inside the package.
+It runs as on a fresh machine: with an empty cache, offline, with the model inside the package.
 """
 
 import os
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-COMMAND = ["predict", "examples/photos", "--top-k", "3"]
+COMMAND = ["classify", "examples/photos", "--top-k", "3"]
 
 
 def demo() -> str:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,40 @@ gc.set_threshold(100_000, 50, 100)  # graphs by the thousand live long: looking 
 SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
+SLOW = (
+    "tests/bulk/test_ray.py",
+    "tests/checkpoints/test_memory.py",
+    "tests/cli/test_evaluate.py",
+    "tests/core/test_records_properties.py",
+    "tests/engines/test_store.py",
+    "tests/hub/test_processes.py",
+    "tests/image/test_embedded.py",
+    "tests/image/train/test_pick.py",
+    "tests/oracles/",
+    "tests/serve/page/",
+    "tests/serve/test_contract.py",
+    "tests/serve/test_life.py",
+    "tests/speech/test_embedded_speaker.py",
+)
+"""What `make fast` leaves out besides TensorFlow: more than two seconds of processor time, or many processes."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Training first: what takes long must not begin when the other process has nothing left to do."""
+    """Mark slow tests. Training first: long tests must not begin when the other process has nothing left to do."""
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
     items.sort(key=lambda item: "train" not in item.nodeid.split("::")[0])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """A file that cannot be imported without Keras is skipped where there is none."""
+    report = yield
+    if report.failed and find_spec("keras") is None and "No module named 'keras'" in str(report.longrepr):
+        report.outcome, report.longrepr = "skipped", (str(collector.path), 0, "needs Keras")
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -46,10 +78,11 @@ def _own_cache(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _warm_compiler(tmp_path_factory):
+def _warm_compiler(request, tmp_path_factory):
     """Compiling takes half as long where TensorFlow need not be imported for it, and no time where it was done before;
-    see `warm_compiler`."""
-    if not hasattr(os, "pidfd_open"):
+    see `warm_compiler`. Runs without tests of TensorFlow do not start it."""
+    needed = any(item.get_closest_marker("tensorflow") for item in request.session.items)
+    if not needed or not hasattr(os, "pidfd_open"):
         yield
         return
     script, path = str(Path(__file__).with_name("warm_compiler.py")), tmp_path_factory.mktemp("compiler") / "socket"
