@@ -59,7 +59,7 @@ def flag(field: Field, panel: str) -> Option:
     short = field.option.short or ("-o" if field.name == "output" else None)
     if short:
         names.insert(1, short)
-    if field.type is bool and not field.many:
+    if (field.type is bool or isinstance(field.default, bool)) and not field.many:
         if field.default is not False:
             names[-1] = f"{long}/--no-{long[2:]}"
         shown = long if field.default is True else None

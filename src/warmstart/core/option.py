@@ -165,6 +165,8 @@ class Field:
                 return float(text)
         except ValueError:
             return text
+        if self.numbered and text.lstrip("-").isdecimal():
+            return int(text)
         if self.type is bool:
             return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
         return text

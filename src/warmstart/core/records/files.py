@@ -12,7 +12,7 @@ from warmstart.core.records import delimited
 from warmstart.core.records.columns import Field
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.table import Record, Table, table_of_mappings, unique_columns
-from warmstart.errors import RecordError, UsageError
+from warmstart.errors import RecordError, UsageError, require
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 LARGEST_JSON = 256 * 2**20
@@ -141,11 +141,9 @@ def _json_type(value: Any) -> str:
 
 
 def _parquet(path: Path) -> Table:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise UsageError(f"{path}: reading Parquet needs pyarrow: pip install pyarrow.") from error
+    require("pyarrow", extra="parquet", purpose=f"to read {path}")
+    import pyarrow
+    import pyarrow.parquet
 
     if not path.stat().st_size:
         raise UsageError(f"{path} is empty.")

@@ -50,7 +50,7 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
         seconds: what each phase took.
     """
 
-    task = "image-classification"
+    task = ImageClassifier.task
     unit = "photos"
     example = "photo.jpg"
     fit_name = state_name = "network"

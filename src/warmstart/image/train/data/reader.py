@@ -79,7 +79,7 @@ def read(data: Any, *, validation: Any = "auto", seed: int = 0, multi_label: boo
     parts = _parts(data, source)
     share = share_of(validation)
     if share == 0:
-        raise UsageError("image-classification needs validation data, or a share above 0: it chooses the best epoch "
+        raise UsageError("Image classification needs validation data, or a share above 0: it chooses the best epoch "
                          "and calibrates.")
     if share is None:
         parts["validation"] = _only(validation, source)
