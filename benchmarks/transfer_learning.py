@@ -104,7 +104,7 @@ def _backbone(weights: bool) -> Any:
     return ws.backbone(BASE, weights=SHARED / "weights" / CHECKPOINT if weights else None)
 
 
-def tuned(data: Any, seed: int, folder: Path, *, validation: Any = None, **options: Any) -> Result:
+def tuned(data: Any, seed: int, folder: Path, *, validation: Any = "auto", **options: Any) -> Result:
     """`ws.finetune` with its usual recipe; `seconds` are those of the training itself, `whole` until it returns."""
     import warmstart as ws
 

@@ -20,7 +20,7 @@ from warmstart.catalog import Entry, search
 from warmstart.cli.app import app
 from warmstart.cli.catalog import preprocessing_in_words
 from warmstart.cli.help import default_text, spelling, value_name
-from warmstart.core.task import TASKS
+from warmstart.core.task import TASKS, task_of
 
 ROOT = Path(__file__).parents[1]
 MARKED = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- /generated -->)", re.DOTALL)
@@ -239,10 +239,9 @@ def verb(name: str) -> Iterator[str]:
 
 def training(task: str) -> Iterator[str]:
     """The options of fine-tuning that not all tasks have."""
-    from warmstart.cli.finetune import train_options
     from warmstart.cli.parameters import flags_of
 
-    return _table(flags_of(train_options(task), ""))
+    return _table(flags_of(task_of(task).train_options_class(), ""))
 
 
 def program(path: str) -> Iterator[str]:
@@ -270,7 +269,7 @@ def command_named(name: str) -> click.Command:
 
 def command_parameters(name: str) -> list[click.Parameter]:
     command = command_named(name)
-    return [each for each in command.get_params(click.Context(command)) if each.name != "help"]
+    return [each for each in command.get_params(click.Context(command)) if "--help" not in each.opts]
 
 
 def _paragraphs(text: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from warmstart.training.memory import KeepMemory
+from warmstart.training.memory import RetainMemory
 
 
 @keras.saving.register_keras_serializable("warmstart-scripts")
@@ -33,7 +33,7 @@ def finished_epochs(work: Path) -> int:
 def keepers(work: Path) -> list[keras.callbacks.Callback]:
     """Callbacks that store model and optimizer, and the number of the epoch with its metrics, after each epoch."""
     return [
-        KeepMemory(),
+        RetainMemory(),
         keras.callbacks.BackupAndRestore(work / "backup", delete_checkpoint=False),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: (work / "epochs.json").write_text(
             json.dumps({"finished": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}))),

@@ -34,7 +34,7 @@ from warmstart.models.speech.wavenet import network as wavenet
 from warmstart.speech import mu_law
 from warmstart.speech.spectrum import Features
 from warmstart.speech.wavenet_sampler import position_frames
-from warmstart.training.memory import KeepMemory
+from warmstart.training.memory import RetainMemory
 
 LENGTHS = (2400, 4000, 6400)  # samples that batches are filled up to; what is longer is cut
 BATCH_SAMPLES = 16_000
@@ -139,7 +139,7 @@ def train(clips: list[Clip], options: argparse.Namespace) -> None:
     if not first_epoch:
         teacher = Teacher(model.get_layer("wavenet"))
         teacher.compile(keras.optimizers.Adam(Triangle(3e-3, FIRST_STEPS // 10, FIRST_STEPS)), "mse", jit_compile=False)
-        teacher.fit(Spectra(clips, options.seed, FIRST_STEPS), verbose=2, callbacks=[KeepMemory()])
+        teacher.fit(Spectra(clips, options.seed, FIRST_STEPS), verbose=2, callbacks=[RetainMemory()])
     model.compile(keras.optimizers.Adam(Triangle(options.peak, steps // 20, steps), clipnorm=1.0),
                   lambda y, parameters: wavenet.mixture_loss(256, CONFIG["mixtures"], y, parameters), jit_compile=False)
     model.fit(Batches(clips, options.seed, first_epoch), epochs=options.epochs, verbose=2,

@@ -35,6 +35,7 @@ from warmstart.catalog import Label, Metric, WeightFile
 from warmstart.checkpoints import open_checkpoint, save_safetensors
 from warmstart.core import bundle
 from warmstart.core.compiling import build_keras, run_job
+from warmstart.core.options import make
 from warmstart.core.weights import Weights
 from warmstart.engines import store
 from warmstart.models import architecture, arrays
@@ -42,9 +43,11 @@ from warmstart.models.text.bert import family as bert
 from warmstart.text.classification import TextClassifier
 from warmstart.text.data import examples
 from warmstart.text.encoder import softmax
-from warmstart.text.train import encoder as text_job
-from warmstart.text.train.batches import ROUND, TextBatches
+from warmstart.text.train.batches import ROUND, TextBatches, padder
+from warmstart.text.train.classification import TextClassificationTrainer
+from warmstart.text.train.options import TextClassificationOptions
 from warmstart.training.run import open_run
+from warmstart.training.summary import Summary
 
 NAME = "sst2_bert_tiny"
 SOURCE = "scripts/train_embedded_sst2.py"
@@ -132,7 +135,7 @@ def opinions(teacher: Any, texts: Sequence[str], file: Path) -> Opinions:
         network = teacher.keras
         both = keras.Model(network.inputs, {**network.output, "states": states_of(network)})
         both.compile(jit_compile=False)  # XLA would compile every length anew
-        pad, encoded = text_job.padder(teacher.entry), [teacher.encode(text) for text in texts]
+        pad, encoded = padder(teacher.entry.config), [teacher.encode(text) for text in texts]
         order = np.argsort([len(one) for one in encoded], kind="stable")
 
         def ask(places: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -215,27 +218,43 @@ def centred(vectors: np.ndarray) -> np.ndarray:
     return centre / centre.std()
 
 
+class Distillation(TextClassificationTrainer):
+    """Learns what the teacher says of texts, and its hidden states."""
+
+    texts: Sequence[str]
+    teacher: Opinions
+
+    def identity(self) -> dict[str, Any]:
+        return {}
+
+    def learner(self) -> keras.Model:
+        states = keras.layers.Dense(self.teacher.states.shape[1], name="states", kernel_initializer="orthogonal")
+        return keras.Model(self.network.inputs, {**self.network.output, "states": states(states_of(self.network))})
+
+    def batches(self) -> TextBatches:
+        encoded = [self.predictor.encode(text) for text in self.texts]
+        pieces = np.array([len(one) for one in encoded])
+        return self.batched(encoded, lambda rows, length: self.teacher.targets(rows, length, pieces), shuffle=True)
+
+    def loss(self) -> dict[str, Any]:
+        return {"logits": keras.losses.CategoricalCrossentropy(from_logits=True), "states": "mse"}
+
+
 def learn(base: Path, texts: Sequence[str], said: Opinions, work: Path,
           options: argparse.Namespace) -> tuple[TextClassifier, Any]:
     """The student: a classifier that is ready for `ship`."""
-    opened = text_job.open_encoder(base)
-    settings = text_job.Settings(options.epochs, BATCH, options.rate, weight_decay=0.05, seed=options.seed)
+    chosen = {"epochs": options.epochs, "batch_size": BATCH, "learning_rate": options.rate, "weight_decay": 0.05,
+              "seed": options.seed, "validation": 0}
+    trainer = Distillation(base, make(TextClassificationOptions, chosen, NAME))
+    trainer.open()
+    trainer.texts, trainer.teacher, trainer.labels = texts, said, LABELS
+    trainer.train_examples, trainer.validation_examples = [], []
+    trainer.problem, trainer.monitor, trainer.processing = "single", "val_loss", {"problem": "single"}
+    trainer.summary = Summary(NAME, "texts", {"train": len(texts)}, {})
     with open_run(work / "student", {"epochs": options.epochs, "rate": options.rate, "seed": options.seed}) as run:
-        entry, network = text_job.headed(opened, "text-classification", labels=LABELS, seed=options.seed,
-                                         processing={"problem": "single"})
-        judge = TextClassifier(entry, opened.weights, LABELS, engine="keras", folder=base)
-        compared = keras.layers.Dense(said.states.shape[1], name="states", kernel_initializer="orthogonal")
-        learner = keras.Model(network.inputs, {**network.output, "states": compared(states_of(network))})
-        encoded = [judge.encode(text) for text in texts]
-        pieces = np.array([len(one) for one in encoded])
-        batches = TextBatches(encoded, lambda places, length: said.targets(places, length, pieces),
-                              text_job.padder(entry), batch_size=BATCH, seed=options.seed)
-        loss = {"logits": keras.losses.CategoricalCrossentropy(from_logits=True), "states": "mse"}
-        fitted = text_job.fit_lesson(run, learner, entry, text_job.Lesson(batches, loss, None, "val_loss", tuple),
-                                     settings)
-    for record in fitted.history:
-        print({key: round(value, 4) for key, value in record.items()})
-    return judge, network
+        trainer.run = run
+        trainer.train()
+    return trainer.predictor, trainer.network
 
 
 def ship(judge: TextClassifier, network: Any, teacher: Any, dev: Path, work: Path, count: int, epochs: int) -> None:

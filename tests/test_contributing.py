@@ -107,8 +107,8 @@ def test_a_task_is_named_where_the_table_says(name):
     own = [file_of(str(task.model)), *([file_of(task.trainer)] if task.trainer else [])]
     for place, file in zip((module, *rows()["training for a task"]), own, strict=False):
         assert pattern(place).fullmatch(file)
-    families = re.compile("src/warmstart/models/.+")  # a family says which heads it has
-    elsewhere = {file for file in places()[name] if not families.fullmatch(file)}
+    own_names = re.compile(r"src/warmstart/(models|\w+/train)/.+")  # a family's heads; what trainers share
+    elsewhere = {file for file in places()[name] if not own_names.fullmatch(file)}
     assert elsewhere <= {*own, row, "src/warmstart/api.py", *EXCEPTIONS["a task of ours"]}
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import warmstart as ws
-from warmstart.cli import finetune, task_parameters
+from warmstart.cli import task_parameters
 from warmstart.cli.app import app
 from warmstart.cli.parameters import flags_of
 from warmstart.core.task import TASKS
@@ -92,7 +92,7 @@ def commands() -> dict[str, set[str]]:
             parameters += task_parameters.parameters(list(TASKS.values()), any_task=True)
         if path and path[0] == "finetune":
             parameters += [one for task in TASKS.values() if task.trainer
-                           for one in flags_of(finetune.train_options(task.name), "")]
+                           for one in flags_of(task.train_options_class(), "")]
         options = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)
                    if option.startswith("-")}
         found[" ".join(path)] = options | {"-h", "--help"}

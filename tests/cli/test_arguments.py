@@ -44,7 +44,7 @@ def test_classify_reads_files_of_lines(run, tmp_path):
 def test_classify_refuses_a_mixture(run):
     done = run("classify", CAT, "a fine film")
     assert done.code == 2
-    assert "cat.jpg' is a picture, 'a fine film' is a text" in done.err
+    assert "cat.jpg' is a photo, 'a fine film' is a text" in done.err
     assert done.out == ""
 
 
@@ -73,7 +73,7 @@ def test_predict_knows_recordings_by_their_names(run, monkeypatch):
     done = run("predict", "a.WAV", "https://x.org/b.flac?x=1")
     assert done.code == 2
     assert "whisper-tiny" in done.err  # the default model, which is not here
-    assert "is a picture" in run("predict", "a.wav", "b.jpg").err
+    assert "is a photo" in run("predict", "a.wav", "b.jpg").err
 
 
 @pytest.mark.parametrize("text", ["- 5 degrees", "-5", "-, he said", "-- well", "-.5", "—", "-"])

@@ -73,7 +73,7 @@ def test_bad_photos_are_listed_at_the_end_and_the_exit_code_says_so(photos):
     assert only_bad.stdout == ""
     nothing = warmstart("predict", "nowhere/*.png", *MODEL)
     assert nothing.returncode == 1
-    assert "no picture matches the pattern nowhere" in nothing.stderr
+    assert "no photo matches the pattern nowhere" in nothing.stderr
 
 
 @pytest.mark.parametrize(("arguments", "words"), [

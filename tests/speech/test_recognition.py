@@ -147,9 +147,9 @@ def test_live_sound(model):
 
 
 def test_another_engine_gets_its_own_recognizer(model):
-    other = model.beside(model.engine)
+    other = model.with_engine(model.engine)
     assert other.recognizer is model.recognizer
-    changed = model.beside(object())
+    changed = model.with_engine(object())
     assert changed.recognizer.engine is changed.engine
     assert model.recognizer.engine is model.engine
 

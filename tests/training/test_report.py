@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from warmstart.training import charts
-from warmstart.training.report import Report, beside, command_line, pictures, table, text
+from warmstart.training.report import Report, columns, command_line, pictures, table, text
 
 VOID = ("meta", "img", "br")
 
@@ -36,7 +36,7 @@ def page() -> str:
     report = Report("ants & bees <b>", "two classes")
     report.tiles([("91.5 %", "right")])
     curve = {"training": [(1, 0.7), (2, 0.4), (3, float("nan"))], "validation <x>": [(1, 0.8), (2, 0.5)]}
-    report.section("Curves", beside(charts.lines(curve, x="epoch", y="loss", mark=2), text("a < b", warning=True)))
+    report.section("Curves", columns(charts.lines(curve, x="epoch", y="loss", mark=2), text("a < b", warning=True)))
     report.section("Table", table(("class", "recall"), [("<i>", 0.5), ("b", 1.0)]))
     report.section("Matrix", charts.matrix(np.array([[5, 1], [0, 4]]), ["a&b", "c"]))
     report.section("Bars", charts.bars({"a": 3, "b<": 0.0}))

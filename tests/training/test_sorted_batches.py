@@ -16,7 +16,7 @@ class Lengths(SortedBatches):
     seen: list[tuple[int, int, int]]
 
     def padded(self, epoch, index, more):
-        places = self.places(epoch, index)
+        places = self.indices(epoch, index)
         length = int(self.lengths[places].max()) + more
         self.seen = [*getattr(self, "seen", []), (epoch, index, more)]
         return np.ones((len(places), length), np.float32), np.ones(len(places), np.float32)
@@ -55,7 +55,7 @@ def test_the_only_batch_of_recordings_is_as_long_in_every_epoch():
 def test_things_of_similar_length_go_together():
     lengths = np.random.default_rng(0).integers(1, 100, 640)
     data = Lengths(lengths, batch_size=8, seed=3)
-    spread = [np.ptp(lengths[data.places(0, index)]) for index in range(len(data))]
+    spread = [np.ptp(lengths[data.indices(0, index)]) for index in range(len(data))]
     assert np.mean(spread) < 6
-    assert sorted(np.concatenate([data.places(1, index) for index in range(len(data))])) == list(range(640))
-    assert any((data.places(0, 0) != data.places(1, 0)).tolist())
+    assert sorted(np.concatenate([data.indices(1, index) for index in range(len(data))])) == list(range(640))
+    assert any((data.indices(0, 0) != data.indices(1, 0)).tolist())

@@ -88,10 +88,10 @@ class BatchResult:
         return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
-def batch(model: str | Path | Model, inputs: Any, output: str | Path, *, on: str = "local", format: str = "jsonl",
-          column: str | tuple[str, ...] | list[str] | None = None, shard_rows: int | None = None,
-          workers: int | None = None, worker: Mapping[str, Any] | None = None, address: str | None = None,
-          engine: str = "auto", precision: str = "float32", task: str | None = None,
+def batch(model: str | Path | Model[Any, Any, Any], inputs: Any, output: str | Path, *, on: str = "local",
+          format: str = "jsonl", column: str | tuple[str, ...] | list[str] | None = None,
+          shard_rows: int | None = None, workers: int | None = None, worker: Mapping[str, Any] | None = None,
+          address: str | None = None, engine: str = "auto", precision: str = "float32", task: str | None = None,
           progress: Callable[[Progress], None] | None = None, **options: Any) -> BatchResult:
     """Answer many inputs and write the answers into a folder.
 
@@ -165,8 +165,8 @@ def batch(model: str | Path | Model, inputs: Any, output: str | Path, *, on: str
     return BatchResult(folder.place, plan.rows, told.failed, told.before, time.monotonic() - start)
 
 
-def _run(on: str, model: Model, engine: str, job: Job, left: list[Shard], told: _Teller, workers: int | None,
-         worker: Mapping[str, Any] | None, address: str | None) -> Generator[Done]:
+def _run(on: str, model: Model[Any, Any, Any], engine: str, job: Job, left: list[Shard], told: _Teller,
+         workers: int | None, worker: Mapping[str, Any] | None, address: str | None) -> Generator[Done]:
     if on == "local":
         yield from local.run(model.on_engine(engine), job, left, told.rows)
         return
@@ -189,7 +189,7 @@ def _check(on: str, shard_rows: int | None, workers: int | None, worker: Any, ad
         require("ray", "pyarrow", extra="ray", purpose="for on='ray' (on='local' needs neither)")
 
 
-def _job(model: Model, output: str | Path, format: str, column: Any, options: dict[str, Any]) -> Job:
+def _job(model: Model[Any, Any, Any], output: str | Path, format: str, column: Any, options: dict[str, Any]) -> Job:
     if model.result.is_file:
         raise UsageError(f"{model.name} does {model.entry.task}, whose results are files of their own; call it, or use "
                          "`warmstart predict` without --on.")

@@ -77,7 +77,7 @@ def settle(threads: int, here: str) -> None:
         os.chdir(here)
 
 
-def run(model: Model, engine: str, job: Job, shards: Sequence[Shard], *, workers: int | None,
+def run(model: Model[Any, Any, Any], engine: str, job: Job, shards: Sequence[Shard], *, workers: int | None,
         worker: Mapping[str, Any], address: str | None) -> Generator[Done]:
     """Answer shards on a cluster, in whatever order they are done.
 

@@ -33,7 +33,7 @@ def read(folder: Folder) -> dict[str, Any] | None:
                              "new folder as output.")
         return None
     try:
-        found = json.loads(data)
+        found: dict[str, Any] = json.loads(data)
         if found["format"] != FORMAT:
             raise BatchError(f"{folder.place} holds a run of another version of warmstart (format {found['format']}); "
                              "finish it with that version, or name a new folder as output.")
@@ -43,7 +43,7 @@ def read(folder: Folder) -> dict[str, Any] | None:
     return found
 
 
-def of(model: Model, engine: str, job: Job, plan: Plan, rows: int) -> dict[str, Any]:
+def of(model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int) -> dict[str, Any]:
     """The manifest of a run.
 
     Args:

@@ -52,7 +52,7 @@ class Shipped:
         return sum(map(len, (*self.files.values(), *self.program.values())))
 
 
-def pack(model: Model, engine: str) -> Shipped:
+def pack(model: Model[Any, Any, Any], engine: str) -> Shipped:
     """Make a model ready to travel; it is compiled where that was not done yet.
 
     Raises:
@@ -73,7 +73,7 @@ def pack(model: Model, engine: str) -> Shipped:
                    {**kept, "model": model.name, "weights": model.weights.digest, "precision": artifact.precision})
 
 
-def unpack(shipped: Shipped) -> Model:
+def unpack(shipped: Shipped) -> Model[Any, Any, Any]:
     """The model, its program put into this machine's store of artifacts.
 
     Raises:

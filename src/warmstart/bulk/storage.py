@@ -35,9 +35,10 @@ def file_system(url: str) -> tuple[Any, str]:
     import fsspec
 
     try:
-        return fsspec.core.url_to_fs(url)
+        opened: tuple[Any, str] = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise UsageError(f"{url} cannot be reached: {str(error).rstrip('.')}.") from error
+    return opened
 
 
 def open_input(path: str) -> BinaryIO:
@@ -49,7 +50,8 @@ def open_input(path: str) -> BinaryIO:
     try:
         if is_remote(path):
             system, inside = file_system(path)
-            return system.open(inside, "rb")
+            file: BinaryIO = system.open(inside, "rb")
+            return file
         return open(path, "rb")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file", path) from None
@@ -149,7 +151,8 @@ class Folder:
                 if not self._remote:
                     return Path(self.place, name).read_bytes()
                 system, inside = file_system(f"{self.place}/{name}")
-                return system.cat_file(inside)
+                content: bytes = system.cat_file(inside)
+                return content
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -172,7 +175,8 @@ class Folder:
                 return os.path.isfile(os.path.join(self.place, name))
             system, inside = file_system(f"{self.place}/{name}")
             system.invalidate_cache()
-            return system.exists(inside)
+            exists: bool = system.exists(inside)
+            return exists
 
     def remove(self, name: str) -> None:
         """Delete a file, if it is there."""

@@ -29,7 +29,7 @@ COMMANDS = {
         "cache": "warmstart.cli.hub:cache_group",
     },
 }
-"""Title -> the commands that are no verbs of tasks, as "module:name"; a class makes a new one for each call."""
+"""Title -> commands that are no verbs of tasks, as "module:name"; a class is called for a new command."""
 
 
 class App(Group):
@@ -42,8 +42,8 @@ class App(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         for commands in COMMANDS.values():
             if cmd_name in commands:
-                found = resolve(commands[cmd_name])
-                command: click.Command = found() if isinstance(found, type) else found
+                target = resolve(commands[cmd_name])
+                command: click.Command = target() if isinstance(target, type) else target
                 return command
         tasks = [task for task in TASKS.values() if task.verb == cmd_name]
         if not tasks and cmd_name != "predict":

@@ -23,7 +23,7 @@ _WILD = re.compile(r"[*?\[]")
 
 
 class Arguments:
-    """The inputs of a command, lazily: "-" stands for the lines of standard input that are not empty.
+    """The inputs of a command, lazily: "-" stands for the non-empty lines of standard input.
 
     Args:
         typed: as on the command line.
@@ -57,7 +57,7 @@ class Arguments:
 
 
 def is_text(argument: str) -> bool:
-    """Whether an argument that begins with "-" is a text: "-5", "- 5 degrees", "-, he said"; "--x" is an option."""
+    """Whether an argument that begins with "-" is a text, such as "-5" or "- 5 degrees"; "--x" is an option."""
     if not argument.startswith("-") or argument in (STDIN, "--"):
         return False
     rest = argument[1:]
@@ -68,7 +68,7 @@ def is_text(argument: str) -> bool:
 
 
 def suffix_of(argument: str) -> str:
-    """The suffix, such as ".jpg", of a path or URL whose files some task takes; "" where there is none."""
+    """The suffix of a path or URL whose files some task takes, such as ".jpg"; else ""."""
     if any(map(str.isspace, argument)) and not exists(argument):
         return ""  # a sentence
     if _URL.match(argument):
@@ -95,7 +95,7 @@ def check_texts(arguments: Arguments, kind: InputKind, command: str) -> None:
         command: for the message.
 
     Raises:
-        UsageError: one exists as a file or folder, or has the suffix of a file that some task takes.
+        UsageError: one exists as a file or folder, or has the suffix of files that a task takes.
     """
     from warmstart.core.input_kind import InputKind
 
@@ -114,7 +114,7 @@ def check_texts(arguments: Arguments, kind: InputKind, command: str) -> None:
 def route(arguments: Arguments, tasks: Sequence[Task]) -> Task:
     """The task that answers inputs where no model is named: the first whose kind of input they are.
 
-    What exists, or has the suffix of a file that one of the tasks takes, is a file; all else is text.
+    What exists, or has the suffix of files that one of the tasks takes, is a file; else it is text.
 
     Args:
         arguments: the inputs.
@@ -129,7 +129,8 @@ def route(arguments: Arguments, tasks: Sequence[Task]) -> Task:
     if len(readings) > 1:
         parts = (f"{text!r} is a {task.input_kind().noun}" for task, text in readings.items())
         raise UsageError(
-            f"The inputs are of different kinds: {', '.join(parts)}. Give one kind at a time, or a --model."
+            f"The inputs are of different kinds: {', '.join(parts)}. Give one kind at a time, or "
+            "a --model."
         )
     return next(iter(readings), tasks[0])
 

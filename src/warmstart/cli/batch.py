@@ -1,4 +1,4 @@
-"""`--on local|ray`: results of any number of inputs into a folder, with progress; an interrupted run resumes."""
+"""`--on local|ray`: results of many inputs into a folder, with progress; an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FLAGS = {"format": "shards"}
 
 
 def run(request: Request) -> None:
-    """The body of the command; its exit code is 1 where rows failed, 130 where it was interrupted."""
+    """The body of the command; the exit code is 1 where rows failed, 130 where it was interrupted."""
     from warmstart.bulk.batch import batch
     from warmstart.cli.models import compiling, say
     from warmstart.cli.predict import opened
@@ -54,7 +54,8 @@ def run(request: Request) -> None:
     except KeyboardInterrupt:
         if last:
             say(
-                f"\n{last[0].rows:,} of {last[0].total:,} are done; rows of files that were not complete are done "
+                f"\n{last[0].rows:,} of {last[0].total:,} are done; rows of files that were not "
+                "complete are done "
                 "again. The same command resumes the run."
             )
         raise
@@ -150,7 +151,8 @@ class _Lines:
         self.printed = time.monotonic()
         left = "" if now.left is None else f", {_time(now.left)} left"
         print(
-            f"{now.rows:,} of {now.total:,} {self.unit}, {now.rate:,.1f} a second{left}, {now.failed:,} failed",
+            f"{now.rows:,} of {now.total:,} {self.unit}, {now.rate:,.1f} a second{left}, "
+            f"{now.failed:,} failed",
             file=sys.stderr,
             flush=True,
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from warmstart.cli.help import Argument, Command, Option
+from warmstart.cli.models import say
 from warmstart.cli.parameters import json_option
 
 if TYPE_CHECKING:
@@ -66,10 +67,7 @@ def list_models(pattern: str, task: str | None, family: str | None, as_json: boo
         conditions += [
             f"{key} {value!r}" for key, value in (("task", task), ("family", family)) if value
         ]
-        print(
-            f"No model matches {', '.join(conditions)}; `warmstart list` shows all.",
-            file=sys.stderr,
-        )
+        say(f"No model matches {', '.join(conditions)}; `warmstart list` shows all.")
         click.get_current_context().exit(1)
     rows = [_row(entry) for entry in entries]
     if sys.stdout.isatty():

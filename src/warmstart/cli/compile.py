@@ -37,7 +37,7 @@ from warmstart.cli.parameters import PRECISIONS
 def command(names: tuple[str, ...], precision: str, weights: str, check: str | None) -> None:
     """Compile models, so that predicting starts at once and without TensorFlow.
 
-    For a precision other than float32 it also says what that costs in agreement and brings in speed.
+    For a precision other than float32 it also prints the agreement with float32 and the speed.
     """
     from warmstart.cli.models import say
     from warmstart.errors import WarmstartError

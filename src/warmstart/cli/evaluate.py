@@ -54,7 +54,8 @@ def _parameters() -> list[click.Parameter]:
     return [
         Argument(
             ["data"],
-            help="A folder of class folders, named by a class's id, name or index, or a table of paths and labels; "
+            help="A folder of class folders, named by a class's id, name or index, or a table of "
+            "paths and labels; "
             "for other tasks, see `warmstart evaluate --task TASK --help`.",
         ),
         Option(
@@ -111,8 +112,10 @@ def _print(name: str, metrics: Mapping[str, Any], unit: str) -> None:
     if "top1" in metrics:
         low, high = metrics["top1_interval"]
         figures = (
-            f"top-1 {metrics['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}), top-5 {metrics['top5']:.1%}, "
-            f"macro F1 {metrics['macro_f1']:.3f}, calibration error {metrics['calibration_error']:.3f}"
+            f"top-1 {metrics['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}), top-5 "
+            f"{metrics['top5']:.1%}, "
+            f"macro F1 {metrics['macro_f1']:.3f}, calibration error "
+            f"{metrics['calibration_error']:.3f}"
         )
     else:
         figures = ", ".join(
@@ -126,7 +129,8 @@ def _print(name: str, metrics: Mapping[str, Any], unit: str) -> None:
         print(f"Most often confused: {', '.join(confused)}")
     for mistake in metrics.get("mistakes", ())[:5]:
         print(
-            f"  {mistake['answer']} {mistake['score']:.0%}, but is {mistake['truth']}: {mistake['input']}"
+            f"  {mistake['answer']} {mistake['score']:.0%}, but is {mistake['truth']}: "
+            f"{mistake['input']}"
         )
 
 

@@ -32,7 +32,8 @@ from warmstart.cli.parameters import weights_option
 def command(model: str, path: str, format: str | None, weights: str, precision: str) -> None:
     """Write a model for TensorFlow Serving, LiteRT, ONNX Runtime, OpenVINO or Keras.
 
-    The file is compared with the model before it appears; a JSON file next to it says how inputs are prepared.
+    The file is compared with the model before it appears; a JSON file next to it says how inputs
+    are prepared.
     """
     from warmstart.cli.models import compiling, open_model
     from warmstart.core.exporting import note_of
@@ -50,5 +51,6 @@ def command(model: str, path: str, format: str | None, weights: str, precision: 
     size = sum(file.stat().st_size for file in files) / 1e6
     print(f"{written}: {facts['format']}, {size:.1f} MB")
     print(
-        f"  largest difference from the model: {facts['largest_difference']:.1g}; preprocessing and labels: {note}"
+        f"  largest difference from the model: {facts['largest_difference']:.1g}; preprocessing "
+        f"and labels: {note}"
     )

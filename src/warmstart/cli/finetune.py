@@ -1,11 +1,9 @@
-"""`warmstart finetune`: train a model on labelled data. Its options are those of the task at hand."""
+"""`warmstart finetune`: train a model on labelled data; its options are those of the task."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, make_dataclass
-from dataclasses import field as dataclass_field
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Any
 
 import click
 
@@ -13,87 +11,18 @@ from warmstart.cli.help import Argument, Command
 from warmstart.cli.help import Option as ClickOption
 from warmstart.cli.parameters import (
     flags_of,
-    given,
     json_option,
     json_or_text,
+    typed_options,
     unknown_option,
     weights_option,
 )
 from warmstart.cli.tasks import option_value, task_at_hand
-from warmstart.core.options import Option
 from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError
 
 DEFAULT = "default"
 TRAINING = "Training"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainFlags:
-    """The options of fine-tuning that are flags; each task has some of them."""
-
-    validation: Annotated[
-        Any, Option("Validation data, or the share of DATA that is set aside for it.")
-    ] = None
-    epochs: Annotated[int | None, Option("Passes over the training data, at most.", ge=1)] = None
-    freeze: Annotated[
-        Any,
-        Option(
-            "What of the base is not trained: none, backbone, a number of its first layers, or a layer's name; stem "
-            "for detection and segmentation."
-        ),
-    ] = None
-    lora: Annotated[
-        int | None, Option("Rank of a low-rank adapter that is trained with the head only.", ge=1)
-    ] = None
-    learning_rate: Annotated[float | None, Option("Highest learning rate.", gt=0)] = None
-    batch_size: Annotated[int | None, Option("Training examples per step.", ge=1)] = None
-    horizon: Annotated[int | None, Option("Steps to forecast.", ge=1)] = None
-    augment: Annotated[bool | None, Option("Augment the training data.")] = None
-    class_weight: Annotated[
-        Literal["balanced"] | None,
-        Option("balanced: all classes count alike, whatever their number of examples."),
-    ] = None
-    label_column: Annotated[
-        str | None, Option("The column of labels, where it is not found by itself.")
-    ] = None
-    features_on: Annotated[
-        Literal["local", "ray"] | None,
-        Option("Where the features of a frozen base are computed. Default: local."),
-    ] = None
-
-
-_DENSE = ("validation", "epochs", "freeze", "learning_rate", "batch_size", "augment")
-_ENCODER = ("validation", "epochs", "freeze", "lora", "learning_rate", "batch_size")
-_NAMES = {
-    "image-classification": (
-        "validation", "epochs", "freeze", "augment", "class_weight", "label_column", "features_on",
-    ),
-    "object-detection": _DENSE,
-    "image-segmentation": _DENSE,
-    "text-classification": _ENCODER,
-    "token-classification": _ENCODER,
-    "question-answering": _ENCODER,
-    "text-generation": ("validation", "epochs", "freeze", "learning_rate", "batch_size"),
-    "speech-recognition": ("validation", "epochs", "freeze", "augment", "learning_rate", "batch_size"),
-    "forecasting": ("epochs", "horizon", "learning_rate", "batch_size"),
-}  # fmt: skip
-
-
-def train_options(task: str) -> type:
-    """The options class of a task's fine-tuning.
-
-    Raises:
-        UsageError: there is no fine-tuning for this task.
-    """
-    if task_of(task).trainer is None:
-        raise UsageError(
-            f"There is no fine-tuning for {task}; `ws.load(…).keras` is a Keras model to train by hand."
-        )
-    hints = get_type_hints(TrainFlags, include_extras=True)
-    names = _NAMES.get(task, ("epochs",))
-    columns = [(name, hints[name], dataclass_field(default=None)) for name in names]
-    return make_dataclass("TrainFlags", columns, frozen=True, kw_only=True)
 
 
 class FinetuneCommand(Command):
@@ -102,9 +31,9 @@ class FinetuneCommand(Command):
     def __init__(self) -> None:
         text = """Fine-tune a pretrained model on your own data.
 
-        The output folder is a model like any other: predict with it, evaluate it, serve it. Its report.html shows
-        how good it is. Killed at any moment and run again with the same options, training resumes from its last
-        checkpoint.
+        The output folder is a model like any other: predict with it, evaluate it, serve it. Its
+        report.html shows how good it is. Killed at any moment and run again with the same options,
+        training resumes from its last checkpoint.
         """
         super().__init__(
             "finetune", help=text, short_help="Fine-tune a pretrained model on your own data."
@@ -141,21 +70,26 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
     parameters: list[click.Parameter] = [
         Argument(
             ["data"],
-            help="A folder of class folders (or of train, val and test that are), or a CSV, TSV, JSONL or Parquet "
-            "file of paths and labels; boxes as VOC, COCO, YOLO or CSV; masks as folders or COCO; texts and labels "
-            "as TSV, CSV or JSONL, CoNLL, SQuAD JSON, or plain text; series; recordings and their texts as a folder, "
+            help="A folder of class folders (or of train, val and test that are), or a CSV, TSV, "
+            "JSONL or Parquet "
+            "file of paths and labels; boxes as VOC, COCO, YOLO or CSV; masks as folders or "
+            "COCO; texts and labels "
+            "as TSV, CSV or JSONL, CoNLL, SQuAD JSON, or plain text; series; recordings and "
+            "their texts as a folder, "
             "CSV or JSONL.",
         ),
         ClickOption(
             ["--model", "-m"],
             default=DEFAULT,
             show_default=default.removesuffix("."),
-            help="What to start from: a name from `warmstart list`, or a folder; deepar: a forecaster from scratch.",
+            help="What to start from: a name from `warmstart list`, or a folder; deepar: a "
+            "forecaster from scratch.",
         ),
         ClickOption(
             ["--output", "-o"],
             required=True,
-            help="A new folder for the model and its report; run again with the same one, training resumes.",
+            help="A new folder for the model and its report; run again with the same one, "
+            "training resumes.",
         ),
         weights_option("A checkpoint to start from instead of the published weights."),
         ClickOption(["--task"], help="What the result does, where the model does something else."),
@@ -163,7 +97,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
     if task is not None:
         own = [
             option
-            for option in flags_of(train_options(task.name), TRAINING)
+            for option in flags_of(task.train_options_class(), TRAINING)
             if option.name != "output"
         ]
         parameters += own
@@ -173,7 +107,8 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
             ["--set", "settings"],
             multiple=True,
             metavar="NAME=VALUE",
-            help="Another option of the training, such as --set rate=3e-4 or image_size=[320,416]; may be repeated.",
+            help="Another option of the training, such as --set label_smoothing=0.2 or "
+            "image_size=[320,416]; may be repeated.",
         ),
         json_option("One JSON object with the figures."),
     ]
@@ -201,8 +136,8 @@ def _run(task: Task, values: dict[str, Any]) -> None:
         if not task.default_model:
             raise UsageError(f"Fine-tuning for {task.name} needs a --model to start from.")
         model = task.default_model
-    options = given(train_options(task.name), values)
-    options |= _settings(values["settings"], task.name)
+    options = typed_options(task.train_options_class(), values)
+    options |= _settings(values["settings"])
     base: Any = model
     if model not in SCRATCH and (values["task"] is None or values["weights"] != "pretrained"):
         base = open_model(model, weights=values["weights"])
@@ -217,20 +152,12 @@ def _run(task: Task, values: dict[str, Any]) -> None:
         print(f"warmstart predict PHOTO --model {output}" if result.entry.preprocessing else output)
 
 
-def _settings(settings: tuple[str, ...], task: str) -> dict[str, Any]:
-    """The options of `--set`: of image classification a `Recipe`, of all other tasks options by name."""
-    from warmstart.image.train.recipe import Recipe
-
-    if not settings:
-        return {}
-
-    classification = task == "image-classification"
-    known = {field.name for field in fields(Recipe)}
+def _settings(settings: tuple[str, ...]) -> dict[str, Any]:
+    """The options of `--set`, by name."""
     values: dict[str, Any] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
-        if not equals or (classification and name not in known):
-            hint = f"; there are: {', '.join(sorted(known))}" if classification else ""
-            raise UsageError(f"--set {setting}: options are set as NAME=VALUE{hint}.")
+        if not equals:
+            raise UsageError(f"--set {setting}: options are set as NAME=VALUE.")
         values[name] = json_or_text(value)
-    return {"recipe": Recipe(**values)} if classification else values
+    return values

@@ -1,4 +1,4 @@
-"""Commands whose `--help` is laid out with rich: arguments, then one box for each panel of options."""
+"""Commands whose `--help` is laid out with rich: arguments, then a box for each panel of options."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def spelling(parameter: click.Parameter) -> str:
 
 
 def value_name(parameter: click.Parameter) -> str:
-    """What stands for the value of an option in its help: "INTEGER", "[local|ray]", "" for a flag."""
+    """What the help shows as the value of an option: "INTEGER", "[local|ray]"; "" for a flag."""
     if not isinstance(parameter, click.Option) or parameter.is_flag:
         return ""
     if parameter.metavar:

@@ -14,7 +14,7 @@ from warmstart.cli.parameters import json_option
 from warmstart.cli.progress import Callback, progress_bar
 from warmstart.errors import UnknownModelError, UsageError, WarmstartError
 
-# Of a repository: numbers, JSON and text. Never pickles, and no other framework's copy of the same weights.
+# Of a repository: arrays, JSON and text. No pickles, and no other framework's copy of the weights.
 REPOSITORY_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.md", "*.jinja", "LICENSE*")
 
 PATTERN = "A source, a file name, a model, or a shell pattern of those."
@@ -109,13 +109,13 @@ def ls(pattern: str, as_json: bool) -> None:
     """List the fetched files."""
     from warmstart import hub
 
-    found = _unique(file for source in _sources(pattern) for file in hub.cache.ls(source))
+    files = _unique(file for source in _sources(pattern) for file in hub.cache.ls(source))
     if as_json:
-        _print_json([file.to_dict() for file in found])
+        _print_json([file.to_dict() for file in files])
         return
-    for file in found:
+    for file in files:
         print(f"{_size(file.size):>9}  {file.fetched_at[:10]}  {file.source}")
-    print(f"{_size(sum(file.size for file in found)):>9}  in {len(found)} files in {hub.home()}")
+    print(f"{_size(sum(file.size for file in files)):>9}  in {len(files)} files in {hub.home()}")
 
 
 @cache_group.command(
@@ -156,7 +156,7 @@ def rm(pattern: str, pins: bool) -> None:
     ],
 )
 def verify(pattern: str, as_json: bool) -> None:
-    """Read the fetched files again and compare their hashes; the exit code is 1 if one is damaged."""
+    """Read the fetched files again and compare their hashes; exit with 1 if one is damaged."""
     from warmstart import hub
 
     with progress_bar() as progress:
@@ -179,7 +179,8 @@ def verify(pattern: str, as_json: bool) -> None:
         print(f"{len(checked) - len(bad)} of {len(checked)} files are intact")
     if bad:
         say(
-            "warmstart: damaged files are fetched again when they are needed, or by `warmstart pull`"
+            "warmstart: damaged files are fetched again when they are needed, or by `warmstart "
+            "pull`"
         )
         click.get_current_context().exit(1)
 
@@ -197,8 +198,8 @@ def _sources(pattern: str) -> list[str]:
     return [pattern]
 
 
-def _unique(found: Iterator[Any]) -> list[Any]:
-    return list(dict.fromkeys(found))
+def _unique(files: Iterator[Any]) -> list[Any]:
+    return list(dict.fromkeys(files))
 
 
 def _complain(name: str, error: WarmstartError) -> None:

@@ -22,7 +22,7 @@ def open_model(name: str, **options: Any) -> Model[Any, Any, Any]:
     from warmstart.cli.progress import progress_bar
     from warmstart.core.loading import load
 
-    with progress_bar() as progress, licences_said():
+    with progress_bar() as progress, licences_printed():
         return load(name, progress=progress, **options)
 
 
@@ -31,7 +31,7 @@ def open_default(task: str, **options: Any) -> tuple[Model[Any, Any, Any], str]:
     from warmstart.cli.progress import progress_bar
     from warmstart.core.loading import default_model
 
-    with progress_bar() as progress, licences_said():
+    with progress_bar() as progress, licences_printed():
         return default_model(task, progress=progress, **options)
 
 
@@ -54,7 +54,7 @@ def task_of_model(name: str, *, offline: bool | None = None) -> str:
 
 
 @contextlib.contextmanager
-def licences_said() -> Iterator[None]:
+def licences_printed() -> Iterator[None]:
     """Print restricting licences in one line to standard error, before the weights are fetched."""
     import warnings
 
@@ -74,7 +74,7 @@ def licences_said() -> Iterator[None]:
 
 @contextlib.contextmanager
 def compiling(model: Model[Any, Any, Any], what: str = "Compiling") -> Iterator[None]:
-    """Show what compiling (or exporting) is doing, if the model has to be compiled inside this context."""
+    """Show the progress of compiling (or exporting), if the model is compiled inside this context."""
     long = "once; 10 to 60 seconds" if what == "Compiling" else "seconds to minutes"
     with contextlib.ExitStack() as stack:
         status: list[Any] = []

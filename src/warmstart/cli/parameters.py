@@ -1,4 +1,4 @@
-"""Flags of the command line from the fields of an options class, and those that several commands share."""
+"""Flags from the fields of an options class, and flags that several commands share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def flag_of(field: Field) -> str:
     return "--" + (field.option.flag or field.name).removeprefix("--").replace("_", "-")
 
 
-class FieldType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.4 on
+class FieldType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in new clicks
     """Reads the value of an option from the command line, with the checks of its field."""
 
     def __init__(self, field: Field):
@@ -50,7 +50,7 @@ def json_or_text(text: str) -> Any:
 
 
 def flag(field: Field, panel: str) -> Option:
-    """The option of the command line for a field; its value is None where it is not given."""
+    """The option of the command line for a field; its value is None where it was not typed."""
     meaning = field.option.help
     if bounds := field.option.range_text():
         meaning += f" {bounds.capitalize()}."
@@ -109,7 +109,7 @@ def flags_of(options: type, panel: str, names: Iterable[str] | None = None) -> l
     ]
 
 
-def given(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
+def typed_options(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Of the parsed values those of an options class that were typed."""
     chosen: dict[str, Any] = {}
     for name, field in fields_of(options).items():
@@ -136,7 +136,8 @@ def unknown_option(
     near = get_close_matches(name, _long_flags(known), 1)
     hint = f" Did you mean {near[0]}?" if near else ""
     return UsageError(
-        f"{owner} has no option {name}.{hint} It has {', '.join(_long_flags(listed)) or 'none'}, and those of --help. "
+        f"{owner} has no option {name}.{hint} It has {', '.join(_long_flags(listed)) or 'none'}, "
+        "and those of --help. "
         "A text that begins with a dash goes after `--`."
     )
 
@@ -145,7 +146,7 @@ def _long_flags(parameters: Iterable[click.Parameter]) -> list[str]:
     return [
         max(parameter.opts, key=len)
         for parameter in parameters
-        if isinstance(parameter, click.Option) and parameter.name != "help"
+        if isinstance(parameter, click.Option) and "--help" not in parameter.opts
     ]
 
 

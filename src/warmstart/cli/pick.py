@@ -16,14 +16,16 @@ from warmstart.cli.parameters import json_option
     params=[
         Argument(
             ["data"],
-            help="A folder of class folders (or of train, val and test that are), or a CSV, TSV, JSONL "
+            help="A folder of class folders (or of train, val and test that are), or a CSV, TSV, "
+            "JSONL "
             "or Parquet file of paths and labels.",
         ),
         Option(
             ["--candidate", "-c", "candidates"],
             multiple=True,
             metavar="NAME[=WEIGHTS]",
-            help="A model's name or folder, with another checkpoint after `=`; may be repeated. Default: every image "
+            help="A model's name or folder, with another checkpoint after `=`; may be repeated. "
+            "Default: every image "
             "classifier whose weights are on this machine.",
         ),
         Option(
@@ -38,7 +40,8 @@ from warmstart.cli.parameters import json_option
 def command(data: str, candidates: tuple[str, ...], seed: int, as_json: bool) -> None:
     """Rank pretrained models for your own labelled photos, in seconds, before any training.
 
-    Each model's features are computed once and kept for `finetune`; a linear classifier on them is cross-validated.
+    Each model's features are computed once and kept for `finetune`; a linear classifier on them is
+    cross-validated.
     """
     from warmstart.cli.models import compiling, say
     from warmstart.cli.progress import progress_bar

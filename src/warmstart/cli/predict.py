@@ -1,4 +1,4 @@
-"""Run a model on the inputs of a command and print the results: for a person, as JSON lines or as CSV."""
+"""Run a model on inputs and print the results: for a person, as JSON lines or as CSV."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(request: Request) -> None:
     model, hint = opened(request)
     console = console_class(model, flags)
     with compiling(model):
-        model.engine  # noqa: B018 (compiles now, with its progress shown, not in the middle of the table)
+        model.engine  # noqa: B018 (compiles now, with its progress shown)
     quiet = request.as_json or request.as_csv
     if not quiet or request.model is None:
         say(f"Model: {model.name}{f' ({hint})' if hint else ''}")
@@ -69,7 +69,8 @@ def opened(request: Request) -> tuple[Model[Any, Any, Any], str]:
         raise UsageError("--weights belong to a model: name it with --model.")
     if not request.task.default_model:
         raise UsageError(
-            f"{request.command} needs a --model; `warmstart list --task {request.task.name}` lists some."
+            f"{request.command} needs a --model; `warmstart list --task {request.task.name}` "
+            "lists some."
         )
     return open_default(request.task.name, **request.load)
 

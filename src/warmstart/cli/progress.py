@@ -16,7 +16,7 @@ Callback = Callable[[str, int, int | None], None]
 def progress_bar(*, unit: str = "bytes", enabled: bool | None = None) -> Iterator[Callback]:
     """A callback that draws one bar per name on stderr while the block runs.
 
-    The bars appear at the first call, so that work which turns out to be done already draws nothing.
+    The bars appear at the first call: work that is done already draws nothing.
 
     Args:
         unit: "bytes" (shown with sizes and speed) or what is counted, such as "photos".

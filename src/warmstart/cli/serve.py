@@ -25,7 +25,8 @@ POSITIVE = click.IntRange(min=1)
             ["models"],
             nargs=-1,
             help="Names from `warmstart list`, folders, or hf://org/name, each with another name "
-            "before `=` if you like: flowers=path/of/bundle. Default: the models inside the package.",
+            "before `=` if you like: flowers=path/of/bundle. Default: the models inside the "
+            "package.",
         ),
         Option(["--host"], default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all."),
         Option(["--port"], type=click.IntRange(0, 65535), default=8000, help="0 takes a free one."),
@@ -46,7 +47,8 @@ POSITIVE = click.IntRange(min=1)
             ["--watch"],
             type=click.FloatRange(min=0),
             default=2.0,
-            help="Seconds between looks for changed bundles, which are loaded without losing a request; 0: never.",
+            help="Seconds between looks for changed bundles, which are loaded without losing a "
+            "request; 0: never.",
         ),
         Option(
             ["--max-batch"],
@@ -123,7 +125,7 @@ def command(
     token: str | None,
     allow_urls: bool,
 ) -> None:
-    """Serve models over HTTP: a page, a plain endpoint, the Open Inference Protocol, and OpenAI's endpoints."""
+    """Serve models over HTTP: a page, a plain endpoint, the Open Inference Protocol, OpenAI's endpoints."""
     from importlib.util import find_spec
 
     from warmstart.errors import EngineUnavailableError, UsageError

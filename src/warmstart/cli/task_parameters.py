@@ -1,4 +1,4 @@
-"""The parameters of the commands that use models: those of the tasks, and those that all of them share."""
+"""The parameters of the commands that use models: those of the tasks, and those they share."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def parameters(tasks: Sequence[Task], any_task: bool = False) -> list[click.Para
         tasks: that it can do; none: only what all commands have.
         any_task: whether `--task` chooses the task.
     """
-    found: list[click.Parameter] = [_inputs(tasks), *_model_options(tasks, any_task)]
+    every: list[click.Parameter] = [_inputs(tasks), *_model_options(tasks, any_task)]
     for task in tasks:
-        found += flags_of(task.model_class().options, OPTIONS)
+        every += flags_of(task.model_class().options, OPTIONS)
     for task in tasks:
-        found += flags_of(task.console_class().options, OUTPUT)
-    found += _output_options()
+        every += flags_of(task.console_class().options, OUTPUT)
+    every += _output_options()
     unique: dict[str | None, click.Parameter] = {}
-    for parameter in found:
+    for parameter in every:
         unique.setdefault(parameter.name, parameter)
     return list(unique.values())
 
@@ -99,8 +99,10 @@ def _output_options() -> list[click.Parameter]:
         Option(
             ["--on"],
             metavar="[local|ray]",
-            help="Write the results of any number of inputs into the folder --output. Interrupted, the same command "
-            "resumes. INPUTS may also be tables (.jsonl, .csv, .parquet, .txt) and URLs such as s3://….",
+            help="Write the results of any number of inputs into the folder --output. "
+            "Interrupted, the same command "
+            "resumes. INPUTS may also be tables (.jsonl, .csv, .parquet, .txt) and URLs such as "
+            "s3://….",
             panel=BATCH,
         ),
         Option(
@@ -112,7 +114,8 @@ def _output_options() -> list[click.Parameter]:
         Option(
             ["--column"],
             multiple=True,
-            help="Of tables: the column with the input; twice for pairs of texts. Default: text, path, ….",
+            help="Of tables: the column with the input; twice for pairs of texts. Default: text, "
+            "path, ….",
             panel=BATCH,
         ),
         Option(
@@ -135,7 +138,8 @@ def _output_options() -> list[click.Parameter]:
         ),
         Option(
             ["--address"],
-            help="Of the Ray cluster; default: RAY_ADDRESS, else the one that runs here, else a new one.",
+            help="Of the Ray cluster; default: RAY_ADDRESS, else the one that runs here, else a "
+            "new one.",
             panel=BATCH,
         ),
     ]

@@ -1,4 +1,4 @@
-"""The commands that use models: a verb for each task, and `predict` for any model. All are made by the same code."""
+"""The commands that use models: a verb for each task, and `predict` for any model."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from click.core import ParameterSource
 
 from warmstart.cli.arguments import Arguments, check_texts, is_text, route
 from warmstart.cli.help import Command
-from warmstart.cli.parameters import given, unknown_option
+from warmstart.cli.parameters import typed_options, unknown_option
 from warmstart.cli.task_parameters import option_names, own_parameters, parameters
 from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError
 
 _ESCAPED = "\0"
-"""Stands before a text that begins with a dash while click reads the arguments; no argument contains it."""
+"""Marks a text that begins with a dash while click reads the arguments; no argument contains it."""
 _ARGUMENTS = "warmstart.cli.arguments"
 
 
@@ -121,7 +121,7 @@ class TaskCommand(Command):
         return [task_of(name)]
 
     def _routed(self, ctx: click.Context, args: Sequence[str], tasks: Sequence[Task]) -> Task:
-        """The task that the inputs belong to, among those with a default model and all options that were typed."""
+        """The task of the inputs, among those with a default model and all options that were typed."""
         trial = click.Context(
             self,
             parent=ctx.parent,
@@ -147,7 +147,7 @@ class TaskCommand(Command):
         arguments = ctx.meta.get(_ARGUMENTS) or Arguments(_unescaped(values["inputs"]))
         command = f"warmstart {task.verb}" if self.any_task else ctx.command_path
         check_texts(arguments, task.input_kind(), command)
-        flags = given(task.console_class().options, values)
+        flags = typed_options(task.console_class().options, values)
         batch = {
             name: values[f"batch_{name}" if name == "format" else name]
             for name in ("on", "format", "column", "shard_rows", "workers", "cpus", "address")
@@ -156,7 +156,7 @@ class TaskCommand(Command):
             command=ctx.command_path,
             task=task,
             arguments=arguments,
-            options=given(task.model_class().options, values),
+            options=typed_options(task.model_class().options, values),
             flags=flags,
             model=values["model"],
             load={name: values[name] for name in ("weights", "engine", "precision")}

@@ -99,7 +99,7 @@ def open_merged(path: Path) -> Checkpoint:
 
 def _config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text("utf-8"))
+        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if config["peft_type"] != "LORA" or config.get("use_dora") or config.get("use_rslora"):
             raise UsageError(f"{path} describes an adapter of another kind than LoRA, which is not supported.")
         if not (config["r"] > 0 and config["lora_alpha"] > 0):

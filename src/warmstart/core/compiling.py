@@ -136,7 +136,8 @@ def run_process(job: Mapping[str, Any], what: str, report: Report) -> Mapping[st
                 if "stage" in message:
                     report(message["stage"])
                 elif "record" in message:
-                    return message["record"]
+                    record: Mapping[str, Any] = message["record"]
+                    return record
                 else:
                     raise getattr(errors, message["error"])(message["message"])
             code = process.wait()

@@ -90,7 +90,7 @@ class LoadedModel(ABC):
         return type(self)(self.entry, self.weights, self.labels, engine=name, precision=self.precision,
                           folder=self._folder)
 
-    def beside(self, engine: Engine) -> Self:
+    def with_engine(self, engine: Engine) -> Self:
         """The same model with another engine for its program, to be used at the same time."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__, _engine=engine, _lock=threading.RLock())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def load(name: str | PathLike[str], *, task: str | None = None, weights: str | PathLike[str] | None = "pretrained",
          engine: str = "auto", precision: str = "float32", revision: str | None = None,
-         offline: bool | None = None, progress: hub.Progress | None = None) -> Model:
+         offline: bool | None = None, progress: hub.Progress | None = None) -> Model[Any, Any, Any]:
     """Open a pretrained model.
 
     Args:
@@ -107,7 +107,7 @@ def list_models(pattern: str = "*", *, task: str | None = None, family: str | No
 
 def default_model(
     task: str = "image-classification", *, progress: hub.Progress | None = None, **options: Any
-) -> tuple[Model, str]:
+) -> tuple[Model[Any, Any, Any], str]:
     """The model of a task that answers when none is named, and a few words on it.
 
     For image classification ImageNet's MobileNetV2 where it is compiled already, or can be: TensorFlow is installed and
@@ -137,7 +137,7 @@ def default_model(
 
 def _imagenet_model(
     *, offline: bool | None = None, progress: hub.Progress | None = None, **options: Any
-) -> Model | None:
+) -> Model[Any, Any, Any] | None:
     """MobileNetV2; None where it cannot be had."""
     from warmstart.errors import SourceError, is_installed
 

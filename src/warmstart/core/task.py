@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from warmstart.core.console import Console
     from warmstart.core.input_kind import InputKind
     from warmstart.core.model import Model
+    from warmstart.training.options import TrainOptions
+    from warmstart.training.trainer import Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,8 @@ class Task:
         model: the class of its models; as an object, or as "module:Name".
         input: the kind of input, an `InputKind` object.
         console: how the command line shows its results.
-        trainer: the module whose `finetune` trains its models; None where there is none.
+        trainer: the class that fine-tunes its models; None where there is none.
+        train_options: the options class of the trainer.
         default_model: answers where none is named; "" where one must be.
         shard_rows: inputs per file of a batch run: a few minutes of work, which is what a kill costs.
         examples: what `evaluate` counts, in the plural; "" means the inputs.
@@ -43,7 +46,8 @@ class Task:
     model: str | type[Model[Any, Any, Any]]
     input: str | InputKind
     console: str | type[Console] = "warmstart.core.console:Console"
-    trainer: str | None = None
+    trainer: str | type[Trainer[Any]] | None = None
+    train_options: str | type[TrainOptions] | None = None
     default_model: str = ""
     shard_rows: int = 1024
     examples: str = ""
@@ -54,6 +58,29 @@ class Task:
 
     def input_kind(self) -> InputKind:
         found: InputKind = resolve(self.input)
+        return found
+
+    def trainer_class(self) -> type[Trainer[Any]]:
+        """Imports TensorFlow.
+
+        Raises:
+            UsageError: the task has no fine-tuning.
+        """
+        self.train_options_class()
+        found: type[Trainer[Any]] = resolve(self.trainer)
+        return found
+
+    def train_options_class(self) -> type[TrainOptions]:
+        """The options of fine-tuning; without TensorFlow.
+
+        Raises:
+            UsageError: the task has no fine-tuning.
+        """
+        if self.trainer is None:
+            raise UsageError(
+                f"There is no fine-tuning for {self.name!r}; `ws.load(…).keras` is a Keras model to train yourself."
+            )
+        found: type[TrainOptions] = resolve(self.train_options)
         return found
 
     def console_class(self) -> type[Console]:
@@ -108,7 +135,8 @@ for _task in (
         summary="Classify photos.",
         model="warmstart.image.classification:ImageClassifier",
         input="warmstart.image.inputs:PHOTO",
-        trainer="warmstart.image.train.classification",
+        trainer="warmstart.image.train.classification:ImageClassificationTrainer",
+        train_options="warmstart.image.train.options:ImageClassificationOptions",
         default_model="cifar10_resnet20",
         shard_rows=512,
     ),
@@ -119,7 +147,8 @@ for _task in (
         model="warmstart.image.detection:ObjectDetector",
         input="warmstart.image.inputs:PHOTO",
         console="warmstart.image.console:DetectionConsole",
-        trainer="warmstart.image.train.detection",
+        trainer="warmstart.image.train.detection:DetectionTrainer",
+        train_options="warmstart.image.train.options:DetectionOptions",
         default_model="bccd_fcos",
         shard_rows=256,
     ),
@@ -130,7 +159,8 @@ for _task in (
         model="warmstart.image.segmentation:ImageSegmenter",
         input="warmstart.image.inputs:PHOTO",
         console="warmstart.image.console:SegmentationConsole",
-        trainer="warmstart.image.train.segmentation",
+        trainer="warmstart.image.train.segmentation:SegmentationTrainer",
+        train_options="warmstart.image.train.options:SegmentationOptions",
         default_model="leaf_deeplabv3",
         shard_rows=256,
     ),
@@ -140,7 +170,8 @@ for _task in (
         summary="Classify texts or pairs of texts.",
         model="warmstart.text.classification:TextClassifier",
         input="warmstart.text.inputs:PAIR",
-        trainer="warmstart.text.train.classification",
+        trainer="warmstart.text.train.classification:TextClassificationTrainer",
+        train_options="warmstart.text.train.options:TextClassificationOptions",
         default_model="sst2_bert_tiny",
     ),
     Task(
@@ -149,7 +180,8 @@ for _task in (
         summary="Find entities in texts.",
         model="warmstart.text.token_classification:TokenClassifier",
         input="warmstart.text.inputs:TEXT",
-        trainer="warmstart.text.train.token_classification",
+        trainer="warmstart.text.train.token_classification:TokenClassificationTrainer",
+        train_options="warmstart.text.train.options:EncoderOptions",
     ),
     Task(
         name="question-answering",
@@ -158,7 +190,8 @@ for _task in (
         model="warmstart.text.question_answering:QuestionAnswerer",
         input="warmstart.text.inputs:QUESTION",
         console="warmstart.text.console:QuestionConsole",
-        trainer="warmstart.text.train.question_answering",
+        trainer="warmstart.text.train.question_answering:QuestionAnsweringTrainer",
+        train_options="warmstart.text.train.options:EncoderOptions",
     ),
     Task(
         name="fill-mask",
@@ -182,7 +215,8 @@ for _task in (
         model="warmstart.text.generation:TextGenerator",
         input="warmstart.text.inputs:PROMPT",
         console="warmstart.text.console:GenerationConsole",
-        trainer="warmstart.text.train.generation",
+        trainer="warmstart.text.train.generation:GenerationTrainer",
+        train_options="warmstart.text.train.options:GenerationOptions",
         default_model="shakespeare_gpt2",
         shard_rows=64,
     ),
@@ -193,7 +227,8 @@ for _task in (
         model="warmstart.speech.recognition:SpeechRecognizer",
         input="warmstart.speech.inputs:RECORDING",
         console="warmstart.speech.console:TranscriptConsole",
-        trainer="warmstart.speech.train.recognition",
+        trainer="warmstart.speech.train.recognition:RecognitionTrainer",
+        train_options="warmstart.speech.train.options:RecognitionOptions",
         default_model="whisper_tiny",
         shard_rows=32,
     ),
@@ -213,7 +248,8 @@ for _task in (
         model="warmstart.series.forecasting:Forecaster",
         input="warmstart.series.inputs:SERIES",
         console="warmstart.series.console:ForecastConsole",
-        trainer="warmstart.series.train.forecasting",
+        trainer="warmstart.series.train.forecasting:ForecastingTrainer",
+        train_options="warmstart.series.train.options:ForecastingOptions",
         default_model="deepar_hourly",
         shard_rows=256,
         examples="windows",

@@ -21,13 +21,15 @@ def _overlaps(xmin: np.ndarray, ymin: np.ndarray, xmax: np.ndarray, ymax: np.nda
     height = np.minimum(ymax, others[3]) - np.maximum(ymin, others[1])
     shared = np.maximum(width, 0) * np.maximum(height, 0)
     union = area + others[4] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    ratio: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ratio
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:
     """Width times height, (N,); 0 for boxes whose sides are the wrong way round."""
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
-    return np.maximum(width, 0) * np.maximum(height, 0)
+    result: np.ndarray = np.maximum(width, 0) * np.maximum(height, 0)
+    return result
 
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, most: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from warmstart.core.reading import given_name, opened
 from warmstart.errors import InputError
@@ -148,7 +148,7 @@ def _opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[tuple[
     try:
         # Only the one parser is tried: no Ghostscript for EPS, no rarely met formats.
         image = Image.open(file, formats=(kind,))
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise InputError(f"{name}: the file begins as a {kind} picture, but its header is damaged", name) from None
     except Image.DecompressionBombError:
         raise InputError(f"{name}: has more pixels than the limit of {max_pixels:,}", name) from None

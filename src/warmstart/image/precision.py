@@ -71,6 +71,7 @@ def compare_precisions(model: ImageClassifier, exact: ImageClassifier, photos: A
 
 
 def _probabilities(model: ImageClassifier, array: np.ndarray) -> np.ndarray:
-    return model.engine.run("forward", images=array[None])["probabilities"][0]
+    probabilities: np.ndarray = model.engine.run("forward", images=array[None])["probabilities"][0]
+    return probabilities
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
-from warmstart.models.series.deepar.family import PARAMETERS
+from warmstart.models.series.deepar.family import PARAMETERS, config_of, state_names
 from warmstart.series.features import Past, Recipe
 from warmstart.series.time_series import TimeSeries
 
@@ -304,9 +304,9 @@ class DeepAR:
         from warmstart.engines.keras import Function, Program
         from warmstart.models.series.deepar import network as deepar
 
-        config = deepar.config_of(entry.config)
+        config = config_of(entry.config)
         specs = program_specs(Recipe.from_dict(entry.processing), config.hidden, bool(config.shortcut),
-                              deepar.state_names(config.layers))
+                              state_names(config.layers))
         functions = zip(specs, deepar.functions(model, config), strict=True)
         return Program({name: Function(call, specs[name]) for name, call in functions}, model)
 

@@ -34,7 +34,7 @@ PAGE = Path(__file__).with_name("page")
 mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers do not run
 
 
-def create_app(models: Mapping[str, Model], settings: Settings | None = None) -> Starlette:
+def create_app(models: Mapping[str, Model[Any, Any, Any]], settings: Settings | None = None) -> Starlette:
     """The server as an ASGI application; `running.serve` runs it.
 
     Args:

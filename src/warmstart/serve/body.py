@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, TypeVarTuple
 
 import msgspec
 from starlette.requests import Request
 
 from warmstart.serve.errors import Refused, invalid, too_large
 from warmstart.serve.settings import Settings
+
+ResultT = TypeVar("ResultT")
+ArgumentsT = TypeVarTuple("ArgumentsT")
 
 INLINE = 2**18
 """Bytes that are unpacked or parsed at once; more is done in a thread, so that other requests go on."""
@@ -73,7 +77,7 @@ def unpacked(data: bytes, encoding: str, limit: int) -> bytes:
     raise invalid(f"The body is not whole {encoding} data.")
 
 
-async def aside(size: int, work: Any, *arguments: Any) -> Any:
+async def aside(size: int, work: Callable[[*ArgumentsT], ResultT], *arguments: *ArgumentsT) -> ResultT:
     """Do something with `size` bytes: at once, or in a thread where it is much."""
     if size <= INLINE:
         return work(*arguments)

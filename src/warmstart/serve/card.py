@@ -21,7 +21,7 @@ PAGE_HEADERS = {
 WIDTHS = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 
-def card(model: Model) -> dict[str, Any]:
+def card(model: Model[Any, Any, Any]) -> dict[str, Any]:
     """The facts of a model's card, as JSON values; `bytes` is what its numbers take in memory."""
     entry = model.entry
     return {"licence": entry.licence, "parameters": entry.parameters,

@@ -130,8 +130,8 @@ def _predict(served: Served, settings: Settings) -> Document:
     answers: Document = {"anyOf": [result, _object(results={"type": "array", "items": {"anyOf": [
         result, _object(input=_STRING, error=_STRING)]}})]}
     content: Document = {_JSON: {"schema": answers}}
-    for media in result_class.media:
-        content[media] = {"schema": {"type": "string", "format": "binary"}}
+    for media_type in result_class.media:
+        content[media_type] = {"schema": {"type": "string", "format": "binary"}}
     return _operation(
         f"{served.model.entry.title}: {served.task}", {"200": {"description": "The result", "content": content}},
         parameters=[{"name": name, "in": "query", "schema": schema, "style": "form", "explode": False,

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import UsageError
 from warmstart.serve.registry import NAME
@@ -18,7 +18,7 @@ from warmstart.serve.state import State
 if TYPE_CHECKING:
     from warmstart.core.model import Model
 
-Load = Callable[[str], "Model"]
+Load = Callable[[str], "Model[Any, Any, Any]"]
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Opened:
     then."""
 
     root: Path
-    models: dict[str, Model] = field(default_factory=dict)
+    models: dict[str, Model[Any, Any, Any]] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
     prints: dict[str, Print] = field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,8 @@ class Served:
         batcher: its queue.
     """
 
-    def __init__(self, name: str, model: Model, settings: Settings, metrics: Metrics | None = None, version: int = 1):
+    def __init__(self, name: str, model: Model[Any, Any, Any], settings: Settings,
+                 metrics: Metrics | None = None, version: int = 1):
         self.name, self.model, self.version, self.loaded = name, model, version, time.time()
         self.task = model.task
         self.kind = model.input_kind
@@ -49,33 +50,34 @@ class Served:
                                lanes=len(self._halves), observe=observe, name=name)
 
     def _run(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
-        function = key[0]
+        function: Callable[[Served, Any, Sequence[Any]], Sequence[Any]] = key[0]
         return function(self, key, values)
 
     @property
-    def at_hand(self) -> Model:
+    def at_hand(self) -> Model[Any, Any, Any]:
         """The model as the calling thread of the queue should use it: with all CPUs where nothing else waits, with half
         of them where both threads have work."""
         if len(self._halves) < 2 or not (self.batcher.busy > 1 or self.batcher.waiting):
             return self.model
         if not hasattr(self._own, "half"):
             self._own.half = next(self._next_half)
-        return self._own.half
+        half: Model[Any, Any, Any] = self._own.half
+        return half
 
     def answer(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
         """The work of keys (function, options as sorted items): see `work.predict`."""
         return work.predict(self.at_hand, self.kind, self._settings, values, dict(key[1]))
 
 
-def halves(model: Model) -> tuple[Model, ...]:
+def halves(model: Model[Any, Any, Any]) -> tuple[Model[Any, Any, Any], ...]:
     """The model twice, with half of the CPUs each; or once, where that is not worth its memory, or there is no way."""
     if not model.batched or "forward" not in model.engine.signatures or model.engine.size >= LARGE:
         return (model,)
     engines = model.engine.workers(2)
-    return tuple(model.beside(engine) for engine in engines) if len(engines) > 1 else (model,)
+    return tuple(model.with_engine(engine) for engine in engines) if len(engines) > 1 else (model,)
 
 
-def _warm(model: Model) -> None:
+def _warm(model: Model[Any, Any, Any]) -> None:
     """Open all that a model opens when it is first used, and run it once: what is wrong shows now, not to a client.
 
     Raises:
@@ -98,7 +100,7 @@ class Registry(Mapping[str, Served]):
         UsageError: there are none, or a name is no name.
     """
 
-    def __init__(self, models: Mapping[str, Model], settings: Settings, metrics: Metrics | None = None):
+    def __init__(self, models: Mapping[str, Model[Any, Any, Any]], settings: Settings, metrics: Metrics | None = None):
         if not models:
             raise UsageError("There is no model to serve; name one or more.")
         for name in models:
@@ -117,7 +119,7 @@ class Registry(Mapping[str, Served]):
     def __len__(self) -> int:
         return len(self._served)
 
-    def replace(self, name: str, model: Model) -> Served:
+    def replace(self, name: str, model: Model[Any, Any, Any]) -> Served:
         """Serve another model by this name; what is queued for the one before is still answered by it."""
         with self._lock:
             before = self._served[name]

@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import UsageError
 from warmstart.serve.metrics import Metrics
@@ -70,7 +70,7 @@ class Reloader:
         metrics: told of what became of each change.
     """
 
-    def __init__(self, registry: Registry, folders: Mapping[str, Path], load: Callable[[str], Model],
+    def __init__(self, registry: Registry, folders: Mapping[str, Path], load: Callable[[str], Model[Any, Any, Any]],
                  prints: Mapping[str, Print], root: Path, seconds: float, metrics: Metrics):
         self._registry, self._folders, self._load, self._root = registry, dict(folders), load, root
         self._metrics, self._seconds = metrics, seconds

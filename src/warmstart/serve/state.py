@@ -147,7 +147,8 @@ def note(request: Request, outcomes: Sequence[Outcome]) -> None:
 
 
 def state_of(request: Request) -> State:
-    return request.app.state.warmstart
+    state: State = request.app.state.warmstart
+    return state
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

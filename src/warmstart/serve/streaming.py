@@ -94,7 +94,8 @@ class Stream:
                 self._put(piece)
         except InputError as error:
             return error
-        return stream.result
+        result: Generation = stream.result
+        return result
 
 
 def _written(served: Served, key: Any, values: Sequence[Stream]) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 import numpy as np
@@ -113,12 +113,9 @@ class UtteranceKind(InputKind):
             return _lines(os.fsdecode(inputs))
         if isinstance(inputs, str | bytes | Mapping) or not hasattr(inputs, "__iter__"):
             return iter([self.single(inputs)])
-        return self._elements(inputs)
+        return self.elements(inputs)
 
-    def elements(self, inputs: list[Any]) -> Iterator[Item]:
-        return self._elements(inputs)
-
-    def _elements(self, inputs: Any) -> Iterator[Item]:
+    def elements(self, inputs: Iterable[Any]) -> Iterator[Item]:
         for index, value in enumerate(inputs):
             try:
                 item = self.single(value)

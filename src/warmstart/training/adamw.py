@@ -23,7 +23,8 @@ class AdamW(keras.optimizers.AdamW):
     """
 
     def _alone(self) -> bool:
-        return keras.backend.backend() == "tensorflow" and self._distribution_strategy.num_replicas_in_sync == 1
+        replicas: int = self._distribution_strategy.num_replicas_in_sync
+        return bool(keras.backend.backend() == "tensorflow") and replicas == 1
 
     # Keras enters a context for each variable, and computes the learning rate in each, in case there are several
     # devices. With one, that only makes the first step wait: a third of the time it takes to trace a small network.
@@ -54,10 +55,10 @@ class AdamW(keras.optimizers.AdamW):
                 numbers[dtype] = {"beta1_power": ops.power(first, step), "beta2_power": ops.power(second, step),
                                   "lr": ops.cast(learning_rate, dtype), "beta1": first, "beta2": second,
                                   "epsilon": ops.cast(self.epsilon, dtype)}
-            place = self._get_variable_index(variable)
+            index = self._get_variable_index(variable)
             tf.raw_ops.ResourceApplyAdam(
-                var=variable.value.handle, m=self._momentums[place].value.handle,
-                v=self._velocities[place].value.handle, grad=tf.convert_to_tensor(ops.cast(gradient, dtype)),
+                var=variable.value.handle, m=self._momentums[index].value.handle,
+                v=self._velocities[index].value.handle, grad=tf.convert_to_tensor(ops.cast(gradient, dtype)),
                 **numbers[dtype])
 
 

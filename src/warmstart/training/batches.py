@@ -1,8 +1,8 @@
-"""Training data as batches that depend on seed, epoch and place only, so that a resumed run sees the same ones."""
+"""Training data as batches that depend on seed, epoch and index only, so that a resumed run sees the same ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -88,6 +88,27 @@ def _first(arrays: Any) -> Any:
     return _first(arrays[0]) if isinstance(arrays, tuple | list) else arrays
 
 
+def example_weights(weights: Any, labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """A weight per example (N,) float32, of mean 1.
+
+    Args:
+        weights: "balanced", or a weight by class name; other classes count 1.
+        labels: class numbers, int (N,).
+        names: of the classes.
+
+    Raises:
+        UsageError: there is no class of such a name.
+    """
+    if weights == "balanced":
+        return class_weights(labels, len(names))
+    if unknown := [name for name in weights if name not in names]:
+        known = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        raise UsageError(f"class_weight names {unknown[0]!r}, which is no class; there are {known}.")
+    per_class = np.array([weights.get(name, 1.0) for name in names], np.float32)
+    weight: np.ndarray = per_class[labels]
+    return np.asarray(weight / weight.mean())
+
+
 def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     """A weight per example (N,) float32 that gives every class the same sum; the mean is 1.
 
@@ -95,4 +116,5 @@ def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     """
     counts = np.bincount(labels, minlength=classes)
     present = max(1, int((counts > 0).sum()))
-    return (len(labels) / (present * np.maximum(counts, 1)))[labels].astype(np.float32)
+    weights: np.ndarray = (len(labels) / (present * np.maximum(counts, 1)))[labels]
+    return weights.astype(np.float32)

@@ -24,4 +24,4 @@ def visible() -> list[str]:
     """The GPUs that TensorFlow may use, such as `GPU:0`."""
     import tensorflow as tf
 
-    return [f"GPU:{place}" for place in range(len(tf.config.list_logical_devices("GPU")))]
+    return [f"GPU:{index}" for index in range(len(tf.config.list_logical_devices("GPU")))]

@@ -25,7 +25,7 @@ from warmstart.errors import TrainingError, UsageError
 from warmstart.training.batches import Batches
 from warmstart.training.epochs import Begin, Epochs
 from warmstart.training.memory import retained_memory
-from warmstart.training.progress import Bar
+from warmstart.training.progress import Bar, Terminal
 from warmstart.training.run import Run
 
 UP = ("acc", "auc", "precision", "recall", "f1", "iou", "kappa", "r2", "top", "exact")
@@ -57,7 +57,7 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
         measure: Callable[[], Mapping[str, float]] | None = None, monitor: str = "val_loss", mode: str = "auto",
         patience: int | None = None, clip_norm: float | None = None, keep_start: bool = False,
         callbacks: Sequence[keras.callbacks.Callback] = (), run: Run | None = None, name: str = "fit",
-        workers: int = 1) -> Fitted:
+        workers: int = 1, terminal: Terminal | None = None) -> Fitted:
     """Train a compiled model; it ends with the weights of its best epoch.
 
     Args:
@@ -76,6 +76,7 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
         run: where checkpoints go; None for none.
         name: of this fit among those of the run.
         workers: threads that make batches.
+        terminal: where progress is shown; None: nowhere.
 
     Raises:
         TrainingError: the loss is not finite from the first epoch on, or a checkpoint cannot be written.
@@ -86,22 +87,23 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
         optimizer.global_clipnorm = clip_norm
     with model.distribute_strategy.scope():
         optimizer.build(model.trainable_variables)
-    keeper = _Keeper(model, run if run and run.resumable else None, name, epochs, monitor, mode, patience)
+    bar = (terminal or Terminal(verbose=False)).bar(name, epochs, len(data))
+    keeper = _Keeper(model, run if run and run.resumable else None, bar, epochs, monitor, mode, patience)
     keeper.resume()
     if not keeper.done:
         if keep_start and not keeper.history:
             with _uneven_parts(model, data):
                 logs = _evaluated(model, validation) | _measured(measure)
             keeper.record({"epoch": 0, "seconds": 0.0, **logs})
-        bar = Bar(name, epochs, len(data), keeper.epoch)
+        bar.epoch = keeper.epoch
         own: list[keras.callbacks.Callback] = [_Measure(measure)] if measure else []
         with bar, _uneven_parts(model, data), retained_memory() as retain:
             learned = Epochs(data, keeper.epoch, workers)
-            held = [] if validation is None else [Epochs(validation, None, workers)]
-            own = [Begin(learned, *held), retain, *own]
+            others = [] if validation is None else [Epochs(validation, None, workers)]
+            own = [Begin(learned, *others), retain, *own]
             model.fit(learned, epochs=epochs, initial_epoch=keeper.epoch, shuffle=False,
-                      validation_data=held[0] if held else None,
-                      callbacks=[*own, *callbacks, bar.callback(), keeper], verbose=0)
+                      validation_data=others[0] if others else None,
+                      callbacks=[*own, *callbacks, keeper], verbose=0)
         keeper.end()
     keeper.restore_best()
     return Fitted(tuple(keeper.history), keeper.best, keeper.stopped)
@@ -110,7 +112,7 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Inside, Keras layers and initialisers draw their seeds from this one; the caller's random state comes back."""
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002 (the state of others is kept)
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002 (restored below)
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
     try:
@@ -170,10 +172,10 @@ class _Measure(keras.callbacks.Callback):
 class _Keeper(keras.callbacks.Callback):
     """Stores, compares and stops after each epoch; the last of the callbacks, so that it sees what they did."""
 
-    def __init__(self, model: keras.Model, run: Run | None, name: str, epochs: int, monitor: str, mode: str,
+    def __init__(self, model: keras.Model, run: Run | None, bar: Bar, epochs: int, monitor: str, mode: str,
                  patience: int | None):
         super().__init__()
-        self.trained, self.run, self.name, self.epochs = model, run, name, epochs
+        self.trained, self.run, self.bar, self.name, self.epochs = model, run, bar, bar.name, epochs
         self.monitor, self.up, self.patience = monitor, better_is_more(monitor, mode), patience
         self.history: list[dict[str, float]] = []
         self.best, self.epoch, self.done, self.stopped = 0, 0, False, "all epochs"
@@ -194,6 +196,9 @@ class _Keeper(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.started = time.monotonic()
 
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self.bar.batch_done(batch + 1, lambda: logs or {})
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         numbers = {key: float(value) for key, value in (logs or {}).items() if np.ndim(value) == 0}
         rate = float(_array(self.trained.optimizer.learning_rate))
@@ -204,6 +209,7 @@ class _Keeper(keras.callbacks.Callback):
         """Add an epoch; decide whether it is the best, whether it is the last; store."""
         self.history.append(record)
         self.epoch = int(record["epoch"])
+        self.bar.epoch_done(record)
         if not all(math.isfinite(record.get(key, 0.0)) for key in ("loss", "val_loss")):
             if self.best == 0 and self.best_arrays is None and "best" not in self.files:
                 raise TrainingError("The loss is not a finite number in the first epoch: lower the learning rate, or "
@@ -234,15 +240,15 @@ class _Keeper(keras.callbacks.Callback):
         self._assign(arrays, with_optimizer=False)
 
     def _is_best(self, record: Mapping[str, float]) -> bool:
-        found = self.best_arrays is not None or "best" in self.files
+        first = self.best_arrays is None and "best" not in self.files
         if self.monitor not in record:
             if self.monitor.startswith("val_") and not any(key.startswith("val_") for key in record):
                 return True  # nothing to compare by: the last epoch
-            told = ", ".join(key for key in record if key not in ("epoch", "seconds", "learning_rate"))
-            raise UsageError(f"There is no metric {self.monitor!r} to choose the best epoch by; there are: {told}.")
+            metrics = ", ".join(key for key in record if key not in ("epoch", "seconds", "learning_rate"))
+            raise UsageError(f"There is no metric {self.monitor!r} to choose the best epoch by; there are: {metrics}.")
         if not math.isfinite(record[self.monitor]):
             return False
-        if not found:
+        if first:
             return True
         best = next(r for r in self.history if r["epoch"] == self.best)
         return self._rank(record) > self._rank(best)
@@ -273,9 +279,9 @@ class _Keeper(keras.callbacks.Callback):
         self.run.remove(*(file for file in old if file not in named))
 
     def _variables(self, with_optimizer: bool) -> dict[str, Any]:
-        named = {f"model/{place}": v for place, v in enumerate(changing_variables(self.trained))}
+        named = {f"model/{index}": v for index, v in enumerate(changing_variables(self.trained))}
         if with_optimizer:
-            named |= {f"optimizer/{place}": v for place, v in enumerate(self.trained.optimizer.variables)}
+            named |= {f"optimizer/{index}": v for index, v in enumerate(self.trained.optimizer.variables)}
         return named
 
     def _arrays(self, *, with_optimizer: bool) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ RELEASED = {heap.TRIM_THRESHOLD: 2**17}
 threshold ends up, too, in a process that frees large arrays."""
 
 
-class _RetainAfterFirstBatch(keras.callbacks.Callback):
+class RetainMemory(keras.callbacks.Callback):
     """Sets the options after the first batch, because tf.data sets its own when it begins."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ def retained_memory() -> Iterator[keras.callbacks.Callback]:
     `tf.data` makes glibc return all but 128 KiB, whereupon the system clears the same pages in every step: a third of
     the time of a network with large maps, and two thirds of WaveNet's.
     """
-    callback = _RetainAfterFirstBatch()
+    callback = RetainMemory()
     try:
         yield callback
     finally:

@@ -1,67 +1,89 @@
-"""A line on the terminal while a model trains: epoch, batches, loss, the metric, time left. Nothing elsewhere."""
+"""What fine-tuning shows on the terminal: lines, and a bar while a model trains. All of it goes to stderr."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-import keras
+EVERY = 0.2
+"""Seconds between updates; reading the loss more often would make every step wait for the device."""
+HIDDEN = ("epoch", "seconds", "learning_rate")
 
-EVERY = 0.2  # seconds; reading the loss more often would make every step wait for the device
+
+class Terminal:
+    """The one place that writes to the terminal.
+
+    Args:
+        verbose: whether anything is shown.
+    """
+
+    def __init__(self, verbose: bool):
+        self.verbose = verbose
+
+    def say(self, *lines: str) -> None:
+        """Write lines."""
+        for line in lines if self.verbose else ():
+            print(line, file=sys.stderr, flush=True)
+
+    def bar(self, name: str, epochs: int, steps: int, start: int = 0) -> Bar:
+        """The progress of one fit."""
+        return Bar(self, name, epochs, steps, start)
 
 
 class Bar:
-    """Draws on stderr while it is entered, where that is a terminal.
+    """Epoch, batches, loss, metrics and time left, drawn while it is entered; where stderr is no terminal, one line
+    per epoch.
 
     Args:
+        terminal: where it is shown.
         name: of what is trained.
         epochs: in all.
-        steps: batches an epoch.
+        steps: batches per epoch.
         start: epochs that are done already.
     """
 
-    def __init__(self, name: str, epochs: int, steps: int, start: int = 0):
-        self.name, self.epochs, self.steps, self.epoch = name, epochs, steps, start
-        self.shown: Any = None
+    def __init__(self, terminal: Terminal, name: str, epochs: int, steps: int, start: int = 0):
+        self.terminal, self.name = terminal, name
+        self.epochs, self.steps, self.epoch = epochs, steps, start
+        self.progress: Any = None
         self.validation = ""
         self.last = 0.0
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
+        if self.terminal.verbose and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-            self.shown = Progress(TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn(),
-                                  console=Console(stderr=True))
-            self.shown.start()
-            self.task = self.shown.add_task(self.name, total=self.epochs * self.steps,
-                                            completed=self.epoch * self.steps)
+            columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()
+            self.progress = Progress(*columns, console=Console(stderr=True))
+            self.progress.start()
+            self.row = self.progress.add_task(
+                self.name, total=self.epochs * self.steps, completed=self.epoch * self.steps
+            )
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.shown is not None:
-            self.shown.stop()
+        if self.progress is not None:
+            self.progress.stop()
 
-    def show(self, step: int, logs: Callable[[], dict[str, Any]]) -> None:
-        """Batch `step` (from 1) of the current epoch is done; `logs` is only asked where something is drawn."""
-        if self.shown is None or time.monotonic() - self.last < EVERY:
+    def batch_done(self, step: int, logs: Callable[[], Mapping[str, Any]]) -> None:
+        """Batch `step` (from 1) of the current epoch is done; `logs` is only called where something is drawn."""
+        if self.progress is None or time.monotonic() - self.last < EVERY:
             return
         self.last = time.monotonic()
-        numbers = " ".join(f"{key} {float(value):.4g}" for key, value in list(logs().items())[:2])
-        text = f"{self.name}, epoch {self.epoch + 1}/{self.epochs} {numbers} {self.validation}"
-        self.shown.update(self.task, description=text.rstrip(), completed=self.epoch * self.steps + step)
+        metrics = " ".join(f"{key} {float(value):.4g}" for key, value in list(logs().items())[:2])
+        description = f"{self.name}, epoch {self.epoch + 1}/{self.epochs} {metrics} {self.validation}"
+        completed = self.epoch * self.steps + step
+        self.progress.update(self.row, description=description.rstrip(), completed=completed)
 
-    def epoch_done(self, epoch: int, logs: dict[str, Any]) -> None:
-        """Epoch `epoch` (from 1) is done."""
-        self.epoch, self.last = epoch, 0.0
-        told = [(key, value) for key, value in logs.items() if key.startswith("val_")][:2]
-        self.validation = " ".join(f"{key} {float(value):.4g}" for key, value in told)
-
-    def callback(self) -> keras.callbacks.Callback:
-        """Tells this bar what Keras does."""
-        return keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: self.show(batch + 1, lambda: logs or {}),
-            on_epoch_end=lambda epoch, logs: self.epoch_done(epoch + 1, logs or {}),
-        )
+    def epoch_done(self, record: Mapping[str, float]) -> None:
+        """An epoch is done; `record` is that of the history."""
+        self.epoch, self.last = int(record["epoch"]), 0.0
+        metrics = {key: value for key, value in record.items() if key not in HIDDEN}
+        validation = [(key, value) for key, value in metrics.items() if key.startswith("val_")][:2]
+        self.validation = " ".join(f"{key} {value:.4g}" for key, value in validation)
+        if self.progress is None:
+            shown = ", ".join(f"{key} {value:.4g}" for key, value in metrics.items())
+            self.terminal.say(f"{self.name}: epoch {self.epoch}/{self.epochs}, {shown} ({record['seconds']:.1f} s)")

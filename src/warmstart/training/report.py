@@ -107,7 +107,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return f'<div class="scroll"><table><thead>{line(head, "th")}</thead><tbody>{body}</tbody></table></div>'
 
 
-def beside(*blocks: str) -> str:
+def columns(*blocks: str) -> str:
     """Blocks next to each other where the page is wide enough."""
     return f'<div class="side">{"".join(f"<div>{block}</div>" for block in blocks)}</div>'
 

@@ -23,8 +23,8 @@ from warmstart.training.run import Run, plain
 
 
 def finish(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label], *, fits: Mapping[str, Fitted],
-           report: str, told: Mapping[str, Any] | None = None, card: str | None = None,
-           folder: Path | None = None, adapter: Any = None) -> Model:
+           report: str, details: Mapping[str, Any] | None = None, card: str | None = None,
+           folder: Path | None = None, adapter: Any = None) -> Model[Any, Any, Any]:
     """Write the bundle, end the run, and load what was written.
 
     Args:
@@ -33,7 +33,7 @@ def finish(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label]
         entry, labels: of the result; the metrics are those of these weights.
         fits: the fits of the run by name, in their order: they become the bundle's history.
         report: the page.
-        told: more plain values for `training.json`.
+        details: more plain values for `training.json`.
         card: the model card; default: made from the entry.
         folder: of the base, where its task reads its own files from (a tokenizer).
         adapter: a `lora.Adapter`, which the bundle then holds in place of the network's weights.
@@ -45,7 +45,7 @@ def finish(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label]
     file = "result.safetensors"
     run.save_arrays(file, arrays(architecture(entry.architecture), network, entry.config))
     model = task_class(entry.task)(entry, Weights.of(run.state / file, published=True), tuple(labels), folder=folder)
-    files = {bundle.TRAINING: json.dumps(record(run, fits, told), indent=1).encode(), bundle.REPORT: report.encode()}
+    files = {bundle.TRAINING: json.dumps(record(run, fits, details), indent=1).encode(), bundle.REPORT: report.encode()}
 
     def write(target: Path) -> Any:
         if adapter is None:
@@ -57,8 +57,8 @@ def finish(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label]
     return load(run.folder)
 
 
-def record(run: Run, fits: Mapping[str, Fitted], told: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What `training.json` holds: settings, `told`, the best epoch of each fit, and all epochs by fit."""
+def record(run: Run, fits: Mapping[str, Fitted], details: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What `training.json` holds: settings, `details`, the best epoch of each fit, and all epochs by fit."""
     history = [{"fit": name, **epoch} for name, fitted in fits.items() for epoch in fitted.history]
     best = {name: {"epoch": fitted.best, "stopped": fitted.stopped} for name, fitted in fits.items()}
-    return {"settings": run.settings, **plain(told or {}), "best": best, "history": history}
+    return {"settings": run.settings, **plain(details or {}), "best": best, "history": history}

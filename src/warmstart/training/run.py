@@ -6,7 +6,7 @@
     OUTPUT/training/NAME-best-2.safetensors   the same after the best one
     OUTPUT/…                                  the bundle, once everything is done
 
-Every file is written beside its place and renamed; a JSON file is written after the files that it names. So a
+Every file is written under a temporary name and renamed; a JSON file is written after the files that it names. So a
 killed process leaves the state after some whole epoch, and the same call goes on from there. The bundle's manifest
 is moved last: a folder that has one is finished, and never written to again.
 """
@@ -61,7 +61,8 @@ class Run:
     def read(self, name: str) -> dict[str, Any] | None:
         """The plain values that `write` stored under this name; None where there are none."""
         try:
-            return json.loads((self.state / f"{name}.json").read_text("utf-8"))
+            values: dict[str, Any] = json.loads((self.state / f"{name}.json").read_text("utf-8"))
+            return values
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -149,12 +150,12 @@ def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator
     """
     from filelock import FileLock, Timeout
 
-    told = json.loads(json.dumps(plain(settings)))
+    current = json.loads(json.dumps(plain(settings)))
     if output is None:
         folder = Path(tempfile.mkdtemp(prefix="warmstart-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         (folder / STATE).mkdir()
-        yield Run(folder, told, resumable=False)
+        yield Run(folder, current, resumable=False)
         return
     folder = Path(output).expanduser()
     if folder.exists() and (not folder.is_dir() or _foreign(folder)):
@@ -169,15 +170,15 @@ def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator
     except OSError as error:
         raise TrainingError(f"{folder} cannot be written: {error.strerror or error}.") from error
     with lock:
-        run = Run(folder, told, resumable=True)
+        run = Run(folder, current, resumable=True)
         known = run.read("run")
-        if known is not None and known["settings"] != told:
-            raise UsageError(f"{folder} holds a run with other settings ({_differences(known['settings'], told)}); "
+        if known is not None and known["settings"] != current:
+            raise UsageError(f"{folder} holds a run with other settings ({_differences(known['settings'], current)}); "
                              "name a new folder, nothing was overwritten.")
         for left in (folder / STATE).glob(".*.part"):  # of a process that was killed while it wrote
             left.unlink()
         if known is None:
-            run.write("run", {"settings": told})
+            run.write("run", {"settings": current})
         yield run
 
 

@@ -41,7 +41,7 @@ class SortedBatches(ABC):
     def padded(self, epoch: int, index: int, more: int) -> tuple[Any, ...]:
         """A batch, as short as may be and `more` steps longer; if it is the only one, of one length in all epochs."""
 
-    def places(self, epoch: int, index: int) -> np.ndarray:
+    def indices(self, epoch: int, index: int) -> np.ndarray:
         """Which things the batch holds."""
         if epoch not in self._orders:
             self._orders = {epoch: self._epoch(epoch)}
@@ -59,4 +59,4 @@ class SortedBatches(ABC):
             for start in range(0, count, size) for chunk in [order[start:start + size]]
         ])
         batches = [sorted_order[part] for part in parts(count, self.batch_size)]
-        return [batches[place] for place in np.random.default_rng((self.seed, epoch, 1)).permutation(len(batches))]
+        return [batches[index] for index in np.random.default_rng((self.seed, epoch, 1)).permutation(len(batches))]

@@ -34,16 +34,37 @@ def shapes(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tuned(shapes, tmp_path_factory):
-    """(folder, what was told) of a run through both phases."""
+def watch():
+    """Takes the moving statistics and the kernels of the base before phase 2 and after each of its epochs."""
+    import keras
+
+    from warmstart.image.train.network import batch_norm_statistics
+
+    class Watch(keras.callbacks.Callback):
+        def take(self):
+            kernels = {w.path: w.numpy().copy() for w in self.model.weights if w.path.endswith("conv/kernel")}
+            return batch_norm_statistics(self.model), kernels
+
+        def on_train_begin(self, logs=None):
+            self.before, self.after = self.take(), []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.after.append(self.take())
+
+    return Watch()
+
+
+@pytest.fixture(scope="module")
+def tuned(shapes, tmp_path_factory, watch):
+    """(folder, output on the terminal) of a run through both phases."""
     import contextlib
     import io
 
-    folder, told = tmp_path_factory.mktemp("runs") / "tuned", io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(told):
+    folder, output = tmp_path_factory.mktemp("runs") / "tuned", io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(output):
         patch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("home")))
-        ws.finetune("cifar10_resnet20", shapes, epochs=2, output=folder, seed=3)
-    return folder, told.getvalue()
+        ws.finetune("cifar10_resnet20", shapes, epochs=2, output=folder, seed=3, callbacks=[watch])
+    return folder, output.getvalue()
 
 
 def test_the_bundle_predicts_without_tensorflow(tuned, shapes):
@@ -59,13 +80,16 @@ def test_the_bundle_predicts_without_tensorflow(tuned, shapes):
     assert tensorflow == "False"
 
 
-def test_what_is_told_first(tuned):
-    _, told = tuned
-    lines = told.splitlines()
+def test_the_terminal_shows_data_baseline_progress_result_and_use(tuned):
+    folder, output = tuned
+    lines = output.splitlines()
     assert lines[0] == "shapes: 3 classes; 43 to train on, 24 to validate"
-    assert lines[4] == "always 'spots': 33.3% of the validation examples right"
+    assert lines[4] == "baseline: always 'spots': 33.3% of the validation examples right"
     assert any("left out:" in line and "bad.png" in line for line in lines)
-    assert lines[-1].startswith("written: ")
+    assert any(line.startswith("network: epoch 2/2, ") for line in lines)
+    assert any(line.startswith("result: ") and "of the validation examples right" in line for line in lines)
+    assert lines[-3:] == [f"written: {folder} (how good it is: report.html)",
+                          f"  warmstart predict --model {folder} photo.jpg", f"  ws.load({str(folder)!r})"]
 
 
 def test_figures_hold_for_the_model_that_was_written(tuned, shapes):
@@ -91,18 +115,19 @@ def test_never_worse_than_the_head_alone(tuned):
     assert [r["fit"] for r in history] == ["head", "network", "network", "network"]
 
 
-def test_batch_norm_statistics_do_not_change(tuned):
-    """The weights of the base do, so the test would see it; the moving means and variances not in a single bit."""
+def test_batch_norm_statistics_do_not_change(tuned, watch):
+    """The kernels of the base do, in every epoch; the moving means and variances not in a single bit."""
     folder, _ = tuned
-    before = {w.path: w.numpy() for w in ws.load("cifar10_resnet20").keras.weights}
-    after = {w.path: w.numpy() for w in ws.load(folder).keras.weights}
-    moving = [path for path in before if "moving_" in path]
+    (moving, kernels), published = watch.before, {w.path: w.numpy() for w in ws.load("cifar10_resnet20").keras.weights}
     assert len(moving) == 2 * 19
+    assert len(watch.after) == 2
+    for statistics, others in watch.after:
+        for path, value in moving.items():
+            np.testing.assert_array_equal(value, statistics[path])
+        assert all(not np.array_equal(value, others[path]) for path, value in kernels.items())
+    after = {w.path: w.numpy() for w in ws.load(folder).keras.weights}
     for path in moving:
-        np.testing.assert_array_equal(before[path], after[path])
-    kernels = [path for path in before if path.endswith("conv/kernel")]
-    best = json.loads((folder / "training.json").read_text())["best"]["network"]["epoch"]
-    assert best == 0 or any(not np.array_equal(before[path], after[path]) for path in kernels)
+        np.testing.assert_array_equal(published[path], after[path])
 
 
 def test_the_report_and_the_card_tell_it(tuned):

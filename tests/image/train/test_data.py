@@ -125,9 +125,9 @@ def test_pairs_and_balance(flowers):
     pairs += [(np.full((4, 4, 3), n, np.uint8), 9) for n in range(4)]
     data = read(pairs)
     assert data.classes == ("9", "10")  # numbers in their order
-    lines = list(data.lines())
+    lines = list(data.summary().lines())
     assert "2 classes; 11 to train on, 3 to validate" in lines[0]
-    assert "always '10'" in lines[3]
+    assert lines[3].startswith("baseline: always '10'")
     assert data.majority == pytest.approx(2 / 3)
 
 

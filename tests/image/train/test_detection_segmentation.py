@@ -138,7 +138,7 @@ def test_stopped_and_started_again_it_ends_with_the_same_figures(base, pictures,
     told = {}
 
     def finish(run, network, entry, labels, *, fits, **others):
-        told.update(record(run, fits, others["told"]), arrays=model_arrays(network))
+        told.update(record(run, fits, others["details"]), arrays=model_arrays(network))
 
     with mock.patch("warmstart.training.result.finish", finish):
         segment(base, pictures[0], stopped, callbacks=[begun])
@@ -169,25 +169,31 @@ def test_the_command(base, pictures, detector, tmp_path):
     assert "no option 'widht'" in str(done.exception)
 
 
-def test_the_stem_stays(base):
-    from warmstart.image.train.dense import learning
+@pytest.mark.parametrize(("how", "first"), [("none", "conv1"), ("stem", "conv_dw_2"), ("conv_pw_1_bn", "conv_dw_2"),
+                                            (4, "conv_pw_1"), ("backbone", None)])
+def test_what_is_frozen(base, how, first):
+    from warmstart.image.train.dense import is_added
     from warmstart.models import architecture
+    from warmstart.training.freeze import freeze
 
     entry = ws.load(BASE, weights=base).entry.to_dict()
     network = architecture("deeplabv3").build({
         "base": {"architecture": entry["architecture"], "config": entry["config"]}, "classes": 2, "width": 8,
         "input_size": [64, 64]})
-    learning(network, "stem", pretrained=True)
-    learns = {layer.name for layer in network.layers if layer.trainable_weights}
-    assert not {"conv1", "conv_dw_1", "conv_pw_1"} & learns
-    assert {"conv_dw_2", "conv_pw_2", "conv_pw_13", "segmentation_logits"} <= learns
+    blocks = [[layer] for layer in network.layers if layer.weights and not is_added(layer.name)]
+    stem = sum(block[0].output.shape[1] > 16 for block in blocks)
+    learned = freeze(network, blocks, how, words={"stem": stem, "backbone": len(blocks)})
+    assert (learned[0] if learned else None) == first
+    assert not any("bn" in name for name in learned)
+    assert "segmentation_logits" in {layer.name for layer in network.layers if layer.trainable_weights}
 
 
 def test_what_is_refused(base, pictures):
     _, rows = pictures
     classifier = ws.load(BASE, weights=base)
-    for options, words in (({"image_size": (100, 96)}, "multiples of 32"), ({"freeze": 3}, "freeze is"),
-                           ({"validation": 0.01}, "cannot be split"), ({"head": "x"}, "no option 'head'")):
+    for options, words in (({"image_size": (100, 96)}, "multiples of 32"), ({"freeze": 999}, "freeze must be"),
+                           ({"validation": 1.5}, "share between 0 and 1"), ({"head": "x"}, "no option 'head'"),
+                           ({"validation": 0}, "needs validation data")):
         with pytest.raises(UsageError, match=words):
             ws.finetune(classifier, rows, task="object-detection", epochs=1, **options)
     with pytest.raises(UsageError, match="no feature map of stride 8"):

@@ -23,8 +23,7 @@ def config(head=(), **options):
 
 def test_the_textbook_head_becomes_plain_data():
     from keras import layers
-
-    from warmstart.models.image.transfer.network import add_head, head_config, wants_map
+    from warmstart.models.transfer import add_head, head_config, wants_map
 
     given = [layers.GlobalAveragePooling2D(), layers.Dense(16, "relu", kernel_regularizer="l2"), layers.Dropout(0.2),
              layers.Dense(3, activation="softmax")]
@@ -45,8 +44,7 @@ def test_the_textbook_head_becomes_plain_data():
 
 def test_a_head_on_the_feature_map():
     from keras import layers
-
-    from warmstart.models.image.transfer.network import build, head_config
+    from warmstart.models.transfer import build, head_config
 
     told = head_config([layers.Conv2D(4, 3, activation="relu"), layers.Flatten()], 3)
     assert build(config(told)).output_shape == (None, 3)
@@ -59,8 +57,7 @@ def test_a_head_on_the_feature_map():
 def test_no_code_in_a_head():
     import keras
     from keras import layers
-
-    from warmstart.models.image.transfer.network import build, head_config
+    from warmstart.models.transfer import build, head_config
 
     class Mine(layers.Dense):
         pass
@@ -88,21 +85,29 @@ def test_no_code_in_a_head():
 
 
 def test_what_is_frozen():
-    from warmstart.image.train.network import base_layers, freeze
+    """Each call begins with a new network; batch normalisation is never trained."""
+    from warmstart.image.train.network import base_layers
     from warmstart.models.image.transfer import network as transfer
+    from warmstart.training.freeze import freeze
 
     net = transfer.build(config())
     names = [layer.name for layer in base_layers(net)]
     convs = [name for name in names if name.endswith("conv")]
     assert len(names) == 38
-    assert freeze(net, "none") == convs
-    assert freeze(net, "backbone") == []
+
+    def trained(how):
+        net = transfer.build(config())
+        return net, freeze(net, [[layer] for layer in base_layers(net)], how)
+
+    assert trained("none")[1] == trained(0)[1] == convs
+    net, learned = trained("backbone")
+    assert learned == []
     assert [v.path for v in net.trainable_variables] == ["logits/kernel", "logits/bias"]
-    assert freeze(net, 30) == [name for name in names[30:] if name.endswith("conv")]
-    assert freeze(net, "stage2_block3_add") == [name for name in convs if name.startswith("stage3")]
-    for wrong in ("no_such_layer", 99, -1, True, 2.5):
+    assert trained(30)[1] == [name for name in names[30:] if name.endswith("conv")]
+    assert trained("stage2_block3_add")[1] == [name for name in convs if name.startswith("stage3")]
+    for wrong in ("no_such_layer", 99, -1, True):
         with pytest.raises(UsageError, match="freeze"):
-            freeze(net, wrong)
+            trained(wrong)
 
 
 def test_mixed_precision_keeps_weights_and_answers_in_float32():

@@ -12,10 +12,9 @@ tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU"
 import keras  # noqa: E402 (after the devices are made)
 
 import warmstart as ws  # noqa: E402
-from warmstart.image.train import classification, network  # noqa: E402
-from warmstart.image.train.data import read  # noqa: E402
-from warmstart.image.train.recipe import Recipe  # noqa: E402
-from warmstart.models.image.transfer import network as transfer  # noqa: E402
+from warmstart.core.options import make  # noqa: E402
+from warmstart.image.train.classification import ImageClassificationTrainer  # noqa: E402
+from warmstart.image.train.options import ImageClassificationOptions  # noqa: E402
 from warmstart.training import devices  # noqa: E402
 from warmstart.training.run import open_run  # noqa: E402
 
@@ -25,18 +24,16 @@ def train(names: list[str]) -> tuple[keras.Model, np.ndarray]:
     devices.visible = lambda: names
     random = np.random.default_rng(0)
     pairs = [(random.integers(0, 120, (32, 32, 3)).astype(np.uint8) + 120 * (n % 2), n % 2) for n in range(23)]
-    model = ws.load("cifar10_resnet20")
-    # without clipping, which is done on the gradient of each device before they are added
-    recipe = Recipe(batch_size=6, rate=2e-5, clip_norm=0.0)
-    config = {"base": network.base_config(model), "classes": 2, "multi_label": False,
-              "head": transfer.head_config(None, 2, default=[keras.layers.Normalization()])}
-    with open_run(None, {}) as run:
-        data = read(pairs[:18], validation=pairs[18:])
-        job = classification._Job(run, model, data, config, recipe, None, 0, None, None, None, None, False, (),
-                                        False, "local")
-        job.phase_1()
-        job.phase_2("stage2_block3_add", 2)  # the third stage learns: tracing it takes half the time
-    return job.net, job.logits["validation"]
+    # without clipping, which is done on the gradient of each device before they are added;
+    # the third stage is trained: tracing it takes half the time
+    options = {"validation": pairs[18:], "batch_size": 6, "learning_rate": 2e-5, "clip_norm": 0.0, "epochs": 2,
+               "freeze": "stage2_block3_add", "augment": False, "verbose": False}
+    trainer = ImageClassificationTrainer("cifar10_resnet20", make(ImageClassificationOptions, options, "the test"))
+    trainer.open()
+    trainer.summary = trainer.read(pairs[:18])
+    with open_run(None, {}) as trainer.run:
+        trainer.train()
+    return trainer.network, trainer.logits["validation"]
 
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ from warmstart.models.series.deepar import network as deepar
 from warmstart.series.features import Past, Recipe
 from warmstart.series.forecasting import Forecaster
 from warmstart.series.time_series import TimeSeries
-from warmstart.series.train import forecasting
-from warmstart.series.train.forecasting import transfer
-from warmstart.series.train.windows import HeldOut, WindowBatches, refill
+from warmstart.series.train.transfer import transfer
+from warmstart.series.train.windows import ValidationWindows, WindowBatches, refill
 
 pytestmark = pytest.mark.tensorflow
 START = pd.Timestamp("2024-01-01")
@@ -57,8 +56,9 @@ def test_batches_depend_on_seed_epoch_and_index_only_and_follow_the_scale():
             WindowBatches(many, RECIPE, 4, sampling=wrong)
 
 
-def test_held_out_windows_count_the_horizon_only():
-    _, y = HeldOut([series("a", np.arange(1.0, 31)), *[series("b", np.arange(1.0, 21))] * 2], RECIPE, 4).batch(0, 0)
+def test_validation_windows_count_the_horizon_only():
+    many = [series("a", np.arange(1.0, 31)), *[series("b", np.arange(1.0, 21))] * 2]
+    _, y = ValidationWindows(many, RECIPE, 4).batch(0, 0)
     assert len(y) == 4  # even
     assert y[:3, :, 1].sum() == 12
     assert y[3, :, 1].sum() == 0
@@ -128,11 +128,12 @@ def test_finetune_from_scratch_and_from_a_base(waves, tmp_path):
 
 def only_weights(monkeypatch):
     """Training ends with the weights and the epochs: nothing is compiled, nothing backtested."""
-    def told(run, network, usable, recipe, config, fitted, *rest):
-        epochs = [{key: value for key, value in record.items() if key != "seconds"} for record in fitted.history]
-        return network, recipe, epochs
+    def finish(run, network, entry, labels, *, fits, **others):
+        epochs = [{key: value for key, value in record.items() if key != "seconds"} for record in fits["fit"].history]
+        return network, Recipe.from_dict(entry.processing), epochs
 
-    monkeypatch.setattr(forecasting, "_finished", told)
+    monkeypatch.setattr("warmstart.training.result.finish", finish)
+    monkeypatch.setattr("warmstart.series.train.report.backtest", lambda *_: None)
 
 
 def waves_with_holes():
@@ -186,3 +187,9 @@ def test_finetuning_a_base_on_other_items_keeps_the_rest(waves, monkeypatch):
 def test_useless_data_is_refused():
     with pytest.raises(UsageError, match=r"No series can be used.*x: it has no observed value"):
         ws.finetune("deepar", pd.Series([np.nan] * 9, pd.date_range("2024-01-01", periods=9, freq="h"), name="x"))
+
+
+@pytest.mark.parametrize("validation", [0.2, "last week", [1.0, 2.0]])
+def test_validation_is_the_last_horizon_or_nothing(validation):
+    with pytest.raises(UsageError, match="validation must be 'auto'"):
+        ws.finetune("deepar", pd.Series([1.0, 2.0]), validation=validation)

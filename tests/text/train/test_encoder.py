@@ -11,7 +11,6 @@ import warmstart as ws
 from warmstart.errors import BundleError, ChecksumError, UsageError
 from warmstart.text.conll import Sentence
 from warmstart.text.squad import Question
-from warmstart.text.train import encoder
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "text"
 BERT, DISTILBERT, ROBERTA = (GOLDEN / name for name in ("bert_fill_mask", "distilbert_base", "roberta_base"))
@@ -75,7 +74,7 @@ def test_entities_are_learned_from_conll(tmp_path):
     found = model("bobby lives in new york")  # "bobby" is in pieces
     assert [(entity.label, entity.text) for entity in found] == [("PER", "bobby"), ("LOC", "new york")]
     assert model.evaluate(file)["f1"] > 0.9
-    assert "Per kind" in model.report().read_text()
+    assert "Per type" in model.report().read_text()
 
 
 def test_a_word_gives_its_tag_to_its_pieces():
@@ -183,33 +182,38 @@ def test_an_adapter_without_its_base_predicts_but_is_not_built_anew(adapted):
         ws.finetune(adapted / "run", reviews(8, 0), lora=2)
 
 
-def test_what_is_frozen():
-    from warmstart.catalog import Label
+@pytest.mark.parametrize(("how", "layers"), [(0, "01"), (1, "1"), (2, ""), ("encoder", ""), ("backbone", ""),
+                                             ("encoder.layer.0.output.LayerNorm", "1")])
+def test_what_is_frozen(how, layers):
+    """One step moves every weight that is trained, and no other."""
+    model = ws.finetune(BERT, reviews(8, 0), task="text-classification", epochs=1, learning_rate=1e-2, freeze=how,
+                        validation=0, warmup=0.0, batch_size=2)
+    before, after = ({w.path: w.numpy() for w in one.keras.weights} for one in (ws.load(BERT), model))
+    moved = {name for name in before.keys() & after.keys() if not np.array_equal(before[name], after[name])}
+    inside = {name.split(".")[2] for name in moved if name.startswith("encoder.")}
+    assert inside == set(layers)
+    assert any(name.startswith("embeddings.") for name in moved) == (how == 0)
 
-    base = ws.load(BERT)
-    labels = [Label(place, name, name) for place, name in enumerate("ab")]
 
-    def learned(how):
-        network = encoder.headed(base, "text-classification", labels=labels, processing={})[1]
-        encoder.freeze(network, how, base.entry)
-        return {layer.name for layer in network.layers if layer.trainable_weights}
-
-    def inside(names):
-        return {name for name in names if name.startswith(("encoder.", "embeddings."))}
-
-    assert {name.split(".")[2] for name in inside(learned(1))} == {"1"}
-    assert inside(learned("encoder")) == inside(learned("backbone")) == inside(learned(2)) == set()
-    assert learned("encoder") == {"pooler.dense", "head.classifier"}
-    assert any(name.startswith("embeddings.") for name in learned(0))
+def test_class_weights_move_the_decision():
+    texts = [("the film ann is good", "pos")] * 3 + [("the film ann is good", "neg")]
+    options = {"task": "text-classification", "epochs": 20, "learning_rate": 1e-2, "validation": 0, "verbose": False}
+    def share(**weights):
+        scores = ws.finetune(BERT, texts, **options, **weights)(texts[0][0])
+        return next(one.score for one in scores if one.label == "pos")
+    assert share() == pytest.approx(0.75, abs=0.1)
+    assert share(class_weight="balanced") == pytest.approx(0.5, abs=0.1)
+    assert share(class_weight={"neg": 9.0}) == pytest.approx(0.25, abs=0.1)
 
 
 @pytest.mark.parametrize(("data", "options", "words"), [
     ("nowhere.tsv", {}, "cannot be opened"), ([("a", "x")] * 4, {}, "only the label"),
-    (reviews(8, 0), {"validation": 1.5}, "share"), (reviews(8, 0), {"freeze": 3}, "number of first layers"),
-    (reviews(8, 0), {"lora": 0}, "rank of the adapter"), (reviews(8, 0), {"lora": 2, "freeze": 1}, "not both"),
+    (reviews(8, 0), {"validation": 1.5}, "share"), (reviews(8, 0), {"freeze": 3}, "first blocks up to 2"),
+    (reviews(8, 0), {"lora": 0}, "lora must be 1 or more"),
+    (reviews(8, 0), {"lora": 99}, "rank of the adapter"), (reviews(8, 0), {"lora": 2, "freeze": 1}, "not both"),
     (reviews(8, 0), {"adversarial": -1.0}, "0 or more"),
-    (reviews(8, 0), {"adversarial": 1.0, "lora": 2}, "do not learn"),
-    (reviews(8, 0), {"problem": "double"}, "problem is one of"), (reviews(8, 0), {"augment": True}, "no option"),
+    (reviews(8, 0), {"adversarial": 1.0, "lora": 2}, "are not trained"),
+    (reviews(8, 0), {"problem": "double"}, "problem must be one of"), (reviews(8, 0), {"augment": True}, "no option"),
     ([(["a"], ["O"])] * 4, {"task": "token-classification"}, "no entities"),
     (reviews(8, 0), {"task": "text-embedding"}, "no fine-tuning"),
 ])

@@ -50,7 +50,8 @@ def negative_log_likelihood(logits: np.ndarray, targets: np.ndarray, multi_label
 
 def probabilities(logits: np.ndarray, multi_label: bool = False) -> np.ndarray:
     """Softmax, or a sigmoid per class: (N, classes)."""
-    return np.exp(-np.logaddexp(0, -logits)) if multi_label else np.exp(log_softmax(logits))
+    result: np.ndarray = np.exp(-np.logaddexp(0, -logits)) if multi_label else np.exp(log_softmax(logits))
+    return result
 
 
 def decisions(probability: np.ndarray, targets: np.ndarray,

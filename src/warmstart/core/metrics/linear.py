@@ -29,7 +29,8 @@ class LinearHead:
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """float32 (N, D) -> float64 (N, classes)."""
-        return (features - self.mean) / np.sqrt(self.variance) @ self.kernel + self.bias
+        logits: np.ndarray = (features - self.mean) / np.sqrt(self.variance) @ self.kernel + self.bias
+        return logits
 
 
 def fits_in_time(rows: int, width: int, classes: int) -> bool:
@@ -90,4 +91,5 @@ def _losses(logits: np.ndarray, targets: np.ndarray, multi_label: bool) -> tuple
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """The logarithms of the softmax over the last axis."""
     top = logits - logits.max(-1, keepdims=True)
-    return top - np.log(np.exp(top).sum(-1, keepdims=True))
+    result: np.ndarray = top - np.log(np.exp(top).sum(-1, keepdims=True))
+    return result

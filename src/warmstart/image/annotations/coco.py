@@ -58,7 +58,7 @@ def load(path: Path) -> Mapping[str, Any]:
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise UsageError(f"{path} is larger than {LARGEST_JSON >> 30} GiB.")
-        data = json.loads(path.read_text("utf-8"))
+        data: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, UsageError):
             raise

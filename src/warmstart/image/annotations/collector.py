@@ -110,7 +110,7 @@ class Collector:
         if box[2] <= box[0] or box[3] <= box[1]:
             self.problems.append(f"{what}: has no area ({_told(box)})")
             return None
-        cut = np.clip(box, 0, np.array(size * 2))
+        cut: np.ndarray = np.clip(box, 0, np.array(size * 2))
         if cut[2] <= cut[0] or cut[3] <= cut[1]:
             self.problems.append(f"{what}: lies outside of the photo of {size[0]}x{size[1]} pixels ({_told(box)})")
             return None

@@ -166,7 +166,8 @@ def _overlaps(told: np.ndarray, boxes: np.ndarray, crowd: np.ndarray) -> np.ndar
     shared = np.clip(high - low, 0, None).prod(-1)
     own = (told[:, 2:] - told[:, :2]).prod(-1)[:, None]
     union = np.where(crowd[None], own, own + (boxes[:, 2:] - boxes[:, :2]).prod(-1)[None] - shared)
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    ratio: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ratio
 
 
 def evaluate_boxes(truths: Sequence[Truth], found: Sequence[Found], classes: int) -> dict[str, Any]:

@@ -2,65 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from warmstart.catalog import ImagePreprocessing
+from warmstart.core.reading import given_name
+from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder, preprocessing
+from warmstart.image.train.photos import Photos
 from warmstart.training.batches import epoch_order, generator, parts
 
-KEEP_BYTES = 512 * 2**20  # of decoded photos, so that small data sets are decoded once
 Vary = Callable[[Image.Image, np.random.Generator, tuple[int, int]], Image.Image]
 
 
 class PhotoBatches:
-    """Batches (float32 (B, H, W, 3), targets[, weights]).
+    """What batches of labelled photos share: their order, and decoding.
 
     Args:
-        photos: paths, PIL images or arrays.
-        targets: (N, …).
-        rules: of the base.
+        photos: where decoded photos are kept.
+        part: of the data, such as "train".
+        inputs: paths, PIL images or arrays.
+        names: of the inputs, for messages; default: their own.
+        keys: under which decoded photos are kept; default: part and row.
+        rules: of the network's input.
         batch_size: the largest batch.
-        weights: of the examples, (N,), or None.
-        vary: makes the view of a photo that is trained on, in the network's size; None: as for predicting.
+        seed: of orders and variation.
         shuffle: whether the order changes from epoch to epoch.
-        seed: of orders and views.
     """
 
-    def __init__(self, photos: tuple[Any, ...], targets: np.ndarray, rules: ImagePreprocessing, *, batch_size: int,
-                 weights: np.ndarray | None = None, vary: Vary | None = None, shuffle: bool = True, seed: int = 0):
-        self.photos, self.targets, self.weights, self.rules = photos, targets, weights, rules
-        self.vary, self.shuffle, self.seed = vary, shuffle, seed
-        self.parts = parts(len(photos), batch_size)
-        self.kept: dict[int, Image.Image] = {}
-        self.room = KEEP_BYTES
+    def __init__(
+        self,
+        photos: Photos,
+        part: str,
+        inputs: Sequence[Any],
+        rules: ImagePreprocessing,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        shuffle: bool = True,
+        names: Sequence[str] | None = None,
+        keys: Sequence[Hashable] | None = None,
+    ):
+        self.photos, self.part, self.inputs, self.names = photos, part, inputs, names
+        self.keys = [(part, row) for row in range(len(inputs))] if keys is None else keys
+        self.rules, self.seed, self.shuffle = rules, seed, shuffle
+        self.count, self.batch_size = len(inputs), batch_size
+        self.parts = parts(self.count, batch_size)
 
     def __len__(self) -> int:
         return len(self.parts)
 
+    def rows(self, epoch: int, index: int) -> np.ndarray:
+        """Which photos are in a batch."""
+        order = epoch_order(self.count, self.seed, epoch) if self.shuffle else np.arange(self.count)
+        return order[self.parts[index]]
+
+    def decoded(self, row: int) -> Image.Image:
+        """The photo, at no less than the size that preprocessing needs."""
+        return self.photos.decoded(self.keys[row], self.inputs[row], partial(self.decode, row))
+
+    def decode(self, row: int, source: Any) -> Image.Image:
+        """The photo from its file or content."""
+        name = given_name(self.inputs[row]) if self.names is None else self.names[row]
+        try:
+            return decoder.decode(source, name=name, target=self.target())
+        except InputError as error:
+            raise UsageError(f"{error}; it was readable when training began.") from error
+
+    def target(self) -> tuple[int, int] | None:
+        """(height, width) that decoding may shrink a photo to."""
+        return preprocessing.decode_target(self.rules)
+
+
+class LabelledBatches(PhotoBatches):
+    """Batches (float32 (B, H, W, 3), targets[, weights]) of a classifier.
+
+    Args:
+        targets: (N, …).
+        weights: of the examples, (N,), or None.
+        vary: makes the view of a training photo, in the network's size; None: as for predicting.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        targets: np.ndarray,
+        weights: np.ndarray | None = None,
+        vary: Vary | None = None,
+        **options: Any,
+    ):
+        super().__init__(*arguments, **options)
+        self.targets, self.weights, self.vary = targets, weights, vary
+
     def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
-        order = epoch_order(len(self.photos), self.seed, epoch) if self.shuffle else np.arange(len(self.photos))
-        rows = order[self.parts[index]]
+        rows = self.rows(epoch, index)
         images = np.stack([self._photo(int(row), epoch) for row in rows])
         targets = self.targets[rows]
         return (images, targets) if self.weights is None else (images, targets, self.weights[rows])
 
-    def _photo(self, place: int, epoch: int) -> np.ndarray:
-        picture = self._decoded(place)
+    def _photo(self, row: int, epoch: int) -> np.ndarray:
+        picture = self.decoded(row)
         if self.vary is not None:
-            picture = self.vary(picture, generator(self.seed, epoch, place), self.rules.size)
+            picture = self.vary(picture, generator(self.seed, epoch, row), self.rules.size)
         return preprocessing.preprocess(picture, self.rules)
-
-    def _decoded(self, place: int) -> Image.Image:
-        if (known := self.kept.get(place)) is not None:
-            return known
-        picture = decoder.decode(self.photos[place], target=preprocessing.decode_target(self.rules))
-        size = 3 * picture.width * picture.height
-        if size <= self.room:  # two threads may both find room; the bound is a rough one
-            self.room -= size
-            self.kept[place] = picture
-        return picture
-

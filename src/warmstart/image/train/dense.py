@@ -1,13 +1,12 @@
-"""What the recipes of detection and segmentation share: the loop, sizes, splits, the backbone, what may change."""
+"""What the trainers of detection and segmentation share: sizes, the backbone, what is not trained, the split."""
 
 from __future__ import annotations
 
-import sys
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Generic, TypeVar
 
 import keras
 import numpy as np
@@ -18,205 +17,243 @@ from warmstart.core.compiling import build_keras
 from warmstart.core.model import Model
 from warmstart.errors import UsageError
 from warmstart.image.train.dense_augment import Variation
+from warmstart.image.train.options import MULTIPLE, DenseOptions
+from warmstart.image.train.photos import Photos
 from warmstart.models import architecture, family
-from warmstart.training import open_base, result
 from warmstart.training.adamw import AdamW
-from warmstart.training.fit import Fitted, fit, seeded
-from warmstart.training.run import open_run
+from warmstart.training.freeze import Block, freeze
+from warmstart.training.options import share_of
 from warmstart.training.schedules import warmup_cosine
+from warmstart.training.split import rarest, split_rows
+from warmstart.training.summary import Summary, class_counts, data_name
+from warmstart.training.trainer import SOURCE, Trainer
 
-SHORTER, MULTIPLE = 384, 32
-SHARE = 0.15
-FREEZE = ("none", "stem", "backbone")
+SHORTER = 384
 STEM = 4
 """The stem is what comes before the maps of this stride. It sees edges and colours, which photos of all kinds share, on
 the largest maps: left as it is, a step of a small network takes two thirds of the time."""
-SOURCE = "measured when it was fine-tuned"
+ADDED = (
+    "fpn_", "class_", "box_", "aspp_", "decoder_", "details", "deep", "middle",
+    "segmentation_logits",
+)
+"""Beginnings of the names of layers that are added to a backbone."""
 
-D = TypeVar("D")
+DenseOptionsT = TypeVar("DenseOptionsT", bound=DenseOptions)
+DataT = TypeVar("DataT")
 Predictor = Callable[[np.ndarray], Any]
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A trained network's figures on validation data, and what the report shows."""
-
-    entry: Entry
-    call: Predictor
-    held: Any
-    fitted: Fitted
-    figures: Mapping[str, Any]
-
-
-class DenseRecipe(ABC, Generic[D]):
-    """What detection and segmentation do each in their own way; `finetune` does the rest.
+class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
+    """Detection and segmentation.
 
     Attributes:
-        task: as in the catalogue.
-        what: its name in messages.
-        figures: names of the figures that history and entry tell; the first chooses the best epoch.
-        clip_norm: as for `fit`.
-        variation: of training photos, where the caller leaves it open.
+        figures: names of the metrics of history and entry; the first chooses the best epoch.
+        rate: the highest learning rate, where none is given.
+        variation: of training photos, where nothing is said of it.
+        training, others: labelled photos to train on, and to validate on.
+        predictor: the network for predicting, traced once.
     """
 
-    task: str
-    what: str
-    figures: tuple[str, ...]
-    clip_norm: float
-    variation: Variation
+    unit = "photos"
+    example = "photo.jpg"
+    fit_name = "network"
+    figures: ClassVar[tuple[str, ...]]
+    rate: ClassVar[float]
+    variation: ClassVar[Variation]
+    derived = frozenset({"labels", "image_size", "width", "depth", "colours"})
+    training: DataT
+    others: DataT
+    predictor: Predictor
+    validation_photos: Any
 
     @abstractmethod
-    def read(self, source: Any, labels: Sequence[str] | None) -> D:
+    def read_photos(self, source: Any, labels: Sequence[str] | None) -> DataT:
         """Labelled photos: `photos`, `labels` and `problems`."""
 
     @abstractmethod
-    def told(self, training: D, others: D) -> list[str]:
-        """What was read, in lines."""
+    def labels_of(self, photo: Any) -> Sequence[str]:
+        """Names of the classes on a photo, each once."""
 
     @abstractmethod
-    def digest(self, data: D) -> str:
-        """Photos and annotations as a fingerprint."""
-
-    @abstractmethod
-    def config(self, model: Model, data: D, image_size: Any) -> tuple[str, dict[str, Any]]:
+    def network_config(self, data: DataT) -> tuple[str, dict[str, Any]]:
         """Architecture and config of the network."""
 
     @abstractmethod
-    def trained(self, network: keras.Model, data: D, config: Mapping[str, Any]) -> tuple[keras.Model, Any]:
-        """The model that is fitted, and its loss."""
+    def digest(self, data: DataT) -> str:
+        """Fingerprint of photos and annotations."""
 
     @abstractmethod
-    def batches(self, data: D, rules: ImagePreprocessing, batch_size: int, seed: int, vary: Variation | None, *,
-                learn: bool) -> Any:
-        """Batches to learn from, or photos to measure on."""
+    def photo_batches(self, data: DataT, part: str) -> Any:
+        """Batches of the photos of a part."""
 
     @abstractmethod
-    def predictor(self, network: keras.Model) -> Predictor:
-        """The network for predicting, traced once."""
+    def prediction(self) -> keras.Model:
+        """The network for predicting."""
 
     @abstractmethod
-    def measured(self, call: Predictor, held: Any) -> dict[str, Any]:
-        """Figures on photos, in the pixels of the photos."""
+    def evaluate(self) -> dict[str, Any]:
+        """Figures on the validation photos, in their own pixels."""
 
     @abstractmethod
-    def entry(self, model: Model, module: str) -> dict[str, Any]:
+    def own_entry(self, module: str) -> dict[str, Any]:
         """Name, family, title and processing of the result."""
 
-    @abstractmethod
-    def report(self, judged: Judged, training: D, others: D) -> str:
-        """The HTML page."""
+    def trivial(self) -> str:
+        """What a trivial model scores; "" where it is measured."""
+        return ""
 
-    @abstractmethod
-    def kept(self, figures: Mapping[str, Any]) -> dict[str, Any]:
+    def read(self, data: Any) -> Summary:
+        options = self.options
+        everything: Any = self.read_photos(data, options.labels)
+        share = share_of(options.validation)
+        if share == 0:
+            raise UsageError(f"{self.task} needs validation data, or a share above 0.")
+        if share is None:
+            self.training = everything
+            self.others = self.read_photos(options.validation, everything.labels)
+        else:
+            photos = everything.photos
+            strata = rarest([self.labels_of(photo) for photo in photos])
+            rows = split_rows(len(photos), share, options.seed, strata=strata)
+            train, validation = (tuple(photos[row] for row in part) for part in rows)
+            self.training = replace(everything, photos=train)
+            self.others = replace(everything, photos=validation, problems=())
+        self.module, self.config = self.network_config(self.training)
+        self.photos = Photos()
+        parts: dict[str, Any] = {"train": self.training, "validation": self.others}
+        counts = {part: len(some.photos) for part, some in parts.items()}
+        labels = {
+            part: [self.labels_of(photo) for photo in some.photos] for part, some in parts.items()
+        }
+        problems = [problem for some in parts.values() for problem in some.problems]
+        self.labels = [
+            Label(index, name, name) for index, name in enumerate(parts["train"].labels)
+        ]
+        classes = class_counts(parts["train"].labels, labels)
+        name = data_name(data)
+        return Summary(name, self.unit, counts, classes, self.trivial(), problems=problems)
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "config": self.config,
+            "data": [self.digest(self.training), self.digest(self.others)],
+            "classes": [label.name for label in self.labels],
+            "augment": self.vary,
+            "learning_rate": self.options.learning_rate or self.rate,
+        }
+
+    @property
+    def vary(self) -> Variation | None:
+        """How training photos are varied."""
+        return self.variation if self.options.augment is True else self.options.augment or None
+
+    @property
+    def rules(self) -> ImagePreprocessing:
+        """Preprocessing of the result."""
+        rules = self.model.entry.preprocessing
+        assert rules is not None
+        return replace(
+            rules,
+            size=input_size(self.config),
+            resize="squash",
+            interpolation="bilinear",
+            crop_ratio=0.875,
+        )
+
+    def build(self) -> keras.Model:
+        network = architecture(self.module).build(self.config)
+        fill(network, self.model)
+        return network
+
+    def blocks(self) -> list[Block]:
+        return [
+            [layer] for layer in self.network.layers if layer.weights and not is_added(layer.name)
+        ]
+
+    def freeze(self) -> None:
+        blocks = self.blocks()
+        fine = self.network.input.shape[1] / STEM
+        stem = sum(block[0].output.shape[1] > fine for block in blocks)
+        words = {"stem": stem, "backbone": len(blocks)}
+        pretrained = self.model.weights.path is not None
+        how = self.options.freeze
+        freeze(self.network, blocks, how, words=words, statistics=pretrained)
+
+    def batches(self) -> Any:
+        predict = self.prediction()
+        self.predictor = compiled(predict)
+        self.validation_photos = self.photo_batches(self.others, "validation")
+        return self.photo_batches(self.training, "train")
+
+    def default_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        rate = warmup_cosine(self.options.learning_rate or self.rate, steps, warmup=0.05)
+        return AdamW(rate, weight_decay=1e-3)
+
+    def outputs(self) -> Iterator[tuple[int, Any]]:
+        """(row, what the network says), for each validation photo."""
+        photos = self.validation_photos
+        for part in photos.parts:
+            rows = range(part.start, part.stop)
+            outputs = self.predictor(np.stack([photos.plain(row) for row in rows]))
+            arrays = keras.tree.map_structure(np.asarray, outputs)
+            for index, row in enumerate(rows):
+                yield row, keras.tree.map_structure(lambda array, n=index: array[n], arrays)
+
+    def measure(self) -> dict[str, float]:
+        figures = self.evaluate()
+        return {key: figures[key] for key in self.figures}
+
+    def describe(self) -> Entry:
+        self.result_figures = self.evaluate()
+        data = f"{self.summary.counts['validation']} validation photos"
+        metrics = [
+            Metric(key, round(self.result_figures[key], 4), data, SOURCE) for key in self.figures
+        ]
+        entry = {
+            "weights": {},
+            "preprocessing": self.rules,
+            "labels": "",
+            "gflops": None,
+            "aliases": (),
+            "parameters": self.network.count_params(),
+            "metrics": tuple(metrics),
+            **self.own_entry(self.module),
+        }
+        if self.options.name:
+            entry["name"] = self.options.name
+        return replace(
+            self.model.entry,
+            task=self.task,
+            architecture=self.module,
+            config=dict(self.config),
+            **entry,
+        )
+
+    def details(self) -> dict[str, Any]:
+        return {"figures": self.recorded_figures(), "problems": list(self.summary.problems)}
+
+    def recorded_figures(self) -> Mapping[str, Any]:
         """The figures that `training.json` holds."""
+        return self.result_figures
 
 
-def finetune(recipe: DenseRecipe[Any], base: str | Path | Model, data: Any, *, learning_rate: float,
-             validation: Any = None, epochs: int = 40, freeze: str = "none", optimizer: Any = None,
-             augment: Variation | bool = True, seed: int = 0, output: str | Path | None = None,
-             callbacks: Sequence[Any] = (), labels: Sequence[str] | None = None, image_size: Any = None,
-             batch_size: int = 8, patience: int | None = None, verbose: bool = True, **options: Any) -> Model:
-    """Fine-tune a detector or a segmenter; see `warmstart.finetune` for what all tasks share.
-
-    Args:
-        recipe: of the task.
-        base: a classifier whose network becomes the backbone, or a model that was fine-tuned before.
-        data: labelled photos as the recipe reads them.
-        learning_rate: the highest; it rises for a twentieth of the steps and falls along a cosine.
-        validation: such data, or the share of `data` that is kept for it (default 0.15).
-        epochs: at most.
-        freeze: `"none"`; `"backbone"`: only the added layers learn; `"stem"`: all but the backbone's layers on maps of
-            stride 1 and 2. BatchNormalization of a pretrained backbone stays as it is in any case.
-        optimizer: as `keras.Model.compile` takes it; default: AdamW.
-        augment: True, False, or a `Variation`.
-        labels: the classes in order; default: those of the data.
-        image_size: (height, width) of the network's input, multiples of 32; default: 384 on the shorter side.
-        batch_size: photos a step.
-        patience: stop after so many epochs without a better one: of AP, or mean IoU.
-        verbose: whether counts, faults of the data and results are told on standard error.
-
-    Raises:
-        UsageError: the data or an option cannot be used.
-        TrainingError: training cannot go on.
-    """
-    if options:
-        raise UsageError(f"Fine-tuning a {recipe.what} takes no option {next(iter(options))!r}.")
-    if epochs < 1 or batch_size < 1:
-        raise UsageError(f"epochs and batch_size are 1 or more, not {epochs} and {batch_size}.")
-    model = open_base(base)
-    training, others = split(recipe.read(data, labels), validation, seed, recipe.read)
-    module, config = recipe.config(model, training, image_size)
-    vary = recipe.variation if augment is True else augment or None
-    settings = {"task": recipe.task, "base": model.name, "weights": model.weights.digest, "config": config,
-                "data": [recipe.digest(training), recipe.digest(others)], "classes": training.labels, "epochs": epochs,
-                "freeze": freeze, "optimizer": optimizer, "augment": vary, "seed": seed, "batch_size": batch_size,
-                "learning_rate": learning_rate, "patience": patience}
-    with open_run(output, settings) as run:
-        if run.finished:
-            said(verbose, [f"{run.folder} is finished; nothing was trained."])
-            from warmstart.core.loading import load
-
-            return load(run.folder)
-        problems = [*training.problems, *others.problems]
-        said(verbose, [*recipe.told(training, others), *(f"left out or changed: {one}" for one in problems[:20])])
-        with seeded(seed):
-            network = architecture(module).build(config)
-        fill(network, model)
-        learning(network, freeze, pretrained=model.weights.path is not None)
-        rules = _rules(model, config)
-        fitting, loss = recipe.trained(network, training, config)
-        batches = recipe.batches(training, rules, batch_size, seed, vary, learn=True)
-        held = recipe.batches(others, rules, batch_size, seed, None, learn=False)
-        rate = warmup_cosine(learning_rate, epochs * len(batches), warmup=0.05)
-        fitting.compile(optimizer or AdamW(rate, weight_decay=1e-3), loss=loss)
-        call = recipe.predictor(network)
-
-        def measure() -> dict[str, float]:
-            figures = recipe.measured(call, held)
-            return {key: figures[key] for key in recipe.figures}
-
-        fitted = fit(fitting, batches, epochs=epochs, measure=measure, monitor=f"val_{recipe.figures[0]}",
-                     patience=patience, clip_norm=recipe.clip_norm, callbacks=callbacks, run=run)
-        figures = recipe.measured(call, held)
-        entry = _entry(recipe, model, module, config, network, rules, figures, len(others.photos))
-        said(verbose, [", ".join(f"{key} {figures[key]:.3f}" for key in recipe.figures)
-                       + f" on {len(others.photos)} photos; compiling and checking the result"])
-        return result.finish(run, network, entry, [Label(i, n, n) for i, n in enumerate(training.labels)],
-                             fits={"network": fitted},
-                             report=recipe.report(Judged(entry, call, held, fitted, figures), training, others),
-                             told={"figures": recipe.kept(figures), "problems": problems})
-
-
-def _rules(model: Model, config: Mapping[str, Any]) -> ImagePreprocessing:
-    assert model.entry.preprocessing is not None
-    return replace(model.entry.preprocessing, size=told_size(config), resize="squash", interpolation="bilinear",
-                   crop_ratio=0.875)
-
-
-def _entry(recipe: DenseRecipe[Any], model: Model, module: str, config: Mapping[str, Any], network: keras.Model,
-           rules: ImagePreprocessing, figures: Mapping[str, Any], count: int) -> Entry:
-    return replace(
-        model.entry, task=recipe.task, architecture=module, config=dict(config), weights={}, preprocessing=rules,
-        labels="", gflops=None, aliases=(), parameters=network.count_params(),
-        metrics=tuple(Metric(key, round(figures[key], 4), f"{count} validation photos", SOURCE)
-                      for key in recipe.figures), **recipe.entry(model, module))
-
-
-def base_of(model: Model) -> dict[str, Any]:
+def base_of(model: Model[Any, Any, Any]) -> dict[str, Any]:
     """Architecture and config of a classifier's network.
 
     Raises:
         UsageError: it is no classifier of the catalogue.
     """
-    told = model.entry.to_dict()
-    if told["architecture"] == "transfer":  # fine-tuned before: its base
-        told = told["config"]["base"]
-    if not getattr(family(told["architecture"]), "BACKBONE", False):
-        raise UsageError(f"{model.name} cannot be a backbone; take a classifier such as mobilenet_v2.")
-    return {"architecture": told["architecture"], "config": dict(told["config"])}
+    entry = model.entry.to_dict()
+    if entry["architecture"] == "transfer":  # fine-tuned before: its base
+        entry = entry["config"]["base"]
+    if not getattr(family(entry["architecture"]), "BACKBONE", False):
+        raise UsageError(
+            f"{model.name} cannot be a backbone; take a classifier such as mobilenet_v2."
+        )
+    return {"architecture": entry["architecture"], "config": dict(entry["config"])}
 
 
-def fill(network: keras.Model, model: Model) -> None:
+def fill(network: keras.Model, model: Model[Any, Any, Any]) -> None:
     """Copy into a new network what the base has: all weights of the same name and shape.
 
     A base without weights (random initialisation) leaves the network as it is.
@@ -240,84 +277,43 @@ def fill(network: keras.Model, model: Model) -> None:
             layer.finalize_state()
 
 
-def learning(network: keras.Model, freeze: str, *, pretrained: bool) -> None:
-    """Set what may change: the backbone's BatchNormalization never where it is pretrained.
-
-    Raises:
-        UsageError: `freeze` is none of `FREEZE`.
-    """
-    if freeze not in FREEZE:
-        raise UsageError(f"freeze is one of {', '.join(map(repr, FREEZE))}, not {freeze!r}.")
-    fine = network.input.shape[1] / STEM
-    for layer in network.layers:
-        if not layer.weights or is_head(layer.name):
-            continue
-        normal = isinstance(layer, keras.layers.BatchNormalization | keras.layers.Normalization)
-        stem = freeze == "stem" and layer.output.shape[1] > fine
-        if freeze == "backbone" or stem or (normal and pretrained):
-            layer.trainable = False
-
-
-def is_head(name: str) -> bool:
+def is_added(name: str) -> bool:
     """Whether a layer of this name was added to the backbone."""
-    return name.startswith(("fpn_", "class_", "box_", "aspp_", "decoder_", "details", "deep", "middle",
-                            "segmentation_logits")) and not name.startswith("block")
+    return name.startswith(ADDED) and not name.startswith("block")
 
 
 def sized(size: Any, photos: Sequence[tuple[int, int]]) -> list[int]:
-    """(height, width) of the network's input: what is wished, or 384 on the shorter side of a usual photo.
+    """(height, width) of the network's input: as asked for, or 384 on the shorter side of a usual photo.
 
-    Raises:
-        UsageError: it is not two multiples of 32.
+    Args:
+        size: one number, two numbers, or None.
+        photos: (width, height) of photos.
     """
-    if size is None:
-        width, height = np.median(np.asarray(photos, float), axis=0)
-        scale = SHORTER / min(width, height)
-        size = [max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE) for side in (height, width)]
-        size = [min(side, 2 * SHORTER) for side in size]
-    elif isinstance(size, int):
-        size = [size, size]
-    size = [int(side) for side in size]
-    if len(size) != 2 or any(side < MULTIPLE or side % MULTIPLE for side in size):
-        raise UsageError(f"image_size must be (height, width) in multiples of {MULTIPLE}, not {tuple(size)}.")
-    return size
+    if size is not None:
+        return [int(side) for side in ([size, size] if isinstance(size, int) else size)]
+    width, height = np.median(np.asarray(photos, float), axis=0)
+    scale = SHORTER / min(width, height)
+    sides = (max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE) for side in (height, width))
+    return [min(side, 2 * SHORTER) for side in sides]
 
 
-def told_size(config: Mapping[str, Any]) -> tuple[int, int]:
+def input_size(config: Mapping[str, Any]) -> tuple[int, int]:
+    """(height, width)."""
     height, width = config["input_size"]
     return int(height), int(width)
-
-
-def split(data: D, validation: Any, seed: int,
-          read: Callable[[Any, Sequence[str] | None], D]) -> tuple[D, D]:
-    """Training and validation data; without validation data a share of the training data is kept for it.
-
-    Raises:
-        UsageError: there are too few photos, or the share is none.
-    """
-    if validation is not None and not isinstance(validation, float):
-        return data, read(validation, data.labels)  # type: ignore[attr-defined]
-    share = SHARE if validation is None else validation
-    photos = data.photos  # type: ignore[attr-defined]
-    count = round(len(photos) * share)
-    if not 0 < share < 1 or not 0 < count < len(photos):
-        raise UsageError(f"{len(photos)} photos cannot be split with validation={share:g}; give more photos or a "
-                         "validation set.")
-    order = np.random.default_rng(seed).permutation(len(photos))
-    held = set(order[:count].tolist())
-    return (replace(data, photos=tuple(p for i, p in enumerate(photos) if i not in held)),  # type: ignore[type-var]
-            replace(data, photos=tuple(p for i, p in enumerate(photos) if i in held), problems=()))  # type: ignore
 
 
 def compiled(network: keras.Model) -> Predictor:
     """The network for predicting: batches of arrays in, its outputs out."""
     import tensorflow as tf
 
-    return tf.function(lambda images: network(images, training=False), reduce_retracing=True)
+    predict: Predictor = tf.function(
+        lambda images: network(images, training=False), reduce_retracing=True
+    )
+    return predict
 
 
-def said(verbose: bool, lines: Iterable[str]) -> None:
-    """Tell what is going on, on standard error."""
-    if verbose:
-        for line in lines:
-            print(line, file=sys.stderr, flush=True)
+def count_pixels(mask: np.ndarray) -> Counter[int]:
+    """Pixels of each class."""
+    values, counts = np.unique(mask, return_counts=True)
+    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))

@@ -2,122 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from warmstart.catalog import ImagePreprocessing
-from warmstart.core.model import Model
 from warmstart.errors import UsageError
 from warmstart.image.annotations.boxes import read_boxes
-from warmstart.image.annotations.collector import BoxData
+from warmstart.image.annotations.collector import BoxData, BoxedPhoto
 from warmstart.image.boxes import choose
 from warmstart.image.metrics.coco import CocoEvaluation, Found, Truth
-from warmstart.image.train import dense, detection_report, fcos_targets
-from warmstart.image.train.dense import Judged, Predictor, base_of, compiled, sized, told_size
+from warmstart.image.train import detection_report, fcos_targets
+from warmstart.image.train.dense import DenseTrainer, base_of, input_size, sized
 from warmstart.image.train.dense_augment import Variation
 from warmstart.image.train.dense_batches import BoxBatches
+from warmstart.image.train.options import DetectionOptions
 from warmstart.models import architecture
+from warmstart.training.page import Section
 
 SUPPRESSION = 0.6
-CONSIDERED = 0.05  # least score that counts while measuring; as COCO's evaluations of one-stage detectors do
+CONSIDERED = 0.05
+"""Least score that counts while measuring, as in COCO's evaluations of one-stage detectors."""
 
 
-def finetune(base: str | Path | Model, data: Any, *, learning_rate: float = 2e-3, width: int = 64, depth: int = 2,
-             **options: Any) -> Model:
-    """Fine-tune a detector; see `warmstart.image.train.dense.finetune` for the other options.
+class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
+    """Boxes: FCOS; the best epoch has the highest AP of COCO."""
 
-    Args:
-        base: a classifier whose network becomes the backbone, or a detector that was fine-tuned before.
-        data: labelled photos as `read_boxes` takes them.
-        width, depth: of pyramid and head, of a new detector.
-
-    Raises:
-        UsageError: the data or an option cannot be used.
-        TrainingError: training cannot go on.
-    """
-    return dense.finetune(Detection(width, depth), base, data, learning_rate=learning_rate, **options)
-
-
-class Detection(dense.DenseRecipe[BoxData]):
-    """Boxes: FCOS, chosen by COCO's AP."""
-
-    task, what = "object-detection", "detector"
+    task = "object-detection"
     figures = ("ap", "ap50")
+    monitor = "val_ap"
+    rate = 2e-3
     clip_norm = 10.0
     variation = Variation()
+    validation_photos: BoxBatches
 
-    def __init__(self, width: int, depth: int):
-        self.width, self.depth = width, depth
+    def read_photos(self, source: Any, labels: Sequence[str] | None) -> BoxData:
+        data = read_boxes(source, labels)
+        self.names = data.labels
+        return data
 
-    def read(self, source: Any, labels: Sequence[str] | None) -> BoxData:
-        return read_boxes(source, labels)
-
-    def told(self, training: BoxData, others: BoxData) -> list[str]:
-        return [f"{name}: {len(data.photos)} photos, " + ", ".join(f"{n} {label}" for label, n in data.counts().items())
-                for name, data in (("training", training), ("validation", others))]
+    def labels_of(self, photo: BoxedPhoto) -> Sequence[str]:
+        return [self.names[label] for label in np.unique(photo.labels[~photo.crowd])]
 
     def digest(self, data: BoxData) -> str:
-        told = sha256()
+        digest = sha256()
         for photo in data.photos:
-            told.update(f"{photo.name} {photo.size}".encode())
+            digest.update(f"{photo.name} {photo.size}".encode())
             for array in (photo.boxes, photo.labels):
-                told.update(np.ascontiguousarray(array).tobytes())
-        return told.hexdigest()
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
-    def config(self, model: Model, data: BoxData, image_size: Any) -> tuple[str, dict[str, Any]]:
-        if model.entry.architecture == "fcos":
-            config = {**model.entry.to_dict()["config"], "classes": len(data.labels)}
-        elif model.entry.task == self.task:
-            raise UsageError(f"{model.name} cannot be fine-tuned here; begin with a classifier such as "
-                             "mobilenet_v2, whose network becomes the backbone.")
+    def network_config(self, data: BoxData) -> tuple[str, dict[str, Any]]:
+        entry, options = self.model.entry, self.options
+        config: dict[str, Any]
+        if entry.architecture == "fcos":
+            config = {**entry.to_dict()["config"], "classes": len(data.labels)}
+        elif entry.task == self.task:
+            raise UsageError(
+                f"{self.model.name} cannot be fine-tuned here; begin with a classifier such as "
+                "mobilenet_v2, whose network becomes the backbone."
+            )
         else:
-            config = {"base": base_of(model), "classes": len(data.labels), "width": self.width, "depth": self.depth}
-        size = image_size if image_size is not None else config.get("input_size")
+            sizes = {"width": options.width, "depth": options.depth}
+            config = {"base": base_of(self.model), "classes": len(data.labels), **sizes}
+        size = options.image_size if options.image_size is not None else config.get("input_size")
         config["input_size"] = sized(size, [photo.size for photo in data.photos])
         return "fcos", config
 
-    def trained(self, network: keras.Model, data: BoxData, config: Mapping[str, Any]) -> tuple[keras.Model, Any]:
-        parts = [network.output[key] for key in ("logits", "distances", "quality")]
-        flat = keras.Model(network.input, keras.ops.concatenate(parts, axis=-1), name="training")
-        return flat, fcos_targets.Loss(len(data.labels), told_size(config))
+    def learner(self) -> keras.Model:
+        parts = [self.network.output[key] for key in ("logits", "distances", "quality")]
+        flat = keras.ops.concatenate(parts, axis=-1)
+        return keras.Model(self.network.input, flat, name="training")
 
-    def batches(self, data: BoxData, rules: ImagePreprocessing, batch_size: int, seed: int, vary: Variation | None, *,
-                learn: bool) -> BoxBatches:
-        return BoxBatches(data, rules, batch_size, seed, vary, fcos_targets.Targets(rules.size) if learn else None)
+    def loss(self) -> keras.losses.Loss:
+        return fcos_targets.Loss(len(self.labels), input_size(self.config))
 
-    def predictor(self, network: keras.Model) -> Predictor:
-        return compiled(keras.Model(network.input, architecture("fcos").detections(network)))
+    def photo_batches(self, data: BoxData, part: str) -> BoxBatches:
+        train, options = part == "train", self.options
+        return BoxBatches(
+            self.photos,
+            part,
+            data,
+            self.rules,
+            batch_size=options.batch_size,
+            seed=options.seed,
+            vary=self.vary if train else None,
+            targets=fcos_targets.Targets(self.rules.size) if train else None,
+        )
 
-    def measured(self, call: Predictor, held: BoxBatches) -> dict[str, Any]:
-        evaluation = CocoEvaluation(len(held.data.labels))
-        for photo, found in predicted(call, held):
-            evaluation.add(Truth(photo.boxes, photo.labels, photo.crowd, photo.area), found)
+    def prediction(self) -> keras.Model:
+        return keras.Model(self.network.input, architecture("fcos").detections(self.network))
+
+    def evaluate(self) -> dict[str, Any]:
+        evaluation = CocoEvaluation(len(self.labels))
+        for photo, boxes in self.predicted():
+            evaluation.add(Truth(photo.boxes, photo.labels, photo.crowd, photo.area), boxes)
         return evaluation.result()
 
-    def entry(self, model: Model, module: str) -> dict[str, Any]:
-        known = model.entry.architecture == module
-        return {"name": model.name if known or model.name.endswith("_fcos") else f"{model.name}_fcos",
-                "family": "fcos", "title": model.entry.title if known else f"FCOS on {model.entry.title}",
-                "processing": {"suppression": SUPPRESSION, "threshold": 0.4}}
+    def predicted(self) -> Iterator[tuple[BoxedPhoto, Found]]:
+        """(photo, boxes that the network finds), for each validation photo."""
+        for row, outputs in self.outputs():
+            photo = self.others.photos[row]
+            boxes = np.clip(outputs["boxes"], 0, 1) * np.array(photo.size * 2)
+            index, label, score = choose(boxes, outputs["scores"], CONSIDERED, 100, SUPPRESSION)
+            yield photo, Found(boxes[index], label, score)
 
-    def report(self, judged: Judged, training: BoxData, others: BoxData) -> str:
-        return detection_report.report(judged, training, others, predicted(judged.call, judged.held))
+    def own_entry(self, module: str) -> dict[str, Any]:
+        entry, name = self.model.entry, self.model.name
+        known = entry.architecture == module
+        return {
+            "name": name if known or name.endswith("_fcos") else f"{name}_fcos",
+            "family": "fcos",
+            "title": entry.title if known else f"FCOS on {entry.title}",
+            "processing": {"suppression": SUPPRESSION, "threshold": 0.4},
+        }
 
-    def kept(self, figures: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in figures.items() if key != "per_class"}
+    def tiles(self) -> list[tuple[str, str]]:
+        return detection_report.tiles(self.result_figures)
 
+    def sections(self) -> list[Section]:
+        return detection_report.sections(self.result_figures, self.names, self.predicted())
 
-def predicted(call: Predictor, held: BoxBatches) -> Iterator[tuple[Any, Found]]:
-    """(photo, what the network finds in it), photo by photo."""
-    for start in range(0, len(held.data.photos), held.batch_size):
-        photos = held.data.photos[start : start + held.batch_size]
-        answer = call(np.stack([held.plain(photo) for photo in photos]))
-        for photo, boxes, scores in zip(photos, np.asarray(answer["boxes"]), np.asarray(answer["scores"]), strict=True):
-            sides = np.clip(boxes, 0, 1) * np.array(photo.size * 2)
-            place, kind, score = choose(sides, scores, CONSIDERED, 100, SUPPRESSION)
-            yield photo, Found(sides[place], kind, score)
+    def recorded_figures(self) -> dict[str, Any]:
+        return {key: value for key, value in self.result_figures.items() if key != "per_class"}

@@ -124,13 +124,13 @@ class FeatureCache:
 
 
 def _count(file: sqlite3.Connection) -> int:
-    return file.execute("SELECT count(*) FROM features").fetchone()[0]
+    return int(file.execute("SELECT count(*) FROM features").fetchone()[0])
 
 
 def _bytes_used(file: sqlite3.Connection) -> int:
     pages, free, size = (file.execute(f"PRAGMA {name}").fetchone()[0]
                          for name in ("page_count", "freelist_count", "page_size"))
-    return (pages - free) * size
+    return int((pages - free) * size)
 
 
 def _parts(keys: Sequence[bytes]) -> Iterable[Sequence[bytes]]:

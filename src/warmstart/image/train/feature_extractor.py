@@ -17,6 +17,7 @@ from warmstart.core.compiling import artifact_key
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder, preprocessing
 from warmstart.image.classification import ImageClassifier
+from warmstart.image.train.photos import Photos
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,6 +36,7 @@ class Work:
     transform: Transform | None
     value_range: Any
     model_key: str
+    photos: Photos | None = None
     width: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +60,8 @@ class Work:
             told = hashlib.sha256(f"pixels {picture.size}".encode())
             told.update(picture.tobytes())
             return told.hexdigest(), picture
+        if self.photos is not None and (known := self.photos.content(value)) is not None:
+            return known
         with reading.opened(value, item.name) as file:
             data = file.read()
         return hashlib.sha256(data).hexdigest(), data
@@ -67,7 +71,11 @@ class Work:
         digest, content = self._read(item)
         rules = self.model.preprocessing
         target = preprocessing.decode_target(rules)
-        picture = decoder.decode(content, name=item.name, target=target, value_range=self.value_range)
+
+        def decode(_: Any = None) -> Image.Image:
+            return decoder.decode(content, name=item.name, target=target, value_range=self.value_range)
+
+        picture = decode() if self.photos is None else self.photos.decoded(digest, item.value, decode)
         found = []
         for view in self.views:
             key = self.key(digest, view)

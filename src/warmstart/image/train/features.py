@@ -21,6 +21,7 @@ from warmstart.image.classification import ImageClassifier
 from warmstart.image.train import ray_features
 from warmstart.image.train.feature_cache import FeatureCache
 from warmstart.image.train.feature_extractor import CLEAN, Transform, Work, computed_rows, model_key
+from warmstart.image.train.photos import Photos
 
 WRITE_EVERY = 256  # vectors: what a kill loses at most
 
@@ -47,7 +48,7 @@ class Features:
 
 def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequence[str] = (CLEAN,),
                    transform: Transform | None = None, value_range: Any = None, cache: FeatureCache | None = None,
-                   progress: Progress | None = None, on: str = "local") -> Features:
+                   progress: Progress | None = None, on: str = "local", in_memory: Photos | None = None) -> Features:
     """The pooled features of photos, from the cache or from the model's engine.
 
     Args:
@@ -64,6 +65,7 @@ def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequ
         cache: default: the shared one.
         progress: called with (name of the model, photos so far, photos in all) while vectors are computed.
         on: `"local"`, or `"ray"`: what is missing is computed by the actors of a Ray cluster; of paths, URLs and bytes.
+        in_memory: contents that were read before; what is decoded is kept there, under its digest.
 
     Raises:
         BatchError: Ray cannot be reached, or gave up.
@@ -82,7 +84,7 @@ def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequ
                 raise UsageError("Ray is sent paths, URLs and bytes of photos, not an object of type "
                                  f"{type(photo).__name__}.")
     cache = FeatureCache() if cache is None else cache  # an empty one is false
-    work = Work(model, list(views), transform, value_range, model_key(model))
+    work = Work(model, list(views), transform, value_range, model_key(model), in_memory)
     listed = [inputs.Item(reading.given_name(photo) or f"item {n}", photo) for n, photo in enumerate(photos, 1)]
     failed: dict[int, InputError] = {}
     digests: dict[int, str] = {}  # by place

@@ -17,15 +17,16 @@ from warmstart.models.image.transfer import network as transfer
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
-def base_config(model: Model) -> dict[str, Any]:
+def base_config(model: Model[Any, Any, Any]) -> dict[str, Any]:
     """Architecture and config of a model's base: its own, or that of what it was fine-tuned from."""
     told = model.entry.to_dict()
     if model.entry.architecture == "transfer":
-        return told["config"]["base"]
+        base: dict[str, Any] = told["config"]["base"]
+        return base
     return {"architecture": model.entry.architecture, "config": told["config"]}
 
 
-def build(model: Model, config: Mapping[str, Any]) -> keras.Model:
+def build(model: Model[Any, Any, Any], config: Mapping[str, Any]) -> keras.Model:
     """The network of a config of `models.transfer`, its base filled with the weights of `model`, its head random."""
     network = transfer.build(config)
     own = {id(v) for layer in base_layers(network) for v in layer.weights}
@@ -63,48 +64,6 @@ def base_layers(network: keras.Model) -> list[keras.layers.Layer]:
     return [layer for layer in network.layers if layer.weights and not _of_head(layer)]
 
 
-def freeze(network: keras.Model, what: str | int) -> list[str]:
-    """Set which layers may change; BatchNormalization of the base never may.
-
-    A BatchNormalization layer that is trainable replaces the statistics of a million photos by those of a few
-    batches; only `trainable = False` on the layer itself prevents that.
-
-    Args:
-        network: base and head; the head always learns.
-        what: `"backbone"`: the whole base stays; `"none"`: all of it learns; a number: so many of its layers with
-            weights stay, counted from the input; a layer's name: it and those before it stay.
-
-    Returns:
-        The names of the base's layers that learn.
-
-    Raises:
-        UsageError: there is no such layer.
-    """
-    layers = base_layers(network)
-    names = [layer.name for layer in layers]
-    count = 0
-    if isinstance(what, bool) or not isinstance(what, int | str):
-        raise UsageError(f"freeze is 'backbone', 'none', a number of layers or a layer's name, not {what!r}.")
-    if isinstance(what, int):
-        if not 0 <= what <= len(layers):
-            raise UsageError(f"freeze={what}: the base has {len(layers)} layers with weights.")
-        count = what
-    elif what == "backbone":
-        count = len(layers)
-    elif what != "none":
-        everything = [layer.name for layer in network.layers]
-        if what not in everything:
-            raise UsageError(f"freeze={what!r}: the base has no such layer; its last are {', '.join(names[-5:])}.")
-        before = set(everything[: everything.index(what) + 1])
-        count = sum(name in before for name in names)
-    for place, layer in enumerate(layers):
-        layer.trainable = place >= count and not _has_batch_norm(layer)
-    for layer in network.layers:
-        if type(layer).__name__ == "Normalization":
-            layer.trainable = False
-    return [layer.name for layer in layers if layer.trainable]
-
-
 def batch_norm_statistics(network: keras.Model) -> dict[str, Any]:
     """The moving means and variances of the base, by name: copies."""
     return {v.path: v.numpy().copy() for layer in base_layers(network) for v in layer.weights
@@ -132,5 +91,16 @@ def _of_head(layer: keras.layers.Layer) -> bool:
     return layer.name.startswith("head_") or layer.name in ("logits", "calibration", "probabilities")
 
 
-def _has_batch_norm(layer: keras.layers.Layer) -> bool:
-    return any(isinstance(inner, keras.layers.BatchNormalization) for inner in layer._flatten_layers())
+def head_layers(head: Any) -> list[keras.layers.Layer]:
+    """The layers of the option `head`.
+
+    Raises:
+        UsageError: it is no layer, list of layers or Sequential.
+    """
+    if isinstance(head, keras.Sequential):
+        return list(head.layers)
+    layers = [head] if isinstance(head, keras.layers.Layer) else list(head)
+    for layer in layers:
+        if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.Model):
+            raise UsageError("head must be a Keras layer, a list of layers, or a Sequential.")
+    return layers

@@ -30,7 +30,7 @@ FAR = 0.65
 FEW = 30  # photos of which a mean confidence says something
 
 Progress = Callable[[str, int, int | None], None]
-Compiling = Callable[[Model], contextlib.AbstractContextManager[Any]]
+Compiling = Callable[[Model[Any, Any, Any]], contextlib.AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True)

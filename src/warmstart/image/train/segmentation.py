@@ -2,115 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from warmstart.catalog import Entry, ImagePreprocessing, Label
-from warmstart.core.model import Model
 from warmstart.image import decoder
-from warmstart.image.annotations.masks import NOT_COUNTED, MaskData, read_masks
+from warmstart.image.annotations.masks import NOT_COUNTED, MaskData, MaskedPhoto, read_masks
 from warmstart.image.geometry import Frame
 from warmstart.image.label_maps import label_map
 from warmstart.image.metrics.segmentation import Confusion
 from warmstart.image.results.segmentation import Segmentation
-from warmstart.image.train import dense
-from warmstart.image.train.dense import Judged, Predictor, base_of, compiled, sized
+from warmstart.image.train.dense import DenseTrainer, base_of, count_pixels, sized
 from warmstart.image.train.dense_augment import Variation
 from warmstart.image.train.dense_batches import MaskBatches
+from warmstart.image.train.options import SegmentationOptions
 from warmstart.models import family
-from warmstart.training import charts
-from warmstart.training.report import Report, beside, command_line, pictures, table, text
+from warmstart.training.page import Section
+from warmstart.training.report import pictures, table, text
 
 SHOWN = 6
-Colours = Mapping[str, tuple[int, int, int]]
+"""Architectures of segmenters that are trained further; classifiers become the backbone of a `deeplabv3`."""
 
 
-def finetune(base: str | Path | Model, data: Any, *, learning_rate: float = 1e-3, width: int = 96,
-             colours: Colours | None = None, **options: Any) -> Model:
-    """Fine-tune a segmenter; see `warmstart.image.train.dense.finetune` for the other options.
+class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
+    """Masks: DeepLabV3+ or a segmenter of the catalogue; the best epoch has the highest mean IoU."""
 
-    Args:
-        base: a classifier whose network becomes the backbone, or a segmenter.
-        data: photos with masks as `read_masks` takes them.
-        colours: as for `read_masks`.
-        width: of the pyramid and decoder of a new segmenter.
-
-    Raises:
-        UsageError: the data or an option cannot be used.
-        TrainingError: training cannot go on.
-    """
-    return dense.finetune(Segmenting(width, colours), base, data, learning_rate=learning_rate, **options)
-
-
-class Segmenting(dense.DenseRecipe[MaskData]):
-    """Masks: DeepLabV3+ or a segmenter of the catalogue, chosen by mean IoU."""
-
-    task, what = "image-segmentation", "segmenter"
+    task = "image-segmentation"
     figures = ("miou", "pixel_accuracy")
+    monitor = "val_miou"
+    rate = 1e-3
     clip_norm = 5.0
     variation = Variation(mosaic=0.0)
+    validation_photos: MaskBatches
 
-    def __init__(self, width: int, colours: Colours | None):
-        self.width, self.colours = width, colours
+    def read_photos(self, source: Any, labels: Sequence[str] | None) -> MaskData:
+        data = read_masks(source, labels, self.options.colours)
+        self.names = data.labels
+        self.masks: dict[str, tuple[bytes, Counter[int]]] = getattr(self, "masks", {})
+        for photo in data.photos:
+            mask = photo.mask()
+            self.masks[photo.name] = sha256(mask.tobytes()).digest(), count_pixels(mask)
+        return data
 
-    def read(self, source: Any, labels: Sequence[str] | None) -> MaskData:
-        return read_masks(source, labels, self.colours)
+    def labels_of(self, photo: MaskedPhoto) -> Sequence[str]:
+        pixels = self.masks[photo.name][1]
+        return [self.names[label] for label in sorted(pixels) if label != NOT_COUNTED]
 
-    def told(self, training: MaskData, others: MaskData) -> list[str]:
-        return [f"training: {len(training.photos)} photos, validation: {len(others.photos)}; classes: "
-                f"{', '.join(training.labels)}"]
+    def trivial(self) -> str:
+        train, validation = (
+            sum((self.masks[photo.name][1] for photo in data.photos), Counter[int]())
+            for data in (self.training, self.others)
+        )
+        del train[NOT_COUNTED], validation[NOT_COUNTED]
+        label, _ = train.most_common(1)[0]
+        share = validation[label] / max(validation.total(), 1)
+        return f"always {self.names[label]!r}: {share:.1%} of the validation pixels right"
 
     def digest(self, data: MaskData) -> str:
-        told = sha256()
+        digest = sha256()
         for photo in data.photos:
-            told.update(photo.name.encode())
-            told.update(photo.mask().tobytes())
-        return told.hexdigest()
+            digest.update(photo.name.encode())
+            digest.update(self.masks[photo.name][0])
+        return digest.hexdigest()
 
-    def config(self, model: Model, data: MaskData, image_size: Any) -> tuple[str, dict[str, Any]]:
-        if model.entry.task == self.task and hasattr(family(model.entry.architecture), "SEGMENTATION"):
-            module, config = model.entry.architecture, dict(model.entry.to_dict()["config"])
-            image_size = image_size or config["input_size"]
+    def network_config(self, data: MaskData) -> tuple[str, dict[str, Any]]:
+        entry, size = self.model.entry, self.options.image_size
+        config: dict[str, Any]
+        if entry.task == self.task and hasattr(family(entry.architecture), "SEGMENTATION"):
+            module, config = entry.architecture, dict(entry.to_dict()["config"])
+            size = size or config["input_size"]
         else:
-            module, config = "deeplabv3", {"base": base_of(model), "width": self.width}
-        config["input_size"] = sized(image_size, [decoder.size(p.photo, name=p.name) for p in data.photos[:50]])
-        config["classes"] = len(data.labels)
-        return module, config
+            module, config = "deeplabv3", {"base": base_of(self.model), "width": self.options.width}
+        photos = [decoder.size(one.photo, name=one.name) for one in data.photos[:50]]
+        return module, {**config, "input_size": sized(size, photos), "classes": len(data.labels)}
 
-    def trained(self, network: keras.Model, data: MaskData, config: Mapping[str, Any]) -> tuple[keras.Model, Any]:
-        return network, Loss(len(data.labels))
+    def loss(self) -> keras.losses.Loss:
+        return Loss(len(self.labels))
 
-    def batches(self, data: MaskData, rules: ImagePreprocessing, batch_size: int, seed: int, vary: Variation | None, *,
-                learn: bool) -> MaskBatches:
-        return MaskBatches(data, rules, batch_size, seed, vary)
+    def photo_batches(self, data: MaskData, part: str) -> MaskBatches:
+        options = self.options
+        return MaskBatches(
+            self.photos,
+            part,
+            data,
+            self.rules,
+            batch_size=options.batch_size,
+            seed=options.seed,
+            vary=self.vary if part == "train" else None,
+        )
 
-    def predictor(self, network: keras.Model) -> Predictor:
-        return compiled(network)
+    def prediction(self) -> keras.Model:
+        return self.network
 
-    def measured(self, call: Predictor, held: MaskBatches) -> dict[str, Any]:
-        confusion = Confusion(len(held.data.labels))
-        for photo, told in predicted(call, held):
-            confusion.add(held.mask(photo), told)
+    def evaluate(self) -> dict[str, Any]:
+        confusion = Confusion(len(self.labels))
+        for row, labels in self.predicted():
+            confusion.add(self.validation_photos.mask(row), labels)
         return confusion.result()
 
-    def entry(self, model: Model, module: str) -> dict[str, Any]:
-        known = module == model.entry.architecture
+    def predicted(self) -> Iterator[tuple[int, np.ndarray]]:
+        """(row, class of every pixel), for each validation photo."""
+        for row, logits in self.outputs():
+            height, width = self.validation_photos.mask(row).shape
+            yield row, label_map(logits, Frame.of((width, height), self.rules))
+
+    def own_entry(self, module: str) -> dict[str, Any]:
+        entry, name = self.model.entry, self.model.name
+        known = module == entry.architecture
         ending = "_finetuned" if known else "_deeplabv3"
-        return {"name": model.name if model.name.endswith(ending) else model.name + ending,
-                "family": model.entry.family if known else "deeplabv3",
-                "title": model.entry.title if known else f"DeepLabV3+ on {model.entry.title}", "processing": {}}
+        return {
+            "name": name if name.endswith(ending) else name + ending,
+            "family": entry.family if known else "deeplabv3",
+            "title": entry.title if known else f"DeepLabV3+ on {entry.title}",
+            "processing": {},
+        }
 
-    def report(self, judged: Judged, training: MaskData, others: MaskData) -> str:
-        return _report(judged, training)
+    def tiles(self) -> list[tuple[str, str]]:
+        figures = self.result_figures
+        return [
+            (f"{figures['miou']:.3f}", "mean IoU"),
+            (f"{figures['mean_dice']:.3f}", "mean Dice"),
+            (f"{figures['pixel_accuracy']:.1%}", "of the pixels right"),
+        ]
 
-    def kept(self, figures: Mapping[str, Any]) -> dict[str, Any]:
+    def sections(self) -> list[Section]:
+        figures = self.result_figures
+        rows = [
+            [label.name, f"{figures['iou'][label.index]:.3f}", f"{figures['dice'][label.index]:.3f}"]
+            for label in self.labels
+        ]
+        note = "Validation photos with the most wrong pixels: the true mask, then the predicted one."
+        return [
+            ("Per class", table(("class", "IoU", "Dice"), rows)),
+            ("Photos", text(note) + pictures(list(self._drawn()))),
+        ]
+
+    def _drawn(self) -> Iterator[tuple[Any, str]]:
+        worst: list[tuple[float, int, np.ndarray, np.ndarray]] = []
+        for row, labels in self.predicted():
+            mask = self.validation_photos.mask(row)
+            wrong = float(((mask != labels) & (mask != NOT_COUNTED)).mean())
+            worst = sorted([*worst, (wrong, row, mask, labels)], key=lambda one: -one[0])[:SHOWN]
+        for wrong, row, mask, labels in worst:
+            photo = self.others.photos[row]
+            for values, what in ((mask, "mask"), (labels, f"{wrong:.1%} wrong")):
+                read = partial(decoder.decode, photo.photo, name=photo.name)
+                result = Segmentation(photo.name, self.entry.name, values, tuple(self.labels), read)
+                drawn = result.overlay()
+                drawn.thumbnail((480, 480))
+                yield drawn, f"{photo.name.rsplit('/', 1)[-1]}: {what}"
+
+    def recorded_figures(self) -> dict[str, Any]:
+        figures = self.result_figures
         return {**figures, "iou": figures["iou"].tolist(), "dice": figures["dice"].tolist()}
 
 
@@ -128,58 +177,12 @@ class Loss(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         height, width = y_true.shape[1:3]
         logits = ops.image.resize(y_pred, (height, width), interpolation="bilinear")
-        kind = ops.cast(y_true, "int32")
-        counted = ops.cast(kind != NOT_COUNTED, "float32")
-        wanted = ops.one_hot(ops.where(kind == NOT_COUNTED, -1, kind), self.classes)
-        entropy = -ops.sum(wanted * ops.log_softmax(logits), axis=-1)
+        index = ops.cast(y_true, "int32")
+        counted = ops.cast(index != NOT_COUNTED, "float32")
+        truth = ops.one_hot(ops.where(index == NOT_COUNTED, -1, index), self.classes)
+        entropy = -ops.sum(truth * ops.log_softmax(logits), axis=-1)
         entropy = ops.sum(entropy * counted) / ops.maximum(ops.sum(counted), 1.0)
-        chance = ops.softmax(logits) * counted[..., None]
-        shared, both = ops.sum(chance * wanted, axis=(0, 1, 2)), ops.sum(chance + wanted, axis=(0, 1, 2))
+        probability = ops.softmax(logits) * counted[..., None]
+        shared, both = ops.sum(probability * truth, axis=(0, 1, 2)), ops.sum(probability + truth, axis=(0, 1, 2))
         dice = ops.mean(1 - (2 * shared + 1) / (both + 1))
         return entropy + dice
-
-
-def predicted(call: Predictor, held: MaskBatches) -> Iterator[tuple[Any, np.ndarray]]:
-    """(photo, class of every pixel), photo by photo."""
-    for start in range(0, len(held.data.photos), held.batch_size):
-        photos = held.data.photos[start : start + held.batch_size]
-        answer = np.asarray(call(np.stack([held.plain(photo) for photo in photos])))
-        for photo, logits in zip(photos, answer, strict=True):
-            height, width = held.mask(photo).shape
-            yield photo, label_map(logits, Frame.of((width, height), held.rules))
-
-
-def _report(judged: Judged, training: MaskData) -> str:
-    """The HTML page."""
-    entry, held, fitted, figures = judged.entry, judged.held, judged.fitted, judged.figures
-    labels = training.labels
-    page = Report(entry.title, f"{len(labels)} classes: {', '.join(labels)}")
-    page.tiles([(f"{figures['miou']:.3f}", "mean IoU"), (f"{figures['mean_dice']:.3f}", "mean Dice"),
-                (f"{figures['pixel_accuracy']:.1%}", "of the pixels right")])
-    page.section("Data", text(f"{len(training.photos)} photos to learn from, {len(held.data.photos)} to measure on."),
-                 *(text(problem, warning=True) for problem in (*training.problems, *held.data.problems)[:30]))
-    page.section("Curves", beside(
-        charts.lines({"training": [(r["epoch"], r["loss"]) for r in fitted.history if "loss" in r]}, x="epoch",
-                     y="loss", mark=fitted.best),
-        charts.lines({"mean IoU": [(r["epoch"], r["val_miou"]) for r in fitted.history if "val_miou" in r]}, x="epoch",
-                     y="validation", mark=fitted.best)))
-    rows = [[name, f"{figures['iou'][i]:.3f}", f"{figures['dice'][i]:.3f}"] for i, name in enumerate(labels)]
-    page.section("Per class", table(("class", "IoU", "Dice"), rows))
-    page.section("Photos", text("Validation photos with the most wrong pixels: the mask, then what the model says."),
-                 pictures(list(_drawn(entry, judged.call, held))))
-    return page.render(command_line(f"ws.finetune(…, task={entry.task!r})"))
-
-
-def _drawn(entry: Entry, call: Predictor, held: MaskBatches) -> Iterator[tuple[Any, str]]:
-    names = tuple(Label(i, n, n) for i, n in enumerate(held.data.labels))
-    judged = []
-    for photo, told in predicted(call, held):
-        mask = held.mask(photo)
-        judged.append((float(((mask != told) & (mask != NOT_COUNTED)).mean()), photo, mask, told))
-        judged = sorted(judged, key=lambda row: -row[0])[:SHOWN]
-    for wrong, photo, mask, told in judged:
-        for values, what in ((mask, "mask"), (told, f"{wrong:.1%} wrong")):
-            read = partial(decoder.decode, photo.photo, name=photo.name)
-            drawn = Segmentation(photo.name, entry.name, values, names, read).overlay()
-            drawn.thumbnail((480, 480))
-            yield drawn, f"{photo.name.rsplit('/', 1)[-1]}: {what}"

@@ -27,7 +27,7 @@ class LSTM(layers.Layer):
         super().__init__(**options)
         self.units, self.fused = units, fused
 
-    def build(self, input_shape: tuple) -> None:
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         units = self.units
         self.kernel = self.add_weight(shape=(input_shape[-1], 4 * units), initializer="glorot_uniform", name="kernel")
         self.recurrent_kernel = self.add_weight(shape=(units, 4 * units), initializer="orthogonal",
@@ -66,7 +66,7 @@ class LSTM(layers.Layer):
         _, outputs = ops.scan(one, zero, projected)
         return ops.transpose(outputs[..., : self.units], (1, 0, 2))
 
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)
 
     def _fused(self, inputs: Any) -> Any:
@@ -92,7 +92,7 @@ class LSTM(layers.Layer):
 def _forget_one(units: int) -> Any:
     """Zeros, and ones for the forget gate, so that states last from the start."""
 
-    def values(shape: tuple, dtype: Any = None) -> Any:
+    def values(shape: tuple[int, ...], dtype: Any = None) -> Any:
         return ops.concatenate([ops.zeros(units, dtype), ops.ones(units, dtype), ops.zeros(2 * units, dtype)])
 
     return values

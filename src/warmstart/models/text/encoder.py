@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 MASKED = -1e9  # added to the scores of padding; the minimum of float32 would overflow in sums
 
 
-def gelu(x):
+def gelu(x: Any) -> Any:
     """x * Phi(x) with the error function, as BERT has it (Hendrycks, Gimpel 2016, section 2)."""
     return (0.5 * x) * (1.0 + ops.erf(x * (1 / math.sqrt(2))))
 
 
-def gelu_tanh(x):
+def gelu_tanh(x: Any) -> Any:
     """The tanh approximation of the same paper, which GPT-2 has; up to 5e-4 away from the former."""
     return (0.5 * x) * (1.0 + ops.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))))
 
 
-ACTIVATIONS: dict[str, Callable] = {
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "gelu": gelu, "gelu_python": gelu, "gelu_new": gelu_tanh, "gelu_pytorch_tanh": gelu_tanh, "gelu_fast": gelu_tanh,
     "relu": ops.relu, "silu": ops.silu, "swish": ops.silu, "tanh": ops.tanh,
 }  # fmt: skip
@@ -75,13 +75,13 @@ class Fill(layers.Layer):
         super().__init__(**{"dtype": "int32", **options})
         self.value = value
 
-    def call(self, like, optional=None):
+    def call(self, like: Any, optional: Any = None) -> Any:
         return optional if optional is not None else ops.full_like(like, self.value)
 
-    def compute_output_spec(self, like, optional=None):
+    def compute_output_spec(self, like: Any, optional: Any = None) -> keras.KerasTensor:
         return keras.KerasTensor(like.shape, "int32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "value": self.value}
 
 
@@ -97,16 +97,16 @@ class Positions(layers.Layer):
         super().__init__(**{"dtype": "int32", **options})
         self.padding = padding
 
-    def call(self, ids):
+    def call(self, ids: Any) -> Any:
         if self.padding is None:
             return ops.cumsum(ops.cast(ids >= 0, "int32"), axis=1) - 1
         is_token = ops.cast(ops.not_equal(ids, self.padding), "int32")
         return ops.cumsum(is_token, axis=1) * is_token + self.padding
 
-    def compute_output_spec(self, ids):
+    def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
         return keras.KerasTensor(ids.shape, "int32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "padding": self.padding}
 
 
@@ -119,7 +119,7 @@ class Attention(layers.Layer):
         self.heads, self.rate = heads, dropout
         self.dropout = layers.Dropout(dropout)
 
-    def call(self, query, key, value, mask, training=None):
+    def call(self, query: Any, key: Any, value: Any, mask: Any, training: bool | None = None) -> Any:
         size = query.shape[-1] // self.heads
         bias = ops.expand_dims((1.0 - ops.cast(mask, query.dtype)) * MASKED, 1)  # (B, 1, T)
         query = query * (1 / math.sqrt(size))
@@ -133,7 +133,7 @@ class Attention(layers.Layer):
             outputs.append(ops.matmul(shares, value[:, :, part]))
         return ops.concatenate(outputs, axis=-1)
 
-    def _together(self, query, key, value, bias):
+    def _together(self, query: Any, key: Any, value: Any, bias: Any) -> Any:
         width = query.shape[-1]
         batch, length = ops.shape(query)[0], ops.shape(query)[1]
         parts = (batch, length, self.heads, width // self.heads)
@@ -144,10 +144,11 @@ class Attention(layers.Layer):
         mixed = ops.matmul(self.dropout(ops.softmax(scores, axis=-1), training=True), v)
         return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (batch, length, width))
 
-    def compute_output_spec(self, query, key, value, mask, training=None):
+    def compute_output_spec(self, query: Any, key: Any, value: Any, mask: Any,
+                            training: bool | None = None) -> keras.KerasTensor:
         return keras.KerasTensor(query.shape, query.dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "heads": self.heads, "dropout": self.rate}
 
 
@@ -155,12 +156,12 @@ class Attention(layers.Layer):
 class WordEmbedding(layers.Embedding):
     """An embedding that is also a decoder: with `reverse`, (B, T, D) -> products with its rows (B, T, V)."""
 
-    def call(self, inputs, reverse=False):
+    def call(self, inputs: Any, reverse: bool = False) -> Any:
         if reverse:
             return ops.matmul(inputs, ops.transpose(ops.convert_to_tensor(self.embeddings)))
         return super().call(inputs)
 
-    def compute_output_spec(self, inputs, reverse=False):
+    def compute_output_spec(self, inputs: Any, reverse: bool = False) -> keras.KerasTensor:
         if reverse:
             return keras.KerasTensor((*inputs.shape[:-1], self.input_dim), self.compute_dtype)
         return super().compute_output_spec(inputs)
@@ -170,10 +171,10 @@ class WordEmbedding(layers.Embedding):
 class Bias(layers.Layer):
     """x + bias, one number for each entry of the last axis."""
 
-    def build(self, shape):
+    def build(self, shape: tuple[int | None, ...]) -> None:
         self.bias = self.add_weight(shape=(shape[-1],), initializer="zeros", name="bias")
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         return x + self.bias
 
 
@@ -181,7 +182,7 @@ class Bias(layers.Layer):
 class TextModel(keras.Model):
     """A functional model that may be called with only `input_ids`: the other inputs of `text_inputs` are optional."""
 
-    def __call__(self, inputs, *args, **options):
+    def __call__(self, inputs: Any, *args: Any, **options: Any) -> Any:
         if not isinstance(inputs, dict):
             inputs = {"input_ids": inputs}
         return super().__call__({**dict.fromkeys(("attention_mask", "token_type_ids")), **inputs}, *args, **options)
@@ -193,16 +194,16 @@ def text_inputs() -> dict[str, Any]:
             for name in ("input_ids", "attention_mask", "token_type_ids")}
 
 
-def dense(config: EncoderConfig, size: int, name: str):
+def dense(config: EncoderConfig, size: int, name: str) -> layers.Dense:
     """A dense layer with the reference's initialisation: normal, `initializer_range` wide."""
     return layers.Dense(size, kernel_initializer=_normal(config), name=name)
 
 
-def norm(config: EncoderConfig, name: str):
+def norm(config: EncoderConfig, name: str) -> layers.LayerNormalization:
     return layers.LayerNormalization(epsilon=config.layer_norm_eps, name=name)
 
 
-def _normal(config: EncoderConfig):
+def _normal(config: EncoderConfig) -> keras.initializers.Initializer:
     return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
 
 
@@ -227,7 +228,7 @@ def _embedding(config: EncoderConfig, rows: int, name: str, cls: type = layers.E
     return cls(rows, config.hidden_size, embeddings_initializer=_normal(config), name=name)
 
 
-def _layer(config: EncoderConfig, names: Names, index: int, x, mask):
+def _layer(config: EncoderConfig, names: Names, index: int, x: Any, mask: Any) -> Any:
     """norm(x + attention(x)), then norm(x + feed-forward(x)); x: (B, T, D)."""
 
     def name_of(template: str) -> str:

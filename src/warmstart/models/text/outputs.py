@@ -19,11 +19,11 @@ class MeanOfTokens(keras.layers.Layer):
     Source: Reimers, Gurevych, "Sentence-BERT" (2019), section 3.
     """
 
-    def call(self, states, mask):
+    def call(self, states: Any, mask: Any) -> Any:
         weights = ops.expand_dims(ops.cast(mask, states.dtype), -1)  # (B, T, 1)
         return ops.sum(states * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1e-9)
 
-    def compute_output_spec(self, states, mask):
+    def compute_output_spec(self, states: Any, mask: Any) -> keras.KerasTensor:
         return keras.KerasTensor((states.shape[0], states.shape[2]), states.dtype)
 
 
@@ -31,7 +31,7 @@ class MeanOfTokens(keras.layers.Layer):
 class UnitLength(keras.layers.Layer):
     """x divided by its length: (B, D) -> (B, D)."""
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         return x / ops.maximum(ops.sqrt(ops.sum(x * x, axis=-1, keepdims=True)), 1e-12)
 
 

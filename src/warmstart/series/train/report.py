@@ -1,37 +1,38 @@
-"""The page of a trained forecaster: its epochs, its forecasts over what came, the calibration of its quantiles."""
+"""The backtest of a trained forecaster, and what report and card show of it."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 from PIL import Image
 
 from warmstart.catalog import Entry
-from warmstart.core.model import drive
+from warmstart.core.prepared import drive
 from warmstart.engines.keras import KerasEngine
 from warmstart.errors import MissingPackageError, require
+from warmstart.models.series.deepar.family import PARAMETERS
 from warmstart.series import frequency, sampler
 from warmstart.series.features import Past, Recipe
 from warmstart.series.forecasting import Forecaster
 from warmstart.series.metrics import LEVELS, Scores, seasonal_naive
 from warmstart.series.results import Forecast, figure
-from warmstart.series.sampler import BATCH, PARAMETERS
+from warmstart.series.sampler import BATCH
 from warmstart.series.time_series import TimeSeries
 from warmstart.training import charts
-from warmstart.training.fit import Fitted
-from warmstart.training.report import Report, beside, command_line, pictures, table, text
+from warmstart.training.page import Section
+from warmstart.training.report import columns, pictures, table, text
 
 MOST_SERIES, DRAWN, SAMPLES = 500, 6, 100
+SHOWN = ("mean_wQL", "CRPS", "ND", "MASE", "sMAPE", "coverage_80", "coverage_60")
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts of the held-out steps: metrics, those of seasonal naive, shares below each quantile, some to draw."""
+    """Forecasts of the validation steps: metrics, those of seasonal naive, calibration, some to draw."""
 
     count: int
     metrics: Mapping[str, float]
@@ -59,46 +60,49 @@ def backtest(entry: Entry, network: keras.Model, many: Sequence[TimeSeries]) -> 
                                           PARAMETERS[entry.config["distribution"]],
                                           [(0, first + n) for n in range(len(heads))]))
         for n, (one, head) in enumerate(zip(whole, heads, strict=True)):
-            found = Forecast(one.name, entry.name, head, horizon, (0.1, 0.5, 0.9), samples[n])
+            forecast = Forecast(one.name, entry.name, head, horizon, (0.1, 0.5, 0.9), samples[n])
             actual = one.target[-horizon:]
-            ours.add(actual, head.target, found.quantile, samples[n])
+            ours.add(actual, head.target, forecast.quantile, samples[n])
             point = seasonal_naive(head.target, season, horizon)
             naive.add(actual, head.target, dict.fromkeys(LEVELS, point).__getitem__)
             if first + n in show:
-                drawn.append((found, actual))
+                drawn.append((forecast, actual))
     return Backtest(len(chosen), ours.result(), naive.result(), ours.calibration(), drawn)
 
 
-def page(entry: Entry, recipe: Recipe, fitted: Fitted, found: Backtest | None, errors: Sequence[str],
-         settings: Mapping[str, Any]) -> str:
-    """The report as HTML."""
-    report = Report(entry.title, f"{entry.parameters:,} parameters; reads {recipe.context} steps, forecasts "
-                                 f"{recipe.horizon} of {recipe.freq}.")
-    if found is not None:
-        report.tiles([(f"{found.metrics['mean_wQL']:.4f}", "mean weighted quantile loss"),
-                      (f"{found.naive['mean_wQL']:.4f}", "that of seasonal naive"),
-                      (f"{found.metrics['coverage_80']:.0%}", "of what came lies in the 80 % interval")])
-        report.section(f"Forecasts of the last {recipe.horizon} steps, which were held out", _plots(found.drawn))
-        names = [name for name in ("mean_wQL", "CRPS", "ND", "MASE", "sMAPE", "coverage_80", "coverage_60")
-                 if name in found.metrics]
-        report.section(
-            "How good they are",
-            beside(table(["metric", "model", "seasonal naive"],
-                         [(name, f"{found.metrics[name]:.4f}",
-                           f"{found.naive[name]:.4f}" if name in found.naive and "coverage" not in name else "")
-                          for name in names]),
-                   charts.lines({"share below the quantile": sorted(found.calibration.items())}, x="quantile",
-                                y="share of actual values below it", span=(0, 1), bounds=(0, 1), diagonal=True)))
-    records = fitted.history
-    curves = {key: [(r["epoch"], r[key]) for r in records if key in r] for key in ("loss", "val_loss")}
-    report.section("Epochs", charts.lines({k: v for k, v in curves.items() if v}, x="epoch",
-                                          y="negative log likelihood", mark=fitted.best),
-                   text(f"The weights are those of epoch {fitted.best}; training ended because of: {fitted.stopped}."))
-    if errors:
-        report.section("Series that were left out", text("\n".join(errors[:20]), warning=True))
-    report.section("Settings", table(["setting", "value"], [(key, str(value)) for key, value in settings.items()
-                                                            if key not in ("recipe", "config")]))
-    return report.render(command_line())
+def tiles(backtest: Backtest | None) -> list[tuple[str, str]]:
+    """The large figures of the report."""
+    if backtest is None:
+        return []
+    return [
+        (f"{backtest.metrics['mean_wQL']:.4f}", "mean weighted quantile loss"),
+        (f"{backtest.naive['mean_wQL']:.4f}", "that of seasonal naive"),
+        (f"{backtest.metrics['coverage_80']:.0%}", "of the actual values lie in the 80 % interval"),
+    ]
+
+
+def sections(recipe: Recipe, backtest: Backtest | None) -> list[Section]:
+    """Forecasts and figures of the backtest."""
+    if backtest is None:
+        return []
+    metrics, naive = backtest.metrics, backtest.naive
+    rows = []
+    for name in SHOWN:
+        if name in metrics:
+            other = f"{naive[name]:.4f}" if name in naive and "coverage" not in name else ""
+            rows.append((name, f"{metrics[name]:.4f}", other))
+    calibration = charts.lines(
+        {"share below the quantile": sorted(backtest.calibration.items())},
+        x="quantile",
+        y="share of actual values below it",
+        span=(0, 1),
+        bounds=(0, 1),
+        diagonal=True,
+    )
+    return [
+        (f"Forecasts of the last {recipe.horizon} steps", _plots(backtest.drawn)),
+        ("Accuracy", columns(table(["metric", "model", "seasonal naive"], rows), calibration)),
+    ]
 
 
 def _plots(drawn: Sequence[tuple[Forecast, np.ndarray]]) -> str:
@@ -107,24 +111,24 @@ def _plots(drawn: Sequence[tuple[Forecast, np.ndarray]]) -> str:
     except MissingPackageError as error:
         return text(str(error))
     images = []
-    for found, actual in drawn:
+    for forecast, actual in drawn:
         drawing, axes = figure(1)
-        found.plot(axes[0], actual=actual)
+        forecast.plot(axes[0], actual=actual)
         file = io.BytesIO()
         drawing.savefig(file, format="png")
-        images.append((Image.open(file), found.input))
+        images.append((Image.open(file), forecast.input))
     return pictures(images, 900)
 
 
-def card(entry: Entry, recipe: Recipe, found: Backtest | None) -> str:
+def card(entry: Entry, recipe: Recipe, backtest: Backtest | None) -> str:
     """The model card of the bundle."""
     rows = ""
-    if found is not None:
-        rows = (f"\nOn the last {recipe.horizon} steps of {found.count} series, held out while training:\n\n"
+    if backtest is not None:
+        rows = (f"\nOn the last {recipe.horizon} steps of {backtest.count} series, set aside while training:\n\n"
                 "| metric | model | seasonal naive |\n|---|---|---|\n")
-        rows += "".join(f"| {name} | {found.metrics[name]:.4f} | {found.naive[name]:.4f} |\n"
+        rows += "".join(f"| {name} | {backtest.metrics[name]:.4f} | {backtest.naive[name]:.4f} |\n"
                         for name in ("mean_wQL", "ND", "MASE", "sMAPE"))
-        rows += f"\n{found.metrics['coverage_80']:.0%} of the actual values lie in the 80 % interval.\n"
+        rows += f"\n{backtest.metrics['coverage_80']:.0%} of the actual values lie in the 80 % interval.\n"
     known = ", ".join(recipe.known) or "none"
     return f"""---
 license: {entry.licence}

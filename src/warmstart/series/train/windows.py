@@ -50,13 +50,13 @@ class WindowBatches:
         self.features = np.zeros((int((self.lengths + recipe.context + horizon).sum()), recipe.width), np.float32)
         self.static = np.stack([recipe.static(one) for one in many])
         self.whole = np.empty(len(many))
-        for place, one in enumerate(many):
-            here = slice(self.starts[place], self.starts[place] + len(one))
+        for index, one in enumerate(many):
+            here = slice(self.starts[index], self.starts[index] + len(one))
             self.values[here], self.observed[here] = filled(one.target, season)
-            row = self.rows[place]
+            row = self.rows[index]
             known = min([len(one) + horizon, *(len(values) for values in one.known.values())])
             self.features[row:row + known] = recipe.features(one, 0, known)
-            self.whole[place] = scale_of(self.values[here], self.observed[here], len(one))
+            self.whole[index] = scale_of(self.values[here], self.observed[here], len(one))
         self.guesses = self.values.copy() if self.has_holes else self.values
         windows = np.maximum(self.lengths - horizon, 1)
         weights = windows * self.whole ** power
@@ -82,16 +82,16 @@ class WindowBatches:
         return x, y
 
     def at(self, which: np.ndarray, origins: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Windows of the series `which`, their horizons beginning at the places `origins`."""
+        """Windows of the series `which`, their horizons beginning at the steps `origins`."""
         context, width = self.recipe.context, self.recipe.context + self.horizon
         steps = np.arange(-context, self.horizon)
-        places = (self.starts[which] + origins)[:, None] + steps  # (B, T)
-        values, observed = self.values[places], self.observed[places]
+        cells = (self.starts[which] + origins)[:, None] + steps  # (B, T)
+        values, observed = self.values[cells], self.observed[cells]
         seen = observed[:, :context].sum(1)
         scale = np.abs(values[:, :context] * observed[:, :context]).sum(1) / np.maximum(seen, 1)
         scale = np.where(scale > 0, scale, self.whole[which]).astype(np.float32)
         x = {
-            "lags": np.take(self.values, places[:, :, None] - np.array(self.recipe.lags)) / scale[:, None, None],
+            "lags": np.take(self.values, cells[:, :, None] - np.array(self.recipe.lags)) / scale[:, None, None],
             "features": self.features[(self.rows[which] + origins)[:, None] + steps],
             "log_scale": np.log(scale)[:, None],
         }
@@ -101,7 +101,7 @@ class WindowBatches:
         return x, y
 
 
-class HeldOut:
+class ValidationWindows:
     """The last `horizon` steps of each series, in batches: only they count in the loss.
 
     Args:
@@ -133,7 +133,7 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
     """Put the model's own samples where values are missing; returns how many were.
 
     Windows follow each other through every series that has holes; each hole is drawn from the distribution that the
-    network gives there, seeing what it has been told so far.
+    network gives there, seeing what was filled in so far.
 
     Args:
         batches: whose values are changed.
@@ -145,13 +145,13 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
     filled_in = 0
     batches.values[:] = batches.guesses  # so that the result depends on the network and the seed only
     width = batches.recipe.context + batches.horizon
-    for place, length in enumerate(batches.lengths):
-        here = slice(batches.starts[place], batches.starts[place] + length)
+    for index, length in enumerate(batches.lengths):
+        here = slice(batches.starts[index], batches.starts[index] + length)
         if batches.observed[here].all():
             continue
         for origin in range(batches.horizon, length + batches.horizon, width):
             origin = min(max(origin, 1), int(length))
-            x, y = batches.at(np.array([place, place]), np.array([origin, origin]))  # two: see `HeldOut`
+            x, y = batches.at(np.array([index, index]), np.array([origin, origin]))  # two: see `ValidationWindows`
             found = parameters(x)[0]
             steps = origin + np.arange(-batches.recipe.context, batches.horizon)
             holes = (steps >= 0) & (steps < length) & (y[0, :, 1] == 0)
@@ -163,8 +163,9 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
 def _drawn(random: np.random.Generator, parameters: np.ndarray, distribution: str, scale: float) -> np.ndarray:
     columns = parameters.astype(np.float64).T
     if distribution == "student_t":
-        return scale * (columns[0] + columns[1] * random.standard_t(columns[2]))
+        return np.asarray(scale * (columns[0] + columns[1] * random.standard_t(columns[2])))
     if distribution == "gaussian":
-        return scale * random.normal(columns[0], columns[1])
+        return np.asarray(scale * random.normal(columns[0], columns[1]))
     alpha = columns[1] / np.sqrt(scale)
-    return random.poisson(np.minimum(random.gamma(1 / alpha, alpha * columns[0] * scale), 1e15)).astype(np.float64)
+    rates = np.minimum(random.gamma(1 / alpha, alpha * columns[0] * scale), 1e15)
+    return np.asarray(random.poisson(rates), np.float64)

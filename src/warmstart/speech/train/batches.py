@@ -71,7 +71,7 @@ class SpeechBatches(SortedBatches):
 
     def padded(self, epoch: int, index: int, more: int) -> tuple[np.ndarray, np.ndarray]:
         random = np.random.default_rng((self.seed, epoch, index, 2))
-        clips = [self.clips[place] for place in self.places(epoch, index)]
+        clips = [self.clips[place] for place in self.indices(epoch, index)]
         sounds = [clip.decoded(self.features.sample_rate) for clip in clips]
         if self.augment:
             sounds = [varied(random, sound, self.features.sample_rate, self._slowest(clip))
@@ -110,7 +110,7 @@ def varied(random: np.random.Generator, samples: np.ndarray, rate: int, fastest:
     if random.random() < 0.5:
         level = max(float(np.sqrt(np.mean(samples**2))), 1e-3) * 10 ** (-random.uniform(10, 40) / 20)
         samples = samples + np.float32(level) * noise(random, len(samples))
-    return np.clip(samples, -1.0, 1.0)
+    return np.asarray(np.clip(samples, -1.0, 1.0))
 
 
 def noise(random: np.random.Generator, count: int) -> np.ndarray:
@@ -118,7 +118,7 @@ def noise(random: np.random.Generator, count: int) -> np.ndarray:
     spectrum = np.fft.rfft(random.standard_normal(count))
     spectrum[1:] *= np.arange(1, len(spectrum)) ** -random.uniform(0.0, 1.0)
     values = np.fft.irfft(spectrum, count)
-    return (values / max(values.std(), 1e-9)).astype(np.float32)
+    return np.asarray(values / max(values.std(), 1e-9), np.float32)
 
 
 def masked(random: np.random.Generator, log_mel: np.ndarray) -> np.ndarray:

@@ -99,7 +99,7 @@ class WhisperDecoder:
     def hear(self, features: np.ndarray) -> np.ndarray:
         """Take in a window of features, float32 (mels, frames); returns the encoder's output, (positions, width)."""
         self._sight = self.engine.run("encode", features=np.ascontiguousarray(features[None]))
-        encoded = self._sight.pop("encoded")[0]
+        encoded: np.ndarray = self._sight.pop("encoded")[0]
         for name, array in self._sight.items():
             self._session.write(name, ..., array)
         return encoded
@@ -116,7 +116,8 @@ class WhisperDecoder:
         """Say one more token; returns the logits after it, float32 (vocabulary,)."""
         out = self._session.run(tokens=np.array([[token]], np.int32), position=np.array([self._position], np.int32))
         self._remember(out, 1)
-        return out["logits"][0]
+        logits: np.ndarray = out["logits"][0]
+        return logits
 
     def looks(self, tokens: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """How the alignment heads look at the sound while these tokens are said, and the logits after each.

@@ -1,8 +1,9 @@
-"""Adversarial training of texts: every batch is learned twice, the second time with its words moved where it hurts.
+"""Adversarial training of texts: every batch is learned twice, the second time with a perturbation of the word
+embeddings that raises the loss.
 
 Source: Miyato, Dai, Goodfellow, "Adversarial Training Methods for Semi-Supervised Text Classification" (2017),
-arXiv:1605.07725, section 3. There each occurrence of a word moves by itself; here the word does, in the whole batch,
-which needs no change of the network.
+arXiv:1605.07725, section 3. There each occurrence of a word is perturbed by itself; here the word is, in the whole
+batch, which needs no change of the network.
 """
 
 from __future__ import annotations
@@ -19,23 +20,21 @@ class Adversarial(keras.Model):
 
     Args:
         network: whose table of word vectors learns.
-        size: how far the table moves: the norm of the movement of all of its numbers.
+        size: norm of the perturbation of the whole table.
 
     Raises:
-        UsageError: the word vectors are frozen, or there are none; or the size is negative.
+        UsageError: the word embeddings are frozen, or there are none.
     """
 
     def __init__(self, network: keras.Model, size: float):
-        if not size > 0:
-            raise UsageError(f"adversarial is how far word vectors are moved, 0 or more, not {size!r}.")
         super().__init__(name=network.name)
         self.network, self.size = network, size
-        found = [variable for layer in network.layers if layer.name.endswith("word_embeddings")
+        tables = [variable for layer in network.layers if layer.name.endswith("word_embeddings")
                  for variable in layer.trainable_variables]
-        if not found:
-            raise UsageError("adversarial training moves the word vectors, which do not learn here: leave freeze and "
-                             "lora out.")
-        self.table = found[0]
+        if not tables:
+            raise UsageError("adversarial training perturbs the word embeddings, which are not trained here: leave "
+                             "freeze and lora out.")
+        self.table = tables[0]
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -53,18 +52,19 @@ class Adversarial(keras.Model):
             with tf.GradientTape() as tape:
                 outputs = self(x, training=True)
                 loss = self.compute_loss(x, y, outputs, weights, training=True)
-            found = tape.gradient(loss, values)
-            return outputs, loss, [None if one is None else tf.convert_to_tensor(one) for one in found]
+            slopes = tape.gradient(loss, values)
+            return outputs, loss, [None if one is None else tf.convert_to_tensor(one) for one in slopes]
 
         outputs, loss, clean = gradients()
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, sample_weight=tf.shape(keras.tree.flatten(x)[0])[0])
-        uphill = clean[next(place for place, variable in enumerate(variables) if variable is self.table)]
+        uphill = clean[next(index for index, variable in enumerate(variables) if variable is self.table)]
         before = tf.identity(self.table.value)
         self.table.assign_add(uphill * (self.size / (tf.norm(uphill) + 1e-12)))
         _, _, moved = gradients()
         self.table.assign(before)
         both = zip(clean, moved, variables, strict=True)
         self.optimizer.apply_gradients([(a + b, v) for a, b, v in both if a is not None and b is not None])
-        return self.compute_metrics(x, y, outputs, sample_weight=weights)
+        metrics: dict[str, Any] = self.compute_metrics(x, y, outputs, sample_weight=weights)
+        return metrics

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from warmstart.text.tokenizer import Encoded
+from warmstart.text.tokenizer import Encoded, padded
 from warmstart.training.sorted_batches import SortedBatches
 
 ROUND = 8  # lengths are padded to a multiple of this, so that fewer shapes are traced
+
+
+Pad = Callable[[Sequence[Encoded], int], dict[str, np.ndarray]]
+
+
+def padder(config: Mapping[str, Any]) -> Pad:
+    """Makes what an encoder of this config takes of texts, at a given length."""
+    last_type = max(config["type_vocab_size"] - 1, 0)
+
+    def pad(texts: Sequence[Encoded], length: int) -> dict[str, np.ndarray]:
+        arrays = padded(texts, config["pad_token_id"], to=length)
+        return {**arrays, "token_type_ids": np.minimum(arrays["token_type_ids"], last_type)}
+
+    return pad
 
 
 class TextBatches(SortedBatches):
@@ -18,20 +32,20 @@ class TextBatches(SortedBatches):
 
     Args:
         encoded: the texts.
-        targets: called with (places of texts, length of the batch); returns y, or (y, sample weights).
+        targets: called with (rows of texts, length of the batch); returns y, or (y, sample weights).
         pad: called with (texts, length); returns the model's inputs.
         batch_size, shuffle, seed: as for `SortedBatches`.
     """
 
     def __init__(self, encoded: Sequence[Encoded], targets: Callable[[np.ndarray, int], Any],
-                 pad: Callable[[Sequence[Encoded], int], dict[str, np.ndarray]], *, batch_size: int = 16,
+                 pad: Pad, *, batch_size: int = 16,
                  shuffle: bool = True, seed: int = 0):
         super().__init__([len(one) for one in encoded], batch_size=batch_size, shuffle=shuffle, seed=seed)
         self.encoded, self.targets, self.pad = encoded, targets, pad
 
     def padded(self, epoch: int, index: int, more: int) -> tuple[Any, ...]:
-        places = self.places(epoch, index)
-        length = (-(-int(self.lengths[places].max()) // ROUND) + more) * ROUND
-        targets = self.targets(places, length)
-        given = self.pad([self.encoded[place] for place in places], length)
-        return (given, *targets) if isinstance(targets, tuple) else (given, targets)
+        rows = self.indices(epoch, index)
+        length = (-(-int(self.lengths[rows].max()) // ROUND) + more) * ROUND
+        targets = self.targets(rows, length)
+        inputs = self.pad([self.encoded[row] for row in rows], length)
+        return (inputs, *targets) if isinstance(targets, tuple) else (inputs, targets)

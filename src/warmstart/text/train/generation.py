@@ -1,13 +1,13 @@
 """Fine-tuning a language model on plain text: text -> tokens -> windows -> network -> bundle.
 
 The recipe is that of Howard and Ruder, "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146, for
-transformers: all layers at once, AdamW, a linear rise and fall of a small learning rate. The rate is given for a width
-of 768 and grows as the width falls (Yang et al., "Tensor Programs V" (2022), arXiv:2203.03466).
+transformers: all layers at once, AdamW, a linear rise and fall of a small learning rate. The rate is for a width of 768
+and grows as the width falls (Yang et al., "Tensor Programs V" (2022), arXiv:2203.03466). Validation data is the end of
+the text, as a text continues.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -17,90 +17,145 @@ from typing import Any
 import keras
 import numpy as np
 
-from warmstart.catalog import Metric
+from warmstart.catalog import Entry, Metric
 from warmstart.core.compiling import build_keras
 from warmstart.core.inputs import Item
-from warmstart.core.loading import load
-from warmstart.core.model import Model
 from warmstart.errors import InputError, UsageError
 from warmstart.text.generation import TextGenerator
 from warmstart.text.inputs import PROMPT
-from warmstart.training import charts, open_base
+from warmstart.text.train.options import GenerationOptions
 from warmstart.training.adamw import AdamW
 from warmstart.training.batches import parts
-from warmstart.training.fit import Fitted, fit, seeded
-from warmstart.training.report import Report, command_line, text
-from warmstart.training.result import finish
-from warmstart.training.run import Run, open_run
+from warmstart.training.freeze import Block, freeze
+from warmstart.training.options import share_of
 from warmstart.training.schedules import warmup_linear
+from warmstart.training.summary import Summary, data_name
+from warmstart.training.trainer import SOURCE, Trainer
 
 RATE, WIDTH = 5e-5, 768
-HELD_OUT = 0.1
+LONGEST_CONTEXT = 512
 
 
-def finetune(base: str | Path | Model, data: Any, *, validation: Any = HELD_OUT, epochs: int = 3,
-             freeze: str | int = "none", optimizer: Any = None, learning_rate: float | None = None,
-             batch_size: int = 8, context: int | None = None, seed: int = 0, output: str | Path | None = None,
-             callbacks: Sequence[Any] = (), verbose: bool = True) -> Model:
-    """Fine-tune a text generator; see `warmstart.finetune` for what all tasks share.
+class GenerationTrainer(Trainer[GenerationOptions]):
+    """A language model on a text of your own; the best epoch is kept, the untrained one included."""
 
-    Args:
-        base: a text generator, pretrained or fine-tuned before.
-        data: the path of a UTF-8 text file, or a list of texts, which are joined with the token that ends texts.
-        validation: the same, or the share of `data`'s end that is kept for it, 0 to less than 1.
-        epochs: how often all of the text is seen, at most; the best epoch is kept.
-        freeze: `"none"`, or how many of the first blocks stay as they are, together with the embeddings.
-        optimizer: as `keras.Model.compile` takes it; default: AdamW with a linear rise and fall.
-        learning_rate: its highest; default: 5e-5 at a width of 768, more for narrower networks.
-        batch_size: windows of text a step.
-        context: tokens of a window; default: what the model reads, 512 at most.
-        verbose: whether counts and results are told on standard error.
+    task = "text-generation"
+    unit = "tokens"
+    example = '"the beginning of a text"'
+    keep_start = True
+    measures = False
+    model: TextGenerator
 
-    Raises:
-        UsageError: the data or an option cannot be used.
-        TrainingError: training cannot go on.
-    """
-    model = open_base(base)
-    if not isinstance(model, TextGenerator):
-        raise UsageError(f"{model.name} does {model.entry.task}, not text-generation.")
-    context = context or min(model.max_length, 512)
-    for name, value, least, most in (("epochs", epochs, 1, None), ("batch_size", batch_size, 1, None),
-                                     ("context", context, 2, model.max_length)):
-        if not isinstance(value, int) or value < least or (most and value > most):
-            raise UsageError(f"{name} must be {least} or more{f', up to {most}' if most else ''}, not {value!r}.")
-    blocks = model.entry.config["n_layer"]
-    if freeze != "none" and not (isinstance(freeze, int) and not isinstance(freeze, bool) and 0 <= freeze <= blocks):
-        raise UsageError(f"freeze is 'none' or a number of blocks from 0 to {blocks}, not {freeze!r}.")
-    if learning_rate is not None and optimizer is not None:
-        raise UsageError("An optimizer has its own learning_rate; give one of the two.")
-    rate = learning_rate or RATE * WIDTH / model.entry.config["n_embd"]
-    train, held, characters = _tokens(model, data, validation, context)
-    settings = {"task": model.task, "base": model.name, "weights": model.weights.digest, "train": _digest(train),
-                "validation": _digest(held), "epochs": epochs, "freeze": freeze, "optimizer": optimizer, "rate": rate,
-                "batch_size": batch_size, "context": context, "seed": seed}
-    with open_run(output, settings) as run:
-        if run.finished:
-            _say(verbose, f"{run.folder} is finished; nothing was trained.")
-            return load(run.folder)
-        _say(verbose, f"{len(train):,} tokens to train on, {len(held):,} to validate")
-        with seeded(seed):
-            network = build_keras(model.entry, model.weights)
-            ids = keras.Input((None,), dtype="int32", name="input_ids")
-            trained = keras.Model(ids, network({"input_ids": ids})["logits"])
-        if isinstance(freeze, int) and freeze:
-            for layer in (network.wte, network.wpe, *network.h[:freeze]):
-                layer.trainable = False
-        windows = Windows(train, context, batch_size, seed)
-        optimizer = optimizer or AdamW(warmup_linear(rate, epochs * len(windows)), weight_decay=0.01)
-        trained.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        others = Windows(held, context, batch_size, None)
-        fitted = fit(trained, windows, epochs=epochs, validation=others, clip_norm=1.0, keep_start=True,
-                     callbacks=callbacks, run=run)
-        return _finished(run, model, network, fitted, held, characters, verbose)
+    def open(self) -> None:
+        super().open()
+        if not isinstance(self.model, TextGenerator):
+            raise UsageError(f"{self.model.name} does {self.model.entry.task}, not {self.task}.")
+        longest = self.model.max_length
+        self.context = self.options.context or min(longest, LONGEST_CONTEXT)
+        if self.context > longest:
+            raise UsageError(f"context must be 2 or more, up to {longest}, not {self.context}.")
+
+    def read(self, data: Any) -> Summary:
+        tokens = encoded(self.model, data)
+        share = share_of(self.options.validation)
+        if share == 0:
+            raise UsageError("A language model needs validation data, or a share above 0.")
+        if share is None:
+            self.tokens, self.validation_tokens = tokens, encoded(self.model, self.options.validation)
+        else:
+            cut = max(len(tokens) - max(round(share * len(tokens)), 2), 0)
+            self.tokens, self.validation_tokens = tokens[:cut], tokens[cut:]
+        counts = {"train": len(self.tokens), "validation": len(self.validation_tokens)}
+        for what, count, least in (
+            ("train on", counts["train"], self.context + 1),
+            ("validate", counts["validation"], 2),
+        ):
+            if count < least:
+                raise UsageError(
+                    f"There are {count:,} tokens to {what}; {least:,} are needed"
+                    f"{' (or a smaller context)' if least > 2 else ''}."
+                )
+        text = self.model.tokenizer.decode(self.validation_tokens[1:], special=True)
+        self.characters = max(len(text), 1)
+        return Summary(data_name(data), self.unit, counts, {})
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "rate": self.rate,
+            "context": self.context,
+            "train": _digest(self.tokens),
+            "validation": _digest(self.validation_tokens),
+        }
+
+    @property
+    def rate(self) -> float:
+        """The highest learning rate."""
+        return self.options.learning_rate or RATE * WIDTH / self.model.entry.config["n_embd"]
+
+    def build(self) -> keras.Model:
+        return build_keras(self.model.entry, self.model.weights)
+
+    def blocks(self) -> list[Block]:
+        network = self.network
+        first, *others = network.h
+        return [[network.wte, network.wpe, first], *([block] for block in others)]
+
+    def freeze(self) -> None:
+        # Without "backbone": the output layer is the table of embeddings, so nothing would be left.
+        freeze(self.network, self.blocks(), self.options.freeze, words={"none": 0})
+
+    def learner(self) -> keras.Model:
+        ids = keras.Input((None,), dtype="int32", name="input_ids")
+        return keras.Model(ids, self.network({"input_ids": ids})["logits"])
+
+    def batches(self) -> Windows:
+        options = self.options
+        return Windows(self.tokens, self.context, options.batch_size, options.seed)
+
+    def validation_batches(self) -> Windows:
+        return Windows(self.validation_tokens, self.context, self.options.batch_size, None)
+
+    def loss(self) -> keras.losses.Loss:
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def default_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        return AdamW(warmup_linear(self.rate, steps), weight_decay=0.01)
+
+    def describe(self) -> Entry:
+        fitted = self.fits[self.fit_name]
+        per_character = (len(self.validation_tokens) - 1) / self.characters
+        self.nats_before = fitted.history[0]["val_loss"] * per_character
+        self.nats = fitted.metrics["val_loss"] * per_character
+        data = f"{self.characters:,} characters set aside for validation"
+        entry = self.model.entry
+        name = f"{entry.name.removesuffix('_finetuned')}_finetuned"
+        return replace(
+            entry,
+            name=self.options.name or name,
+            title=f"{entry.title.removesuffix(', fine-tuned')}, fine-tuned",
+            weights={},
+            aliases=(),
+            metrics=(Metric("nats_per_character", round(self.nats, 4), data, SOURCE),),
+        )
+
+    def results(self) -> list[str]:
+        return [
+            f"result: {self.nats:.4f} nats per character, epoch "
+            f"{self.fits[self.fit_name].best}; {self.nats_before:.4f} before training"
+        ]
+
+    def tiles(self) -> list[tuple[str, str]]:
+        fitted = self.fits[self.fit_name]
+        return [
+            (f"{self.nats:.4f}", "nats per character"),
+            (f"{self.nats_before:.4f}", "before training"),
+            (str(fitted.best), "best epoch"),
+            (f"{np.exp(fitted.metrics['val_loss']):.2f}", "perplexity"),
+        ]
 
 
 class Windows:
-    """Batches of windows of the text, and what follows each token; each epoch cuts the text at other places.
+    """Batches of windows of the text, and what follows each token; each epoch cuts the text elsewhere.
 
     Args:
         tokens: int32 (N,).
@@ -124,75 +179,43 @@ class Windows:
         if self.seed is not None:
             random = np.random.default_rng((self.seed, epoch))
             starts = random.permutation(starts + random.integers(0, max(spare, 0) + 1))
-        rows = starts[self.parts[index], None] + np.arange(min(self.context, len(self.tokens) - 1))
+        offsets = np.arange(min(self.context, len(self.tokens) - 1))
+        rows = starts[self.parts[index], None] + offsets
         return self.tokens[rows], self.tokens[rows + 1]
 
 
-def _finished(run: Run, model: TextGenerator, network: keras.Model, fitted: Fitted, held: np.ndarray,
-              characters: int, verbose: bool) -> Model:
-    before, after = (record["val_loss"] * (len(held) - 1) / characters
-                     for record in (fitted.history[0], fitted.metrics))
-    _say(verbose, f"{after:.4f} nats per character after epoch {fitted.best}, {before:.4f} before")
-    name = model.name if model.name.endswith("_finetuned") else f"{model.name}_finetuned"
-    metrics = (Metric("nats_per_character", round(after, 4), f"{characters:,} characters kept for validation",
-                      "training.json"),)
-    entry = replace(model.entry, name=name, title=f"{model.entry.title}, fine-tuned", weights={}, aliases=(),
-                    metrics=metrics)
-    page = Report(entry.title, f"{model.name}, trained further on your text")
-    page.tiles([(f"{after:.4f}", "nats per character"), (f"{before:.4f}", "before"),
-                (str(fitted.best), "best epoch"), (f"{np.exp(fitted.metrics['val_loss']):.2f}", "perplexity")])
-    series = {key: [(epoch["epoch"], epoch[key]) for epoch in fitted.history if key in epoch]
-              for key in ("loss", "val_loss")}
-    page.section("Curves", text("Mean loss per token, in nats; val_loss is that of the text kept for validation."),
-                 charts.lines(series, x="epoch", y="nats per token", mark=fitted.best))
-    return finish(run, network, entry, (), fits={"fit": fitted}, report=page.render(command_line()),
-                  folder=model._folder)
+def encoded(model: TextGenerator, data: Any) -> np.ndarray:
+    """The tokens of a text file, or of texts joined with the token that ends texts; int32 (N,).
 
-
-def _tokens(model: TextGenerator, data: Any, validation: Any, context: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Tokens to train on, tokens to validate with, and the characters of the latter but its first token."""
-    train = _encoded(model, data)
-    if isinstance(validation, int | float):
-        if not 0 < validation < 1:
-            raise UsageError(f"validation is a text, or a share above 0 and below 1, not {validation!r}.")
-        cut = len(train) - max(round(validation * len(train)), 2)
-        train, held = train[:max(cut, 0)], train[max(cut, 0):]
-    else:
-        held = _encoded(model, validation)
-    for what, tokens, least in (("train on", train, context + 1), ("validate with", held, 2)):
-        if len(tokens) < least:
-            raise UsageError(f"There are {len(tokens):,} tokens to {what}; {least:,} are needed"
-                             f"{' (or a smaller context)' if least > 2 else ''}.")
-    return train, held, max(len(model.tokenizer.decode(held[1:], special=True)), 1)
-
-
-def _encoded(model: TextGenerator, data: Any) -> np.ndarray:
+    Raises:
+        UsageError: it is neither, or cannot be read.
+    """
     if isinstance(data, str | Path):
         path = Path(data).expanduser()
         try:
             texts: list[Any] = [path.read_bytes()]
         except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror or error}; give the path of a text file, or a "
-                             "list of texts.") from error
+            raise UsageError(
+                f"{path} cannot be read: {error.strerror or error}; give the path of a text file, "
+                "or a list of texts."
+            ) from error
     elif isinstance(data, Sequence):
         texts = list(data)
     else:
-        raise UsageError(f"Give the path of a text file or a list of texts, not {type(data).__name__}.")
+        raise UsageError(
+            f"Give the path of a text file or a list of texts, not {type(data).__name__}."
+        )
     end = sorted(model.ends)[:1]
     tokens: list[int] = []
-    for place, one in enumerate(texts, 1):
-        item = Item(str(data) if isinstance(data, str | Path) else f"item {place}", one)
+    for number, one in enumerate(texts, 1):
+        item = Item(str(data) if isinstance(data, str | Path) else f"item {number}", one)
         try:
-            tokens.extend([*(end if tokens else []), *model.tokenizer.encode(PROMPT.read(item), name=item.name).ids])
+            ids = model.tokenizer.encode(PROMPT.read(item), name=item.name).ids
         except InputError as error:
             raise UsageError(str(error)) from error
+        tokens.extend([*(end if tokens else []), *ids])
     return np.array(tokens, np.int32)
 
 
 def _digest(tokens: np.ndarray) -> str:
     return sha256(tokens.tobytes()).hexdigest()[:20]
-
-
-def _say(verbose: bool, line: str) -> None:
-    if verbose:
-        print(line, file=sys.stderr)

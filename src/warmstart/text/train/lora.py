@@ -33,13 +33,11 @@ class Adapter:
     config: bytes
 
 
-def check(base: Model, rank: Any, freeze: Any) -> None:
+def check(base: Model[Any, Any, Any], rank: int) -> None:
     """Raise `UsageError` where the base cannot be adapted with this rank."""
     width = base.entry.config["hidden_size"]
-    if not isinstance(rank, int) or isinstance(rank, bool) or not 1 <= rank <= width:
-        raise UsageError(f"lora is the rank of the adapter, a whole number from 1 to {width}, not {rank!r}.")
-    if freeze not in (0, "none"):
-        raise UsageError("lora trains an adapter and the head, and freezes all else; give lora or freeze, not both.")
+    if rank > width:
+        raise UsageError(f"lora, the rank of the adapter, must be from 1 to {width}, not {rank}.")
     if base.weights.path is None or adapters.is_adapter(base.weights.path):
         raise UsageError(f"{base.name} has no weights of its own to adapt; `save` it first and start from that folder.")
 
@@ -93,7 +91,7 @@ def adapter(network: keras.Model, entry: Entry, digest: str, source: str, rank: 
     return Adapter(arrays, (json.dumps(config, indent=1) + "\n").encode())
 
 
-def source_of(base: str | Path | Model, model: Model) -> str:
+def source_of(base: str | Path | Model[Any, Any, Any], model: Model[Any, Any, Any]) -> str:
     """How the base is found again: its source or name in the catalogue, else the folder it lies in."""
     if isinstance(base, str) and "://" in base:
         return base

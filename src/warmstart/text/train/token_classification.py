@@ -1,146 +1,158 @@
-"""Fine-tuning a token classifier: tagged sentences -> tokens with the tags of their words -> encoder -> bundle."""
+"""Fine-tuning a token classifier: tagged sentences -> tokens with the tags of their words -> encoder -> bundle.
+
+The pieces of a word learn the word's tag; those after its first one, the tag that continues it (`I-` after `B-`).
+The best epoch is the one with the highest F1 of whole entities.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from warmstart.catalog import Label
-from warmstart.core.model import Model
 from warmstart.errors import UsageError
 from warmstart.text import conll
 from warmstart.text.conll import Sentence
 from warmstart.text.token_classification import OUTSIDE, TokenClassifier
 from warmstart.text.tokenizer import Encoded
-from warmstart.text.train import encoder
 from warmstart.text.train.batches import TextBatches
-from warmstart.text.train.encoder import Lesson, Settings
-from warmstart.training import text_report
+from warmstart.text.train.encoder import EncoderTrainer
+from warmstart.text.train.options import EncoderOptions
+from warmstart.training.page import MISTAKES, Section, mistakes
 from warmstart.training.report import table
-from warmstart.training.split import split
 
 
-def finetune(base: str | Path | Model, data: Any, *, validation: Any = 0.1, epochs: int = 3, batch_size: int = 16,
-             learning_rate: float | None = None, freeze: int | str = 0, lora: int | None = None, warmup: float = 0.1,
-             weight_decay: float = 0.01, optimizer: Any = None, patience: int | None = None, seed: int = 0,
-             output: str | Path | None = None, callbacks: Sequence[Any] = (), name: str | None = None) -> Model:
-    """Fine-tune a token classifier; see `warmstart.finetune` for what all tasks share.
+class TokenClassificationTrainer(EncoderTrainer[EncoderOptions, Sentence, TokenClassifier]):
+    """Entities in sentences."""
 
-    The pieces of a word learn the word's tag; those behind its first one, the tag that goes on (`I-` after `B-`).
-    The best epoch is the one with the highest F1 of whole entities.
+    task = "token-classification"
+    unit = "sentences"
+    monitor = "val_f1"
 
-    Args:
-        base: a BERT, DistilBERT or RoBERTa, whatever its head is for.
-        data: a CoNLL file, or (words, tags) pairs; see `text.conll.sentences`.
-        validation: data of the same kind, or the share of `data` that is kept for it.
-        epochs, batch_size, learning_rate, freeze, lora, warmup, weight_decay, optimizer, seed: see
-            `text_job.Settings`.
-        patience: stop after so many epochs without a better one.
-        output, callbacks: as for all tasks.
-        name: of the result; default: the base's and "_finetuned".
+    def examples(self, data: Any) -> list[Sentence]:
+        return list(conll.sentences(data))
 
-    Raises:
-        UsageError: the data or an option cannot be used.
-        InputError: a line is unusable.
-        TrainingError: training cannot go on.
-    """
-    train, held = split(conll.sentences(data), validation, seed, conll.sentences)
-    labels = tags_of(train)
-    settings = Settings(epochs, batch_size, learning_rate, freeze, warmup, weight_decay, optimizer, seed, lora)
-    number = {label.name: label.index for label in labels}
+    def labels_of(self, example: Sentence) -> Sequence[str]:
+        return sorted({tag.partition("-")[2] or tag for tag in example.tags} - {OUTSIDE})
 
-    def prepare(judge: TokenClassifier, network: keras.Model) -> Lesson:
-        parts = {what: _batches(judge, some, number, settings, what == "train")
-                 for what, some in (("train", train), ("held", held)) if some}
+    def check(self) -> None:
+        self.labels = tags_of(self.train_examples)
+        self.number = {label.name: label.index for label in self.labels}
 
-        def said() -> list[list[str]]:
-            rows = encoder.predict(network, parts["held"])["logits"]
-            return [judge.tags(sentence.words, one, row)
-                    for sentence, one, row in zip(held, parts["held"].encoded, rows, strict=True)]
+    def text_batches(self, examples: Sequence[Sentence], shuffle: bool) -> TextBatches:
+        encoded = [
+            self.predictor.encode(" ".join(sentence.words), f"sentence {number}")
+            for number, sentence in enumerate(examples, 1)
+        ]
+        truth = [aligned(one, tokens, self.number) for one, tokens in zip(examples, encoded, strict=True)]
 
-        def measure() -> dict[str, float]:
-            return conll.scores([sentence.tags for sentence in held], said())
+        def targets(rows: np.ndarray, length: int) -> tuple[Any, Any]:
+            classes, weights = (
+                np.stack([np.pad(truth[row][part], (0, length - len(encoded[row]))) for row in rows])
+                for part in (0, 1)
+            )
+            return {"logits": classes}, {"logits": weights}
 
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
-        return Lesson(parts["train"], {"logits": loss}, measure if held else None, "val_f1",
-                      lambda: _sections(held, said()))
+        return self.batched(encoded, targets, shuffle)
 
-    return encoder.tune(base, "token-classification", prepare, settings, train=train, held=held, unit="sentences",
-                         labels=labels, patience=patience, output=output, callbacks=callbacks, name=name)
+    def loss(self) -> dict[str, keras.losses.Loss]:
+        mean = "mean_with_sample_weight"
+        return {"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=mean)}
+
+    def predicted_tags(self) -> list[list[str]]:
+        """Of each validation sentence."""
+        rows = zip(
+            self.validation_examples,
+            self.validation_text_batches.encoded,
+            self.predict()["logits"],
+            strict=True,
+        )
+        return [self.predictor.tags(sentence.words, tokens, row) for sentence, tokens, row in rows]
+
+    def measure(self) -> dict[str, float]:
+        truth = [sentence.tags for sentence in self.validation_examples]
+        return conll.scores(truth, self.predicted_tags())
+
+    def sections(self) -> list[Section]:
+        if not self.validation_examples:
+            return []
+        wrong: list[tuple[int, list[str]]] = []
+        by_type: dict[str, list[tuple[Sequence[str], Sequence[str]]]] = {}
+        for sentence, tags in zip(self.validation_examples, self.predicted_tags(), strict=True):
+            true, predicted = conll.spans(sentence.tags), conll.spans(tags)
+            for entity, _, _ in true | predicted:
+                by_type.setdefault(entity, []).append((sentence.tags, tags))
+            if true != predicted:
+                words = sentence.words
+                row = [" ".join(words), _in_words(words, true), _in_words(words, predicted)]
+                wrong.append((len(true ^ predicted), row))
+        wrong.sort(key=lambda row: -row[0])
+        rows = [_type_row(entity, by_type[entity]) for entity in sorted(by_type)]
+        return [
+            ("Per type", table(("entity", "validation", "precision", "recall", "F1"), rows)),
+            mistakes(
+                ("sentence", "entities", "predicted"),
+                [row for _, row in wrong[:MISTAKES]],
+                len(wrong),
+                len(self.validation_examples),
+            ),
+        ]
 
 
 def tags_of(sentences: Sequence[Sentence]) -> tuple[Label, ...]:
-    """O, then the tags of each kind of entity, with an `I-` for every `B-`."""
-    found = {tag for sentence in sentences for tag in sentence.tags}
-    found |= {going_on(tag) for tag in found}
-    if len(found - {OUTSIDE}) == 0:
+    """O, then the tags of each type of entity, with an `I-` for every `B-`.
+
+    Raises:
+        UsageError: there is no entity.
+    """
+    tags = {tag for sentence in sentences for tag in sentence.tags}
+    tags |= {continued(tag) for tag in tags}
+    if not tags - {OUTSIDE}:
         raise UsageError("All tags are O: there are no entities to learn.")
-    order = sorted(found - {OUTSIDE}, key=lambda tag: (tag.partition("-")[2] or tag, tag))
+    order = sorted(tags - {OUTSIDE}, key=lambda tag: (tag.partition("-")[2] or tag, tag))
     return tuple(Label(index, tag, tag) for index, tag in enumerate([OUTSIDE, *order]))
 
 
-def going_on(tag: str) -> str:
+def continued(tag: str) -> str:
     """The tag of what follows inside the same entity."""
     return f"I-{tag[2:]}" if tag.startswith("B-") else tag
 
 
-def aligned(sentence: Sentence, encoded: Encoded, number: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The class of each token, int32 (T,), and 1 where the token is part of a word, float32 (T,)."""
-    ends = np.cumsum([len(word) + 1 for word in sentence.words])  # behind each word and its space
+def aligned(
+    sentence: Sentence, encoded: Encoded, number: Mapping[str, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The class of each token, int32 (T,), and 1 where the token is part of a word, float32 (T,).
+
+    A tag that was not trained on counts as O.
+    """
+    ends = np.cumsum([len(word) + 1 for word in sentence.words])  # after each word and its space
     classes = np.zeros(len(encoded), np.int32)
     weights = np.zeros(len(encoded), np.float32)
     before = -1
-    for place in np.flatnonzero(encoded.sequences == 0):
-        start, end = encoded.offsets[place]
-        word = int(np.searchsorted(ends, (start + end) // 2, side="right"))  # byte-level tokens may hold the space
+    for token in np.flatnonzero(encoded.sequences == 0):
+        start, end = encoded.offsets[token]
+        # byte-level tokens may include the space
+        word = int(np.searchsorted(ends, (start + end) // 2, side="right"))
         tag = sentence.tags[word]
-        classes[place], weights[place] = number[going_on(tag) if word == before else tag], 1
+        classes[token] = number.get(continued(tag) if word == before else tag, 0)
+        weights[token] = 1
         before = word
     return classes, weights
 
 
-def _batches(judge: TokenClassifier, some: Sequence[Sentence], number: dict[str, int], settings: Settings,
-             shuffle: bool) -> TextBatches:
-    encoded = [judge.encode(" ".join(sentence.words), f"sentence {place}") for place, sentence in enumerate(some, 1)]
-    known = number if shuffle else {tag: number.get(tag, 0) for sentence in some for tag in
-                                    (*sentence.tags, *map(going_on, sentence.tags))}
-    wanted = [aligned(sentence, one, known) for sentence, one in zip(some, encoded, strict=True)]
-
-    def targets(places: np.ndarray, length: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        rows = [[np.pad(wanted[place][part], (0, length - len(encoded[place]))) for place in places] for part in (0, 1)]
-        return {"logits": np.stack(rows[0])}, {"logits": np.stack(rows[1])}
-
-    return TextBatches(encoded, targets, encoder.padder(judge.entry), shuffle=shuffle, seed=settings.seed,
-                       batch_size=settings.batch_size if shuffle else 32)
+def _type_row(entity: str, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[Any]:
+    true, predicted = (
+        [[tag if tag[2:] == entity else OUTSIDE for tag in tags] for tags in part]
+        for part in zip(*pairs, strict=True)
+    )
+    scores = conll.scores(true, predicted)
+    count = sum(len(conll.spans(tags)) for tags in true)
+    return [entity, count, *(f"{scores[key]:.1%}" for key in ("precision", "recall", "f1"))]
 
 
-def _sections(held: Sequence[Sentence], said: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
-    rows: list[tuple[int, list[str]]] = []
-    per_kind: dict[str, list[tuple[Sequence[str], Sequence[str]]]] = {}
-    for sentence, got in zip(held, said, strict=True):
-        want, found = conll.spans(sentence.tags), conll.spans(got)
-        for kind, _, _ in want | found:
-            per_kind.setdefault(kind, []).append((sentence.tags, got))
-        if want != found:
-            rows.append((len(want ^ found), [" ".join(sentence.words), _told(sentence.words, want),
-                                             _told(sentence.words, found)]))
-    rows.sort(key=lambda row: -row[0])
-    kinds = []
-    for kind in sorted(per_kind):
-        parts = [[[tag if tag[2:] == kind else OUTSIDE for tag in tags] for tags in part]
-                 for part in zip(*per_kind[kind], strict=True)]
-        score = conll.scores(*parts)
-        real = sum(len(conll.spans(tags)) for tags in parts[0])
-        kinds.append([kind, real, *(f"{score[key]:.1%}" for key in ("precision", "recall", "f1"))])
-    return [("Per kind", table(("entity", "held out", "precision", "recall", "F1"), kinds)),
-            text_report.mistakes(("sentence", "entities", "found"), [row for _, row in rows[:text_report.MISTAKES]],
-                                 len(rows), len(held))]
-
-
-def _told(words: Sequence[str], spans: set[tuple[str, int, int]]) -> str:
+def _in_words(words: Sequence[str], spans: set[tuple[str, int, int]]) -> str:
     ordered = sorted(spans, key=lambda span: span[1])
-    return "; ".join(f"{' '.join(words[start:end])} ({kind})" for kind, start, end in ordered) or "none"
+    return "; ".join(f"{' '.join(words[start:end])} ({name})" for name, start, end in ordered) or "none"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
+
+from warmstart.training.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Dataset:
     def counts(self, part: Examples) -> np.ndarray:
         """Examples of each class: int (classes,)."""
         if self.multi_label:
-            return part.targets.sum(0).astype(int)
+            return np.asarray(part.targets.sum(0).astype(int))
         return np.bincount(part.targets, minlength=len(self.classes))
 
     @property
@@ -84,30 +86,19 @@ class Dataset:
             told.update(f"{name} {part.digests} {part.targets.tolist()}".encode())
         return told.hexdigest()[:20]
 
-    def lines(self) -> Iterator[str]:
-        """What is printed before training: counts, balance, baseline, warnings, and what is left out."""
+    def summary(self) -> Summary:
+        """What is shown before training: counts, balance, baseline, warnings, and what is left out."""
         parts = dict(self.parts())
-        told = ", ".join(f"{len(part):,} to {USE[name]}" for name, part in parts.items())
-        yield f"{self.name}: {len(self.classes)} classes; {told}"
-        width = max(map(len, self.classes))
         counts = {name: self.counts(part) for name, part in parts.items()}
-        order = np.argsort(-counts["train"], kind="stable")
-        for place in order[:20]:
-            yield f"  {self.classes[place]:<{width}}  " + "  ".join(f"{c[place]:>6,} {n}" for n, c in counts.items())
-        if len(order) > 20:
-            yield f"  … and {len(order) - 20:,} more classes"
+        classes = {name: {part: int(some[index]) for part, some in counts.items()}
+                   for index, name in enumerate(self.classes)}
         if self.multi_label:
-            yield f"always the more frequent decision: {self.majority:.1%} of the single decisions right"
+            baseline = f"always the more frequent decision: {self.majority:.1%} of the single decisions right"
         else:
             usual = self.classes[int(counts["train"].argmax())]
-            yield f"always {usual!r}: {self.majority:.1%} of the validation examples right"
-        yield from (f"warning: {text}" for text in self.warnings)
-        if self.problems:
-            yield f"{len(self.problems):,} cannot be used and are left out:"
-            yield from (f"  {problem}" for problem in self.problems)
-
-
-USE = {"train": "train on", "validation": "validate", "test": "test"}
+            baseline = f"always {usual!r}: {self.majority:.1%} of the validation examples right"
+        sizes = {name: len(part) for name, part in parts.items()}
+        return Summary(self.name, "photos", sizes, classes, baseline, self.warnings, self.problems)
 
 
 def without(dataset: Dataset, failed: Mapping[str, Mapping[int, Exception]]) -> Dataset:
@@ -119,6 +110,3 @@ def without(dataset: Dataset, failed: Mapping[str, Mapping[int, Exception]]) -> 
         parts[name] = part.subset([i for i in range(len(part)) if i not in bad]) if bad else part
         problems += [str(bad[place]) for place in sorted(bad)]
     return replace(dataset, **parts, problems=tuple(problems))
-
-
-Say = Callable[[str], None]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from warmstart.errors import UsageError
 from warmstart.image.inputs import iter_photos
 from warmstart.image.train.data.examples import Dataset, Examples
 from warmstart.image.train.data.split import split
-
-SHARE = 0.2
+from warmstart.image.train.photos import Photos
+from warmstart.training.options import share_of
+from warmstart.training.summary import data_name
 
 
 @dataclass(frozen=True)
@@ -52,21 +54,22 @@ class Source:
     problems: list[str]
 
 
-def read(data: Any, *, validation: Any = None, seed: int = 0, multi_label: bool | None = None,
+def read(data: Any, *, validation: Any = "auto", seed: int = 0, multi_label: bool | None = None,
          path_column: str | None = None, label_column: str | None = None, encoding: str | None = None,
-         delimiter: str | None = None) -> Dataset:
+         delimiter: str | None = None, photos: Photos | None = None) -> Dataset:
     """Read labelled photos.
 
     Args:
         data: a folder of class folders, or of `train`, `val` and `test` that are; a CSV, TSV, JSONL, JSON or Parquet
             file, or a folder with one such file; a table or dataset in memory, or (photo, label) pairs, see
             `core.records.read_table`; a `tf.data.Dataset`.
-        validation: data in one of these forms; or the share of `data` that is split off, stratified. Default: what
+        validation: data in one of these forms; or the share of `data` that is split off, stratified. "auto": what
             `data` says itself, or a fifth.
         seed: of the split.
         multi_label: whether an example may have several labels; default: what the data looks like.
         path_column, label_column: of tables, where their names are not the usual ones.
         encoding, delimiter: of files, where they are not recognised.
+        photos: keeps what is read.
 
     Raises:
         UsageError: nothing is there, a class is empty, there is one class only, or validation has classes of its own.
@@ -74,23 +77,25 @@ def read(data: Any, *, validation: Any = None, seed: int = 0, multi_label: bool 
     problems: list[str] = []
     source = Source(path_column, label_column, multi_label, encoding, delimiter, problems)
     parts = _parts(data, source)
-    share = validation if isinstance(validation, int | float) else None
-    if validation is not None and share is None:
+    share = share_of(validation)
+    if share == 0:
+        raise UsageError("image-classification needs validation data, or a share above 0: it chooses the best epoch "
+                         "and calibrates.")
+    if share is None:
         parts["validation"] = _only(validation, source)
     train = parts.get("train")
     if train is None or not train.inputs:
-        raise UsageError(f"{_name(data)} holds nothing to train on{_first(problems)}.")
+        raise UsageError(f"{data_name(data)} holds nothing to train on{_first(problems)}.")
     several = _several(parts.values()) if multi_label is None else multi_label
     classes = _classes(parts, several)
     examples: dict[str, Examples] = {}
     for name, part in parts.items():
-        examples[name], bad = _examples(part, classes, several)
+        examples[name], bad = _examples(part, classes, several, photos or Photos(room=0))
         problems += bad
-    if "validation" not in examples or share is not None:
-        examples["train"], examples["validation"] = split(examples["train"], SHARE if share is None else share, seed)
-    dataset = Dataset(_name(data), classes, several, examples["train"], examples["validation"], examples.get("test"),
-                      tuple(problems))
-    return checked(dataset)
+    if share is not None and ("validation" not in examples or validation != "auto"):
+        examples["train"], examples["validation"] = split(examples["train"], share, seed)
+    return checked(Dataset(data_name(data), classes, several, examples["train"], examples["validation"],
+                           examples.get("test"), tuple(problems)))
 
 
 def checked(dataset: Dataset) -> Dataset:
@@ -131,7 +136,7 @@ def _only(data: Any, source: Source) -> Labelled:
     parts = _parts(data, source)
     part = parts.get("validation") or parts.get("train")
     if part is None:
-        raise UsageError(f"{_name(data)} holds nothing to validate with{_first(source.problems)}.")
+        raise UsageError(f"{data_name(data)} holds nothing to validate with{_first(source.problems)}.")
     return part
 
 
@@ -238,11 +243,12 @@ def _classes(parts: dict[str, Labelled], several: bool) -> tuple[str, ...]:
     return tuple(sorted(known, key=items.natural))
 
 
-def _examples(part: Labelled, classes: tuple[str, ...], several: bool) -> tuple[Examples, list[str]]:
+def _examples(part: Labelled, classes: tuple[str, ...], several: bool,
+              photos: Photos) -> tuple[Examples, list[str]]:
     """The examples whose content can be read, each with its digest; and what is wrong with the others."""
     index = {name: place for place, name in enumerate(classes)}
     with ThreadPoolExecutor(4) as pool:
-        digests = list(pool.map(_digest, part.inputs))
+        digests = list(pool.map(partial(_digest, photos), part.inputs))
     good = [place for place, digest in enumerate(digests) if not isinstance(digest, OSError)]
     problems = [f"{part.inputs[place]}: {digest.strerror or digest}" for place, digest in enumerate(digests)
                 if isinstance(digest, OSError)]
@@ -259,12 +265,11 @@ def _examples(part: Labelled, classes: tuple[str, ...], several: bool) -> tuple[
     return Examples(tuple(part.inputs[p] for p in good), targets, tuple(str(digests[p]) for p in good)), problems
 
 
-def _digest(value: Any) -> str | OSError:
+def _digest(photos: Photos, value: Any) -> str | OSError:
     """The sha256 of a file's bytes or of a picture's pixels; the error where the file cannot be read."""
     try:
         if isinstance(value, str | os.PathLike):
-            with open(value, "rb") as file:
-                return sha256(file.read()).hexdigest()
+            return photos.digest(value)
         array = np.ascontiguousarray(np.asarray(value))
         return sha256(f"{array.shape}".encode() + array.tobytes()).hexdigest()
     except OSError as error:
@@ -293,12 +298,6 @@ def _repeats(dataset: Dataset) -> Iterable[str]:
 def _file(value: Any) -> str:
     return str(value) if isinstance(value, str | os.PathLike) else "a picture in memory"
 
-
-def _name(data: Any) -> str:
-    if isinstance(data, str | os.PathLike):
-        path = Path(data).expanduser().resolve()
-        return path.name if path.is_dir() else path.stem
-    return "your data"
 
 
 def _first(problems: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""A validation part where none is given: the same share of every class, the same for the same seed."""
+"""A validation part where the data names none."""
 
 from __future__ import annotations
 
@@ -6,40 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from warmstart.errors import UsageError
 from warmstart.image.train.data.examples import Examples
+from warmstart.training.split import split_rows
 
 
 def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
-    """(training, validation), stratified.
+    """(training, validation), stratified; see `training.split.split_rows`.
 
-    Of each class round(share * count) examples go to validation, but at least one of two or more, and never all.
     Examples with the same content stay together, in training. An example with several labels counts as one of its
     rarest.
-
-    Args:
-        examples: all of them.
-        share: of the validation part, between 0 and 1.
-        seed: of the choice.
 
     Raises:
         UsageError: the share is not possible, or validation would be empty.
     """
-    if not 0 < share < 1:
-        raise UsageError(f"The validation share must be between 0 and 1, not {share}.")
-    random = np.random.default_rng(seed)
-    chosen: list[int] = []
-    repeated = _repeated(examples.digests)
-    strata = _strata(examples.targets)
-    for stratum in np.unique(strata):
-        rows = np.flatnonzero(strata == stratum)
-        free = [int(row) for row in random.permutation(rows) if int(row) not in repeated]
-        wanted = max(round(share * len(rows)), 1 if len(rows) > 1 else 0)
-        chosen += free[: min(wanted, len(rows) - 1)]
-    if not chosen:
-        raise UsageError("There are too few examples to keep some for validation: every class needs two or more.")
-    kept = sorted(set(range(len(examples))) - set(chosen))
-    return examples.subset(kept), examples.subset(sorted(chosen))
+    strata, repeated = _strata(examples.targets), _repeated(examples.digests)
+    train, validation = split_rows(len(examples), share, seed, strata=strata, fixed=repeated)
+    return examples.subset(train), examples.subset(validation)
 
 
 def _strata(targets: np.ndarray) -> np.ndarray:
@@ -50,8 +32,8 @@ def _strata(targets: np.ndarray) -> np.ndarray:
 
 
 def _repeated(digests: Sequence[str]) -> set[int]:
-    """The places of contents that occur more than once."""
-    places: dict[str, list[int]] = {}
-    for place, digest in enumerate(digests):
-        places.setdefault(digest, []).append(place)
-    return {place for group in places.values() if len(group) > 1 for place in group}
+    """The rows of contents that occur more than once."""
+    rows: dict[str, list[int]] = {}
+    for row, digest in enumerate(digests):
+        rows.setdefault(digest, []).append(row)
+    return {row for group in rows.values() if len(group) > 1 for row in group}

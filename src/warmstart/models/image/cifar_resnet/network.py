@@ -23,13 +23,13 @@ from warmstart.errors import UsageError
 from warmstart.models.image.cifar_resnet.family import CifarResNetConfig
 
 
-def _conv_norm(x, filters: int, *, stride: int = 1, name: str):
+def _conv_norm(x: Any, filters: int, *, stride: int = 1, name: str) -> Any:
     x = layers.Conv2D(filters, 3, stride, padding="same", use_bias=False, kernel_initializer="he_normal",
                       name=f"{name}_conv")(x)
     return layers.BatchNormalization(name=f"{name}_bn")(x)
 
 
-def _residual_unit(x, filters: int, *, stride: int, name: str):
+def _residual_unit(x: Any, filters: int, *, stride: int, name: str) -> Any:
     """relu(F(x) + shortcut(x)); x: (B, H, W, C) -> (B, H / stride, W / stride, filters)."""
     shortcut = x
     y = layers.ReLU(name=f"{name}_1_relu")(_conv_norm(x, filters, stride=stride, name=f"{name}_1"))
@@ -42,7 +42,8 @@ def _residual_unit(x, filters: int, *, stride: int, name: str):
 
 
 def build(config: CifarResNetConfig | Mapping[str, Any], *, include_top: bool = True,
-          input_shape: tuple | None = None, pooling: str | None = None, classes: int | None = None) -> keras.Model:
+          input_shape: tuple[int, int, int] | None = None, pooling: str | None = None,
+          classes: int | None = None) -> keras.Model:
     """Build the network.
 
     Args:

@@ -68,8 +68,8 @@ def build(config: MobileNetV2Config | Mapping[str, Any], *, include_top: bool = 
     return keras.Model(inputs, x, name="deeplabv3_mobilenet_v2")
 
 
-def _conv(x, c: MobileNetV2Config, name: str, filters: int | None, size: int = 1, *, stride: int = 1,
-          dilation: int = 1, activation: str | None = "", epsilon: float | None = None):
+def _conv(x: Any, c: MobileNetV2Config, name: str, filters: int | None, size: int = 1, *, stride: int = 1,
+          dilation: int = 1, activation: str | None = "", epsilon: float | None = None) -> Any:
     """Convolution (depthwise where `filters` is None), normalisation and activation ("": the config's)."""
     if not c.tf_padding:
         x = padded(x, ((size - 1) // 2 * dilation,) * 2)
@@ -81,7 +81,7 @@ def _conv(x, c: MobileNetV2Config, name: str, filters: int | None, size: int = 1
     return x if activation is None else layers.Activation(activation or c.hidden_act)(x)
 
 
-def _stem(x, c: MobileNetV2Config):
+def _stem(x: Any, c: MobileNetV2Config) -> Any:
     name, width = "mobilenet_v2.conv_stem", c.channels(32)
     x = _conv(x, c, f"{name}.first_conv", width, 3, stride=2)
     if not c.first_layer_is_expansion:
@@ -90,7 +90,7 @@ def _stem(x, c: MobileNetV2Config):
     return _conv(x, c, f"{name}.reduce_1x1", c.channels(CHANNELS[0]), activation=None)
 
 
-def _inverted_residual(x, c: MobileNetV2Config, block: int, stride: int, dilation: int):
+def _inverted_residual(x: Any, c: MobileNetV2Config, block: int, stride: int, dilation: int) -> Any:
     """Widen, filter each channel, narrow; the input is added where shapes allow."""
     name, before, after = f"mobilenet_v2.layer.{block}", c.channels(CHANNELS[block]), c.channels(CHANNELS[block + 1])
     y = _conv(x, c, f"{name}.expand_1x1", c.divisible(round(before * c.expand_ratio)))
@@ -100,9 +100,9 @@ def _inverted_residual(x, c: MobileNetV2Config, block: int, stride: int, dilatio
         layers.Identity(name=f"{name}.add")(y)
 
 
-def _head(x, c: MobileNetV2Config):
+def _head(x: Any, c: MobileNetV2Config) -> Any:
     """The picture's average joined to every pixel's features, then two 1x1 convolutions."""
-    def conv(t, name: str):
+    def conv(t: Any, name: str) -> Any:
         return _conv(t, c, f"{HEAD}.{name}", HEAD_WIDTH, activation="relu", epsilon=HEAD_EPSILON)
 
     pooled = conv(layers.GlobalAveragePooling2D(keepdims=True, name="image_pool")(x), "conv_pool")

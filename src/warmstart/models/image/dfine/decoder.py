@@ -23,7 +23,7 @@ class Memory:
     shapes: Sequence[tuple[int, int]]
 
 
-def first_rows(x, rows: int):
+def first_rows(x: Any, rows: int) -> Any:
     """For every element of the batch, the index of its first row once x (B, ...) is (B * rows, ...): (B,) int32.
 
     A running sum over the batch: unlike a range it has a shape that is known before the program runs.
@@ -35,7 +35,7 @@ def first_rows(x, rows: int):
 class GatherRows(layers.Layer):
     """Rows of x (B, N, C) at indices (B, M): (B, M, C)."""
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         x, indices = inputs
         _, rows, channels = x.shape
         start = first_rows(indices, rows)[:, None]
@@ -62,7 +62,7 @@ class DeformableSampling(layers.Layer):
         self.sizes = np.stack([each([w for _, w in shapes]), each([h for h, _ in shapes])], -1)  # (P, 2): x, y
         self.starts = each(starts[:-1].tolist())
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         """memory (B, S, C), locations (B, Q, heads, P, 2) in shares, weights (B, Q, heads, P) -> (B, Q, C)."""
         memory, locations, weights = inputs
         _, queries, heads, points, _ = locations.shape
@@ -96,13 +96,13 @@ class Refinement(layers.Layer):
         super().__init__(**options)
         self.bins, self._up, self._scale = bins, up, scale
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.up = self.add_weight(shape=(1,), initializer=lambda s, dtype=None: ops.full(s, self._up, dtype),
                                   trainable=False, name="up")
         self.reg_scale = self.add_weight(shape=(1,), initializer=lambda s, dtype=None: ops.full(s, self._scale, dtype),
                                          trainable=False, name="reg_scale")
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         """logits (B, Q, 4 * (bins + 1)), box (B, Q, 4) -> box (B, Q, 4), centre and size."""
         logits, box = inputs
         queries, scale = logits.shape[1], ops.abs(self.reg_scale)
@@ -119,7 +119,7 @@ class Refinement(layers.Layer):
         return ops.concatenate([(low + high) / 2, high - low], axis=-1)
 
 
-def mlp(x, widths: Sequence[int], name: str, activation: str = "relu"):
+def mlp(x: Any, widths: Sequence[int], name: str, activation: str = "relu") -> Any:
     """Dense layers with an activation between."""
     for index, width in enumerate(widths):
         x = layers.Dense(width, name=f"{name}.layers.{index}")(x)
@@ -127,17 +127,17 @@ def mlp(x, widths: Sequence[int], name: str, activation: str = "relu"):
     return x
 
 
-def norm(x, c: Mapping[str, Any], name: str):
+def norm(x: Any, c: Mapping[str, Any], name: str) -> Any:
     return layers.LayerNormalization(epsilon=c["layer_norm_eps"], name=name)(x)
 
 
-def self_attention(x, position, heads: int, name: str):
+def self_attention(x: Any, position: Any, heads: int, name: str) -> Any:
     """x: (B, N, C); `position` is added to what queries and keys are made of."""
     _, count, channels = x.shape
     size = channels // heads
     placed = x if position is None else x + position
 
-    def split(t, part: str):
+    def split(t: Any, part: str) -> Any:
         t = layers.Dense(channels, name=f"{name}.{part}_proj")(t)
         return ops.transpose(ops.reshape(t, (-1, count, heads, size)), (0, 2, 1, 3))
 
@@ -146,7 +146,7 @@ def self_attention(x, position, heads: int, name: str):
     return layers.Dense(channels, name=f"{name}.out_proj")(ops.reshape(mixed, (-1, count, channels)))
 
 
-def _cross_attention(x, references, memory: Memory, c: Mapping[str, Any], name: str):
+def _cross_attention(x: Any, references: Any, memory: Memory, c: Mapping[str, Any], name: str) -> Any:
     """Each query looks at a few points around its box; references: (B, Q, 4) centre and size in shares."""
     heads, points, queries = c["decoder_attention_heads"], c["decoder_n_points"], x.shape[1]
     total = sum(points)
@@ -160,7 +160,7 @@ def _cross_attention(x, references, memory: Memory, c: Mapping[str, Any], name: 
     return DeformableSampling(memory.shapes, points, heads)([memory.values, locations, weights])
 
 
-def _layer(x, position, references, memory: Memory, c: Mapping[str, Any], name: str):
+def _layer(x: Any, position: Any, references: Any, memory: Memory, c: Mapping[str, Any], name: str) -> Any:
     y = self_attention(x, position, c["decoder_attention_heads"], f"{name}.self_attn")
     x = norm(layers.Add()([x, y]), c, f"{name}.self_attn_layer_norm")
     y = _cross_attention(x + position, references, memory, c, f"{name}.encoder_attn")
@@ -173,12 +173,12 @@ def _layer(x, position, references, memory: Memory, c: Mapping[str, Any], name: 
     return norm(ops.clip(layers.Add()([x, y]), -65504, 65504), c, f"{name}.final_layer_norm")
 
 
-def _inverse_sigmoid(x):
+def _inverse_sigmoid(x: Any) -> Any:
     x = ops.clip(x, 0, 1)
     return ops.log(ops.maximum(x, 1e-5) / ops.maximum(1 - x, 1e-5))
 
 
-def decode(x, reference_logits, memory: Memory, c: Mapping[str, Any]):
+def decode(x: Any, reference_logits: Any, memory: Memory, c: Mapping[str, Any]) -> tuple[Any, Any]:
     """Queries (B, Q, C) and their first boxes as logits -> (class logits (B, Q, classes), boxes (B, Q, 4))."""
     width, corners, before = c["d_model"], 0, 0
     refine = Refinement(c["max_num_bins"], c["up"], c["reg_scale"], name=DECODER)

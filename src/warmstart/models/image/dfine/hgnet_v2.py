@@ -15,16 +15,16 @@ from warmstart.models.image.padding import padded
 class LearnableAffine(layers.Layer):
     """scale * x + bias, one number each (the "lab" of the reference)."""
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.scale = self.add_weight(shape=(1,), initializer="ones", name="scale")
         self.bias = self.add_weight(shape=(1,), initializer="zeros", name="bias")
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         return self.scale * x + self.bias
 
 
-def conv_layer(x, filters: int, size: int, name: str, *, stride: int = 1, depthwise: bool = False,
-               activation: str | None = "relu", affine: bool = False):
+def conv_layer(x: Any, filters: int, size: int, name: str, *, stride: int = 1, depthwise: bool = False,
+               activation: str | None = "relu", affine: bool = False) -> Any:
     """Convolution with symmetric padding, normalisation, activation, and the learnable affine."""
     before = (size - 1) // 2
     x = padded(x, (before, before))
@@ -38,7 +38,7 @@ def conv_layer(x, filters: int, size: int, name: str, *, stride: int = 1, depthw
     return LearnableAffine(name=f"{name}.lab")(x) if affine else x
 
 
-def backbone(images, c: Mapping[str, Any], name: str) -> list:
+def backbone(images: Any, c: Mapping[str, Any], name: str) -> list[Any]:
     """Feature maps of the stages named in `out_indices` (1 is the first stage).
 
     Args:
@@ -54,11 +54,11 @@ def backbone(images, c: Mapping[str, Any], name: str) -> list:
     return [maps[index] for index in c["out_indices"]]
 
 
-def _stem(x, c: Mapping[str, Any], name: str):
+def _stem(x: Any, c: Mapping[str, Any], name: str) -> Any:
     _, middle, out = c["stem_channels"]
     strides, affine, act = c["stem_strides"], c["use_learnable_affine_block"], c["hidden_act"]
 
-    def conv(t, filters: int, size: int, step: int, part: str):
+    def conv(t: Any, filters: int, size: int, step: int, part: str) -> Any:
         return conv_layer(t, filters, size, f"{name}.{part}", stride=strides[step], activation=act, affine=affine)
 
     x = padded(conv(x, middle, 3, 0, "stem1"), (0, 0), (1, 1))
@@ -68,7 +68,7 @@ def _stem(x, c: Mapping[str, Any], name: str):
     return conv(conv(x, middle, 3, 3, "stem3"), out, 1, 4, "stem4")
 
 
-def _stage(x, c: Mapping[str, Any], stage: int, name: str):
+def _stage(x: Any, c: Mapping[str, Any], stage: int, name: str) -> Any:
     def of(key: str) -> Any:
         return c[f"stage_{key}"][stage]
 
@@ -82,7 +82,8 @@ def _stage(x, c: Mapping[str, Any], stage: int, name: str):
     return x
 
 
-def _block(x, middle: int, out: int, count: int, size: int, light: bool, affine: bool, name: str, *, residual: bool):
+def _block(x: Any, middle: int, out: int, count: int, size: int, light: bool, affine: bool, name: str, *,
+           residual: bool) -> Any:
     """All layers' outputs side by side, squeezed and widened by 1x1 convolutions."""
     outputs = [x]
     for layer in range(count):

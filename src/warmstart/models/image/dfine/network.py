@@ -69,13 +69,13 @@ def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: t
     return keras.Model(images, {"logits": logits, "pred_boxes": boxes, "anchors": anchors}, name="dfine")
 
 
-def _projection(x, width: int, name: str):
+def _projection(x: Any, width: int, name: str) -> Any:
     x = layers.Conv2D(width, 1, use_bias=False, name=f"{name}.0")(x)
     return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{name}.1")(x)
 
 
-def _conv_norm(x, c: Mapping[str, Any], width: int, size: int, name: str, *, stride: int = 1, depthwise: bool = False,
-               activation: str | None = None):
+def _conv_norm(x: Any, c: Mapping[str, Any], width: int, size: int, name: str, *, stride: int = 1,
+               depthwise: bool = False, activation: str | None = None) -> Any:
     x = padded(x, ((size - 1) // 2,) * 2)
     options: dict[str, Any] = {"use_bias": False, "name": f"{name}.conv"}
     x = layers.DepthwiseConv2D(size, stride, **options)(x) if depthwise else \
@@ -84,7 +84,7 @@ def _conv_norm(x, c: Mapping[str, Any], width: int, size: int, name: str, *, str
     return x if activation is None else layers.Activation(activation)(x)
 
 
-def _hybrid_encoder(maps: list, c: Mapping[str, Any]) -> list:
+def _hybrid_encoder(maps: list[Any], c: Mapping[str, Any]) -> list[Any]:
     """Attention on the smallest map; then features go from small maps to large ones, and back."""
     width, name = c["encoder_hidden_dim"], "model.encoder"
     for index, level in enumerate(c["encode_proj_layers"]):
@@ -107,7 +107,7 @@ def _hybrid_encoder(maps: list, c: Mapping[str, Any]) -> list:
     return up
 
 
-def _attention_layer(x, c: Mapping[str, Any], name: str):
+def _attention_layer(x: Any, c: Mapping[str, Any], name: str) -> Any:
     """One transformer layer over all pixels of a map; positions are added to queries and keys."""
     _, height, width, channels = x.shape
     x = ops.reshape(x, (-1, height * width, channels))
@@ -132,7 +132,7 @@ def sine_positions(height: int, width: int, channels: int, temperature: float) -
     return np.concatenate(waves, axis=1)[None].astype(np.float32)
 
 
-def _aggregation(x, c: Mapping[str, Any], name: str):
+def _aggregation(x: Any, c: Mapping[str, Any], name: str) -> Any:
     """RepNCSPELAN4: half of the channels pass two rows of residual blocks, everything is joined."""
     width, act = c["encoder_hidden_dim"], "silu"
     inner = round(c["hidden_expansion"] * width // 2)
@@ -144,7 +144,7 @@ def _aggregation(x, c: Mapping[str, Any], name: str):
     return _conv_norm(ops.concatenate(parts, axis=-1), c, width, 1, f"{name}.conv4", activation=act)
 
 
-def _csp(x, c: Mapping[str, Any], width: int, name: str):
+def _csp(x: Any, c: Mapping[str, Any], width: int, name: str) -> Any:
     act = c["activation_function"]
     y = _conv_norm(x, c, width, 1, f"{name}.conv1", activation=act)
     for block in range(round(3 * c["depth_mult"])):
@@ -154,7 +154,7 @@ def _csp(x, c: Mapping[str, Any], width: int, name: str):
     return layers.Add()([y, _conv_norm(x, c, width, 1, f"{name}.conv2", activation=act)])
 
 
-def _choose_queries(memory: Memory, c: Mapping[str, Any]):
+def _choose_queries(memory: Memory, c: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """The indices on the maps with the best class scores, with a first box each (its logits)."""
     anchors, valid = _anchors(memory.shapes)
     x = layers.Dense(c["d_model"], name="model.enc_output.0")(memory.values * ops.convert_to_tensor(valid))

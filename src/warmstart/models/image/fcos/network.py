@@ -98,10 +98,10 @@ def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: t
 class Scale(layers.Layer):
     """x times one number that is learned: one a level (section 3.2)."""
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.scale = self.add_weight(shape=(1,), initializer="ones", name="scale")
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         return x * self.scale
 
 

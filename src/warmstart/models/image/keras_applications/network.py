@@ -109,5 +109,6 @@ def _true_variance(name: str, array: np.ndarray) -> np.ndarray:
     """The variance of EfficientNet's input normalisation, where a file holds the standard deviation instead."""
     is_variance = name.endswith("normalization/variance") and array.shape == (3,)
     if is_variance and np.allclose(array, IMAGENET_STD, rtol=1e-5, atol=0):
-        return np.square(np.asarray(IMAGENET_STD, array.dtype))
+        variance: np.ndarray = np.square(np.asarray(IMAGENET_STD, array.dtype))
+        return variance
     return array

@@ -71,15 +71,15 @@ def build(config: SegformerConfig | Mapping[str, Any], *, include_top: bool = Tr
     return keras.Model(inputs, x, name="segformer")
 
 
-def _linear(x, width: int, name: str):
+def _linear(x: Any, width: int, name: str) -> Any:
     return layers.Dense(width, name=name)(x)
 
 
-def _norm(x, name: str):
+def _norm(x: Any, name: str) -> Any:
     return layers.LayerNormalization(epsilon=NORM_EPSILON, name=name)(x)
 
 
-def _stage(x, c: SegformerConfig, stage: int):
+def _stage(x: Any, c: SegformerConfig, stage: int) -> Any:
     """(B, H, W, C) -> (B, H / stride, W / stride, hidden size)."""
     width, patch = c.hidden_sizes[stage], c.patch_sizes[stage]
     name = f"{ENCODER}.patch_embeddings.{stage}"
@@ -92,13 +92,13 @@ def _stage(x, c: SegformerConfig, stage: int):
     return _norm(x, f"{ENCODER}.layer_norm.{stage}")
 
 
-def _attention(x, c: SegformerConfig, stage: int, name: str):
+def _attention(x: Any, c: SegformerConfig, stage: int, name: str) -> Any:
     """Self-attention whose keys and values come from a map `sr_ratio` times smaller; x: (B, H, W, C)."""
     _, height, width, channels = x.shape
     heads, ratio = c.num_attention_heads[stage], c.sr_ratios[stage]
     size = channels // heads
 
-    def split(t, length: int):  # (B, length, C) -> (B, heads, length, size)
+    def split(t: Any, length: int) -> Any:  # (B, length, C) -> (B, heads, length, size)
         return ops.transpose(ops.reshape(t, (-1, length, heads, size)), (0, 2, 1, 3))
 
     source, length = x, height * width
@@ -114,7 +114,7 @@ def _attention(x, c: SegformerConfig, stage: int, name: str):
     return _linear(ops.reshape(mixed, (-1, height, width, channels)), channels, f"{name}.output.dense")
 
 
-def _mix_ffn(x, c: SegformerConfig, stage: int, name: str):
+def _mix_ffn(x: Any, c: SegformerConfig, stage: int, name: str) -> Any:
     """Two linear layers with a depthwise 3x3 convolution between, which tells positions by its zero padding."""
     channels = x.shape[-1]
     y = _linear(x, channels * c.mlp_ratios[stage], f"{name}.dense1")
@@ -123,7 +123,7 @@ def _mix_ffn(x, c: SegformerConfig, stage: int, name: str):
     return _linear(y, channels, f"{name}.dense2")
 
 
-def _decode_head(maps: list, c: SegformerConfig):
+def _decode_head(maps: list[Any], c: SegformerConfig) -> Any:
     """All maps to one width and to the size of the first; a 1x1 convolution fuses them."""
     height, width = maps[0].shape[1:3]
     levels = []

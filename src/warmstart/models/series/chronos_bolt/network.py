@@ -18,7 +18,7 @@ What comes before (scaling, patches) and after (scaling back, horizons beyond 64
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -78,7 +78,7 @@ class RMSNorm(layers.Layer):
         super().__init__(**options)
         self.epsilon = epsilon
 
-    def build(self, input_shape: tuple) -> None:
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")
 
     def call(self, x: Any) -> Any:
@@ -92,7 +92,7 @@ class RelativeBias(layers.Layer):
         super().__init__(**options)
         self.config, self.both_ways = config, both_ways
 
-    def build(self, input_shape: tuple) -> None:
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.table = self.add_weight(shape=(self.config.buckets, self.config.num_heads), initializer="zeros",
                                      name="table")
 
@@ -164,7 +164,7 @@ class CrossAttention(layers.Layer):
         mixed = ops.reshape(ops.transpose(ops.matmul(mean, values), (1, 0, 2)), (-1, heads * size))
         return ops.expand_dims(ops.matmul(mixed, self.o), 1)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple:
+    def compute_output_shape(self, input_shape: Sequence[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         return input_shape[0]
 
 

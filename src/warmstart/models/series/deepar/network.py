@@ -68,7 +68,7 @@ def build(config: DeepARConfig | Mapping[str, Any], *, fused: bool = True) -> ke
 
 
 def _one_at(index: int) -> Any:
-    def values(shape: tuple, dtype: Any = None) -> Any:
+    def values(shape: tuple[int, ...], dtype: Any = None) -> Any:
         return ops.cast(ops.expand_dims(ops.arange(shape[0]) == index, -1), dtype or "float32")
 
     return values
@@ -101,7 +101,7 @@ class Inputs(layers.Layer):
         everywhere = ops.repeat(static[:, None, :], ops.shape(inputs["lags"])[1], axis=1)
         return ops.concatenate([inputs["lags"], inputs["features"], everywhere], -1)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple:
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (*input_shape["lags"][:-1], self.width)
 
 

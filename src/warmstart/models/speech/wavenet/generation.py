@@ -9,7 +9,8 @@ from typing import Any
 
 from keras import ops
 
-from warmstart.models.speech.wavenet.network import WaveNet, WaveNetConfig
+from warmstart.models.speech.wavenet.family import WaveNetConfig
+from warmstart.models.speech.wavenet.network import WaveNet
 
 AROUND = 400  # samples of one run of the loop, rounded to whole vectors of local conditioning
 

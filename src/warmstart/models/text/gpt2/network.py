@@ -62,20 +62,20 @@ class Block(layers.Layer):
         self.dropout = layers.Dropout(config.resid_pdrop)
         self.attention_dropout = layers.Dropout(config.attn_pdrop)
 
-    def build(self, shape):
+    def build(self, shape: tuple[int | None, ...]) -> None:
         width = shape[-1]
         for layer, inputs in ((self.ln_1, width), (self.c_attn, width), (self.c_proj, width), (self.ln_2, width),
                               (self.c_fc, width), (self.mlp_proj, self.c_fc.units)):
             layer.build((*shape[:-1], inputs))
 
-    def call(self, x, *, attend, training=None):
+    def call(self, x: Any, *, attend: Callable[[Any, Any, Any], Any], training: bool | None = None) -> Any:
         """x: (..., C); `attend` takes queries, keys and values (..., C) and gives their mixture (..., C)."""
         query, key, value = ops.split(self.c_attn(self.ln_1(x)), 3, axis=-1)
         x = x + self.dropout(self.c_proj(attend(query * self.scale, key, value)), training=training)
         hidden = self.activation(self.c_fc(self.ln_2(x)))
         return x + self.dropout(self.mlp_proj(hidden), training=training)
 
-    def weigh(self, scores, training=None):
+    def weigh(self, scores: Any, training: bool | None = None) -> Any:
         """Scores -> attention weights, in float32 where the config asks for it."""
         exact = ops.softmax(ops.cast(scores, "float32") if self.upcast else scores, axis=-1)
         return self.attention_dropout(ops.cast(exact, scores.dtype), training=training)
@@ -104,21 +104,21 @@ class GPT2(keras.Model):
         elif not config.tie_word_embeddings:
             self.head = layers.Dense(config.vocab_size, use_bias=False, kernel_initializer=normal, name="lm_head")
 
-    def build(self, shape=None):
+    def build(self, shape: Any = None) -> None:
         for layer in (self.wte, self.wpe):
             layer.build((None, None))
         for layer in (*self.h, self.ln_f, *([self.head] if self.head else ())):
             layer.build((None, None, self.config.n_embd))
         self.built = True
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"config": {field.name: getattr(self.config, field.name) for field in fields(self.config)}}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> keras.Model:
         return build(config["config"])
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> dict[str, Any]:
         ids, mask, positions = (inputs.get(key) for key in ("input_ids", "attention_mask", "position_ids"))
         length = ops.shape(ids)[1]
         indices = ops.arange(length)
@@ -135,7 +135,7 @@ class GPT2(keras.Model):
             return {"logits": self.head(_last_real(x, mask)), "last_hidden_state": x}
         return {"logits": self.project(x), "last_hidden_state": x}
 
-    def _attend(self, block, hidden, training, query, key, value):
+    def _attend(self, block: Block, hidden: Any, training: bool | None, query: Any, key: Any, value: Any) -> Any:
         batch, length = ops.shape(query)[:2]
         heads, width = self.config.n_head, self.config.n_embd // self.config.n_head
         query, key, value = (ops.transpose(ops.reshape(x, (batch, length, heads, width)), (0, 2, 1, 3))
@@ -144,13 +144,13 @@ class GPT2(keras.Model):
         mixed = ops.matmul(block.weigh(scores, training), value)  # (B, H, T, D)
         return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (batch, length, heads * width))
 
-    def project(self, x):
+    def project(self, x: Any) -> Any:
         """(..., C) -> logits (..., vocab_size)."""
         if self.head is not None:
             return self.head(x)
         return ops.matmul(x, ops.transpose(ops.convert_to_tensor(self.wte.embeddings)))
 
-    def step(self, ids, positions, sees_cached, sees_new, rows, *cache):
+    def step(self, ids: Any, positions: Any, sees_cached: Any, sees_new: Any, rows: Any, *cache: Any) -> dict[str, Any]:
         """New tokens after cached ones: what `prefill` and `decode` are made of.
 
         Tokens of several texts, or of several beams of one, may stand side by side: the masks say who sees whom.
@@ -169,7 +169,7 @@ class GPT2(keras.Model):
         heads, width = self.config.n_head, self.config.n_embd // self.config.n_head
         written: list[Any] = []
 
-        def attend(block, old_keys, old_values, query, key, value):
+        def attend(block: Block, old_keys: Any, old_values: Any, query: Any, key: Any, value: Any) -> Any:
             query, key, value = (ops.transpose(ops.reshape(x, (-1, heads, width)), (1, 0, 2))
                                  for x in (query, key, value))  # (H, N, D)
             written.extend((key, value))
@@ -189,7 +189,7 @@ class GPT2(keras.Model):
         return {"logits": self.project(states), "states": states, "rows": ops.stack(written)}
 
 
-def _last_real(x, mask):
+def _last_real(x: Any, mask: Any) -> Any:
     """(B, T, C) -> (B, C): the last token that is not padding, wherever the padding is."""
     if mask is None:
         return x[:, -1]

@@ -1,0 +1,201 @@
+"""What both phases of fine-tuning an image classifier share with its report: data, network, batches, loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from warmstart.catalog import Label
+from warmstart.core import prefetch
+from warmstart.errors import UsageError
+from warmstart.image.classification import ImageClassifier
+from warmstart.image.train import network
+from warmstart.image.train.augment import Augmentation
+from warmstart.image.train.batches import LabelledBatches
+from warmstart.image.train.data import Dataset, Examples, read
+from warmstart.image.train.options import ImageClassificationOptions
+from warmstart.image.train.photos import Photos
+from warmstart.models.image.transfer import network as transfer
+from warmstart.training import devices
+from warmstart.training.adamw import AdamW
+from warmstart.training.batches import example_weights
+from warmstart.training.fit import seeded
+from warmstart.training.freeze import Block, freeze
+from warmstart.training.schedules import warmup_cosine
+from warmstart.training.summary import Summary
+from warmstart.training.trainer import Trainer
+
+RATE = 3e-5
+RECIPE = (
+    "views", "head_epochs", "head_rate", "rate", "warmup", "batch_size", "label_smoothing",
+    "weight_decay", "clip_norm", "patience", "monitor", "precision",
+)  # fmt: skip
+"""Numbers that the run's settings hold as `recipe`."""
+EVALUATED = 32
+"""Photos per batch that is not trained on."""
+
+
+class ClassificationBase(Trainer[ImageClassificationOptions]):
+    """The data and the network.
+
+    Attributes:
+        dataset: what can be used of the data.
+        config: of `models.transfer`.
+        learned: layers of the base that were trained.
+        logits: (N, classes) of validation and test, before the temperature.
+        figures: of each part but training.
+        seconds: what each phase took.
+    """
+
+    task = "image-classification"
+    unit = "photos"
+    example = "photo.jpg"
+    fit_name = state_name = "network"
+    keep_start = True
+    measures = False
+    workers = prefetch.default_workers()
+    model: ImageClassifier
+    derived = frozenset({
+        "head", "multi_label", "learning_rate", "batch_size", "patience", *RECIPE,
+    })  # fmt: skip
+    learned: Sequence[str] = ()
+    logits: dict[str, np.ndarray]
+    figures: dict[str, dict[str, float]]
+
+    def open(self) -> None:
+        super().open()
+        self.monitor, self.clip_norm = self.options.monitor, self.options.clip_norm
+        if not isinstance(self.model, ImageClassifier):
+            raise UsageError(f"{self.model.name} does {self.model.entry.task}, not {self.task}.")
+
+    def read(self, data: Any) -> Summary:
+        options = self.options
+        self.seconds: dict[str, float] = {}
+        self.photos = Photos()
+        self.dataset: Dataset = read(
+            data,
+            validation=options.validation,
+            seed=options.seed,
+            multi_label=options.multi_label,
+            path_column=options.path_column,
+            label_column=options.label_column,
+            photos=self.photos,
+        )
+        classes = self.dataset.classes
+        self.labels = [Label(index, name, name) for index, name in enumerate(classes)]
+        if options.class_weight is not None and self.dataset.multi_label:
+            raise UsageError("class_weight is for one label per photo.")
+        self.weights()
+        own = None if options.head is None else network.head_layers(options.head)
+        default = [keras.layers.Normalization()]
+        self.config: dict[str, Any] = {
+            "base": network.base_config(self.model),
+            "classes": len(classes),
+            "multi_label": self.dataset.multi_label,
+            "head": transfer.head_config(own, len(classes), default=default),
+        }
+        return self.dataset.summary()
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "data": self.dataset.fingerprint(),
+            "classes": self.dataset.classes,
+            "config": self.config,
+            "augment": self.vary,
+            "recipe": self.recipe(),
+        }
+
+    def recipe(self) -> dict[str, Any]:
+        """The numbers of the recipe."""
+        return {name: self.rate if name == "rate" else getattr(self.options, name) for name in RECIPE}
+
+    @property
+    def rate(self) -> float:
+        """The highest learning rate of phase 2."""
+        return self.options.learning_rate or RATE
+
+    @property
+    def vary(self) -> Any:
+        """How training photos are varied; None: not at all."""
+        return Augmentation() if self.options.augment is True else self.options.augment or None
+
+    def build(self) -> keras.Model:
+        """The network with its base's weights; built once."""
+        if not hasattr(self, "network"):
+            precision = network.precision(self.options.precision)
+            with seeded(self.options.seed), precision, devices.scope():
+                self.network = network.build(self.model, self.config)
+        return self.network
+
+    def blocks(self) -> list[Block]:
+        return [[layer] for layer in network.base_layers(self.network)]
+
+    def freeze(self) -> None:
+        self.learned = freeze(self.network, self.blocks(), self.options.freeze)
+        for layer in self.network.layers:
+            if type(layer).__name__ == "Normalization":  # that of the head
+                layer.trainable = False
+
+    def batches(self) -> LabelledBatches:
+        train, options = self.dataset.train, self.options
+        more = {"weights": self.weights(), "vary": self.vary, "seed": options.seed}
+        return self._photo_batches("train", train, batch_size=options.batch_size, **more)
+
+    def validation_batches(self) -> LabelledBatches:
+        return self.evaluated("validation", self.dataset.validation)
+
+    def loss(self) -> Any:
+        smoothing = self.options.label_smoothing
+        if self.options.loss is not None:
+            return self.options.loss
+        if self.dataset.multi_label:
+            return keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
+        return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
+
+    def default_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        return self.adamw(warmup_cosine(self.rate, steps, warmup=self.options.warmup))
+
+    def adamw(self, rate: Any) -> AdamW:
+        """The optimizer of both phases."""
+        return AdamW(rate, weight_decay=self.options.weight_decay)
+
+    def compile(self, learner: keras.Model, optimizer: Any) -> None:
+        metrics = list(self.options.metrics)
+        if not any(getattr(metric, "name", metric) in ("accuracy", "acc") for metric in metrics):
+            metrics.append("accuracy")
+        learner.compile(optimizer, self.loss(), metrics=metrics)
+
+    def evaluated(self, name: str, part: Examples) -> LabelledBatches:
+        """The photos of a part as they are, in order."""
+        return self._photo_batches(name, part, batch_size=EVALUATED, shuffle=False)
+
+    def _photo_batches(self, name: str, part: Examples, **options: Any) -> LabelledBatches:
+        base = self.photos, name, part.inputs, self.model.preprocessing
+        return LabelledBatches(*base, targets=self.targets(part), keys=part.digests, **options)
+
+    def vectors(self, part: Examples) -> np.ndarray:
+        """Targets as float32 (N, classes)."""
+        if self.dataset.multi_label:
+            return part.targets
+        identity = np.eye(len(self.dataset.classes), dtype=np.float32)
+        return np.asarray(identity[part.targets])
+
+    def targets(self, part: Examples) -> np.ndarray:
+        """Targets as the loss takes them: class numbers for a sparse one, else vectors."""
+        loss = self.options.loss
+        name = loss if isinstance(loss, str) else type(loss).__name__
+        return part.targets if "sparse" in name.lower() else self.vectors(part)
+
+    def weights(self) -> np.ndarray | None:
+        """A weight per training example, or None."""
+        weights, dataset = self.options.class_weight, self.dataset
+        if weights is None:
+            return None
+        return example_weights(weights, dataset.train.targets, dataset.classes)
+
+    def truth(self, part: str) -> tuple[np.ndarray, bool]:
+        """Targets of a part, and whether an example may have several labels."""
+        return getattr(self.dataset, part).targets, self.dataset.multi_label

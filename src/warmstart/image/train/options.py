@@ -1,0 +1,151 @@
+"""Options of fine-tuning image models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from warmstart.core.options import Option
+from warmstart.errors import UsageError
+from warmstart.training.options import AugmentOptions, ClassWeightOptions, FreezeOptions
+
+MULTIPLE = 32
+"""Of the sides of a detector's or segmenter's input."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageClassificationOptions(FreezeOptions, AugmentOptions, ClassWeightOptions):
+    """Of image classification. Phase 1 trains the head, phase 2 the head and the base.
+
+    Two phases, because a random head sends large, meaningless gradients into the base (Kumar et al., "Fine-Tuning can
+    Distort Pretrained Features and Underperform Out-of-Distribution" (2022), arXiv:2202.10054, section 3.4).
+    """
+
+    epochs: Annotated[
+        int, Option("Epochs of phase 2, at most; 0: phase 1 only.", ge=0)
+    ] = 10
+    # Far below Adam's usual rate, for the base is nearly right already (Howard and Ruder, "Universal Language Model
+    # Fine-tuning" (2018), arXiv:1801.06146, section 3.2), and Adam moves every weight by about the rate in each of its
+    # first steps, also those that hardly matter: measured with MobileNet, 1e-4 loses a tenth of the accuracy in the
+    # first epoch and needs the others to win it back.
+    learning_rate: Annotated[
+        float | None, Option("Highest learning rate of phase 2; default: 3e-5.", gt=0)
+    ] = None
+    # Small batches generalise better (Masters and Luschi 2018, arXiv:1804.07612).
+    batch_size: Annotated[int, Option("Training photos per step.", ge=1)] = 16
+    # Phase 2 begins with a good model: most runs are at their best within a few epochs.
+    patience: Annotated[
+        int | None, Option("Stop phase 2 after this many epochs without a better one.", ge=1)
+    ] = 6
+    head: Annotated[
+        Any,
+        Option("Keras layers in place of the single linear layer.", http=False, cli=False),
+    ] = None
+    loss: Annotated[
+        Any, Option("A loss as keras.Model.compile takes it.", http=False, cli=False)
+    ] = None
+    metrics: Annotated[
+        Sequence[Any], Option("Metrics as keras.Model.compile takes them.", http=False, cli=False)
+    ] = ()
+    multi_label: Annotated[
+        bool | None,
+        Option("Whether a photo may have several labels; default: what the data looks like."),
+    ] = None
+    path_column: Annotated[
+        str | None, Option("Column of paths in a table, where it has an unusual name.")
+    ] = None
+    label_column: Annotated[
+        str | None, Option("Column of labels in a table, where it has an unusual name.")
+    ] = None
+    features_on: Annotated[
+        Literal["local", "ray"], Option("Where the features of phase 1 are computed.")
+    ] = "local"
+    views: Annotated[
+        int, Option("Varied views of each training photo in phase 1, besides the clean one.", ge=0)
+    ] = 4
+    head_epochs: Annotated[
+        int, Option("Epochs of phase 1 for a head that cannot be solved.", ge=1)
+    ] = 30
+    head_rate: Annotated[float, Option("Learning rate of phase 1 for such a head.", gt=0)] = 1e-3
+    # Goyal et al. 2017, arXiv:1706.02677.
+    warmup: Annotated[
+        float, Option("Share of phase 2 in which the learning rate rises.", ge=0, lt=1)
+    ] = 0.1
+    # Szegedy et al. 2015, arXiv:1512.00567, section 7; Müller et al. 2019, arXiv:1906.02629, for calibration.
+    label_smoothing: Annotated[
+        float, Option("Share of a label that is spread over all classes.", ge=0, lt=1)
+    ] = 0.1
+    # Decoupled (Loshchilov and Hutter 2017, arXiv:1711.05101).
+    weight_decay: Annotated[float, Option("Of AdamW.", ge=0)] = 1e-4
+    # Pascanu et al. 2013, arXiv:1211.5063.
+    clip_norm: Annotated[
+        float, Option("Largest norm of all gradients together; 0: any.", ge=0)
+    ] = 1.0
+    # Not the loss, which punishes an overconfidence that the temperature takes away (Guo et al. 2017, section 3).
+    monitor: Annotated[str, Option("Metric that decides which epoch is best.")] = "val_accuracy"
+    # Micikevicius et al. 2017, arXiv:1710.03740.
+    precision: Annotated[
+        Literal["float32", "mixed_bfloat16", "mixed_float16"],
+        Option("Of computing in phase 2; weights stay float32."),
+    ] = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseOptions(FreezeOptions, AugmentOptions):
+    """What detection and segmentation share."""
+
+    # The layers on top of the backbone start from random numbers.
+    epochs: Annotated[
+        int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
+    ] = 40
+    # Photos are seen at full size: a batch of 8 takes as much memory as a hundred of classification.
+    batch_size: Annotated[int, Option("Training photos per step.", ge=1)] = 8
+    freeze: Annotated[
+        int | str,
+        Option(
+            "What of the base is not trained: none, stem (its layers on the largest maps), "
+            "backbone, a number of its first layers, or the name of the last layer that stays."
+        ),
+    ] = "none"
+    labels: Annotated[
+        Sequence[str] | None, Option("Classes in order; default: those of the data.")
+    ] = None
+    image_size: Annotated[
+        Any,
+        Option(
+            "Height and width of the network's input, or one number for both, in multiples of 32; "
+            "default: 384 on the shorter side."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        size = self.image_size
+        if size is not None:
+            sides = [size, size] if isinstance(size, int) else list(size)
+            if len(sides) != 2 or any(side < MULTIPLE or side % MULTIPLE for side in sides):
+                raise UsageError(
+                    f"image_size must be (height, width) in multiples of {MULTIPLE}, not {size!r}."
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionOptions(DenseOptions):
+    """Of detection."""
+
+    width: Annotated[int, Option("Channels of pyramid and head of a new detector.", ge=1)] = 64
+    depth: Annotated[int, Option("Layers of the head of a new detector.", ge=1)] = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationOptions(DenseOptions):
+    """Of segmentation."""
+
+    width: Annotated[
+        int, Option("Channels of pyramid and decoder of a new segmenter.", ge=1)
+    ] = 96
+    colours: Annotated[
+        Mapping[str, tuple[int, int, int]] | None,
+        Option("Colour of each class in RGB masks.", cli=False),
+    ] = None

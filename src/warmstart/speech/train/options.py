@@ -1,0 +1,24 @@
+"""Options of fine-tuning speech models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from warmstart.core.options import Option
+from warmstart.training.options import AugmentOptions, FreezeOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecognitionOptions(FreezeOptions, AugmentOptions):
+    """Of a recogniser. Texts are compared and learned without case and punctuation."""
+
+    # New characters start from random numbers, and CTC first learns where the silence is.
+    epochs: Annotated[
+        int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
+    ] = 20
+    # A recording has up to 3,000 frames, each of which counts in the loss.
+    batch_size: Annotated[int, Option("Recordings per step.", ge=1)] = 8
+    augment: Annotated[
+        bool, Option("Whether speed, level, noise and spectrum of the recordings are varied.")
+    ] = True

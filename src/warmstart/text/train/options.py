@@ -1,0 +1,85 @@
+"""Options of fine-tuning text models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from warmstart.core.options import Option
+from warmstart.errors import UsageError
+from warmstart.training.options import ClassWeightOptions, FreezeOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderOptions(FreezeOptions):
+    """Of every task on an encoder; the defaults are those of BERT (Devlin et al. 2018, A.3)."""
+
+    # Three epochs: the encoder is nearly right already, and small data is soon learned by heart.
+    epochs: Annotated[
+        int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
+    ] = 3
+    warmup: Annotated[
+        float, Option("Share of the steps in which the learning rate rises.", ge=0, lt=1)
+    ] = 0.1
+    weight_decay: Annotated[
+        float, Option("Of AdamW, on kernels and embeddings only.", ge=0)
+    ] = 0.01
+    lora: Annotated[
+        int | None,
+        Option("Train a low-rank adapter of this rank and the head; the base stays.", ge=1),
+    ] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lora is not None and self.freeze not in (0, "none"):
+            raise UsageError(
+                "lora trains an adapter and the head, and freezes all else; give lora or freeze, "
+                "not both."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextClassificationOptions(EncoderOptions, ClassWeightOptions):
+    """Of text classification and regression."""
+
+    problem: Annotated[
+        Literal["single", "multi", "regression"] | None,
+        Option(
+            "One class per text, any number of them, or a number; default: what the labels look "
+            "like."
+        ),
+    ] = None
+    names: Annotated[
+        Mapping[str, str] | None,
+        Option('Readable names by label, such as {"1": "positive"}.', cli=False),
+    ] = None
+    adversarial: Annotated[
+        float,
+        Option("Norm of the adversarial perturbation of the word embeddings; 0: none.", ge=0),
+    ] = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.class_weight is not None and self.problem in ("multi", "regression"):
+            raise UsageError("class_weight is for one class per text.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationOptions(FreezeOptions):
+    """Of language models."""
+
+    # A language model forgets what it knew when it sees a small text often.
+    epochs: Annotated[
+        int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
+    ] = 3
+    # The end of the text; every token counts, so that a tenth says enough.
+    validation: Annotated[
+        Any, Option("A text to validate on, or the share of the text's end to set aside.")
+    ] = 0.1
+    # A window holds up to 512 tokens, so that a step of 8 sees 4,096 of them.
+    batch_size: Annotated[int, Option("Windows of text per step.", ge=1)] = 8
+    context: Annotated[
+        int | None,
+        Option("Tokens of a window; default: what the model reads, at most 512.", ge=2),
+    ] = None

@@ -1,0 +1,142 @@
+"""Options of fine-tuning: one vocabulary, from which each task takes what makes sense for it.
+
+    @dataclass(frozen=True, kw_only=True)
+    class TextClassificationOptions(EncoderOptions):
+        problem: Annotated[…] = None
+
+No TensorFlow is imported here, so that `--help` can list the options of a task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from warmstart.core.options import Option
+from warmstart.errors import UsageError
+
+SHARE = 0.2
+"""Of the data, set aside for validation where nothing else is asked for."""
+NOT_RECORDED = frozenset({
+    "output", "verbose", "callbacks", "validation", "path_column", "label_column", "features_on",
+})
+"""Options that do not decide the result, or do so through the data, whose fingerprint is recorded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """What every fine-tuning takes. A task that has another default says why in a comment."""
+
+    epochs: Annotated[
+        int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
+    ] = 10
+    learning_rate: Annotated[
+        float | None, Option("Highest learning rate; default: what suits the model.", gt=0)
+    ] = None
+    batch_size: Annotated[int, Option("Training examples per step.", ge=1)] = 16
+    validation: Annotated[
+        Any,
+        Option(
+            "Validation data, or the share of the data to set aside; 'auto': the part that the "
+            "data names, else a fifth; 0: none."
+        ),
+    ] = "auto"
+    patience: Annotated[
+        int | None, Option("Stop after this many epochs without a better one.", ge=1)
+    ] = None
+    optimizer: Annotated[
+        Any, Option("An optimizer as keras.Model.compile takes it.", http=False, cli=False)
+    ] = None
+    callbacks: Annotated[
+        Sequence[Any], Option("Callbacks as keras.Model.fit takes them.", http=False, cli=False)
+    ] = ()
+    seed: Annotated[int, Option("Random seed; the same seed gives the same model.", ge=0)] = 0
+    output: Annotated[
+        str | Path | None,
+        Option(
+            "A new folder for the model and its report; the same call with the same folder "
+            "resumes. Default: a temporary folder.",
+            http=False,
+        ),
+    ] = None
+    name: Annotated[str | None, Option("Name of the resulting model.")] = None
+    verbose: Annotated[
+        bool, Option("Report counts, progress and results on standard error.", http=False)
+    ] = True
+
+    def __post_init__(self) -> None:
+        self.check_validation()
+        if self.learning_rate is not None and self.optimizer is not None:
+            raise UsageError("An optimizer has its own learning_rate; give one of the two.")
+
+    def check_validation(self) -> None:
+        """Raise `UsageError` where `validation` is a number but no share."""
+        number = self.validation
+        if isinstance(number, int | float) and (number is True or not 0 <= number < 1):
+            raise UsageError(
+                f"validation must be data or a share between 0 and 1, not {number!r}."
+            )
+
+    def recorded(self, without: Collection[str] = ()) -> Mapping[str, Any]:
+        """The options that decide the result, by name, less those in `without`."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in NOT_RECORDED and field.name not in without
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezeOptions(TrainOptions):
+    """Of bases that are a stack of blocks."""
+
+    freeze: Annotated[
+        int | str,
+        Option(
+            "What of the base is not trained: none, backbone, a number of its first blocks, or "
+            "the name of the last layer that stays."
+        ),
+    ] = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.freeze, bool) or not isinstance(self.freeze, int | str):
+            raise UsageError(
+                "freeze must be 'none', 'backbone', a number of first blocks or the name of a "
+                f"layer, not {self.freeze!r}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentOptions(TrainOptions):
+    """Of inputs that can be varied without changing their label."""
+
+    augment: Annotated[Any, Option("Whether, or how, the training data is varied.")] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassWeightOptions(TrainOptions):
+    """Of tasks with one class per example."""
+
+    class_weight: Annotated[
+        Any, Option("'balanced': all classes count alike; or a weight by class name.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        weights = self.class_weight
+        if weights not in (None, "balanced") and not isinstance(weights, Mapping):
+            raise UsageError(
+                f"class_weight must be 'balanced' or weights by class name, not {weights!r}."
+            )
+
+
+def share_of(validation: Any) -> float | None:
+    """The share of the data to set aside, 0 for none; None where `validation` is data."""
+    if validation is None:
+        return 0.0
+    if isinstance(validation, str) and validation == "auto":
+        return SHARE
+    return float(validation) if isinstance(validation, int | float) else None

@@ -1,0 +1,98 @@
+"""What there is to learn from, as the terminal and the report show it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.training.report import table, text
+
+USE = {"train": "to train on", "validation": "to validate", "test": "to test"}
+CLASSES = 20
+"""Classes on the terminal; the report has all of them."""
+PROBLEMS = 10
+"""Problems on the terminal."""
+PROBLEMS_REPORTED = 200
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The data of a fine-tuning.
+
+    Attributes:
+        name: of the folder or file.
+        unit: what the examples are, in the plural.
+        counts: examples by part: "train", "validation", "test".
+        classes: by name, how often each occurs in each part; empty where there are none.
+        baseline: what a trivial model scores, as a sentence; "" where it is measured instead.
+        warnings: what the user should know of the data.
+        problems: what is wrong with each example that is left out.
+    """
+
+    name: str
+    unit: str
+    counts: Mapping[str, int]
+    classes: Mapping[str, Mapping[str, int]]
+    baseline: str = ""
+    warnings: Sequence[str] = ()
+    problems: Sequence[str] = ()
+
+    def lines(self) -> Iterator[str]:
+        """For the terminal: counts, classes, baseline, warnings, and what is left out."""
+        uses = ", ".join(f"{count:,} {USE[part]}" for part, count in self.counts.items())
+        what = f"{len(self.classes):,} classes" if self.classes else self.unit
+        yield f"{self.name}: {what}; {uses}"
+        order = sorted(self.classes, key=lambda name: -self.classes[name].get("train", 0))
+        width = max(map(len, order), default=0)
+        for name in order[:CLASSES]:
+            counts = (f"{self.classes[name].get(part, 0):>6,} {part}" for part in self.counts)
+            yield f"  {name:<{width}}  {'  '.join(counts)}"
+        if len(order) > CLASSES:
+            yield f"  … and {len(order) - CLASSES:,} more classes"
+        if self.baseline:
+            yield f"baseline: {self.baseline}"
+        yield from (f"warning: {warning}" for warning in self.warnings)
+        if self.problems:
+            yield f"{len(self.problems):,} cannot be used and are left out:"
+            yield from (f"  {problem}" for problem in self.problems[:PROBLEMS])
+        if len(self.problems) > PROBLEMS:
+            yield f"  … and {len(self.problems) - PROBLEMS:,} more, which the report lists"
+
+    def html(self) -> str:
+        """For the report."""
+        parts = [text(warning, warning=True) for warning in self.warnings]
+        if self.classes:
+            rows = [
+                [name, *(counts.get(part, 0) for part in self.counts)]
+                for name, counts in self.classes.items()
+            ]
+            parts.append(table(("class", *self.counts), rows))
+        else:
+            parts.append(table(("part", self.unit), list(self.counts.items())))
+        if self.baseline:
+            parts.append(text(f"Baseline: {self.baseline}."))
+        if self.problems:
+            parts.append(text(f"{len(self.problems):,} could not be used and were left out:"))
+            rows = [[problem] for problem in self.problems[:PROBLEMS_REPORTED]]
+            parts.append(table(("problem",), rows))
+        return "".join(parts)
+
+
+def class_counts(
+    names: Iterable[str], parts: Mapping[str, Iterable[Iterable[str]]]
+) -> dict[str, dict[str, int]]:
+    """By class and part, how many examples have the class; `parts` holds the labels of each."""
+    counted = {part: Counter(one for some in labels for one in some) for part, labels in parts.items()}
+    return {name: {part: counts[name] for part, counts in counted.items()} for name in names}
+
+
+def data_name(data: Any) -> str:
+    """What the data is called in titles: the name of its folder or file."""
+    if isinstance(data, str | os.PathLike):
+        path = Path(data).expanduser().resolve()
+        return path.name if path.is_dir() else path.stem
+    return "your data"

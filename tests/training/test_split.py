@@ -1,0 +1,69 @@
+"""Validation examples: stratified, whole groups, the same for the same seed."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from warmstart.errors import UsageError
+from warmstart.training.split import fingerprint, rarest, split, split_rows
+
+
+def words(count: int) -> list[tuple[str, str]]:
+    return [(str(n), "rare" if n % 10 == 0 else "common") for n in range(count)]
+
+
+def parts(validation, seed=0, **options):
+    return split(words(50), validation, seed, list, **options)
+
+
+def test_every_class_has_its_share():
+    train, validation = parts(0.2, labels=lambda one: (one[1],))
+    assert Counter(label for _, label in validation) == {"common": 9, "rare": 1}
+    assert sorted(train + validation) == sorted(words(50))
+    assert train == [one for one in words(50) if one in set(train)]  # in the order of the data
+
+
+def test_the_seed_decides():
+    assert parts(0.2) == parts(0.2)
+    assert parts(0.2) != parts(0.2, seed=1)
+
+
+def test_groups_stay_together():
+    train, validation = parts(0.3, group=lambda one: int(one[0]) // 5)
+    assert len(validation) == 15
+    groups = [{int(text) // 5 for text, _ in part} for part in (train, validation)]
+    assert not groups[0] & groups[1]
+
+
+def test_auto_is_a_fifth_and_zero_is_none_and_data_is_read():
+    assert len(parts("auto")[1]) == 10
+    for none in (0, None, False, 0.0):
+        assert parts(none) == (words(50), [])
+    assert parts([("x", "y")]) == (words(50), [("x", "y")])
+
+
+def test_a_class_with_one_example_stays_in_training():
+    strata = np.array([0] * 9 + [1])
+    for seed in range(10):
+        assert 9 in split_rows(10, 0.5, seed, strata=strata)[0]
+    with pytest.raises(UsageError, match="too few examples"):
+        split_rows(3, 0.5, 0, strata=np.arange(3))
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        split_rows(3, 1.0, 0)
+
+
+def test_fixed_rows_stay_in_training():
+    for seed in range(10):
+        train, validation = split_rows(10, 0.3, seed, fixed=[0, 1, 2])
+        assert {0, 1, 2} <= set(train)
+        assert len(validation) == 3
+
+
+def test_the_rarest_label_decides():
+    strata = rarest([("a", "b"), ("a",), ("a", "b"), (), ("a", "c")])
+    assert strata.tolist() == [1, 0, 1, -1, 2]
+
+
+def test_a_fingerprint_changes_with_an_example():
+    assert fingerprint(words(3)) == fingerprint(words(3)) != fingerprint(words(4))
