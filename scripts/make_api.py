@@ -6,13 +6,19 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
+from collections.abc import Callable
+from dataclasses import MISSING
 from pathlib import Path
+from typing import Any
 
 from warmstart.core.loading import load
 from warmstart.core.model import LoadOptions
+from warmstart.core.options import fields_of
 from warmstart.core.task import TASKS
+from warmstart.training import finetune
 
 TARGET = Path(__file__).parents[1] / "src" / "warmstart" / "api.py"
 OTHERS = {
@@ -28,7 +34,6 @@ OTHERS = {
     "Word": "warmstart.speech.results.transcript",
     "backbone": "warmstart.core.loading",
     "batch": "warmstart.bulk.batch",
-    "finetune": "warmstart.training",
     "list_models": "warmstart.core.loading",
     "pick": "warmstart.image.train.pick",
 }
@@ -58,13 +63,29 @@ def keywords() -> str:
     return "\n".join(lines)
 
 
+def training_keywords(options: type) -> str:
+    """The fields of an options class of fine-tuning as keywords, with their types and defaults."""
+    annotations: dict[str, str] = {}
+    for base in reversed(options.__mro__):
+        annotations |= inspect.get_annotations(base)
+    lines = []
+    for name, field in fields_of(options).items():
+        annotated = ast.parse(annotations[name], mode="eval").body
+        assert isinstance(annotated, ast.Subscript)
+        assert isinstance(annotated.slice, ast.Tuple)
+        hint = ast.unparse(annotated.slice.elts[0]).replace("'", '"')
+        default = "" if field.default is MISSING else " = " + repr(field.default).replace("'", '"')
+        lines.append(f"    {name}: {hint}{default},")
+    return "\n".join(lines)
+
+
 def source() -> str:
     """The text of the module."""
     homes = names()
     by_module = sorted(homes.items(), key=lambda item: (item[1], item[0]))
     imports = "\n".join(f"    from {module} import {name} as {name}" for name, module in by_module)
     modules = "\n".join(f'    "{name}": "{module}",' for name, module in homes.items())
-    public = "\n".join(f'    "{name}",' for name in sorted([*homes, "load"]))
+    public = "\n".join(f'    "{name}",' for name in sorted([*homes, "finetune", "load"]))
     overloads = "".join(
         f"""@overload
 def load(
@@ -76,13 +97,26 @@ def load(
 """
         for task in TASKS.values()
     )
-    doc = inspect.getdoc(load) or ""
-    indented = "\n".join(f"    {line}".rstrip() for line in doc.splitlines())
+    trainings = "".join(
+        f"""@overload
+def finetune(
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: Literal["{task.name}"],
+{training_keywords(task.train_options_class())}
+) -> {task.model_class().__name__}: ...
+"""
+        for task in TASKS.values()
+        if task.trainer
+    )
     return f'''"""The public names with their types. Written by scripts/make_api.py; do not edit."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, overload
 
 if TYPE_CHECKING:
@@ -114,8 +148,7 @@ def load(
     task: str | None = None,
 {keywords()}
 ) -> Model[Any, Any, Any]:
-    """{indented.strip()}
-    """
+{docstring(load)}
     from warmstart.core.loading import load as load_model
 
     return load_model(
@@ -128,7 +161,27 @@ def load(
         offline=offline,
         progress=progress,
     )
+
+
+{trainings}@overload
+def finetune(
+    base: Name | Model[Any, Any, Any], data: Any, *, task: str | None = None, **options: Any
+) -> Model[Any, Any, Any]: ...
+def finetune(
+    base: Name | Model[Any, Any, Any], data: Any, *, task: str | None = None, **options: Any
+) -> Model[Any, Any, Any]:
+{docstring(finetune)}
+    from warmstart.training import finetune as train
+
+    return train(base, data, task=task, **options)
 '''
+
+
+def docstring(function: Callable[..., Any]) -> str:
+    """The docstring of a function, as the body of another."""
+    lines = (inspect.getdoc(function) or "").splitlines()
+    body = "\n".join(f"    {line}".rstrip() for line in lines[1:])
+    return f'    """{lines[0]}\n{body}\n    """'
 
 
 if __name__ == "__main__":

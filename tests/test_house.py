@@ -78,7 +78,7 @@ def test_tensorflow_stays_where_it_belongs(file):
 
 
 def test_files_stay_small(file):
-    assert len(file.read_text().splitlines()) <= 350
+    assert len(file.read_text().splitlines()) <= 350 or file.name == "api.py"  # which is generated
 
 
 def test_no_pickles_and_no_code_from_files(file):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, overload
 
 if TYPE_CHECKING:
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     from warmstart.text.results import Generation as Generation
     from warmstart.text.results import TextScore as TextScore
     from warmstart.text.token_classification import TokenClassifier as TokenClassifier
-    from warmstart.training import finetune as finetune
 
 MODULES = {
     "Answer": "warmstart.text.results",
@@ -82,7 +83,6 @@ MODULES = {
     "Word": "warmstart.speech.results.transcript",
     "backbone": "warmstart.core.loading",
     "batch": "warmstart.bulk.batch",
-    "finetune": "warmstart.training",
     "list_models": "warmstart.core.loading",
     "pick": "warmstart.image.train.pick",
 }
@@ -335,3 +335,268 @@ def load(
         offline=offline,
         progress=progress,
     )
+
+
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: Literal["image-classification"],
+    epochs: int = 10,
+    learning_rate: float | None = None,
+    batch_size: int = 16,
+    validation: Any = "auto",
+    patience: int | None = 6,
+    optimizer: Any = None,
+    callbacks: Sequence[Any] = (),
+    seed: int = 0,
+    output: str | Path | None = None,
+    name: str | None = None,
+    verbose: bool = True,
+    class_weight: Any = None,
+    augment: Any = True,
+    freeze: int | str = "none",
+    head: Any = None,
+    loss: Any = None,
+    metrics: Sequence[Any] = (),
+    multi_label: bool | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    features_on: Literal["local", "ray"] = "local",
+    views: int = 4,
+    head_epochs: int = 30,
+    head_rate: float = 0.001,
+    warmup: float = 0.1,
+    label_smoothing: float = 0.1,
+    weight_decay: float = 0.0001,
+    clip_norm: float = 1.0,
+    monitor: str = "val_accuracy",
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32",
+) -> ImageClassifier: ...
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: Literal["object-detection"],
+    epochs: int = 40,
+    learning_rate: float | None = None,
+    batch_size: int = 8,
+    validation: Any = "auto",
+    patience: int | None = None,
+    optimizer: Any = None,
+    callbacks: Sequence[Any] = (),
+    seed: int = 0,
+    output: str | Path | None = None,
+    name: str | None = None,
+    verbose: bool = True,
+    augment: Any = True,
+    freeze: int | str = "none",
+    labels: Sequence[str] | None = None,
+    image_size: Any = None,
+    width: int = 64,
+    depth: int = 2,
+) -> ObjectDetector: ...
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: Literal["image-segmentation"],
+    epochs: int = 40,
+    learning_rate: float | None = None,
+    batch_size: int = 8,
+    validation: Any = "auto",
+    patience: int | None = None,
+    optimizer: Any = None,
+    callbacks: Sequence[Any] = (),
+    seed: int = 0,
+    output: str | Path | None = None,
+    name: str | None = None,
+    verbose: bool = True,
+    augment: Any = True,
+    freeze: int | str = "none",
+    labels: Sequence[str] | None = None,
+    image_size: Any = None,
+    width: int = 96,
+    colours: Mapping[str, tuple[int, int, int]] | None = None,
+) -> ImageSegmenter: ...
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: Literal["text-classification"],
+    epochs: int = 3,
+    learning_rate: float | None = None,
+    batch_size: int = 16,
+    validation: Any = "auto",
+    patience: int | None = None,
+    optimizer: Any = None,
+    callbacks: Sequence[Any] = (),
+    seed: int = 0,
+    output: str | Path | None = None,
+    name: str | None = None,
+    verbose: bool = True,
+    class_weight: Any = None,
+    freeze: int | str = "none",
+    warmup: float = 0.1,
+    weight_decay: float = 0.01,
+    lora: int | None = None,
+    problem: Literal["single", "multi", "regression"] | None = None,
+    names: Mapping[str, str] | None = None,
+    adversarial: float = 0.0,
+) -> TextClassifier: ...
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: Literal["token-classification"],
+    epochs: int = 3,
+    learning_rate: float | None = None,
+    batch_size: int = 16,
+    validation: Any = "auto",
+    patience: int | None = None,
+    optimizer: Any = None,
+    callbacks: Sequence[Any] = (),
+    seed: int = 0,
+    output: str | Path | None = None,
+    name: str | None = None,
+    verbose: bool = True,
+    freeze: int | str = "none",
+    warmup: float = 0.1,
+    weight_decay: float = 0.01,
+    lora: int | None = None,
+) -> TokenClassifier: ...
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: Literal["question-answering"],
+    epochs: int = 3,
+    learning_rate: float | None = None,
+    batch_size: int = 16,
+    validation: Any = "auto",
+    patience: int | None = None,
+    optimizer: Any = None,
+    callbacks: Sequence[Any] = (),
+    seed: int = 0,
+    output: str | Path | None = None,
+    name: str | None = None,
+    verbose: bool = True,
+    freeze: int | str = "none",
+    warmup: float = 0.1,
+    weight_decay: float = 0.01,
+    lora: int | None = None,
+) -> QuestionAnswerer: ...
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: Literal["text-generation"],
+    epochs: int = 3,
+    learning_rate: float | None = None,
+    batch_size: int = 8,
+    validation: Any = 0.1,
+    patience: int | None = None,
+    optimizer: Any = None,
+    callbacks: Sequence[Any] = (),
+    seed: int = 0,
+    output: str | Path | None = None,
+    name: str | None = None,
+    verbose: bool = True,
+    freeze: int | str = "none",
+    context: int | None = None,
+) -> TextGenerator: ...
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: Literal["speech-recognition"],
+    epochs: int = 20,
+    learning_rate: float | None = None,
+    batch_size: int = 8,
+    validation: Any = "auto",
+    patience: int | None = None,
+    optimizer: Any = None,
+    callbacks: Sequence[Any] = (),
+    seed: int = 0,
+    output: str | Path | None = None,
+    name: str | None = None,
+    verbose: bool = True,
+    augment: bool = True,
+    freeze: int | str = "none",
+) -> SpeechRecognizer: ...
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: Literal["forecasting"],
+    epochs: int = 30,
+    learning_rate: float | None = None,
+    batch_size: int = 32,
+    validation: Any = "auto",
+    patience: int | None = 10,
+    optimizer: Any = None,
+    callbacks: Sequence[Any] = (),
+    seed: int = 0,
+    output: str | Path | None = None,
+    name: str | None = None,
+    verbose: bool = True,
+    batches_per_epoch: int = 50,
+    horizon: int | None = None,
+    context: int | None = None,
+    distribution: Literal["student_t", "gaussian", "negative_binomial"] | None = None,
+    hidden: int = 40,
+    layers: int = 2,
+    dropout: float = 0.1,
+    shortcut: bool | None = None,
+    sampling: float | str = "uniform",
+    items: bool | None = None,
+    freq: str | None = None,
+    target: str | None = None,
+    item: str | None = None,
+    timestamp: str | None = None,
+    known: Sequence[str] | None = None,
+    static: Sequence[str] = (),
+    holidays: Sequence[Any] | None = None,
+    duplicates: str = "error",
+) -> Forecaster: ...
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any], data: Any, *, task: str | None = None, **options: Any
+) -> Model[Any, Any, Any]: ...
+def finetune(
+    base: Name | Model[Any, Any, Any], data: Any, *, task: str | None = None, **options: Any
+) -> Model[Any, Any, Any]:
+    """Train a pretrained model further on your own labelled data.
+
+    Args:
+        base: a name, folder or source as `ws.load` takes it, or a model that it returned; `"deepar"` trains a
+            forecaster from scratch.
+        data: what the task learns from; for images a folder of class folders, a CSV, TSV, Parquet or JSONL file of
+            paths and labels, a list of (photo, label) pairs, or a `tf.data.Dataset`.
+        task: what the result does; default: what the base does.
+        **options: those of the task's options class (see `core.task.Task.train_options`), among them these, which all
+            tasks share: `epochs`, `learning_rate`, `batch_size`, `validation`, `patience`, `optimizer`,
+            `callbacks`, `seed`, `output`, `name`, `verbose`; and, where they make sense, `freeze`, `augment`,
+            `class_weight`, `loss`, `metrics`.
+
+    Returns:
+        A model of the task's class, loaded from the bundle; `.history` has the epochs, `.report()` the path of the
+        report.
+
+    Raises:
+        UsageError: an option is wrong, the data cannot be learned from, or the folder holds something else.
+        TrainingError: training cannot go on; what was reached is kept in `output`.
+        MissingPackageError: TensorFlow is not installed.
+    """
+    from warmstart.training import finetune as train
+
+    return train(base, data, task=task, **options)

@@ -53,7 +53,7 @@ def test_the_help_lists_the_options_of_the_task(run):
     (["--task", "text-generation", "--lora", "4"], "no option --lora"),
     ([], "--task or a --model"),
     (["--task", "token-classification"], "needs a --model"),
-    (["--task", "fill-mask"], "no fine-tuning for fill-mask"),
+    (["--task", "fill-mask"], "no fine-tuning for 'fill-mask'"),
     (["--task", "text-classification", "--epochs", "0"], "--epochs must be 1 or more"),
     (["--model", "cifar10_resnet20", "--set", "widht=8"], "label_smoothing"),
 ])  # fmt: skip

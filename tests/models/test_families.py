@@ -88,9 +88,9 @@ def test_a_name_from_a_file_imports_nothing_else(name):
 
 def test_runners_are_found_by_name():
     from warmstart.series.patching import ChronosBolt
-    from warmstart.speech import ctc_recognizer
+    from warmstart.speech.ctc import recognizer
 
     assert models.runner("chronos_bolt") is ChronosBolt
-    assert models.runner("wavenet_asr") is models.runner("wavenet_raw") is ctc_recognizer
+    assert models.runner("wavenet_asr") is models.runner("wavenet_raw") is recognizer
     with pytest.raises(UsageError, match="'bert' has no runner"):
         models.runner("bert")

@@ -155,6 +155,6 @@ def test_another_engine_gets_its_own_recognizer(model):
 
 
 def test_an_architecture_that_recognizes_no_speech(model):
-    entry = replace(model.entry, architecture="resnet")
-    with pytest.raises(UsageError, match="does not recognize speech"):
+    entry = replace(model.entry, architecture="bert")
+    with pytest.raises(UsageError, match="'bert' has no runner"):
         type(model)(entry, model.weights, ()).recognizer  # noqa: B018

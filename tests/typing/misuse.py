@@ -15,3 +15,5 @@ ws.ImageClassifier.load("mobilenet_v2", precison="int8")  # error
 ws.load("mobilenet_v2", task="image-classification", engine="tflite")  # error
 ws.QuestionAnswerer.load("x")("who?")  # error
 ws.Forecaster.load("x")([1.0, 2.0], horizon="3")  # error
+ws.finetune("bert", "a.csv", task="text-classification", augment=True)  # error
+ws.finetune("mobilenet_v2", "photos/", task="image-classification", epochs="3")  # error

@@ -98,7 +98,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         own = [
             option
             for option in flags_of(task.train_options_class(), TRAINING)
-            if option.name != "output"
+            if option.name not in ("output", "seed")
         ]
         parameters += own
     parameters += [
@@ -141,9 +141,8 @@ def _run(task: Task, values: dict[str, Any]) -> None:
     base: Any = model
     if model not in SCRATCH and (values["task"] is None or values["weights"] != "pretrained"):
         base = open_model(model, weights=values["weights"])
-    result = finetune(
-        base, values["data"], task=task.name, output=output, seed=values["seed"], **options
-    )
+    options |= {"output": output, "seed": values["seed"]}
+    result = finetune(base, values["data"], task=task.name, **options)
     if values["as_json"]:
         metrics = {metric.name: metric.value for metric in result.entry.metrics}
         facts = {"model": result.name, "folder": output, "task": result.entry.task}

@@ -126,18 +126,9 @@ def command(
     allow_urls: bool,
 ) -> None:
     """Serve models over HTTP: a page, a plain endpoint, the Open Inference Protocol, OpenAI's endpoints."""
-    from importlib.util import find_spec
+    from warmstart.errors import UsageError, require
 
-    from warmstart.errors import EngineUnavailableError, UsageError
-
-    if missing := [
-        name
-        for name in ("starlette", "uvicorn", "msgspec", "prometheus_client")
-        if not find_spec(name)
-    ]:
-        raise EngineUnavailableError(
-            f"Serving needs {', '.join(missing)}: pip install 'warmstart[serve]'."
-        )
+    require("starlette", "uvicorn", "msgspec", "prometheus_client", extra="serve", purpose="to serve models")
     if engine == "keras":
         raise UsageError("The keras engine is not for serving: it needs TensorFlow in the server.")
     from warmstart.cli.models import compiling, open_model, say

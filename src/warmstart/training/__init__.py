@@ -7,7 +7,7 @@ Importing this package imports neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core.options import make
@@ -22,7 +22,7 @@ SCRATCH = {"deepar": "forecasting"}
 """Architectures that are trained from scratch where they are named as the base."""
 
 
-def finetune(base: str | Path | Model[Any, Any, Any], data: Any, *, task: str | None = None,
+def finetune(base: str | PathLike[str] | Model[Any, Any, Any], data: Any, *, task: str | None = None,
              **options: Any) -> Model[Any, Any, Any]:
     """Train a pretrained model further on your own labelled data.
 

@@ -23,7 +23,8 @@ def config(head=(), **options):
 
 def test_the_textbook_head_becomes_plain_data():
     from keras import layers
-    from warmstart.models.transfer import add_head, head_config, wants_map
+
+    from warmstart.models.image.transfer.network import add_head, head_config, wants_map
 
     given = [layers.GlobalAveragePooling2D(), layers.Dense(16, "relu", kernel_regularizer="l2"), layers.Dropout(0.2),
              layers.Dense(3, activation="softmax")]
@@ -44,7 +45,8 @@ def test_the_textbook_head_becomes_plain_data():
 
 def test_a_head_on_the_feature_map():
     from keras import layers
-    from warmstart.models.transfer import build, head_config
+
+    from warmstart.models.image.transfer.network import build, head_config
 
     told = head_config([layers.Conv2D(4, 3, activation="relu"), layers.Flatten()], 3)
     assert build(config(told)).output_shape == (None, 3)
@@ -57,7 +59,8 @@ def test_a_head_on_the_feature_map():
 def test_no_code_in_a_head():
     import keras
     from keras import layers
-    from warmstart.models.transfer import build, head_config
+
+    from warmstart.models.image.transfer.network import build, head_config
 
     class Mine(layers.Dense):
         pass
