@@ -269,7 +269,7 @@ def command_named(name: str) -> click.Command:
 
 def command_parameters(name: str) -> list[click.Parameter]:
     command = command_named(name)
-    return [each for each in command.get_params(click.Context(command)) if each.name != "help"]
+    return [each for each in command.get_params(click.Context(command)) if "--help" not in each.opts]
 
 
 def _paragraphs(text: str) -> str:
