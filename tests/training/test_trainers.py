@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.core.options import fields_of
@@ -145,7 +146,7 @@ def small_run(task: str, folder: Path) -> tuple:
     size = {"image_size": 64, "width": 8}
     mobilenet = "mobilenet_0.25_128"
     return {
-        "image-classification": lambda: ("cifar10_resnet20", photos(), {"freeze": "backbone", "augment": False}),
+        "image-classification": lambda: (CIFAR, photos(), {"freeze": "backbone", "augment": False}),
         "object-detection": lambda: (ws.load(mobilenet, weights=None), boxes(folder), {**size, "depth": 1}),
         "image-segmentation": lambda: (ws.load(mobilenet, weights=None), masks(folder), size),
         "text-classification": lambda: (bert, reviews(12), {}),

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
-from tests.photos import write_photos
+from tests.photos import CIFAR, write_photos
 
 import warmstart as ws
 from warmstart.image.train.photos import Photos
@@ -70,7 +70,7 @@ def test_fine_tuning_opens_each_photo_once(tmp_path, opened, monkeypatch):
     monkeypatch.setattr("warmstart.training.result.finish", lambda *_, **__: None)
     monkeypatch.setattr("warmstart.image.train.result.MISTAKES", 0)
     before = Counter(opened)
-    ws.finetune("cifar10_resnet20", tmp_path / "data", epochs=1, freeze=30, verbose=False)
+    ws.finetune(CIFAR, tmp_path / "data", epochs=1, freeze=30, verbose=False)
     files = [str(path) for path in (tmp_path / "data").rglob("*.png")]
     assert len(files) == 10
     assert {opened[file] - before[file] for file in files} == {1}
