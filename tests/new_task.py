@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, overload
 
+import warmstart
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Prepared
@@ -100,3 +104,13 @@ TASK = Task(
     input=PHOTO,
 )
 register(TASK)
+
+
+def brightness_bundle(folder: Path) -> Path:
+    """A bundle of the task, with the program of an embedded classifier."""
+    source = Path(warmstart.__file__).parent / "embedded" / "cifar10_resnet20"
+    shutil.copytree(source, folder)
+    record = json.loads((folder / "warmstart.json").read_text("utf-8"))
+    record["entry"] |= {"name": "meter", "task": TASK.name, "metrics": []}
+    (folder / "warmstart.json").write_text(json.dumps(record), "utf-8")
+    return folder

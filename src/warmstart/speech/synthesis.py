@@ -54,7 +54,8 @@ class SynthesizeOptions(RecordingOptions):
     temperature: Annotated[
         float | None,
         Option(
-            "1 draws from the learned distribution, less is cleaner and duller; default: the model's own.",
+            "Sampling temperature: 1 samples from the learned distribution, lower is cleaner and duller; "
+            "default: the model's own.",
             gt=0,
             le=10,
         ),
@@ -111,6 +112,17 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         if len(self.classes) > 1:
             names.insert(0, "speaker")
         return (*names, "sample_rate") if self.is_vocoder else tuple(names)
+
+    @property
+    def option_examples(self) -> Mapping[str, Sequence[Any]]:
+        return {"speaker": self.classes[1]} if len(self.classes) > 1 else {}
+
+    @property
+    def samples(self) -> Sequence[Any]:
+        if self.is_vocoder or not self.classes:
+            return ()
+        words = self.classes[0]
+        return (words[0], " ".join(words[-3:]))
 
     @overload
     @takes(SynthesizeOptions)
