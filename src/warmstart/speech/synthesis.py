@@ -45,11 +45,11 @@ class SynthesizeOptions(RecordingOptions):
 
     speaker: Annotated[
         str | int | None,
-        Option("Name or number of a speaker of the model; default: drawn.", max_length=200),
+        Option("Name or number of a speaker; default: random.", max_length=200),
     ] = None
     seconds: Annotated[
         float | None,
-        Option("Length of each word; default: drawn from those of the training data.", ge=0.02, le=LONGEST),
+        Option("Seconds of each word; default: sampled from those of the training data.", ge=0.02, le=LONGEST),
     ] = None
     temperature: Annotated[
         float | None,
@@ -61,7 +61,7 @@ class SynthesizeOptions(RecordingOptions):
         ),
     ] = None
     seed: Annotated[
-        int, Option("Seed of everything random; the input of index n has seed + n.", ge=0)
+        int, Option("Random seed; the input of index n has seed + n.", ge=0)
     ] = 0
 
 

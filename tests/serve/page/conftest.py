@@ -153,7 +153,8 @@ def served(tmp_path_factory) -> Iterator[dict[str, Any]]:
             models[name] = with_engine(ws.load(GOLDEN / "text" / folder, task=task), engine)
         models["slow"] = slowed(ws.load("shakespeare_gpt2", engine="litert"))
         photos, outputs = {"images": ("batch", 8, 8, 3)}, {"logits": ("batch", 8, 8, 5)}
-        models["segments"] = with_engine(ws.load(GOLDEN / "vision" / "segformer_a"), RandomEngine(forward=(photos, outputs)))
+        segmenter = ws.load(GOLDEN / "vision" / "segformer_a")
+        models["segments"] = with_engine(segmenter, RandomEngine(forward=(photos, outputs)))
         models["objects"] = with_engine(ws.load(GOLDEN / "vision" / "dfine_a"), boxes())
         models["recognizer"] = with_engine(SpeechRecognizer(RECOGNIZER, Weights.random(), ()), RecognitionEngine())
         models["meter"] = ws.load(brightness_bundle(tmp_path_factory.mktemp("models") / "meter"))

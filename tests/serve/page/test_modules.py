@@ -22,9 +22,9 @@ def call(tab, address):
 
 
 def test_labels_of_options(call):
-    description = "Sample paths per series, of models that draw them."
+    description = "Sample paths per series, of models that sample."
     assert call("options", "labelAndHint", "samples", description) == ["Sample paths per series",
-                                                                       "Of models that draw them."]
+                                                                       "Of models that sample."]
     assert call("options", "labelAndHint", "seed", "Random seed.") == ["Random seed", ""]
     long = "Sample among the most likely tokens that together have this probability."
     assert call("options", "labelAndHint", "top_p", long) == ["Top p", long]

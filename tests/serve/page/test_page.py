@@ -200,7 +200,7 @@ def test_sound_is_generated_and_played(tab, address):
     page = tab.open(address, "synthesizer")
     assert "zero, one, two" in page.locator("form").inner_text()
     field(page, "Utterance").fill("one")
-    field(page, "Length of each word").fill("0.3")
+    field(page, "Seconds of each word").fill("0.3")
     field(page, "Name or number of a speaker").select_option("bob")
     page.get_by_role("button", name="Synthesize").click()
     assert headline(page) == "0.30 s of sound"
@@ -275,7 +275,7 @@ def test_options_that_cannot_be_streamed(tab, address, served):
 @pytest.mark.parametrize(("model", "fill", "button", "words"), [
     ("classes", {}, "Classify", "There is no text yet"),
     ("similar", {"Text 1": "one"}, "Embed", "At least two texts are needed"),
-    ("shakespeare_gpt2", {"Prompt": "ROMEO:", "Tokens to generate at most": "0"}, "Generate", "Tokens to generate at most"),
+    ("shakespeare_gpt2", {"Prompt": "ROMEO:", "Tokens to generate at most": "0"}, "Generate", "Tokens to generate"),
     ("cifar10_resnet20", {}, "Classify", "There is no photo yet"),
 ])
 def test_a_missing_input_is_an_error(tab, address, model, fill, button, words):

@@ -5,6 +5,7 @@ import { Problem, el, freshId, sentence } from "./dom.js";
 const FEW = 6; // options that are all visible
 const FIRST = 4; // of more, those that are visible at once
 const LONGEST_LABEL = 40; // characters
+const LONGEST_HINT = 90; // characters of a hint in one column
 
 /**
  * Label and hint of an option, from its description: "Sample paths per series, of models that draw them." has the
@@ -14,7 +15,8 @@ export function labelAndHint(name, description = "") {
   const end = description.search(/[.,;:](\s|$)/);
   const clause = end < 0 ? description : description.slice(0, end);
   if (!clause || clause.length > LONGEST_LABEL) return [sentence(name), description];
-  return [clause, sentence(description.slice(end + 1))];
+  const rest = description.slice(end + 1).trim();
+  return [clause, rest.charAt(0).toUpperCase() + rest.slice(1)];
 }
 
 /**
@@ -55,7 +57,7 @@ function optionField(name, schema, initial) {
     control === CHECKBOX
       ? [el("div", { class: "switch" }, input, labelNode), hintNode]
       : [labelNode, input, hintNode];
-  const wide = control === SELECT || hint.length > 60;
+  const wide = control === SELECT || hint.length > LONGEST_HINT;
   const node = el("div", { class: wide ? "option wide" : "option" }, parts);
 
   function read() {
