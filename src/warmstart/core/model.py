@@ -102,18 +102,6 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         """The options of its task that this model honours."""
         return tuple(fields_of(self.options))
 
-    @property
-    def option_examples(self) -> Mapping[str, Sequence[Any]]:
-        """Values of options that this model knows by name, such as its speakers."""
-        return {}
-
-    @property
-    def samples(self) -> Sequence[Any]:
-        """Inputs to try it with, as JSON values."""
-        from warmstart.core.task import task_of
-
-        return task_of(self.task).samples
-
     # What a task defines
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:

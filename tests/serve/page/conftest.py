@@ -61,7 +61,9 @@ class RandomEngine(Engine):
         def specs(shapes: dict[str, tuple]) -> tuple[TensorSpec, ...]:
             return tuple(TensorSpec(name, "float32", shape) for name, shape in shapes.items())
 
-        super().__init__({name: Signature(specs(inputs), specs(outputs)) for name, (inputs, outputs) in functions.items()})
+        super().__init__(
+            {name: Signature(specs(inputs), specs(outputs)) for name, (inputs, outputs) in functions.items()}
+        )
 
     def run(self, function: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
         return self._run(function, arrays)

@@ -68,7 +68,7 @@ def test_boxes_lie_where_the_model_finds_them(tab, address, served):
     choose(page, "photo.png", "image/png", png())
     page.wait_for_selector(".stage .box")
     boxes = list(served["objects"](Image.open(io.BytesIO(png())), threshold=0.3))
-    assert page.locator(".found li").count() == len(boxes) > 0
+    assert page.locator(".listing li").count() == len(boxes) > 0
     stage, drawn = page.locator(".stage").bounding_box(), page.locator(".stage .box").last.bounding_box()
     best = boxes[0]  # the best is drawn last, on top
     assert drawn["x"] - stage["x"] == pytest.approx(best.xmin / 90 * stage["width"], abs=2)
@@ -87,7 +87,7 @@ def test_masks_are_drawn_and_can_be_hidden(tab, address, served):
         return data.filter((value, index) => index % 4 === 3 && value > 0).length; }"""
     largest = served["segments"](Image.open(io.BytesIO(png()))).areas[0].pixels
     assert page.evaluate(painted) == 90 * 60
-    page.locator(".found input").first.uncheck()
+    page.locator(".listing input").first.uncheck()
     assert page.evaluate(painted) == 90 * 60 - largest
 
 

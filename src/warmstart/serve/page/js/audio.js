@@ -5,7 +5,8 @@ import { Problem, svg } from "./dom.js";
 /** A WAV file, 16 bits, one channel. */
 export function wav(samples, rate) {
   const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
-  const text = (offset, letters) => [...letters].forEach((letter, n) => view.setUint8(offset + n, letter.charCodeAt(0)));
+  const text = (offset, letters) =>
+    [...letters].forEach((letter, n) => view.setUint8(offset + n, letter.charCodeAt(0)));
   text(0, "RIFF");
   view.setUint32(4, 36 + 2 * samples.length, true);
   text(8, "WAVEfmt ");
@@ -18,7 +19,9 @@ export function wav(samples, rate) {
   view.setUint16(34, 16, true);
   text(36, "data");
   view.setUint32(40, 2 * samples.length, true);
-  samples.forEach((value, n) => view.setInt16(44 + 2 * n, Math.round(32767 * Math.max(-1, Math.min(1, value))), true));
+  samples.forEach((value, n) =>
+    view.setInt16(44 + 2 * n, Math.round(32767 * Math.max(-1, Math.min(1, value))), true),
+  );
   return new Blob([view.buffer], { type: "audio/wav" });
 }
 

@@ -25,7 +25,11 @@ export function bench(model, unauthorized) {
   let controller = null; // of the request in progress
 
   const go = el("button", { class: "go" }, verbOf(model));
-  const stop = el("button", { type: "button", class: "quiet", hidden: true, click: () => controller?.abort() }, "Cancel");
+  const stop = el(
+    "button",
+    { type: "button", class: "quiet", hidden: true, click: () => controller?.abort() },
+    "Cancel",
+  );
   const meter = el("progress", { max: 1, "aria-label": "Upload" });
   const activity = el("div", { class: "doing", hidden: true }, meter, el("span", {}));
   const output = el("div", {}, el("p", { class: "hint empty" }, "The result appears here."));
@@ -107,7 +111,8 @@ export function bench(model, unauthorized) {
   }
 
   function fail(error) {
-    const shown = error instanceof Problem ? error : new Problem(`The page failed: ${error.message}. Reload it.`);
+    const shown =
+      error instanceof Problem ? error : new Problem(`The page failed: ${error.message}. Reload it.`);
     if (!(error instanceof Problem)) console.error(error);
     output.replaceChildren(problem(shown));
     if (error instanceof Unauthorized) unauthorized(error);
@@ -128,7 +133,11 @@ export function bench(model, unauthorized) {
       stop.textContent = body ? "Stop" : "Cancel";
       const view = body
         ? await showStream(model.stream.path, body, { output, signal: mine.signal, progress })
-        : show(renderer, await predict(model, request, chosen, { signal: mine.signal, uploaded: progress }), request);
+        : show(
+            renderer,
+            await predict(model, request, chosen, { signal: mine.signal, uploaded: progress }),
+            request,
+          );
       if (controller !== mine) return;
       if (view.node) output.replaceChildren(resultHead(view.headline, performance.now() - began), view.node);
       code.replaceChildren(snippets(model, { ...request, stream: body }, chosen, renderer.code));
@@ -165,7 +174,9 @@ function show(renderer, answer, request) {
   const failed = all.filter((one) => one.error).map((one) => el("li", {}, one.error));
   const problems = failed.length > 0 && el("ul", { class: "problems" }, failed);
   if (renderer.several) {
-    const inputs = Array.isArray(request.inputs) ? request.inputs.filter((_, index) => !all[index].error) : undefined;
+    const inputs = Array.isArray(request.inputs)
+      ? request.inputs.filter((_, index) => !all[index].error)
+      : undefined;
     const view = renderer.render(good, { ...request, inputs });
     return { ...view, node: el("div", {}, view.node, problems) };
   }
@@ -174,12 +185,18 @@ function show(renderer, answer, request) {
     return { ...view, node: el("div", {}, view.node, problems) };
   }
   const views = good.map((one) => [one.input, renderer.render(one, request)]);
-  const sections = views.map(([name, view]) => el("section", {}, el("h3", {}, `${name}: ${view.headline}`), view.node));
-  return { headline: `${good.length} results`, node: el("div", { class: "record-view" }, sections, problems) };
+  const sections = views.map(([name, view]) =>
+    el("section", {}, el("h3", {}, `${name}: ${view.headline}`), view.node),
+  );
+  return {
+    headline: `${good.length} results`,
+    node: el("div", { class: "record-view" }, sections, problems),
+  };
 }
 
 function resultHead(headline, milliseconds) {
-  const time = milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+  const time =
+    milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
   return el("div", { class: "result-head" }, el("h2", {}, headline), el("span", { class: "took" }, time));
 }
 

@@ -52,7 +52,7 @@ function listed(boxes, drawn, stage) {
   const long = boxes.length > CROWD;
   return el(
     "ol",
-    { class: long ? "found long" : "found", tabindex: long && "0", "aria-label": "Boxes, best first" },
+    { class: long ? "listing long" : "listing", tabindex: long && "0", "aria-label": "Boxes, best first" },
     boxes.map((box, index) => {
       const light = (on) => () => {
         stage.classList.toggle("picking", on);

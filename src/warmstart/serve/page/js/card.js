@@ -3,7 +3,12 @@
 import { bytes, el, percent } from "./dom.js";
 
 const ENGINES = { litert: "LiteRT", openvino: "OpenVINO", keras: "Keras" };
-const METRICS = { top1: "top-1", top5: "top-5", mean_wQL: "mean weighted quantile loss", wer: "word error rate" };
+const METRICS = {
+  top1: "top-1",
+  top5: "top-5",
+  mean_wQL: "mean weighted quantile loss",
+  wer: "word error rate",
+};
 
 /** Short facts as a list; the published metrics and the paper in a closed section. */
 export function facts(model) {
@@ -15,12 +20,17 @@ export function facts(model) {
     ["Parameters", model.parameters && many(model.parameters)],
     ["Classes", model.labels > 1 && model.labels.toLocaleString("en")],
     ["Context", model.context && `${model.context.toLocaleString("en")} tokens`],
-    ["Engine", engine && (model.precision && model.precision !== "float32" ? `${engine}, ${model.precision}` : engine)],
+    [
+      "Engine",
+      engine && (model.precision && model.precision !== "float32" ? `${engine}, ${model.precision}` : engine),
+    ],
   ];
   const terms = el(
     "dl",
     { class: "facts" },
-    rows.filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+    rows
+      .filter(([, value]) => value)
+      .map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
   );
   return [terms, more(model)];
 }
@@ -56,13 +66,16 @@ function more({ metrics = [], paper }) {
 const FRACTIONS = /^(top\d|accuracy|f1|exact|.*_top\d|map.*|ap.*|miou|.*iou.*|pixel.*)$/i;
 
 function metric(name, value) {
-  return FRACTIONS.test(name) && value <= 1 ? percent(value) : value.toLocaleString("en", { maximumSignificantDigits: 4 });
+  return FRACTIONS.test(name) && value <= 1
+    ? percent(value)
+    : value.toLocaleString("en", { maximumSignificantDigits: 4 });
 }
 
 /** "271 thousand", "25.6 million" */
 export function many(count) {
   if (count < 1e3) return String(count);
-  const [name, size] = count < 999_500 ? ["thousand", 1e3] : count < 999_500_000 ? ["million", 1e6] : ["billion", 1e9];
+  const [name, size] =
+    count < 999_500 ? ["thousand", 1e3] : count < 999_500_000 ? ["million", 1e6] : ["billion", 1e9];
   const value = count / size;
   return `${value < 100 ? Number(value.toPrecision(3)) : Math.round(value)} ${name}`;
 }

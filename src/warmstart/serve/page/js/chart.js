@@ -84,22 +84,33 @@ export function chart(name, past, future) {
       svg(
         "g",
         {},
-        svg("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: scale.y(value), y2: scale.y(value) }),
-        svg("text", { class: "tick", x: EDGE.left - 8, y: scale.y(value) + 4, "text-anchor": "end" }, short(value)),
+        svg("line", {
+          class: "grid",
+          x1: EDGE.left,
+          x2: width - EDGE.right,
+          y1: scale.y(value),
+          y2: scale.y(value),
+        }),
+        svg(
+          "text",
+          { class: "tick", x: EDGE.left - 8, y: scale.y(value) + 4, "text-anchor": "end" },
+          short(value),
+        ),
       ),
     );
     const stops = Math.max(2, Math.floor(inner.width / 130));
-    const dates = Array.from({ length: stops }, (_, n) => first + ((last - first) * n) / (stops - 1)).map((at, n) =>
-      svg(
-        "text",
-        {
-          class: "tick",
-          x: scale.x(at),
-          y: HEIGHT - 8,
-          "text-anchor": n === 0 ? "start" : n === stops - 1 ? "end" : "middle",
-        },
-        dateText(first + Math.round((at - first) / step) * step, step),
-      ),
+    const dates = Array.from({ length: stops }, (_, n) => first + ((last - first) * n) / (stops - 1)).map(
+      (at, n) =>
+        svg(
+          "text",
+          {
+            class: "tick",
+            x: scale.x(at),
+            y: HEIGHT - 8,
+            "text-anchor": n === 0 ? "start" : n === stops - 1 ? "end" : "middle",
+          },
+          dateText(first + Math.round((at - first) / step) * step, step),
+        ),
     );
     drawing.setAttribute("width", width);
     drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
@@ -162,7 +173,8 @@ export function chart(name, past, future) {
 
   holder.addEventListener("pointermove", (event) => {
     const at =
-      scale.first + ((event.offsetX - EDGE.left) / (scale.width - EDGE.left - EDGE.right)) * (scale.last - scale.first);
+      scale.first +
+      ((event.offsetX - EDGE.left) / (scale.width - EDGE.left - EDGE.right)) * (scale.last - scale.first);
     point(Math.round((at - future.times[0]) / step));
   });
   holder.addEventListener("keydown", (event) => {

@@ -6,11 +6,14 @@ function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === undefined || value === null || value === false) continue;
     if (typeof value === "function") node.addEventListener(name, value);
-    else if (name === "style") for (const [key, set] of Object.entries(value)) node.style.setProperty(key, set);
+    else if (name === "style")
+      for (const [key, set] of Object.entries(value)) node.style.setProperty(key, set);
     else if (name === "value") node.value = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
+  node.append(
+    ...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false),
+  );
   return node;
 }
 

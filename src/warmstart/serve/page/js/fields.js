@@ -116,7 +116,11 @@ export function bars(rows, { name = "Classes, best first" } = {}) {
         el("span", { class: "bar-label" }, label, note && el("span", { class: "note" }, ` ${note}`)),
         el("span", { class: "bar-value" }, bounded ? percent(score) : short(score)),
         bounded &&
-          el("span", { class: "bar", "aria-hidden": "true" }, el("span", { style: { width: `${100 * score}%` } })),
+          el(
+            "span",
+            { class: "bar", "aria-hidden": "true" },
+            el("span", { style: { width: `${100 * score}%` } }),
+          ),
       ),
     ),
   );

@@ -8,7 +8,15 @@ import { pictureOf, player } from "./preview.js";
 import { RATE, recordButton } from "./recorder.js";
 
 const FORMATS = {
-  jpg: "JPEG", jpe: "JPEG", jfif: "JPEG", tif: "TIFF", dib: "BMP", webp: "WebP", aif: "AIFF", oga: "OGG", opus: "Opus",
+  jpg: "JPEG",
+  jpe: "JPEG",
+  jfif: "JPEG",
+  tif: "TIFF",
+  dib: "BMP",
+  webp: "WebP",
+  aif: "AIFF",
+  oga: "OGG",
+  opus: "Opus",
 }; // suffixes that are not the name of their format
 
 /** Whether a model takes files of a class of media types, such as "image/". */
@@ -19,7 +27,9 @@ function takes(model, media) {
 export function fileForm(model, run) {
   const noun = model.input_noun;
   const sound = takes(model, "audio/");
-  const formats = [...new Set(model.suffixes.map((suffix) => FORMATS[suffix.slice(1)] ?? suffix.slice(1).toUpperCase()))];
+  const formats = [
+    ...new Set(model.suffixes.map((suffix) => FORMATS[suffix.slice(1)] ?? suffix.slice(1).toUpperCase())),
+  ];
   const field = fileField({
     label: `Drop a ${noun} here, or choose one`,
     hint: `${anyOf(formats)}.${takes(model, "image/") ? " Pasting works too." : ""}`,
@@ -28,7 +38,9 @@ export function fileForm(model, run) {
       .join(","),
     refusal: (file) => {
       const right = fits(file, model) || (sound && file.type.startsWith("video/"));
-      return right ? null : `${file.name} is not a ${noun}. Choose a file of one of these formats: ${formats.join(", ")}.`;
+      return right
+        ? null
+        : `${file.name} is not a ${noun}. Choose a file of one of these formats: ${formats.join(", ")}.`;
     },
     preview: previewOf(model),
     chosen: () => run(),
@@ -46,7 +58,8 @@ export function fileForm(model, run) {
 }
 
 function previewOf(model) {
-  if (takes(model, "image/")) return (file) => pictureOf(file, `The chosen ${model.input_noun}, ${file.name}`);
+  if (takes(model, "image/"))
+    return (file) => pictureOf(file, `The chosen ${model.input_noun}, ${file.name}`);
   return takes(model, "audio/") ? player : undefined;
 }
 
@@ -57,7 +70,9 @@ function hasSuffix(file, { suffixes }) {
 function fits(file, model) {
   if (!model.accepts.length) return true;
   if (!file.type) return hasSuffix(file, model);
-  return model.accepts.some((media) => (media.endsWith("/") ? file.type.startsWith(media) : file.type === media));
+  return model.accepts.some((media) =>
+    media.endsWith("/") ? file.type.startsWith(media) : file.type === media,
+  );
 }
 
 /** A recording that the server cannot decode, as a WAV file. */

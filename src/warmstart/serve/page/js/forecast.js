@@ -43,7 +43,15 @@ function chartAndTable({ input, timestamps, mean, quantiles, history }) {
   const table = el(
     "table",
     {},
-    el("thead", {}, el("tr", {}, heads.map((name) => el("th", { scope: "col" }, name)))),
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        heads.map((name) => el("th", { scope: "col" }, name)),
+      ),
+    ),
     el("tbody", {}, rows),
   );
   const numbers = el(

@@ -49,7 +49,12 @@ function textsForm(model, { properties, required = [] }, text) {
     names.map((name) => [name, textField({ label: sentence(name), rows: text ? 4 : rows(name) })]),
   );
   const nodes = (some) => some.map((name) => fields[name].node);
-  const more = el("details", { class: "more" }, el("summary", {}, sentence(optional.join(", "))), nodes(optional));
+  const more = el(
+    "details",
+    { class: "more" },
+    el("summary", {}, sentence(optional.join(", "))),
+    nodes(optional),
+  );
   return {
     node: el("div", {}, nodes(required), optional.length > 0 && more),
     use: ({ input }) => {
@@ -58,7 +63,9 @@ function textsForm(model, { properties, required = [] }, text) {
     },
     read: () => {
       const filled = names.filter((name) => required.includes(name) || fields[name].input.value.trim());
-      const inputs = Object.fromEntries(filled.map((name) => [name, fields[name].read(name.replaceAll("_", " "))]));
+      const inputs = Object.fromEntries(
+        filled.map((name) => [name, fields[name].read(name.replaceAll("_", " "))]),
+      );
       return { inputs: text && filled.length === 1 ? inputs[filled[0]] : inputs };
     },
   };
@@ -121,7 +128,8 @@ function tableForm(model) {
 
   async function take(chosen) {
     const text = await chosen.text();
-    if (text.includes("\0")) throw new Problem(`${chosen.name} is not a text file. Save the table as CSV first.`);
+    if (text.includes("\0"))
+      throw new Problem(`${chosen.name} is not a text file. Save the table as CSV first.`);
     const large = text.length > LARGEST_VISIBLE;
     file = new File([text], chosen.name, { type: "text/csv" });
     field.input.value = large ? "" : text;
@@ -129,7 +137,9 @@ function tableForm(model) {
     announce(note.textContent);
   }
   const guarded = (chosen) =>
-    take(chosen).catch((error) => node.dispatchEvent(new CustomEvent("failure", { bubbles: true, detail: error })));
+    take(chosen).catch((error) =>
+      node.dispatchEvent(new CustomEvent("failure", { bubbles: true, detail: error })),
+    );
   picker.addEventListener("change", () => {
     if (picker.files[0]) guarded(picker.files[0]);
     picker.value = ""; // the same file can be chosen again
@@ -152,7 +162,8 @@ function tableForm(model) {
 /** Any other input, as JSON; where it is a list of numbers, also without brackets. */
 function jsonForm(model, variants) {
   const numbers = variants.some(
-    ({ type, items }) => type === "array" && [items?.type].flat().some((one) => /^(number|integer)$/.test(one)),
+    ({ type, items }) =>
+      type === "array" && [items?.type].flat().some((one) => /^(number|integer)$/.test(one)),
   );
   const field = textField({
     label: sentence(model.input_noun),

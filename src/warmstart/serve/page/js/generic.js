@@ -34,13 +34,17 @@ function record(fields) {
   const scalars = fields.filter(([name, value]) => typeof value !== "object" && !isMedia(name, value));
   const scores = scalars.filter(([name, value]) => isScore(name, value));
   const terms = scalars.filter(([name, value]) => !isScore(name, value));
-  const others = fields.filter(([name, value]) => (value && typeof value === "object") || isMedia(name, value));
+  const others = fields.filter(
+    ([name, value]) => (value && typeof value === "object") || isMedia(name, value),
+  );
   return [
     terms.length > 0 &&
       el(
         "dl",
         { class: "facts" },
-        terms.map(([name, value]) => el("div", {}, el("dt", {}, sentence(name)), el("dd", {}, format(name, value)))),
+        terms.map(([name, value]) =>
+          el("div", {}, el("dt", {}, sentence(name)), el("dd", {}, format(name, value))),
+        ),
       ),
     scores.length > 0 &&
       bars(
@@ -68,7 +72,12 @@ function shown(name, value) {
   if (value.some(Array.isArray)) return value.map((inner) => shown(name, [inner].flat()));
   const values = value.slice(0, MOST_VALUES).map((one) => format(name, one));
   const rest = value.length - values.length;
-  return el("p", { class: "values" }, values.join(", "), rest > 0 && ` … and ${rest.toLocaleString("en")} more`);
+  return el(
+    "p",
+    { class: "values" },
+    values.join(", "),
+    rest > 0 && ` … and ${rest.toLocaleString("en")} more`,
+  );
 }
 
 function table(name, records) {
@@ -80,11 +89,25 @@ function table(name, records) {
     el(
       "table",
       {},
-      el("thead", {}, el("tr", {}, columns.map((column) => el("th", { scope: "col" }, sentence(column))))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          columns.map((column) => el("th", { scope: "col" }, sentence(column))),
+        ),
+      ),
       el(
         "tbody",
         {},
-        records.slice(0, MOST_ROWS).map((one) => el("tr", {}, columns.map((column) => cell(column, one[column])))),
+        records.slice(0, MOST_ROWS).map((one) =>
+          el(
+            "tr",
+            {},
+            columns.map((column) => cell(column, one[column])),
+          ),
+        ),
       ),
     ),
     rest > 0 && el("p", { class: "hint" }, `${rest.toLocaleString("en")} more rows.`),
@@ -93,8 +116,13 @@ function table(name, records) {
 
 function cell(name, value) {
   if (value === null || value === undefined) return el("td", {}, "");
-  if (!isScore(name, value)) return el("td", {}, typeof value === "object" ? JSON.stringify(value) : format(name, value));
-  const bar = el("span", { class: "bar", "aria-hidden": "true" }, el("span", { style: { width: `${100 * value}%` } }));
+  if (!isScore(name, value))
+    return el("td", {}, typeof value === "object" ? JSON.stringify(value) : format(name, value));
+  const bar = el(
+    "span",
+    { class: "bar", "aria-hidden": "true" },
+    el("span", { style: { width: `${100 * value}%` } }),
+  );
   return el("td", { class: "score" }, percent(value), bar);
 }
 

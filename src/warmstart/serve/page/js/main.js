@@ -56,7 +56,12 @@ function list() {
   const tasks = new Map(); // title -> models
   for (const model of served) tasks.set(model.task_title, [...(tasks.get(model.task_title) ?? []), model]);
   const link = (model) =>
-    el("a", { href: `#${encodeURIComponent(model.id)}` }, titleOf(model), el("span", { class: "id" }, model.id));
+    el(
+      "a",
+      { href: `#${encodeURIComponent(model.id)}` },
+      titleOf(model),
+      el("span", { class: "id" }, model.id),
+    );
   nav.replaceChildren(
     ...[...tasks].map(([title, group]) => {
       const heading = el("h2", { id: freshId("task") }, title);
@@ -84,13 +89,19 @@ function route() {
   }
   if (!model) {
     current = null;
-    const message = served.length ? `This server has no model ${id}. Choose one from the list.` : "This server has no models.";
+    const message = served.length
+      ? `This server has no model ${id}. Choose one from the list.`
+      : "This server has no models.";
     main.replaceChildren(problem(new Problem(message)));
     return;
   }
   choose.value = model.id;
   document.title = `${titleOf(model)} · warmstart`;
-  if (!benches.has(model.id)) benches.set(model.id, bench(model, (error) => main.replaceChildren(tokenForm(error))));
+  if (!benches.has(model.id))
+    benches.set(
+      model.id,
+      bench(model, (error) => main.replaceChildren(tokenForm(error))),
+    );
   current = benches.get(model.id);
   main.replaceChildren(current.node);
   announce(`${titleOf(model)}: ${model.task_summary}`);

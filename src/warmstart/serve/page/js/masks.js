@@ -19,7 +19,9 @@ export function showMask(answer, { file }) {
   );
   stage.style.setProperty("aspect-ratio", `${width} / ${height}`);
   const hidden = new Set(
-    answer.areas.filter((area) => area.index === 0 && /^background$/i.test(area.label)).map((area) => area.index),
+    answer.areas
+      .filter((area) => area.index === 0 && /^background$/i.test(area.label))
+      .map((area) => area.index),
   );
   let map = null;
   const paint = () => map && draw(canvas, map, hidden);
@@ -34,7 +36,7 @@ export function showMask(answer, { file }) {
   canvas.style.setProperty("opacity", 0.55);
   const list = el(
     "ul",
-    { class: "found", "aria-label": "Classes, largest first" },
+    { class: "listing", "aria-label": "Classes, largest first" },
     answer.areas.map((area) => {
       const id = freshId("class");
       const toggle = () => {
@@ -62,7 +64,10 @@ export function showMask(answer, { file }) {
     tags = answer.areas
       .filter((area) => area.share >= LEAST)
       .slice(0, TAGS)
-      .map((area) => ({ index: area.index, node: tag(area, anchor(map, area.index, width, height), width, height) }));
+      .map((area) => ({
+        index: area.index,
+        node: tag(area, anchor(map, area.index, width, height), width, height),
+      }));
     tags.forEach(({ index, node }) => (node.hidden = hidden.has(index)));
     stage.append(...tags.map(({ node }) => node));
   });
@@ -125,7 +130,8 @@ export function anchor(map, index, width, height) {
   const step = Math.max(1, Math.floor(Math.sqrt((width * height) / 250_000))); // enough of a large picture
   const each = (visit) => {
     for (let row = 0; row < height; row += step) {
-      for (let column = 0; column < width; column += step) if (map[row * width + column] === index) visit(column, row);
+      for (let column = 0; column < width; column += step)
+        if (map[row * width + column] === index) visit(column, row);
     }
   };
   each((column, row) => {
@@ -149,7 +155,12 @@ function tag(area, [x, y], width, height) {
     {
       class: "tag floating",
       "aria-hidden": "true",
-      style: { left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%`, background: shade, color: ink(shade) },
+      style: {
+        left: `${(100 * x) / width}%`,
+        top: `${(100 * y) / height}%`,
+        background: shade,
+        color: ink(shade),
+      },
     },
     area.label,
   );

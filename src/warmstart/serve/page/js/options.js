@@ -96,13 +96,20 @@ const SELECT = {
 };
 
 const CHECKBOX = {
-  make: (schema, attributes, start) => el("input", { ...attributes, type: "checkbox", checked: Boolean(start) }),
+  make: (schema, attributes, start) =>
+    el("input", { ...attributes, type: "checkbox", checked: Boolean(start) }),
   value: (schema, input) => input.checked,
 };
 
 const TEXT = {
   make: (schema, attributes, start) =>
-    el("input", { ...attributes, type: "text", autocomplete: "off", maxlength: schema.maxLength, value: start ?? "" }),
+    el("input", {
+      ...attributes,
+      type: "text",
+      autocomplete: "off",
+      maxlength: schema.maxLength,
+      value: start ?? "",
+    }),
   value: (schema, input) => input.value.trim() || undefined,
 };
 
@@ -121,7 +128,9 @@ const LIST = {
       .map((part) => part.trim())
       .filter(Boolean);
     if (!parts.length) return undefined;
-    return schema.items?.type === "string" ? parts : parts.map((part) => (Number.isNaN(Number(part)) ? part : Number(part)));
+    return schema.items?.type === "string"
+      ? parts
+      : parts.map((part) => (Number.isNaN(Number(part)) ? part : Number(part)));
   },
 };
 

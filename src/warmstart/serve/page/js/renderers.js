@@ -12,7 +12,14 @@ import { showForecasts } from "./forecast.js";
 import { showRecord } from "./generic.js";
 import { showMask } from "./masks.js";
 import { showSound } from "./sound.js";
-import { showAnswer, showClasses, showEntities, showFilledMasks, showGeneration, showSimilarities } from "./text.js";
+import {
+  showAnswer,
+  showClasses,
+  showEntities,
+  showFilledMasks,
+  showGeneration,
+  showSimilarities,
+} from "./text.js";
 import { showTranscript } from "./transcript.js";
 
 const BOX = ["label", "index", "score", "xmin", "ymin", "xmax", "ymax"];
@@ -30,15 +37,25 @@ const both = (first, second) => (model) => first(model) && second(model);
 
 export const RENDERERS = [
   { matches: both(takes("image/"), has({ boxes: BOX, size: [] })), render: showBoxes },
-  { matches: both(takes("image/"), has({ mask_png: [], areas: ["label", "index", "share"], size: [] })), render: showMask },
+  {
+    matches: both(takes("image/"), has({ mask_png: [], areas: ["label", "index", "share"], size: [] })),
+    render: showMask,
+  },
   {
     matches: has({ timestamps: [], mean: [], quantiles: [], history: ["timestamps", "values"] }),
     render: showForecasts,
     several: true,
     code: ["print(result[0].to_frame())"],
   },
-  { matches: has({ audio_wav: [], sample_rate: [], seconds: [] }), render: showSound, code: ['result.save("sound.wav")'] },
-  { matches: both(takes("audio/"), has({ segments: SPAN, words: SPAN, duration: [] })), render: showTranscript },
+  {
+    matches: has({ audio_wav: [], sample_rate: [], seconds: [] }),
+    render: showSound,
+    code: ['result.save("sound.wav")'],
+  },
+  {
+    matches: both(takes("audio/"), has({ segments: SPAN, words: SPAN, duration: [] })),
+    render: showTranscript,
+  },
   { matches: both(takes("text/"), has({ entities: ["label", ...SPAN] })), render: showEntities },
   {
     matches: has({ masks: ["label", "score"], text: [] }),

@@ -30,7 +30,11 @@ function curl(model, request, options) {
   const secret = token() ? ['-H "Authorization: Bearer $TOKEN"'] : [];
   const json = (body) => ["-H 'Content-Type: application/json'", `-d ${shell(JSON.stringify(body))}`];
   if (request.stream) {
-    const lines = [`curl -N ${here}${model.stream.path}`, ...secret, ...json({ ...request.stream, stream: true })];
+    const lines = [
+      `curl -N ${here}${model.stream.path}`,
+      ...secret,
+      ...json({ ...request.stream, stream: true }),
+    ];
     return lines.join(" \\\n  ");
   }
   const form = () => [
@@ -54,14 +58,19 @@ function overHttp(model, request, options) {
     ].join("\n");
   }
   const secret = token() ? ', headers={"Authorization": f"Bearer {TOKEN}"}' : "";
-  const fields = Object.entries(options).map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : value]);
+  const fields = Object.entries(options).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.join(",") : value,
+  ]);
   const form = fields.length ? `, data=${python(Object.fromEntries(fields))}` : "";
   const payload = request.file ? `files={"file": file}${form}` : `json=${python(asJson(request, options))}`;
   const call = `requests.post(${python(addressOf(model))}, ${payload}${secret})`;
   const lines = request.file
     ? [`with open(${python(request.file.name)}, "rb") as file:`, `    response = ${call}`]
     : [`response = ${call}`];
-  return ["import requests", "", ...lines, "response.raise_for_status()", "print(response.json())"].join("\n");
+  return ["import requests", "", ...lines, "response.raise_for_status()", "print(response.json())"].join(
+    "\n",
+  );
 }
 
 function inProcess(model, request, options, code) {
@@ -91,7 +100,11 @@ export function snippets(model, request, options, code) {
   ];
   const panels = ways.map(([, write]) => {
     const text = write(model, request, options, code);
-    const copy = el("button", { type: "button", class: "quiet copy", click: () => copied(copy, text) }, "Copy");
+    const copy = el(
+      "button",
+      { type: "button", class: "quiet copy", click: () => copied(copy, text) },
+      "Copy",
+    );
     return el(
       "div",
       { role: "tabpanel", id: freshId("code") },

@@ -13,7 +13,8 @@ import { story, why } from "./text.js";
 export function streamBody({ id, stream }, { inputs }, options) {
   if (!stream || typeof inputs !== "string") return null;
   const names = Object.keys(options);
-  if (!names.every((name) => name in stream.options) || !stream.required.every((name) => name in options)) return null;
+  if (!names.every((name) => name in stream.options) || !stream.required.every((name) => name in options))
+    return null;
   const renamed = names.map((name) => [stream.options[name], options[name]]);
   return { model: id, prompt: inputs, ...Object.fromEntries(renamed) };
 }

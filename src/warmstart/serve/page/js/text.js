@@ -52,8 +52,8 @@ export function showEntities({ entities }, { inputs }) {
   const count = entities.length;
   const names = entities.map((one) => `${one.text} (${one.label})`).join(", ");
   return {
-    status: count ? `${counted(count, "entity", "entities")}: ${names}` : "No entities found",
-    headline: count ? counted(count, "entity", "entities") : "No entities found",
+    status: count ? `${counted(count, "entity", "entities")}: ${names}` : "No entities",
+    headline: count ? counted(count, "entity", "entities") : "No entities",
     node: el("p", { class: "reading" }, marked(inputs.text ?? inputs, parts)),
   };
 }
@@ -65,7 +65,11 @@ export function showAnswer(answer, { inputs }) {
   const node = el(
     "div",
     {},
-    el("p", { class: "reading" }, marked(inputs.context ?? "", answer.text ? [{ start: answer.start, end: answer.end, mark }] : [])),
+    el(
+      "p",
+      { class: "reading" },
+      marked(inputs.context ?? "", answer.text ? [{ start: answer.start, end: answer.end, mark }] : []),
+    ),
     bars(
       all.map(({ text, score }) => ({ label: text || "no answer", score })),
       { name: "Answers, best first" },
@@ -105,7 +109,12 @@ export function showFilledMasks(answer, { inputs }) {
 
 /** A prompt and its continuation, which was not streamed. */
 export function showGeneration({ text, finish }, { inputs }) {
-  const node = el("div", {}, story(inputs, el("span", { class: "written" }, text)), el("p", { class: "hint" }, `${why(finish)}.`));
+  const node = el(
+    "div",
+    {},
+    story(inputs, el("span", { class: "written" }, text)),
+    el("p", { class: "hint" }, `${why(finish)}.`),
+  );
   return { headline: "Generated text", status: text.slice(0, 300), node };
 }
 

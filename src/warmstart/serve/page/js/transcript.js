@@ -9,10 +9,15 @@ export function showTranscript({ text, words, segments, language, duration }, { 
   const buttons = parts.map((part) => wordButton(part, audio));
   audio.addEventListener("timeupdate", () =>
     parts.forEach((part, index) =>
-      buttons[index].classList.toggle("playing", audio.currentTime >= part.start && audio.currentTime < part.end),
+      buttons[index].classList.toggle(
+        "playing",
+        audio.currentTime >= part.start && audio.currentTime < part.end,
+      ),
     ),
   );
-  const facts = [language && `language: ${language}`, `${duration.toFixed(1)} s of sound`].filter(Boolean).join(", ");
+  const facts = [language && `language: ${language}`, `${duration.toFixed(1)} s of sound`]
+    .filter(Boolean)
+    .join(", ");
   const unit = words.length ? "word" : "segment";
   const node = el(
     "div",
@@ -21,14 +26,22 @@ export function showTranscript({ text, words, segments, language, duration }, { 
     parts.length
       ? el(
           "div",
-          { class: "reading words", role: "group", "aria-label": `Transcript; a ${unit} plays from its start` },
+          {
+            class: "reading words",
+            role: "group",
+            "aria-label": `Transcript; a ${unit} plays from its start`,
+          },
           buttons.flatMap((button) => [button, " "]),
         )
       : el("p", { class: "reading" }, text || "(no speech)"),
     el("p", { class: "hint" }, parts.length ? `${facts}. Click a ${unit} to play it.` : `${facts}.`),
     parts.length > 0 && times(parts, `Times of the ${unit}s`),
   );
-  return { headline: words.length ? counted(words.length, "word") : "Transcript", status: text || "No speech", node };
+  return {
+    headline: words.length ? counted(words.length, "word") : "Transcript",
+    status: text || "No speech",
+    node,
+  };
 }
 
 function wordButton({ text, start, end, score }, audio) {
@@ -43,7 +56,11 @@ function wordButton({ text, start, end, score }, audio) {
 function times(parts, title) {
   const heads = ["start", "end", "text", "score"].map((name) => el("th", { scope: "col" }, name));
   const rows = parts.map(({ start, end, text, score }) =>
-    el("tr", {}, [clock(start), clock(end), text.trim(), percent(score)].map((value) => el("td", {}, value))),
+    el(
+      "tr",
+      {},
+      [clock(start), clock(end), text.trim(), percent(score)].map((value) => el("td", {}, value)),
+    ),
   );
   return el(
     "details",
