@@ -1,14 +1,12 @@
 """One `register` is enough: a task from a single module works on every surface, with no other file touched."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tests.new_task import Brightness, BrightnessMeter
-from tests.photos import CIFAR
+from tests.new_task import Brightness, BrightnessMeter, brightness_bundle
 
 import warmstart as ws
 
@@ -18,13 +16,7 @@ PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A bundle of the task, with the program of the embedded classifier."""
-    source = CIFAR
-    target = shutil.copytree(source, tmp_path_factory.mktemp("models") / "meter")
-    record = json.loads((target / "warmstart.json").read_text())
-    record["entry"] |= {"name": "meter", "task": "image-brightness", "metrics": []}
-    (target / "warmstart.json").write_text(json.dumps(record))
-    return target
+    return brightness_bundle(tmp_path_factory.mktemp("models") / "meter")
 
 
 def test_in_python(folder):
@@ -108,9 +100,13 @@ def test_on_the_command_line(folder):
     assert run("brightness", PHOTO, "--model", folder, "--bands", 0).returncode == 2
 
 
-def test_on_the_page(client):
+def test_in_the_list_of_models(client):
+    """The page of the server is made from this; tests/serve/page opens it in a browser."""
     about = client.get("/v1/models/meter").json
-    assert (about["task"], about["task_summary"]) == ("image-brightness", "Measure how bright photos are.")
-    assert about["accepts"] == ["image/"]
-    assert about["options"]["bands"] == {"type": "integer", "minimum": 1, "maximum": 16,
+    assert (about["task"], about["task_title"]) == ("image-brightness", "Image brightness")
+    assert about["task_summary"] == "Measure how bright photos are."
+    assert (about["input_noun"], about["accepts"]) == ("photo", ["image/"])
+    assert [example["label"] for example in about["examples"]] == ["cat", "espresso", "rocket"]
+    assert about["options"]["bands"] == {"type": "integer", "minimum": 1, "maximum": 16, "default": 2,
                                          "description": "Bands of equal height."}
+    assert about["result_schema"]["properties"]["bands"]["items"]["required"] == ["top", "brightness"]

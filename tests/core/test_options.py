@@ -75,7 +75,7 @@ def test_one_number_or_several():
     assert field.parse("0.5,1") == (0.5, 1.0)
     number = {"type": "number", "minimum": 0}
     assert field.schema() == {
-        "type": ["number", "array"], "minimum": 0, "items": number, "description": "One, or several."
+        "type": ["number", "array"], "minimum": 0, "items": number, "description": "One, or several.", "default": 0.0
     }  # fmt: skip
     with pytest.raises(UsageError, match="0 or more"):
         field.check(-1)
@@ -99,9 +99,10 @@ def test_json_schema():
     schemas = schema(Options)
     assert "sample_rate" not in schemas
     assert "batch_size" not in schemas
-    assert schemas["top_k"] == {"type": "integer", "minimum": 1, "description": "Classes, best first."}
+    assert schemas["top_k"] == {"type": "integer", "minimum": 1, "description": "Classes, best first.",
+                                "default": 5}  # fmt: skip
     assert schemas["level"] == {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1,
-                                "description": "A level."}  # fmt: skip
+                                "description": "A level.", "default": 0.5}  # fmt: skip
     assert schemas["mode"]["enum"] == ["error", "slide"]
     assert schemas["stop"]["maxItems"] == 3
     assert schemas["stop"]["items"] == {"type": "string", "minLength": 1}

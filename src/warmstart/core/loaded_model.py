@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -59,6 +59,18 @@ class LoadedModel(ABC):
     @property
     def name(self) -> str:
         return self.entry.name
+
+    @property
+    def option_examples(self) -> Mapping[str, Sequence[Any]]:
+        """Values of options that this model knows by name, such as its speakers."""
+        return {}
+
+    @property
+    def samples(self) -> Sequence[Any]:
+        """Inputs to try it with, as JSON values."""
+        from warmstart.core.task import task_of
+
+        return task_of(self.task).samples
 
     @property
     def engine(self) -> Engine:

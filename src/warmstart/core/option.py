@@ -172,7 +172,14 @@ class Field:
         return text
 
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of the value."""
+        """The JSON Schema of the value, with its description and, where it is a value, its default."""
+        schema = {**self._type_schema(), "description": self.option.help}
+        if self.default is MISSING or self.default is None:
+            return schema
+        default = list(self.default) if isinstance(self.default, tuple) else self.default
+        return {**schema, "default": default}
+
+    def _type_schema(self) -> dict[str, Any]:
         option = self.option
         one: dict[str, Any]
         if self.choices:
@@ -198,8 +205,8 @@ class Field:
         if not self.many:
             if limit is not None:
                 one["maxLength"] = limit
-            return {**one, "description": option.help}
-        array = {"type": "array", "items": one, "description": option.help}
+            return one
+        array: dict[str, Any] = {"type": "array", "items": one}
         if self.lone and not self.choices:
             array = {**one, **array, "type": [one["type"], "array"]}
         return array if limit is None else {**array, "maxItems": limit}

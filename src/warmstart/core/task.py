@@ -7,7 +7,7 @@ as "module:Name", so that reading the table imports none of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ class Task:
         default_model: answers where none is named; "" where one must be.
         shard_rows: inputs per file of a batch run: a few minutes of work, which is what a kill costs.
         examples: what `evaluate` counts, in the plural; "" means the inputs.
+        samples: inputs to try, as JSON values; the page of the server offers them.
+        sample_options: options to try them with, where the defaults show little.
     """
 
     name: str
@@ -51,6 +53,13 @@ class Task:
     default_model: str = ""
     shard_rows: int = 1024
     examples: str = ""
+    samples: tuple[Any, ...] = field(default=(), hash=False)
+    sample_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def title(self) -> str:
+        """The name as a heading: "Image classification"."""
+        return self.name.replace("-", " ").capitalize()
 
     def model_class(self) -> type[Model[Any, Any, Any]]:
         found: type[Model[Any, Any, Any]] = resolve(self.model)
@@ -173,6 +182,11 @@ for _task in (
         trainer="warmstart.text.train.classification:TextClassificationTrainer",
         train_options="warmstart.text.train.options:TextClassificationOptions",
         default_model="sst2_bert_tiny",
+        samples=(
+            "A warm, funny and honest film, beautifully played.",
+            "Two hours that I will not get back.",
+            "It has its moments, but not many of them.",
+        ),
     ),
     Task(
         name="token-classification",
@@ -182,6 +196,10 @@ for _task in (
         input="warmstart.text.inputs:TEXT",
         trainer="warmstart.text.train.token_classification:TokenClassificationTrainer",
         train_options="warmstart.text.train.options:EncoderOptions",
+        samples=(
+            "Ada Lovelace met Charles Babbage in London in 1833.",
+            "Marie Curie moved from Warsaw to Paris and taught at the Sorbonne.",
+        ),
     ),
     Task(
         name="question-answering",
@@ -192,6 +210,19 @@ for _task in (
         console="warmstart.text.console:QuestionConsole",
         trainer="warmstart.text.train.question_answering:QuestionAnsweringTrainer",
         train_options="warmstart.text.train.options:EncoderOptions",
+        samples=(
+            {
+                "question": "When did the first ship pass?",
+                "context": "The Suez Canal in Egypt joins the Mediterranean to the Red Sea. It was dug in ten years, "
+                "and the first ship passed through it on 17 November 1869.",
+            },
+            {
+                "question": "What does a compiler do?",
+                "context": "A compiler translates the source of a program into the instructions of a machine. "
+                "An interpreter, in contrast, executes the program line by line.",
+            },
+        ),
+        sample_options={"top_k": 3},
     ),
     Task(
         name="fill-mask",
@@ -199,6 +230,7 @@ for _task in (
         summary="Fill the masks of texts.",
         model="warmstart.text.fill_mask:FillMask",
         input="warmstart.text.inputs:TEXT",
+        samples=("Paris is the [MASK] of France.", "The [MASK] barked at the [MASK]."),
     ),
     Task(
         name="text-embedding",
@@ -207,6 +239,10 @@ for _task in (
         model="warmstart.text.embedding:TextEmbedder",
         input="warmstart.text.inputs:TEXT",
         examples="pairs",
+        samples=(
+            ["A cat sat on the mat.", "There is a cat on the rug."],
+            ["A cat sat on the mat.", "Interest rates rose again in spring."],
+        ),
     ),
     Task(
         name="text-generation",
@@ -219,6 +255,8 @@ for _task in (
         train_options="warmstart.text.train.options:GenerationOptions",
         default_model="shakespeare_gpt2",
         shard_rows=64,
+        samples=("ROMEO:\n", "KING RICHARD III:\nNow is the", "What light through yonder"),
+        sample_options={"max_new_tokens": 120, "temperature": 0.8},
     ),
     Task(
         name="speech-recognition",

@@ -48,7 +48,7 @@ class TableOptions(BatchOptions):
     timestamp: Annotated[str | None, Option("Column of the timestamps.")] = None
     duplicates: Annotated[
         Literal["error", "first", "last", "sum", "mean"],
-        Option("What becomes of two rows of a series at one time."),
+        Option("How to merge rows of a series with the same timestamp."),
     ] = "error"
 
 
@@ -66,7 +66,7 @@ class ForecastOptions(TableOptions):
     ] = QUANTILES
     samples: Annotated[
         int,
-        Option("Sample paths per series, of models that draw them.", ge=1, le=100_000),
+        Option("Sample paths per series, of models that sample.", ge=1, le=100_000),
     ] = SAMPLES
     seed: Annotated[
         int, Option("Seed of the random numbers; the same seed gives the same samples.", ge=0)

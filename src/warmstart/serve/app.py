@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -14,9 +13,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from warmstart.core.task import task_of
-from warmstart.serve import options, v2
-from warmstart.serve.card import PAGE_HEADERS, card
+from warmstart.serve import v2
+from warmstart.serve.card import PAGE, PAGE_HEADERS, about
 from warmstart.serve.errors import Refused
 from warmstart.serve.metrics import CONTENT_TYPE, Metrics
 from warmstart.serve.middleware import Watch
@@ -30,7 +28,6 @@ from warmstart.serve.state import State, json_response, state_of
 if TYPE_CHECKING:
     from warmstart.core.model import Model
 
-PAGE = Path(__file__).with_name("page")
 mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers do not run
 
 
@@ -97,31 +94,24 @@ async def _metrics(request: Request) -> Response:
 
 
 async def models_list(request: Request) -> Response:
-    """What is served, as OpenAI lists models, with task, labels and inputs of each."""
-    return json_response({"object": "list", "data": [_about(state_of(request), n) for n in state_of(request).registry]})
+    """The models, in the form of OpenAI's list, each with its inputs, options and results."""
+    state = state_of(request)
+    data = [about(served, state.settings) for served in state.registry.values()]
+    return json_response({"object": "list", "data": data})
 
 
 async def model_info(request: Request) -> Response:
-    """One of them."""
+    """One model."""
     state, name = state_of(request), request.path_params["model"]
     if name not in state.registry:
         raise Refused(404, "unknown_model", f"There is no model {name[:100]!r} here; GET /v1/models lists them.")
-    return json_response(_about(state, name))
-
-
-def _about(state: State, name: str) -> dict[str, object]:
-    served = state.registry[name]
-    model = served.model
-    return {"id": name, "object": "model", "created": int(served.loaded), "owned_by": "warmstart",
-            "task": served.task, "task_summary": task_of(served.task).summary,
-            "title": model.entry.title, "version": str(served.version),
-            "labels": len(model.labels), "classes": getattr(model, "classes", ()),
-            "input": served.kind.name, "accepts": list(served.kind.media),
-            "options": options.schemas(model, state.settings), **card(model)}
+    return json_response(about(state.registry[name], state.settings))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    said = {404: "There is nothing at this address; /openapi.json lists what there is.",
-            405: "This address does not take this method."}.get(error.status_code, str(error.detail))
-    return json_response({"error": said}, error.status_code, dict(error.headers or {}))
+    message = {
+        404: "There is nothing at this address; /openapi.json lists the addresses.",
+        405: "This address does not take this method.",
+    }.get(error.status_code, str(error.detail))
+    return json_response({"error": message}, error.status_code, dict(error.headers or {}))

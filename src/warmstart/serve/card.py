@@ -1,12 +1,21 @@
-"""What the page tells of a model, and under which rules browsers show the page."""
+"""What `GET /v1/models` says of a model, and under which rules browsers show the page."""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from warmstart.core.model import Model
+from warmstart.core.task import task_of
+from warmstart.core.wire import wire_of
+from warmstart.serve import options
 
+if TYPE_CHECKING:
+    from warmstart.core.input_kind import InputKind
+    from warmstart.serve.registry import Served
+    from warmstart.serve.settings import Settings
+
+PAGE = Path(__file__).with_name("page")
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
                                "media-src blob:; connect-src 'self'; form-action 'none'; base-uri 'none'; "
@@ -17,16 +26,75 @@ PAGE_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-"""Only files of this server are loaded and run; what people choose is shown from memory (`blob:`)."""
+"""Only files of this server are loaded and run; files that people choose are shown from memory (`blob:`)."""
 WIDTHS = {"float32": 4, "bfloat16": 2, "int8": 1}
+"""Bytes of a weight."""
+STREAM = {
+    "path": "/v1/completions",
+    "options": {
+        "max_new_tokens": "max_tokens",
+        "temperature": "temperature",
+        "top_p": "top_p",
+        "stop": "stop",
+        "seed": "seed",
+    },
+    "required": ["max_new_tokens", "temperature"],
+}
+"""The endpoint that sends a text while it is generated: its names for options of the task, and those of them that a
+request must set, because their defaults differ there."""
 
 
-def card(model: Model[Any, Any, Any]) -> dict[str, Any]:
-    """The facts of a model's card, as JSON values; `bytes` is what its numbers take in memory."""
-    entry = model.entry
-    return {"licence": entry.licence, "parameters": entry.parameters,
-            "bytes": entry.parameters * WIDTHS[model.precision], "engine": model.engine.name,
-            "precision": model.precision, "architecture": entry.architecture,
-            "context": entry.processing.get("longest"), "paper": entry.paper,
-            "metrics": [{"name": one.name, "value": one.value, "dataset": one.dataset, "source": one.source}
-                        for one in entry.metrics]}
+def about(served: Served, settings: Settings) -> dict[str, Any]:
+    """A model as JSON values: what it takes and returns, as JSON Schemas, and the facts of its card."""
+    model, kind, task = served.model, served.kind, task_of(served.task)
+    return {
+        "id": served.name,
+        "object": "model",
+        "created": int(served.loaded),
+        "owned_by": "warmstart",
+        "task": task.name,
+        "task_title": task.title,
+        "task_summary": task.summary,
+        "verb": task.verb,
+        "title": model.entry.title,
+        "version": str(served.version),
+        "labels": len(model.labels),
+        "classes": getattr(model, "classes", ()),
+        "input": kind.name,
+        "input_noun": kind.noun,
+        "input_schema": kind.schema,
+        "accepts": list(kind.media),
+        "suffixes": sorted(kind.suffixes),
+        "examples": examples(kind) or [{"input": sample} for sample in model.samples],
+        "example_options": dict(task.sample_options),
+        "options": options.schemas(model, settings),
+        "result_schema": wire_of(model.result, embed=True).schema(),
+        "stream": STREAM if hasattr(model, "stream_text") else None,
+        **_facts(served),
+    }
+
+
+@cache
+def examples(kind: InputKind) -> list[dict[str, str]]:
+    """The files of the page that are examples of an input: each with its label and its address on the server."""
+    files = sorted((PAGE / "examples" / kind.name).glob("*.*"))
+    return [{"label": file.stem.replace("-", " "), "file": f"page/examples/{kind.name}/{file.name}"} for file in files]
+
+
+def _facts(served: Served) -> dict[str, Any]:
+    """The facts of a model's card; `bytes` is the memory of its weights."""
+    model, entry = served.model, served.model.entry
+    return {
+        "licence": entry.licence,
+        "parameters": entry.parameters,
+        "bytes": entry.parameters * WIDTHS[model.precision],
+        "engine": model.engine.name,
+        "precision": model.precision,
+        "architecture": entry.architecture,
+        "context": entry.processing.get("longest"),
+        "paper": entry.paper,
+        "metrics": [
+            {"name": one.name, "value": one.value, "dataset": one.dataset, "source": one.source}
+            for one in entry.metrics
+        ],
+    }

@@ -85,13 +85,22 @@ _MODEL = _open_object(
     created=_INTEGER,
     owned_by=_STRING,
     task={"enum": list(TASKS)},
+    task_title=_STRING,
+    task_summary=_STRING,
+    verb=_STRING,
     title=_STRING,
     version=_STRING,
     labels=_INTEGER,
     classes={"type": "array", "items": _STRINGS},
     input=_STRING,
+    input_noun=_STRING,
+    input_schema={"type": "object"},
     accepts=_STRINGS,
+    suffixes=_STRINGS,
+    examples={"type": "array", "items": {"type": "object"}},
+    example_options={"type": "object"},
     options={"type": "object"},
+    result_schema={"type": "object"},
 )
 
 

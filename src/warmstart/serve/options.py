@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import get_annotations
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core.options import Field, fields_of
@@ -19,18 +20,24 @@ HIGHEST_SEED = 2**31 - 1
 
 
 def fields(model: Model[Any, Any, Any]) -> dict[str, Field]:
-    """The options that a request to this model may set, by name."""
+    """The options that a request to this model may set, by name: those of its task, then inherited ones."""
+    own = get_annotations(model.options)
     honoured = model.option_names
-    return {
+    known = {
         name: field
         for name, field in fields_of(model.options).items()
         if field.option.http and name in honoured
     }
+    return dict(sorted(known.items(), key=lambda item: item[0] not in own))
 
 
 def schemas(model: Model[Any, Any, Any], settings: Settings) -> dict[str, dict[str, Any]]:
     """JSON Schemas of these options; a maximum of the server is the smaller of budget and range."""
-    return {name: _limited(field, settings) for name, field in fields(model).items()}
+    found = {name: _limited(field, settings) for name, field in fields(model).items()}
+    for name, values in model.option_examples.items():
+        if name in found:
+            found[name]["examples"] = list(values)
+    return found
 
 
 def _limited(field: Field, settings: Settings) -> dict[str, Any]:

@@ -45,22 +45,23 @@ class SynthesizeOptions(RecordingOptions):
 
     speaker: Annotated[
         str | int | None,
-        Option("Name or number of a speaker of the model; default: drawn.", max_length=200),
+        Option("Name or number of a speaker; default: random.", max_length=200),
     ] = None
     seconds: Annotated[
         float | None,
-        Option("Length of each word; default: drawn from those of the training data.", ge=0.02, le=LONGEST),
+        Option("Seconds of each word; default: sampled from those of the training data.", ge=0.02, le=LONGEST),
     ] = None
     temperature: Annotated[
         float | None,
         Option(
-            "1 draws from the learned distribution, less is cleaner and duller; default: the model's own.",
+            "Sampling temperature: 1 samples from the learned distribution, lower is cleaner and duller; "
+            "default: the model's own.",
             gt=0,
             le=10,
         ),
     ] = None
     seed: Annotated[
-        int, Option("Seed of everything random; the input of index n has seed + n.", ge=0)
+        int, Option("Random seed; the input of index n has seed + n.", ge=0)
     ] = 0
 
 
@@ -111,6 +112,17 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         if len(self.classes) > 1:
             names.insert(0, "speaker")
         return (*names, "sample_rate") if self.is_vocoder else tuple(names)
+
+    @property
+    def option_examples(self) -> Mapping[str, Sequence[Any]]:
+        return {"speaker": self.classes[1]} if len(self.classes) > 1 else {}
+
+    @property
+    def samples(self) -> Sequence[Any]:
+        if self.is_vocoder or not self.classes:
+            return ()
+        words = self.classes[0]
+        return (words[0], " ".join(words[-3:]))
 
     @overload
     @takes(SynthesizeOptions)

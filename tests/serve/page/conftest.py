@@ -24,13 +24,13 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 EMBEDDED = ("efficientnet_lite0", "shakespeare_gpt2", "deepar_hourly")
 TOKENS = ("batch", "tokens")
 TEXTS = {  # name -> folder of a checkpoint, outputs of its program
-    "kinds": ("distilbert_text_classification", {"logits": ("batch", 3)}),
-    "names": ("bert_token_classification", {"logits": (*TOKENS, 5)}),
+    "classes": ("distilbert_text_classification", {"logits": ("batch", 3)}),
+    "entities": ("bert_token_classification", {"logits": (*TOKENS, 5)}),
     "answers": ("distilbert_question_answering", {"start_logits": TOKENS, "end_logits": TOKENS}),
-    "missing": ("distilbert_fill_mask", {"logits": (*TOKENS, 60)}),
-    "alike": ("bert_base", {"features": ("batch", 24)}),
+    "masks": ("distilbert_fill_mask", {"logits": (*TOKENS, 60)}),
+    "similar": ("bert_base", {"features": ("batch", 24)}),
 }
-SOUND = Entry(
+SYNTHESIZER = Entry(
     name="tiny_wavenet", task="audio-generation", family="wavenet", title="Tiny WaveNet", architecture="wavenet",
     config={"output": "logistics", "mixtures": 2, "stacks": 1, "dilations": [1, 2], "channels": 4, "residual": 4,
             "skip": 4, "classes": [3, 2], "global_channels": 3, "frame_features": 6, "frame_channels": 4,
@@ -38,9 +38,7 @@ SOUND = Entry(
     weights={}, preprocessing=None, labels="", licence="Apache-2.0", parameters=1, gflops=None, min_size=0, metrics=(),
     paper="", processing={"sample_rate": 4000, "classes": [["zero", "one", "two"], ["ann", "bob"]], "hop": 20,
                           "frames": "position", "harmonics": 2})
-
-
-HEARD = Entry(
+RECOGNIZER = Entry(
     name="tiny_asr", task="speech-recognition", family="wavenet_asr", title="Tiny recogniser",
     architecture="wavenet_asr", config={"blocks": 1, "dilations": [1, 2]}, weights={}, preprocessing=None, labels="",
     licence="Apache-2.0", parameters=1, gflops=None, min_size=0, metrics=(), paper="",
@@ -48,10 +46,10 @@ HEARD = Entry(
         "sample_rate": 8000, "n_fft": 256, "hop": 80, "mels": 20, "coefficients": 8}})
 
 
-class Invented(Engine):
-    """An engine without a network: what it answers depends on what it is given, has the right shapes, and is told at
-    once. What people type is encoded, what comes out is decoded, as with any other engine; that networks are right is
-    the business of other tests, which have the time to build them.
+class RandomEngine(Engine):
+    """An engine without a network: random outputs of the right shapes, seeded by the inputs.
+
+    Inputs are encoded and outputs decoded as with any other engine; other tests check the networks.
 
     Args:
         functions: name -> shapes of its inputs and of its outputs; dimensions with names are those of the inputs.
@@ -63,7 +61,9 @@ class Invented(Engine):
         def specs(shapes: dict[str, tuple]) -> tuple[TensorSpec, ...]:
             return tuple(TensorSpec(name, "float32", shape) for name, shape in shapes.items())
 
-        super().__init__({name: Signature(specs(given), specs(told)) for name, (given, told) in functions.items()})
+        super().__init__(
+            {name: Signature(specs(inputs), specs(outputs)) for name, (inputs, outputs) in functions.items()}
+        )
 
     def run(self, function: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
         return self._run(function, arrays)
@@ -71,16 +71,16 @@ class Invented(Engine):
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         first = next(iter(arrays.values()))
         mask = arrays.get("attention_mask", np.ones_like(first))
-        seeds = [int(np.abs(row * kept).sum()) for row, kept in zip(first, mask, strict=True)]
-        found = {}
+        seeds = [int(np.abs(row * rows).sum()) for row, rows in zip(first, mask, strict=True)]
+        outputs = {}
         for spec in self.signatures[function].outputs:
             shape = tuple({"tokens": first.shape[-1], "frames": first.shape[1]}.get(str(d), d) for d in spec.shape[1:])
-            found[spec.name] = np.stack([3 * np.random.default_rng(seed).standard_normal(shape) for seed in seeds])
-        return found
+            outputs[spec.name] = np.stack([3 * np.random.default_rng(seed).standard_normal(shape) for seed in seeds])
+        return outputs
 
 
-class Said(Invented):
-    """Of a maker of sound: noise, as long as it is asked for."""
+class SynthesisEngine(RandomEngine):
+    """Noise, of any length."""
 
     def __init__(self):
         super().__init__(generate=({"added": (4, 8), "uniform": (400, 2), "ring": (3, 4), "history": (2,)}, {}))
@@ -88,12 +88,12 @@ class Said(Invented):
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         if function == "condition":
             return {"added": np.zeros((len(arrays["frames"][0]), 8), np.float32)}
-        kept = {name: arrays[name] for name in ("ring", "history", "position")}
-        return {"samples": (255 * arrays["uniform"][:, 0]).astype(np.int32), **kept}
+        state = {name: arrays[name] for name in ("ring", "history", "position")}
+        return {"samples": (255 * arrays["uniform"][:, 0]).astype(np.int32), **state}
 
 
-class Heard(Invented):
-    """Of a recogniser: "ab ba", over and over, in the alphabet " ab"."""
+class RecognitionEngine(RandomEngine):
+    """The text "ab ba", over and over, in the alphabet " ab"."""
 
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         count = arrays["features"].shape[1]
@@ -101,27 +101,37 @@ class Heard(Invented):
         return {"log_probs": np.log(0.9 * np.eye(4)[symbols] + 0.025)[None]}
 
 
-def boxes() -> Invented:
-    """D-FINE's answer to one picture, as the reference has it."""
+def boxes() -> RandomEngine:
+    """D-FINE's outputs for one photo, of the reference."""
     expected = np.load(GOLDEN / "vision" / "dfine_a" / "expected.npz")
     centre, size = expected["pred_boxes"][:1, :, :2], expected["pred_boxes"][:1, :, 2:]
-    told = {"scores": 1 / (1 + np.exp(-expected["logits"][:1])),
-            "boxes": np.concatenate([centre - size / 2, centre + size / 2], -1)}
-    engine = Invented()
-    engine._run = lambda function, arrays: told  # type: ignore[method-assign]
+    outputs = {"scores": 1 / (1 + np.exp(-expected["logits"][:1])),
+               "boxes": np.concatenate([centre - size / 2, centre + size / 2], -1)}
+    engine = RandomEngine()
+    engine._run = lambda function, arrays: outputs  # type: ignore[method-assign]
     return engine
+
+
+class SlowStream:
+    """The pieces of a text, slowly."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[str]:
+        for piece in self._stream:
+            time.sleep(0.05)
+            yield piece
+
+    @property
+    def result(self) -> Any:
+        return self._stream.result
 
 
 def slowed(model: Any) -> Any:
     """A text generator that leaves time to be stopped, on any machine."""
-    written = model._written
-
-    def slowly(texts: Any) -> Iterator[None]:
-        for _ in written(texts):
-            time.sleep(0.05)
-            yield
-
-    model._written = slowly
+    stream_text = model.stream_text
+    model.stream_text = lambda prompt, **options: SlowStream(stream_text(prompt, **options))
     return model
 
 
@@ -132,22 +142,26 @@ def with_engine(model: Any, engine: Engine) -> Any:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory) -> Iterator[dict[str, Any]]:
-    """Models by name: those inside the package, and one of every other task on an invented engine."""
+    """Models by name: those inside the package, and one of every other task on a random engine."""
+    from tests.new_task import brightness_bundle
+
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("page-home")))
         warnings.filterwarnings("ignore", ".*SegFormer.*", UserWarning)
-        found: dict[str, Any] = {name: ws.load(name, engine="litert") for name in EMBEDDED}
+        models: dict[str, Any] = {name: ws.load(name, engine="litert") for name in EMBEDDED}
         for name, (folder, outputs) in TEXTS.items():
-            task = "text-embedding" if name == "alike" else None
-            engine = Invented(forward=({"input_ids": TOKENS}, outputs))
-            found[name] = with_engine(ws.load(GOLDEN / "text" / folder, task=task), engine)
-        found["slow"] = slowed(ws.load("shakespeare_gpt2", engine="litert"))
-        photos, parts = {"images": ("batch", 8, 8, 3)}, {"logits": ("batch", 8, 8, 5)}
-        found["parts"] = with_engine(ws.load(GOLDEN / "vision" / "segformer_a"), Invented(forward=(photos, parts)))
-        found["things"] = with_engine(ws.load(GOLDEN / "vision" / "dfine_a"), boxes())
-        found["heard"] = with_engine(SpeechRecognizer(HEARD, Weights.random(), ()), Heard())
-        found["said"] = with_engine(AudioGenerator(SOUND, Weights.random(), ()), Said())
-        yield found
+            task = "text-embedding" if name == "similar" else None
+            engine = RandomEngine(forward=({"input_ids": TOKENS}, outputs))
+            models[name] = with_engine(ws.load(GOLDEN / "text" / folder, task=task), engine)
+        models["slow"] = slowed(ws.load("shakespeare_gpt2", engine="litert"))
+        photos, outputs = {"images": ("batch", 8, 8, 3)}, {"logits": ("batch", 8, 8, 5)}
+        segmenter = ws.load(GOLDEN / "vision" / "segformer_a")
+        models["segments"] = with_engine(segmenter, RandomEngine(forward=(photos, outputs)))
+        models["objects"] = with_engine(ws.load(GOLDEN / "vision" / "dfine_a"), boxes())
+        models["recognizer"] = with_engine(SpeechRecognizer(RECOGNIZER, Weights.random(), ()), RecognitionEngine())
+        models["meter"] = ws.load(brightness_bundle(tmp_path_factory.mktemp("models") / "meter"))
+        models["synthesizer"] = with_engine(AudioGenerator(SYNTHESIZER, Weights.random(), ()), SynthesisEngine())
+        yield models
 
 
 @pytest.fixture(scope="session")
@@ -156,8 +170,8 @@ def address(served) -> Iterator[str]:
     from warmstart.serve.app import create_app
     from warmstart.serve.running import Background
 
-    with Background(create_app(served)) as where:
-        yield where
+    with Background(create_app(served)) as base:
+        yield base
 
 
 @pytest.fixture(scope="session")
@@ -173,8 +187,8 @@ def browser() -> Iterator[Any]:
 
 
 @dataclass
-class Seen:
-    """A tab, and what the browser complained of; a test that expects a complaint takes it out of `complaints`."""
+class Tab:
+    """A tab, and the errors of its console; a test that expects one removes it from `complaints`."""
 
     page: Any
     complaints: list[str] = field(default_factory=list)
@@ -184,10 +198,10 @@ class Seen:
         self.page.wait_for_selector("h1")
         return self.page
 
-    def until(self, condition: str, *given: Any) -> None:
+    def until(self, condition: str, *arguments: Any) -> None:
         """Wait for a condition; the browser's own waiting evaluates strings, which the page's rules forbid."""
         end = time.monotonic() + 60
-        while not self.page.evaluate(condition, *given):
+        while not self.page.evaluate(condition, *arguments):
             assert time.monotonic() < end, condition
             self.page.wait_for_timeout(50)
 
@@ -198,13 +212,13 @@ class Seen:
 
 
 @pytest.fixture
-def tab(browser, request) -> Iterator[Seen]:
+def tab(browser, request) -> Iterator[Tab]:
     """A fresh tab; options of the context by `@pytest.mark.parametrize("tab", [{…}], indirect=True)`."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **getattr(request, "param", {})})
     context.set_default_timeout(60_000)  # a busy machine is slow, not wrong
-    seen = Seen(context.new_page())
-    seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    seen.page.on("console", lambda line: line.type in ("error", "warning") and seen.complaints.append(line.text))
-    yield seen
+    tab = Tab(context.new_page())
+    tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    tab.page.on("console", lambda line: line.type in ("error", "warning") and tab.complaints.append(line.text))
+    yield tab
     context.close()
-    assert not seen.complaints
+    assert not tab.complaints

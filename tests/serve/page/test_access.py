@@ -53,7 +53,7 @@ def test_contrast(scheme):
 
 @pytest.mark.parametrize(("tab", "scheme"), [({"color_scheme": s}, s) for s in ("light", "dark")], indirect=["tab"])
 def test_the_page_follows_the_colour_scheme(tab, address, scheme):
-    page = tab.open(address, "kinds")
+    page = tab.open(address, "classes")
     shown = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     colour = palettes()[scheme]["page"]
     assert shown == f"rgb({', '.join(str(int(colour[n:n + 2], 16)) for n in (1, 3, 5))})"
@@ -73,7 +73,7 @@ def test_everything_has_a_name(tab, address, served):
 
 
 def test_by_keyboard_alone(tab, address):
-    page = tab.open(address, "kinds")
+    page = tab.open(address, "classes")
     focused = "document.activeElement"
     page.keyboard.press("Tab")
     assert page.evaluate(f"{focused}.textContent") == "Skip to the model"
@@ -85,9 +85,9 @@ def test_by_keyboard_alone(tab, address):
     assert page.evaluate(f"getComputedStyle({focused}).outlineStyle") == "solid"
     page.keyboard.press("Control+Enter")
     page.wait_for_selector(".result-head")
-    said = page.locator("#status")
-    assert said.get_attribute("aria-live") == "polite"
-    assert "%" in said.inner_text()
+    status = page.locator("#status")
+    assert status.get_attribute("aria-live") == "polite"
+    assert "%" in status.inner_text()
     while page.evaluate(f"{focused}.getAttribute('role')") != "tab":
         page.keyboard.press("Tab")
         assert page.evaluate(f"{focused}.tagName") != "BODY"
@@ -115,7 +115,7 @@ def test_nothing_foreign_runs(tab, address):
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
-    page = tab.open(address, "kinds")
+    page = tab.open(address, "classes")
     hosts = page.evaluate("performance.getEntriesByType('resource').map((entry) => new URL(entry.name).origin)")
     assert set(hosts) == {address}
     blocked = page.evaluate("""() => {

@@ -11,25 +11,44 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.fixture
 def call(tab, address):
     """Call an exported function of a module with JSON values."""
-    tab.open(address, "kinds")
+    tab.open(address, "classes")
 
     def called(module, name, *arguments):
-        return tab.page.evaluate("""async ([module, name, given]) => {
-            const found = (await import(`/page/js/${module}.js`))[name](...given);
-            return found instanceof Map ? [...found] : found; }""", [module, name, list(arguments)])
+        return tab.page.evaluate("""async ([module, name, values]) => {
+            const result = (await import(`/page/js/${module}.js`))[name](...values);
+            return result instanceof Map ? [...result] : result; }""", [module, name, list(arguments)])
 
     return called
 
 
-def test_tables(call):
-    assert call("csv", "rows", 'a;b\n1;"x ""y"";\nz"\r\n\n') == [["a", "b"], ["1", 'x "y";\nz']]
-    wide = dict(call("csv", "series", "timestamp,load\n2024-01-01 01:00,2\n2024-01-01 00:00,\n"))
-    assert wide["load"]["times"] == [1704067200000, 1704070800000]
-    assert wide["load"]["values"][1] == 2
-    long = dict(call("csv", "series", "item_id,timestamp,target\na,2024-01-01,1\nb,2024-01-01,3\na,2024-01-02,2\n"))
-    assert [long[name]["values"] for name in "ab"] == [[1, 2], [3]]
-    assert dict(call("csv", "series", "x\n1\n2\n"))["x"] == {"times": None, "values": [1, 2]}
-    assert call("csv", "series", "") == []
+def test_labels_of_options(call):
+    description = "Sample paths per series, of models that sample."
+    assert call("options", "labelAndHint", "samples", description) == ["Sample paths per series",
+                                                                       "Of models that sample."]
+    assert call("options", "labelAndHint", "seed", "Random seed.") == ["Random seed", ""]
+    long = "Sample among the most likely tokens that together have this probability."
+    assert call("options", "labelAndHint", "top_p", long) == ["Top p", long]
+    assert call("options", "labelAndHint", "top_p") == ["Top p", ""]
+
+
+def test_times(call):
+    assert call("chart", "utc", "2024-03-31T02:30:00") == 1711852200000
+    assert call("chart", "utc", "2024-01-01T00:00:00+01:00") == 1704063600000
+
+
+def test_results_of_any_shape(call, tab):
+    call("generic", "showRecord", {})
+    result = {"input": "x", "model": "m", "label": "cat", "score": 0.5, "nothing": None, "sure": True, "empty": [],
+              "vector": list(range(300)), "grid": [[1, 2], [3]], "inner": {"a": 1},
+              "rows": [{"name": "a", "score": 0.25}, {"name": "<b>", "other": [1]}]}
+    html = tab.page.evaluate("""async (result) => {
+        const { showRecord } = await import('/page/js/generic.js');
+        const { headline, node } = showRecord(result);
+        return [headline, node.textContent, node.querySelectorAll('tbody tr').length]; }""", result)
+    assert html[0] == "cat, 50.0\u00a0%"
+    assert html[2] == 2
+    for text in ("25.0", "<b>", "and 100 more", "None.", "yes"):
+        assert text in html[1], text
 
 
 def test_quoting(call):
@@ -57,7 +76,7 @@ def test_voc_colours_are_those_of_the_package(call):
 
 
 def test_events_in_pieces(tab, address):
-    tab.open(address, "kinds")
+    tab.open(address, "classes")
     pieces = ["data: {\"a\"", ": 1}\n\nda", "ta: two\ndata: lines\n\n: comment\n\ndata: [DONE]\r\n\r\n"]
     got = tab.page.evaluate("""async (pieces) => {
         const { events } = await import('/page/js/api.js');

@@ -1,12 +1,12 @@
-// The server: which models it has, one answer, and a streamed text.
+// Requests to the server: its models, a prediction, a streamed text.
 
 import { Problem, bytes } from "./dom.js";
 
-export const LARGEST = 64 * 2 ** 20; // bytes of a request that the server takes
+export const LARGEST = 64 * 2 ** 20; // bytes of a request that the server accepts
 const TOKEN = "warmstart.token";
 export const here = new URL("../..", import.meta.url).href.replace(/\/$/, ""); // also behind a proxy's prefix
 
-/** The server wants a token, or another one. */
+/** The server requires a token, or another one. */
 export class Unauthorized extends Problem {}
 
 export function token() {
@@ -23,24 +23,24 @@ function headers(more) {
   return token() ? { ...more, Authorization: `Bearer ${token()}` } : more;
 }
 
-/** What went wrong, in words, from a status and what the server said. */
-export function trouble(status, text, wait) {
-  let said = "";
+/** The error of a response, from its status, body and Retry-After header. */
+export function errorOf(status, text, retryAfter) {
+  let reason = "";
   try {
     const { error, message, detail } = JSON.parse(text);
-    said = typeof error === "string" ? error : (error?.message ?? message ?? detail ?? "");
+    reason = typeof error === "string" ? error : (error?.message ?? message ?? detail ?? "");
   } catch {
-    // not JSON: a proxy's page; the status has to do
+    // not JSON, such as the page of a proxy: the status remains
   }
-  if (status === 401 || status === 403) return new Unauthorized(said || "This server wants a token.");
-  if (status === 413) return new Problem(`This is more than the server takes. ${said}`.trim());
+  if (status === 401 || status === 403) return new Unauthorized(reason || "This server requires a token.");
+  if (status === 413) return new Problem(`The request is too large for this server. ${reason}`.trim());
   if (status === 429 || status === 503) {
-    const when = Number(wait) > 0 ? `in ${Math.ceil(Number(wait))} s` : "in a moment";
-    return new Problem(`The server is busy; try again ${when}. ${said}`.trim());
+    const when = Number(retryAfter) > 0 ? `in ${Math.ceil(Number(retryAfter))} s` : "in a moment";
+    return new Problem(`The server is busy; try again ${when}. ${reason}`.trim());
   }
-  if (said) return new Problem(said);
-  if (status === 404) return new Problem("The server does not know this model any more; reload the page.");
-  return new Problem(`The server answered with status ${status} and gave no reason.`);
+  if (reason) return new Problem(reason);
+  if (status === 404) return new Problem("The server no longer has this model; reload the page.");
+  return new Problem(`The server answered with status ${status} and no reason.`);
 }
 
 const unreachable = () => new Problem("The server cannot be reached. Is `warmstart serve` still running?");
@@ -52,7 +52,7 @@ async function fetched(path, options) {
   } catch (error) {
     throw error.name === "AbortError" ? error : unreachable();
   }
-  if (!answer.ok) throw trouble(answer.status, await answer.text(), answer.headers.get("Retry-After"));
+  if (!answer.ok) throw errorOf(answer.status, await answer.text(), answer.headers.get("Retry-After"));
   return answer;
 }
 
@@ -61,7 +61,7 @@ export async function models() {
   return (await (await fetched("/v1/models", { headers: headers({}) })).json()).data;
 }
 
-/** The address that answers for a model. */
+/** The address of a model's predictions. */
 export function addressOf(model) {
   return `${here}/v1/predict/${encodeURIComponent(model.id)}`;
 }
@@ -79,10 +79,10 @@ function asForm(request, options) {
 }
 
 /**
- * One answer. An XMLHttpRequest, because `fetch` cannot tell how far an upload is.
+ * A prediction. An XMLHttpRequest, because `fetch` does not report the progress of an upload.
  *
  * @param signal aborts it, also in the middle of the upload.
- * @param uploaded called with a share, 0 to 1.
+ * @param uploaded called with the fraction that is sent, 0 to 1.
  */
 export function predict(model, request, options, { signal, uploaded }) {
   const body = request.file ? asForm(request, options) : JSON.stringify(asJson(request, options));
@@ -93,7 +93,7 @@ export function predict(model, request, options, { signal, uploaded }) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
     call.open("POST", addressOf(model));
-    const type = request.file ? {} : { "Content-Type": "application/json" }; // a form tells its own
+    const type = request.file ? {} : { "Content-Type": "application/json" }; // the browser sets that of a form
     for (const [name, value] of Object.entries(headers({ ...type, Accept: "application/json" }))) {
       call.setRequestHeader(name, value);
     }
@@ -102,7 +102,7 @@ export function predict(model, request, options, { signal, uploaded }) {
     call.onerror = () => reject(unreachable());
     call.onload = () => {
       if (call.status !== 200) {
-        reject(trouble(call.status, call.responseText, call.getResponseHeader("Retry-After")));
+        reject(errorOf(call.status, call.responseText, call.getResponseHeader("Retry-After")));
         return;
       }
       try {
@@ -116,19 +116,18 @@ export function predict(model, request, options, { signal, uploaded }) {
   });
 }
 
-/** Pieces of a text while it is written: `{text, finish}`. */
-export async function* complete(body, signal) {
-  const sent = JSON.stringify({ ...body, stream: true });
-  const answer = await fetched("/v1/completions", {
+/** Pieces of a text while it is generated: `{text, finish}`. */
+export async function* complete(path, body, signal) {
+  const answer = await fetched(path, {
     method: "POST",
     signal,
-    body: sent,
+    body: JSON.stringify({ ...body, stream: true }),
     headers: headers({ "Content-Type": "application/json" }),
   });
   for await (const data of events(answer.body)) {
     if (data === "[DONE]") return;
     const message = JSON.parse(data);
-    if (message.error) throw trouble(400, data);
+    if (message.error) throw errorOf(400, data);
     const [choice] = message.choices ?? [];
     if (choice) yield { text: choice.text ?? "", finish: choice.finish_reason ?? null };
   }
@@ -150,6 +149,6 @@ export async function* events(stream) {
       }
     }
   } finally {
-    reader.cancel().catch(() => {}); // hang up, so that the server stops writing
+    reader.cancel().catch(() => {}); // hang up, so that the server stops generating
   }
 }

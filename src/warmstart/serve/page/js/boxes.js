@@ -1,15 +1,15 @@
-// Object detection: boxes drawn over the picture, and listed.
+// Object detection: boxes drawn over the photo, and as a list.
 
 import { colour, ink } from "./colours.js";
 import { counted, el, percent } from "./dom.js";
-import { shownPicture } from "./shown.js";
+import { pictureOf } from "./preview.js";
 
 const CROWD = 12; // more boxes than that carry their number only; the list has the names, and scrolls
 
 export function showBoxes({ boxes, size: [width, height] }, { file }) {
-  const image = shownPicture(file, `${file.name} with ${counted(boxes.length, "box", "boxes")} drawn over it`);
-  const drawn = boxes.map((box, place) => rectangle(box, place, width, height, boxes.length > CROWD));
-  const stage = el("div", { class: "stage" }, image, drawn.slice().reverse()); // the surest on top
+  const image = pictureOf(file, `${file.name} with ${counted(boxes.length, "box", "boxes")} drawn over it`);
+  const drawn = boxes.map((box, index) => rectangle(box, index, width, height, boxes.length > CROWD));
+  const stage = el("div", { class: "stage" }, image, drawn.slice().reverse()); // the best on top
   stage.style.setProperty("aspect-ratio", `${width} / ${height}`);
   const node = el(
     "div",
@@ -20,16 +20,16 @@ export function showBoxes({ boxes, size: [width, height] }, { file }) {
       : el(
           "p",
           { class: "hint" },
-          "Nothing is above the least score. Lower it in the options, or take another picture.",
+          "No box has a high enough score. Lower it in the options, or choose another photo.",
         ),
   );
-  return { said: counts(boxes) || "Nothing found", node };
+  return { headline: counts(boxes) || "Nothing detected", node };
 }
 
-function rectangle(box, place, width, height, crowded) {
+function rectangle(box, index, width, height, crowded) {
   const shade = colour(box.index);
   const share = (value, all) => `${(100 * value) / all}%`;
-  const text = crowded ? String(place + 1) : `${box.label} ${percent(box.score)}`;
+  const text = crowded ? String(index + 1) : `${box.label} ${percent(box.score)}`;
   const inside = box.ymin < 0.06 * height; // no room for the name above the box
   return el(
     "div",
@@ -52,11 +52,11 @@ function listed(boxes, drawn, stage) {
   const long = boxes.length > CROWD;
   return el(
     "ol",
-    { class: long ? "found long" : "found", tabindex: long && "0", "aria-label": "Found, surest first" },
-    boxes.map((box, place) => {
+    { class: long ? "listing long" : "listing", tabindex: long && "0", "aria-label": "Boxes, best first" },
+    boxes.map((box, index) => {
       const light = (on) => () => {
         stage.classList.toggle("picking", on);
-        drawn[place].classList.toggle("picked-out", on);
+        drawn[index].classList.toggle("picked-out", on);
       };
       const size = `${Math.round(box.xmax - box.xmin)} × ${Math.round(box.ymax - box.ymin)} px`;
       return el(
@@ -65,7 +65,7 @@ function listed(boxes, drawn, stage) {
         el(
           "span",
           { class: "number", style: { background: colour(box.index), color: ink(colour(box.index)) } },
-          String(place + 1),
+          String(index + 1),
         ),
         el("span", { class: "bar-label" }, box.label),
         el("span", { class: "note" }, size),
@@ -77,9 +77,9 @@ function listed(boxes, drawn, stage) {
 
 /** "2 cat, 1 dog", most first. */
 export function counts(boxes) {
-  const found = new Map();
-  for (const { label } of boxes) found.set(label, (found.get(label) ?? 0) + 1);
-  return [...found]
+  const numbers = new Map();
+  for (const { label } of boxes) numbers.set(label, (numbers.get(label) ?? 0) + 1);
+  return [...numbers]
     .sort((a, b) => b[1] - a[1])
     .map(([label, count]) => `${count} ${label}`)
     .join(", ");

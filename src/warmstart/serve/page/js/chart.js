@@ -1,10 +1,9 @@
-// A forecast behind the end of its series: what was, the median, and the 50 % and 80 % bands. Drawn as SVG.
+// The end of a series and its forecast: observed values, the median, and the 50 % and 80 % intervals, as SVG.
 
 import { el, short, svg } from "./dom.js";
 
 const HEIGHT = 320;
 const EDGE = { left: 56, right: 14, top: 14, bottom: 30 };
-const HORIZONS = 4; // of the past that are shown
 
 /** Round numbers that cover `low` to `high`, about `count` of them. */
 export function ticks(low, high, count = 5) {
@@ -15,8 +14,8 @@ export function ticks(low, high, count = 5) {
   return Array.from({ length: last - first + 1 }, (_, n) => Number(((first + n) * step).toPrecision(12)));
 }
 
-/** A date as its axis needs it: the time only where steps are shorter than a day. */
-export function named(at, step) {
+/** A date for an axis: with the time only where steps are shorter than a day. */
+export function dateText(at, step) {
   const options =
     step < 86_400_000
       ? { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false }
@@ -26,24 +25,20 @@ export function named(at, step) {
   return new Intl.DateTimeFormat("en-GB", { ...options, timeZone: "UTC" }).format(at);
 }
 
+/** Milliseconds of a timestamp; one without a zone is taken as UTC, so that no hour is missing or doubled in spring. */
+export function utc(text) {
+  return Date.parse(/^\d{4}-\d\d-\d\dT[\d:.]+$/.test(text) ? `${text}Z` : text);
+}
+
 /**
  * The chart of one forecast, which redraws itself when its width changes.
  *
- * @param past `{times, values}` in order, or null where only the future is known.
+ * @param past `{times, values}` in order; NaN where nothing was observed.
  * @param future `{times, quantiles: {level: values}, mean}`
  */
 export function chart(name, past, future) {
   const count = future.times.length;
   const step = count > 1 ? future.times[1] - future.times[0] : 86_400_000;
-  const kept = past ? Math.min(past.values.length, Math.max(HORIZONS * count, 24)) : 0;
-  const before = past
-    ? {
-        times: past.times
-          ? past.times.slice(-kept)
-          : Array.from({ length: kept }, (_, n) => future.times[0] - (kept - n) * step),
-        values: past.values.slice(-kept),
-      }
-    : { times: [], values: [] };
   const level = (q) => future.quantiles[q];
   const middle = level("0.5") ?? future.mean;
   const bands = [
@@ -51,7 +46,7 @@ export function chart(name, past, future) {
     ["0.25", "0.75", "band"],
   ].filter(([low, high]) => level(low) && level(high));
   const drawing = svg("svg", { "aria-hidden": "true", height: HEIGHT });
-  const told = el("output", { class: "readout" });
+  const readout = el("output", { class: "readout" });
   const holder = el(
     "div",
     {
@@ -70,14 +65,14 @@ export function chart(name, past, future) {
     const width = Math.max(holder.clientWidth, 240);
     const inner = { width: width - EDGE.left - EDGE.right, height: HEIGHT - EDGE.top - EDGE.bottom };
     const values = [
-      ...before.values,
+      ...past.values,
       ...middle,
       ...bands.flatMap(([low, high]) => [...level(low), ...level(high)]),
     ].filter(Number.isFinite);
     let [low, high] = [Math.min(...values), Math.max(...values)];
     const margin = 0.06 * (high - low || Math.abs(high) || 1);
     [low, high] = [low - margin, high + margin];
-    const [first, last] = [before.times[0] ?? future.times[0], future.times.at(-1)];
+    const [first, last] = [past.times[0] ?? future.times[0], future.times.at(-1)];
     scale = {
       x: (at) => EDGE.left + (inner.width * (at - first)) / (last - first || 1),
       y: (value) => EDGE.top + (inner.height * (high - value)) / (high - low),
@@ -89,22 +84,33 @@ export function chart(name, past, future) {
       svg(
         "g",
         {},
-        svg("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: scale.y(value), y2: scale.y(value) }),
-        svg("text", { class: "tick", x: EDGE.left - 8, y: scale.y(value) + 4, "text-anchor": "end" }, short(value)),
+        svg("line", {
+          class: "grid",
+          x1: EDGE.left,
+          x2: width - EDGE.right,
+          y1: scale.y(value),
+          y2: scale.y(value),
+        }),
+        svg(
+          "text",
+          { class: "tick", x: EDGE.left - 8, y: scale.y(value) + 4, "text-anchor": "end" },
+          short(value),
+        ),
       ),
     );
     const stops = Math.max(2, Math.floor(inner.width / 130));
-    const dates = Array.from({ length: stops }, (_, n) => first + ((last - first) * n) / (stops - 1)).map((at, n) =>
-      svg(
-        "text",
-        {
-          class: "tick",
-          x: scale.x(at),
-          y: HEIGHT - 8,
-          "text-anchor": n === 0 ? "start" : n === stops - 1 ? "end" : "middle",
-        },
-        named(first + Math.round((at - first) / step) * step, step),
-      ),
+    const dates = Array.from({ length: stops }, (_, n) => first + ((last - first) * n) / (stops - 1)).map(
+      (at, n) =>
+        svg(
+          "text",
+          {
+            class: "tick",
+            x: scale.x(at),
+            y: HEIGHT - 8,
+            "text-anchor": n === 0 ? "start" : n === stops - 1 ? "end" : "middle",
+          },
+          dateText(first + Math.round((at - first) / step) * step, step),
+        ),
     );
     drawing.setAttribute("width", width);
     drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
@@ -118,13 +124,13 @@ export function chart(name, past, future) {
         y1: EDGE.top,
         y2: HEIGHT - EDGE.bottom,
       }),
-      ...bands.map(([a, b, kind]) =>
+      ...bands.map(([low, high, name]) =>
         svg("path", {
-          class: kind,
-          d: `${line(future.times, level(b))}${line([...future.times].reverse(), [...level(a)].reverse(), "L")}Z`,
+          class: name,
+          d: `${line(future.times, level(high))}${line([...future.times].reverse(), [...level(low)].reverse(), "L")}Z`,
         }),
       ),
-      svg("path", { class: "observed", d: line(before.times, before.values) }),
+      svg("path", { class: "observed", d: line(past.times, past.values) }),
       svg("path", { class: "median", d: line(future.times, middle) }),
       svg("line", { class: "cursor", y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
       svg("circle", { class: "cursor", r: 4.5 }),
@@ -147,13 +153,13 @@ export function chart(name, past, future) {
       .join("");
   }
 
-  function point(place) {
-    cursor = Math.max(0, Math.min(count - 1, place));
+  function point(index) {
+    cursor = Math.max(0, Math.min(count - 1, index));
     const between = bands.length
       ? `, 80 % between ${short(level("0.1")[cursor])} and ${short(level("0.9")[cursor])}`
       : "";
-    const text = `${named(future.times[cursor], step)}: median ${short(middle[cursor])}${between}`;
-    told.textContent = text;
+    const text = `${dateText(future.times[cursor], step)}: median ${short(middle[cursor])}${between}`;
+    readout.textContent = text;
     holder.setAttribute("aria-valuenow", cursor + 1);
     holder.setAttribute("aria-valuetext", text);
     if (!scale) return;
@@ -167,7 +173,8 @@ export function chart(name, past, future) {
 
   holder.addEventListener("pointermove", (event) => {
     const at =
-      scale.first + ((event.offsetX - EDGE.left) / (scale.width - EDGE.left - EDGE.right)) * (scale.last - scale.first);
+      scale.first +
+      ((event.offsetX - EDGE.left) / (scale.width - EDGE.left - EDGE.right)) * (scale.last - scale.first);
     point(Math.round((at - future.times[0]) / step));
   });
   holder.addEventListener("keydown", (event) => {
@@ -193,9 +200,9 @@ export function chart(name, past, future) {
     [
       ["observed", "observed"],
       ["median", "median"],
-      ["band", "50 % of the futures"],
-      ["band wide", "80 % of the futures"],
-    ].map(([kind, label]) => el("li", {}, el("span", { class: `sample ${kind}` }), label)),
+      ["band", "50 % interval"],
+      ["band wide", "80 % interval"],
+    ].map(([line, label]) => el("li", {}, el("span", { class: `sample ${line}` }), label)),
   );
-  return el("div", { class: "forecast" }, holder, told, key);
+  return el("div", { class: "forecast" }, holder, readout, key);
 }

@@ -1,4 +1,4 @@
-// Colours of classes, the same in light and dark. A colour never stands alone: the name is written beside or on it.
+// Colours of classes, the same in light and dark. A colour is never the only sign: the name is written next to it or on it.
 
 const CLASSES = [
   "#c2410c",
@@ -20,7 +20,7 @@ export function colour(index) {
 
 /** [red, green, blue] of "#rrggbb". */
 export function rgb(hex) {
-  return [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16));
+  return [1, 3, 5].map((start) => parseInt(hex.slice(start, start + 2), 16));
 }
 
 /** Relative luminance, 0 to 1. Source: WCAG 2.2. */
@@ -38,11 +38,11 @@ export function ink(hex) {
   return 1.05 / light >= light / 0.05 ? "#ffffff" : "#000000";
 }
 
-/** Colours in the order in which names first appear: always the same one for a name within one answer. */
+/** Colours in the order in which names first appear: always the same one for a name within one result. */
 export function byName() {
-  const places = new Map();
+  const indices = new Map();
   return (name) => {
-    if (!places.has(name)) places.set(name, places.size);
-    return colour(places.get(name));
+    if (!indices.has(name)) indices.set(name, indices.size);
+    return colour(indices.get(name));
   };
 }

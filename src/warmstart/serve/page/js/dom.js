@@ -1,4 +1,4 @@
-// Making elements. Text becomes text nodes always: nothing that a server or a file says is read as HTML.
+// Making elements. Text becomes text nodes always: nothing in an answer or a file is read as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -6,11 +6,14 @@ function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === undefined || value === null || value === false) continue;
     if (typeof value === "function") node.addEventListener(name, value);
-    else if (name === "style") for (const [key, set] of Object.entries(value)) node.style.setProperty(key, set);
+    else if (name === "style")
+      for (const [key, set] of Object.entries(value)) node.style.setProperty(key, set);
     else if (name === "value") node.value = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
+  node.append(
+    ...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false),
+  );
   return node;
 }
 
@@ -32,8 +35,8 @@ export function freshId(prefix) {
   return `${prefix}-${last}`;
 }
 
-/** Tell a screen reader, without moving the focus. */
-export function say(text) {
+/** Have a screen reader speak a text, without moving the focus. */
+export function announce(text) {
   document.getElementById("status").textContent = text;
 }
 
@@ -43,7 +46,7 @@ export function percent(share) {
   return `${(100 * share).toFixed(1)}\u00a0%`;
 }
 
-/** A number with few digits, as people write it. */
+/** A number with few digits. */
 export function short(value) {
   if (value === 0 || !Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
@@ -70,10 +73,21 @@ export function clock(seconds) {
     : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
 }
 
+/** "max_new_tokens" as "Max new tokens". */
+export function sentence(name) {
+  const text = name.replaceAll("_", " ").trim();
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** "A, B or C" */
+export function anyOf(names) {
+  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+}
+
 /** "1 word", "3 words" */
 export function counted(count, one, many = `${one}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
-/** Something that the person can mend; shown as it is. */
+/** An error that the user can fix; its message is shown as it is. */
 export class Problem extends Error {}

@@ -1,25 +1,27 @@
-// Image segmentation: the classes of the pixels drawn over the picture, and how much each covers.
+// Image segmentation: the classes of the pixels drawn over the photo, and the share of each.
 
 import { colour, ink, rgb } from "./colours.js";
 import { el, freshId, percent } from "./dom.js";
-import { shownPicture } from "./shown.js";
+import { fileOf, pictureOf } from "./preview.js";
 
-const TAGS = 6; // names written on the picture, of the largest classes
-const LEAST = 0.01; // of the picture, for a name on it
+const TAGS = 6; // names written on the photo, of the largest classes
+const LEAST = 0.01; // share of the photo, for a name on it
 
-export function showMasks(answer, { file }) {
+export function showMask(answer, { file }) {
   const [width, height] = answer.size;
   const canvas = el("canvas", { width, height, "aria-hidden": "true" });
   const names = answer.areas.map((area) => area.label).join(", ");
   const stage = el(
     "div",
     { class: "stage" },
-    shownPicture(file, `${file.name} with its parts coloured: ${names}`),
+    pictureOf(file, `${file.name} with its classes coloured: ${names}`),
     canvas,
   );
   stage.style.setProperty("aspect-ratio", `${width} / ${height}`);
   const hidden = new Set(
-    answer.areas.filter((area) => area.index === 0 && /^background$/i.test(area.label)).map((area) => area.index),
+    answer.areas
+      .filter((area) => area.index === 0 && /^background$/i.test(area.label))
+      .map((area) => area.index),
   );
   let map = null;
   const paint = () => map && draw(canvas, map, hidden);
@@ -34,7 +36,7 @@ export function showMasks(answer, { file }) {
   canvas.style.setProperty("opacity", 0.55);
   const list = el(
     "ul",
-    { class: "found", "aria-label": "Classes, largest first" },
+    { class: "listing", "aria-label": "Classes, largest first" },
     answer.areas.map((area) => {
       const id = freshId("class");
       const toggle = () => {
@@ -55,13 +57,17 @@ export function showMasks(answer, { file }) {
     }),
   );
   let tags = [];
-  decoded(answer.mask_png, width, height).then((found) => {
-    map = found;
+  indexMap(answer.mask_png, width, height).then((indices) => {
+    map = indices;
+    if (!map) return;
     paint();
     tags = answer.areas
       .filter((area) => area.share >= LEAST)
       .slice(0, TAGS)
-      .map((area) => ({ index: area.index, node: tag(area, anchor(map, area.index, width, height), width, height) }));
+      .map((area) => ({
+        index: area.index,
+        node: tag(area, anchor(map, area.index, width, height), width, height),
+      }));
     tags.forEach(({ index, node }) => (node.hidden = hidden.has(index)));
     stage.append(...tags.map(({ node }) => node));
   });
@@ -69,16 +75,16 @@ export function showMasks(answer, { file }) {
     "div",
     {},
     stage,
-    el("div", { class: "slider" }, el("label", { for: opacity.id }, "Strength of the colours"), opacity),
+    el("div", { class: "slider" }, el("label", { for: opacity.id }, "Opacity"), opacity),
     list,
   );
-  return { said: answer.areas.map((area) => `${area.label} ${percent(area.share)}`).join(", "), node };
+  return { headline: answer.areas.map((area) => `${area.label} ${percent(area.share)}`).join(", "), node };
 }
 
-/** The index of each pixel's class, from a PNG in Pascal VOC's colours or in greys that are the indices. */
-async function decoded(base64, width, height) {
-  const raw = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  const image = await createImageBitmap(new Blob([raw], { type: "image/png" }), {
+/** The index of each pixel's class, from a PNG in Pascal VOC's colours; null of a model with too many classes for one. */
+async function indexMap(base64, width, height) {
+  if (!base64) return null;
+  const image = await createImageBitmap(fileOf(base64, "mask.png", "image/png"), {
     colorSpaceConversion: "none",
     premultiplyAlpha: "none",
   });
@@ -87,25 +93,25 @@ async function decoded(base64, width, height) {
   context.imageSmoothingEnabled = false;
   context.drawImage(image, 0, 0, width, height);
   const { data } = context.getImageData(0, 0, width, height);
-  const known = vocIndices();
+  const indices = vocIndices();
   const map = new Uint8Array(width * height);
   for (let n = 0; n < map.length; n += 1)
-    map[n] = known.get((data[4 * n] << 16) | (data[4 * n + 1] << 8) | data[4 * n + 2]) ?? 0;
+    map[n] = indices.get((data[4 * n] << 16) | (data[4 * n + 1] << 8) | data[4 * n + 2]) ?? 0;
   return map;
 }
 
-/** Colour -> index. Pascal VOC's colours: the bits of the index, dealt to red, green and blue in turn. */
+/** Colour -> index. Pascal VOC's colours: the bits of the index go to red, green and blue in turn. */
 export function vocIndices() {
-  const known = new Map();
+  const indices = new Map();
   for (let index = 0; index < 256; index += 1) {
     const channels = [0, 0, 0];
-    for (let place = 0; place < 8; place += 1) {
+    for (let bit = 0; bit < 8; bit += 1) {
       for (let channel = 0; channel < 3; channel += 1)
-        channels[channel] |= ((index >> (3 * place + channel)) & 1) << (7 - place);
+        channels[channel] |= ((index >> (3 * bit + channel)) & 1) << (7 - bit);
     }
-    known.set((channels[0] << 16) | (channels[1] << 8) | channels[2], index);
+    indices.set((channels[0] << 16) | (channels[1] << 8) | channels[2], index);
   }
-  return known;
+  return indices;
 }
 
 function draw(canvas, map, hidden) {
@@ -118,13 +124,14 @@ function draw(canvas, map, hidden) {
   context.putImageData(picture, 0, 0);
 }
 
-/** The pixel of a class that is nearest to its middle: where its name is written. */
+/** The pixel of a class that is nearest to its centre, where its name is written. */
 export function anchor(map, index, width, height) {
   let [x, y, count] = [0, 0, 0];
   const step = Math.max(1, Math.floor(Math.sqrt((width * height) / 250_000))); // enough of a large picture
   const each = (visit) => {
     for (let row = 0; row < height; row += step) {
-      for (let column = 0; column < width; column += step) if (map[row * width + column] === index) visit(column, row);
+      for (let column = 0; column < width; column += step)
+        if (map[row * width + column] === index) visit(column, row);
     }
   };
   each((column, row) => {
@@ -132,13 +139,13 @@ export function anchor(map, index, width, height) {
     y += row;
     count += 1;
   });
-  let [best, found] = [Infinity, [x / count, y / count]];
-  const middle = found;
+  let [best, nearest] = [Infinity, [x / count, y / count]];
+  const middle = nearest;
   each((column, row) => {
     const far = (column - middle[0]) ** 2 + (row - middle[1]) ** 2;
-    if (far < best) [best, found] = [far, [column, row]];
+    if (far < best) [best, nearest] = [far, [column, row]];
   });
-  return found;
+  return nearest;
 }
 
 function tag(area, [x, y], width, height) {
@@ -148,7 +155,12 @@ function tag(area, [x, y], width, height) {
     {
       class: "tag floating",
       "aria-hidden": "true",
-      style: { left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%`, background: shade, color: ink(shade) },
+      style: {
+        left: `${(100 * x) / width}%`,
+        top: `${(100 * y) / height}%`,
+        background: shade,
+        color: ink(shade),
+      },
     },
     area.label,
   );

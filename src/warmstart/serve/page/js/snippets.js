@@ -1,7 +1,7 @@
-// The same request from a shell and from Python, ready to copy.
+// The same request in the shell and in Python, ready to copy.
 
 import { addressOf, asJson, here, token } from "./api.js";
-import { el, freshId, say } from "./dom.js";
+import { announce, el, freshId } from "./dom.js";
 
 /** A text for a POSIX shell. */
 export function shell(text) {
@@ -21,119 +21,116 @@ export function python(value) {
   return JSON.stringify(value);
 }
 
-const named = (options) =>
+const keywords = (options) =>
   Object.entries(options)
     .map(([name, value]) => `, ${name}=${python(value)}`)
     .join("");
-const written = (model, request, options) => ({ model: model.id, prompt: request.inputs, ...options });
 
 function curl(model, request, options) {
-  const lines = [];
   const secret = token() ? ['-H "Authorization: Bearer $TOKEN"'] : [];
-  if (request.kind === "prompt") {
-    lines.push(
-      `curl -N ${here}/v1/completions`,
+  const json = (body) => ["-H 'Content-Type: application/json'", `-d ${shell(JSON.stringify(body))}`];
+  if (request.stream) {
+    const lines = [
+      `curl -N ${here}${model.stream.path}`,
       ...secret,
-      "-H 'Content-Type: application/json'",
-      `-d ${shell(JSON.stringify({ ...written(model, request, options), stream: true }))}`,
-    );
-  } else if (request.file) {
-    const fields = Object.entries(options).map(([name, value]) => `-F ${shell(`${name}=${value}`)}`);
-    lines.push(`curl ${shell(addressOf(model))}`, ...secret, `-F ${shell(`file=@${request.file.name}`)}`, ...fields);
-  } else {
-    const body = JSON.stringify(asJson(request, options));
-    lines.push(
-      `curl ${shell(addressOf(model))}`,
-      ...secret,
-      "-H 'Content-Type: application/json'",
-      `-d ${shell(body)}`,
-    );
+      ...json({ ...request.stream, stream: true }),
+    ];
+    return lines.join(" \\\n  ");
   }
-  return lines.join(" \\\n  ");
+  const form = () => [
+    `-F ${shell(`file=@${request.file.name}`)}`,
+    ...Object.entries(options).map(([name, value]) => `-F ${shell(`${name}=${value}`)}`),
+  ];
+  const body = request.file ? form() : json(asJson(request, options));
+  return [`curl ${shell(addressOf(model))}`, ...secret, ...body].join(" \\\n  ");
 }
 
 function overHttp(model, request, options) {
-  if (request.kind === "prompt") {
-    const { model: name, prompt, ...rest } = written(model, request, options);
+  if (request.stream) {
+    const { model: name, prompt, ...rest } = request.stream;
     return [
       "from openai import OpenAI",
       "",
       `client = OpenAI(base_url=${python(`${here}/v1`)}, api_key=${token() ? "TOKEN" : '"none"'})`,
-      `for part in client.completions.create(model=${python(name)}, prompt=${python(prompt)},`,
-      `                                      stream=True${named(rest)}):`,
+      `stream = client.completions.create(model=${python(name)}, prompt=${python(prompt)}, stream=True${keywords(rest)})`,
+      "for part in stream:",
       '    print(part.choices[0].text, end="", flush=True)',
     ].join("\n");
   }
   const secret = token() ? ', headers={"Authorization": f"Bearer {TOKEN}"}' : "";
-  const form = Object.keys(options).length ? `, data=${python(options)}` : "";
+  const fields = Object.entries(options).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.join(",") : value,
+  ]);
+  const form = fields.length ? `, data=${python(Object.fromEntries(fields))}` : "";
   const payload = request.file ? `files={"file": file}${form}` : `json=${python(asJson(request, options))}`;
   const call = `requests.post(${python(addressOf(model))}, ${payload}${secret})`;
   const lines = request.file
-    ? [`with open(${python(request.file.name)}, "rb") as file:`, `    answer = ${call}`]
-    : [`answer = ${call}`];
-  return ["import requests", "", ...lines, "answer.raise_for_status()", "print(answer.json())"].join("\n");
+    ? [`with open(${python(request.file.name)}, "rb") as file:`, `    response = ${call}`]
+    : [`response = ${call}`];
+  return ["import requests", "", ...lines, "response.raise_for_status()", "print(response.json())"].join(
+    "\n",
+  );
 }
 
-function inProcess(model, request, options) {
+function inProcess(model, request, options, code) {
   const load = ["import warmstart as ws", "", `model = ws.load(${python(model.source ?? model.id)})`];
-  const { max_tokens: most, ...rest } = options;
-  if (request.kind === "prompt") {
-    const given = named({ ...(most ? { max_new_tokens: most } : {}), ...rest });
+  const input = python(request.file ? request.file.name : request.inputs);
+  if (request.stream) {
     return [
       ...load,
-      `for piece in model.stream(${python(request.inputs)}${given}):`,
+      `for piece in model.stream_text(${input}${keywords(options)}):`,
       '    print(piece, end="", flush=True)',
     ].join("\n");
   }
-  const input =
-    request.kind === "pair"
-      ? `(${python(request.inputs.question)}, ${python(request.inputs.context)})`
-      : python(request.file ? request.file.name : request.inputs);
-  const after = {
-    words: ['result.save("sound.wav")'],
-    texts: ["print(results[0].vector @ results[1].vector)"],
-    table: ["print(results[0].to_frame())"],
-  }[request.kind] ?? ["print(result)"];
-  const result = request.kind === "texts" || request.kind === "table" ? "results" : "result";
-  return [...load, `${result} = model(${input}${named(options)})`, ...after].join("\n");
+  return [...load, `result = model(${input}${keywords(options)})`, ...(code ?? ["print(result)"])].join("\n");
 }
 
-/** Three ways to do the same, as tabs. */
-export function snippets(model, request, options) {
+/**
+ * Three ways to send the same request, as tabs.
+ *
+ * @param request with `stream`, the body of a streaming request, where it was streamed.
+ * @param code the lines of Python that use the result.
+ */
+export function snippets(model, request, options, code) {
   const ways = [
     ["curl", curl],
     ["Python, over HTTP", overHttp],
     ["Python, without a server", inProcess],
   ];
   const panels = ways.map(([, write]) => {
-    const code = write(model, request, options);
-    const copy = el("button", { type: "button", class: "quiet copy", click: () => copied(copy, code) }, "Copy");
+    const text = write(model, request, options, code);
+    const copy = el(
+      "button",
+      { type: "button", class: "quiet copy", click: () => copied(copy, text) },
+      "Copy",
+    );
     return el(
       "div",
       { role: "tabpanel", id: freshId("code") },
       copy,
-      el("pre", { tabindex: "0" }, el("code", {}, code)),
+      el("pre", { tabindex: "0" }, el("code", {}, text)),
     );
   });
-  const tabs = ways.map(([name], place) =>
+  const tabs = ways.map(([name], index) =>
     el(
       "button",
       {
         type: "button",
         role: "tab",
         id: freshId("tab"),
-        "aria-controls": panels[place].id,
-        click: () => choose(place),
+        "aria-controls": panels[index].id,
+        click: () => choose(index),
       },
       name,
     ),
   );
-  tabs.forEach((tab, place) => panels[place].setAttribute("aria-labelledby", tab.id));
-  function choose(place) {
+  tabs.forEach((tab, index) => panels[index].setAttribute("aria-labelledby", tab.id));
+  function choose(selected) {
     tabs.forEach((tab, n) => {
-      tab.setAttribute("aria-selected", String(n === place));
-      tab.tabIndex = n === place ? 0 : -1;
-      panels[n].hidden = n !== place;
+      tab.setAttribute("aria-selected", String(n === selected));
+      tab.tabIndex = n === selected ? 0 : -1;
+      panels[n].hidden = n !== selected;
     });
   }
   choose(0);
@@ -141,7 +138,7 @@ export function snippets(model, request, options) {
     "div",
     {
       role: "tablist",
-      "aria-label": "The same from your own code",
+      "aria-label": "The same request in code",
       keydown: (event) => {
         const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
         if (!move) return;
@@ -152,14 +149,14 @@ export function snippets(model, request, options) {
     },
     tabs,
   );
-  return el("section", { class: "card code-card" }, el("h2", {}, "The same from your own code"), list, panels);
+  return el("section", { class: "card code-card" }, el("h2", {}, "The same request in code"), list, panels);
 }
 
 async function copied(button, code) {
   try {
     await navigator.clipboard.writeText(code);
     button.textContent = "Copied";
-    say("Copied.");
+    announce("Copied.");
   } catch {
     button.textContent = "Select it to copy";
     getSelection().selectAllChildren(button.nextElementSibling);

@@ -1,11 +1,12 @@
-// Sound in the browser: decode what it can play, write WAV files, draw a waveform.
+// Sound in the browser: decoding, WAV files, waveforms.
 
 import { Problem, svg } from "./dom.js";
 
 /** A WAV file, 16 bits, one channel. */
 export function wav(samples, rate) {
   const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
-  const text = (place, letters) => [...letters].forEach((letter, n) => view.setUint8(place + n, letter.charCodeAt(0)));
+  const text = (offset, letters) =>
+    [...letters].forEach((letter, n) => view.setUint8(offset + n, letter.charCodeAt(0)));
   text(0, "RIFF");
   view.setUint32(4, 36 + 2 * samples.length, true);
   text(8, "WAVEfmt ");
@@ -18,23 +19,25 @@ export function wav(samples, rate) {
   view.setUint16(34, 16, true);
   text(36, "data");
   view.setUint32(40, 2 * samples.length, true);
-  samples.forEach((value, n) => view.setInt16(44 + 2 * n, Math.round(32767 * Math.max(-1, Math.min(1, value))), true));
+  samples.forEach((value, n) =>
+    view.setInt16(44 + 2 * n, Math.round(32767 * Math.max(-1, Math.min(1, value))), true),
+  );
   return new Blob([view.buffer], { type: "audio/wav" });
 }
 
 /** Any file that the browser can play, as one channel of samples: `{samples, rate}`. */
 export async function decode(file, rate) {
   const context = new OfflineAudioContext(1, 1, rate);
-  let heard;
+  let decoded;
   try {
-    heard = await context.decodeAudioData(await file.arrayBuffer());
+    decoded = await context.decodeAudioData(await file.arrayBuffer());
   } catch {
-    throw new Problem(`${file.name} cannot be read as sound. Choose a WAV, FLAC, OGG, MP3 or M4A file.`);
+    throw new Problem(`${file.name} cannot be decoded as sound. Choose another file.`);
   }
-  const samples = new Float32Array(heard.length);
-  for (let channel = 0; channel < heard.numberOfChannels; channel += 1) {
-    heard.getChannelData(channel).forEach((value, n) => {
-      samples[n] += value / heard.numberOfChannels;
+  const samples = new Float32Array(decoded.length);
+  for (let channel = 0; channel < decoded.numberOfChannels; channel += 1) {
+    decoded.getChannelData(channel).forEach((value, n) => {
+      samples[n] += value / decoded.numberOfChannels;
     });
   }
   return { samples, rate };
