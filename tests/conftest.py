@@ -31,6 +31,7 @@ SLOW = (
     "tests/serve/test_contract.py",
     "tests/serve/test_life.py",
     "tests/speech/test_embedded_speaker.py",
+    "tests/typing/",
 )
 """What `make fast` leaves out besides TensorFlow: more than two seconds of processor time, or many processes."""
 
