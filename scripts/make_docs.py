@@ -36,7 +36,6 @@ FAMILIES = {
     "dfine": "D-FINE",
     "distilbert": "DistilBERT",
     "efficientnet": "EfficientNet",
-    "efficientnet_lite": "EfficientNet-Lite",
     "efficientnet_v2": "EfficientNetV2",
     "fcos": "FCOS",
     "gpt2": "GPT-2",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, overload
 
 from warmstart.core.input_kind import Several
@@ -103,12 +100,3 @@ TASK = Task(
     input=PHOTO,
 )
 register(TASK)
-
-
-def brightness_bundle(folder: Path) -> Path:
-    """A bundle of the task, with the program of a classifier."""
-    shutil.copytree(Path(__file__).parent / "data" / "cifar10_resnet20", folder)
-    record = json.loads((folder / "warmstart.json").read_text("utf-8"))
-    record["entry"] |= {"name": "meter", "task": TASK.name, "metrics": []}
-    (folder / "warmstart.json").write_text(json.dumps(record), "utf-8")
-    return folder

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.new_task import Brightness, BrightnessMeter, brightness_bundle
+from tests.new_task import Brightness, BrightnessMeter
+from tests.new_task_bundle import brightness_bundle
 
 import warmstart as ws
 

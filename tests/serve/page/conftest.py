@@ -143,7 +143,7 @@ def with_engine(model: Any, engine: Engine) -> Any:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory) -> Iterator[dict[str, Any]]:
     """Models by name: those inside the package, and one of every other task on a random engine."""
-    from tests.new_task import brightness_bundle
+    from tests.new_task_bundle import brightness_bundle
 
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("page-home")))
