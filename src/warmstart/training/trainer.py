@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -78,7 +79,7 @@ class Trainer(ABC, Generic[OptionsT]):
     entry: Entry
     labels: Sequence[Label] = ()
 
-    def __init__(self, base: str | Path | Model[Any, Any, Any], options: OptionsT):
+    def __init__(self, base: str | PathLike[str] | Model[Any, Any, Any], options: OptionsT):
         self.base, self.options = base, options
         self.terminal = Terminal(options.verbose)
         self.fits: dict[str, Fitted] = {}

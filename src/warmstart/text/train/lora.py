@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def adapter(network: keras.Model, entry: Entry, digest: str, source: str, rank: 
     return Adapter(arrays, (json.dumps(config, indent=1) + "\n").encode())
 
 
-def source_of(base: str | Path | Model[Any, Any, Any], model: Model[Any, Any, Any]) -> str:
+def source_of(base: str | PathLike[str] | Model[Any, Any, Any], model: Model[Any, Any, Any]) -> str:
     """How the base is found again: its source or name in the catalogue, else the folder it lies in."""
     if isinstance(base, str) and "://" in base:
         return base
