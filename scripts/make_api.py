@@ -19,6 +19,7 @@ from warmstart.core.model import LoadOptions
 from warmstart.core.options import fields_of
 from warmstart.core.task import TASKS
 from warmstart.training import finetune
+from warmstart.training.options import TrainOptions
 
 TARGET = Path(__file__).parents[1] / "src" / "warmstart" / "api.py"
 OTHERS = {
@@ -165,7 +166,15 @@ def load(
 
 {trainings}@overload
 def finetune(
-    base: Name | Model[Any, Any, Any], data: Any, *, task: str | None = None, **options: Any
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: str,
+{training_keywords(TrainOptions)}
+) -> Model[Any, Any, Any]: ...
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any], data: Any, *, task: None = None, **options: Any
 ) -> Model[Any, Any, Any]: ...
 def finetune(
     base: Name | Model[Any, Any, Any], data: Any, *, task: str | None = None, **options: Any

@@ -570,7 +570,25 @@ def finetune(
 ) -> Forecaster: ...
 @overload
 def finetune(
-    base: Name | Model[Any, Any, Any], data: Any, *, task: str | None = None, **options: Any
+    base: Name | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: str,
+    epochs: int = 10,
+    learning_rate: float | None = None,
+    batch_size: int = 16,
+    validation: Any = "auto",
+    patience: int | None = None,
+    optimizer: Any = None,
+    callbacks: Sequence[Any] = (),
+    seed: int = 0,
+    output: str | Path | None = None,
+    name: str | None = None,
+    verbose: bool = True,
+) -> Model[Any, Any, Any]: ...
+@overload
+def finetune(
+    base: Name | Model[Any, Any, Any], data: Any, *, task: None = None, **options: Any
 ) -> Model[Any, Any, Any]: ...
 def finetune(
     base: Name | Model[Any, Any, Any], data: Any, *, task: str | None = None, **options: Any
