@@ -86,7 +86,7 @@ def test_other_settings_or_inputs_are_refused(photos, model, expected, tmp_path,
     (folder / "part-00003.jsonl").unlink()
     before = look.content(folder)
     for change, words in (({"top_k": 3}, "top_k (2 then, 3 now)"), ({"shard_rows": 20}, "rows (10 then, 20 now)"),
-                          ({"inputs": photos / "a"}, "241 rows then, 80 now"), ({"format": "parquet"}, "format"),
+                          ({"inputs": photos / "a"}, "before: 241 rows, now: 80"), ({"format": "parquet"}, "format"),
                           ({"model": "shakespeare_gpt2", "inputs": ["a"], "top_k": 2}, "task"),
                           ({"inputs": [*sorted(map(str, photos.glob("*/*")))]}, "not the same ones"),
                           ({"engine": "keras"}, "engine")):

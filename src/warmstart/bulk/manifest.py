@@ -69,32 +69,32 @@ def of(model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int
 
 
 def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> None:
-    """Raise `UsageError` where a run that is continued has other settings than it began with."""
-    told: list[str] = []
+    """Raise `UsageError` where a run is resumed with other settings or inputs than it started with."""
+    changes: list[str] = []
     for group, names in (("model", ("name", "task", "precision", "engine")), ("shards", ("rows", "format")),
                          ("inputs", ("columns",))):
-        told += [_differs(name, known[group].get(name), now[group].get(name)) for name in names
+        changes += [_differs(name, known[group].get(name), now[group].get(name)) for name in names
                  if known[group].get(name) != now[group].get(name)]
-    if not told:
-        told += [f"the {what} of the model" for what in ("weights", "entry")
+    if not changes:
+        changes += [f"the {what} of the model" for what in ("weights", "entry")
                  if known["model"].get(what) != now["model"].get(what)]
     options = sorted(known["options"].keys() | now["options"].keys())
-    told += [_differs(name, known["options"].get(name), now["options"].get(name)) for name in options
+    changes += [_differs(name, known["options"].get(name), now["options"].get(name)) for name in options
              if known["options"].get(name) != now["options"].get(name)]
     if known["inputs"]["sha256"] != now["inputs"]["sha256"]:
         before, after = known["inputs"]["rows"], now["inputs"]["rows"]
-        told.append(f"the inputs ({before:,} rows then, {after:,} now)" if before != after else
+        changes.append(f"the inputs (before: {before:,} rows, now: {after:,})" if before != after else
                     f"the inputs ({after:,} rows, but not the same ones)")
-    if told:
-        raise UsageError(f"{folder.place} holds a run that began otherwise. Different are {_joined(told)}. Go on with "
-                         "the settings and inputs it began with, or name a new folder as output.")
+    if changes:
+        raise UsageError(f"{folder.place} has a run with other settings or inputs: {_joined(changes)}. Resume it with those "
+                         "that it started with, or name another output folder.")
 
 
 def _differs(name: str, before: Any, now: Any) -> str:
     def shown(value: Any) -> str:
         return "its default" if value is None or value == [] else repr(value)
 
-    return f"{name} ({shown(before)} then, {shown(now)} now)"
+    return f"{name} (before: {shown(before)}, now: {shown(now)})"
 
 
 def _joined(parts: Sequence[str]) -> str:
