@@ -57,7 +57,7 @@ def entry_of(parameters: int, accuracy: float, photos: int) -> Entry:
     return Entry(
         name="cifar10_resnet20", task="image-classification", family="cifar_resnet",
         title="ResNet-20 for CIFAR-10", architecture="cifar_resnet", config=CONFIG,
-        weights={"top": WeightFile(f"embedded:cifar10_resnet20/{bundle.SLICED}", layout="safetensors")},
+        weights={"top": WeightFile(f"embedded:cifar10_resnet20/{bundle.IN_PROGRAM}", layout="tflite")},
         preprocessing=ImagePreprocessing(
             size=(32, 32), scaling="standard", mean=tuple(map(float, MEAN.astype(str))),
             std=tuple(map(float, STD.astype(str))), crop_ratio=1.0),
@@ -149,7 +149,7 @@ def export(model: keras.Model, test: tuple[np.ndarray, np.ndarray, list[str]], r
         per_class="\n".join(f"| {name} | {(found[labels == i] == i).mean():.1%} |" for i, name in enumerate(classes)))
     compiled = Artifact.load(probe / "artifacts" / "float32")
     bundle.write(work / "bundle", entry, as_float16(model), named, compiled.copy_to, precision="float16",
-                 card=card, weights=bundle.SLICED)
+                 card=card, weights=bundle.IN_PROGRAM)
     shutil.rmtree(probe)
 
 

@@ -98,7 +98,7 @@ def entry_of(parameters: int, rules: dict, metrics: tuple[Metric, ...]) -> Entry
     return Entry(
         name=NAME, task="speech-recognition", family="wavenet", title="WaveNet recogniser of spoken digits",
         architecture="wavenet_asr", config=FOLDED,
-        weights={"top": WeightFile(f"embedded:{NAME}/{bundle.SLICED}", layout="safetensors")},
+        weights={"top": WeightFile(f"embedded:{NAME}/{bundle.IN_PROGRAM}", layout="tflite")},
         preprocessing=None, labels="", licence="CC-BY-SA-4.0", parameters=parameters, gflops=None, min_size=0,
         metrics=metrics, paper="van den Oord et al.: WaveNet: A Generative Model for Raw Audio, 2016, arXiv:1609.03499",
         processing={"features": rules, "alphabet": ALPHABET, "padding": 0.25, "language": "en",
@@ -167,5 +167,5 @@ def export(clips: list[Clip], options: argparse.Namespace) -> None:
                             for i, word in enumerate(WORDS)))
     compiled = Artifact.load(probe / "artifacts" / "float32")
     bundle.write(options.work / "bundle", entry_of(model.count_params(), rules, metrics), stored, (),
-                 compiled.copy_to, precision="float16", card=card, weights=bundle.SLICED)
+                 compiled.copy_to, precision="float16", card=card, weights=bundle.IN_PROGRAM)
     shutil.rmtree(probe)

@@ -82,7 +82,7 @@ def entry_of(parameters: int, clips: list[Clip], temperature: float, metrics: tu
     return Entry(
         name=NAME, task="audio-generation", family="wavenet", title="WaveNet generator of spoken digits",
         architecture="wavenet", config=CONFIG,
-        weights={"top": WeightFile(f"embedded:{NAME}/{bundle.SLICED}", layout="safetensors")},
+        weights={"top": WeightFile(f"embedded:{NAME}/{bundle.IN_PROGRAM}", layout="tflite")},
         preprocessing=None, labels="", licence="CC-BY-SA-4.0", parameters=parameters, gflops=None, min_size=0,
         metrics=metrics, paper="van den Oord et al.: WaveNet: A Generative Model for Raw Audio, 2016, arXiv:1609.03499",
         processing={"sample_rate": RATE, "classes": [list(WORDS), list(SPEAKERS)], "hop": HOP, "frames": "position",
@@ -144,5 +144,5 @@ def export(training: list[Clip], test: list[Clip], options: argparse.Namespace) 
                         for i, (word, speaker) in enumerate(zip_longest(WORDS, SPEAKERS, fillvalue=""))))
     compiled = Artifact.load(probe / "artifacts" / "float32")
     bundle.write(options.work / "bundle", entry_of(model.count_params(), training, temperature, metrics), stored, (),
-                 compiled.copy_to, precision="float16", card=card, weights=bundle.SLICED)
+                 compiled.copy_to, precision="float16", card=card, weights=bundle.IN_PROGRAM)
     shutil.rmtree(probe)

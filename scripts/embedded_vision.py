@@ -88,11 +88,12 @@ def publish(told: argparse.Namespace, model: Any, *, name: str, title: str, figu
 
     `precision` is that of the program: "float16" where every kernel has one normalisation, which `normalise` absorbs.
     """
-    weights = bundle.SLICED if precision == "float16" else bundle.WEIGHTS
+    weights = bundle.IN_PROGRAM if precision == "float16" else bundle.WEIGHTS
     told.work.joinpath("figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     entry = replace(
         model.entry, name=name, title=title, aliases=(), licence="MIT", labels=name,
-        weights={"top": WeightFile(f"embedded:{name}/{weights}", layout="safetensors")},
+        weights={"top": WeightFile(
+            f"embedded:{name}/{weights}", layout="tflite" if weights == bundle.IN_PROGRAM else "safetensors")},
         metrics=tuple(Metric(key, round(value, 4), dataset, script) for key, value in metrics))
     history = json.loads((told.work / "run" / bundle.TRAINING).read_text())["history"]
     seconds = sum(epoch["seconds"] for epoch in history)

@@ -111,7 +111,7 @@ def main() -> None:
     source = "scripts/train_embedded_deepar.py"
     entry = replace(
         model.entry, title="DeepAR for hourly series",
-        weights={"top": WeightFile(f"embedded:deepar_hourly/{bundle.SLICED}", layout="safetensors")},
+        weights={"top": WeightFile(f"embedded:deepar_hourly/{bundle.IN_PROGRAM}", layout="tflite")},
         metrics=(Metric("mean_wQL", round(found["taylor"]["mean_wQL"], 5),
                         "taylor.csv, hourly, never trained on, 28 windows of 48 hours", source),
                  Metric("mean_wQL", round(found["m4"]["mean_wQL"], 5), "M4 hourly, official split", source)))
@@ -119,7 +119,7 @@ def main() -> None:
                        sampling=SAMPLING, rows=rows)
     shutil.rmtree(options.work / "bundle", ignore_errors=True)
     bundle.write(options.work / "bundle", entry, model_arrays(model.keras), (), model.artifact.copy_to, card=card,
-                 weights=bundle.SLICED)
+                 weights=bundle.IN_PROGRAM)
 
 
 if __name__ == "__main__":

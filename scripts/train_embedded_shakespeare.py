@@ -120,7 +120,7 @@ def entry_of(parameters: int, nats: float, characters: int) -> Entry:
     return Entry(
         name="shakespeare_gpt2", task="text-generation", family="gpt2", title="GPT-2 of 0.9 M for Shakespeare",
         architecture="gpt2", config=CONFIG, preprocessing=None, labels="", licence="Apache-2.0",
-        weights={"top": WeightFile(f"embedded:shakespeare_gpt2/{bundle.SLICED}", layout="safetensors")},
+        weights={"top": WeightFile(f"embedded:shakespeare_gpt2/{bundle.IN_PROGRAM}", layout="tflite")},
         parameters=parameters, gflops=None, min_size=0, paper=PAPER,
         metrics=(Metric("nats_per_character", round(nats, 4), f"the last {characters:,} characters of tinyshakespeare",
                         "scripts/train_embedded_shakespeare.py"),),
@@ -190,7 +190,7 @@ def export(model: keras.Model, held_out: str, trained_on: int, options: argparse
         count=len(held_out), nats=score.nats_per_character, tokens=len(score.tokens), perplexity=score.perplexity,
         sample=compiled("ROMEO:", seed=1, temperature=0.8, max_new_tokens=120))
     bundle.write(folders["bundle"], entry, named, (), Artifact.load(probe / "artifacts" / "float32").copy_to,
-                 precision="float16", card=card, files=files, weights=bundle.SLICED)
+                 precision="float16", card=card, files=files, weights=bundle.IN_PROGRAM)
     shutil.rmtree(probe)
 
 

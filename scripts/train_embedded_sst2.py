@@ -261,7 +261,7 @@ def ship(judge: TextClassifier, network: Any, teacher: Any, dev: Path, work: Pat
     """Round to float16, compile, measure on dev.tsv, write the bundle with its card."""
     entry = replace(judge.entry, name=NAME, family="bert", title="BERT tiny, SST-2", licence="Apache-2.0",
                     labels="sst2", aliases=(), metrics=(),
-                    weights={"top": WeightFile(f"embedded:{NAME}/{bundle.SLICED}", layout="safetensors")})
+                    weights={"top": WeightFile(f"embedded:{NAME}/{bundle.IN_PROGRAM}", layout="tflite")})
     found = arrays(architecture(entry.architecture), network, entry.config)
     rounded = {name: value.astype(np.float16) for name, value in found.items()}
     path = work / "rounded.safetensors"
@@ -288,10 +288,10 @@ def ship(judge: TextClassifier, network: Any, teacher: Any, dev: Path, work: Pat
         return run_job(entry, weights, "float16", folder, print)
 
     bundle.write(target, entry, rounded, LABELS, fill, precision="float16", card=card, files=final.files(),
-                 weights=bundle.SLICED)
+                 weights=bundle.IN_PROGRAM)
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     print(f"{target}: {size / 1e6:.2f} MB, accuracy {figures['accuracy']:.4f} on {dev.name}, teacher "
-          f"{taught['accuracy']:.4f}, sha256 {store.sha256_file(target / bundle.SLICED)[:12]}")
+          f"{taught['accuracy']:.4f}, sha256 {store.sha256_file(target / bundle.IN_PROGRAM)[:12]}")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 import warmstart as ws
+from warmstart.catalog.queries import EMBEDDED as EMBEDDED_FOLDER
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.parity import TOLERANCE, compare
 
@@ -14,8 +15,13 @@ EMBEDDED = [entry.name for entry in ws.list_models()
 def test_the_program_gives_the_numbers_that_are_stored_beside_it(name):
     artifact = ws.load(name).artifact
     engine = LiteRTEngine(artifact.path, artifact.signatures)
+    assert artifact.folder.is_relative_to(EMBEDDED_FOLDER), "compiled anew"
     assert max(compare(engine, artifact.expected()).values()) <= TOLERANCE
 
 
 def test_there_are_embedded_models():
-    assert {"cifar10_resnet20", "shakespeare_gpt2", "deepar_hourly"} <= set(EMBEDDED)
+    assert {"efficientnet_lite0", "shakespeare_gpt2", "deepar_hourly"} <= set(EMBEDDED)
+
+
+def test_they_are_small():
+    assert sum(file.stat().st_size for file in EMBEDDED_FOLDER.rglob("*") if file.is_file()) < 20e6

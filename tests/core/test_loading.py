@@ -96,7 +96,7 @@ def test_newer_bundle_format_is_refused(folder):
 
 def test_without_tensorflow_the_way_out_is_told(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    (folder / "artifacts" / "float32" / "artifact.json").unlink()
+    (folder / "artifacts" / "float32" / "probe.npz").unlink()
     with pytest.raises(EngineUnavailableError, match=r"pip install 'warmstart\[tensorflow\]'"):
         ws.load(folder)(PHOTO)
 
@@ -118,7 +118,7 @@ def test_damaged_artifact_in_a_bundle_is_compiled_anew(model, tmp_path):
 @pytest.mark.parametrize("installed", [False, pytest.param(True, marks=pytest.mark.tensorflow)])
 def test_a_damaged_program_that_holds_the_weights_is_told(installed, folder, monkeypatch):
     """With TensorFlow or without: installing it would not help."""
-    from warmstart.errors import CorruptCheckpointError
+    from warmstart.errors import CheckpointError, CorruptCheckpointError
 
     if not installed:
         monkeypatch.setitem(sys.modules, "tensorflow", None)
@@ -126,8 +126,11 @@ def test_a_damaged_program_that_holds_the_weights_is_told(installed, folder, mon
     program.write_bytes(program.read_bytes()[:-1000])
     with pytest.raises(CorruptCheckpointError, match=r"program\.tflite is not the file that .* fetch both again"):
         ws.load(folder)(PHOTO)
-    shutil.rmtree(program.parent)
+    program.unlink()
     with pytest.raises(CorruptCheckpointError, match=r"program\.tflite, which is missing"):
+        ws.load(folder)(PHOTO)
+    shutil.rmtree(program.parent)
+    with pytest.raises(CheckpointError, match=r"artifact\.json cannot be opened"):
         ws.load(folder)(PHOTO)
 
 
@@ -192,13 +195,13 @@ def test_failed_save_leaves_nothing(model, tmp_path):
 def test_a_bundle_s_weights_are_checked_before_they_are_used(folder):
     from warmstart.errors import CorruptCheckpointError
 
-    weights = folder / bundle.SLICED
-    content = bytearray(weights.read_bytes())
+    rest = folder / "artifacts" / "float32" / "rest.safetensors"
+    content = bytearray(rest.read_bytes())
     content[-1] ^= 1
-    weights.write_bytes(content)
-    with pytest.raises(CorruptCheckpointError, match=r"model\.slices\.safetensors"):
+    rest.write_bytes(content)
+    with pytest.raises(CorruptCheckpointError, match=r"rest\.safetensors is not the file"):
         ws.load(folder).keras  # noqa: B018
-    with pytest.raises(CorruptCheckpointError, match=r"model\.slices\.safetensors"):
+    with pytest.raises(CorruptCheckpointError, match=r"rest\.safetensors is not the file"):
         ws.backbone(folder)
 
 

@@ -27,7 +27,8 @@ class WeightFile:
         source: its source (`https://...`, `hf://...`, `package:...`, `embedded:...`, a path).
         md5: hexadecimal digest, if Keras publishes one.
         sha256: hexadecimal digest, if known.
-        layout: "keras-h5", "keras-weights-h5" or "safetensors" (see `warmstart.checkpoints`), or "huggingface".
+        layout: "keras-h5", "keras-weights-h5", "safetensors" or "tflite" (see `warmstart.checkpoints`), or
+            "huggingface".
     """
 
     source: str

@@ -1,7 +1,7 @@
 """Checkpoints: files of named arrays, read without running anything, and put into a model.
 
-`open_checkpoint` reads, `assign` and `fill` fill a `keras.Model`, `model_arrays`, `layout_arrays`, `save_safetensors`
-and `save_sliced` write. A `Layout` says how the public checkpoints of a family name their arrays.
+`open_checkpoint` reads, `assign` and `fill` fill a `keras.Model`, `model_arrays`, `layout_arrays` and
+`save_safetensors` write. A `Layout` says how the public checkpoints of a family name their arrays.
 """
 
 from warmstart.checkpoints.assign import assign
@@ -10,7 +10,6 @@ from warmstart.checkpoints.formats import checkpoint_file, open_checkpoint
 from warmstart.checkpoints.layout import Layout, fill, layout_arrays, load_by_name
 from warmstart.checkpoints.naming import model_arrays
 from warmstart.checkpoints.safetensors import save_safetensors
-from warmstart.checkpoints.slices import save_sliced
 
 __all__ = ["Checkpoint", "Layout", "assign", "checkpoint_file", "fill", "layout_arrays", "load_by_name",
-           "model_arrays", "open_checkpoint", "save_safetensors", "save_sliced"]
+           "model_arrays", "open_checkpoint", "save_safetensors"]

@@ -25,7 +25,7 @@ class Checkpoint(ABC):
         path: the file, or for a checkpoint of several files the index or folder that was opened.
         layout: `"keras-h5"` (legacy: layer name / weight name, also inside a full-model file),
             `"keras-weights-h5"` (Keras 3 `.weights.h5` and `.keras`: `layers/<class>/vars/<i>`)
-            or `"safetensors"`.
+            `"safetensors"`, or `"tflite"`.
     """
 
     path: Path

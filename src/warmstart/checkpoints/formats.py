@@ -7,12 +7,13 @@ from warmstart.checkpoints.hdf5 import open_hdf5
 from warmstart.checkpoints.hdf5_format import MAGIC
 from warmstart.checkpoints.keras_zip import open_zip, pickle_error
 from warmstart.checkpoints.safetensors import SafetensorsCheckpoint, ShardedCheckpoint
-from warmstart.checkpoints.slices import KEY, SlicedCheckpoint
+from warmstart.checkpoints.tflite import IDENTIFIER, RECORD, ProgramCheckpoint, TFLiteCheckpoint
 from warmstart.errors import CheckpointError, CorruptCheckpointError
 
 INDEX = "model.safetensors.index.json"
-SLICED = "model.slices.safetensors"
-FOLDER_FILES = (INDEX, "model.safetensors", SLICED, "model.weights.h5")
+IN_PROGRAM = f"artifacts/float32/{RECORD}"
+"""The checkpoint of a bundle whose compiled program holds the weights."""
+FOLDER_FILES = (INDEX, "model.safetensors", IN_PROGRAM, "model.weights.h5")
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -21,8 +22,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
     Args:
         path: a Keras `.h5`, `.weights.h5` or `.keras`, a `.safetensors` or its
-            `model.safetensors.index.json`, under any name; or a folder that contains
-            `model.safetensors.index.json`, `model.safetensors`, `model.slices.safetensors` or `model.weights.h5`.
+            `model.safetensors.index.json`, a `.tflite`, under any name; the `artifact.json` of a program that
+            holds a model's weights; or a folder that contains one of `FOLDER_FILES`.
 
     Returns:
         The open checkpoint; close it, or use it in a `with` statement.
@@ -45,10 +46,12 @@ def open_checkpoint(path: Path) -> Checkpoint:
             raise pickle_error(source.label)
         if start.lstrip()[:1] == b"{" and b"\0" not in start:  # JSON; a header's length has zeros
             source.close()
-            return ShardedCheckpoint(path)
+            return ProgramCheckpoint(path) if path.name == RECORD else ShardedCheckpoint(path)
+        if start[4:8] == IDENTIFIER:
+            source.close()
+            return TFLiteCheckpoint(path)
         if start[8:9] == b"{":
-            whole = SafetensorsCheckpoint(path, source)
-            return SlicedCheckpoint(whole) if KEY in whole.metadata else whole
+            return SafetensorsCheckpoint(path, source)
         raise CorruptCheckpointError(f"{path} is not a weight file: {_guess(start, source.size)}.")
     except BaseException:
         source.close()
@@ -81,4 +84,4 @@ def _guess(start: bytes, size: int) -> str:
         return "it is a Git LFS pointer; fetch the file itself (git lfs pull)"
     if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "it is a web page, probably an error message of the server; fetch it again"
-    return "neither HDF5 (.h5, .weights.h5), nor .keras, nor .safetensors"
+    return "neither HDF5 (.h5, .weights.h5), nor .keras, nor .safetensors, nor .tflite"

@@ -1,7 +1,7 @@
 """A bundle: one folder that holds a model, without code and without pickles.
 
     model.safetensors                  the weights, named layer/weight; or in its place
-    model.slices.safetensors           what of them the compiled program lacks, and where in it the others lie; or
+    artifacts/float32/artifact.json    names of them in the compiled program (see `checkpoints.tflite`); or
     adapter_model.safetensors          what changes the weights of a base that adapter_config.json names
     warmstart.json                     format, entry, sha256 of the weights
     labels.json                        [{"index": 0, "id": "…", "name": "…"}, …]
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.catalog import Entry, Label
-from warmstart.checkpoints.formats import SLICED
+from warmstart.checkpoints.formats import IN_PROGRAM
 from warmstart.engines import store
 from warmstart.errors import BundleError
 
@@ -69,7 +69,7 @@ def read(folder: Path) -> Contents:
             raise BundleError(f"{folder} has bundle format {manifest['format']}; this version reads {FORMAT}. "
                               "Update warmstart, or save the model again.")
         entry = Entry.from_dict(manifest["entry"])
-        weights = next((name for name in (ADAPTER, SLICED) if name in manifest["sha256"]), WEIGHTS)
+        weights = next((name for name in (ADAPTER, IN_PROGRAM) if name in manifest["sha256"]), WEIGHTS)
         digest = str(manifest["sha256"][weights])
         others = {str(name): str(sha256) for name, sha256 in manifest["sha256"].items() if name != weights}
         labels = tuple(Label(int(d["index"]), str(d["id"]), str(d["name"])) for d in _read_json(folder / LABELS))
@@ -101,13 +101,15 @@ def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: 
         precision: of the numbers in the program file: `"float32"` or `"float16"`.
         card: the model card; default: made from the entry.
         files: the task's own files by name: bytes, or a path to copy from.
-        weights: the name of the file for the arrays: `WEIGHTS`, `ADAPTER`, or `SLICED`, which takes half the room
-            where the program holds the same numbers.
+        weights: the name of the file for the arrays: `WEIGHTS`, `ADAPTER`, or `IN_PROGRAM`: the program's own numbers
+            are the weights, and are not stored twice.
 
     Raises:
         BundleError: the folder is not empty.
     """
-    from warmstart.checkpoints import save_safetensors, save_sliced
+    from warmstart.checkpoints import save_safetensors
+    from warmstart.checkpoints.tflite import share_arrays
+    from warmstart.core.weights import checkpoint_digest
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BundleError(f"{folder} is not empty; name a new folder, nothing was overwritten.")
@@ -116,13 +118,14 @@ def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: 
     try:
         program = temporary / "artifacts" / "float32"
         program.mkdir(parents=True)
-        record = fill(program)
-        if weights == SLICED:
-            save_sliced(temporary / weights, arrays, program / "program.tflite")
+        record = {**fill(program), "model": entry.name}
+        if weights == IN_PROGRAM:
+            store.write_record(program, precision, {**record, "arrays": share_arrays(program, arrays)})
+            digest = checkpoint_digest(temporary / weights, store.sha256_file)
         else:
             save_safetensors(temporary / weights, arrays)
-        digest = store.sha256_file(temporary / weights)
-        store.write_record(program, precision, {**record, "weights": digest, "model": entry.name})
+            digest = store.sha256_file(temporary / weights)
+            store.write_record(program, precision, {**record, "weights": digest})
         _write_json(temporary / LABELS, [{"index": x.index, "id": x.id, "name": x.name} for x in labels])
         hashes = {weights: digest}
         for name, content in (files or {}).items():

@@ -132,7 +132,7 @@ class LoadedModel(ABC):
             artifact = store.Artifact.load(self._folder / "artifacts" / "float32")
         except EngineError:
             return None  # damaged or not there: compiled anew from the weights
-        return artifact if artifact.record.get("weights") == self.weights.digest else None
+        return artifact if artifact.belongs_to(self.weights.path, self.weights.digest) else None
 
     @property
     def history(self) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.checkpoints.tflite import RECORD, REST
 from warmstart.engines.base import Signature
 from warmstart.errors import CacheError, EngineError
 from warmstart.hub import home
@@ -49,8 +50,8 @@ class Artifact:
             EngineError: it is incomplete, damaged, or of another format.
         """
         try:
-            record = json.loads((folder / "artifact.json").read_text("utf-8"))
-            hashes = {name: sha256_file(folder / name) for name in FILES}
+            record = json.loads((folder / RECORD).read_text("utf-8"))
+            hashes = {name: sha256_file(folder / name) for name in (*FILES, *_rest(record["sha256"]))}
             same = record["format"] == FORMAT and record["sha256"] == hashes
             {Signature.from_dict(signature) for signature in record["signatures"].values()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -62,6 +63,10 @@ class Artifact:
     @property
     def path(self) -> Path:
         return self.folder / "program.tflite"
+
+    def belongs_to(self, checkpoint: Path | None, digest: str) -> bool:
+        """Whether it was compiled from these weights, or is itself their checkpoint."""
+        return self.record.get("weights") == digest or self.folder / RECORD == checkpoint
 
     @property
     def precision(self) -> str:
@@ -158,10 +163,15 @@ def write_record(folder: Path, precision: str, details: Mapping[str, Any]) -> No
     record = {
         "format": FORMAT,
         "precision": precision,
-        "sha256": {name: sha256_file(folder / name) for name in FILES},
+        "sha256": {name: sha256_file(folder / name) for name in (*FILES, *_rest(os.listdir(folder)))},
         **details,
     }
-    (folder / "artifact.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+
+
+def _rest(names: Container[str]) -> tuple[str, ...]:
+    """The file of the weights that the program lacks, where it is one of these."""
+    return (REST,) if REST in names else ()
 
 
 def _converter() -> str | None:

@@ -48,6 +48,7 @@ class Family:
 FAMILIES = (
     Family("image.keras_applications", "keras_applications"),
     Family("image.cifar_resnet", "cifar_resnet"),
+    Family("image.efficientnet_lite", "efficientnet_lite"),
     Family("image.segformer", "segformer", ("segformer",)),
     Family("image.deeplabv3_mobilenet_v2", "deeplabv3_mobilenet_v2", ("mobilenet_v2",)),
     Family("image.deeplabv3", "deeplabv3"),
