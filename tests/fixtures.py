@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.photos import CIFAR
 
 import warmstart as ws
 
@@ -25,7 +26,7 @@ def photos(tmp_path) -> Path:
 
 @pytest.fixture
 def model():
-    return ws.load("cifar10_resnet20")
+    return ws.load(CIFAR)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +63,7 @@ def apart():
 @pytest.fixture(scope="session")
 def cifar():
     """The embedded model; it predicts from its own artifact, whatever the cache."""
-    return ws.load("cifar10_resnet20", engine="litert")
+    return ws.load(CIFAR, engine="litert")
 
 
 @pytest.fixture

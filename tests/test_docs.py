@@ -15,6 +15,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.cli import task_parameters
@@ -247,7 +248,7 @@ def test_fine_tuning_example(tmp_path):
             picture = np.where(lit[..., None], (220, 40, 40) if name == "rows" else (40, 40, 220), 230)
             Image.fromarray(picture.astype(np.uint8)).save(tmp_path / name / f"{i}.png")
     saved = tmp_path / "out.keras"
-    shown = run("examples/fine_tune_keras.py", str(tmp_path), "--model", "cifar10_resnet20", "--epochs", "80",
+    shown = run("examples/fine_tune_keras.py", str(tmp_path), "--model", str(CIFAR), "--epochs", "80",
                 "--fine-epochs", "1", "--unfreeze", "8", "--batch-size", "8", "--output", str(saved))
     assert saved.is_file()
     assert "100.0%" in shown

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.new_task import Brightness, BrightnessMeter
+from tests.photos import CIFAR
 
 import warmstart as ws
 
@@ -18,7 +19,7 @@ PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """A bundle of the task, with the program of the embedded classifier."""
-    source = Path(ws.__file__).parent / "embedded" / "cifar10_resnet20"
+    source = CIFAR
     target = shutil.copytree(source, tmp_path_factory.mktemp("models") / "meter")
     record = json.loads((target / "warmstart.json").read_text())
     record["entry"] |= {"name": "meter", "task": "image-brightness", "metrics": []}

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from tests.photos import CIFAR
 
 import warmstart as ws
 
@@ -38,7 +39,7 @@ def photos(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def model():
-    return ws.load("cifar10_resnet20", engine="litert")
+    return ws.load(CIFAR, engine="litert")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.bulk import listing, writing
@@ -51,7 +52,7 @@ def test_a_finished_run_is_left_as_it_is(photos, model, expected, tmp_path):
 def test_killed_again_and_again_every_row_is_there_once(photos, expected, tmp_path, started, look):
     output, kills = tmp_path / "run", 0
     for least in (1, 9, 17):
-        process = started(model="cifar10_resnet20", engine="litert", inputs=photos, output=output,
+        process = started(model=str(CIFAR), engine="litert", inputs=photos, output=output,
                           shard_rows=10, top_k=2)
         while look.shards(output) < least and process.poll() is None:
             time.sleep(0.002)
@@ -60,7 +61,7 @@ def test_killed_again_and_again_every_row_is_there_once(photos, expected, tmp_pa
         process.wait()
     assert kills >= 2
     (output / ".part-00024.jsonl.0123.part").write_text('{"row": 240')  # what a kill in the middle of writing leaves
-    process = started(model="cifar10_resnet20", engine="litert", inputs=photos, output=output,
+    process = started(model=str(CIFAR), engine="litert", inputs=photos, output=output,
                           shard_rows=10, top_k=2)
     told, errors = process.communicate()
     assert process.returncode == 0, errors
@@ -89,7 +90,7 @@ def test_other_settings_or_inputs_are_refused(photos, model, expected, tmp_path,
                           ({"model": "shakespeare_gpt2", "inputs": ["a"], "top_k": 2}, "task"),
                           ({"inputs": [*sorted(map(str, photos.glob("*/*")))]}, "not the same ones"),
                           ({"engine": "keras"}, "engine")):
-        given = {"model": "cifar10_resnet20", "inputs": photos, "top_k": 2, "engine": "litert", **change}
+        given = {"model": str(CIFAR), "inputs": photos, "top_k": 2, "engine": "litert", **change}
         with pytest.raises(UsageError) as told:
             ws.batch(given.pop("model"), given.pop("inputs"), folder, **given)
         assert words in str(told.value)
@@ -177,7 +178,7 @@ def test_ten_thousand_files_are_planned_fast(model, tmp_path):
 
 
 def test_one_row_that_breaks_a_batch_does_not_take_the_others_along(photos, expected, tmp_path, monkeypatch, look):
-    model = ws.load("cifar10_resnet20", engine="litert")
+    model = ws.load(CIFAR, engine="litert")
     run = model.engine.run
     poison = model.preprocess(photos / "c" / "img101.png")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.bulk import writing
@@ -80,7 +81,7 @@ def test_the_same_files_as_on_one_machine_though_workers_are_killed(cluster, pho
 
 def test_the_run_is_killed_and_goes_on_elsewhere(cluster, photos, model, expected, tmp_path, look, started):
     output = tmp_path / "run"
-    process = started(model="cifar10_resnet20", engine="litert", inputs=photos, output=output, address=cluster, **GIVEN)
+    process = started(model=str(CIFAR), engine="litert", inputs=photos, output=output, address=cluster, **GIVEN)
     while look.shards(output) < 3 and process.poll() is None:
         time.sleep(0.002)
     assert process.poll() is None, process.communicate()

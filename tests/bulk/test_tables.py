@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.bulk import listing, tables
@@ -19,7 +20,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "text"
-MODELS = {"text": "sst2_bert_tiny", "photo": "cifar10_resnet20", "recording": "digits_wavenet_asr",
+MODELS = {"text": "sst2_bert_tiny", "photo": CIFAR, "recording": "digits_wavenet_asr",
           "question": GOLDEN / "bert_question_answering", "series": "deepar_hourly"}
 
 

@@ -14,13 +14,13 @@ TEXT_MODEL = ("--model", "sst2_bert_tiny", "-k", "1", "--json")
 ])  # fmt: skip
 def test_classify_takes_files_as_photos(inputs, run):
     done = run("classify", *inputs, "-k", 1)
-    assert done.err.splitlines()[0].startswith("Model: cifar10_resnet20 (10 classes")
+    assert done.err.splitlines()[0].startswith("Model: efficientnet_lite0 (1,000 classes")
 
 
 def test_classify_takes_a_picture_without_a_suffix(run, tmp_path):
     path = tmp_path / "photo"
     path.write_bytes(CAT.read_bytes())
-    assert "Model: cifar10_resnet20" in run("classify", path).err
+    assert "Model: efficientnet_lite0" in run("classify", path).err
 
 
 @pytest.mark.parametrize("inputs", [["a fine film"], ["is it?", "- 5 degrees"], ["-5"], ["what a *film*"], ["."]])
@@ -28,7 +28,7 @@ def test_classify_takes_other_text_as_text(inputs, run, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     done = run("classify", *inputs, "-k", 1, "--json")
-    expected = "cifar10_resnet20" if inputs == ["."] else "sst2_bert_tiny"  # "." is a folder
+    expected = "efficientnet_lite0" if inputs == ["."] else "sst2_bert_tiny"  # "." is a folder
     assert done.err.splitlines()[0].startswith(f"Model: {expected} (")
     if inputs != ["."]:
         assert [json.loads(line)["input"] for line in done.out.splitlines()] == inputs
@@ -48,7 +48,7 @@ def test_classify_refuses_a_mixture(run):
     assert done.out == ""
 
 
-@pytest.mark.parametrize(("line", "model"), [("a fine film", "sst2_bert_tiny"), (str(CAT), "cifar10_resnet20")])
+@pytest.mark.parametrize(("line", "model"), [("a fine film", "sst2_bert_tiny"), (str(CAT), "efficientnet_lite0")])
 def test_the_first_line_of_standard_input_decides(line, model, run):
     done = run("classify", "-", "-k", 1, "--json", stdin=f"\n{line}\n\n{line}\n")
     assert f"Model: {model}" in done.err
@@ -56,7 +56,7 @@ def test_the_first_line_of_standard_input_decides(line, model, run):
 
 
 @pytest.mark.parametrize(("arguments", "model"), [
-    ([CAT], "cifar10_resnet20"),
+    ([CAT], "efficientnet_lite0"),
     (["a fine film"], "sst2_bert_tiny"),
     (["ROMEO:", "--max-new-tokens", "2"], "shakespeare_gpt2"),
     ([DATA / "hourly.csv"], "deepar_hourly"),

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 from PIL import Image
+from tests.photos import CIFAR
 
 
 def test_evaluate_tells_accuracy_and_names_bad_photos(tmp_path):
@@ -13,7 +14,7 @@ def test_evaluate_tells_accuracy_and_names_bad_photos(tmp_path):
         (tmp_path / name).mkdir()
         pixels = np.random.default_rng(place).integers(0, 256, (40, 40, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / name / "photo.png")
-    command = [sys.executable, "-m", "warmstart", "evaluate", str(tmp_path), "--model", "cifar10_resnet20"]
+    command = [sys.executable, "-m", "warmstart", "evaluate", str(tmp_path), "--model", str(CIFAR)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "on 2 photos" in done.stdout
@@ -40,4 +41,4 @@ def test_evaluate_tells_accuracy_and_names_bad_photos(tmp_path):
 def test_the_help_says_what_data_a_task_takes(run):
     assert "CoNLL" in run("evaluate", "--task", "token-classification", "--help").out
     assert "CoNLL" not in run("evaluate", "--help").out
-    assert "class folders" in run("evaluate", "-m", "cifar10_resnet20", "--help").out
+    assert "class folders" in run("evaluate", "-m", str(CIFAR), "--help").out

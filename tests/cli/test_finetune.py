@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from tests.photos import CIFAR
 
 from warmstart import training
 from warmstart.cli.app import app
@@ -55,7 +56,7 @@ def test_the_help_lists_the_options_of_the_task(run):
     (["--task", "token-classification"], "needs a --model"),
     (["--task", "fill-mask"], "no fine-tuning for 'fill-mask'"),
     (["--task", "text-classification", "--epochs", "0"], "--epochs must be 1 or more"),
-    (["--model", "cifar10_resnet20", "--set", "widht=8"], "label_smoothing"),
+    (["--model", str(CIFAR), "--set", "widht=8"], "label_smoothing"),
 ])  # fmt: skip
 def test_a_wrong_option_ends_before_anything_is_done(arguments, expected, run, tmp_path):
     done = run("finetune", "data", "--output", tmp_path / "x", *arguments)

@@ -12,8 +12,9 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from tests.photos import CIFAR
 
-MODEL = ("--model", "cifar10_resnet20")
+MODEL = ("--model", str(CIFAR))
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_json_is_what_python_gives(photos):
 
     done = warmstart("predict", photos, *MODEL, "--json", "-k", 2)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert answers == [result.to_dict() for result in ws.load("cifar10_resnet20").stream(photos, top_k=2)]
+    assert answers == [result.to_dict() for result in ws.load(CIFAR).stream(photos, top_k=2)]
     assert done.stderr == ""
 
 
@@ -94,7 +95,7 @@ def test_wrong_words_end_in_one_sentence_and_code_2(arguments, words):
 def test_default_model_is_told_when_nothing_else_can_be_had(photos):
     done = warmstart("predict", photos / "a.png", env={**os.environ, "WARMSTART_OFFLINE": "1"})
     assert done.returncode == 0
-    assert "Model: cifar10_resnet20 (10 classes" in done.stderr
+    assert "Model: efficientnet_lite0 (1,000 classes, inside the package" in done.stderr
 
 
 def test_paths_from_standard_input(photos):
@@ -104,7 +105,7 @@ def test_paths_from_standard_input(photos):
 
 def test_closed_pipe_is_no_error(photos):
     folders = " ".join([str(photos)] * 200)
-    command = f"{sys.executable} -m warmstart predict {folders} --model cifar10_resnet20 | head -1"
+    command = f"{sys.executable} -m warmstart predict {folders} --model {CIFAR} | head -1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "Traceback" not in done.stderr

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from tests.oracles.cases import CASES
+from tests.photos import CIFAR
 
 from warmstart.core.options import fields_of
 from warmstart.core.task import TASKS
@@ -89,7 +90,7 @@ def test_a_verb_prints_what_predict_prints(name, run, tmp_path, monkeypatch):
     (("detect", "x.png", "--threshold", "2"), "--threshold must be from 0 to 1, not 2"),
     (("detect", "x.png", "--max-boxes", "many"), "--max-boxes must be an integer"),
     (("generate", "a", "--overflow", "burst"), "--overflow must be one of error, slide"),
-    (("segment", "x.png", "--model", "cifar10_resnet20"), "does image-classification"),
+    (("segment", "x.png", "--model", str(CIFAR)), "does image-classification"),
     (("classify", "x.png", "--model", "bccd_fcos"), "use `warmstart detect`"),
     (("tag", "ann"), "needs a --model"),
     (("detect", "x.png", "--output", "out"), "--on"),

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.core import exporting
@@ -23,7 +24,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def cifar():
-    return ws.load("cifar10_resnet20", engine="litert")
+    return ws.load(CIFAR, engine="litert")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_keras_cannot_hold_layers_of_ours(tmp_path):
 
 def test_saved_model_without_tensorflow_here(images, want, tmp_path):
     code = ("import sys, warmstart as ws\n"
-            "path = ws.load('cifar10_resnet20').export(sys.argv[1])\n"
+            f"path = ws.load({str(CIFAR)!r}).export(sys.argv[1])\n"
             "assert not {'tensorflow', 'keras'} & set(sys.modules)")
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "saved")], check=True)
     import tensorflow as tf
@@ -83,7 +84,7 @@ def test_openvino(cifar, images, want, tmp_path):
 
 def test_the_command(tmp_path):
     def run(*arguments):
-        return subprocess.run([sys.executable, "-m", "warmstart", "export", "cifar10_resnet20", *arguments],
+        return subprocess.run([sys.executable, "-m", "warmstart", "export", str(CIFAR), *arguments],
                               capture_output=True, text=True, check=False)
 
     path = tmp_path / "cifar.tflite"
@@ -98,7 +99,7 @@ def test_the_command(tmp_path):
 
 
 def test_a_kill_in_the_middle_leaves_nothing(tmp_path):
-    code = ("import sys, warmstart as ws; m = ws.load('cifar10_resnet20')\n"
+    code = (f"import sys, warmstart as ws; m = ws.load({str(CIFAR)!r})\n"
             "m.on_stage = lambda stage: print(stage, flush=True); m.export(sys.argv[1])")
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "m.onnx")], stdout=subprocess.PIPE,
                                text=True, start_new_session=True)
@@ -117,7 +118,7 @@ def test_what_cannot_be_is_told_before_any_work(cifar, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"name it m\.bin\.onnx"):
         cifar.export(tmp_path / "m.bin", "onnx")
     with pytest.raises(UsageError, match="int8 program can be exported as litert only"):
-        ws.load("cifar10_resnet20", precision="int8").export(tmp_path / "m.onnx")
+        ws.load(CIFAR, precision="int8").export(tmp_path / "m.onnx")
     (tmp_path / "m.onnx.json").write_text("{}")
     with pytest.raises(UsageError, match="is there already"):
         cifar.export(tmp_path / "m.onnx")
@@ -129,7 +130,7 @@ def test_what_cannot_be_is_told_before_any_work(cifar, tmp_path, monkeypatch):
 
 
 def test_a_disk_that_fills_up_is_told(cifar, tmp_path):
-    code = ("import resource, sys, warmstart as ws; m = ws.load('cifar10_resnet20')\n"
+    code = (f"import resource, sys, warmstart as ws; m = ws.load({str(CIFAR)!r})\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); m.export(sys.argv[1])")
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "m.tflite")], capture_output=True, text=True,
                           check=False)

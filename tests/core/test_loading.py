@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.core import bundle
@@ -20,7 +21,7 @@ PHOTO = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
 def folder(tmp_path) -> Path:
     """A copy of the package's bundle that a test may damage."""
     target = tmp_path / "model"
-    shutil.copytree(Path(ws.__file__).parent / "embedded" / "cifar10_resnet20", target)
+    shutil.copytree(CIFAR, target)
     return target
 
 
@@ -28,10 +29,10 @@ def scores(model):
     return {p.label: p.score for p in model(PHOTO, top_k=10)}
 
 
-@pytest.mark.parametrize("name", ["cifar10_resnet20", "CIFAR10_ResNet20", "embedded:cifar10_resnet20",
-                                  "package:warmstart/embedded/cifar10_resnet20"])
-def test_ways_to_name_the_embedded_model(name, model):
-    assert scores(ws.load(name)) == scores(model)
+@pytest.mark.parametrize("name", ["EfficientNet_Lite0", "embedded:efficientnet_lite0",
+                                  "package:warmstart/embedded/efficientnet_lite0"])
+def test_ways_to_name_the_embedded_model(name):
+    assert scores(ws.load(name, engine="litert")) == scores(ws.load("efficientnet_lite0", engine="litert"))
 
 
 def test_a_copied_bundle_is_the_same_model(folder, model):
@@ -40,7 +41,7 @@ def test_a_copied_bundle_is_the_same_model(folder, model):
 
 def test_predicting_never_imports_tensorflow(photos):
     code = ("import sys, warmstart as ws\n"
-            f"print(ws.load('cifar10_resnet20')({str(photos / 'photo0.png')!r}).label)\n"
+            f"print(ws.load({str(CIFAR)!r})({str(photos / 'photo0.png')!r}).label)\n"
             "heavy = {'tensorflow', 'keras', 'h5py', 'pandas', 'torch'} & set(sys.modules)\n"
             "assert not heavy, heavy")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -60,15 +61,15 @@ def test_unknown_names_are_answered_with_near_ones():
 
 def test_wrong_options():
     with pytest.raises(UsageError, match="no engine 'tpu'"):
-        ws.load("cifar10_resnet20", engine="tpu")
+        ws.load(CIFAR, engine="tpu")
     with pytest.raises(UsageError, match="no precision 'int4'"):
-        ws.load("cifar10_resnet20", precision="int4")
+        ws.load(CIFAR, precision="int4")
     with pytest.raises(UsageError, match="image-classification, not text-generation"):
-        ws.load("cifar10_resnet20", task="text-generation")
+        ws.load(CIFAR, task="text-generation")
     with pytest.raises(UsageError, match="pooling"):
-        ws.backbone("cifar10_resnet20", pooling="mean")
+        ws.backbone(CIFAR, pooling="mean")
     with pytest.raises(UsageError, match="8 or more"):
-        ws.backbone("cifar10_resnet20", input_shape=(4, 4, 3))
+        ws.backbone(CIFAR, input_shape=(4, 4, 3))
 
 
 def test_folders_that_are_no_bundles(tmp_path, folder):
@@ -140,17 +141,17 @@ def test_keras_and_engine_agree(model):
     from_keras = np.asarray(model.keras(array[None]))[0]
     for p in model(PHOTO, top_k=10):
         assert p.score == pytest.approx(from_keras[p.index], abs=1e-4)
-    reference = ws.load("cifar10_resnet20", engine="keras")
+    reference = ws.load(CIFAR, engine="keras")
     assert scores(reference) == pytest.approx(scores(model), abs=1e-4)
 
 
 @pytest.mark.tensorflow
 def test_backbone_gives_the_features(model):
     array = model.preprocess(PHOTO)
-    pooled = ws.backbone("cifar10_resnet20", pooling="avg")
+    pooled = ws.backbone(CIFAR, pooling="avg")
     np.testing.assert_allclose(np.asarray(pooled(array[None]))[0], model.features(PHOTO), atol=1e-3, rtol=1e-3)
-    assert ws.backbone("cifar10_resnet20", input_shape=(None, None, 3)).output_shape == (None, None, None, 64)
-    assert ws.backbone("cifar10_resnet20", weights=None, input_shape=(64, 48, 3)).output_shape == (None, 16, 12, 64)
+    assert ws.backbone(CIFAR, input_shape=(None, None, 3)).output_shape == (None, None, None, 64)
+    assert ws.backbone(CIFAR, weights=None, input_shape=(64, 48, 3)).output_shape == (None, 16, 12, 64)
 
 
 @pytest.mark.tensorflow
@@ -158,7 +159,7 @@ def test_random_weights_are_the_same_in_engine_and_keras(model):
     import random
 
     state = random.getstate()
-    untrained = ws.load("cifar10_resnet20", weights=None)
+    untrained = ws.load(CIFAR, weights=None)
     array = untrained.preprocess(PHOTO)
     from_keras = np.asarray(untrained.keras(array[None]))[0]
     assert random.getstate() == state
@@ -208,7 +209,7 @@ def test_a_bundle_s_weights_are_checked_before_they_are_used(folder):
 @pytest.mark.tensorflow
 def test_metrics_are_not_claimed_for_other_weights(model, tmp_path):
     assert ws.load(model.save(tmp_path / "same")).entry.metrics == model.entry.metrics
-    untrained = ws.load("cifar10_resnet20", weights=None)
+    untrained = ws.load(CIFAR, weights=None)
     assert ws.load(untrained.save(tmp_path / "untrained")).entry.metrics == ()
 
 

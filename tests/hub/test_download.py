@@ -211,23 +211,6 @@ def test_nobody_listens(make_site, content, waits):
     with pytest.raises(DownloadError, match="cannot be reached"):
         hub.fetch(f"http://127.0.0.1:{port}/x")
     assert len(waits) == retries.DEFAULT_POLICY.first_attempts - 1
-    assert not hub.is_reachable(f"http://127.0.0.1:{port}/x")
-
-
-def test_reachable(site, content, answers, tmp_path):
-    url = site.put(content)
-    assert hub.is_reachable(url)
-    assert [asked.method for asked in site.asked] == ["HEAD"]
-    assert not hub.is_reachable(site.base + "/other")
-    site.by_path["/busy"] = answers.refuse(503)
-    site.by_path["/no-head"] = answers.refuse(405)
-    site.by_path["/asleep"] = lambda handler, site: site.closing.wait(20) and None
-    assert not hub.is_reachable(site.base + "/busy")
-    assert hub.is_reachable(site.base + "/no-head")
-    start = time.monotonic()
-    assert not hub.is_reachable(site.base + "/asleep", timeout=0.2)
-    assert time.monotonic() - start < 2
-    assert not hub.is_reachable(tmp_path / "nothing")
 
 
 def test_the_light_path_imports_no_network(site, content):

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.core.compiling import run_job
@@ -22,7 +23,7 @@ PHOTO = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
 
 
 def test_int8_is_told_beside_float32(model, photos):
-    small = ws.load("cifar10_resnet20", precision="int8")
+    small = ws.load(CIFAR, precision="int8")
     told = compare_precisions(small, model, photos)
     assert told.count == 5
     assert told.photos
@@ -31,18 +32,18 @@ def test_int8_is_told_beside_float32(model, photos):
     assert small.artifact.path.stat().st_size < model.artifact.path.stat().st_size
     assert not compare_precisions(small, model).photos
     with pytest.raises(UsageError, match="same model"):
-        compare_precisions(small, ws.load("cifar10_resnet20", weights=None))
+        compare_precisions(small, ws.load(CIFAR, weights=None))
 
 
 def test_bfloat16_runs_on_openvino_and_is_close(model):
-    rough = ws.load("cifar10_resnet20", precision="bfloat16")
+    rough = ws.load(CIFAR, precision="bfloat16")
     assert rough.engine.name == "openvino"
     want = {p.index: p.score for p in model(PHOTO, top_k=10)}
     assert {p.index: p.score for p in rough(PHOTO, top_k=10)} == pytest.approx(want, abs=0.1)
 
 
 def test_processes_compile_the_same_model_once():
-    code = "import warmstart as ws, numpy as np; m = ws.load('cifar10_resnet20', weights=None); stages = []\n" \
+    code = f"import warmstart as ws, numpy as np; m = ws.load({str(CIFAR)!r}, weights=None); stages = []\n" \
            "m.on_stage = stages.append; m(np.zeros((32, 32, 3), np.uint8)); print(len(stages))"
     workers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                for _ in range(8)]
@@ -52,7 +53,7 @@ def test_processes_compile_the_same_model_once():
 
 
 def test_a_killed_compilation_leaves_nothing_that_loads(model):
-    code = "import warmstart as ws, numpy as np; m = ws.load('cifar10_resnet20', weights=None)\n" \
+    code = f"import warmstart as ws, numpy as np; m = ws.load({str(CIFAR)!r}, weights=None)\n" \
            "m.on_stage = lambda s: print(s, flush=True); m(np.zeros((32, 32, 3), np.uint8))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
     for line in process.stdout:
@@ -60,7 +61,7 @@ def test_a_killed_compilation_leaves_nothing_that_loads(model):
             break
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    untrained = ws.load("cifar10_resnet20", weights=None)
+    untrained = ws.load(CIFAR, weights=None)
     assert not untrained.is_compiled()
     start = time.monotonic()
     assert len(untrained(PHOTO)) == 5  # the dead process' lock does not hold us up
@@ -71,7 +72,7 @@ def test_an_error_in_the_other_process_is_raised_here(model, tmp_path):
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(model.weights.path.read_bytes()[:5000])
     with pytest.raises(ws.errors.CheckpointError, match=r"broken\.safetensors"):
-        ws.load("cifar10_resnet20", weights=broken)(PHOTO)
+        ws.load(CIFAR, weights=broken)(PHOTO)
 
 
 def test_a_crash_of_the_other_process_is_told(model, tmp_path, monkeypatch):
@@ -81,7 +82,7 @@ def test_a_crash_of_the_other_process_is_told(model, tmp_path, monkeypatch):
 
 
 def test_compile_command(photos):
-    done = subprocess.run([sys.executable, "-m", "warmstart", "compile", "cifar10_resnet20", "nonsense", "--precision",
+    done = subprocess.run([sys.executable, "-m", "warmstart", "compile", str(CIFAR), "nonsense", "--precision",
                            "int8", "--check", str(photos)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "nonsense" in done.stderr
@@ -90,7 +91,7 @@ def test_compile_command(photos):
 
 
 def test_artifact_records_what_made_it(model):
-    untrained = ws.load("cifar10_resnet20", weights=None)
+    untrained = ws.load(CIFAR, weights=None)
     record = json.loads((untrained.artifact.folder / "artifact.json").read_text())
     assert record["model"] == "cifar10_resnet20"
     assert record["made_with"].keys() == {"tensorflow", "keras"}

@@ -15,7 +15,6 @@ from warmstart.errors import UsageError
 ROOT = Path(warmstart.__file__).parent
 FOLDERS = {path.parent for path in (ROOT / "models").glob("*/*/network.py")}
 NOT_MODEL_TYPES = {
-    ("core/loading.py", "mobilenet_v2"): "a name of the catalogue: the default classifier",
     ("text/vocabularies.py", "roberta"): "the type of a tokenizer's post-processor",
 }
 

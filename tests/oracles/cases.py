@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.photos import CIFAR
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -151,7 +152,7 @@ MASKED = ["the [MASK] is good .", "ann [MASK] in [MASK] .", "bob <mask> here"]
 
 CASES: dict[str, Case] = {
     "image-classification": image(
-        "image-classification", "cifar10_resnet20", {"top_k": 2}, {"batch_size": 1},
+        "image-classification", CIFAR, {"top_k": 2}, {"batch_size": 1},
         label=[(str(PHOTO), "cat"), (str(PHOTO_2), "airplane")], flags=["--top-k", "2"]),
     "object-detection": image(
         "object-detection", "bccd_fcos", {"threshold": 0.05}, {"max_boxes": 2}, {"batch_size": 1},

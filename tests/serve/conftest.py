@@ -1,4 +1,4 @@
-"""One server for the tests that do not break it: the models inside the package, on loopback, in a thread."""
+"""One server for the tests that do not break it: models that answer at once, on loopback, in a thread."""
 
 import http.client
 import json
@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+from tests.photos import CIFAR
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
-EMBEDDED = ("cifar10_resnet20", "shakespeare_gpt2", "deepar_hourly")
+SERVED = {"cifar10_resnet20": CIFAR, "shakespeare_gpt2": "shakespeare_gpt2", "deepar_hourly": "deepar_hourly"}
 
 
 class Answer(NamedTuple):
@@ -52,7 +53,7 @@ class Client:
 def models():
     import warmstart as ws
 
-    return {name: ws.load(name, engine="litert") for name in EMBEDDED}
+    return {name: ws.load(source, engine="litert") for name, source in SERVED.items()}
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-
-import warmstart
+from tests.photos import CIFAR
 
 from .conftest import Client
 from .processes import Load, copy_of, running, until
 
-BUNDLE = Path(warmstart.__file__).parent / "embedded" / "cifar10_resnet20"
+BUNDLE = CIFAR
 PATH = "/v1/predict/net"
 
 
@@ -29,7 +28,7 @@ def test_sigterm_under_load_loses_nothing(tmp_path, cat):
 
 
 def test_it_says_that_it_is_not_ready_while_it_drains(cat):
-    with running("cifar10_resnet20", "--drain", "2") as server:
+    with running(str(CIFAR), "--drain", "2") as server:
         client = Client(server.address)
         assert client.get("/v2/health/ready").status == 200
         server.process.send_signal(signal.SIGTERM)
@@ -76,9 +75,11 @@ def test_tensorflow_is_never_imported(cat):
         "from warmstart.serve.running import Background\n"
         "import urllib.request\n"
         "names = ('cifar10_resnet20', 'shakespeare_gpt2', 'deepar_hourly')\n"
+        "sources = (sys.argv[2], *names[1:])\n"
         "asks = (open(sys.argv[1], 'rb').read(), b'ROMEO:', b't\\n1\\n2\\n3\\n')\n"
         "medias = ('image/jpeg', 'text/plain', 'text/csv')\n"
-        "with Background(create_app({name: ws.load(name, engine='litert') for name in names})) as address:\n"
+        "with Background(create_app({name: ws.load(source, engine='litert')\n"
+        "                            for name, source in zip(names, sources)})) as address:\n"
         "    for name, ask, media in zip(names, asks, medias):\n"
         "        query = urllib.request.Request(f'{address}/v1/predict/{name}', ask, {'Content-Type': media})\n"
         "        assert urllib.request.urlopen(query).status == 200\n"
@@ -87,14 +88,15 @@ def test_tensorflow_is_never_imported(cat):
     import subprocess
 
     photo = Path(__file__).parents[2] / "examples" / "photos" / "cat.jpg"
-    done = subprocess.run([sys.executable, "-c", program, str(photo)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", program, str(photo), str(CIFAR)], capture_output=True,
+                          text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["nothing_like_it"], "nothing_like_it"),
-    (["cifar10_resnet20", "cifar10_resnet20"], "Two models"),
-    (["cifar10_resnet20", "--engine", "keras"], "keras"),
+    ([str(CIFAR), str(CIFAR)], "Two models"),
+    ([str(CIFAR), "--engine", "keras"], "keras"),
 ])
 def test_wrong_arguments(arguments, said, capfd, monkeypatch):
     from click.testing import CliRunner
@@ -107,7 +109,7 @@ def test_wrong_arguments(arguments, said, capfd, monkeypatch):
 
 
 def test_the_log_has_one_json_object_a_request(cat):
-    with running("cifar10_resnet20") as server:
+    with running(str(CIFAR)) as server:
         client = Client(server.address)
         client.post("/v1/predict/cifar10_resnet20", cat, Content_Type="image/jpeg")
         client.get("/nothing")

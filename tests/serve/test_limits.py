@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.photos import CIFAR
 
 import warmstart as ws
 
@@ -23,7 +24,7 @@ def serving():
     opened = []
 
     def start(**options):
-        model = ws.load("cifar10_resnet20", engine="litert")
+        model = ws.load(CIFAR, engine="litert")
         model.engine.workers = lambda count: (model.engine,)  # so that all goes through the one that is held
         app = create_app({"net": model}, Settings(**options))
         server = Background(app)

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.serve.registry import Served, halves
@@ -13,7 +14,7 @@ from warmstart.serve.signatures import forward
 
 @pytest.fixture
 def served():
-    found = Served("net", ws.load("cifar10_resnet20", engine="litert"), Settings())
+    found = Served("net", ws.load(CIFAR, engine="litert"), Settings())
     yield found
     found.batcher.close()
     assert found.batcher.join(20)

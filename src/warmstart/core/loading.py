@@ -110,9 +110,6 @@ def default_model(
 ) -> tuple[Model[Any, Any, Any], str]:
     """The model of a task that answers when none is named, and a few words on it.
 
-    For image classification ImageNet's MobileNetV2 where it is compiled already, or can be: TensorFlow is installed and
-    its weights are cached or reachable. Else the task's `default_model`.
-
     Args:
         task: its name.
         progress: called while files are fetched.
@@ -122,8 +119,6 @@ def default_model(
         UsageError: the task has no default model.
     """
     record = task_of(task)
-    if task == "image-classification" and (model := _imagenet_model(progress=progress, **options)):
-        return model, "1,000 ImageNet classes"
     if not record.default_model:
         raise UsageError(f"{task} needs a model; `warmstart list --task {task}` lists some.")
     model = load(record.default_model, task=task, progress=progress, **options)
@@ -131,27 +126,8 @@ def default_model(
     if any(file.source.startswith("embedded:") for file in model.entry.weights.values()):
         hint = f"inside the package; {hint}"
     if model.labels:
-        hint = f"{len(model.labels)} classes, {hint}"
+        hint = f"{len(model.labels):,} classes, {hint}"
     return model, hint
-
-
-def _imagenet_model(
-    *, offline: bool | None = None, progress: hub.Progress | None = None, **options: Any
-) -> Model[Any, Any, Any] | None:
-    """MobileNetV2; None where it cannot be had."""
-    from warmstart.errors import SourceError, is_installed
-
-    name = "mobilenet_v2"
-    source = catalog.get(name).weights["top"].source
-    can_compile = is_installed("tensorflow")
-    if hub.is_cached(source) or (can_compile and not hub.is_offline(offline) and hub.is_reachable(source)):
-        try:
-            model = load(name, offline=offline, progress=progress, **options)
-            if can_compile or model.is_compiled():
-                return model
-        except SourceError:
-            pass
-    return None
 
 
 def _only_with_top(entry: Entry) -> bool:

@@ -137,7 +137,7 @@ for _task in (
         input="warmstart.image.inputs:PHOTO",
         trainer="warmstart.image.train.classification:ImageClassificationTrainer",
         train_options="warmstart.image.train.options:ImageClassificationOptions",
-        default_model="cifar10_resnet20",
+        default_model="efficientnet_lite0",
         shard_rows=512,
     ),
     Task(

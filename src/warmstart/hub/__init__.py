@@ -1,7 +1,7 @@
 """Files from their source to this machine: resolved, downloaded, verified, cached; see `sources` and `cache`."""
 
 from warmstart.hub import cache
-from warmstart.hub.fetcher import Progress, fetch, fetch_repo, is_cached, is_reachable
+from warmstart.hub.fetcher import Progress, fetch, fetch_repo, is_cached
 from warmstart.hub.home import home, is_offline
 
-__all__ = ["Progress", "cache", "fetch", "fetch_repo", "home", "is_cached", "is_offline", "is_reachable"]
+__all__ = ["Progress", "cache", "fetch", "fetch_repo", "home", "is_cached", "is_offline"]

@@ -114,25 +114,6 @@ def is_cached(source: str | os.PathLike[str], *, revision: str | None = None) ->
         return False
 
 
-def is_reachable(source: str | os.PathLike[str], *, revision: str | None = None, timeout: float = 3.0) -> bool:
-    """Whether the server of a source responds, without fetching anything; a local source is if it exists.
-
-    Args:
-        timeout: the longest wait, in seconds.
-
-    Raises:
-        UsageError: the source is malformed.
-    """
-    parsed = sources.parse(source, revision=revision)
-    if not isinstance(parsed, Web | Hub):
-        return is_cached(source)
-    from warmstart.hub import transport
-
-    if isinstance(parsed, Web):
-        return transport.is_responding(mirrored(parsed.url), None, timeout)
-    return transport.is_responding(huggingface.metadata_url(parsed), huggingface.secret(), timeout)
-
-
 def _into_cache(
     slot: Slot,
     source: str,

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.errors import UsageError
@@ -63,7 +64,7 @@ def tuned(shapes, tmp_path_factory, watch):
     folder, output = tmp_path_factory.mktemp("runs") / "tuned", io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(output):
         patch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("home")))
-        ws.finetune("cifar10_resnet20", shapes, epochs=2, output=folder, seed=3, callbacks=[watch])
+        ws.finetune(CIFAR, shapes, epochs=2, output=folder, seed=3, callbacks=[watch])
     return folder, output.getvalue()
 
 
@@ -118,7 +119,7 @@ def test_never_worse_than_the_head_alone(tuned):
 def test_batch_norm_statistics_do_not_change(tuned, watch):
     """The kernels of the base do, in every epoch; the moving means and variances not in a single bit."""
     folder, _ = tuned
-    (moving, kernels), published = watch.before, {w.path: w.numpy() for w in ws.load("cifar10_resnet20").keras.weights}
+    (moving, kernels), published = watch.before, {w.path: w.numpy() for w in ws.load(CIFAR).keras.weights}
     assert len(moving) == 2 * 19
     assert len(watch.after) == 2
     for statistics, others in watch.after:
@@ -142,11 +143,11 @@ def test_the_report_and_the_card_tell_it(tuned):
 def test_a_finished_run_is_returned_and_never_overwritten(tuned, shapes, capsys):
     folder, _ = tuned
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
-    again = ws.finetune("cifar10_resnet20", shapes, epochs=2, output=folder, seed=3)
+    again = ws.finetune(CIFAR, shapes, epochs=2, output=folder, seed=3)
     assert again.labels == ws.load(folder).labels
     assert "is finished; nothing was trained" in capsys.readouterr().err
     with pytest.raises(UsageError, match="epochs: 2, now 4"):
-        ws.finetune("cifar10_resnet20", shapes, epochs=4, output=folder, seed=3)
+        ws.finetune(CIFAR, shapes, epochs=4, output=folder, seed=3)
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 

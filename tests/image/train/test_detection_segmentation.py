@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.checkpoints import model_arrays, save_safetensors
@@ -197,4 +198,4 @@ def test_what_is_refused(base, pictures):
         with pytest.raises(UsageError, match=words):
             ws.finetune(classifier, rows, task="object-detection", epochs=1, **options)
     with pytest.raises(UsageError, match="no feature map of stride 8"):
-        ws.finetune(ws.load("cifar10_resnet20"), rows, task="object-detection", image_size=(96, 96))
+        ws.finetune(ws.load(CIFAR), rows, task="object-detection", image_size=(96, 96))

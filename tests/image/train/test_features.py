@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from tests.photos import write_photos
+from tests.photos import CIFAR, write_photos
 
 import warmstart as ws
 from warmstart.errors import UsageError
@@ -95,7 +95,7 @@ def test_views_are_kept_apart_and_are_the_same_in_any_order(cifar, photos, tmp_p
 
 def test_models_are_kept_apart(cifar, photos):
     photo_features(cifar, photos)
-    wide = ws.load("cifar10_resnet20", engine="litert")
+    wide = ws.load(CIFAR, engine="litert")
     rules = wide.entry.to_dict()
     wide.entry = type(wide.entry).from_dict({**rules, "preprocessing": {**rules["preprocessing"], "resize": "squash"}})
     assert model_key(wide) != model_key(cifar)
@@ -123,7 +123,7 @@ def test_two_processes_share_one_file(photos):
     code = ("import sys, warmstart as ws\n"
             "from warmstart.image.train.features import photo_features\n"
             "for n in range(8):\n"
-            "    found = photo_features(ws.load('cifar10_resnet20', engine='litert'), sys.argv[1:],\n"
+            f"    found = photo_features(ws.load({str(CIFAR)!r}, engine='litert'), sys.argv[1:],\n"
             "        views=['clean', f'v{n}'], transform=lambda photo, view, random: photo.rotate(random.random()))\n"
             "print(found.vectors[:, 0].sum(), 'tensorflow' in sys.modules)")
     command = [sys.executable, "-c", code, *map(str, photos)]

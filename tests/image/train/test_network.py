@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.errors import UsageError
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def config(head=(), **options):
-    base = ws.load("cifar10_resnet20").entry
+    base = ws.load(CIFAR).entry
     return {"base": {"architecture": base.architecture, "config": dict(base.config)}, "head": list(head), "classes": 3,
             **options}
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.catalog import Metric
@@ -34,7 +35,7 @@ def folder(tmp_path_factory):
 
 def test_one_candidate_end_to_end_without_tensorflow(folder):
     code = ("import sys, json, warmstart as ws\n"
-            "ranking = ws.pick(sys.argv[1], candidates=['cifar10_resnet20', 'nonsense'])\n"
+            f"ranking = ws.pick(sys.argv[1], candidates=[{str(CIFAR)!r}, 'nonsense'])\n"
             "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
             "print(json.dumps(ranking.to_dict()))")
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
@@ -52,7 +53,7 @@ def test_one_candidate_end_to_end_without_tensorflow(folder):
 
 
 def test_better_features_come_first_and_are_kept_for_finetune(folder, cifar, monkeypatch):
-    worse = ws.load("cifar10_resnet20", engine="litert")
+    worse = ws.load(CIFAR, engine="litert")
     features = photo_features
 
     def shuffled(model, photos, **options):
@@ -75,7 +76,7 @@ def test_better_features_come_first_and_are_kept_for_finetune(folder, cifar, mon
 
 def test_confidence_beside_the_published_accuracy_tells_far_data(folder, cifar):
     def familiarity(published):
-        model = ws.load("cifar10_resnet20", engine="litert")
+        model = ws.load(CIFAR, engine="litert")
         model.entry = replace(model.entry, metrics=(Metric("top1", published, "made up", "here"),))
         return ws.pick(folder, candidates=[model])
 
@@ -137,15 +138,15 @@ def test_wrong_questions(folder, cifar, tmp_path):
 
 
 def test_default_candidates_are_those_that_are_here():
-    assert default_candidates() == ["cifar10_resnet20"]
+    assert default_candidates() == ["efficientnet_lite0"]
 
 
 def test_the_command(folder):
-    done = subprocess.run([sys.executable, "-m", "warmstart", "pick", str(folder), "-c", "cifar10_resnet20", "--json"],
+    done = subprocess.run([sys.executable, "-m", "warmstart", "pick", str(folder), "-c", str(CIFAR), "--json"],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["candidates"][0]["name"] == "cifar10_resnet20"
-    done = subprocess.run([sys.executable, "-m", "warmstart", "pick", str(folder), "-c", "cifar10_resnet20=absent.h5"],
+    done = subprocess.run([sys.executable, "-m", "warmstart", "pick", str(folder), "-c", f"{CIFAR}=absent.h5"],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "absent.h5" in done.stderr

@@ -10,6 +10,7 @@ tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU"
                                            [tf.config.LogicalDeviceConfiguration()] * 2)
 
 import keras  # noqa: E402 (after the devices are made)
+from tests.photos import CIFAR  # noqa: E402
 
 import warmstart as ws  # noqa: E402
 from warmstart.core.options import make  # noqa: E402
@@ -28,7 +29,7 @@ def train(names: list[str]) -> tuple[keras.Model, np.ndarray]:
     # the third stage is trained: tracing it takes half the time
     options = {"validation": pairs[18:], "batch_size": 6, "learning_rate": 2e-5, "clip_norm": 0.0, "epochs": 2,
                "freeze": "stage2_block3_add", "augment": False, "verbose": False}
-    trainer = ImageClassificationTrainer("cifar10_resnet20", make(ImageClassificationOptions, options, "the test"))
+    trainer = ImageClassificationTrainer(CIFAR, make(ImageClassificationOptions, options, "the test"))
     trainer.open()
     trainer.summary = trainer.read(pairs[:18])
     with open_run(None, {}) as trainer.run:
@@ -37,7 +38,7 @@ def train(names: list[str]) -> tuple[keras.Model, np.ndarray]:
 
 
 if __name__ == "__main__":
-    before = {v.path: v.numpy() for v in ws.load("cifar10_resnet20").keras.weights}
+    before = {v.path: v.numpy() for v in ws.load(CIFAR).keras.weights}
     (one, a), (two, b) = train(["CPU:0"]), train(["CPU:0", "CPU:1"])
     kernel = two.get_layer("stage3_block3_2_conv").kernel
     moving = [v for v in two.weights if "moving_" in v.path]

@@ -21,7 +21,7 @@ from warmstart.speech.synthesis import AudioGenerator
 
 CHROMIUM = os.environ.get("WARMSTART_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 GOLDEN = Path(__file__).parents[2] / "golden"
-EMBEDDED = ("cifar10_resnet20", "shakespeare_gpt2", "deepar_hourly")
+EMBEDDED = ("efficientnet_lite0", "shakespeare_gpt2", "deepar_hourly")
 TOKENS = ("batch", "tokens")
 TEXTS = {  # name -> folder of a checkpoint, outputs of its program
     "kinds": ("distilbert_text_classification", {"logits": ("batch", 3)}),

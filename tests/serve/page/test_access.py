@@ -102,7 +102,7 @@ def test_narrow_windows(tab, address, served):
         page.get_by_label("Model", exact=True).select_option(name)
         tab.until("name => document.querySelector('.lead code')?.textContent === name", name)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
-    page.get_by_label("Model", exact=True).select_option("cifar10_resnet20")
+    page.get_by_label("Model", exact=True).select_option("efficientnet_lite0")
     page.get_by_role("button", name="cat").click()
     page.wait_for_selector(".result-head")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

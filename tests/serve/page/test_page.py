@@ -47,19 +47,19 @@ def status(page) -> str:
 
 
 def test_an_example_picture_becomes_bars_and_code(tab, address):
-    page = tab.open(address, "cifar10_resnet20")
-    assert page.locator("h1").inner_text() == "ResNet-20 for CIFAR-10"
-    assert {"Apache-2.0", "LiteRT", "10"} <= set(page.locator(".facts dd").all_inner_texts())
+    page = tab.open(address, "efficientnet_lite0")
+    assert page.locator("h1").inner_text() == "EfficientNet-Lite0"
+    assert {"Apache-2.0", "LiteRT"} <= set(page.locator(".facts dd").all_inner_texts())
     field(page, "Classes to show").fill("3")
     page.get_by_role("button", name="cat").click()
-    assert re.fullmatch(r"cat, \d\d\.\d\s%", headline(page))
+    assert re.fullmatch(r"tiger cat, \d\d\.\d\s%", headline(page))
     assert page.locator(".bars li").count() == 3
-    assert status(page).startswith("cat, ")
+    assert status(page).startswith("tiger cat, ")
     code = page.get_by_role("tabpanel")
     assert "-F file=@cat.jpg" in code.inner_text()
     assert "top_k=3" in code.inner_text()
     page.get_by_role("tab", name="Python, without a server").click()
-    assert 'ws.load("cifar10_resnet20")' in page.get_by_role("tabpanel").inner_text()
+    assert 'ws.load("efficientnet_lite0")' in page.get_by_role("tabpanel").inner_text()
 
 
 def test_boxes_lie_where_the_model_says(tab, address, served):
@@ -230,7 +230,7 @@ def test_a_table_becomes_a_chart(tab, address):
     ("kinds", {}, "Classify", "There is no text yet"),
     ("alike", {"Text 1": "one"}, "Compare", "Two texts are needed"),
     ("shakespeare_gpt2", {"Beginning of the text": "ROMEO:", "Tokens to write": "0"}, "Write", "Tokens to write"),
-    ("cifar10_resnet20", {}, "Classify", "There is no picture yet"),
+    ("efficientnet_lite0", {}, "Classify", "There is no picture yet"),
 ])
 def test_what_is_missing_is_said(tab, address, model, fill, button, words):
     page = tab.open(address, model)
@@ -241,7 +241,7 @@ def test_what_is_missing_is_said(tab, address, model, fill, button, words):
 
 
 def test_wrong_files_are_named(tab, address, tmp_path):
-    page = tab.open(address, "cifar10_resnet20")
+    page = tab.open(address, "efficientnet_lite0")
     choose(page, "letter.txt", "text/plain", b"dear madam")
     assert "letter.txt is not a picture" in page.get_by_role("alert").inner_text()
     choose(page, "letter.png", "image/png", b"dear madam")  # the server looks inside
@@ -263,7 +263,7 @@ def test_a_broken_table_is_explained(tab, address):
 
 
 def test_an_upload_can_be_cancelled_and_a_lost_server_is_told(tab, address):
-    page = tab.open(address, "cifar10_resnet20")
+    page = tab.open(address, "efficientnet_lite0")
     held = []
     page.route("**/v1/predict/*", lambda route: held.append(route))
     page.get_by_role("button", name="cat").click()
@@ -281,7 +281,7 @@ def test_an_unknown_model_and_a_token(tab, served):
     from warmstart.serve.running import Background
     from warmstart.serve.settings import Settings
 
-    small = {"cifar10_resnet20": served["cifar10_resnet20"]}
+    small = {"efficientnet_lite0": served["efficientnet_lite0"]}
     with Background(create_app(small, Settings(token="open sesame"))) as address:
         page = tab.open(address)
         page.get_by_label("Token").fill("open sesame")

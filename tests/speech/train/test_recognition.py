@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.catalog import Entry
@@ -121,7 +122,7 @@ def test_options_are_checked(base, options, words):
 
 def test_only_wavenets_are_fine_tuned(base):
     with pytest.raises(UsageError, match="not a WaveNet recogniser"):
-        ws.finetune("cifar10_resnet20", [], task="speech-recognition")
+        ws.finetune(CIFAR, [], task="speech-recognition")
 
 
 def test_frozen_layers_and_batch_normalisation_stay(base):
