@@ -265,8 +265,3 @@ def test_an_endpoint_that_is_no_address(monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "file:///tmp")
     with pytest.raises(UsageError, match="HF_ENDPOINT"):
         hub.fetch("hf://org/name/config.json")
-
-
-def test_reachable(hugging):
-    assert hub.is_reachable("hf://org/name/config.json")
-    assert not hub.is_reachable("hf://org/other/config.json")

@@ -148,29 +148,6 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def is_responding(url: str, secret: Mapping[str, str] | None, timeout: float) -> bool:
-    """Whether a GET of `url` would probably succeed, determined within `timeout` seconds."""
-    import threading
-
-    responding = False
-
-    def ask() -> None:
-        nonlocal responding
-        try:
-            with request(url, {}, secret, method="HEAD", timeout=timeout):
-                responding = True
-        except RefusedError as error:
-            responding = error.status in (405, 501)  # it does not know HEAD, but it is there
-        except (TemporaryError, SourceError):
-            pass
-
-    # A thread, because resolving a host name may take longer than any time-out.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(timeout)
-    return responding
-
-
 def get_bytes(
     url: str,
     *,
