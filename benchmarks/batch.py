@@ -24,7 +24,7 @@ from typing import Any
 
 from figures import Figure, markdown, text_table, write_markdown
 from measure import machine, versions
-from settings import tell
+from settings import ROOT, tell
 
 KILLS = 5
 ROWS = 128
@@ -41,7 +41,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", required=True, help="a folder of photos, such as those of CIFAR-10")
     parser.add_argument("--work", default="batch-benchmark", type=Path)
-    parser.add_argument("--small", default="cifar10_resnet20", help="the model for all photos")
+    parser.add_argument("--small", default=str(ROOT / "tests" / "data" / "cifar10_resnet20"),
+                        help="the model for all photos")
     parser.add_argument("--large", default="mobilenet_v2", help="the model for some of them, with random weights")
     parser.add_argument("--some", type=int, default=1000)
     parser.add_argument("--only", type=int, choices=(1, 2, 3))

@@ -12,7 +12,7 @@ from typing import Any
 
 from figures import Figure
 from measure import fastest, ratio, turns
-from settings import Settings, tell
+from settings import ROOT, Settings, tell
 from workers import Worker, WorkerError
 
 MODELS = ("resnet50", "mobilenet_v2", "efficientnet_b0", "inception_v3", "vgg16")
@@ -129,7 +129,7 @@ def int8(settings: Settings) -> Iterator[Figure]:
     if settings.cifar10 is not None:
         folder = settings.scratch / "cifar10"
         unpack(settings.cifar10, folder, settings.tiny)
-        yield _agreement(settings, "cifar10_resnet20", folder, "pretrained", "folder")
+        yield _agreement(settings, str(ROOT / "tests" / "data" / "cifar10_resnet20"), folder, "pretrained", "folder")
     else:
         yield Figure(6, what.format("cifar10_resnet20"), None, "share", note="left out: no --cifar10")
 
@@ -147,9 +147,10 @@ def unpack(archive: Path, folder: Path, count: int) -> None:
                 (folder / label / Path(name).name).write_bytes(pictures.read(name))
 
 
-def _agreement(settings: Settings, model: str, photos: Path, weights: str | None, truth: str | None) -> Figure:
+def _agreement(settings: Settings, source: str, photos: Path, weights: str | None, truth: str | None) -> Figure:
+    model = Path(source).name
     tell(f"{model}: agreement of int8 with float32")
-    with settings.worker("agreement", model=model, weights=weights, photos=str(photos), truth=truth,
+    with settings.worker("agreement", model=source, weights=weights, photos=str(photos), truth=truth,
                          count=settings.tiny if truth == "folder" else settings.compared) as worker:
         said = worker.info
     counted = f"{said['same top-1']:,} of {said['count']:,} photos"

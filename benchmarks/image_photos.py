@@ -75,7 +75,7 @@ def parity(settings: Settings) -> Iterator[Figure]:
         yield Figure(7, "largest difference of probabilities between engines and Keras float32", None, "difference",
                      bar=1e-4, note=NO_PHOTOS)
         return
-    jobs: dict[str, Any] = {"cifar10_resnet20": {"weights": "pretrained", "labelled": False}}
+    jobs: dict[str, Any] = {"efficientnet_lite0": {"weights": "pretrained", "labelled": True}}
     if settings.weights is not None:
         jobs = {REAL: {"weights": str(settings.weights), "labelled": True}, **jobs}
     else:

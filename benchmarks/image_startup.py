@@ -15,7 +15,7 @@ from figures import Figure
 from measure import disk_bytes, ratio, time_process
 from settings import ROOT, Settings, tell
 
-EMBEDDED = "cifar10_resnet20"
+EMBEDDED = "efficientnet_lite0"
 TOOLS = ("pip", "setuptools", "wheel", "_distutils_hack", "distutils-precedence.pth", "pkg_resources")
 
 

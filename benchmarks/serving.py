@@ -37,6 +37,7 @@ from settings import tell  # noqa: E402
 
 PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
 BIG, SMALL = "mobilenet_v2", "cifar10_resnet20"
+SMALL_FOLDER = ROOT / "tests" / "data" / SMALL
 JPEG = {"Content-Type": "image/jpeg"}
 
 
@@ -52,7 +53,7 @@ def binary(name: str, array: Any, outputs: Sequence[str]) -> bytes:
 def model(name: str) -> Any:
     import warmstart as ws
 
-    return ws.load(name, weights=None if name == BIG else "pretrained")
+    return ws.load(SMALL_FOLDER if name == SMALL else name, weights=None if name == BIG else "pretrained")
 
 
 def array_of(name: str) -> Any:
@@ -65,7 +66,7 @@ def latency(options: argparse.Namespace) -> list[Figure]:
     engine, array = model(SMALL).engine, array_of(SMALL)
     ask = binary(SMALL, array, ["probabilities"])
     photo = request(f"/v1/predict/{SMALL}", PHOTO.read_bytes(), JPEG)
-    with running(SMALL, engine=engine.name) as server:
+    with running(str(SMALL_FOLDER), engine=engine.name) as server:
         connection = Connection(server.address)
 
         def timed(work: Any, count: int) -> float:
@@ -154,9 +155,7 @@ def overload(options: argparse.Namespace) -> list[Figure]:
 
 def endings(options: argparse.Namespace) -> list[Figure]:
     """SIGTERM, reloads and broken reloads under load, several times each."""
-    import warmstart
-
-    source = Path(warmstart.__file__).parent / "embedded" / SMALL
+    source = SMALL_FOLDER
     body = PHOTO.read_bytes()
     path = "/v1/predict/net"
     lost, taken, reset = 0, 0, 0
@@ -206,7 +205,7 @@ def contracts(options: argparse.Namespace) -> list[Figure]:
     import schemathesis
 
     found = []
-    with running(SMALL, "shakespeare_gpt2", "deepar_hourly", "--no-access-log") as server:
+    with running(str(SMALL_FOLDER), "shakespeare_gpt2", "deepar_hourly", "--no-access-log") as server:
         own = schemathesis.openapi.from_url(f"{server.address}/openapi.json")
         found.append(_checked("our own OpenAPI document", own, contract, options))
         if options.protocol:
@@ -283,7 +282,7 @@ def soak(options: argparse.Namespace) -> list[Figure]:
             stop.wait(0.02)
         connection.socket.close()
 
-    with running(SMALL, "shakespeare_gpt2", "deepar_hourly", "--no-access-log") as server:
+    with running(str(SMALL_FOLDER), "shakespeare_gpt2", "deepar_hourly", "--no-access-log") as server:
         threads = [threading.Thread(target=client, args=(n, server.address), daemon=True) for n in range(6)]
         for thread in threads:
             thread.start()

@@ -161,7 +161,7 @@ def killed(work: Path, data: Path) -> Result:
 
 
 def _start(folder: Path, data: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "warmstart", "finetune", str(data), "--model", "cifar10_resnet20", "--output",
+    command = [sys.executable, "-m", "warmstart", "finetune", str(data), "--model", "efficientnet_lite0", "--output",
                str(folder), "--epochs", "8", "--set", "patience=8"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 

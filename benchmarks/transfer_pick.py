@@ -29,7 +29,7 @@ CANDIDATES: dict[str, tuple[str, Path | str | None]] = {
     **{f"mobilenet_0.25_{size}": (f"mobilenet_0.25_{size}", CHECKPOINT) for size in (224, 192, 160, 128)},
     "mobilenet_0.25_224, random": ("mobilenet_0.25_224", None),
     "mobilenet_0.25_128, random": ("mobilenet_0.25_128", None),
-    "cifar10_resnet20": ("cifar10_resnet20", "pretrained"),
+    "efficientnet_lite0": ("efficientnet_lite0", "pretrained"),
 }
 SEEDS = (0, 1, 2)
 

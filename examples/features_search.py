@@ -41,7 +41,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("query", help="the photo to look for")
     parser.add_argument("folder", help="where to look")
-    parser.add_argument("--model", default="cifar10_resnet20", help="a name of `warmstart list`, or a bundle's folder")
+    parser.add_argument("--model", default="efficientnet_lite0",
+                        help="a name of `warmstart list`, or a bundle's folder")
     parser.add_argument("--weights", default="pretrained", help="a checkpoint to use instead of the published weights")
     parser.add_argument("--top", type=int, default=5, help="how many photos to show")
     parser.add_argument("--index", type=Path, help="an .npz file for the features of the folder")

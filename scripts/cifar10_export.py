@@ -4,7 +4,7 @@
     python scripts/cifar10_export.py test.zip --work work/cifar10 --calibration work/held/held_out.json
 
 `--work` is the folder in which `train_embedded_cifar10.py` has left its weights. The bundle lies in
-`work/cifar10/bundle` afterwards; the package ships a copy of it in src/warmstart/embedded/cifar10_resnet20.
+`work/cifar10/bundle` afterwards; the tests have a copy of it in tests/data/cifar10_resnet20.
 Needs `warmstart[tensorflow]`.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 import warmstart as ws
 from cifar10_photos import MEAN, STD, read_zip, standardise
 from embedded_vision import as_float16
-from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric, WeightFile
+from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric
 from warmstart.core import bundle
 from warmstart.core.metrics.calibration import calibration_error, decisions
 from warmstart.engines.compile import compile_program
@@ -57,7 +57,7 @@ def entry_of(parameters: int, accuracy: float, photos: int) -> Entry:
     return Entry(
         name="cifar10_resnet20", task="image-classification", family="cifar_resnet",
         title="ResNet-20 for CIFAR-10", architecture="cifar_resnet", config=CONFIG,
-        weights={"top": WeightFile(f"embedded:cifar10_resnet20/{bundle.IN_PROGRAM}", layout="tflite")},
+        weights={},
         preprocessing=ImagePreprocessing(
             size=(32, 32), scaling="standard", mean=tuple(map(float, MEAN.astype(str))),
             std=tuple(map(float, STD.astype(str))), crop_ratio=1.0),
@@ -76,7 +76,7 @@ pipeline_tag: image-classification
 
 # {title}
 
-The small model that ships inside warmstart: 32x32 photos of ten things ({classes}).
+A small model for tests: 32x32 photos of ten things ({classes}).
 Anything else in a photo is answered with one of these ten too: it is a demonstration and a test
 object, not a general classifier.
 

@@ -28,7 +28,7 @@ FAMILIES = {
     "bert": "BERT",
     "bge": "BGE",
     "chronos_bolt": "Chronos-Bolt",
-    "cifar_resnet": "ResNet for CIFAR-10",
+    "efficientnet_lite": "EfficientNet-Lite",
     "convnext": "ConvNeXt",
     "deepar": "DeepAR",
     "deeplabv3": "DeepLabV3",

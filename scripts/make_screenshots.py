@@ -27,10 +27,10 @@ FONTS = """<?xml version="1.0"?>
 REPLACED = {"system-ui": "Liberation Sans", "sans-serif": "Liberation Sans", "DejaVu Sans": "Liberation Sans",
             "ui-monospace": "Liberation Mono", "monospace": "Liberation Mono"}
 SHOTS: dict[str, dict[str, Any]] = {
-    "page-picture": {"model": "cifar10_resnet20", "example": "cat", "size": (1280, 800)},
+    "page-picture": {"model": "efficientnet_lite0", "example": "cat", "size": (1280, 800)},
     "page-forecast": {"model": "deepar_hourly", "example": "five weeks", "size": (1280, 800), "scheme": "dark"},
     "page-text": {"model": "shakespeare_gpt2", "example": "ROMEO:", "size": (1280, 800), "seed": "7"},
-    "page-narrow": {"model": "cifar10_resnet20", "example": "cat", "size": (390, 844), "full": True},
+    "page-narrow": {"model": "efficientnet_lite0", "example": "cat", "size": (390, 844), "full": True},
 }
 
 
@@ -43,7 +43,7 @@ def main() -> None:
     from warmstart.serve.running import Background
 
     IMAGES.mkdir(exist_ok=True)
-    models = {name: ws.load(name) for name in ("cifar10_resnet20", "shakespeare_gpt2", "deepar_hourly")}
+    models = {name: ws.load(name) for name in ("efficientnet_lite0", "shakespeare_gpt2", "deepar_hourly")}
     with tempfile.TemporaryDirectory() as folder, Background(create_app(models)) as address:
         os.environ["FONTCONFIG_FILE"] = str(fonts(Path(folder)))
         from playwright.sync_api import sync_playwright

@@ -178,7 +178,7 @@ def edit(path: Path, **fields: Any) -> None:
 
 
 def _image_classification(work: Path, target: Path) -> None:
-    ws.finetune("cifar10_resnet20", stripes(work / "data"), epochs=1, validation=0.25, seed=3, output=target)
+    ws.finetune("tests/data/cifar10_resnet20", stripes(work / "data"), epochs=1, validation=0.25, seed=3, output=target)
 
 
 def _base(work: Path) -> Any:

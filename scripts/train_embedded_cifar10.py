@@ -1,4 +1,6 @@
-"""Train the weights of the embedded model `cifar10_resnet20`: a wide network first, then the small one that it teaches.
+"""Train the weights of `cifar10_resnet20`, the small model of the tests.
+
+A wide network comes first, then the small one that it teaches.
 
     python scripts/train_embedded_cifar10.py train.zip --work work/cifar10
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +11,6 @@ tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU"
                                            [tf.config.LogicalDeviceConfiguration()] * 2)
 
 import keras  # noqa: E402 (after the devices are made)
-from tests.photos import CIFAR  # noqa: E402
 
 import warmstart as ws  # noqa: E402
 from warmstart.core.options import make  # noqa: E402
@@ -18,6 +18,8 @@ from warmstart.image.train.classification import ImageClassificationTrainer  # n
 from warmstart.image.train.options import ImageClassificationOptions  # noqa: E402
 from warmstart.training import devices  # noqa: E402
 from warmstart.training.run import open_run  # noqa: E402
+
+CIFAR = Path(__file__).parents[2] / "data" / "cifar10_resnet20"
 
 
 def train(names: list[str]) -> tuple[keras.Model, np.ndarray]:
