@@ -28,7 +28,6 @@ FAMILIES = {
     "bert": "BERT",
     "bge": "BGE",
     "chronos_bolt": "Chronos-Bolt",
-    "efficientnet_lite": "EfficientNet-Lite",
     "convnext": "ConvNeXt",
     "deepar": "DeepAR",
     "deeplabv3": "DeepLabV3",
