@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
 
 EPSILON, MOMENTUM = 1e-3, 0.99
-STEM, HEAD = 32, 1280
+STEM, TOP = 32, 1280
 
 
 def build(
@@ -71,7 +71,7 @@ def build(
             x = _block(x, f"block{index}", stage, _channels(stage.channels, c.width),
                        stride=1 if block else stage.stride)
             index += 1
-    x = _conv_norm(x, "head", HEAD)
+    x = _conv_norm(x, "top", TOP)
     if include_top:
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         x = layers.Dropout(c.dropout, seed=0, name="dropout")(x)
