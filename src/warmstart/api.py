@@ -597,7 +597,8 @@ def finetune(
 
     Args:
         base: a name, folder or source as `ws.load` takes it, or a model that it returned; `"deepar"` trains a
-            forecaster from scratch.
+            forecaster from scratch; `"default"` is the default model of the task
+            (of image classification where none is named).
         data: what the task learns from; for images a folder of class folders, a CSV, TSV, Parquet or JSONL file of
             paths and labels, a list of (photo, label) pairs, or a `tf.data.Dataset`.
         task: what the result does; default: what the base does.

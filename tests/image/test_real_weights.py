@@ -57,3 +57,10 @@ def test_checkpoint_of_another_model_is_refused_by_name_and_shape(weights):
 
     with pytest.raises(MismatchError, match=rf"{weights.name}.*conv"):
         ws.load("mobilenet_0.5_224", weights=weights).keras  # noqa: B018
+
+
+def test_accuracy_of_the_embedded_classifier(photos):
+    metrics = ws.load("efficientnet_lite0", engine="litert").evaluate([(p, p.name.split("_")[0]) for p in photos])
+    assert metrics["count"] == 100
+    assert metrics["top1"] >= 0.86
+    assert metrics["top5"] >= 0.95

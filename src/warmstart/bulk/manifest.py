@@ -86,8 +86,8 @@ def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> N
         changes.append(f"the inputs (before: {before:,} rows, now: {after:,})" if before != after else
                     f"the inputs ({after:,} rows, but not the same ones)")
     if changes:
-        raise UsageError(f"{folder.place} has a run with other settings or inputs: {_joined(changes)}. Resume it with those "
-                         "that it started with, or name another output folder.")
+        raise UsageError(f"{folder.place} has a run with other settings or inputs: {_joined(changes)}. Resume it with "
+                         "those that it started with, or name another output folder.")
 
 
 def _differs(name: str, before: Any, now: Any) -> str:

@@ -6,10 +6,12 @@
 
 from warmstart.checkpoints.assign import assign
 from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.folded import fill_folded
 from warmstart.checkpoints.formats import checkpoint_file, open_checkpoint
 from warmstart.checkpoints.layout import Layout, fill, layout_arrays, load_by_name
 from warmstart.checkpoints.naming import model_arrays
 from warmstart.checkpoints.safetensors import save_safetensors
+from warmstart.checkpoints.tflite import TFLiteCheckpoint
 
-__all__ = ["Checkpoint", "Layout", "assign", "checkpoint_file", "fill", "layout_arrays", "load_by_name",
-           "model_arrays", "open_checkpoint", "save_safetensors"]
+__all__ = ["Checkpoint", "Layout", "TFLiteCheckpoint", "assign", "checkpoint_file", "fill", "fill_folded",
+           "layout_arrays", "load_by_name", "model_arrays", "open_checkpoint", "save_safetensors"]

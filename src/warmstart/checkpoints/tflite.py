@@ -37,6 +37,7 @@ IDENTIFIER = b"TFL3"
 """Bytes 4 to 8 of a `.tflite` file."""
 RECORD, PROGRAM, REST = "artifact.json", "program.tflite", "rest.safetensors"
 QUANTIZATION = ("scales", "zero_points", "quantized_dimension")
+WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 MAX_RECORD = 25 << 20
 MAX_TENSORS = 200_000
 SHARED_BYTES = 128
@@ -55,6 +56,14 @@ class Constant(NamedTuple):
     scales: np.ndarray
     zero_points: np.ndarray
     axis: int
+
+
+class Kernel(NamedTuple):
+    """An operation with a kernel: its name in LiteRT, and the names of its constants."""
+
+    operation: str
+    kernel: str
+    bias: str | None
 
 
 class TFLiteCheckpoint(Checkpoint):
@@ -96,6 +105,19 @@ class TFLiteCheckpoint(Checkpoint):
             raise ValueError(f"{self.path} is closed")
         stored: np.ndarray = self._interpreter.get_tensor(constant.tensor, constant.subgraph)
         return dequantised(stored, constant) if constant.scales.size else stored
+
+    def kernels(self) -> list[Kernel]:
+        """The convolutions and dense operations of the first function that have constant kernels, in their order."""
+        names = {constant.tensor: name for name, constant in self._constants.items() if constant.subgraph == 0}
+        found: list[Kernel] = []
+        for operation in self._interpreter._get_ops_details():
+            inputs = [int(index) for index in operation["inputs"]]
+            if operation["op_name"] == "DEQUANTIZE" and inputs[0] in names:
+                names[int(operation["outputs"][0])] = names[inputs[0]]
+            if operation["op_name"] in WITH_KERNEL and len(inputs) > 1 and inputs[1] in names:
+                bias = names.get(inputs[2]) if len(inputs) > 2 else None
+                found.append(Kernel(operation["op_name"], names[inputs[1]], bias))
+        return found
 
     def close(self) -> None:
         self._interpreter = None

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from warmstart.core.options import make
 from warmstart.core.task import task_of
-from warmstart.errors import require
+from warmstart.errors import UsageError, require
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
 
 
+DEFAULT = "default"
+"""The base that stands for the default model of the task."""
 SCRATCH = {"deepar": "forecasting"}
 """Architectures that are trained from scratch where they are named as the base."""
 
@@ -28,7 +30,8 @@ def finetune(base: str | PathLike[str] | Model[Any, Any, Any], data: Any, *, tas
 
     Args:
         base: a name, folder or source as `ws.load` takes it, or a model that it returned; `"deepar"` trains a
-            forecaster from scratch.
+            forecaster from scratch; `"default"` is the default model of the task
+            (of image classification where none is named).
         data: what the task learns from; for images a folder of class folders, a CSV, TSV, Parquet or JSONL file of
             paths and labels, a list of (photo, label) pairs, or a `tf.data.Dataset`.
         task: what the result does; default: what the base does.
@@ -51,6 +54,8 @@ def finetune(base: str | PathLike[str] | Model[Any, Any, Any], data: Any, *, tas
 
     if isinstance(base, str) and base in SCRATCH:
         task = SCRATCH[base]
+    if base == DEFAULT:
+        base = _default_base(task or "image-classification")
     if task is None:
         base = base if isinstance(base, Model) else load(base)
         task = base.entry.task
@@ -58,3 +63,10 @@ def finetune(base: str | PathLike[str] | Model[Any, Any, Any], data: Any, *, tas
     checked = make(record.train_options_class(), options, f"Fine-tuning for {task}")
     require("tensorflow", extra="tensorflow", purpose="to fine-tune")
     return record.trainer_class()(base, checked).fit(data)
+
+
+def _default_base(task: str) -> str:
+    name = task_of(task).default_model
+    if not name:
+        raise UsageError(f"Fine-tuning for {task} needs a base to start from.")
+    return name

@@ -89,3 +89,10 @@ def test_impossible_sizes(config):
 def test_any_size_of_image_without_the_top():
     model = network().build({"width": 0.1}, include_top=False, input_shape=(None, None, 3))
     assert model(np.zeros((1, 40, 70, 3), np.float32)).shape == (1, 2, 3, 1280)
+
+
+def test_no_layer_is_taken_for_one_of_a_new_head():
+    from warmstart.image.train.network import base_layers
+
+    base = network().build({"width": 0.1}, include_top=False, pooling="avg")
+    assert len(base_layers(base)) == sum(bool(layer.weights) for layer in base.layers)

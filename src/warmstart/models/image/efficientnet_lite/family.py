@@ -21,8 +21,8 @@ LAYOUT = Layout(
         (r"^block(\d+)_expand_norm$", r"_blocks.\1._bn0"),
         (r"^block(\d+)_depthwise_norm$", r"_blocks.\1._bn1"),
         (r"^block(\d+)_project_norm$", r"_blocks.\1._bn2"),
-        (r"^head_conv$", "_conv_head"),
-        (r"^head_norm$", "_bn1"),
+        (r"^top_conv$", "_conv_head"),
+        (r"^top_norm$", "_bn1"),
         (r"^predictions$", "_fc"),
     ),
 )

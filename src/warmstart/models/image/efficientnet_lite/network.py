@@ -23,7 +23,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from warmstart.checkpoints import fill, layout_arrays
+from warmstart.checkpoints import TFLiteCheckpoint, fill, fill_folded, layout_arrays
 from warmstart.errors import UsageError
 from warmstart.models.image.efficientnet_lite import family
 from warmstart.models.image.efficientnet_lite.family import STAGES, EfficientNetLiteConfig, Stage
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
 
 EPSILON, MOMENTUM = 1e-3, 0.99
-STEM, HEAD = 32, 1280
+STEM, TOP = 32, 1280
 
 
 def build(
@@ -71,7 +71,7 @@ def build(
             x = _block(x, f"block{index}", stage, _channels(stage.channels, c.width),
                        stride=1 if block else stage.stride)
             index += 1
-    x = _conv_norm(x, "head", HEAD)
+    x = _conv_norm(x, "top", TOP)
     if include_top:
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         x = layers.Dropout(c.dropout, seed=0, name="dropout")(x)
@@ -117,11 +117,14 @@ def _conv_norm(x: Any, name: str, filters: int | None, kernel: int = 1, *, strid
 
 
 def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint in the published layout: all of it, or an error.
+    """Fill the model from a checkpoint in a published layout, or from a `.tflite` file: all of it, or an error.
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
+    if isinstance(checkpoint, TFLiteCheckpoint):
+        fill_folded(model, checkpoint)
+        return
     has_top = any(layer.name == "predictions" for layer in model.layers)
     layout = family.LAYOUT.with_aliases(family.timm_names(EfficientNetLiteConfig.of(config)))
     fill(model, checkpoint, layout, ignore=() if has_top else ("_fc.*",))

@@ -1,0 +1,66 @@
+"""Published `.tflite` files, with folded normalisations, in models of ours."""
+
+import numpy as np
+import pytest
+
+import warmstart as ws
+from warmstart.catalog.queries import EMBEDDED
+from warmstart.checkpoints import fill_folded, open_checkpoint
+from warmstart.errors import MismatchError
+from warmstart.models import architecture
+
+pytestmark = pytest.mark.tensorflow
+PROGRAM = EMBEDDED / "efficientnet_lite0" / "artifacts" / "float32" / "program.tflite"
+
+
+def test_a_program_fills_the_network_that_it_was_made_of():
+    entry = ws.load("efficientnet_lite0").entry
+    module = architecture(entry.architecture)
+    model = module.build(entry.config)
+    with open_checkpoint(PROGRAM) as checkpoint:
+        module.load(model, checkpoint, entry.config)
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 224, 224, 3)).astype(np.float32)
+    expected = ws.load("efficientnet_lite0", engine="litert").engine.run("forward", images=images)
+    np.testing.assert_allclose(np.asarray(model(images)), expected["probabilities"], atol=1e-5)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"depth": 1.1}, "operations with a kernel"),
+    ({"width": 1.1}, "has a kernel"),
+    ({"classes": 10}, "has a kernel"),
+])  # fmt: skip
+def test_another_variant_is_refused_and_unchanged(options, message):
+    module = architecture("efficientnet_lite")
+    model = module.build(options)
+    before = model.get_weights()
+    with open_checkpoint(PROGRAM) as checkpoint, pytest.raises(MismatchError, match=message):
+        fill_folded(model, checkpoint)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_the_background_class_is_left_out():
+    model = architecture("efficientnet_lite").build({"classes": 999})
+    with open_checkpoint(PROGRAM) as checkpoint:
+        fill_folded(model, checkpoint)
+        (bias,) = [checkpoint.read(name) for name in checkpoint.names() if checkpoint.shape(name) == (1000,)]
+    np.testing.assert_array_equal(model.get_layer("predictions").bias, bias[1:])
+
+
+def test_networks_with_branches_are_refused():
+    module = architecture("keras_applications")
+    config = {"function": "ResNet50", "input_size": [32, 32]}
+    model = module.build(config, include_top=False)
+    with open_checkpoint(PROGRAM) as checkpoint, pytest.raises(MismatchError, match="fills MobileNets"):
+        module.load(model, checkpoint, config)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("name", "file", "top1"), [
+    ("mobilenet_v2", "tf2_mobilenet_v2_1.0_224_ptq.tflite", 0.88),
+    ("mobilenet_v3_small", "v3-small_224_1.0_uint8.tflite", 0.75),
+])  # fmt: skip
+def test_accuracy_of_published_files(shared_data, name, file, top1):
+    photos = sorted((shared_data / "images" / "imagenet-sample").glob("*.JPEG"))
+    model = ws.load(name, weights=shared_data / "weights" / "tflite" / file)
+    assert model.evaluate([(photo, photo.name.split("_")[0]) for photo in photos])["top1"] >= top1
