@@ -2,7 +2,7 @@
 
 The names of tensors differ from publisher to publisher; the order of the operations does not. So kernels are paired
 in order, which is right for networks whose layers with kernels form a chain: in one with parallel branches, two layers
-of the same shape could change places.
+of the same shape could be swapped.
 
 | operation | kernel in the file | in Keras |
 |---|---|---|
@@ -99,5 +99,5 @@ def _normalisation(model: Any, layer: Any) -> Any:
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape without axes of length 1, which kernels of 1x1 and depthwise ones have in different places."""
+    """A shape without axes of length 1, which kernels of 1x1 and depthwise ones have at different positions."""
     return tuple(length for length in shape if length != 1) or (math.prod(shape),)

@@ -109,15 +109,15 @@ class TFLiteCheckpoint(Checkpoint):
     def kernels(self) -> list[Kernel]:
         """The convolutions and dense operations of the first function that have constant kernels, in their order."""
         names = {constant.tensor: name for name, constant in self._constants.items() if constant.subgraph == 0}
-        found: list[Kernel] = []
+        kernels: list[Kernel] = []
         for operation in self._interpreter._get_ops_details():
             inputs = [int(index) for index in operation["inputs"]]
             if operation["op_name"] == "DEQUANTIZE" and inputs[0] in names:
                 names[int(operation["outputs"][0])] = names[inputs[0]]
             if operation["op_name"] in WITH_KERNEL and len(inputs) > 1 and inputs[1] in names:
                 bias = names.get(inputs[2]) if len(inputs) > 2 else None
-                found.append(Kernel(operation["op_name"], names[inputs[1]], bias))
-        return found
+                kernels.append(Kernel(operation["op_name"], names[inputs[1]], bias))
+        return kernels
 
     def close(self) -> None:
         self._interpreter = None
@@ -135,21 +135,21 @@ def dequantised(stored: np.ndarray, constant: Constant) -> np.ndarray:
 
 def _constants(interpreter: Any, path: Path) -> dict[str, Constant]:
     """The constants of all functions, by name; later ones of the same name get a number."""
-    found: list[tuple[str, Constant]] = []
+    constants: list[tuple[str, Constant]] = []
     for subgraph in range(interpreter.num_subgraphs()):
         details = interpreter.get_tensor_details(subgraph)
-        if len(found) + len(details) > MAX_TENSORS:
+        if len(constants) + len(details) > MAX_TENSORS:
             raise UnsafeCheckpointError(f"{path} is refused: more than {MAX_TENSORS:,} tensors.")
         for tensor in details:
             try:
                 stored = interpreter.get_tensor(tensor["index"], subgraph)
-            except ValueError:  # before memory is allocated, constants alone have numbers
+            except ValueError:  # before memory is allocated, only constants have data
                 continue
             constant = Constant(subgraph, tensor["index"], stored.shape, stored.dtype.name,
                                 *(tensor["quantization_parameters"][key] for key in QUANTIZATION))
-            found.append((tensor["name"], constant))
-    names = unique(name for name, _ in found)
-    return dict(zip(names, (constant for _, constant in found), strict=True))
+            constants.append((tensor["name"], constant))
+    names = unique(name for name, _ in constants)
+    return dict(zip(names, (constant for _, constant in constants), strict=True))
 
 
 class ArraySource(NamedTuple):

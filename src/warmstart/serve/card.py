@@ -46,7 +46,7 @@ request must set, because their defaults differ there."""
 
 def about(served: Served, settings: Settings) -> dict[str, Any]:
     """A model as JSON values: what it takes and returns, as JSON Schemas, and the facts of its card."""
-    model, kind, task = served.model, served.kind, task_of(served.task)
+    model, accepted, task = served.model, served.kind, task_of(served.task)
     return {
         "id": served.name,
         "object": "model",
@@ -60,12 +60,12 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
         "version": str(served.version),
         "labels": len(model.labels),
         "classes": getattr(model, "classes", ()),
-        "input": kind.name,
-        "input_noun": kind.noun,
-        "input_schema": kind.schema,
-        "accepts": list(kind.media),
-        "suffixes": sorted(kind.suffixes),
-        "examples": examples(kind) or [{"input": sample} for sample in model.samples],
+        "input": accepted.name,
+        "input_noun": accepted.noun,
+        "input_schema": accepted.schema,
+        "accepts": list(accepted.media),
+        "suffixes": sorted(accepted.suffixes),
+        "examples": examples(accepted) or [{"input": sample} for sample in model.samples],
         "example_options": dict(task.sample_options),
         "options": options.schemas(model, settings),
         "result_schema": wire_of(model.result, embed=True).schema(),
@@ -75,10 +75,13 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
 
 
 @cache
-def examples(kind: InputKind) -> list[dict[str, str]]:
+def examples(accepted: InputKind) -> list[dict[str, str]]:
     """The files of the page that are examples of an input: each with its label and its address on the server."""
-    files = sorted((PAGE / "examples" / kind.name).glob("*.*"))
-    return [{"label": file.stem.replace("-", " "), "file": f"page/examples/{kind.name}/{file.name}"} for file in files]
+    files = sorted((PAGE / "examples" / accepted.name).glob("*.*"))
+    return [
+        {"label": file.stem.replace("-", " "), "file": f"page/examples/{accepted.name}/{file.name}"}
+        for file in files
+    ]
 
 
 def _facts(served: Served) -> dict[str, Any]:

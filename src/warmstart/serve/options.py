@@ -33,11 +33,11 @@ def fields(model: Model[Any, Any, Any]) -> dict[str, Field]:
 
 def schemas(model: Model[Any, Any, Any], settings: Settings) -> dict[str, dict[str, Any]]:
     """JSON Schemas of these options; a maximum of the server is the smaller of budget and range."""
-    found = {name: _limited(field, settings) for name, field in fields(model).items()}
+    schemas = {name: _limited(field, settings) for name, field in fields(model).items()}
     for name, values in model.option_examples.items():
-        if name in found:
-            found[name]["examples"] = list(values)
-    return found
+        if name in schemas:
+            schemas[name]["examples"] = list(values)
+    return schemas
 
 
 def _limited(field: Field, settings: Settings) -> dict[str, Any]:

@@ -40,7 +40,7 @@ function textForm(model, renderer) {
   };
 }
 
-/** A text area for each property; where a bare string is valid too, the required one alone is sent as a string. */
+/** A text area for each property. Where a bare string is valid, too, the required property is sent as one if no other is set. */
 function textsForm(model, { properties, required = [] }, text) {
   const names = Object.keys(properties);
   const optional = names.filter((name) => !required.includes(name));
