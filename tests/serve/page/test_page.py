@@ -339,4 +339,4 @@ def test_an_unknown_model_and_a_token(tab, served):
         tab.expect_refusal()
         page.goto(f"{address}/#nothing")
         assert "no model nothing" in page.get_by_role("alert").inner_text()
-        assert page.get_by_role("link", name="ResNet-20").is_visible()
+        assert page.get_by_role("link", name="EfficientNet-Lite0").is_visible()
