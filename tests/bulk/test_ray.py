@@ -75,7 +75,7 @@ def test_the_same_files_as_on_one_machine_though_workers_are_killed(cluster, pho
     assert sorted(look.rows(tmp_path / "run")) == list(range(241))
     assert look.content(tmp_path / "run") == look.content(expected)
     assert ws.batch(model, photos, tmp_path / "run", **GIVEN).before == 241
-    with pytest.raises(UsageError, match=r"top_k \(2 then, 3 now\)"):
+    with pytest.raises(UsageError, match=r"top_k \(before: 2, now: 3\)"):
         ws.batch(model, photos, tmp_path / "run", **{**GIVEN, "top_k": 3})
 
 

@@ -92,7 +92,8 @@ def test_options_of_requests():
     schemas = schema(TranscribeOptions)
     assert not {"sample_rate", "vocabulary", "language_model"} & schemas.keys()
     assert schemas["temperature"]["items"] == {"type": "number", "minimum": 0}
-    assert schemas["words"] == {"type": "boolean", "description": fields_of(TranscribeOptions)["words"].option.help}
+    assert schemas["words"] == {"type": "boolean", "default": False,
+                                "description": fields_of(TranscribeOptions)["words"].option.help}
 
 
 @pytest.mark.parametrize(("options", "message"), [
