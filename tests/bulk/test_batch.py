@@ -85,7 +85,8 @@ def test_other_settings_or_inputs_are_refused(photos, model, expected, tmp_path,
     folder = shutil.copytree(expected, tmp_path / "run")
     (folder / "part-00003.jsonl").unlink()
     before = look.content(folder)
-    for change, words in (({"top_k": 3}, "top_k (before: 2, now: 3)"), ({"shard_rows": 20}, "rows (before: 10, now: 20)"),
+    for change, words in (({"top_k": 3}, "top_k (before: 2, now: 3)"),
+                          ({"shard_rows": 20}, "rows (before: 10, now: 20)"),
                           ({"inputs": photos / "a"}, "before: 241 rows, now: 80"), ({"format": "parquet"}, "format"),
                           ({"model": "shakespeare_gpt2", "inputs": ["a"], "top_k": 2}, "task"),
                           ({"inputs": [*sorted(map(str, photos.glob("*/*")))]}, "not the same ones"),

@@ -67,7 +67,7 @@ def test_bad_photos_are_listed_at_the_end_and_the_exit_code_says_so(photos):
     assert done.returncode == 1
     assert "a.png" in done.stdout
     assert "c.webp" in done.stdout
-    assert "1 of 3 could not be read" in done.stderr
+    assert "1 of 3 inputs failed" in done.stderr
     assert done.stderr.rstrip().splitlines()[-1].count("b.jpg") >= 1
     only_bad = warmstart("predict", photos / "b.jpg", *MODEL)
     assert only_bad.returncode == 1

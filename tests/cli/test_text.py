@@ -78,7 +78,7 @@ def test_masks(printed):
     assert rows[6]["error"]
     assert shown.code == 1
     assert shown.out.count("%") == 6
-    assert "1 of 2 could not be read" in shown.err
+    assert "1 of 2 inputs failed" in shown.err
 
 
 @pytest.mark.tensorflow

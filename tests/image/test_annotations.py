@@ -185,7 +185,7 @@ def test_pairs_and_what_is_nothing(tmp_path, photo):
     many = read_boxes([(path, [("cat", 0, 0, 1 + n % 30, 9) for n in range(500)])])
     assert len(many.photos[0].boxes) == 500
     for source, words in (([], "holds no photo"), ([(path, [])], "no class to learn"), ([3], "Item 1"),
-                          (tmp_path, "no layout"), (tmp_path / "gone", "There is no file")):
+                          (tmp_path, "not a known layout"), (tmp_path / "gone", "There is no file")):
         with pytest.raises(UsageError, match=words):
             read_boxes(source)
 

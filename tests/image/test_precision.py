@@ -87,7 +87,7 @@ def test_compile_command(photos):
     assert done.returncode == 1
     assert "nonsense" in done.stderr
     assert "of 5 photos" in done.stdout
-    assert "of its time" in done.stdout
+    assert "of the float32 time" in done.stdout
 
 
 def test_artifact_records_what_made_it(model):

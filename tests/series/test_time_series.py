@@ -61,7 +61,7 @@ def test_duplicates_are_an_error_unless_told(long):
     twice = pd.concat([long[long.item_id == "a"], long[long.item_id == "a"].assign(target=100.0)])
     error = only(twice, target="target")
     assert isinstance(error, InputError)
-    assert "a: it has 10 rows at a time that it has already" in str(error)
+    assert "a: it has 10 rows with a repeated timestamp" in str(error)
     assert "item=" in str(error)
     for rule, value in (("first", 4), ("last", 100), ("sum", 104), ("mean", 52)):
         assert only(twice, target="target", duplicates=rule).target[4] == value

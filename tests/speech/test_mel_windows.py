@@ -48,7 +48,7 @@ def test_a_long_recording_equals_the_reference_whatever_its_blocks(size, expecte
     whole = np.concatenate([seen[0][:, :290], seen[1][:, :290], seen[3][:, :290], seen[4]], axis=1)
     np.testing.assert_allclose(whole[:, :1030:7], expected["long_features"], atol=1e-4)
     assert not whole[:, 1030:].any()  # zeros after the end, as the references fill the last window
-    with pytest.raises(UsageError, match="forgotten"):
+    with pytest.raises(UsageError, match="no longer in memory"):
         windows.at(0)
 
 

@@ -23,7 +23,7 @@ def test_a_full_disk_and_a_kill_change_nothing(tmp_path, monkeypatch):
                                check=False, timeout=200, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"})
     assert disturbed.returncode == -signal.SIGKILL, disturbed.stderr[-2000:]
     assert "cannot be written" in disturbed.stdout
-    assert "run the same again, it goes on from there" in disturbed.stdout
+    assert "run the same command again to resume" in disturbed.stdout
     assert json.loads(state.read_text())["epoch"] == 3
     assert small_run.train(output) == small_run.train(tmp_path / "other")
 

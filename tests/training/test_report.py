@@ -67,7 +67,7 @@ def test_what_it_is_given_is_escaped(page):
 def test_no_pixel_is_without_a_number(page):
     assert "nan" not in re.sub(r"base64,[^\"]+", "", page)
     assert 'aria-label="loss over epoch"' in page
-    assert "a&amp;b taken for c: 1 (17%)" in page
+    assert "a&amp;b mistaken for c: 1 (17%)" in page
 
 
 def test_dark_and_light_define_the_same_colours(page):

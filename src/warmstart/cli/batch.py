@@ -86,7 +86,7 @@ def _options(request: Request) -> tuple[str, dict[str, Any]]:
         raise UsageError("--on needs a --model, since a run that resumes must have the same one.")
     for name in request.flags:
         if name != "output":
-            raise UsageError(f"--{name.replace('_', '-')} does not go together with --on.")
+            raise UsageError(f"--{name.replace('_', '-')} cannot be combined with --on.")
     if "cpus" in options:
         options["worker"] = {"num_cpus": options.pop("cpus")}
     return request.output, options
@@ -101,7 +101,7 @@ def _print(result: BatchResult, say: Callable[[str], None]) -> None:
         else ""
     )
     usable = result.rows - result.failed
-    print(f"{result.folder}: {usable:,} of {result.rows:,} answered ({before}{now:,} now{speed})")
+    print(f"{result.folder}: {usable:,} of {result.rows:,} succeeded ({before}{now:,} now{speed})")
     if not result.failed:
         return
     say(f"\n{result.failed:,} failed; they are listed in {result.folder}/_failed:")

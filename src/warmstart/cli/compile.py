@@ -78,14 +78,14 @@ def _compare(model: Any, exact: Any, check: str | None, precision: str) -> None:
     from warmstart.image.precision import compare_precisions
 
     figures = compare_precisions(cast(ImageClassifier, model), cast(ImageClassifier, exact), check)
-    inputs = "photos" if figures.photos else "made-up pictures (name some photos with --check)"
+    inputs = "photos" if figures.photos else "synthetic images (use --check for your own photos)"
     print(
         f"  same best class as float32 on {figures.agreement:.1%} of {figures.count} {inputs}; "
         f"probabilities differ by up to {figures.difference:.2g}"
     )
     print(
         f"  {figures.milliseconds:.1f} ms a photo, float32 {figures.float32_milliseconds:.1f} ms: "
-        f"{figures.ratio:.2f} of its time"
+        f"{figures.ratio:.2f} of the float32 time"
     )
     if figures.ratio > 1:
         print(f"  {precision} is slower than float32 here; use float32.")

@@ -125,7 +125,7 @@ def _print(name: str, metrics: Mapping[str, Any], unit: str) -> None:
     if classes := _classes(metrics):
         _print_table(classes)
     if pairs := metrics.get("confusions"):
-        confused = (f"{p['truth']} taken for {p['answer']} ({p['count']:,})" for p in pairs[:5])
+        confused = (f"{p['truth']} mistaken for {p['answer']} ({p['count']:,})" for p in pairs[:5])
         print(f"Most often confused: {', '.join(confused)}")
     for mistake in metrics.get("mistakes", ())[:5]:
         print(

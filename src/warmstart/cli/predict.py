@@ -53,7 +53,7 @@ def run(request: Request) -> None:
         else:
             usable += 1
     if failed:
-        say(f"\n{len(failed)} of {len(failed) + usable} could not be read:")
+        say(f"\n{len(failed)} of {len(failed) + usable} inputs failed:")
         for failure in failed:
             say(f"  {failure.error}")
         click.get_current_context().exit(1)

@@ -47,7 +47,7 @@ POSITIVE = click.IntRange(min=1)
             ["--watch"],
             type=click.FloatRange(min=0),
             default=2.0,
-            help="Seconds between looks for changed bundles, which are loaded without losing a "
+            help="Seconds between checks for changed bundles, which are loaded without losing a "
             "request; 0: never.",
         ),
         Option(

@@ -108,7 +108,7 @@ def _config(path: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if config["peft_type"] != "LORA" or config.get("use_dora") or config.get("use_rslora"):
-            raise UsageError(f"{path} describes an adapter of another kind than LoRA, which is not supported.")
+            raise UsageError(f"{path} describes an adapter that is not LoRA; only LoRA is supported.")
         if not (config["r"] > 0 and config["lora_alpha"] > 0):
             raise ValueError("r and lora_alpha must be above 0")
         config["base_model_name_or_path"], config[DIGEST]

@@ -259,7 +259,7 @@ def checked_text(value: Any, limits: Limits) -> str:
     if len(value) > limits.max_text:
         raise TooLargeError(f"The text has {len(value):,} characters; {limits.max_text:,} at most.")
     if _NOT_TEXT.search(value):
-        raise InputError("The text holds a NUL or half of a surrogate pair.")
+        raise InputError("The text contains a NUL character or an unpaired surrogate.")
     return value
 
 

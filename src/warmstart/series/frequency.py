@@ -149,7 +149,7 @@ def dates(freq: str, start: pd.Timestamp, steps: int) -> pd.DatetimeIndex:
     try:
         return pd.date_range(start, periods=steps, freq=_offset(freq)[2])
     except (OverflowError, pd.errors.OutOfBoundsDatetime) as error:
-        raise InputError(f"{steps:,} steps of {freq} from {start} on lead beyond the dates that pandas has.") from error
+        raise InputError(f"{steps:,} steps of {freq} from {start} on exceed the dates that pandas supports.") from error
 
 
 def places(freq: str, times: pd.DatetimeIndex, item: str) -> np.ndarray:

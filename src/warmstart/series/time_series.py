@@ -272,7 +272,7 @@ def _grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> tuple[str, NDAr
     if freq is None and len(times) < 3:
         raise InputError(f"{name}: {len(times)} timestamps are too few to find its frequency; give freq=.", name)
     if freq is None:
-        raise InputError(f"{name}: its timestamps ({times[0]}, {times[1]}, {times[2]}, …) have no regular distance; "
+        raise InputError(f"{name}: its timestamps ({times[0]}, {times[1]}, {times[2]}, …) are not evenly spaced; "
                          "resample it (`series.resample('D').sum()` or `.mean()`), or give freq=.", name)
     freq = frequency.normal(freq)
     steps = frequency.places(freq, times, name)
@@ -297,7 +297,7 @@ def _merged(name: str, times: pd.DatetimeIndex, arrays: Arrays,
 
     duplicates = times[np.asarray(times.duplicated())]
     if rule == "error":
-        raise InputError(f"{name}: it has {len(duplicates):,} rows at a time that it has already (the first is "
+        raise InputError(f"{name}: it has {len(duplicates):,} rows with a repeated timestamp (the first is "
                          f"{duplicates[0]}); "
                          "name the column that tells the series apart as item=, or say what to do with them as "
                          "duplicates='first', 'last', 'sum' or 'mean'.", name)

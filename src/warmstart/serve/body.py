@@ -97,7 +97,7 @@ def parse_json(data: bytes, kind: Any = Any) -> Any:
             return msgspec.json.decode(data, type=kind)
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid(f"The JSON is not as it should be: {error}") from None
+        raise invalid(f"The JSON is invalid: {error}") from None
     except RecursionError:
         raise invalid("The JSON is nested too deeply.") from None
     if _depth(value, DEEPEST) < 0:

@@ -82,7 +82,7 @@ class Protocol(HttpToolsProtocol):
         if not self._began:  # what is in the middle of something, or nothing at all
             self._frames += len(data) - (self._content - before)
             if self._frames > MOST + FRAMES * self._content:
-                self.send_400_response("More is around the request than in it.")
+                self.send_400_response("The framing of the request is larger than its content.")
                 return
         if self.cycle is not None and (self._at == BODY or (self._began and self._at == DONE)):
             self._headers_came()
@@ -133,7 +133,7 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP gets 400 with JSON, and the connection is closed."""
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
-            body = msgspec.json.encode({"error": f"{msg} It is no HTTP/1.1, or its headers are too long."})
+            body = msgspec.json.encode({"error": f"{msg} The request is not HTTP/1.1, or its headers are too long."})
             self.transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
                                  b"content-length: %d\r\n\r\n" % len(body))
             self.transport.write(body)

@@ -120,7 +120,7 @@ class Reloader:
             after = self._registry.replace(name, model)
         except Exception as error:  # whatever it is, the old one is still good
             self._metrics.reload(name, "refused")
-            log.error("%s has changed and cannot be loaded, the model before it is still served: %s", folder, error)
+            log.error("%s has changed and cannot be loaded; the previous version is still served: %s", folder, error)
             self._remove(copy)
         else:
             self._metrics.reload(name, "loaded")

@@ -132,7 +132,7 @@ def _of_json(name: str, dtype: str, shape: tuple[int, ...], data: Any) -> np.nda
             array = np.empty(len(texts), object)
             array[:] = [text.encode() for text in texts]
         except UnicodeEncodeError:
-            raise invalid(f"The data of the input {name!r} holds half of a surrogate pair.") from None
+            raise invalid(f"The data of the input {name!r} contains an unpaired surrogate.") from None
     else:
         array = _numbers(name, dtype, data)
     if array.size != math.prod(shape):

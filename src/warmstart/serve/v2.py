@@ -143,7 +143,7 @@ def _parsed(request: Request, served: Served, data: bytes) -> tuple[dict[str, An
         raise invalid(f"The request has an unknown key: {min(unknown)[:100]!r}.")
     for name, wanted in zip(ADDRESSED, (served.name, str(served.version)), strict=True):
         if asked.get(name, wanted) != wanted:
-            raise invalid(f"{name} says another than the address, which leads to {wanted!r}.")
+            raise invalid(f"{name} contradicts the URL, which names {wanted!r}.")
     if not isinstance(asked.get("id", ""), str) or not isinstance(asked.get("parameters", {}), dict):
         raise invalid("id must be a string, and parameters an object.")
     if not asked.get("id"):

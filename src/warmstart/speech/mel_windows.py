@@ -82,7 +82,7 @@ class Windows:
             UsageError: a later window was asked for before; its beginning is forgotten.
         """
         if frame < self._start:
-            raise UsageError(f"frame {frame} of the recording is forgotten; windows come in order.")
+            raise UsageError(f"frame {frame} of the recording is no longer in memory; read windows in order.")
         while self._start + len(self._ready) < frame + self._frames and (piece := next(self._rest, None)) is not None:
             skip = max(0, min(frame - self._start, len(self._ready)))
             self._ready, self._start = np.concatenate([self._ready[skip:], piece]), self._start + skip

@@ -135,7 +135,7 @@ def _read(path: Path, encoding: str | None, problems: list[str] | None) -> Itera
             words, tags, damaged = [], [], False
         elif len(parts) < 2 or not parts[-1].strip():
             name = f"{path}:{number}"
-            records.report(RecordError(f"{name}: has no tag behind the word", name), problems)
+            records.report(RecordError(f"{name}: has no tag after the word", name), problems)
             damaged = True
         else:
             words.append(parts[0].strip() or "\N{REPLACEMENT CHARACTER}")

@@ -125,7 +125,7 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
         """
         self.check_options(options)
         if options.num_beams > 1:
-            raise UsageError("A beam search knows its text only at the end; call the model.")
+            raise UsageError("A beam search cannot stream: its text is known only at the end; call the model.")
         text = Continuation(self, PROMPT.single(prompt), options)
         return TextStream(text, self._extended([text]))
 

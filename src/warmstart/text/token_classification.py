@@ -33,8 +33,8 @@ class TagOptions(BatchOptions):
         Literal["none", "simple", "first", "max"],
         Option(
             'How tokens become entities: "none": every labelled token is one; "simple": neighbours with the same label '
-            'are one, scored by their mean; "first" and "max": words stay whole, labelled by their first or surest '
-            "token."
+            'are one, scored by their mean; "first" and "max": words stay whole, labelled by their first or '
+            "most confident token."
         ),
     ] = "simple"
 

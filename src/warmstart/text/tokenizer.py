@@ -140,7 +140,7 @@ class Tokenizer:
         if truncated and not self._told:
             self._told = True
             warnings.warn(f"{name or 'A text'} has more than the {limit:,} tokens that the model takes; its end is "
-                          "left out (this is told once).", TruncationWarning, stacklevel=2)
+                          "cut off (this warning appears once).", TruncationWarning, stacklevel=2)
         return self._encoded(encoding, truncated)
 
     def windows(self, text: str, pair: str | None = None, *, limit: int, stride: int, name: str = "") -> list[Encoded]:

@@ -62,7 +62,7 @@ def reliability(probabilities: Mapping[str, tuple[np.ndarray, np.ndarray]], bins
         places = np.minimum((confidence * bins).astype(int), bins - 1)
         series[name] = [(float(confidence[places == b].mean()), float(right[places == b].mean()))
                         for b in range(bins) if (places == b).any()]
-    return lines(series, x="confidence", y="share that is right", span=(0.0, 1.0), bounds=(0.0, 1.0), diagonal=True)
+    return lines(series, x="confidence", y="accuracy", span=(0.0, 1.0), bounds=(0.0, 1.0), diagonal=True)
 
 
 def matrix(counts: np.ndarray, labels: Sequence[str]) -> str:
@@ -91,7 +91,7 @@ def matrix(counts: np.ndarray, labels: Sequence[str]) -> str:
         for column in range(size):
             share = float(shares[row, column])
             colour = "var(--c0)" if row == column else "var(--c1)"
-            told = f"{labels[row]} taken for {labels[column]}: {int(counts[row, column])} ({share:.0%})"
+            told = f"{labels[row]} mistaken for {labels[column]}: {int(counts[row, column])} ({share:.0%})"
             parts.append(f'<g><title>{escape(told)}</title><rect x="{left + column * cell}" y="{y}" '
                          f'width="{cell - 1}" height="{cell - 1}" style="fill:{colour};fill-opacity:'
                          f'{0.06 + 0.94 * share:.3f}"/>')

@@ -95,8 +95,8 @@ class FreezeOptions(TrainOptions):
     freeze: Annotated[
         int | str,
         Option(
-            "What of the base is not trained: none, backbone, a number of its first blocks, or "
-            "the name of the last layer that stays."
+            "Which part of the base is frozen: none, backbone, a number of its first blocks, or "
+            "the name of the last frozen layer."
         ),
     ] = "none"
 
@@ -113,7 +113,7 @@ class FreezeOptions(TrainOptions):
 class AugmentOptions(TrainOptions):
     """Of inputs that can be varied without changing their label."""
 
-    augment: Annotated[Any, Option("Whether, or how, the training data is varied.")] = True
+    augment: Annotated[Any, Option("Whether, or how, the training data is augmented.")] = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -131,8 +131,8 @@ class Run:
             if isinstance(error, CheckpointError) and not isinstance(error.__cause__, OSError):
                 raise
             reason = getattr(error, "strerror", None) or str(error)
-            raise TrainingError(f"{self.state} cannot be written: {reason.rstrip('.')}. The last checkpoint is whole: "
-                                "free some space and run the same again, it goes on from there.") from error
+            raise TrainingError(f"{self.state} cannot be written: {reason.rstrip('.')}. The last checkpoint is intact: "
+                                "free some space and run the same command again to resume.") from error
 
 
 @contextlib.contextmanager

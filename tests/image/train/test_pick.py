@@ -133,7 +133,7 @@ def test_wrong_questions(folder, cifar, tmp_path):
     with pytest.raises(UsageError, match="No candidate could be judged: nonsense: there is no model"):
         ws.pick(folder, candidates=["nonsense"])
     few = [(path, path.parent.name) for name in SHADES for path in sorted((folder / name).glob("?.png"))[:4]]
-    with pytest.raises(UsageError, match="photos to learn from; 10 are the least"):
+    with pytest.raises(UsageError, match="training photos; ranking needs 10 or more"):
         ws.pick(few, candidates=[cifar])
 
 

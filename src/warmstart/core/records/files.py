@@ -99,7 +99,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
         raise ValueError(
-            f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice"
+            f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice"
         )
     return value
 
@@ -168,7 +168,7 @@ def _parquet(path: Path) -> Table:
                     )
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise RecordError(
-                f"{path}: cannot be read behind row {number} ({error})", str(path)
+                f"{path}: cannot be read after row {number} ({error})", str(path)
             ) from error
 
     return Table(str(path), columns, records(), path.parent, class_names_of(schema.metadata))

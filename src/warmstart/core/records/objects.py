@@ -89,7 +89,7 @@ def _of_columns(data: Mapping[Any, Any]) -> Table:
         ):
             raise UsageError(
                 "A mapping is a table with a list of cells for each column, but "
-                f"{name!r} is an object of type {type(column).__name__}; of a mapping of datasets give one."
+                f"{name!r} is an object of type {type(column).__name__}; of several datasets in a mapping, pass one."
             )
         lengths[str(name)] = len(column)
     if len(set(lengths.values())) > 1:

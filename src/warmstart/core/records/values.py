@@ -69,7 +69,7 @@ def class_name(value: Any, names: Sequence[str] | None = None) -> str:
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"has half of a character ({name!r})") from None
+        raise ValueError(f"has an unpaired surrogate ({name!r})") from None
     return name
 
 

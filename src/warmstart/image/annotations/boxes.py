@@ -61,5 +61,5 @@ def _reader(path: Path) -> Callable[[Path, Collector], BoxData]:
         return voc.read
     if yolo.is_yolo(path):
         return yolo.read
-    raise UsageError(f"{path} is no layout of boxes that is known: a Pascal VOC folder has Annotations/ and "
+    raise UsageError(f"{path} is not a known layout of bounding boxes: a Pascal VOC folder has Annotations/ and "
                      "JPEGImages/, a YOLO folder images/ and labels/; COCO is one .json file, a table one .csv file.")

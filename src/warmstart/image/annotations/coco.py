@@ -80,7 +80,7 @@ def category_names(data: Mapping[str, Any], path: Path) -> dict[int, str]:
     for record in data["categories"]:
         key, name = record.get("id"), record.get("name")
         if not isinstance(key, int) or not isinstance(name, str):
-            raise UsageError(f"{path}: a category has no whole number as id or no name.")
+            raise UsageError(f"{path}: a category has no integer id or no name.")
         if key in names or name in names.values():
             raise UsageError(f"{path}: the category {key} ({name!r}) is there twice.")
         names[key] = name

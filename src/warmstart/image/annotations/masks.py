@@ -78,7 +78,7 @@ def _folder(path: Path, labels: Sequence[str] | None, colours: Colours | None) -
     photos = next((path / name for name in PHOTOS if (path / name).is_dir()), None)
     masks = next((path / name for name in MASKS if (path / name).is_dir()), None)
     if photos is None or masks is None:
-        raise UsageError(f"{path} is no layout of masks that is known: it needs the folders images/ and masks/, whose "
+        raise UsageError(f"{path} is not a known layout of masks: it needs the folders images/ and masks/, whose "
                          "files have the same names; or give COCO's .json file.")
     if labels is None:
         file = next((path / name for name in NAMES if (path / name).is_file()), None)

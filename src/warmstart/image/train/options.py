@@ -62,10 +62,10 @@ class ImageClassificationOptions(FreezeOptions, AugmentOptions, ClassWeightOptio
         Literal["local", "ray"], Option("Where the features of phase 1 are computed.")
     ] = "local"
     views: Annotated[
-        int, Option("Varied views of each training photo in phase 1, besides the clean one.", ge=0)
+        int, Option("Augmented views of each training photo in phase 1, besides the original.", ge=0)
     ] = 4
     head_epochs: Annotated[
-        int, Option("Epochs of phase 1 for a head that cannot be solved.", ge=1)
+        int, Option("Epochs of phase 1 for a head without a closed-form solution.", ge=1)
     ] = 30
     head_rate: Annotated[float, Option("Learning rate of phase 1 for such a head.", gt=0)] = 1e-3
     # Goyal et al. 2017, arXiv:1706.02677.
@@ -104,8 +104,8 @@ class DenseOptions(FreezeOptions, AugmentOptions):
     freeze: Annotated[
         int | str,
         Option(
-            "What of the base is not trained: none, stem (its layers on the largest maps), "
-            "backbone, a number of its first layers, or the name of the last layer that stays."
+            "Which part of the base is frozen: none, stem (its layers on the largest maps), "
+            "backbone, a number of its first layers, or the name of the last frozen layer."
         ),
     ] = "none"
     labels: Annotated[

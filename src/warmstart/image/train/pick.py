@@ -167,7 +167,7 @@ def pick(data: Any, *, candidates: Sequence[Any] | None = None, task: str | None
     if len(part) > MOST:
         rows = np.flatnonzero(stratified_folds(targets, digests, -(-len(part) // MOST), seed) == 0)
     if len({digests[row] for row in rows}) < 2 * FOLDS:
-        raise UsageError(f"{dataset.name} has {len(rows)} photos to learn from; {2 * FOLDS} are the least to rank on.")
+        raise UsageError(f"{dataset.name} has {len(rows)} training photos; ranking needs {2 * FOLDS} or more.")
     chosen = _Chosen(part.subset(rows), targets[rows], dataset.multi_label, seed)
     judged: list[Candidate] = []
     failed: dict[str, str] = {}

@@ -153,7 +153,7 @@ def sections(trainer: ClassificationBase) -> list[Section]:
     if trainer.fits["head"].stopped == "solved":
         phases += " The head is a linear layer at its optimum: it has no curve."
     phases += (
-        " Training photos are varied and their labels smoothed, so their loss may lie above that of validation."
+        " Training photos are augmented and their labels smoothed, so the training loss may exceed the validation loss."
     )
     recipe = [[name, str(value)] for name, value in trainer.run.settings["recipe"].items()]
     return [

@@ -20,5 +20,5 @@ class RecognitionOptions(FreezeOptions, AugmentOptions):
     # A recording has up to 3,000 frames, each of which counts in the loss.
     batch_size: Annotated[int, Option("Recordings per step.", ge=1)] = 8
     augment: Annotated[
-        bool, Option("Whether speed, level, noise and spectrum of the recordings are varied.")
+        bool, Option("Whether the recordings are augmented in speed, level, noise and spectrum.")
     ] = True

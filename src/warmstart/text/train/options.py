@@ -27,7 +27,7 @@ class EncoderOptions(FreezeOptions):
     ] = 0.01
     lora: Annotated[
         int | None,
-        Option("Train a low-rank adapter of this rank and the head; the base stays.", ge=1),
+        Option("Train a low-rank adapter of this rank and the head; the base is frozen.", ge=1),
     ] = None
 
     def __post_init__(self) -> None:
