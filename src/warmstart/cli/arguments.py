@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from warmstart.core.reading import looks_like_path
 from warmstart.core.task import TASKS, Task
 from warmstart.errors import UsageError
 
@@ -103,7 +104,7 @@ def check_texts(arguments: Arguments, kind: InputKind, command: str) -> None:
     if kind.is_file or kind.suffixes or reads_files:
         return
     for text in arguments.typed:
-        if text != STDIN and (suffix_of(text) or exists(text)):
+        if text != STDIN and (suffix_of(text) or exists(text) or looks_like_path(text)):
             reason = "is a file or folder" if exists(text) else "looks like a file"
             raise UsageError(
                 f"{text!r} {reason}, and {command} takes {kind.plural} as they are. "
@@ -145,7 +146,7 @@ def _reader(text: str, tasks: Sequence[Task]) -> Task:
     texts = [
         task for task in tasks if not (task.input_kind().is_file or task.input_kind().suffixes)
     ]
-    is_file = not suffix and (_URL.match(text) or exists(text) or _matches(text))
+    is_file = not suffix and (_URL.match(text) or exists(text) or _matches(text) or looks_like_path(text))
     preferred = files or texts if is_file else texts or files
     return (preferred or list(tasks))[0]
 

@@ -34,6 +34,7 @@ def run(request: Request) -> None:
     make(request.task.model_class().options, request.options, request.task.name)
     model, hint = opened(request)
     console = console_class(model, flags)
+    console.check_outputs(request.arguments.typed)
     with compiling(model):
         model.engine  # noqa: B018 (compiles now, with its progress shown)
     quiet = request.as_json or request.as_csv

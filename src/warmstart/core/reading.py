@@ -27,6 +27,7 @@ PAUSE = 0.3
 """Seconds before the second attempt, doubled before each further one; with a random factor of 0.5 to 1.5."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_PATH = re.compile(r"(~|\.{0,2})/\S+|\S+/|\S*\*\.\w+")
 
 
 def scheme(item: Any) -> str | None:
@@ -47,6 +48,11 @@ def given_name(item: Any) -> str | None:
         if isinstance(found, (str, os.PathLike)) and os.fspath(found):
             return printable(os.fsdecode(found))
     return None
+
+
+def looks_like_path(text: str) -> bool:
+    """Whether a text without spaces has the form of a path or of a pattern of files, whether or not it exists."""
+    return _PATH.fullmatch(text) is not None
 
 
 def printable(path: str) -> str:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from warmstart.core.console import Console, ConsoleOptions
+from warmstart.checkpoints.atomic import atomic_file
+from warmstart.core.console import Console, ConsoleOptions, refuse_same_file
 from warmstart.core.options import Option
 from warmstart.core.results import Failed
-from warmstart.errors import UsageError
+from warmstart.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,8 @@ class DetectionConsole(Console):
     """A line for each box; drawings."""
 
     options: ClassVar = DrawOptions
+    outputs: ClassVar = ("draw",)
+    single: ClassVar = SUFFIXES
 
     def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
         results = super().results(arguments, options)
@@ -50,6 +53,8 @@ class SegmentationConsole(Console):
     """A block of bars for each photo; overlays and masks."""
 
     options: ClassVar = SegmentationFlags
+    outputs: ClassVar = ("draw", "masks")
+    single: ClassVar = SUFFIXES
 
     def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
         return saved(
@@ -85,14 +90,19 @@ class PictureFiles:
         """Write one picture; `name` is the photo's.
 
         Raises:
-            UsageError: the target is one file and this is the second picture, or it cannot be written.
+            UsageError: the target is one file and this is the second picture, it is the photo itself, or it cannot
+                be written.
         """
         path = self._path(name)
+        from PIL import Image as pillow
+
+        refuse_same_file(path, name)
         self.written.add(str(path))
         try:
-            picture.save(path)
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
+            with atomic_file(path) as file:
+                picture.save(file, pillow.registered_extensions()[path.suffix.lower()])
+        except CheckpointError as error:
+            raise UsageError(str(error)) from error
         return path
 
     def _path(self, name: str) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TextIO
 
 from warmstart.core.console import Console, ConsoleOptions
 from warmstart.core.options import Option
@@ -33,6 +33,7 @@ class ForecastConsole(Console):
     """Quantiles of the next steps; a CSV file and a plot."""
 
     options: ClassVar = ForecastFlags
+    outputs: ClassVar = ("plot", "output")
 
     def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
         plot, output = self.flags.plot, self.flags.output
@@ -51,22 +52,24 @@ def written(results: Iterable[Any], plot: str | None, output: str | None) -> Ite
     plotted: list[Forecast] = []
     with ExitStack() as stack:
         writer: Any = None
-        if output is not None:
-            try:
-                file = Path(output).expanduser().open("w", encoding="utf-8", newline="")
-            except OSError as error:
-                raise UsageError(f"{output} cannot be written: {error.strerror or error}.") from error
-            writer = csv.writer(stack.enter_context(file), lineterminator="\n")
-        is_first = True
         for result in results:
-            if result and writer is not None:
+            if result and output is not None:
+                is_first = writer is None
+                if is_first:  # not before: without a result, an existing file stays
+                    writer = csv.writer(stack.enter_context(_opened(output)), lineterminator="\n")
                 _write_table(writer, result, header=is_first)
-                is_first = False
             if result and plot is not None and len(plotted) < MAX_PLOTS:
                 plotted.append(result)
             yield result
     if plotted and plot is not None:
         _save_plot(plotted, plot)
+
+
+def _opened(path: str) -> TextIO:
+    try:
+        return Path(path).expanduser().open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _write_table(writer: Any, result: Forecast, *, header: bool) -> None:

@@ -66,6 +66,8 @@ class AudioConsole(Console):
     """A line for each file that was written."""
 
     options: ClassVar = AudioFlags
+    outputs: ClassVar = ("output",)
+    single: ClassVar = frozenset(SUFFIXES)
 
     def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
         files = AudioFiles(Path(self.flags.output or "."), self.model.name)

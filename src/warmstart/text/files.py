@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from warmstart.core.inputs import Item
-from warmstart.core.reading import printable
+from warmstart.core.reading import looks_like_path, printable
 from warmstart.errors import InputError
 
 MAX_LINE = 16 * 2**20
@@ -47,8 +47,9 @@ def lines(path: str) -> Iterator[Item]:
 
 
 def is_file_name(argument: str) -> bool:
-    """Whether an argument of the command line looks like a file: it exists, or has a known suffix and no spaces."""
-    if os.path.lexists(argument):
+    """Whether an argument of the command line looks like a file: it exists, or has a known suffix or the form of a
+    path, and no spaces."""
+    if os.path.lexists(argument) or looks_like_path(argument):
         return True
     has_space = any(character.isspace() for character in argument)
     return not has_space and PurePath(argument).suffix.lower() in FILE_SUFFIXES

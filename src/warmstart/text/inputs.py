@@ -307,6 +307,8 @@ def _filled(value: Any, name: str) -> str:
 
 
 def _string(value: Any, name: str) -> str:
+    if isinstance(value, InputError):  # of a file that cannot be read
+        raise value
     if isinstance(value, bytes | bytearray):
         try:
             value = value.decode()
