@@ -86,6 +86,9 @@ def test_a_verb_prints_what_predict_prints(name, run, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("arguments", "expected"), [
     (("detect", "x.png", "--tresh", "1"), "has no option --tresh. Did you mean --threshold?"),
+    (("classify", "x.png", "--tresh", "1"), "warmstart classify has no option --tresh"),
+    (("classify", "good", "--topk", "1"), "Did you mean --top-k?"),
+    (("predict", "x.png", "-x"), "no option -x"),
     (("predict", "x.png", "--model", "bccd_fcos", "--top-k", "1"), "--threshold"),
     (("detect", "x.png", "--threshold", "2"), "--threshold must be from 0 to 1, not 2"),
     (("detect", "x.png", "--max-boxes", "many"), "--max-boxes must be an integer"),

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from warmstart.cli.arguments import Arguments, check_texts, is_text, route
+from warmstart.cli.arguments import STDIN, Arguments, check_texts, is_text, route
 from warmstart.cli.help import Command
 from warmstart.cli.parameters import typed_options, unknown_option
 from warmstart.cli.task_parameters import option_names, own_parameters, parameters
@@ -130,6 +130,12 @@ class TaskCommand(Command):
             allow_extra_args=True,
         )
         super().parse_args(trial, list(args))
+        inputs = trial.params.get("inputs") or ()
+        if "--" not in args:
+            for name in inputs:
+                if name.startswith("-") and name != STDIN:
+                    name = name.partition("=")[0]
+                    raise unknown_option(name, ctx.command_path, self.params, own_parameters(tasks))
         typed = {
             name
             for name in trial.params
@@ -138,7 +144,7 @@ class TaskCommand(Command):
         common = {parameter.name for parameter in parameters([], self.any_task)}
         able = [task for task in tasks if task.default_model]
         fitting = [task for task in able if typed - common <= option_names(task)]
-        arguments = Arguments(_unescaped(trial.params.get("inputs") or ()))
+        arguments = Arguments(_unescaped(inputs))
         ctx.meta[_ARGUMENTS] = arguments
         return route(arguments, fitting or able or tasks)
 
