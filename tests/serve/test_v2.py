@@ -131,7 +131,7 @@ def test_wrong_tensors(client, change, said):
 @pytest.mark.parametrize(("body", "said"), [
     ({}, "inputs"), ([], "object"), ({"inputs": []}, "at least one"), ({"inputs": [3]}, "object"),
     ({"inputs": [IMAGES, IMAGES]}, "twice"), ({"inputs": [IMAGES], "id": 3}, "id"),
-    ({"inputs": [IMAGES], "model_name": "another"}, "the address"),
+    ({"inputs": [IMAGES], "model_name": "another"}, "the URL"),
     ({"inputs": [IMAGES], "more": 3}, "unknown key"), ({"inputs": [IMAGES], "parameters": {"top_k": 3}}, "parameter"),
     ({"inputs": [IMAGES], "outputs": [{"name": "features"}] * 2}, "twice"),
     ({"inputs": [IMAGES], "outputs": [{"name": "label"}]}, "no output 'label'"),
