@@ -90,7 +90,7 @@ def installation(settings: Settings) -> Iterator[Figure]:
         seconds = [time_process(predict, settings.environment) / 1e3 for _ in range(settings.processes + 1)][1:]
     largest = sorted(sizes.items(), key=lambda pair: -pair[1])[:6]
     told = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in largest)
-    yield Figure(8, "base install, without TensorFlow, on disk", sum(sizes.values()) / 1e6, "MB", bar=350,
+    yield Figure(8, "base install, without TensorFlow, on disk", sum(sizes.values()) / 1e6, "MB", bar=260,
                  note=f"site-packages without pip and setuptools; largest: {told}")
     yield Figure(8, "the whole virtual environment", total / 1e6, "MB", note=f"empty it has {before / 1e6:.0f} MB")
     yield Figure(8, "`warmstart predict` in it, whole process", statistics.median(seconds), "s",
