@@ -225,7 +225,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         return result
 
     def predict_stream(self, inputs: Any, options: OptionsT) -> Iterator[ResultT | Failed]:
-        """The body of `stream`: an iterator in order, in flat memory.
+        """The body of `stream`: an iterator in order, in constant memory.
 
         Raises:
             UsageError: an option is wrong, or there are no inputs.
@@ -254,7 +254,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         return np.stack(vectors) if vectors else np.zeros((0, self.feature_size), np.float32)
 
     def stream_features(self, inputs: Any, options: OptionsT | None = None) -> Iterator[NDArray[np.float32]]:
-        """The pooled features of many inputs, (D,) each, in flat memory; `inputs` as for `stream`.
+        """The pooled features of many inputs, (D,) each, in constant memory; `inputs` as for `stream`.
 
         Raises:
             InputError: an input is unusable.

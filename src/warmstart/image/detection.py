@@ -73,7 +73,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
 
     @takes(DetectOptions)
     def stream(self, photos: Iterable[Photo] | Photo, options: DetectOptions) -> Iterator[Detections | Failed]:
-        """Find the objects in the photos of an iterator, a folder or a pattern, in order and in flat memory."""
+        """Find the objects in the photos of an iterator, a folder or a pattern, in order, in constant memory."""
         return self.predict_stream(photos, options)
 
     @property

@@ -56,7 +56,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
 
     @takes(PhotoOptions)
     def stream(self, photos: Iterable[Photo] | Photo, options: PhotoOptions) -> Iterator[Segmentation | Failed]:
-        """Segment the photos of an iterator, a folder or a pattern, in order and in flat memory."""
+        """Segment the photos of an iterator, a folder or a pattern, in order, in constant memory."""
         return self.predict_stream(photos, options)
 
     def decode(self, prepared: Prepared, outputs: Any, options: PhotoOptions) -> Segmentation:

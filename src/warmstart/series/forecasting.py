@@ -177,7 +177,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     def stream(
         self, series: Iterable[Any] | Series | SeveralSeries, options: ForecastOptions
     ) -> Iterator[Forecast | Failed]:
-        """Forecast the series of an iterator, of a folder or pattern of tables, in order and in flat memory."""
+        """Forecast the series of an iterator, of a folder or pattern of tables, in order, in constant memory."""
         return self.predict_stream(series, options)
 
     @takes(TableOptions)

@@ -59,7 +59,7 @@ def decode(value: Any, *, name: str = "", sample_rate: int, given_rate: float | 
 
 
 def pieces(value: Any, *, name: str = "", sample_rate: int, given_rate: float | None = None) -> Iterator[np.ndarray]:
-    """A recording in pieces, in flat memory.
+    """A recording in pieces, in constant memory.
 
     Args:
         value: a path, http(s) URL, bytes, file object; an array (N,) or (N, channels), float -1..1 or integers of

@@ -1,4 +1,4 @@
-"""Whisper's front end: log-mel features of a recording, window by window, of files of any length in flat memory.
+"""Whisper's front end: log-mel features of a recording, window by window, of files of any length in constant memory.
 
 Source: Radford et al. 2022, section 2.2, and the feature extractors of openai/whisper and transformers: 25 ms Hann
 windows every 10 ms of 16 kHz sound, mirrored at both ends; log10 of mel energies, nothing further than 8 below the

@@ -83,7 +83,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     def __call__(self, recording: Any, options: TranscribeOptions) -> Any:
         """Transcribe a recording, or each of a list.
 
-        Recordings have any sampling rate, number of channels and length; files are read in flat memory.
+        Recordings have any sampling rate, number of channels and length; files are read in constant memory.
 
         Args:
             recording: a path, URL, bytes, open file, array (N,) or (N, channels), `(array, rate)` or

@@ -47,7 +47,7 @@ class Recognizer(ABC):
     def transcribe(
         self, name: str, recording: Any, options: TranscribeOptions
     ) -> Generator[None, None, Transcript]:
-        """Transcribe one recording in flat memory; yields between windows.
+        """Transcribe one recording in constant memory; yields between windows.
 
         Raises:
             InputError: the recording is unusable.

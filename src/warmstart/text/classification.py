@@ -74,7 +74,7 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
     def stream(
         self, texts: Iterable[PairInput] | os.PathLike[str], options: ClassifyTextOptions
     ) -> Iterator[Classification | Failed]:
-        """Classify the texts of an iterator, a column, or the path object of a file with one a line, in flat memory."""
+        """Classify the texts of an iterator, a column, or the `Path` of a file with one a line, in constant memory."""
         return self.predict_stream(texts, options)
 
     def decode(

@@ -63,7 +63,7 @@ class TextEmbedder(TextModel[Text, Embedding, BatchOptions]):
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: BatchOptions
     ) -> Iterator[Embedding | Failed]:
-        """Embed the texts of an iterator, a column, or the path object of a file with one a line, in flat memory."""
+        """Embed the texts of an iterator, a column, or the `Path` of a file with one a line, in constant memory."""
         return self.predict_stream(texts, options)
 
     def decode(self, prepared: Prepared, outputs: Any, options: BatchOptions) -> Embedding:

@@ -73,7 +73,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: FillMaskOptions
     ) -> Iterator[FilledMask | Failed]:
-        """Fill the masks of an iterator, a column, or the path object of a file with a text a line, in flat memory."""
+        """Fill the masks of an iterator, a column, or the `Path` of a file with a text a line, in constant memory."""
         return self.predict_stream(texts, options)
 
     def encode(self, text: str | Pair, name: str = "") -> Encoded:

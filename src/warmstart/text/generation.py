@@ -106,7 +106,7 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
     def stream(
         self, prompts: Iterable[Text] | os.PathLike[str], options: GenerateOptions
     ) -> Iterator[Generation | Failed]:
-        """Continue the prompts of an iterator, a column, or the path object of a file with one a line, in flat memory.
+        """Continue the prompts of an iterator, a column, or the `Path` of a file with one a line, in constant memory.
 
         The text of one prompt while it is generated is `stream_text`.
         """
@@ -221,7 +221,7 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
     def stream_features(
         self, inputs: Any, options: GenerateOptions | None = None
     ) -> Iterator[NDArray[np.float32]]:
-        """The final states of many texts, (C,) each, in flat memory; `inputs` as for `stream`.
+        """The final states of many texts, (C,) each, in constant memory; `inputs` as for `stream`.
 
         Raises:
             InputError: a text is unusable.

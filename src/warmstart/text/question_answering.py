@@ -84,7 +84,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
     def stream(
         self, questions: Iterable[QuestionInput] | os.PathLike[str], options: AnswerOptions
     ) -> Iterator[Answer | Failed]:
-        """Answer the questions of an iterator, in order and in flat memory."""
+        """Answer the questions of an iterator, in order, in constant memory."""
         return self.predict_stream(questions, options)
 
     def windows(self, text: str | Pair, name: str = "") -> Sequence[Encoded]:

@@ -89,7 +89,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: TagOptions
     ) -> Iterator[Entities | Failed]:
-        """The entities of an iterator, a column, or the path object of a file with a text a line, in flat memory."""
+        """The entities of an iterator, a column, or the `Path` of a file with a text a line, in constant memory."""
         return self.predict_stream(texts, options)
 
     def decode(self, prepared: Prepared, outputs: Any, options: TagOptions) -> Entities:

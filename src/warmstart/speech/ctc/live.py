@@ -1,7 +1,7 @@
 """Live sound: transcribe a recording while it is still being made.
 
 The network sees half of its receptive field on each side. It runs on windows that overlap by that much, so that the
-output of every frame is what the whole recording would give, in flat memory. The text is decoded a stretch at a
+output of every frame is what the whole recording would give, in constant memory. The text is decoded a stretch at a
 time: a stretch ends after half a second without a character.
 """
 

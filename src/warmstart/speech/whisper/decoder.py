@@ -77,7 +77,7 @@ class WhisperTranscriber:
     def transcribe(
         self, name: str, blocks: Blocks, options: TranscribeOptions
     ) -> Generator[None, None, Transcript]:
-        """The transcript of one recording, in flat memory but for the text; yields between windows.
+        """The transcript of one recording, in constant memory but for the text; yields between windows.
 
         Args:
             name: of the recording, for the result.
