@@ -3,9 +3,10 @@
     pip install -e '.[all,ray]'
     python benchmarks/batch.py --photos FOLDER [--only 1] [--markdown docs/benchmarks.md]
 
-Part 1: rows a second from the first finished shard to the last, of two workers on Ray and of one process; the same
-files. Part 2: workers killed 5 times during a run. Part 3: the run killed and started again 5 times, on one machine and
-on Ray. What a part has found stays in --work, so that parts can be run one by one; --markdown writes all there is.
+Part 1: rows a second from the first finished shard to the last, of two workers on Ray and of one
+process; the same files. Part 2: workers killed 5 times during a run. Part 3: the run killed and
+started again 5 times, on one machine and on Ray. What a part has found stays in --work, so that
+parts can be run one by one; --markdown writes all there is.
 """
 
 from __future__ import annotations
@@ -38,12 +39,21 @@ if __name__ == "__main__":
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", required=True, help="a folder of photos, such as those of CIFAR-10")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--photos", required=True, help="a folder of photos, such as those of CIFAR-10"
+    )
     parser.add_argument("--work", default="batch-benchmark", type=Path)
-    parser.add_argument("--small", default=str(ROOT / "tests" / "data" / "cifar10_resnet20"),
-                        help="the model for all photos")
-    parser.add_argument("--large", default="mobilenet_v2", help="the model for some of them, with random weights")
+    parser.add_argument(
+        "--small",
+        default=str(ROOT / "tests" / "data" / "cifar10_resnet20"),
+        help="the model for all photos",
+    )
+    parser.add_argument(
+        "--large", default="mobilenet_v2", help="the model for some of them, with random weights"
+    )
     parser.add_argument("--some", type=int, default=1000)
     parser.add_argument("--only", type=int, choices=(1, 2, 3))
     parser.add_argument("--markdown", type=Path)
@@ -70,9 +80,13 @@ def throughput(settings: argparse.Namespace) -> list[Figure]:
     photos = sorted(str(path) for path in Path(settings.photos).glob("**/*.jp*g"))
     found = []
     for name, inputs, model in (
-            (settings.small, photos, ws.load(settings.small)),
-            (f"{settings.large}, random weights", photos[::max(len(photos) // settings.some, 1)][:settings.some],
-             ws.load(settings.large, weights=None))):
+        (settings.small, photos, ws.load(settings.small)),
+        (
+            f"{settings.large}, random weights",
+            photos[:: max(len(photos) // settings.some, 1)][: settings.some],
+            ws.load(settings.large, weights=None),
+        ),
+    ):
         rates, files = {}, {}
         rows = ROWS if len(inputs) > 5000 else 25
         for on, given in (("local", {}), ("ray", {"on": "ray", "workers": 2})):
@@ -81,16 +95,31 @@ def throughput(settings: argparse.Namespace) -> list[Figure]:
             files[on] = _content(settings.work / on)
         same = files["local"] == files["ray"]
         found += [
-            Figure(1, f"{len(inputs):,} photos, {name}: on Ray with 2 workers against one process, after start-up",
-                   rates["ray"] / rates["local"], bar=0.8, at_least=True,
-                   note=f"{rates['ray']:,.1f} and {rates['local']:,.1f} photos/s, {rows} a shard; the start of Ray "
-                        f"until its first shard took {start:.1f} s"),
-            Figure(1, "the same: result files that are equal, byte for byte", float(same), "share", 1.0, True,
-                   f"{len(files['local'])} files")]
+            Figure(
+                1,
+                f"{len(inputs):,} photos, {name}: on Ray with 2 workers against one process, after start-up",
+                rates["ray"] / rates["local"],
+                bar=0.8,
+                at_least=True,
+                note=f"{rates['ray']:,.1f} and {rates['local']:,.1f} photos/s, {rows} a shard; the start of Ray "
+                f"until its first shard took {start:.1f} s",
+            ),
+            Figure(
+                1,
+                "the same: result files that are equal, byte for byte",
+                float(same),
+                "share",
+                1.0,
+                True,
+                f"{len(files['local'])} files",
+            ),
+        ]
     return found
 
 
-def _rate(model: Any, inputs: list[str], output: Path, rows: int, given: dict[str, Any]) -> tuple[float, float]:
+def _rate(
+    model: Any, inputs: list[str], output: Path, rows: int, given: dict[str, Any]
+) -> tuple[float, float]:
     """(rows a second between the first finished shard and the last, seconds until the first)."""
     import warmstart as ws
 
@@ -115,7 +144,11 @@ def killed_workers(settings: argparse.Namespace) -> list[Figure]:
 
     def kill(now: Any) -> None:
         living = [pid for pid in _workers() if pid not in killed]
-        if len(killed) < KILLS and living and now.rows >= (len(killed) + 1) * now.total // (KILLS + 2):
+        if (
+            len(killed) < KILLS
+            and living
+            and now.rows >= (len(killed) + 1) * now.total // (KILLS + 2)
+        ):
             os.kill(living[0], signal.SIGKILL)
             killed.append(living[0])
 
@@ -129,29 +162,55 @@ def killed_runs(settings: argparse.Namespace) -> list[Figure]:
     for on, given in (("local", {}), ("ray", {"workers": 2})):
         output, kills = settings.work / f"killed-{on}", 0
         shutil.rmtree(output, ignore_errors=True)
-        told = json.dumps({"model": settings.small, "engine": "litert", "inputs": settings.photos,
-                           "output": str(output), "shard_rows": ROWS, "on": on, **given})
+        told = json.dumps(
+            {
+                "model": settings.small,
+                "engine": "litert",
+                "inputs": settings.photos,
+                "output": str(output),
+                "shard_rows": ROWS,
+                "on": on,
+                **given,
+            }
+        )
         total = -(-sum(1 for _ in Path(settings.photos).glob("**/*.jp*g")) // ROWS)
         for number in range(KILLS):
             tell(f"{on}: kill {number + 1}")
             run = subprocess.Popen([sys.executable, "-c", RUN, told])
-            while run.poll() is None and len(list(output.glob("part-*"))) < (number + 1) * total // (KILLS + 2):
+            while run.poll() is None and len(list(output.glob("part-*"))) < (
+                number + 1
+            ) * total // (KILLS + 2):
                 time.sleep(0.005)
             kills += run.poll() is None
             run.kill()
             run.wait()
         subprocess.run([sys.executable, "-c", RUN, told], check=True)
-        found.append(_once(3, f"on {on}, the run killed and started again {kills} times", output, settings))
+        found.append(
+            _once(3, f"on {on}, the run killed and started again {kills} times", output, settings)
+        )
     return found
 
 
 def _once(part: int, what: str, output: Path, settings: argparse.Namespace) -> Figure:
     """The share of rows that are there exactly once."""
-    rows = [json.loads(line)["row"] for path in output.rglob("part-*.jsonl") for line in path.open()]
+    rows = [
+        json.loads(line)["row"] for path in output.rglob("part-*.jsonl") for line in path.open()
+    ]
     total = sum(1 for _ in Path(settings.photos).glob("**/*.jp*g"))
-    once = sum(rows.count(row) == 1 for row in range(total)) if len(rows) != total else len(set(rows) & {*range(total)})
-    return Figure(part, f"{what}: rows that are there exactly once", once / total, "share", 1.0, True,
-                  f"{once:,} of {total:,}, {len(rows) - once:,} too many")
+    once = (
+        sum(rows.count(row) == 1 for row in range(total))
+        if len(rows) != total
+        else len(set(rows) & {*range(total)})
+    )
+    return Figure(
+        part,
+        f"{what}: rows that are there exactly once",
+        once / total,
+        "share",
+        1.0,
+        True,
+        f"{once:,} of {total:,}, {len(rows) - once:,} too many",
+    )
 
 
 def _workers() -> list[int]:

@@ -1,4 +1,6 @@
-"""From a Keras model to the files that peers read. Imports TensorFlow; runs in a worker with bounded memory."""
+"""From a Keras model to the files that peers read. Imports TensorFlow; runs in a worker with
+bounded memory.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ SHARE = 0.6  # of the machine's memory that a conversion may ask for
 
 
 def bound_memory() -> None:
-    """Let a conversion that grows without end fail by itself, before the system ends some other process."""
+    """Let a conversion that grows without end fail by itself, before the system ends some other
+    process.
+    """
     with contextlib.suppress(ImportError, ValueError, OSError, AttributeError):
         import resource
 
@@ -28,8 +32,9 @@ def saved_model(model: Any, shape: tuple[int, ...], folder: Path) -> None:
 def onnx_file(model: Any, shape: tuple[int, ...], folder: Path) -> None:
     """tf2onnx, to `folder/model.onnx`, with the fixed input shape `shape`, named `images`.
 
-    tf2onnx copies constants many times over: with VGG16's it takes more than 20 GB. The weights of large
-    models are therefore arguments of the function that it converts, and are put into the file afterwards.
+    tf2onnx copies constants many times over: with VGG16's it takes more than 20 GB. The weights of
+    large models are therefore arguments of the function that it converts, and are put into the file
+    afterwards.
     """
     import onnx
     import tensorflow as tf
@@ -39,24 +44,40 @@ def onnx_file(model: Any, shape: tuple[int, ...], folder: Path) -> None:
     values: dict[str, Any] = {}
     if model.count_params() < LARGE:
         signature = [images]
-        function = tf.function(lambda images: model(images, training=False), input_signature=signature)
+        function = tf.function(
+            lambda images: model(images, training=False), input_signature=signature
+        )
     else:
         trained, fixed = model.trainable_variables, model.non_trainable_variables
-        signature = [images, *(tf.TensorSpec(v.shape, v.dtype, name=f"w{i}") for i, v in enumerate([*trained, *fixed]))]
+        signature = [
+            images,
+            *(
+                tf.TensorSpec(v.shape, v.dtype, name=f"w{i}")
+                for i, v in enumerate([*trained, *fixed])
+            ),
+        ]
         values = {f"w{i}": v.numpy() for i, v in enumerate([*trained, *fixed])}
 
         def stateless(images: Any, *weights: Any) -> Any:
-            return model.stateless_call(weights[: len(trained)], weights[len(trained):], images, training=False)[0]
+            return model.stateless_call(
+                weights[: len(trained)], weights[len(trained) :], images, training=False
+            )[0]
 
         function = tf.function(stateless, input_signature=signature)
     converted, _ = tf2onnx.convert.from_function(function, signature, opset=17)
-    # Constants that a layer keeps outside its variables (EfficientNet's Normalization) come out as inputs, too.
-    values |= {inside.name: captured.numpy() for captured, inside in function.get_concrete_function().graph.captures
-               if captured.dtype != tf.resource}
+    # Constants that a layer keeps outside its variables (EfficientNet's Normalization) come out as
+    # inputs, too.
+    values |= {
+        inside.name: captured.numpy()
+        for captured, inside in function.get_concrete_function().graph.captures
+        if captured.dtype != tf.resource
+    }
     for given in list(converted.graph.input):
         if given.name in values:
             converted.graph.input.remove(given)
-            converted.graph.initializer.append(onnx.numpy_helper.from_array(values[given.name], given.name))
+            converted.graph.initializer.append(
+                onnx.numpy_helper.from_array(values[given.name], given.name)
+            )
     onnx.save(converted, str(folder / "model.onnx"))
 
 

@@ -1,9 +1,12 @@
-"""What an ImageNet backbone is worth: two detectors of blood cells, as many steps each, one from random numbers.
+"""What an ImageNet backbone is worth: two detectors of blood cells, as many steps each, one from
+random numbers.
 
-    python benchmarks/detection_backbone.py BCCD --weights mobilenet.h5 --markdown docs/benchmarks.md
+    python benchmarks/detection_backbone.py BCCD --weights mobilenet.h5 --markdown
+    docs/benchmarks.md
 
-`BCCD` is that folder of https://github.com/Shenggan/BCCD_Dataset. Both runs are short: same photos, same varied views,
-same rates, everything learns; they take the same processor time. Measured on the test part.
+`BCCD` is that folder of https://github.com/Shenggan/BCCD_Dataset. Both runs are short: same photos,
+same varied views, same rates, everything learns; they take the same processor time. Measured on the
+test part.
 """
 
 from __future__ import annotations
@@ -29,10 +32,18 @@ def train(options: argparse.Namespace, weights: Path | None, output: Path) -> di
     from warmstart.image.train.dense_augment import Variation
 
     lists, start = options.data / "ImageSets" / "Main", time.process_time()
-    model = ws.finetune(ws.load(BACKBONE, weights=weights), lists / "trainval.txt", task="object-detection",
-                        validation=0.1, epochs=options.epochs, batch_size=4, learning_rate=1.5e-3, image_size=SIZE,
-                        augment=Variation(flip_y=0.5, scale=(0.85, 1.3), stretch=1.1, colour=0.2, mosaic=0.0),
-                        output=output)
+    model = ws.finetune(
+        ws.load(BACKBONE, weights=weights),
+        lists / "trainval.txt",
+        task="object-detection",
+        validation=0.1,
+        epochs=options.epochs,
+        batch_size=4,
+        learning_rate=1.5e-3,
+        image_size=SIZE,
+        augment=Variation(flip_y=0.5, scale=(0.85, 1.3), stretch=1.1, colour=0.2, mosaic=0.0),
+        output=output,
+    )
     seconds = time.process_time() - start
     return {**model.evaluate(lists / "test.txt"), "seconds": seconds}
 
@@ -40,9 +51,13 @@ def train(options: argparse.Namespace, weights: Path | None, output: Path) -> di
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--weights", type=Path, required=True, help=f"ImageNet weights of {BACKBONE}")
+    parser.add_argument(
+        "--weights", type=Path, required=True, help=f"ImageNet weights of {BACKBONE}"
+    )
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table between the marker lines")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
+    )
     options = parser.parse_args()
     told, start = machine(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
@@ -50,19 +65,40 @@ def main() -> int:
         known = train(options, options.weights, Path(scratch, "known"))
         tell("from random numbers")
         fresh = train(options, None, Path(scratch, "fresh"))
-    note = (f"{options.epochs} epochs at {SIZE[1]}x{SIZE[0]}; {known['seconds']:.0f} s of processor time, "
-            f"{fresh['seconds']:.0f} s from random numbers; {known['count']} test photos")
-    figures = [Figure(1, "AP50 with ImageNet weights", known["ap50"], "share", bar=fresh["ap50"], at_least=True,
-                      note=note),
-               Figure(1, "AP50 from random numbers", fresh["ap50"], "share"),
-               Figure(1, "AP with ImageNet weights", known["ap"], "share", bar=fresh["ap"], at_least=True),
-               Figure(1, "AP from random numbers", fresh["ap"], "share")]
+    note = (
+        f"{options.epochs} epochs at {SIZE[1]}x{SIZE[0]}; {known['seconds']:.0f} s of processor time, "
+        f"{fresh['seconds']:.0f} s from random numbers; {known['count']} test photos"
+    )
+    figures = [
+        Figure(
+            1,
+            "AP50 with ImageNet weights",
+            known["ap50"],
+            "share",
+            bar=fresh["ap50"],
+            at_least=True,
+            note=note,
+        ),
+        Figure(1, "AP50 from random numbers", fresh["ap50"], "share"),
+        Figure(1, "AP with ImageNet weights", known["ap"], "share", bar=fresh["ap"], at_least=True),
+        Figure(1, "AP from random numbers", fresh["ap"], "share"),
+    ]
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
     if options.markdown:
-        command = shlex.join(["python", "benchmarks/detection_backbone.py", options.data.name, "--weights",
-                              options.weights.name, "--epochs", str(options.epochs), "--markdown",
-                              str(options.markdown)])
+        command = shlex.join(
+            [
+                "python",
+                "benchmarks/detection_backbone.py",
+                options.data.name,
+                "--weights",
+                options.weights.name,
+                "--epochs",
+                str(options.epochs),
+                "--markdown",
+                str(options.markdown),
+            ]
+        )
         write_markdown(options.markdown, markdown(figures, told, versions(), command), "backbone")
     return 0
 

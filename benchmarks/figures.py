@@ -8,8 +8,18 @@ from pathlib import Path
 from typing import Any
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
-FORMATS = {"ratio": "{:.3f}", "share": "{:.1%}", "difference": "{:.1e}", "MB": "{:.0f} MB", "ms": "{:.1f} ms",
-           "s": "{:.2f} s", "loss": "{:.4f}", "per second": "{:.1f}/s", "photos": "{:.0f}", "count": "{:.0f}"}
+FORMATS = {
+    "ratio": "{:.3f}",
+    "share": "{:.1%}",
+    "difference": "{:.1e}",
+    "MB": "{:.0f} MB",
+    "ms": "{:.1f} ms",
+    "s": "{:.2f} s",
+    "loss": "{:.4f}",
+    "per second": "{:.1f}/s",
+    "photos": "{:.0f}",
+    "count": "{:.0f}",
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,9 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """`"pass"`, `"MISSED"`, `"not measured"`, or nothing for a figure without a bar. NaN is a miss."""
+        """`"pass"`, `"MISSED"`, `"not measured"`, or nothing for a figure without a bar. NaN is a
+        miss.
+        """
         if self.value is None:
             return "not measured"
         if self.bar is None:
@@ -86,17 +98,23 @@ def text_table(figures: Iterable[Figure]) -> str:
     notes = ["", *(f.note for f in figures)]
     lines = []
     for row, note in zip(rows, notes, strict=True):
-        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        lines.append(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
         if note:
             lines.append(f"{' ' * (widths[0] + 2)}  {note}")
     return "\n".join(lines)
 
 
-def markdown(figures: Sequence[Figure], machine: Mapping[str, str], versions: Mapping[str, str], command: str) -> str:
+def markdown(
+    figures: Sequence[Figure], machine: Mapping[str, str], versions: Mapping[str, str], command: str
+) -> str:
     """The whole result as Markdown: command, machine, versions, table."""
 
     def row(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+        return (
+            "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+        )
 
     def result(cells: tuple[str, ...]) -> tuple[str, ...]:
         bold = f"**{cells[4]}**" if cells[4] == "MISSED" else cells[4]
@@ -105,7 +123,12 @@ def markdown(figures: Sequence[Figure], machine: Mapping[str, str], versions: Ma
     lines = [f"Made by `{command}`.", ""]
     lines += [f"- {name}: {value}" for name, value in machine.items()]
     lines += [f"- versions: {', '.join(f'{name} {value}' for name, value in versions.items())}", ""]
-    lines += [row(HEAD), row(["---"] * len(HEAD)), *(row(result(cells)) for cells in _rows(figures)), ""]
+    lines += [
+        row(HEAD),
+        row(["---"] * len(HEAD)),
+        *(row(result(cells)) for cells in _rows(figures)),
+        "",
+    ]
     lines += [summary(figures)]
     return "\n".join(lines) + "\n"
 
@@ -113,24 +136,31 @@ def markdown(figures: Sequence[Figure], machine: Mapping[str, str], versions: Ma
 def summary(figures: Iterable[Figure]) -> str:
     verdicts = [f.verdict for f in figures if f.bar is not None]
     counts = {kind: verdicts.count(kind) for kind in ("pass", "MISSED", "not measured")}
-    return f"{counts['pass']} of {len(verdicts)} bars kept, {counts['MISSED']} missed, " \
-           f"{counts['not measured']} not measured."
+    return (
+        f"{counts['pass']} of {len(verdicts)} bars kept, {counts['MISSED']} missed, "
+        f"{counts['not measured']} not measured."
+    )
 
 
 def write_markdown(path: Path, content: str, topic: str = "") -> None:
-    """Write `content` to a file; in one with the two marker lines, only what stands between them is replaced.
+    """Write `content` to a file; in one with the two marker lines, only what stands between them is
+    replaced.
 
     A page with the figures of several benchmarks has a `topic` in the marker lines of each.
 
     Raises:
         ValueError: the file exists and lacks the markers; it is left as it is.
     """
-    first, last = (line.replace("figures", f"figures {topic}") if topic else line for line in (BEGIN, END))
+    first, last = (
+        line.replace("figures", f"figures {topic}") if topic else line for line in (BEGIN, END)
+    )
     if path.exists() and path.stat().st_size:
         before, begin, rest = path.read_text("utf-8").partition(first)
         _, end, after = rest.partition(last)
         if not begin or not end:
-            raise ValueError(f"{path} has no lines {first} and {last}; name another file, nothing was written.")
+            raise ValueError(
+                f"{path} has no lines {first} and {last}; name another file, nothing was written."
+            )
     else:
         before = after = ""
     path.write_text(f"{before}{first}\n{content}{last}{after or chr(10)}", "utf-8")

@@ -3,9 +3,10 @@
     python benchmarks/forecasting.py --data SERIES --reference PYTHON --work FOLDER
 
 SERIES is a folder with m4/, exchange_rate.csv, ETTh1.csv and taylor.csv; PYTHON has the peers of
-benchmarks/requirements.txt. Every job runs in a process of its own, ours and the peer's in turns on the same cores, and
-its result is kept in FOLDER: a run that was stopped goes on where it was, parts can be run apart (`--only`), and
-`--kept` makes the table of what there is without measuring anything. Exit code 1 where a job failed.
+benchmarks/requirements.txt. Every job runs in a process of its own, ours and the peer's in turns on
+the same cores, and its result is kept in FOLDER: a run that was stopped goes on where it was, parts
+can be run apart (`--only`), and `--kept` makes the table of what there is without measuring
+anything. Exit code 1 where a job failed.
 """
 
 from __future__ import annotations
@@ -30,8 +31,17 @@ from settings import tell
 
 HERE = Path(__file__).parent
 PARTS = {1: "M4 hourly", 2: "the embedded model", 3: "Chronos-Bolt", 4: "memory", 5: "other series"}
-SAMPLING = 0.3  # of windows of M4: chosen on the last 48 hours of its training part, not on its test part
-TINY = {"d_model": 256, "d_ff": 1024, "d_kv": 64, "num_heads": 4, "num_layers": 4, "num_decoder_layers": 4}
+SAMPLING = (
+    0.3  # of windows of M4: chosen on the last 48 hours of its training part, not on its test part
+)
+TINY = {
+    "d_model": 256,
+    "d_ff": 1024,
+    "d_kv": 64,
+    "num_heads": 4,
+    "num_layers": 4,
+    "num_decoder_layers": 4,
+}
 
 
 class Jobs:
@@ -54,17 +64,27 @@ class Jobs:
             return None
         tell(f"{name}, {side}")
         threads = str(usable_cpus())
-        environment = {**os.environ, "OMP_NUM_THREADS": threads, "TF_NUM_INTRAOP_THREADS": threads,
-                       "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [self.pythons[side], str(HERE / f"forecasting_{side}.py"), json.dumps({**job, "data": str(
-            self.options.data)})]
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": threads,
+            "TF_NUM_INTRAOP_THREADS": threads,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        command = [
+            self.pythons[side],
+            str(HERE / f"forecasting_{side}.py"),
+            json.dumps({**job, "data": str(self.options.data)}),
+        ]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         last = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
         if done.returncode or not last:
             self.failed += 1
             tell(f"{name}, {side} failed: {(done.stderr or done.stdout).strip()[-600:]}")
             return None
-        result = {**json.loads(last[-1].removeprefix("RESULT ")), "when": time.strftime("%Y-%m-%d %H:%M")}
+        result = {
+            **json.loads(last[-1].removeprefix("RESULT ")),
+            "when": time.strftime("%Y-%m-%d %H:%M"),
+        }
         self.when.append(result["when"])
         kept.write_text(json.dumps(result), "utf-8")
         return result
@@ -74,8 +94,14 @@ def m4(jobs: Jobs) -> Iterator[Figure]:
     options = jobs.options
     ours, theirs = [], []
     for seed in range(options.seeds):
-        job = {"kind": "deepar", "series": "m4_hourly", "horizon": 48, "windows": 1, "steps": options.steps,
-               "seed": seed}
+        job = {
+            "kind": "deepar",
+            "series": "m4_hourly",
+            "horizon": 48,
+            "windows": 1,
+            "steps": options.steps,
+            "seed": seed,
+        }
         name = f"m4-{options.steps}-seed{seed}"
         ours.append(jobs(name, "ours", items=False, sampling=SAMPLING, **job))
         theirs.append(jobs(name, "peer", **job))
@@ -86,24 +112,52 @@ def m4(jobs: Jobs) -> Iterator[Figure]:
     losses, others = (sorted(r["metrics"]["mean_wQL"] for r in side) for side in (mine, peer))
     naive = mine[0]["metrics"]["seasonal_naive"]["mean_wQL"]
     each = f"{options.steps:,} gradient steps of 32 windows, ours drawn with sampling={SAMPLING}"
-    yield Figure(1, "M4 hourly, mean weighted quantile loss, median of the seeds", statistics.median(losses), "loss",
-                 0.040, note=f"{each}; seeds: {_list(losses)}; seasonal naive {naive:.4f}")
-    yield Figure(1, "the same, GluonTS DeepAR", statistics.median(others), "loss", note=f"seeds: {_list(others)}")
-    yield Figure(1, "ours against GluonTS'", statistics.median(losses) / statistics.median(others), bar=1.0)
-    for what, key, bar in (("training, processor time per gradient step", "train", 0.7),
-                           ("forecasting 414 series x 100 samples x 48 steps, processor time", "predict", 0.3)):
+    yield Figure(
+        1,
+        "M4 hourly, mean weighted quantile loss, median of the seeds",
+        statistics.median(losses),
+        "loss",
+        0.040,
+        note=f"{each}; seeds: {_list(losses)}; seasonal naive {naive:.4f}",
+    )
+    yield Figure(
+        1,
+        "the same, GluonTS DeepAR",
+        statistics.median(others),
+        "loss",
+        note=f"seeds: {_list(others)}",
+    )
+    yield Figure(
+        1, "ours against GluonTS'", statistics.median(losses) / statistics.median(others), bar=1.0
+    )
+    for what, key, bar in (
+        ("training, processor time per gradient step", "train", 0.7),
+        ("forecasting 414 series x 100 samples x 48 steps, processor time", "predict", 0.3),
+    ):
         pairs = [(a[key], b[key]) for a, b in zip(ours, theirs, strict=True) if a and b]
         per = options.steps / 1e3 if key == "train" else 1.0
         unit = "ms a step" if key == "train" else "s"
         a, b = (statistics.median(p[n]["processor"] for p in pairs) / per for n in (0, 1))
         wall = statistics.median(p[0]["wall"] / p[1]["wall"] for p in pairs)
-        yield Figure(1, f"{what}, against GluonTS", statistics.median(p[0]["processor"] / p[1]["processor"]
-                                                                      for p in pairs),
-                     bar=bar, note=f"{a:.1f} against {b:.1f} {unit}; by the wall clock {wall:.2f}; "
-                                   f"{usable_cpus()} core(s) for both")
+        yield Figure(
+            1,
+            f"{what}, against GluonTS",
+            statistics.median(p[0]["processor"] / p[1]["processor"] for p in pairs),
+            bar=bar,
+            note=f"{a:.1f} against {b:.1f} {unit}; by the wall clock {wall:.2f}; "
+            f"{usable_cpus()} core(s) for both",
+        )
     coverage = statistics.median(r["metrics"]["coverage_80"] for r in mine)
     theirs_too = statistics.median(r["metrics"]["coverage_80"] for r in peer)
-    yield Figure(1, "coverage of the 80 % interval", coverage, "share", 0.72, True, f"GluonTS {theirs_too:.1%}")
+    yield Figure(
+        1,
+        "coverage of the 80 % interval",
+        coverage,
+        "share",
+        0.72,
+        True,
+        f"GluonTS {theirs_too:.1%}",
+    )
     yield Figure(1, "the same, upper bound", coverage, "share", 0.88)
 
 
@@ -111,10 +165,14 @@ def embedded(jobs: Jobs) -> Iterator[Figure]:
     found = jobs("embedded", "ours", kind="embedded")
     if found:
         naive = found["seasonal_naive"]["mean_wQL"]
-        yield Figure(2, "deepar_hourly on taylor.csv, never trained on, against seasonal naive, mean wQL",
-                     found["mean_wQL"] / naive, bar=1.0,
-                     note=f"{found['mean_wQL']:.4f} against {naive:.4f}, {found['count']} windows of 48 hours; "
-                          f"coverage of the 80 % interval {found['coverage_80']:.0%}")
+        yield Figure(
+            2,
+            "deepar_hourly on taylor.csv, never trained on, against seasonal naive, mean wQL",
+            found["mean_wQL"] / naive,
+            bar=1.0,
+            note=f"{found['mean_wQL']:.4f} against {naive:.4f}, {found['count']} windows of 48 hours; "
+            f"coverage of the 80 % interval {found['coverage_80']:.0%}",
+        )
 
 
 def chronos(jobs: Jobs) -> Iterator[Figure]:
@@ -131,35 +189,59 @@ def chronos(jobs: Jobs) -> Iterator[Figure]:
     if ours and theirs:
         a, b = ([t["processor"] for t in side["times"]] for side in (ours, theirs))
         wall = statistics.median(t["wall"] for t in ours["times"]) / statistics.median(
-            t["wall"] for t in theirs["times"])
+            t["wall"] for t in theirs["times"]
+        )
         difference = float(np.abs(np.array(ours["median"]) - np.array(theirs["median"])).max())
-        yield Figure(3, "Chronos-Bolt tiny (random weights), 512 series x 512 context x 64 steps, processor time, "
-                        "against the reference on PyTorch", statistics.median(a) / statistics.median(b), bar=0.6,
-                     note=f"{statistics.median(a):.2f} s against {statistics.median(b):.2f} s; by the wall clock "
-                          f"{wall:.2f}; engine {ours['engine']}; largest difference of a median {difference:.1e} of "
-                          "values around 10")
+        yield Figure(
+            3,
+            "Chronos-Bolt tiny (random weights), 512 series x 512 context x 64 steps, processor time, "
+            "against the reference on PyTorch",
+            statistics.median(a) / statistics.median(b),
+            bar=0.6,
+            note=f"{statistics.median(a):.2f} s against {statistics.median(b):.2f} s; by the wall clock "
+            f"{wall:.2f}; engine {ours['engine']}; largest difference of a median {difference:.1e} of "
+            "values around 10",
+        )
 
 
 def memory(jobs: Jobs) -> Iterator[Figure]:
     found = jobs("memory", "ours", kind="memory", count=jobs.options.count, samples=20)
     if found:
-        yield Figure(4, f"peak memory while forecasting {found['count']:,} series of 500 points", found["peak_mb"],
-                     "MB", 1500, note=f"{found['early_mb']:.0f} MB after a tenth of them; 24 steps x 20 samples, "
-                                      f"{found['time']['processor']:.0f} s of processor time")
+        yield Figure(
+            4,
+            f"peak memory while forecasting {found['count']:,} series of 500 points",
+            found["peak_mb"],
+            "MB",
+            1500,
+            note=f"{found['early_mb']:.0f} MB after a tenth of them; 24 steps x 20 samples, "
+            f"{found['time']['processor']:.0f} s of processor time",
+        )
 
 
 def others(jobs: Jobs) -> Iterator[Figure]:
     for name, horizon, windows in (("exchange_rate", 30, 5), ("etth1", 48, 7)):
-        job = {"kind": "deepar", "series": name, "horizon": horizon, "windows": windows,
-               "steps": jobs.options.other_steps, "seed": 0}
-        ours = jobs(f"{name}-{jobs.options.other_steps}", "ours", items=True, sampling="uniform", **job)
+        job = {
+            "kind": "deepar",
+            "series": name,
+            "horizon": horizon,
+            "windows": windows,
+            "steps": jobs.options.other_steps,
+            "seed": 0,
+        }
+        ours = jobs(
+            f"{name}-{jobs.options.other_steps}", "ours", items=True, sampling="uniform", **job
+        )
         theirs = jobs(f"{name}-{jobs.options.other_steps}", "peer", **job)
         if ours:
             peer = f"GluonTS {theirs['metrics']['mean_wQL']:.4f}, " if theirs else ""
             naive = ours["metrics"]["seasonal_naive"]["mean_wQL"]
-            yield Figure(5, f"{name}, {windows} rolling windows of {horizon} steps, mean wQL",
-                         ours["metrics"]["mean_wQL"], "loss",
-                         note=f"{peer}seasonal naive {naive:.4f}; {jobs.options.other_steps:,} gradient steps")
+            yield Figure(
+                5,
+                f"{name}, {windows} rolling windows of {horizon} steps, mean wQL",
+                ours["metrics"]["mean_wQL"],
+                "loss",
+                note=f"{peer}seasonal naive {naive:.4f}; {jobs.options.other_steps:,} gradient steps",
+            )
 
 
 def _list(values: Sequence[float]) -> str:
@@ -179,12 +261,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--reference", type=Path, required=True, help="a Python that has the peers")
     parser.add_argument("--work", type=Path, required=True, help="results are kept here")
     parser.add_argument("--only", type=int, nargs="+", default=list(PARTS), choices=list(PARTS))
-    parser.add_argument("--steps", type=int, default=5000, help="gradient steps on M4 hourly, of both")
-    parser.add_argument("--other-steps", type=int, default=1500, help="the same on the other series")
+    parser.add_argument(
+        "--steps", type=int, default=5000, help="gradient steps on M4 hourly, of both"
+    )
+    parser.add_argument(
+        "--other-steps", type=int, default=1500, help="the same on the other series"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--count", type=int, default=100_000, help="series of the memory part")
-    parser.add_argument("--kept", action="store_true", help="measure nothing, take the results that are kept")
-    parser.add_argument("--markdown", type=Path, help="write the table between its marks in this file")
+    parser.add_argument(
+        "--kept", action="store_true", help="measure nothing, take the results that are kept"
+    )
+    parser.add_argument(
+        "--markdown", type=Path, help="write the table between its marks in this file"
+    )
     options = parser.parse_args(argv)
     told = dict(machine())
     jobs = Jobs(options)
@@ -193,7 +283,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     found.sort(key=lambda figure: figure.part)
     print(text_table(found) + "\n\n" + summary(found))
     if options.markdown:
-        command = shlex.join(["python", "benchmarks/forecasting.py", *(sys.argv[1:] if argv is None else argv)])
+        command = shlex.join(
+            ["python", "benchmarks/forecasting.py", *(sys.argv[1:] if argv is None else argv)]
+        )
         told |= {"measured": f"{min(jobs.when)} to {max(jobs.when)}"} if jobs.when else {}
         page = markdown(found, told, {**versions(), **peers(options.work)}, command)
         write_markdown(options.markdown, page, "forecasting")

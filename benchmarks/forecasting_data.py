@@ -17,10 +17,14 @@ Split = tuple[dict[str, np.ndarray], dict[str, np.ndarray], str, str]
 
 def m4_hourly(folder: Path) -> Split:
     """(what may be trained on, whole series, frequency, start): the official split, horizon 48."""
-    past, future = (pd.read_csv(folder / "m4" / f"Hourly-{part}.csv", index_col=0) for part in ("train", "test"))
+    past, future = (
+        pd.read_csv(folder / "m4" / f"Hourly-{part}.csv", index_col=0) for part in ("train", "test")
+    )
     train = {str(name): row.dropna().to_numpy(float) for name, row in past.iterrows()}
-    whole = {name: np.concatenate([values, future.loc[name].dropna().to_numpy(float)])
-             for name, values in train.items()}
+    whole = {
+        name: np.concatenate([values, future.loc[name].dropna().to_numpy(float)])
+        for name, values in train.items()
+    }
     return train, whole, "h", "2000-01-01"
 
 
@@ -46,7 +50,10 @@ class Clock:
         self.wall, self.processor = time.perf_counter(), time.process_time()
 
     def read(self) -> dict[str, float]:
-        return {"wall": time.perf_counter() - self.wall, "processor": time.process_time() - self.processor}
+        return {
+            "wall": time.perf_counter() - self.wall,
+            "processor": time.process_time() - self.processor,
+        }
 
 
 def serve(kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> None:

@@ -16,8 +16,13 @@ from memory import peak_mb
 from warmstart.series.time_series import TimeSeries
 
 
-def series(values: dict[str, np.ndarray], freq: str, start: str, *, dated: bool) -> list[TimeSeries]:
-    return [TimeSeries(name, row, pd.Timestamp(start), freq, dated=dated) for name, row in values.items()]
+def series(
+    values: dict[str, np.ndarray], freq: str, start: str, *, dated: bool
+) -> list[TimeSeries]:
+    return [
+        TimeSeries(name, row, pd.Timestamp(start), freq, dated=dated)
+        for name, row in values.items()
+    ]
 
 
 def deepar(job: dict[str, Any]) -> dict[str, Any]:
@@ -28,27 +33,57 @@ def deepar(job: dict[str, Any]) -> dict[str, Any]:
     train, whole, freq, start = load(folder, job["series"])
     clocks: list[Clock] = []
     spent: list[dict[str, float]] = []
-    timer = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: clocks.append(Clock()),
-                                           on_train_end=lambda logs: spent.append(clocks[0].read()))
+    timer = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: clocks.append(Clock()),
+        on_train_end=lambda logs: spent.append(clocks[0].read()),
+    )
     dated = job["series"] == "etth1"
     past = series(train, freq, start, dated=dated)
-    model = ws.finetune("deepar", past, horizon=job["horizon"], validation=False,
-                        epochs=job["steps"] // 50, batches_per_epoch=50, batch_size=32, seed=job["seed"],
-                        items=job["items"], sampling=job["sampling"], callbacks=[timer])
+    model = ws.finetune(
+        "deepar",
+        past,
+        horizon=job["horizon"],
+        validation=False,
+        epochs=job["steps"] // 50,
+        batches_per_epoch=50,
+        batch_size=32,
+        seed=job["seed"],
+        items=job["items"],
+        sampling=job["sampling"],
+        callbacks=[timer],
+    )
     model(past[:3], samples=100)  # the engine is there
     clock = Clock()
     forecasts = model(past, horizon=job["horizon"], samples=100)
     predicted = clock.read()
     assert len(forecasts) == len(past)
-    found = model.evaluate(series(whole, freq, start, dated=dated), horizon=job["horizon"], windows=job["windows"],
-                           samples=100, seed=job["seed"])
-    return {"train": spent[0], "predict": predicted, "metrics": found, "parameters": model.entry.parameters}
+    found = model.evaluate(
+        series(whole, freq, start, dated=dated),
+        horizon=job["horizon"],
+        windows=job["windows"],
+        samples=100,
+        seed=job["seed"],
+    )
+    return {
+        "train": spent[0],
+        "predict": predicted,
+        "metrics": found,
+        "parameters": model.entry.parameters,
+    }
 
 
 def embedded(job: dict[str, Any]) -> dict[str, Any]:
     """The embedded model on a series it has never seen."""
-    values = pd.read_csv(Path(job["data"]) / "taylor.csv").iloc[:, 0].to_numpy(float).reshape(-1, 2).sum(1)
-    demand = pd.Series(values, pd.date_range("2000-06-05", periods=len(values), freq="h"), name="taylor")
+    values = (
+        pd.read_csv(Path(job["data"]) / "taylor.csv")
+        .iloc[:, 0]
+        .to_numpy(float)
+        .reshape(-1, 2)
+        .sum(1)
+    )
+    demand = pd.Series(
+        values, pd.date_range("2000-06-05", periods=len(values), freq="h"), name="taylor"
+    )
     return ws.load("deepar_hourly").evaluate(demand, horizon=48, windows=28, stride=24, samples=200)
 
 
@@ -69,7 +104,13 @@ def memory(job: dict[str, Any]) -> dict[str, Any]:
         total += float(forecast.quantile(0.9).sum())
         if count == job["count"] // 10:
             early = peak_mb()
-    return {"peak_mb": peak_mb(), "early_mb": early, "count": count, "time": clock.read(), "sum": total}
+    return {
+        "peak_mb": peak_mb(),
+        "early_mb": early,
+        "count": count,
+        "time": clock.read(),
+        "sum": total,
+    }
 
 
 def chronos(job: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +123,11 @@ def chronos(job: dict[str, Any]) -> dict[str, Any]:
         clock = Clock()
         found = model(list(values), freq="h")
         times.append(clock.read())
-    return {"engine": model.engine.name, "times": times, "median": np.stack([f.median for f in found]).tolist()}
+    return {
+        "engine": model.engine.name,
+        "times": times,
+        "median": np.stack([f.median for f in found]).tolist(),
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The peers' side of the forecasting benchmark, run by a Python that has them (benchmarks/requirements.txt)."""
+"""The peers' side of the forecasting benchmark, run by a Python that has them
+(benchmarks/requirements.txt).
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,17 @@ def deepar(job: dict[str, Any]) -> dict[str, Any]:
     past = ListDataset([{"start": start, "target": row} for row in train.values()], freq=freq)
     with tempfile.TemporaryDirectory() as folder:
         estimator = DeepAREstimator(
-            freq=freq, prediction_length=horizon, batch_size=32, num_batches_per_epoch=50,
-            trainer_kwargs={"max_epochs": job["steps"] // 50, "enable_progress_bar": False, "logger": False,
-                            "default_root_dir": folder})
+            freq=freq,
+            prediction_length=horizon,
+            batch_size=32,
+            num_batches_per_epoch=50,
+            trainer_kwargs={
+                "max_epochs": job["steps"] // 50,
+                "enable_progress_bar": False,
+                "logger": False,
+                "default_root_dir": folder,
+            },
+        )
         clock = Clock()
         predictor = estimator.train(past)
         trained = clock.read()
@@ -39,8 +49,13 @@ def deepar(job: dict[str, Any]) -> dict[str, Any]:
     forecasts = list(predictor.predict(past, num_samples=100))
     predicted = clock.read()
     assert forecasts[0].samples.shape == (100, horizon)
-    cuts = [ListDataset([{"start": start, "target": row[:len(row) - n * horizon]} for row in whole.values()], freq=freq)
-            for n in range(job["windows"])]
+    cuts = [
+        ListDataset(
+            [{"start": start, "target": row[: len(row) - n * horizon]} for row in whole.values()],
+            freq=freq,
+        )
+        for n in range(job["windows"])
+    ]
     found, truth = [], []
     for data in cuts:
         forecast, actual = make_evaluation_predictions(data, predictor, num_samples=100)
@@ -48,10 +63,20 @@ def deepar(job: dict[str, Any]) -> dict[str, Any]:
         truth += list(actual)
     levels = [n / 10 for n in range(1, 10)]
     metrics, _ = Evaluator(quantiles=levels, num_workers=None)(iter(truth), iter(found))
-    told = {"mean_wQL": metrics["mean_wQuantileLoss"], "ND": metrics["ND"], "MASE": metrics["MASE"],
-            "sMAPE": metrics["sMAPE"], "coverage_80": metrics["Coverage[0.9]"] - metrics["Coverage[0.1]"]}
-    return {"train": trained, "predict": predicted, "metrics": {k: float(v) for k, v in told.items()},
-            "parameters": sum(p.numel() for p in predictor.prediction_net.parameters()), "versions": versions()}
+    told = {
+        "mean_wQL": metrics["mean_wQuantileLoss"],
+        "ND": metrics["ND"],
+        "MASE": metrics["MASE"],
+        "sMAPE": metrics["sMAPE"],
+        "coverage_80": metrics["Coverage[0.9]"] - metrics["Coverage[0.1]"],
+    }
+    return {
+        "train": trained,
+        "predict": predicted,
+        "metrics": {k: float(v) for k, v in told.items()},
+        "parameters": sum(p.numel() for p in predictor.prediction_net.parameters()),
+        "versions": versions(),
+    }
 
 
 def chronos(job: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +95,10 @@ def chronos(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    return {name: version(name) for name in ("gluonts", "torch", "lightning", "chronos-forecasting", "transformers")}
+    return {
+        name: version(name)
+        for name in ("gluonts", "torch", "lightning", "chronos-forecasting", "transformers")
+    }
 
 
 if __name__ == "__main__":

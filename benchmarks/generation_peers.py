@@ -1,4 +1,6 @@
-"""The processes that `generation.py` measures: a prompt to greedy tokens, by warmstart, transformers and KerasHub."""
+"""The processes that `generation.py` measures: a prompt to greedy tokens, by warmstart,
+transformers and KerasHub.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +39,24 @@ def transformers(job: Job) -> tuple[dict, dict]:
     @torch.inference_mode()
     def write(prompt: list[int], count: int) -> Any:
         ids = torch.tensor([prompt])
-        return model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=count, min_new_tokens=count,
-                              do_sample=False, pad_token_id=VOCABULARY - 1)[0, len(prompt):].tolist()
+        return model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=count,
+            min_new_tokens=count,
+            do_sample=False,
+            pad_token_id=VOCABULARY - 1,
+        )[0, len(prompt) :].tolist()
 
     if job["prompts"]:
         tokens = [write(prompt, job["long"]) for prompt in prompts(job)]
         (folder / "tokens.json").write_text(json.dumps(tokens))
     first = prompts({**job, "prompts": 1})[0]
     return {"call": lambda: write(first, job["tokens"])}, {
-        "torch": torch.__version__, "transformers": __version__, "threads": torch.get_num_threads()}
+        "torch": torch.__version__,
+        "transformers": __version__,
+        "threads": torch.get_num_threads(),
+    }
 
 
 def warmstart(job: Job) -> tuple[dict, dict]:
@@ -57,7 +68,9 @@ def warmstart(job: Job) -> tuple[dict, dict]:
     engine = model.engine
 
     def write(prompt: list[int], count: int) -> list[int]:
-        """What `TextGenerator` does between the tokenizer's two turns; its log-probabilities included."""
+        """What `TextGenerator` does between the tokenizer's two turns; its log-probabilities
+        included.
+        """
         decoder = Decoder(engine, model.max_length)
         logits, tokens = decoder.start([prompt]), []
         while True:
@@ -72,8 +85,15 @@ def warmstart(job: Job) -> tuple[dict, dict]:
     wanted = Path(job["folder"]) / "tokens.json"
     if job["prompts"] and job["precision"] == "float32":
         pairs = list(zip(prompts(job), json.loads(wanted.read_text()), strict=True))
-        parted = [(prompt, want, got) for prompt, want in pairs if (got := write(prompt, job["long"])) != want]
-        said |= {"same": len(pairs) - len(parted), "gaps": [_gap(engine, model.max_length, *part) for part in parted]}
+        parted = [
+            (prompt, want, got)
+            for prompt, want in pairs
+            if (got := write(prompt, job["long"])) != want
+        ]
+        said |= {
+            "same": len(pairs) - len(parted),
+            "gaps": [_gap(engine, model.max_length, *part) for part in parted],
+        }
     first = prompts({**job, "prompts": 1})[0]
     return {"call": lambda: write(first, job["tokens"])}, said
 
@@ -92,15 +112,24 @@ def keras_hub(job: Job) -> tuple[dict, dict]:
     import keras_hub
     from keras_hub.models import GPT2Backbone, GPT2CausalLM
 
-    backbone = GPT2Backbone(vocabulary_size=VOCABULARY, num_layers=12, num_heads=12, hidden_dim=768,
-                            intermediate_dim=3072, max_sequence_length=1024)
+    backbone = GPT2Backbone(
+        vocabulary_size=VOCABULARY,
+        num_layers=12,
+        num_heads=12,
+        hidden_dim=768,
+        intermediate_dim=3072,
+        max_sequence_length=1024,
+    )
     model = GPT2CausalLM(backbone=backbone, preprocessor=None)
     model.compile(sampler="greedy")
     ids = np.zeros((1, job["prompt"] + job["tokens"]), np.int32)
     mask = np.zeros_like(ids)
-    ids[0, :job["prompt"]], mask[0, :job["prompt"]] = prompts({**job, "prompts": 1})[0], 1
-    return {"call": lambda: model.generate({"token_ids": ids, "padding_mask": mask}, stop_token_ids=None)}, {
-        "keras_hub": keras_hub.__version__}
+    ids[0, : job["prompt"]], mask[0, : job["prompt"]] = prompts({**job, "prompts": 1})[0], 1
+    return {
+        "call": lambda: model.generate(
+            {"token_ids": ids, "padding_mask": mask}, stop_token_ids=None
+        )
+    }, {"keras_hub": keras_hub.__version__}
 
 
 KINDS = {"transformers": transformers, "warmstart": warmstart, "keras_hub": keras_hub}

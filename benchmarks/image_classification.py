@@ -1,10 +1,11 @@
-"""Image classification, measured: start-up, latency, throughput, int8, parity, size; each with its bar.
+"""Image classification, measured: start-up, latency, throughput, int8, parity, size; each with its
+bar.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt
     python benchmarks/image_classification.py --markdown docs/benchmarks.md
 
-Random weights serve for speed, so nothing is downloaded; parts 5 and 7 want photos, and 7 a checkpoint.
-A missed bar is a result: the exit code is 1 only where a part crashed.
+Random weights serve for speed, so nothing is downloaded; parts 5 and 7 want photos, and 7 a
+checkpoint. A missed bar is a result: the exit code is 1 only where a part crashed.
 """
 
 from __future__ import annotations
@@ -32,28 +33,60 @@ SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", ROOT.parent / "shared" / "
 CHECKPOINT = "mobilenet_v1_0.25_224_imagenet.h5"
 SMOKE = "its figures mean nothing"
 PARTS = {
-    1: "whole process", 2: "imports", 3: "latency against Keras", 4: "latency against the fastest peer",
-    5: "throughput", 6: "int8", 7: "parity and accuracy", 8: "size on disk",
+    1: "whole process",
+    2: "imports",
+    3: "latency against Keras",
+    4: "latency against the fastest peer",
+    5: "throughput",
+    6: "int8",
+    7: "parity and accuracy",
+    8: "size on disk",
 }
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parts = "; ".join(f"{number} {title}" for number, title in PARTS.items())
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--only", type=_parts, default=list(PARTS), metavar="1,3", help=f"parts to run: {parts}")
-    parser.add_argument("--quick", action="store_true", help="a smoke run: one model, few repeats; " + SMOKE)
-    parser.add_argument("--models", type=lambda text: tuple(text.split(",")), help="for latency, comma-separated")
-    parser.add_argument("--photos", type=Path, default=SHARED / "images" / "imagenet-sample",
-                        help="a folder of photos named wnid_label.JPEG")
-    parser.add_argument("--weights", type=Path, default=SHARED / "weights" / CHECKPOINT,
-                        help="ImageNet weights of mobilenet_0.25_224")
-    parser.add_argument("--cifar10", type=Path, default=SHARED / "cifar10" / "test.zip",
-                        help="CIFAR-10's test photos as a zip of class folders")
-    parser.add_argument("--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs; "
-                                                  "default: a new one, so that everything is compiled and chosen anew")
+    parser.add_argument(
+        "--only", type=_parts, default=list(PARTS), metavar="1,3", help=f"parts to run: {parts}"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a smoke run: one model, few repeats; " + SMOKE
+    )
+    parser.add_argument(
+        "--models", type=lambda text: tuple(text.split(",")), help="for latency, comma-separated"
+    )
+    parser.add_argument(
+        "--photos",
+        type=Path,
+        default=SHARED / "images" / "imagenet-sample",
+        help="a folder of photos named wnid_label.JPEG",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=SHARED / "weights" / CHECKPOINT,
+        help="ImageNet weights of mobilenet_0.25_224",
+    )
+    parser.add_argument(
+        "--cifar10",
+        type=Path,
+        default=SHARED / "cifar10" / "test.zip",
+        help="CIFAR-10's test photos as a zip of class folders",
+    )
+    parser.add_argument(
+        "--home",
+        type=Path,
+        help="WARMSTART_HOME, to keep compiled models between runs; "
+        "default: a new one, so that everything is compiled and chosen anew",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE",
-                        help="write the table as Markdown; in a file with the marker lines, between them")
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="write the table as Markdown; in a file with the marker lines, between them",
+    )
     return parser.parse_args(argv)
 
 
@@ -69,8 +102,12 @@ def settings_of(options: argparse.Namespace, scratch: Path) -> Settings:
     home = options.home.resolve() if options.home else scratch / "home"
     return Settings(
         script=Path(__file__).with_name("image_peers.py"),
-        environment={**os.environ, "WARMSTART_HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3",
-                     "KERAS_BACKEND": "tensorflow"},
+        environment={
+            **os.environ,
+            "WARMSTART_HOME": str(home),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "KERAS_BACKEND": "tensorflow",
+        },
         scratch=scratch,
         models=options.models or (("mobilenet_v2",) if quick else image_latency.MODELS),
         photo=ROOT / "examples" / "photos" / "cat.jpg",
@@ -88,7 +125,9 @@ def settings_of(options: argparse.Namespace, scratch: Path) -> Settings:
 
 
 def run(settings: Settings, only: Sequence[int]) -> Iterator[Figure]:
-    """The figures of the parts, as they come; a part that crashes is told and does not stop the others."""
+    """The figures of the parts, as they come; a part that crashes is told and does not stop the
+    others.
+    """
     latency = [part for part in (3, 4) if part in only]
     parts: dict[int, Callable[[], Iterator[Figure]]] = {
         1: lambda: image_startup.whole_process(settings),
@@ -107,7 +146,13 @@ def run(settings: Settings, only: Sequence[int]) -> Iterator[Figure]:
             yield from parts[part]()
         except Exception as error:
             traceback.print_exc()
-            yield Figure(part, f"{shown}: CRASHED", None, bar=0, note=f"{type(error).__name__}: {error}"[:300])
+            yield Figure(
+                part,
+                f"{shown}: CRASHED",
+                None,
+                bar=0,
+                note=f"{type(error).__name__}: {error}"[:300],
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,24 +160,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the scratch folder goes, too
     told, used = machine(), versions()
     print("\n".join(f"{name}: {value}" for name, value in told.items()))
-    print("versions: " + ", ".join(f"{name} {value}" for name, value in used.items()) + "\n", flush=True)
+    print(
+        "versions: " + ", ".join(f"{name} {value}" for name, value in used.items()) + "\n",
+        flush=True,
+    )
     start = time.perf_counter()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
         for figure in run(settings_of(options, Path(scratch)), options.only):
             figures.append(figure)
-            print(f"    {figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}", file=sys.stderr, flush=True)
+            print(
+                f"    {figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}",
+                file=sys.stderr,
+                flush=True,
+            )
     figures.sort(key=lambda figure: figure.part)
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
     if options.quick:
         told["note"] = f"this was a smoke run (--quick); {SMOKE}"
         print(told["note"])
-    command = shlex.join(["python", "benchmarks/image_classification.py", *(sys.argv[1:] if argv is None else argv)])
+    command = shlex.join(
+        ["python", "benchmarks/image_classification.py", *(sys.argv[1:] if argv is None else argv)]
+    )
     if options.json:
-        options.json.write_text(json.dumps({
-            "command": command, "machine": told, "versions": used, "figures": [f.to_dict() for f in figures],
-        }, indent=1) + "\n", "utf-8")
+        options.json.write_text(
+            json.dumps(
+                {
+                    "command": command,
+                    "machine": told,
+                    "versions": used,
+                    "figures": [f.to_dict() for f in figures],
+                },
+                indent=1,
+            )
+            + "\n",
+            "utf-8",
+        )
     if options.markdown:
         write_markdown(options.markdown, markdown(figures, told, used, command))
     return int(any("CRASHED" in figure.what for figure in figures))

@@ -1,8 +1,9 @@
 """The processes that are measured: warmstart, Keras, tf.function, ONNX Runtime, OpenVINO.
 
-Each kind is a function from its job to (what can be timed, what there is to say). All peers of a model
-have the same random weights (`ws.load(name, weights=None)` draws the same ones in every process) and
-are given the same prepared array, batch 1; each tells how far its probabilities are from Keras'.
+Each kind is a function from its job to (what can be timed, what there is to say). All peers of a
+model have the same random weights (`ws.load(name, weights=None)` draws the same ones in every
+process) and are given the same prepared array, batch 1; each tells how far its probabilities are
+from Keras'.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def convert(job: Job) -> tuple[dict, dict]:
     import converters
 
     converters.bound_memory()
-    converters.CONVERTERS[job["to"]](_model(job).keras, _load(job, "prepared").shape, Path(job["folder"]))
+    converters.CONVERTERS[job["to"]](
+        _model(job).keras, _load(job, "prepared").shape, Path(job["folder"])
+    )
     return {}, {}
 
 
@@ -81,8 +84,9 @@ def onnxruntime(job: Job) -> tuple[dict, dict]:
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = job["threads"]
-    session = ort.InferenceSession(str(Path(job["folder"]) / "model.onnx"), options,
-                                   providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        str(Path(job["folder"]) / "model.onnx"), options, providers=["CPUExecutionProvider"]
+    )
     name, prepared = session.get_inputs()[0].name, _load(job, "prepared")
     return _single(job, lambda: session.run(None, {name: prepared})[0][0])
 
@@ -105,8 +109,11 @@ def _openvino(job: Job, network: Any) -> tuple[dict, dict]:
 
     prepared = _load(job, "prepared")
     network.reshape(list(prepared.shape))
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_NUM_THREADS": job["threads"]}
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": job["threads"],
+    }
     compiled = openvino.Core().compile_model(network, "CPU", settings)
     classes = _load(job, "reference").shape[0]
     (port,) = [p for p in compiled.outputs if tuple(p.shape) == (1, classes)][:1]
@@ -124,15 +131,19 @@ def _single(job: Job, call: Callable[[], np.ndarray]) -> tuple[dict, dict]:
 
 
 def throughput(job: Job) -> tuple[dict, dict]:
-    """A folder of photos end to end, the engine alone on the same photos decoded before, and decoding alone."""
+    """A folder of photos end to end, the engine alone on the same photos decoded before, and
+    decoding alone.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
     model, size = _model(job), job["batch_size"]
     photos = sorted(Path(job["photos"]).iterdir())
     engine = model.engine
     few = [model.preprocess(photo) for photo in photos[: job["distinct"]]]
-    batches = [np.stack([few[i % len(few)] for i in range(first, min(first + size, len(photos)))])
-               for first in range(0, min(len(photos), len(few) * size), size)]
+    batches = [
+        np.stack([few[i % len(few)] for i in range(first, min(first + size, len(photos)))])
+        for first in range(0, min(len(photos), len(few) * size), size)
+    ]
     rounds = -(-len(photos) // size)
 
     def end_to_end() -> None:
@@ -152,19 +163,25 @@ def throughput(job: Job) -> tuple[dict, dict]:
             for _ in pool.map(model.preprocess, photos):
                 pass
 
-    return {"end to end": end_to_end, "engine alone": engine_alone, "decoding alone": decoding}, \
-           {"engine": engine.name, "photos": len(photos)}
+    return {"end to end": end_to_end, "engine alone": engine_alone, "decoding alone": decoding}, {
+        "engine": engine.name,
+        "photos": len(photos),
+    }
 
 
 def modules(job: Job) -> tuple[dict, dict]:
     """Predict, then say which modules of TensorFlow this process has imported."""
     result = _model(job)(job["photo"])
-    found = sorted(name for name in sys.modules if name.split(".")[0] in ("tensorflow", "keras", "tf_keras"))
+    found = sorted(
+        name for name in sys.modules if name.split(".")[0] in ("tensorflow", "keras", "tf_keras")
+    )
     return {}, {"imported": found, "answer": str(result[0].label)}
 
 
 def parity(job: Job) -> tuple[dict, dict]:
-    """Engines against `keras.Model.predict` on photos; accuracy where the file names tell the classes."""
+    """Engines against `keras.Model.predict` on photos; accuracy where the file names tell the
+    classes.
+    """
     import warmstart as ws
 
     photos = sorted(Path(job["photos"]).iterdir())[: job["count"]]
@@ -179,45 +196,85 @@ def parity(job: Job) -> tuple[dict, dict]:
         except ws.errors.EngineUnavailableError as error:
             said["engines"][name] = {"missing": str(error)}
             continue
-        got = np.concatenate([run("forward", images=array[None])["probabilities"] for array in arrays])
-        said["engines"][name] = {"difference": float(np.abs(got - expected).max()),
-                                 "same top-1": int((got.argmax(1) == expected.argmax(1)).sum())}
+        got = np.concatenate(
+            [run("forward", images=array[None])["probabilities"] for array in arrays]
+        )
+        said["engines"][name] = {
+            "difference": float(np.abs(got - expected).max()),
+            "same top-1": int((got.argmax(1) == expected.argmax(1)).sum()),
+        }
         if job["labelled"]:
-            said["accuracy"][name] = model.evaluate([(photo, photo.name.split("_")[0]) for photo in photos])
+            said["accuracy"][name] = model.evaluate(
+                [(photo, photo.name.split("_")[0]) for photo in photos]
+            )
     return {}, said
 
 
 def agreement(job: Job) -> tuple[dict, dict]:
-    """A model in int8 beside its float32, on photos; accuracy of both where `truth` says how photos are labelled.
+    """A model in int8 beside its float32, on photos; accuracy of both where `truth` says how photos
+    are labelled.
 
-    `truth`: `"file"` (the name is id_label.JPEG), `"folder"` (the folder's name is the label), or None.
+    `truth`: `"file"` (the name is id_label.JPEG), `"folder"` (the folder's name is the label), or
+        None.
     """
     import warmstart as ws
 
-    photos = sorted(path for path in Path(job["photos"]).rglob("*") if path.is_file())[: job["count"]]
+    photos = sorted(path for path in Path(job["photos"]).rglob("*") if path.is_file())[
+        : job["count"]
+    ]
     exact = _model(job)
     arrays = [exact.preprocess(photo)[None] for photo in photos]
-    want, got = ([model.engine.run("forward", images=array) for array in arrays]
-                 for model in (exact, ws.load(job["model"], **_weights(job), precision="int8")))
-    best, best8 = ([int(output["probabilities"][0].argmax()) for output in outputs] for outputs in (want, got))
+    want, got = (
+        [model.engine.run("forward", images=array) for array in arrays]
+        for model in (exact, ws.load(job["model"], **_weights(job), precision="int8"))
+    )
+    best, best8 = (
+        [int(output["probabilities"][0].argmax()) for output in outputs] for outputs in (want, got)
+    )
     said: dict[str, Any] = {
-        "count": len(photos), "classes": len(set(best)),
+        "count": len(photos),
+        "classes": len(set(best)),
         "same top-1": sum(a == b for a, b in zip(best, best8, strict=True)),
-        "difference": max(float(np.abs(a["probabilities"] - b["probabilities"]).max())
-                          for a, b in zip(want, got, strict=True)),
-        "features": float(np.median([np.linalg.norm(a["features"] - b["features"]) / np.linalg.norm(a["features"])
-                                     for a, b in zip(want, got, strict=True)])),
+        "difference": max(
+            float(np.abs(a["probabilities"] - b["probabilities"]).max())
+            for a, b in zip(want, got, strict=True)
+        ),
+        "features": float(
+            np.median(
+                [
+                    np.linalg.norm(a["features"] - b["features"]) / np.linalg.norm(a["features"])
+                    for a, b in zip(want, got, strict=True)
+                ]
+            )
+        ),
     }
     if job["truth"]:
         index = {key: label.index for label in exact.labels for key in (label.id, label.name)}
-        truth = [index[p.parent.name if job["truth"] == "folder" else p.name.split("_")[0]] for p in photos]
+        truth = [
+            index[p.parent.name if job["truth"] == "folder" else p.name.split("_")[0]]
+            for p in photos
+        ]
         said["accuracy"] = [float(np.mean(np.equal(found, truth))) for found in (best, best8)]
     return {}, said
 
 
-KINDS: dict[str, Kind] = {f.__name__: f for f in (
-    prepare, convert, warmstart, keras_predict, tf_function, onnxruntime, openvino_tflite, openvino_saved_model,
-    throughput, modules, parity, agreement)}
+KINDS: dict[str, Kind] = {
+    f.__name__: f
+    for f in (
+        prepare,
+        convert,
+        warmstart,
+        keras_predict,
+        tf_function,
+        onnxruntime,
+        openvino_tflite,
+        openvino_saved_model,
+        throughput,
+        modules,
+        parity,
+        agreement,
+    )
+}
 
 
 def _weights(job: Job) -> dict[str, Any]:
@@ -227,8 +284,12 @@ def _weights(job: Job) -> dict[str, Any]:
 def _model(job: Job) -> Any:
     import warmstart as ws
 
-    return ws.load(job["model"], **_weights(job), engine=job.get("engine", "auto"),
-                   precision=job.get("precision", "float32"))
+    return ws.load(
+        job["model"],
+        **_weights(job),
+        engine=job.get("engine", "auto"),
+        precision=job.get("precision", "float32"),
+    )
 
 
 def _load(job: Job, name: str) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""Parts 5 and 7, which need many photos: end-to-end throughput, and whether engines give the same answers."""
+"""Parts 5 and 7, which need many photos: end-to-end throughput, and whether engines give the same
+answers.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +19,43 @@ from settings import Settings, tell
 MODELS = ("resnet50", "mobilenet_v2")
 REAL = "mobilenet_0.25_224"
 PASSES = 3  # of the whole folder, each kind in turn
-NO_PHOTOS = "left out: no folder of photos (--photos; default ../shared/data/images/imagenet-sample)"
+NO_PHOTOS = (
+    "left out: no folder of photos (--photos; default ../shared/data/images/imagenet-sample)"
+)
 
 
 def throughput(settings: Settings) -> Iterator[Figure]:
-    """Part 5: a folder of JPEGs through `ws.load(m)(folder)` against the engine alone on decoded arrays."""
+    """Part 5: a folder of JPEGs through `ws.load(m)(folder)` against the engine alone on decoded
+    arrays.
+    """
     models = [name for name in MODELS if name in settings.models] or list(settings.models[:1])
     if settings.photos is None:
         for model in models:
-            yield Figure(5, f"{settings.jpegs:,} JPEGs end to end, {model}, against the engine alone", None,
-                         bar=0.85, at_least=True, note=NO_PHOTOS)
+            yield Figure(
+                5,
+                f"{settings.jpegs:,} JPEGs end to end, {model}, against the engine alone",
+                None,
+                bar=0.85,
+                at_least=True,
+                note=NO_PHOTOS,
+            )
         return
     folder = settings.scratch / "jpegs"
     distinct = multiply(settings.photos, folder, settings.jpegs)
     for model in models:
         tell(f"{model}: {settings.jpegs:,} photos end to end, and the engine alone")
-        job: dict[str, Any] = {"model": model, "weights": None, "photos": str(folder), "distinct": distinct,
-                               "batch_size": settings.batch_size}
-        values: dict[str, list[float]] = {"end to end": [], "engine alone": [], "decoding alone": []}
+        job: dict[str, Any] = {
+            "model": model,
+            "weights": None,
+            "photos": str(folder),
+            "distinct": distinct,
+            "batch_size": settings.batch_size,
+        }
+        values: dict[str, list[float]] = {
+            "end to end": [],
+            "engine alone": [],
+            "decoding alone": [],
+        }
         with settings.worker("throughput", **job) as worker:
             worker.time("decoding alone", 1, warm=False)  # reads every file once
             worker.time("engine alone", 1, warm=False)
@@ -42,15 +63,26 @@ def throughput(settings: Settings) -> Iterator[Figure]:
                 for what, found in values.items():
                     found += worker.time(what, 1, warm=False)
             engine = worker.info["engine"]
-        rates = {what: settings.jpegs / statistics.median(found) * 1e3 for what, found in values.items()}
-        note = f"{rates['end to end']:.1f} photos/s, engine alone ({engine}) {rates['engine alone']:.1f}, decoding " \
-               f"alone {rates['decoding alone']:.1f}; batch {settings.batch_size}, {distinct} different photos"
-        yield Figure(5, f"{settings.jpegs:,} JPEGs end to end, {model}: throughput against the engine alone",
-                     ratio(values["engine alone"], values["end to end"]), bar=0.85, at_least=True, note=note)
+        rates = {
+            what: settings.jpegs / statistics.median(found) * 1e3 for what, found in values.items()
+        }
+        note = (
+            f"{rates['end to end']:.1f} photos/s, engine alone ({engine}) {rates['engine alone']:.1f}, decoding "
+            f"alone {rates['decoding alone']:.1f}; batch {settings.batch_size}, {distinct} different photos"
+        )
+        yield Figure(
+            5,
+            f"{settings.jpegs:,} JPEGs end to end, {model}: throughput against the engine alone",
+            ratio(values["engine alone"], values["end to end"]),
+            bar=0.85,
+            at_least=True,
+            note=note,
+        )
 
 
 def multiply(photos: Path, folder: Path, count: int) -> int:
-    """Fill `folder` with `count` links to (or copies of) the photos, in turn; returns how many differ.
+    """Fill `folder` with `count` links to (or copies of) the photos, in turn; returns how many
+    differ.
 
     Raises:
         RuntimeError: there are no photos.
@@ -72,19 +104,37 @@ def multiply(photos: Path, folder: Path, count: int) -> int:
 def parity(settings: Settings) -> Iterator[Figure]:
     """Part 7: probabilities of the engines against Keras float32, and accuracy with real weights."""
     if settings.photos is None:
-        yield Figure(7, "largest difference of probabilities between engines and Keras float32", None, "difference",
-                     bar=1e-4, note=NO_PHOTOS)
+        yield Figure(
+            7,
+            "largest difference of probabilities between engines and Keras float32",
+            None,
+            "difference",
+            bar=1e-4,
+            note=NO_PHOTOS,
+        )
         return
     jobs: dict[str, Any] = {"efficientnet_lite0": {"weights": "pretrained", "labelled": True}}
     if settings.weights is not None:
         jobs = {REAL: {"weights": str(settings.weights), "labelled": True}, **jobs}
     else:
-        yield Figure(7, f"{REAL} with real weights", None, "difference", bar=1e-4,
-                     note="left out: no weights (default ../shared/data/weights/mobilenet_v1_0.25_224_imagenet.h5)")
+        yield Figure(
+            7,
+            f"{REAL} with real weights",
+            None,
+            "difference",
+            bar=1e-4,
+            note="left out: no weights (default ../shared/data/weights/mobilenet_v1_0.25_224_imagenet.h5)",
+        )
     for model, job in jobs.items():
         tell(f"{model}: engines against Keras on photos")
-        with settings.worker("parity", model=model, photos=str(settings.photos), count=settings.compared,
-                             engines=["litert", "openvino"], **job) as worker:
+        with settings.worker(
+            "parity",
+            model=model,
+            photos=str(settings.photos),
+            count=settings.compared,
+            engines=["litert", "openvino"],
+            **job,
+        ) as worker:
             said = worker.info
         yield from _parity_figures(model, said)
 
@@ -97,9 +147,23 @@ def _parity_figures(model: str, said: dict[str, Any]) -> Iterator[Figure]:
             yield Figure(7, what, None, "difference", bar=1e-4, note=found["missing"])
             continue
         yield Figure(7, what, found["difference"], "difference", bar=1e-4, note=f"{count} photos")
-        yield Figure(7, f"{model}, {engine} and Keras name the same best class", found["same top-1"] / count, "share",
-                     bar=1.0, at_least=True, note=f"{found['same top-1']} of {count} photos")
+        yield Figure(
+            7,
+            f"{model}, {engine} and Keras name the same best class",
+            found["same top-1"] / count,
+            "share",
+            bar=1.0,
+            at_least=True,
+            note=f"{found['same top-1']} of {count} photos",
+        )
     for engine, accuracy in said["accuracy"].items():
         for metric, bar in (("top1", 0.60), ("top5", 0.80)):
-            yield Figure(7, f"{model}, {engine}: {metric.replace('top', 'top-')} accuracy", accuracy[metric], "share",
-                         bar=bar, at_least=True, note=f"{accuracy['count']} photos, real weights")
+            yield Figure(
+                7,
+                f"{model}, {engine}: {metric.replace('top', 'top-')} accuracy",
+                accuracy[metric],
+                "share",
+                bar=bar,
+                at_least=True,
+                note=f"{accuracy['count']} photos, real weights",
+            )

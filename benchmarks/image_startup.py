@@ -16,7 +16,14 @@ from measure import disk_bytes, ratio, time_process
 from settings import ROOT, Settings, tell
 
 EMBEDDED = "efficientnet_lite0"
-TOOLS = ("pip", "setuptools", "wheel", "_distutils_hack", "distutils-precedence.pth", "pkg_resources")
+TOOLS = (
+    "pip",
+    "setuptools",
+    "wheel",
+    "_distutils_hack",
+    "distutils-precedence.pth",
+    "pkg_resources",
+)
 
 
 def whole_process(settings: Settings) -> Iterator[Figure]:
@@ -27,7 +34,9 @@ def whole_process(settings: Settings) -> Iterator[Figure]:
     tensorflow = [sys.executable, "-c", "import tensorflow"]
     nothing = [sys.executable, "-c", "pass"]
     warm, offline = settings.environment, {**settings.environment, "WARMSTART_OFFLINE": "1"}
-    times: dict[str, list[float]] = {name: [] for name in ("warm", "cold", "unnamed", "tensorflow", "python")}
+    times: dict[str, list[float]] = {
+        name: [] for name in ("warm", "cold", "unnamed", "tensorflow", "python")
+    }
     for number in range(settings.processes + 1):
         tell(f"whole processes, round {number} of {settings.processes}")
         with tempfile.TemporaryDirectory(dir=settings.scratch) as empty:
@@ -42,15 +51,32 @@ def whole_process(settings: Settings) -> Iterator[Figure]:
             for name, value in measured.items():
                 times[name].append(value)
     medians = {name: statistics.median(values) / 1e3 for name, values in times.items()}
-    against = f"import tensorflow {medians['tensorflow']:.2f} s, an empty python {medians['python']:.2f} s; " \
-              f"medians of {settings.processes}"
-    what = f"`warmstart predict PHOTO --model {EMBEDDED}`, whole process, against `import tensorflow`"
-    yield Figure(1, what, ratio(times["warm"], times["tensorflow"]), bar=0.25,
-                 note=f"{medians['warm']:.2f} s; {against}")
-    yield Figure(1, "the same, its first run (empty WARMSTART_HOME)", ratio(times["cold"], times["tensorflow"]),
-                 note=f"{medians['cold']:.2f} s")
-    yield Figure(1, "the same without --model, offline", ratio(times["unnamed"], times["tensorflow"]),
-                 note=f"{medians['unnamed']:.2f} s")
+    against = (
+        f"import tensorflow {medians['tensorflow']:.2f} s, an empty python {medians['python']:.2f} s; "
+        f"medians of {settings.processes}"
+    )
+    what = (
+        f"`warmstart predict PHOTO --model {EMBEDDED}`, whole process, against `import tensorflow`"
+    )
+    yield Figure(
+        1,
+        what,
+        ratio(times["warm"], times["tensorflow"]),
+        bar=0.25,
+        note=f"{medians['warm']:.2f} s; {against}",
+    )
+    yield Figure(
+        1,
+        "the same, its first run (empty WARMSTART_HOME)",
+        ratio(times["cold"], times["tensorflow"]),
+        note=f"{medians['cold']:.2f} s",
+    )
+    yield Figure(
+        1,
+        "the same without --model, offline",
+        ratio(times["unnamed"], times["tensorflow"]),
+        note=f"{medians['unnamed']:.2f} s",
+    )
 
 
 def imports(settings: Settings) -> Iterator[Figure]:
@@ -66,8 +92,14 @@ def imports(settings: Settings) -> Iterator[Figure]:
     for case, job in cases.items():
         with settings.worker("modules", photo=str(settings.photo), **job) as worker:
             found = worker.info["imported"]
-        yield Figure(2, f"`tensorflow` or `keras` in `sys.modules` after predicting with {case}", len(found), "times",
-                     bar=0, note=", ".join(found[:3]))
+        yield Figure(
+            2,
+            f"`tensorflow` or `keras` in `sys.modules` after predicting with {case}",
+            len(found),
+            "times",
+            bar=0,
+            note=", ".join(found[:3]),
+        )
 
 
 def installation(settings: Settings) -> Iterator[Figure]:
@@ -75,26 +107,52 @@ def installation(settings: Settings) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(dir=settings.scratch) as folder:
         tell("installing the base package into a fresh virtual environment")
         time_process([sys.executable, "-m", "venv", folder], settings.environment)
-        python = str(_console_script(Path(folder) / Path(sysconfig.get_path("scripts")).name, "python"))
+        python = str(
+            _console_script(Path(folder) / Path(sysconfig.get_path("scripts")).name, "python")
+        )
         before = sum(disk_bytes(Path(folder)).values())
-        time_process([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(ROOT)],
-                     settings.environment)
+        time_process(
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(ROOT)],
+            settings.environment,
+        )
         packages = Path(_output(python, "import sysconfig; print(sysconfig.get_path('purelib'))"))
         sizes = disk_bytes(packages, skip=_is_tool)
         total = sum(disk_bytes(Path(folder)).values())
-        present = _output(python, "from importlib.util import find_spec as f; print(f('tensorflow') or f('keras'))")
+        present = _output(
+            python,
+            "from importlib.util import find_spec as f; print(f('tensorflow') or f('keras'))",
+        )
         if present != "None":
             raise RuntimeError(f"the base package installs {present}")
         command = _console_script(Path(python).parent)
         predict = [str(command), "predict", str(settings.photo), "--model", EMBEDDED]
-        seconds = [time_process(predict, settings.environment) / 1e3 for _ in range(settings.processes + 1)][1:]
+        seconds = [
+            time_process(predict, settings.environment) / 1e3 for _ in range(settings.processes + 1)
+        ][1:]
     largest = sorted(sizes.items(), key=lambda pair: -pair[1])[:6]
     told = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in largest)
-    yield Figure(8, "base install, without TensorFlow, on disk", sum(sizes.values()) / 1e6, "MB", bar=260,
-                 note=f"site-packages without pip and setuptools; largest: {told}")
-    yield Figure(8, "the whole virtual environment", total / 1e6, "MB", note=f"empty it has {before / 1e6:.0f} MB")
-    yield Figure(8, "`warmstart predict` in it, whole process", statistics.median(seconds), "s",
-                 note=f"median of {len(seconds)}")
+    yield Figure(
+        8,
+        "base install, without TensorFlow, on disk",
+        sum(sizes.values()) / 1e6,
+        "MB",
+        bar=260,
+        note=f"site-packages without pip and setuptools; largest: {told}",
+    )
+    yield Figure(
+        8,
+        "the whole virtual environment",
+        total / 1e6,
+        "MB",
+        note=f"empty it has {before / 1e6:.0f} MB",
+    )
+    yield Figure(
+        8,
+        "`warmstart predict` in it, whole process",
+        statistics.median(seconds),
+        "s",
+        note=f"median of {len(seconds)}",
+    )
 
 
 def _is_tool(name: str) -> bool:
@@ -110,4 +168,6 @@ def _console_script(folder: Path, name: str = "warmstart") -> Path:
 
 
 def _output(python: str, code: str) -> str:
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()

@@ -1,4 +1,6 @@
-"""Timing that holds on a noisy machine: everything compared is measured in turns, and medians are taken."""
+"""Timing that holds on a noisy machine: everything compared is measured in turns, and medians are
+taken.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 Timer = Callable[[int], Sequence[float]]  # number of calls -> milliseconds of each
-PACKAGES = ("warmstart", "numpy", "pillow", "ai-edge-litert", "openvino", "tensorflow", "keras", "onnxruntime",
-            "onnx", "tf2onnx")
+PACKAGES = (
+    "warmstart",
+    "numpy",
+    "pillow",
+    "ai-edge-litert",
+    "openvino",
+    "tensorflow",
+    "keras",
+    "onnxruntime",
+    "onnx",
+    "tf2onnx",
+)
 
 
 def turns(timers: Mapping[str, Timer], rounds: int, seconds: float) -> dict[str, list[float]]:
@@ -63,16 +75,22 @@ def time_process(command: Sequence[str], environment: Mapping[str, str]) -> floa
         RuntimeError: it did not end with code 0; its last words are in the message.
     """
     start = time.perf_counter()
-    done = subprocess.run(command, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    done = subprocess.run(
+        command, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
     elapsed = (time.perf_counter() - start) * 1e3
     if done.returncode:
         words = (done.stderr or done.stdout).decode(errors="replace").strip()
-        raise RuntimeError(f"{' '.join(command[:3])} … ended with code {done.returncode}: {words[-400:]}")
+        raise RuntimeError(
+            f"{' '.join(command[:3])} … ended with code {done.returncode}: {words[-400:]}"
+        )
     return elapsed
 
 
 def disk_bytes(folder: Path, skip: Callable[[str], bool] = lambda name: False) -> dict[str, int]:
-    """Bytes on disk by name of the folder's entries; blocks, where the system tells them, and links counted once."""
+    """Bytes on disk by name of the folder's entries; blocks, where the system tells them, and links
+    counted once.
+    """
     seen: set[tuple[int, int]] = set()
 
     def walk(path: Path) -> int:
@@ -119,7 +137,11 @@ def _cpu() -> str:
     fields = dict(_fields(Path("/proc/cpuinfo")))
     name = fields.get("model name") or platform.processor() or "unknown processor"
     flags = fields.get("flags", "").split()
-    known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if flag in flags]
+    known = [
+        flag
+        for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
+        if flag in flags
+    ]
     return f"{name} ({', '.join(known)})" if known else name
 
 

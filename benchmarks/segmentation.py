@@ -1,4 +1,5 @@
-"""SegFormer-b0 at 512x512, random weights, one photo end to end, against transformers on PyTorch; and memory.
+"""SegFormer-b0 at 512x512, random weights, one photo end to end, against transformers on PyTorch;
+and memory.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt
     python benchmarks/segmentation.py --markdown docs/benchmarks.md
@@ -11,5 +12,11 @@ import sys
 from vision import main
 
 if __name__ == "__main__":
-    sys.exit(main("segmentation", "SegFormer-b0, 512x512", "segformer_transformers",
-                  "of the pixels have the class that transformers gives them"))
+    sys.exit(
+        main(
+            "segmentation",
+            "SegFormer-b0, 512x512",
+            "segformer_transformers",
+            "of the pixels have the class that transformers gives them",
+        )
+    )

@@ -1,11 +1,12 @@
-"""`warmstart serve` on this machine: speed, overload, endings and reloads under load, contracts, and flat memory.
+"""`warmstart serve` on this machine: speed, overload, endings and reloads under load, contracts,
+and flat memory.
 
     pip install -e '.[all,test]' -r benchmarks/requirements.txt
     python benchmarks/serving.py --markdown docs/benchmarks.md
 
-Server and clients share the machine. `--only 1,2` runs some of the parts: 1 latency, 2 throughput, 3 overload,
-4 endings and reloads, 5 contracts, 6 mixed load for `--minutes`. With `--keep FILE` figures of several runs of parts
-are put together.
+Server and clients share the machine. `--only 1,2` runs some of the parts: 1 latency, 2 throughput,
+3 overload, 4 endings and reloads, 5 contracts, 6 mixed load for `--minutes`. With `--keep FILE`
+figures of several runs of parts are put together.
 """
 
 from __future__ import annotations
@@ -42,18 +43,38 @@ JPEG = {"Content-Type": "image/jpeg"}
 
 
 def binary(name: str, array: Any, outputs: Sequence[str]) -> bytes:
-    """An inference request of the Open Inference Protocol with one binary tensor, and answers in JSON."""
-    head = json.dumps({"inputs": [{"name": "images", "datatype": "FP32", "shape": list(array.shape),
-                                   "parameters": {"binary_data_size": array.nbytes}}],
-                       "outputs": [{"name": output} for output in outputs]}).encode()
-    return request(f"/v2/models/{name}/infer", head + array.tobytes(),
-                   {"Inference-Header-Content-Length": str(len(head)), "Content-Type": "application/octet-stream"})
+    """An inference request of the Open Inference Protocol with one binary tensor, and answers in
+    JSON.
+    """
+    head = json.dumps(
+        {
+            "inputs": [
+                {
+                    "name": "images",
+                    "datatype": "FP32",
+                    "shape": list(array.shape),
+                    "parameters": {"binary_data_size": array.nbytes},
+                }
+            ],
+            "outputs": [{"name": output} for output in outputs],
+        }
+    ).encode()
+    return request(
+        f"/v2/models/{name}/infer",
+        head + array.tobytes(),
+        {
+            "Inference-Header-Content-Length": str(len(head)),
+            "Content-Type": "application/octet-stream",
+        },
+    )
 
 
 def model(name: str) -> Any:
     import warmstart as ws
 
-    return ws.load(SMALL_FOLDER if name == SMALL else name, weights=None if name == BIG else "pretrained")
+    return ws.load(
+        SMALL_FOLDER if name == SMALL else name, weights=None if name == BIG else "pretrained"
+    )
 
 
 def array_of(name: str) -> Any:
@@ -84,15 +105,33 @@ def latency(options: argparse.Namespace) -> list[Figure]:
         whole, alone = model(SMALL), PHOTO.read_bytes()
         whole(alone)
         timed(served, 50)
-        rounds = [(timed(served, 100), timed(lambda: engine.run("forward", images=array), 100),
-                   timed(lambda: connection.ask(photo), 30), timed(lambda: whole(alone), 30))
-                  for _ in range(options.rounds)]
+        rounds = [
+            (
+                timed(served, 100),
+                timed(lambda: engine.run("forward", images=array), 100),
+                timed(lambda: connection.ask(photo), 30),
+                timed(lambda: whole(alone), 30),
+            )
+            for _ in range(options.rounds)
+        ]
     added = statistics.median(http - own for http, own, _, _ in rounds)
     photos = statistics.median(http - own for _, _, http, own in rounds)
     http, own = (statistics.median(each[n] for each in rounds) for n in (0, 1))
-    found.append(Figure(1, f"added latency, one client, an array to {SMALL}, JSON answer, p50", added, "ms", bar=2.0,
-                        note=f"{http:.2f} ms over HTTP, {own:.2f} ms the engine alone; {options.rounds} rounds of 100"))
-    found.append(Figure(1, "the same with a JPEG to /v1/predict, over the model called in Python", photos, "ms"))
+    found.append(
+        Figure(
+            1,
+            f"added latency, one client, an array to {SMALL}, JSON answer, p50",
+            added,
+            "ms",
+            bar=2.0,
+            note=f"{http:.2f} ms over HTTP, {own:.2f} ms the engine alone; {options.rounds} rounds of 100",
+        )
+    )
+    found.append(
+        Figure(
+            1, "the same with a JPEG to /v1/predict, over the model called in Python", photos, "ms"
+        )
+    )
     return found
 
 
@@ -117,40 +156,73 @@ def throughput(options: argparse.Namespace) -> list[Figure]:
     best = max(sizes, key=lambda size: sizes[size])
     with running(BIG, "--weights", "random", "--no-access-log", engine=engine.name) as server:
         closed_loop(server.address, ask, 16, 2.0)
-        rounds = [(closed_loop(server.address, ask, 16, options.seconds), alone(best, options.seconds))
-                  for _ in range(options.rounds)]
+        rounds = [
+            (closed_loop(server.address, ask, 16, options.seconds), alone(best, options.seconds))
+            for _ in range(options.rounds)
+        ]
         photos = closed_loop(server.address, photo, 16, options.seconds)
     share = statistics.median(http / own for http, own in rounds)
     http, own = (statistics.median(each[n] for each in rounds) for n in (0, 1))
     shown = ", ".join(f"{size}: {rate:.0f}" for size, rate in sizes.items())
-    return [Figure(2, f"throughput over HTTP, 16 clients, arrays to {BIG}, against the engine's own", share, bar=0.85,
-                   at_least=True, note=f"{http:.0f} and {own:.0f} a second, {engine.name}; the engine by batch size: "
-                   f"{shown} a second; clients included, on the same cores"),
-            Figure(2, "the same with JPEGs of 35 kB to /v1/predict", photos, "per second")]
+    return [
+        Figure(
+            2,
+            f"throughput over HTTP, 16 clients, arrays to {BIG}, against the engine's own",
+            share,
+            bar=0.85,
+            at_least=True,
+            note=f"{http:.0f} and {own:.0f} a second, {engine.name}; the engine by batch size: "
+            f"{shown} a second; clients included, on the same cores",
+        ),
+        Figure(2, "the same with JPEGs of 35 kB to /v1/predict", photos, "per second"),
+    ]
 
 
 def overload(options: argparse.Namespace) -> list[Figure]:
     """Ten times what the server can, at a fixed rate."""
     ask = request(f"/v1/predict/{BIG}", PHOTO.read_bytes(), JPEG)
     engine = model(BIG).engine.name
-    with running(BIG, "--weights", "random", "--no-access-log", "--queue", "32", engine=engine) as server:
+    with running(
+        BIG, "--weights", "random", "--no-access-log", "--queue", "32", engine=engine
+    ) as server:
         closed_loop(server.address, ask, 16, 2.0)
         capacity = closed_loop(server.address, ask, 16, 5.0)
         tally = open_loop(server.address, ask, 10 * capacity, options.overload)
         after = closed_loop(server.address, ask, 16, 3.0)
     refused = sorted(tally.seconds.get(429, [0.0]))
     p95 = refused[int(0.95 * (len(refused) - 1))] * 1e3
-    others = {status: len(times) for status, times in tally.seconds.items() if status not in (200, 429)}
+    others = {
+        status: len(times) for status, times in tally.seconds.items() if status not in (200, 429)
+    }
     answered = (tally.count(200) + tally.count(429)) / max(tally.offered, 1)
-    accepted = tally.count(200) / max(tally.count(200) + sum(tally.lost.values()) + sum(others.values()), 1)
-    note = (f"offered {tally.offered / options.overload:.0f} a second ({tally.skipped} more could not be sent) to a "
-            f"server that does {capacity:.0f}; {tally.count(200)} answered, {tally.count(429)} refused, "
-            f"{sum(others.values())} others, {sum(tally.lost.values())} lost; afterwards {after:.0f} a second")
-    return [Figure(3, f"10× overload for {options.overload:.0f} s: accepted requests answered", accepted, "share",
-                   bar=1.0, at_least=True, note=note),
-            Figure(3, "the rest refused, p95, from when each was due", p95, "ms", bar=50.0,
-                   note=f"{len(refused)} refusals, median {statistics.median(refused) * 1e3:.1f} ms; of all requests "
-                   f"{answered:.2%} got 200 or 429")]
+    accepted = tally.count(200) / max(
+        tally.count(200) + sum(tally.lost.values()) + sum(others.values()), 1
+    )
+    note = (
+        f"offered {tally.offered / options.overload:.0f} a second ({tally.skipped} more could not be sent) to a "
+        f"server that does {capacity:.0f}; {tally.count(200)} answered, {tally.count(429)} refused, "
+        f"{sum(others.values())} others, {sum(tally.lost.values())} lost; afterwards {after:.0f} a second"
+    )
+    return [
+        Figure(
+            3,
+            f"10× overload for {options.overload:.0f} s: accepted requests answered",
+            accepted,
+            "share",
+            bar=1.0,
+            at_least=True,
+            note=note,
+        ),
+        Figure(
+            3,
+            "the rest refused, p95, from when each was due",
+            p95,
+            "ms",
+            bar=50.0,
+            note=f"{len(refused)} refusals, median {statistics.median(refused) * 1e3:.1f} ms; of all requests "
+            f"{answered:.2%} got 200 or 429",
+        ),
+    ]
 
 
 def endings(options: argparse.Namespace) -> list[Figure]:
@@ -169,17 +241,29 @@ def endings(options: argparse.Namespace) -> list[Figure]:
             lost += accepted - load.counts["ok"]
             taken += accepted
             reset += load.counts["lost"]
-    found = [Figure(4, f"SIGTERM under load, {options.endings} times: accepted requests lost", lost, "count", bar=0,
-                    note=f"{taken} reached the server, from 16 clients; {reset} new connections were reset before "
-                    "they were taken")]
+    found = [
+        Figure(
+            4,
+            f"SIGTERM under load, {options.endings} times: accepted requests lost",
+            lost,
+            "count",
+            bar=0,
+            note=f"{taken} reached the server, from 16 clients; {reset} new connections were reset before "
+            "they were taken",
+        )
+    ]
     with tempfile.TemporaryDirectory() as scratch:
         folder = copy_of(source, Path(scratch) / "net")
         labels = (folder / "labels.json").read_text()
         program = folder / "artifacts" / "float32" / "program.tflite"
         whole = program.read_bytes()
         with running(f"net={folder}", "--watch", "0.2", "--no-access-log") as server:
+
             def loaded() -> list[int]:
-                return [sum(text in line for line in server.lines) for text in ("is served as", "cannot be loaded")]
+                return [
+                    sum(text in line for line in server.lines)
+                    for text in ("is served as", "cannot be loaded")
+                ]
 
             with Load(server.address, path, body, "image/jpeg", clients=16) as load:
                 until(lambda: load.counts["ok"] > 100, 60)
@@ -187,15 +271,23 @@ def endings(options: argparse.Namespace) -> list[Figure]:
                     good, bad = loaded()
                     (folder / "labels.json").write_text(labels + " " * (turn + 1))
                     until(lambda good=good: loaded()[0] > good, 60)
-                    program.write_bytes(whole[:1000 + turn])
+                    program.write_bytes(whole[: 1000 + turn])
                     until(lambda bad=bad: loaded()[1] > bad, 60)
                     good = loaded()[0]
                     program.write_bytes(whole)
                     until(lambda good=good: loaded()[0] > good, 60)
             counts = dict(load.counts)
     wrong = sum(count for what, count in counts.items() if what != "ok")
-    found.append(Figure(4, f"reload and broken reload under load, {options.endings} times each: requests lost", wrong,
-                        "count", bar=0, note=f"{counts.get('ok', 0)} were answered, by 16 clients"))
+    found.append(
+        Figure(
+            4,
+            f"reload and broken reload under load, {options.endings} times each: requests lost",
+            wrong,
+            "count",
+            bar=0,
+            note=f"{counts.get('ok', 0)} were answered, by 16 clients",
+        )
+    )
     return found
 
 
@@ -205,24 +297,43 @@ def contracts(options: argparse.Namespace) -> list[Figure]:
     import schemathesis
 
     found = []
-    with running(str(SMALL_FOLDER), "shakespeare_gpt2", "deepar_hourly", "--no-access-log") as server:
+    with running(
+        str(SMALL_FOLDER), "shakespeare_gpt2", "deepar_hourly", "--no-access-log"
+    ) as server:
         own = schemathesis.openapi.from_url(f"{server.address}/openapi.json")
         found.append(_checked("our own OpenAPI document", own, contract, options))
         if options.protocol:
             import yaml
 
-            text = options.protocol.read_text("utf-8").replace("${MODEL_NAME}", SMALL).replace("${MODEL_VERSION}", "1")
+            text = (
+                options.protocol.read_text("utf-8")
+                .replace("${MODEL_NAME}", SMALL)
+                .replace("${MODEL_VERSION}", "1")
+            )
             told = yaml.safe_load(text)
             for item in told["paths"].values():
                 item.pop("parameters", None)
-                for method in item.values():  # it tells of one refusal, 400; the others have the same form
-                    refused = {"description": "Refused", "content": {"application/json": {"schema": {
-                        "$ref": "#/components/schemas/inference_error_response"}}}}
+                for (
+                    method
+                ) in item.values():  # it tells of one refusal, 400; the others have the same form
+                    refused = {
+                        "description": "Refused",
+                        "content": {
+                            "application/json": {
+                                "schema": {"$ref": "#/components/schemas/inference_error_response"}
+                            }
+                        },
+                    }
                     method["responses"].setdefault("4XX", refused)
             theirs = schemathesis.openapi.from_dict(told)
             theirs.config.update(base_url=server.address)
             checked = _checked("the Open Inference Protocol's document", theirs, contract, options)
-            found.append(replace(checked, note=checked.note + "; refusals other than its 400 are taken to be alike"))
+            found.append(
+                replace(
+                    checked,
+                    note=checked.note + "; refusals other than its 400 are taken to be alike",
+                )
+            )
     return found
 
 
@@ -237,8 +348,14 @@ def _checked(what: str, schema: Any, contract: Any, options: argparse.Namespace)
             done += contract.check(operation, each)
         except (Exception, BaseExceptionGroup) as error:
             failures.append(f"{operation.label}: {' '.join(str(error).split())[:300]}")
-    return Figure(5, f"schemathesis on {what}: server errors and contract breaks", len(failures), "count", bar=0,
-                  note=f"{done} cases" + "".join(f"; {failure}" for failure in failures))
+    return Figure(
+        5,
+        f"schemathesis on {what}: server errors and contract breaks",
+        len(failures),
+        "count",
+        bar=0,
+        note=f"{done} cases" + "".join(f"; {failure}" for failure in failures),
+    )
 
 
 def soak(options: argparse.Namespace) -> list[Figure]:
@@ -249,15 +366,32 @@ def soak(options: argparse.Namespace) -> list[Figure]:
     def as_json(path: str, value: Any) -> bytes:
         return request(path, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-    stream = as_json("/v1/completions", {"model": "shakespeare_gpt2", "prompt": "ROMEO:", "max_tokens": 60,
-                                         "stream": True})
+    stream = as_json(
+        "/v1/completions",
+        {"model": "shakespeare_gpt2", "prompt": "ROMEO:", "max_tokens": 60, "stream": True},
+    )
     asks = [
-        (request(f"/v1/predict/{SMALL}", photo, JPEG), 200), (binary(SMALL, array, ["probabilities"]), 200),
-        (as_json("/v1/predict/shakespeare_gpt2", {"inputs": "JULIET:", "options": {"max_new_tokens": 8}}), 200),
-        (as_json("/v1/predict/deepar_hourly", {"inputs": list(range(50)), "options": {"horizon": 2, "samples": 5}}),
-         200),
-        (request(f"/v1/predict/{SMALL}", b"no picture", JPEG), 400), (as_json("/v1/predict/nothing", {}), 404),
-        (as_json(f"/v2/models/{SMALL}/infer", {"inputs": []}), 400), (stream, 0)]
+        (request(f"/v1/predict/{SMALL}", photo, JPEG), 200),
+        (binary(SMALL, array, ["probabilities"]), 200),
+        (
+            as_json(
+                "/v1/predict/shakespeare_gpt2",
+                {"inputs": "JULIET:", "options": {"max_new_tokens": 8}},
+            ),
+            200,
+        ),
+        (
+            as_json(
+                "/v1/predict/deepar_hourly",
+                {"inputs": list(range(50)), "options": {"horizon": 2, "samples": 5}},
+            ),
+            200,
+        ),
+        (request(f"/v1/predict/{SMALL}", b"no picture", JPEG), 400),
+        (as_json("/v1/predict/nothing", {}), 404),
+        (as_json(f"/v2/models/{SMALL}/infer", {"inputs": []}), 400),
+        (stream, 0),
+    ]
 
     def client(number: int, address: str) -> None:
         draw = random.Random(number)
@@ -282,8 +416,12 @@ def soak(options: argparse.Namespace) -> list[Figure]:
             stop.wait(0.02)
         connection.socket.close()
 
-    with running(str(SMALL_FOLDER), "shakespeare_gpt2", "deepar_hourly", "--no-access-log") as server:
-        threads = [threading.Thread(target=client, args=(n, server.address), daemon=True) for n in range(6)]
+    with running(
+        str(SMALL_FOLDER), "shakespeare_gpt2", "deepar_hourly", "--no-access-log"
+    ) as server:
+        threads = [
+            threading.Thread(target=client, args=(n, server.address), daemon=True) for n in range(6)
+        ]
         for thread in threads:
             thread.start()
         samples = []
@@ -292,20 +430,46 @@ def soak(options: argparse.Namespace) -> list[Figure]:
             time.sleep(min(5.0, options.minutes * 3))
             folder = Path(f"/proc/{server.process.pid}")
             pages = int((folder / "statm").read_text().split()[1])
-            samples.append((pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(list((folder / "fd").iterdir()))))
+            samples.append(
+                (pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(list((folder / "fd").iterdir())))
+            )
         stop.set()
         for thread in threads:
             thread.join(60)
     fifth = max(len(samples) // 5, 1)
-    early, middle, late = samples[fifth:2 * fifth] or samples[:1], samples[2 * fifth:-fifth], samples[-fifth:]
-    memory, files = (statistics.median(each[n] for each in late) / statistics.median(each[n] for each in early) - 1
-                     for n in (0, 1))
+    early, middle, late = (
+        samples[fifth : 2 * fifth] or samples[:1],
+        samples[2 * fifth : -fifth],
+        samples[-fifth:],
+    )
+    memory, files = (
+        statistics.median(each[n] for each in late) / statistics.median(each[n] for each in early)
+        - 1
+        for n in (0, 1)
+    )
     note = f"{counts['answered']} requests answered as expected, {counts['failed']} otherwise, streams left half-way"
-    return [Figure(6, f"{options.minutes:g} minutes of mixed load: growth of memory after warm-up", memory, "share",
-                   bar=0.03, note=", ".join(f"{statistics.median(s[0] for s in part):.1f}" for part in (
-                       early, middle or early, late)) + f" MB early, in the middle, late; {note}"),
-            Figure(6, "growth of open file descriptors", files, "share", bar=0.03,
-                   note=f"{statistics.median(s[1] for s in early):.0f} to {statistics.median(s[1] for s in late):.0f}")]
+    return [
+        Figure(
+            6,
+            f"{options.minutes:g} minutes of mixed load: growth of memory after warm-up",
+            memory,
+            "share",
+            bar=0.03,
+            note=", ".join(
+                f"{statistics.median(s[0] for s in part):.1f}"
+                for part in (early, middle or early, late)
+            )
+            + f" MB early, in the middle, late; {note}",
+        ),
+        Figure(
+            6,
+            "growth of open file descriptors",
+            files,
+            "share",
+            bar=0.03,
+            note=f"{statistics.median(s[1] for s in early):.0f} to {statistics.median(s[1] for s in late):.0f}",
+        ),
+    ]
 
 
 PARTS = {1: latency, 2: throughput, 3: overload, 4: endings, 5: contracts, 6: soak}
@@ -319,11 +483,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--overload", type=float, default=60.0, metavar="SECONDS")
     parser.add_argument("--endings", type=int, default=5, metavar="TIMES")
     parser.add_argument("--cases", type=int, default=2000, help="of schemathesis, per document")
-    parser.add_argument("--protocol", type=Path, help="the Open Inference Protocol's open_inference_rest.yaml")
+    parser.add_argument(
+        "--protocol", type=Path, help="the Open Inference Protocol's open_inference_rest.yaml"
+    )
     parser.add_argument("--minutes", type=float, default=20.0, help="of mixed load")
-    parser.add_argument("--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs")
-    parser.add_argument("--keep", type=Path, metavar="FILE", help="keep figures, and show those of earlier parts too")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table between the marker lines")
+    parser.add_argument(
+        "--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs"
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FILE",
+        help="keep figures, and show those of earlier parts too",
+    )
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
+    )
     options = parser.parse_args(argv)
     told, used = machine(), versions()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
@@ -336,8 +511,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             kept[str(part)] = [figure.to_dict() for figure in PARTS[part](options)]
             if options.keep:
                 options.keep.write_text(json.dumps(kept, indent=1), "utf-8")
-    figures = [Figure(**{name: value for name, value in told.items() if name != "verdict"})
-               for part in sorted(kept, key=int) for told in kept[part]]
+    figures = [
+        Figure(**{name: value for name, value in told.items() if name != "verdict"})
+        for part in sorted(kept, key=int)
+        for told in kept[part]
+    ]
     print(text_table(figures) + "\n\n" + summary(figures))
     if options.markdown:
         command = "python benchmarks/serving.py --protocol open_inference_rest.yaml --markdown docs/benchmarks.md"

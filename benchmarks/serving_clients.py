@@ -1,6 +1,8 @@
-"""Clients for `serving.py`: many connections in one thread, plain sockets, requests made beforehand.
+"""Clients for `serving.py`: many connections in one thread, plain sockets, requests made
+beforehand.
 
-A client library would take as much of the processor as the server does, on a machine that both share.
+A client library would take as much of the processor as the server does, on a machine that both
+share.
 """
 
 from __future__ import annotations
@@ -16,8 +18,14 @@ from urllib.parse import urlsplit
 
 def request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
     """The bytes of one POST request."""
-    lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}",
-             *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: localhost",
+        f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+        "",
+        "",
+    ]
     return "\r\n".join(lines).encode() + body
 
 
@@ -50,7 +58,7 @@ class Connection:
         place = head.find(b"content-length: ")
         if place < 0:
             raise ConnectionError("the answer has no length")
-        length = int(head[place + 16:].split(b"\r\n", 1)[0])
+        length = int(head[place + 16 :].split(b"\r\n", 1)[0])
         return int(head[9:12]) if len(self.got) >= end + 4 + length else None
 
 
@@ -78,13 +86,16 @@ def closed_loop(address: str, data: bytes, clients: int, seconds: float) -> floa
     """
     tally = _loop(address, data, clients, seconds, None)
     if set(tally.seconds) != {200} or tally.lost:
-        raise RuntimeError(f"answers by status: { {s: len(t) for s, t in tally.seconds.items()} }, lost {tally.lost}")
+        raise RuntimeError(
+            f"answers by status: { {s: len(t) for s, t in tally.seconds.items()} }, lost {tally.lost}"
+        )
     return tally.count(200) / seconds
 
 
 def open_loop(address: str, data: bytes, rate: float, seconds: float, most: int = 400) -> Tally:
-    """Requests at a fixed rate, whatever becomes of them, on up to `most` connections; an answer's time counts from
-    when the request was due. Where all connections are busy, a request is not sent, and counted as skipped."""
+    """Requests at a fixed rate, whatever becomes of them, on up to `most` connections; an answer's
+    time counts from when the request was due. Where all connections are busy, a request is not
+    sent, and counted as skipped."""
     return _loop(address, data, most, seconds, rate)
 
 

@@ -1,4 +1,6 @@
-"""The processes that `speech.py` measures: WaveNets that hear and speak, and a plain cached loop in TensorFlow."""
+"""The processes that `speech.py` measures: WaveNets that hear and speak, and a plain cached loop in
+TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,16 @@ import numpy as np
 from image_peers import Job, serve
 
 RATE = 16_000
-CONFIG = {"output": "mu_law", "levels": 256, "stacks": 5, "dilations": [2**n for n in range(10)], "filter_width": 2,
-          "channels": 32, "residual": 32, "skip": 512}
+CONFIG = {
+    "output": "mu_law",
+    "levels": 256,
+    "stacks": 5,
+    "dilations": [2**n for n in range(10)],
+    "filter_width": 2,
+    "channels": 32,
+    "residual": 32,
+    "skip": 512,
+}
 AT_ONCE = 50  # samples of one call of the plain loop
 
 
@@ -27,10 +37,11 @@ def _drawn(probabilities: np.ndarray, uniform: float) -> int:
 
 
 def tensorflow(job: Job) -> tuple[dict, dict]:
-    """Fast WaveNet as one writes it down: a variable for each layer's past, one `tf.function` call per sample.
+    """Fast WaveNet as one writes it down: a variable for each layer's past, one `tf.function` call
+    per sample.
 
-    Writes the bundle of random weights for the other process, and says the first samples: of this loop, and of the
-    uncached network, which is run on everything so far for each sample.
+    Writes the bundle of random weights for the other process, and says the first samples: of this
+    loop, and of the uncached network, which is run on everything so far for each sample.
     """
     import tensorflow as tf
 
@@ -38,10 +49,24 @@ def tensorflow(job: Job) -> tuple[dict, dict]:
     from warmstart.core.compiling import Weights
     from warmstart.speech.synthesis import AudioGenerator
 
-    entry = Entry(name="wavenet_16khz", task="audio-generation", family="wavenet", title="WaveNet, 50 layers",
-                  architecture="wavenet", config=CONFIG, weights={}, preprocessing=None, labels="",
-                  licence="Apache-2.0", parameters=1, gflops=None, min_size=0, metrics=(), paper="",
-                  processing={"sample_rate": RATE})
+    entry = Entry(
+        name="wavenet_16khz",
+        task="audio-generation",
+        family="wavenet",
+        title="WaveNet, 50 layers",
+        architecture="wavenet",
+        config=CONFIG,
+        weights={},
+        preprocessing=None,
+        labels="",
+        licence="Apache-2.0",
+        parameters=1,
+        gflops=None,
+        min_size=0,
+        metrics=(),
+        paper="",
+        processing={"sample_rate": RATE},
+    )
     generator = AudioGenerator(entry, Weights.random(), ())
     generator.save(job["folder"])
     model = generator.keras
@@ -52,8 +77,10 @@ def tensorflow(job: Job) -> tuple[dict, dict]:
     @tf.function
     def step(newest: Any, before: Any, t: Any) -> Any:
         """The distribution of the sample after these two; -1: there was none."""
-        rows = [tf.where(level >= 0, tf.gather(network.first[tap], tf.maximum(level, 0)), 0.0)
-                for tap, level in enumerate((before, newest))]
+        rows = [
+            tf.where(level >= 0, tf.gather(network.first[tap], tf.maximum(level, 0)), 0.0)
+            for tap, level in enumerate((before, newest))
+        ]
         x, total = tf.reshape(rows[0] + rows[1], (1, -1)), 0.0
         for unit, past in zip(units, pasts, strict=True):
             place = t % unit.dilation
@@ -84,8 +111,10 @@ def tensorflow(job: Job) -> tuple[dict, dict]:
         samples = tf.constant([[*uncached, *[0] * (count - t)]])  # what comes later changes nothing
         uncached.append(_drawn(forward(samples, tf.constant(t)).numpy(), _uniform(count)[t, 0]))
     numbers = _uniform(AT_ONCE)
-    return ({"samples": lambda: loop(AT_ONCE, numbers)},
-            {"cached": cached, "uncached": uncached, "tensorflow": tf.__version__})
+    return (
+        {"samples": lambda: loop(AT_ONCE, numbers)},
+        {"cached": cached, "uncached": uncached, "tensorflow": tf.__version__},
+    )
 
 
 def generator(job: Job) -> tuple[dict, dict]:
@@ -96,8 +125,11 @@ def generator(job: Job) -> tuple[dict, dict]:
     loop = model.engine.signatures["generate"]
     chunk = next(int(spec.shape[0]) for spec in loop.inputs if spec.name == "uniform")
     state = {spec.name: np.zeros([int(n) for n in spec.shape], spec.dtype) for spec in loop.inputs}
-    state |= {"added": model.engine.run("condition", nothing=np.zeros(1, np.float32))["added"],
-              "temperature": np.ones(1, np.float32), "forced": np.full(chunk, -1, np.int32)}
+    state |= {
+        "added": model.engine.run("condition", nothing=np.zeros(1, np.float32))["added"],
+        "temperature": np.ones(1, np.float32),
+        "forced": np.full(chunk, -1, np.int32),
+    }
 
     def run(count: int) -> list[int]:
         uniform = _uniform(-(-count // chunk) * chunk)
@@ -117,9 +149,13 @@ def recogniser(job: Job) -> tuple[dict, dict]:
 
     model, samples = ws.load("digits_wavenet_asr"), np.load(job["minute"])
     said = model((samples, 8000))
-    return ({"minute": lambda: model((samples, 8000)),
-             "best path": lambda: model((samples, 8000), vocabulary=False)},
-            {"words": len(said.words), "engine": model.engine.name, "seconds": len(samples) / 8000})
+    return (
+        {
+            "minute": lambda: model((samples, 8000)),
+            "best path": lambda: model((samples, 8000), vocabulary=False),
+        },
+        {"words": len(said.words), "engine": model.engine.name, "seconds": len(samples) / 8000},
+    )
 
 
 def digits(job: Job) -> tuple[dict, dict]:
@@ -132,4 +168,13 @@ def digits(job: Job) -> tuple[dict, dict]:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
-    sys.exit(serve({"tensorflow": tensorflow, "generator": generator, "recogniser": recogniser, "digits": digits}))
+    sys.exit(
+        serve(
+            {
+                "tensorflow": tensorflow,
+                "generator": generator,
+                "recogniser": recogniser,
+                "digits": digits,
+            }
+        )
+    )

@@ -1,4 +1,6 @@
-"""The processes that `text.py` measures: texts to logits or vectors, by warmstart and by transformers on PyTorch."""
+"""The processes that `text.py` measures: texts to logits or vectors, by warmstart and by
+transformers on PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,19 @@ import numpy as np
 
 from image_peers import KINDS, Job, serve
 
-HEADS = {"base": "BertModel", "fill-mask": "BertForMaskedLM", "text-classification": "BertForSequenceClassification",
-         "token-classification": "BertForTokenClassification", "question-answering": "BertForQuestionAnswering"}
-TINY = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
+HEADS = {
+    "base": "BertModel",
+    "fill-mask": "BertForMaskedLM",
+    "text-classification": "BertForSequenceClassification",
+    "token-classification": "BertForTokenClassification",
+    "question-answering": "BertForQuestionAnswering",
+}
+TINY = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+}
 
 
 def text_transformers(job: Job) -> tuple[dict, dict]:
@@ -29,7 +41,9 @@ def text_transformers(job: Job) -> tuple[dict, dict]:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
-                parameter.normal_(0, 0.05)  # as they are made, they are 0 and a lost one would not show
+                parameter.normal_(
+                    0, 0.05
+                )  # as they are made, they are 0 and a lost one would not show
     folder = Path(job["folder"])
     model.save_pretrained(folder)
     tokenizer = transformers.BertTokenizerFast(job["vocabulary"], do_lower_case=True)
@@ -38,7 +52,9 @@ def text_transformers(job: Job) -> tuple[dict, dict]:
 
     @torch.inference_mode()
     def many(some: list[str] = texts) -> Any:
-        return model(**tokenizer(some, padding=True, truncation=True, max_length=512, return_tensors="pt"))
+        return model(
+            **tokenizer(some, padding=True, truncation=True, max_length=512, return_tensors="pt")
+        )
 
     ids = torch.randint(1000, 30000, (1, 128))
 
@@ -50,12 +66,17 @@ def text_transformers(job: Job) -> tuple[dict, dict]:
         outputs = {key: value.numpy() for key, value in many(some).items()}
         np.savez(folder / f"{name}.npz", **outputs)
     np.save(folder / "ids.npy", ids.numpy().astype(np.int32))
-    return {"one": one, "many": many}, {"torch": torch.__version__, "transformers": transformers.__version__,
-                                        "threads": torch.get_num_threads()}
+    return {"one": one, "many": many}, {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "threads": torch.get_num_threads(),
+    }
 
 
 def text_warmstart(job: Job) -> tuple[dict, dict]:
-    """The same checkpoint; `difference` is the largest of logits or hidden states, at tokens that are not padding."""
+    """The same checkpoint; `difference` is the largest of logits or hidden states, at tokens that
+    are not padding.
+    """
     import warmstart as ws
 
     folder, texts = Path(job["folder"]), job["texts"]
@@ -64,15 +85,26 @@ def text_warmstart(job: Job) -> tuple[dict, dict]:
     compared: dict[str, float] = {}
     for name, some in (("padded", texts[:8]), ("alone", texts[:1])):
         compared[name] = _difference(
-            model, [model.tokenizer.encode(text, limit=model.max_length) for text in some], folder / f"{name}.npz")
+            model,
+            [model.tokenizer.encode(text, limit=model.max_length) for text in some],
+            folder / f"{name}.npz",
+        )
     ids = np.load(folder / "ids.npy")
-    given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    given = {
+        "input_ids": ids,
+        "attention_mask": np.ones_like(ids),
+        "token_type_ids": np.zeros_like(ids),
+    }
     return {"one": lambda: engine.run("forward", **given), "many": lambda: model(texts)}, {
-        "engine": engine.name, "difference": compared}
+        "engine": engine.name,
+        "difference": compared,
+    }
 
 
 def _difference(model: Any, encoded: list[Any], file: Path) -> float:
-    """Against what the reference wrote; of outputs with one row a token, those of padding are left out."""
+    """Against what the reference wrote; of outputs with one row a token, those of padding are left
+    out.
+    """
     batch = model.batch([model.row(one) for one in encoded])
     if model.task == "text-embedding":
         found = {key: np.asarray(value) for key, value in model.keras(batch).items()}
@@ -93,11 +125,16 @@ def minilm_transformers(job: Job) -> tuple[dict, dict]:
     from transformers import AutoModel, AutoTokenizer
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    tokenizer, model = AutoTokenizer.from_pretrained(job["minilm"]), AutoModel.from_pretrained(job["minilm"]).eval()
+    tokenizer, model = (
+        AutoTokenizer.from_pretrained(job["minilm"]),
+        AutoModel.from_pretrained(job["minilm"]).eval(),
+    )
     vectors = []
     with torch.inference_mode():
         for text in job["texts"]:
-            states = model(**tokenizer(text, return_tensors="pt", truncation=True, max_length=256))[0][0].mean(0)
+            states = model(**tokenizer(text, return_tensors="pt", truncation=True, max_length=256))[
+                0
+            ][0].mean(0)
             vectors.append((states / states.norm()).numpy())
     np.save(Path(job["folder"]) / "vectors.npy", np.stack(vectors))
     return {}, {}
@@ -117,12 +154,24 @@ def agreement(job: Job) -> tuple[dict, dict]:
     """The share of texts that get the same label in int8 and in float32."""
     import warmstart as ws
 
-    labels = [[result.label for result in ws.load(job["folder"], precision=precision)(job["texts"])]
-              for precision in ("float32", "int8")]
+    labels = [
+        [result.label for result in ws.load(job["folder"], precision=precision)(job["texts"])]
+        for precision in ("float32", "int8")
+    ]
     return {}, {"same": float(np.mean([a == b for a, b in zip(*labels, strict=True)]))}
 
 
 if __name__ == "__main__":
-    KINDS.update({f.__name__: f for f in (text_transformers, text_warmstart, minilm_transformers, minilm_warmstart,
-                                          agreement)})
+    KINDS.update(
+        {
+            f.__name__: f
+            for f in (
+                text_transformers,
+                text_warmstart,
+                minilm_transformers,
+                minilm_warmstart,
+                agreement,
+            )
+        }
+    )
     sys.exit(serve(KINDS))

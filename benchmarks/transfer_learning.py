@@ -1,9 +1,11 @@
-"""Fine-tuning against the textbook script, with real weights and photos. Needs the folder of real data.
+"""Fine-tuning against the textbook script, with real weights and photos. Needs the folder of real
+data.
 
     python benchmarks/transfer_learning.py --markdown docs/benchmarks.md
 
-Everything that is compared is measured in turns, seed by seed. A run that is cut off goes on where it was when it is
-given the same --work folder. Part 7 (how well `pick` ranks models) is added by `transfer_pick.py`, where it is there.
+Everything that is compared is measured in turns, seed by seed. A run that is cut off goes on where
+it was when it is given the same --work folder. Part 7 (how well `pick` ranks models) is added by
+`transfer_pick.py`, where it is there.
 """
 
 from __future__ import annotations
@@ -44,12 +46,16 @@ class NotMeasured(Exception):
 
 
 class Work:
-    """Results by name in one JSON file, so that none is measured twice; with `kept`, none is measured at all."""
+    """Results by name in one JSON file, so that none is measured twice; with `kept`, none is
+    measured at all.
+    """
 
     def __init__(self, folder: Path, kept: bool = False):
         self.file, self.folder, self.kept = folder / "results.json", folder, kept
         folder.mkdir(parents=True, exist_ok=True)
-        self.known: dict[str, Result] = json.loads(self.file.read_text()) if self.file.exists() else {}
+        self.known: dict[str, Result] = (
+            json.loads(self.file.read_text()) if self.file.exists() else {}
+        )
 
     def once(self, name: str, measure: Callable[[], Result]) -> Result:
         if name not in self.known:
@@ -67,23 +73,40 @@ def base_model() -> Any:
     return ws.load(BASE, weights=SHARED / "weights" / CHECKPOINT)
 
 
-def textbook(data: Path, seed: int, *, weights: bool = True, seconds: float | None = None) -> Result:
-    """The script to beat: the same base frozen, GlobalAveragePooling2D, Dense(1024, relu), Dense(softmax), Adam.
+def textbook(
+    data: Path, seed: int, *, weights: bool = True, seconds: float | None = None
+) -> Result:
+    """The script to beat: the same base frozen, GlobalAveragePooling2D, Dense(1024, relu),
+    Dense(softmax), Adam.
 
-    With `seconds` it trains for that long instead of for five epochs; without `weights` from scratch, all of it.
+    With `seconds` it trains for that long instead of for five epochs; without `weights` from
+    scratch, all of it.
     """
     import keras
 
     keras.utils.set_random_seed(seed)
-    parts = {part: keras.utils.image_dataset_from_directory(data / part, image_size=(224, 224), batch_size=32,
-                                                            shuffle=part == "train", seed=seed, verbose=0)
-             for part in ("train", "val")}
+    parts = {
+        part: keras.utils.image_dataset_from_directory(
+            data / part,
+            image_size=(224, 224),
+            batch_size=32,
+            shuffle=part == "train",
+            seed=seed,
+            verbose=0,
+        )
+        for part in ("train", "val")
+    }
     classes = len(parts["train"].class_names)
-    scaled = {part: dataset.map(lambda x, y: (x / 127.5 - 1.0, y)).prefetch(2) for part, dataset in parts.items()}
+    scaled = {
+        part: dataset.map(lambda x, y: (x / 127.5 - 1.0, y)).prefetch(2)
+        for part, dataset in parts.items()
+    }
     base = _backbone(weights)
     base.trainable = not weights
     inputs = keras.Input((224, 224, 3))
-    x = keras.layers.GlobalAveragePooling2D()(base(inputs, training=False) if weights else base(inputs))
+    x = keras.layers.GlobalAveragePooling2D()(
+        base(inputs, training=False) if weights else base(inputs)
+    )
     x = keras.layers.Dense(1024, activation="relu")(x)
     net = keras.Model(inputs, keras.layers.Dense(classes, activation="softmax")(x))
     net.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -95,7 +118,10 @@ def textbook(data: Path, seed: int, *, weights: bool = True, seconds: float | No
         while time.perf_counter() - start < seconds:
             net.fit(scaled["train"], initial_epoch=epochs, epochs=(epochs := epochs + 1), verbose=0)
     took = time.perf_counter() - start
-    return {"accuracy": float(net.evaluate(scaled["val"], verbose=0, return_dict=True)["accuracy"]), "seconds": took}
+    return {
+        "accuracy": float(net.evaluate(scaled["val"], verbose=0, return_dict=True)["accuracy"]),
+        "seconds": took,
+    }
 
 
 def _backbone(weights: bool) -> Any:
@@ -104,20 +130,31 @@ def _backbone(weights: bool) -> Any:
     return ws.backbone(BASE, weights=SHARED / "weights" / CHECKPOINT if weights else None)
 
 
-def tuned(data: Any, seed: int, folder: Path, *, validation: Any = "auto", **options: Any) -> Result:
-    """`ws.finetune` with its usual recipe; `seconds` are those of the training itself, `whole` until it returns."""
+def tuned(
+    data: Any, seed: int, folder: Path, *, validation: Any = "auto", **options: Any
+) -> Result:
+    """`ws.finetune` with its usual recipe; `seconds` are those of the training itself, `whole`
+    until it returns.
+    """
     import warmstart as ws
 
     shutil.rmtree(folder, ignore_errors=True)
     model = base_model()
     model.engine  # noqa: B018 (compiled once a machine; not part of what is compared)
     start = time.perf_counter()
-    result = ws.finetune(model, data, validation=validation, seed=seed, output=folder, verbose=False, **options)
+    result = ws.finetune(
+        model, data, validation=validation, seed=seed, output=folder, verbose=False, **options
+    )
     whole = time.perf_counter() - start
     told = json.loads((folder / "training.json").read_text())
-    return {"accuracy": told["figures"]["validation"]["accuracy"], "start": told["history"][0]["val_accuracy"],
-            "seconds": sum(told["seconds"].values()), "whole": whole, "name": result.name,
-            "error": told["figures"]["validation"]["calibration_error"]}
+    return {
+        "accuracy": told["figures"]["validation"]["accuracy"],
+        "start": told["history"][0]["val_accuracy"],
+        "seconds": sum(told["seconds"].values()),
+        "whole": whole,
+        "name": result.name,
+        "error": told["figures"]["validation"]["calibration_error"],
+    }
 
 
 def moved_statistics(folder: Path) -> float:
@@ -134,7 +171,9 @@ def moved_statistics(folder: Path) -> float:
 
 
 def untouched(data: Path, seed: int, folder: Path) -> Result:
-    """Both phases with a fifth of `train` for choosing; then the accuracy on `val`, which nothing has seen."""
+    """Both phases with a fifth of `train` for choosing; then the accuracy on `val`, which nothing
+    has seen.
+    """
     import warmstart as ws
 
     told = tuned(data / "train", seed, folder)
@@ -142,10 +181,14 @@ def untouched(data: Path, seed: int, folder: Path) -> Result:
 
 
 def killed(work: Path, data: Path) -> Result:
-    """How often a run that was killed at a random moment and started again ends like one that was not."""
+    """How often a run that was killed at a random moment and started again ends like one that was
+    not.
+    """
     whole = _subprocess(work / "undisturbed", data)
     start = time.perf_counter()
-    whole = _subprocess(work / "undisturbed again", data)  # its program is compiled by now, as for the others
+    whole = _subprocess(
+        work / "undisturbed again", data
+    )  # its program is compiled by now, as for the others
     duration = time.perf_counter() - start
     chance, same, moments = random.Random(0), 0, []
     for n in range(KILLS):
@@ -154,15 +197,31 @@ def killed(work: Path, data: Path) -> Result:
         time.sleep(moment)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        epochs = sum(len(json.loads(p.read_text()).get("history", ())) for p in folder.glob("training/network.json"))
+        epochs = sum(
+            len(json.loads(p.read_text()).get("history", ()))
+            for p in folder.glob("training/network.json")
+        )
         moments.append(f"{moment:.0f} s ({epochs} epochs stored)")
         same += _subprocess(folder, data) == whole
     return {"same": same, "moments": moments, "duration": duration}
 
 
 def _start(folder: Path, data: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "warmstart", "finetune", str(data), "--model", "efficientnet_lite0", "--output",
-               str(folder), "--epochs", "8", "--set", "patience=8"]
+    command = [
+        sys.executable,
+        "-m",
+        "warmstart",
+        "finetune",
+        str(data),
+        "--model",
+        "efficientnet_lite0",
+        "--output",
+        str(folder),
+        "--epochs",
+        "8",
+        "--set",
+        "patience=8",
+    ]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -170,19 +229,34 @@ def _subprocess(folder: Path, data: Path) -> Result:
     process = _start(folder, data)
     _, words = process.communicate()
     if process.returncode:
-        raise RuntimeError(f"finetune ended with code {process.returncode}: {words.decode()[-400:]}")
+        raise RuntimeError(
+            f"finetune ended with code {process.returncode}: {words.decode()[-400:]}"
+        )
     told = json.loads((folder / "training.json").read_text())
-    history = [{key: value for key, value in record.items() if key != "seconds"} for record in told["history"]]
+    history = [
+        {key: value for key, value in record.items() if key != "seconds"}
+        for record in told["history"]
+    ]
     weights = json.loads((folder / "warmstart.json").read_text())["sha256"]["model.safetensors"]
-    return {"figures": told["figures"], "temperature": told["temperature"], "history": history, "weights": weights}
+    return {
+        "figures": told["figures"],
+        "temperature": told["temperature"],
+        "history": history,
+        "weights": weights,
+    }
 
 
 def cifar(folder: Path) -> Path:
     """Five classes of CIFAR-10 as class folders: 20 photos each to train on, 40 to validate."""
     if not (folder / "val" / CIFAR_CLASSES[-1]).is_dir():
-        for part, source, count in (("train", "train", CIFAR_TRAIN), ("val", "test", CIFAR_VALIDATION)):
+        for part, source, count in (
+            ("train", "train", CIFAR_TRAIN),
+            ("val", "test", CIFAR_VALIDATION),
+        ):
             with zipfile.ZipFile(SHARED / "cifar10" / f"{source}.zip") as archive:
-                names = sorted(name for name in archive.namelist() if name.lower().endswith((".jpg", ".png")))
+                names = sorted(
+                    name for name in archive.namelist() if name.lower().endswith((".jpg", ".png"))
+                )
                 for label in CIFAR_CLASSES:
                     target = folder / part / label
                     target.mkdir(parents=True, exist_ok=True)
@@ -199,45 +273,133 @@ def measured(work: Work, seeds: Sequence[int]) -> Iterator[Figure]:
     book, head, both, chosen = [], [], [], []
     for seed in seeds:
         book.append(work.once(f"textbook, seed {seed}", lambda s=seed: textbook(photos, s)))
-        head.append(work.once(f"phase 1, seed {seed}",
-                              lambda s=seed: tuned(photos, s, scratch / f"head {s}", freeze="backbone")))
-        both.append(work.once(f"both phases, seed {seed}", lambda s=seed: tuned(photos, s, scratch / f"both {s}")))
+        head.append(
+            work.once(
+                f"phase 1, seed {seed}",
+                lambda s=seed: tuned(photos, s, scratch / f"head {s}", freeze="backbone"),
+            )
+        )
+        both.append(
+            work.once(
+                f"both phases, seed {seed}", lambda s=seed: tuned(photos, s, scratch / f"both {s}")
+            )
+        )
     book_seconds = statistics.median(r["seconds"] for r in book)
-    yield Figure(1, "textbook script, validation accuracy", _median(book, "accuracy"), "share",
-                 note=f"{_all(book)}; {book_seconds:.1f} s of training")
-    yield Figure(1, "phase 1 alone, validation accuracy", _median(head, "accuracy"), "share", 0.885, True, _all(head))
+    yield Figure(
+        1,
+        "textbook script, validation accuracy",
+        _median(book, "accuracy"),
+        "share",
+        note=f"{_all(book)}; {book_seconds:.1f} s of training",
+    )
+    yield Figure(
+        1,
+        "phase 1 alone, validation accuracy",
+        _median(head, "accuracy"),
+        "share",
+        0.885,
+        True,
+        _all(head),
+    )
     ratios = [a["seconds"] / b["seconds"] for a, b in zip(head, book, strict=True)]
-    yield Figure(1, "phase 1 alone, time against the textbook script", statistics.median(ratios), "ratio", 0.35,
-                 note=f"{_median(head, 'seconds'):.1f} s from photos to a trained head; until the checked bundle is "
-                      f"written {_median(head, 'whole'):.0f} s")
-    yield Figure(2, "both phases, validation accuracy", _median(both, "accuracy"), "share", 0.91, True,
-                 f"{_all(both)}; {_median(both, 'seconds'):.0f} s, {_median(both, 'seconds') / book_seconds:.1f} times "
-                 "the textbook's")
-    chosen = [work.once(f"val never seen, seed {s}", lambda s=s: untouched(photos, s, scratch / f"unseen {s}"))
-              for s in seeds[:3]]
-    yield Figure(2, "both phases, accuracy on `val` where a fifth of `train` chose epoch and temperature",
-                 _median(chosen, "accuracy"), "share", note=_all(chosen))
-    yield Figure(2, "calibration error of both phases on `val`", _median(both, "error"), "ratio",
-                 note="expected calibration error, 15 bins, cross-fitted")
-    scratched = work.once("from scratch", lambda: textbook(photos, 0, weights=False, seconds=5 * book_seconds))
-    yield Figure(3, "the same architecture from scratch, five times the textbook's time", scratched["accuracy"],
-                 "share", note=f"{scratched['seconds']:.0f} s")
-    moved = work.once("statistics", lambda: {"moved": moved_statistics(scratch / f"both {seeds[0]}")})
-    yield Figure(4, "BatchNorm moving statistics, largest change after both phases", moved["moved"], "difference", 0.0)
+    yield Figure(
+        1,
+        "phase 1 alone, time against the textbook script",
+        statistics.median(ratios),
+        "ratio",
+        0.35,
+        note=f"{_median(head, 'seconds'):.1f} s from photos to a trained head; until the checked bundle is "
+        f"written {_median(head, 'whole'):.0f} s",
+    )
+    yield Figure(
+        2,
+        "both phases, validation accuracy",
+        _median(both, "accuracy"),
+        "share",
+        0.91,
+        True,
+        f"{_all(both)}; {_median(both, 'seconds'):.0f} s, {_median(both, 'seconds') / book_seconds:.1f} times "
+        "the textbook's",
+    )
+    chosen = [
+        work.once(
+            f"val never seen, seed {s}", lambda s=s: untouched(photos, s, scratch / f"unseen {s}")
+        )
+        for s in seeds[:3]
+    ]
+    yield Figure(
+        2,
+        "both phases, accuracy on `val` where a fifth of `train` chose epoch and temperature",
+        _median(chosen, "accuracy"),
+        "share",
+        note=_all(chosen),
+    )
+    yield Figure(
+        2,
+        "calibration error of both phases on `val`",
+        _median(both, "error"),
+        "ratio",
+        note="expected calibration error, 15 bins, cross-fitted",
+    )
+    scratched = work.once(
+        "from scratch", lambda: textbook(photos, 0, weights=False, seconds=5 * book_seconds)
+    )
+    yield Figure(
+        3,
+        "the same architecture from scratch, five times the textbook's time",
+        scratched["accuracy"],
+        "share",
+        note=f"{scratched['seconds']:.0f} s",
+    )
+    moved = work.once(
+        "statistics", lambda: {"moved": moved_statistics(scratch / f"both {seeds[0]}")}
+    )
+    yield Figure(
+        4,
+        "BatchNorm moving statistics, largest change after both phases",
+        moved["moved"],
+        "difference",
+        0.0,
+    )
     kills = work.once("kills", lambda: killed(scratch, photos))
-    yield Figure(5, f"resumed after SIGKILL at {KILLS} random moments: same weights and metrics", kills["same"],
-                 "photos", KILLS, True, f"killed after {', '.join(kills['moments'])} of {kills['duration']:.0f} s")
+    yield Figure(
+        5,
+        f"resumed after SIGKILL at {KILLS} random moments: same weights and metrics",
+        kills["same"],
+        "photos",
+        KILLS,
+        True,
+        f"killed after {', '.join(kills['moments'])} of {kills['duration']:.0f} s",
+    )
     small = cifar(scratch / "cifar")
     book, head, both = [], [], []
     for seed in seeds[:3]:
         book.append(work.once(f"CIFAR textbook, seed {seed}", lambda s=seed: textbook(small, s)))
-        head.append(work.once(f"CIFAR phase 1, seed {seed}",
-                              lambda s=seed: tuned(small, s, scratch / f"small head {s}", freeze="backbone")))
-        both.append(work.once(f"CIFAR both, seed {seed}", lambda s=seed: tuned(small, s, scratch / f"small both {s}")))
+        head.append(
+            work.once(
+                f"CIFAR phase 1, seed {seed}",
+                lambda s=seed: tuned(small, s, scratch / f"small head {s}", freeze="backbone"),
+            )
+        )
+        both.append(
+            work.once(
+                f"CIFAR both, seed {seed}",
+                lambda s=seed: tuned(small, s, scratch / f"small both {s}"),
+            )
+        )
     told = f"{len(CIFAR_CLASSES)} classes of CIFAR-10, {CIFAR_TRAIN} photos each"
-    for name, results in (("textbook script", book), ("phase 1 alone", head), ("both phases", both)):
-        yield Figure(6, f"{told}: {name}", _median(results, "accuracy"), "share",
-                     note=f"{_all(results)}; {_median(results, 'seconds'):.1f} s")
+    for name, results in (
+        ("textbook script", book),
+        ("phase 1 alone", head),
+        ("both phases", both),
+    ):
+        yield Figure(
+            6,
+            f"{told}: {name}",
+            _median(results, "accuracy"),
+            "share",
+            note=f"{_all(results)}; {_median(results, 'seconds'):.1f} s",
+        )
     if Path(__file__).with_name("transfer_pick.py").exists():
         from transfer_pick import figures as pick_figures
 
@@ -255,21 +417,32 @@ def _all(results: Sequence[Result]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds")
-    parser.add_argument("--work", type=Path, help="a folder for results so far; default: a temporary one")
+    parser.add_argument(
+        "--work", type=Path, help="a folder for results so far; default: a temporary one"
+    )
     parser.add_argument("--kept", action="store_true", help="measure nothing, show what --work has")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table between its marker lines")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the table between its marker lines"
+    )
     options = parser.parse_args(argv)
     if not (SHARED / "weights" / CHECKPOINT).is_file():
-        parser.error(f"the real weights are not in {SHARED}; name the folder of real data with WARMSTART_SHARED_DATA")
+        parser.error(
+            f"the real weights are not in {SHARED}; name the folder of real data with WARMSTART_SHARED_DATA"
+        )
     told, start = machine(), time.perf_counter()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="warmstart-transfer-") as temporary:
         try:
-            for figure in measured(Work(options.work or Path(temporary), options.kept), range(options.seeds)):
+            for figure in measured(
+                Work(options.work or Path(temporary), options.kept), range(options.seeds)
+            ):
                 figures.append(figure)
-                print(f"    {figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}", file=sys.stderr,
-                      flush=True)
+                print(
+                    f"    {figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}",
+                    file=sys.stderr,
+                    flush=True,
+                )
         except NotMeasured as missing:
             told["not measured yet"] = f"everything from {str(missing)!r} on"
     if not options.kept:
@@ -279,7 +452,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.json.write_text(json.dumps([figure.to_dict() for figure in figures], indent=1))
     if options.markdown:
         command = "python benchmarks/transfer_learning.py --markdown docs/benchmarks.md"
-        write_markdown(options.markdown, markdown(figures, told, versions(), command), "transfer learning")
+        write_markdown(
+            options.markdown, markdown(figures, told, versions(), command), "transfer learning"
+        )
     return int(any(figure.verdict not in ("", "pass") for figure in figures))
 
 

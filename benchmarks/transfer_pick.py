@@ -1,4 +1,5 @@
-"""How well `ws.pick` ranks models: Kendall's tau between its ranking and the accuracies after fine-tuning.
+"""How well `ws.pick` ranks models: Kendall's tau between its ranking and the accuracies after
+fine-tuning.
 
 A part of `transfer_learning.py`; alone, it prints its figures:
 
@@ -23,10 +24,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from figures import Figure, text_table
 from settings import tell
 
-SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+SHARED = Path(
+    os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
 CHECKPOINT = SHARED / "weights" / "mobilenet_v1_0.25_224_imagenet.h5"
 CANDIDATES: dict[str, tuple[str, Path | str | None]] = {
-    **{f"mobilenet_0.25_{size}": (f"mobilenet_0.25_{size}", CHECKPOINT) for size in (224, 192, 160, 128)},
+    **{
+        f"mobilenet_0.25_{size}": (f"mobilenet_0.25_{size}", CHECKPOINT)
+        for size in (224, 192, 160, 128)
+    },
     "mobilenet_0.25_224, random": ("mobilenet_0.25_224", None),
     "mobilenet_0.25_128, random": ("mobilenet_0.25_128", None),
     "efficientnet_lite0": ("efficientnet_lite0", "pretrained"),
@@ -35,7 +41,9 @@ SEEDS = (0, 1, 2)
 
 
 def figures(part: int, folder: Path) -> Iterator[Figure]:
-    """Kendall's tau, and what it is made of; results are kept in `folder`, so that a run that was cut off goes on."""
+    """Kendall's tau, and what it is made of; results are kept in `folder`, so that a run that was
+    cut off goes on.
+    """
     import warmstart as ws
 
     file = folder / "pick.json"
@@ -51,21 +59,37 @@ def figures(part: int, folder: Path) -> Iterator[Figure]:
     data = SHARED / "images" / "hymenoptera"
 
     def picked() -> dict[str, Any]:
-        return {name: ws.pick(data, candidates=[pair])[0].to_dict() for name, pair in CANDIDATES.items()}
+        return {
+            name: ws.pick(data, candidates=[pair])[0].to_dict() for name, pair in CANDIDATES.items()
+        }
 
     ranking = once("pick", picked)
     tuned: dict[str, list[float]] = {name: [] for name in CANDIDATES}
     for seed in SEEDS:
         for name, (model, weights) in CANDIDATES.items():
-            tuned[name].append(once(f"fine-tuning {name}, seed {seed}", partial(_tuned, model, weights, data, seed)))
+            tuned[name].append(
+                once(
+                    f"fine-tuning {name}, seed {seed}", partial(_tuned, model, weights, data, seed)
+                )
+            )
     after = [statistics.median(tuned[name]) for name in CANDIDATES]
-    places = sorted(CANDIDATES, key=lambda name: (-ranking[name]["accuracy"], ranking[name]["loss"]))
+    places = sorted(
+        CANDIDATES, key=lambda name: (-ranking[name]["accuracy"], ranking[name]["loss"])
+    )
     before = [float(-places.index(name)) for name in CANDIDATES]
-    told = ", ".join(f"{name} {ranking[name]['accuracy']:.1%} → {accuracy:.1%}"
-                     for name, accuracy in zip(CANDIDATES, after, strict=True))
-    yield Figure(part, f"pick over {len(CANDIDATES)} candidates: Kendall's tau against fine-tuned accuracies",
-                 kendall(before, after), "ratio", 0.6, at_least=True,
-                 note=f"cross-validated → fine-tuned, median of {len(SEEDS)} seeds: {told}")
+    told = ", ".join(
+        f"{name} {ranking[name]['accuracy']:.1%} → {accuracy:.1%}"
+        for name, accuracy in zip(CANDIDATES, after, strict=True)
+    )
+    yield Figure(
+        part,
+        f"pick over {len(CANDIDATES)} candidates: Kendall's tau against fine-tuned accuracies",
+        kendall(before, after),
+        "ratio",
+        0.6,
+        at_least=True,
+        note=f"cross-validated → fine-tuned, median of {len(SEEDS)} seeds: {told}",
+    )
     scores = [ranking[name]["logme"] for name in CANDIDATES]
     yield Figure(part, "the same for the LogME score alone", kendall(scores, after))
 
@@ -92,7 +116,9 @@ def kendall(first: Sequence[float], second: Sequence[float]) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--work", type=Path, default=Path("transfer-work"), help="results are kept here")
+    parser.add_argument(
+        "--work", type=Path, default=Path("transfer-work"), help="results are kept here"
+    )
     work = parser.parse_args().work
     work.mkdir(parents=True, exist_ok=True)
     print(text_table(list(figures(7, work))))

@@ -1,4 +1,6 @@
-"""What the benchmarks of detection and segmentation share: one photo, end to end, against transformers in turns."""
+"""What the benchmarks of detection and segmentation share: one photo, end to end, against
+transformers in turns.
+"""
 
 from __future__ import annotations
 
@@ -23,47 +25,94 @@ PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
 BAR, EARLY = 0.6, 100
 
 
-def run(what: str, kind: str, same: str, options: argparse.Namespace, scratch: Path) -> tuple[list[Figure], Any]:
+def run(
+    what: str, kind: str, same: str, options: argparse.Namespace, scratch: Path
+) -> tuple[list[Figure], Any]:
     """The figures, and what transformers said of itself."""
-    environment = {**os.environ, "WARMSTART_HOME": str(scratch / "home"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {
+        **os.environ,
+        "WARMSTART_HOME": str(scratch / "home"),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
     folder = scratch / "repository"
     folder.mkdir()
     job = {"folder": str(folder), "photo": str(options.photo)}
     tell(f"{what}: compiling")
-    with Worker(SCRIPT, environment, python=options.reference, kind=kind, **job) as theirs, \
-            Worker(SCRIPT, environment, kind="vision_warmstart", **job) as ours:
+    with (
+        Worker(SCRIPT, environment, python=options.reference, kind=kind, **job) as theirs,
+        Worker(SCRIPT, environment, kind="vision_warmstart", **job) as ours,
+    ):
         tell("measuring")
-        values = turns({"ours": ours.timer("call"), "theirs": theirs.timer("call"), "engine": ours.timer("engine"),
-                        "network": theirs.timer("network"), "preprocessing": ours.timer("preprocessing")},
-                       options.rounds, 0.5)
+        values = turns(
+            {
+                "ours": ours.timer("call"),
+                "theirs": theirs.timer("call"),
+                "engine": ours.timer("engine"),
+                "network": theirs.timer("network"),
+                "preprocessing": ours.timer("preprocessing"),
+            },
+            options.rounds,
+            0.5,
+        )
         told, answered = theirs.info, ours.info
     ms = {name: statistics.median(times) for name, times in values.items()}
     rest = ms["ours"] - ms["engine"] - ms["preprocessing"]
-    note = (f"{ms['ours']:.1f} ms = decoding and scaling {ms['preprocessing']:.1f} + {answered['engine']} "
-            f"{ms['engine']:.1f} + answer {max(rest, 0):.1f}; transformers {ms['theirs']:.1f} ms, its network "
-            f"{ms['network']:.1f}; {told['threads']} threads; medians of {options.rounds} rounds")
-    figures = [Figure(1, f"{what}, one photo from the JPEG to the answer, against transformers on PyTorch",
-                      ratio(values["ours"], values["theirs"]), bar=BAR, note=note),
-               Figure(1, "the network alone, against the same", ratio(values["engine"], values["network"])),
-               Figure(2, same, answered["same"], "share", bar=0.99, at_least=True)]
+    note = (
+        f"{ms['ours']:.1f} ms = decoding and scaling {ms['preprocessing']:.1f} + {answered['engine']} "
+        f"{ms['engine']:.1f} + answer {max(rest, 0):.1f}; transformers {ms['theirs']:.1f} ms, its network "
+        f"{ms['network']:.1f}; {told['threads']} threads; medians of {options.rounds} rounds"
+    )
+    figures = [
+        Figure(
+            1,
+            f"{what}, one photo from the JPEG to the answer, against transformers on PyTorch",
+            ratio(values["ours"], values["theirs"]),
+            bar=BAR,
+            note=note,
+        ),
+        Figure(
+            1, "the network alone, against the same", ratio(values["engine"], values["network"])
+        ),
+        Figure(2, same, answered["same"], "share", bar=0.99, at_least=True),
+    ]
     if options.photos:
         tell(f"{options.photos} photos")
-        with Worker(SCRIPT, environment, kind="memory", count=options.photos, early=EARLY, **job) as worker:
+        with Worker(
+            SCRIPT, environment, kind="memory", count=options.photos, early=EARLY, **job
+        ) as worker:
             grown = worker.info["end"] - worker.info["early"]
-            figures.append(Figure(3, f"{worker.info['count']:,} photos through the iterator: growth of the peak memory "
-                                     f"after the first {EARLY}", grown, "MB", bar=30,
-                                  note=f"{worker.info['early']:.0f} MB, then {worker.info['end']:.0f} MB"))
+            figures.append(
+                Figure(
+                    3,
+                    f"{worker.info['count']:,} photos through the iterator: growth of the peak memory "
+                    f"after the first {EARLY}",
+                    grown,
+                    "MB",
+                    bar=30,
+                    note=f"{worker.info['early']:.0f} MB, then {worker.info['end']:.0f} MB",
+                )
+            )
     return figures, told
 
 
 def main(topic: str, what: str, kind: str, same: str, argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=f"{what}, random weights, against transformers on PyTorch")
-    parser.add_argument("--reference", default=sys.executable, metavar="PYTHON",
-                        help="a Python that has torch and transformers")
+    parser = argparse.ArgumentParser(
+        description=f"{what}, random weights, against transformers on PyTorch"
+    )
+    parser.add_argument(
+        "--reference",
+        default=sys.executable,
+        metavar="PYTHON",
+        help="a Python that has torch and transformers",
+    )
     parser.add_argument("--photo", type=Path, default=PHOTO, help="a JPEG")
-    parser.add_argument("--photos", type=int, default=1000, help="how often, for the memory; 0 leaves it out")
+    parser.add_argument(
+        "--photos", type=int, default=1000, help="how often, for the memory; 0 leaves it out"
+    )
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table between the marker lines")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
+    )
     options = parser.parse_args(argv)
     told, start = machine(), time.perf_counter()
     used: Mapping[str, str] = versions()
@@ -73,7 +122,17 @@ def main(topic: str, what: str, kind: str, same: str, argv: Sequence[str] | None
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
     if options.markdown:
-        command = shlex.join(["python", f"benchmarks/{topic}.py", "--rounds", str(options.rounds), "--photos",
-                              str(options.photos), "--markdown", str(options.markdown)])
+        command = shlex.join(
+            [
+                "python",
+                f"benchmarks/{topic}.py",
+                "--rounds",
+                str(options.rounds),
+                "--photos",
+                str(options.photos),
+                "--markdown",
+                str(options.markdown),
+            ]
+        )
         write_markdown(options.markdown, markdown(figures, told, used, command), topic)
     return 0

@@ -1,4 +1,5 @@
-"""Long-lived processes, one per thing that is measured: thread pools and memory do not disturb each other.
+"""Long-lived processes, one per thing that is measured: thread pools and memory do not disturb each
+other.
 
 A worker runs `image_peers.py`, which reads one JSON object a line and answers each with one line.
 """
@@ -39,11 +40,23 @@ class Worker:
         WorkerError: it could not get ready.
     """
 
-    def __init__(self, script: Path, environment: Mapping[str, str], *, python: str = sys.executable, **job: Any):
+    def __init__(
+        self,
+        script: Path,
+        environment: Mapping[str, str],
+        *,
+        python: str = sys.executable,
+        **job: Any,
+    ):
         self._noise = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (see close)
         self._process = subprocess.Popen(
-            [python, str(script)], env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._noise, text=True, encoding="utf-8",
+            [python, str(script)],
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._noise,
+            text=True,
+            encoding="utf-8",
         )
         try:
             self.info: dict[str, Any] = self._ask(job)
@@ -54,8 +67,12 @@ class Worker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def time(self, what: str, calls: int, *, warm: bool = True) -> list[float]:
@@ -89,7 +106,9 @@ class Worker:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise WorkerError(f"the process ended with code {self._process.wait()}: {self._last_words()}")
+            raise WorkerError(
+                f"the process ended with code {self._process.wait()}: {self._last_words()}"
+            )
         answer = json.loads(line)
         if "error" in answer:
             raise WorkerError(answer["error"])
@@ -97,4 +116,7 @@ class Worker:
 
     def _last_words(self) -> str:
         self._noise.seek(0)
-        return " / ".join([line.strip() for line in self._noise if line.strip()][-3:]) or "it left no message"
+        return (
+            " / ".join([line.strip() for line in self._noise if line.strip()][-3:])
+            or "it left no message"
+        )

@@ -17,7 +17,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 
 def folder_features(model: ws.ImageClassifier, folder: str) -> tuple[np.ndarray, np.ndarray]:
     """(paths, unit features (N, D)) of the readable photos of a folder."""
-    photos = sorted(str(path) for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES)
+    photos = sorted(
+        str(path) for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES
+    )
     paths, vectors = [], []
     for path in photos:
         try:
@@ -33,17 +35,28 @@ def folder_features(model: ws.ImageClassifier, folder: str) -> tuple[np.ndarray,
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors (…, D) scaled to length 1."""
-    scaled: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    scaled: np.ndarray = vectors / np.maximum(
+        np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12
+    )
     return scaled
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("query", help="the photo to look for")
     parser.add_argument("folder", help="where to look")
-    parser.add_argument("--model", default="efficientnet_lite0",
-                        help="a name of `warmstart list`, or a bundle's folder")
-    parser.add_argument("--weights", default="pretrained", help="a checkpoint to use instead of the published weights")
+    parser.add_argument(
+        "--model",
+        default="efficientnet_lite0",
+        help="a name of `warmstart list`, or a bundle's folder",
+    )
+    parser.add_argument(
+        "--weights",
+        default="pretrained",
+        help="a checkpoint to use instead of the published weights",
+    )
     parser.add_argument("--top", type=int, default=5, help="how many photos to show")
     parser.add_argument("--index", type=Path, help="an .npz file for the features of the folder")
     arguments = parser.parse_args()

@@ -27,7 +27,9 @@ def labelled(folder: Path, classes: Sequence[str], limit: int | None) -> Pairs:
     """(photo, class) pairs of a folder of class folders."""
     pairs: Pairs = []
     for number, name in enumerate(classes):
-        photos = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in SUFFIXES)
+        photos = sorted(
+            path for path in (folder / name).iterdir() if path.suffix.lower() in SUFFIXES
+        )
         pairs += [(photo, number) for photo in photos[:limit]]
     return pairs
 
@@ -47,7 +49,9 @@ def split(data: Path, seed: int, limit: int | None) -> tuple[list[str], Pairs, P
 class Photos(keras.utils.PyDataset):
     """Batches of preprocessed photos, mirrored at random while training."""
 
-    def __init__(self, model: ws.ImageClassifier, pairs: Pairs, batch_size: int, *, mirror: bool = False):
+    def __init__(
+        self, model: ws.ImageClassifier, pairs: Pairs, batch_size: int, *, mirror: bool = False
+    ):
         super().__init__(workers=2)
         self.model, self.pairs, self.batch_size, self.mirror = model, pairs, batch_size, mirror
         self.epoch = 0
@@ -70,13 +74,25 @@ class Photos(keras.utils.PyDataset):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="a folder of class folders, or one with train/ and val/")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "data", type=Path, help="a folder of class folders, or one with train/ and val/"
+    )
     parser.add_argument("--model", default="mobilenet_v2", help="a name from `warmstart list`")
-    parser.add_argument("--weights", default="pretrained", help="a checkpoint to use instead of the published weights")
+    parser.add_argument(
+        "--weights",
+        default="pretrained",
+        help="a checkpoint to use instead of the published weights",
+    )
     parser.add_argument("--epochs", type=int, default=20, help="of the head")
-    parser.add_argument("--fine-epochs", type=int, default=3, help="of the head and the last layers; 0 skips them")
-    parser.add_argument("--unfreeze", type=int, default=30, help="how many of the last layers to train")
+    parser.add_argument(
+        "--fine-epochs", type=int, default=3, help="of the head and the last layers; 0 skips them"
+    )
+    parser.add_argument(
+        "--unfreeze", type=int, default=30, help="how many of the last layers to train"
+    )
     parser.add_argument("--learning-rate", type=float, default=1e-5, help="of the second stage")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--limit", type=int, help="use at most this many photos of each class")
@@ -89,7 +105,9 @@ def main() -> None:
     classes, train, val = split(arguments.data, arguments.seed, arguments.limit)
     if len(classes) < 2 or not train or not val:
         raise SystemExit(f"{arguments.data} does not have two or more folders of photos.")
-    print(f"{len(classes)} classes ({', '.join(classes)}); {len(train)} photos to train on, {len(val)} to validate")
+    print(
+        f"{len(classes)} classes ({', '.join(classes)}); {len(train)} photos to train on, {len(val)} to validate"
+    )
 
     # 2. The features, once, by the fast engine.
     model = ws.ImageClassifier.load(arguments.model, weights=arguments.weights)
@@ -97,11 +115,21 @@ def main() -> None:
     y, y_val = (np.array([number for _, number in pairs]) for pairs in (train, val))
 
     # 3. A head on those features: seconds, because the network itself is not run again.
-    head = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Dropout(0.2),
-                             keras.layers.Dense(len(classes), activation="softmax")], name="head")
-    head.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    head = keras.Sequential(
+        [
+            keras.Input(x.shape[1:]),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(len(classes), activation="softmax"),
+        ],
+        name="head",
+    )
+    head.compile(
+        keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     head.fit(x, y, batch_size=arguments.batch_size, epochs=arguments.epochs, verbose=0)
-    print(f"head on frozen features: {head.evaluate(x_val, y_val, verbose=0)[1]:.1%} validation accuracy")
+    print(
+        f"head on frozen features: {head.evaluate(x_val, y_val, verbose=0)[1]:.1%} validation accuracy"
+    )
 
     # 4. Network and head as one model; `pooling="avg"` gives the same features.
     backbone = ws.backbone(arguments.model, weights=arguments.weights, pooling="avg")
@@ -116,15 +144,26 @@ def main() -> None:
         for layer in backbone.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.trainable = False
-        whole.compile(keras.optimizers.Adam(arguments.learning_rate), "sparse_categorical_crossentropy",
-                      metrics=["accuracy"])  # compile after freezing, else Keras does not know of it
+        whole.compile(
+            keras.optimizers.Adam(arguments.learning_rate),
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )  # compile after freezing, else Keras does not know of it
         validation = Photos(model, val, arguments.batch_size)
-        whole.fit(Photos(model, train, arguments.batch_size, mirror=True), epochs=arguments.fine_epochs, verbose=0)
-        print(f"last layers too: {whole.evaluate(validation, verbose=0)[1]:.1%} validation accuracy")
+        whole.fit(
+            Photos(model, train, arguments.batch_size, mirror=True),
+            epochs=arguments.fine_epochs,
+            verbose=0,
+        )
+        print(
+            f"last layers too: {whole.evaluate(validation, verbose=0)[1]:.1%} validation accuracy"
+        )
 
     whole.save(arguments.output)
     arguments.output.with_suffix(".json").write_text(json.dumps(classes), encoding="utf-8")
-    print(f"saved {arguments.output}; its classes are in {arguments.output.with_suffix('.json').name}")
+    print(
+        f"saved {arguments.output}; its classes are in {arguments.output.with_suffix('.json').name}"
+    )
 
     photo, number = val[0]
     scores = whole.predict(model.preprocess(photo)[None], verbose=0)[0]

@@ -1,7 +1,7 @@
 """Classify every photo of a folder, write the results to a CSV file, and count the classes.
 
-    python examples/predict_folder.py examples/photos --output results.csv
-    python examples/predict_folder.py holiday/ --model mobilenet_v2 --min-score 0.5
+python examples/predict_folder.py examples/photos --output results.csv
+python examples/predict_folder.py holiday/ --model mobilenet_v2 --min-score 0.5
 """
 
 import argparse
@@ -13,12 +13,29 @@ import warmstart as ws
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", help="a folder, searched with all folders in it, or a pattern such as 'photos/*.jpg'")
-    parser.add_argument("--model", default="efficientnet_lite0",
-                        help="a name of `warmstart list`, or a bundle's folder")
-    parser.add_argument("--weights", default="pretrained", help="a checkpoint to use instead of the published weights")
-    parser.add_argument("--min-score", type=float, default=0.0, help="count a class only from this probability, 0 to 1")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "folder",
+        help="a folder, searched with all folders in it, or a pattern such as 'photos/*.jpg'",
+    )
+    parser.add_argument(
+        "--model",
+        default="efficientnet_lite0",
+        help="a name of `warmstart list`, or a bundle's folder",
+    )
+    parser.add_argument(
+        "--weights",
+        default="pretrained",
+        help="a checkpoint to use instead of the published weights",
+    )
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        default=0.0,
+        help="count a class only from this probability, 0 to 1",
+    )
     parser.add_argument("--output", type=Path, help="write input, label and score to this CSV file")
     arguments = parser.parse_args()
 

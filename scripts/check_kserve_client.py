@@ -4,7 +4,8 @@
     warmstart serve efficientnet_lite0 &
     python scripts/check_kserve_client.py http://127.0.0.1:8000
 
-KServe's dependencies do not go together with those of the tests, so this needs an environment of its own.
+KServe's dependencies do not go together with those of the tests, so this needs an environment of
+its own.
 """
 
 import asyncio
@@ -33,8 +34,12 @@ async def check(address: str) -> None:
     for binary in (False, True):
         tensor = InferInput("images", list(pixels.shape), "FP32")
         tensor.set_data_from_numpy(pixels, binary_data=binary)
-        wanted = [RequestedOutput(name, {"binary_data": binary}) for name in ("probabilities", "features")]
-        asked = InferRequest(MODEL, [tensor], request_id="1", request_outputs=wanted, model_version="1")
+        wanted = [
+            RequestedOutput(name, {"binary_data": binary}) for name in ("probabilities", "features")
+        ]
+        asked = InferRequest(
+            MODEL, [tensor], request_id="1", request_outputs=wanted, model_version="1"
+        )
         answer = await client.infer(address, asked, model_name=MODEL)
         assert (answer.id, answer.model_name) == ("1", MODEL)
         answers[binary] = {output.name: output.as_numpy() for output in answer.outputs}
@@ -43,7 +48,9 @@ async def check(address: str) -> None:
         np.testing.assert_allclose(answers[False][name], answers[True][name], atol=1e-6)
     photo = InferInput("image", [1], "BYTES")
     photo.set_data_from_numpy(np.array([PHOTO.read_bytes()], object), binary_data=True)
-    answer = await client.infer(address, InferRequest(MODEL, [photo], parameters={"top_k": 1}), model_name=MODEL)
+    answer = await client.infer(
+        address, InferRequest(MODEL, [photo], parameters={"top_k": 1}), model_name=MODEL
+    )
     labels = next(output for output in answer.outputs if output.name == "label").as_numpy()
     assert list(labels) in ([b"tiger cat"], ["tiger cat"]), labels
     wrong = InferInput("images", [1, 224, 224], "FP32")

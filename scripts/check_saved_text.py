@@ -1,10 +1,12 @@
 """Show that transformers loads what warmstart saves, and computes the same.
 
     python scripts/check_saved_text.py write FOLDER     # needs warmstart[tensorflow]
-    python scripts/check_saved_text.py check FOLDER     # needs scripts/requirements.txt; may be another Python
+    python scripts/check_saved_text.py check FOLDER     # needs scripts/requirements.txt; may be
+    another Python
 
-The tiny checkpoints of tests/golden (BERT with every head, DistilBERT, RoBERTa, GPT-2) and a classifier that was
-fine-tuned with LoRA are loaded, saved as bundles, and opened with transformers' Auto classes.
+The tiny checkpoints of tests/golden (BERT with every head, DistilBERT, RoBERTa, GPT-2) and a
+classifier that was fine-tuned with LoRA are loaded, saved as bundles, and opened with transformers'
+Auto classes.
 """
 
 from __future__ import annotations
@@ -16,13 +18,29 @@ from pathlib import Path
 import numpy as np
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
-TEXT = ["bert_base", "bert_untied", "bert_without_pooler", *(
-    f"{family}_{head}" for family in ("bert", "distilbert", "roberta")
-    for head in ("fill_mask", "text_classification", "token_classification", "question_answering"))]
+TEXT = [
+    "bert_base",
+    "bert_untied",
+    "bert_without_pooler",
+    *(
+        f"{family}_{head}"
+        for family in ("bert", "distilbert", "roberta")
+        for head in (
+            "fill_mask",
+            "text_classification",
+            "token_classification",
+            "question_answering",
+        )
+    ),
+]
 WORDS = "the film is good"
-AUTO = {"ForMaskedLM": "AutoModelForMaskedLM", "ForSequenceClassification": "AutoModelForSequenceClassification",
-        "ForTokenClassification": "AutoModelForTokenClassification",
-        "ForQuestionAnswering": "AutoModelForQuestionAnswering", "LMHeadModel": "AutoModelForCausalLM"}
+AUTO = {
+    "ForMaskedLM": "AutoModelForMaskedLM",
+    "ForSequenceClassification": "AutoModelForSequenceClassification",
+    "ForTokenClassification": "AutoModelForTokenClassification",
+    "ForQuestionAnswering": "AutoModelForQuestionAnswering",
+    "LMHeadModel": "AutoModelForCausalLM",
+}
 TOLERANCE = 1e-4
 
 
@@ -32,9 +50,20 @@ def write(target: Path) -> None:
     bases = {name: GOLDEN / "text" / name for name in TEXT} | {"gpt2": GOLDEN / "gpt2" / "plain"}
     for name, folder in bases.items():
         keep(ws.load(folder), target / name)
-    reviews = [(f"{name} is {word}", word) for word in ("good", "bad") for name in ("ann", "bob", "the film")] * 4
-    tuned = ws.finetune(bases["bert_fill_mask"], reviews, task="text-classification", epochs=2, batch_size=8, lora=2,
-                        learning_rate=1e-2)
+    reviews = [
+        (f"{name} is {word}", word)
+        for word in ("good", "bad")
+        for name in ("ann", "bob", "the film")
+    ] * 4
+    tuned = ws.finetune(
+        bases["bert_fill_mask"],
+        reviews,
+        task="text-classification",
+        epochs=2,
+        batch_size=8,
+        lora=2,
+        learning_rate=1e-2,
+    )
     keep(tuned, target / "lora_merged")
 
 
@@ -43,7 +72,11 @@ def keep(model, folder: Path) -> None:
     model.save(folder)
     ids = model.tokenizer.encode(WORDS).ids[None]
     outputs = {name: np.asarray(value) for name, value in model.keras({"input_ids": ids}).items()}
-    kept = {name: value for name, value in outputs.items() if not isinstance(value, dict) and value.dtype != object}
+    kept = {
+        name: value
+        for name, value in outputs.items()
+        if not isinstance(value, dict) and value.dtype != object
+    }
     np.savez(folder.parent / f"{folder.name}.npz", input_ids=ids, **kept)
     print("written", folder.name, flush=True)
 
@@ -54,7 +87,10 @@ def check(source: Path) -> None:
 
     for folder in sorted(path for path in source.iterdir() if path.is_dir()):
         made = json.loads((folder / "config.json").read_text())["architectures"][0]
-        auto = getattr(transformers, next((name for end, name in AUTO.items() if made.endswith(end)), "AutoModel"))
+        auto = getattr(
+            transformers,
+            next((name for end, name in AUTO.items() if made.endswith(end)), "AutoModel"),
+        )
         model, told = auto.from_pretrained(folder, output_loading_info=True)
         missing = [name for name in told["missing_keys"] if "pooler" not in name]
         assert not missing, f"{folder.name}: {missing}"

@@ -1,7 +1,8 @@
 """From the trained `cifar10_resnet20` to its bundle and card: fold, compile, measure, write.
 
-    python scripts/train_embedded_cifar10.py train.zip --work work/held --teacher-epochs 50 --epochs 100 --held-out 5000
-    python scripts/cifar10_export.py test.zip --work work/cifar10 --calibration work/held/held_out.json
+    python scripts/train_embedded_cifar10.py train.zip --work work/held --teacher-epochs 50 --epochs
+    100 --held-out 5000 python scripts/cifar10_export.py test.zip --work work/cifar10 --calibration
+    work/held/held_out.json
 
 `--work` is the folder in which `train_embedded_cifar10.py` has left its weights. The bundle lies in
 `work/cifar10/bundle` afterwards; the tests have a copy of it in tests/data/cifar10_resnet20.
@@ -33,10 +34,11 @@ CONFIG = {"depth": 20, "filters": 16}
 
 
 def fold(model: keras.Model) -> None:
-    """Move every batch normalisation into the convolution before it and round all numbers to float16.
+    """Move every batch normalisation into the convolution before it and round all numbers to
+    float16.
 
-    The same function, up to rounding, with normalisations that change nothing: scale 1, mean 0 and a
-    variance to which adding epsilon gives 1. So the checkpoint and the compiled program, in which
+    The same function, up to rounding, with normalisations that change nothing: scale 1, mean 0 and
+    a variance to which adding epsilon gives 1. So the checkpoint and the compiled program, in which
     converters fold normalisations anyway, hold the very same float16 numbers at half the size.
     """
     half = lambda x: x.astype(np.float16).astype(np.float32)  # noqa: E731
@@ -55,15 +57,33 @@ def fold(model: keras.Model) -> None:
 
 def entry_of(parameters: int, accuracy: float, photos: int) -> Entry:
     return Entry(
-        name="cifar10_resnet20", task="image-classification", family="cifar_resnet",
-        title="ResNet-20 for CIFAR-10", architecture="cifar_resnet", config=CONFIG,
+        name="cifar10_resnet20",
+        task="image-classification",
+        family="cifar_resnet",
+        title="ResNet-20 for CIFAR-10",
+        architecture="cifar_resnet",
+        config=CONFIG,
         weights={},
         preprocessing=ImagePreprocessing(
-            size=(32, 32), scaling="standard", mean=tuple(map(float, MEAN.astype(str))),
-            std=tuple(map(float, STD.astype(str))), crop_ratio=1.0),
-        labels="cifar10", licence="Apache-2.0", parameters=parameters, gflops=0.041, min_size=8,
-        metrics=(Metric("top1", round(accuracy, 4), f"CIFAR-10 test, all {photos:,} photos as JPEG",
-                        "scripts/cifar10_export.py"),),
+            size=(32, 32),
+            scaling="standard",
+            mean=tuple(map(float, MEAN.astype(str))),
+            std=tuple(map(float, STD.astype(str))),
+            crop_ratio=1.0,
+        ),
+        labels="cifar10",
+        licence="Apache-2.0",
+        parameters=parameters,
+        gflops=0.041,
+        min_size=8,
+        metrics=(
+            Metric(
+                "top1",
+                round(accuracy, 4),
+                f"CIFAR-10 test, all {photos:,} photos as JPEG",
+                "scripts/cifar10_export.py",
+            ),
+        ),
         paper="He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition, 2015, arXiv:1512.03385",
     )
 
@@ -119,8 +139,13 @@ def calibrate(model: keras.Model, temperature: float) -> None:
     top.set_weights([w / temperature for w in top.get_weights()])
 
 
-def export(model: keras.Model, test: tuple[np.ndarray, np.ndarray, list[str]], recipe: Mapping[str, Any],
-           held_out: Mapping[str, Any], work: Path) -> None:
+def export(
+    model: keras.Model,
+    test: tuple[np.ndarray, np.ndarray, list[str]],
+    recipe: Mapping[str, Any],
+    held_out: Mapping[str, Any],
+    work: Path,
+) -> None:
     """Calibrate, fold, compile, measure on all test photos, and write the bundle with its card."""
     images, labels, classes = test
     for folder in ("bundle", "unmeasured"):
@@ -132,36 +157,72 @@ def export(model: keras.Model, test: tuple[np.ndarray, np.ndarray, list[str]], r
     named = [Label(i, name, name) for i, name in enumerate(classes)]
     entry = entry_of(model.count_params(), 0.0, len(labels))
     program = ImageClassifier.program(entry, model)
-    probe = bundle.write(work / "unmeasured", entry, as_float16(model), named,
-                         lambda folder: compile_program(program, folder, "float16", print), precision="float16")
+    probe = bundle.write(
+        work / "unmeasured",
+        entry,
+        as_float16(model),
+        named,
+        lambda folder: compile_program(program, folder, "float16", print),
+        precision="float16",
+    )
     engine = ws.load(probe, engine="litert").engine
-    after = np.concatenate([engine.run("forward", images=pixels[i : i + 100])["probabilities"]
-                            for i in range(0, len(pixels), 100)])
+    after = np.concatenate(
+        [
+            engine.run("forward", images=pixels[i : i + 100])["probabilities"]
+            for i in range(0, len(pixels), 100)
+        ]
+    )
     found, figures = after.argmax(1), {}
     for when, probabilities in (("before", before), ("after", after)):
-        figures |= {f"right_{when}": float((probabilities.argmax(1) == labels).mean()),
-                    f"error_{when}": calibration_error(*decisions(probabilities, labels))}
+        figures |= {
+            f"right_{when}": float((probabilities.argmax(1) == labels).mean()),
+            f"error_{when}": calibration_error(*decisions(probabilities, labels)),
+        }
     print(json.dumps(figures))
     entry = entry_of(model.count_params(), figures["right_after"], len(labels))
     card = CARD.format(
-        **recipe, **figures, held_out=held_out, title=entry.title, classes=", ".join(classes),
-        parameters=entry.parameters, count=len(labels),
-        per_class="\n".join(f"| {name} | {(found[labels == i] == i).mean():.1%} |" for i, name in enumerate(classes)))
+        **recipe,
+        **figures,
+        held_out=held_out,
+        title=entry.title,
+        classes=", ".join(classes),
+        parameters=entry.parameters,
+        count=len(labels),
+        per_class="\n".join(
+            f"| {name} | {(found[labels == i] == i).mean():.1%} |" for i, name in enumerate(classes)
+        ),
+    )
     compiled = Artifact.load(probe / "artifacts" / "float32")
-    bundle.write(work / "bundle", entry, as_float16(model), named, compiled.copy_to, precision="float16",
-                 card=card, weights=bundle.IN_PROGRAM)
+    bundle.write(
+        work / "bundle",
+        entry,
+        as_float16(model),
+        named,
+        compiled.copy_to,
+        precision="float16",
+        card=card,
+        weights=bundle.IN_PROGRAM,
+    )
     shutil.rmtree(probe)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("test", type=Path, help="zip of class folders of 32x32 JPEGs, never trained on")
-    parser.add_argument("--work", type=Path, required=True, help="folder of the trained weights; gets the bundle")
-    parser.add_argument("--calibration", type=Path, required=True, help="held_out.json of a run with --held-out")
+    parser.add_argument(
+        "test", type=Path, help="zip of class folders of 32x32 JPEGs, never trained on"
+    )
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder of the trained weights; gets the bundle"
+    )
+    parser.add_argument(
+        "--calibration", type=Path, required=True, help="held_out.json of a run with --held-out"
+    )
     options = parser.parse_args()
     model = cifar_resnet.build(CONFIG)
     model.load_weights(options.work / "trained.weights.h5")
-    recipe, held_out = (json.loads(path.read_text()) for path in (options.work / "recipe.json", options.calibration))
+    recipe, held_out = (
+        json.loads(path.read_text()) for path in (options.work / "recipe.json", options.calibration)
+    )
     export(model, read_zip(options.test), recipe, held_out, options.work)
 
 

@@ -17,7 +17,12 @@ def read_zip(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
     with zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
         labels = sorted({name.split("/")[-2] for name in names})
-        images = np.stack([np.asarray(Image.open(io.BytesIO(archive.read(name))).convert("RGB")) for name in names])
+        images = np.stack(
+            [
+                np.asarray(Image.open(io.BytesIO(archive.read(name))).convert("RGB"))
+                for name in names
+            ]
+        )
     return images, np.array([labels.index(name.split("/")[-2]) for name in names], np.int32), labels
 
 

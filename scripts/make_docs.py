@@ -1,9 +1,10 @@
-"""Write the generated parts of README.md and docs/: the tables of models, and the options of the commands.
+"""Write the generated parts of README.md and docs/: the tables of models, and the options of the
+commands.
 
     python scripts/make_docs.py [--check]
 
-A generated part stands between `<!-- generated: NAME -->` and `<!-- /generated -->`. `--check` writes nothing and
-exits with 1 where a file differs.
+A generated part stands between `<!-- generated: NAME -->` and `<!-- /generated -->`. `--check`
+writes nothing and exits with 1 where a file differs.
 """
 
 import argparse
@@ -97,7 +98,9 @@ def generate(name: str) -> str:
 
 
 def by_family() -> dict[tuple[str, str], list[Entry]]:
-    """(task, family) -> its entries: tasks in the order of their table, entries in that of the catalogue."""
+    """(task, family) -> its entries: tasks in the order of their table, entries in that of the
+    catalogue.
+    """
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in search():
         groups.setdefault((entry.task, entry.family), []).append(entry)
@@ -149,7 +152,9 @@ def is_embedded(entry: Entry) -> bool:
 
 
 def published(entries: list[Entry]) -> str:
-    """The range of the first figure of the published models; embedded ones only where there are no others."""
+    """The range of the first figure of the published models; embedded ones only where there are no
+    others.
+    """
     counted = [entry for entry in entries if not is_embedded(entry)] or entries
     first = [entry.metrics[0] for entry in counted if entry.metrics]
     if not first:
@@ -170,7 +175,9 @@ def models() -> Iterator[str]:
             yield from ("", f"### {task}")
         task_before = task
         yield from ("", f"#### {family_name(family)}", "", *_described_family(family, entries))
-        yield from _photo_models(entries) if task == "image-classification" else _other_models(entries)
+        yield from (
+            _photo_models(entries) if task == "image-classification" else _other_models(entries)
+        )
         sources = sorted({metric.source for entry in entries for metric in entry.metrics})
         metrics = [metric for entry in entries for metric in entry.metrics]
         dataset = ", ".join(dict.fromkeys(metric.dataset for metric in metrics))
@@ -186,34 +193,59 @@ def _described_family(family: str, entries: list[Entry]) -> Iterator[str]:
     licences = ", ".join(sorted({entry.licence for entry in entries}))
     files = [file for entry in entries for file in entry.weights.values()]
     if {file.source.split(":")[0] for file in files} <= {"embedded", "hf", "package"}:
-        yield f"Licence of the weights: {licences}."  # the hub states a hash for every file of a commit
+        # the hub states a hash for every file of a commit
+        yield f"Licence of the weights: {licences}."
         return
-    hashed = sum(any(file.md5 or file.sha256 for file in entry.weights.values()) for entry in entries)
+    hashed = sum(
+        any(file.md5 or file.sha256 for file in entry.weights.values()) for entry in entries
+    )
     all_or_none = {0: "none, so the first download is pinned", len(entries): "published by Keras"}
     hashes = all_or_none.get(hashed, f"{hashed} of {len(entries)}")
     yield f"Licence of the weights: {licences}. Hashes: {hashes}."
 
 
 def _photo_models(entries: list[Entry]) -> Iterator[str]:
-    """Image classifiers: size of their input, published accuracy, and the smallest input without top."""
+    """Image classifiers: size of their input, published accuracy, and the smallest input without
+    top.
+    """
     first = entries[0]
-    if len({preprocessing_in_words(e.preprocessing).split("; ")[1] for e in entries if e.preprocessing}) == 1:
+    if (
+        len(
+            {
+                preprocessing_in_words(e.preprocessing).split("; ")[1]
+                for e in entries
+                if e.preprocessing
+            }
+        )
+        == 1
+    ):
         assert first.preprocessing is not None
         yield f"Pixels: {preprocessing_in_words(first.preprocessing).split('; ')[1]}."
-    yield from ("", "| name | also called | input | parameters | GFLOPs | top-1 | top-5 | without top from |")
+    yield from (
+        "",
+        "| name | also called | input | parameters | GFLOPs | top-1 | top-5 | without top from |",
+    )
     yield "|---|---|--:|--:|--:|--:|--:|--:|"
     for entry in entries:
         figures = {metric.name: percent(metric.value) for metric in entry.metrics}
-        size = f"{entry.preprocessing.size[1]}x{entry.preprocessing.size[0]}" if entry.preprocessing else ""
+        size = (
+            f"{entry.preprocessing.size[1]}x{entry.preprocessing.size[0]}"
+            if entry.preprocessing
+            else ""
+        )
         gflops = "" if entry.gflops is None else f"{entry.gflops:.3g}"
-        yield (f"| `{entry.name}` | {aliases(entry)} | {size} | {entry.parameters:,} | {gflops} "
-               f"| {figures.get('top1', '')} | {figures.get('top5', '')} | {entry.min_size}x{entry.min_size} |")
+        yield (
+            f"| `{entry.name}` | {aliases(entry)} | {size} | {entry.parameters:,} | {gflops} "
+            f"| {figures.get('top1', '')} | {figures.get('top5', '')} | {entry.min_size}x{entry.min_size} |"
+        )
 
 
 def _other_models(entries: list[Entry]) -> Iterator[str]:
     yield from ("", "| name | also called | parameters | figures |", "|---|---|--:|---|")
     for entry in entries:
-        figures = ", ".join(f"{metric_name(metric.name)} {figure(metric.value)}" for metric in entry.metrics)
+        figures = ", ".join(
+            f"{metric_name(metric.name)} {figure(metric.value)}" for metric in entry.metrics
+        )
         yield f"| `{entry.name}` | {aliases(entry)} | {entry.parameters:,} | {figures} |"
 
 
@@ -268,7 +300,9 @@ def command_named(name: str) -> click.Command:
 
 def command_parameters(name: str) -> list[click.Parameter]:
     command = command_named(name)
-    return [each for each in command.get_params(click.Context(command)) if "--help" not in each.opts]
+    return [
+        each for each in command.get_params(click.Context(command)) if "--help" not in each.opts
+    ]
 
 
 def _paragraphs(text: str) -> str:
@@ -278,8 +312,15 @@ def _paragraphs(text: str) -> str:
 def _table(parameters: Iterable[click.Parameter]) -> Iterator[str]:
     yield from ("", "| argument or option | meaning | default |", "|---|---|---|")
     for parameter in parameters:
-        names = [*parameter.opts, *parameter.secondary_opts] if isinstance(parameter, click.Option) else []
-        shown = ", ".join(f"`{each}`" for each in sorted(names, key=len, reverse=True)) or f"`{spelling(parameter)}`"
+        names = (
+            [*parameter.opts, *parameter.secondary_opts]
+            if isinstance(parameter, click.Option)
+            else []
+        )
+        shown = (
+            ", ".join(f"`{each}`" for each in sorted(names, key=len, reverse=True))
+            or f"`{spelling(parameter)}`"
+        )
         default = default_text(parameter)
         text = (getattr(parameter, "help", None) or "").replace("|", "\\|")
         if choices := value_name(parameter).strip("[]"):
@@ -306,8 +347,12 @@ def figure(value: float) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a file differs")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 where a file differs"
+    )
     arguments = parser.parse_args()
     stale = []
     for path in documents():

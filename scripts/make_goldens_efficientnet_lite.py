@@ -1,10 +1,12 @@
-"""Write a tiny random EfficientNet-Lite in its public layout, with the reference's outputs, to tests/golden/vision/.
+"""Write a tiny random EfficientNet-Lite in its public layout, with the reference's outputs, to
+tests/golden/vision/.
 
     pip install -r scripts/requirements.txt
     python scripts/make_goldens_efficientnet_lite.py
 
-The reference is the PyPI package efficientnet-lite-pytorch, whose names the published PyTorch checkpoint has. timm, in
-whose names the Hub has the larger variants, builds the same network; `timm.json` says which of its arrays is which.
+The reference is the PyPI package efficientnet-lite-pytorch, whose names the published PyTorch
+checkpoint has. timm, in whose names the Hub has the larger variants, builds the same network;
+`timm.json` says which of its arrays is which.
 """
 
 import json
@@ -39,14 +41,23 @@ def shake(model: torch.nn.Module) -> None:
 
 
 def networks() -> tuple[torch.nn.Module, torch.nn.Module, dict[str, str]]:
-    """The same network by the two references, with the same numbers; the names of the second for those of the first."""
-    blocks, sizes = efficientnet(width_coefficient=WIDTH, depth_coefficient=DEPTH, image_size=SIZE, num_classes=CLASSES)
+    """The same network by the two references, with the same numbers; the names of the second for
+    those of the first.
+    """
+    blocks, sizes = efficientnet(
+        width_coefficient=WIDTH, depth_coefficient=DEPTH, image_size=SIZE, num_classes=CLASSES
+    )
     sizes = sizes._replace(relu_fn="relu6", fix_head_stem=True, use_se=False)
     first = EfficientNet([block._replace(se_ratio=None) for block in blocks], sizes).eval()
     shake(first)
     second = timm_models._gen_efficientnet_lite(
-        "tf_efficientnet_lite0", channel_multiplier=WIDTH, depth_multiplier=DEPTH, num_classes=CLASSES,
-        bn_eps=1e-3, pad_type="same").eval()
+        "tf_efficientnet_lite0",
+        channel_multiplier=WIDTH,
+        depth_multiplier=DEPTH,
+        num_classes=CLASSES,
+        bn_eps=1e-3,
+        pad_type="same",
+    ).eval()
     arrays = first.state_dict()
     names = dict(zip(second.state_dict(), arrays, strict=True))
     second.load_state_dict({name: arrays[other] for name, other in names.items()})
@@ -55,13 +66,19 @@ def networks() -> tuple[torch.nn.Module, torch.nn.Module, dict[str, str]]:
 
 def main() -> None:
     first, second, names = networks()
-    images = (torch.rand((2, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(1)) * 2 - 1).half().float()
+    images = (
+        (torch.rand((2, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(1)) * 2 - 1)
+        .half()
+        .float()
+    )
     images[1] = images[1].sort(dim=1).values  # another picture, and not only other noise
     with torch.no_grad():
         logits, other, maps = first(images), second(images), first.extract_features(images)
     print("the two references differ by", float((logits - other).abs().max()), "logits", logits)
     GOLDEN.mkdir(exist_ok=True)
-    halves = {key: value.half().contiguous() for key, value in first.state_dict().items() if value.ndim}
+    halves = {
+        key: value.half().contiguous() for key, value in first.state_dict().items() if value.ndim
+    }
     save_file(halves, GOLDEN / "model.safetensors")
     config = {"width": WIDTH, "depth": DEPTH, "image_size": SIZE, "classes": CLASSES}
     (GOLDEN / "sizes.json").write_text(json.dumps(config) + "\n")
@@ -70,7 +87,8 @@ def main() -> None:
         GOLDEN / "expected.npz",
         images=images.numpy().transpose(0, 2, 3, 1).astype(np.float16),
         probabilities=logits.softmax(1).numpy(),
-        features=maps.mean((2, 3)).numpy())
+        features=maps.mean((2, 3)).numpy(),
+    )
     print(sum(file.stat().st_size for file in GOLDEN.iterdir()), "bytes")
 
 

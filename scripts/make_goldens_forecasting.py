@@ -1,8 +1,10 @@
-"""Write tests/golden/forecast_metrics.npz: forecasts with the figures that `gluonts.evaluation` gives for them, and
-tests/golden/calendar.json: lags, seasons and calendar features of GluonTS, and what chronos-forecasting gives for a
-small checkpoint of random weights (tests/golden/chronos_bolt/) and, where it is named, for a published one.
+"""Write tests/golden/forecast_metrics.npz: forecasts with the figures that `gluonts.evaluation`
+gives for them, and tests/golden/calendar.json: lags, seasons and calendar features of GluonTS, and
+what chronos-forecasting gives for a small checkpoint of random weights (tests/golden/chronos_bolt/)
+and, where it is named, for a published one.
 
-    python scripts/make_goldens_forecasting.py [CHRONOS-BOLT-DUMMY]     # needs scripts/requirements.txt, not warmstart
+    python scripts/make_goldens_forecasting.py [CHRONOS-BOLT-DUMMY]     # needs
+    scripts/requirements.txt, not warmstart
 """
 
 import json
@@ -15,11 +17,32 @@ import numpy as np
 import pandas as pd
 from gluonts.evaluation import Evaluator
 from gluonts.model.forecast import SampleForecast
-from gluonts.time_feature import get_lags_for_frequency, get_seasonality, time_features_from_frequency_str
+from gluonts.time_feature import (
+    get_lags_for_frequency,
+    get_seasonality,
+    time_features_from_frequency_str,
+)
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
-FREQUENCIES = ("s", "5s", "min", "15min", "30min", "h", "2h", "3h", "D", "2D", "B", "W-TUE", "2W-MON", "MS", "ME",
-               "QE-DEC", "YE-MAR")
+FREQUENCIES = (
+    "s",
+    "5s",
+    "min",
+    "15min",
+    "30min",
+    "h",
+    "2h",
+    "3h",
+    "D",
+    "2D",
+    "B",
+    "W-TUE",
+    "2W-MON",
+    "MS",
+    "ME",
+    "QE-DEC",
+    "YE-MAR",
+)
 LEVELS = [n / 10 for n in range(1, 10)]
 SERIES, PAST, HORIZON, SAMPLES = 5, 60, 24, 25
 
@@ -27,11 +50,17 @@ SERIES, PAST, HORIZON, SAMPLES = 5, 60, 24, 25
 def metrics() -> None:
     random = np.random.default_rng(7)
     hours = np.arange(PAST + HORIZON)
-    target = np.stack([20 * (n + 1) + 5 * np.sin(hours / 24 * 2 * np.pi) + random.normal(0, n + 1, len(hours))
-                       for n in range(SERIES)])
+    target = np.stack(
+        [
+            20 * (n + 1) + 5 * np.sin(hours / 24 * 2 * np.pi) + random.normal(0, n + 1, len(hours))
+            for n in range(SERIES)
+        ]
+    )
     target[1, -3:] = 0.0
     target[2, 5] = np.nan
-    samples = (target[:, None, PAST:] + random.normal(1, 4, (SERIES, SAMPLES, HORIZON))).astype(np.float32)
+    samples = (target[:, None, PAST:] + random.normal(1, 4, (SERIES, SAMPLES, HORIZON))).astype(
+        np.float32
+    )
     samples = np.nan_to_num(samples)
     index = pd.period_range("2024-01-01", periods=PAST + HORIZON, freq="h")
     truth = [pd.DataFrame(row, index=index) for row in target]
@@ -42,18 +71,29 @@ def metrics() -> None:
     values |= {f"wQL_{level:g}": float(found[f"wQuantileLoss[{level}]"]) for level in LEVELS}
     values["coverage_80"] = float(found["Coverage[0.9]"] - found["Coverage[0.1]"])
     values["coverage_60"] = float(found["Coverage[0.8]"] - found["Coverage[0.2]"])
-    np.savez_compressed(GOLDEN / "forecast_metrics.npz", target=target, samples=samples, past=PAST,
-                        names=np.array(list(values)), values=np.array(list(values.values())))
+    np.savez_compressed(
+        GOLDEN / "forecast_metrics.npz",
+        target=target,
+        samples=samples,
+        past=PAST,
+        names=np.array(list(values)),
+        values=np.array(list(values.values())),
+    )
 
 
 def calendars() -> None:
     told = {}
     for freq in FREQUENCIES:
         index = pd.date_range("2020-02-03", periods=40, freq=freq)
-        features = [np.asarray(feature(index), float) for feature in time_features_from_frequency_str(freq)]
-        told[freq] = {"lags": get_lags_for_frequency(freq), "season": get_seasonality(freq),
-                      "start": index[0].isoformat(),
-                      "features": [[round(float(v), 7) for v in row[:: 8]] for row in features]}
+        features = [
+            np.asarray(feature(index), float) for feature in time_features_from_frequency_str(freq)
+        ]
+        told[freq] = {
+            "lags": get_lags_for_frequency(freq),
+            "season": get_seasonality(freq),
+            "start": index[0].isoformat(),
+            "features": [[round(float(v), 7) for v in row[::8]] for row in features],
+        }
     (GOLDEN / "calendar.json").write_text(json.dumps(told, separators=(",", ":")) + "\n")
 
 
@@ -80,8 +120,17 @@ def chronos_small() -> None:
 
     folder = GOLDEN / "chronos_bolt"
     shutil.rmtree(folder, ignore_errors=True)
-    write_repository(folder, {"d_model": 8, "d_ff": 12, "d_kv": 4, "num_heads": 2, "num_layers": 2,
-                              "num_decoder_layers": 1})
+    write_repository(
+        folder,
+        {
+            "d_model": 8,
+            "d_ff": 12,
+            "d_kv": 4,
+            "num_heads": 2,
+            "num_layers": 2,
+            "num_decoder_layers": 1,
+        },
+    )
     chronos(folder, folder / "golden.npz")
 
 

@@ -1,10 +1,11 @@
-"""Write tests/golden/gpt2/: tiny random GPT-2 checkpoints as transformers saves them, and what it answers.
+"""Write tests/golden/gpt2/: tiny random GPT-2 checkpoints as transformers saves them, and what it
+answers.
 
     pip install torch transformers
     python scripts/make_goldens_gpt2.py tests/golden/gpt2
 
-Each folder is a repository in Hugging Face layout with `expected.npz` beside it. All share one tokenizer, a byte-level
-BPE learned from the sentences below.
+Each folder is a repository in Hugging Face layout with `expected.npz` beside it. All share one
+tokenizer, a byte-level BPE learned from the sentences below.
 """
 
 import argparse
@@ -20,19 +21,48 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel
 
 END = "<|endoftext|>"
-PROMPTS = ("The cat sat on the mat.", "a", "To be, or not to be: that is the question", "Ünïcode 😀 too")
+PROMPTS = (
+    "The cat sat on the mat.",
+    "a",
+    "To be, or not to be: that is the question",
+    "Ünïcode 😀 too",
+)
 LAST = 302  # the token that ends texts; the sentences give no more
-TINY = {"vocab_size": LAST + 1, "n_positions": 64, "n_embd": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.3,
-        "bos_token_id": LAST, "eos_token_id": LAST}
+TINY = {
+    "vocab_size": LAST + 1,
+    "n_positions": 64,
+    "n_embd": 32,
+    "n_layer": 2,
+    "n_head": 4,
+    "initializer_range": 0.3,
+    "bos_token_id": LAST,
+    "eos_token_id": LAST,
+}
 VARIANTS = {  # name -> (class, options of the config)
     "plain": (GPT2LMHeadModel, {}),
-    "odd": (GPT2LMHeadModel, {
-        "n_inner": 48, "activation_function": "gelu", "layer_norm_epsilon": 1e-3, "scale_attn_weights": False,
-        "scale_attn_by_inverse_layer_idx": True, "reorder_and_upcast_attn": True, "tie_word_embeddings": False}),
+    "odd": (
+        GPT2LMHeadModel,
+        {
+            "n_inner": 48,
+            "activation_function": "gelu",
+            "layer_norm_epsilon": 1e-3,
+            "scale_attn_weights": False,
+            "scale_attn_by_inverse_layer_idx": True,
+            "reorder_and_upcast_attn": True,
+            "tie_word_embeddings": False,
+        },
+    ),
     "bare": (GPT2LMHeadModel, {"activation_function": "relu"}),
-    "classifier": (GPT2ForSequenceClassification, {
-        "num_labels": 3, "pad_token_id": LAST, "activation_function": "silu",
-        "id2label": {0: "no", 1: "maybe", 2: "yes"}, "label2id": {"no": 0, "maybe": 1, "yes": 2}}),
+    "classifier": (
+        GPT2ForSequenceClassification,
+        {
+            "num_labels": 3,
+            "pad_token_id": LAST,
+            "activation_function": "silu",
+            "id2label": {0: "no", 1: "maybe", 2: "yes"},
+            "label2id": {"no": 0, "maybe": 1, "yes": 2},
+        },
+    ),
 }
 
 
@@ -40,8 +70,14 @@ def tokenizer() -> Tokenizer:
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
-    made.train_from_iterator(PROMPTS, trainers.BpeTrainer(
-        vocab_size=LAST, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    made.train_from_iterator(
+        PROMPTS,
+        trainers.BpeTrainer(
+            vocab_size=LAST,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
     made.add_special_tokens([END])
     assert made.token_to_id(END) == LAST
     return made
@@ -53,28 +89,57 @@ def generated(model, words: Tokenizer) -> dict[str, np.ndarray]:
     ways = {
         "greedy": {"max_new_tokens": 24},
         "penalised": {"max_new_tokens": 24, "repetition_penalty": 1.3, "no_repeat_ngram_size": 2},
-        "beams": {"max_new_tokens": 12, "num_beams": 3, "length_penalty": 1.0, "early_stopping": False},
-        "beams_penalised": {"max_new_tokens": 12, "num_beams": 4, "repetition_penalty": 1.2, "no_repeat_ngram_size": 2},
+        "beams": {
+            "max_new_tokens": 12,
+            "num_beams": 3,
+            "length_penalty": 1.0,
+            "early_stopping": False,
+        },
+        "beams_penalised": {
+            "max_new_tokens": 12,
+            "num_beams": 4,
+            "repetition_penalty": 1.2,
+            "no_repeat_ngram_size": 2,
+        },
     }
     for name, options in ways.items():
         rows = np.full((len(PROMPTS), options["max_new_tokens"]), -1)
         for row, prompt in zip(rows, PROMPTS, strict=True):
             ids = torch.tensor([words.encode(prompt).ids])
-            new = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, pad_token_id=LAST,
-                                 **options)[0, ids.shape[1]:]
-            row[:len(new)] = new
+            new = model.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                do_sample=False,
+                pad_token_id=LAST,
+                **options,
+            )[0, ids.shape[1] :]
+            row[: len(new)] = new
         arrays[name] = rows
     return arrays
 
 
 def filtered() -> dict[str, np.ndarray]:
     """Random scores, and what transformers' processors make of them."""
-    from transformers import MinPLogitsWarper, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+    from transformers import (
+        MinPLogitsWarper,
+        TemperatureLogitsWarper,
+        TopKLogitsWarper,
+        TopPLogitsWarper,
+    )
 
     scores = torch.randn(6, 50) * 3
     arrays = {"scores": scores.numpy()}
-    ways = {"top_k": [TopKLogitsWarper(7)], "top_p": [TopPLogitsWarper(0.8)], "min_p": [MinPLogitsWarper(0.1)],
-            "all": [TemperatureLogitsWarper(0.7), TopKLogitsWarper(20), TopPLogitsWarper(0.9), MinPLogitsWarper(0.02)]}
+    ways = {
+        "top_k": [TopKLogitsWarper(7)],
+        "top_p": [TopPLogitsWarper(0.8)],
+        "min_p": [MinPLogitsWarper(0.1)],
+        "all": [
+            TemperatureLogitsWarper(0.7),
+            TopKLogitsWarper(20),
+            TopPLogitsWarper(0.9),
+            MinPLogitsWarper(0.02),
+        ],
+    }
     for name, processors in ways.items():
         result = scores
         for processor in processors:
@@ -101,7 +166,10 @@ def main() -> None:
         (folder / "generation_config.json").unlink(missing_ok=True)
         words.save(str(folder / "tokenizer.json"), pretty=False)
         (folder / "tokenizer_config.json").write_text(
-            json.dumps({"bos_token": END, "eos_token": END, "unk_token": END, "model_max_length": 64}))
+            json.dumps(
+                {"bos_token": END, "eos_token": END, "unk_token": END, "model_max_length": 64}
+            )
+        )
         random = np.random.default_rng(number)
         ids = random.integers(0, LAST, (3, 20))
         mask = np.ones_like(ids)
@@ -113,7 +181,9 @@ def main() -> None:
             if name == "plain":
                 arrays |= generated(model, words) | filtered()
         np.savez_compressed(folder / "expected.npz", **arrays)
-        if name == "bare":  # as the first published files are: no prefix, and the causal masks as arrays
+        if (
+            name == "bare"
+        ):  # as the first published files are: no prefix, and the causal masks as arrays
             old = load_file(folder / "model.safetensors")
             new = {key.removeprefix("transformer."): value.half() for key, value in old.items()}
             for layer in range(TINY["n_layer"]):
@@ -121,12 +191,17 @@ def main() -> None:
                 new[f"h.{layer}.attn.masked_bias"] = torch.tensor(-1e4)
             save_file(new, folder / "model.safetensors")
             halved = kind(GPT2Config(**TINY, **options)).eval()
-            halved.load_state_dict({key: value.half().float() for key, value in model.state_dict().items()})
+            halved.load_state_dict(
+                {key: value.half().float() for key, value in model.state_dict().items()}
+            )
             with torch.no_grad():
-                arrays["logits"] = halved(torch.tensor(ids), attention_mask=torch.tensor(mask)).logits.numpy()
+                arrays["logits"] = halved(
+                    torch.tensor(ids), attention_mask=torch.tensor(mask)
+                ).logits.numpy()
             np.savez_compressed(folder / "expected.npz", **arrays)
-    (target / "made_with.json").write_text(json.dumps(
-        {"transformers": transformers.__version__, "torch": torch.__version__}) + "\n")
+    (target / "made_with.json").write_text(
+        json.dumps({"transformers": transformers.__version__, "torch": torch.__version__}) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Write tests/golden/text: tiny checkpoints with random weights, and what PyTorch and transformers make of them.
+"""Write tests/golden/text: tiny checkpoints with random weights, and what PyTorch and transformers
+make of them.
 
     pip install -r scripts/requirements.txt
     python scripts/make_goldens_text.py
 
-Each folder is a repository as the hub has them. `expected.npz` holds inputs and outputs of the model, `answers.json`
-those of the reference's pipelines on texts. Weights are drawn wide, so that a wrong activation, mask or position
-shows. The test suite needs neither PyTorch nor transformers.
+Each folder is a repository as the hub has them. `expected.npz` holds inputs and outputs of the
+model, `answers.json` those of the reference's pipelines on texts. Weights are drawn wide, so that a
+wrong activation, mask or position shows. The test suite needs neither PyTorch nor transformers.
 """
 
 from __future__ import annotations
@@ -21,34 +22,90 @@ from safetensors.torch import load_file, save_file
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "text"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{c}" for c in LETTERS), ".", ",", "?", "'",
-         "the", "film", "is", "good", "bad", "ann", "##a", "bob", "paris", "lives", "in", "new", "york", "works", "who"]
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    *LETTERS,
+    *(f"##{c}" for c in LETTERS),
+    ".",
+    ",",
+    "?",
+    "'",
+    "the",
+    "film",
+    "is",
+    "good",
+    "bad",
+    "ann",
+    "##a",
+    "bob",
+    "paris",
+    "lives",
+    "in",
+    "new",
+    "york",
+    "works",
+    "who",
+]
 WORDS = list(dict.fromkeys(WORDS))
-TEXTS = ["the film is good", "a bad film, isn't it?", "Anna lives in New York.",
-         "who works in paris ? bob works in paris"]
-HEADS = {"base": "Model", "fill-mask": "ForMaskedLM", "text-classification": "ForSequenceClassification",
-         "token-classification": "ForTokenClassification", "question-answering": "ForQuestionAnswering"}
+TEXTS = [
+    "the film is good",
+    "a bad film, isn't it?",
+    "Anna lives in New York.",
+    "who works in paris ? bob works in paris",
+]
+HEADS = {
+    "base": "Model",
+    "fill-mask": "ForMaskedLM",
+    "text-classification": "ForSequenceClassification",
+    "token-classification": "ForTokenClassification",
+    "question-answering": "ForQuestionAnswering",
+}
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
-SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 40,
-         "max_position_embeddings": 64}
+SIZES = {
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 40,
+    "max_position_embeddings": 64,
+}
 DISTIL = {"dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 40, "max_position_embeddings": 64}
 
 
 def vocabulary(folder: Path, family: str) -> int:
     """The tokenizer's files; returns how many tokens there are."""
     if family == "roberta":
-        tokens = ["<s>", "<pad>", "</s>", "<unk>", *map(chr, range(33, 127)), "Ġ", "in", "Ġin", "th", "the",
-                  "Ġthe", "<mask>"]
+        tokens = [
+            "<s>",
+            "<pad>",
+            "</s>",
+            "<unk>",
+            *map(chr, range(33, 127)),
+            "Ġ",
+            "in",
+            "Ġin",
+            "th",
+            "the",
+            "Ġthe",
+            "<mask>",
+        ]
         merges = ["i n", "Ġ in", "t h", "th e", "Ġ the"]
         tokens = list(dict.fromkeys(tokens))
-        (folder / "vocab.json").write_text(json.dumps({token: n for n, token in enumerate(tokens)}) + "\n")
+        (folder / "vocab.json").write_text(
+            json.dumps({token: n for n, token in enumerate(tokens)}) + "\n"
+        )
         (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", "utf-8")
         (folder / "tokenizer_config.json").write_text(
-            '{"model_max_length": 88, "tokenizer_class": "RobertaTokenizer"}\n')
+            '{"model_max_length": 88, "tokenizer_class": "RobertaTokenizer"}\n'
+        )
         return len(tokens)
     (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n", "utf-8")
     (folder / "tokenizer_config.json").write_text(
-        '{"do_lower_case": true, "model_max_length": 64, "tokenizer_class": "BertTokenizer"}\n')
+        '{"do_lower_case": true, "model_max_length": 64, "tokenizer_class": "BertTokenizer"}\n'
+    )
     return len(WORDS)
 
 
@@ -58,11 +115,21 @@ def build(folder: Path, family: str, head: str, **options: object) -> torch.nn.M
     folder.mkdir(parents=True)
     size = vocabulary(folder, family)
     names = {"bert": "Bert", "distilbert": "DistilBert", "roberta": "Roberta"}
-    labels = {"token-classification": TAGS, "text-classification": ["NEGATIVE", "NEUTRAL", "POSITIVE"]}.get(head)
+    labels = {
+        "token-classification": TAGS,
+        "text-classification": ["NEGATIVE", "NEUTRAL", "POSITIVE"],
+    }.get(head)
     options = {**(DISTIL if family == "distilbert" else SIZES), "vocab_size": size, **options}
     if family == "roberta":
-        options = {**options, "type_vocab_size": 1, "max_position_embeddings": 90, "pad_token_id": 1,
-                   "bos_token_id": 0, "eos_token_id": 2, "layer_norm_eps": 1e-5}
+        options = {
+            **options,
+            "type_vocab_size": 1,
+            "max_position_embeddings": 90,
+            "pad_token_id": 1,
+            "bos_token_id": 0,
+            "eos_token_id": 2,
+            "layer_norm_eps": 1e-5,
+        }
     if labels and "id2label" not in options:
         options["id2label"] = dict(enumerate(labels))
     config = getattr(transformers, f"{names[family]}Config")(**options)
@@ -94,9 +161,14 @@ def expect(folder: Path, model: torch.nn.Module) -> None:
         ids[row, length:], mask[row, length:], types[row, length:] = config.pad_token_id, 0, 0
     found = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
     has_types = config.model_type != "distilbert"
-    for name, rows, columns in (("padded", slice(0, 3), slice(0, 11)), ("alone", slice(2, 3), slice(0, 3))):
-        given = {"input_ids": torch.tensor(ids[rows, columns]).long(),
-                 "attention_mask": torch.tensor(mask[rows, columns]).long()}
+    for name, rows, columns in (
+        ("padded", slice(0, 3), slice(0, 11)),
+        ("alone", slice(2, 3), slice(0, 3)),
+    ):
+        given = {
+            "input_ids": torch.tensor(ids[rows, columns]).long(),
+            "attention_mask": torch.tensor(mask[rows, columns]).long(),
+        }
         if has_types:
             given["token_type_ids"] = torch.tensor(types[rows, columns]).long()
         with torch.no_grad():
@@ -109,13 +181,23 @@ def expect(folder: Path, model: torch.nn.Module) -> None:
 def rewrite(folder: Path, change) -> None:
     """Change the names or numbers of a saved checkpoint."""
     path = folder / "model.safetensors"
-    save_file({k: v.contiguous() for k, v in change(load_file(path)).items()}, path, metadata={"format": "pt"})
+    save_file(
+        {k: v.contiguous() for k, v in change(load_file(path)).items()},
+        path,
+        metadata={"format": "pt"},
+    )
 
 
 def old_names(arrays: dict) -> dict:
-    """As conversions of the first TensorFlow release have them: gamma and beta, buffers, both copies of the decoder."""
-    out = {name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): value
-           for name, value in arrays.items()}
+    """As conversions of the first TensorFlow release have them: gamma and beta, buffers, both
+    copies of the decoder.
+    """
+    out = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
+            "LayerNorm.bias", "LayerNorm.beta"
+        ): value
+        for name, value in arrays.items()
+    }
     out["bert.embeddings.position_ids"] = torch.arange(64)[None]
     out["cls.predictions.decoder.weight"] = out["bert.embeddings.word_embeddings.weight"].clone()
     out["cls.predictions.decoder.bias"] = out["cls.predictions.bias"].clone()
@@ -138,7 +220,13 @@ def shards(folder: Path) -> None:
         save_file(part, folder / name, metadata={"format": "pt"})
         places |= dict.fromkeys(part, name)
     (folder / "model.safetensors.index.json").write_text(
-        json.dumps({"metadata": {"total_size": sum(v.numel() * 4 for v in arrays.values())}, "weight_map": places}))
+        json.dumps(
+            {
+                "metadata": {"total_size": sum(v.numel() * 4 for v in arrays.values())},
+                "weight_map": places,
+            }
+        )
+    )
 
 
 def stored_as(model: torch.nn.Module, folder: Path, dtype: torch.dtype) -> torch.nn.Module:
@@ -150,13 +238,22 @@ def stored_as(model: torch.nn.Module, folder: Path, dtype: torch.dtype) -> torch
 def layouts() -> None:
     """Variants of one checkpoint: how it is stored, and what its config says."""
     for name, act in (("tanh_gelu", "gelu_new"), ("relu", "relu"), ("silu", "silu")):
-        model = build(GOLDEN / f"bert_{name}", "bert", "base", hidden_act=act, num_hidden_layers=1, layer_norm_eps=1e-3)
+        model = build(
+            GOLDEN / f"bert_{name}",
+            "bert",
+            "base",
+            hidden_act=act,
+            num_hidden_layers=1,
+            layer_norm_eps=1e-3,
+        )
         expect(GOLDEN / f"bert_{name}", model)
     folder = GOLDEN / "bert_old_names"
     expect(folder, build(folder, "bert", "fill-mask"))
     rewrite(folder, old_names)
     folder = GOLDEN / "bert_untied"
-    expect(folder, build(folder, "bert", "fill-mask", tie_word_embeddings=False, num_hidden_layers=1))
+    expect(
+        folder, build(folder, "bert", "fill-mask", tie_word_embeddings=False, num_hidden_layers=1)
+    )
     folder = GOLDEN / "bert_sharded"
     expect(folder, build(folder, "bert", "base", num_hidden_layers=1))
     shards(folder)
@@ -175,7 +272,9 @@ def pipelines() -> None:
         if head not in HEADS or head == "base":
             continue
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        model = getattr(transformers, f"AutoModel{HEADS[head]}").from_pretrained(folder, attn_implementation="eager")
+        model = getattr(transformers, f"AutoModel{HEADS[head]}").from_pretrained(
+            folder, attn_implementation="eager"
+        )
         answers = ANSWERS[head](model.eval(), tokenizer)
         (folder / "answers.json").write_text(json.dumps(answers, indent=1) + "\n")
 
@@ -188,7 +287,13 @@ def classify(model, tokenizer) -> dict:
     single = pipe("text-classification", model, tokenizer, top_k=None)
     sigmoid = pipe("text-classification", model, tokenizer, top_k=None, function_to_apply="sigmoid")
     pairs = [{"text": TEXTS[0], "text_pair": TEXTS[1]}]
-    return {"texts": TEXTS, "single": single(TEXTS), "multi": sigmoid(TEXTS), "pairs": pairs, "paired": single(pairs)}
+    return {
+        "texts": TEXTS,
+        "single": single(TEXTS),
+        "multi": sigmoid(TEXTS),
+        "pairs": pairs,
+        "paired": single(pairs),
+    }
 
 
 def tag(model, tokenizer) -> dict:
@@ -201,23 +306,35 @@ def tag(model, tokenizer) -> dict:
 
 def fill(model, tokenizer) -> dict:
     mask = tokenizer.mask_token
-    # transformers 5 forgets that RoBERTa's mask takes the space before it, unless there is a tokenizer.json.
+    # transformers 5 forgets that RoBERTa's mask takes the space before it, unless there is a
+    # tokenizer.json.
     space = "" if mask == "<mask>" else " "
     texts = [f"the film is{space}{mask}", f"{mask} lives in{space}{mask} ."]
     return {"texts": texts, "filled": pipe("fill-mask", model, tokenizer, top_k=4)(texts)}
 
 
 def encode_pair(model, tokenizer) -> dict:
-    """Start and end logits of a question and a context; transformers 5 has no pipeline for questions."""
-    given = tokenizer("who works in paris ?", "bob works in paris . anna lives in new york .", return_tensors="pt")
+    """Start and end logits of a question and a context; transformers 5 has no pipeline for
+    questions.
+    """
+    given = tokenizer(
+        "who works in paris ?", "bob works in paris . anna lives in new york .", return_tensors="pt"
+    )
     with torch.no_grad():
         out = model(**given)
-    return {"ids": given["input_ids"][0].tolist(), "start": out.start_logits[0].tolist(),
-            "end": out.end_logits[0].tolist()}
+    return {
+        "ids": given["input_ids"][0].tolist(),
+        "start": out.start_logits[0].tolist(),
+        "end": out.end_logits[0].tolist(),
+    }
 
 
-ANSWERS = {"text-classification": classify, "token-classification": tag, "fill-mask": fill,
-           "question-answering": encode_pair}
+ANSWERS = {
+    "text-classification": classify,
+    "token-classification": tag,
+    "fill-mask": fill,
+    "question-answering": encode_pair,
+}
 
 
 def main() -> None:
@@ -229,7 +346,9 @@ def main() -> None:
     layouts()
     pipelines()
     total = sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file())
-    print(f"{len(list(GOLDEN.iterdir()))} folders, {total / 1e6:.2f} MB, transformers {transformers.__version__}")
+    print(
+        f"{len(list(GOLDEN.iterdir()))} folders, {total / 1e6:.2f} MB, transformers {transformers.__version__}"
+    )
 
 
 if __name__ == "__main__":

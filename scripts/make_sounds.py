@@ -1,4 +1,5 @@
-"""Make the sound and the picture of docs/speech.md: the ten digits, said by the generator inside the package.
+"""Make the sound and the picture of docs/speech.md: the ten digits, said by the generator inside
+the package.
 
     python scripts/make_sounds.py
 
@@ -32,8 +33,13 @@ def main() -> None:
     rules = Features(sample_rate=sound.sample_rate, kind="log_mel", n_fft=256, hop=40, mels=64)
     frames = rules(sound.samples)
     figure, axes = pyplot.subplots(figsize=(10, 2.6), layout="constrained")
-    axes.imshow(np.clip(frames.T, -60, 0), aspect="auto", origin="lower", cmap="magma",
-                extent=(0, sound.seconds, 0, sound.sample_rate / 2000))
+    axes.imshow(
+        np.clip(frames.T, -60, 0),
+        aspect="auto",
+        origin="lower",
+        cmap="magma",
+        extent=(0, sound.seconds, 0, sound.sample_rate / 2000),
+    )
     for word in heard.words:
         axes.text((word.start + word.end) / 2, 3.6, word.text, color="white", ha="center", size=10)
     axes.set(xlabel="seconds", yticks=(), ylabel="mel bands")

@@ -1,7 +1,8 @@
 """Record what the product does now, for tests/oracles.
 
-    python scripts/record_oracles.py             all but the bundles and their answers
-    python scripts/record_oracles.py --bundles   these, and the inputs: with version 0.1 only, whose bundles they are
+python scripts/record_oracles.py             all but the bundles and their answers
+python scripts/record_oracles.py --bundles   these, and the inputs: with version 0.1 only, whose
+bundles they are
 """
 
 from __future__ import annotations
@@ -18,9 +19,15 @@ ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundles", nargs="*", metavar="NAME", help="make inputs and bundles anew; or those named")
-    parser.add_argument("--answers", action="store_true", help="record the answers of the bundles that are there")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--bundles", nargs="*", metavar="NAME", help="make inputs and bundles anew; or those named"
+    )
+    parser.add_argument(
+        "--answers", action="store_true", help="record the answers of the bundles that are there"
+    )
     chosen = parser.parse_args()
     os.chdir(ROOT)
     sys.path[:0] = [str(ROOT / "src"), str(ROOT), str(ROOT / "scripts")]

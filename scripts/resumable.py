@@ -1,4 +1,6 @@
-"""What the training scripts share: a learning rate that rises and falls, and fits that go on after a kill."""
+"""What the training scripts share: a learning rate that rises and falls, and fits that go on after
+a kill.
+"""
 
 import json
 from pathlib import Path
@@ -31,10 +33,17 @@ def finished_epochs(work: Path) -> int:
 
 
 def keepers(work: Path) -> list[keras.callbacks.Callback]:
-    """Callbacks that store model and optimizer, and the number of the epoch with its metrics, after each epoch."""
+    """Callbacks that store model and optimizer, and the number of the epoch with its metrics, after
+    each epoch.
+    """
     return [
         RetainMemory(),
         keras.callbacks.BackupAndRestore(work / "backup", delete_checkpoint=False),
-        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: (work / "epochs.json").write_text(
-            json.dumps({"finished": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}))),
+        keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: (work / "epochs.json").write_text(
+                json.dumps(
+                    {"finished": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}
+                )
+            )
+        ),
     ]

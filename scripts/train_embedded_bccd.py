@@ -1,10 +1,14 @@
-"""Train the embedded model `bccd_fcos`: red cells, white cells and platelets on blood smears (BCCD, MIT licence).
+"""Train the embedded model `bccd_fcos`: red cells, white cells and platelets on blood smears (BCCD,
+MIT licence).
 
-    python scripts/train_embedded_bccd.py bccd --weights mobilenet_v1_0.25_224_imagenet.h5 --work work/bccd
+    python scripts/train_embedded_bccd.py bccd --weights mobilenet_v1_0.25_224_imagenet.h5 --work
+    work/bccd
 
-`bccd` is a clone of https://github.com/Shenggan/BCCD_Dataset (its folder BCCD). The bundle lies in `work/bccd/bundle`
-afterwards; the package ships a copy of it in src/warmstart/embedded/bccd_fcos. The run is resumable. For the benefit
-of the weights: the same with another --work and without --weights first, then with `--random` and that folder.
+`bccd` is a clone of https://github.com/Shenggan/BCCD_Dataset (its folder BCCD). The bundle lies in
+`work/bccd/bundle` afterwards; the package ships a copy of it in src/warmstart/embedded/bccd_fcos.
+The run is resumable. For the benefit
+of the weights: the same with another --work and without --weights first, then with `--random` and
+    that folder.
 """
 
 from collections.abc import Mapping
@@ -26,24 +30,44 @@ first look at the test part, where the usual 0.6 had given an AP50 of 0.880.
 
 
 def rows(figures: Mapping[str, Any]) -> str:
-    lines = ["| | AP50 | AP |", "|---|--:|--:|", f"| all | **{figures['ap50']:.3f}** | **{figures['ap']:.3f}** |"]
-    lines += [f"| {name} | {told['ap50']:.3f} | {told['ap']:.3f} |" for name, told in figures["per_class"].items()]
+    lines = [
+        "| | AP50 | AP |",
+        "|---|--:|--:|",
+        f"| all | **{figures['ap50']:.3f}** | **{figures['ap']:.3f}** |",
+    ]
+    lines += [
+        f"| {name} | {told['ap50']:.3f} | {told['ap']:.3f} |"
+        for name, told in figures["per_class"].items()
+    ]
     return "\n".join(lines) + "\n" + TOLD
 
 
 def main() -> None:
     told = options(__doc__ or "", epochs=28, rate=1.5e-3).parse_args()
     lists = told.data / "ImageSets" / "Main"
-    model = train(told, "object-detection", lists / "trainval.txt", HELD, image_size=SIZE, augment=VARIATION)
-    model.entry = replace(model.entry, processing={**model.entry.processing, "suppression": SUPPRESSION})
+    model = train(
+        told, "object-detection", lists / "trainval.txt", HELD, image_size=SIZE, augment=VARIATION
+    )
+    model.entry = replace(
+        model.entry, processing={**model.entry.processing, "suppression": SUPPRESSION}
+    )
     figures = model.evaluate(lists / "test.txt")
     print({key: figures[key] for key in ("ap50", "ap", "count")})
-    publish(told, model, name="bccd_fcos", title="FCOS on MobileNet 0.25 for blood cells (BCCD)", figures=figures,
-            metrics=[("ap50", figures["ap50"]), ("ap", figures["ap"])],
-            dataset=f"the test part of BCCD, {figures['count']} photos", script="scripts/train_embedded_bccd.py",
-            precision="float32",  # the levels of the pyramid share kernels, each with a normalisation of its own
-            about="Finds red cells (RBC), white cells (WBC) and platelets on photos of blood smears. A demonstration "
-                  "and a test object; not for diagnosis.", rows=rows)
+    publish(
+        told,
+        model,
+        name="bccd_fcos",
+        title="FCOS on MobileNet 0.25 for blood cells (BCCD)",
+        figures=figures,
+        metrics=[("ap50", figures["ap50"]), ("ap", figures["ap"])],
+        dataset=f"the test part of BCCD, {figures['count']} photos",
+        script="scripts/train_embedded_bccd.py",
+        # the levels of the pyramid share kernels, each with a normalisation of its own
+        precision="float32",
+        about="Finds red cells (RBC), white cells (WBC) and platelets on photos of blood smears. A demonstration "
+        "and a test object; not for diagnosis.",
+        rows=rows,
+    )
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
     python scripts/train_embedded_deepar.py SERIES --work work/deepar
 
-SERIES is a folder with m4/Hourly-train.csv, m4/Hourly-test.csv, ETTh1.csv and taylor.csv. The bundle lies in
-`work/deepar/bundle` afterwards; the package ships a copy of it in src/warmstart/embedded/deepar_hourly.
+SERIES is a folder with m4/Hourly-train.csv, m4/Hourly-test.csv, ETTh1.csv and taylor.csv. The
+bundle lies in `work/deepar/bundle` afterwards; the package ships a copy of it in
+src/warmstart/embedded/deepar_hourly.
 
-Trained are the 414 series of M4's hourly training part and the seven columns of ETTh1, all in one network without
-categories, so that it forecasts series that it has never seen, and without a calendar, which M4 does not have. The run
-is resumable. taylor.csv (half-hourly demand for electricity in England and Wales, Taylor 2003) is never trained on; it
-is summed to hours and forecast, for the card.
+Trained are the 414 series of M4's hourly training part and the seven columns of ETTh1, all in one
+network without categories, so that it forecasts series that it has never seen, and without a
+calendar, which M4 does not have. The run is resumable. taylor.csv (half-hourly demand for
+electricity in England and Wales, Taylor 2003) is never trained on; it is summed to hours and
+forecast, for the card.
 
 Needs `warmstart[tensorflow]`.
 """
@@ -29,7 +31,9 @@ from warmstart.series.time_series import TimeSeries
 
 START = pd.Timestamp("2000-01-01")
 HORIZON, CONTEXT = 48, 48
-SAMPLING = 0.3  # between all series alike and in proportion to their scale; chosen on M4's training part
+SAMPLING = (
+    0.3  # between all series alike and in proportion to their scale; chosen on M4's training part
+)
 
 
 def undated(name: str, values: np.ndarray) -> TimeSeries:
@@ -49,11 +53,15 @@ def figures(model: ws.Forecaster, folder: Path) -> dict[str, dict]:
     """Backtests: taylor.csv, never seen; M4's official test part, whose past was trained on."""
     demand = undated("taylor", taylor(folder))
     tests = m4(folder, "test")
-    hourly = [undated(name, np.concatenate([past, tests[name]])) for name, past in m4(folder, "train").items()]
+    hourly = [
+        undated(name, np.concatenate([past, tests[name]]))
+        for name, past in m4(folder, "train").items()
+    ]
     return {
         "taylor": model.evaluate(demand, horizon=HORIZON, windows=28, stride=24, samples=200),
-        "taylor, season of a week": model.evaluate(demand, horizon=HORIZON, windows=28, stride=24, samples=200,
-                                                   season=168),
+        "taylor, season of a week": model.evaluate(
+            demand, horizon=HORIZON, windows=28, stride=24, samples=200, season=168
+        ),
         "m4": model.evaluate(hourly, horizon=HORIZON),
     }
 
@@ -92,34 +100,72 @@ This card was written by `scripts/train_embedded_deepar.py`.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("series", type=Path, help="folder of the series")
-    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and the result")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder for checkpoints and the result"
+    )
     parser.add_argument("--epochs", type=int, default=20, help="of 50 batches")
     options = parser.parse_args()
     hours = pd.read_csv(options.series / "ETTh1.csv").drop(columns="date")
     many = [undated(name, values) for name, values in m4(options.series, "train").items()]
     many += [undated(f"ETTh1 {name}", hours[name].to_numpy()) for name in hours]
-    model = ws.finetune("deepar", many, horizon=HORIZON, context=CONTEXT, items=False, validation=False,
-                        sampling=SAMPLING, epochs=options.epochs, seed=0, output=options.work / "run",
-                        name="deepar_hourly")
+    model = ws.finetune(
+        "deepar",
+        many,
+        horizon=HORIZON,
+        context=CONTEXT,
+        items=False,
+        validation=False,
+        sampling=SAMPLING,
+        epochs=options.epochs,
+        seed=0,
+        output=options.work / "run",
+        name="deepar_hourly",
+    )
     found = figures(model, options.series)
     for name, metrics in found.items():
-        print(name, metrics["mean_wQL"], metrics["seasonal_naive"]["mean_wQL"], metrics["coverage_80"])
+        print(
+            name, metrics["mean_wQL"], metrics["seasonal_naive"]["mean_wQL"], metrics["coverage_80"]
+        )
     rows = "\n".join(
         f"| {name} | {m['count']} | {m['mean_wQL']:.4f} | {m['seasonal_naive']['mean_wQL']:.4f} "
         f"| {m['mean_wQL'] / m['seasonal_naive']['mean_wQL']:.2f} | {m['coverage_80']:.0%} |"
-        for name, m in found.items())
+        for name, m in found.items()
+    )
     source = "scripts/train_embedded_deepar.py"
     entry = replace(
-        model.entry, title="DeepAR for hourly series",
+        model.entry,
+        title="DeepAR for hourly series",
         weights={"top": WeightFile(f"embedded:deepar_hourly/{bundle.IN_PROGRAM}", layout="tflite")},
-        metrics=(Metric("mean_wQL", round(found["taylor"]["mean_wQL"], 5),
-                        "taylor.csv, hourly, never trained on, 28 windows of 48 hours", source),
-                 Metric("mean_wQL", round(found["m4"]["mean_wQL"], 5), "M4 hourly, official split", source)))
-    card = CARD.format(title=entry.title, parameters=entry.parameters, steps=50 * options.epochs, context=CONTEXT,
-                       sampling=SAMPLING, rows=rows)
+        metrics=(
+            Metric(
+                "mean_wQL",
+                round(found["taylor"]["mean_wQL"], 5),
+                "taylor.csv, hourly, never trained on, 28 windows of 48 hours",
+                source,
+            ),
+            Metric(
+                "mean_wQL", round(found["m4"]["mean_wQL"], 5), "M4 hourly, official split", source
+            ),
+        ),
+    )
+    card = CARD.format(
+        title=entry.title,
+        parameters=entry.parameters,
+        steps=50 * options.epochs,
+        context=CONTEXT,
+        sampling=SAMPLING,
+        rows=rows,
+    )
     shutil.rmtree(options.work / "bundle", ignore_errors=True)
-    bundle.write(options.work / "bundle", entry, model_arrays(model.keras), (), model.artifact.copy_to, card=card,
-                 weights=bundle.IN_PROGRAM)
+    bundle.write(
+        options.work / "bundle",
+        entry,
+        model_arrays(model.keras),
+        (),
+        model.artifact.copy_to,
+        card=card,
+        weights=bundle.IN_PROGRAM,
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Kernels of a `.tflite` program as int8 with a scale for each output channel; the arithmetic stays float32.
+"""Kernels of a `.tflite` program as int8 with a scale for each output channel; the arithmetic stays
+float32.
 
-TensorFlow's converter either quantises activations too, or keeps kernels in float32 or float16. So this works on the
-finished file, with TensorFlow's own reader and writer: every float32 kernel becomes an int8 constant and a DEQUANTIZE
-operation, which LiteRT carries out once, when it opens the file.
+TensorFlow's converter either quantises activations too, or keeps kernels in float32 or float16. So
+this works on the finished file, with TensorFlow's own reader and writer: every float32 kernel
+becomes an int8 constant and a DEQUANTIZE operation, which LiteRT carries out once, when it opens
+the file.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ def scales_of(kernel: np.ndarray, axis: int) -> np.ndarray:
 
 def quantised(kernel: np.ndarray, scales: np.ndarray, axis: int) -> np.ndarray:
     """int8 numbers of a kernel."""
-    return np.clip(np.rint(kernel / _along(scales, kernel, axis)), -LARGEST, LARGEST).astype(np.int8)
+    return np.clip(np.rint(kernel / _along(scales, kernel, axis)), -LARGEST, LARGEST).astype(
+        np.int8
+    )
 
 
 def dequantised_kernel(kernel: np.ndarray, axis: int) -> np.ndarray:
@@ -60,11 +64,17 @@ def quantise_kernels(path: Path) -> None:
                 continue
             kernel = graph.tensors[operator.inputs[1]]
             data = model.buffers[kernel.buffer].data
-            if data is None or kernel.type != schema.TensorType.FLOAT32 or np.prod(kernel.shape) < WORTH:
+            if (
+                data is None
+                or kernel.type != schema.TensorType.FLOAT32
+                or np.prod(kernel.shape) < WORTH
+            ):
                 continue
             numbers = np.frombuffer(bytes(data), "<f4").reshape(kernel.shape)
             scales = scales_of(numbers, axis)
-            model.buffers[kernel.buffer].data = np.frombuffer(quantised(numbers, scales, axis).tobytes(), np.uint8)
+            model.buffers[kernel.buffer].data = np.frombuffer(
+                quantised(numbers, scales, axis).tobytes(), np.uint8
+            )
             kernel.type = schema.TensorType.INT8
             kernel.quantization = schema.QuantizationParametersT()
             kernel.quantization.scale = scales

@@ -12,9 +12,15 @@ import pytest
 
 pytest_plugins = ["tests.fixtures"]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # tests run side by side already, a process on each processor
-gc.set_threshold(100_000, 50, 100)  # graphs by the thousand live long: looking through them takes a sixth of the time
-SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+os.environ.setdefault(
+    "TF_NUM_INTRAOP_THREADS", "1"
+)  # tests run side by side already, a process on each processor
+gc.set_threshold(
+    100_000, 50, 100
+)  # graphs by the thousand live long: looking through them takes a sixth of the time
+SHARED = Path(
+    os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data")
+)
 
 
 SLOW = (
@@ -33,12 +39,16 @@ SLOW = (
     "tests/speech/test_embedded_speaker.py",
     "tests/typing/",
 )
-"""What `make fast` leaves out besides TensorFlow: more than two seconds of processor time, or many processes."""
+"""What `make fast` leaves out besides TensorFlow: more than two seconds of processor time, or many
+processes.
+"""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark slow tests. Training first: long tests must not begin when the other process has nothing left to do."""
+    """Mark slow tests. Training first: long tests must not begin when the other process has nothing
+    left to do.
+    """
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker("slow")
@@ -49,7 +59,11 @@ def pytest_collection_modifyitems(items):
 def pytest_make_collect_report(collector):
     """A file that cannot be imported without Keras is skipped where there is none."""
     report = yield
-    if report.failed and find_spec("keras") is None and "No module named 'keras'" in str(report.longrepr):
+    if (
+        report.failed
+        and find_spec("keras") is None
+        and "No module named 'keras'" in str(report.longrepr)
+    ):
         report.outcome, report.longrepr = "skipped", (str(collector.path), 0, "needs Keras")
     return report
 
@@ -73,29 +87,44 @@ def _cache_of_the_run(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     """Every test has an empty cache, is told to be online, and never meets the user's own settings."""
-    for name in ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE", "WARMSTART_MIRROR", "HF_ENDPOINT", "HF_TOKEN"):
+    for name in (
+        "WARMSTART_OFFLINE",
+        "HF_HUB_OFFLINE",
+        "WARMSTART_MIRROR",
+        "HF_ENDPOINT",
+        "HF_TOKEN",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _warm_compiler(request, tmp_path_factory):
-    """Compiling takes half as long where TensorFlow need not be imported for it, and no time where it was done before;
-    see `warm_compiler`. Runs without tests of TensorFlow do not start it."""
+    """Compiling takes half as long where TensorFlow need not be imported for it, and no time where
+    it was done before; see `warm_compiler`. Runs without tests of TensorFlow do not start it."""
     needed = any(item.get_closest_marker("tensorflow") for item in request.session.items)
     if not needed or not hasattr(os, "pidfd_open"):
         yield
         return
-    script, path = str(Path(__file__).with_name("warm_compiler.py")), tmp_path_factory.mktemp("compiler") / "socket"
+    script, path = (
+        str(Path(__file__).with_name("warm_compiler.py")),
+        tmp_path_factory.mktemp("compiler") / "socket",
+    )
     of_run = tmp_path_factory.getbasetemp()
     kept = (of_run.parent if "PYTEST_XDIST_WORKER" in os.environ else of_run) / "compiled"
     kept.mkdir(exist_ok=True)
-    server = subprocess.Popen([sys.executable, script, str(path), str(kept)], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, env={**os.environ, "KERAS_BACKEND": "tensorflow"})
+    server = subprocess.Popen(
+        [sys.executable, script, str(path), str(kept)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+    )
     while not path.exists() and server.poll() is None:
         time.sleep(0.01)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("warmstart.core.compiling.COMPILER", (sys.executable, "-S", script, str(path)))
+        patch.setattr(
+            "warmstart.core.compiling.COMPILER", (sys.executable, "-S", script, str(path))
+        )
         yield
     server.terminate()
     server.wait()

@@ -1,4 +1,6 @@
-"""Fixtures of several folders: photos made here, the embedded classifier, callbacks that stop a run."""
+"""Fixtures of several folders: photos made here, the embedded classifier, callbacks that stop a
+run.
+"""
 
 import io
 import shutil
@@ -20,7 +22,9 @@ def photos(tmp_path) -> Path:
     random = np.random.default_rng(0)
     for n in range(5):
         blocks = random.integers(0, 256, (4, 6, 3), np.uint8)
-        Image.fromarray(blocks).resize((60, 48), Image.Resampling.BICUBIC).save(folder / f"photo{n}.png")
+        Image.fromarray(blocks).resize((60, 48), Image.Resampling.BICUBIC).save(
+            folder / f"photo{n}.png"
+        )
     return folder
 
 
@@ -31,7 +35,9 @@ def model():
 
 @pytest.fixture(scope="session")
 def photo() -> Image.Image:
-    """57x40 RGB, smooth and without any symmetry: JPEG keeps it, and every turn of it differs from the others."""
+    """57x40 RGB, smooth and without any symmetry: JPEG keeps it, and every turn of it differs from
+    the others.
+    """
     y, x = np.mgrid[0:40, 0:57]
     bands = (255 * x / 56, 255 * y / 39, 127 + 90 * np.sin(x / 9 + y / 15))
     return Image.fromarray(np.stack(bands, axis=-1).astype(np.uint8))
@@ -51,7 +57,9 @@ def encoded(photo):
 
 @pytest.fixture(scope="session")
 def apart():
-    """Mean absolute difference of two pictures or arrays, in units of 0..255; infinite where the shapes differ."""
+    """Mean absolute difference of two pictures or arrays, in units of 0..255; infinite where the
+    shapes differ.
+    """
 
     def difference(a, b) -> float:
         a, b = np.asarray(a, float), np.asarray(b, float)
@@ -84,7 +92,9 @@ def begun():
 
 @pytest.fixture(scope="session")
 def as_killed():
-    """(run, copy) -> a callback that leaves in `copy` what a kill in the second epoch would leave in `run`."""
+    """(run, copy) -> a callback that leaves in `copy` what a kill in the second epoch would leave
+    in `run`.
+    """
     import keras
 
     class Copy(keras.callbacks.Callback):

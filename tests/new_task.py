@@ -1,4 +1,6 @@
-"""A task of a user, defined in one module: how bright a photo is, measured on the features of a classifier."""
+"""A task of a user, defined in one module: how bright a photo is, measured on the features of a
+classifier.
+"""
 
 from __future__ import annotations
 
@@ -60,13 +62,17 @@ class BrightnessMeter(PhotoModel[Brightness, BrightnessOptions]):
     def __call__(self, photo: Photo, options: BrightnessOptions) -> Brightness: ...
     @overload
     @takes(BrightnessOptions)
-    def __call__(self, photo: Several[Photo], options: BrightnessOptions) -> list[Brightness | Failed]: ...
+    def __call__(
+        self, photo: Several[Photo], options: BrightnessOptions
+    ) -> list[Brightness | Failed]: ...
     @takes(BrightnessOptions)
     def __call__(self, photo: Any, options: BrightnessOptions) -> Any:
         return self.predict(photo, options)
 
     @takes(BrightnessOptions)
-    def stream(self, photos: Iterable[Photo] | Photo, options: BrightnessOptions) -> Iterator[Brightness | Failed]:
+    def stream(
+        self, photos: Iterable[Photo] | Photo, options: BrightnessOptions
+    ) -> Iterator[Brightness | Failed]:
         return self.predict_stream(photos, options)
 
     def prepare(self, item: Item, options: BrightnessOptions) -> Prepared:

@@ -6,7 +6,9 @@ import numpy as np
 from PIL import Image
 
 CIFAR = Path(__file__).parent / "data" / "cifar10_resnet20"
-"""The bundle of a ResNet-20 for the ten classes of CIFAR-10; scripts/train_embedded_cifar10.py has trained it."""
+"""The bundle of a ResNet-20 for the ten classes of CIFAR-10; scripts/train_embedded_cifar10.py has
+trained it.
+"""
 
 
 def write_photos(folder: Path, count: int, seed: int = 0, tint: int = 0) -> list[Path]:

@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_generated_module_is_current():
-    done = subprocess.run([sys.executable, ROOT / "scripts" / "make_api.py", "--check"], check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "make_api.py", "--check"], check=False
+    )
     assert done.returncode == 0, "run python scripts/make_api.py"
 
 
@@ -35,11 +37,15 @@ def test_signatures_show_defaults():
     assert parameters["top_k"].default == 5
     assert inspect.signature(ws.load).parameters["engine"].default == "auto"
     assert "Open a pretrained model" in (ws.load.__doc__ or "")
-    assert "Fine-tune" in (ws.finetune.__doc__ or "") or "Train a pretrained" in (ws.finetune.__doc__ or "")
+    assert "Fine-tune" in (ws.finetune.__doc__ or "") or "Train a pretrained" in (
+        ws.finetune.__doc__ or ""
+    )
 
 
 def test_importing_the_package_is_light():
-    code = ("import sys, warmstart; heavy = {'numpy', 'tensorflow', 'keras', 'pandas', 'PIL'} & set(sys.modules);"
-            "assert not heavy, heavy")
+    code = (
+        "import sys, warmstart; heavy = {'numpy', 'tensorflow', 'keras', 'pandas', 'PIL'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,6 @@
-"""CONTRIBUTING.md is true: its table of places to touch against the files that name a task, family or command."""
+"""CONTRIBUTING.md is true: its table of places to touch against the files that name a task, family
+or command.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ EXCEPTIONS = {
     },
     "a command": {"src/warmstart/api.py"},  # functions of these names
     "an engine": {
-        # Engines are formats of `export`, and generated text and sound name those that they cannot use.
+        # Engines are formats of `export`, and generated text and sound name those that they cannot
+        # use.
         "src/warmstart/core/exporting.py",
         "src/warmstart/engines/export.py",
         "src/warmstart/text/generation.py",
@@ -49,7 +52,9 @@ EXCEPTIONS = {
 
 
 def rows() -> dict[str, list[str]]:
-    """To add -> the places of the table that are paths, with names in capitals as placeholders, or calls."""
+    """To add -> the places of the table that are paths, with names in capitals as placeholders, or
+    calls.
+    """
     table = PAGE.partition("| to add |")[2].partition("\n\n")[0]
     cells = [line.strip("|").split("|") for line in table.splitlines()[2:]]
     return {first.strip(): re.findall(r"`([^`]+)`", second) for first, second in cells}
@@ -57,16 +62,24 @@ def rows() -> dict[str, list[str]]:
 
 def pattern(place: str) -> re.Pattern[str]:
     names = re.escape(place).replace("WING", "(image|text|speech|series)")
-    return re.compile(re.sub(r"[A-Z]{3,}", r"[a-z0-9_]+", names) + (".+" if place.endswith("/") else ""))
+    return re.compile(
+        re.sub(r"[A-Z]{3,}", r"[a-z0-9_]+", names) + (".+" if place.endswith("/") else "")
+    )
 
 
 def files() -> list[str]:
-    return [str(path.relative_to(ROOT)) for path in (ROOT / "src" / "warmstart").rglob("*") if path.is_file()]
+    return [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "src" / "warmstart").rglob("*")
+        if path.is_file()
+    ]
 
 
 @cache
 def places() -> dict[str, set[str]]:
-    """String constant -> the files whose code holds it; prose and docstrings hold more than one word."""
+    """String constant -> the files whose code holds it; prose and docstrings hold more than one
+    word.
+    """
     found = defaultdict(set)
     for path in (ROOT / "src" / "warmstart").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -103,7 +116,12 @@ def test_every_place_exists(what):
 
 @pytest.mark.parametrize("what", EXCEPTIONS)
 def test_every_exception_is_needed(what):
-    names = {"a task of ours": OURS, "a family": ARCHITECTURES, "a command": COMMAND_NAMES, "an engine": ENGINES}
+    names = {
+        "a task of ours": OURS,
+        "a family": ARCHITECTURES,
+        "a command": COMMAND_NAMES,
+        "an engine": ENGINES,
+    }
     used = {file for name in names[what] for file in places()[name]}
     assert used >= EXCEPTIONS[what], f"remove {EXCEPTIONS[what] - used}"
 
@@ -115,7 +133,9 @@ def test_a_task_is_named_where_the_table_says(name):
     own = [file_of(str(task.model)), *([file_of(task.trainer)] if task.trainer else [])]
     for place, file in zip((module, *rows()["training for a task"]), own, strict=False):
         assert pattern(place).fullmatch(file)
-    own_names = re.compile(r"src/warmstart/(models|\w+/train)/.+")  # a family's heads; what trainers share
+    own_names = re.compile(
+        r"src/warmstart/(models|\w+/train)/.+"
+    )  # a family's heads; what trainers share
     elsewhere = {file for file in places()[name] if not own_names.fullmatch(file)}
     assert elsewhere <= {*own, row, "src/warmstart/api.py", *EXCEPTIONS["a task of ours"]}
 
@@ -125,7 +145,11 @@ def test_a_task_of_a_user_is_named_in_one_module():
     assert module.count("register(") == 1
     for word in ("image-brightness", "BrightnessMeter", "BrightnessOptions"):
         assert word in module
-        named = [file for file in files() if file.endswith((".py", ".js")) and word in (ROOT / file).read_text("utf-8")]
+        named = [
+            file
+            for file in files()
+            if file.endswith((".py", ".js")) and word in (ROOT / file).read_text("utf-8")
+        ]
         assert not named
 
 

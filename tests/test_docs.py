@@ -1,4 +1,6 @@
-"""The documentation against the code: what it shows parses, what it names exists, generated parts are current."""
+"""The documentation against the code: what it shows parses, what it names exists, generated parts
+are current.
+"""
 
 import ast
 import importlib.util
@@ -33,7 +35,9 @@ NOT_MODELS = {"mobilenet_v9"}  # an example of a mistake; names like "my-model" 
 
 
 def blocks(page: Path, *languages: str) -> list[str]:
-    return [code for language, code in FENCE.findall(page.read_text("utf-8")) if language in languages]
+    return [
+        code for language, code in FENCE.findall(page.read_text("utf-8")) if language in languages
+    ]
 
 
 def prose(page: Path) -> str:
@@ -48,20 +52,32 @@ def by_name(paths: list[Path]) -> Any:
 def test_python_blocks_parse_and_call_what_exists(page):
     for code in blocks(page, "python"):
         for node in ast.walk(ast.parse(code)):
-            if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name) or node.value.id != "ws":
+            if (
+                not isinstance(node, ast.Attribute)
+                or not isinstance(node.value, ast.Name)
+                or node.value.id != "ws"
+            ):
                 continue
             assert node.attr in ws.__all__, f"ws.{node.attr}\n{code}"
         for call in (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)):
             name = ast.unparse(call.func)
             if name in ("ws.load", "ws.backbone", "ws.list_models"):
                 parameters = inspect.signature(getattr(ws, name.removeprefix("ws."))).parameters
-                assert {keyword.arg for keyword in call.keywords} <= parameters.keys(), ast.unparse(call)
+                assert {keyword.arg for keyword in call.keywords} <= parameters.keys(), ast.unparse(
+                    call
+                )
                 if name != "ws.list_models" and isinstance(call.args[0], ast.Constant):
                     assert is_model(str(call.args[0].value)), ast.unparse(call)
 
 
 def is_model(name: str) -> bool:
-    return "/" in name or ":" in name or name in NOT_MODELS or name.endswith("-model") or bool(ws.list_models(name))
+    return (
+        "/" in name
+        or ":" in name
+        or name in NOT_MODELS
+        or name.endswith("-model")
+        or bool(ws.list_models(name))
+    )
 
 
 def slug(heading: str) -> str:
@@ -79,7 +95,9 @@ def test_links_lead_somewhere(page):
         if page.parent == ROOT / "docs":  # the site is built from this folder alone
             assert found.resolve().is_relative_to(ROOT / "docs"), target
         if anchor:
-            assert anchor in {slug(h) for h in re.findall(r"^#+ (.+)$", found.read_text("utf-8"), re.MULTILINE)}, target
+            assert anchor in {
+                slug(h) for h in re.findall(r"^#+ (.+)$", found.read_text("utf-8"), re.MULTILINE)
+            }, target
 
 
 def commands() -> dict[str, set[str]]:
@@ -92,10 +110,18 @@ def commands() -> dict[str, set[str]]:
         if path and path[0] == "predict":  # takes the options of all tasks
             parameters += task_parameters.parameters(list(TASKS.values()), any_task=True)
         if path and path[0] == "finetune":
-            parameters += [one for task in TASKS.values() if task.trainer
-                           for one in flags_of(task.train_options_class(), "")]
-        options = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)
-                   if option.startswith("-")}
+            parameters += [
+                one
+                for task in TASKS.values()
+                if task.trainer
+                for one in flags_of(task.train_options_class(), "")
+            ]
+        options = {
+            option
+            for parameter in parameters
+            for option in (*parameter.opts, *parameter.secondary_opts)
+            if option.startswith("-")
+        }
         found[" ".join(path)] = options | {"-h", "--help"}
         if isinstance(command, click.Group):
             for name in command.list_commands(context):
@@ -107,15 +133,20 @@ def commands() -> dict[str, set[str]]:
 
 def lines(page: Path) -> list[str]:
     """Command lines of shell blocks, those that go on after a backslash joined, and inline code."""
-    shell = [line.removeprefix("$ ") for code in blocks(page, "console", "shell", "bash")
-             for line in re.sub(r"\\\n\s*", "", code).splitlines()]
+    shell = [
+        line.removeprefix("$ ")
+        for code in blocks(page, "console", "shell", "bash")
+        for line in re.sub(r"\\\n\s*", "", code).splitlines()
+    ]
     return shell + re.findall(r"`([^`\n]+)`", prose(page))
 
 
 @by_name(PAGES)
 def test_commands_and_options_exist(page):
     known = commands()
-    outputs = set(re.findall(r"--output (\S+)", "\n".join(lines(page))))  # models that a command before has written
+    outputs = set(
+        re.findall(r"--output (\S+)", "\n".join(lines(page)))
+    )  # models that a command before has written
     for line in lines(page):
         for part in re.split(r"[|>]", line):
             if not re.match(r"\s*(python -m )?warmstart [a-z]", part):
@@ -137,17 +168,26 @@ def test_commands_and_options_exist(page):
 
 
 def arguments(program: Path) -> set[str]:
-    """The options of a program that uses argparse, those of the files beside it that it imports among them."""
+    """The options of a program that uses argparse, those of the files beside it that it imports
+    among them.
+    """
     text = program.read_text("utf-8")
-    beside = [program.with_name(f"{name}.py") for name in re.findall(r"^from (\w+) import", text, re.MULTILINE)]
-    return set(re.findall(r'"(--[a-z][a-z-]*)"', text)).union(*(arguments(path) for path in beside if path.is_file()))
+    beside = [
+        program.with_name(f"{name}.py")
+        for name in re.findall(r"^from (\w+) import", text, re.MULTILINE)
+    ]
+    return set(re.findall(r'"(--[a-z][a-z-]*)"', text)).union(
+        *(arguments(path) for path in beside if path.is_file())
+    )
 
 
 @by_name(PAGES)
 def test_options_in_prose_exist(page):
     known = set().union(*commands().values())
     if page.name == "benchmarks.md":
-        known |= {option for path in (ROOT / "benchmarks").glob("*.py") for option in arguments(path)}
+        known |= {
+            option for path in (ROOT / "benchmarks").glob("*.py") for option in arguments(path)
+        }
     for option in re.findall(r"`(--[a-z][a-z-]*)`", prose(page)):
         assert option in known, option
 
@@ -158,7 +198,9 @@ def test_example_programs_take_the_options_that_are_shown(page):
         if match := re.match(r"python (\S+\.py)(.*)", line):
             program = ROOT / match[1]
             assert program.is_file(), line
-            assert set(re.findall(r"--[a-z][a-z-]*", match[2].partition("#")[0])) <= arguments(program), line
+            assert set(re.findall(r"--[a-z][a-z-]*", match[2].partition("#")[0])) <= arguments(
+                program
+            ), line
 
 
 @by_name([*PAGES, *EXAMPLES, ROOT / "mkdocs.yml", *sorted((ROOT / "scripts").glob("*.py"))])
@@ -171,8 +213,11 @@ def test_error_tree_is_complete():
     page = (ROOT / "docs" / "errors.md").read_text("utf-8")
     (tree,) = blocks(ROOT / "docs" / "errors.md", "text")
     shown = re.findall(r"^(?:[│├└─ ]*)(\w+Error)\b", tree, re.MULTILINE)
-    real = [name for name, value in vars(ws.errors).items()
-            if inspect.isclass(value) and issubclass(value, ws.errors.WarmstartError)]
+    real = [
+        name
+        for name, value in vars(ws.errors).items()
+        if inspect.isclass(value) and issubclass(value, ws.errors.WarmstartError)
+    ]
     assert sorted(shown) == sorted(real)
     abstract = {"WarmstartError", "CheckpointError", "EngineError"}
     assert all(f"| `{name}` |" in page for name in real if name not in abstract)
@@ -201,7 +246,9 @@ def test_generated_parts_are_current():
             names.add(name)
             current = start + make_docs.generate(name) + end
             assert current in text, f"{path.name}, {name}: run python scripts/make_docs.py"
-    verbs = {task.verb for task in TASKS.values() if isinstance(task.model, str)}  # others are of tests
+    verbs = {
+        task.verb for task in TASKS.values() if isinstance(task.model, str)
+    }  # others are of tests
     others = commands().keys() - {task.verb for task in TASKS.values()} - {"", "cache"}
     expected = {f"verb {name}" for name in verbs} | {f"command {name}" for name in others}
     assert names >= {"tasks", "families", "models"} | expected
@@ -213,14 +260,23 @@ def test_readme_shows_the_demo():
     assert text.index("<!-- demo -->") < 600, "the first screen shows what it does"
     default = TASKS["image-classification"].default_model
     assert block.startswith(f"$ warmstart classify examples/photos --top-k 3\nModel: {default} ")
-    assert " ".join(module(ROOT / "scripts" / "update_readme.py").COMMAND) == "classify examples/photos --top-k 3"
+    assert (
+        " ".join(module(ROOT / "scripts" / "update_readme.py").COMMAND)
+        == "classify examples/photos --top-k 3"
+    )
     for photo in sorted((ROOT / "examples" / "photos").glob("*.jpg")):
         assert f"examples/photos/{photo.name}\n" in block
 
 
 def run(*words: str) -> str:
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
-                          timeout=280)
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=280,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -232,7 +288,13 @@ def test_examples_on_real_photos(tmp_path):
     assert len(answers.read_text("utf-8").splitlines()) == 4
     kept = str(tmp_path / "index.npz")
     for _ in range(2):  # the second time from the index
-        found = run("examples/features_search.py", "examples/photos/cat.jpg", "examples/photos", "--index", kept)
+        found = run(
+            "examples/features_search.py",
+            "examples/photos/cat.jpg",
+            "examples/photos",
+            "--index",
+            kept,
+        )
         assert found.splitlines()[0] == "1.000  examples/photos/cat.jpg"
 
 
@@ -245,10 +307,26 @@ def test_fine_tuning_example(tmp_path):
         (tmp_path / name).mkdir()
         for i in range(10):
             lit = (rows if name == "rows" else columns) // (6 + i % 3) % 2 == i % 2
-            picture = np.where(lit[..., None], (220, 40, 40) if name == "rows" else (40, 40, 220), 230)
+            picture = np.where(
+                lit[..., None], (220, 40, 40) if name == "rows" else (40, 40, 220), 230
+            )
             Image.fromarray(picture.astype(np.uint8)).save(tmp_path / name / f"{i}.png")
     saved = tmp_path / "out.keras"
-    shown = run("examples/fine_tune_keras.py", str(tmp_path), "--model", str(CIFAR), "--epochs", "80",
-                "--fine-epochs", "1", "--unfreeze", "8", "--batch-size", "8", "--output", str(saved))
+    shown = run(
+        "examples/fine_tune_keras.py",
+        str(tmp_path),
+        "--model",
+        str(CIFAR),
+        "--epochs",
+        "80",
+        "--fine-epochs",
+        "1",
+        "--unfreeze",
+        "8",
+        "--batch-size",
+        "8",
+        "--output",
+        str(saved),
+    )
     assert saved.is_file()
     assert "100.0%" in shown

@@ -1,4 +1,6 @@
-"""The house stands: imports point downwards, heavy packages stay where they belong, files stay small."""
+"""The house stands: imports point downwards, heavy packages stay where they belong, files stay
+small.
+"""
 
 import ast
 from pathlib import Path
@@ -9,8 +11,17 @@ import warmstart
 
 ROOT = Path(warmstart.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-FLOORS = [("errors", "version"), ("checkpoints", "hub", "catalog"), ("engines", "models"), ("core",), ("bulk",),
-          ("training",), ("image", "text", "speech", "series"), ("serve",), ("cli",)]
+FLOORS = [
+    ("errors", "version"),
+    ("checkpoints", "hub", "catalog"),
+    ("engines", "models"),
+    ("core",),
+    ("bulk",),
+    ("training",),
+    ("image", "text", "speech", "series"),
+    ("serve",),
+    ("cli",),
+]
 LATE = {"warmstart.core.model": {"warmstart.core.loading", "warmstart.core.task"}}
 """`Model.load` opens a model, and a model looks up its task: imported when they are called."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -49,31 +60,44 @@ def test_imports_point_downwards(file):
 
 
 def test_no_files_import_each_other_in_a_circle():
-    names = {".".join(("warmstart", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
-             for path in FILES}
+    names = {
+        ".".join(("warmstart", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(
+            ".__init__"
+        ): path
+        for path in FILES
+    }
     targets = {}
     for name, path in names.items():
         found: set[str] = set()
         for node in ast.walk(_WithoutTypeChecking().visit(ast.parse(path.read_text()))):
             if isinstance(node, ast.ImportFrom):
-                found |= {whole if (whole := f"{node.module}.{alias.name}") in names else str(node.module)
-                          for alias in node.names}
+                found |= {
+                    whole if (whole := f"{node.module}.{alias.name}") in names else str(node.module)
+                    for alias in node.names
+                }
         targets[name] = found & names.keys() - {name} - LATE.get(name, set())
     while free := {name for name, found in targets.items() if not found & targets.keys()}:
         targets = {name: found for name, found in targets.items() if name not in free}
-    while free := targets.keys() - set().union(*targets.values()):  # they import a circle, but are in none
+    while free := targets.keys() - set().union(
+        *targets.values()
+    ):  # they import a circle, but are in none
         targets = {name: found for name, found in targets.items() if name not in free}
     assert not targets
 
 
 def test_one_version():
-    assert f'\nversion = "{warmstart.__version__}"\n' in (ROOT.parents[1] / "pyproject.toml").read_text()
+    assert (
+        f'\nversion = "{warmstart.__version__}"\n'
+        in (ROOT.parents[1] / "pyproject.toml").read_text()
+    )
 
 
 def test_tensorflow_stays_where_it_belongs(file):
     parts = file.relative_to(ROOT)
     engines = ("engines/keras.py", "engines/compile.py", "engines/export.py")
-    allowed = parts.parts[0] in ("models", "training") or "train" in parts.parts or str(parts) in engines
+    allowed = (
+        parts.parts[0] in ("models", "training") or "train" in parts.parts or str(parts) in engines
+    )
     assert allowed or not {name.split(".")[0] for name in _imports(file.read_text())} & HEAVY
 
 
@@ -83,5 +107,13 @@ def test_files_stay_small(file):
 
 def test_no_pickles_and_no_code_from_files(file):
     text = file.read_text()
-    for word in ("import pickle", "pickle.load", "eval(", "exec(", "torch.load", "allow_pickle=True", "os.system("):
+    for word in (
+        "import pickle",
+        "pickle.load",
+        "eval(",
+        "exec(",
+        "torch.load",
+        "allow_pickle=True",
+        "os.system(",
+    ):
         assert word not in text

@@ -1,4 +1,6 @@
-"""One `register` is enough: a task from a single module works on every surface, with no other file touched."""
+"""One `register` is enough: a task from a single module works on every surface, with no other file
+touched.
+"""
 
 import json
 import subprocess
@@ -38,12 +40,20 @@ def test_in_python(folder):
 
 def test_in_a_batch(folder, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    done = ws.batch(ws.load(folder), [str(PHOTO), str(ROOT / "README.md")], tmp_path / "out", format="parquet", bands=1)
+    done = ws.batch(
+        ws.load(folder),
+        [str(PHOTO), str(ROOT / "README.md")],
+        tmp_path / "out",
+        format="parquet",
+        bands=1,
+    )
     assert (done.rows, done.failed) == (2, 1)
     (file,) = (tmp_path / "out").glob("part-*.parquet")
     schema = parquet.read_schema(file)
     assert schema.names == ["row", "source", "input", "model", "mean", "bands"]
-    assert str(schema.field("bands").type) == "list<element: struct<top: double, brightness: double>>"
+    assert (
+        str(schema.field("bands").type) == "list<element: struct<top: double, brightness: double>>"
+    )
     (row,) = done.results()
     assert row["bands"][0]["brightness"] == pytest.approx(row["mean"], abs=1e-5)
 
@@ -64,7 +74,9 @@ def test_over_http(client):
     answer = client.post("/v1/predict/meter?bands=4", PHOTO.read_bytes(), Content_Type="image/jpeg")
     assert answer.status == 200
     assert len(answer.json["bands"]) == 4
-    refused = client.post("/v1/predict/meter?bands=99", PHOTO.read_bytes(), Content_Type="image/jpeg")
+    refused = client.post(
+        "/v1/predict/meter?bands=99", PHOTO.read_bytes(), Content_Type="image/jpeg"
+    )
     assert (refused.status, "bands must be from 1 to 16" in refused.json["error"]) == (400, True)
     outputs = client.get("/v2/models/meter").json["outputs"]
     assert {"name": "mean", "datatype": "FP32", "shape": [-1]} in outputs
@@ -83,8 +95,13 @@ COMMAND = "import tests.new_task, sys; from warmstart.cli import main; sys.exit(
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", COMMAND, *map(str, arguments)], cwd=ROOT, capture_output=True,
-                          text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", COMMAND, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_on_the_command_line(folder):
@@ -108,6 +125,14 @@ def test_in_the_list_of_models(client):
     assert about["task_summary"] == "Measure how bright photos are."
     assert (about["input_noun"], about["accepts"]) == ("photo", ["image/"])
     assert [example["label"] for example in about["examples"]] == ["cat", "espresso", "rocket"]
-    assert about["options"]["bands"] == {"type": "integer", "minimum": 1, "maximum": 16, "default": 2,
-                                         "description": "Bands of equal height."}
-    assert about["result_schema"]["properties"]["bands"]["items"]["required"] == ["top", "brightness"]
+    assert about["options"]["bands"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 16,
+        "default": 2,
+        "description": "Bands of equal height.",
+    }
+    assert about["result_schema"]["properties"]["bands"]["items"]["required"] == [
+        "top",
+        "brightness",
+    ]

@@ -1,4 +1,6 @@
-"""pyproject.toml declares what the code imports, no more and no less; optional packages are optional."""
+"""pyproject.toml declares what the code imports, no more and no less; optional packages are
+optional.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,15 @@ def normalized(name: str) -> str:
 
 
 def declared(*extras: str) -> set[str]:
-    """The distributions of the base install, or of the extras, with those of extras that these include."""
+    """The distributions of the base install, or of the extras, with those of extras that these
+    include.
+    """
     optional = PROJECT["optional-dependencies"]
-    listed = [line for extra in extras for line in optional[extra]] if extras else PROJECT["dependencies"]
+    listed = (
+        [line for extra in extras for line in optional[extra]]
+        if extras
+        else PROJECT["dependencies"]
+    )
     names: set[str] = set()
     for line in listed:
         match = re.match(r"([\w.-]+)(?:\[([\w,]+)\])?", line)
@@ -65,16 +73,26 @@ def runtime_imports(tree: ast.AST) -> Iterator[str]:
 
 
 def imported(folder: Path, local: frozenset[str] = frozenset()) -> set[str]:
-    """The distributions that the files of a folder import; `local` modules are of the folder itself."""
-    modules = {name for file in folder.rglob("*.py") for name in runtime_imports(ast.parse(file.read_text()))}
+    """The distributions that the files of a folder import; `local` modules are of the folder
+    itself.
+    """
+    modules = {
+        name
+        for file in folder.rglob("*.py")
+        for name in runtime_imports(ast.parse(file.read_text()))
+    }
     modules -= {"warmstart", *sys.stdlib_module_names, *local}
     return {normalized(DISTRIBUTIONS.get(name, name)) for name in modules}
 
 
 def run_without(packages: set[str], code: str) -> str:
     """The output of code in a process in which the packages cannot be imported."""
-    done = subprocess.run([sys.executable, "-c", BLOCK.format(packages=packages) + code], capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCK.format(packages=packages) + code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -91,26 +109,43 @@ def test_packages_that_tests_import_are_declared():
 
 
 def test_all_includes_every_extra_but_the_cluster_and_the_tests():
-    others = [name for name in PROJECT["optional-dependencies"] if name not in ("all", "ray", "test")]
+    others = [
+        name for name in PROJECT["optional-dependencies"] if name not in ("all", "ray", "test")
+    ]
     assert declared("all") == declared(*others)
 
 
 def test_photos_texts_and_records_need_no_optional_package(tmp_path):
     (tmp_path / "photos.csv").write_text(f"path,label\n{PHOTO},tiger cat\n")
     (tmp_path / "texts.jsonl").write_text('{"text": "a warm and funny film"}\n')
-    optional = {"pandas", "matplotlib", "tensorflow", "keras", "scipy", "openvino", "pyarrow", "starlette", "ray"}
-    output = run_without(optional, f"""
+    optional = {
+        "pandas",
+        "matplotlib",
+        "tensorflow",
+        "keras",
+        "scipy",
+        "openvino",
+        "pyarrow",
+        "starlette",
+        "ray",
+    }
+    output = run_without(
+        optional,
+        f"""
 print(ws.load("efficientnet_lite0")({str(PHOTO)!r}).label)
 print(ws.load("sst2_bert_tiny")("a warm and funny film").label)
 print(ws.load("efficientnet_lite0").evaluate({str(tmp_path / "photos.csv")!r})["top1"])
 print(ws.batch("sst2_bert_tiny", {str(tmp_path / "texts.jsonl")!r}, {str(tmp_path / "out")!r}).rows)
-""")
+""",
+    )
     assert output.splitlines() == ["tiger cat", "positive", "1.0", "1"]
 
 
 def test_a_missing_extra_is_one_sentence_with_the_command(tmp_path):
     (tmp_path / "texts.parquet").write_bytes(b"PAR1")
-    output = run_without({"pandas", "matplotlib", "tensorflow", "pyarrow", "ray"}, f"""
+    output = run_without(
+        {"pandas", "matplotlib", "tensorflow", "pyarrow", "ray"},
+        f"""
 calls = [
     lambda: ws.load("deepar_hourly")([1.0, 2.0, 3.0]),
     lambda: ws.finetune("efficientnet_lite0", {str(tmp_path)!r}),
@@ -122,22 +157,36 @@ for call in calls:
         call()
     except MissingPackageError as error:
         print(error)
-""")
-    for line, package, extra in zip(output.splitlines(), ("pandas", "tensorflow", "pyarrow", "ray"),
-                                    ("series", "tensorflow", "parquet", "ray"), strict=True):
-        assert re.fullmatch(rf"The package {package} is needed [^.]*(\.parquet)?[^.]*: "
-                            rf"pip install 'warmstart\[{extra}\]'\.", line), line
+""",
+    )
+    for line, package, extra in zip(
+        output.splitlines(),
+        ("pandas", "tensorflow", "pyarrow", "ray"),
+        ("series", "tensorflow", "parquet", "ray"),
+        strict=True,
+    ):
+        assert re.fullmatch(
+            rf"The package {package} is needed [^.]*(\.parquet)?[^.]*: "
+            rf"pip install 'warmstart\[{extra}\]'\.",
+            line,
+        ), line
 
 
 def test_a_plot_without_matplotlib_names_the_extra():
-    output = run_without({"matplotlib"}, """
+    output = run_without(
+        {"matplotlib"},
+        """
 forecast = ws.load("deepar_hourly")([float(n % 24) for n in range(200)], horizon=4, samples=10)
 try:
     forecast.plot()
 except MissingPackageError as error:
     print(error)
-""")
-    assert output == "The package matplotlib is needed to plot forecasts: pip install 'warmstart[plot]'.\n"
+""",
+    )
+    assert (
+        output
+        == "The package matplotlib is needed to plot forecasts: pip install 'warmstart[plot]'.\n"
+    )
 
 
 def test_missing_packages_are_reported_in_one_place():
@@ -146,4 +195,6 @@ def test_missing_packages_are_reported_in_one_place():
         if file.relative_to(SOURCE).as_posix() != "errors.py":
             assert "pip install" not in code, file
         if file.relative_to(SOURCE).as_posix() not in ("errors.py", "hub/sources.py"):
-            assert not re.search(r"util\.find_spec|import find_spec|[^.\w]find_spec\(\"", code), file
+            assert not re.search(r"util\.find_spec|import find_spec|[^.\w]find_spec\(\"", code), (
+                file
+            )

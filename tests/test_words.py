@@ -2,8 +2,9 @@
 
     python tests/test_words.py      # the counts of now, as the table below
 
-Counted are parts of identifiers that the code defines or uses, and words of comments and docstrings. Say what a
-thing is (`index`, `config`, `scores`, `class_names`), and use the terms of the field.
+Counted are parts of identifiers that the code defines or uses, and words of comments and
+docstrings. Say what a thing is (`index`, `config`, `scores`, `class_names`), and use the terms of
+the field.
 """
 
 from __future__ import annotations
@@ -44,12 +45,25 @@ LIMITS = {
 }
 """Word -> how often it may occur. Lower a limit when the count has shrunk; never raise one."""
 INSTEAD = {
-    "told": "say what the value is", "tells": "says, shows, returns", "said": "say what the value is",
-    "given": "say what the value is", "kept": "stored, saved, selected", "wanted": "requested, required",
-    "found": "result, match, or what it is", "held": "validation, stored", "beside": "next to",
-    "alone": "single, only", "place": "index, position", "places": "indices, positions", "kind": "type, class",
-    "kinds": "types, classes", "futures": "sample paths", "surest": "most confident", "imagined": "false positive",
-    "drawn": "sampled", "varied": "augmented",
+    "told": "say what the value is",
+    "tells": "says, shows, returns",
+    "said": "say what the value is",
+    "given": "say what the value is",
+    "kept": "stored, saved, selected",
+    "wanted": "requested, required",
+    "found": "result, match, or what it is",
+    "held": "validation, stored",
+    "beside": "next to",
+    "alone": "single, only",
+    "place": "index, position",
+    "places": "indices, positions",
+    "kind": "type, class",
+    "kinds": "types, classes",
+    "futures": "sample paths",
+    "surest": "most confident",
+    "imagined": "false positive",
+    "drawn": "sampled",
+    "varied": "augmented",
 }
 FINE = {"InputKind", "FileKind", "input_kind"}
 """The vocabulary of the design."""
@@ -75,7 +89,11 @@ def sentences(text: str, tree: ast.AST) -> Iterator[str]:
         if token.type == tokenize.COMMENT:
             yield token.string
     for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        ):
             yield node.value.value
 
 
@@ -90,7 +108,9 @@ def words(text: str) -> Iterator[str]:
 
 @cache
 def counts() -> Counter[str]:
-    occurring = (word.lower() for path in SOURCE.rglob("*.py") for word in words(path.read_text("utf-8")))
+    occurring = (
+        word.lower() for path in SOURCE.rglob("*.py") for word in words(path.read_text("utf-8"))
+    )
     return Counter(word for word in occurring if word in INSTEAD)
 
 
@@ -99,7 +119,9 @@ def test_no_more_of(word):
     count, limit = counts()[word], LIMITS[word]
     if count < limit:
         print(f"Lower the limit of {word!r} from {limit} to {count} in {__file__}.")
-    assert count <= limit, f"{word!r} occurs {count} times where {limit} are allowed; instead: {INSTEAD[word]}."
+    assert count <= limit, (
+        f"{word!r} occurs {count} times where {limit} are allowed; instead: {INSTEAD[word]}."
+    )
 
 
 def test_what_is_counted():

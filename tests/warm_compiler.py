@@ -1,11 +1,12 @@
 """Compiling in tests: a process that imports TensorFlow once, and forks itself for every job.
 
-`python warm_compiler.py SOCKET` stands in for `python -m warmstart.core.compile_job`: it hands its standard streams,
-environment and folder over to a fork of the server (`python warm_compiler.py SOCKET KEPT`), and ends as the fork does.
-If it is killed, so is the fork.
+`python warm_compiler.py SOCKET` stands in for `python -m warmstart.core.compile_job`: it hands its
+standard streams, environment and folder over to a fork of the server (`python warm_compiler.py
+SOCKET KEPT`), and ends as the fork does. If it is killed, so is the fork.
 
-The same model compiled again is a copy of what came out the first time, in any test of the run; these results lie in
-the folder KEPT. Whether compiling works was seen then, and what is made of its files is the same.
+The same model compiled again is a copy of what came out the first time, in any test of the run;
+these results lie in the folder KEPT. Whether compiling works was seen then, and what is made of its
+files is the same.
 """
 
 import fcntl
@@ -83,7 +84,9 @@ def _watch(connection, kept):
 
 
 def remembering(make, results):
-    """`compile_job._compile`, which copies what another test has made of the very same entry and weights."""
+    """`compile_job._compile`, which copies what another test has made of the very same entry and
+    weights.
+    """
 
     def make_or_copy(job, entry, weights, build, report):
         from warmstart.core.weights import checkpoint_digest
@@ -91,10 +94,15 @@ def remembering(make, results):
 
         of = json.dumps([job["entry"], job["digest"], job["precision"]], sort_keys=True)
         kept, folder = results / hashlib.sha256(of.encode()).hexdigest(), Path(job["folder"])
-        if weights.path is not None and checkpoint_digest(weights.path, sha256_file) != weights.digest:
+        if (
+            weights.path is not None
+            and checkpoint_digest(weights.path, sha256_file) != weights.digest
+        ):
             return make(job, entry, weights, build, report)
         with open(f"{kept}.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # the other processes of the run wait for the first one's result
+            fcntl.flock(
+                lock, fcntl.LOCK_EX
+            )  # the other processes of the run wait for the first one's result
             if kept.is_dir():
                 told = json.loads((kept / "told.json").read_text())
                 for stage in told["stages"]:
@@ -102,7 +110,9 @@ def remembering(make, results):
                 shutil.copytree(kept / "files", folder, dirs_exist_ok=True)
                 return told["record"]
             stages = []
-            record = make(job, entry, weights, build, lambda stage: (stages.append(stage), report(stage)))
+            record = make(
+                job, entry, weights, build, lambda stage: (stages.append(stage), report(stage))
+            )
             new = kept.with_name(f"{kept.name}.{os.getpid()}")
             shutil.copytree(folder, new / "files")
             (new / "told.json").write_text(json.dumps({"stages": stages, "record": record}))

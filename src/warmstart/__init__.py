@@ -1,11 +1,12 @@
-"""Pretrained models for TensorFlow: one call to use a model, one to fine-tune it, one folder to deploy it.
+"""Pretrained models for TensorFlow: one call to use a model, one to fine-tune it, one folder to
+deploy it.
 
     import warmstart as ws
 
     ws.load("mobilenet_v2")("cat.jpg", top_k=3)
 
-Importing this package is quick: names are loaded when they are first used, and TensorFlow only where
-a Keras model is asked for or a program has to be compiled.
+Importing this package is quick: names are loaded when they are first used, and TensorFlow only
+where a Keras model is asked for or a program has to be compiled.
 """
 
 from typing import TYPE_CHECKING

@@ -303,11 +303,12 @@ def load(
     """Open a pretrained model.
 
     Args:
-        name: a name of the catalogue (`"mobilenet_v2"`), the folder of a bundle or of a repository in
-            Hugging Face layout, or a source of one (`hf://org/name`, `package:NAME/path`, `embedded:NAME`).
+        name: a name of the catalogue (`"mobilenet_v2"`), the folder of a bundle or of a repository
+            in Hugging Face layout, or a source of one (`hf://org/name`, `package:NAME/path`,
+            `embedded:NAME`).
         task: what it must be able to do; default: what its entry or its heads say.
-        weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a checkpoint;
-            `None`: random initialisation.
+        weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a
+            checkpoint; `None`: random initialisation.
         engine: `"auto"`, `"litert"`, `"openvino"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"` or `"int8"`.
         revision: of an `hf://` source.
@@ -596,24 +597,27 @@ def finetune(
     """Train a pretrained model further on your own labelled data.
 
     Args:
-        base: a name, folder or source as `ws.load` takes it, or a model that it returned; `"deepar"` trains a
-            forecaster from scratch; `"default"` is the default model of the task
-            (of image classification where none is named).
-        data: what the task learns from; for images a folder of class folders, a CSV, TSV, Parquet or JSONL file of
-            paths and labels, a list of (photo, label) pairs, or a `tf.data.Dataset`.
+        base: a name, folder or source as `ws.load` takes it, or a model that it returned;
+            `"deepar"` trains a forecaster from scratch; `"default"` is the default model of the
+            task (of image classification where none is named).
+        data: what the task learns from; for images a folder of class folders, a CSV, TSV, Parquet
+            or JSONL file of paths and labels, a list of (photo, label) pairs, or a
+            `tf.data.Dataset`.
         task: what the result does; default: what the base does.
-        **options: those of the task's options class (see `core.task.Task.train_options`), among them these, which all
-            tasks share: `epochs`, `learning_rate`, `batch_size`, `validation`, `patience`, `optimizer`,
-            `callbacks`, `seed`, `output`, `name`, `verbose`; and, where they make sense, `freeze`, `augment`,
-            `class_weight`, `loss`, `metrics`.
+        **options: those of the task's options class (see `core.task.Task.train_options`), among
+          them these, which all
+            tasks share: `epochs`, `learning_rate`, `batch_size`, `validation`, `patience`,
+                `optimizer`,
+            `callbacks`, `seed`, `output`, `name`, `verbose`; and, where they make sense, `freeze`,
+            `augment`, `class_weight`, `loss`, `metrics`.
 
     Returns:
-        A model of the task's class, loaded from the bundle; `.history` has the epochs, `.report()` the path of the
-        report.
+        A model of the task's class, loaded from the bundle; `.history` has the epochs, `.report()`
+        the path of the report.
 
     Raises:
-        UsageError: an option is wrong, the data cannot be learned from, or the folder holds something else.
-        TrainingError: training cannot go on; what was reached is kept in `output`.
+        UsageError: an option is wrong, the data cannot be learned from, or the folder holds
+        something else. TrainingError: training cannot go on; what was reached is kept in `output`.
         MissingPackageError: TensorFlow is not installed.
     """
     from warmstart.training import finetune as train

@@ -1,4 +1,6 @@
-"""The modules of benchmarks/ are scripts beside each other, not a package: they are imported from there."""
+"""The modules of benchmarks/ are scripts beside each other, not a package: they are imported from
+there.
+"""
 
 from importlib import import_module
 from pathlib import Path

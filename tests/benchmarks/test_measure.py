@@ -1,4 +1,6 @@
-"""The arithmetic of the benchmarks: turns, ratios, sizes, verdicts, tables, and the workers' protocol."""
+"""The arithmetic of the benchmarks: turns, ratios, sizes, verdicts, tables, and the workers'
+protocol.
+"""
 
 import json
 import os
@@ -25,7 +27,9 @@ def test_turns_take_all_timers_in_every_round_and_never_the_same_one_first(measu
 
 
 def test_a_turn_is_the_median_of_its_calls(measure):
-    assert measure.turns({"a": lambda calls: [1.0, 90.0, 2.0][:calls]}, rounds=1, seconds=0.001) == {"a": [2.0]}
+    assert measure.turns(
+        {"a": lambda calls: [1.0, 90.0, 2.0][:calls]}, rounds=1, seconds=0.001
+    ) == {"a": [2.0]}
 
 
 @pytest.mark.parametrize(("milliseconds", "calls"), [(0.0, 200), (10.0, 40), (1000.0, 3)])
@@ -45,9 +49,14 @@ def test_the_fastest_is_by_median(measure):
 
 
 def test_a_process_is_timed_and_its_failure_told(measure):
-    assert measure.time_process([sys.executable, "-c", "import time; time.sleep(0.1)"], os.environ) >= 100
+    assert (
+        measure.time_process([sys.executable, "-c", "import time; time.sleep(0.1)"], os.environ)
+        >= 100
+    )
     with pytest.raises(RuntimeError, match="code 3: out of luck"):
-        measure.time_process([sys.executable, "-c", "import sys; print('out of luck'); sys.exit(3)"], os.environ)
+        measure.time_process(
+            [sys.executable, "-c", "import sys; print('out of luck'); sys.exit(3)"], os.environ
+        )
 
 
 def test_disk_bytes_counts_links_once_and_leaves_out_what_is_skipped(measure, tmp_path):
@@ -68,9 +77,16 @@ def test_machine_and_versions_are_told(measure):
 
 @pytest.mark.parametrize(
     ("value", "bar", "at_least", "verdict"),
-    [(0.5, 0.5, False, "pass"), (0.51, 0.5, False, "MISSED"), (0.85, 0.85, True, "pass"), (0.8, 0.85, True, "MISSED"),
-     (float("nan"), 0.5, False, "MISSED"), (float("nan"), 0.5, True, "MISSED"), (None, 0.5, False, "not measured"),
-     (0.5, None, False, "")],
+    [
+        (0.5, 0.5, False, "pass"),
+        (0.51, 0.5, False, "MISSED"),
+        (0.85, 0.85, True, "pass"),
+        (0.8, 0.85, True, "MISSED"),
+        (float("nan"), 0.5, False, "MISSED"),
+        (float("nan"), 0.5, True, "MISSED"),
+        (None, 0.5, False, "not measured"),
+        (0.5, None, False, ""),
+    ],
 )
 def test_verdicts(figures, value, bar, at_least, verdict):
     assert figures.Figure(1, "what", value, bar=bar, at_least=at_least).verdict == verdict
@@ -78,9 +94,15 @@ def test_verdicts(figures, value, bar, at_least, verdict):
 
 @pytest.mark.parametrize(
     ("value", "unit", "bar", "shown", "bar_shown"),
-    [(0.1234, "ratio", 0.15, "0.123", "≤ 0.15"), (0, "times", 0, "never", "never"), (3, "times", 0, "3 times", "never"),
-     (4.24e-6, "difference", 1e-4, "4.2e-06", "≤ 1e-04"), (0.61, "share", 0.6, "61.0%", "≤ 60%"),
-     (212.4, "MB", 350, "212 MB", "≤ 350 MB"), (None, "ratio", 1.05, "-", "≤ 1.05")],
+    [
+        (0.1234, "ratio", 0.15, "0.123", "≤ 0.15"),
+        (0, "times", 0, "never", "never"),
+        (3, "times", 0, "3 times", "never"),
+        (4.24e-6, "difference", 1e-4, "4.2e-06", "≤ 1e-04"),
+        (0.61, "share", 0.6, "61.0%", "≤ 60%"),
+        (212.4, "MB", 350, "212 MB", "≤ 350 MB"),
+        (None, "ratio", 1.05, "-", "≤ 1.05"),
+    ],
 )
 def test_figures_are_shown_in_their_unit(figures, value, unit, bar, shown, bar_shown):
     figure = figures.Figure(1, "what", value, unit, bar)
@@ -88,7 +110,10 @@ def test_figures_are_shown_in_their_unit(figures, value, unit, bar, shown, bar_s
 
 
 def test_tables_hold_every_figure(figures):
-    made = [figures.Figure(3, "one | image", 0.7, bar=0.5, note="7 ms"), figures.Figure(8, "size", 10, "MB", bar=350)]
+    made = [
+        figures.Figure(3, "one | image", 0.7, bar=0.5, note="7 ms"),
+        figures.Figure(8, "size", 10, "MB", bar=350),
+    ]
     text = figures.text_table(made)
     assert [line.split()[-1] for line in text.splitlines()] == ["result", "MISSED", "ms", "pass"]
     page = figures.markdown(made, {"processor": "some"}, {"numpy": "2"}, "python x.py")
@@ -102,7 +127,10 @@ def test_markdown_replaces_only_what_stands_between_the_markers(figures, tmp_pat
     page.write_text(f"# Title\n\n{figures.BEGIN}\nold\n{figures.END}\n\nText after.\n", "utf-8")
     for _ in range(2):
         figures.write_markdown(page, "new\n")
-        assert page.read_text("utf-8") == f"# Title\n\n{figures.BEGIN}\nnew\n{figures.END}\n\nText after.\n"
+        assert (
+            page.read_text("utf-8")
+            == f"# Title\n\n{figures.BEGIN}\nnew\n{figures.END}\n\nText after.\n"
+        )
     foreign = tmp_path / "foreign.md"
     foreign.write_text("mine", "utf-8")
     with pytest.raises(ValueError, match="nothing was written"):
@@ -117,7 +145,9 @@ def test_workers_time_and_their_failures_are_told(workers, tmp_path):
         "job = json.loads(sys.stdin.readline())\n"
         "if job['kind'] == 'dies': sys.exit('no memory left')\n"
         "print(json.dumps({'error': 'no such file'} if job['kind'] == 'fails' else {'engine': 'x'}), flush=True)\n"
-        "for line in sys.stdin: print(json.dumps({'ms': [1.5] * json.loads(line)['calls']}), flush=True)\n", "utf-8")
+        "for line in sys.stdin: print(json.dumps({'ms': [1.5] * json.loads(line)['calls']}), flush=True)\n",
+        "utf-8",
+    )
     with workers.Worker(script, os.environ, kind="works") as worker:
         assert worker.info == {"engine": "x"}
         assert worker.timer("call")(2) == [1.5, 1.5]

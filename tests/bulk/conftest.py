@@ -58,8 +58,14 @@ def started():
 
     def start(**given) -> subprocess.Popen:
         told = json.dumps({name: str(v) if isinstance(v, Path) else v for name, v in given.items()})
-        running.append(subprocess.Popen([sys.executable, "-c", RUN, told], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True))
+        running.append(
+            subprocess.Popen(
+                [sys.executable, "-c", RUN, told],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
         return running[-1]
 
     yield start
@@ -72,18 +78,27 @@ def started():
 @pytest.fixture(scope="session")
 def look():
     """Ways to look into the folder of a run."""
+
     def content(folder: Path) -> dict[str, bytes]:
         """Every file of a run by its name."""
-        return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*"))
-                if path.is_file() and path.name != ".lock"}
+        return {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != ".lock"
+        }
 
     def shards(folder: Path) -> int:
         """How many result files are there."""
-        return sum(name.startswith("part-") for name in os.listdir(folder)) if folder.is_dir() else 0
+        return (
+            sum(name.startswith("part-") for name in os.listdir(folder)) if folder.is_dir() else 0
+        )
 
     def rows(folder: Path) -> list[int]:
         """The numbers of all rows, answered and failed, in order of the files."""
-        return [json.loads(line)["row"] for path in sorted(folder.rglob("part-*.jsonl"))
-                for line in path.read_text("utf-8").splitlines()]
+        return [
+            json.loads(line)["row"]
+            for path in sorted(folder.rglob("part-*.jsonl"))
+            for line in path.read_text("utf-8").splitlines()
+        ]
 
     return SimpleNamespace(content=content, shards=shards, rows=rows)

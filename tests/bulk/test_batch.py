@@ -1,4 +1,6 @@
-"""The contract of a batch on one machine: which files, which rows, what happens when it is disturbed."""
+"""The contract of a batch on one machine: which files, which rows, what happens when it is
+disturbed.
+"""
 
 import errno
 import json
@@ -23,11 +25,15 @@ from warmstart.errors import BatchError, InputError, UsageError
 
 
 def test_results_are_those_of_the_model_in_order(photos, model, expected, look):
-    found = [json.loads(line) for path in sorted(expected.glob("part-*.jsonl"))
-             for line in path.read_text().splitlines()]
+    found = [
+        json.loads(line)
+        for path in sorted(expected.glob("part-*.jsonl"))
+        for line in path.read_text().splitlines()
+    ]
     told = list(model.stream(photos, top_k=2))
     assert [{**result.to_dict()} for result in told if result] == [
-        {key: value for key, value in row.items() if key not in ("row", "source")} for row in found]
+        {key: value for key, value in row.items() if key not in ("row", "source")} for row in found
+    ]
     assert all(row["source"] == row["input"] for row in found)
     assert sorted(look.rows(expected)) == list(range(241))
     assert len(list(expected.glob("part-*.jsonl"))) == 25
@@ -52,17 +58,21 @@ def test_a_finished_run_is_left_as_it_is(photos, model, expected, tmp_path):
 def test_killed_again_and_again_every_row_is_there_once(photos, expected, tmp_path, started, look):
     output, kills = tmp_path / "run", 0
     for least in (1, 9, 17):
-        process = started(model=str(CIFAR), engine="litert", inputs=photos, output=output,
-                          shard_rows=10, top_k=2)
+        process = started(
+            model=str(CIFAR), engine="litert", inputs=photos, output=output, shard_rows=10, top_k=2
+        )
         while look.shards(output) < least and process.poll() is None:
             time.sleep(0.002)
         kills += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert kills >= 2
-    (output / ".part-00024.jsonl.0123.part").write_text('{"row": 240')  # what a kill in the middle of writing leaves
-    process = started(model=str(CIFAR), engine="litert", inputs=photos, output=output,
-                          shard_rows=10, top_k=2)
+    (output / ".part-00024.jsonl.0123.part").write_text(
+        '{"row": 240'
+    )  # what a kill in the middle of writing leaves
+    process = started(
+        model=str(CIFAR), engine="litert", inputs=photos, output=output, shard_rows=10, top_k=2
+    )
     told, errors = process.communicate()
     assert process.returncode == 0, errors
     assert json.loads(told)["before"] > 0
@@ -75,7 +85,9 @@ def test_killed_between_dead_letters_and_results(photos, model, expected, tmp_pa
     (dead,) = (folder / "_failed").iterdir()
     (folder / dead.name).unlink()
     (folder / "part-00000.jsonl").unlink()
-    (folder / "_failed" / "part-00000.jsonl").write_text('{"row": 3}\n')  # it had failed then, and does not now
+    (folder / "_failed" / "part-00000.jsonl").write_text(
+        '{"row": 3}\n'
+    )  # it had failed then, and does not now
     done = ws.batch(model, photos, folder, top_k=2)
     assert done.before == 221
     assert look.content(folder) == look.content(expected)
@@ -85,12 +97,15 @@ def test_other_settings_or_inputs_are_refused(photos, model, expected, tmp_path,
     folder = shutil.copytree(expected, tmp_path / "run")
     (folder / "part-00003.jsonl").unlink()
     before = look.content(folder)
-    for change, words in (({"top_k": 3}, "top_k (before: 2, now: 3)"),
-                          ({"shard_rows": 20}, "rows (before: 10, now: 20)"),
-                          ({"inputs": photos / "a"}, "before: 241 rows, now: 80"), ({"format": "parquet"}, "format"),
-                          ({"model": "shakespeare_gpt2", "inputs": ["a"], "top_k": 2}, "task"),
-                          ({"inputs": [*sorted(map(str, photos.glob("*/*")))]}, "not the same ones"),
-                          ({"engine": "keras"}, "engine")):
+    for change, words in (
+        ({"top_k": 3}, "top_k (before: 2, now: 3)"),
+        ({"shard_rows": 20}, "rows (before: 10, now: 20)"),
+        ({"inputs": photos / "a"}, "before: 241 rows, now: 80"),
+        ({"format": "parquet"}, "format"),
+        ({"model": "shakespeare_gpt2", "inputs": ["a"], "top_k": 2}, "task"),
+        ({"inputs": [*sorted(map(str, photos.glob("*/*")))]}, "not the same ones"),
+        ({"engine": "keras"}, "engine"),
+    ):
         given = {"model": str(CIFAR), "inputs": photos, "top_k": 2, "engine": "litert", **change}
         with pytest.raises(UsageError) as told:
             ws.batch(given.pop("model"), given.pop("inputs"), folder, **given)
@@ -105,20 +120,21 @@ def test_what_cannot_be_run_is_said_at_once(photos, model, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     for words, given in (
-            ("holds no photo", {"inputs": tmp_path / "empty"}),
-            ("holds no run", {"output": tmp_path / "full"}),
-            ("is a file", {"output": tmp_path / "full" / "thesis.txt"}),
-            ("has no option 'topk'", {"topk": 3}),
-            ("top_k must be 1", {"top_k": 0}),
-            ("'local' or 'ray'", {"on": "spark"}),
-            ("is for on='ray'", {"workers": 2}),
-            ("jsonl or parquet", {"format": "csv"}),
-            ("shard_rows must be", {"shard_rows": 0}),
-            ("not an object of type ndarray", {"inputs": np.zeros((2, 8, 8, 3), np.uint8)}),
-            ("not an object of type Image", {"inputs": [Image.new("RGB", (8, 8))]}),
-            ("no rows", {"inputs": []}),
-            ("web address", {"output": "https://example.org/out"}),
-            ("There is no file", {"inputs": "nowhere.jsonl"})):
+        ("holds no photo", {"inputs": tmp_path / "empty"}),
+        ("holds no run", {"output": tmp_path / "full"}),
+        ("is a file", {"output": tmp_path / "full" / "thesis.txt"}),
+        ("has no option 'topk'", {"topk": 3}),
+        ("top_k must be 1", {"top_k": 0}),
+        ("'local' or 'ray'", {"on": "spark"}),
+        ("is for on='ray'", {"workers": 2}),
+        ("jsonl or parquet", {"format": "csv"}),
+        ("shard_rows must be", {"shard_rows": 0}),
+        ("not an object of type ndarray", {"inputs": np.zeros((2, 8, 8, 3), np.uint8)}),
+        ("not an object of type Image", {"inputs": [Image.new("RGB", (8, 8))]}),
+        ("no rows", {"inputs": []}),
+        ("web address", {"output": "https://example.org/out"}),
+        ("There is no file", {"inputs": "nowhere.jsonl"}),
+    ):
         with pytest.raises(UsageError) as told:
             ws.batch(model, **{"inputs": photos, "output": output, **given})
         assert words in str(told.value), told.value
@@ -178,7 +194,9 @@ def test_ten_thousand_files_are_planned_fast(model, tmp_path):
     assert planned(listing.listed(tmp_path, RowReader(model)), 512).digest != plan.digest
 
 
-def test_one_row_that_breaks_a_batch_does_not_take_the_others_along(photos, expected, tmp_path, monkeypatch, look):
+def test_one_row_that_breaks_a_batch_does_not_take_the_others_along(
+    photos, expected, tmp_path, monkeypatch, look
+):
     model = ws.load(CIFAR, engine="litert")
     run = model.engine.run
     poison = model.preprocess(photos / "c" / "img101.png")
@@ -195,24 +213,35 @@ def test_one_row_that_breaks_a_batch_does_not_take_the_others_along(photos, expe
     assert "RuntimeError: out of luck" in failed["img101.png"]
     assert sorted(look.rows(tmp_path / "run")) == list(range(241))
     monkeypatch.setattr(model.engine, "run", lambda *a, **b: 1 / 0)
-    with pytest.raises(ZeroDivisionError):  # the model itself is broken: nothing is gained by a million dead letters
+    with pytest.raises(
+        ZeroDivisionError
+    ):  # the model itself is broken: nothing is gained by a million dead letters
         ws.batch(model, photos, tmp_path / "other", shard_rows=50)
 
 
 def test_parquet_has_one_schema(photos, model, expected, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    done = ws.batch(model, [*sorted(photos.glob("a/*"))[:15], "missing.jpg"], tmp_path / "run", shard_rows=5,
-                    format="parquet")
+    done = ws.batch(
+        model,
+        [*sorted(photos.glob("a/*"))[:15], "missing.jpg"],
+        tmp_path / "run",
+        shard_rows=5,
+        format="parquet",
+    )
     files = sorted((tmp_path / "run").glob("part-*.parquet"))
     assert [parquet.read_metadata(path).num_rows for path in files] == [5, 5, 5, 0]
     assert len({str(parquet.read_schema(path)) for path in files}) == 1
-    table = parquet.read_table(tmp_path / "run")  # a reader of whole folders meets neither manifest nor dead letters
+    table = parquet.read_table(
+        tmp_path / "run"
+    )  # a reader of whole folders meets neither manifest nor dead letters
     assert table.column("row").to_pylist() == list(range(15))
     assert list(done.results()) == table.to_pylist()
     assert [f["source"] for f in done.failures()] == ["missing.jpg"]
 
 
-def test_without_pyarrow_jsonl_works_and_parquet_says_what_to_do(photos, model, tmp_path, monkeypatch):
+def test_without_pyarrow_jsonl_works_and_parquet_says_what_to_do(
+    photos, model, tmp_path, monkeypatch
+):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match=r"pip install 'warmstart\[parquet\]'"):
         ws.batch(model, photos, tmp_path / "run", format="parquet")
@@ -235,17 +264,40 @@ def test_a_store_of_fsspec_is_read_and_written(photos, model, expected, tmp_path
         ws.batch(model, "nosuch://bucket/photos", tmp_path / "other")
 
 
-@pytest.mark.parametrize(("task", "result"), [
-    ("object-detection", lambda: ws.Detections("a", "m", (4, 3), (ws.Box("x", 0, 0.5, 0, 0, 1, 1),), None)),
-    ("image-segmentation", lambda: ws.Segmentation("a", "m", np.zeros((2, 2), int), (Label(0, "x", "x"),), None)),
-    ("token-classification", lambda: ws.Entities("a", "m", (ws.Entity("PER", "Ann", 0, 3, 0.5),))),
-    ("question-answering", lambda: ws.Answer("a", "m", "x", 0, 1, 0.5, (ws.Answer("a", "m", "y", 2, 3, 0.1),))),
-    ("fill-mask", lambda: ws.FilledMask("a", "m", ((ws.Prediction(1, "x", "x", 0.5),),), "x")),
-    ("text-embedding", lambda: ws.Embedding("a", "m", np.ones(3, np.float32))),
-    ("text-generation", lambda: ws.Generation("a", "m", "x", (1,), (-0.5,), "stop")),
-    ("speech-recognition", lambda: ws.Transcript("a", "m", "x", words=(ws.Word("x", 0, 1, 0.5),),
-                                                 segments=(ws.Segment("x", 0, 1, 0.5, 0.1), ws.Segment("y", 1, 2, 1)))),
-])
+@pytest.mark.parametrize(
+    ("task", "result"),
+    [
+        (
+            "object-detection",
+            lambda: ws.Detections("a", "m", (4, 3), (ws.Box("x", 0, 0.5, 0, 0, 1, 1),), None),
+        ),
+        (
+            "image-segmentation",
+            lambda: ws.Segmentation("a", "m", np.zeros((2, 2), int), (Label(0, "x", "x"),), None),
+        ),
+        (
+            "token-classification",
+            lambda: ws.Entities("a", "m", (ws.Entity("PER", "Ann", 0, 3, 0.5),)),
+        ),
+        (
+            "question-answering",
+            lambda: ws.Answer("a", "m", "x", 0, 1, 0.5, (ws.Answer("a", "m", "y", 2, 3, 0.1),)),
+        ),
+        ("fill-mask", lambda: ws.FilledMask("a", "m", ((ws.Prediction(1, "x", "x", 0.5),),), "x")),
+        ("text-embedding", lambda: ws.Embedding("a", "m", np.ones(3, np.float32))),
+        ("text-generation", lambda: ws.Generation("a", "m", "x", (1,), (-0.5,), "stop")),
+        (
+            "speech-recognition",
+            lambda: ws.Transcript(
+                "a",
+                "m",
+                "x",
+                words=(ws.Word("x", 0, 1, 0.5),),
+                segments=(ws.Segment("x", 0, 1, 0.5, 0.1), ws.Segment("y", 1, 2, 1)),
+            ),
+        ),
+    ],
+)
 def test_results_of_every_task_fit_into_parquet(task, result):
     parquet = pytest.importorskip("pyarrow.parquet")
     import io

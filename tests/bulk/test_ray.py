@@ -1,4 +1,6 @@
-"""A batch on Ray: the same files as on one machine, whoever dies on the way. One small cluster for all tests here."""
+"""A batch on Ray: the same files as on one machine, whoever dies on the way. One small cluster for
+all tests here.
+"""
 
 import os
 import signal
@@ -18,9 +20,14 @@ from warmstart.errors import BatchError, UsageError
 ray = pytest.importorskip("ray")
 pytestmark = [
     pytest.mark.timeout(600),
-    # Of Ray's own code: what it deprecates within itself, and sockets that it leaves to the garbage collector.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning",
-                               "ignore::pytest.PytestUnraisableExceptionWarning"),
+    # Of Ray's own code: what it deprecates within itself, and sockets that it leaves to the garbage
+    # collector.
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning",
+        "ignore::FutureWarning",
+        "ignore::ResourceWarning",
+        "ignore::pytest.PytestUnraisableExceptionWarning",
+    ),
 ]
 GIVEN = {"shard_rows": 10, "top_k": 2, "on": "ray", "workers": 2}
 
@@ -28,14 +35,22 @@ GIVEN = {"shard_rows": 10, "top_k": 2, "on": "ray", "workers": 2}
 @pytest.fixture(scope="module")
 def cluster():
     """A cluster of two processors; its address."""
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
-                      RAY_BACKEND_LOG_LEVEL="fatal")
+    os.environ.update(
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+        RAY_BACKEND_LOG_LEVEL="fatal",
+    )
     for attempt in range(3):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                context = ray.init(num_cpus=2, object_store_memory=100 * 2**20, include_dashboard=False,
-                                   log_to_driver=False, logging_level="ERROR")
+                context = ray.init(
+                    num_cpus=2,
+                    object_store_memory=100 * 2**20,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level="ERROR",
+                )
             break
         except Exception:  # on a busy machine it gives up after half a minute
             ray.shutdown()
@@ -52,7 +67,9 @@ def workers() -> list[int]:
         try:
             command = (process / "cmdline").read_bytes()
             parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
-            grandparent = (Path("/proc") / parent / "stat").read_text().rpartition(")")[2].split()[1]
+            grandparent = (
+                (Path("/proc") / parent / "stat").read_text().rpartition(")")[2].split()[1]
+            )
         except (OSError, IndexError):
             continue
         if command.startswith(b"ray::MapWorker") and grandparent == str(os.getpid()):
@@ -60,7 +77,9 @@ def workers() -> list[int]:
     return found
 
 
-def test_the_same_files_as_on_one_machine_though_workers_are_killed(cluster, photos, model, expected, tmp_path, look):
+def test_the_same_files_as_on_one_machine_though_workers_are_killed(
+    cluster, photos, model, expected, tmp_path, look
+):
     killed: list[int] = []
 
     def kill(now):
@@ -79,9 +98,13 @@ def test_the_same_files_as_on_one_machine_though_workers_are_killed(cluster, pho
         ws.batch(model, photos, tmp_path / "run", **{**GIVEN, "top_k": 3})
 
 
-def test_the_run_is_killed_and_goes_on_elsewhere(cluster, photos, model, expected, tmp_path, look, started):
+def test_the_run_is_killed_and_goes_on_elsewhere(
+    cluster, photos, model, expected, tmp_path, look, started
+):
     output = tmp_path / "run"
-    process = started(model=str(CIFAR), engine="litert", inputs=photos, output=output, address=cluster, **GIVEN)
+    process = started(
+        model=str(CIFAR), engine="litert", inputs=photos, output=output, address=cluster, **GIVEN
+    )
     while look.shards(output) < 3 and process.poll() is None:
         time.sleep(0.002)
     assert process.poll() is None, process.communicate()
@@ -89,8 +112,12 @@ def test_the_run_is_killed_and_goes_on_elsewhere(cluster, photos, model, expecte
     process.wait()
     while workers():  # those of the dead run; they end by themselves
         time.sleep(0.01)
-    (output / "_tries" / "part-00003").write_bytes(b".")  # by a worker that was killed with the run, perhaps
-    (output / "part-00020.jsonl").unlink(missing_ok=True)  # so that something is left, however fast it was
+    (output / "_tries" / "part-00003").write_bytes(
+        b"."
+    )  # by a worker that was killed with the run, perhaps
+    (output / "part-00020.jsonl").unlink(
+        missing_ok=True
+    )  # so that something is left, however fast it was
     done = ws.batch(model, photos, output, top_k=2)  # on this machine alone
     assert done.before >= 20
     assert sorted(look.rows(output)) == list(range(241))
@@ -131,13 +158,17 @@ class Refused(Worker):
         import sys
 
         def refused(*args):
-            raise BatchError(f"the disk is full; imported: {sorted({'tensorflow', 'keras'} & sys.modules.keys())}")
+            raise BatchError(
+                f"the disk is full; imported: {sorted({'tensorflow', 'keras'} & sys.modules.keys())}"
+            )
 
         writing.write = refused
         return super().__call__(batch)
 
 
-def test_workers_need_no_tensorflow_and_say_what_is_wrong(cluster, photos, model, tmp_path, monkeypatch):
+def test_workers_need_no_tensorflow_and_say_what_is_wrong(
+    cluster, photos, model, tmp_path, monkeypatch
+):
     monkeypatch.setattr("warmstart.bulk.cluster.Worker", Refused)
     with pytest.raises(BatchError, match=r"the disk is full; imported: \[\]"):
         ws.batch(model, photos / "a", tmp_path / "run", **GIVEN)
@@ -160,4 +191,6 @@ def test_features_are_those_of_one_machine(cluster, photos, model, tmp_path):
     assert list(there.failed) == [30]
     assert str(there.failed[30]) == str(here.failed[30])
     np.testing.assert_allclose(there.vectors, here.vectors, atol=1e-5)
-    assert photo_features(model, some, cache=cache, **given).computed == 0  # found by the keys of one machine
+    assert (
+        photo_features(model, some, cache=cache, **given).computed == 0
+    )  # found by the keys of one machine

@@ -20,8 +20,13 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "text"
-MODELS = {"text": "sst2_bert_tiny", "photo": CIFAR, "recording": "digits_wavenet_asr",
-          "question": GOLDEN / "bert_question_answering", "series": "deepar_hourly"}
+MODELS = {
+    "text": "sst2_bert_tiny",
+    "photo": CIFAR,
+    "recording": "digits_wavenet_asr",
+    "question": GOLDEN / "bert_question_answering",
+    "series": "deepar_hourly",
+}
 
 
 def reader_of(kind, columns=()):
@@ -38,7 +43,10 @@ def read(inputs, kind="text", columns=(), size=3):
 
 
 @settings(max_examples=25, deadline=None)
-@given(rows=st.lists(st.lists(TEXT, min_size=2, max_size=2), min_size=1, max_size=9), size=st.integers(1, 4))
+@given(
+    rows=st.lists(st.lists(TEXT, min_size=2, max_size=2), min_size=1, max_size=9),
+    size=st.integers(1, 4),
+)
 def test_every_cut_of_a_table_gives_the_same_rows(rows, size, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     with (folder / "t.csv").open("w", encoding="utf-8", newline="") as file:
@@ -51,10 +59,15 @@ def test_every_cut_of_a_table_gives_the_same_rows(rows, size, tmp_path_factory):
 
 
 def test_csv_with_line_ends_in_its_fields(tmp_path):
-    (tmp_path / "t.csv").write_bytes(b'\xef\xbb\xbfid,text\r\n1,"two\r\nlines"\r\n\r\n2,"a ""b"", c"\r\n3\r\n'
-                                     b"4,\xff\r\n5,end")
+    (tmp_path / "t.csv").write_bytes(
+        b'\xef\xbb\xbfid,text\r\n1,"two\r\nlines"\r\n\r\n2,"a ""b"", c"\r\n3\r\n4,\xff\r\n5,end'
+    )
     found = read(tmp_path / "t.csv", size=1)
-    assert [value for _, value in found if isinstance(value, str)] == ["two\r\nlines", 'a "b", c', "end"]
+    assert [value for _, value in found if isinstance(value, str)] == [
+        "two\r\nlines",
+        'a "b", c',
+        "end",
+    ]
     assert [source[-2:] for source, _ in found] == [":1", ":2", ":3", ":4", ":5"]
     assert "1 fields, not 2" in str(found[2][1])
     assert "not UTF-8" in str(found[3][1])
@@ -64,18 +77,25 @@ def test_parquet_in_row_groups(tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     table = pa.table({"text": [f"text {n}" for n in range(50)], "id": list(range(50))})
     pq.write_table(table, tmp_path / "t.parquet", row_group_size=7)
-    assert [value for _, value in read(tmp_path / "t.parquet", size=4)] == table.column("text").to_pylist()
+    assert [value for _, value in read(tmp_path / "t.parquet", size=4)] == table.column(
+        "text"
+    ).to_pylist()
     with pytest.raises(UsageError, match="no column 'words'"):
         read(tmp_path / "t.parquet", columns=("words",))
 
 
 def test_a_bad_line_is_a_row_that_fails(tmp_path):
-    (tmp_path / "t.jsonl").write_bytes(b'{"text": "a"}\n{"text": \n{"text": 3}\n{"other": 1}\n"bare"\n'
-                                       b'{"text": "\xff"}\n')
+    (tmp_path / "t.jsonl").write_bytes(
+        b'{"text": "a"}\n{"text": \n{"text": 3}\n{"other": 1}\n"bare"\n{"text": "\xff"}\n'
+    )
     values = [value for _, value in read(tmp_path / "t.jsonl")]
     assert (values[0], values[4]) == ("a", "bare")
-    for place, words in ((1, "t.jsonl:2: is not JSON"), (2, "3 is no text"), (3, "no column of texts"),
-                         (5, "not UTF-8")):
+    for place, words in (
+        (1, "t.jsonl:2: is not JSON"),
+        (2, "3 is no text"),
+        (3, "no column of texts"),
+        (5, "not UTF-8"),
+    ):
         assert isinstance(values[place], InputError)
         assert words in str(values[place])
 
@@ -90,9 +110,15 @@ def test_columns_are_found_or_named(tmp_path):
     with pytest.raises(UsageError, match="no column of texts; name it with column"):
         read(tmp_path / "n.jsonl")
     (tmp_path / "t.txt").write_text("one\n\na\tb\n")
-    assert read(tmp_path / "t.txt") == [(f"{tmp_path}/t.txt:1", "one"), (f"{tmp_path}/t.txt:3", ("a", "b"))]
+    assert read(tmp_path / "t.txt") == [
+        (f"{tmp_path}/t.txt:1", "one"),
+        (f"{tmp_path}/t.txt:3", ("a", "b")),
+    ]
     assert read(["t.txt is a text", ("a", "b"), "Paris is the [MASK]?"]) == [
-        ("item 1", "t.txt is a text"), ("item 2", ("a", "b")), ("item 3", "Paris is the [MASK]?")]
+        ("item 1", "t.txt is a text"),
+        ("item 2", ("a", "b")),
+        ("item 3", "Paris is the [MASK]?"),
+    ]
 
 
 def test_delimiters_are_detected_and_utf16_is_refused(tmp_path):
@@ -129,8 +155,10 @@ def test_photos_by_a_table_of_paths_and_of_bytes(photos, model, tmp_path):
     (photos / "list.csv").write_text("\n".join(rows))
     done = ws.batch(model, photos / "list.csv", tmp_path / "csv", top_k=1)
     assert [row["source"] for row in done.results()] == [f"{photos}/a/{name}" for name in names]
-    assert ["no such file" in letter["error"] or "names no photo" in letter["error"] for letter in done.failures()] == [
-        True, True]
+    assert [
+        "no such file" in letter["error"] or "names no photo" in letter["error"]
+        for letter in done.failures()
+    ] == [True, True]
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     held = [{"bytes": (photos / "a" / name).read_bytes(), "path": None} for name in names]
     pq.write_table(pa.table({"image": held}), tmp_path / "t.parquet")
@@ -141,13 +169,24 @@ def test_photos_by_a_table_of_paths_and_of_bytes(photos, model, tmp_path):
 
 
 def test_texts(tmp_path):
-    (tmp_path / "prompts.jsonl").write_text('{"prompt": "ROMEO:"}\n{"prompt": ""}\n{"prompt": "JULIET:"}\n')
-    done = ws.batch("shakespeare_gpt2", tmp_path / "prompts.jsonl", tmp_path / "out", max_new_tokens=2, engine="litert")
+    (tmp_path / "prompts.jsonl").write_text(
+        '{"prompt": "ROMEO:"}\n{"prompt": ""}\n{"prompt": "JULIET:"}\n'
+    )
+    done = ws.batch(
+        "shakespeare_gpt2",
+        tmp_path / "prompts.jsonl",
+        tmp_path / "out",
+        max_new_tokens=2,
+        engine="litert",
+    )
     want = ws.load("shakespeare_gpt2", engine="litert")(["ROMEO:", "JULIET:"], max_new_tokens=2)
     assert [row["text"] for row in done.results()] == [result.text for result in want]
     (letter,) = done.failures()
-    assert letter == {"row": 1, "source": f"{tmp_path}/prompts.jsonl:2",
-                      "error": f"{tmp_path}/prompts.jsonl:2" + letter["error"].partition(".jsonl:2")[2]}
+    assert letter == {
+        "row": 1,
+        "source": f"{tmp_path}/prompts.jsonl:2",
+        "error": f"{tmp_path}/prompts.jsonl:2" + letter["error"].partition(".jsonl:2")[2],
+    }
     assert "empty" in letter["error"]
 
 
@@ -163,10 +202,19 @@ def test_series(tmp_path):
     done = ws.batch(model, tmp_path / "t.csv", tmp_path / "csv", shard_rows=2, **given)
     assert [row["input"] for row in done.results()] == ["a", "b", "c"]
     first = model(tmp_path / "t.csv", **given)[0].to_dict()
-    assert first == {key: value for key, value in next(done.results()).items() if key not in ("row", "source")}
+    assert first == {
+        key: value for key, value in next(done.results()).items() if key not in ("row", "source")
+    }
     target = wave.round(4).tolist()
-    (tmp_path / "t.jsonl").write_text("\n".join(json.dumps(row) for row in (
-        {"item_id": "a", "start": "2024-01-01", "freq": "h", "target": target}, {"item_id": "x", "target": "no"})))
+    (tmp_path / "t.jsonl").write_text(
+        "\n".join(
+            json.dumps(row)
+            for row in (
+                {"item_id": "a", "start": "2024-01-01", "freq": "h", "target": target},
+                {"item_id": "x", "target": "no"},
+            )
+        )
+    )
     again = ws.batch(model, tmp_path / "t.jsonl", tmp_path / "jsonl", **given)
     assert next(again.results())["mean"] == first["mean"]
     assert [letter["row"] for letter in again.failures()] == [1]
@@ -177,4 +225,9 @@ def test_series(tmp_path):
 
 
 def test_every_format_is_known():
-    assert {tables.format_of(f"x{suffix}") for suffix in tables.SUFFIXES} == {"txt", "jsonl", "csv", "parquet"}
+    assert {tables.format_of(f"x{suffix}") for suffix in tables.SUFFIXES} == {
+        "txt",
+        "jsonl",
+        "csv",
+        "parquet",
+    }

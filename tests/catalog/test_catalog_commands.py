@@ -37,7 +37,16 @@ def test_list_is_plain_where_nobody_looks(run):
     result = run("list", "mobilenet_v2_*", "--task", "image-classification")
     lines = result.stdout.splitlines()
     assert result.exit_code == 0
-    assert lines[0].split() == ["name", "task", "input", "parameters", "GFLOPs", "top-1", "weights", "licence"]
+    assert lines[0].split() == [
+        "name",
+        "task",
+        "input",
+        "parameters",
+        "GFLOPs",
+        "top-1",
+        "weights",
+        "licence",
+    ]
     assert len(lines) == 23  # 21, the alias mobilenet_v2_1.0_224, and the head
     assert lines[1].split() == ["mobilenet_v2_0.35_96", "image-classification", "96x96", "1.7", "M", "0.0119",
                                 "45.5%", "7", "MB", "Apache-2.0"]  # fmt: skip
@@ -99,7 +108,9 @@ def test_info_on_a_terminal(terminal):
 
 
 def test_info_as_json_is_the_entry(run):
-    assert Entry.from_dict(json.loads(run("info", "vgg16", "--json").stdout)) == catalog.get("vgg16")
+    assert Entry.from_dict(json.loads(run("info", "vgg16", "--json").stdout)) == catalog.get(
+        "vgg16"
+    )
 
 
 def test_info_of_an_unknown_model(run):
@@ -110,10 +121,22 @@ def test_info_of_an_unknown_model(run):
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        (ImagePreprocessing((224, 224), "caffe"), "shorter side to 256 pixels (bilinear), centre crop 224x224; BGR"),
-        (ImagePreprocessing((90, 120), "torch", resize="squash"), "resized to 120x90 (bilinear), not keeping"),
-        (ImagePreprocessing((9, 9), "tf", resize="pad", interpolation="area"), "fitted into 9x9 (area)"),
-        (ImagePreprocessing((9, 9), "standard", (0.5, 0.25, 0), (1, 1, 1)), "minus 0.5, 0.25, 0, divided by 1, 1, 1"),
+        (
+            ImagePreprocessing((224, 224), "caffe"),
+            "shorter side to 256 pixels (bilinear), centre crop 224x224; BGR",
+        ),
+        (
+            ImagePreprocessing((90, 120), "torch", resize="squash"),
+            "resized to 120x90 (bilinear), not keeping",
+        ),
+        (
+            ImagePreprocessing((9, 9), "tf", resize="pad", interpolation="area"),
+            "fitted into 9x9 (area)",
+        ),
+        (
+            ImagePreprocessing((9, 9), "standard", (0.5, 0.25, 0), (1, 1, 1)),
+            "minus 0.5, 0.25, 0, divided by 1, 1, 1",
+        ),
     ],
 )
 def test_preprocessing_in_words(rules, words):

@@ -43,7 +43,9 @@ def data():
     }  # fmt: skip
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # of a busy machine
 @given(ENTRIES)
 def test_to_json_and_back(entry):
     again = Entry.from_dict(json.loads(json.dumps(entry.to_dict())))
@@ -75,10 +77,14 @@ def test_cannot_be_changed(data):
     assert "new" not in entry.config
 
 
-@pytest.mark.parametrize("key", ["name", "task", "config", "weights", "preprocessing", "gflops", "metrics", "paper"])
+@pytest.mark.parametrize(
+    "key", ["name", "task", "config", "weights", "preprocessing", "gflops", "metrics", "paper"]
+)
 def test_missing_key_is_named(data, key):
     del data[key]
-    with pytest.raises(UsageError, match=f"{'no name' if key == 'name' else 'tiny'}.*'{key}' is missing"):
+    with pytest.raises(
+        UsageError, match=f"{'no name' if key == 'name' else 'tiny'}.*'{key}' is missing"
+    ):
         Entry.from_dict(data)
 
 
@@ -86,14 +92,32 @@ def test_missing_key_is_named(data, key):
     ("change", "message"),
     [
         ({"colour": "red"}, "'tiny'.*unknown key 'colour'"),
-        ({"weights": {"top": {"source": "x", "sha1": "y"}}}, "'tiny', weights.top: unknown key 'sha1'"),
+        (
+            {"weights": {"top": {"source": "x", "sha1": "y"}}},
+            "'tiny', weights.top: unknown key 'sha1'",
+        ),
         ({"weights": {"top": "x"}}, "'tiny', weights.top: expected a table"),
-        ({"preprocessing": {"size": [1, 2], "scaling": "tf", "crop": 1}}, "'tiny', preprocessing: unknown key 'crop'"),
-        ({"preprocessing": {"size": [1, 2]}}, "'tiny', preprocessing: the key 'scaling' is missing"),
-        ({"preprocessing": {"size": [1, 2], "scaling": "grey"}}, "'tiny'.*scaling must be one of tf, .*'grey'"),
+        (
+            {"preprocessing": {"size": [1, 2], "scaling": "tf", "crop": 1}},
+            "'tiny', preprocessing: unknown key 'crop'",
+        ),
+        (
+            {"preprocessing": {"size": [1, 2]}},
+            "'tiny', preprocessing: the key 'scaling' is missing",
+        ),
+        (
+            {"preprocessing": {"size": [1, 2], "scaling": "grey"}},
+            "'tiny'.*scaling must be one of tf, .*'grey'",
+        ),
         ({"preprocessing": {"size": [1, 2], "scaling": "standard"}}, "'tiny'.*mean belongs"),
-        ({"preprocessing": {"size": [1, 2], "scaling": "tf", "mean": [0, 0, 0]}}, "'tiny'.*mean belongs"),
-        ({"preprocessing": {"size": [1, 2], "scaling": "tf", "crop_ratio": 0}}, "'tiny'.*crop_ratio"),
+        (
+            {"preprocessing": {"size": [1, 2], "scaling": "tf", "mean": [0, 0, 0]}},
+            "'tiny'.*mean belongs",
+        ),
+        (
+            {"preprocessing": {"size": [1, 2], "scaling": "tf", "crop_ratio": 0}},
+            "'tiny'.*crop_ratio",
+        ),
         ({"preprocessing": {"size": [0, 2], "scaling": "tf"}}, "'tiny'.*size"),
         ({"preprocessing": {"size": 5, "scaling": "tf"}}, "'tiny'.*wrong type"),
         ({"metrics": [{"name": "top1"}]}, "'tiny', metrics: the key 'value' is missing"),

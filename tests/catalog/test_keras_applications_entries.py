@@ -1,4 +1,6 @@
-"""Every entry of keras.applications against Keras itself: graphs, sizes, addresses, hashes, scaling."""
+"""Every entry of keras.applications against Keras itself: graphs, sizes, addresses, hashes,
+scaling.
+"""
 
 import ast
 import inspect
@@ -62,8 +64,14 @@ def test_accuracy_and_cost_grow_with_the_network():
         [f"efficientnet_b{n}" for n in range(8)],
         [f"efficientnet_v2_{n}" for n in ("b0", "b1", "b2", "b3", "s", "m", "l")],
         [f"convnext_{n}" for n in ("tiny", "small", "base", "large", "xlarge")],
-        *([f"mobilenet_{alpha}_{size}" for size in (128, 160, 192, 224)] for alpha in ("0.25", "0.5", "0.75", "1.0")),
-        *([f"mobilenet_v2_{alpha}_{size}" for size in (96, 128, 160, 192, 224)] for alpha in ("0.35", "0.5", "0.75")),
+        *(
+            [f"mobilenet_{alpha}_{size}" for size in (128, 160, 192, 224)]
+            for alpha in ("0.25", "0.5", "0.75", "1.0")
+        ),
+        *(
+            [f"mobilenet_v2_{alpha}_{size}" for size in (96, 128, 160, 192, 224)]
+            for alpha in ("0.35", "0.5", "0.75")
+        ),
     ]:
         for smaller, larger in pairwise(map(catalog.get, names)):
             assert smaller.gflops < larger.gflops
@@ -71,7 +79,8 @@ def test_accuracy_and_cost_grow_with_the_network():
 
 
 @pytest.mark.parametrize(
-    ("name", "gflops"),  # published: He 2015 table 1 (counts 3.8), Howard 2017 table 8, Sandler 2018 table 4,
+    # published: He 2015 table 1 (counts 3.8), Howard 2017 table 8, Sandler 2018 table 4,
+    ("name", "gflops"),
     # Howard 2019 table 3, Tan 2019 table 2, Liu 2022 table 1, Zoph 2017 table 2
     [("resnet50", 3.8), ("resnet152", 11.3), ("mobilenet", 0.569), ("mobilenet_0.5_160", 0.076), ("mobilenet_v2", 0.3),
      ("mobilenet_v2_1.4_224", 0.585), ("mobilenet_v3_large", 0.219), ("efficientnet_b0", 0.39),
@@ -100,7 +109,9 @@ def test_scaling_is_that_of_keras(entry):
     module = inspect.getmodule(getattr(keras.applications, entry.config["function"]))
     pixels = np.random.default_rng(0).uniform(0, 255, (1, 4, 4, 3)).astype(np.float32)
     scaling = entry.preprocessing.scaling
-    expected = pixels if scaling == "raw" else imagenet_utils.preprocess_input(pixels.copy(), mode=scaling)
+    expected = (
+        pixels if scaling == "raw" else imagenet_utils.preprocess_input(pixels.copy(), mode=scaling)
+    )
     assert np.array_equal(module.preprocess_input(pixels.copy()), expected)
 
 
@@ -114,7 +125,9 @@ def constants(module):
 @pytest.mark.tensorflow
 @by_name(ENTRIES)
 def test_weights_are_those_of_keras(entry):
-    """The folder and the hashes stand in Keras' source; file names follow Keras' rules, written out here anew."""
+    """The folder and the hashes stand in Keras' source; file names follow Keras' rules, written out
+    here anew.
+    """
     import keras
 
     function = entry.config["function"]
@@ -128,38 +141,53 @@ def test_weights_are_those_of_keras(entry):
     size, alpha = entry.config["input_size"][0], entry.config.get("alpha", 1.0)
     lower = function.lower()
     kernels = f"{lower}_weights_tf_dim_ordering_tf_kernels"
-    kind = lower.removeprefix("mobilenetv3") + ("_minimalistic" if entry.config.get("minimalistic") else "")
+    kind = lower.removeprefix("mobilenetv3") + (
+        "_minimalistic" if entry.config.get("minimalistic") else ""
+    )
     names = {
         "vgg": (f"{kernels}.h5", f"{kernels}_notop.h5"),
         "xception": (f"{kernels}.h5", f"{kernels}_notop.h5"),
         "resnet": (f"{kernels}.h5", f"{kernels}_notop.h5"),
         "resnet_v2": (f"{kernels}.h5", f"{kernels}_notop.h5"),
         "densenet": (f"{kernels}.h5", f"{kernels}_notop.h5"),
-        "inception_v3": tuple(f"inception_v3_weights_tf_dim_ordering_tf_kernels{end}.h5" for end in ("", "_notop")),
-        "inception_resnet_v2": tuple(
-            f"inception_resnet_v2_weights_tf_dim_ordering_tf_kernels{end}.h5" for end in ("", "_notop")
+        "inception_v3": tuple(
+            f"inception_v3_weights_tf_dim_ordering_tf_kernels{end}.h5" for end in ("", "_notop")
         ),
-        "nasnet": tuple(f"NASNet-{lower.removeprefix('nasnet')}{end}.h5" for end in ("", "-no-top")),
+        "inception_resnet_v2": tuple(
+            f"inception_resnet_v2_weights_tf_dim_ordering_tf_kernels{end}.h5"
+            for end in ("", "_notop")
+        ),
+        "nasnet": tuple(
+            f"NASNet-{lower.removeprefix('nasnet')}{end}.h5" for end in ("", "-no-top")
+        ),
         "mobilenet": tuple(
-            f"mobilenet_{ {1.0: '1_0', 0.75: '7_5', 0.5: '5_0', 0.25: '2_5'}.get(alpha)}_{size}_tf{end}.h5"
+            f"mobilenet_{ {1.0: '1_0', 0.75: '7_5', 0.5: '5_0', 0.25: '2_5'}.get(alpha) }_{size}_tf{end}.h5"
             for end in ("", "_no_top")
         ),
         "mobilenet_v2": tuple(
-            f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{size}{end}.h5" for end in ("", "_no_top")
+            f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{size}{end}.h5"
+            for end in ("", "_no_top")
         ),
-        "mobilenet_v3": tuple(f"weights_mobilenet_v3_{kind}_224_{alpha}_float{end}.h5" for end in ("", "_no_top_v2")),
+        "mobilenet_v3": tuple(
+            f"weights_mobilenet_v3_{kind}_224_{alpha}_float{end}.h5" for end in ("", "_no_top_v2")
+        ),
         "efficientnet": (f"{lower}.h5", f"{lower}_notop.h5"),
         "efficientnet_v2": tuple(
-            f"efficientnetv2-{lower.removeprefix('efficientnetv2')}{end}.h5" for end in ("", "_notop")
+            f"efficientnetv2-{lower.removeprefix('efficientnetv2')}{end}.h5"
+            for end in ("", "_notop")
         ),
-        "convnext": tuple(f"convnext_{lower.removeprefix('convnext')}{end}.h5" for end in ("", "_notop")),
+        "convnext": tuple(
+            f"convnext_{lower.removeprefix('convnext')}{end}.h5" for end in ("", "_notop")
+        ),
     }[entry.family]
     hashes = getattr(module, "WEIGHTS_HASHES", None)
     for key, name in zip(("top", "notop"), names, strict=True):
         file = entry.weights[key]
         folder, _, last = file.source.rpartition("/")
         assert last == name
-        assert any(folder + "/" == text or file.source == text for text in known), f"{folder} is not in Keras' source"
+        assert any(folder + "/" == text or file.source == text for text in known), (
+            f"{folder} is not in Keras' source"
+        )
         digest = file.md5 or file.sha256
         if entry.family in ("mobilenet", "mobilenet_v2"):
             assert digest is None
@@ -168,17 +196,26 @@ def test_weights_are_those_of_keras(entry):
             assert len(digest) == (32 if file.md5 else 64)
             assert digest in known
         if hashes and entry.family != "mobilenet_v3":
-            wanted = {lower, lower[-2:], f"-{lower[-1]}", lower.replace("convnext", "convnext_")} & set(hashes)
+            wanted = {
+                lower,
+                lower[-2:],
+                f"-{lower[-1]}",
+                lower.replace("convnext", "convnext_"),
+            } & set(hashes)
             assert [digest] == [hashes[found][("top", "notop").index(key)] for found in wanted]
 
 
 @pytest.fixture
 def no_arrays(monkeypatch):
-    """Variables have shapes but no arrays: half the time of building networks of two billion numbers in all."""
+    """Variables have shapes but no arrays: half the time of building networks of two billion
+    numbers in all.
+    """
     import keras
     from keras.src.backend.common import variables
 
-    keras.utils.clear_session(free_memory=False)  # there is next to none to free, and looking for it takes as long
+    keras.utils.clear_session(
+        free_memory=False
+    )  # there is next to none to free, and looking for it takes as long
     monkeypatch.setattr(variables, "initialize_all_variables", lambda: None)
     with keras.StatelessScope():
         yield
@@ -205,7 +242,9 @@ def test_smallest_size_is_that_of_keras(entry):
     from warmstart.models import architecture
 
     build = architecture(entry.architecture).build
-    smallest = build(entry.config, include_top=False, input_shape=(entry.min_size, entry.min_size, 3))
+    smallest = build(
+        entry.config, include_top=False, input_shape=(entry.min_size, entry.min_size, 3)
+    )
     assert min(smallest.output.shape[1:]) >= 1
     with pytest.raises(UsageError, match="cannot be built"):
         build(entry.config, include_top=False, input_shape=(entry.min_size - 1, entry.min_size, 3))

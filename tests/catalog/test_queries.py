@@ -87,8 +87,13 @@ def test_imagenet_labels():
 @pytest.mark.shared
 def test_imagenet_labels_are_those_of_the_data(shared_data):
     rows = (shared_data / "imagenet_classes.tsv").read_text().splitlines()[1:]
-    expected = [(int(index), wnid, name.replace("_", " ")) for index, wnid, name in (row.split("\t") for row in rows)]
-    assert [(label.index, label.id, label.name) for label in catalog.labels("imagenet-1k")] == expected
+    expected = [
+        (int(index), wnid, name.replace("_", " "))
+        for index, wnid, name in (row.split("\t") for row in rows)
+    ]
+    assert [
+        (label.index, label.id, label.name) for label in catalog.labels("imagenet-1k")
+    ] == expected
 
 
 def test_unknown_labels():
@@ -99,7 +104,12 @@ def test_unknown_labels():
 
 
 def test_embedded_models_are_listed(bundles):
-    entry = {**catalog.get("vgg16").to_dict(), "name": "tiny_net", "aliases": ["tiny"], "labels": "two"}
+    entry = {
+        **catalog.get("vgg16").to_dict(),
+        "name": "tiny_net",
+        "aliases": ["tiny"],
+        "labels": "two",
+    }
     (bundles / "tiny_net").mkdir()
     (bundles / "tiny_net" / "warmstart.json").write_text(json.dumps({"format": 1, "entry": entry}))
     records = [{"index": 0, "id": "a", "name": "ant"}, {"index": 1, "id": "b", "name": "bee"}]
@@ -113,14 +123,21 @@ def test_labels_must_be_in_order(bundles):
     entry = {**catalog.get("vgg16").to_dict(), "name": "tiny_net", "aliases": [], "labels": "two"}
     (bundles / "tiny_net").mkdir()
     (bundles / "tiny_net" / "warmstart.json").write_text(json.dumps({"entry": entry}))
-    (bundles / "tiny_net" / "labels.json").write_text(json.dumps([{"index": 1, "id": "b", "name": "bee"}]))
+    (bundles / "tiny_net" / "labels.json").write_text(
+        json.dumps([{"index": 1, "id": "b", "name": "bee"}])
+    )
     with pytest.raises(UsageError, match=r"two.*index 1"):
         catalog.labels("two")
 
 
 def test_expand_fills_from_the_defaults():
-    defaults = {"weights_base": "https://a/", "preprocessing": {"size": [1, 2], "scaling": "tf"},
-                "metrics_dataset": "D", "metrics_source": "S", "config": {"function": "F"}}  # fmt: skip
+    defaults = {
+        "weights_base": "https://a/",
+        "preprocessing": {"size": [1, 2], "scaling": "tf"},
+        "metrics_dataset": "D",
+        "metrics_source": "S",
+        "config": {"function": "F"},
+    }
     variant = {"preprocessing": {"size": [3, 4]}, "config": {"alpha": 1}, "top1": 0.5, "metrics_source": "T",
                "weights": {"top": {"source": "x.h5"}, "notop": {"source": "hf://a/b"}}}  # fmt: skip
     assert queries.expand(variant, defaults) == {

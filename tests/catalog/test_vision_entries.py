@@ -13,15 +13,23 @@ ENTRIES = [e for e in catalog.search() if e.task in ("object-detection", "image-
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_entries_hold_together(entry):
-    assert entry.preprocessing.resize in ("squash", "pad"), "a crop would leave the sides without an answer"
+    assert entry.preprocessing.resize in ("squash", "pad"), (
+        "a crop would leave the sides without an answer"
+    )
     assert len(catalog.labels(entry.labels)) == entry.config["classes"]
     assert tuple(entry.config["input_size"]) == entry.preprocessing.size
     assert entry.metrics
     assert all(0 < metric.value < 1 and metric.source for metric in entry.metrics)
 
 
-@pytest.mark.parametrize(("name", "golden"), [("dfine_nano", "dfine_a"), ("segformer_b0", "segformer_a"),
-                                              ("deeplabv3_mobilenet_v2", "deeplabv3_a")])
+@pytest.mark.parametrize(
+    ("name", "golden"),
+    [
+        ("dfine_nano", "dfine_a"),
+        ("segformer_b0", "segformer_a"),
+        ("deeplabv3_mobilenet_v2", "deeplabv3_a"),
+    ],
+)
 def test_configs_have_the_keys_that_repositories_give(name, golden):
     read, _ = repository.read(GOLDEN / golden)
     entry = catalog.get(name)
@@ -48,5 +56,8 @@ def test_random_weights_need_no_network(monkeypatch):
     assert len(ws.load("dfine_nano", weights=None).labels) == 80
     with pytest.warns(UserWarning, match="not for commercial use"):
         assert ws.load("segformer_b0", weights=None).weights.path is None
-    with pytest.warns(UserWarning, match="not for commercial use"), pytest.raises(ws.errors.OfflineError):
+    with (
+        pytest.warns(UserWarning, match="not for commercial use"),
+        pytest.raises(ws.errors.OfflineError),
+    ):
         ws.load("segformer_b1")

@@ -25,7 +25,9 @@ def write_h5(tmp_path) -> Callable[..., Path]:
 
 @pytest.fixture
 def legacy_h5(write_h5) -> Callable[..., Path]:
-    """Write a legacy Keras file of the given layers: {layer: {weight name: array}}; `extra(group)` adds more."""
+    """Write a legacy Keras file of the given layers: {layer: {weight name: array}}; `extra(group)`
+    adds more.
+    """
 
     def write(layers, *, extra=None, group=None, full_model=False, **options) -> Path:
         def fill(file):
@@ -56,9 +58,15 @@ def small_h5_bytes() -> bytes:
     with h5py.File(buffer, "w") as file:
         file.attrs["layer_names"] = [b"a", b"b"]
         file.attrs["backend"] = "tensorflow"
-        for name, options in (("a", {}), ("b", {"chunks": (16,), "compression": "gzip", "shuffle": True})):
+        for name, options in (
+            ("a", {}),
+            ("b", {"chunks": (16,), "compression": "gzip", "shuffle": True}),
+        ):
             group = file.create_group(name)
-            group.attrs["weight_names"] = [f"{name}/kernel:0", f"{name}/half:0"]  # text of variable length
+            group.attrs["weight_names"] = [
+                f"{name}/kernel:0",
+                f"{name}/half:0",
+            ]  # text of variable length
             group.create_dataset(f"{name}/kernel:0", data=np.arange(50, dtype="f4"), **options)
             group.create_dataset(f"{name}/half:0", data=np.arange(6, dtype="f2"))
     return buffer.getvalue()
@@ -80,9 +88,11 @@ def safetensors_bytes() -> Callable[..., bytes]:
 
 @pytest.fixture(scope="session")
 def make_model() -> Callable:
-    """Build a model with Normalization, Conv, BatchNorm, DepthwiseConv, a nested Sequential, attention and Dense.
+    """Build a model with Normalization, Conv, BatchNorm, DepthwiseConv, a nested Sequential,
+    attention and Dense.
 
-    The weights are random, also the statistics; layer names are Keras' automatic ones where `named` is false.
+    The weights are random, also the statistics; layer names are Keras' automatic ones where `named`
+    is false.
     """
     import keras
     from keras import layers
@@ -100,9 +110,14 @@ def make_model() -> Callable:
         x = layers.DepthwiseConv2D(3, **name("depthwise"))(x)
         x = layers.SeparableConv2D(4, 3, padding="same", use_bias=False, **name("separable"))(x)
         x = keras.Sequential(
-            [layers.Input((4, 4, 4)), layers.Conv2D(4, 1, **name("inner_conv")),
-             layers.BatchNormalization(scale=False, **name("inner_bn")),
-             keras.Sequential([layers.Conv2D(2, 1, **name("deep_conv"))], **name("deep"))], **name("block"))(x)
+            [
+                layers.Input((4, 4, 4)),
+                layers.Conv2D(4, 1, **name("inner_conv")),
+                layers.BatchNormalization(scale=False, **name("inner_bn")),
+                keras.Sequential([layers.Conv2D(2, 1, **name("deep_conv"))], **name("deep")),
+            ],
+            **name("block"),
+        )(x)
         x = layers.Conv2D(4, 1, **name("conv_2"))(x)
         x = layers.Dropout(0.5)(x)
         x = layers.Reshape((16, 4))(x)

@@ -12,7 +12,10 @@ from warmstart.checkpoints.naming import canonical
 from warmstart.errors import CorruptCheckpointError, MismatchError, UsageError
 
 # Keras hands TensorFlow's variables to numpy in a way that numpy 2 warns of.
-pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 SUFFIXES = [".weights.h5", ".keras", ".h5", ".safetensors"]
 
 
@@ -52,7 +55,9 @@ def test_a_model_that_keras_saved(make_model, outputs, tmp_path, suffix, named):
     assert not np.allclose(outputs(fresh), outputs(original))
     fill(fresh, path)
     assert_same(weights(fresh), weights(original))
-    np.testing.assert_array_equal(outputs(fresh), outputs(original))  # with the normalization's copies
+    np.testing.assert_array_equal(
+        outputs(fresh), outputs(original)
+    )  # with the normalization's copies
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -68,7 +73,9 @@ def test_state_beside_the_weights_is_not_needed(make_model, tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", [".h5", ".weights.h5"])
 @pytest.mark.parametrize("frozen", ["saved", "loading", "saved in part"])
-def test_frozen_layers_change_the_order_in_a_file_and_nothing_else(make_model, tmp_path, suffix, frozen):
+def test_frozen_layers_change_the_order_in_a_file_and_nothing_else(
+    make_model, tmp_path, suffix, frozen
+):
     original, fresh = make_model(1), make_model(2)
     if frozen == "saved":
         original.get_layer("block").trainable = False
@@ -130,9 +137,13 @@ def test_another_shape_names_file_array_and_both_shapes(make_model, tmp_path, su
 def test_an_unreadable_array_leaves_the_model_as_it_was(legacy_h5):
     import keras
 
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="a"), keras.layers.Dense(4, name="b")])
-    layers = {name: {f"{name}/kernel:0": np.ones((size, 4)), f"{name}/bias:0": np.ones(4)}
-              for name, size in (("a", 3), ("b", 4))}
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4, name="a"), keras.layers.Dense(4, name="b")]
+    )
+    layers = {
+        name: {f"{name}/kernel:0": np.ones((size, 4)), f"{name}/bias:0": np.ones(4)}
+        for name, size in (("a", 3), ("b", 4))
+    }
     path = legacy_h5(layers, chunks=True, compression="gzip")
     with h5py.File(path, "r+") as file:
         file["b/b/bias:0"].id.write_direct_chunk((0,), b"broken")
@@ -167,7 +178,12 @@ def kernel(value):
 
 
 def test_automatic_names_are_matched_in_order(branches, legacy_h5):
-    path = legacy_h5({"conv2d_7": {"conv2d_7/kernel:0": kernel(1)}, "conv2d_12": {"conv2d_12/kernel:0": kernel(2)}})
+    path = legacy_h5(
+        {
+            "conv2d_7": {"conv2d_7/kernel:0": kernel(1)},
+            "conv2d_12": {"conv2d_12/kernel:0": kernel(2)},
+        }
+    )
     model = branches(None, None)
     fill(model, path)
     assert [float(array.flat[0]) for array in weights(model)] == [1, 2]
@@ -197,7 +213,9 @@ def test_order_needs_the_same_kinds_of_weights(legacy_h5):
     path = legacy_h5({"x": {"x/gamma:0": np.ones(4), "x/beta:0": np.ones(4)}})
     with pytest.raises(MismatchError, match="x/gamma:0"):
         fill(model, path)
-    path = legacy_h5({"x": {"x/moving_mean:0": np.full(4, 3.0), "x/moving_variance:0": np.full(4, 5.0)}})
+    path = legacy_h5(
+        {"x": {"x/moving_mean:0": np.full(4, 3.0), "x/moving_variance:0": np.full(4, 5.0)}}
+    )
     fill(model, path)
     assert [float(array[0]) for array in weights(model)] == [3, 5]
 
@@ -205,26 +223,53 @@ def test_order_needs_the_same_kinds_of_weights(legacy_h5):
 def test_keras_1_names(legacy_h5):
     import keras
 
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="fc1"),
-                              keras.layers.BatchNormalization(name="bn")])
-    fill(model, legacy_h5({"fc1": {"fc1_W_1:0": np.ones((4, 2)), "fc1_b_1:0": np.full(2, 2.0)},
-                           "bn": {"bn_gamma:0": np.full(2, 3.0), "bn_beta:0": np.full(2, 4.0),
-                                  "bn_running_mean:0": np.full(2, 5.0), "bn_running_std:0": np.full(2, 6.0)}}))
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(2, name="fc1"),
+            keras.layers.BatchNormalization(name="bn"),
+        ]
+    )
+    fill(
+        model,
+        legacy_h5(
+            {
+                "fc1": {"fc1_W_1:0": np.ones((4, 2)), "fc1_b_1:0": np.full(2, 2.0)},
+                "bn": {
+                    "bn_gamma:0": np.full(2, 3.0),
+                    "bn_beta:0": np.full(2, 4.0),
+                    "bn_running_mean:0": np.full(2, 5.0),
+                    "bn_running_std:0": np.full(2, 6.0),
+                },
+            }
+        ),
+    )
     assert [float(array.flat[0]) for array in weights(model)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_keras_2_nested_models_in_every_order(legacy_h5):
-    """The group of a nested model lists trainable weights first, or all by layer where it was frozen."""
+    """The group of a nested model lists trainable weights first, or all by layer where it was
+    frozen.
+    """
     import keras
 
-    inner = {"conv2d_3/kernel:0": np.full((1, 1, 2, 2), 1.0), "batch_normalization_9/gamma:0": np.full(2, 2.0),
-             "batch_normalization_9/moving_mean:0": np.full(2, 4.0), "conv2d_11/kernel:0": np.full((1, 1, 2, 2), 3.0)}
+    inner = {
+        "conv2d_3/kernel:0": np.full((1, 1, 2, 2), 1.0),
+        "batch_normalization_9/gamma:0": np.full(2, 2.0),
+        "batch_normalization_9/moving_mean:0": np.full(2, 4.0),
+        "conv2d_11/kernel:0": np.full((1, 1, 2, 2), 3.0),
+    }
     for order in ([0, 1, 3, 2], [0, 1, 2, 3]):
         names = [list(inner)[i] for i in order]
         path = legacy_h5({"model_1": {name: inner[name] for name in names}})
-        nested = keras.Sequential([keras.Input((4, 4, 2)), keras.layers.Conv2D(2, 1, use_bias=False),
-                                   keras.layers.BatchNormalization(center=False),
-                                   keras.layers.Conv2D(2, 1, use_bias=False)])
+        nested = keras.Sequential(
+            [
+                keras.Input((4, 4, 2)),
+                keras.layers.Conv2D(2, 1, use_bias=False),
+                keras.layers.BatchNormalization(center=False),
+                keras.layers.Conv2D(2, 1, use_bias=False),
+            ]
+        )
         # a variance is in no such file, so the test writes it itself
         with h5py.File(path, "r+") as file:
             group = file["model_1"]
@@ -241,7 +286,9 @@ def test_variables_without_a_proper_name(legacy_h5):
     """Older layers made variables by hand; the file calls them `Variable:0`."""
     import keras
 
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, use_bias=False, name="scale")])
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(2, use_bias=False, name="scale")]
+    )
     fill(model, legacy_h5({"scale": {"Variable:0": np.full((4, 2), 9.0)}}))
     assert weights(model)[0][0, 0] == 9
 
@@ -251,7 +298,9 @@ def test_old_depthwise_kernels(legacy_h5):
 
     array = np.arange(27.0).reshape(3, 3, 3)
     for shape in ((3, 3, 3, 1), (3, 3, 1, 3)):
-        model = keras.Sequential([keras.Input((5, 5, 3)), keras.layers.DepthwiseConv2D(3, use_bias=False, name="dw")])
+        model = keras.Sequential(
+            [keras.Input((5, 5, 3)), keras.layers.DepthwiseConv2D(3, use_bias=False, name="dw")]
+        )
         fill(model, legacy_h5({"dw": {"dw/depthwise_kernel:0": array.reshape(shape)}}))
         np.testing.assert_array_equal(weights(model)[0][..., 0], array)
 
@@ -285,7 +334,13 @@ def test_paths_of_custom_layers_and_containers(tmp_path):
             self.nameless = [self.add_weight(shape=(3,)), self.add_weight(shape=(3,))]
 
         def call(self, x):
-            for layer in [self.steps[0], self.steps[1][0], self.steps[2], *self.table.values(), self._hidden]:
+            for layer in [
+                self.steps[0],
+                self.steps[1][0],
+                self.steps[2],
+                *self.table.values(),
+                self._hidden,
+            ]:
                 x = layer(x)
             return x * self.gain * self.nameless[0] + self.nameless[1]
 
@@ -321,7 +376,11 @@ def test_rename_and_transform(tmp_path):
     import keras
 
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="out")])
-    arrays = {"head.weight": np.arange(6.0).reshape(2, 3), "head.bias": np.ones(2), "unused.ids": np.arange(5)}
+    arrays = {
+        "head.weight": np.arange(6.0).reshape(2, 3),
+        "head.bias": np.ones(2),
+        "unused.ids": np.arange(5),
+    }
     save_safetensors(tmp_path / "m", arrays)
     table = {"head.weight": "out/kernel", "head.bias": "out/bias"}
     seen = []
@@ -340,12 +399,18 @@ def test_rename_and_transform(tmp_path):
         ({"rename": lambda name: "out/kernel"}, "both belong"),
         ({"rename": table.get}, r"\(2, 3\).*\(3, 2\)"),
         ({"rename": table.get, "transform": lambda name, array: array[:1]}, r"\(1, 3\)"),
-        ({}, "have no place")]:
+        ({}, "have no place"),
+    ]:
         with pytest.raises(MismatchError, match=message):
             fill(model, tmp_path / "m", **options)
         assert_same(weights(model), before)
-    fill(model, tmp_path / "m", rename={"head.weight": "out/kernel", "head.bias": "out/bias", "unused.ids": "x"}.get,
-         transform=transform, ignore=["unused.*"])
+    fill(
+        model,
+        tmp_path / "m",
+        rename={"head.weight": "out/kernel", "head.bias": "out/bias", "unused.ids": "x"}.get,
+        transform=transform,
+        ignore=["unused.*"],
+    )
 
 
 def test_rename_may_use_the_present_layer_names(tmp_path):
@@ -365,7 +430,9 @@ def test_other_number_types_are_cast(tmp_path, dtype):
     import keras
     import ml_dtypes
 
-    array = np.array([[1.5, -2.25], [3.0, 4.0]]).astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+    array = np.array([[1.5, -2.25], [3.0, 4.0]]).astype(
+        ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype
+    )
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, use_bias=False, name="d")])
     save_safetensors(tmp_path / "m", {"d/kernel": array})
     fill(model, tmp_path / "m")
@@ -373,8 +440,16 @@ def test_other_number_types_are_cast(tmp_path, dtype):
     np.testing.assert_array_equal(weights(model)[0], array.astype("float32"))
 
 
-@pytest.mark.parametrize(("count", "fits"), [(np.int64(7), True), (np.float32(7), True), (np.uint64(1 << 63), False),
-                                             (np.float32(7.5), False), (np.float32(np.nan), False)])
+@pytest.mark.parametrize(
+    ("count", "fits"),
+    [
+        (np.int64(7), True),
+        (np.float32(7), True),
+        (np.uint64(1 << 63), False),
+        (np.float32(7.5), False),
+        (np.float32(np.nan), False),
+    ],
+)
 def test_whole_numbers_stay_whole(tmp_path, count, fits):
     import keras
 
@@ -394,9 +469,14 @@ def test_mixed_and_half_precision_models(tmp_path):
 
     def build(seed):
         keras.utils.set_random_seed(seed)
-        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="a", dtype="bfloat16"),
-                                 keras.layers.Dense(3, name="b", dtype="float16"),
-                                 keras.layers.Dense(3, name="c", dtype="mixed_bfloat16")])
+        return keras.Sequential(
+            [
+                keras.Input((4,)),
+                keras.layers.Dense(3, name="a", dtype="bfloat16"),
+                keras.layers.Dense(3, name="b", dtype="float16"),
+                keras.layers.Dense(3, name="c", dtype="mixed_bfloat16"),
+            ]
+        )
 
     for suffix in (".safetensors", ".weights.h5", ".keras"):
         original, fresh = build(1), build(2)
@@ -441,16 +521,30 @@ def test_shared_layers_are_saved_once(tmp_path):
 
 
 def test_canonical_names():
-    paths = [("conv2d_9", "k"), ("conv2d_10", "k"), ("block", "conv2d_3", "k"), ("conv2d_x", "k"), ("conv_7", "k")]
+    paths = [
+        ("conv2d_9", "k"),
+        ("conv2d_10", "k"),
+        ("block", "conv2d_3", "k"),
+        ("conv2d_x", "k"),
+        ("conv_7", "k"),
+    ]
     fresh = canonical(paths, {"conv2d", "dense"})
     assert fresh == ["conv2d/k", "conv2d_1/k", "block/conv2d/k", "conv2d_x/k", "conv_7/k"]
     assert canonical(paths, set()) == ["/".join(path) for path in paths]
 
 
-@pytest.mark.parametrize(("name", "kind"), [
-    ("conv1/kernel:0", "kernel"), ("conv1_W:0", "kernel"), ("a/conv1_b_1:0", "bias"), ("bn_running_std:0",
-    "moving_variance"), ("dw/depthwise_kernel", "kernel"), ("s/pointwise_kernel:0", "pointwise_kernel"),
-    ("Variable:0", "Variable")])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("conv1/kernel:0", "kernel"),
+        ("conv1_W:0", "kernel"),
+        ("a/conv1_b_1:0", "bias"),
+        ("bn_running_std:0", "moving_variance"),
+        ("dw/depthwise_kernel", "kernel"),
+        ("s/pointwise_kernel:0", "pointwise_kernel"),
+        ("Variable:0", "Variable"),
+    ],
+)
 def test_kinds_of_weights(name, kind):
     assert weight_role(name) == kind
 

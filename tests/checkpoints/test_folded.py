@@ -43,7 +43,11 @@ def test_the_background_class_is_left_out():
     model = architecture("efficientnet_lite").build({"classes": 999})
     with open_checkpoint(PROGRAM) as checkpoint:
         fill_folded(model, checkpoint)
-        (bias,) = [checkpoint.read(name) for name in checkpoint.names() if checkpoint.shape(name) == (1000,)]
+        (bias,) = [
+            checkpoint.read(name)
+            for name in checkpoint.names()
+            if checkpoint.shape(name) == (1000,)
+        ]
     np.testing.assert_array_equal(model.get_layer("predictions").bias, bias[1:])
 
 
@@ -51,7 +55,10 @@ def test_networks_with_branches_are_refused():
     module = architecture("keras_applications")
     config = {"function": "ResNet50", "input_size": [32, 32]}
     model = module.build(config, include_top=False)
-    with open_checkpoint(PROGRAM) as checkpoint, pytest.raises(MismatchError, match="fills MobileNets"):
+    with (
+        open_checkpoint(PROGRAM) as checkpoint,
+        pytest.raises(MismatchError, match="fills MobileNets"),
+    ):
         module.load(model, checkpoint, config)
 
 

@@ -46,13 +46,17 @@ def archive(tmp_path):
 def test_keras_archive(archive, weights_bytes, compression, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    path = archive({"metadata.json": "{", "config.json": "{never read", "model.weights.h5": weights_bytes},
-                   compression=compression)
+    path = archive(
+        {"metadata.json": "{", "config.json": "{never read", "model.weights.h5": weights_bytes},
+        compression=compression,
+    )
     with open_checkpoint(path) as checkpoint:
         assert checkpoint.layout == "keras-weights-h5"
         assert checkpoint.path == path
         assert checkpoint.names() == ["layers/dense/vars/0", "layers/dense/vars/1"]
-        np.testing.assert_array_equal(checkpoint.read("layers/dense/vars/0"), np.arange(6.0).reshape(2, 3))
+        np.testing.assert_array_equal(
+            checkpoint.read("layers/dense/vars/0"), np.arange(6.0).reshape(2, 3)
+        )
     assert not list((tmp_path / "temporary").iterdir())
 
 
@@ -64,7 +68,11 @@ def test_the_suffix_means_nothing(tmp_path, archive, weights_bytes):
     for name in ("a.h5", "b.safetensors", "c.bin"):
         with open_checkpoint(tmp_path / name) as checkpoint:
             layouts[name] = checkpoint.layout
-    assert layouts == {"a.h5": "safetensors", "b.safetensors": "keras-weights-h5", "c.bin": "keras-weights-h5"}
+    assert layouts == {
+        "a.h5": "safetensors",
+        "b.safetensors": "keras-weights-h5",
+        "c.bin": "keras-weights-h5",
+    }
 
 
 def test_folders(tmp_path, weights_bytes):
@@ -99,7 +107,9 @@ def test_pickles_are_refused(tmp_path, protocol, name):
 @pytest.mark.parametrize("member", ["archive/data.pkl", "data.pkl"])
 def test_torch_archives_are_refused(archive, weights_bytes, member):
     with pytest.raises(UnsafeCheckpointError, match="pickle"):
-        open_checkpoint(archive({member: pickle.dumps(Trap()), "model.weights.h5": weights_bytes}, "m.pth"))
+        open_checkpoint(
+            archive({member: pickle.dumps(Trap()), "model.weights.h5": weights_bytes}, "m.pth")
+        )
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/../../evil", "C:\\evil", "..\\evil"])
@@ -109,7 +119,11 @@ def test_members_that_lead_elsewhere(archive, weights_bytes, name):
 
 
 def test_archives_without_the_weights(archive, weights_bytes, tmp_path):
-    for members in ({"config.json": b"{}"}, {"sub/model.weights.h5": weights_bytes}, {"model.weights.npz": b""}):
+    for members in (
+        {"config.json": b"{}"},
+        {"sub/model.weights.h5": weights_bytes},
+        {"model.weights.npz": b""},
+    ):
         with pytest.raises(CorruptCheckpointError, match=r"model\.weights\.h5"):
             open_checkpoint(archive(members))
     path = tmp_path / "twice.keras"
@@ -170,15 +184,17 @@ def test_no_room_for_the_temporary_file(archive, weights_bytes, monkeypatch):
 
 
 @settings(max_examples=300, deadline=None)
-@given(changes=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), max_size=4),
-       keep=st.floats(0.5, 1))
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), max_size=4),
+    keep=st.floats(0.5, 1),
+)
 def test_damaged_archives(tmp_path_factory, weights_bytes, changes, keep):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("config.json", b"{}")
         file.writestr("model.weights.h5", weights_bytes)
     raw = bytearray(buffer.getvalue())
-    del raw[int(len(raw) * keep):]
+    del raw[int(len(raw) * keep) :]
     for place, value in changes:
         raw[place % len(raw)] ^= value
     path = tmp_path_factory.getbasetemp() / "damaged.keras"
@@ -188,13 +204,25 @@ def test_damaged_archives(tmp_path_factory, weights_bytes, changes, keep):
             arrays = {name: checkpoint.read(name) for name in checkpoint.names()}
     except CheckpointError:
         return
-    assert arrays["layers/dense/vars/0"].tolist() == [[0, 1, 2], [3, 4, 5]]  # the CRC would have told
+    assert arrays["layers/dense/vars/0"].tolist() == [
+        [0, 1, 2],
+        [3, 4, 5],
+    ]  # the CRC would have told
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"", "empty"), (b"x", "neither HDF5"), (b"<!DOCTYPE html><html>404</html>", "web page"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS"), (b"{}", "weight_map"),
-    (bytes(100), "neither"), (b"\x89HDF\r\n\x1a\n", "damaged"), (b"PK\x03\x04", "incomplete zip")])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"x", "neither HDF5"),
+        (b"<!DOCTYPE html><html>404</html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS"),
+        (b"{}", "weight_map"),
+        (bytes(100), "neither"),
+        (b"\x89HDF\r\n\x1a\n", "damaged"),
+        (b"PK\x03\x04", "incomplete zip"),
+    ],
+)
 def test_what_is_no_checkpoint(tmp_path, content, message):
     (tmp_path / "m.h5").write_bytes(content)
     with pytest.raises(CorruptCheckpointError, match=rf"m\.h5.*{message}"):
@@ -207,7 +235,10 @@ def test_a_missing_file(tmp_path):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from([b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x80\x02", b"{"]), st.binary(max_size=200))
+@given(
+    st.sampled_from([b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x80\x02", b"{"]),
+    st.binary(max_size=200),
+)
 def test_any_bytes(tmp_path_factory, start, rest):
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(start + rest)

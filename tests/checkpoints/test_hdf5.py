@@ -14,8 +14,14 @@ from hypothesis import strategies as st
 from warmstart.checkpoints import open_checkpoint
 from warmstart.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
 
-LAYERS = {"conv": {"conv/kernel:0": np.arange(12, dtype="f4").reshape(3, 4), "conv/bias:0": np.ones(4, "f4")},
-          "empty": {}, "a/b": {"a/b/x:0": np.array(3, "i8")}}
+LAYERS = {
+    "conv": {
+        "conv/kernel:0": np.arange(12, dtype="f4").reshape(3, 4),
+        "conv/bias:0": np.ones(4, "f4"),
+    },
+    "empty": {},
+    "a/b": {"a/b/x:0": np.array(3, "i8")},
+}
 
 
 def read_all(path):
@@ -41,16 +47,26 @@ def test_names_order_and_layers_of_a_legacy_file(tmp_path, full_model, options):
         assert checkpoint.layout == "keras-h5"
         assert checkpoint.names() == ["conv/kernel:0", "conv/bias:0", "a/b/x:0"]
         assert checkpoint.layers() == {"conv": ["conv/kernel:0", "conv/bias:0"], "a/b": ["a/b/x:0"]}
-        assert [checkpoint.dtype(name) for name in checkpoint.names()] == ["float32", "float32", "int64"]
-        np.testing.assert_array_equal(checkpoint.read("conv/kernel:0"), LAYERS["conv"]["conv/kernel:0"])
+        assert [checkpoint.dtype(name) for name in checkpoint.names()] == [
+            "float32",
+            "float32",
+            "int64",
+        ]
+        np.testing.assert_array_equal(
+            checkpoint.read("conv/kernel:0"), LAYERS["conv"]["conv/kernel:0"]
+        )
         assert checkpoint.read("a/b/x:0") == 3
 
 
 def test_long_lists_of_names_are_split_over_attributes(write_h5):
-    names = [f"layer_{i:04}_{'x' * 100}" for i in range(1000)]  # more than the 64 kB of one attribute
+    names = [
+        f"layer_{i:04}_{'x' * 100}" for i in range(1000)
+    ]  # more than the 64 kB of one attribute
 
     def fill(file):
-        for number, part in enumerate(np.array_split(np.array([name.encode() for name in names]), 3)):
+        for number, part in enumerate(
+            np.array_split(np.array([name.encode() for name in names]), 3)
+        ):
             file.attrs[f"layer_names{number}"] = part
         for name in reversed(names):
             group = file.create_group(name)
@@ -65,11 +81,20 @@ def test_long_lists_of_names_are_split_over_attributes(write_h5):
 VALUES = np.random.default_rng(0).normal(size=(7, 10, 3))
 
 
-@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", ">f8", "<f8", "<i4", ">i2", "i1", "u1", "<u8", "?"])
-@pytest.mark.parametrize("options", [
-    {}, {"chunks": (3, 4, 2)}, {"chunks": (3, 4, 2), "compression": "gzip", "shuffle": True},
-    {"chunks": (16, 16, 16), "maxshape": (None, None, None), "compression": 9}, {"compression": "gzip"},
-    {"chunks": (1, 1, 1)}])
+@pytest.mark.parametrize(
+    "dtype", ["<f4", ">f4", "<f2", ">f8", "<f8", "<i4", ">i2", "i1", "u1", "<u8", "?"]
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"chunks": (3, 4, 2)},
+        {"chunks": (3, 4, 2), "compression": "gzip", "shuffle": True},
+        {"chunks": (16, 16, 16), "maxshape": (None, None, None), "compression": 9},
+        {"compression": "gzip"},
+        {"chunks": (1, 1, 1)},
+    ],
+)
 def test_every_number_type_and_storage_as_h5py_reads_it(legacy_h5, dtype, options):
     array = (VALUES * 50).astype(dtype)
     path = legacy_h5({"a": {"w": array}}, **options)
@@ -125,6 +150,7 @@ def test_an_hdf5_file_without_weights(write_h5):
 
 
 # Hostile files. Each is put in the place of one array, or of the group of a layer.
+
 
 def soft(group):
     group["w"] = h5py.SoftLink("/secret")
@@ -200,7 +226,9 @@ def one_chunk_of_many(group):
 
 
 def huge_chunk(group):
-    group.create_dataset("w", (10,), "f8", chunks=(1 << 22,), maxshape=(None,), compression="gzip")[:] = 1
+    group.create_dataset("w", (10,), "f8", chunks=(1 << 22,), maxshape=(None,), compression="gzip")[
+        :
+    ] = 1
 
 
 def overflow(group):
@@ -222,7 +250,8 @@ def deflate_twice(group):
     properties.set_deflate(9)
     space = h5py.h5s.create_simple((64,))
     h5py.h5d.create(group.id, b"w", h5py.h5t.IEEE_F32LE, space, properties).write(
-        h5py.h5s.ALL, h5py.h5s.ALL, np.zeros(64, "f4"))
+        h5py.h5s.ALL, h5py.h5s.ALL, np.zeros(64, "f4")
+    )
 
 
 def no_shape(group):
@@ -237,9 +266,33 @@ def missing(group):
     pass
 
 
-HOSTILE = [soft, soft_path, external, virtual, external_storage, references, variable_length, text, records,
-           enumeration, opaque, complex_numbers, odd_float, named_type, terabytes, terabytes_in_chunks,
-           one_chunk_of_many, huge_chunk, overflow, bomb, other_filter, deflate_twice, no_shape, a_group, missing]
+HOSTILE = [
+    soft,
+    soft_path,
+    external,
+    virtual,
+    external_storage,
+    references,
+    variable_length,
+    text,
+    records,
+    enumeration,
+    opaque,
+    complex_numbers,
+    odd_float,
+    named_type,
+    terabytes,
+    terabytes_in_chunks,
+    one_chunk_of_many,
+    huge_chunk,
+    overflow,
+    bomb,
+    other_filter,
+    deflate_twice,
+    no_shape,
+    a_group,
+    missing,
+]
 DAMAGED = {no_shape, a_group, missing}
 
 
@@ -261,7 +314,9 @@ def test_anything_but_numbers_in_this_file_is_refused(write_h5, plant, layout):
     path = write_h5(fill)
     if layout == "keras 3" and plant in (missing, a_group):
         return
-    with pytest.raises(CorruptCheckpointError if plant in DAMAGED else UnsafeCheckpointError, match=r"file\.h5"):
+    with pytest.raises(
+        CorruptCheckpointError if plant in DAMAGED else UnsafeCheckpointError, match=r"file\.h5"
+    ):
         open_checkpoint(path)
 
 
@@ -307,7 +362,9 @@ def test_one_array_under_many_names_does_not_multiply(legacy_h5):
             group[f"copy{i}"] = group["w"]
         group.attrs["weight_names"] = [b"w", *(f"copy{i}".encode() for i in range(2000))]
 
-    path = legacy_h5({"a": {"w": np.zeros(1 << 15)}}, extra=extra)  # 256 kB; 512 MB if each were read
+    path = legacy_h5(
+        {"a": {"w": np.zeros(1 << 15)}}, extra=extra
+    )  # 256 kB; 512 MB if each were read
     with pytest.raises(UnsafeCheckpointError, match="declare arrays of over"):
         open_checkpoint(path)
 
@@ -337,7 +394,7 @@ def test_text_of_variable_length_does_not_multiply(write_h5):
     raw = bytearray(path.read_bytes())
     first = raw.find(struct.pack("<I", (1 << 20) + 77), raw.find(b"layer_names"))
     for i in range(1, 3001):  # let all point to the first
-        raw[first + 16 * i:first + 16 * i + 16] = raw[first:first + 16]
+        raw[first + 16 * i : first + 16 * i + 16] = raw[first : first + 16]
     path.write_bytes(raw)
     with h5py.File(path) as file:
         assert file.attrs.get_id("layer_names").shape == (3001,)
@@ -350,7 +407,10 @@ def test_a_chunk_that_inflates_to_more_than_it_declares(legacy_h5):
     bomb = zlib.compress(bytes(40 << 20), 9)
     with h5py.File(path, "r+") as file:
         file["a/w"].id.write_direct_chunk((0,), bomb)
-    with open_checkpoint(path) as checkpoint, pytest.raises(CorruptCheckpointError, match="does not decompress"):
+    with (
+        open_checkpoint(path) as checkpoint,
+        pytest.raises(CorruptCheckpointError, match="does not decompress"),
+    ):
         checkpoint.read("a/w")
 
 
@@ -358,7 +418,10 @@ def test_damaged_compression(legacy_h5):
     path = legacy_h5({"a": {"w": np.arange(16.0)}}, chunks=(16,), compression="gzip")
     with h5py.File(path, "r+") as file:
         file["a/w"].id.write_direct_chunk((0,), b"no deflate stream")
-    with open_checkpoint(path) as checkpoint, pytest.raises(CorruptCheckpointError, match="cannot be decompressed"):
+    with (
+        open_checkpoint(path) as checkpoint,
+        pytest.raises(CorruptCheckpointError, match="cannot be decompressed"),
+    ):
         checkpoint.read("a/w")
 
 

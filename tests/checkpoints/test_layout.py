@@ -59,7 +59,9 @@ def written(make, tmp_path):
 
 
 def equal(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+    return all(
+        np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True)
+    )
 
 
 def test_names_and_axes(written):
@@ -85,9 +87,12 @@ def test_the_axes_are_those_of_pytorch(written):
     model, arrays, _ = written
     image = np.random.default_rng(0).normal(size=(1, 6, 6, 3)).astype(np.float32)
     weight, bias = (arrays[f"net.blocks.0.conv.{name}"] for name in ("weight", "bias"))
-    windows = np.lib.stride_tricks.sliding_window_view(image[0], (2, 2), axis=(0, 1))  # (rows, columns, in, H, W)
-    np.testing.assert_allclose(model.layers[1](image)[0], np.einsum("rcihw,oihw->rco", windows, weight) + bias,
-                               atol=1e-5)
+    windows = np.lib.stride_tricks.sliding_window_view(
+        image[0], (2, 2), axis=(0, 1)
+    )  # (rows, columns, in, H, W)
+    np.testing.assert_allclose(
+        model.layers[1](image)[0], np.einsum("rcihw,oihw->rco", windows, weight) + bias, atol=1e-5
+    )
 
 
 def test_aliases_and_optional_arrays(make, written):
@@ -96,7 +101,9 @@ def test_aliases_and_optional_arrays(make, written):
     arrays["net.blocks.0.norm.num_batches_tracked"] = np.int64(7)
     arrays["net.extra.weight"] = np.zeros(3, np.float32)
     assert equal(model, filled(make, write(arrays)))
-    arrays["tied.weight"] = np.zeros((5, 5), np.float32)  # of a tied array the one with its own name counts
+    arrays["tied.weight"] = np.zeros(
+        (5, 5), np.float32
+    )  # of a tied array the one with its own name counts
     assert equal(model, filled(make, write(arrays)))
     arrays["tied.weight"] = arrays.pop("net.blocks.0.dense.weight")
     assert equal(model, filled(make, write(arrays)))
@@ -106,7 +113,11 @@ def test_what_does_not_fit_is_named(make, written):
     _, arrays, write = written
     with pytest.raises(MismatchError, match=re.escape("blocks.7.weight")):
         filled(make, write({**arrays, "net.blocks.7.weight": np.zeros(1, np.float32)}))
-    filled(make, write({**arrays, "net.blocks.7.weight": np.zeros(1, np.float32)}), ignore=["*blocks.7.*"])
+    filled(
+        make,
+        write({**arrays, "net.blocks.7.weight": np.zeros(1, np.float32)}),
+        ignore=["*blocks.7.*"],
+    )
     without_top = {name: array for name, array in arrays.items() if not name.startswith("top")}
     with pytest.raises(MismatchError, match="no weights for counting: top"):
         filled(make, write(without_top), head="counting", heads=["top.*"])

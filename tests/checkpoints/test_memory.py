@@ -1,4 +1,6 @@
-"""Hostile files do not fill the memory: read in a process that may take 200 MB more than Python itself."""
+"""Hostile files do not fill the memory: read in a process that may take 200 MB more than Python
+itself.
+"""
 
 import os
 import subprocess
@@ -35,7 +37,9 @@ def huge_header(path):
 
 
 def dense_header(path):
-    text = b'{"a":{"dtype":"F32","shape":[' + b"[]," * (8 << 20)  # a JSON parser would need 500 MB for it
+    text = b'{"a":{"dtype":"F32","shape":[' + b"[]," * (
+        8 << 20
+    )  # a JSON parser would need 500 MB for it
     path.write_bytes(len(text).to_bytes(8, "little") + text)
 
 
@@ -53,18 +57,29 @@ def legacy(path, fill):
 
 
 def terabytes(path):
-    legacy(path, lambda group: group.create_dataset("w", (1 << 40,), "f4", chunks=(1 << 16,), fillvalue=1))
+    legacy(
+        path,
+        lambda group: group.create_dataset("w", (1 << 40,), "f4", chunks=(1 << 16,), fillvalue=1),
+    )
 
 
 def compressed_bomb(path):
-    legacy(path, lambda group: group.create_dataset("w", data=np.zeros(1 << 26, "u1"), chunks=(1 << 20,),
-                                                    compression=9, shuffle=True))
+    legacy(
+        path,
+        lambda group: group.create_dataset(
+            "w", data=np.zeros(1 << 26, "u1"), chunks=(1 << 20,), compression=9, shuffle=True
+        ),
+    )
 
 
 def inflating_chunk(path):
     """gzip inside one chunk: HDF5's own filter would inflate all of it."""
-    legacy(path, lambda group: group.create_dataset("w", data=np.zeros(1 << 18, "f4"), chunks=(1 << 18,),
-                                                    compression=9))
+    legacy(
+        path,
+        lambda group: group.create_dataset(
+            "w", data=np.zeros(1 << 18, "f4"), chunks=(1 << 18,), compression=9
+        ),
+    )
     squeeze = zlib.compressobj(9)
     bomb = b"".join([*(squeeze.compress(bytes(1 << 20)) for _ in range(500)), squeeze.flush()])
     with h5py.File(path, "r+") as file:
@@ -72,7 +87,10 @@ def inflating_chunk(path):
 
 
 def zip_bomb(path):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("model.weights.h5", "w") as member:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("model.weights.h5", "w") as member,
+    ):
         for _ in range(300):
             member.write(bytes(1 << 20))
 
@@ -83,19 +101,33 @@ def sparse(path):
     os.truncate(path, 1 << 40)
 
 
-@pytest.mark.parametrize(("make", "outcome"), [
-    (huge_header, "UnsafeCheckpointError"), (dense_header, "CorruptCheckpointError"),
-    (many_keys, "CorruptCheckpointError"), (terabytes, "UnsafeCheckpointError"),
-    (compressed_bomb, "UnsafeCheckpointError"), (inflating_chunk, "CorruptCheckpointError"),
-    (zip_bomb, "UnsafeCheckpointError"), (sparse, "read")], ids=lambda item: getattr(item, "__name__", ""))
+@pytest.mark.parametrize(
+    ("make", "outcome"),
+    [
+        (huge_header, "UnsafeCheckpointError"),
+        (dense_header, "CorruptCheckpointError"),
+        (many_keys, "CorruptCheckpointError"),
+        (terabytes, "UnsafeCheckpointError"),
+        (compressed_bomb, "UnsafeCheckpointError"),
+        (inflating_chunk, "CorruptCheckpointError"),
+        (zip_bomb, "UnsafeCheckpointError"),
+        (sparse, "read"),
+    ],
+    ids=lambda item: getattr(item, "__name__", ""),
+)
 def test_memory_stays_bounded(tmp_path, make, outcome):
     path = tmp_path / "file"
     make(path)
-    done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", READ, path], capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.stdout.strip(), done.stderr) == (outcome, "")
 
 
 def test_reading_imports_neither_h5py_nor_tensorflow(tmp_path):
     sparse(tmp_path / "file")
-    code = READ + "assert not {'h5py', 'tensorflow', 'keras', 'safetensors'} & set(sys.modules), 'imported'"
+    code = (
+        READ
+        + "assert not {'h5py', 'tensorflow', 'keras', 'safetensors'} & set(sys.modules), 'imported'"
+    )
     subprocess.run([sys.executable, "-c", code, tmp_path / "file"], check=True, timeout=60)

@@ -9,8 +9,11 @@ import pytest
 from warmstart.checkpoints import assign, model_arrays, open_checkpoint, save_safetensors
 from warmstart.errors import MismatchError
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.shared,
-              pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.shared,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 
 def fill(model, path, **options):
@@ -22,8 +25,11 @@ def convolution(x, filters, size, stride=1, *, activate=True, depthwise=False):
     """Convolution with bias, BatchNorm and ReLU, with automatic names."""
     from keras import layers
 
-    make = layers.DepthwiseConv2D(size, stride, padding="same") if depthwise else layers.Conv2D(
-        filters, size, stride, padding="same")
+    make = (
+        layers.DepthwiseConv2D(size, stride, padding="same")
+        if depthwise
+        else layers.Conv2D(filters, size, stride, padding="same")
+    )
     x = layers.BatchNormalization()(make(x))
     return layers.ReLU()(x) if activate else x
 
@@ -56,7 +62,17 @@ def vww_mobilenet():
 
     inputs = keras.Input((96, 96, 3))
     x = convolution(inputs, 8, 3, 2)
-    for filters, stride in [(16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *[(128, 1)] * 5, (256, 2), (256, 1)]:
+    for filters, stride in [
+        (16, 1),
+        (32, 2),
+        (32, 1),
+        (64, 2),
+        (64, 1),
+        (128, 2),
+        *[(128, 1)] * 5,
+        (256, 2),
+        (256, 1),
+    ]:
         x = convolution(x, None, 3, stride, depthwise=True)
         x = convolution(x, filters, 1)
     x = layers.Flatten()(layers.AveragePooling2D(3)(x))
@@ -99,9 +115,14 @@ def test_a_saved_copy_is_equal_bit_for_bit(shared_data, resnet8, tmp_path):
         assert left.numpy().tobytes() == right.numpy().tobytes()
 
 
-@pytest.mark.parametrize(("file", "size"), [
-    ("cifar10_resnet8_mlperf_tiny.h5", 32), ("vww_mobilenet_v1_0.25_96.h5", 96),
-    ("mobilenet_v1_0.25_224_imagenet.h5", 224)])
+@pytest.mark.parametrize(
+    ("file", "size"),
+    [
+        ("cifar10_resnet8_mlperf_tiny.h5", 32),
+        ("vww_mobilenet_v1_0.25_96.h5", 96),
+        ("mobilenet_v1_0.25_224_imagenet.h5", 224),
+    ],
+)
 def test_models_are_filled_as_keras_fills_them(shared_data, resnet8, file, size):
     import keras
 
@@ -124,7 +145,9 @@ def test_without_the_top(shared_data):
     import keras
 
     path = shared_data / "weights" / "mobilenet_v1_0.25_224_imagenet.h5"
-    model = keras.applications.MobileNet(alpha=0.25, weights=None, include_top=False, input_shape=(64, 64, 3))
+    model = keras.applications.MobileNet(
+        alpha=0.25, weights=None, include_top=False, input_shape=(64, 64, 3)
+    )
     before = model.get_weights()
     with pytest.raises(MismatchError, match=r"conv_preds/kernel:0, conv_preds/bias:0.*ignore="):
         fill(model, path)
@@ -132,7 +155,9 @@ def test_without_the_top(shared_data):
         np.testing.assert_array_equal(left, right)
     fill(model, path, ignore=["conv_preds/*"])
     with open_checkpoint(path) as checkpoint:
-        np.testing.assert_array_equal(model.get_layer("conv1").get_weights()[0], checkpoint.read("conv1/kernel:0"))
+        np.testing.assert_array_equal(
+            model.get_layer("conv1").get_weights()[0], checkpoint.read("conv1/kernel:0")
+        )
 
 
 def test_another_width_names_array_and_shapes(shared_data):
@@ -140,7 +165,10 @@ def test_another_width_names_array_and_shapes(shared_data):
 
     path = shared_data / "weights" / "mobilenet_v1_0.25_224_imagenet.h5"
     model = keras.applications.MobileNet(alpha=0.5, weights=None)
-    with pytest.raises(MismatchError, match=r"imagenet\.h5: the array 'conv1/kernel:0' has shape \(3, 3, 3, 8\).*16"):
+    with pytest.raises(
+        MismatchError,
+        match=r"imagenet\.h5: the array 'conv1/kernel:0' has shape \(3, 3, 3, 8\).*16",
+    ):
         fill(model, path)
 
 
@@ -151,10 +179,14 @@ def test_every_number_as_h5py_reads_it(shared_data):
         with open_checkpoint(path) as checkpoint, h5py.File(path) as file:
             for layer, names in checkpoint.layers().items():
                 group = file["model_weights"][layer]
-                weights = [name.decode() if isinstance(name, bytes) else name
-                           for name in group.attrs["weight_names"]]
+                weights = [
+                    name.decode() if isinstance(name, bytes) else name
+                    for name in group.attrs["weight_names"]
+                ]
                 # Names inside a nested model leave out its own name; ours are unique in the file.
-                assert names == [weight if weight.startswith(f"{layer}/") else f"{layer}/{weight}"
-                                 for weight in weights]
+                assert names == [
+                    weight if weight.startswith(f"{layer}/") else f"{layer}/{weight}"
+                    for weight in weights
+                ]
                 for name, weight in zip(names, weights, strict=True):
                     np.testing.assert_array_equal(checkpoint.read(name), group[weight][()])

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 
 from warmstart.checkpoints import open_checkpoint, save_safetensors
 from warmstart.checkpoints.safetensors import DTYPES, MAX_HEADER, parse_header
-from warmstart.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError, UsageError
+from warmstart.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    UnsafeCheckpointError,
+    UsageError,
+)
 
 ARRAYS = {
     "b/kernel": np.arange(6, dtype="float32").reshape(2, 3),
@@ -40,8 +45,15 @@ def test_round_trip_keeps_every_bit_and_the_order(tmp_path):
         assert checkpoint.metadata == {"made by": "test"}
         for name, array in ARRAYS.items():
             got = checkpoint.read(name)
-            assert (checkpoint.shape(name), checkpoint.dtype(name)) == (array.shape, array.dtype.name)
-            assert (got.shape, got.dtype, got.tobytes()) == (array.shape, array.dtype, array.tobytes())
+            assert (checkpoint.shape(name), checkpoint.dtype(name)) == (
+                array.shape,
+                array.dtype.name,
+            )
+            assert (got.shape, got.dtype, got.tobytes()) == (
+                array.shape,
+                array.dtype,
+                array.tobytes(),
+            )
             assert got.flags.writeable
 
 
@@ -140,7 +152,10 @@ BAD = {
     "a list": ("[]", 0),
     "nothing": ("", 0),
     "duplicate": ('{"a":' + ONE + ',"a":' + ONE + "}", 4),
-    "duplicate key inside": ('{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4),
+    "duplicate key inside": (
+        '{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+        4,
+    ),
     "text behind": ('{"a":' + ONE + "} x", 4),
     "comma at the end": ('{"a":' + ONE + ",}", 4),
     "metadata twice": ('{"__metadata__":{},"__metadata__":{}}', 0),
@@ -189,14 +204,29 @@ def test_every_truncation_is_refused(tmp_path):
 
 
 json_like = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(list(DTYPES)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["dtype", "shape", "data_offsets", "__metadata__", "w"]), inner, max_size=4), max_leaves=12)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(list(DTYPES)),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["dtype", "shape", "data_offsets", "__metadata__", "w"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
 
 
 @settings(max_examples=300, deadline=None)
-@given(header=st.binary(max_size=200) | json_like.map(lambda value: json.dumps(value).encode()),
-       size=st.integers(0, 64))
+@given(
+    header=st.binary(max_size=200) | json_like.map(lambda value: json.dumps(value).encode()),
+    size=st.integers(0, 64),
+)
 def test_any_header_is_valid_or_a_value_error(header, size):
     try:
         tensors, metadata = parse_header(header, size)
@@ -210,10 +240,17 @@ def test_any_header_is_valid_or_a_value_error(header, size):
 
 @example(shapes=[("BF16", [])], names=[" ", "a", "b", "c", "d"], flip=None)
 @settings(max_examples=200, deadline=None)
-@given(shapes=st.lists(st.tuples(st.sampled_from(sorted(DTYPES)), st.lists(st.integers(0, 4), max_size=3)), max_size=5),
-       names=st.lists(st.text(max_size=6), min_size=5, max_size=5, unique=True),
-       flip=st.none() | st.tuples(st.integers(0), st.integers(0, 7)))
-def test_we_accept_exactly_what_the_reference_accepts(tmp_path_factory, safetensors_bytes, shapes, names, flip):
+@given(
+    shapes=st.lists(
+        st.tuples(st.sampled_from(sorted(DTYPES)), st.lists(st.integers(0, 4), max_size=3)),
+        max_size=5,
+    ),
+    names=st.lists(st.text(max_size=6), min_size=5, max_size=5, unique=True),
+    flip=st.none() | st.tuples(st.integers(0), st.integers(0, 7)),
+)
+def test_we_accept_exactly_what_the_reference_accepts(
+    tmp_path_factory, safetensors_bytes, shapes, names, flip
+):
     header, offset = {}, 0
     for (dtype, shape), name in zip(shapes, names, strict=False):
         size = int(np.prod(shape)) * (2 if dtype == "BF16" else np.dtype(DTYPES[dtype]).itemsize)
@@ -242,13 +279,17 @@ def test_we_accept_exactly_what_the_reference_accepts(tmp_path_factory, safetens
 
 
 def shards(folder, **changes):
-    save_safetensors(folder / "model-00001-of-00002.safetensors", {"a": np.ones(2), "b": np.zeros(3)})
+    save_safetensors(
+        folder / "model-00001-of-00002.safetensors", {"a": np.ones(2), "b": np.zeros(3)}
+    )
     save_safetensors(folder / "model-00002-of-00002.safetensors", {"c": np.full(4, 2.0)})
     one, two = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
     weight_map = {"a": one, "b": one, "c": two} | changes
     weight_map = {name: file for name, file in weight_map.items() if file is not None}
     index = folder / "model.safetensors.index.json"
-    index.write_text(json.dumps({"metadata": {"total_size": 72}, "weight_map": weight_map}, indent=2))
+    index.write_text(
+        json.dumps({"metadata": {"total_size": 72}, "weight_map": weight_map}, indent=2)
+    )
     return index
 
 
@@ -262,27 +303,49 @@ def test_shards_are_one_checkpoint(tmp_path):
         assert (checkpoint.shape("b"), checkpoint.dtype("b")) == ((3,), "float64")
 
 
-@pytest.mark.parametrize("file", ["../model-00002-of-00002.safetensors", "/etc/passwd", "sub/x", "..", "", 3,
-                                  "C:\\x", "http://host/x", ["model-00002-of-00002.safetensors"]])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "../model-00002-of-00002.safetensors",
+        "/etc/passwd",
+        "sub/x",
+        "..",
+        "",
+        3,
+        "C:\\x",
+        "http://host/x",
+        ["model-00002-of-00002.safetensors"],
+    ],
+)
 def test_an_index_stays_in_its_folder(tmp_path, file):
     with pytest.raises(UnsafeCheckpointError, match="outside its folder"):
         open_checkpoint(shards(tmp_path, c=file))
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"c": None}, "model-00002"), ({"d": "model-00002-of-00002.safetensors"}, "d"),
-    ({"a": "model-00002-of-00002.safetensors"}, "'a'"), ({"c": "missing.safetensors"}, "missing")])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"c": None}, "model-00002"),
+        ({"d": "model-00002-of-00002.safetensors"}, "d"),
+        ({"a": "model-00002-of-00002.safetensors"}, "'a'"),
+        ({"c": "missing.safetensors"}, "missing"),
+    ],
+)
 def test_an_index_must_agree_with_its_files(tmp_path, changes, message):
     index = shards(tmp_path, **changes)
     if changes == {"c": None}:  # an array that the index does not know
         ones = np.ones(1)
-        save_safetensors(tmp_path / "model-00001-of-00002.safetensors", {"a": ones, "b": ones, "c": ones})
+        save_safetensors(
+            tmp_path / "model-00001-of-00002.safetensors", {"a": ones, "b": ones, "c": ones}
+        )
         message = "'c'"
     with pytest.raises(CorruptCheckpointError, match=message):
         open_checkpoint(index)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"weight_map": {}}', '{"weight_map": 3}', "{}", '{"w":' + "[" * 99999])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"weight_map": {}}', '{"weight_map": 3}', "{}", '{"w":' + "[" * 99999]
+)
 def test_a_bad_index(tmp_path, text):
     path = tmp_path / "model.safetensors.index.json"
     path.write_text(text)

@@ -36,14 +36,20 @@ def rewrite(folder, change):
 
 
 def kernels(arrays):
-    return {name for name, array in arrays.items() if name.endswith("kernel") and array.nbytes >= 128}
+    return {
+        name for name, array in arrays.items() if name.endswith("kernel") and array.nbytes >= 128
+    }
 
 
 def test_arrays_come_from_the_program_and_from_the_rest(arrays):
     record, program_file = SHIPPED / "artifact.json", SHIPPED / "program.tflite"
     with open_checkpoint(record) as checkpoint, open_checkpoint(program_file) as program:
         assert checkpoint.layout == program.layout == "tflite"
-        assert [file.name for file in checkpoint.files()] == ["artifact.json", "program.tflite", "rest.safetensors"]
+        assert [file.name for file in checkpoint.files()] == [
+            "artifact.json",
+            "program.tflite",
+            "rest.safetensors",
+        ]
         for name, array in arrays.items():
             assert checkpoint.shape(name) == array.shape
             assert checkpoint.dtype(name) == array.dtype.name
@@ -123,8 +129,11 @@ def test_a_record_of_many_megabytes_is_refused(folder):
         open_checkpoint(folder / "artifact.json")
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-100], lambda b: b[:40], lambda b: b[:200] + bytes(400) + b[600:]],
-                         ids=["shorter", "only a head", "zeros"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[:-100], lambda b: b[:40], lambda b: b[:200] + bytes(400) + b[600:]],
+    ids=["shorter", "only a head", "zeros"],
+)
 def test_damaged_programs_are_refused(tmp_path, damage):
     path = tmp_path / "m.tflite"
     path.write_bytes(damage((SHIPPED / "program.tflite").read_bytes()))

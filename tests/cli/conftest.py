@@ -20,9 +20,7 @@ class Done:
 
 
 @pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Done]:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     """`warmstart ARGUMENTS`, offline, with a text as standard input, on a terminal of 200 columns."""
     monkeypatch.setenv("WARMSTART_OFFLINE", "1")
     monkeypatch.setenv("COLUMNS", "200")

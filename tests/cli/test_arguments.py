@@ -23,7 +23,9 @@ def test_classify_takes_a_picture_without_a_suffix(run, tmp_path):
     assert "Model: efficientnet_lite0" in run("classify", path).err
 
 
-@pytest.mark.parametrize("inputs", [["a fine film"], ["is it?", "- 5 degrees"], ["-5"], ["what a *film*"], ["."]])
+@pytest.mark.parametrize(
+    "inputs", [["a fine film"], ["is it?", "- 5 degrees"], ["-5"], ["what a *film*"], ["."]]
+)
 def test_classify_takes_other_text_as_text(inputs, run, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
@@ -48,7 +50,9 @@ def test_classify_refuses_a_mixture(run):
     assert done.out == ""
 
 
-@pytest.mark.parametrize(("line", "model"), [("a fine film", "sst2_bert_tiny"), (str(CAT), "efficientnet_lite0")])
+@pytest.mark.parametrize(
+    ("line", "model"), [("a fine film", "sst2_bert_tiny"), (str(CAT), "efficientnet_lite0")]
+)
 def test_the_first_line_of_standard_input_decides(line, model, run):
     done = run("classify", "-", "-k", 1, "--json", stdin=f"\n{line}\n\n{line}\n")
     assert f"Model: {model}" in done.err
@@ -104,7 +108,11 @@ def test_a_text_that_looks_like_a_file_is_never_a_text(verb, name, run, tmp_path
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "README").write_text("a fine film")
-    model = {"classify": "sst2_bert_tiny", "generate": "shakespeare_gpt2", "synthesize": "digits_wavenet"}[verb]
+    model = {
+        "classify": "sst2_bert_tiny",
+        "generate": "shakespeare_gpt2",
+        "synthesize": "digits_wavenet",
+    }[verb]
     done = run(verb, name, "--model", model, "--json")
     assert done.code in (1, 2)
     assert name in done.err

@@ -24,16 +24,54 @@ def handed(monkeypatch):
 
 
 def test_a_forecaster_is_trained_from_scratch_by_its_name(handed, capsys):
-    app(["finetune", "sales.csv", "--model", "deepar", "--output", "sales", "--horizon", "28", "--epochs", "2",
-         "--set", "context=56"], standalone_mode=False)
-    assert handed == {"base": "deepar", "data": "sales.csv", "task": "forecasting", "output": "sales", "seed": 0,
-                      "horizon": 28, "epochs": 2, "context": 56}
+    app(
+        [
+            "finetune",
+            "sales.csv",
+            "--model",
+            "deepar",
+            "--output",
+            "sales",
+            "--horizon",
+            "28",
+            "--epochs",
+            "2",
+            "--set",
+            "context=56",
+        ],
+        standalone_mode=False,
+    )
+    assert handed == {
+        "base": "deepar",
+        "data": "sales.csv",
+        "task": "forecasting",
+        "output": "sales",
+        "seed": 0,
+        "horizon": 28,
+        "epochs": 2,
+        "context": 56,
+    }
     assert capsys.readouterr().out == "sales\n"
 
 
 def test_a_base_of_another_task_is_not_opened_first(handed):
-    app(["finetune", "BCCD", "--model", "mobilenet_0.25_224", "--task", "object-detection", "--output", "cells",
-         "--freeze", "stem", "--validation", "0.1"], standalone_mode=False)
+    app(
+        [
+            "finetune",
+            "BCCD",
+            "--model",
+            "mobilenet_0.25_224",
+            "--task",
+            "object-detection",
+            "--output",
+            "cells",
+            "--freeze",
+            "stem",
+            "--validation",
+            "0.1",
+        ],
+        standalone_mode=False,
+    )
     assert handed["base"] == "mobilenet_0.25_224"
     assert (handed["freeze"], handed["validation"]) == ("stem", 0.1)
 

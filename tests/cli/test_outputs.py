@@ -1,4 +1,6 @@
-"""Files that a command writes: never an input, never two results in one file, and nothing before it is known."""
+"""Files that a command writes: never an input, never two results in one file, and nothing before it
+is known.
+"""
 
 import shutil
 from pathlib import Path
@@ -65,6 +67,8 @@ def test_what_has_the_form_of_a_path_is_never_a_text(run, here, verb, path):
     assert "there is no such file" in done.err or "no photo matches" in done.err
 
 
-@pytest.mark.parametrize("text", ["either/or", "a film / a book", "5/5", "w/o plot", "two stars **"])
+@pytest.mark.parametrize(
+    "text", ["either/or", "a film / a book", "5/5", "w/o plot", "two stars **"]
+)
 def test_a_text_with_slashes_is_a_text(run, here, text):
     assert run("classify", text).code == 0

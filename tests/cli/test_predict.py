@@ -23,13 +23,21 @@ def photos(tmp_path):
     folder.mkdir()
     random = np.random.default_rng(1)
     for name in ("a.png", "b.jpg", "c.webp"):
-        Image.fromarray(random.integers(0, 256, (5, 7, 3), np.uint8)).resize((70, 50)).save(folder / name)
+        Image.fromarray(random.integers(0, 256, (5, 7, 3), np.uint8)).resize((70, 50)).save(
+            folder / name
+        )
     return folder
 
 
 def warmstart(*arguments, **options):
-    return subprocess.run([sys.executable, "-m", "warmstart", *map(str, arguments)], capture_output=True, text=True,
-                          timeout=120, check=False, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "warmstart", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
 
 
 def test_table(photos):
@@ -55,7 +63,12 @@ def test_csv(photos):
     (photos / "d.png").write_bytes(b"")
     done = warmstart("predict", f"{photos}/*", *MODEL, "--csv", "--top-k", 1)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert [row["input"].rsplit("/", 1)[-1] for row in rows] == ["a.png", "b.jpg", "c.webp", "d.png"]
+    assert [row["input"].rsplit("/", 1)[-1] for row in rows] == [
+        "a.png",
+        "b.jpg",
+        "c.webp",
+        "d.png",
+    ]
     assert float(rows[0]["score"]) > 0.1
     assert "d.png" in rows[3]["error"]
     assert done.returncode == 1
@@ -77,13 +90,16 @@ def test_bad_photos_are_listed_at_the_end_and_the_exit_code_says_so(photos):
     assert "no photo matches the pattern nowhere" in nothing.stderr
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["predict", "x.png", "--model", "resnet-50"], "resnet50"),
-    (["predict", "x.png", *MODEL, "--json", "--csv"], "one of --json and --csv"),
-    (["predict", "x.png", *MODEL, "--engine", "tpu"], "tpu"),
-    (["info", "resnet-50"], "resnet50"),
-    (["predict", "x.png", "--weights", "w.h5"], "--model"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["predict", "x.png", "--model", "resnet-50"], "resnet50"),
+        (["predict", "x.png", *MODEL, "--json", "--csv"], "one of --json and --csv"),
+        (["predict", "x.png", *MODEL, "--engine", "tpu"], "tpu"),
+        (["info", "resnet-50"], "resnet50"),
+        (["predict", "x.png", "--weights", "w.h5"], "--model"),
+    ],
+)
 def test_wrong_words_end_in_one_sentence_and_code_2(arguments, words):
     done = warmstart(*arguments)
     assert done.returncode == 2
@@ -99,28 +115,42 @@ def test_default_model_is_told_when_nothing_else_can_be_had(photos):
 
 
 def test_paths_from_standard_input(photos):
-    done = warmstart("predict", "-", *MODEL, "--json", input=f"{photos / 'a.png'}\n\n{photos / 'c.webp'}\n")
-    assert [json.loads(line)["input"][-6:] for line in done.stdout.splitlines()] == ["/a.png", "c.webp"]
+    done = warmstart(
+        "predict", "-", *MODEL, "--json", input=f"{photos / 'a.png'}\n\n{photos / 'c.webp'}\n"
+    )
+    assert [json.loads(line)["input"][-6:] for line in done.stdout.splitlines()] == [
+        "/a.png",
+        "c.webp",
+    ]
 
 
 def test_closed_pipe_is_no_error(photos):
     folders = " ".join([str(photos)] * 200)
     command = f"{sys.executable} -m warmstart predict {folders} --model {CIFAR} | head -1"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
 
 
 def _hear_interrupts():
-    """A test run that was started in the background ignores interrupts, and its children inherit that."""
+    """A test run that was started in the background ignores interrupts, and its children inherit
+    that.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("command", ["predict", "classify"])
 def test_interrupt_ends_quickly_without_a_traceback(command, photos):
-    process = subprocess.Popen([sys.executable, "-m", "warmstart", command, "-", *MODEL, "--json"],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               preexec_fn=_hear_interrupts)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "warmstart", command, "-", *MODEL, "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_interrupts,
+    )
     process.stdin.write(f"{photos / 'a.png'}\n" * 40)
     process.stdin.flush()
     process.stdout.readline()
@@ -144,7 +174,9 @@ def test_version_and_help():
 
 @pytest.mark.tensorflow
 def test_tensorflow_writes_nothing_to_the_terminal(photos):
-    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"
+    }
     done = warmstart("classify", photos / "a.png", *MODEL, "--engine", "keras", env=environment)
     assert done.returncode == 0
     assert done.stderr == "Model: cifar10_resnet20\n"

@@ -20,7 +20,14 @@ def printed(run):
 
     def call(name, *arguments):
         model = ws.load(GOLDEN / name, engine="keras")
-        command = (TASKS[model.task].verb, *arguments, "--model", GOLDEN / name, "--engine", "keras")
+        command = (
+            TASKS[model.task].verb,
+            *arguments,
+            "--model",
+            GOLDEN / name,
+            "--engine",
+            "keras",
+        )
         shown, table = run(*command), run(*command, "--csv")
         assert shown.code == table.code
         return model, shown, list(csv.DictReader(io.StringIO(table.out)))
@@ -32,7 +39,9 @@ def printed(run):
 def test_classes(printed, tmp_path):
     file = tmp_path / "texts.txt"
     file.write_text("the film is bad\nis it good ?\tthe film is good\n\n")
-    model, shown, rows = printed("bert_text_classification", "the film is good", "a\tb", file, "-k", "2")
+    model, shown, rows = printed(
+        "bert_text_classification", "the film is good", "a\tb", file, "-k", "2"
+    )
     assert [row["rank"] for row in rows] == ["1", "2"] * 4
     assert not any(row["error"] for row in rows)
     pair = model(("a", "b"), top_k=2)
@@ -51,7 +60,9 @@ def test_entities(printed):
     text = "ann lives in paris . bob works in new york"
     _, shown, rows = printed("bert_token_classification", text, "--aggregation", "none")
     assert rows
-    assert [text[int(row["start"]) : int(row["end"])] for row in rows] == [row["text"] for row in rows]
+    assert [text[int(row["start"]) : int(row["end"])] for row in rows] == [
+        row["text"] for row in rows
+    ]
     assert all(row["text"] in shown.out for row in rows)
 
 
@@ -60,7 +71,9 @@ def test_answers(printed, tmp_path):
     context = tmp_path / "context.txt"
     context.write_text("bob works in paris . ann lives in new york .")
     name = "bert_question_answering"
-    model, shown, rows = printed(name, "who works ?", "who lives ?", "--context", context, "-k", "2")
+    model, shown, rows = printed(
+        name, "who works ?", "who lives ?", "--context", context, "-k", "2"
+    )
     assert len(rows) == 4
     assert rows[0]["text"] == model(("who works ?", context.read_text())).text
     assert rows[0]["text"] in context.read_text()
@@ -90,7 +103,13 @@ def test_vectors(printed):
 
 
 def test_the_embedded_model(run):
-    done = run("classify", "a warm and moving film", "dull , lifeless and far too long", *EMBEDDED, "--json")
+    done = run(
+        "classify",
+        "a warm and moving film",
+        "dull , lifeless and far too long",
+        *EMBEDDED,
+        "--json",
+    )
     assert done.code == 0, done.err
     good, bad = map(json.loads, done.out.splitlines())
     assert good["predictions"][0]["label"] == "positive"

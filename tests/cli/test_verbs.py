@@ -14,7 +14,10 @@ COMMON = {
     "-h", "--help", "-m", "--model", "--weights", "--engine", "--precision", "--offline", "--json", "--csv", "-o",
     "--output", "--on", "--shards", "--column", "--shard-rows", "--workers", "--cpus", "--address",
 }  # fmt: skip
-VERBS = {task.verb: [each for each in TASKS.values() if each.verb == task.verb] for task in TASKS.values()}
+VERBS = {
+    task.verb: [each for each in TASKS.values() if each.verb == task.verb]
+    for task in TASKS.values()
+}
 
 
 def listed(text: str) -> set[str]:
@@ -124,7 +127,11 @@ def test_help_imports_no_wing(run):
         "heavy = {'numpy', 'tensorflow', 'keras', 'warmstart.image', 'warmstart.text'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
-    for arguments, loaded in ((["--help"], []), (["list", "--help"], []), (["finetune", "--help"], [])):
+    for arguments, loaded in (
+        (["--help"], []),
+        (["list", "--help"], []),
+        (["finetune", "--help"], []),
+    ):
         command = [sys.executable, "-c", code, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stderr.strip() == str(loaded), arguments

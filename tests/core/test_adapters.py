@@ -15,7 +15,13 @@ NAME = "sst2_bert_tiny"
 
 def adapter(folder, digest):
     """An adapter of one layer of the embedded text classifier."""
-    config = {"peft_type": "LORA", "r": 1, "lora_alpha": 2, "base_model_name_or_path": NAME, adapters.DIGEST: digest}
+    config = {
+        "peft_type": "LORA",
+        "r": 1,
+        "lora_alpha": 2,
+        "base_model_name_or_path": NAME,
+        adapters.DIGEST: digest,
+    }
     (folder / adapters.CONFIG).write_text(json.dumps(config))
     with open_checkpoint(ws.load(NAME).weights.path) as base:
         name = next(name for name in base.names() if name.endswith("query.weight"))
@@ -23,12 +29,19 @@ def adapter(folder, digest):
         before = base.read(name)
     module = name.removesuffix(".weight")
     path = folder / adapters.ADAPTER
-    save_safetensors(path, {f"base_model.model.{module}.lora_A.weight": np.ones((1, columns), np.float32),
-                            f"base_model.model.{module}.lora_B.weight": np.ones((rows, 1), np.float32)})
+    save_safetensors(
+        path,
+        {
+            f"base_model.model.{module}.lora_A.weight": np.ones((1, columns), np.float32),
+            f"base_model.model.{module}.lora_B.weight": np.ones((rows, 1), np.float32),
+        },
+    )
     return path, name, before
 
 
-@pytest.mark.parametrize("digest", [list(adapters.FORMER_DIGESTS)[-1], ws.load(NAME).weights.digest])
+@pytest.mark.parametrize(
+    "digest", [list(adapters.FORMER_DIGESTS)[-1], ws.load(NAME).weights.digest]
+)
 def test_the_base_is_found_by_its_digest_now_and_in_version_0_1(digest, tmp_path):
     path, name, before = adapter(tmp_path, digest)
     with adapters.open_merged(path) as merged:

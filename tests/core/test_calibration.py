@@ -19,7 +19,9 @@ def test_the_temperature_is_found(factor):
     logits, labels = made()
     assert calibration.temperature(logits * factor, labels) == pytest.approx(factor, rel=0.08)
     before = calibration.decisions(calibration.probabilities(logits * factor), labels)
-    after = calibration.decisions(calibration.probabilities(calibration.cross_fitted(logits * factor, labels)), labels)
+    after = calibration.decisions(
+        calibration.probabilities(calibration.cross_fitted(logits * factor, labels)), labels
+    )
     np.testing.assert_array_equal(before[1], after[1])
     assert calibration.calibration_error(*after) < 0.03
     if factor != 1:
@@ -34,15 +36,20 @@ def test_few_examples_that_are_all_right_do_not_make_it_all_too_sure():
 def test_several_labels():
     random = np.random.default_rng(0)
     logits = random.normal(0, 2, (3000, 3))
-    targets = (random.random((3000, 3)) < calibration.probabilities(logits, True)).astype(np.float32)
+    targets = (random.random((3000, 3)) < calibration.probabilities(logits, True)).astype(
+        np.float32
+    )
     assert calibration.temperature(logits * 2, targets, True) == pytest.approx(2, rel=0.08)
-    confidence, right = calibration.decisions(calibration.probabilities(logits, True), targets, True)
+    confidence, right = calibration.decisions(
+        calibration.probabilities(logits, True), targets, True
+    )
     assert calibration.calibration_error(confidence, right) < 0.03
 
 
 def test_calibration_error_by_hand():
-    assert calibration.calibration_error(np.array([0.9, 0.9, 0.6]), np.array([1, 0, 1])) == pytest.approx(
-        (abs(1.8 - 1) + abs(0.6 - 1)) / 3)
+    assert calibration.calibration_error(
+        np.array([0.9, 0.9, 0.6]), np.array([1, 0, 1])
+    ) == pytest.approx((abs(1.8 - 1) + abs(0.6 - 1)) / 3)
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -59,8 +66,11 @@ def test_the_head_is_at_its_optimum(several):
     def objective(kernel, bias):
         logits = (x - head.mean) / np.sqrt(head.variance) @ kernel + bias
         t = targets * 0.9 + (0.05 if several else 0.1 / 3)
-        losses = ((np.logaddexp(0, logits) - t * logits).sum(1) if several
-                  else -(t * linear.log_softmax(logits)).sum(1))
+        losses = (
+            (np.logaddexp(0, logits) - t * logits).sum(1)
+            if several
+            else -(t * linear.log_softmax(logits)).sum(1)
+        )
         return (losses * weights).mean() + 0.5 * 5 / 60 * (kernel**2).sum()
 
     best = objective(head.kernel, head.bias)

@@ -35,7 +35,11 @@ def test_figures_are_what_counting_gives(classes, count, seed):
     assert told["loss"] == pytest.approx(-np.log(chances[np.arange(count), truth]).mean())
     assert told["top1_interval"][0] <= told["top1"] <= told["top1_interval"][1]
     for place, name in enumerate(names):
-        hits, claims, there = ((said == place) & (truth == place)).sum(), (said == place).sum(), (truth == place).sum()
+        hits, claims, there = (
+            ((said == place) & (truth == place)).sum(),
+            (said == place).sum(),
+            (truth == place).sum(),
+        )
         assert (name in told["per_class"]) == bool(claims + there)
         if there:
             assert told["per_class"][name]["recall"] == pytest.approx(hits / there)
@@ -48,7 +52,9 @@ def test_figures_are_what_counting_gives(classes, count, seed):
     pairs = told["confusions"]
     assert [p["count"] for p in pairs] == sorted((p["count"] for p in pairs), reverse=True)
     assert sum(p["count"] for p in pairs) == (said != truth).sum() or len(pairs) == CONFUSIONS
-    wrong = sorted((chances[n].max() for n in range(count) if said[n] != truth[n]), reverse=True)[:MISTAKES]
+    wrong = sorted((chances[n].max() for n in range(count) if said[n] != truth[n]), reverse=True)[
+        :MISTAKES
+    ]
     assert [m["score"] for m in told["mistakes"]] == pytest.approx(wrong, abs=1e-6)
 
 
@@ -71,7 +77,9 @@ def test_several_labels():
     assert told["per_class"]["dog"]["precision"] == 0
     assert told["macro_f1"] == 1
     confidence, right = [0.9, 0.8, 0.9, 0.9, 0.6, 0.9], [1, 1, 1, 1, 0, 1]
-    assert told["calibration_error"] == pytest.approx(calibration_error(np.array(confidence), np.array(right)))
+    assert told["calibration_error"] == pytest.approx(
+        calibration_error(np.array(confidence), np.array(right))
+    )
 
 
 def test_nothing_answered():

@@ -1,4 +1,6 @@
-"""What ships with the package is what its own check asks for, so that every engine is measured against it."""
+"""What ships with the package is what its own check asks for, so that every engine is measured
+against it.
+"""
 
 import pytest
 
@@ -7,8 +9,11 @@ from warmstart.catalog.queries import EMBEDDED as EMBEDDED_FOLDER
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.parity import TOLERANCE, compare
 
-EMBEDDED = [entry.name for entry in ws.list_models()
-            if any(file.source.startswith("embedded:") for file in entry.weights.values())]
+EMBEDDED = [
+    entry.name
+    for entry in ws.list_models()
+    if any(file.source.startswith("embedded:") for file in entry.weights.values())
+]
 
 
 @pytest.mark.parametrize("name", EMBEDDED)

@@ -1,4 +1,6 @@
-"""Exports as users meet them: each format read by its own runtime, nothing overwritten, nothing half written."""
+"""Exports as users meet them: each format read by its own runtime, nothing overwritten, nothing
+half written.
+"""
 
 import json
 import os
@@ -38,12 +40,15 @@ def test_onnx(cifar, images, want, tmp_path):
     path = cifar.export(tmp_path / "new folder" / "cifar.onnx")
     session = onnxruntime.InferenceSession(str(path))
     assert [(i.name, i.shape) for i in session.get_inputs()] == [("images", ["batch", 32, 32, 3])]
-    np.testing.assert_allclose(session.run(["probabilities"], {"images": images})[0], want, atol=1e-5)
+    np.testing.assert_allclose(
+        session.run(["probabilities"], {"images": images})[0], want, atol=1e-5
+    )
     note = json.loads((tmp_path / "new folder" / "cifar.onnx.json").read_text())
     assert note["labels"][:2] == ["airplane", "automobile"]
     assert note["preprocessing"]["scaling"] == "standard"
     assert note["functions"]["forward"]["inputs"] == [
-        {"name": "images", "dtype": "float32", "shape": ["batch", 32, 32, 3]}]
+        {"name": "images", "dtype": "float32", "shape": ["batch", 32, 32, 3]}
+    ]
     assert 0 < note["largest_difference"] <= 1e-4
     assert sorted(os.listdir(path.parent)) == ["cifar.onnx", "cifar.onnx.json"]
 
@@ -52,7 +57,9 @@ def test_keras(cifar, images, want, tmp_path):
     import keras
 
     path = cifar.export(tmp_path / "cifar.keras")
-    np.testing.assert_allclose(keras.models.load_model(path).predict(images, verbose=0), want, atol=1e-5)
+    np.testing.assert_allclose(
+        keras.models.load_model(path).predict(images, verbose=0), want, atol=1e-5
+    )
     assert "functions" not in json.loads((tmp_path / "cifar.keras.json").read_text())
 
 
@@ -63,13 +70,17 @@ def test_keras_cannot_hold_layers_of_ours(tmp_path):
 
 
 def test_saved_model_without_tensorflow_here(images, want, tmp_path):
-    code = ("import sys, warmstart as ws\n"
-            f"path = ws.load({str(CIFAR)!r}).export(sys.argv[1])\n"
-            "assert not {'tensorflow', 'keras'} & set(sys.modules)")
+    code = (
+        "import sys, warmstart as ws\n"
+        f"path = ws.load({str(CIFAR)!r}).export(sys.argv[1])\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "saved")], check=True)
     import tensorflow as tf
 
-    got = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"](images=tf.constant(images))
+    got = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"](
+        images=tf.constant(images)
+    )
     np.testing.assert_allclose(got["probabilities"], want, atol=1e-5)
     assert json.loads((tmp_path / "saved" / "model.json").read_text())["format"] == "saved_model"
 
@@ -78,14 +89,20 @@ def test_openvino(cifar, images, want, tmp_path):
     import openvino
 
     path = cifar.export(tmp_path / "cifar", "openvino")
-    compiled = openvino.Core().compile_model(str(path / "forward.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino.Core().compile_model(
+        str(path / "forward.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
     np.testing.assert_allclose(compiled({"images": images})["probabilities"], want, atol=1e-5)
 
 
 def test_the_command(tmp_path):
     def run(*arguments):
-        return subprocess.run([sys.executable, "-m", "warmstart", "export", str(CIFAR), *arguments],
-                              capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [sys.executable, "-m", "warmstart", "export", str(CIFAR), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     path = tmp_path / "cifar.tflite"
     done = run(str(path))
@@ -99,10 +116,16 @@ def test_the_command(tmp_path):
 
 
 def test_a_kill_in_the_middle_leaves_nothing(tmp_path):
-    code = (f"import sys, warmstart as ws; m = ws.load({str(CIFAR)!r})\n"
-            "m.on_stage = lambda stage: print(stage, flush=True); m.export(sys.argv[1])")
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "m.onnx")], stdout=subprocess.PIPE,
-                               text=True, start_new_session=True)
+    code = (
+        f"import sys, warmstart as ws; m = ws.load({str(CIFAR)!r})\n"
+        "m.on_stage = lambda stage: print(stage, flush=True); m.export(sys.argv[1])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "m.onnx")],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     for line in process.stdout:
         if "converting" in line:
             break
@@ -130,10 +153,16 @@ def test_what_cannot_be_is_told_before_any_work(cifar, tmp_path, monkeypatch):
 
 
 def test_a_disk_that_fills_up_is_told(cifar, tmp_path):
-    code = (f"import resource, sys, warmstart as ws; m = ws.load({str(CIFAR)!r})\n"
-            "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); m.export(sys.argv[1])")
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "m.tflite")], capture_output=True, text=True,
-                          check=False)
+    code = (
+        f"import resource, sys, warmstart as ws; m = ws.load({str(CIFAR)!r})\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); m.export(sys.argv[1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "m.tflite")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "CacheError" in done.stderr
     assert "cannot be written" in done.stderr
     assert os.listdir(tmp_path) == []

@@ -41,12 +41,31 @@ def names(inputs) -> list[str]:
 def test_what_is_single(tree):
     photo = Image.new("RGB", (2, 2))
     paths = ("photos/img2.jpg", tree / "img2.jpg", "missing.jpg", "https://a.org/*.jpg?x=[1]", "")
-    objects = (b"x", bytearray(b"x"), memoryview(b"x"), io.BytesIO(), photo, np.zeros((2, 2)), np.zeros((2, 2, 3)))
+    objects = (
+        b"x",
+        bytearray(b"x"),
+        memoryview(b"x"),
+        io.BytesIO(),
+        photo,
+        np.zeros((2, 2)),
+        np.zeros((2, 2, 3)),
+    )
     for one in paths + objects:
         assert is_single(one), one
         assert len(list(iter_items(one))) == 1
-    for many in ("photos", tree, "photos/*.jpg", "**/*.png", [photo], (photo,), [], iter([photo]),
-                 np.zeros((2, 2, 2, 3)), np.array(["a.jpg"]), np.array(["a.jpg"], object)):  # fmt: skip
+    for many in (
+        "photos",
+        tree,
+        "photos/*.jpg",
+        "**/*.png",
+        [photo],
+        (photo,),
+        [],
+        iter([photo]),
+        np.zeros((2, 2, 2, 3)),
+        np.array(["a.jpg"]),
+        np.array(["a.jpg"], object),
+    ):
         assert not is_single(many), many
 
 
@@ -109,8 +128,19 @@ def test_lists_expand_folders_and_patterns_and_number_what_has_no_name(tree):
         Path("x.jpg"),
         "http://a.org/b.jpg",
     ]
-    want = ["photos/img2.jpg", "item 2", "photos/b/3.png", "photos/b/20.png", "photos/b/x/1.gif", "item 4",
-            "photos/img2.jpg", "photos/img10.jpg", "item 6", "x.jpg", "http://a.org/b.jpg"]  # fmt: skip
+    want = [
+        "photos/img2.jpg",
+        "item 2",
+        "photos/b/3.png",
+        "photos/b/20.png",
+        "photos/b/x/1.gif",
+        "item 4",
+        "photos/img2.jpg",
+        "photos/img10.jpg",
+        "item 6",
+        "x.jpg",
+        "http://a.org/b.jpg",
+    ]
     assert names(inputs) == want
     assert names(tuple(inputs)) == want
     assert names(value for value in inputs) == want
@@ -124,7 +154,9 @@ def test_a_batch_array_is_its_pictures():
     batch = np.arange(2 * 3 * 4 * 3, dtype=np.uint8).reshape(2, 3, 4, 3)
     items = list(iter_items(batch))
     assert [item.name for item in items] == ["item 1", "item 2"]
-    assert all(np.array_equal(item.value, picture) for item, picture in zip(items, batch, strict=True))
+    assert all(
+        np.array_equal(item.value, picture) for item, picture in zip(items, batch, strict=True)
+    )
 
 
 def test_files_and_images_are_named_by_their_path(tree):
@@ -155,7 +187,11 @@ def test_nothing_found_is_a_usage_error(tmp_path, tree):
 
 def test_an_empty_folder_of_a_list_is_one_bad_item(tree):
     first, empty, last = iter_items(["photos/img2.jpg", "photos/c", "photos/img10.jpg"])
-    assert (first.name, empty.name, last.name) == ("photos/img2.jpg", "photos/c", "photos/img10.jpg")
+    assert (first.name, empty.name, last.name) == (
+        "photos/img2.jpg",
+        "photos/c",
+        "photos/img10.jpg",
+    )
     with pytest.raises(InputError, match="holds no picture") as caught:
         decode(empty.value, name=empty.name)
     assert caught.value.item == "photos/c"
@@ -216,7 +252,18 @@ def test_an_item_compares_by_identity():
 
 
 def test_natural_order():
-    want = ["1.jpg", "2.jpg", "010.jpg", "10.jpg", "A1.jpg", "a2.jpg", "A10.jpg", "a10b2.jpg", "a10b10.jpg", "b.jpg"]
+    want = [
+        "1.jpg",
+        "2.jpg",
+        "010.jpg",
+        "10.jpg",
+        "A1.jpg",
+        "a2.jpg",
+        "A10.jpg",
+        "a10b2.jpg",
+        "a10b10.jpg",
+        "b.jpg",
+    ]
     assert sorted(sorted(want), key=natural) == want
     assert natural("x" + "9" * 255) > natural("x" + "8" * 255) > natural("x" + "9" * 254)
 

@@ -18,9 +18,22 @@ from warmstart.speech import data as speech
 from warmstart.text import conll, data, squad
 
 FILES = ("csv", "semicolon.csv", "utf16.csv", "tsv", "jsonl", "ndjson", "json", "parquet")
-OBJECTS = ("pandas", "polars", "arrow", "batch", "tuples", "lists", "iterator", "mappings", "columns", "dataset")
+OBJECTS = (
+    "pandas",
+    "polars",
+    "arrow",
+    "batch",
+    "tuples",
+    "lists",
+    "iterator",
+    "mappings",
+    "columns",
+    "dataset",
+)
 TF_FORMS = ("tf.data", "tf.data of mappings", "tf.data of batches")
-TF, TF_MAPPINGS, TF_BATCHES = (pytest.param(form, marks=pytest.mark.tensorflow) for form in TF_FORMS)
+TF, TF_MAPPINGS, TF_BATCHES = (
+    pytest.param(form, marks=pytest.mark.tensorflow) for form in TF_FORMS
+)
 FORMS = (*FILES, *OBJECTS, TF, TF_MAPPINGS, TF_BATCHES)
 WITHOUT_NAMES = ("tuples", "lists", "iterator")
 NESTED = (*FILES[4:], *OBJECTS)
@@ -57,7 +70,9 @@ def form_of(form: str, columns: tuple[str, ...], rows: list[tuple], folder):
             path.write_text("".join(json.dumps(record) + "\n" for record in records))
         else:
             delimiter = {"semicolon.csv": ";", "tsv": "\t"}.get(form, ",")
-            with path.open("w", newline="", encoding="utf-16" if form == "utf16.csv" else "utf-8") as file:
+            with path.open(
+                "w", newline="", encoding="utf-16" if form == "utf16.csv" else "utf-8"
+            ) as file:
                 csv.writer(file, delimiter=delimiter).writerows([columns, *rows])
         return path
     if form == "polars":
@@ -76,7 +91,12 @@ def form_of(form: str, columns: tuple[str, ...], rows: list[tuple], folder):
     }[form]()  # fmt: skip
 
 
-TEXTS = [("a good, long film", "007"), ("bad; really", "neg"), ('"quoted" words', "007"), ("fine\tyes", "neg")]
+TEXTS = [
+    ("a good, long film", "007"),
+    ("bad; really", "neg"),
+    ('"quoted" words', "007"),
+    ("fine\tyes", "neg"),
+]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -86,7 +106,9 @@ def test_texts(form, tmp_path):
     assert all(one.name for one in found)
 
 
-@pytest.mark.parametrize("form", [*(form for form in FILES + OBJECTS if form not in WITHOUT_NAMES), TF_MAPPINGS])
+@pytest.mark.parametrize(
+    "form", [*(form for form in FILES + OBJECTS if form not in WITHOUT_NAMES), TF_MAPPINGS]
+)
 def test_columns_with_other_names(form, tmp_path):
     source = form_of(form, ("one", "two"), TEXTS, tmp_path)
     found = data.examples(source, text_column="one", label_column="two")
@@ -132,7 +154,10 @@ def test_questions_with_answers_of_hugging_face(form, tmp_path):
     rows = [("Who?", "Bob met Bob", {"text": ["Bob", "met"], "answer_start": [8, 4]}),
             ("Why?", "Bob", {"text": [], "answer_start": []})]  # fmt: skip
     found = squad.questions(form_of(form, ("question", "context", "answers"), rows, tmp_path))
-    assert found == [squad.Question("Who?", "Bob met Bob", (("Bob", 8), ("met", 4))), squad.Question("Why?", "Bob", ())]
+    assert found == [
+        squad.Question("Who?", "Bob met Bob", (("Bob", 8), ("met", 4))),
+        squad.Question("Why?", "Bob", ()),
+    ]
 
 
 @pytest.mark.parametrize("form", [*NESTED, "csv"])
@@ -141,16 +166,27 @@ def test_tagged_sentences(form, tmp_path):
     if form == "csv":
         rows = [(" ".join(words), json.dumps(tags)) for words, tags in rows]
     found = conll.sentences(form_of(form, ("tokens", "ner_tags"), rows, tmp_path))
-    assert found == [conll.Sentence(("Ann", "lives"), ("B-PER", "O")), conll.Sentence(("Bob",), ("B-PER",))]
+    assert found == [
+        conll.Sentence(("Ann", "lives"), ("B-PER", "O")),
+        conll.Sentence(("Bob",), ("B-PER",)),
+    ]
 
 
 @pytest.mark.tensorflow
 def test_tagged_sentences_of_tf_data():
     tf = importlib.import_module("tensorflow")
-    ragged = [{"tokens": ["Ann", "lives"], "tags": ["B-PER", "O"]}, {"tokens": ["Bob"], "tags": ["B-PER"]}]
+    ragged = [
+        {"tokens": ["Ann", "lives"], "tags": ["B-PER", "O"]},
+        {"tokens": ["Bob"], "tags": ["B-PER"]},
+    ]
     spec = {name: tf.TensorSpec((None,), tf.string) for name in ("tokens", "tags")}
-    found = conll.sentences(tf.data.Dataset.from_generator(lambda: iter(ragged), output_signature=spec))
-    assert found == [conll.Sentence(("Ann", "lives"), ("B-PER", "O")), conll.Sentence(("Bob",), ("B-PER",))]
+    found = conll.sentences(
+        tf.data.Dataset.from_generator(lambda: iter(ragged), output_signature=spec)
+    )
+    assert found == [
+        conll.Sentence(("Ann", "lives"), ("B-PER", "O")),
+        conll.Sentence(("Bob",), ("B-PER",)),
+    ]
 
 
 @pytest.mark.parametrize("form", BOXES)
@@ -175,8 +211,12 @@ def test_wrong_questions_and_sentences_are_named():
                        ({}, "no column of answers")):  # fmt: skip
         with pytest.raises(UsageError, match=words):
             squad.questions([{"question": "Who?", "context": "Bob met Bob", **row}])
-    for row, words in (({"tags": ["O", "O"]}, "row 1: has 1 words and 2 tags"), ({"tags": [3]}, "tag 3 is not a name"),
-                       ({"tags": None}, "row 1: has no tags"), ({}, "no column of tags")):  # fmt: skip
+    for row, words in (
+        ({"tags": ["O", "O"]}, "row 1: has 1 words and 2 tags"),
+        ({"tags": [3]}, "tag 3 is not a name"),
+        ({"tags": None}, "row 1: has no tags"),
+        ({}, "no column of tags"),
+    ):
         with pytest.raises(UsageError, match=words):
             conll.sentences([{"tokens": ["a"], **row}])
     problems: list[str] = []

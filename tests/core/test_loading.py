@@ -29,10 +29,18 @@ def scores(model):
     return {p.label: p.score for p in model(PHOTO, top_k=10)}
 
 
-@pytest.mark.parametrize("name", ["EfficientNet_Lite0", "embedded:efficientnet_lite0",
-                                  "package:warmstart/embedded/efficientnet_lite0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "EfficientNet_Lite0",
+        "embedded:efficientnet_lite0",
+        "package:warmstart/embedded/efficientnet_lite0",
+    ],
+)
 def test_ways_to_name_the_embedded_model(name):
-    assert scores(ws.load(name, engine="litert")) == scores(ws.load("efficientnet_lite0", engine="litert"))
+    assert scores(ws.load(name, engine="litert")) == scores(
+        ws.load("efficientnet_lite0", engine="litert")
+    )
 
 
 def test_a_copied_bundle_is_the_same_model(folder, model):
@@ -40,10 +48,12 @@ def test_a_copied_bundle_is_the_same_model(folder, model):
 
 
 def test_predicting_never_imports_tensorflow(photos):
-    code = ("import sys, warmstart as ws\n"
-            f"print(ws.load({str(CIFAR)!r})({str(photos / 'photo0.png')!r}).label)\n"
-            "heavy = {'tensorflow', 'keras', 'h5py', 'pandas', 'torch'} & set(sys.modules)\n"
-            "assert not heavy, heavy")
+    code = (
+        "import sys, warmstart as ws\n"
+        f"print(ws.load({str(CIFAR)!r})({str(photos / 'photo0.png')!r}).label)\n"
+        "heavy = {'tensorflow', 'keras', 'h5py', 'pandas', 'torch'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -125,7 +135,9 @@ def test_a_damaged_program_that_holds_the_weights_is_told(installed, folder, mon
         monkeypatch.setitem(sys.modules, "tensorflow", None)
     program = folder / "artifacts" / "float32" / "program.tflite"
     program.write_bytes(program.read_bytes()[:-1000])
-    with pytest.raises(CorruptCheckpointError, match=r"program\.tflite is not the file that .* fetch both again"):
+    with pytest.raises(
+        CorruptCheckpointError, match=r"program\.tflite is not the file that .* fetch both again"
+    ):
         ws.load(folder)(PHOTO)
     program.unlink()
     with pytest.raises(CorruptCheckpointError, match=r"program\.tflite, which is missing"):
@@ -149,9 +161,16 @@ def test_keras_and_engine_agree(model):
 def test_backbone_gives_the_features(model):
     array = model.preprocess(PHOTO)
     pooled = ws.backbone(CIFAR, pooling="avg")
-    np.testing.assert_allclose(np.asarray(pooled(array[None]))[0], model.features(PHOTO), atol=1e-3, rtol=1e-3)
+    np.testing.assert_allclose(
+        np.asarray(pooled(array[None]))[0], model.features(PHOTO), atol=1e-3, rtol=1e-3
+    )
     assert ws.backbone(CIFAR, input_shape=(None, None, 3)).output_shape == (None, None, None, 64)
-    assert ws.backbone(CIFAR, weights=None, input_shape=(64, 48, 3)).output_shape == (None, 16, 12, 64)
+    assert ws.backbone(CIFAR, weights=None, input_shape=(64, 48, 3)).output_shape == (
+        None,
+        16,
+        12,
+        64,
+    )
 
 
 @pytest.mark.tensorflow
@@ -172,12 +191,20 @@ def test_random_weights_are_the_same_in_engine_and_keras(model):
 def test_save_and_load(model, tmp_path):
     saved = model.save(tmp_path / "saved")
     assert sorted(p.name for p in saved.iterdir()) == [
-        "README.md", "artifacts", "labels.json", "model.safetensors", "warmstart.json"]
+        "README.md",
+        "artifacts",
+        "labels.json",
+        "model.safetensors",
+        "warmstart.json",
+    ]
     again = ws.load(saved)
     assert again.is_compiled()
     assert scores(again) == scores(model)
-    np.testing.assert_allclose(np.asarray(again.keras(model.preprocess(PHOTO)[None])),
-                               np.asarray(model.keras(model.preprocess(PHOTO)[None])), atol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(again.keras(model.preprocess(PHOTO)[None])),
+        np.asarray(model.keras(model.preprocess(PHOTO)[None])),
+        atol=1e-6,
+    )
     with pytest.raises(BundleError, match="not empty"):
         model.save(saved)
     assert [p for p in tmp_path.iterdir() if p.name.startswith(".saving")] == []

@@ -41,7 +41,9 @@ def test_keywords_have_defaults_and_types():
 
 
 def test_valid_values_are_converted():
-    _, options = Model()("x", top_k=np.int64(3), threshold=1, stop="end", quantiles=np.array([0.1, 0.9]))
+    _, options = Model()(
+        "x", top_k=np.int64(3), threshold=1, stop="end", quantiles=np.array([0.1, 0.9])
+    )
     assert options == Options(top_k=3, threshold=1.0, stop=("end",), quantiles=(0.1, 0.9))
     assert isinstance(options.top_k, int)
     assert isinstance(options.threshold, float)
@@ -116,7 +118,9 @@ def test_values_from_text(name, text, value):
     assert fields_of(Options)[name].parse(text) == value
 
 
-@pytest.mark.parametrize(("name", "text"), [("top_k", "x"), ("words", "maybe"), ("threshold", "inf"), ("mode", "x")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("top_k", "x"), ("words", "maybe"), ("threshold", "inf"), ("mode", "x")]
+)
 def test_text_that_is_no_value_is_refused(name, text):
     with pytest.raises(UsageError, match=name):
         fields_of(Options)[name].parse(text)

@@ -60,7 +60,9 @@ def test_nothing_in_nothing_out():
 
 
 def test_work_runs_in_parallel_with_the_consumer():
-    together = threading.Barrier(3, timeout=5)  # two workers and the consumer meet, or the barrier breaks
+    together = threading.Barrier(
+        3, timeout=5
+    )  # two workers and the consumer meet, or the barrier breaks
 
     def work(item):
         if item.value in (1, 2):
@@ -140,7 +142,9 @@ def test_a_slow_source_does_not_hold_results_back(monkeypatch):
 
     stream = decoded(camera(), lambda item: item.value, ahead=32)
     for picture in range(5):
-        released.release(2 if picture == 0 else 1)  # picture n is out when n + 1 was taken, not n + 32
+        released.release(
+            2 if picture == 0 else 1
+        )  # picture n is out when n + 1 was taken, not n + 32
         assert next(stream)[1] == picture
     stream.close()
 
@@ -195,8 +199,12 @@ def test_control_c_ends_the_process_at_once(tmp_path):
         """
     )
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a run in the background ignores it
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # a run in the background ignores it
     ) as process:
         assert process.stdout.readline() == b"0\n"
         process.send_signal(2)

@@ -1,4 +1,6 @@
-"""Labelled data is read whole, or refused with the file, the line or row, the column and the way out."""
+"""Labelled data is read whole, or refused with the file, the line or row, the column and the way
+out.
+"""
 
 import json
 import subprocess
@@ -31,7 +33,9 @@ def texts(data, **options):
     return [(one.value, one.label) for one in read_texts(data, **options)]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom", "utf-16-be-bom"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom", "utf-16-be-bom"]
+)
 def test_encodings(file, encoding):
     text = "text,label\r\nété,é\r\n🙂 ok,x\r\n"
     if encoding.endswith("-bom"):
@@ -57,7 +61,9 @@ def test_a_named_encoding_is_used(file):
     path = file("a.csv", "text,label\nété,x\n".encode("latin-1"))
     assert texts(path, encoding="latin-1") == [("été", "x")]
     for encoding in ("utf-8", "utf-16"):
-        assert texts(file("b.csv", "\N{BOM}text,label\na,x\n".encode(encoding)), encoding=encoding) == [("a", "x")]
+        assert texts(
+            file("b.csv", "\N{BOM}text,label\na,x\n".encode(encoding)), encoding=encoding
+        ) == [("a", "x")]
     for name in ("no-such", "base64"):
         with pytest.raises(UsageError, match="not an encoding"):
             texts(path, encoding=name)
@@ -89,15 +95,25 @@ def test_quotation_marks_between_tabs_are_text_unless_the_file_needs_them(file, 
 def test_files_without_a_header(file):
     assert texts(file("a.csv", "good,pos\nbad,neg\nfine,pos\n"))[0] == ("good", "pos")
     assert texts(file("a.tsv", "good film\t1\nbad\t0\n")) == [("good film", "1"), ("bad", "0")]
-    assert texts(file("a.tsv", "a b\tc d\t1\ne f\tg\t0\n")) == [(("a b", "c d"), "1"), (("e f", "g"), "0")]
+    assert texts(file("a.tsv", "a b\tc d\t1\ne f\tg\t0\n")) == [
+        (("a b", "c d"), "1"),
+        (("e f", "g"), "0"),
+    ]
     photos = read_photos(file("a.csv", "x.png,cat\ny.png,dog\n"))
-    assert [(one.name.rpartition(":")[2], one.label) for one in photos] == [("1", "cat"), ("2", "dog")]
+    assert [(one.name.rpartition(":")[2], one.label) for one in photos] == [
+        ("1", "cat"),
+        ("2", "dog"),
+    ]
     for content in ("How good is the film?,What is your mark?\nfine,a\nbad,b\n", "file.name,kind\nx.png,a\ny.png,b\n",
                     "comments,kind\ngood,pos\nbad,pos\n", "good,pos\n", "1,good film,pos\n2,bad,neg\n3,fine,pos\n",
                     "good, nice film,pos\nbad, dull film,neg\na, b,pos\n"):  # fmt: skip
-        with pytest.raises(UsageError, match=r"may name the columns or be an example.*text_column and label_column"):
+        with pytest.raises(
+            UsageError, match=r"may name the columns or be an example.*text_column and label_column"
+        ):
             texts(file("a.csv", content))
-    assert texts(file("a.csv", "words,kind\ngood,pos\n"), text_column="words", label_column="kind") == [("good", "pos")]
+    assert texts(
+        file("a.csv", "words,kind\ngood,pos\n"), text_column="words", label_column="kind"
+    ) == [("good", "pos")]
 
 
 @pytest.mark.parametrize(("content", "want"), [
@@ -176,20 +192,40 @@ def test_problems_are_collected_and_the_others_are_read(file):
 def test_labels_keep_their_identity():
     table = pd.DataFrame({"text": list("abcd"), "label": pd.Series(["007", "7", "1.0", "true"])})
     assert [label for _, label in texts(table)] == ["007", "7", "1.0", "true"]
-    for column, want in (([1, 2], ["1", "2"]), ([1.0, 2.5], ["1", "2.5"]), ([True, False], ["True", "False"])):
-        assert [label for _, label in texts(pd.DataFrame({"text": ["a", "b"], "label": column}))] == want
+    for column, want in (
+        ([1, 2], ["1", "2"]),
+        ([1.0, 2.5], ["1", "2.5"]),
+        ([True, False], ["True", "False"]),
+    ):
+        assert [
+            label for _, label in texts(pd.DataFrame({"text": ["a", "b"], "label": column}))
+        ] == want
     categories = pd.Categorical(["x", "y"])
-    assert [label for _, label in texts(pd.DataFrame({"text": ["a", "b"], "label": categories}))] == ["x", "y"]
-    assert texts([("a", np.int64(3)), ("b", np.array(["x", "y"]))]) == [("a", "3"), ("b", ("x", "y"))]
+    assert [
+        label for _, label in texts(pd.DataFrame({"text": ["a", "b"], "label": categories}))
+    ] == ["x", "y"]
+    assert texts([("a", np.int64(3)), ("b", np.array(["x", "y"]))]) == [
+        ("a", "3"),
+        ("b", ("x", "y")),
+    ]
     assert texts([("a", "x|y")]) == [("a", "x|y")]
-    assert texts(pd.DataFrame({"text": ["a"], "label": ["x|y"]}), multi_label=False) == [("a", "x|y")]
-    assert texts(pd.DataFrame({"text": ["a"], "label": ["x|y"]}), multi_label=True) == [("a", ("x", "y"))]
+    assert texts(pd.DataFrame({"text": ["a"], "label": ["x|y"]}), multi_label=False) == [
+        ("a", "x|y")
+    ]
+    assert texts(pd.DataFrame({"text": ["a"], "label": ["x|y"]}), multi_label=True) == [
+        ("a", ("x", "y"))
+    ]
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), np.nan, pd.NA, pd.NaT, "", " "])
 def test_missing_labels_are_never_a_class(missing):
     table = pd.DataFrame({"text": ["a", "b"], "label": pd.Series(["x", missing], dtype=object)})
-    for data in (table, table.to_dict("records"), table.to_dict("list"), [("a", "x"), ("b", missing)]):
+    for data in (
+        table,
+        table.to_dict("records"),
+        table.to_dict("list"),
+        [("a", "x"), ("b", missing)],
+    ):
         with pytest.raises(RecordError, match="row 2: has no label"):
             texts(data)
 
@@ -209,7 +245,9 @@ def test_class_names_of_datasets_are_used(tmp_path):
     with pytest.raises(RecordError, match="is 2, which is not an index of the 2 class names"):
         texts(Dataset([{"text": "a", "label": 2}]))
     features = {"info": {"features": {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}}}
-    table = pa.Table.from_pylist(rows).replace_schema_metadata({"huggingface": json.dumps(features)})
+    table = pa.Table.from_pylist(rows).replace_schema_metadata(
+        {"huggingface": json.dumps(features)}
+    )
     pq.write_table(table, tmp_path / "a.parquet")
     assert texts(table) == texts(tmp_path / "a.parquet") == [("a", "pos"), ("b", "neg")]
 
@@ -233,8 +271,15 @@ def test_tuples_have_no_columns_to_name():
 
 def test_paths_are_relative_to_the_file(file, tmp_path):
     path = file("a.csv", "path,label\nx/1.png,a\n/y.png,b\nhttps://h/z.png,c\n")
-    assert [one.value for one in read_photos(path)] == [str(tmp_path / "x/1.png"), "/y.png", "https://h/z.png"]
-    content = [{"image": {"bytes": b"png", "path": None}, "label": 0}, {"image": {"path": "x.png"}, "label": 1}]
+    assert [one.value for one in read_photos(path)] == [
+        str(tmp_path / "x/1.png"),
+        "/y.png",
+        "https://h/z.png",
+    ]
+    content = [
+        {"image": {"bytes": b"png", "path": None}, "label": 0},
+        {"image": {"path": "x.png"}, "label": 1},
+    ]
     assert [one.value for one in read_photos(content)] == [b"png", "x.png"]
     with pytest.raises(RecordError, match="row 1: the photo in the column 'image' is a number"):
         list(read_photos([{"image": 3, "label": 0}]))
@@ -244,7 +289,9 @@ def test_columns_may_be_named_in_any_table(file):
     path = file("a.csv", "a;b;text;label;set\nx.png;cat;t;l;test\n")
     (one,) = read_photos(path, path_column="a", label_column="b")
     assert (one.label, one.part) == ("cat", "test")
-    assert texts(path, text_column="a", pair_column="text", label_column="b") == [(("x.png", "t"), "cat")]
+    assert texts(path, text_column="a", pair_column="text", label_column="b") == [
+        (("x.png", "t"), "cat")
+    ]
 
 
 def test_a_table_says_what_it_holds(file):
@@ -259,4 +306,9 @@ def test_no_heavy_imports():
         "import sys; from warmstart.core import records; list(records.read_texts([('a', 'x')]));"
         "print({'pandas', 'pyarrow', 'tensorflow', 'keras'} & {*sys.modules})"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "set()\n"
+    )

@@ -1,4 +1,6 @@
-"""What programs write is read back, or refused; whatever the bytes are, nothing but a `UsageError` comes out."""
+"""What programs write is read back, or refused; whatever the bytes are, nothing but a `UsageError`
+comes out.
+"""
 
 import contextlib
 import csv
@@ -19,10 +21,14 @@ from warmstart.text.data import examples
 from warmstart.text.squad import questions
 
 LIMITS = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-CELLS = st.text(st.sampled_from(list(',;\t"|\r\n a1.é')) | CHARACTERS, max_size=12).filter(str.strip)
+CELLS = st.text(st.sampled_from(list(',;\t"|\r\n a1.é')) | CHARACTERS, max_size=12).filter(
+    str.strip
+)
 NAMES = CELLS.map(str.strip)
 ROWS = st.lists(st.tuples(CELLS, NAMES), min_size=1, max_size=8)
 ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])
@@ -61,9 +67,13 @@ def written(rows, **dialect) -> str:
 @example([("0\t\n", "0")], "\t", csv.QUOTE_ALL, "\n", "utf-8", ".tsv")
 @example([("a;b", "c;d")], ",", csv.QUOTE_MINIMAL, "\n", "utf-8", ".csv")
 def test_tables_are_read_back(tmp_path, rows, delimiter, quoting, end, encoding, suffix):
-    if quoting == csv.QUOTE_MINIMAL and end == "\n":  # then the writer leaves "\r" without quotation marks
+    if (
+        quoting == csv.QUOTE_MINIMAL and end == "\n"
+    ):  # then the writer leaves "\r" without quotation marks
         rows = [(text.replace("\r", "-"), label.replace("\r", "-")) for text, label in rows]
-    text = written([("text", "label"), *rows], delimiter=delimiter, quoting=quoting, lineterminator=end)
+    text = written(
+        [("text", "label"), *rows], delimiter=delimiter, quoting=quoting, lineterminator=end
+    )
     path = tmp_path / f"a{suffix}"
     path.write_bytes(text.encode(encoding))
     found = texts_or_error(path)
@@ -112,8 +122,13 @@ def test_any_bytes_are_records_or_an_error(tmp_path, content, suffix):
     problems: list[str] = []
     for collected in (None, problems):
         found = texts_or_error(path, problems=collected)
-        assert f"a{suffix}" in found if isinstance(found, str) else all(
-            isinstance(text, str | tuple) and isinstance(label, str | tuple) for text, label in found
+        assert (
+            f"a{suffix}" in found
+            if isinstance(found, str)
+            else all(
+                isinstance(text, str | tuple) and isinstance(label, str | tuple)
+                for text, label in found
+            )
         )
     assert all(f"a{suffix}" in problem for problem in problems)
 
@@ -138,7 +153,9 @@ def test_readers_of_all_tasks_refuse_what_they_cannot_read(tmp_path, content, su
             read(path)
 
 
-@pytest.mark.parametrize("content", [b"a", b'"a,', b'text,label\n"a,', b"{", b"[1,", "é".encode("latin-1"), b"\0"])
+@pytest.mark.parametrize(
+    "content", [b"a", b'"a,', b'text,label\n"a,', b"{", b"[1,", "é".encode("latin-1"), b"\0"]
+)
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_memory_is_bounded(tmp_path, content, suffix):
     path = tmp_path / f"a{suffix}"

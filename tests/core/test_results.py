@@ -9,8 +9,14 @@ import pytest
 from warmstart.core.results import Classification, Failed, Prediction
 from warmstart.errors import InputError
 
-CATS = Classification("cat.jpg", "m", (Prediction(281, "n02123045", "tabby", 0.75),
-                                       Prediction(285, "n02124075", "Egyptian cat", 0.125)))
+CATS = Classification(
+    "cat.jpg",
+    "m",
+    (
+        Prediction(281, "n02123045", "tabby", 0.75),
+        Prediction(285, "n02124075", "Egyptian cat", 0.125),
+    ),
+)
 
 
 def test_classification_reads_like_a_list_with_a_best_first():
@@ -23,9 +29,13 @@ def test_classification_reads_like_a_list_with_a_best_first():
 
 def test_to_dict_is_json():
     assert json.loads(json.dumps(CATS.to_dict())) == {
-        "input": "cat.jpg", "model": "m",
-        "predictions": [{"index": 281, "id": "n02123045", "label": "tabby", "score": 0.75},
-                        {"index": 285, "id": "n02124075", "label": "Egyptian cat", "score": 0.125}]}
+        "input": "cat.jpg",
+        "model": "m",
+        "predictions": [
+            {"index": 281, "id": "n02123045", "label": "tabby", "score": 0.75},
+            {"index": 285, "id": "n02124075", "label": "Egyptian cat", "score": 0.125},
+        ],
+    }
 
 
 def test_results_are_frozen():

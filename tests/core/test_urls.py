@@ -147,7 +147,9 @@ def test_no_server_at_all(monkeypatch):
         decode("http://127.0.0.1:1/a.png")
 
 
-@pytest.mark.parametrize("url", ["http://", "http://[::1", "http://host:port/a.png", "http:///a.png", "http://a b/c"])
+@pytest.mark.parametrize(
+    "url", ["http://", "http://[::1", "http://host:port/a.png", "http:///a.png", "http://a b/c"]
+)
 def test_addresses_that_are_none(url, monkeypatch):
     monkeypatch.setattr(reading, "PAUSE", 0.0)
     monkeypatch.setenv("no_proxy", "*")
@@ -171,5 +173,7 @@ def test_a_fetch_of_the_callers(photo, encoded):
         asked.append(url)
         return encoded("PNG")
 
-    assert np.array_equal(np.asarray(decode("https://example.org/a.png", fetch=fetch)), np.asarray(photo))
+    assert np.array_equal(
+        np.asarray(decode("https://example.org/a.png", fetch=fetch)), np.asarray(photo)
+    )
     assert asked == ["https://example.org/a.png"]

@@ -22,17 +22,24 @@ def make_program(*, half: bool = False):
     x = keras.layers.Conv2D(64, 3, activation="relu", name="conv")(inputs)
     x = keras.layers.BatchNormalization(name="bn")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    outputs = {"probabilities": keras.layers.Dense(7, activation="softmax", name="top")(x), "features": x}
+    outputs = {
+        "probabilities": keras.layers.Dense(7, activation="softmax", name="top")(x),
+        "features": x,
+    }
     model = keras.Model(inputs, outputs)
     random = np.random.default_rng(0)
     for layer in model.layers:
         if not (half and layer.name == "bn"):
-            layer.set_weights([random.uniform(-0.2, 0.6, w.shape).astype(np.float16) for w in layer.get_weights()])
+            layer.set_weights(
+                [random.uniform(-0.2, 0.6, w.shape).astype(np.float16) for w in layer.get_weights()]
+            )
     gamma, beta, mean, variance = model.get_layer("bn").get_weights()
     variance = 1 - np.float32(1e-3) + 0 * variance if half else np.abs(variance) + 0.1
     model.get_layer("bn").set_weights([gamma, beta, mean, variance])
     images = TensorSpec("images", "float32", ("batch", 32, 32, 3), -1.0, 1.0)
-    return Program({"forward": Function(lambda images: model(images, training=False), (images,))}, model)
+    return Program(
+        {"forward": Function(lambda images: model(images, training=False), (images,))}, model
+    )
 
 
 @pytest.fixture(scope="session")

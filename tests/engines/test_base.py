@@ -43,13 +43,16 @@ def test_signature_survives_json():
     assert Signature.from_dict(json.loads(json.dumps(told.to_dict()))) == told
 
 
-@pytest.mark.parametrize(("arrays", "words"), [
-    ({}, "got nothing"),
-    ({"image": np.zeros((1, 32, 24, 3), np.float32)}, "takes images"),
-    ({"images": np.zeros((1, 32, 24, 3), np.float64)}, "float64"),
-    ({"images": np.zeros((1, 24, 32, 3), np.float32)}, r"\(1, 24, 32, 3\)"),
-    ({"images": np.zeros((32, 24, 3), np.float32)}, r"\(32, 24, 3\)"),
-])
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({}, "got nothing"),
+        ({"image": np.zeros((1, 32, 24, 3), np.float32)}, "takes images"),
+        ({"images": np.zeros((1, 32, 24, 3), np.float64)}, "float64"),
+        ({"images": np.zeros((1, 24, 32, 3), np.float32)}, r"\(1, 24, 32, 3\)"),
+        ({"images": np.zeros((32, 24, 3), np.float32)}, r"\(32, 24, 3\)"),
+    ],
+)
 def test_engine_refuses_arrays_that_are_not_as_declared(arrays, words):
     class Never(Engine):
         def _run(self, function, arrays):

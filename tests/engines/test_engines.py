@@ -45,10 +45,15 @@ def test_outputs_belong_to_the_caller(name, artifact):
 @pytest.mark.parametrize("name", ["litert", "openvino"])
 def test_engine_is_safe_in_threads_with_changing_batch_sizes(name, artifact):
     engine = choose.open_engine(artifact, name)
-    batches = [np.random.default_rng(n).normal(size=(1 + n % 3, 32, 32, 3)).astype(np.float32) for n in range(24)]
+    batches = [
+        np.random.default_rng(n).normal(size=(1 + n % 3, 32, 32, 3)).astype(np.float32)
+        for n in range(24)
+    ]
     alone = [engine.run("forward", images=b)["probabilities"] for b in batches]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda b: engine.run("forward", images=b)["probabilities"], batches))
+        together = list(
+            pool.map(lambda b: engine.run("forward", images=b)["probabilities"], batches)
+        )
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
@@ -64,9 +69,13 @@ def test_compare_finds_a_strayed_output(artifact):
 
 
 def test_auto_remembers_what_it_measured(artifact, monkeypatch):
-    monkeypatch.setattr(choose, "SMALL_MS", 0.0)  # this program is too small to try other engines for
+    monkeypatch.setattr(
+        choose, "SMALL_MS", 0.0
+    )  # this program is too small to try other engines for
     asked = []
-    monkeypatch.setattr(choose, "measure", lambda engines, **_: asked.append(len(engines)) or _speeds(engines))
+    monkeypatch.setattr(
+        choose, "measure", lambda engines, **_: asked.append(len(engines)) or _speeds(engines)
+    )
     assert choose.open_engine(artifact).name == "openvino"
     assert choose.open_engine(artifact).name == "openvino"
     assert asked == [1, 2]
@@ -84,8 +93,11 @@ def test_auto_drops_an_engine_that_strays(artifact, monkeypatch):
     monkeypatch.setattr(choose, "SMALL_MS", 0.0)
     monkeypatch.setattr(choose, "measure", lambda engines, **_: _speeds(engines))
     run = openvino.OpenVINOEngine._run
-    monkeypatch.setattr(openvino.OpenVINOEngine, "_run",
-                        lambda *a: {k: v * np.float32(1.001) for k, v in run(*a).items()})
+    monkeypatch.setattr(
+        openvino.OpenVINOEngine,
+        "_run",
+        lambda *a: {k: v * np.float32(1.001) for k, v in run(*a).items()},
+    )
     assert choose.open_engine(artifact).name == "litert"
 
 
@@ -157,15 +169,20 @@ def test_compile_notices_missing_weights(program, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_the_public_converter_stands_in_where_the_inner_one_has_changed(precision, program, tmp_path, monkeypatch):
+def test_the_public_converter_stands_in_where_the_inner_one_has_changed(
+    precision, program, tmp_path, monkeypatch
+):
     import tensorflow as tf
 
     from warmstart.engines.compile import compile_program
 
     asked, outputs = [], []
     public = tf.lite.TFLiteConverter.from_saved_model
-    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model",
-                        lambda *arguments, **named: asked.append(way) or public(*arguments, **named))
+    monkeypatch.setattr(
+        tf.lite.TFLiteConverter,
+        "from_saved_model",
+        lambda *arguments, **named: asked.append(way) or public(*arguments, **named),
+    )
     for way in ("inner", "public"):
         folder = tmp_path / way
         folder.mkdir()
@@ -193,12 +210,16 @@ class _Slept:
         time.sleep(self.seconds)
 
 
-@pytest.mark.parametrize(("seconds", "clear_ratio", "rounds"), [
-    ((0.001, 0.02), 0.75, 2), ((0.001, 0.02), 0.0, 4), ((0.002, 0.002), 0.5, 4)])
+@pytest.mark.parametrize(
+    ("seconds", "clear_ratio", "rounds"),
+    [((0.001, 0.02), 0.75, 2), ((0.001, 0.02), 0.0, 4), ((0.002, 0.002), 0.5, 4)],
+)
 def test_measuring_ends_early_where_one_is_faster_clear_ratio(seconds, clear_ratio, rounds):
     engines = [_Slept(one) for one in seconds]
     found = choose.measure(engines, seconds=0.0, clear_ratio=clear_ratio)
-    assert [engine.calls for engine in engines] == [4 * rounds] * 2  # one call to warm up, and three
+    assert [engine.calls for engine in engines] == [
+        4 * rounds
+    ] * 2  # one call to warm up, and three
     assert all(milliseconds >= one * 1e3 for milliseconds, one in zip(found, seconds, strict=True))
 
 

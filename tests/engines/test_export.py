@@ -1,4 +1,6 @@
-"""Programs of several functions and dynamic dimensions in the formats of others; what cannot be held is told."""
+"""Programs of several functions and dynamic dimensions in the formats of others; what cannot be
+held is told.
+"""
 
 import json
 
@@ -18,7 +20,9 @@ def silent(stage: str) -> None: ...
 
 
 def make_reader(scale: float = 1.0):
-    """Embeds ids; `forward` gives a mean and all states, `score` compares two vectors. `scale` changes the numbers."""
+    """Embeds ids; `forward` gives a mean and all states, `score` compares two vectors. `scale`
+    changes the numbers.
+    """
     import keras
     from keras import ops
 
@@ -26,19 +30,32 @@ def make_reader(scale: float = 1.0):
 
     ids = keras.Input((None,), dtype="int32", name="input_ids")
     x = keras.layers.Embedding(50, 8, name="embedding")(ids)
-    x = keras.layers.Dense(8, activation=lambda v: keras.activations.gelu(v, approximate=False), name="dense")(x)
-    x = keras.layers.Dense(8, activation=lambda v: keras.activations.gelu(v, approximate=True), name="tanh")(x)
+    x = keras.layers.Dense(
+        8, activation=lambda v: keras.activations.gelu(v, approximate=False), name="dense"
+    )(x)
+    x = keras.layers.Dense(
+        8, activation=lambda v: keras.activations.gelu(v, approximate=True), name="tanh"
+    )(x)
     model = keras.Model(ids, {"mean": ops.mean(x, axis=1), "states": x})
     random = np.random.default_rng(0)
-    model.set_weights([scale * random.normal(size=w.shape).astype(np.float32) for w in model.get_weights()])
+    model.set_weights(
+        [scale * random.normal(size=w.shape).astype(np.float32) for w in model.get_weights()]
+    )
     matrix = model.get_layer("dense").kernel
     tokens = TensorSpec("input_ids", "int32", ("batch", "length"), 0, 49)
-    left, right = (TensorSpec(name, "float32", ("batch", 8), -1.0, 1.0) for name in ("left", "right"))
-    return Program({
-        "forward": Function(lambda input_ids: model(input_ids, training=False), (tokens,)),
-        "score": Function(lambda left, right: {"score": ops.sum(ops.matmul(left, matrix) * right, axis=-1)},
-                          (left, right)),
-    }, model)
+    left, right = (
+        TensorSpec(name, "float32", ("batch", 8), -1.0, 1.0) for name in ("left", "right")
+    )
+    return Program(
+        {
+            "forward": Function(lambda input_ids: model(input_ids, training=False), (tokens,)),
+            "score": Function(
+                lambda left, right: {"score": ops.sum(ops.matmul(left, matrix) * right, axis=-1)},
+                (left, right),
+            ),
+        },
+        model,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +80,17 @@ def probe():
 
 @pytest.fixture(scope="module")
 def want(reader, probe):
-    return {name: np.asarray(value) for name, value in reader.functions["forward"].call(probe).items()}
+    return {
+        name: np.asarray(value) for name, value in reader.functions["forward"].call(probe).items()
+    }
 
 
 def test_saved_model_has_a_signature_per_function(artifact, reader, tmp_path, probe, want):
     import tensorflow as tf
 
-    assert export_program(artifact, lambda: reader, "saved_model", tmp_path / "saved", silent) <= 1e-4
+    assert (
+        export_program(artifact, lambda: reader, "saved_model", tmp_path / "saved", silent) <= 1e-4
+    )
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
     assert set(loaded.signatures) == {"forward", "score", "serving_default"}
     for name in ("forward", "serving_default"):
@@ -83,7 +104,10 @@ def test_onnx_is_a_file_per_function(artifact, reader, tmp_path, probe, want):
     import onnxruntime
 
     assert export_program(artifact, lambda: reader, "onnx", tmp_path / "onnx", silent) <= 1e-4
-    assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == ["forward.onnx", "score.onnx"]
+    assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == [
+        "forward.onnx",
+        "score.onnx",
+    ]
     session = onnxruntime.InferenceSession(str(tmp_path / "onnx" / "forward.onnx"))
     assert [(i.name, i.shape) for i in session.get_inputs()] == [("input_ids", ["batch", "length"])]
     mean, states = session.run(["mean", "states"], {"input_ids": probe})
@@ -95,8 +119,9 @@ def test_openvino_is_a_file_per_function(artifact, reader, tmp_path, probe, want
     import openvino
 
     assert export_program(artifact, lambda: reader, "openvino", tmp_path / "ir", silent) <= 1e-4
-    compiled = openvino.Core().compile_model(str(tmp_path / "ir" / "forward.xml"), "CPU",
-                                             {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino.Core().compile_model(
+        str(tmp_path / "ir" / "forward.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
     np.testing.assert_allclose(compiled({"input_ids": probe})["states"], want["states"], atol=1e-5)
     assert (tmp_path / "ir" / "score.bin").exists()
 
@@ -116,7 +141,9 @@ def test_litert_holds_all_functions(artifact, tmp_path, probe, want):
 
 def test_an_export_that_strays_is_refused(artifact, tmp_path):
     with pytest.raises(CompileError, match="saved_model export differs from the model by"):
-        export_program(artifact, lambda: make_reader(1.01), "saved_model", tmp_path / "saved", silent)
+        export_program(
+            artifact, lambda: make_reader(1.01), "saved_model", tmp_path / "saved", silent
+        )
 
 
 def test_onnx_falls_back_to_the_traced_function(artifact, reader, tmp_path, monkeypatch):
@@ -125,7 +152,9 @@ def test_onnx_falls_back_to_the_traced_function(artifact, reader, tmp_path, monk
 
     monkeypatch.setattr(onnx_files, "from_tflite", fails)
     said = []
-    assert export_program(artifact, lambda: reader, "onnx", tmp_path / "second", said.append) <= 1e-4
+    assert (
+        export_program(artifact, lambda: reader, "onnx", tmp_path / "second", said.append) <= 1e-4
+    )
     assert "converting forward with tf2onnx from the traced function" in said
     monkeypatch.setattr(onnx_files, "from_function", fails)
     with pytest.raises(CompileError) as raised:
@@ -141,7 +170,9 @@ def test_onnx_fallback_keeps_constants_that_are_no_variables(tmp_path):
     from warmstart.engines.keras import Function, KerasEngine, Program
 
     inputs = keras.Input((4,), name="x")
-    model = keras.Model(inputs, {"y": keras.layers.Normalization(mean=[1.0, 2, 3, 4], variance=[4.0] * 4)(inputs)})
+    model = keras.Model(
+        inputs, {"y": keras.layers.Normalization(mean=[1.0, 2, 3, 4], variance=[4.0] * 4)(inputs)}
+    )
     spec = TensorSpec("x", "float32", ("batch", 4))
     program = Program({"forward": Function(lambda x: model(x, training=False), (spec,))}, model)
     signature = KerasEngine(program).signatures["forward"]
@@ -167,8 +198,10 @@ def test_keras_files_must_load_without_warmstart(tmp_path):
 def test_keras_inputs_are_tried_in_the_programs_ranges():
     import keras
 
-    specs = {"input_ids": TensorSpec("input_ids", "int32", ("batch", "length"), 0, 30521),
-             "images": TensorSpec("images", "float32", ("batch", 8, 8, 3), -120.0, 140.0)}
+    specs = {
+        "input_ids": TensorSpec("input_ids", "int32", ("batch", "length"), 0, 30521),
+        "images": TensorSpec("images", "float32", ("batch", 8, 8, 3), -120.0, 140.0),
+    }
     ids = keras.Input((None,), dtype="int32", name="input_ids")
     mask = keras.Input((None,), dtype="int32", name="mask")
     pixels = keras.Input((8, 8, 3), name="input_layer_7")

@@ -1,4 +1,6 @@
-"""Sessions: inputs that stay in the engine between calls, as the cache of a decoder does, also of many functions."""
+"""Sessions: inputs that stay in the engine between calls, as the cache of a decoder does, also of
+many functions.
+"""
 
 import numpy as np
 import pytest
@@ -15,7 +17,9 @@ pytestmark = pytest.mark.tensorflow
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory):
-    """A program of two functions, in both engines: `weigh` multiplies a memory (5, 3), `double` has an own graph."""
+    """A program of two functions, in both engines: `weigh` multiplies a memory (5, 3), `double` has
+    an own graph.
+    """
     import keras
     from keras import ops
 
@@ -24,15 +28,26 @@ def engines(tmp_path_factory):
     memory = TensorSpec("memory", "float32", (5, 3), -1.0, 1.0)
     row = TensorSpec("row", "float32", (5, 1), -1.0, 1.0)
     many = TensorSpec("row", "float32", ("rows", 3), -1.0, 1.0)
-    program = Program({
-        "weigh": Function(lambda memory, row: {"mixed": dense(memory * row), "sum": ops.sum(memory)}, (memory, row)),
-        "double": Function(lambda memory, row: {"mixed": dense(memory)[:1] + dense(row)}, (memory, many)),
-    }, model)
+    program = Program(
+        {
+            "weigh": Function(
+                lambda memory, row: {"mixed": dense(memory * row), "sum": ops.sum(memory)},
+                (memory, row),
+            ),
+            "double": Function(
+                lambda memory, row: {"mixed": dense(memory)[:1] + dense(row)}, (memory, many)
+            ),
+        },
+        model,
+    )
     folder = tmp_path_factory.mktemp("held")
     record = compile_program(program, folder, "float32", lambda stage: None)
     assert record["differences"].keys() == {"mixed", "sum"}
     reference = KerasEngine(program)
-    return {"keras": reference, "litert": LiteRTEngine(folder / "program.tflite", reference.signatures)}
+    return {
+        "keras": reference,
+        "litert": LiteRTEngine(folder / "program.tflite", reference.signatures),
+    }
 
 
 @pytest.mark.parametrize("name", ["keras", "litert"])
@@ -43,7 +58,10 @@ def test_kept_inputs_stay_and_can_be_written_in_part(name, engines):
     for session in sessions:
         session.resize({"memory": (5, 3)})
     for n in range(10):
-        session, memory = sessions[n % 2], memories[n % 2]  # in turns: each call sees its own inputs
+        session, memory = (
+            sessions[n % 2],
+            memories[n % 2],
+        )  # in turns: each call sees its own inputs
         memory[n % 5] = random.normal(size=3)
         session.write("memory", n % 5, memory[n % 5])
         row = random.normal(size=(5, 1)).astype(np.float32)
@@ -51,9 +69,13 @@ def test_kept_inputs_stay_and_can_be_written_in_part(name, engines):
         got = session.run(row=row)
         np.testing.assert_allclose(got["mixed"], want["mixed"], atol=1e-6)
         if n % 3:
-            engine.run("double", memory=0 * memory, row=memory)  # another function does not disturb it
+            engine.run(
+                "double", memory=0 * memory, row=memory
+            )  # another function does not disturb it
         if n % 4 == 3:
-            engine.run("weigh", memory=0 * memory, row=row)  # nor the same one, called without a session
+            engine.run(
+                "weigh", memory=0 * memory, row=row
+            )  # nor the same one, called without a session
 
 
 @pytest.mark.parametrize("name", ["keras", "litert"])
@@ -82,6 +104,9 @@ def test_the_other_inputs_may_change_their_size(name, engines):
 
 
 def test_an_output_name_that_several_functions_have_is_compared_in_all(engines):
-    expected = {name: engines["keras"].run(name, **s.probe()) for name, s in engines["keras"].signatures.items()}
+    expected = {
+        name: engines["keras"].run(name, **s.probe())
+        for name, s in engines["keras"].signatures.items()
+    }
     expected["weigh"]["mixed"][0, 0] += 0.5
     assert compare(engines["litert"], expected)["mixed"] > 0.1

@@ -43,7 +43,14 @@ def _damage_format(folder):
     (folder / "artifact.json").write_text(json.dumps({**record, "format": 0}))
 
 
-DAMAGES = [_damage_truncate, _damage_flip, _damage_outputs, _damage_record, _damage_types, _damage_format]
+DAMAGES = [
+    _damage_truncate,
+    _damage_flip,
+    _damage_outputs,
+    _damage_record,
+    _damage_types,
+    _damage_format,
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -118,9 +125,10 @@ def test_eight_processes_make_it_once(tmp_path):
 def test_key_depends_on_everything_that_decides_the_numbers():
     base = store.content_key("w", {"a": 1}, "float32")
     assert base == store.content_key("w", {"a": 1}, "float32")
-    others = {store.content_key("v", {"a": 1}, "float32"), store.content_key("w", {"a": 2}, "float32"),
-              store.content_key("w", {"a": 1}, "int8")}
+    others = {
+        store.content_key("v", {"a": 1}, "float32"),
+        store.content_key("w", {"a": 2}, "float32"),
+        store.content_key("w", {"a": 1}, "int8"),
+    }
     assert base not in others
     assert len(others) == 3
-
-

@@ -1,4 +1,6 @@
-"""A real HTTP server on loopback that misbehaves as it is told, and a retry policy that makes the tests quick."""
+"""A real HTTP server on loopback that misbehaves as it is told, and a retry policy that makes the
+tests quick.
+"""
 
 import hashlib
 import os
@@ -36,7 +38,9 @@ Answer = Callable[["Handler", "Site"], None]
 
 @dataclass
 class Site:
-    """What the server has, what it was asked, and how it will answer the next GETs (`script`, then properly)."""
+    """What the server has, what it was asked, and how it will answer the next GETs (`script`, then
+    properly).
+    """
 
     base: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
@@ -56,7 +60,9 @@ class Site:
 
     def gets(self, path: str | None = None) -> list[Asked]:
         """The GETs of a path."""
-        return [asked for asked in self.asked if asked.method == "GET" and path in (None, asked.path)]
+        return [
+            asked for asked in self.asked if asked.method == "GET" and path in (None, asked.path)
+        ]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -105,7 +111,8 @@ def proper(
 ) -> Answer:
     """An answer as the RFC wants it, but for what the arguments say.
 
-    `cut`: the connection breaks after so many bytes of the body; `shift`: the body starts elsewhere than its header
+    `cut`: the connection breaks after so many bytes of the body; `shift`: the body starts elsewhere
+        than its header
     says; `pause`: seconds between the blocks of 16 KiB.
     """
 
@@ -125,12 +132,19 @@ def proper(
         part = body[first + shift :] if shift else body[first:]
         handler.send_response(status)
         if status == 206:
-            handler.send_header("Content-Range", content_range or f"bytes {first}-{total - 1}/{total}")
+            handler.send_header(
+                "Content-Range", content_range or f"bytes {first}-{total - 1}/{total}"
+            )
         if chunked:
             handler.send_header("Transfer-Encoding", "chunked")
         elif not no_length:
             handler.send_header("Content-Length", str(len(part) if length is None else length))
-        for name, value in {"ETag": tag, "Last-Modified": site.modified, **site.extra, **(extra or {})}.items():
+        for name, value in {
+            "ETag": tag,
+            "Last-Modified": site.modified,
+            **site.extra,
+            **(extra or {}),
+        }.items():
             if value is not None:
                 handler.send_header(name, value)
         handler.end_headers()
@@ -232,13 +246,17 @@ def site(make_site) -> Site:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch) -> list[float]:
-    """No waiting (also not for disks), no proxies; gives the waits that there would have been, in seconds."""
+    """No waiting (also not for disks), no proxies; gives the waits that there would have been, in
+    seconds.
+    """
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     slept: list[float] = []
     monkeypatch.setattr(retries, "_sleep", slept.append)
-    monkeypatch.setattr(retries, "DEFAULT_POLICY", retries.RetryPolicy(timeout=0.4, sync_every=40_000))
+    monkeypatch.setattr(
+        retries, "DEFAULT_POLICY", retries.RetryPolicy(timeout=0.4, sync_every=40_000)
+    )
     return slept
 
 

@@ -13,7 +13,11 @@ from warmstart.errors import CacheError, ChecksumError, OfflineError
 @pytest.fixture
 def cached(site, content):
     """Three cached files: their addresses."""
-    urls = [site.put(content, "/a/one.h5"), site.put(b"two", "/a/two.h5?x=1"), site.put(b"three", "/b/one.h5")]
+    urls = [
+        site.put(content, "/a/one.h5"),
+        site.put(b"two", "/a/two.h5?x=1"),
+        site.put(b"three", "/b/one.h5"),
+    ]
     for url in urls:
         hub.fetch(url)
     site.asked.clear()
@@ -43,7 +47,16 @@ def test_the_cache_can_be_moved(cached, home, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("pattern", "count"),
-    [("*", 3), ("one.h5", 2), ("two*", 1), ("*/a/*", 2), ("http://*x=1", 1), ("nothing", 0), ("", 0), ("[", 0)],
+    [
+        ("*", 3),
+        ("one.h5", 2),
+        ("two*", 1),
+        ("*/a/*", 2),
+        ("http://*x=1", 1),
+        ("nothing", 0),
+        ("", 0),
+        ("[", 0),
+    ],
 )
 def test_patterns(cached, home, pattern, count):
     assert len(hub.cache.ls(pattern)) == count == len(hub.cache.verify(pattern))
@@ -91,7 +104,9 @@ def test_verify_finds_every_damage(cached, content):
     two.write_bytes(b"longer than two")
     three.unlink()
     seen: list = []
-    problems = [problem for _, problem in hub.cache.verify(progress=lambda *call: seen.append(call))]
+    problems = [
+        problem for _, problem in hub.cache.verify(progress=lambda *call: seen.append(call))
+    ]
     assert "sha256" in problems[0]
     assert "15 bytes where 3" in problems[1]
     assert "missing" in problems[2]
@@ -131,7 +146,14 @@ def test_a_damaged_file_is_not_left_while_its_source_has_changed(cached, site, c
 
 
 @pytest.mark.parametrize(
-    "record", [b"", b"{", b"[]", b"{}", b'{"source": 1, "file": "x", "size": 1, "sha256": "", "fetched_at": ""}']
+    "record",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"source": 1, "file": "x", "size": 1, "sha256": "", "fetched_at": ""}',
+    ],
 )
 def test_a_file_with_a_damaged_record_is_fetched_again(cached, site, content, record, home):
     next(home.rglob("one.h5.json")).write_bytes(record)
@@ -154,7 +176,10 @@ def test_a_record_that_points_elsewhere_removes_nothing_there(cached, home, tmp_
 
 
 def test_addresses_that_look_alike_do_not_share_a_place(site):
-    urls = [site.put(path.encode(), path) for path in ("/x", "/x/x", "/X", "/x?a", "/x?b", "/a/x", "/.warmstart", "/")]
+    urls = [
+        site.put(path.encode(), path)
+        for path in ("/x", "/x/x", "/X", "/x?a", "/x?b", "/a/x", "/.warmstart", "/")
+    ]
     paths = [hub.fetch(url) for url in urls]
     assert len(set(paths)) == len(urls)
     for url, path in zip(urls, paths, strict=True):
@@ -176,10 +201,16 @@ def test_an_empty_cache(home):
     assert not home.exists()
 
 
-def test_digest_is_the_record_s_while_the_file_is_unchanged(cached, content, sha256, tmp_path, monkeypatch):
+def test_digest_is_the_record_s_while_the_file_is_unchanged(
+    cached, content, sha256, tmp_path, monkeypatch
+):
     path = hub.fetch(cached[0], offline=True)
     with monkeypatch.context() as patched:
-        patched.setattr(hub.cache.files, "digests_of", lambda *a, **k: pytest.fail("read, although it is recorded"))
+        patched.setattr(
+            hub.cache.files,
+            "digests_of",
+            lambda *a, **k: pytest.fail("read, although it is recorded"),
+        )
         assert hub.cache.digest(path) == sha256(content)
     path.write_bytes(content[::-1])
     assert hub.cache.digest(path) == sha256(content[::-1])

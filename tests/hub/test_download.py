@@ -10,16 +10,21 @@ from warmstart import hub
 from warmstart.errors import CacheError, ChecksumError, DownloadError, OfflineError, UsageError
 from warmstart.hub import files, retries
 
-# --- pins --------------------------------------------------------------------------------------------------------
+# --- pins
+# --------------------------------------------------------------------------------------------------------
 
 
-def test_a_pinned_file_that_changed_is_an_error_that_says_how_to_accept_it(site, content, visible, unfinished):
+def test_a_pinned_file_that_changed_is_an_error_that_says_how_to_accept_it(
+    site, content, visible, unfinished
+):
     url = site.put(content)
     hub.fetch(url)
     site.put(content[::-1])
     assert hub.cache.rm(url)
     for _ in range(2):
-        with pytest.raises(ChecksumError, match=r"warmstart cache rm --pins 'http://127[^ ]*/weights.h5'"):
+        with pytest.raises(
+            ChecksumError, match=r"warmstart cache rm --pins 'http://127[^ ]*/weights.h5'"
+        ):
             hub.fetch(url)
         assert visible() == [] == unfinished()
     hub.cache.rm(url, pins=True)
@@ -42,12 +47,16 @@ def test_a_cached_file_that_is_not_the_wanted_one(site, content, sha256):
     with pytest.raises(ChecksumError, match=wanted):
         hub.fetch(url, sha256=wanted)
     assert path.read_bytes() == content
-    assert hub.fetch(url, sha256=sha256(content), md5=hashlib.md5(content).hexdigest(), offline=True) == path
+    assert (
+        hub.fetch(url, sha256=sha256(content), md5=hashlib.md5(content).hexdigest(), offline=True)
+        == path
+    )
     with pytest.raises(ChecksumError):
         hub.fetch(url, md5="0" * 32, offline=True)
 
 
-# --- the cache cannot be written ---------------------------------------------------------------------------------
+# --- the cache cannot be written
+# ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT])
@@ -109,7 +118,8 @@ def test_a_file_where_the_cache_folder_should_be(site, content, home):
         hub.fetch(site.put(content))
 
 
-# --- and the rest ------------------------------------------------------------------------------------------------
+# --- and the rest
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("variable", ["WARMSTART_OFFLINE", "HF_HUB_OFFLINE"])
@@ -194,10 +204,16 @@ def test_bytes_that_were_not_made_safe_are_not_built_upon(site, content, answers
 def test_the_bytes_are_on_the_disk_before_they_get_their_name(site, content, monkeypatch):
     calls = []
     replace = os.replace
-    monkeypatch.setattr(os, "fsync", lambda descriptor: calls.append(os.readlink(f"/proc/self/fd/{descriptor}")))
-    monkeypatch.setattr(os, "replace", lambda *names: (calls.append(str(names[1])), replace(*names)))
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: calls.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    )
+    monkeypatch.setattr(
+        os, "replace", lambda *names: (calls.append(str(names[1])), replace(*names))
+    )
     path = hub.fetch(site.put(content))
-    assert calls.index(str(path.parent / ".warmstart" / "weights.h5.partial")) < calls.index(str(path))
+    assert calls.index(str(path.parent / ".warmstart" / "weights.h5.partial")) < calls.index(
+        str(path)
+    )
     assert calls.index(str(path)) < calls.index(str(path.parent))
 
 

@@ -16,7 +16,9 @@ def git_sha1(data: bytes) -> str:
 
 
 class FakeHub:
-    """One repository, `org/name`, on a site; large files are redirected to another site, as to a CDN."""
+    """One repository, `org/name`, on a site; large files are redirected to another site, as to a
+    CDN.
+    """
 
     def __init__(self, site, cdn, answers):
         self.site, self.cdn, self.answers = site, cdn, answers
@@ -28,7 +30,11 @@ class FakeHub:
             url = f"/org/name/resolve/{commit}/{path}"
             sibling: dict = {"rfilename": path}
             if path.endswith(".safetensors"):
-                lfs = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
+                lfs = {
+                    "sha256": hashlib.sha256(data).hexdigest(),
+                    "size": len(data),
+                    "pointerSize": 134,
+                }
                 sibling |= {"size": len(data), "blobId": "0" * 40, "lfs": lfs}
                 self.cdn.files[f"/blobs/{lfs['sha256']}"] = data
                 target = f"{self.cdn.base}/blobs/{lfs['sha256']}"
@@ -41,7 +47,9 @@ class FakeHub:
 
     def listing(self, value, *revisions: str) -> None:
         for revision in revisions:
-            self.site.files[f"/api/models/org/name/revision/{revision}?blobs=true"] = json.dumps(value).encode()
+            self.site.files[f"/api/models/org/name/revision/{revision}?blobs=true"] = json.dumps(
+                value
+            ).encode()
 
     @property
     def asked(self) -> list[str]:
@@ -88,7 +96,11 @@ def test_one_file_from_the_endpoint_and_then_from_the_cache(hugging, content):
 def test_a_repository_is_a_folder_with_nothing_but_its_files(hugging, files):
     folder = hub.fetch_repo("hf://org/name")
     found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    assert {name: path.read_bytes() for name, path in found.items() if not name.startswith(".warmstart/")} == files
+    assert {
+        name: path.read_bytes()
+        for name, path in found.items()
+        if not name.startswith(".warmstart/")
+    } == files
     asked = len(hugging.asked)
     assert hub.fetch_repo("hf://org/name", offline=True) == folder
     assert hub.fetch_repo("hf://org/name") == folder
@@ -170,7 +182,9 @@ def test_a_large_file_is_resumed_through_the_redirect(hugging, content, answers)
 def test_the_token_goes_to_the_endpoint_and_to_nobody_else(hugging, monkeypatch, content):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     hub.fetch_repo("hf://org/name")
-    assert {asked.headers.get("authorization") for asked in hugging.site.asked} == {"Bearer hf_secret"}
+    assert {asked.headers.get("authorization") for asked in hugging.site.asked} == {
+        "Bearer hf_secret"
+    }
     assert len(hugging.cdn.asked) == 1
     assert "hf_secret" not in str(hugging.cdn.asked)
     hugging.site.asked.clear()
@@ -186,7 +200,9 @@ def test_the_token_does_not_come_back_after_a_redirect_elsewhere(hugging, monkey
     hugging.site.files["/y"] = b'{"a": 1}'
     hub.fetch("hf://org/name/config.json")
     assert "hf_secret" not in str(hugging.cdn.asked)
-    assert [asked.headers.get("authorization") for asked in hugging.site.asked if asked.path == "/y"] == [None]
+    assert [
+        asked.headers.get("authorization") for asked in hugging.site.asked if asked.path == "/y"
+    ] == [None]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -202,17 +218,41 @@ def test_a_private_or_gated_repository(hugging, answers, status, where):
 
 
 @pytest.mark.parametrize(
-    "path", ["../evil", "/etc/passwd", "a/../../evil", "a\\b", ".warmstart/x.json", "", ".", "a//b", 3, None]
+    "path",
+    [
+        "../evil",
+        "/etc/passwd",
+        "a/../../evil",
+        "a\\b",
+        ".warmstart/x.json",
+        "",
+        ".",
+        "a//b",
+        3,
+        None,
+    ],
 )
 def test_a_listing_that_names_files_outside_is_refused(hugging, path, home):
-    hugging.listing({"sha": FIRST, "siblings": [{"rfilename": "config.json"}, {"rfilename": path}]}, "main")
+    hugging.listing(
+        {"sha": FIRST, "siblings": [{"rfilename": "config.json"}, {"rfilename": path}]}, "main"
+    )
     with pytest.raises(SourceError, match="outside"):
         hub.fetch_repo("hf://org/name")
     assert not [found for found in home.rglob("*") if found.is_file()]
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"<html>", b"[]", b"{}", b'{"sha": "x", "siblings": []}', b'{"sha": 1}', b"[" * 100_000, b"\xff"]
+    "answer",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"sha": "x", "siblings": []}',
+        b'{"sha": 1}',
+        b"[" * 100_000,
+        b"\xff",
+    ],
 )
 def test_an_answer_that_is_no_listing(hugging, answer):
     hugging.site.files["/api/models/org/name/revision/main?blobs=true"] = answer

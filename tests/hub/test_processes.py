@@ -50,7 +50,9 @@ def test_a_killed_download_is_resumed(site, content, sha256, answers, visible, u
     site.script = [answers.proper(pause=0.01)]
     process = start(url)
     deadline = time.monotonic() + 30
-    while sum(path.stat().st_size for path in unfinished()) < 300_000 and time.monotonic() < deadline:
+    while (
+        sum(path.stat().st_size for path in unfinished()) < 300_000 and time.monotonic() < deadline
+    ):
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     with process:

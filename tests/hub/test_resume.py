@@ -1,4 +1,6 @@
-"""Cut, flipped and changed transfers: whatever happens, the file that becomes visible is the right one."""
+"""Cut, flipped and changed transfers: whatever happens, the file that becomes visible is the right
+one.
+"""
 
 import hashlib
 import random
@@ -57,7 +59,9 @@ def test_many_cuts_in_one_download(site, content, answers):
 
 
 @pytest.mark.parametrize("offset", [0, 1, 20_000, 100_002])
-def test_too_many_cuts_fail_but_keep_what_has_arrived(site, content, answers, visible, unfinished, offset):
+def test_too_many_cuts_fail_but_keep_what_has_arrived(
+    site, content, answers, visible, unfinished, offset
+):
     url = site.put(content)
     site.script = [answers.proper(cut=offset)] + [answers.slam] * 5
     with pytest.raises(DownloadError, match=r"6 attempts"):
@@ -84,7 +88,9 @@ def test_one_flipped_bit_at_the_same_length(site, content, answers, visible, unf
 
 
 @pytest.mark.parametrize("where", ["first half", "second half"])
-def test_a_flipped_bit_in_a_resumed_download_is_fetched_again_in_one_piece(site, content, sha256, answers, where):
+def test_a_flipped_bit_in_a_resumed_download_is_fetched_again_in_one_piece(
+    site, content, sha256, answers, where
+):
     url = site.put(content)
     bad = bytearray(content)
     bad[100 if where == "first half" else 90_000] ^= 1
@@ -96,12 +102,16 @@ def test_a_flipped_bit_in_a_resumed_download_is_fetched_again_in_one_piece(site,
     assert [asked.first for asked in site.asked] == [0, 50_000, 0]
 
 
-def test_a_server_that_always_flips_a_bit_of_the_second_half(site, content, sha256, answers, visible, unfinished):
+def test_a_server_that_always_flips_a_bit_of_the_second_half(
+    site, content, sha256, answers, visible, unfinished
+):
     url = site.put(content)
     bad = content[:-1] + bytes([content[-1] ^ 1])
     site.by_path["/weights.h5"] = answers.proper(content=bad)
     site.script = []
-    site.by_path["/weights.h5"] = _alternate(answers.proper(content=bad, cut=50_000), answers.proper(content=bad))
+    site.by_path["/weights.h5"] = _alternate(
+        answers.proper(content=bad, cut=50_000), answers.proper(content=bad)
+    )
     with pytest.raises(ChecksumError, match="not kept"):
         hub.fetch(url, sha256=sha256(content))
     assert visible() == [] == unfinished()
@@ -193,7 +203,9 @@ def test_a_file_that_changes_between_two_halves_is_never_spliced(
             site.files["/weights.h5"] = other
             # A weak ETag, and a date of this very second, may stay the same while the bytes change.
             site.etag = '"two"' if validator == "etag" else site.etag
-            site.modified = formatdate(time.time() - 600, usegmt=True) if validator == "date" else site.modified
+            site.modified = (
+                formatdate(time.time() - 600, usegmt=True) if validator == "date" else site.modified
+            )
 
     site.script = [change]
     if not obeys:
@@ -226,7 +238,11 @@ def test_without_a_validator_only_a_known_hash_allows_to_resume(site, content, s
 def test_a_change_without_a_validator_is_found_by_the_hash(site, content, sha256, answers):
     url = site.put(content[::-1])
     site.etag = None
-    site.script = [answers.proper(cut=50_000), answers.proper(content=content), answers.proper(content=content)]
+    site.script = [
+        answers.proper(cut=50_000),
+        answers.proper(content=content),
+        answers.proper(content=content),
+    ]
     assert hub.fetch(url, sha256=sha256(content)).read_bytes() == content
     assert [asked.first for asked in site.asked] == [0, 50_000, 0]
 

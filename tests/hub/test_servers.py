@@ -81,7 +81,9 @@ def test_a_server_that_hangs(site, content, answers, after):
 
 
 @pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
-def test_a_server_that_keeps_the_connection_open_after_the_last_byte(site, content, answers, waits, version):
+def test_a_server_that_keeps_the_connection_open_after_the_last_byte(
+    site, content, answers, waits, version
+):
     url = site.put(content)
 
     def keep(handler, site):
@@ -97,8 +99,11 @@ def test_a_server_that_keeps_the_connection_open_after_the_last_byte(site, conte
 
 
 def test_a_server_that_drips(site, content, answers, monkeypatch):
-    monkeypatch.setattr(retries, "DEFAULT_POLICY",
-                        retries.RetryPolicy(timeout=0.3, minimum_rate=1e6, sync_every=40_000))
+    monkeypatch.setattr(
+        retries,
+        "DEFAULT_POLICY",
+        retries.RetryPolicy(timeout=0.3, minimum_rate=1e6, sync_every=40_000),
+    )
     url = site.put(content)
     site.script = [answers.proper(pause=0.1)]
     assert hub.fetch(url).read_bytes() == content
@@ -157,7 +162,10 @@ def test_hashes_that_the_server_announces_are_checked(site, content, answers, vi
     bad = content[:-1] + b"\0"
     md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
     sha = base64.b64encode(hashlib.sha256(content).digest()).decode()
-    for told in ({"x-goog-hash": f"crc32c=AAAAAA==,md5={md5}"}, {"Repr-Digest": f"sha-256=:{sha}:"}):
+    for told in (
+        {"x-goog-hash": f"crc32c=AAAAAA==,md5={md5}"},
+        {"Repr-Digest": f"sha-256=:{sha}:"},
+    ):
         site.extra = told
         site.script = [answers.proper(content=bad)]
         with pytest.raises(ChecksumError, match="announces"):
@@ -170,7 +178,8 @@ def test_an_empty_file(site):
     assert hub.fetch(site.put(b"")).read_bytes() == b""
 
 
-# --- redirects ---------------------------------------------------------------------------------------------------
+# --- redirects
+# ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -182,7 +191,10 @@ def test_a_redirect_is_followed_and_its_target_resumed(site, content, answers, s
     path = hub.fetch(url)
     assert path.read_bytes() == content
     assert path.name == "old.h5"
-    assert [(asked.path, asked.first) for asked in site.asked[2:]] == [("/old.h5", 40_000), ("/new/weights.h5", 40_000)]
+    assert [(asked.path, asked.first) for asked in site.asked[2:]] == [
+        ("/old.h5", 40_000),
+        ("/new/weights.h5", 40_000),
+    ]
 
 
 def test_a_redirect_loop(site, answers, visible):
@@ -196,7 +208,15 @@ def test_a_redirect_loop(site, answers, visible):
 
 @pytest.mark.parametrize(
     "target",
-    ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "", "//", "http://user:secret@127.0.0.1/", "//[::1"],
+    [
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/x",
+        "data:,x",
+        "",
+        "//",
+        "http://user:secret@127.0.0.1/",
+        "//[::1",
+    ],
 )
 def test_a_redirect_to_elsewhere_than_the_web_is_refused(site, answers, visible, target):
     site.by_path["/a"] = answers.refuse(302, {"Location": target})
@@ -217,7 +237,9 @@ def secure_site(make_site, monkeypatch):
 
 def fetch_in_a_new_process(url: str) -> subprocess.CompletedProcess[str]:
     code = "import sys; from warmstart import hub; print(hub.fetch(sys.argv[1]))"
-    return subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code, url], capture_output=True, text=True, check=False
+    )
 
 
 def test_a_redirect_from_https_to_http_is_refused(site, secure_site, content, answers, visible):
@@ -228,7 +250,9 @@ def test_a_redirect_from_https_to_http_is_refused(site, secure_site, content, an
     assert visible() == []
 
 
-def test_a_redirect_from_http_to_https_is_followed_and_its_spaces_are_quoted(site, secure_site, content, answers):
+def test_a_redirect_from_http_to_https_is_followed_and_its_spaces_are_quoted(
+    site, secure_site, content, answers
+):
     secure_site.put(content, "/y%20z.h5")
     site.by_path["/a"] = answers.refuse(302, {"Location": secure_site.base + "/y z.h5"})
     done = fetch_in_a_new_process(site.base + "/a")

@@ -42,16 +42,65 @@ def test_meaning(text, meaning):
 
 
 REFUSED = [
-    *("", "  ", "a\0b", "https://host/a\nb", "ftp://host/x", "file:///etc/passwd", "s3://bucket/x", "odd:name"),
-    *("https://", "https:host", "https:///x", "https://ho st/x", "https://host:port/x", "https://[::1/x"),
-    *("https://user:secret@host/x", "https://host:99999/x", "https://a\\b/x", "http://" + "ä" * 80 + "/"),
+    *(
+        "",
+        "  ",
+        "a\0b",
+        "https://host/a\nb",
+        "ftp://host/x",
+        "file:///etc/passwd",
+        "s3://bucket/x",
+        "odd:name",
+    ),
+    *(
+        "https://",
+        "https:host",
+        "https:///x",
+        "https://ho st/x",
+        "https://host:port/x",
+        "https://[::1/x",
+    ),
+    *(
+        "https://user:secret@host/x",
+        "https://host:99999/x",
+        "https://a\\b/x",
+        "http://" + "ä" * 80 + "/",
+    ),
     *("https://.", "https://..", "https://../x", "https://a..b/x"),
-    *("hf://", "hf://name", "hf://org/", "hf:org/name", "hf:///org/name", "hf://../name", "hf://org/..", "hf://-a/b"),
-    *("hf://org/name@", "hf://org/name@/x", "hf://org/name@..%2F..", "hf://org/name@a%00", "hf://org/name@-x"),
+    *(
+        "hf://",
+        "hf://name",
+        "hf://org/",
+        "hf:org/name",
+        "hf:///org/name",
+        "hf://../name",
+        "hf://org/..",
+        "hf://-a/b",
+    ),
+    *(
+        "hf://org/name@",
+        "hf://org/name@/x",
+        "hf://org/name@..%2F..",
+        "hf://org/name@a%00",
+        "hf://org/name@-x",
+    ),
     *("hf://org/name/../x", "hf://org/name/a/../../x", "hf://org/name/..", "hf://org/name/a\\b"),
     *("hf://org/name//etc/passwd", "hf://org/name/.warmstart/x.json", "hf://o rg/name"),
-    *("package:", "package:a.b/x", "package:../x", "package:/etc/passwd", "package:numpy/../x", "package:numpy//x"),
-    *("package:numpy/a\\..\\x", "embedded:", "embedded:/etc/passwd", "embedded:../errors.py", "embedded:a/../../x"),
+    *(
+        "package:",
+        "package:a.b/x",
+        "package:../x",
+        "package:/etc/passwd",
+        "package:numpy/../x",
+        "package:numpy//x",
+    ),
+    *(
+        "package:numpy/a\\..\\x",
+        "embedded:",
+        "embedded:/etc/passwd",
+        "embedded:../errors.py",
+        "embedded:a/../../x",
+    ),
     *("embedded:.", "embedded:..", "embedded:a\\b"),
 ]
 
@@ -71,13 +120,50 @@ def test_a_revision_as_an_argument():
 
 
 _PIECES = (
-    *("..", ".", "/", "//", "\\", "a", "b.h5", "hf:", "hf://", "org", "@", "%2F", "%2e%2e", "package:", "numpy", ":"),
-    *("embedded:", "https://", "http:", "host", "?", "#", "C:", "~", ".warmstart", "\0", " ", "ü", "[", "]", "%"),
+    *(
+        "..",
+        ".",
+        "/",
+        "//",
+        "\\",
+        "a",
+        "b.h5",
+        "hf:",
+        "hf://",
+        "org",
+        "@",
+        "%2F",
+        "%2e%2e",
+        "package:",
+        "numpy",
+        ":",
+    ),
+    *(
+        "embedded:",
+        "https://",
+        "http:",
+        "host",
+        "?",
+        "#",
+        "C:",
+        "~",
+        ".warmstart",
+        "\0",
+        " ",
+        "ü",
+        "[",
+        "]",
+        "%",
+    ),
 )
 _pieces = st.lists(st.sampled_from(_PIECES), max_size=9).map("".join)
 
 
-@given(st.one_of(_pieces, st.text(), st.text().map("hf://".__add__), st.text().map("https://host/".__add__)))
+@given(
+    st.one_of(
+        _pieces, st.text(), st.text().map("hf://".__add__), st.text().map("https://host/".__add__)
+    )
+)
 @settings(deadline=None)
 @example("https://host/%")
 @example("https://..")
@@ -124,7 +210,9 @@ def test_a_file_of_a_package_without_running_its_code(package):
 
 @pytest.mark.parametrize("link", ["file", "folder", "loop"])
 def test_links_out_of_a_package_are_refused(package, tmp_path, link):
-    target = {"file": tmp_path / "secret", "folder": tmp_path, "loop": package / "data" / "link"}[link]
+    target = {"file": tmp_path / "secret", "folder": tmp_path, "loop": package / "data" / "link"}[
+        link
+    ]
     (package / "data" / "link").symlink_to(target)
     source = "package:explosive/data/link" + ("/secret" if link == "folder" else "")
     with pytest.raises(SourceError, match="outside" if link != "loop" else "no"):
@@ -143,7 +231,13 @@ def test_what_is_no_package(name):
 
 
 def test_missing_files_are_told(package, tmp_path):
-    for source in ("package:explosive/x", "embedded:x", str(tmp_path / "x"), "~nobody-of-that-name/x", "x" * 5000):
+    for source in (
+        "package:explosive/x",
+        "embedded:x",
+        str(tmp_path / "x"),
+        "~nobody-of-that-name/x",
+        "x" * 5000,
+    ):
         with pytest.raises(SourceError):
             hub.fetch(source)
         assert not hub.is_cached(source)
@@ -169,7 +263,11 @@ def test_an_embedded_file(tmp_path, monkeypatch):
 def test_a_local_file_is_given_back_once_its_hash_is_right(tmp_path, content, sha256):
     path = tmp_path / "a.h5"
     path.write_bytes(content)
-    assert hub.fetch(path) == path == hub.fetch(str(path), sha256=sha256(content).upper(), offline=True)
+    assert (
+        hub.fetch(path)
+        == path
+        == hub.fetch(str(path), sha256=sha256(content).upper(), offline=True)
+    )
     with pytest.raises(ChecksumError, match=r"a\.h5"):
         hub.fetch(path, sha256=sha256(b""))
     with pytest.raises(ChecksumError, match="md5"):

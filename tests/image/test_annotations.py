@@ -26,10 +26,15 @@ def photo(tmp_path):
 
 
 def xml(name, *objects, size=(40, 30)):
-    things = "".join(f"<object><name>{label}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax>"
-                     f"<ymax>{d}</ymax></bndbox></object>" for label, a, b, c, d in objects)
-    return (f"<annotation><filename>{name}</filename><size><width>{size[0]}</width><height>{size[1]}</height></size>"
-            f"{things}</annotation>")
+    things = "".join(
+        f"<object><name>{label}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax>"
+        f"<ymax>{d}</ymax></bndbox></object>"
+        for label, a, b, c, d in objects
+    )
+    return (
+        f"<annotation><filename>{name}</filename><size><width>{size[0]}</width><height>{size[1]}</height></size>"
+        f"{things}</annotation>"
+    )
 
 
 @pytest.fixture
@@ -38,11 +43,22 @@ def voc(tmp_path, photo):
     for n in range(4):
         photo(f"voc/JPEGImages/p{n}.png")
     (folder / "Annotations").mkdir()
-    (folder / "Annotations" / "p0.xml").write_text(xml("p0.png", ("cat", 1, 2, 11, 12), ("dog", 5, 5, 40, 30)))
+    (folder / "Annotations" / "p0.xml").write_text(
+        xml("p0.png", ("cat", 1, 2, 11, 12), ("dog", 5, 5, 40, 30))
+    )
     (folder / "Annotations" / "p1.xml").write_text(xml("p1.png"))  # no object at all
-    (folder / "Annotations" / "p2.xml").write_text(xml("p2.png", ("cat", 3, 3, 3, 9), ("cat", 50, 1, 60, 9),
-                                                       ("cat", -5, -5, 9, 9), ("cat", "x", 1, 2, 3)))
-    (folder / "Annotations" / "p3.xml").write_text(xml("p3.png", ("cat", 1, 1, 9, 9), size=(99, 30)))
+    (folder / "Annotations" / "p2.xml").write_text(
+        xml(
+            "p2.png",
+            ("cat", 3, 3, 3, 9),
+            ("cat", 50, 1, 60, 9),
+            ("cat", -5, -5, 9, 9),
+            ("cat", "x", 1, 2, 3),
+        )
+    )
+    (folder / "Annotations" / "p3.xml").write_text(
+        xml("p3.png", ("cat", 1, 1, 9, 9), size=(99, 30))
+    )
     (folder / "Annotations" / "p4.xml").write_text(xml("p4.png", ("cat", 1, 1, 9, 9)))
     (folder / "ImageSets" / "Main").mkdir(parents=True)
     (folder / "ImageSets" / "Main" / "train.txt").write_text("p0\np1 1\n\np9\n")
@@ -56,8 +72,14 @@ def test_voc(voc):
     np.testing.assert_array_equal(data.photos[0].boxes, [[1, 2, 11, 12], [5, 5, 40, 30]])
     assert data.photos[0].boxes.dtype == np.float32
     np.testing.assert_array_equal(data.photos[2].boxes, [[0, 0, 9, 9]])
-    for words in ("box 1 ('cat'): has no area (3, 3, 3, 9)", "box 2 ('cat'): lies outside", "object 4 has no bndbox",
-                  "it was cut", "says 99x30 pixels, the photo has 40x30", "'p4.png' is missing"):
+    for words in (
+        "box 1 ('cat'): has no area (3, 3, 3, 9)",
+        "box 2 ('cat'): lies outside",
+        "object 4 has no bndbox",
+        "it was cut",
+        "says 99x30 pixels, the photo has 40x30",
+        "'p4.png' is missing",
+    ):
         assert sum(words in problem for problem in data.problems) == 1, words
     assert len(data.problems) == 6
     assert data.counts() == {"cat": 2, "dog": 1}
@@ -85,16 +107,35 @@ def test_unknown_labels_are_listed(voc):
 def coco_file(tmp_path, photo, **changes):
     for n in (1, 2):
         photo(f"coco/images/{n}.png")
-    data = {"images": [{"id": n, "file_name": f"{n}.png", "width": 40, "height": 30} for n in (1, 2, 3)],
-            "categories": [{"id": 7, "name": "cat"}, {"id": 3, "name": "dog"}],
-            "annotations": [
-                {"id": 1, "image_id": 1, "category_id": 7, "bbox": [1, 2, 10, 10], "area": 60, "iscrowd": 0,
-                 "segmentation": [[1, 2, 11, 2, 11, 12, 1, 12]]},
-                {"id": 2, "image_id": 1, "category_id": 3, "bbox": [0, 0, 4, 4], "iscrowd": 1,
-                 "segmentation": {"size": [30, 40], "counts": [0, 4, 26, 4, 1166]}},
-                {"id": 3, "image_id": 9, "category_id": 7, "bbox": [1, 2, 10, 10]},
-                {"id": 4, "image_id": 2, "category_id": 99, "bbox": [1, 2, 10, 10]},
-                {"id": 5, "image_id": 2, "category_id": 7, "bbox": [1, 2, 10]}], **changes}
+    data = {
+        "images": [
+            {"id": n, "file_name": f"{n}.png", "width": 40, "height": 30} for n in (1, 2, 3)
+        ],
+        "categories": [{"id": 7, "name": "cat"}, {"id": 3, "name": "dog"}],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 7,
+                "bbox": [1, 2, 10, 10],
+                "area": 60,
+                "iscrowd": 0,
+                "segmentation": [[1, 2, 11, 2, 11, 12, 1, 12]],
+            },
+            {
+                "id": 2,
+                "image_id": 1,
+                "category_id": 3,
+                "bbox": [0, 0, 4, 4],
+                "iscrowd": 1,
+                "segmentation": {"size": [30, 40], "counts": [0, 4, 26, 4, 1166]},
+            },
+            {"id": 3, "image_id": 9, "category_id": 7, "bbox": [1, 2, 10, 10]},
+            {"id": 4, "image_id": 2, "category_id": 99, "bbox": [1, 2, 10, 10]},
+            {"id": 5, "image_id": 2, "category_id": 7, "bbox": [1, 2, 10]},
+        ],
+        **changes,
+    }
     path = tmp_path / "coco" / "instances.json"
     path.write_text(json.dumps(data))
     return path
@@ -105,10 +146,18 @@ def test_coco(tmp_path, photo):
     assert data.labels == ("dog", "cat")  # by id
     first, second = data.photos
     np.testing.assert_array_equal(first.boxes, [[1, 2, 11, 12], [0, 0, 4, 4]])
-    assert (first.labels.tolist(), first.crowd.tolist(), first.area.tolist()) == ([1, 0], [False, True], [60, 16])
+    assert (first.labels.tolist(), first.crowd.tolist(), first.area.tolist()) == (
+        [1, 0],
+        [False, True],
+        [60, 16],
+    )
     assert len(second.boxes) == 0
-    for words in ("'3.png' of image 3 is missing", "1 annotations belong to the image 9", "the category 99 is not",
-                  "annotation 5: has no bbox"):
+    for words in (
+        "'3.png' of image 3 is missing",
+        "1 annotations belong to the image 9",
+        "the category 99 is not",
+        "annotation 5: has no bbox",
+    ):
         assert sum(words in problem for problem in data.problems) == 1, words
     assert data.counts() == {"dog": 0, "cat": 1}
 
@@ -140,19 +189,29 @@ def test_coco_names_no_file_outside(tmp_path, photo):
         read_boxes(path)
 
 
-@pytest.mark.parametrize("names", ["names: [cat, 'big dog']", "path: x\nnames:\n  0: cat\n  1: \"big dog\"\nnc: 2",
-                                   "names:\n- cat\n- big dog  # two\n"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        "names: [cat, 'big dog']",
+        'path: x\nnames:\n  0: cat\n  1: "big dog"\nnc: 2',
+        "names:\n- cat\n- big dog  # two\n",
+    ],
+)
 def test_yolo(tmp_path, photo, names):
     photo("yolo/images/train/a.png", 100, 50)
     photo("yolo/images/train/b.png", 100, 50)
     labels = tmp_path / "yolo" / "labels" / "train"
     labels.mkdir(parents=True)
-    (labels / "a.txt").write_text("1 0.5 0.5 0.2 0.4\n0 0.1 0.1 0.1\n5 0.5 0.5 0.1 0.1\n\n0 0.05 0.1 0.1 0.2\n")
+    (labels / "a.txt").write_text(
+        "1 0.5 0.5 0.2 0.4\n0 0.1 0.1 0.1\n5 0.5 0.5 0.1 0.1\n\n0 0.05 0.1 0.1 0.2\n"
+    )
     (tmp_path / "yolo" / "data.yaml").write_text(names)
     for folder in (tmp_path / "yolo" / "images" / "train", tmp_path / "yolo"):
         data = read_boxes(folder)
         assert data.labels == ("cat", "big dog")
-        np.testing.assert_allclose(data.photos[0].boxes, [[40, 15, 60, 35], [0, 0, 10, 10]], atol=1e-4)
+        np.testing.assert_allclose(
+            data.photos[0].boxes, [[40, 15, 60, 35], [0, 0, 10, 10]], atol=1e-4
+        )
         assert data.photos[0].labels.tolist() == [1, 0]
         assert len(data.photos[1].boxes) == 0
         assert ["line 2" in data.problems[0], "class 5" in data.problems[1]] == [True, True]
@@ -168,8 +227,10 @@ def test_yolo_without_names(tmp_path, photo):
 def test_table(tmp_path, photo):
     photo("a.png")
     photo("images/b.png")
-    (tmp_path / "t.csv").write_text("Filename,class,xmin,ymin,xmax,ymax\na.png,cat,1,2,11,12\nb.png,,,,,\n"
-                                    "a.png,dog,1,2,x,4\ngone.png,cat,1,2,3,4\n")
+    (tmp_path / "t.csv").write_text(
+        "Filename,class,xmin,ymin,xmax,ymax\na.png,cat,1,2,11,12\nb.png,,,,,\n"
+        "a.png,dog,1,2,x,4\ngone.png,cat,1,2,3,4\n"
+    )
     data = read_boxes(tmp_path / "t.csv")
     assert [len(p.boxes) for p in data.photos] == [1, 0]
     assert len(data.problems) == 2
@@ -184,8 +245,13 @@ def test_pairs_and_what_is_nothing(tmp_path, photo):
     assert [p.size for p in data.photos] == [(40, 30), (6, 5)]
     many = read_boxes([(path, [("cat", 0, 0, 1 + n % 30, 9) for n in range(500)])])
     assert len(many.photos[0].boxes) == 500
-    for source, words in (([], "holds no photo"), ([(path, [])], "no class to learn"), ([3], "Item 1"),
-                          (tmp_path, "not a known layout"), (tmp_path / "gone", "There is no file")):
+    for source, words in (
+        ([], "holds no photo"),
+        ([(path, [])], "no class to learn"),
+        ([3], "Item 1"),
+        (tmp_path, "not a known layout"),
+        (tmp_path / "gone", "There is no file"),
+    ):
         with pytest.raises(UsageError, match=words):
             read_boxes(source)
 
@@ -212,8 +278,12 @@ def test_mask_folders(tmp_path, photo):
     assert data.labels == ("class 0", "class 1", "class 2")
     assert len(data.photos) == 2
     np.testing.assert_array_equal(data.photos[0].mask(), plain)
-    for words in ("has 41x30 pixels, the photo 40x30", "d.png: the mask cannot be read", "e.jpg: has no mask",
-                  "z.png: has no photo"):
+    for words in (
+        "has 41x30 pixels, the photo 40x30",
+        "d.png: the mask cannot be read",
+        "e.jpg: has no mask",
+        "z.png: has no photo",
+    ):
         assert sum(words in problem for problem in data.problems) == 1, words
     (tmp_path / "m/labels.txt").write_text("ground\nleaf\n")
     with pytest.raises(UsageError, match="holds the class 2, but there are 2 classes"):
@@ -265,7 +335,9 @@ def test_shapes():
 def test_compressed_run_lengths_equal_pycocotools():
     from pathlib import Path
 
-    golden = json.loads((Path(__file__).parents[1] / "golden" / "vision" / "coco.json").read_text())["run_lengths"]
+    golden = json.loads(
+        (Path(__file__).parents[1] / "golden" / "vision" / "coco.json").read_text()
+    )["run_lengths"]
     want = np.array([[c == "1" for c in row] for row in golden["mask"]])
     height, width = want.shape
     got = run_length_mask({"size": [height, width], "counts": golden["counts"]}, (width, height))

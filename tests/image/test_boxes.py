@@ -60,6 +60,8 @@ def test_the_best_few_are_those_of_a_whole_sort(seed, most):
     random = np.random.default_rng(seed)
     scores = random.integers(0, 8, (12, 4)) / 8  # many ties
     place, kind, score = choose(np.zeros((12, 4)), scores, 0.1, most, None)
-    order = [n for n in np.argsort(-scores.ravel(), kind="stable") if scores.ravel()[n] >= 0.1][:most]
+    order = [n for n in np.argsort(-scores.ravel(), kind="stable") if scores.ravel()[n] >= 0.1][
+        :most
+    ]
     assert (place * 4 + kind).tolist() == order
     assert score.tolist() == scores.ravel()[order].tolist()

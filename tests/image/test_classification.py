@@ -38,9 +38,18 @@ def test_all_classes_add_up_to_one(model):
 def test_every_way_to_name_a_photo_gives_the_same_answer(model, photos):
     path = photos / "photo1.png"
     picture = Image.open(path)
-    ways = [path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes()), picture, np.asarray(picture)]
+    ways = [
+        path,
+        str(path),
+        path.read_bytes(),
+        io.BytesIO(path.read_bytes()),
+        picture,
+        np.asarray(picture),
+    ]
     answers = [probabilities(model(way, top_k=10)) for way in ways]
-    answers.append(probabilities(model(np.asarray(picture) / np.float32(255), top_k=10, value_range="0..1")))
+    answers.append(
+        probabilities(model(np.asarray(picture) / np.float32(255), top_k=10, value_range="0..1"))
+    )
     for answer in answers:
         assert answer == pytest.approx(answers[0], abs=1e-6)
 
@@ -146,8 +155,15 @@ def test_evaluate(model, photos):
     paths = sorted(photos.iterdir())
     truth = [model(path).label for path in paths]
     seen = []
-    metrics = model.evaluate(zip(paths, truth, strict=True), progress=lambda *told: seen.append(told))
-    assert (metrics["top1"], metrics["top5"], metrics["count"], metrics["errors"]) == (1.0, 1.0, 5, [])
+    metrics = model.evaluate(
+        zip(paths, truth, strict=True), progress=lambda *told: seen.append(told)
+    )
+    assert (metrics["top1"], metrics["top5"], metrics["count"], metrics["errors"]) == (
+        1.0,
+        1.0,
+        5,
+        [],
+    )
     assert metrics["macro_f1"] == 1.0
     assert metrics["mistakes"] == metrics["confusions"] == []
     assert seen == [("cifar10_resnet20", n, 5) for n in range(1, 6)]
@@ -178,7 +194,10 @@ def test_evaluate_on_a_table_names_what_is_confused(model, photos):
     wrong = model.labels[(answers[0][0].index + 1) % 10].name
     labels = [wrong, *(answer.label for answer in answers[1:])]
     table = photos.parent / "truth.csv"
-    table.write_text("path,label\n" + "".join(f"{path},{label}\n" for path, label in zip(paths, labels, strict=True)))
+    table.write_text(
+        "path,label\n"
+        + "".join(f"{path},{label}\n" for path, label in zip(paths, labels, strict=True))
+    )
     metrics = model.evaluate(table)
     assert metrics["top1"] == 0.8
     assert metrics["confusions"] == [{"truth": wrong, "answer": answers[0].label, "count": 1}]
@@ -202,8 +221,10 @@ def test_wrong_options(model):
 def test_results_do_not_depend_on_the_thread(model, photos):
     want = probabilities(model(photos / "photo0.png"))
     got = []
-    threads = [threading.Thread(target=lambda: got.append(probabilities(model(photos / "photo0.png"))))
-               for _ in range(6)]
+    threads = [
+        threading.Thread(target=lambda: got.append(probabilities(model(photos / "photo0.png"))))
+        for _ in range(6)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -33,7 +33,17 @@ def test_every_kind_of_item(photo, encoded, tmp_path, monkeypatch):
     path.write_bytes(data)
     want = np.asarray(photo)
     monkeypatch.chdir(tmp_path)
-    for item in (str(path), path, "a.png", data, bytearray(data), memoryview(data), io.BytesIO(data), photo, want):
+    for item in (
+        str(path),
+        path,
+        "a.png",
+        data,
+        bytearray(data),
+        memoryview(data),
+        io.BytesIO(data),
+        photo,
+        want,
+    ):
         assert np.array_equal(np.asarray(decode(item)), want), type(item)
     with path.open("rb") as file:
         assert np.array_equal(np.asarray(decode(file)), want)
@@ -70,10 +80,14 @@ def test_grey_arrays_and_four_channels(photo):
     opaque = np.dstack([rgb, np.full_like(grey, 255)])
     assert np.array_equal(np.asarray(decode(opaque)), rgb)
     assert np.array_equal(np.asarray(decode(rgb[:, ::-2])), rgb[:, ::-2])  # not contiguous
-    assert np.array_equal(np.asarray(decode(np.dstack([rgb, np.zeros_like(grey)]))), np.full_like(rgb, 255))
+    assert np.array_equal(
+        np.asarray(decode(np.dstack([rgb, np.zeros_like(grey)]))), np.full_like(rgb, 255)
+    )
 
 
-@pytest.mark.parametrize(("top", "told"), [(1, "0..1"), (1, (0, 1)), (1, (0.0, 1.0)), (255, "0..255"), (255, (0, 255))])
+@pytest.mark.parametrize(
+    ("top", "told"), [(1, "0..1"), (1, (0, 1)), (1, (0.0, 1.0)), (255, "0..255"), (255, (0, 255))]
+)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_float_arrays_of_a_told_range(photo, top, told, dtype):
     rgb = np.asarray(photo)
@@ -167,14 +181,24 @@ def test_transparency_of_palettes_and_key_colours(encoded):
     several = np.asarray(decode(encoded("PNG", palette, transparency=bytes([0, 255, 128]))))
     assert several[0, :3].tolist() == one[0, :3].tolist()
     assert abs(int(several[0, 3, 0]) - 127) <= 1
-    assert np.asarray(decode(encoded("GIF", palette, transparency=0)))[0, 0].tolist() == [255, 255, 255]
+    assert np.asarray(decode(encoded("GIF", palette, transparency=0)))[0, 0].tolist() == [
+        255,
+        255,
+        255,
+    ]
     assert np.asarray(decode(encoded("PNG", palette)))[0, 0].tolist() == [10, 20, 30]
     key = Image.new("RGB", (2, 1), (1, 2, 3))
     key.putpixel((1, 0), (9, 9, 9))
-    assert np.asarray(decode(encoded("PNG", key, transparency=(1, 2, 3))))[0].tolist() == [[255] * 3, [9] * 3]
+    assert np.asarray(decode(encoded("PNG", key, transparency=(1, 2, 3))))[0].tolist() == [
+        [255] * 3,
+        [9] * 3,
+    ]
     grey = Image.new("L", (2, 1), 7)
     grey.putpixel((1, 0), 9)
-    assert np.asarray(decode(encoded("PNG", grey, transparency=7)))[0].tolist() == [[255] * 3, [9] * 3]
+    assert np.asarray(decode(encoded("PNG", grey, transparency=7)))[0].tolist() == [
+        [255] * 3,
+        [9] * 3,
+    ]
 
 
 def test_16_bit_grey_is_scaled_and_not_clipped(encoded):
@@ -185,7 +209,14 @@ def test_16_bit_grey_is_scaled_and_not_clipped(encoded):
     big = Image.frombytes("I;16B", (6, 1), values.astype(">u2").tobytes())
     wide = Image.fromarray(values.astype(np.int32))
     assert wide.mode == "I"
-    for item in (little, big, wide, encoded("PNG", little), encoded("TIFF", little), encoded("TIFF", wide)):
+    for item in (
+        little,
+        big,
+        wide,
+        encoded("PNG", little),
+        encoded("TIFF", little),
+        encoded("TIFF", wide),
+    ):
         assert np.asarray(decode(item))[0, :, 1].tolist() == want
     with pytest.raises(InputError, match="from 0 to 70000"):
         decode(Image.fromarray(np.array([[0, 70000]], np.int32)))
@@ -204,7 +235,11 @@ def test_float_tiff(encoded):
     assert grey(tiff(0, 1, 2, 255)) == [0, 1, 2, 255]
     assert grey(tiff(0, 257, 65535)) == [0, 1, 255]
     assert grey(tiff(0, 0.5, 1), value_range="0..255") == [0, 0, 1]
-    for values, message in (((-1, 1), "from -1 to 1"), ((0, 7e4), "70000"), ((0, float("nan")), "not finite")):
+    for values, message in (
+        ((-1, 1), "from -1 to 1"),
+        ((0, 7e4), "70000"),
+        ((0, float("nan")), "not finite"),
+    ):
         with pytest.raises(InputError, match=message):
             decode(tiff(*values))
 
@@ -229,7 +264,9 @@ def test_exif_orientation(kind, orientation, photo, encoded, apart):
     with Image.open(io.BytesIO(data)) as opened:
         before = opened.size
         assert apart(decode(opened), upright) == 0
-        assert kind == "TIFF" or opened.size == before  # Pillow itself turns a TIFF when it loads it
+        assert (
+            kind == "TIFF" or opened.size == before
+        )  # Pillow itself turns a TIFF when it loads it
         assert apart(decode(ImageOps.exif_transpose(opened)), upright) == 0
 
 
@@ -244,7 +281,13 @@ def test_exif_orientation(kind, orientation, photo, encoded, apart):
 )
 def test_broken_exif_is_no_reason_to_refuse(exif, photo, encoded, apart):
     for kind in ("JPEG", "PNG", "WEBP"):
-        assert apart(decode(encoded(kind, exif=exif, **({} if kind == "PNG" else {"quality": 95}))), photo) < 4
+        assert (
+            apart(
+                decode(encoded(kind, exif=exif, **({} if kind == "PNG" else {"quality": 95}))),
+                photo,
+            )
+            < 4
+        )
     odd = Image.Exif()
     odd[0x0112] = 77
     assert apart(decode(encoded("PNG", exif=odd)), photo) == 0
@@ -253,7 +296,13 @@ def test_broken_exif_is_no_reason_to_refuse(exif, photo, encoded, apart):
 def test_gif_and_webp_animations_give_their_first_frame(photo, encoded):
     red, blue = Image.new("RGB", (8, 8), (255, 0, 0)), Image.new("RGB", (8, 8), (0, 0, 255))
     for kind in ("GIF", "WEBP", "PNG", "TIFF"):
-        data = encoded(kind, red, save_all=True, append_images=[blue], **({"lossless": True} if kind == "WEBP" else {}))
+        data = encoded(
+            kind,
+            red,
+            save_all=True,
+            append_images=[blue],
+            **({"lossless": True} if kind == "WEBP" else {}),
+        )
         assert np.asarray(decode(data))[0, 0].tolist() == [255, 0, 0], kind
 
 
@@ -268,7 +317,9 @@ def test_the_callers_image_is_not_changed(photo):
 
 def test_a_large_jpeg_for_a_small_target_is_unpacked_smaller_with_the_same_result(encoded, apart):
     rng = np.random.default_rng(0)
-    noise = Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).resize((2000, 1500), Image.BICUBIC)
+    noise = Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).resize(
+        (2000, 1500), Image.BICUBIC
+    )
     data = encoded("JPEG", noise, quality=90)
     full = decode(data)
     for target, size in (
@@ -287,7 +338,9 @@ def test_a_large_jpeg_for_a_small_target_is_unpacked_smaller_with_the_same_resul
         odd = encoded("JPEG", noise.resize((side, 1500)))
         assert decode(odd, target=(100, 90)).size == (side // part, 1500 // part)
     assert decode(encoded("PNG", noise), target=(10, 10)).size == (2000, 1500)
-    with pytest.raises(InputError, match="limit"):  # the limit is on the picture, not on what is unpacked of it
+    with pytest.raises(
+        InputError, match="limit"
+    ):  # the limit is on the picture, not on what is unpacked of it
         decode(data, target=(10, 10), max_pixels=1_000_000)
 
 

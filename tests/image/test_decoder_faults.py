@@ -1,4 +1,6 @@
-"""Damaged, hostile and mistaken files: an InputError that names the item, or a valid picture; never anything else."""
+"""Damaged, hostile and mistaken files: an InputError that names the item, or a valid picture; never
+anything else.
+"""
 
 import io
 import os
@@ -87,7 +89,12 @@ def test_a_file_without_permission(tmp_path, encoded, monkeypatch):
 
 
 def test_objects_that_are_no_pictures(encoded):
-    for item, message in ((7, "type int"), (None, "type NoneType"), (["a.jpg"], "type list"), ({}, "type dict")):
+    for item, message in (
+        (7, "type int"),
+        (None, "type NoneType"),
+        (["a.jpg"], "type list"),
+        ({}, "type dict"),
+    ):
         with pytest.raises(InputError, match=message):
             decode(item)
     closed = io.BytesIO(encoded("PNG"))
@@ -115,7 +122,12 @@ def test_an_endless_file_object_is_given_up(monkeypatch):
 
 def png_header(width: int, height: int) -> bytes:
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+    )
 
 
 @pytest.mark.parametrize("side", [9_500, 14_000, 60_000, 2**31 - 1])
@@ -161,11 +173,20 @@ def samples(photo, encoded) -> list[bytes]:
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "a description"
     out = [encoded(kind, small) for kind in FORMATS]
-    out += [encoded("JPEG", small, exif=exif, progressive=True), encoded("JPEG", small.convert("CMYK"))]
+    out += [
+        encoded("JPEG", small, exif=exif, progressive=True),
+        encoded("JPEG", small.convert("CMYK")),
+    ]
     out += [encoded("PNG", small.convert("P"), transparency=bytes(range(200)), exif=exif)]
     out += [encoded("PNG", Image.fromarray(np.arange(400, dtype=np.uint16).reshape(20, 20)))]
-    out += [encoded("TIFF", small, compression=c, exif=exif) for c in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")]
-    out += [encoded("WEBP", small.convert("RGBA"), lossless=True), encoded("GIF", small, save_all=True)]
+    out += [
+        encoded("TIFF", small, compression=c, exif=exif)
+        for c in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")
+    ]
+    out += [
+        encoded("WEBP", small.convert("RGBA"), lossless=True),
+        encoded("GIF", small, save_all=True),
+    ]
     assert all(check(data) for data in out)
     return out
 
@@ -174,7 +195,12 @@ QUICK = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped
 
 
 @settings(max_examples=1000, **QUICK)
-@given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"MM\0*"]), st.binary())
+@given(
+    st.sampled_from(
+        [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"MM\0*"]
+    ),
+    st.binary(),
+)
 def test_arbitrary_bytes(magic, data):
     check(magic + data)
 

@@ -1,4 +1,6 @@
-"""Segmentation and detection from photos of every kind to answers in their pixels; tiny models, compiled once."""
+"""Segmentation and detection from photos of every kind to answers in their pixels; tiny models,
+compiled once.
+"""
 
 import io
 import json
@@ -15,7 +17,10 @@ from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "vision"
-pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore:.*SegFormer.*:UserWarning")]
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:.*SegFormer.*:UserWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +50,14 @@ def picture(width=90, height=40, seed=0):
 
 
 def turned(photo, orientation):
-    """The photo as a camera held the wrong way stores it: pixels turned, and a note which way is up."""
-    back = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}[orientation]
+    """The photo as a camera held the wrong way stores it: pixels turned, and a note which way is
+    up.
+    """
+    back = {
+        3: Image.Transpose.ROTATE_180,
+        6: Image.Transpose.ROTATE_90,
+        8: Image.Transpose.ROTATE_270,
+    }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
     file = io.BytesIO()
@@ -76,7 +87,9 @@ def test_a_label_for_every_pixel(segmenter):
     result = segmenter(picture())
     assert result.labels_map.shape == (40, 90)
     assert sum(area.pixels for area in result.areas) == 40 * 90
-    assert [area.pixels for area in result.areas] == sorted((a.pixels for a in result.areas), reverse=True)
+    assert [area.pixels for area in result.areas] == sorted(
+        (a.pixels for a in result.areas), reverse=True
+    )
     best = result.areas[0]
     assert result.mask(best.label).sum() == result.mask(best.index).sum() == best.pixels
     assert (np.asarray(result.indexed()) == result.labels_map).all()
@@ -122,7 +135,9 @@ def test_boxes(detector):
     assert len(found) == 36  # 12 queries, 3 classes
     assert [box.score for box in found] == sorted((box.score for box in found), reverse=True)
     limit = found[10].score
-    assert [b.to_dict() for b in detector(picture(), threshold=limit)] == [b.to_dict() for b in found[:11]]
+    assert [b.to_dict() for b in detector(picture(), threshold=limit)] == [
+        b.to_dict() for b in found[:11]
+    ]
     assert len(detector(picture(), threshold=0, max_boxes=5)) == 5
     nothing = detector(picture(), threshold=1)
     assert len(nothing) == 0
@@ -139,7 +154,10 @@ def test_batches_hold_their_order_and_their_failures(segmenter, detector, tmp_pa
         picture(30 + 7 * n, 40, n).save(tmp_path / f"p{n}.png")
         paths.append(tmp_path / f"p{n}.png")
     (tmp_path / "p2.png").write_bytes(b"nothing")
-    for model, shape in ((segmenter, lambda r: r.labels_map.shape[1]), (detector, lambda r: r.size[0])):
+    for model, shape in (
+        (segmenter, lambda r: r.labels_map.shape[1]),
+        (detector, lambda r: r.size[0]),
+    ):
         results = model(paths, batch_size=2)
         assert [isinstance(r, Failed) for r in results] == [False, False, True, False, False]
         assert [shape(r) for r in results if r] == [30, 37, 51, 58]
@@ -181,8 +199,10 @@ def test_evaluating_segmentation(segmenter):
 
 def test_evaluating_detection(detector):
     photos = [picture(seed=n) for n in range(3)]
-    truth = [(photo, [(b.label, b.xmin, b.ymin, b.xmax, b.ymax) for b in detector(photo, threshold=0)])
-             for photo in photos]
+    truth = [
+        (photo, [(b.label, b.xmin, b.ymin, b.xmax, b.ymax) for b in detector(photo, threshold=0)])
+        for photo in photos
+    ]
     figures = detector.evaluate(truth)
     assert figures["ap50"] > 0.99
     assert set(figures["per_class"]) == {"thing 0", "thing 1", "thing 2"}
@@ -192,20 +212,24 @@ def test_evaluating_detection(detector):
 
 
 def test_wrong_options(segmenter, detector):
-    for call, words in ((lambda: detector(picture(), threshold=2), "threshold"),
-                        (lambda: detector(picture(), max_boxes=0), "max_boxes"),
-                        (lambda: detector(picture(), top_k=3), "no option 'top_k'"),
-                        (lambda: segmenter(picture(), batch_size=0), "batch_size"),
-                        (lambda: segmenter(picture(), threshold=0.5), "no option 'threshold'")):
+    for call, words in (
+        (lambda: detector(picture(), threshold=2), "threshold"),
+        (lambda: detector(picture(), max_boxes=0), "max_boxes"),
+        (lambda: detector(picture(), top_k=3), "no option 'top_k'"),
+        (lambda: segmenter(picture(), batch_size=0), "batch_size"),
+        (lambda: segmenter(picture(), threshold=0.5), "no option 'threshold'"),
+    ):
         with pytest.raises(UsageError, match=words):
             call()
 
 
 def test_saved_and_loaded(segmenter, tmp_path):
     folder = segmenter.save(tmp_path / "saved")
-    code = (f"import sys, warmstart as ws\nfound = ws.load({str(folder)!r})({str(tmp_path / 'a.png')!r})\n"
-            "print(found.to_dict()['areas'])\n"
-            "heavy = {'tensorflow', 'keras', 'pandas'} & set(sys.modules)\nassert not heavy, heavy")
+    code = (
+        f"import sys, warmstart as ws\nfound = ws.load({str(folder)!r})({str(tmp_path / 'a.png')!r})\n"
+        "print(found.to_dict()['areas'])\n"
+        "heavy = {'tensorflow', 'keras', 'pandas'} & set(sys.modules)\nassert not heavy, heavy"
+    )
     picture().save(tmp_path / "a.png")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -217,11 +241,25 @@ def test_the_command_line(tmp_path):
         picture(seed=n).save(tmp_path / f"p{n}.png")
 
     def run(*arguments):
-        return subprocess.run([sys.executable, "-m", "warmstart", "predict", *map(str, arguments)], check=False,
-                              capture_output=True, text=True)
+        return subprocess.run(
+            [sys.executable, "-m", "warmstart", "predict", *map(str, arguments)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
 
-    done = run(tmp_path / "p0.png", tmp_path / "p1.png", tmp_path / "absent.png", "--model", GOLDEN / "segformer_b",
-               "--masks", tmp_path / "masks", "--draw", tmp_path / "drawn", "--json")
+    done = run(
+        tmp_path / "p0.png",
+        tmp_path / "p1.png",
+        tmp_path / "absent.png",
+        "--model",
+        GOLDEN / "segformer_b",
+        "--masks",
+        tmp_path / "masks",
+        "--draw",
+        tmp_path / "drawn",
+        "--json",
+    )
     assert done.returncode == 1
     assert "Licence:" in done.stderr
     assert "not for commercial use" in done.stderr
@@ -230,11 +268,22 @@ def test_the_command_line(tmp_path):
     with Image.open(tmp_path / "masks" / "p1.png") as mask:
         assert (mask.mode, mask.size) == ("P", (90, 40))
         counts = np.bincount(np.asarray(mask).ravel(), minlength=5)
-    assert {a["index"]: a["pixels"] for a in lines[1]["areas"]} == {i: n for i, n in enumerate(counts) if n}
+    assert {a["index"]: a["pixels"] for a in lines[1]["areas"]} == {
+        i: n for i, n in enumerate(counts) if n
+    }
     with Image.open(tmp_path / "drawn" / "p0.png") as drawn:
         assert drawn.size == (90, 40)
-    done = run(tmp_path / "p0.png", tmp_path / "p1.png", "--model", GOLDEN / "dfine_a", "--draw", tmp_path / "one.png",
-               "--threshold", 0.2, "--csv")
+    done = run(
+        tmp_path / "p0.png",
+        tmp_path / "p1.png",
+        "--model",
+        GOLDEN / "dfine_a",
+        "--draw",
+        tmp_path / "one.png",
+        "--threshold",
+        0.2,
+        "--csv",
+    )
     assert done.returncode == 2
     assert "is one file" in done.stderr
     assert not (tmp_path / "one.png").exists()

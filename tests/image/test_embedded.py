@@ -1,4 +1,6 @@
-"""The detector and the segmenter inside the package: small, without TensorFlow, as good as their cards say."""
+"""The detector and the segmenter inside the package: small, without TensorFlow, as good as their
+cards say.
+"""
 
 import re
 import subprocess
@@ -18,7 +20,9 @@ EMBEDDED = Path(ws.__file__).parent / "embedded"
 def test_they_are_small_and_their_cards_tell_their_figures(name, largest):
     folder = EMBEDDED / name
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= largest
-    told = [float(number) for number in re.findall(r"\b0\.\d{3}\b", (folder / "README.md").read_text())]
+    told = [
+        float(number) for number in re.findall(r"\b0\.\d{3}\b", (folder / "README.md").read_text())
+    ]
     for metric in ws.load(name).entry.metrics:
         assert min(abs(number - metric.value) for number in told) < 6e-4
         assert "test part" in metric.dataset
@@ -33,8 +37,13 @@ def test_they_need_no_tensorflow(tmp_path):
         assert found.size == (64, 48) and told.labels_map.shape == (48, 64)
         assert not {"tensorflow", "keras", "pandas"} & set(sys.modules)
         print(len(found), told.areas[0].label)"""
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "white.png")], capture_output=True, text=True,
-                          timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "white.png")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["0", "background"]
 

@@ -12,15 +12,25 @@ from warmstart.image.label_maps import label_map
 
 def plain(logits, frame):
     """Upsample every class to the photo's size, then the largest."""
+
     def mix(array, axis, length, start, inner, whole):
         cells = array.shape[axis]
-        place = np.clip(((np.arange(length) + 0.5) * inner / length + start) * cells / whole - 0.5, 0, cells - 1)
+        place = np.clip(
+            ((np.arange(length) + 0.5) * inner / length + start) * cells / whole - 0.5, 0, cells - 1
+        )
         low = np.floor(place).astype(int)
         part = np.expand_dims(place - low, tuple(a for a in range(3) if a != axis))
         high = np.minimum(low + 1, cells - 1)
         return np.take(array, low, axis) * (1 - part) + np.take(array, high, axis) * part
 
-    out = mix(logits.astype(np.float64), 0, frame.height, frame.top, frame.inner_height, frame.input_height)
+    out = mix(
+        logits.astype(np.float64),
+        0,
+        frame.height,
+        frame.top,
+        frame.inner_height,
+        frame.input_height,
+    )
     return mix(out, 1, frame.width, frame.left, frame.inner_width, frame.input_width)
 
 

@@ -1,4 +1,6 @@
-"""COCO's figures against pycocotools' (tests/golden/vision/coco.json); IoU and Dice against their definitions."""
+"""COCO's figures against pycocotools' (tests/golden/vision/coco.json); IoU and Dice against their
+definitions.
+"""
 
 import json
 import math
@@ -11,8 +13,20 @@ from warmstart.image.metrics.coco import Found, Truth, evaluate_boxes
 from warmstart.image.metrics.segmentation import Confusion
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "vision" / "coco.json"
-STATS = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar1", "ar10", "ar100", "ar_small", "ar_medium",
-         "ar_large")
+STATS = (
+    "ap",
+    "ap50",
+    "ap75",
+    "ap_small",
+    "ap_medium",
+    "ap_large",
+    "ar1",
+    "ar10",
+    "ar100",
+    "ar_small",
+    "ar_medium",
+    "ar_large",
+)
 
 
 def corners(records):
@@ -27,8 +41,13 @@ def test_equal_to_pycocotools():
     for photo in data["images"]:
         mine = [a for a in data["annotations"] if a["image_id"] == photo["id"]]
         theirs = [d for d in data["detections"] if d["image_id"] == photo["id"]]
-        truths.append(Truth(*corners(mine), np.array([a["iscrowd"] for a in mine], bool),
-                            np.array([a["area"] for a in mine], float)))
+        truths.append(
+            Truth(
+                *corners(mine),
+                np.array([a["iscrowd"] for a in mine], bool),
+                np.array([a["area"] for a in mine], float),
+            )
+        )
         found.append(Found(*corners(theirs), np.array([d["score"] for d in theirs], float)))
     result = evaluate_boxes(truths, found, 4)
     for name, value in zip(STATS, data["stats"], strict=True):
@@ -49,7 +68,9 @@ def test_no_objects_at_all():
     assert evaluate_boxes([empty, one], [nothing, nothing], 2)["ap"] == 0
     right = Found(one.boxes, one.labels, np.array([0.5]))
     assert evaluate_boxes([empty, one], [nothing, right], 2)["ap"] == pytest.approx(1)
-    assert evaluate_boxes([empty, one], [right, right], 2)["ap50"] == pytest.approx(0.5)  # a false alarm as sure
+    assert evaluate_boxes([empty, one], [right, right], 2)["ap50"] == pytest.approx(
+        0.5
+    )  # a false alarm as sure
 
 
 def test_overlap_of_maps():

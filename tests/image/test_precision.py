@@ -43,19 +43,29 @@ def test_bfloat16_runs_on_openvino_and_is_close(model):
 
 
 def test_processes_compile_the_same_model_once():
-    code = f"import warmstart as ws, numpy as np; m = ws.load({str(CIFAR)!r}, weights=None); stages = []\n" \
-           "m.on_stage = stages.append; m(np.zeros((32, 32, 3), np.uint8)); print(len(stages))"
-    workers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-               for _ in range(8)]
+    code = (
+        f"import warmstart as ws, numpy as np; m = ws.load({str(CIFAR)!r}, weights=None); stages = []\n"
+        "m.on_stage = stages.append; m(np.zeros((32, 32, 3), np.uint8)); print(len(stages))"
+    )
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(8)
+    ]
     told = [worker.communicate(timeout=200) for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * 8, told
     assert sum(int(stages) > 0 for stages, _ in told) == 1
 
 
 def test_a_killed_compilation_leaves_nothing_that_loads(model):
-    code = f"import warmstart as ws, numpy as np; m = ws.load({str(CIFAR)!r}, weights=None)\n" \
-           "m.on_stage = lambda s: print(s, flush=True); m(np.zeros((32, 32, 3), np.uint8))"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    code = (
+        f"import warmstart as ws, numpy as np; m = ws.load({str(CIFAR)!r}, weights=None)\n"
+        "m.on_stage = lambda s: print(s, flush=True); m(np.zeros((32, 32, 3), np.uint8))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     for line in process.stdout:
         if "converting" in line:
             break
@@ -77,13 +87,30 @@ def test_an_error_in_the_other_process_is_raised_here(model, tmp_path):
 
 def test_a_crash_of_the_other_process_is_told(model, tmp_path, monkeypatch):
     monkeypatch.setattr("warmstart.core.compiling.COMPILER", ("/bin/false",))
-    with pytest.raises(CompileError, match="Compiling cifar10_resnet20 ended with code 1: it left no message"):
+    with pytest.raises(
+        CompileError, match="Compiling cifar10_resnet20 ended with code 1: it left no message"
+    ):
         run_job(model.entry, Weights(None, "x"), "float32", tmp_path, lambda stage: None)
 
 
 def test_compile_command(photos):
-    done = subprocess.run([sys.executable, "-m", "warmstart", "compile", str(CIFAR), "nonsense", "--precision",
-                           "int8", "--check", str(photos)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "warmstart",
+            "compile",
+            str(CIFAR),
+            "nonsense",
+            "--precision",
+            "int8",
+            "--check",
+            str(photos),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
     assert "nonsense" in done.stderr
     assert "of 5 photos" in done.stdout

@@ -1,4 +1,6 @@
-"""Resize rules equal Keras' and torchvision's definitions; scalings equal keras.applications to the bit."""
+"""Resize rules equal Keras' and torchvision's definitions; scalings equal keras.applications to the
+bit.
+"""
 
 import importlib
 import io
@@ -16,7 +18,15 @@ from warmstart.image.decoder import decode
 from warmstart.image.preprocessing import decode_target, preprocess, resize, scale
 
 FAMILIES = {
-    "tf": ["inception_v3", "inception_resnet_v2", "xception", "mobilenet", "mobilenet_v2", "nasnet", "resnet_v2"],
+    "tf": [
+        "inception_v3",
+        "inception_resnet_v2",
+        "xception",
+        "mobilenet",
+        "mobilenet_v2",
+        "nasnet",
+        "resnet_v2",
+    ],
     "caffe": ["resnet", "resnet50", "vgg16", "vgg19"],
     "torch": ["densenet"],
     "raw": ["mobilenet_v3", "efficientnet", "efficientnet_v2", "convnext"],
@@ -56,7 +66,9 @@ def test_every_family_of_keras_applications_is_covered():
     import keras
 
     modules = {
-        name for name in dir(keras.applications) if hasattr(getattr(keras.applications, name), "preprocess_input")
+        name
+        for name in dir(keras.applications)
+        if hasattr(getattr(keras.applications, name), "preprocess_input")
     }
     assert modules - {"imagenet_utils"} == set(SCALING)
 
@@ -89,12 +101,16 @@ def test_squash_equals_keras_load_img(interpolation, size, picture, tmp_path):
     picture.save(tmp_path / "a.png")
     name = {"area": "box"}.get(interpolation, interpolation)
     want = keras.utils.load_img(tmp_path / "a.png", target_size=size, interpolation=name)
-    got = resize(decode(tmp_path / "a.png"), rules(size, resize="squash", interpolation=interpolation))
+    got = resize(
+        decode(tmp_path / "a.png"), rules(size, resize="squash", interpolation=interpolation)
+    )
     assert np.array_equal(got, np.asarray(want))
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos", "area"])
-@pytest.mark.parametrize("shape", [(500, 375), (375, 500), (300, 300), (1000, 256), (100, 60), (257, 256)])
+@pytest.mark.parametrize(
+    "shape", [(500, 375), (375, 500), (300, 300), (1000, 256), (100, 60), (257, 256)]
+)
 @pytest.mark.parametrize("ratio", [0.875, 1.0, 0.7])
 def test_crop_equals_resizing_then_cropping(interpolation, shape, ratio, photo):
     image = photo.resize(shape, Image.Resampling.BICUBIC)
@@ -115,7 +131,9 @@ def test_crop_equals_resizing_then_cropping(interpolation, shape, ratio, photo):
 def test_crop_of_an_oblong_size_is_the_smallest_that_covers_it():
     image = Image.new("RGB", (400, 100))
     image.paste((255, 255, 255), (150, 0, 250, 100))  # the middle quarter
-    wide = resize(image, rules((50, 100), crop_ratio=0.5))  # resized to 400x100, cut to the middle 100x50
+    wide = resize(
+        image, rules((50, 100), crop_ratio=0.5)
+    )  # resized to 400x100, cut to the middle 100x50
     assert (wide == 255).all()
     tall = resize(image, rules((100, 50), crop_ratio=1.0))
     assert (tall == 255).all()
@@ -136,9 +154,9 @@ def test_pad_fits_the_whole_picture_on_black():
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.tuples(st.sampled_from([1, 2, 3, 7, 33, 64, 4000]), st.sampled_from([1, 2, 5, 31, 64, 4000])).filter(
-        lambda shape: shape[0] * shape[1] < 300_000
-    ),
+    st.tuples(
+        st.sampled_from([1, 2, 3, 7, 33, 64, 4000]), st.sampled_from([1, 2, 5, 31, 64, 4000])
+    ).filter(lambda shape: shape[0] * shape[1] < 300_000),
     st.tuples(st.sampled_from([1, 2, 31, 32, 75]), st.sampled_from([1, 3, 32, 64])),
     st.sampled_from(["crop", "squash", "pad"]),
     st.sampled_from(["nearest", "bilinear", "bicubic", "lanczos", "area"]),
@@ -191,7 +209,9 @@ def test_decode_target_is_what_the_whole_picture_becomes():
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
 def test_a_jpeg_decoded_for_its_target_gives_nearly_the_same(how, interpolation, encoded, apart):
     noise = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
-    data = encoded("JPEG", Image.fromarray(noise).resize((1600, 1200), Image.Resampling.BICUBIC), quality=95)
+    data = encoded(
+        "JPEG", Image.fromarray(noise).resize((1600, 1200), Image.Resampling.BICUBIC), quality=95
+    )
     asked = rules((128, 128), resize=how, interpolation=interpolation)
     quick = decode(data, target=decode_target(asked))
     assert quick.size == (400, 300)

@@ -35,7 +35,10 @@ def test_accuracy_on_a_hundred_photos(weights, photos):
 
 
 def test_engines_give_keras_numbers_on_every_photo(weights, photos):
-    models = {engine: ws.load(NAME, weights=weights, engine=engine) for engine in ("keras", "litert", "openvino")}
+    models = {
+        engine: ws.load(NAME, weights=weights, engine=engine)
+        for engine in ("keras", "litert", "openvino")
+    }
     batch = np.stack([models["keras"].preprocess(photo) for photo in photos])
     want = models["keras"].engine.run("forward", images=batch)["probabilities"]
     for engine in ("litert", "openvino"):
@@ -49,7 +52,9 @@ def test_backbone_from_a_checkpoint_with_a_top_gives_the_features(weights, photo
     backbone = ws.backbone(NAME, weights=weights, pooling="avg")
     assert backbone.output_shape == (None, 256)
     array = model.preprocess(photos[0])
-    np.testing.assert_allclose(np.asarray(backbone(array[None]))[0], model.features(photos[0]), atol=1e-4)
+    np.testing.assert_allclose(
+        np.asarray(backbone(array[None]))[0], model.features(photos[0]), atol=1e-4
+    )
 
 
 def test_checkpoint_of_another_model_is_refused_by_name_and_shape(weights):
@@ -60,7 +65,9 @@ def test_checkpoint_of_another_model_is_refused_by_name_and_shape(weights):
 
 
 def test_accuracy_of_the_embedded_classifier(photos):
-    metrics = ws.load("efficientnet_lite0", engine="litert").evaluate([(p, p.name.split("_")[0]) for p in photos])
+    metrics = ws.load("efficientnet_lite0", engine="litert").evaluate(
+        [(p, p.name.split("_")[0]) for p in photos]
+    )
     assert metrics["count"] == 100
     assert metrics["top1"] >= 0.86
     assert metrics["top5"] >= 0.95

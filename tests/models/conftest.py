@@ -7,7 +7,9 @@ import pytest
 
 
 def official_names(model):
-    """(layer, weight) names as TensorFlow's Keras 2 wrote them in a process that had made other layers before."""
+    """(layer, weight) names as TensorFlow's Keras 2 wrote them in a process that had made other
+    layers before.
+    """
     import keras
 
     automatic = {}
@@ -52,7 +54,9 @@ def write_official():
 
 @pytest.fixture
 def not_drawn(monkeypatch):
-    """Kernels begin as zeros: what is filled afterwards need not be drawn at random, which takes half of building."""
+    """Kernels begin as zeros: what is filled afterwards need not be drawn at random, which takes
+    half of building.
+    """
     import keras
     import tensorflow as tf
 
@@ -73,7 +77,9 @@ def randomise():
             if "int" in str(variable.dtype):
                 continue
             middle = 1 if variable.name in ("gamma", "moving_variance", "variance") else 0
-            width = 0.6 if len(variable.shape) == 1 else 2 * (3 / np.prod(variable.shape[:-1])) ** 0.5
+            width = (
+                0.6 if len(variable.shape) == 1 else 2 * (3 / np.prod(variable.shape[:-1])) ** 0.5
+            )
             numbers = random.random(variable.shape, np.float32)
             variable.assign((numbers - np.float32(0.5)) * np.float32(width) + np.float32(middle))
         for layer in model.layers:

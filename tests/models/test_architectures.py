@@ -30,7 +30,8 @@ def test_cifar_resnet_from_a_config(tmp_path):
     module = models.architecture("cifar_resnet")
     model = module.build({"depth": 20})
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
-    # He et al. count 0.27 M; parameter-free shortcuts, so exactly convolutions, scales and shifts, and the dense layer
+    # He et al. count 0.27 M; parameter-free shortcuts, so exactly convolutions, scales and shifts,
+    # and the dense layer
     assert trainable == 269_722
     assert model.output.shape == (None, 10)
     assert module.build({"depth": 8}, classes=3, input_shape=(16, 16, 3)).output.shape == (None, 3)

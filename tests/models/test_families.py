@@ -78,7 +78,9 @@ def test_networks_cite_their_source(folder):
     assert re.search(r"Sources?:|arXiv|keras\.applications", text)
 
 
-@pytest.mark.parametrize("name", ["", "text.bert", "features", "os", "..catalog", "keras_applications.os"])
+@pytest.mark.parametrize(
+    "name", ["", "text.bert", "features", "os", "..catalog", "keras_applications.os"]
+)
 def test_a_name_from_a_file_imports_nothing_else(name):
     for find in (models.family, models.architecture, models.runner):
         with pytest.raises(UsageError, match="no architecture named"):

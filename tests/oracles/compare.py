@@ -1,4 +1,6 @@
-"""Compare what is observed with what is recorded: numbers nearly, messages of errors loosely, all else exactly."""
+"""Compare what is observed with what is recorded: numbers nearly, messages of errors loosely, all
+else exactly.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def differences(found: Any, recorded: Any, where: str = "") -> Iterator[str]:
             yield f"{where}.{name} is new"
         for name in sorted(recorded.keys() & found.keys()):
             if name == "error":
-                yield from _messages(found[name], recorded[name], str(recorded.get("input", "")), f"{where}.error")
+                yield from _messages(
+                    found[name], recorded[name], str(recorded.get("input", "")), f"{where}.error"
+                )
             else:
                 yield from differences(found[name], recorded[name], f"{where}.{name}")
     elif isinstance(found, list) and isinstance(recorded, list):

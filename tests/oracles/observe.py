@@ -1,6 +1,7 @@
 """What the product does, as plain data: through its public names, its command line and HTTP only.
 
-Names of modules, private attributes and messages are about to change; results, columns, schemas and options are not.
+Names of modules, private attributes and messages are about to change; results, columns, schemas and
+options are not.
 """
 
 from __future__ import annotations
@@ -46,13 +47,22 @@ def error(call: Callable[[], Any]) -> dict[str, str]:
 def plain(value: Any) -> Any:
     """As JSON holds it: no tuples, no numpy, paths without what is of this machine."""
     if isinstance(value, Mapping):
-        return {str(name): len(one) if name == "audio_wav" else plain(one) for name, one in value.items()}
+        return {
+            str(name): len(one) if name == "audio_wav" else plain(one)
+            for name, one in value.items()
+        }
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
     if isinstance(value, np.ndarray):
         places = np.linspace(0, value.size - 1, SOME).astype(int)
-        return plain({"shape": value.shape, "dtype": str(value.dtype), "some": value.ravel()[places].tolist(),
-                      "norm": np.linalg.norm(value.ravel())})
+        return plain(
+            {
+                "shape": value.shape,
+                "dtype": str(value.dtype),
+                "some": value.ravel()[places].tolist(),
+                "norm": np.linalg.norm(value.ravel()),
+            }
+        )
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, float):
@@ -81,25 +91,33 @@ def result(answer: Any) -> Any:
 def results(case: Case) -> Any:
     """All that a model answers in Python."""
     model = load(case)
-    forms = {name: make for name, make in case.single.items() if name not in case.input_for.values()}
+    forms = {
+        name: make for name, make in case.single.items() if name not in case.input_for.values()
+    }
     first = next(iter(forms.values()))
     chosen = []
     for given in case.options:
-        form = next((case.single[case.input_for[name]] for name in given if name in case.input_for), first)
+        form = next(
+            (case.single[case.input_for[name]] for name in given if name in case.input_for), first
+        )
         chosen.append({"options": given, "result": result(model(form(), **given))})
     unusable = next(place for place, one in enumerate(model(case.several())) if not one)
-    return plain({
-        "class": type(model).__name__, "task": model.task, "name": model.name,
-        "labels": [[label.index, label.id, label.name] for label in model.labels[:20]],
-        "single": {name: result(model(make())) for name, make in forms.items()},
-        "several": result(model(case.several())),
-        "none": result(model([])),
-        "options": chosen,
-        "unusable": error(lambda: model(case.several()[unusable])),
-        "no such option": error(lambda: model(first(), nonsense=1)),
-        "features": features(model, first()),
-        "evaluate": model.evaluate(case.labelled()) if case.labelled() is not None else None,
-    })
+    return plain(
+        {
+            "class": type(model).__name__,
+            "task": model.task,
+            "name": model.name,
+            "labels": [[label.index, label.id, label.name] for label in model.labels[:20]],
+            "single": {name: result(model(make())) for name, make in forms.items()},
+            "several": result(model(case.several())),
+            "none": result(model([])),
+            "options": chosen,
+            "unusable": error(lambda: model(case.several()[unusable])),
+            "no such option": error(lambda: model(first(), nonsense=1)),
+            "features": features(model, first()),
+            "evaluate": model.evaluate(case.labelled()) if case.labelled() is not None else None,
+        }
+    )
 
 
 def features(model: Any, value: Any) -> Any:
@@ -111,21 +129,33 @@ def features(model: Any, value: Any) -> Any:
 
 
 def bundle(name: str) -> Any:
-    """What a bundle of version 0.1 is and answers; needs TensorFlow where the bundle is too large for an artifact."""
+    """What a bundle of version 0.1 is and answers; needs TensorFlow where the bundle is too large
+    for an artifact.
+    """
     folder, (inputs, options) = BUNDLE_FOLDER / name, BUNDLES[name]
     model = ws.load(folder, engine="litert" if (folder / "artifacts").exists() else "keras")
-    return plain({
-        "class": type(model).__name__, "task": model.task, "name": model.name,
-        "labels": [[label.index, label.id, label.name] for label in model.labels],
-        "history": [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in model.history],
-        "metrics": [[metric.name, metric.value] for metric in model.entry.metrics],
-        "report": model.report().name if model.history else None,
-        "results": result(model(inputs(), **options)), "features": model.features(inputs()[0]),
-    })
+    return plain(
+        {
+            "class": type(model).__name__,
+            "task": model.task,
+            "name": model.name,
+            "labels": [[label.index, label.id, label.name] for label in model.labels],
+            "history": [
+                {key: value for key, value in epoch.items() if key != "seconds"}
+                for epoch in model.history
+            ],
+            "metrics": [[metric.name, metric.value] for metric in model.entry.metrics],
+            "report": model.report().name if model.history else None,
+            "results": result(model(inputs(), **options)),
+            "features": model.features(inputs()[0]),
+        }
+    )
 
 
 def merged() -> Any:
-    """The adapter once more, merged with its base by Keras: its artifact does not need the base. Needs TensorFlow."""
+    """The adapter once more, merged with its base by Keras: its artifact does not need the base.
+    Needs TensorFlow.
+    """
     name = "text-classification-lora"
     return plain(result(ws.load(BUNDLE_FOLDER / name, engine="keras")(BUNDLES[name][0]())))
 
@@ -141,17 +171,37 @@ def batch(case: Case, folder: Path) -> Any:
     ws.batch(model, case.batch(), folder / "parquet", on="local", format="parquet")
     schema = pyarrow.parquet.read_schema(next((folder / "parquet").glob("part-*.parquet")))
     rows = list(done.results())
-    assert rows == [json.loads(line) for path in sorted((folder / "jsonl").glob("part-*.jsonl"))
-                    for line in path.read_text("utf-8").splitlines()]
-    return plain({
-        "files": sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
-                        and not path.name.startswith(".")),
-        "keys": shape(rows[0]), "rows": [[row["row"], row["source"], row["input"]] for row in rows],
-        "failures": [{"row": one["row"], "input": one["source"], "error": one["error"], "keys": sorted(one)}
-                     for one in done.failures()],
-        "counts": {name: value for name, value in done.to_dict().items() if name not in ("seconds", "folder")},
-        "schema": [[field.name, str(field.type)] for field in schema],
-    })
+    assert rows == [
+        json.loads(line)
+        for path in sorted((folder / "jsonl").glob("part-*.jsonl"))
+        for line in path.read_text("utf-8").splitlines()
+    ]
+    return plain(
+        {
+            "files": sorted(
+                str(path.relative_to(folder))
+                for path in folder.rglob("*")
+                if path.is_file() and not path.name.startswith(".")
+            ),
+            "keys": shape(rows[0]),
+            "rows": [[row["row"], row["source"], row["input"]] for row in rows],
+            "failures": [
+                {
+                    "row": one["row"],
+                    "input": one["source"],
+                    "error": one["error"],
+                    "keys": sorted(one),
+                }
+                for one in done.failures()
+            ],
+            "counts": {
+                name: value
+                for name, value in done.to_dict().items()
+                if name not in ("seconds", "folder")
+            },
+            "schema": [[field.name, str(field.type)] for field in schema],
+        }
+    )
 
 
 def shape(value: Any) -> Any:
@@ -165,8 +215,15 @@ def shape(value: Any) -> Any:
 
 def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """`warmstart …` as a process, in a folder."""
-    return subprocess.run([sys.executable, "-m", "warmstart", *arguments], capture_output=True, text=True, timeout=120,
-                          check=False, cwd=folder, env={**os.environ, "COLUMNS": "200", "WARMSTART_OFFLINE": "1"})
+    return subprocess.run(
+        [sys.executable, "-m", "warmstart", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200", "WARMSTART_OFFLINE": "1"},
+    )
 
 
 def predict_command(case: Case, folder: Path) -> Any:
@@ -175,11 +232,16 @@ def predict_command(case: Case, folder: Path) -> Any:
     printed = command(*whole, "--json", *case.arguments, folder=folder)
     table = command(*whole, "--csv", *case.arguments, folder=folder)
     assert "Traceback" not in printed.stderr + table.stderr, printed.stderr + table.stderr
-    return plain({
-        "code": printed.returncode, "json": [json.loads(line) for line in printed.stdout.splitlines()],
-        "csv code": table.returncode,
-        "csv": [[number(cell) for cell in row] for row in csv.reader(io.StringIO(table.stdout))],
-    })
+    return plain(
+        {
+            "code": printed.returncode,
+            "json": [json.loads(line) for line in printed.stdout.splitlines()],
+            "csv code": table.returncode,
+            "csv": [
+                [number(cell) for cell in row] for row in csv.reader(io.StringIO(table.stdout))
+            ],
+        }
+    )
 
 
 def number(cell: str) -> float | str:
@@ -190,14 +252,21 @@ def number(cell: str) -> float | str:
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """Every command, and the names of its options as its help lists them; those of `predict` for each task, too."""
+    """Every command, and the names of its options as its help lists them; those of `predict` for
+    each task, too.
+    """
     found: dict[str, list[str]] = {}
-    waiting: list[tuple[str, ...]] = [(), *(("predict", "--task", case.task) for case in CASES.values())]
+    waiting: list[tuple[str, ...]] = [
+        (),
+        *(("predict", "--task", case.task) for case in CASES.values()),
+    ]
     while waiting:
         path = waiting.pop()
         text = command(*path, "--help", folder=folder).stdout
         heads = re.findall(r"^│ (-[\w-].*?)(?:  |│)", text, re.MULTILINE)
-        found[" ".join(path)] = sorted({name for head in heads for name in re.findall(r"(?<!\w)--?[\w-]+", head)})
+        found[" ".join(path)] = sorted(
+            {name for head in heads for name in re.findall(r"(?<!\w)--?[\w-]+", head)}
+        )
         if " COMMAND " in text.partition("╭")[0]:
             waiting += [(*path, name) for name in re.findall(r"^│ (\w[\w-]*) ", text, re.MULTILINE)]
     return dict(sorted(found.items()))
@@ -219,8 +288,11 @@ def api() -> dict[str, Any]:
 
 def parameters(function: Callable[..., Any]) -> list[list[str]]:
     """Name, kind and default of each parameter."""
-    return [[one.name, one.kind.name.lower(), "" if one.default is one.empty else repr(one.default)]
-            for one in inspect.signature(function).parameters.values() if one.name != "self"]
+    return [
+        [one.name, one.kind.name.lower(), "" if one.default is one.empty else repr(one.default)]
+        for one in inspect.signature(function).parameters.values()
+        if one.name != "self"
+    ]
 
 
 def serve_arguments() -> Sequence[str]:
@@ -229,7 +301,8 @@ def serve_arguments() -> Sequence[str]:
 
 
 def http(ask: Callable[[str, Any], tuple[int, Any]]) -> dict[str, Any]:
-    """What a server with all models says: its OpenAPI document, and of each model metadata and answers.
+    """What a server with all models says: its OpenAPI document, and of each model metadata and
+    answers.
 
     Args:
         ask: (path, JSON body or None) -> (status, JSON).
@@ -237,5 +310,9 @@ def http(ask: Callable[[str, Any], tuple[int, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {"openapi": ask("/openapi.json", None)[1]}
     for name, case in CASES.items():
         status, answer = ask(f"/v1/predict/{name}", case.request)
-        found[name] = {"metadata": ask(f"/v2/models/{name}", None)[1], "status": status, "answer": answer}
+        found[name] = {
+            "metadata": ask(f"/v2/models/{name}", None)[1],
+            "status": status,
+            "answer": answer,
+        }
     return {name: plain(one) for name, one in found.items()}

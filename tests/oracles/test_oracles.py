@@ -1,6 +1,7 @@
 """Nothing is lost: what version 0.1 answered, printed, wrote and served is what this version does.
 
-`python scripts/record_oracles.py` records all but the bundles anew, where a difference is meant; look at what changes.
+`python scripts/record_oracles.py` records all but the bundles anew, where a difference is meant;
+look at what changes.
 """
 
 from __future__ import annotations

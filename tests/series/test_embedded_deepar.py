@@ -1,4 +1,6 @@
-"""The forecaster inside the package: small, without TensorFlow, better than seasonal naive where it has never been."""
+"""The forecaster inside the package: small, without TensorFlow, better than seasonal naive where it
+has never been.
+"""
 
 from pathlib import Path
 
@@ -22,7 +24,9 @@ def test_it_is_small_and_forecasts_any_hourly_series():
 @pytest.mark.shared
 def test_it_beats_seasonal_naive_on_a_series_that_it_was_not_trained_on(shared_data):
     half_hours = pd.read_csv(shared_data / "series" / "taylor.csv").iloc[:, 0].to_numpy(float)
-    demand = pd.Series(half_hours.reshape(-1, 2).sum(1), pd.date_range("2000-06-05", periods=2016, freq="h"))
+    demand = pd.Series(
+        half_hours.reshape(-1, 2).sum(1), pd.date_range("2000-06-05", periods=2016, freq="h")
+    )
     found = ws.load("deepar_hourly").evaluate(demand, horizon=48, windows=28, stride=24)
     assert found["count"] == 28
     assert found["mean_wQL"] < found["seasonal_naive"]["mean_wQL"]

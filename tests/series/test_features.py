@@ -9,7 +9,15 @@ from warmstart.series.features import Past, Recipe, filled, scale_of
 from warmstart.series.time_series import TimeSeries
 
 START = pd.Timestamp("2024-01-01")
-RECIPE = Recipe("h", 4, 6, (1, 2, 5), known=("price",), categories={"shop": ["x", "y"]}, holidays=("2024-01-02",))
+RECIPE = Recipe(
+    "h",
+    4,
+    6,
+    (1, 2, 5),
+    known=("price",),
+    categories={"shop": ["x", "y"]},
+    holidays=("2024-01-02",),
+)
 
 
 def series(steps, **options):
@@ -44,7 +52,9 @@ def test_past_is_padded_and_scaled():
 
 def test_features_hold_calendar_age_holidays_and_covariates():
     table = RECIPE.features(series(40), 20, 8)
-    np.testing.assert_allclose(table[:, 0], [(hour % 24) / 23 - 0.5 for hour in range(20, 28)], atol=1e-6)
+    np.testing.assert_allclose(
+        table[:, 0], [(hour % 24) / 23 - 0.5 for hour in range(20, 28)], atol=1e-6
+    )
     np.testing.assert_allclose(table[:, 4], np.log10(2.0 + np.arange(20, 28)), atol=1e-6)
     assert table[:, 5].tolist() == [0] * 4 + [1] * 4
     assert table[:, 6].tolist() == list(range(20, 28))
@@ -55,7 +65,9 @@ def test_recipes_go_to_json_and_back():
 
 
 def test_checks_name_series_and_way_out():
-    with pytest.raises(InputError, match=r"s: it has the frequency D, the model was trained on h; resample"):
+    with pytest.raises(
+        InputError, match=r"s: it has the frequency D, the model was trained on h; resample"
+    ):
         RECIPE.check(TimeSeries("s", np.ones(3), START, "D"), 4)
     with pytest.raises(InputError, match=r"s: the model needs the covariate 'price'"):
         RECIPE.check(TimeSeries("s", np.ones(3), START, "h"), 4)

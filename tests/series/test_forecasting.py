@@ -29,10 +29,32 @@ HOURS = pd.date_range("2024-01-01", periods=120, freq="h")
 
 def tiny(distribution="student_t", **options):
     recipe = Recipe("h", 6, 12, (1, 2, 24), categories={"item": ["a", "b"]}, item="item")
-    config = {"lags": [1, 2, 24], "features": recipe.width, "cardinalities": [2], "distribution": distribution,
-              "hidden": 4, "layers": 1}
-    entry = Entry("deepar_tiny", "forecasting", "deepar", "tiny", "deepar", config, {}, None, "", "Apache-2.0", 1, None,
-                  0, (), "", processing=recipe.to_dict())
+    config = {
+        "lags": [1, 2, 24],
+        "features": recipe.width,
+        "cardinalities": [2],
+        "distribution": distribution,
+        "hidden": 4,
+        "layers": 1,
+    }
+    entry = Entry(
+        "deepar_tiny",
+        "forecasting",
+        "deepar",
+        "tiny",
+        "deepar",
+        config,
+        {},
+        None,
+        "",
+        "Apache-2.0",
+        1,
+        None,
+        0,
+        (),
+        "",
+        processing=recipe.to_dict(),
+    )
     return Forecaster(entry, Weights.random(), (), **options)
 
 
@@ -51,7 +73,9 @@ def model(folder):
 def table():
     random = np.random.default_rng(0)
     wave = 10 + 3 * np.sin(np.arange(120) / 24 * 2 * np.pi)
-    return pd.DataFrame({name: wave * (n + 1) + random.normal(size=120) for n, name in enumerate("abc")}, HOURS)
+    return pd.DataFrame(
+        {name: wave * (n + 1) + random.normal(size=120) for n, name in enumerate("abc")}, HOURS
+    )
 
 
 def test_one_series_gives_one_forecast(model, table):
@@ -88,8 +112,15 @@ def test_samples_do_not_depend_on_the_batch_and_do_on_the_seed(model, table):
 
 def test_a_table_a_list_a_mapping_and_a_path_give_a_list(model, table, tmp_path):
     table.to_csv(tmp_path / "load.csv")
-    several = [table, [table[name] for name in "abc"], dict(table.items()), tmp_path / "load.csv",
-               str(tmp_path / "load.csv"), [table[["a", "b"]], table["c"]], [tmp_path / "load.csv"]]
+    several = [
+        table,
+        [table[name] for name in "abc"],
+        dict(table.items()),
+        tmp_path / "load.csv",
+        str(tmp_path / "load.csv"),
+        [table[["a", "b"]], table["c"]],
+        [tmp_path / "load.csv"],
+    ]
     for inputs in several:
         forecasts = model(inputs, samples=5)
         assert isinstance(forecasts, list)
@@ -107,14 +138,19 @@ def test_numbers_are_one_series(model, table):
     assert [forecast.input for forecast in lists] == ["series 1", "series 2"]
 
 
-@pytest.mark.parametrize(("inputs", "words"), [
-    (np.ones((3, 60)), r"An array of 2 dimensions .* list\(x\)"),
-    (iter([np.ones(60)]), r"model\.stream\(x\)"),
-    ((np.ones(60), np.ones(60)), r"model\(list\(x\)\)"),
-    ("folder", r"model\.stream\('.*folder'\)"),
-    ("folder/*.csv", r"model\.stream\("),
-    (None, "None"), (3, "int"), (b"a,b", "bytes"),
-])
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        (np.ones((3, 60)), r"An array of 2 dimensions .* list\(x\)"),
+        (iter([np.ones(60)]), r"model\.stream\(x\)"),
+        ((np.ones(60), np.ones(60)), r"model\(list\(x\)\)"),
+        ("folder", r"model\.stream\('.*folder'\)"),
+        ("folder/*.csv", r"model\.stream\("),
+        (None, "None"),
+        (3, "int"),
+        (b"a,b", "bytes"),
+    ],
+)
 def test_a_call_refuses_what_stands_for_many_series(model, tmp_path, inputs, words):
     if isinstance(inputs, str):
         (tmp_path / "folder").mkdir()
@@ -156,8 +192,12 @@ def test_random_numbers_depend_on_the_seed_and_the_index_of_a_series(model, tabl
     failed, again = model([bad, table["a"]], samples=20)
     assert not failed
     np.testing.assert_allclose(again.samples, second.samples, rtol=1e-4, atol=1e-4)
-    for index, forecast in enumerate(model.stream(iter([table["a"]] * 2), samples=20, batch_size=1)):
-        np.testing.assert_allclose(forecast.samples, (first, second)[index].samples, rtol=1e-4, atol=1e-4)
+    for index, forecast in enumerate(
+        model.stream(iter([table["a"]] * 2), samples=20, batch_size=1)
+    ):
+        np.testing.assert_allclose(
+            forecast.samples, (first, second)[index].samples, rtol=1e-4, atol=1e-4
+        )
 
 
 def test_missing_values_are_drawn_by_the_model(model, table):
@@ -166,7 +206,9 @@ def test_missing_values_are_drawn_by_the_model(model, table):
     holes.iloc[-90] = np.nan
     whole, forecast = model([table["a"], holes], samples=50)
     assert np.isfinite(forecast.samples).all()
-    np.testing.assert_allclose(whole.samples, model(table["a"], samples=50).samples, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        whole.samples, model(table["a"], samples=50).samples, rtol=1e-4, atol=1e-4
+    )
     assert not np.allclose(forecast.samples[:, 0], whole.samples[:, 0])
 
 
@@ -182,7 +224,9 @@ def test_parameters_are_those_that_samples_were_drawn_with(model, table):
 
 @pytest.mark.parametrize("distribution", ["gaussian", "negative_binomial"])
 def test_other_distributions(distribution, table):
-    forecast = tiny(distribution, engine="keras")(table["a"].round(), samples=400, horizon=1, parameters=True)
+    forecast = tiny(distribution, engine="keras")(
+        table["a"].round(), samples=400, horizon=1, parameters=True
+    )
     if distribution == "negative_binomial":
         assert (forecast.samples >= 0).all()
         np.testing.assert_allclose(forecast.samples, np.rint(forecast.samples))
@@ -194,14 +238,20 @@ def test_other_distributions(distribution, table):
     assert forecast.samples.std() == pytest.approx(spread, rel=0.25)
 
 
-@pytest.mark.parametrize("values", [[5.0], [0.0, 0.0, 0.0], [7.0] * 50, [1e12, 2e12, 1.5e12], [np.nan, 3.0, np.nan]])
+@pytest.mark.parametrize(
+    "values", [[5.0], [0.0, 0.0, 0.0], [7.0] * 50, [1e12, 2e12, 1.5e12], [np.nan, 3.0, np.nan]]
+)
 def test_cold_constant_zero_and_huge_series(model, values):
-    forecast = model(pd.Series(values, pd.date_range("2024-01-01", periods=len(values), freq="h")), samples=20)
+    forecast = model(
+        pd.Series(values, pd.date_range("2024-01-01", periods=len(values), freq="h")), samples=20
+    )
     assert np.isfinite(forecast.samples).all()
 
 
 def test_one_bad_series_does_not_stop_the_others(model, table):
-    daily = pd.Series(np.arange(30.0), pd.date_range("2024-01-01", periods=30, freq="D"), name="daily")
+    daily = pd.Series(
+        np.arange(30.0), pd.date_range("2024-01-01", periods=30, freq="D"), name="daily"
+    )
     good, bad, nothing, again = model([table["a"], daily, None, table["b"]])
     assert good
     assert again
@@ -209,7 +259,9 @@ def test_one_bad_series_does_not_stop_the_others(model, table):
     assert bad.input == "daily"
     assert isinstance(nothing, Failed)
     assert not hasattr(bad, "samples")
-    with pytest.raises(InputError, match=r"daily: it has the frequency D, the model was trained on h"):
+    with pytest.raises(
+        InputError, match=r"daily: it has the frequency D, the model was trained on h"
+    ):
         model(daily)
 
 
@@ -227,12 +279,18 @@ def test_a_table_that_cannot_be_read(model, table, tmp_path):
 
 def test_evaluate_tells_seasonal_naive_on_the_same_windows(model, table):
     seen = []
-    found = model.evaluate(table, horizon=6, windows=3, stride=2, samples=30, progress=lambda *x: seen.append(x))
+    found = model.evaluate(
+        table, horizon=6, windows=3, stride=2, samples=30, progress=lambda *x: seen.append(x)
+    )
     assert found["count"] == 9
     assert seen[-1] == ("deepar_tiny", 9, None)
-    truth = np.concatenate([table[n].to_numpy()[e:e + 6] for n in "abc" for e in (110, 112, 114)])
-    naive = np.concatenate([table[n].to_numpy()[e - 24:e - 18] for n in "abc" for e in (110, 112, 114)])
-    assert found["seasonal_naive"]["ND"] == pytest.approx(np.abs(truth - naive).sum() / np.abs(truth).sum())
+    truth = np.concatenate([table[n].to_numpy()[e : e + 6] for n in "abc" for e in (110, 112, 114)])
+    naive = np.concatenate(
+        [table[n].to_numpy()[e - 24 : e - 18] for n in "abc" for e in (110, 112, 114)]
+    )
+    assert found["seasonal_naive"]["ND"] == pytest.approx(
+        np.abs(truth - naive).sum() / np.abs(truth).sum()
+    )
     assert found["mean_wQL"] > 0
     assert 0 <= found["coverage_80"] <= 1
     with pytest.raises(UsageError, match="no window of 500 steps"):
@@ -251,13 +309,22 @@ def test_features(model, table):
         model.features(table["a"], horizon=3)
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"horizon": 0}, "horizon must be from 1 to 100000, not 0"), ({"samples": 0}, "samples"),
-    ({"quantiles": [1.5]}, "every item of quantiles"), ({"quantiles": [0]}, "quantiles"),
-    ({"seed": -1}, "seed must be 0 or more"), ({"batch_size": 0}, "batch_size"), ({"top_k": 3}, "'top_k'"),
-    ({"duplicates": "any"}, "duplicates must be one of error, first, last, sum, mean"), ({"freq": "soon"}, "soon"),
-    ({"parameters": 1}, "parameters"), ({"target": 3}, "target"),
-])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"horizon": 0}, "horizon must be from 1 to 100000, not 0"),
+        ({"samples": 0}, "samples"),
+        ({"quantiles": [1.5]}, "every item of quantiles"),
+        ({"quantiles": [0]}, "quantiles"),
+        ({"seed": -1}, "seed must be 0 or more"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"top_k": 3}, "'top_k'"),
+        ({"duplicates": "any"}, "duplicates must be one of error, first, last, sum, mean"),
+        ({"freq": "soon"}, "soon"),
+        ({"parameters": 1}, "parameters"),
+        ({"target": 3}, "target"),
+    ],
+)
 def test_wrong_options(model, table, options, words):
     for inputs in (table["a"], table):
         with pytest.raises(UsageError, match=words):
@@ -270,11 +337,24 @@ def test_wrong_options(model, table, options, words):
 
 
 def test_the_signature_shows_every_option(model):
-    defaults = {name: parameter.default for name, parameter in inspect.signature(model.__call__).parameters.items()}
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(model.__call__).parameters.items()
+    }
     assert defaults == {
-        "series": inspect.Parameter.empty, "batch_size": None, "freq": None, "target": None, "item": None,
-        "timestamp": None, "duplicates": "error", "horizon": None, "quantiles": (0.1, 0.25, 0.5, 0.75, 0.9),
-        "samples": 100, "seed": 0, "parameters": False}
+        "series": inspect.Parameter.empty,
+        "batch_size": None,
+        "freq": None,
+        "target": None,
+        "item": None,
+        "timestamp": None,
+        "duplicates": "error",
+        "horizon": None,
+        "quantiles": (0.1, 0.25, 0.5, 0.75, 0.9),
+        "samples": 100,
+        "seed": 0,
+        "parameters": False,
+    }
     assert set(model.option_names) == defaults.keys() - {"series"}
 
 
@@ -290,7 +370,9 @@ def test_sampling_stops_between_steps_when_it_is_cancelled(folder, table, engine
 
     threads = threading.active_count()
     with cancellation.scope(cancelled), pytest.raises(CancelledError):
-        model(table, horizon=5000, samples=800)  # many seconds of work, in two threads where there are two CPUs
+        model(
+            table, horizon=5000, samples=800
+        )  # many seconds of work, in two threads where there are two CPUs
     assert threading.active_count() == threads
 
 
@@ -300,10 +382,16 @@ def test_the_wire_form(model, table):
     forecast = model(series, horizon=2, samples=9, quantiles=(0.1, 0.5))
     median = forecast.median
     assert forecast.to_dict() == {
-        "input": "a", "model": "deepar_tiny", "freq": "h", "timestamps": ["2024-01-06T00:00:00", "2024-01-06T01:00:00"],
+        "input": "a",
+        "model": "deepar_tiny",
+        "freq": "h",
+        "timestamps": ["2024-01-06T00:00:00", "2024-01-06T01:00:00"],
         "mean": [float(f"{value:.7g}") for value in forecast.mean],
-        "quantiles": {"0.1": [float(f"{value:.7g}") for value in forecast.quantile(0.1)],
-                      "0.5": [float(f"{value:.7g}") for value in median]}}
+        "quantiles": {
+            "0.1": [float(f"{value:.7g}") for value in forecast.quantile(0.1)],
+            "0.5": [float(f"{value:.7g}") for value in median],
+        },
+    }
     history = forecast.to_dict(embed=True)["history"]
     assert history["timestamps"][-1] == "2024-01-05T23:00:00"
     assert history["values"][-2:] == [None, float(f"{series.iloc[-1]:.7g}")]
@@ -315,18 +403,36 @@ def test_the_wire_form(model, table):
     assert ws.Forecast.csv_columns() == ("item_id", "timestamp", "mean", "quantiles")
     low = forecast.quantile(0.1)
     assert list(forecast.csv_rows())[1] == (
-        "a", "2024-01-06T01:00:00", f"{forecast.mean[1]:.7g}", f"0.1:{low[1]:.7g} 0.5:{median[1]:.7g}")
+        "a",
+        "2024-01-06T01:00:00",
+        f"{forecast.mean[1]:.7g}",
+        f"0.1:{low[1]:.7g} 0.5:{median[1]:.7g}",
+    )
     assert forecast.show().splitlines()[0] == "a: 2 steps of h"
 
 
 def test_series_from_requests():
     limits = SimpleNamespace(max_text=10_000, max_values=100)
     np.testing.assert_array_equal(SERIES.from_json([1, None, 2.5], limits), [1, np.nan, 2.5])
-    assert list(SERIES.from_json({"target": [1, 2], "item_id": ["a", "a"]}, limits).columns) == ["target", "item_id"]
+    assert list(SERIES.from_json({"target": [1, 2], "item_id": ["a", "a"]}, limits).columns) == [
+        "target",
+        "item_id",
+    ]
     assert not SERIES.is_several_json([1, 2])
     assert not SERIES.is_several_json({"target": [1]})
     assert SERIES.is_several_json([[1, 2], [3]])
-    for value in ([], [True], ["1"], "x", {}, {"a": 1}, {"a": [1], "b": []}, {"a": [[1]]}, [10**400], None):
+    for value in (
+        [],
+        [True],
+        ["1"],
+        "x",
+        {},
+        {"a": 1},
+        {"a": [1], "b": []},
+        {"a": [[1]]},
+        [10**400],
+        None,
+    ):
         with pytest.raises(InputError):
             SERIES.from_json(value, limits)
     for text in ("time;n\n2024-01-01;1\n", "time,n\n2024-01-01,1\n", "time\tn\n2024-01-01\t1\n"):
@@ -341,30 +447,62 @@ def test_series_from_requests():
 def test_series_from_records():
     layout = Layout(expected="h")
     assert SERIES.from_record([1, 2], "x.jsonl:1", layout).freq == "h"
-    dated = SERIES.from_record({"item_id": "a", "start": "2024-01-01", "freq": "D", "target": [1, None]}, "x", layout)
+    dated = SERIES.from_record(
+        {"item_id": "a", "start": "2024-01-01", "freq": "D", "target": [1, None]}, "x", layout
+    )
     assert (dated.name, dated.freq, len(dated)) == ("a", "D", 2)
     times = {"timestamp": ["2024-01-01", "2024-01-02"], "target": [1, 2]}
     assert SERIES.from_record(times, "x", layout).index(0, 1)[0] == pd.Timestamp("2024-01-01")
-    for record in ({"target": 3}, {}, "text", {"target": ["x"]}, {"target": [1], "timestamp": ["now and then"]}):
+    for record in (
+        {"target": 3},
+        {},
+        "text",
+        {"target": ["x"]},
+        {"target": [1], "timestamp": ["now and then"]},
+    ):
         with pytest.raises(InputError, match=r"^x\.jsonl:7: "):
             SERIES.from_record(record, "x.jsonl:7", layout)
 
 
 def test_plot(model, table, tmp_path):
     axes = model(table["a"]).plot(actual=np.full(6, 10.0))
-    assert {"observed", "median", "actual"} <= {text.get_text() for text in axes.get_legend().get_texts()}
+    assert {"observed", "median", "actual"} <= {
+        text.get_text() for text in axes.get_legend().get_texts()
+    }
     axes.figure.savefig(tmp_path / "x.png")
     assert (tmp_path / "x.png").stat().st_size > 5000
 
 
 def test_the_command_line_writes_table_and_picture_without_tensorflow(folder, table, tmp_path):
     table.to_csv(tmp_path / "load.csv")
-    code = ("import sys; from warmstart.cli import main; sys.argv[0] = 'warmstart'\n"
-            "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
-            "assert not {'tensorflow', 'keras'} & set(sys.modules)")
-    run = subprocess.run([sys.executable, "-c", code, "predict", "load.csv", "--model", str(folder), "--horizon", "8",
-                          "--plot", "x.png", "--output", "x.csv", "--quantiles", "0.1,0.9"],
-                         cwd=tmp_path, capture_output=True, text=True, check=False)
+    code = (
+        "import sys; from warmstart.cli import main; sys.argv[0] = 'warmstart'\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            code,
+            "predict",
+            "load.csv",
+            "--model",
+            str(folder),
+            "--horizon",
+            "8",
+            "--plot",
+            "x.png",
+            "--output",
+            "x.csv",
+            "--quantiles",
+            "0.1,0.9",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
     assert "a: 8 steps of h" in run.stdout
     written = pd.read_csv(tmp_path / "x.csv")
@@ -378,7 +516,9 @@ def test_the_console_writes_a_table_and_a_plot(model, table, tmp_path, capsys):
     flags = ForecastFlags(plot=str(tmp_path / "x.svg"), output=str(tmp_path / "x.csv"))
     console = ForecastConsole(model, flags)
     options = {"horizon": 8, "quantiles": (0.1, 0.9)}
-    shown = list(console.shown(iter([str(tmp_path / "load.csv"), str(tmp_path / "gone.csv")]), options))
+    shown = list(
+        console.shown(iter([str(tmp_path / "load.csv"), str(tmp_path / "gone.csv")]), options)
+    )
     assert [bool(one) for one in shown] == [True, True, True, False]
     printed = capsys.readouterr().out
     assert "a: 8 steps of h" in printed
@@ -397,7 +537,9 @@ def test_the_console_writes_a_table_and_a_plot(model, table, tmp_path, capsys):
 
 def test_a_missing_pandas_is_one_sentence(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ws.errors.EngineUnavailableError, match=r"pip install 'warmstart\[series\]'"):
+    with pytest.raises(
+        ws.errors.EngineUnavailableError, match=r"pip install 'warmstart\[series\]'"
+    ):
         model([1.0, 2.0])
 
 
@@ -405,7 +547,9 @@ def test_series_from_tensors():
     limits = SimpleNamespace(max_text=10_000, max_values=100)
     one, two = SERIES.from_tensors({"series": np.array([[1, 2], [3, 4]])}, limits)
     assert (one.dtype, two.tolist()) == (np.float64, [3, 4])
-    assert [row.tolist() for row in SERIES.from_tensors({"series": np.arange(3.0)}, limits)] == [[0, 1, 2]]
+    assert [row.tolist() for row in SERIES.from_tensors({"series": np.arange(3.0)}, limits)] == [
+        [0, 1, 2]
+    ]
     for array in (np.zeros((1, 2, 3)), np.array(["x"], object), np.zeros(0)):
         with pytest.raises(InputError, match="numbers of the shape"):
             SERIES.from_tensors({"series": array}, limits)

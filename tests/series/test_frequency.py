@@ -11,8 +11,29 @@ from warmstart.errors import InputError, UsageError
 from warmstart.series import frequency
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "calendar.json").read_text())
-ALL = ["s", "5s", "min", "15min", "30min", "h", "3h", "D", "2D", "B", "W-MON", "W-SUN", "2W-TUE", "MS", "ME", "BMS",
-       "BME", "QS-JAN", "QE-MAR", "YS-JAN", "YE-DEC"]
+ALL = [
+    "s",
+    "5s",
+    "min",
+    "15min",
+    "30min",
+    "h",
+    "3h",
+    "D",
+    "2D",
+    "B",
+    "W-MON",
+    "W-SUN",
+    "2W-TUE",
+    "MS",
+    "ME",
+    "BMS",
+    "BME",
+    "QS-JAN",
+    "QE-MAR",
+    "YS-JAN",
+    "YE-DEC",
+]
 
 
 @pytest.mark.parametrize("freq", GOLDEN)
@@ -50,14 +71,22 @@ def test_clock_changes_break_nothing(zone, freq):
 
 def test_irregular_timestamps_have_no_frequency():
     random = np.random.default_rng(0)
-    times = pd.DatetimeIndex(pd.Timestamp("2024-01-01") + pd.to_timedelta(np.cumsum(random.integers(1, 9000, 60)), "s"))
+    times = pd.DatetimeIndex(
+        pd.Timestamp("2024-01-01") + pd.to_timedelta(np.cumsum(random.integers(1, 9000, 60)), "s")
+    )
     assert frequency.infer(times) is None
     with pytest.raises(InputError, match=r"sales: .* not a step of h .*resample"):
         frequency.places("h", times, "sales")
 
 
 def test_old_and_wrong_aliases():
-    assert [frequency.normal(old) for old in ("H", "T", "M", "15T", "W")] == ["h", "min", "ME", "15min", "W-SUN"]
+    assert [frequency.normal(old) for old in ("H", "T", "M", "15T", "W")] == [
+        "h",
+        "min",
+        "ME",
+        "15min",
+        "W-SUN",
+    ]
     for wrong in ("fortnight", "ns", "-1h", ""):
         with pytest.raises(UsageError, match="no frequency"):
             frequency.normal(wrong)

@@ -1,4 +1,6 @@
-"""Metrics equal those of `gluonts.evaluation` on the same forecasts; the CRPS equals its definition."""
+"""Metrics equal those of `gluonts.evaluation` on the same forecasts; the CRPS equals its
+definition.
+"""
 
 from pathlib import Path
 
@@ -35,7 +37,9 @@ def test_crps_is_its_definition():
     random = np.random.default_rng(0)
     samples, truth = random.normal(size=(30, 4)), random.normal(size=4)
     pairs = np.abs(samples[:, None] - samples[None]).mean((0, 1))
-    np.testing.assert_allclose(crps(truth, samples), np.abs(samples - truth).mean(0) - pairs / 2, atol=1e-12)
+    np.testing.assert_allclose(
+        crps(truth, samples), np.abs(samples - truth).mean(0) - pairs / 2, atol=1e-12
+    )
 
 
 def test_missing_truth_is_left_out():

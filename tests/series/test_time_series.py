@@ -25,8 +25,15 @@ def only(data, **options):
 
 @pytest.fixture
 def long():
-    return pd.DataFrame({"item_id": ["a"] * 10 + ["b"] * 10, "timestamp": [*DAYS, *DAYS],
-                         "target": np.arange(20.0), "price": 1.0, "shop": ["x"] * 10 + ["y"] * 10})
+    return pd.DataFrame(
+        {
+            "item_id": ["a"] * 10 + ["b"] * 10,
+            "timestamp": [*DAYS, *DAYS],
+            "target": np.arange(20.0),
+            "price": 1.0,
+            "shop": ["x"] * 10 + ["y"] * 10,
+        }
+    )
 
 
 def test_long_wide_series_arrays_and_mappings_agree(long, tmp_path):
@@ -36,9 +43,18 @@ def test_long_wide_series_arrays_and_mappings_agree(long, tmp_path):
     wide.to_csv(tmp_path / "wide.tsv", sep="\t")
     wide.to_csv(tmp_path / "semicolons.csv", sep=";")
     shuffled = long.sample(frac=1, random_state=1).drop(columns=["price", "shop"])
-    for data in (long.drop(columns=["price", "shop"]), wide, shuffled, wide.to_period("D"),
-                 {n: wide[n] for n in "ab"}, [wide["a"], wide["b"]], tmp_path / "long.csv", str(tmp_path / "wide.csv"),
-                 tmp_path / "wide.tsv", tmp_path / "semicolons.csv"):
+    for data in (
+        long.drop(columns=["price", "shop"]),
+        wide,
+        shuffled,
+        wide.to_period("D"),
+        {n: wide[n] for n in "ab"},
+        [wide["a"], wide["b"]],
+        tmp_path / "long.csv",
+        str(tmp_path / "wide.csv"),
+        tmp_path / "wide.tsv",
+        tmp_path / "semicolons.csv",
+    ):
         found = read(data)
         assert sorted(found) == ["a", "b"]
         for name, first in (("a", 0), ("b", 10)):
@@ -74,7 +90,9 @@ def test_known_covariates_reach_into_the_future(long):
     assert len(found["a"].known["price"]) == 10
     assert found["b"].static == {"shop": "y"}
     long.loc[2, "price"] = np.nan
-    assert "covariate 'price' is missing at step 2" in str(read(long, target="target", known=["price"])["a"])
+    assert "covariate 'price' is missing at step 2" in str(
+        read(long, target="target", known=["price"])["a"]
+    )
     long.loc[12, "shop"] = "z"
     assert "'shop' has 2 values" in str(read(long, target="target", static=["shop"])["b"])
 
@@ -86,13 +104,16 @@ def test_time_zones_stay(long):
     assert found.index(60, 1)[0] == index[-1] + pd.Timedelta(hours=1)
 
 
-@pytest.mark.parametrize(("text", "freq"), [
-    ("Month,n\n1949-01,1\n1949-02,2\n1949-03,3\n1949-04,4\n", "MS"),
-    ("Week,n\n04/30/2021,1\n04/23/2021,2\n04/16/2021,3\n04/9/2021,4\n", "W-FRI"),
-    ('"Y","date"\n284,1956-01-01\n213,1956-04-01\n227,1956-07-01\n308,1956-10-01\n', "QS-JAN"),
-    ("year,n\n2001,1\n2002,2\n2003,3\n", "YS-JAN"),
-    ("date,n\n2024-01-01 00:00:00,1\n2024-01-01 00:00:05,2\n2024-01-01 00:00:10,3\n", "5s"),
-])
+@pytest.mark.parametrize(
+    ("text", "freq"),
+    [
+        ("Month,n\n1949-01,1\n1949-02,2\n1949-03,3\n1949-04,4\n", "MS"),
+        ("Week,n\n04/30/2021,1\n04/23/2021,2\n04/16/2021,3\n04/9/2021,4\n", "W-FRI"),
+        ('"Y","date"\n284,1956-01-01\n213,1956-04-01\n227,1956-07-01\n308,1956-10-01\n', "QS-JAN"),
+        ("year,n\n2001,1\n2002,2\n2003,3\n", "YS-JAN"),
+        ("date,n\n2024-01-01 00:00:00,1\n2024-01-01 00:00:05,2\n2024-01-01 00:00:10,3\n", "5s"),
+    ],
+)
 def test_files_as_people_write_them(tmp_path, text, freq):
     (tmp_path / "x.csv").write_text(text)
     found = only(tmp_path / "x.csv", timestamp="year" if text.startswith("year") else None)
@@ -104,12 +125,32 @@ def test_files_as_people_write_them(tmp_path, text, freq):
 
 def test_one_bad_series_does_not_stop_the_others():
     good = pd.Series(np.arange(10.0), DAYS, name="good")
-    found = read([good, good.rename("empty") * np.nan, good.rename("inf") + np.inf, np.ones((2, 2, 2)),
-                  good.rename("again"), pd.Series(["x"] * 10, DAYS, name="text"),
-                  pd.Series([1.0, 2.0], TWO, name="short")])
-    assert [isinstance(v, TimeSeries) for v in found.values()] == [True, False, False, False, True, False, False]
-    for name, words in {"empty": "no observed value", "inf": "holds infinity", "text": "no number",
-                        "short": "too few to find its frequency; give freq="}.items():
+    found = read(
+        [
+            good,
+            good.rename("empty") * np.nan,
+            good.rename("inf") + np.inf,
+            np.ones((2, 2, 2)),
+            good.rename("again"),
+            pd.Series(["x"] * 10, DAYS, name="text"),
+            pd.Series([1.0, 2.0], TWO, name="short"),
+        ]
+    )
+    assert [isinstance(v, TimeSeries) for v in found.values()] == [
+        True,
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+    for name, words in {
+        "empty": "no observed value",
+        "inf": "holds infinity",
+        "text": "no number",
+        "short": "too few to find its frequency; give freq=",
+    }.items():
         assert str(found[name]).startswith(f"{name}: ")
         assert words in str(found[name])
     assert only(pd.Series([1.0, 2.0], TWO), expected="D").freq == "D"
@@ -119,7 +160,9 @@ def test_irregular_series_are_told_to_be_resampled():
     times = DAYS[[0, 1, 3, 4, 8, 9]] + pd.to_timedelta([0, 1, 0, 5, 2, 9], "h")
     assert "resample" in str(only(pd.Series(np.ones(6), times, name="x")))
     days = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-09", "2024-02-04", "2024-02-05"])
-    assert "resample" in str(only(pd.Series(np.ones(5), days, name="x"), expected="h"))  # not hours with few of them
+    assert "resample" in str(
+        only(pd.Series(np.ones(5), days, name="x"), expected="h")
+    )  # not hours with few of them
 
 
 def test_errors_of_tables_name_the_way_out(long, tmp_path):
@@ -145,7 +188,9 @@ def test_parquet_is_read_and_its_missing_reader_named(long, tmp_path, monkeypatc
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "pyarrow", None)
-        with pytest.raises(MissingPackageError, match=r"pyarrow is needed to read .*x\.parquet: pip install"):
+        with pytest.raises(
+            MissingPackageError, match=r"pyarrow is needed to read .*x\.parquet: pip install"
+        ):
             read(tmp_path / "x.parquet")
     pytest.importorskip("pyarrow")
     long.drop(columns=["price", "shop"]).to_parquet(tmp_path / "y.parquet")

@@ -1,4 +1,6 @@
-"""One server for the tests that do not break it: models that answer at once, on loopback, in a thread."""
+"""One server for the tests that do not break it: models that answer at once, on loopback, in a
+thread.
+"""
 
 import http.client
 import json
@@ -10,7 +12,11 @@ import pytest
 from tests.photos import CIFAR
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
-SERVED = {"cifar10_resnet20": CIFAR, "shakespeare_gpt2": "shakespeare_gpt2", "deepar_hourly": "deepar_hourly"}
+SERVED = {
+    "cifar10_resnet20": CIFAR,
+    "shakespeare_gpt2": "shakespeare_gpt2",
+    "deepar_hourly": "deepar_hourly",
+}
 
 
 class Answer(NamedTuple):
@@ -29,7 +35,9 @@ class Client:
     def __init__(self, address: str):
         self.address, self.host = address, urlsplit(address).netloc
 
-    def __call__(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+    def __call__(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Answer:
         headers = dict(headers or {})
         if isinstance(body, dict | list):
             body = json.dumps(body).encode()
@@ -46,7 +54,9 @@ class Client:
         return self("GET", path, None, headers)
 
     def post(self, path: str, body: Any, **headers: str) -> Answer:
-        return self("POST", path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        return self(
+            "POST", path, body, {name.replace("_", "-"): value for name, value in headers.items()}
+        )
 
 
 @pytest.fixture(scope="session")

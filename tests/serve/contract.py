@@ -12,9 +12,14 @@ from hypothesis.errors import Unsatisfiable
 from PIL import Image
 from schemathesis import GenerationMode
 
-EXCLUDED = ("/v2/models", "/v1/completions", "/v1/predict/shakespeare_gpt2", "/v1/predict/deepar_hourly")
-"""Where a request that fits its schema may be refused all the same: shapes must fit the data, options each other, the
-model its inputs."""
+EXCLUDED = (
+    "/v2/models",
+    "/v1/completions",
+    "/v1/predict/shakespeare_gpt2",
+    "/v1/predict/deepar_hourly",
+)
+"""Where a request that fits its schema may be refused all the same: shapes must fit the data,
+options each other, the model its inputs."""
 
 
 def _picture(colour: tuple[int, int, int]) -> bytes:
@@ -24,14 +29,19 @@ def _picture(colour: tuple[int, int, int]) -> bytes:
 
 
 PICTURES = st.tuples(*[st.integers(0, 255)] * 3).map(_picture)
-schemathesis.openapi.format("image-base64", PICTURES.map(lambda data: base64.b64encode(data).decode()))
+schemathesis.openapi.format(
+    "image-base64", PICTURES.map(lambda data: base64.b64encode(data).decode())
+)
 schemathesis.openapi.format("image-file", PICTURES)
 schemathesis.openapi.media_type("image/*", PICTURES)
 TABLES = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=40).map(
-    lambda values: ("target\n" + "\n".join(map(str, values))).encode())
+    lambda values: ("target\n" + "\n".join(map(str, values))).encode()
+)
 for _media in ("text/csv", "application/vnd.ms-excel", "text/plain"):
     schemathesis.openapi.media_type(_media, TABLES)
-schemathesis.openapi.media_type("text/*", st.text("abcdefgh ", min_size=1).map(lambda text: f"x{text}".encode()))
+schemathesis.openapi.media_type(
+    "text/*", st.text("abcdefgh ", min_size=1).map(lambda text: f"x{text}".encode())
+)
 
 
 def operations(schema: Any) -> Iterator[Any]:
@@ -47,14 +57,23 @@ def check(operation: Any, cases: int, number: int = 0) -> int:
         Exception: of schemathesis, for the first answer that is not as the document says.
     """
     done = 0
-    excluded = [schemathesis.checks.positive_data_acceptance] if operation.path.startswith(EXCLUDED) else []
+    excluded = (
+        [schemathesis.checks.positive_data_acceptance]
+        if operation.path.startswith(EXCLUDED)
+        else []
+    )
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         try:
             cases_of = operation.as_strategy(generation_mode=mode)
 
             @seed(number)
-            @settings(max_examples=cases, deadline=None, database=None, suppress_health_check=list(HealthCheck),
-                      phases=[Phase.generate])
+            @settings(
+                max_examples=cases,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate],
+            )
             @given(cases_of)
             def ask(case: Any) -> None:
                 nonlocal done

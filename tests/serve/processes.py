@@ -16,15 +16,34 @@ from urllib.parse import urlsplit
 class Process:
     """A running server; `.lines` are what it wrote to standard error."""
 
-    def __init__(self, *arguments: str, engine: str = "litert", environment: dict[str, str] | None = None):
-        command = [sys.executable, "-m", "warmstart", "serve", *arguments, "--engine", engine, "--port", "0"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        env={**os.environ, **(environment or {})})
+    def __init__(
+        self, *arguments: str, engine: str = "litert", environment: dict[str, str] | None = None
+    ):
+        command = [
+            sys.executable,
+            "-m",
+            "warmstart",
+            "serve",
+            *arguments,
+            "--engine",
+            engine,
+            "--port",
+            "0",
+        ]
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(environment or {})},
+        )
         self.lines: list[str] = []
         self.log: list[str] = []
         self.address = ""
-        self._readers = [threading.Thread(target=self._read, args=pair, daemon=True)
-                         for pair in ((self.process.stderr, self.lines), (self.process.stdout, self.log))]
+        self._readers = [
+            threading.Thread(target=self._read, args=pair, daemon=True)
+            for pair in ((self.process.stderr, self.lines), (self.process.stdout, self.log))
+        ]
         for reader in self._readers:
             reader.start()
         until(lambda: self._find_address() or self.process.poll() is not None, 60)
@@ -71,17 +90,22 @@ def until(true: Callable[[], object], seconds: float = 30) -> None:
 
 
 class Load:
-    """Clients that ask the same over and over, each on one connection that it keeps as long as it may.
+    """Clients that ask the same over and over, each on one connection that it keeps as long as it
+    may.
 
-    `counts` has "ok", the statuses of other answers, "refused" (no connection), and "lost": a request that was sent
-    and got no answer. On a connection that has been used before, a request that is cut off before any byte of an
-    answer is sent once more on a new connection, as HTTP clients do (RFC 9112, section 9.3.1): it was never taken.
+    `counts` has "ok", the statuses of other answers, "refused" (no connection), and "lost": a
+    request that was sent and got no answer. On a connection that has been used before, a request
+    that is cut off before any byte of an answer is sent once more on a new connection, as HTTP
+    clients do (RFC 9112, section 9.3.1): it was never taken.
     """
 
     def __init__(self, address: str, path: str, body: bytes, media: str, clients: int = 8):
         self.counts: Counter = Counter()
         self.bodies: Counter = Counter()
-        self._netloc, self._ask = urlsplit(address).netloc, ("POST", path, body, {"Content-Type": media})
+        self._netloc, self._ask = (
+            urlsplit(address).netloc,
+            ("POST", path, body, {"Content-Type": media}),
+        )
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]

@@ -132,19 +132,31 @@ def test_nothing_waits_for_others_while_the_engine_is_idle():
 def test_wrong_numbers_of_answers_and_sizes():
     batcher = Batcher(lambda key, values: [1])
     futures = batcher.submit("a", [1, 2])
-    assert [future.result(10).value for future in futures] == [1, 1]  # each alone has its one answer
+    assert [future.result(10).value for future in futures] == [
+        1,
+        1,
+    ]  # each alone has its one answer
     batcher.close()
     with pytest.raises(UsageError):
         Batcher(Work(), size=0)
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2), st.lists(st.integers(-2, 99), min_size=1, max_size=5)), max_size=20),
-       st.integers(1, 5), st.integers(1, 3))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.lists(st.integers(-2, 99), min_size=1, max_size=5)),
+        max_size=20,
+    ),
+    st.integers(1, 5),
+    st.integers(1, 3),
+)
 def test_every_input_gets_its_own_answer(asks, size, workers):
     batcher = Batcher(Work(), size=size, workers=workers, capacity=1000)
-    futures = [(value, future) for key, values in asks
-               for value, future in zip(values, batcher.submit(key, values), strict=True)]
+    futures = [
+        (value, future)
+        for key, values in asks
+        for value, future in zip(values, batcher.submit(key, values), strict=True)
+    ]
     for value, future in futures:
         if value < 0:
             assert isinstance(future.exception(20), ValueError)

@@ -10,7 +10,11 @@ CASES = 5
 def test_the_document_is_well_formed(client):
     told = client.get("/openapi.json").json
     assert told["openapi"] == "3.1.0"
-    assert {"/v1/predict/cifar10_resnet20", "/v2/models/deepar_hourly/infer", "/v1/completions"} <= told["paths"].keys()
+    assert {
+        "/v1/predict/cifar10_resnet20",
+        "/v2/models/deepar_hourly/infer",
+        "/v1/completions",
+    } <= told["paths"].keys()
     assert "/v1/embeddings" not in told["paths"]
     for path, methods in told["paths"].items():
         for method in methods:

@@ -84,20 +84,28 @@ def test_tensorflow_is_never_imported(cat):
         "        query = urllib.request.Request(f'{address}/v1/predict/{name}', ask, {'Content-Type': media})\n"
         "        assert urllib.request.urlopen(query).status == 200\n"
         "    urllib.request.urlopen(f'{address}/openapi.json').read()\n"
-        "print(sorted({'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)))\n")
+        "print(sorted({'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)))\n"
+    )
     import subprocess
 
     photo = Path(__file__).parents[2] / "examples" / "photos" / "cat.jpg"
-    done = subprocess.run([sys.executable, "-c", program, str(photo), str(CIFAR)], capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(photo), str(CIFAR)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stdout.strip() == "[]", done.stderr
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    (["nothing_like_it"], "nothing_like_it"),
-    ([str(CIFAR), str(CIFAR)], "Two models"),
-    ([str(CIFAR), "--engine", "keras"], "keras"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing_like_it"], "nothing_like_it"),
+        ([str(CIFAR), str(CIFAR)], "Two models"),
+        ([str(CIFAR), "--engine", "keras"], "keras"),
+    ],
+)
 def test_wrong_arguments(arguments, said, capfd, monkeypatch):
     from click.testing import CliRunner
 
@@ -122,4 +130,8 @@ def test_the_log_has_one_json_object_a_request(cat):
     told = [first[key] for key in ("model", "status", "batch", "bytes_in")]
     assert told == ["cifar10_resnet20", 200, 1, len(cat)]
     assert first["ms"] >= first["inference_ms"] > 0
-    assert (second["path"], second["status"], second["reason"]) == ("/nothing", 404, "unknown_address")
+    assert (second["path"], second["status"], second["reason"]) == (
+        "/nothing",
+        404,
+        "unknown_address",
+    )

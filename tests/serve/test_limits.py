@@ -25,7 +25,9 @@ def serving():
 
     def start(**options):
         model = ws.load(CIFAR, engine="litert")
-        model.engine.workers = lambda count: (model.engine,)  # so that all goes through the one that is held
+        model.engine.workers = lambda count: (
+            model.engine,
+        )  # so that all goes through the one that is held
         app = create_app({"net": model}, Settings(**options))
         server = Background(app)
         client = Client(server.__enter__())
@@ -58,7 +60,9 @@ def test_more_than_fits_is_refused_and_the_rest_is_answered(serving, cat):
         first += [pool.submit(client.post, CAT, cat, Content_Type="image/jpeg") for _ in range(2)]
         until(lambda: client.batcher.waiting == 2)
         for path in (CAT, "/v2/models/net/infer"):
-            answer = client.post(path, cat, Content_Type="image/jpeg", Inference_Header_Content_Length="0")
+            answer = client.post(
+                path, cat, Content_Type="image/jpeg", Inference_Header_Content_Length="0"
+            )
             assert answer.status == 429
             assert answer.headers["retry-after"] == "1"
             assert "waiting" in answer.json["error"]
@@ -76,9 +80,14 @@ def test_deadlines(serving, cat):
     assert answer.status == 504
     assert "deadline" in answer.json["error"]
     client.gate.set()
-    assert client.post(CAT, cat, Content_Type="image/jpeg", X_Request_Timeout="30").status in (200, 504)
+    assert client.post(CAT, cat, Content_Type="image/jpeg", X_Request_Timeout="30").status in (
+        200,
+        504,
+    )
     for wrong in ("0", "-1", "x", "nan", "inf"):
-        assert client.post(CAT, cat, Content_Type="image/jpeg", X_Request_Timeout=wrong).status == 400
+        assert (
+            client.post(CAT, cat, Content_Type="image/jpeg", X_Request_Timeout=wrong).status == 400
+        )
 
 
 def test_several_requests_share_a_batch(serving, cat):
@@ -86,19 +95,30 @@ def test_several_requests_share_a_batch(serving, cat):
     client.gate.clear()
     with ThreadPoolExecutor(10) as pool:
         asked = [pool.submit(client.post, CAT, cat, Content_Type="image/jpeg") for _ in range(6)]
-        asked += [pool.submit(client.post, CAT, b"no picture", Content_Type="image/jpeg") for _ in range(2)]
+        asked += [
+            pool.submit(client.post, CAT, b"no picture", Content_Type="image/jpeg")
+            for _ in range(2)
+        ]
         until(lambda: client.batcher._busy == 2)
         client.gate.set()
         answers = [one.result(30) for one in asked]
     assert [one.status for one in answers] == [200] * 6 + [400] * 2
     assert len({one.body for one in answers[:6]}) == 1
-    assert 'warmstart_batch_size_bucket{le="1.0",model="net"} 8' not in client.get("/metrics").body.decode()
+    assert (
+        'warmstart_batch_size_bucket{le="1.0",model="net"} 8'
+        not in client.get("/metrics").body.decode()
+    )
 
 
 def test_a_token(serving, cat):
     client = serving(token="secret-7")
-    for headers in ({}, {"Authorization": "secret-7"}, {"Authorization": "Bearer secret-8"},
-                    {"Authorization": "Basic secret-7"}, {"Authorization": "Bearer "}):
+    for headers in (
+        {},
+        {"Authorization": "secret-7"},
+        {"Authorization": "Bearer secret-8"},
+        {"Authorization": "Basic secret-7"},
+        {"Authorization": "Bearer "},
+    ):
         for path in ("/v1/models", "/metrics", "/openapi.json", "/v2"):
             answer = client("GET", path, None, headers)
             assert answer.status == 401

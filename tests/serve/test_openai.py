@@ -20,14 +20,20 @@ WIDTH = 8
 
 
 class Sums(Engine):
-    """A network that needs no compiling: the "features" of a text are powers of the mean of its tokens."""
+    """A network that needs no compiling: the "features" of a text are powers of the mean of its
+    tokens.
+    """
 
     name = "sums"
 
     def __init__(self):
-        inputs = tuple(TensorSpec(name, "int32", ("batch", "tokens"), 0, 50)
-                       for name in ("input_ids", "attention_mask", "token_type_ids"))
-        super().__init__({"forward": Signature(inputs, (TensorSpec("features", "float32", ("batch", WIDTH)),))})
+        inputs = tuple(
+            TensorSpec(name, "int32", ("batch", "tokens"), 0, 50)
+            for name in ("input_ids", "attention_mask", "token_type_ids")
+        )
+        super().__init__(
+            {"forward": Signature(inputs, (TensorSpec("features", "float32", ("batch", WIDTH)),))}
+        )
 
     def _run(self, function, arrays):
         mask = arrays["attention_mask"]
@@ -50,8 +56,15 @@ class Listener(Recognizer):
         seconds = len(audio.decode(recording, name=name, sample_rate=16000)) / 16000
         text = f"{seconds:.1f} seconds"
         words = (Word("seconds", 0.0, seconds, 0.9),) if options.words else ()
-        return Transcript(name, "listener", text, options.language or "en", words,
-                          (Segment(text, 0.0, seconds, 0.9),), seconds)
+        return Transcript(
+            name,
+            "listener",
+            text,
+            options.language or "en",
+            words,
+            (Segment(text, 0.0, seconds, 0.9),),
+            seconds,
+        )
 
     def features(self, name, recording, sample_rate):
         raise NotImplementedError
@@ -67,14 +80,20 @@ def server(models):
     listener = ws.load(GOLDEN / "whisper")
     listener._engine = Sums()
     listener._recognizer = Listener(listener._engine, listener.entry)
-    names = {"embedder": embedder, "listener": listener, "shakespeare_gpt2": models["shakespeare_gpt2"]}
+    names = {
+        "embedder": embedder,
+        "listener": listener,
+        "shakespeare_gpt2": models["shakespeare_gpt2"],
+    }
     with Background(create_app(names)) as address:
         yield Client(address)
 
 
 @pytest.fixture(scope="module")
 def openai(server):
-    found = pytest.importorskip("openai").OpenAI(base_url=f"{server.address}/v1", api_key="x", max_retries=0)
+    found = pytest.importorskip("openai").OpenAI(
+        base_url=f"{server.address}/v1", api_key="x", max_retries=0
+    )
     yield found
     found.close()
 
@@ -100,13 +119,23 @@ def test_completions(openai, models):
     assert whole.choices[0].text == expected.text
     assert whole.choices[0].finish_reason == "length"
     assert whole.usage.completion_tokens == 12
-    pieces = list(openai.completions.create(prompt="ROMEO:", stream=True, stream_options={"include_usage": True},
-                                            **asked))
+    pieces = list(
+        openai.completions.create(
+            prompt="ROMEO:", stream=True, stream_options={"include_usage": True}, **asked
+        )
+    )
     assert "".join(piece.choices[0].text for piece in pieces if piece.choices) == expected.text
     assert len([piece for piece in pieces if piece.choices and piece.choices[0].text]) > 3
     assert pieces[-1].usage.total_tokens == whole.usage.total_tokens
-    several = openai.completions.create(model="shakespeare_gpt2", prompt=["ROMEO:", "A"], n=2, seed=5, max_tokens=4,
-                                        logprobs=0, echo=True)
+    several = openai.completions.create(
+        model="shakespeare_gpt2",
+        prompt=["ROMEO:", "A"],
+        n=2,
+        seed=5,
+        max_tokens=4,
+        logprobs=0,
+        echo=True,
+    )
     assert [choice.index for choice in several.choices] == [0, 1, 2, 3]
     assert several.choices[0].text != several.choices[1].text
     assert several.choices[3].text.startswith("A")
@@ -117,30 +146,54 @@ def test_what_completions_refuse(openai):
     import openai as library
 
     good = {"model": "shakespeare_gpt2", "prompt": "A"}
-    for wrong in ({"model": "nothing"}, {"model": "embedder"}, {"prompt": ""}, {"prompt": []}, {"max_tokens": 0},
-                  {"max_tokens": 5000}, {"temperature": 3}, {"best_of": 2}, {"logit_bias": {"1": 2}}, {"n": 0},
-                  {"frequency_penalty": 1}, {"prompt": "x " * 3000}, {"stream": True, "n": 2}, {"suffix": "x"}):
+    for wrong in (
+        {"model": "nothing"},
+        {"model": "embedder"},
+        {"prompt": ""},
+        {"prompt": []},
+        {"max_tokens": 0},
+        {"max_tokens": 5000},
+        {"temperature": 3},
+        {"best_of": 2},
+        {"logit_bias": {"1": 2}},
+        {"n": 0},
+        {"frequency_penalty": 1},
+        {"prompt": "x " * 3000},
+        {"stream": True, "n": 2},
+        {"suffix": "x"},
+    ):
         with pytest.raises((library.BadRequestError, library.NotFoundError)) as raised:
             list(openai.completions.create(**{**good, **wrong}))
         assert raised.value.body["message"]
 
 
 def test_a_stream_is_what_the_protocol_says(server):
-    answer = server.post("/v1/completions", {"model": "shakespeare_gpt2", "prompt": "A", "stream": True,
-                                             "max_tokens": 3})
+    answer = server.post(
+        "/v1/completions",
+        {"model": "shakespeare_gpt2", "prompt": "A", "stream": True, "max_tokens": 3},
+    )
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = answer.body.decode().split("\n\n")
     assert events[-2:] == ["data: [DONE]", ""]
-    assert all(json.loads(event.removeprefix("data: "))["object"] == "text_completion" for event in events[:-2])
+    assert all(
+        json.loads(event.removeprefix("data: "))["object"] == "text_completion"
+        for event in events[:-2]
+    )
 
 
 def test_embeddings(openai):
     for form in ("float", "base64"):
-        found = openai.embeddings.create(model="embedder", input=["the man", "a dog of the man"], encoding_format=form)
+        found = openai.embeddings.create(
+            model="embedder", input=["the man", "a dog of the man"], encoding_format=form
+        )
         assert len(found.data) == 2
         assert found.usage.prompt_tokens > 4
     by_default = openai.embeddings.create(model="embedder", input="the man").data[0].embedding
-    exact = openai.embeddings.create(model="embedder", input="the man", encoding_format="float").data[0].embedding
+    exact = (
+        openai.embeddings.create(model="embedder", input="the man", encoding_format="float")
+        .data[0]
+        .embedding
+    )
     assert len(exact) == WIDTH
     np.testing.assert_allclose(by_default, exact, atol=1e-6)
 
@@ -150,14 +203,26 @@ def test_transcriptions(openai, server, recording):
     file = ("talk.wav", recording)
     assert ask(model="listener", file=file).text == "1.0 seconds"
     assert ask(model="listener", file=file, response_format="text").strip() == "1.0 seconds"
-    assert "00:00:00,000 --> 00:00:01,000" in ask(model="listener", file=file, response_format="srt")
+    assert "00:00:00,000 --> 00:00:01,000" in ask(
+        model="listener", file=file, response_format="srt"
+    )
     assert ask(model="listener", file=file, response_format="vtt").startswith("WEBVTT")
-    told = ask(model="listener", file=file, response_format="verbose_json", language="de",
-               timestamp_granularities=["word", "segment"])
+    told = ask(
+        model="listener",
+        file=file,
+        response_format="verbose_json",
+        language="de",
+        timestamp_granularities=["word", "segment"],
+    )
     assert (told.language, told.duration, told.words[0].word) == ("de", 1.0, "seconds")
     import openai as library
 
-    for wrong in ({"file": ("x.wav", b"no sound")}, {"file": ("x.wav", recording[:30])}, {"response_format": "xml"},
-                  {"model": "embedder"}, {"file": ("x.wav", b"")}):
+    for wrong in (
+        {"file": ("x.wav", b"no sound")},
+        {"file": ("x.wav", recording[:30])},
+        {"response_format": "xml"},
+        {"model": "embedder"},
+        {"file": ("x.wav", b"")},
+    ):
         with pytest.raises(library.BadRequestError):
             ask(**{"model": "listener", "file": file, **wrong})

@@ -15,7 +15,12 @@ def form(*fields: tuple[str, str | None, bytes]) -> tuple[bytes, str]:
     lines = []
     for name, filename, data in fields:
         named = f'; filename="{filename}"' if filename is not None else ""
-        lines += [b"--x\r\n", f'Content-Disposition: form-data; name="{name}"{named}\r\n\r\n'.encode(), data, b"\r\n"]
+        lines += [
+            b"--x\r\n",
+            f'Content-Disposition: form-data; name="{name}"{named}\r\n\r\n'.encode(),
+            data,
+            b"\r\n",
+        ]
     return b"".join([*lines, b"--x--\r\n"]), "multipart/form-data; boundary=x"
 
 
@@ -25,9 +30,15 @@ def test_all_ways_to_send_a_photo_give_the_models_own_answer(client, models, cat
     uploaded = client.post(CAT, body, Content_Type=kind)
     assert uploaded.status == 200
     assert uploaded.headers["content-type"] == "application/json"
-    assert uploaded.json == {"input": "my cat.jpg", "model": "cifar10_resnet20", "predictions": expected}
+    assert uploaded.json == {
+        "input": "my cat.jpg",
+        "model": "cifar10_resnet20",
+        "predictions": expected,
+    }
     for media in ("image/jpeg", "application/octet-stream", ""):
-        assert client.post(f"{CAT}?top_k=2", cat, Content_Type=media).json["predictions"] == expected
+        assert (
+            client.post(f"{CAT}?top_k=2", cat, Content_Type=media).json["predictions"] == expected
+        )
     text = base64.b64encode(cat).decode()
     for one in (text, f"data:image/jpeg;base64,{text}", {"base64": text}):
         answer = client.post(CAT, {"inputs": one, "options": {"top_k": 2}})
@@ -40,7 +51,10 @@ def test_several_inputs_and_a_bad_one_among_them(client, cat):
     first, failed, third = answer.json["results"]
     assert answer.status == 200
     assert first["predictions"] == third["predictions"]
-    assert failed == {"input": "input 2", "error": "input 2: the file is no JPEG, PNG, WebP, GIF, BMP or TIFF"}
+    assert failed == {
+        "input": "input 2",
+        "error": "input 2: the file is no JPEG, PNG, WebP, GIF, BMP or TIFF",
+    }
     body, kind = form(("file", "a.jpg", cat), ("file", "b.jpg", b"nothing"))
     results = client.post(CAT, body, Content_Type=kind).json["results"]
     assert [result["input"] for result in results] == ["a.jpg", "b.jpg"]
@@ -52,7 +66,10 @@ def test_texts(client, models):
     expected = models["shakespeare_gpt2"]("ROMEO:", **options).to_dict()
     path = "/v1/predict/shakespeare_gpt2"
     assert client.post(path, {"inputs": "ROMEO:", "options": options}).json == expected
-    assert client.post(f"{path}?max_new_tokens=12&seed=3", b"ROMEO:", Content_Type="text/plain").json == expected
+    assert (
+        client.post(f"{path}?max_new_tokens=12&seed=3", b"ROMEO:", Content_Type="text/plain").json
+        == expected
+    )
 
 
 def test_series(client, models):
@@ -66,7 +83,9 @@ def test_series(client, models):
     table = {"timestamp": stamps, "target": values}
     csv = "timestamp,target\n" + "\n".join(f"{t},{v}" for t, v in zip(stamps, values, strict=True))
     by_table = client.post(path, {"inputs": table, "options": options}).json["results"]
-    by_file = client.post(f"{path}?horizon=3&samples=20", csv.encode(), Content_Type="text/csv").json["results"]
+    by_file = client.post(
+        f"{path}?horizon=3&samples=20", csv.encode(), Content_Type="text/csv"
+    ).json["results"]
     assert by_table == by_file
     assert by_table[0]["timestamps"][0] == "2024-01-03T12:00:00"
     many = client.post(path, {"inputs": [values, values[:30]], "options": options}).json["results"]
@@ -74,25 +93,28 @@ def test_series(client, models):
     assert len(many) == 2
 
 
-@pytest.mark.parametrize(("path", "body", "status", "said"), [
-    (CAT + "?top_k=0", {"inputs": "aaaa", "options": {"top_k": 1}}, 400, "top_k must be 1"),
-    ("/v1/predict/nothing", {"inputs": "x"}, 404, "no model 'nothing'"),
-    (CAT, {"inputs": "/etc/passwd"}, 400, "not opened"),
-    (CAT, {"inputs": "http://127.0.0.1/cat.jpg"}, 400, "not opened"),
-    (CAT, {"inputs": "file:///etc/hostname"}, 400, "not opened"),
-    (CAT, {"inputs": 3}, 400, "base64"),
-    (CAT, {"inputs": []}, 400, "1 to 64"),
-    (CAT, {"inputs": [""] * 65}, 400, "1 to 64"),
-    (CAT, {"input": "x"}, 400, "inputs"),
-    (CAT, {"inputs": "aaaa", "options": {"top_k": 0}}, 400, "top_k must be 1"),
-    (CAT, {"inputs": "aaaa", "options": {"top_k": True}}, 400, "top_k must be an integer"),
-    (CAT, {"inputs": "aaaa", "options": {"temperature": 1}}, 400, "no option 'temperature'"),
-    (CAT, b"{", 400, "JSON"),
-    (CAT, b"", 400, "empty"),
-    ("/v1/predict/deepar_hourly", {"inputs": "/etc/passwd"}, 400, "A series is"),
-    ("/v1/predict/deepar_hourly", {"inputs": [1e400]}, 400, ""),
-    ("/v1/predict/shakespeare_gpt2", {"inputs": "x" * 200_001}, 413, "characters"),
-])
+@pytest.mark.parametrize(
+    ("path", "body", "status", "said"),
+    [
+        (CAT + "?top_k=0", {"inputs": "aaaa", "options": {"top_k": 1}}, 400, "top_k must be 1"),
+        ("/v1/predict/nothing", {"inputs": "x"}, 404, "no model 'nothing'"),
+        (CAT, {"inputs": "/etc/passwd"}, 400, "not opened"),
+        (CAT, {"inputs": "http://127.0.0.1/cat.jpg"}, 400, "not opened"),
+        (CAT, {"inputs": "file:///etc/hostname"}, 400, "not opened"),
+        (CAT, {"inputs": 3}, 400, "base64"),
+        (CAT, {"inputs": []}, 400, "1 to 64"),
+        (CAT, {"inputs": [""] * 65}, 400, "1 to 64"),
+        (CAT, {"input": "x"}, 400, "inputs"),
+        (CAT, {"inputs": "aaaa", "options": {"top_k": 0}}, 400, "top_k must be 1"),
+        (CAT, {"inputs": "aaaa", "options": {"top_k": True}}, 400, "top_k must be an integer"),
+        (CAT, {"inputs": "aaaa", "options": {"temperature": 1}}, 400, "no option 'temperature'"),
+        (CAT, b"{", 400, "JSON"),
+        (CAT, b"", 400, "empty"),
+        ("/v1/predict/deepar_hourly", {"inputs": "/etc/passwd"}, 400, "A series is"),
+        ("/v1/predict/deepar_hourly", {"inputs": [1e400]}, 400, ""),
+        ("/v1/predict/shakespeare_gpt2", {"inputs": "x" * 200_001}, 413, "characters"),
+    ],
+)
 def test_what_is_refused(client, path, body, status, said):
     answer = client.post(path, body, Content_Type="application/json")
     assert answer.status == status
@@ -106,7 +128,10 @@ def test_no_path_is_opened_whatever_the_task(client, tmp_path, cat):
         for value in (str(tmp_path / "cat.jpg"), f"file://{tmp_path}/cat.jpg", str(tmp_path)):
             assert client.post(f"/v1/predict/{name}", {"inputs": value}).status == 400
             assert client.post(f"/v1/predict/{name}", {"inputs": [value]}).status in (200, 400)
-            assert "predictions" not in client.post(f"/v1/predict/{name}", {"inputs": [value]}).body.decode()
+            assert (
+                "predictions"
+                not in client.post(f"/v1/predict/{name}", {"inputs": [value]}).body.decode()
+            )
 
 
 def test_a_large_picture_and_a_table_of_wrong_things(client):
@@ -126,8 +151,10 @@ def test_models_are_listed(client):
     listed = client.get("/v1/models").json
     assert listed["object"] == "list"
     assert [(one["id"], one["task"], one["input"]) for one in listed["data"]] == [
-        ("cifar10_resnet20", "image-classification", "image"), ("shakespeare_gpt2", "text-generation", "text"),
-        ("deepar_hourly", "forecasting", "series")]
+        ("cifar10_resnet20", "image-classification", "image"),
+        ("shakespeare_gpt2", "text-generation", "text"),
+        ("deepar_hourly", "forecasting", "series"),
+    ]
     assert client.get("/v1/models/deepar_hourly").json["id"] == "deepar_hourly"
     assert client.get("/v1/models/x").status == 404
 
@@ -140,5 +167,3 @@ def test_health_and_page(client):
         assert answer.status == 404
         assert answer.json.keys() == {"error"}
     assert client("DELETE", "/v1/models").status == 405
-
-

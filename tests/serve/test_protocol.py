@@ -42,7 +42,9 @@ class Received(io.BytesIO):
 
 
 def answers(address, *pieces, pause=0.0):
-    """(status, body) of every answer on one connection, until the server closes it; and the seconds that took."""
+    """(status, body) of every answer on one connection, until the server closes it; and the seconds
+    that took.
+    """
     start, whole = time.monotonic(), b""
     with opened(address) as connection:
         with contextlib.suppress(ConnectionError):
@@ -61,7 +63,9 @@ def answers(address, *pieces, pause=0.0):
 
 
 def get(path=LIVE, *lines, version="1.1", method="GET", host="Host: x"):
-    return "\r\n".join([f"{method} {path} HTTP/{version}", *filter(None, (host,)), *lines, "", ""]).encode()
+    return "\r\n".join(
+        [f"{method} {path} HTTP/{version}", *filter(None, (host,)), *lines, "", ""]
+    ).encode()
 
 
 def post(*lines):
@@ -76,7 +80,7 @@ def test_several_requests_at_once_are_answered_in_order(address):
 
 def test_a_request_may_come_byte_by_byte(address):
     whole = get("/v2", "Connection: close")
-    found, _ = answers(address, *(whole[n:n + 1] for n in range(len(whole))), pause=0.002)
+    found, _ = answers(address, *(whole[n : n + 1] for n in range(len(whole))), pause=0.002)
     assert [status for status, _ in found] == [200]
 
 
@@ -87,16 +91,29 @@ def test_old_clients_name_no_host(address):
     assert [status for status, _ in answers(address, get(host=""))[0]] == [400]
 
 
-@pytest.mark.parametrize("lines", [("Connection: upgrade", "Upgrade: websocket"),
-                                   ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c")], ids=["websocket", "h2c"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Connection: upgrade", "Upgrade: websocket"),
+        ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"),
+    ],
+    ids=["websocket", "h2c"],
+)
 def test_who_asks_for_another_protocol_gets_this_one(address, lines):
     found, _ = answers(address, get(LIVE, *lines) + b"\x82\x05hello")
     assert [status for status, _ in found] == [200]
 
 
-@pytest.mark.parametrize("sent", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", get("x:80", method="CONNECT"),
-                                  get("*", "Connection: close", method="OPTIONS"), get("http://[")],
-                         ids=range(4))
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        get("x:80", method="CONNECT"),
+        get("*", "Connection: close", method="OPTIONS"),
+        get("http://["),
+    ],
+    ids=range(4),
+)
 def test_what_servers_of_pages_are_not_asked(address, sent):
     found, _ = answers(address, sent)
     assert [400 <= status < 500 for status, _ in found] == [True]
@@ -115,17 +132,27 @@ def test_head_has_no_body(address):
 
 def test_what_follows_a_chunked_body_is_dropped(address):
     body = b"3\r\nabc\r\n0\r\nContent-Type: image/png\r\nHost: y\r\n\r\n"
-    found, _ = answers(address, post("Transfer-Encoding: chunked", "Content-Type: image/jpeg") + body,
-                       get("/v2", "Connection: close"))
+    found, _ = answers(
+        address,
+        post("Transfer-Encoding: chunked", "Content-Type: image/jpeg") + body,
+        get("/v2", "Connection: close"),
+    )
     assert [status for status, _ in found] == [400, 200]  # "abc" is no picture
 
 
-@pytest.mark.parametrize("endless", [b"X: " + b"y" * 1000 + b"\r\n", b"y" * 1000], ids=["lines", "one line"])
-@pytest.mark.parametrize("begin", [get()[:-2], post("Transfer-Encoding: chunked") + b"0\r\n"], ids=["head", "trailer"])
+@pytest.mark.parametrize(
+    "endless", [b"X: " + b"y" * 1000 + b"\r\n", b"y" * 1000], ids=["lines", "one line"]
+)
+@pytest.mark.parametrize(
+    "begin", [get()[:-2], post("Transfer-Encoding: chunked") + b"0\r\n"], ids=["head", "trailer"]
+)
 def test_headers_without_end_are_cut_off(address, begin, endless):
     start = begin if endless.endswith(b"\n") else begin + b"X: "
     found, _ = answers(address, start, *[endless * 10] * 100)
-    assert [status for status, _ in found] in ([400], [])  # a client that still writes may miss the answer
+    assert [status for status, _ in found] in (
+        [400],
+        [],
+    )  # a client that still writes may miss the answer
 
 
 def test_frames_without_content_are_cut_off(address):
@@ -136,14 +163,23 @@ def test_frames_without_content_are_cut_off(address):
 
 def test_small_chunks_are_a_body(address):
     frames = b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n"
-    found, _ = answers(address, post("Transfer-Encoding: chunked", "Connection: close", "Content-Type: image/png"),
-                       *(frames[n:n + 3000] for n in range(0, len(frames), 3000)))
+    found, _ = answers(
+        address,
+        post("Transfer-Encoding: chunked", "Connection: close", "Content-Type: image/png"),
+        *(frames[n : n + 3000] for n in range(0, len(frames), 3000)),
+    )
     assert [status for status, _ in found] == [400]
     assert b"JPEG" in found[0][1]  # and this is none
 
 
 def test_who_says_nothing_more_is_left(address):
-    for before in ((b"",), (get()[:20],), (get(), b"\r\n"), (get() + get()[:20],), (get(), get()[:20])):
+    for before in (
+        (b"",),
+        (get()[:20],),
+        (get(), b"\r\n"),
+        (get() + get()[:20],),
+        (get(), get()[:20]),
+    ):
         found, seconds = answers(address, *before, pause=0.3)
         assert [status for status, _ in found] == [200] * (b"\r\n\r\n" in before[0])
         assert 0.5 < seconds < 10

@@ -33,7 +33,9 @@ def test_two_photos_at_once_meet_two_engines(served, monkeypatch):
             return run(function, **arrays)
 
         monkeypatch.setattr(half.engine, "run", held)
-    monkeypatch.setattr(type(served.batcher), "busy", 2)  # as it is a moment after the first was taken
+    monkeypatch.setattr(
+        type(served.batcher), "busy", 2
+    )  # as it is a moment after the first was taken
     row = {"images": np.zeros((32, 32, 3), np.float32)}
     futures = [served.batcher.submit((forward, batch), [row])[0] for batch in ("one", "another")]
     first, second = (future.result(20).value for future in futures)

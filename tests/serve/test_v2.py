@@ -35,7 +35,9 @@ def test_health_and_metadata(triton):
     assert told["versions"] == ["1"]
     assert {"name": "image", "datatype": "BYTES", "shape": [-1]} in told["inputs"]
     assert {"name": "images", "datatype": "FP32", "shape": [-1, 32, 32, 3]} in told["inputs"]
-    assert {"label", "score", "answer", "probabilities", "features"} == {one["name"] for one in told["outputs"]}
+    assert {"label", "score", "answer", "probabilities", "features"} == {
+        one["name"] for one in told["outputs"]
+    }
 
 
 @pytest.mark.parametrize("binary", [True, False])
@@ -46,8 +48,14 @@ def test_arrays_of_the_program(triton, models, pixels, binary):
     given.set_data_from_numpy(pixels, binary_data=binary)
     outputs = [InferRequestedOutput("probabilities", binary_data=binary)]
     for packed in (None, "gzip", "deflate"):
-        answer = triton.infer("cifar10_resnet20", [given], outputs=outputs, request_id="7",
-                              request_compression_algorithm=packed, response_compression_algorithm=packed)
+        answer = triton.infer(
+            "cifar10_resnet20",
+            [given],
+            outputs=outputs,
+            request_id="7",
+            request_compression_algorithm=packed,
+            response_compression_algorithm=packed,
+        )
         expected = models["cifar10_resnet20"].engine.run("forward", images=pixels)["probabilities"]
         np.testing.assert_allclose(answer.as_numpy("probabilities"), expected, atol=1e-6)
         assert answer.get_response()["id"] == "7"
@@ -61,12 +69,18 @@ def test_photos_as_bytes(triton, models, cat, binary):
     given = InferInput("image", [2], "BYTES")
     given.set_data_from_numpy(np.array([cat, cat], object))
     names = ("label", "score", "answer")
-    answer = triton.infer("cifar10_resnet20", [given], parameters={"top_k": 2},
-                          outputs=[InferRequestedOutput(name, binary_data=binary) for name in names])
+    answer = triton.infer(
+        "cifar10_resnet20",
+        [given],
+        parameters={"top_k": 2},
+        outputs=[InferRequestedOutput(name, binary_data=binary) for name in names],
+    )
     expected = models["cifar10_resnet20"](cat, top_k=2)
     assert answer.as_numpy("label").tolist() in ([b"cat"] * 2, ["cat"] * 2)
     np.testing.assert_allclose(answer.as_numpy("score"), [expected.score] * 2, atol=1e-6)
-    assert json.loads(answer.as_numpy("answer")[1])["predictions"] == expected.to_dict()["predictions"]
+    assert (
+        json.loads(answer.as_numpy("answer")[1])["predictions"] == expected.to_dict()["predictions"]
+    )
 
 
 def test_pixels_texts_and_series(triton, models, cat):
@@ -79,7 +93,9 @@ def test_pixels_texts_and_series(triton, models, cat):
     assert triton.infer("cifar10_resnet20", [given]).as_numpy("label")[0] == b"cat"
     text = InferInput("text", [2], "BYTES")
     text.set_data_from_numpy(np.array([b"ROMEO:", "JULIET:"], object), binary_data=False)
-    answer = triton.infer("shakespeare_gpt2", [text], parameters={"max_new_tokens": 8, "temperature": 0})
+    answer = triton.infer(
+        "shakespeare_gpt2", [text], parameters={"max_new_tokens": 8, "temperature": 0}
+    )
     expected = models["shakespeare_gpt2"](["ROMEO:", "JULIET:"], max_new_tokens=8, temperature=0)
     assert [one.decode() for one in answer.as_numpy("text")] == [one.text for one in expected]
     values = np.sin(np.arange(80).reshape(2, 40))
@@ -90,9 +106,16 @@ def test_pixels_texts_and_series(triton, models, cat):
 
 
 def test_a_photo_in_json_is_base64(client, cat):
-    tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [base64.b64encode(cat).decode()]}
+    tensor = {
+        "name": "image",
+        "datatype": "BYTES",
+        "shape": [1],
+        "data": [base64.b64encode(cat).decode()],
+    }
     answer = client.post(INFER, {"inputs": [tensor], "outputs": [{"name": "label"}]})
-    assert answer.json["outputs"] == [{"name": "label", "datatype": "BYTES", "shape": [1], "data": ["cat"]}]
+    assert answer.json["outputs"] == [
+        {"name": "label", "datatype": "BYTES", "shape": [1], "data": ["cat"]}
+    ]
 
 
 def test_a_body_that_is_the_file(client, cat):
@@ -109,69 +132,153 @@ def test_a_request_may_repeat_its_address(client):
     assert client.post(INFER, {"inputs": [IMAGES], **repeated}).status == 200
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    ({"shape": [1, 32, 32]}, "elements"), ({"shape": [-1, 32, 32, 3]}, "shape"), ({"shape": [0, 32, 32, 3]}, "0 el"),
-    ({"shape": [1, 32, 32, 3, 1]}, "has the shape"), ({"shape": []}, "shape"), ({"shape": "x"}, "shape"),
-    ({"shape": [2**62, 2**62]}, "shape"), ({"shape": [2**30, 2**30]}, "no body"), ({"shape": [1.5]}, "shape"),
-    ({"shape": [True, 3072]}, "shape"), ({"shape": [1] * 9}, "shape"), ({"shape": [1, 3072]}, "has the shape"),
-    ({"datatype": "INT32"}, "not all INT32"), ({"datatype": "FP64"}, "is FP32, not FP64"), ({"datatype": "X"}, "datat"),
-    ({"datatype": "BYTES"}, "strings"), ({"datatype": None}, "datatype"), ({"name": "x"}, "no input 'x'"),
-    ({"name": 3}, "name"), ({"name": ""}, "name"), ({"data": [0.5] * 3071}, "3072 elements, not 3071"),
-    ({"data": "x"}, "array"), ({"data": [[0.5], [1, 2]]}, "equal lengths"), ({"data": ["a"] * 3072}, "not all FP32"),
-    ({"data": [1e39] * 3072}, "fit"), ({"data": [None] * 3072}, ""), ({"data": [10**400] * 3072}, ""),
-    ({"extra": 1}, "unknown key"), ({"parameters": {"binary_data_size": 12}}, "either data or"),
-    ({"parameters": {"binary_data_size": -1}, "data": None}, "whole number"), ({"parameters": []}, "parameters"),
-])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"shape": [1, 32, 32]}, "elements"),
+        ({"shape": [-1, 32, 32, 3]}, "shape"),
+        ({"shape": [0, 32, 32, 3]}, "0 el"),
+        ({"shape": [1, 32, 32, 3, 1]}, "has the shape"),
+        ({"shape": []}, "shape"),
+        ({"shape": "x"}, "shape"),
+        ({"shape": [2**62, 2**62]}, "shape"),
+        ({"shape": [2**30, 2**30]}, "no body"),
+        ({"shape": [1.5]}, "shape"),
+        ({"shape": [True, 3072]}, "shape"),
+        ({"shape": [1] * 9}, "shape"),
+        ({"shape": [1, 3072]}, "has the shape"),
+        ({"datatype": "INT32"}, "not all INT32"),
+        ({"datatype": "FP64"}, "is FP32, not FP64"),
+        ({"datatype": "X"}, "datat"),
+        ({"datatype": "BYTES"}, "strings"),
+        ({"datatype": None}, "datatype"),
+        ({"name": "x"}, "no input 'x'"),
+        ({"name": 3}, "name"),
+        ({"name": ""}, "name"),
+        ({"data": [0.5] * 3071}, "3072 elements, not 3071"),
+        ({"data": "x"}, "array"),
+        ({"data": [[0.5], [1, 2]]}, "equal lengths"),
+        ({"data": ["a"] * 3072}, "not all FP32"),
+        ({"data": [1e39] * 3072}, "fit"),
+        ({"data": [None] * 3072}, ""),
+        ({"data": [10**400] * 3072}, ""),
+        ({"extra": 1}, "unknown key"),
+        ({"parameters": {"binary_data_size": 12}}, "either data or"),
+        ({"parameters": {"binary_data_size": -1}, "data": None}, "whole number"),
+        ({"parameters": []}, "parameters"),
+    ],
+)
 def test_wrong_tensors(client, change, said):
     answer = client.post(INFER, {"inputs": [{**IMAGES, **change}]})
     assert answer.status == 400
     assert said in answer.json["error"]
 
 
-@pytest.mark.parametrize(("body", "said"), [
-    ({}, "inputs"), ([], "object"), ({"inputs": []}, "at least one"), ({"inputs": [3]}, "object"),
-    ({"inputs": [IMAGES, IMAGES]}, "twice"), ({"inputs": [IMAGES], "id": 3}, "id"),
-    ({"inputs": [IMAGES], "model_name": "another"}, "the URL"),
-    ({"inputs": [IMAGES], "more": 3}, "unknown key"), ({"inputs": [IMAGES], "parameters": {"top_k": 3}}, "parameter"),
-    ({"inputs": [IMAGES], "outputs": [{"name": "features"}] * 2}, "twice"),
-    ({"inputs": [IMAGES], "outputs": [{"name": "label"}]}, "no output 'label'"),
-    ({"inputs": [IMAGES], "outputs": [{}]}, "name"), ({"inputs": [IMAGES], "outputs": 3}, "array"),
-    ({"inputs": [IMAGES], "outputs": [{"name": "features", "parameters": {"classification": 3}}]}, "binary_data"),
-    ({"inputs": [IMAGES, TEXT]}, "takes image"), ({"inputs": [TEXT]}, "row 1"),
-    ({"inputs": [{**TEXT, "shape": [65], "data": ["x"] * 65}]}, "65 rows"),
-    ({"inputs": [{**TEXT, "shape": [1, 1, 1]}]}, "[rows, 1]"), ({"inputs": [{**TEXT, "data": ["\ud800"]}]}, "JSON"),
-])
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "inputs"),
+        ([], "object"),
+        ({"inputs": []}, "at least one"),
+        ({"inputs": [3]}, "object"),
+        ({"inputs": [IMAGES, IMAGES]}, "twice"),
+        ({"inputs": [IMAGES], "id": 3}, "id"),
+        ({"inputs": [IMAGES], "model_name": "another"}, "the URL"),
+        ({"inputs": [IMAGES], "more": 3}, "unknown key"),
+        ({"inputs": [IMAGES], "parameters": {"top_k": 3}}, "parameter"),
+        ({"inputs": [IMAGES], "outputs": [{"name": "features"}] * 2}, "twice"),
+        ({"inputs": [IMAGES], "outputs": [{"name": "label"}]}, "no output 'label'"),
+        ({"inputs": [IMAGES], "outputs": [{}]}, "name"),
+        ({"inputs": [IMAGES], "outputs": 3}, "array"),
+        (
+            {
+                "inputs": [IMAGES],
+                "outputs": [{"name": "features", "parameters": {"classification": 3}}],
+            },
+            "binary_data",
+        ),
+        ({"inputs": [IMAGES, TEXT]}, "takes image"),
+        ({"inputs": [TEXT]}, "row 1"),
+        ({"inputs": [{**TEXT, "shape": [65], "data": ["x"] * 65}]}, "65 rows"),
+        ({"inputs": [{**TEXT, "shape": [1, 1, 1]}]}, "[rows, 1]"),
+        ({"inputs": [{**TEXT, "data": ["\ud800"]}]}, "JSON"),
+    ],
+)
 def test_wrong_requests(client, body, said):
     answer = client.post(INFER, body)
     assert answer.status in (400, 413)
     assert said in answer.json["error"]
 
 
-@pytest.mark.parametrize(("length", "size", "tail"), [
-    ("99999", 12288, 12288), ("-1", 12288, 12288), ("abc", 12288, 12288), ("9" * 30, 12288, 12288), ("5", 12288, 12288),
-    (None, 12287, 12287), (None, 12288, 12287), (None, 12288, 12289), (None, 2**70, 10), ("", 12288, 12288),
-])
+@pytest.mark.parametrize(
+    ("length", "size", "tail"),
+    [
+        ("99999", 12288, 12288),
+        ("-1", 12288, 12288),
+        ("abc", 12288, 12288),
+        ("9" * 30, 12288, 12288),
+        ("5", 12288, 12288),
+        (None, 12287, 12287),
+        (None, 12288, 12287),
+        (None, 12288, 12289),
+        (None, 2**70, 10),
+        ("", 12288, 12288),
+    ],
+)
 def test_wrong_binary_lengths(client, length, size, tail):
-    tensor = {"name": "images", "datatype": "FP32", "shape": [1, 32, 32, 3], "parameters": {"binary_data_size": size}}
+    tensor = {
+        "name": "images",
+        "datatype": "FP32",
+        "shape": [1, 32, 32, 3],
+        "parameters": {"binary_data_size": size},
+    }
     head = json.dumps({"inputs": [tensor]}).encode()
-    answer = client.post(INFER, head + b"\0" * tail,
-                         Inference_Header_Content_Length=str(len(head)) if length is None else length)
+    answer = client.post(
+        INFER,
+        head + b"\0" * tail,
+        Inference_Header_Content_Length=str(len(head)) if length is None else length,
+    )
     assert answer.status == 400
     assert answer.json.keys() == {"error"}
 
 
-@pytest.mark.parametrize("data", [b"\1\0\0", b"\xff\xff\xff\xff", b"\1\0\0\0", b"\1\0\0\0a\1\0\0\0b", b""])
+@pytest.mark.parametrize(
+    "data", [b"\1\0\0", b"\xff\xff\xff\xff", b"\1\0\0\0", b"\1\0\0\0a\1\0\0\0b", b""]
+)
 def test_wrong_bytes_elements(client, data):
-    head = json.dumps({"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1],
-                                   "parameters": {"binary_data_size": len(data)}}]}).encode()
+    head = json.dumps(
+        {
+            "inputs": [
+                {
+                    "name": "image",
+                    "datatype": "BYTES",
+                    "shape": [1],
+                    "parameters": {"binary_data_size": len(data)},
+                }
+            ]
+        }
+    ).encode()
     answer = client.post(INFER, head + data, Inference_Header_Content_Length=str(len(head)))
     assert answer.status == 400
 
 
 def test_not_finite_numbers_are_refused(client):
-    head = json.dumps({"inputs": [{"name": "images", "datatype": "FP32", "shape": [1, 32, 32, 3],
-                                   "parameters": {"binary_data_size": 12288}}]}).encode()
-    answer = client.post(INFER, head + np.full(3072, np.nan, "<f4").tobytes(),
-                         Inference_Header_Content_Length=str(len(head)))
+    head = json.dumps(
+        {
+            "inputs": [
+                {
+                    "name": "images",
+                    "datatype": "FP32",
+                    "shape": [1, 32, 32, 3],
+                    "parameters": {"binary_data_size": 12288},
+                }
+            ]
+        }
+    ).encode()
+    answer = client.post(
+        INFER,
+        head + np.full(3072, np.nan, "<f4").tobytes(),
+        Inference_Header_Content_Length=str(len(head)),
+    )
     assert answer.status == 400
     assert "finite" in answer.json["error"]

@@ -1,4 +1,6 @@
-"""Recordings of every kind become samples at the model's rate; what is no recording is told by name."""
+"""Recordings of every kind become samples at the model's rate; what is no recording is told by
+name.
+"""
 
 import io
 import tracemalloc
@@ -21,12 +23,18 @@ def written(samples, rate=RATE, **options) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize(("options", "tolerance"), [
-    ({"format": "WAV", "subtype": "PCM_U8"}, 1e-2), ({"format": "WAV", "subtype": "PCM_16"}, 1e-4),
-    ({"format": "WAV", "subtype": "PCM_24"}, 1e-6), ({"format": "WAV", "subtype": "FLOAT"}, 0),
-    ({"format": "FLAC", "subtype": "PCM_16"}, 1e-4), ({"format": "OGG", "subtype": "VORBIS"}, 0.05),
-    ({"format": "AIFF", "subtype": "PCM_16"}, 1e-4),
-])
+@pytest.mark.parametrize(
+    ("options", "tolerance"),
+    [
+        ({"format": "WAV", "subtype": "PCM_U8"}, 1e-2),
+        ({"format": "WAV", "subtype": "PCM_16"}, 1e-4),
+        ({"format": "WAV", "subtype": "PCM_24"}, 1e-6),
+        ({"format": "WAV", "subtype": "FLOAT"}, 0),
+        ({"format": "FLAC", "subtype": "PCM_16"}, 1e-4),
+        ({"format": "OGG", "subtype": "VORBIS"}, 0.05),
+        ({"format": "AIFF", "subtype": "PCM_16"}, 1e-4),
+    ],
+)
 def test_formats(options, tolerance, tmp_path):
     path = tmp_path / "tone"
     path.write_bytes(written(TONE, **options))
@@ -46,15 +54,25 @@ def test_mp3_is_read():
 def test_rates_and_channels(rate, channels):
     wave = 0.5 * np.sin(np.arange(2 * rate) * 2 * np.pi * 440 / rate)
     samples = np.repeat(wave[:, None], channels, 1) * np.linspace(0.5, 1.5, channels)
-    for value in (written(samples, rate, format="WAV", subtype="FLOAT"), (samples, rate), (samples.T, rate)):
+    for value in (
+        written(samples, rate, format="WAV", subtype="FLOAT"),
+        (samples, rate),
+        (samples.T, rate),
+    ):
         found = audio.decode(value, sample_rate=RATE)
         assert len(found) == pytest.approx(len(TONE), abs=2)
-        assert np.abs(found[400:15600] - TONE[400:15600] * (1 if channels > 1 else 0.5)).max() < 2e-3
+        assert (
+            np.abs(found[400:15600] - TONE[400:15600] * (1 if channels > 1 else 0.5)).max() < 2e-3
+        )
 
 
 def test_arrays():
-    for value, rate in (((TONE, RATE), None), (TONE, RATE), ({"array": TONE, "sampling_rate": RATE}, None),
-                        (((TONE * 32768).astype(np.int16), RATE), None)):
+    for value, rate in (
+        ((TONE, RATE), None),
+        (TONE, RATE),
+        ({"array": TONE, "sampling_rate": RATE}, None),
+        (((TONE * 32768).astype(np.int16), RATE), None),
+    ):
         assert np.abs(audio.decode(value, sample_rate=RATE, given_rate=rate) - TONE).max() < 1e-4
     assert RECORDING.single((TONE, RATE)).value == (TONE, RATE)
     assert not RECORDING.is_several((TONE, RATE))
@@ -63,23 +81,27 @@ def test_arrays():
     assert [item.name for item in items] == ["item 1", "a.wav"]
 
 
-@pytest.mark.parametrize(("value", "words"), [
-    (b"", "not a recording"),
-    (b"\xff\xd8\xff\xe0 a picture", "not a recording"),
-    ("nowhere.wav", "no such file"),
-    (written(TONE[:0], format="WAV"), "no samples"),
-    ((np.zeros((0,)), RATE), "no samples"),
-    ((np.array([0.0, np.nan]), RATE), "NaN"),
-    (written(np.float32([0, np.inf]), format="WAV", subtype="FLOAT"), "NaN or infinite"),
-    (TONE, "sampling rate"),
-    ((TONE, 1e9), "samples a second"),
-    ((TONE, 0), "samples a second"),
-    ((TONE, float("nan")), "no sampling rate"),
-    ((np.zeros((2, 3, 4)), RATE), r"\(2, 3, 4\)"),
-    ((np.array(["a"]), RATE), "numbers"),
-    (3, "int"),
-    (written(TONE, format="FLAC")[:-2000], "cut off"),
-], ids=range(15))
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (b"", "not a recording"),
+        (b"\xff\xd8\xff\xe0 a picture", "not a recording"),
+        ("nowhere.wav", "no such file"),
+        (written(TONE[:0], format="WAV"), "no samples"),
+        ((np.zeros((0,)), RATE), "no samples"),
+        ((np.array([0.0, np.nan]), RATE), "NaN"),
+        (written(np.float32([0, np.inf]), format="WAV", subtype="FLOAT"), "NaN or infinite"),
+        (TONE, "sampling rate"),
+        ((TONE, 1e9), "samples a second"),
+        ((TONE, 0), "samples a second"),
+        ((TONE, float("nan")), "no sampling rate"),
+        ((np.zeros((2, 3, 4)), RATE), r"\(2, 3, 4\)"),
+        ((np.array(["a"]), RATE), "numbers"),
+        (3, "int"),
+        (written(TONE, format="FLAC")[:-2000], "cut off"),
+    ],
+    ids=range(15),
+)
 def test_what_is_no_recording(value, words):
     with pytest.raises(InputError, match=words):
         audio.decode(value, name="the item", sample_rate=RATE)
@@ -111,7 +133,11 @@ def test_long_recordings_are_read_in_flat_memory(tmp_path):
 def test_folders(tmp_path):
     for name in ("b.wav", "a10.flac", "a9.flac", "c.txt"):
         (tmp_path / name).write_bytes(b"")
-    assert [item.name.rsplit("/", 1)[1] for item in RECORDING.stream(tmp_path)] == ["a9.flac", "a10.flac", "b.wav"]
+    assert [item.name.rsplit("/", 1)[1] for item in RECORDING.stream(tmp_path)] == [
+        "a9.flac",
+        "a10.flac",
+        "b.wav",
+    ]
     with pytest.raises(UsageError, match="no recording"):
         list(RECORDING.stream(tmp_path / "*.mp3"))
 

@@ -17,8 +17,17 @@ from warmstart.speech.inputs import RECORDING
 from warmstart.speech.results.audio import Audio
 from warmstart.speech.results.transcript import Segment, Transcript, Word
 
-TRANSCRIPT = Transcript("a.wav", "whisper_tiny", "Ask not. 2 < 3", "en", duration=3723.5, segments=(
-    Segment("Ask not.", 0.0, 1.25, 0.9, 0.01), Segment("2 < 3", 3722.0, 3723.4996, 0.5)))  # fmt: skip
+TRANSCRIPT = Transcript(
+    "a.wav",
+    "whisper_tiny",
+    "Ask not. 2 < 3",
+    "en",
+    duration=3723.5,
+    segments=(
+        Segment("Ask not.", 0.0, 1.25, 0.9, 0.01),
+        Segment("2 < 3", 3722.0, 3723.4996, 0.5),
+    ),
+)
 SILENCE = Transcript("b.wav", "whisper_tiny", "")
 
 
@@ -65,14 +74,25 @@ def test_json_is_the_transcript():
 
 def test_the_schema_of_a_transcript_says_which_fields_may_be_absent():
     schema = wire_of(Transcript).schema()
-    assert schema["required"] == ["input", "model", "text", "language", "duration", "segments", "words"]
+    assert schema["required"] == [
+        "input",
+        "model",
+        "text",
+        "language",
+        "duration",
+        "segments",
+        "words",
+    ]
     segment = schema["properties"]["segments"]["items"]
     assert segment["required"] == ["text", "start", "end", "score"]
     assert "silence" in segment["properties"]
 
 
 def test_for_people_and_as_rows():
-    assert console().show(TRANSCRIPT).splitlines()[:2] == ["a.wav (en)", "    0:00.00 -   0:01.25  Ask not."]
+    assert console().show(TRANSCRIPT).splitlines()[:2] == [
+        "a.wav (en)",
+        "    0:00.00 -   0:01.25  Ask not.",
+    ]
     assert "(silence)" in console().show(SILENCE)
     rows = [*console().rows(TRANSCRIPT), *console().rows(SILENCE)]
     assert rows[0] == ("a.wav", "0.00", "1.25", "Ask not.", "0.900000")
@@ -89,7 +109,9 @@ def test_words_without_segments_become_cues_of_a_few_seconds():
     assert TRANSCRIPT.score == pytest.approx((0.9 * 1.25 + 0.5 * 1.4996) / 2.7496, abs=1e-6)
 
 
-@pytest.mark.parametrize(("text", "value"), [("own", True), ("any", False), ("words.txt", "words.txt")])
+@pytest.mark.parametrize(
+    ("text", "value"), [("own", True), ("any", False), ("words.txt", "words.txt")]
+)
 def test_the_vocabulary_of_the_model_or_none(text, value):
     model = Recorder()
     options = {"vocabulary": text, "beam": 3}

@@ -31,8 +31,12 @@ def every_text(log_probs):
     """The probability of each text, by all its alignments."""
     found = {}
     for path in product(range(4), repeat=len(log_probs)):
-        text = "".join(ALPHABET[s - 1] for i, s in enumerate(path) if s and (i == 0 or s != path[i - 1]))
-        found[text] = found.get(text, 0.0) + np.exp(sum(log_probs[t, s] for t, s in enumerate(path)))
+        text = "".join(
+            ALPHABET[s - 1] for i, s in enumerate(path) if s and (i == 0 or s != path[i - 1])
+        )
+        found[text] = found.get(text, 0.0) + np.exp(
+            sum(log_probs[t, s] for t, s in enumerate(path))
+        )
     return found
 
 
@@ -54,14 +58,18 @@ def test_a_word_list_allows_only_its_words():
 def test_what_there_is_of_a_word_that_is_still_being_said_is_left_out():
     words = LanguageModel(["ab", "baa"])
     heard = frames("a.b. .b.a", sure=0.999)
-    assert beam_search(heard, ALPHABET, language=words, beam=1) == ""  # it follows "ab ba", which ends in no word
+    assert (
+        beam_search(heard, ALPHABET, language=words, beam=1) == ""
+    )  # it follows "ab ba", which ends in no word
     assert beam_search(heard, ALPHABET, language=words, beam=1, partial=True) == "ab"
 
 
 def test_ngrams_decide_between_words_that_sound_alike(tmp_path):
     path = tmp_path / "model.arpa"
-    path.write_text("\\data\\\nngram 1=4\nngram 2=3\n\n\\1-grams:\n-1 <s> 0\n-1 </s>\n-0.3 aa 0\n-0.3 ab 0\n\n"
-                    "\\2-grams:\n-0.1 aa ab\n-2 aa aa\n-2 ab ab\n\\end\\\n")
+    path.write_text(
+        "\\data\\\nngram 1=4\nngram 2=3\n\n\\1-grams:\n-1 <s> 0\n-1 </s>\n-0.3 aa 0\n-0.3 ab 0\n\n"
+        "\\2-grams:\n-0.1 aa ab\n-2 aa aa\n-2 ab ab\n\\end\\\n"
+    )
     model = LanguageModel.of(path)
     assert model.order == 2
     assert model.log_probability(("aa",), "ab") == pytest.approx(-0.1 * np.log(10))

@@ -1,4 +1,6 @@
-"""The recogniser as a task: a random network, so what it says means nothing, but it must say the same in every way."""
+"""The recogniser as a task: a random network, so what it says means nothing, but it must say the
+same in every way.
+"""
 
 from dataclasses import replace
 
@@ -13,7 +15,14 @@ from warmstart.speech.options import TranscribeOptions
 
 RATE = 8000
 RULES = {"sample_rate": RATE, "n_fft": 256, "hop": 80, "mels": 20, "coefficients": 8}
-CONFIG = {"features": 8, "symbols": 4, "channels": 8, "blocks": 1, "dilations": [1, 2], "filter_width": 3}
+CONFIG = {
+    "features": 8,
+    "symbols": 4,
+    "channels": 8,
+    "blocks": 1,
+    "dilations": [1, 2],
+    "filter_width": 3,
+}
 
 
 def recogniser(**rules):
@@ -21,11 +30,30 @@ def recogniser(**rules):
     from warmstart.core.weights import Weights
     from warmstart.speech.recognition import SpeechRecognizer
 
-    entry = Entry(name="tiny_wavenet", task="speech-recognition", family="wavenet_asr", title="Tiny",
-                  architecture="wavenet_asr", config=CONFIG, weights={}, preprocessing=None, labels="",
-                  licence="Apache-2.0", parameters=1, gflops=None, min_size=0, metrics=(), paper="",
-                  processing={"features": {**RULES, **rules}, "alphabet": " ab", "padding": 0.25, "language": "en",
-                              "vocabulary": ["ab", "ba"]})
+    entry = Entry(
+        name="tiny_wavenet",
+        task="speech-recognition",
+        family="wavenet_asr",
+        title="Tiny",
+        architecture="wavenet_asr",
+        config=CONFIG,
+        weights={},
+        preprocessing=None,
+        labels="",
+        licence="Apache-2.0",
+        parameters=1,
+        gflops=None,
+        min_size=0,
+        metrics=(),
+        paper="",
+        processing={
+            "features": {**RULES, **rules},
+            "alphabet": " ab",
+            "padding": 0.25,
+            "language": "en",
+            "vocabulary": ["ab", "ba"],
+        },
+    )
     return SpeechRecognizer(entry, Weights.random(), (), engine="keras")
 
 
@@ -37,12 +65,17 @@ def model():
 @pytest.fixture(scope="module")
 def sound():
     random = np.random.default_rng(0)
-    return (random.normal(size=3 * RATE) * np.repeat(random.random(30), RATE // 10)).astype(np.float32) * 0.3
+    return (random.normal(size=3 * RATE) * np.repeat(random.random(30), RATE // 10)).astype(
+        np.float32
+    ) * 0.3
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("rules", [{}, {"kind": "log_mel", "mels": 8, "mean": [-30.0] * 8, "std": [10.0] * 8}],
-                         ids=["mfcc", "log-mel"])
+@pytest.mark.parametrize(
+    "rules",
+    [{}, {"kind": "log_mel", "mels": 8, "mean": [-30.0] * 8, "std": [10.0] * 8}],
+    ids=["mfcc", "log-mel"],
+)
 def test_a_stream_says_what_the_whole_recording_says(rules, sound):
     model = recogniser(**rules)
     whole = model((sound, RATE))
@@ -95,5 +128,6 @@ def test_features_and_bad_recordings(model, sound):
     with pytest.raises(InputError, match="NaN"):
         model.features([(sound, RATE), (np.array([0.0, np.nan]), RATE)])
     np.testing.assert_allclose(
-        np.stack(list(model.stream_features(iter([(sound, RATE)])))), model.features([(sound, RATE)])
+        np.stack(list(model.stream_features(iter([(sound, RATE)])))),
+        model.features([(sound, RATE)]),
     )

@@ -9,10 +9,15 @@ from warmstart.speech.data import pairs
 
 
 def test_tables_name_recordings_beside_them(tmp_path):
-    (tmp_path / "a.csv").write_text("file_name,transcription\nx/1.wav,Hello there\nhttps://h/2.wav,\"yes, no\"\n")
+    (tmp_path / "a.csv").write_text(
+        'file_name,transcription\nx/1.wav,Hello there\nhttps://h/2.wav,"yes, no"\n'
+    )
     want = [(str(tmp_path / "x/1.wav"), "Hello there"), ("https://h/2.wav", "yes, no")]
     assert pairs(tmp_path / "a.csv") == want
-    rows = [{"audio": "x/1.wav", "text": "Hello there"}, {"audio": "https://h/2.wav", "text": "yes, no"}]
+    rows = [
+        {"audio": "x/1.wav", "text": "Hello there"},
+        {"audio": "https://h/2.wav", "text": "yes, no"},
+    ]
     (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert pairs(tmp_path) == want
     assert pairs(iter(want)) == want
@@ -21,17 +26,28 @@ def test_tables_name_recordings_beside_them(tmp_path):
 def test_common_voice(tmp_path):
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "a.mp3").touch()
-    lines = ("client_id\tpath\tsentence\tup_votes\tage", 'x\ta.mp3\t"Yes", he said.\t2\t', "y\tb.mp3\tNo.\t0\t")
+    lines = (
+        "client_id\tpath\tsentence\tup_votes\tage",
+        'x\ta.mp3\t"Yes", he said.\t2\t',
+        "y\tb.mp3\tNo.\t0\t",
+    )
     (tmp_path / "train.tsv").write_text("\n".join(lines))
-    assert pairs(tmp_path / "train.tsv") == [(str(tmp_path / "clips/a.mp3"), '"Yes", he said.'),
-                                             (str(tmp_path / "b.mp3"), "No.")]
+    assert pairs(tmp_path / "train.tsv") == [
+        (str(tmp_path / "clips/a.mp3"), '"Yes", he said.'),
+        (str(tmp_path / "b.mp3"), "No."),
+    ]
 
 
 def test_tables_without_a_header_or_with_other_names(tmp_path):
     (tmp_path / "a.csv").write_text("a.wav;yes, please\nb.wav;no\n")
-    assert pairs(tmp_path / "a.csv") == [(str(tmp_path / "a.wav"), "yes, please"), (str(tmp_path / "b.wav"), "no")]
+    assert pairs(tmp_path / "a.csv") == [
+        (str(tmp_path / "a.wav"), "yes, please"),
+        (str(tmp_path / "b.wav"), "no"),
+    ]
     (tmp_path / "a.csv").write_text("sound,words\na.wav,yes\n")
-    assert pairs(tmp_path / "a.csv", path_column="sound", text_column="words") == [(str(tmp_path / "a.wav"), "yes")]
+    assert pairs(tmp_path / "a.csv", path_column="sound", text_column="words") == [
+        (str(tmp_path / "a.wav"), "yes")
+    ]
     problems: list[str] = []
     assert pairs([("a.wav", "yes"), ("b.wav", "")], problems=problems) == [("a.wav", "yes")]
     assert problems == ["row 2: has no text; fill it in, or remove the row"]
@@ -44,24 +60,40 @@ def test_folders_with_texts_beside_or_as_librispeech_has_them(tmp_path):
     (tmp_path / "a.txt").write_text("one\n two\n")
     (tmp_path / "b.txt").write_text("three")
     (tmp_path / "1" / "1-2.trans.txt").write_text("1-2-0001 FOUR FIVE\n1-2-0002 OF NO RECORDING\n")
-    assert pairs(tmp_path) == [(str(tmp_path / "1/1-2-0001.flac"), "FOUR FIVE"), (str(tmp_path / "a.wav"), "one two"),
-                               (str(tmp_path / "b.flac"), "three")]
+    assert pairs(tmp_path) == [
+        (str(tmp_path / "1/1-2-0001.flac"), "FOUR FIVE"),
+        (str(tmp_path / "a.wav"), "one two"),
+        (str(tmp_path / "b.flac"), "three"),
+    ]
 
 
-@pytest.mark.parametrize(("data", "words"), [
-    ("nowhere.csv", "nowhere.csv cannot be opened"), ("nowhere.txt", "not a file of labelled data"),
-    ([], "no records"), ([("a.wav",)], r"row 1: is not a \(recording, text\) pair"), (7, "type int"),
-    ([("a.wav", 3)], "row 1: the text is not a string"),
-])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("nowhere.csv", "nowhere.csv cannot be opened"),
+        ("nowhere.txt", "not a file of labelled data"),
+        ([], "no records"),
+        ([("a.wav",)], r"row 1: is not a \(recording, text\) pair"),
+        (7, "type int"),
+        ([("a.wav", 3)], "row 1: the text is not a string"),
+    ],
+)
 def test_what_cannot_be_read(data, words):
     with pytest.raises(UsageError, match=words):
         pairs(data)
 
 
-@pytest.mark.parametrize(("name", "content"), [
-    ("a.csv", "x,text\n1.wav,a\n"), ("a.jsonl", '{"audio": 3, "text": "a"}'), ("a.jsonl", "[1]"), ("a.jsonl", "{"),
-    ("a.csv", b"\xff\xfe\x00"), ("metadata.csv", "audio\n1.wav\n"),
-])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "x,text\n1.wav,a\n"),
+        ("a.jsonl", '{"audio": 3, "text": "a"}'),
+        ("a.jsonl", "[1]"),
+        ("a.jsonl", "{"),
+        ("a.csv", b"\xff\xfe\x00"),
+        ("metadata.csv", "audio\n1.wav\n"),
+    ],
+)
 def test_damaged_tables_are_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UsageError, match=name):

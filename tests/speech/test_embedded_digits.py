@@ -1,4 +1,6 @@
-"""The recogniser of digits inside the package: small, without TensorFlow, as good as its card says, streaming too."""
+"""The recogniser of digits inside the package: small, without TensorFlow, as good as its card says,
+streaming too.
+"""
 
 import io
 import subprocess
@@ -29,17 +31,22 @@ def recordings(shared_data):
     words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     folder = shared_data / "speech" / "fsdd"
     names = [f"{n}_{('theo', 'jackson', 'lucas')[n % 3]}_{n % 5}.wav" for n in range(10)]
-    return [(soundfile.read(folder / name, dtype="float32")[0], word) for name, word in zip(names, words, strict=True)]
+    return [
+        (soundfile.read(folder / name, dtype="float32")[0], word)
+        for name, word in zip(names, words, strict=True)
+    ]
 
 
 def test_it_is_small_and_listens_without_tensorflow():
     folder = Path(ws.__file__).parent / "embedded" / "digits_wavenet_asr"
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 3e6
-    code = ("import sys, numpy as np, warmstart as ws\n"
-            "model = ws.load('digits_wavenet_asr')\n"
-            "said = model([(np.zeros(44100, np.float32), 44100), (np.zeros(800, np.float32), 8000)])\n"
-            "assert [one.text for one in said] == ['', ''], said\n"
-            "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)")
+    code = (
+        "import sys, numpy as np, warmstart as ws\n"
+        "model = ws.load('digits_wavenet_asr')\n"
+        "said = model([(np.zeros(44100, np.float32), 44100), (np.zeros(800, np.float32), 8000)])\n"
+        "assert [one.text for one in said] == ['', ''], said\n"
+        "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -52,7 +59,9 @@ def test_it_hears_the_digits_at_any_rate_also_in_a_stream(model, recordings):
     whole = model((samples, RATE))
     assert whole.text == truth
     assert all(a.end <= b.start for a, b in zip(whole.words, whole.words[1:], strict=False))
-    assert model((np.repeat(samples, 2)[:, None].repeat(2, 1), 2 * RATE)).text == truth  # as 16 kHz, in stereo
+    assert (
+        model((np.repeat(samples, 2)[:, None].repeat(2, 1), 2 * RATE)).text == truth
+    )  # as 16 kHz, in stereo
     live = model.listen()
     said = []
     for start in range(0, len(samples), 1000):
@@ -91,9 +100,15 @@ def test_what_is_wrong_with_a_recording_is_told_and_the_others_are_answered(mode
     noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
     picture = tmp_path / "picture.wav"
     picture.write_bytes(bytes.fromhex("ffd8ffe000104a4649460001") + bytes(500))
-    wrong = {"no samples": wav(noise[:0], RATE), "NaN": (np.array([0.1, np.nan], np.float32), RATE),
-             "cut off": wav(noise, RATE, format="FLAC")[:-3000], "picture.wav: is not a recording": str(picture)}
-    *failed, silence, one = model([*wrong.values(), (np.zeros(3 * RATE, np.float32), RATE), (noise[:1], RATE)])
+    wrong = {
+        "no samples": wav(noise[:0], RATE),
+        "NaN": (np.array([0.1, np.nan], np.float32), RATE),
+        "cut off": wav(noise, RATE, format="FLAC")[:-3000],
+        "picture.wav: is not a recording": str(picture),
+    }
+    *failed, silence, one = model(
+        [*wrong.values(), (np.zeros(3 * RATE, np.float32), RATE), (noise[:1], RATE)]
+    )
     for words, result in zip(wrong, failed, strict=True):
         assert isinstance(result, Failed)
         assert words in str(result.error)
@@ -105,9 +120,13 @@ def test_what_is_wrong_with_a_recording_is_told_and_the_others_are_answered(mode
 def test_every_kind_of_recording_says_the_same(model, recordings):
     spoken, word = recordings[7]
     eight = as_rate(spoken, 192_000)[:, None] * np.linspace(0.5, 1.5, 8)
-    for recording in (wav(spoken, RATE, subtype="PCM_24"), wav(spoken, RATE, subtype="FLOAT"),
-                      wav(eight, 192_000, subtype="FLOAT"), (as_rate(spoken, 44_100), 44_100),
-                      wav(as_rate(spoken, 4000), 4000)):
+    for recording in (
+        wav(spoken, RATE, subtype="PCM_24"),
+        wav(spoken, RATE, subtype="FLOAT"),
+        wav(eight, 192_000, subtype="FLOAT"),
+        (as_rate(spoken, 44_100), 44_100),
+        wav(as_rate(spoken, 4000), 4000),
+    ):
         assert model(recording).text == word
 
 

@@ -1,4 +1,6 @@
-"""The generator of digits inside the package: small, without TensorFlow, and understood by the recogniser beside it."""
+"""The generator of digits inside the package: small, without TensorFlow, and understood by the
+recogniser beside it.
+"""
 
 import json
 import subprocess
@@ -22,19 +24,30 @@ def model():
 def test_it_is_small_and_speaks_without_tensorflow(tmp_path):
     folder = Path(ws.__file__).parent / "embedded" / "digits_wavenet"
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 4e6
-    code = ("import sys, warmstart as ws\n"
-            "ws.load('digits_wavenet')('7', speaker='theo', seconds=0.2).save(sys.argv[1])\n"
-            "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)")
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "7.wav"], capture_output=True, text=True, check=False)
+    code = (
+        "import sys, warmstart as ws\n"
+        "ws.load('digits_wavenet')('7', speaker='theo', seconds=0.2).save(sys.argv[1])\n"
+        "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "7.wav"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "7.wav").stat().st_size == 44 + 2 * 1600
 
 
 def test_what_it_says_is_understood(model):
-    """As often as its card says, less what chance makes of thirty; one drawn at random would be right in three."""
+    """As often as its card says, less what chance makes of thirty; one drawn at random would be
+    right in three.
+    """
     heard = ws.load("digits_wavenet_asr")
-    right = [heard((model(n % 10, seed=20_000 + n).samples, model.sample_rate)).text == WORDS[n % 10]
-             for n in range(30)]
+    right = [
+        heard((model(n % 10, seed=20_000 + n).samples, model.sample_rate)).text == WORDS[n % 10]
+        for n in range(30)
+    ]
     (said,) = (metric.value for metric in model.entry.metrics)
     assert sum(right) / 30 > said - 0.2
     assert said > 0.5
@@ -53,7 +66,18 @@ def test_speakers_differ_and_seeds_repeat(model):
 
 
 def test_the_command_writes_a_file_and_says_where(tmp_path):
-    command = [sys.executable, "-m", "warmstart", "predict", "--model", "digits_wavenet", "7", "--seed", "1", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "warmstart",
+        "predict",
+        "--model",
+        "digits_wavenet",
+        "7",
+        "--seed",
+        "1",
+        "--json",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (file,) = tmp_path.iterdir()

@@ -33,10 +33,20 @@ def test_one_recording(value):
     assert RECORDING.single(value).value is value
 
 
-@pytest.mark.parametrize(("value", "message"), [
-    ("talks/*.wav", "stream"), (Path("."), "stream"), (iter([SOUND]), "stream"), ((SOUND, SOUND), r"list\(x\)"),
-    (np.zeros((2, 3, 4)), r"list\(x\)"), (None, "None"), (3, "int"), ({"array": SOUND}, "dict"),
-], ids=["pattern", "folder", "iterator", "tuple", "batch", "none", "number", "mapping"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("talks/*.wav", "stream"),
+        (Path("."), "stream"),
+        (iter([SOUND]), "stream"),
+        ((SOUND, SOUND), r"list\(x\)"),
+        (np.zeros((2, 3, 4)), r"list\(x\)"),
+        (None, "None"),
+        (3, "int"),
+        ({"array": SOUND}, "dict"),
+    ],
+    ids=["pattern", "folder", "iterator", "tuple", "batch", "none", "number", "mapping"],
+)
 def test_what_is_not_one_recording(value, message):
     with pytest.raises(UsageError, match=message):
         RECORDING.single(value)

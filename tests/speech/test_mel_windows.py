@@ -1,4 +1,6 @@
-"""Whisper's features equal transformers' (golden), whatever the blocks, and long recordings stay flat in memory."""
+"""Whisper's features equal transformers' (golden), whatever the blocks, and long recordings stay
+flat in memory.
+"""
 
 import tracemalloc
 from pathlib import Path
@@ -64,7 +66,9 @@ def test_a_window_far_ahead_can_be_asked_for():
 def test_short_recordings_are_filled_up(count):
     samples = recording(3.0)[:count]
     windows = Windows(blocks_of(samples, 77), 80, 300)
-    full = Windows(blocks_of(np.concatenate([samples, np.zeros(HOP * 300 - count, np.float32)]), 9999), 80, 300)
+    full = Windows(
+        blocks_of(np.concatenate([samples, np.zeros(HOP * 300 - count, np.float32)]), 9999), 80, 300
+    )
     np.testing.assert_array_equal(windows.at(0), full.at(0))
     assert windows.count == count // HOP
     assert windows.seconds == count / RATE

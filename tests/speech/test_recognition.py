@@ -1,4 +1,6 @@
-"""The one call of speech recognition, with the model inside the package: forms of inputs, options, cancellation."""
+"""The one call of speech recognition, with the model inside the package: forms of inputs, options,
+cancellation.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +37,24 @@ def test_one_several_and_a_stream(model, folder):
     one = model(folder / "a.wav")
     assert one
     assert one.input == str(folder / "a.wav")
-    several = model([folder / "a.wav", str(folder / "b.flac"), (SOUND, RATE), {"array": SOUND, "sampling_rate": RATE}])
+    several = model(
+        [
+            folder / "a.wav",
+            str(folder / "b.flac"),
+            (SOUND, RATE),
+            {"array": SOUND, "sampling_rate": RATE},
+        ]
+    )
     assert isinstance(several, list)
     assert [result.input for result in several[2:]] == ["item 3", "item 4"]
     for inputs in (folder, f"{folder}/*", (path for path in sorted(folder.iterdir()))):
         results = model.stream(inputs)
         assert not isinstance(results, list)
-        assert [result.input.rpartition("/")[2] for result in results] == ["a.wav", "b.flac", "c.wav"]
+        assert [result.input.rpartition("/")[2] for result in results] == [
+            "a.wav",
+            "b.flac",
+            "c.wav",
+        ]
 
 
 def test_a_call_refuses_what_stands_for_many(model, folder):
@@ -92,8 +105,11 @@ def test_options_of_requests():
     schemas = schema(TranscribeOptions)
     assert not {"sample_rate", "vocabulary", "language_model"} & schemas.keys()
     assert schemas["temperature"]["items"] == {"type": "number", "minimum": 0}
-    assert schemas["words"] == {"type": "boolean", "default": False,
-                                "description": fields_of(TranscribeOptions)["words"].option.help}
+    assert schemas["words"] == {
+        "type": "boolean",
+        "default": False,
+        "description": fields_of(TranscribeOptions)["words"].option.help,
+    }
 
 
 @pytest.mark.parametrize(("options", "message"), [

@@ -11,8 +11,16 @@ from warmstart.errors import UsageError
 from warmstart.speech.spectrum import Features, FeatureStream, hz_to_mel, mel_to_hz
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "speech_features.npz"
-HTK = {"kind": "log_mel", "n_fft": 400, "hop": 160, "mels": 80, "low": 20.0, "high": 7600.0, "scale": "htk",
-       "log": "ln"}
+HTK = {
+    "kind": "log_mel",
+    "n_fft": 400,
+    "hop": 160,
+    "mels": 80,
+    "low": 20.0,
+    "high": 7600.0,
+    "scale": "htk",
+    "log": "ln",
+}
 MFCC = {"sample_rate": 8000, "n_fft": 256, "hop": 100, "mels": 40, "coefficients": 20}
 
 
@@ -21,11 +29,24 @@ def golden():
     return np.load(GOLDEN)
 
 
-@pytest.mark.parametrize(("name", "config"), [
-    ("mfcc", MFCC),
-    ("htk", HTK),
-    ("reflected", {"kind": "log_mel", "n_fft": 400, "hop": 160, "mels": 80, "log": "log10", "edge": "reflect"}),
-])
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("mfcc", MFCC),
+        ("htk", HTK),
+        (
+            "reflected",
+            {
+                "kind": "log_mel",
+                "n_fft": 400,
+                "hop": 160,
+                "mels": 80,
+                "log": "log10",
+                "edge": "reflect",
+            },
+        ),
+    ],
+)
 def test_as_librosa_computes_them(golden, name, config):
     found = Features.of(config)(golden["samples"])
     assert found.dtype == np.float32
@@ -61,10 +82,18 @@ def test_mel_scales_have_inverses(scale):
     np.testing.assert_allclose(mel_to_hz(hz_to_mel(hz, scale), scale), hz)
 
 
-@pytest.mark.parametrize("config", [
-    {"kind": "plp"}, {"hop": 0}, {"mels": 10, "coefficients": 11}, {"high": 9000.0}, {"colour": 1}, {"mean": (1.0,)},
-    {"n_fft": 10**9},
-])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"kind": "plp"},
+        {"hop": 0},
+        {"mels": 10, "coefficients": 11},
+        {"high": 9000.0},
+        {"colour": 1},
+        {"mean": (1.0,)},
+        {"n_fft": 10**9},
+    ],
+)
 def test_impossible_rules_are_refused(config):
     with pytest.raises(UsageError, match="features"):
         Features.of(config)

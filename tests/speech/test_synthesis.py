@@ -1,4 +1,6 @@
-"""Sound on request: the same from every engine and for the same seed, said by whom was asked for, written to files."""
+"""Sound on request: the same from every engine and for the same seed, said by whom was asked for,
+written to files.
+"""
 
 import inspect
 from dataclasses import replace
@@ -23,14 +25,44 @@ from warmstart.speech.wavenet_sampler import position_frames
 
 pytestmark = pytest.mark.tensorflow
 ENTRY = Entry(
-    name="tiny_wavenet", task="audio-generation", family="wavenet", title="tiny", architecture="wavenet",
-    config={"output": "logistics", "mixtures": 2, "stacks": 1, "dilations": [1, 2], "channels": 4, "residual": 4,
-            "skip": 4, "classes": [3, 2], "global_channels": 3, "frame_features": 6, "frame_channels": 4,
-            "upsampling": [2], "hold": 10},
-    weights={}, preprocessing=None, labels="", licence="Apache-2.0", parameters=1, gflops=None, min_size=0, metrics=(),
-    paper="", processing={"sample_rate": 1000, "classes": [["zero", "one", "two"], ["ann", "bob"]], "hop": 20,
-                          "frames": "position", "harmonics": 2,
-                          "log_seconds": [[[-2.0, 0.1]] * 2, [[-1.0, 0.1]] * 2, [[-2.0, 0.1]] * 2]})
+    name="tiny_wavenet",
+    task="audio-generation",
+    family="wavenet",
+    title="tiny",
+    architecture="wavenet",
+    config={
+        "output": "logistics",
+        "mixtures": 2,
+        "stacks": 1,
+        "dilations": [1, 2],
+        "channels": 4,
+        "residual": 4,
+        "skip": 4,
+        "classes": [3, 2],
+        "global_channels": 3,
+        "frame_features": 6,
+        "frame_channels": 4,
+        "upsampling": [2],
+        "hold": 10,
+    },
+    weights={},
+    preprocessing=None,
+    labels="",
+    licence="Apache-2.0",
+    parameters=1,
+    gflops=None,
+    min_size=0,
+    metrics=(),
+    paper="",
+    processing={
+        "sample_rate": 1000,
+        "classes": [["zero", "one", "two"], ["ann", "bob"]],
+        "hop": 20,
+        "frames": "position",
+        "harmonics": 2,
+        "log_seconds": [[[-2.0, 0.1]] * 2, [[-1.0, 0.1]] * 2, [[-2.0, 0.1]] * 2],
+    },
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +84,12 @@ def model(bundle):
 def vocoder(tmp_path_factory):
     """A network that turns mel frames into sound, with random weights, as a bundle."""
     rules = {"sample_rate": 1000, "kind": "log_mel", "n_fft": 64, "hop": 20, "mels": 6, "log": "ln"}
-    entry = replace(ENTRY, name="tiny_vocoder", config={**ENTRY.config, "classes": [], "global_channels": 0},
-                    processing={"sample_rate": 1000, "hop": 20, "frames": "features", "features": rules})
+    entry = replace(
+        ENTRY,
+        name="tiny_vocoder",
+        config={**ENTRY.config, "classes": [], "global_channels": 0},
+        processing={"sample_rate": 1000, "hop": 20, "frames": "features", "features": rules},
+    )
     folder = tmp_path_factory.mktemp("bundles") / "vocoder"
     AudioGenerator(entry, Weights.random(), ()).save(folder)
     return folder
@@ -67,7 +103,9 @@ def test_a_vocoder_makes_sound_of_frames_or_of_a_recording(vocoder):
     assert (sound.sample_rate, len(sound.samples)) == (1000, 20 * len(frames))
     assert len(np.unique(sound.samples)) > 50
     np.testing.assert_array_equal(model((recording, 1000), seed=1).samples, sound.samples)
-    np.testing.assert_array_equal(ws.load(vocoder, engine="keras")(frames, seed=1).samples, sound.samples)
+    np.testing.assert_array_equal(
+        ws.load(vocoder, engine="keras")(frames, seed=1).samples, sound.samples
+    )
     assert (model(frames[::-1].copy(), seed=1).samples != sound.samples).any()
     np.testing.assert_array_equal(model(recording, sample_rate=1000, seed=1).samples, sound.samples)
     assert model.input_kind is RECORDING
@@ -86,11 +124,17 @@ def test_a_vocoder_makes_sound_of_frames_or_of_a_recording(vocoder):
 def test_the_same_seed_gives_the_same_samples_on_both_engines(bundle, model):
     sound = model("1", speaker="bob", seconds=0.9, seed=3)
     assert isinstance(sound, ws.Audio)
-    assert (sound.samples.dtype, sound.samples.shape, sound.sample_rate) == (np.float32, (900,), 1000)
+    assert (sound.samples.dtype, sound.samples.shape, sound.sample_rate) == (
+        np.float32,
+        (900,),
+        1000,
+    )
     assert len(np.unique(sound.samples)) > 50
     keras = ws.load(bundle, engine="keras")("1", speaker="bob", seconds=0.9, seed=3)
     np.testing.assert_array_equal(keras.samples, sound.samples)
-    np.testing.assert_array_equal(model("one", speaker=1, seconds=0.9, seed=3).samples, sound.samples)
+    np.testing.assert_array_equal(
+        model("one", speaker=1, seconds=0.9, seed=3).samples, sound.samples
+    )
     for other in ({"seed": 4}, {"speaker": "ann"}, {"temperature": 0.5}):
         options = {"speaker": "bob", "seconds": 0.9, "seed": 3, **other}
         assert (model("1", **options).samples != sound.samples).any()
@@ -119,8 +163,19 @@ def test_lists_several_words_and_bad_items(model):
         model("  ")
 
 
-@pytest.mark.parametrize("options", [{"temperature": 0}, {"speaker": "carl"}, {"seconds": 1e6}, {"seed": -1},
-                                     {"seed": 1.5}, {"speaker": 2}, {"loudness": 3}, {"sample_rate": 1000}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 0},
+        {"speaker": "carl"},
+        {"seconds": 1e6},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"speaker": 2},
+        {"loudness": 3},
+        {"sample_rate": 1000},
+    ],
+)
 def test_wrong_options(model, options):
     with pytest.raises(UsageError):
         model("0", **options)
@@ -130,16 +185,25 @@ def test_a_list_and_a_stream_have_seeds_of_their_own(model, tmp_path):
     options = {"seconds": 0.1, "seed": 5}
     alone = [model("1", **{**options, "seed": 5 + n}).samples for n in range(3)]
     (tmp_path / "words.txt").write_text("1\n\n1\n1\n", "utf-8")
-    for results in (model(["1"] * 3, **options), model.stream(iter(["1"] * 3), **options),
-                    model.stream(tmp_path / "words.txt", **options)):
+    for results in (
+        model(["1"] * 3, **options),
+        model.stream(iter(["1"] * 3), **options),
+        model.stream(tmp_path / "words.txt", **options),
+    ):
         for one, expected in zip(results, alone, strict=True):
             np.testing.assert_array_equal(one.samples, expected)
     assert model([]) == []
 
 
-@pytest.mark.parametrize(("utterance", "message"), [
-    (iter(["1"]), "stream"), (Path("words.txt"), "stream"), (("0", "1"), "list"), (None, "None"),
-])
+@pytest.mark.parametrize(
+    ("utterance", "message"),
+    [
+        (iter(["1"]), "stream"),
+        (Path("words.txt"), "stream"),
+        (("0", "1"), "list"),
+        (None, "None"),
+    ],
+)
 def test_a_call_refuses_what_stands_for_many(model, utterance, message):
     with pytest.raises(UsageError, match=message):
         model(utterance)
@@ -181,14 +245,19 @@ def test_files(model, tmp_path):
 
 def test_the_console_writes_files_and_overwrites_none(model, tmp_path):
     console = AudioConsole(model, AudioFlags(output=str(tmp_path)))
-    for names in (["tiny_wavenet-0.wav", "tiny_wavenet-1.wav"], ["tiny_wavenet-0-2.wav", "tiny_wavenet-1-2.wav"]):
+    for names in (
+        ["tiny_wavenet-0.wav", "tiny_wavenet-1.wav"],
+        ["tiny_wavenet-0-2.wav", "tiny_wavenet-1-2.wav"],
+    ):
         results = list(console.results(["0", "1"], {}))
         assert [Path(r.file).name for r in results] == names
         assert all(Path(r.file).is_file() for r in results)
         assert results[0].file in console.show(results[0])
         assert results[0].to_dict()["file"] == results[0].file
     assert console.columns() == ("input", "file", "seconds", "sample_rate")
-    assert list(console.rows(results[1])) == [("1", results[1].file, f"{results[1].seconds:.4f}", "1000")]
+    assert list(console.rows(results[1])) == [
+        ("1", results[1].file, f"{results[1].seconds:.4f}", "1000")
+    ]
     console = AudioConsole(model, AudioFlags(output=str(tmp_path / "one.flac")))
     with pytest.raises(UsageError, match="several"):
         list(console.results(["0", "1"], {}))

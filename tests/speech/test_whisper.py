@@ -1,4 +1,6 @@
-"""Whisper's decoding equals transformers' generate on a tiny random network, in both engines; then its own rules."""
+"""Whisper's decoding equals transformers' generate on a tiny random network, in both engines; then
+its own rules.
+"""
 
 import json
 from functools import partial
@@ -108,13 +110,17 @@ def test_greedy_tokens_equal_the_reference(name, before, transcriber, entry, tok
     options = TranscribeOptions(timestamps=False)
     begin, rest = transcriber.prompt("en", options, tokens.encode(before))
     transcriber._decoder.hear(Windows(blocks(2.5), 80, 300).at(0))
-    said = transcriber._try(Rules(tokens, entry.processing, False), begin, rest, 0.0, np.random.default_rng(0))
+    said = transcriber._try(
+        Rules(tokens, entry.processing, False), begin, rest, 0.0, np.random.default_rng(0)
+    )
     assert said.tokens == expected[name].tolist()
 
 
 @pytest.mark.parametrize(("name", "previous"), [("long", False), ("long_previous", True)])
 def test_a_recording_of_several_windows_equals_the_reference(name, previous, transcriber, expected):
-    options = TranscribeOptions(language="en", condition_on_previous=previous, temperature=0.0, no_speech=None)
+    options = TranscribeOptions(
+        language="en", condition_on_previous=previous, temperature=0.0, no_speech=None
+    )
     windows = Windows(blocks(10.3), 80, 300)
     parts = [part for found, _ in transcriber._windows(windows, "en", options) for part in found]
     times = [(segment.start, segment.end) for segment, _ in parts]
@@ -137,17 +143,23 @@ def test_rules_allow_times_in_pairs_only(tokens, entry):
 
     assert allowed() == set(range(first, first + 51))
     assert min(allowed(first + 5, 20)) == 0  # text goes on
-    assert {t for t in allowed(first + 5, 20) if t >= first} == set(range(first + 6, 531))  # time does not go back
+    assert {t for t in allowed(first + 5, 20) if t >= first} == set(
+        range(first + 6, 531)
+    )  # time does not go back
     assert {t for t in allowed(first + 5, 20, first + 9) if t < end} == set()
-    assert min(allowed(first + 5, 20, first + 9)) == end  # the end, or the same time again: the next segment
-    assert {t for t in allowed(first + 5, 20, first + 9) if t >= first} == set(range(first + 9, 531))
+    assert (
+        min(allowed(first + 5, 20, first + 9)) == end
+    )  # the end, or the same time again: the next segment
+    assert {t for t in allowed(first + 5, 20, first + 9) if t >= first} == set(
+        range(first + 9, 531)
+    )
     assert max(allowed(first + 5, 20, first + 9, first + 9)) < first
     assert not allowed(20) & {1, 2, 7, *tokens.special()}
 
 
 def test_times_that_together_outweigh_the_best_text_win(tokens, entry):
     logits = np.full(531, -50.0, np.float32)
-    logits[20], logits[tokens.first_time + 20:] = 0.0, -1.0
+    logits[20], logits[tokens.first_time + 20 :] = 0.0, -1.0
     Rules(tokens, entry.processing, True).apply(logits, [tokens.first_time + 3, 20])
     assert np.isneginf(logits[20])
 
@@ -191,7 +203,9 @@ def test_tokens_of_vocab_and_merges_equal_those_of_tokenizer_json(tokens, tmp_pa
     (tmp_path / "vocab.json").write_text(json.dumps(model["model"]["vocab"]))
     merges = [m if isinstance(m, str) else " ".join(m) for m in model["model"]["merges"]]
     (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
-    (tmp_path / "added_tokens.json").write_text(json.dumps({t["content"]: t["id"] for t in model["added_tokens"]}))
+    (tmp_path / "added_tokens.json").write_text(
+        json.dumps({t["content"]: t["id"] for t in model["added_tokens"]})
+    )
     other = WhisperTokens.open(tmp_path, 531)
     text = " Grüße: what can you do, 123 …?"
     assert other.encode(text) == tokens.encode(text)
@@ -214,7 +228,7 @@ def test_words_keep_their_punctuation(tokens):
         assert [t for _, ids in found for t in ids] == tokens.encode(text)
         return [word for word, _ in found]
 
-    assert words(' ask not, my "Grüße": 1 …') == [" ask", " not,", ' my', ' "Grüße":', " 1", " …"]
+    assert words(' ask not, my "Grüße": 1 …') == [" ask", " not,", " my", ' "Grüße":', " 1", " …"]
     assert words("zyx", "ja") == list("zyx")
     assert words("zyx", "en") == ["zyx"]
 
@@ -229,13 +243,18 @@ def test_a_bundle_hears_files_arrays_and_lists(bundle, tmp_path):
     assert one.language == "en"
     assert one.duration == pytest.approx(4.2)
     assert one.segments
-    assert all(a.end <= b.start + 1e-9 for a, b in zip(one.segments, one.segments[1:], strict=False))
+    assert all(
+        a.end <= b.start + 1e-9 for a, b in zip(one.segments, one.segments[1:], strict=False)
+    )
     assert "".join(w.text for w in one.words).replace(" ", "") == one.text.replace(" ", "")
     assert one.to_srt().startswith("1\n00:00:")
     assert one.to_vtt().startswith("WEBVTT\n\n00:00:")
     with open(tmp_path / "b.wav", "rb") as file:
         assert model(file, language="en").text == one.text
-    several = model([tmp_path / "photo.wav", (np.zeros(RATE, np.int16), RATE), tmp_path / "a.flac"], language="en")
+    several = model(
+        [tmp_path / "photo.wav", (np.zeros(RATE, np.int16), RATE), tmp_path / "a.flac"],
+        language="en",
+    )
     assert not several[0]
     assert "is not a recording" in str(several[0])
     assert (several[1].text, several[1].segments) == ("", ())
@@ -244,7 +263,9 @@ def test_a_bundle_hears_files_arrays_and_lists(bundle, tmp_path):
         model((np.zeros(0), RATE))
     assert model.features((samples, RATE)).shape == (32,)
     assert model.features([]).shape == (0, 32)
-    rates = model.evaluate([((samples, RATE), one.text), (tmp_path / "photo.wav", "x")], language="en")
+    rates = model.evaluate(
+        [((samples, RATE), one.text), (tmp_path / "photo.wav", "x")], language="en"
+    )
     assert (rates["wer"], rates["count"]) == (0.0, 1)
     (tmp_path / "said.jsonl").write_text(json.dumps({"audio": "b.wav", "text": one.text}) + "\n\n")
     assert model.evaluate(tmp_path / "said.jsonl", language="en")["cer"] == 0.0
@@ -256,10 +277,12 @@ def test_a_bundle_hears_files_arrays_and_lists(bundle, tmp_path):
 
 def test_wrong_options_are_refused_before_listening(bundle):
     model = ws.load(bundle)
-    for options, message in (({"language": "xx"}, "no language 'xx'; it has: en, de, fr, es"),
-                             ({"beam": 5}, "has no option 'beam'"),
-                             ({"temperature": ()}, "one or several numbers"),
-                             ({"words": True, "timestamps": False}, "words=True needs")):
+    for options, message in (
+        ({"language": "xx"}, "no language 'xx'; it has: en, de, fr, es"),
+        ({"beam": 5}, "has no option 'beam'"),
+        ({"temperature": ()}, "one or several numbers"),
+        ({"words": True, "timestamps": False}, "words=True needs"),
+    ):
         with pytest.raises(UsageError, match=message):
             model("nowhere.wav", **options)
     with pytest.raises(UsageError, match="whole recordings only"):
@@ -288,6 +311,11 @@ def test_the_saved_folder_is_the_public_layout(bundle):
 
     with open_checkpoint(GOLDEN) as ours, open_checkpoint(bundle / "model.safetensors") as saved:
         assert set(ours.names()) == set(saved.names())
-    for name in ("config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json"):
+    for name in (
+        "config.json",
+        "generation_config.json",
+        "preprocessor_config.json",
+        "tokenizer.json",
+    ):
         assert (bundle / name).read_bytes() == (GOLDEN / name).read_bytes()
     assert repository.read(bundle)[0].config == repository.read(GOLDEN)[0].config

@@ -1,4 +1,6 @@
-"""Word times: the warping path equals a plain recursion's, and words are found where the heads look."""
+"""Word times: the warping path equals a plain recursion's, and words are found where the heads
+look.
+"""
 
 from functools import cache
 
@@ -27,7 +29,10 @@ def path_cost(cost: np.ndarray, starts: np.ndarray) -> float:
     sums = 0.0
     for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
         last = row == rows - 1
-        inner = [cost[row, start:stop + 1].sum() for stop in ({end} if last else {end, max(end - 1, start)})]
+        inner = [
+            cost[row, start : stop + 1].sum()
+            for stop in ({end} if last else {end, max(end - 1, start)})
+        ]
         sums += min(inner)
     return sums
 
@@ -44,7 +49,13 @@ def test_the_path_is_the_cheapest(rows, columns):
 
 def test_words_are_found_where_the_heads_look():
     text = [0, 1, 2, 3]  # one token, two tokens, one token; then the end
-    spans = {2: (10, 40), 3: (40, 50), 4: (50, 80), 5: (90, 120), 6: (140, 150)}  # row -> positions; 2 rows of prompt
+    spans = {
+        2: (10, 40),
+        3: (40, 50),
+        4: (50, 80),
+        5: (90, 120),
+        6: (140, 150),
+    }  # row -> positions; 2 rows of prompt
     looks = np.full((2, 7, 200), 1e-4, np.float32)
     for row, (start, end) in spans.items():
         looks[:, row, start:end] = 1.0

@@ -1,4 +1,6 @@
-"""The one call of text models: what it takes, which options it has, and what it refuses; without TensorFlow."""
+"""The one call of text models: what it takes, which options it has, and what it refuses; without
+TensorFlow.
+"""
 
 import inspect
 from pathlib import Path
@@ -113,7 +115,9 @@ def test_scores(generator):
 def test_features_of_a_generator(generator):
     many = generator.features(["ROMEO:", "My lord"])
     np.testing.assert_array_equal(many[0], generator.features("ROMEO:"))
-    np.testing.assert_array_equal(np.stack(list(generator.stream_features(iter(["ROMEO:", "My lord"])))), many)
+    np.testing.assert_array_equal(
+        np.stack(list(generator.stream_features(iter(["ROMEO:", "My lord"])))), many
+    )
     assert generator.features([]).shape == (0, many.shape[1])
     with pytest.raises(InputError, match="item 2"):
         generator.features(["ROMEO:", b"\xff"])

@@ -1,4 +1,6 @@
-"""Texts on the command line: a context for questions, and text that is written while it is generated."""
+"""Texts on the command line: a context for questions, and text that is written while it is
+generated.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -21,7 +23,9 @@ def questions(arguments, context=None):
     """What a console asks its model."""
     model = SimpleNamespace(input_kind=QUESTION, stream=QUESTION.stream)
     items = QuestionConsole(model, QuestionFlags(context=context)).results(arguments, {})
-    return [item.value if isinstance(item.value, InputError) else QUESTION.read(item) for item in items]
+    return [
+        item.value if isinstance(item.value, InputError) else QUESTION.read(item) for item in items
+    ]
 
 
 def test_questions_about_one_context(tmp_path, monkeypatch):
@@ -30,7 +34,10 @@ def test_questions_about_one_context(tmp_path, monkeypatch):
     (tmp_path / "asked.txt").write_text("who ?\nwhere ?\n")
     assert questions(["who ?"], "a text") == [Pair("who ?", "a text")]
     assert questions(["who ?"], "context.txt") == [Pair("who ?", "line one\nline two\n")]
-    assert questions(["asked.txt"], "a text") == [Pair("who ?", "a text"), Pair("where ?", "a text")]
+    assert questions(["asked.txt"], "a text") == [
+        Pair("who ?", "a text"),
+        Pair("where ?", "a text"),
+    ]
     assert questions(["who ?\ta text"]) == [Pair("who ?", "a text")]
     (missing,) = questions(["nowhere.txt"], "a text")
     assert "no such file" in str(missing)

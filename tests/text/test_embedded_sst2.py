@@ -1,4 +1,6 @@
-"""The small BERT inside the package: small, without TensorFlow, as good on the dev sentences as its card says."""
+"""The small BERT inside the package: small, without TensorFlow, as good on the dev sentences as its
+card says.
+"""
 
 import subprocess
 import sys
@@ -12,11 +14,13 @@ import warmstart as ws
 def test_it_is_small_and_answers_without_tensorflow():
     folder = Path(ws.__file__).parent / "embedded" / "sst2_bert_tiny"
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 10e6
-    code = ("import sys, warmstart as ws\n"
-            "model = ws.load('sst2_bert_tiny')\n"
-            "labels = [result.label for result in model(['a warm and moving film', 'dull and far too long'])]\n"
-            "assert labels == ['positive', 'negative'], labels\n"
-            "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)")
+    code = (
+        "import sys, warmstart as ws\n"
+        "model = ws.load('sst2_bert_tiny')\n"
+        "labels = [result.label for result in model(['a warm and moving film', 'dull and far too long'])]\n"
+        "assert labels == ['positive', 'negative'], labels\n"
+        "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

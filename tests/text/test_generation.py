@@ -16,7 +16,12 @@ from warmstart.text.decoding.options import GenerateOptions
 from warmstart.text.decoding.sampler import next_token, truncate
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "gpt2"
-PROMPTS = ["The cat sat on the mat.", "a", "To be, or not to be: that is the question", "Ünïcode 😀 too"]
+PROMPTS = [
+    "The cat sat on the mat.",
+    "a",
+    "To be, or not to be: that is the question",
+    "Ünïcode 😀 too",
+]
 pytestmark = pytest.mark.tensorflow
 
 
@@ -51,16 +56,29 @@ def golden(rows) -> list[tuple[int, ...]]:
     return [tuple(int(token) for token in row if token not in (-1, 302)) for row in rows]
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("greedy", {"max_new_tokens": 24}),
-    ("penalised", {"max_new_tokens": 24, "repetition_penalty": 1.3, "no_repeat_ngram_size": 2}),
-    ("beams", {"max_new_tokens": 12, "num_beams": 3}),
-    ("beams_penalised", {"max_new_tokens": 12, "num_beams": 4, "repetition_penalty": 1.2, "no_repeat_ngram_size": 2}),
-])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("greedy", {"max_new_tokens": 24}),
+        ("penalised", {"max_new_tokens": 24, "repetition_penalty": 1.3, "no_repeat_ngram_size": 2}),
+        ("beams", {"max_new_tokens": 12, "num_beams": 3}),
+        (
+            "beams_penalised",
+            {
+                "max_new_tokens": 12,
+                "num_beams": 4,
+                "repetition_penalty": 1.2,
+                "no_repeat_ngram_size": 2,
+            },
+        ),
+    ],
+)
 def test_tokens_are_those_of_transformers(model, expected, name, options):
     want = golden(expected[name])
     assert len(set(want)) == len(want)
-    assert [result.tokens for result in model(PROMPTS, **options)] == want  # side by side, of different lengths
+    assert [
+        result.tokens for result in model(PROMPTS, **options)
+    ] == want  # side by side, of different lengths
     assert model(PROMPTS[2], **options).tokens == want[2]
 
 
@@ -71,10 +89,10 @@ def test_logprobs_and_score_are_the_model_s(model):
     logits = np.asarray(model.keras({"input_ids": ids})["logits"], np.float64)[0]
     logprobs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     of_tokens = logprobs[np.arange(ids.shape[1] - 1), ids[0, 1:]]
-    np.testing.assert_allclose(result.logprobs, of_tokens[len(prompt) - 1:], atol=1e-4)
+    np.testing.assert_allclose(result.logprobs, of_tokens[len(prompt) - 1 :], atol=1e-4)
     score = model.score(PROMPTS[0])
     assert (score.tokens, score.characters) == (tuple(prompt[1:]), len(" cat sat on the mat."))
-    of_tokens = of_tokens[:len(prompt) - 1]
+    of_tokens = of_tokens[: len(prompt) - 1]
     np.testing.assert_allclose(score.logprobs, of_tokens, atol=1e-4)
     assert score.perplexity == pytest.approx(np.exp(-of_tokens.mean()), rel=1e-4)
 
@@ -85,9 +103,15 @@ def test_long_texts_are_scored_in_windows_that_overlap(model):
     assert len(ids) > 3 * model.max_length
     score = model.score(text)
     assert score.tokens == tuple(ids[1:])
-    for end in (10, 70, len(ids) - 1):  # each token after at least half a context, where there is one
+    for end in (
+        10,
+        70,
+        len(ids) - 1,
+    ):  # each token after at least half a context, where there is one
         begin = 0 if end < 64 else (end - 64) // 32 * 32 + 32
-        logits = np.asarray(model.keras({"input_ids": ids[None, begin:end].astype(np.int32)})["logits"])[0, -1]
+        logits = np.asarray(
+            model.keras({"input_ids": ids[None, begin:end].astype(np.int32)})["logits"]
+        )[0, -1]
         want = logits[ids[end]] - np.log(np.exp(logits.astype(np.float64)).sum())
         assert score.logprobs[end - 1] == pytest.approx(want, abs=1e-4)
     assert model.evaluate([text])["nats_per_character"] == pytest.approx(score.nats_per_character)
@@ -95,8 +119,12 @@ def test_long_texts_are_scored_in_windows_that_overlap(model):
 
 @pytest.mark.parametrize("name", ["top_k", "top_p", "min_p", "all"])
 def test_cuts_are_those_of_transformers(expected, name):
-    options = {"top_k": {"top_k": 7}, "top_p": {"top_p": 0.8}, "min_p": {"min_p": 0.1},
-               "all": {"top_k": 20, "top_p": 0.9, "min_p": 0.02}}[name]
+    options = {
+        "top_k": {"top_k": 7},
+        "top_p": {"top_p": 0.8},
+        "min_p": {"min_p": 0.1},
+        "all": {"top_k": 20, "top_p": 0.9, "min_p": 0.02},
+    }[name]
     scores = expected["scores"] / np.float32(0.7 if name == "all" else 1)
     got = np.stack([truncate(row, GenerateOptions(**options)) for row in scores])
     np.testing.assert_array_equal(np.isinf(got), np.isinf(expected[f"cut_{name}"]))
@@ -106,7 +134,9 @@ def test_cuts_are_those_of_transformers(expected, name):
 def test_drawing(model):
     first = model(PROMPTS[0], seed=1, max_new_tokens=12)
     same(model([PROMPTS[1], PROMPTS[0]], seed=1, max_new_tokens=12)[1], first)
-    others = {model(PROMPTS[0], seed=seed, temperature=1.5, max_new_tokens=12).tokens for seed in range(6)}
+    others = {
+        model(PROMPTS[0], seed=seed, temperature=1.5, max_new_tokens=12).tokens for seed in range(6)
+    }
     assert len(others) > 3
     greedy = model(PROMPTS[0], max_new_tokens=12)
     assert model(PROMPTS[0], top_k=1, max_new_tokens=12) == greedy
@@ -147,11 +177,11 @@ def test_two_streams_at_once(model):
 
 def test_stop_strings(model):
     whole = model(PROMPTS[0], max_new_tokens=24)
-    middle = whole.text[len(whole.text) // 2:][:3]
-    want = whole.text[:whole.text.index(middle)]
+    middle = whole.text[len(whole.text) // 2 :][:3]
+    want = whole.text[: whole.text.index(middle)]
     stopped = model(PROMPTS[0], max_new_tokens=24, stop=["never", middle])
     assert (stopped.text, stopped.finish) == (want, "stop")
-    assert stopped.tokens == whole.tokens[:len(stopped.tokens)]
+    assert stopped.tokens == whole.tokens[: len(stopped.tokens)]
     assert "".join(model.stream_text(PROMPTS[0], max_new_tokens=24, stop=middle)) == want
     assert model(PROMPTS[0], max_new_tokens=24, stop="never") == whole
 
@@ -164,22 +194,32 @@ def test_context_overflow(model):
     exact = model(prompt, max_new_tokens=64 - count)
     assert model(prompt) == exact  # the default fits
     longer = model([prompt, "a"], max_new_tokens=100, overflow="slide")
-    assert longer[0].tokens[:64 - count] == exact.tokens
-    assert [len(result.tokens) for result in longer] == [100, 100] or any(r.finish == "end" for r in longer)
+    assert longer[0].tokens[: 64 - count] == exact.tokens
+    assert [len(result.tokens) for result in longer] == [100, 100] or any(
+        r.finish == "end" for r in longer
+    )
     for one, other in zip((prompt, "a"), longer, strict=True):
         same(model(one, max_new_tokens=100, overflow="slide"), other)
     ids = [*model.tokenizer.encode(prompt).ids, *longer[0].tokens]
     for begin, end in ((0, 64), (33, 65)):  # the whole context once more, then its later half only
-        logits = np.asarray(model.keras({"input_ids": np.array([ids[begin:end]], np.int32)})["logits"])[0, -1]
+        logits = np.asarray(
+            model.keras({"input_ids": np.array([ids[begin:end]], np.int32)})["logits"]
+        )[0, -1]
         assert ids[end] == logits.argmax()
     assert len(model(prompt * 20, max_new_tokens=5, overflow="slide").tokens) == 5
 
 
 def test_bad_prompts(model):
-    results = model(["a", b"\xff\xfe", "b\x00c", "\ud800", None, "word " * 200_000, "🎉"], max_new_tokens=3)
+    results = model(
+        ["a", b"\xff\xfe", "b\x00c", "\ud800", None, "word " * 200_000, "🎉"], max_new_tokens=3
+    )
     assert [bool(result) for result in results] == [True, False, True, False, False, False, True]
-    for place, words in ((1, "item 2: is not UTF-8 at byte 0"), (3, "surrogate"), (4, "cannot take prompts from None"),
-                         (5, "do not fit into the 64")):
+    for place, words in (
+        (1, "item 2: is not UTF-8 at byte 0"),
+        (3, "surrogate"),
+        (4, "cannot take prompts from None"),
+        (5, "do not fit into the 64"),
+    ):
         assert words in str(results[place].error)
     assert len(model("", max_new_tokens=3).tokens) == 3  # starts from the token that begins texts
     assert list(model.stream(iter(["a"]), max_new_tokens=2)) == [model("a", max_new_tokens=2)]
@@ -188,13 +228,24 @@ def test_bad_prompts(model):
         model.score("a")
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"max_new_tokens": 0}, "max_new_tokens"), ({"top_k": 0}, "top_k"), ({"top_p": 1.5}, "top_p"),
-    ({"temperature": -1}, "temperature"), ({"temperature": float("nan")}, "temperature"), ({"min_p": -0.1}, "min_p"),
-    ({"repetition_penalty": 0}, "repetition_penalty"), ({"num_beams": 2, "seed": 1}, "num_beams"),
-    ({"stop": ""}, "stop"), ({"overflow": "wrap"}, "overflow"), ({"beams": 3}, "no option 'beams'"),
-    ({"seed": -1}, "seed"), ({"batch_size": 0}, "batch_size"),
-])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"max_new_tokens": 0}, "max_new_tokens"),
+        ({"top_k": 0}, "top_k"),
+        ({"top_p": 1.5}, "top_p"),
+        ({"temperature": -1}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"min_p": -0.1}, "min_p"),
+        ({"repetition_penalty": 0}, "repetition_penalty"),
+        ({"num_beams": 2, "seed": 1}, "num_beams"),
+        ({"stop": ""}, "stop"),
+        ({"overflow": "wrap"}, "overflow"),
+        ({"beams": 3}, "no option 'beams'"),
+        ({"seed": -1}, "seed"),
+        ({"batch_size": 0}, "batch_size"),
+    ],
+)
 def test_wrong_options(model, options, words):
     with pytest.raises(UsageError, match=words):
         model("a", **options)
@@ -221,39 +272,72 @@ def test_a_saved_model_is_a_repository_for_transformers_too(model, home, tmp_pat
     again = ws.load(saved)
     assert again.is_compiled()
     assert again("a", max_new_tokens=8).tokens == model("a", max_new_tokens=8).tokens
-    told, original = (json.loads((folder / "config.json").read_text()) for folder in (saved, GOLDEN / "plain"))
-    for key in ("model_type", "architectures", "n_embd", "n_layer", "vocab_size", "eos_token_id", "bos_token_id"):
+    told, original = (
+        json.loads((folder / "config.json").read_text()) for folder in (saved, GOLDEN / "plain")
+    )
+    for key in (
+        "model_type",
+        "architectures",
+        "n_embd",
+        "n_layer",
+        "vocab_size",
+        "eos_token_id",
+        "bos_token_id",
+    ):
         assert told[key] == original[key]
     (saved / "warmstart.json").unlink()  # as transformers sees it
-    assert ws.load(saved, engine="keras")("a", max_new_tokens=8).tokens == model("a", max_new_tokens=8).tokens
+    assert (
+        ws.load(saved, engine="keras")("a", max_new_tokens=8).tokens
+        == model("a", max_new_tokens=8).tokens
+    )
 
 
 def test_a_tokenizer_of_another_model(tmp_path):
     folder = tmp_path / "other"
     shutil.copytree(GOLDEN / "plain", folder)
     told = json.loads((folder / "tokenizer.json").read_text())
-    told["added_tokens"] += [{**told["added_tokens"][0], "id": 302 + n, "content": f"<{n}>"} for n in range(1, 9)]
+    told["added_tokens"] += [
+        {**told["added_tokens"][0], "id": 302 + n, "content": f"<{n}>"} for n in range(1, 9)
+    ]
     (folder / "tokenizer.json").write_text(json.dumps(told))
     with pytest.raises(BundleError, match="not of one model"):
         ws.load(folder)("a")
 
 
 def run(home, *arguments, **options):
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False,
-                          env={**os.environ, "WARMSTART_HOME": home}, **options)
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "WARMSTART_HOME": home},
+        **options,
+    )
 
 
 def test_generating_never_imports_tensorflow(model, home):
-    done = run(home, "-c", f"import sys, warmstart as ws\nm = ws.load({str(GOLDEN / 'plain')!r})\n"
-               "print(m('a', max_new_tokens=4).tokens, m.score('two words').perplexity > 1)\n"
-               "heavy = {'tensorflow', 'keras', 'pandas', 'torch', 'openvino'} & set(sys.modules)\n"
-               "assert not heavy, heavy")
+    done = run(
+        home,
+        "-c",
+        f"import sys, warmstart as ws\nm = ws.load({str(GOLDEN / 'plain')!r})\n"
+        "print(m('a', max_new_tokens=4).tokens, m.score('two words').perplexity > 1)\n"
+        "heavy = {'tensorflow', 'keras', 'pandas', 'torch', 'openvino'} & set(sys.modules)\n"
+        "assert not heavy, heavy",
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"{model('a', max_new_tokens=4).tokens} True"
 
 
 def test_on_the_command_line(model, home):
-    predict = ("-m", "warmstart", "predict", "--model", str(GOLDEN / "plain"), "--max-new-tokens", "6")
+    predict = (
+        "-m",
+        "warmstart",
+        "predict",
+        "--model",
+        str(GOLDEN / "plain"),
+        "--max-new-tokens",
+        "6",
+    )
     whole = model(PROMPTS[0], max_new_tokens=6)
     done = run(home, *predict, PROMPTS[0])
     assert done.stdout == f"{whole}\n\n"

@@ -71,7 +71,9 @@ def test_a_pair_is_refused_where_texts_are_single(kind):
         read(kind, {"text": "a", "text_pair": "b"})
 
 
-@pytest.mark.parametrize("many", [["a", "b"], np.array(["a", "b"]), (t for t in "ab"), iter(["a", b"b"]), ("a", "b")])
+@pytest.mark.parametrize(
+    "many", [["a", "b"], np.array(["a", "b"]), (t for t in "ab"), iter(["a", b"b"]), ("a", "b")]
+)
 def test_streams(many):
     assert texts(TEXT, many) == ["a", "b"]
 
@@ -156,13 +158,28 @@ def test_shown():
 
 
 def test_json():
-    assert TEXT.from_json("a", LIMITS) == PAIR.from_json("a", LIMITS) == PROMPT.from_json("a", LIMITS) == "a"
+    assert (
+        TEXT.from_json("a", LIMITS)
+        == PAIR.from_json("a", LIMITS)
+        == PROMPT.from_json("a", LIMITS)
+        == "a"
+    )
     assert PAIR.from_json({"text": "a"}, LIMITS) == "a"
     assert PAIR.from_json({"text": "a", "text_pair": "b"}, LIMITS) == ("a", "b")
     assert QUESTION.from_json({"question": "a", "context": "b"}, LIMITS) == ("a", "b")
-    for kind, bad in ((TEXT, {"text": "a"}), (TEXT, 3), (PAIR, {"text_pair": "b"}), (PAIR, {"text": "a", "x": "b"}),
-                      (PAIR, {"text": "a", "text_pair": None}), (PAIR, ["a", "b"]), (QUESTION, "a"),
-                      (QUESTION, {"question": "a"}), (PROMPT, None), (TEXT, "\0"), (TEXT, "\ud800")):  # fmt: skip
+    for kind, bad in (
+        (TEXT, {"text": "a"}),
+        (TEXT, 3),
+        (PAIR, {"text_pair": "b"}),
+        (PAIR, {"text": "a", "x": "b"}),
+        (PAIR, {"text": "a", "text_pair": None}),
+        (PAIR, ["a", "b"]),
+        (QUESTION, "a"),
+        (QUESTION, {"question": "a"}),
+        (PROMPT, None),
+        (TEXT, "\0"),
+        (TEXT, "\ud800"),
+    ):
         with pytest.raises(InputError):
             kind.from_json(bad, LIMITS)
     for kind, long in ((TEXT, "x" * 21), (PAIR, {"text": "a", "text_pair": "x" * 21})):
@@ -186,13 +203,31 @@ def test_arguments(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("some.txt").write_text("one\n\ntwo\tthree\n")
     items = from_command(PAIR, "a film", "a\tb", "some.txt", "the end.")
-    assert [PAIR.read(item) for item in items] == ["a film", Pair("a", "b"), "one", Pair("two", "three"), "the end."]
-    assert [item.name for item in items] == ["item 1", "item 2", "some.txt:1", "some.txt:3", "item 5"]
-    assert [TEXT.read(item) for item in from_command(TEXT, "a\tb", "some.txt")] == ["a\tb", "one", "two\tthree"]
+    assert [PAIR.read(item) for item in items] == [
+        "a film",
+        Pair("a", "b"),
+        "one",
+        Pair("two", "three"),
+        "the end.",
+    ]
+    assert [item.name for item in items] == [
+        "item 1",
+        "item 2",
+        "some.txt:1",
+        "some.txt:3",
+        "item 5",
+    ]
+    assert [TEXT.read(item) for item in from_command(TEXT, "a\tb", "some.txt")] == [
+        "a\tb",
+        "one",
+        "two\tthree",
+    ]
     assert [QUESTION.read(item) for item in from_command(QUESTION, "q\tc")] == [Pair("q", "c")]
 
 
-@pytest.mark.parametrize("argument", ["nowhere.txt", "cat.jpg", "folder", "data.csv", "notes.md", "empty.txt"])
+@pytest.mark.parametrize(
+    "argument", ["nowhere.txt", "cat.jpg", "folder", "data.csv", "notes.md", "empty.txt"]
+)
 def test_an_argument_that_looks_like_a_file_is_never_a_text(argument, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
@@ -203,7 +238,9 @@ def test_an_argument_that_looks_like_a_file_is_never_a_text(argument, tmp_path, 
     assert str(item.value).startswith(f"{argument}: ")
 
 
-@pytest.mark.parametrize("argument", ["see cat.jpg", "I love node.js", "What? No.", "...", "a/b", "x" * 5000, "a\0b"])
+@pytest.mark.parametrize(
+    "argument", ["see cat.jpg", "I love node.js", "What? No.", "...", "a/b", "x" * 5000, "a\0b"]
+)
 def test_other_arguments_are_texts(argument):
     (item,) = from_command(PAIR, argument)
     assert PAIR.read(item) == argument

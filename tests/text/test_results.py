@@ -7,7 +7,15 @@ import pytest
 
 from warmstart.core.results import Prediction
 from warmstart.core.wire import wire_of
-from warmstart.text.results import Answer, Embedding, Entities, Entity, FilledMask, Generation, TextScore
+from warmstart.text.results import (
+    Answer,
+    Embedding,
+    Entities,
+    Entity,
+    FilledMask,
+    Generation,
+    TextScore,
+)
 
 PARIS = Entity("LOC", "Paris", 4, 9, 0.12345678)
 CAT, DOG = Prediction(3, "##cat", "cat", 0.75), Prediction(4, "dog", "dog", 0.25)

@@ -50,7 +50,9 @@ def test_classes(opened, family):
         assert scores(result) == pytest.approx({p["label"]: p["score"] for p in expected}, abs=1e-5)
         assert result.label == expected[0]["label"]
     pair = model((want["pairs"][0]["text"], want["pairs"][0]["text_pair"]))
-    assert scores(pair) == pytest.approx({p["label"]: p["score"] for p in want["paired"][0]}, abs=1e-5)
+    assert scores(pair) == pytest.approx(
+        {p["label"]: p["score"] for p in want["paired"][0]}, abs=1e-5
+    )
     assert scores(model(want["pairs"])[0]) == pytest.approx(scores(pair), abs=1e-6)
 
 
@@ -66,8 +68,14 @@ def changed(folder: str, target: Path, **config) -> Path:
 
 def test_several_classes_and_regression(opened, tmp_path):
     want = answers("bert_text_classification")
-    multi = ws.load(changed("bert_text_classification", tmp_path / "multi", problem_type="multi_label_classification"),
-                    engine="keras")
+    multi = ws.load(
+        changed(
+            "bert_text_classification",
+            tmp_path / "multi",
+            problem_type="multi_label_classification",
+        ),
+        engine="keras",
+    )
     for result, expected in zip(multi(want["texts"]), want["multi"], strict=True):
         assert scores(result) == pytest.approx({p["label"]: p["score"] for p in expected}, abs=1e-5)
     folder = changed("bert_text_classification", tmp_path / "values", problem_type="regression")
@@ -80,20 +88,31 @@ def test_several_classes_and_regression(opened, tmp_path):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("way", ["none", "simple", "first", "max"])
 def test_entities(opened, family, way):
-    model, want = opened(f"{family}_token_classification"), answers(f"{family}_token_classification")
-    for text, result, expected in zip(want["texts"], model(want["texts"], aggregation=way), want[way], strict=True):
+    model, want = (
+        opened(f"{family}_token_classification"),
+        answers(f"{family}_token_classification"),
+    )
+    for text, result, expected in zip(
+        want["texts"], model(want["texts"], aggregation=way), want[way], strict=True
+    ):
         key = "entity" if way == "none" else "entity_group"
-        assert [(e.label, e.start, e.end) for e in result] == [(e[key], e["start"], e["end"]) for e in expected]
+        assert [(e.label, e.start, e.end) for e in result] == [
+            (e[key], e["start"], e["end"]) for e in expected
+        ]
         assert [e.score for e in result] == pytest.approx([e["score"] for e in expected], abs=1e-5)
-        assert all(e.text == text[e.start:e.end] for e in result)
+        assert all(e.text == text[e.start : e.end] for e in result)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_masks(opened, family):
     model, want = opened(f"{family}_fill_mask"), answers(f"{family}_fill_mask")
     one, two = model([text.replace("<mask>", "[MASK]") for text in want["texts"]], top_k=4)
-    for mask, expected in zip([*one.masks, *two.masks], [want["filled"][0], *want["filled"][1]], strict=True):
-        assert [(p.index, p.label) for p in mask] == [(p["token"], p["token_str"].strip()) for p in expected]
+    for mask, expected in zip(
+        [*one.masks, *two.masks], [want["filled"][0], *want["filled"][1]], strict=True
+    ):
+        assert [(p.index, p.label) for p in mask] == [
+            (p["token"], p["token_str"].strip()) for p in expected
+        ]
         assert [p.score for p in mask] == pytest.approx([p["score"] for p in expected], abs=1e-5)
     assert one[0] == one.masks[0][0]
     with pytest.raises(InputError, match=r"has no \[MASK\]"):
@@ -113,12 +132,19 @@ def test_answers(opened, family):
     first, last = np.unravel_index(products.argmax(), products.shape)
     result = model((question, context), top_k=3, max_answer_tokens=1000)
     assert result.score == pytest.approx(products.max(), abs=1e-5)
-    assert (result.start, result.end) == (window.offsets[places[first], 0], window.offsets[places[last], 1])
-    assert result.text == context[result.start:result.end]
+    assert (result.start, result.end) == (
+        window.offsets[places[first], 0],
+        window.offsets[places[last], 1],
+    )
+    assert result.text == context[result.start : result.end]
     assert len(result.others) == 2
     assert [result.score, *(other.score for other in result.others)] == pytest.approx(
-        np.sort(products, axis=None)[::-1][:3], abs=1e-5)
-    assert model({"question": question, "context": context}, max_answer_tokens=1000).text == result.text
+        np.sort(products, axis=None)[::-1][:3], abs=1e-5
+    )
+    assert (
+        model({"question": question, "context": context}, max_answer_tokens=1000).text
+        == result.text
+    )
     short = model((question, context), max_answer_tokens=1)
     assert len(model.tokenizer.encode(short.text, special=False)) <= 1
 
@@ -127,7 +153,7 @@ def test_long_contexts_are_answered_from_windows(opened):
     model = opened("bert_question_answering")
     context = "anna lives in new york . " * 20 + "bob works in paris ."
     result = model(("who works ?", context), top_k=5)
-    assert all(context[a.start:a.end] == a.text for a in (result, *result.others))
+    assert all(context[a.start : a.end] == a.text for a in (result, *result.others))
     assert len(model.windows(Pair("who works ?", context))) > 2
     none = model(("who works ?", context), top_k=10**6, no_answer=True)
     assert sum(not a.text for a in (none, *none.others)) == 1
@@ -143,9 +169,19 @@ def test_embeddings_follow_modules_json(opened, tmp_path):
     np.testing.assert_allclose(plain(text).vector, mean, atol=1e-5)
     folder = changed("bert_base", tmp_path / "sentences")
     kinds = ("Transformer", "Pooling", "Normalize")
-    (folder / "modules.json").write_text(json.dumps([
-        {"idx": n, "name": str(n), "path": ["", "1_Pooling", "2_Normalize"][n],
-         "type": f"sentence_transformers.models.{kind}"} for n, kind in enumerate(kinds)]))
+    (folder / "modules.json").write_text(
+        json.dumps(
+            [
+                {
+                    "idx": n,
+                    "name": str(n),
+                    "path": ["", "1_Pooling", "2_Normalize"][n],
+                    "type": f"sentence_transformers.models.{kind}",
+                }
+                for n, kind in enumerate(kinds)
+            ]
+        )
+    )
     (folder / "1_Pooling").mkdir()
     pooling = '{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}'
     (folder / "1_Pooling" / "config.json").write_text(pooling)
@@ -164,8 +200,14 @@ def compiled():
     return model
 
 
-TEXTS = ["the film is good", "a", "who works in paris ? bob works in paris , anna lives in new york .", "bad film",
-         "anna", "is the film bad ?"] * 3
+TEXTS = [
+    "the film is good",
+    "a",
+    "who works in paris ? bob works in paris , anna lives in new york .",
+    "bad film",
+    "anna",
+    "is the film bad ?",
+] * 3
 
 
 def test_batches_answer_as_single_texts_do(compiled):
@@ -175,7 +217,9 @@ def test_batches_answer_as_single_texts_do(compiled):
         assert [result.input for result in together] == TEXTS
         for one, other in zip(alone, together, strict=True):
             assert scores(other) == pytest.approx(one, abs=1e-5)
-    assert [scores(r) for r in compiled.stream(iter(TEXTS))] == [pytest.approx(one, abs=1e-5) for one in alone]
+    assert [scores(r) for r in compiled.stream(iter(TEXTS))] == [
+        pytest.approx(one, abs=1e-5) for one in alone
+    ]
     assert compiled([]) == []
 
 
@@ -196,7 +240,9 @@ def test_bad_texts_do_not_stop_the_others(compiled, text):
             compiled(text)
 
 
-@pytest.mark.parametrize("text", ["\0", "a\0b", "🙂🙂", "مرحبا بالعالم", "ελληνικά", "你好", "\u202egood\u202c"])
+@pytest.mark.parametrize(
+    "text", ["\0", "a\0b", "🙂🙂", "مرحبا بالعالم", "ελληνικά", "你好", "\u202egood\u202c"]
+)
 def test_strange_texts_are_answered(compiled, text):
     assert len(compiled(text)) == 3
 
@@ -220,12 +266,15 @@ def test_features(compiled):
 def test_evaluate(compiled, tmp_path):
     rows = [(text, compiled(text).label) for text in TEXTS[:6]]
     (tmp_path / "dev.tsv").write_text("".join(f"{text}\t{label}\n" for text, label in rows))
-    (tmp_path / "dev.jsonl").write_text("".join(json.dumps({"text": t, "label": x}) + "\n" for t, x in rows))
+    (tmp_path / "dev.jsonl").write_text(
+        "".join(json.dumps({"text": t, "label": x}) + "\n" for t, x in rows)
+    )
     for data in (rows, tmp_path / "dev.tsv", tmp_path / "dev.jsonl"):
         metrics = compiled.evaluate(data)
         assert (metrics["accuracy"], metrics["f1"], metrics["count"]) == (1.0, 1.0, 6)
-    assert compiled.evaluate([(rows[0][0], rows[0][1]), ("a film", compiled("a film", top_k=3)[2].label)]) == {
-        "accuracy": 0.5, "f1": pytest.approx(1 / 3), "count": 2, "errors": []}
+    assert compiled.evaluate(
+        [(rows[0][0], rows[0][1]), ("a film", compiled("a film", top_k=3)[2].label)]
+    ) == {"accuracy": 0.5, "f1": pytest.approx(1 / 3), "count": 2, "errors": []}
     with pytest.raises(UsageError, match="no class 'unicorn'"):
         compiled.evaluate([("a", "unicorn")])
 
@@ -233,12 +282,20 @@ def test_evaluate(compiled, tmp_path):
 def test_saved_folders_are_repositories(compiled, tmp_path):
     folder = compiled.save(tmp_path / "saved")
     names = {path.name for path in folder.iterdir()}
-    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "warmstart.json"} <= names
+    assert {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "warmstart.json",
+    } <= names
     config = json.loads((folder / "config.json").read_text())
     assert config["architectures"] == ["BertForSequenceClassification"]
     text = "the film is good"
-    code = (f"import sys, warmstart as ws; print(ws.load({str(folder)!r})({text!r})[0].score); "
-            "assert not {'tensorflow', 'keras'} & sys.modules.keys()")
+    code = (
+        f"import sys, warmstart as ws; print(ws.load({str(folder)!r})({text!r})[0].score); "
+        "assert not {'tensorflow', 'keras'} & sys.modules.keys()"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) == pytest.approx(compiled(text).score, abs=1e-6)
     (folder / "warmstart.json").unlink()  # now it is a plain repository
@@ -248,10 +305,14 @@ def test_saved_folders_are_repositories(compiled, tmp_path):
 
 
 def test_a_missing_head_is_told(tmp_path):
-    with pytest.raises(UsageError, match="no head for question-answering: it is a BertForSequenceClassification"):
+    with pytest.raises(
+        UsageError, match="no head for question-answering: it is a BertForSequenceClassification"
+    ):
         ws.load(GOLDEN / "bert_text_classification", task="question-answering")
     folder = changed("bert_base", tmp_path / "x", architectures=["BertForTokenClassification"])
-    with pytest.raises(ws.errors.MismatchError, match=r"no weights for token-classification: classifier"):
+    with pytest.raises(
+        ws.errors.MismatchError, match=r"no weights for token-classification: classifier"
+    ):
         ws.load(folder, engine="keras").keras  # noqa: B018
     embedder = ws.load(GOLDEN / "bert_text_classification", task="text-embedding", engine="keras")
     assert embedder("a").vector.shape == (24,)

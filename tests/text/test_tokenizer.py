@@ -1,4 +1,6 @@
-"""Tokenizers from every layout, against each other and against what their papers say; hostile files are refused."""
+"""Tokenizers from every layout, against each other and against what their papers say; hostile files
+are refused.
+"""
 
 import json
 from itertools import pairwise
@@ -14,8 +16,27 @@ from warmstart.text import tokenizer as text
 from warmstart.text import vocabularies
 from warmstart.text.tokenizer import Tokenizer, TruncationWarning, padded
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "un", "##aff", "##able", "é", "e", "The",
-         ",", "你", "好", "a", "##b"]
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "the",
+    "cat",
+    "sat",
+    "un",
+    "##aff",
+    "##able",
+    "é",
+    "e",
+    "The",
+    ",",
+    "你",
+    "好",
+    "a",
+    "##b",
+]
 
 
 def written(folder: Path, config: dict | None = None, words=WORDS) -> Path:
@@ -37,15 +58,31 @@ def folder(tmp_path_factory) -> Path:
 
 def test_wordpiece_from_a_vocabulary(folder):
     tokenizer = Tokenizer.open(folder, rows=len(WORDS))
-    assert tokens(tokenizer, "The unaffable\tcat, é") == ["[CLS]", "the", "un", "##aff", "##able", "cat", ",", "e",
-                                                          "[SEP]"]
+    assert tokens(tokenizer, "The unaffable\tcat, é") == [
+        "[CLS]",
+        "the",
+        "un",
+        "##aff",
+        "##able",
+        "cat",
+        ",",
+        "e",
+        "[SEP]",
+    ]
     encoded = tokenizer.encode("the cat", "sat")
     assert encoded.types.tolist() == [0, 0, 0, 0, 1, 1]
     assert encoded.sequences.tolist() == [-1, 0, 0, -1, 1, -1]
     assert encoded.offsets.tolist() == [[0, 0], [0, 3], [4, 7], [0, 0], [0, 3], [0, 0]]
     assert tokenizer.encode("unaffable cat").words.tolist() == [-1, 0, 0, 0, 1, -1]
     assert tokenizer.decode(encoded.ids) == "the cat sat"
-    assert [tokenizer.special_id(kind) for kind in ("pad", "unk", "cls", "sep", "mask", "bos")] == [0, 1, 2, 3, 4, None]
+    assert [tokenizer.special_id(kind) for kind in ("pad", "unk", "cls", "sep", "mask", "bos")] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        None,
+    ]
 
 
 @pytest.mark.parametrize(("config", "given", "want"), [
@@ -60,7 +97,9 @@ def test_options_are_honoured(tmp_path, config, given, want):
     assert tokens(tokenizer, given) == ["[CLS]", *want, "[SEP]"]
     whole = tmp_path / "whole"
     whole.mkdir()
-    (whole / "tokenizer.json").write_bytes(Tokenizer.open(written(tmp_path / "plain")).files()["tokenizer.json"])
+    (whole / "tokenizer.json").write_bytes(
+        Tokenizer.open(written(tmp_path / "plain")).files()["tokenizer.json"]
+    )
     (whole / "tokenizer_config.json").write_text(json.dumps(config))
     assert tokens(Tokenizer.open(whole), given) == ["[CLS]", *want, "[SEP]"]
 
@@ -68,7 +107,9 @@ def test_options_are_honoured(tmp_path, config, given, want):
 def test_special_tokens_come_from_the_config(tmp_path):
     words = ["<p>", "<u>", "<c>", "<s>", "<m>", "cat"]
     names = zip(("pad", "unk", "cls", "sep", "mask"), words, strict=False)
-    config = {f"{kind}_token": {"content": token} if kind == "cls" else token for kind, token in names}
+    config = {
+        f"{kind}_token": {"content": token} if kind == "cls" else token for kind, token in names
+    }
     tokenizer = Tokenizer.open(written(tmp_path, config, words))
     assert tokens(tokenizer, "dog <m> cat") == ["<c>", "<u>", "<m>", "cat", "<s>"]
     (tmp_path / "tokenizer_config.json").rename(tmp_path / "special_tokens_map.json")
@@ -79,7 +120,20 @@ def test_special_tokens_come_from_the_config(tmp_path):
 def test_real_bert_vocabulary(shared_data):
     tokenizer = Tokenizer.open(shared_data / "tokenizers" / "bert-base-uncased", rows=30522)
     assert tokenizer.encode("Hello, world! Tokenization isn't hard.").ids.tolist() == [
-        101, 7592, 1010, 2088, 999, 19204, 3989, 3475, 1005, 1056, 2524, 1012, 102]
+        101,
+        7592,
+        1010,
+        2088,
+        999,
+        19204,
+        3989,
+        3475,
+        1005,
+        1056,
+        2524,
+        1012,
+        102,
+    ]
     encoded = tokenizer.encode("crème 🙂 brûlée \0 مرحبا")
     assert [tokenizer.token(i) for i in encoded.ids[1:4]] == ["cr", "##eme", "[UNK]"]
     assert encoded.offsets[1:4].tolist() == [[0, 2], [2, 5], [6, 7]]
@@ -113,7 +167,12 @@ def test_roberta_from_its_parts(tmp_path):
     tokenizer = Tokenizer.open(roberta(tmp_path), rows=10)
     assert tokens(tokenizer, "ab a") == ["<s>", "ab", "Ġa", "</s>"]
     assert tokens(tokenizer, "a", "b") == ["<s>", "a", "</s>", "</s>", "b", "</s>"]
-    assert tokens(tokenizer, "ab <mask>") == ["<s>", "ab", "<mask>", "</s>"]  # the mask takes its space
+    assert tokens(tokenizer, "ab <mask>") == [
+        "<s>",
+        "ab",
+        "<mask>",
+        "</s>",
+    ]  # the mask takes its space
     assert tokenizer.encode("ab a").offsets.tolist() == [[0, 0], [0, 2], [3, 4], [0, 0]]
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"add_prefix_space": True}))
     assert tokens(Tokenizer.open(tmp_path), "a") == ["<s>", "Ġa", "</s>"]
@@ -126,7 +185,9 @@ def test_truncation_is_told_once(folder):
     assert cut.truncated
     assert len(cut) == 4
     assert not tokenizer.encode("cat", limit=4).truncated
-    assert len(tokenizer.encode("the cat sat the cat", "cat", limit=5)) == 5  # a second warning would be an error
+    assert (
+        len(tokenizer.encode("the cat sat the cat", "cat", limit=5)) == 5
+    )  # a second warning would be an error
     assert len(tokenizer.encode("the cat sat the cat")) == 7  # and the limit is not remembered
 
 
@@ -135,12 +196,16 @@ def test_windows_cover_the_second_text(folder):
     context = "the cat sat " * 7
     windows = tokenizer.windows("cat sat", context, limit=12, stride=3)
     whole = tokenizer.encode("cat sat", context)
-    spans = [[tuple(o) for o, s in zip(w.offsets, w.sequences, strict=True) if s == 1] for w in windows]
+    spans = [
+        [tuple(o) for o, s in zip(w.offsets, w.sequences, strict=True) if s == 1] for w in windows
+    ]
     assert all(len(w) <= 12 and w.ids[:4].tolist() == whole.ids[:4].tolist() for w in windows)
     for before, after in pairwise(spans):
         assert before[-3:] == after[:3]
     covered = {span for window in spans for span in window}
-    assert covered == {tuple(o) for o, s in zip(whole.offsets, whole.sequences, strict=True) if s == 1}
+    assert covered == {
+        tuple(o) for o, s in zip(whole.offsets, whole.sequences, strict=True) if s == 1
+    }
     assert len(tokenizer.windows("cat", "sat", limit=12, stride=3)) == 1
     assert len(tokenizer.windows(context, limit=12, stride=3)) > 1
     with pytest.raises(InputError, match="item 2"):

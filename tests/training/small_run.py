@@ -1,5 +1,5 @@
-"""A small training run, for this process and for one that is disturbed: disk full after the second epoch, killed in
-the fourth. `python small_run.py OUTPUT` is the disturbed one."""
+"""A small training run, for this process and for one that is disturbed: disk full after the second
+epoch, killed in the fourth. `python small_run.py OUTPUT` is the disturbed one."""
 
 import os
 import resource
@@ -21,15 +21,36 @@ y = (x[:, 0] * x[:, 1] > 0).astype("int64")
 
 def train(output, **options):
     with seeded(7):
-        net = keras.Sequential([keras.Input((6,)), keras.layers.Dense(16, "relu"), keras.layers.Dropout(0.3),
-                                keras.layers.BatchNormalization(), keras.layers.Dense(2, "softmax")])
-    net.compile(keras.optimizers.Adam(warmup_cosine(0.05, 48)), "sparse_categorical_crossentropy",
-                metrics=["accuracy"])
-    data, others = ArrayBatches(x[:60], y[:60], batch_size=8), ArrayBatches(x[60:], y[60:], shuffle=False)
+        net = keras.Sequential(
+            [
+                keras.Input((6,)),
+                keras.layers.Dense(16, "relu"),
+                keras.layers.Dropout(0.3),
+                keras.layers.BatchNormalization(),
+                keras.layers.Dense(2, "softmax"),
+            ]
+        )
+    net.compile(
+        keras.optimizers.Adam(warmup_cosine(0.05, 48)),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    data, others = (
+        ArrayBatches(x[:60], y[:60], batch_size=8),
+        ArrayBatches(x[60:], y[60:], shuffle=False),
+    )
     with open_run(output, {"seed": 7}) as run:
-        told = fit(net, data, epochs=6, validation=others, monitor="val_accuracy", run=run, **options)
-    history = [{key: value for key, value in record.items() if key != "seconds"} for record in told.history]
-    return {"history": history, "best": told.best, "weights": [float(np.abs(w).sum()) for w in net.get_weights()]}
+        told = fit(
+            net, data, epochs=6, validation=others, monitor="val_accuracy", run=run, **options
+        )
+    history = [
+        {key: value for key, value in record.items() if key != "seconds"} for record in told.history
+    ]
+    return {
+        "history": history,
+        "best": told.best,
+        "weights": [float(np.abs(w).sum()) for w in net.get_weights()],
+    }
 
 
 class Disturb(keras.callbacks.Callback):
@@ -48,7 +69,9 @@ class Disturb(keras.callbacks.Callback):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing beyond the limit is an OSError then, as on a full disk
+    signal.signal(
+        signal.SIGXFSZ, signal.SIG_IGN
+    )  # writing beyond the limit is an OSError then, as on a full disk
     try:
         train(sys.argv[1], callbacks=[Disturb(full=True)])
     except TrainingError as error:

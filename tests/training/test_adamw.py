@@ -9,8 +9,14 @@ from warmstart.training.adamw import AdamW
 def trained(kind: type[keras.optimizers.Optimizer]) -> list[np.ndarray]:
     """The weights after 16 steps; texts hold words several times, and most words are in no batch."""
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((5,), dtype="int32"), keras.layers.Embedding(50, 8), keras.layers.Flatten(),
-                              keras.layers.Dense(2)])
+    model = keras.Sequential(
+        [
+            keras.Input((5,), dtype="int32"),
+            keras.layers.Embedding(50, 8),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
     optimizer = kind(keras.optimizers.schedules.PolynomialDecay(1e-2, 20), weight_decay=0.1)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     optimizer.global_clipnorm = 1.0

@@ -1,4 +1,6 @@
-"""The loop: same seed, same result; resumed as if nothing had happened; the best epoch is what remains."""
+"""The loop: same seed, same result; resumed as if nothing had happened; the best epoch is what
+remains.
+"""
 
 import importlib
 import json
@@ -15,12 +17,20 @@ pytestmark = pytest.mark.tensorflow
 
 
 def test_a_full_disk_and_a_kill_change_nothing(tmp_path, monkeypatch):
-    """Both are survived by the last checkpoint; the run that resumes ends with the numbers of an undisturbed one."""
+    """Both are survived by the last checkpoint; the run that resumes ends with the numbers of an
+    undisturbed one.
+    """
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     small_run = importlib.import_module("small_run")
     output, state = tmp_path / "out", tmp_path / "out" / "training" / "fit.json"
-    disturbed = subprocess.run([sys.executable, small_run.__file__, str(output)], capture_output=True, text=True,
-                               check=False, timeout=200, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"})
+    disturbed = subprocess.run(
+        [sys.executable, small_run.__file__, str(output)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+    )
     assert disturbed.returncode == -signal.SIGKILL, disturbed.stderr[-2000:]
     assert "cannot be written" in disturbed.stdout
     assert "run the same command again to resume" in disturbed.stdout
@@ -35,7 +45,9 @@ def net(rate: float = 0.01):
 
     with seeded(3):
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
-    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     return model
 
 
@@ -73,7 +85,14 @@ def test_never_worse_than_the_start():
     before = model.predict(x, verbose=0)
     flipped = data()
     flipped.y = 1 - flipped.y
-    told = fit(model, flipped, epochs=2, validation=data(shuffle=False), monitor="val_accuracy", keep_start=True)
+    told = fit(
+        model,
+        flipped,
+        epochs=2,
+        validation=data(shuffle=False),
+        monitor="val_accuracy",
+        keep_start=True,
+    )
     assert told.best == 0
     assert told.metrics["val_accuracy"] == 1.0
     np.testing.assert_array_equal(model.predict(x, verbose=0), before)
@@ -107,7 +126,9 @@ def test_gradients_are_clipped_unless_the_optimizer_does_it():
     one = data(batch_size=40)
     one.x = one.x * 100
     fit(model, one, epochs=1, clip_norm=0.01)
-    moved = np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(before, model.get_weights(), strict=True)))
+    moved = np.sqrt(
+        sum(((a - b) ** 2).sum() for a, b in zip(before, model.get_weights(), strict=True))
+    )
     assert moved == pytest.approx(0.01, rel=1e-3)
     own = net()
     own.compile(keras.optimizers.SGD(0.1, clipvalue=3.0), "sparse_categorical_crossentropy")
@@ -115,7 +136,9 @@ def test_gradients_are_clipped_unless_the_optimizer_does_it():
     assert own.optimizer.global_clipnorm is None
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own scheduler, numpy 2
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # Keras' own scheduler, numpy 2
 def test_callbacks_of_keras_work():
     import keras
 
@@ -123,8 +146,15 @@ def test_callbacks_of_keras_work():
 
     model, rates = net(), []
     slower = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
-    told = fit(model, data(), epochs=2, callbacks=[slower, keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: rates.append(epoch))])
+    told = fit(
+        model,
+        data(),
+        epochs=2,
+        callbacks=[
+            slower,
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: rates.append(epoch)),
+        ],
+    )
     assert rates == [0, 1]
     assert [record["learning_rate"] for record in told.history] == pytest.approx([0.005, 0.0025])
     assert told.best == 2  # no validation: the last epoch

@@ -32,5 +32,7 @@ print(retained > 200, resident() - before < 50)
 @pytest.mark.skipif(sys.platform != "linux", reason="an option of glibc")
 @pytest.mark.parametrize("end", ["success", "error"])
 def test_retained_memory_is_returned_at_the_end(end):
-    done = subprocess.run([sys.executable, "-c", CODE, end], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, end], capture_output=True, text=True, check=False
+    )
     assert done.stdout.split() == ["True", "True"], done.stderr

@@ -35,14 +35,22 @@ class Tags(HTMLParser):
 def page() -> str:
     report = Report("ants & bees <b>", "two classes")
     report.tiles([("91.5 %", "right")])
-    curve = {"training": [(1, 0.7), (2, 0.4), (3, float("nan"))], "validation <x>": [(1, 0.8), (2, 0.5)]}
-    report.section("Curves", columns(charts.lines(curve, x="epoch", y="loss", mark=2), text("a < b", warning=True)))
+    curve = {
+        "training": [(1, 0.7), (2, 0.4), (3, float("nan"))],
+        "validation <x>": [(1, 0.8), (2, 0.5)],
+    }
+    report.section(
+        "Curves",
+        columns(charts.lines(curve, x="epoch", y="loss", mark=2), text("a < b", warning=True)),
+    )
     report.section("Table", table(("class", "recall"), [("<i>", 0.5), ("b", 1.0)]))
     report.section("Matrix", charts.matrix(np.array([[5, 1], [0, 4]]), ["a&b", "c"]))
     report.section("Bars", charts.bars({"a": 3, "b<": 0.0}))
     confidence, right = np.array([0.1, 0.95, 0.99, 1.0]), np.array([0, 1, 1, 0])
     report.section("Calibration", charts.reliability({"before": (confidence, right)}))
-    report.section("Mistakes", pictures([(Image.new("RGB", (300, 200), "red"), "ant <taken> for bee")]))
+    report.section(
+        "Mistakes", pictures([(Image.new("RGB", (300, 200), "red"), "ant <taken> for bee")])
+    )
     return report.render("warmstart finetune 'my photos'")
 
 
@@ -60,7 +68,11 @@ def test_well_formed_and_self_contained(page):
 def test_what_it_is_given_is_escaped(page):
     for raw in ("<b></h1>", "<i>", "<taken>", "<x>", "b<<", "a&b<"):
         assert raw not in page.replace('<i style="', "")
-    for whole in ("ants &amp; bees &lt;b&gt;", "warmstart finetune &#x27;my photos&#x27;", "ant &lt;taken&gt;"):
+    for whole in (
+        "ants &amp; bees &lt;b&gt;",
+        "warmstart finetune &#x27;my photos&#x27;",
+        "ant &lt;taken&gt;",
+    ):
         assert whole in page
 
 
@@ -84,7 +96,9 @@ def test_constant_and_empty_curves_are_drawn():
 
 
 def test_the_command_as_a_shell_takes_it(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["/usr/bin/warmstart", "finetune", "my photos", "--epochs", "3"])
+    monkeypatch.setattr(
+        sys, "argv", ["/usr/bin/warmstart", "finetune", "my photos", "--epochs", "3"]
+    )
     assert command_line() == "warmstart finetune 'my photos' --epochs 3"
     monkeypatch.setattr(sys, "argv", ["train.py"])
     assert command_line("ws.finetune(…)") == "ws.finetune(…)"

@@ -37,7 +37,10 @@ def test_life_of_a_folder(tmp_path):
 def test_other_settings_and_foreign_folders_are_refused(tmp_path):
     with open_run(tmp_path / "out", {"seed": 1, "epochs": 3}) as run:
         run.write("state", {})
-    with pytest.raises(UsageError, match="seed: 1, now 2"), open_run(tmp_path / "out", {"seed": 2, "epochs": 3}):
+    with (
+        pytest.raises(UsageError, match="seed: 1, now 2"),
+        open_run(tmp_path / "out", {"seed": 2, "epochs": 3}),
+    ):
         pass
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("!")
@@ -76,6 +79,8 @@ def test_plain_values_are_the_same_in_every_process():
     def loss(): ...
 
     assert plain({"a": (1, np.float32(2)), "f": loss, "x": np.zeros(2)}) == {
-        "a": [1, 2.0], "f": f"{__name__}.test_plain_values_are_the_same_in_every_process.<locals>.loss",
-        "x": plain(np.zeros(2))}
+        "a": [1, 2.0],
+        "f": f"{__name__}.test_plain_values_are_the_same_in_every_process.<locals>.loss",
+        "x": plain(np.zeros(2)),
+    }
     assert plain(np.zeros(2)) != plain(np.ones(2))

@@ -1,4 +1,6 @@
-"""What every fine-tuning promises: options checked first, one vocabulary, the same things on the terminal."""
+"""What every fine-tuning promises: options checked first, one vocabulary, the same things on the
+terminal.
+"""
 
 import random
 import re
@@ -66,10 +68,12 @@ def test_a_task_without_fine_tuning_is_refused_before_any_work():
 
 
 def test_options_are_known_without_tensorflow():
-    code = ("import sys\nfrom warmstart.training import finetune  # noqa\n"
-            "from warmstart.core.task import TASKS\n"
-            "print(len({task.train_options_class() for task in TASKS.values() if task.trainer}))\n"
-            "assert not {'tensorflow', 'keras', 'pandas'} & set(sys.modules), sorted(sys.modules)")
+    code = (
+        "import sys\nfrom warmstart.training import finetune  # noqa\n"
+        "from warmstart.core.task import TASKS\n"
+        "print(len({task.train_options_class() for task in TASKS.values() if task.trainer}))\n"
+        "assert not {'tensorflow', 'keras', 'pandas'} & set(sys.modules), sorted(sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 7
@@ -77,27 +81,38 @@ def test_options_are_known_without_tensorflow():
 
 def reviews(count: int) -> list[tuple[str, str]]:
     draw = random.Random(0)
-    return [(f"the film {draw.choice(['ann', 'bob'])} is {word}", label) for word, label in
-            (draw.choice([("good", "pos"), ("bad", "neg")]) for _ in range(count))]
+    return [
+        (f"the film {draw.choice(['ann', 'bob'])} is {word}", label)
+        for word, label in (draw.choice([("good", "pos"), ("bad", "neg")]) for _ in range(count))
+    ]
 
 
 def sentences() -> list:
     from warmstart.text.conll import Sentence
 
-    return [Sentence((name, "lives", "in", place), ("B-PER", "O", "O", "B-LOC"))
-            for name in ("ann", "bob", "bobby") for place in ("paris", "york")]
+    return [
+        Sentence((name, "lives", "in", place), ("B-PER", "O", "O", "B-LOC"))
+        for name in ("ann", "bob", "bobby")
+        for place in ("paris", "york")
+    ]
 
 
 def questions() -> list:
     from warmstart.text.squad import Question
 
-    return [Question("who lives ?", f"{name} lives in {place} .", ((name, 0),))
-            for name in ("ann", "bob") for place in ("paris", "york", "new york")]
+    return [
+        Question("who lives ?", f"{name} lives in {place} .", ((name, 0),))
+        for name in ("ann", "bob")
+        for place in ("paris", "york", "new york")
+    ]
 
 
 def photos(count: int = 12) -> list[tuple[np.ndarray, str]]:
     draw = np.random.default_rng(0)
-    return [(draw.integers(0, 120, (32, 32, 3)).astype(np.uint8) + 120 * (n % 2), "ab"[n % 2]) for n in range(count)]
+    return [
+        (draw.integers(0, 120, (32, 32, 3)).astype(np.uint8) + 120 * (n % 2), "ab"[n % 2])
+        for n in range(count)
+    ]
 
 
 def boxes(folder: Path) -> list:
@@ -118,26 +133,59 @@ def recognizer():
     from warmstart.catalog import Entry
     from warmstart.core.weights import Weights
 
-    config = {"features": 10, "symbols": 3, "channels": 8, "blocks": 1, "dilations": [1], "filter_width": 3}
-    rules = {"sample_rate": 8000, "n_fft": 256, "hop": 160, "mels": 20, "coefficients": 10,
-             "mean": [-200.0] + [0.0] * 9, "std": [100.0] + [30.0] * 9}
-    entry = Entry(name="tones", task="speech-recognition", family="wavenet", title="Tones", architecture="wavenet_asr",
-                  config=config, weights={}, preprocessing=None, labels="", licence="Apache-2.0", parameters=1,
-                  gflops=None, min_size=0, metrics=(), paper="",
-                  processing={"features": rules, "alphabet": " ab", "padding": 0.1, "language": "en"})
+    config = {
+        "features": 10,
+        "symbols": 3,
+        "channels": 8,
+        "blocks": 1,
+        "dilations": [1],
+        "filter_width": 3,
+    }
+    rules = {
+        "sample_rate": 8000,
+        "n_fft": 256,
+        "hop": 160,
+        "mels": 20,
+        "coefficients": 10,
+        "mean": [-200.0] + [0.0] * 9,
+        "std": [100.0] + [30.0] * 9,
+    }
+    entry = Entry(
+        name="tones",
+        task="speech-recognition",
+        family="wavenet",
+        title="Tones",
+        architecture="wavenet_asr",
+        config=config,
+        weights={},
+        preprocessing=None,
+        labels="",
+        licence="Apache-2.0",
+        parameters=1,
+        gflops=None,
+        min_size=0,
+        metrics=(),
+        paper="",
+        processing={"features": rules, "alphabet": " ab", "padding": 0.1, "language": "en"},
+    )
     return ws.SpeechRecognizer(entry, Weights.random(), (), engine="keras")
 
 
 def recordings() -> list:
     draw = np.random.default_rng(0)
-    return [((draw.normal(0, 0.1, 8000).astype(np.float32), 8000), text) for text in ("a", "b", "ab", "ba")]
+    return [
+        ((draw.normal(0, 0.1, 8000).astype(np.float32), 8000), text)
+        for text in ("a", "b", "ab", "ba")
+    ]
 
 
 def series():
     import pandas as pd
 
     values = 3 + np.sin(np.arange(72) / 24 * 2 * np.pi)
-    return pd.DataFrame({"a": values, "b": 10 * values}, pd.date_range("2024-01-01", periods=72, freq="h"))
+    return pd.DataFrame(
+        {"a": values, "b": 10 * values}, pd.date_range("2024-01-01", periods=72, freq="h")
+    )
 
 
 def small_run(task: str, folder: Path) -> tuple:
@@ -147,15 +195,22 @@ def small_run(task: str, folder: Path) -> tuple:
     mobilenet = "mobilenet_0.25_128"
     return {
         "image-classification": lambda: (CIFAR, photos(), {"freeze": "backbone", "augment": False}),
-        "object-detection": lambda: (ws.load(mobilenet, weights=None), boxes(folder), {**size, "depth": 1}),
+        "object-detection": lambda: (
+            ws.load(mobilenet, weights=None),
+            boxes(folder),
+            {**size, "depth": 1},
+        ),
         "image-segmentation": lambda: (ws.load(mobilenet, weights=None), masks(folder), size),
         "text-classification": lambda: (bert, reviews(12), {}),
         "token-classification": lambda: (bert, sentences(), {}),
         "question-answering": lambda: (bert, questions(), {}),
         "text-generation": lambda: (GPT2, ["The cat sat on the mat. " * 40], {"context": 16}),
         "speech-recognition": lambda: (recognizer(), recordings(), {}),
-        "forecasting": lambda: ("deepar", series(), {"horizon": 4, "context": 8, "batches_per_epoch": 2, "hidden": 4,
-                                                     "layers": 1}),
+        "forecasting": lambda: (
+            "deepar",
+            series(),
+            {"horizon": 4, "context": 8, "batches_per_epoch": 2, "hidden": 4, "layers": 1},
+        ),
     }[task]()
 
 
@@ -178,12 +233,18 @@ def test_the_terminal_and_the_report_show_the_same_things(task, tmp_path, capsys
     base, data, options = small_run(task, tmp_path)
     ws.finetune(base, data, task=task, epochs=1, output=tmp_path / "out", **options)
     output = capsys.readouterr().err
-    pieces = [r"^\S.*; [\d,]+ to train on, [\d,]+ to validate$", r"^result: ", r"^written: .*out.*report.html",
-              r"^  warmstart predict --model \S*out ", r"^  ws\.load\('.*out'\)$"]
+    pieces = [
+        r"^\S.*; [\d,]+ to train on, [\d,]+ to validate$",
+        r"^result: ",
+        r"^written: .*out.*report.html",
+        r"^  warmstart predict --model \S*out ",
+        r"^  ws\.load\('.*out'\)$",
+    ]
     found = [re.search(piece, output, re.MULTILINE) for piece in pieces]
     assert all(found), f"{pieces[found.index(None)]} is not in\n{output}"
     assert [match.start() for match in found] == sorted(match.start() for match in found)
-    # Of images phase 1 is solved, not trained in epochs; a language model is measured before training.
+    # Of images phase 1 is solved, not trained in epochs; a language model is measured before
+    # training.
     progress = "^head: " if task == "image-classification" else "^[a-z]+: epoch 1/1, "
     assert re.search(progress, output, re.MULTILINE)
     assert re.search("^baseline: |before training", output, re.MULTILINE)
@@ -197,7 +258,9 @@ def test_the_terminal_and_the_report_show_the_same_things(task, tmp_path, capsys
 @pytest.mark.tensorflow
 def test_nothing_is_shown_unless_verbose(tmp_path, capsys, unwritten):
     base, data, options = small_run("text-classification", tmp_path)
-    ws.finetune(base, data, task="text-classification", epochs=1, verbose=False, name="reviews", **options)
+    ws.finetune(
+        base, data, task="text-classification", epochs=1, verbose=False, name="reviews", **options
+    )
     shown = capsys.readouterr()
     assert "train" not in shown.out + shown.err
     assert "epoch" not in shown.err

@@ -1,4 +1,6 @@
-"""Wrong uses of the public API: mypy and pyright must report each line that ends in `# error`, and no other."""
+"""Wrong uses of the public API: mypy and pyright must report each line that ends in `# error`, and
+no other.
+"""
 
 import warmstart as ws
 

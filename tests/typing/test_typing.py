@@ -34,4 +34,6 @@ def test_right_uses_have_the_promised_types(reported):
 
 def test_wrong_uses_are_reported_and_nothing_else(reported):
     lines = (HERE / "misuse.py").read_text().splitlines()
-    assert reported["misuse.py"] == {n for n, line in enumerate(lines, 1) if line.endswith("# error")}
+    assert reported["misuse.py"] == {
+        n for n, line in enumerate(lines, 1) if line.endswith("# error")
+    }

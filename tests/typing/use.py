@@ -72,5 +72,8 @@ assert_type(forecaster(table), list[ws.Forecast | ws.Failed])
 
 assert_type(ws.list_models("mobilenet*", task="image-classification"), list[ws.Entry])
 assert_type(ws.batch("mobilenet_v2", "photos/", "out"), ws.BatchResult)
-assert_type(ws.finetune("mobilenet_v2", "photos/", task="image-classification", epochs=3), ws.ImageClassifier)
+assert_type(
+    ws.finetune("mobilenet_v2", "photos/", task="image-classification", epochs=3),
+    ws.ImageClassifier,
+)
 assert_type(ws.finetune(classifier, "photos/"), ws.Model[Any, Any, Any])

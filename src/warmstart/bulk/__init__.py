@@ -1,8 +1,9 @@
-"""Batch prediction: any number of inputs into a folder of result files, on this machine or on a Ray cluster.
+"""Batch prediction: any number of inputs into a folder of result files, on this machine or on a Ray
+cluster.
 
     inputs -> listing (which rows there are) -> shards of N rows -> one result file a shard
 
-`plan` makes the shards, `work` answers one, `local` and `cluster` say where that happens, `batch` ties them together.
-What a shard's files hold depends on nothing but the plan, the model and the options: not on the machine, the number of
-workers, or how often the run was killed.
+`plan` makes the shards, `work` answers one, `local` and `cluster` say where that happens, `batch`
+ties them together. What a shard's files hold depends on nothing but the plan, the model and the
+options: not on the machine, the number of workers, or how often the run was killed.
 """

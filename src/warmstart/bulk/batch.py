@@ -1,4 +1,6 @@
-"""`ws.batch`: inputs of any number into a folder of result files; killed at any moment, it goes on where it stopped."""
+"""`ws.batch`: inputs of any number into a folder of result files; killed at any moment, it goes on
+where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -82,39 +84,62 @@ class BatchResult:
         folder = Folder(self.folder)
         for name in sorted(folder.names(writing.FAILED)):
             if name.startswith("part-"):
-                yield from map(json.loads, (folder.read(f"{writing.FAILED}/{name}") or b"").splitlines())
+                yield from map(
+                    json.loads, (folder.read(f"{writing.FAILED}/{name}") or b"").splitlines()
+                )
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
-def batch(model: str | Path | Model[Any, Any, Any], inputs: Any, output: str | Path, *, on: str = "local",
-          format: str = "jsonl", column: str | tuple[str, ...] | list[str] | None = None,
-          shard_rows: int | None = None, workers: int | None = None, worker: Mapping[str, Any] | None = None,
-          address: str | None = None, engine: str = "auto", precision: str = "float32", task: str | None = None,
-          progress: Callable[[Progress], None] | None = None, **options: Any) -> BatchResult:
+def batch(
+    model: str | Path | Model[Any, Any, Any],
+    inputs: Any,
+    output: str | Path,
+    *,
+    on: str = "local",
+    format: str = "jsonl",
+    column: str | tuple[str, ...] | list[str] | None = None,
+    shard_rows: int | None = None,
+    workers: int | None = None,
+    worker: Mapping[str, Any] | None = None,
+    address: str | None = None,
+    engine: str = "auto",
+    precision: str = "float32",
+    task: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    **options: Any,
+) -> BatchResult:
     """Answer many inputs and write the answers into a folder.
 
-    The folder gets a result file for every `shard_rows` rows (`part-00000.jsonl`, …), the rows that failed in
-    `_failed/`, and what the run is in `_manifest.json`. Each file appears whole or not at all. A run that was killed is
-    continued by the same call: done shards are left as they are. The files are the same on one machine and on Ray.
+    The folder gets a result file for every `shard_rows` rows (`part-00000.jsonl`, …), the rows that
+    failed in `_failed/`, and what the run is in `_manifest.json`. Each file appears whole or not at
+    all. A run that was killed is
+    continued by the same call: done shards are left as they are. The files are the same on one
+        machine and on Ray.
 
     Args:
         model: a name, folder or source as `ws.load` takes it, or a model that it returned.
-        inputs: for photos and recordings a folder, pattern, path or URL, or a list of these; for texts a list of texts
-            or pairs. For all of them also tables: `.jsonl`, `.csv`, `.tsv` and `.parquet` files with an input in each
-            row, `.txt` files with one a line; folders and patterns of them. Paths may be URLs that fsspec opens
-            (`s3://…`), for single photos and recordings also of the web. For forecasters tables of series as
-            `ws.load(…)(…)` takes them, or `.jsonl` files with a series a line: `item_id`, `start`, `freq`, `target`.
-        output: a folder: a path, or a URL that fsspec opens; new, empty, or with this run begun in it.
+        inputs: for photos and recordings a folder, pattern, path or URL, or a list of these; for
+            texts a list of texts or pairs. For all of them also tables: `.jsonl`, `.csv`, `.tsv`
+            and `.parquet` files with an input in each row, `.txt` files with one a line; folders
+            and patterns of them. Paths may be URLs that fsspec opens (`s3://…`), for single photos
+            and recordings also of the web. For forecasters tables of series as `ws.load(…)(…)`
+            takes them, or `.jsonl` files with a series a line: `item_id`, `start`, `freq`,
+            `target`.
+        output: a folder: a path, or a URL that fsspec opens; new, empty, or with this run begun in
+            it.
         on: `"local"`, or `"ray"`: a Ray cluster, or this machine with several processes.
         format: `"jsonl"` or `"parquet"`.
-        column: of tables: the column that holds the input, or for pairs of texts two; default: `path`, `text`, ….
-        shard_rows: rows of a result file, which is also what an interruption costs each worker; default: by the task.
+        column: of tables: the column that holds the input, or for pairs of texts two; default:
+            `path`, `text`, ….
+        shard_rows: rows of a result file, which is also what an interruption costs each worker;
+            default: by the task.
         workers: processes on Ray; default: one for each of the cluster's processors.
         worker: what Ray shall give each, such as `{"num_cpus": 4}` (threads of its engine; default: 1) or
             `{"runtime_env": …}`.
-        address: of the Ray cluster; default: the one that runs or that RAY_ADDRESS names, else a new one here.
+        address: of the Ray cluster; default: the one that runs or that RAY_ADDRESS names, else a
+            new one here.
         engine, precision, task: as for `ws.load`, where the model is not loaded yet.
         progress: called now and then.
         **options: of the model's call: `top_k`, `threshold`, `batch_size`, ….
@@ -123,15 +148,21 @@ def batch(model: str | Path | Model[Any, Any, Any], inputs: Any, output: str | P
         Counts, and the way to the results.
 
     Raises:
-        UsageError: an option is wrong, there is nothing to read, or the folder holds something else or a run that
+        UsageError: an option is wrong, there is nothing to read, or the folder holds something else
+        or a run that
             began with other settings.
-        BatchError: the run cannot go on: the disk is full, the folder read-only, a worker dies again and again. What is
+        BatchError: the run cannot go on: the disk is full, the folder read-only, a worker dies
+        again and again. What is
             done is kept.
     """
     start = time.monotonic()
     _check(on, shard_rows, workers, worker, address)
     writing.check_format(format)
-    opened = model if isinstance(model, Model) else load(model, task=task, engine=engine, precision=precision)
+    opened = (
+        model
+        if isinstance(model, Model)
+        else load(model, task=task, engine=engine, precision=precision)
+    )
     job = _job(opened, output, format, column, options)
     folder = Folder(job.output)
     known = manifest.read(folder)
@@ -157,7 +188,9 @@ def batch(model: str | Path | Model[Any, Any, Any], inputs: Any, output: str | P
             if known is None:
                 manifest.write(folder, manifest.NAME, manifest.of(opened, name, job, plan, rows))
             told.now()
-            with closing(_run(on, opened, name, job, left, told, workers, worker, address)) as finished:
+            with closing(
+                _run(on, opened, name, job, left, told, workers, worker, address)
+            ) as finished:
                 for shard_done in finished:
                     told.shard(shard_done)
             folder.sweep()  # workers that were killed could not
@@ -165,17 +198,30 @@ def batch(model: str | Path | Model[Any, Any, Any], inputs: Any, output: str | P
     return BatchResult(folder.place, plan.rows, told.failed, told.before, time.monotonic() - start)
 
 
-def _run(on: str, model: Model[Any, Any, Any], engine: str, job: Job, left: list[Shard], told: _Teller,
-         workers: int | None, worker: Mapping[str, Any] | None, address: str | None) -> Generator[Done]:
+def _run(
+    on: str,
+    model: Model[Any, Any, Any],
+    engine: str,
+    job: Job,
+    left: list[Shard],
+    told: _Teller,
+    workers: int | None,
+    worker: Mapping[str, Any] | None,
+    address: str | None,
+) -> Generator[Done]:
     if on == "local":
         yield from local.run(model.on_engine(engine), job, left, told.rows)
         return
     from warmstart.bulk import cluster
 
-    yield from cluster.run(model, engine, job, left, workers=workers, worker=worker or {}, address=address)
+    yield from cluster.run(
+        model, engine, job, left, workers=workers, worker=worker or {}, address=address
+    )
 
 
-def _check(on: str, shard_rows: int | None, workers: int | None, worker: Any, address: str | None) -> None:
+def _check(
+    on: str, shard_rows: int | None, workers: int | None, worker: Any, address: str | None
+) -> None:
     if on not in PLACES:
         raise UsageError(f"A batch runs on 'local' or 'ray', not on {on!r}.")
     for name, value in (("shard_rows", shard_rows), ("workers", workers)):
@@ -184,15 +230,25 @@ def _check(on: str, shard_rows: int | None, workers: int | None, worker: Any, ad
     if on == "local":
         for name, given in (("workers", workers), ("worker", worker), ("address", address)):
             if given is not None:
-                raise UsageError(f"{name} is for on='ray'; on='local' is one process, which uses all processors.")
+                raise UsageError(
+                    f"{name} is for on='ray'; on='local' is one process, which uses all processors."
+                )
     else:
         require("ray", "pyarrow", extra="ray", purpose="for on='ray' (on='local' needs neither)")
 
 
-def _job(model: Model[Any, Any, Any], output: str | Path, format: str, column: Any, options: dict[str, Any]) -> Job:
+def _job(
+    model: Model[Any, Any, Any],
+    output: str | Path,
+    format: str,
+    column: Any,
+    options: dict[str, Any],
+) -> Job:
     if model.result.is_file:
-        raise UsageError(f"{model.name} does {model.entry.task}, whose results are files of their own; call it, or use "
-                         "`warmstart predict` without --on.")
+        raise UsageError(
+            f"{model.name} does {model.entry.task}, whose results are files of their own; call it, or use "
+            "`warmstart predict` without --on."
+        )
     columns = (column,) if isinstance(column, str) else tuple(column or ())
     kind = model.input_kind
     if len(columns) > (2 if kind.pairs else 1):
@@ -201,8 +257,9 @@ def _job(model: Model[Any, Any, Any], output: str | Path, format: str, column: A
     try:
         json.dumps(options)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"The options of a batch are numbers, texts and lists, which can be written down ({error}).") \
-            from error
+        raise UsageError(
+            f"The options of a batch are numbers, texts and lists, which can be written down ({error})."
+        ) from error
     if "batch_size" in options and options["batch_size"] is None:
         del options["batch_size"]
     return Job(os.fsdecode(output), model.entry.task, format, columns, options)
@@ -211,7 +268,13 @@ def _job(model: Model[Any, Any, Any], output: str | Path, format: str, column: A
 class _Teller:
     """Counts what is done, and tells."""
 
-    def __init__(self, plan: Plan, done: list[Shard], folder: Folder, progress: Callable[[Progress], None] | None):
+    def __init__(
+        self,
+        plan: Plan,
+        done: list[Shard],
+        folder: Folder,
+        progress: Callable[[Progress], None] | None,
+    ):
         self.total, self.progress = plan.rows, progress
         self.before = self.done = sum(map(len, done))
         self.failed = sum(writing.failures_of(folder, shard) for shard in done)
@@ -237,5 +300,12 @@ class _Teller:
         self.told = time.monotonic()
         rows = self.done + self.early[0]
         rate = (rows - self.before) / max(self.told - self.begun, 1e-9)
-        self.progress(Progress(rows, self.total, self.failed + self.early[1], rate,
-                               (self.total - rows) / rate if rows > self.before else None))
+        self.progress(
+            Progress(
+                rows,
+                self.total,
+                self.failed + self.early[1],
+                rate,
+                (self.total - rows) / rate if rows > self.before else None,
+            )
+        )

@@ -1,6 +1,7 @@
 """Shards on a Ray cluster: Ray Data hands them to actors, each of which has opened the model once.
 
-An actor that dies is replaced, and the shards that it had are done again; one that was written already is not.
+An actor that dies is replaced, and the shards that it had are done again; one that was written
+already is not.
 """
 
 from __future__ import annotations
@@ -28,7 +29,15 @@ ATTEMPTS = 3
 """To start Ray: on a busy machine it gives up after half a minute."""
 STORE = 256 * 2**20
 """Bytes of shared memory of a cluster that is started here, besides the model."""
-GIVEN = ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "label_selector", "runtime_env")
+GIVEN = (
+    "num_cpus",
+    "num_gpus",
+    "memory",
+    "resources",
+    "accelerator_type",
+    "label_selector",
+    "runtime_env",
+)
 """What a worker can be given, as `ray.data.Dataset.map_batches` takes it."""
 TOLD = ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE")
 
@@ -36,7 +45,9 @@ TOLD = ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE")
 class Worker:
     """What an actor does; made from the model as it was shipped, and the job."""
 
-    def __init__(self, shipped: Any, job: Job, here: str, threads: int, environment: Mapping[str, str]):
+    def __init__(
+        self, shipped: Any, job: Job, here: str, threads: int, environment: Mapping[str, str]
+    ):
         import ray
 
         os.environ.update(environment)
@@ -48,19 +59,28 @@ class Worker:
         answer: dict[str, list[Any]] = {"shard": [], "rows": [], "failed": [], "error": []}
         for text in batch["shard"]:
             done, error = self._one(Shard.from_json(str(text)))
-            for name, value in (("shard", done.shard), ("rows", done.rows), ("failed", done.failed), ("error", error)):
+            for name, value in (
+                ("shard", done.shard),
+                ("rows", done.rows),
+                ("failed", done.failed),
+                ("error", error),
+            ):
                 answer[name].append(value)
         return answer
 
     def _one(self, shard: Shard) -> tuple[Done, str]:
         folder = Folder(self.job.output)
         try:
-            if folder.has(f"{shard.name}.{self.job.format}"):  # by an actor that died before it could say so
+            if folder.has(
+                f"{shard.name}.{self.job.format}"
+            ):  # by an actor that died before it could say so
                 return Done(shard.number, len(shard), failures_of(folder, shard)), ""
             tries = folder.read(f"{TRIES}/{shard.name}") or b""
             if len(tries) >= DEATHS:  # Ray itself would begin it for ever
-                raise BatchError(f"{shard.name} (from row {shard.first} on) was begun {DEATHS} times, and each time "
-                                 "the worker died: it has too little memory, or one of the rows kills it.")
+                raise BatchError(
+                    f"{shard.name} (from row {shard.first} on) was begun {DEATHS} times, and each time "
+                    "the worker died: it has too little memory, or one of the rows kills it."
+                )
             folder.write(f"{TRIES}/{shard.name}", tries + b".")
             done = run_shard(self.model, self.job, shard)
             folder.remove(f"{TRIES}/{shard.name}")
@@ -70,15 +90,23 @@ class Worker:
 
 
 def settle(threads: int, here: str) -> None:
-    """Make an actor's process what the rest of the package expects: its share of threads, paths as the caller means
-    them."""
+    """Make an actor's process what the rest of the package expects: its share of threads, paths as
+    the caller means them."""
     os.environ["WARMSTART_THREADS"] = str(threads)
     with contextlib.suppress(OSError):  # on another machine there may be no such folder
         os.chdir(here)
 
 
-def run(model: Model[Any, Any, Any], engine: str, job: Job, shards: Sequence[Shard], *, workers: int | None,
-        worker: Mapping[str, Any], address: str | None) -> Generator[Done]:
+def run(
+    model: Model[Any, Any, Any],
+    engine: str,
+    job: Job,
+    shards: Sequence[Shard],
+    *,
+    workers: int | None,
+    worker: Mapping[str, Any],
+    address: str | None,
+) -> Generator[Done]:
     """Answer shards on a cluster, in whatever order they are done.
 
     Args:
@@ -96,26 +124,42 @@ def run(model: Model[Any, Any, Any], engine: str, job: Job, shards: Sequence[Sha
     rows = [{"shard": shard.to_json()} for shard in shards]
     environment = {name: os.environ[name] for name in TOLD if name in os.environ}
     with connected(address, shipped.size):
-        answers = mapped(rows, Worker, lambda reference, threads: (reference, job, os.getcwd(), threads, environment),
-                         shipped, workers=workers, worker=worker)
+        answers = mapped(
+            rows,
+            Worker,
+            lambda reference, threads: (reference, job, os.getcwd(), threads, environment),
+            shipped,
+            workers=workers,
+            worker=worker,
+        )
         with contextlib.closing(answers):  # ends the actors, also where this is left early
             for answer in answers:
-                for number, count, failed, error in zip(*(answer[k] for k in ("shard", "rows", "failed", "error")),
-                                                        strict=True):
+                for number, count, failed, error in zip(
+                    *(answer[k] for k in ("shard", "rows", "failed", "error")), strict=True
+                ):
                     if error:
                         kind, message = json.loads(str(error))
                         raise getattr(errors, kind, BatchError)(message)
                     yield Done(int(number), int(count), int(failed))
 
 
-def mapped(rows: Sequence[Mapping[str, Any]], kind: type, arguments: Callable[[Any, int], tuple[Any, ...]],
-           shipped: Any, *, workers: int | None, worker: Mapping[str, Any], per_call: int = 1) -> Generator[Any]:
+def mapped(
+    rows: Sequence[Mapping[str, Any]],
+    kind: type,
+    arguments: Callable[[Any, int], tuple[Any, ...]],
+    shipped: Any,
+    *,
+    workers: int | None,
+    worker: Mapping[str, Any],
+    per_call: int = 1,
+) -> Generator[Any]:
     """Rows through a pool of actors, by Ray Data; their answers as they come, as columns of arrays.
 
     Args:
         rows: plain values.
         kind: the class of the actors.
-        arguments: makes those of its constructor, from a list with the reference of `shipped`, and the threads.
+        arguments: makes those of its constructor, from a list with the reference of `shipped`, and
+            the threads.
         shipped: is put into Ray's object store once.
         workers, worker: as for `run`.
         per_call: rows that an actor is given at a time.
@@ -140,13 +184,21 @@ def mapped(rows: Sequence[Mapping[str, Any]], kind: type, arguments: Callable[[A
     reference = ray.put(shipped)
     with _quiet():
         data = ray.data.from_items(list(rows), override_num_blocks=blocks).map_batches(
-            kind, fn_constructor_args=arguments([reference], max(int(processors), 1)), batch_size=None,
-            compute=ray.data.ActorPoolStrategy(size=min(count, blocks), max_tasks_in_flight_per_actor=2), **given)
+            kind,
+            fn_constructor_args=arguments([reference], max(int(processors), 1)),
+            batch_size=None,
+            compute=ray.data.ActorPoolStrategy(
+                size=min(count, blocks), max_tasks_in_flight_per_actor=2
+            ),
+            **given,
+        )
         try:
             yield from data.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
         except ray.exceptions.RayError as error:
-            raise BatchError(f"Ray gave up: {_in_short(error)}. What is done so far is kept; run the same again to go "
-                             "on.") from error
+            raise BatchError(
+                f"Ray gave up: {_in_short(error)}. What is done so far is kept; run the same again to go "
+                "on."
+            ) from error
 
 
 def _in_short(error: Exception) -> str:

@@ -1,4 +1,6 @@
-"""From what the user names to single rows: files of folders and patterns, rows of tables, texts of a list."""
+"""From what the user names to single rows: files of folders and patterns, rows of tables, texts of
+a list.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,7 @@ from warmstart.errors import InputError, UsageError
 if TYPE_CHECKING:
     from warmstart.bulk.rows import RowReader
 
+
 def listed(inputs: Any, reader: RowReader) -> Iterator[Found | bytes]:
     """The rows of `inputs` in order, and behind those of a table the hash of its content.
 
@@ -32,21 +35,33 @@ def listed(inputs: Any, reader: RowReader) -> Iterator[Found | bytes]:
     """
     if isinstance(inputs, str | os.PathLike | bytes | Mapping) or _is_pair(inputs):
         inputs = [inputs]
-    if isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable) or hasattr(inputs, "__array__"):
-        raise UsageError(f"A batch is listed before it is run, so it takes paths, URLs, texts and lists of them, "
-                         f"not an object of type {type(inputs).__name__}; call the model itself with that.")
+    if (
+        isinstance(inputs, str | bytes)
+        or not isinstance(inputs, Iterable)
+        or hasattr(inputs, "__array__")
+    ):
+        raise UsageError(
+            f"A batch is listed before it is run, so it takes paths, URLs, texts and lists of them, "
+            f"not an object of type {type(inputs).__name__}; call the model itself with that."
+        )
     for value in inputs:
         yield from _one(value, reader)
 
 
 def _is_pair(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(text, str) for text in value)
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(isinstance(text, str) for text in value)
+    )
 
 
 def _one(value: Any, reader: RowReader) -> Iterator[Found | bytes]:
     kind = reader.kind
     is_text = not kind.is_file and not kind.table_suffixes
-    if isinstance(value, os.PathLike) or (isinstance(value, str) and (not is_text or _names_files(value))):
+    if isinstance(value, os.PathLike) or (
+        isinstance(value, str) and (not is_text or _names_files(value))
+    ):
         path = os.fsdecode(value)
         if kind.is_file and not path.lower().endswith(tables.SUFFIXES):
             yield from _files(path, kind)
@@ -57,8 +72,10 @@ def _one(value: Any, reader: RowReader) -> Iterator[Found | bytes]:
         yield Found("given", value=value if isinstance(value, str | Mapping) else list(value))
     else:
         what = "texts, pairs of texts" if is_text else f"paths and URLs of {kind.plural}"
-        raise UsageError(f"A batch of this model takes {what} and files of them, not an object of type "
-                         f"{type(value).__name__}; call the model itself with that.")
+        raise UsageError(
+            f"A batch of this model takes {what} and files of them, not an object of type "
+            f"{type(value).__name__}; call the model itself with that."
+        )
 
 
 def _names_files(text: str) -> bool:
@@ -67,14 +84,24 @@ def _names_files(text: str) -> bool:
         return True
     if storage.is_remote(text):
         return True
-    return len(text) < 4096 and "\0" not in text and "\n" not in text and (
-        os.path.isdir(text) or (text.lower().endswith(tables.SUFFIXES) and os.path.isfile(text)))
+    return (
+        len(text) < 4096
+        and "\0" not in text
+        and "\n" not in text
+        and (
+            os.path.isdir(text) or (text.lower().endswith(tables.SUFFIXES) and os.path.isfile(text))
+        )
+    )
 
 
 def _is_texts(value: Any) -> bool:
     if isinstance(value, Mapping):
         return all(isinstance(text, str) for pair in value.items() for text in pair)
-    return isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(text, str) for text in value)
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(isinstance(text, str) for text in value)
+    )
 
 
 def _files(path: str, kind: InputKind) -> Iterator[Found]:
@@ -89,8 +116,11 @@ def _files(path: str, kind: InputKind) -> Iterator[Found]:
         yield Found("files", value=path)
     else:
         for item in items.iter_items(path, suffixes=kind.suffixes, what=kind.noun):
-            # A folder that cannot be read is a row, too: it fails, and stands among the dead letters.
-            yield Found("files", value=item.name if isinstance(item.value, InputError) else item.value)
+            # A folder that cannot be read is a row, too: it fails, and stands among the dead
+            # letters.
+            yield Found(
+                "files", value=item.name if isinstance(item.value, InputError) else item.value
+            )
 
 
 def _tables(path: str) -> Iterator[str]:
@@ -99,14 +129,19 @@ def _tables(path: str) -> Iterator[str]:
     if storage.is_remote(path):
         found = list(storage.find(path, suffixes))
     elif scheme(path):
-        raise UsageError(f"{path}: tables are read from files or from a store that fsspec knows, not from the web.")
+        raise UsageError(
+            f"{path}: tables are read from files or from a store that fsspec knows, not from the web."
+        )
     elif items.is_single(path):
         if not os.path.isfile(path):
             raise UsageError(f"There is no file {printable(path)}.")
         found = [path]
     else:
-        found = [item.value for item in items.iter_items(path, suffixes=suffixes, what="table")
-                 if isinstance(item.value, str)]
+        found = [
+            item.value
+            for item in items.iter_items(path, suffixes=suffixes, what="table")
+            if isinstance(item.value, str)
+        ]
     if not found:
         raise UsageError(f"{path} holds no table ({', '.join(tables.SUFFIXES)}).")
     yield from found
@@ -127,8 +162,10 @@ def _rows(path: str, reader: RowReader) -> Iterator[Found | bytes]:
 def _whole_table(path: str, reader: RowReader) -> Iterator[Found | bytes]:
     plural = reader.kind.plural
     if storage.is_remote(path):
-        raise UsageError(f"{path}: tables of {plural} are read from this machine's files; JSONL files with one in each "
-                         "line from anywhere.")
+        raise UsageError(
+            f"{path}: tables of {plural} are read from this machine's files; JSONL files with one in each "
+            "line from anywhere."
+        )
     for index, _ in enumerate(reader.table(path)):
         yield Found("series", path, index)
     with open(path, "rb") as file:
@@ -141,10 +178,14 @@ def _check(path: str, reader: RowReader) -> None:
     if isinstance(first, Mapping):
         chosen(first, reader.kind, columns, path)
     elif first is not None and columns:
-        raise UsageError(f"{path} has no columns, so column={'+'.join(columns)} means nothing there.")
+        raise UsageError(
+            f"{path} has no columns, so column={'+'.join(columns)} means nothing there."
+        )
 
 
-def chosen(row: Mapping[str, Any], kind: InputKind, columns: tuple[str, ...], where: str) -> tuple[str, ...]:
+def chosen(
+    row: Mapping[str, Any], kind: InputKind, columns: tuple[str, ...], where: str
+) -> tuple[str, ...]:
     """The columns of a row that hold its input: those asked for, or the usual ones.
 
     Raises:
@@ -153,12 +194,17 @@ def chosen(row: Mapping[str, Any], kind: InputKind, columns: tuple[str, ...], wh
     if columns:
         for column in columns:
             if column not in row:
-                raise UsageError(f"{where} has no column {column!r}; it has: {', '.join(map(str, row)) or 'none'}.")
+                raise UsageError(
+                    f"{where} has no column {column!r}; it has: {', '.join(map(str, row)) or 'none'}."
+                )
         return columns
     names = list(map(str, row))
     field = replace(kind.field, option="column")
     if kind.is_file:
         return (require_column(names, field, None, where),)
-    first, second = ("text", "text_pair") if "text" in row else choose_texts(
-        names, None, None, where, fields=(field, None))
+    first, second = (
+        ("text", "text_pair")
+        if "text" in row
+        else choose_texts(names, None, None, where, fields=(field, None))
+    )
     return (first,) if second is None or row.get(second) is None else (first, second)

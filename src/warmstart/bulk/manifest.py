@@ -29,17 +29,23 @@ def read(folder: Folder) -> dict[str, Any] | None:
     if data is None:
         others = sorted(name for name in folder.names() if not name.startswith("."))
         if others:
-            raise UsageError(f"{folder.place} is not empty and holds no run of a batch (there is {others[0]}); name a "
-                             "new folder as output.")
+            raise UsageError(
+                f"{folder.place} is not empty and holds no run of a batch (there is {others[0]}); name a "
+                "new folder as output."
+            )
         return None
     try:
         found: dict[str, Any] = json.loads(data)
         if found["format"] != FORMAT:
-            raise BatchError(f"{folder.place} holds a run of another version of warmstart (format {found['format']}); "
-                             "finish it with that version, or name a new folder as output.")
+            raise BatchError(
+                f"{folder.place} holds a run of another version of warmstart (format {found['format']}); "
+                "finish it with that version, or name a new folder as output."
+            )
         {key: dict(found[key]) for key in ("model", "inputs", "shards", "options")}
     except (ValueError, KeyError, TypeError) as error:
-        raise BatchError(f"{folder.place}/{NAME} is damaged ({error}); name a new folder as output.") from error
+        raise BatchError(
+            f"{folder.place}/{NAME} is damaged ({error}); name a new folder as output."
+        ) from error
     return found
 
 
@@ -59,9 +65,15 @@ def of(model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int
     return {
         "format": FORMAT,
         "made_by": f"warmstart {__version__}",
-        "model": {"name": model.name, "task": job.task, "weights": model.weights.digest, "precision": model.precision,
-                  "entry": hashlib.sha256((entry + labels).encode()).hexdigest(), "engine": model.asked_engine,
-                  "runs_on": engine},
+        "model": {
+            "name": model.name,
+            "task": job.task,
+            "weights": model.weights.digest,
+            "precision": model.precision,
+            "entry": hashlib.sha256((entry + labels).encode()).hexdigest(),
+            "engine": model.asked_engine,
+            "runs_on": engine,
+        },
         "options": json.loads(json.dumps(dict(job.options))),
         "inputs": {"rows": plan.rows, "sha256": plan.digest, "columns": list(job.columns)},
         "shards": {"count": len(plan.shards), "rows": rows, "format": job.format},
@@ -71,23 +83,40 @@ def of(model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int
 def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> None:
     """Raise `UsageError` where a run is resumed with other settings or inputs than it started with."""
     changes: list[str] = []
-    for group, names in (("model", ("name", "task", "precision", "engine")), ("shards", ("rows", "format")),
-                         ("inputs", ("columns",))):
-        changes += [_differs(name, known[group].get(name), now[group].get(name)) for name in names
-                 if known[group].get(name) != now[group].get(name)]
+    for group, names in (
+        ("model", ("name", "task", "precision", "engine")),
+        ("shards", ("rows", "format")),
+        ("inputs", ("columns",)),
+    ):
+        changes += [
+            _differs(name, known[group].get(name), now[group].get(name))
+            for name in names
+            if known[group].get(name) != now[group].get(name)
+        ]
     if not changes:
-        changes += [f"the {what} of the model" for what in ("weights", "entry")
-                 if known["model"].get(what) != now["model"].get(what)]
+        changes += [
+            f"the {what} of the model"
+            for what in ("weights", "entry")
+            if known["model"].get(what) != now["model"].get(what)
+        ]
     options = sorted(known["options"].keys() | now["options"].keys())
-    changes += [_differs(name, known["options"].get(name), now["options"].get(name)) for name in options
-             if known["options"].get(name) != now["options"].get(name)]
+    changes += [
+        _differs(name, known["options"].get(name), now["options"].get(name))
+        for name in options
+        if known["options"].get(name) != now["options"].get(name)
+    ]
     if known["inputs"]["sha256"] != now["inputs"]["sha256"]:
         before, after = known["inputs"]["rows"], now["inputs"]["rows"]
-        changes.append(f"the inputs (before: {before:,} rows, now: {after:,})" if before != after else
-                    f"the inputs ({after:,} rows, but not the same ones)")
+        changes.append(
+            f"the inputs (before: {before:,} rows, now: {after:,})"
+            if before != after
+            else f"the inputs ({after:,} rows, but not the same ones)"
+        )
     if changes:
-        raise UsageError(f"{folder.place} has a run with other settings or inputs: {_joined(changes)}. Resume it with "
-                         "those that it started with, or name another output folder.")
+        raise UsageError(
+            f"{folder.place} has a run with other settings or inputs: {_joined(changes)}. Resume it with "
+            "those that it started with, or name another output folder."
+        )
 
 
 def _differs(name: str, before: Any, now: Any) -> str:

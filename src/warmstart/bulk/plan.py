@@ -1,4 +1,6 @@
-"""Which rows there are, in which order, and which shard each belongs to: known before the first one is answered."""
+"""Which rows there are, in which order, and which shard each belongs to: known before the first one
+is answered.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ class Part:
     """Some consecutive rows of one file, or of a list.
 
     Attributes:
-        kind: "files", "given", "series", or the format of the table: "txt", "jsonl", "csv", "parquet".
+        kind: "files", "given", "series", or the format of the table: "txt", "jsonl", "csv",
+            "parquet".
         path: of the table.
         start: number of its first row within the table, from 0; of lines, the line.
         offset: where that row begins, in bytes.
@@ -49,7 +52,9 @@ class Shard:
         return sum(part.count for part in self.parts)
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))  # ASCII: names of files that are not UTF-8 have lone surrogates
+        return json.dumps(
+            asdict(self)
+        )  # ASCII: names of files that are not UTF-8 have lone surrogates
 
     @classmethod
     def from_json(cls, text: str) -> Shard:
@@ -109,7 +114,11 @@ def planned(found: Iterator[Found | bytes], rows_a_shard: int) -> Plan:
         parts[-1].count += 1
         if row.value is not None:
             parts[-1].values.append(row.value)
-            told = row.value if isinstance(row.value, str) else json.dumps(row.value, ensure_ascii=False)
+            told = (
+                row.value
+                if isinstance(row.value, str)
+                else json.dumps(row.value, ensure_ascii=False)
+            )
             digest.update(told.encode("utf-8", "surrogateescape") + b"\0")
         count, in_shard = count + 1, (in_shard + 1) % rows_a_shard
     digest.update(f"\n{count}".encode())

@@ -70,7 +70,9 @@ class RowReader:
         Raises:
             InputError: it is none.
         """
-        return self.model.from_row(row, source, make(self.model.options, self.options, self.model.name))
+        return self.model.from_row(
+            row, source, make(self.model.options, self.options, self.model.name)
+        )
 
 
 _TABLES: dict[Any, list[inputs.Item]] = {}
@@ -102,7 +104,10 @@ def _read(part: Part, first: int, reader: RowReader) -> Iterator[tuple[str, Any]
         found = reader.table(part.path)
         for index in range(part.start, part.start + part.count):
             if index >= len(found):
-                raise InputError(f"{part.path}: has fewer {reader.kind.plural} than when it was listed", part.path)
+                raise InputError(
+                    f"{part.path}: has fewer {reader.kind.plural} than when it was listed",
+                    part.path,
+                )
             yield f"{printable(part.path)}:{index + 1}", found[index].value
     else:
         yield from _table_rows(part, reader)
@@ -123,25 +128,37 @@ def _table_rows(part: Part, reader: RowReader) -> Iterator[tuple[str, Any]]:
                 yield source, _text(value, kind, columns, source)
         except InputError as error:
             yield source, error
-        except UsageError as error:  # of this one row: the first one of the table was as it should be
+        except (
+            UsageError
+        ) as error:  # of this one row: the first one of the table was as it should be
             yield source, InputError(str(error), source)
 
 
 def _file(path: str) -> Any:
     if storage.is_remote(path):
         return storage.Remote(path)
-    if scheme(path) is None and not inputs.is_single(path):  # a name such as "a*.jpg" that is not there (any more)
+    if scheme(path) is None and not inputs.is_single(
+        path
+    ):  # a name such as "a*.jpg" that is not there (any more)
         name = printable(path)
-        return InputError(f"{name}: is a folder, not a file" if os.path.isdir(path) else
-                          f"{name}: there is no such file", name)
+        return InputError(
+            f"{name}: is a folder, not a file"
+            if os.path.isdir(path)
+            else f"{name}: there is no such file",
+            name,
+        )
     return path
 
 
-def _in_table(value: Any, kind: InputKind, columns: tuple[str, ...], table: str, source: str) -> tuple[str, Any]:
+def _in_table(
+    value: Any, kind: InputKind, columns: tuple[str, ...], table: str, source: str
+) -> tuple[str, Any]:
     """(source, what the model takes) of a row that names a file, or holds one."""
     if isinstance(value, Mapping):
         value = value[listing.chosen(value, kind, columns, source)[0]]
-    if isinstance(value, Mapping):  # {"bytes": …, "path": …}, as the datasets of Hugging Face have it
+    if isinstance(
+        value, Mapping
+    ):  # {"bytes": …, "path": …}, as the datasets of Hugging Face have it
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
         file = io.BytesIO(value)
@@ -150,8 +167,11 @@ def _in_table(value: Any, kind: InputKind, columns: tuple[str, ...], table: str,
     if not isinstance(value, str) or not value:
         raise InputError(f"{source}: names no {kind.noun} ({value!r})", source)
     if scheme(value) is None and not os.path.isabs(value):
-        beside = f"{table.rpartition('/')[0]}/{value}" if storage.is_remote(table) else os.path.join(
-            os.path.dirname(table), value)
+        beside = (
+            f"{table.rpartition('/')[0]}/{value}"
+            if storage.is_remote(table)
+            else os.path.join(os.path.dirname(table), value)
+        )
         if storage.is_remote(table) or os.path.exists(beside):
             value = beside
     return printable(value), _file(value)
@@ -161,8 +181,10 @@ def _text(value: Any, kind: InputKind, columns: tuple[str, ...], source: str) ->
     if isinstance(value, Mapping):
         value = [value[column] for column in listing.chosen(value, kind, columns, source)]
         if any(not isinstance(text, str) for text in value):
-            raise InputError(f"{source}: {next(text for text in value if not isinstance(text, str))!r} is no text",
-                             source)
+            raise InputError(
+                f"{source}: {next(text for text in value if not isinstance(text, str))!r} is no text",
+                source,
+            )
         return tuple(value) if len(value) > 1 else value[0]
     if isinstance(value, str):
         return tuple(value.split("\t", 1)) if "\t" in value else value

@@ -1,4 +1,5 @@
-"""A model as plain values that travel to other machines, and back: without its weights, with its compiled program.
+"""A model as plain values that travel to other machines, and back: without its weights, with its
+compiled program.
 
 A worker that is given one needs neither TensorFlow nor the network nor the model's folder.
 """
@@ -19,7 +20,9 @@ from warmstart.core.weights import Weights
 from warmstart.engines import store
 from warmstart.errors import UsageError
 
-LARGEST_FILE = 64 * 2**20  # bytes; what is larger beside the weights (tokenizers are a few MiB) is no part of the model
+LARGEST_FILE = (
+    64 * 2**20
+)  # bytes; what is larger beside the weights (tokenizers are a few MiB) is no part of the model
 LEFT_OUT = (".safetensors", ".h5", ".keras", ".npz", ".bin", ".onnx", ".html", ".md")
 
 
@@ -59,18 +62,31 @@ def pack(model: Model[Any, Any, Any], engine: str) -> Shipped:
         UsageError: it runs in Keras, which workers do not have.
     """
     if engine == "keras":
-        raise UsageError(f"{model.name} runs on the keras engine, and workers do without TensorFlow; leave the engine "
-                         "open, or use on='local'.")
+        raise UsageError(
+            f"{model.name} runs on the keras engine, and workers do without TensorFlow; leave the engine "
+            "open, or use on='local'."
+        )
     artifact = model.artifact
     files = {}
     for path in model.folder.iterdir() if model.folder else ():
         if path.is_file() and path.suffix not in LEFT_OUT and path.stat().st_size <= LARGEST_FILE:
             files[path.name] = path.read_bytes()
     kept = {key: artifact.record[key] for key in ("signatures", "differences", "made_with")}
-    return Shipped(model.entry.to_dict(), [(label.index, label.id, label.name) for label in model.labels],
-                   model.weights.digest, engine, model.precision, files,
-                   {name: (artifact.folder / name).read_bytes() for name in store.FILES},
-                   {**kept, "model": model.name, "weights": model.weights.digest, "precision": artifact.precision})
+    return Shipped(
+        model.entry.to_dict(),
+        [(label.index, label.id, label.name) for label in model.labels],
+        model.weights.digest,
+        engine,
+        model.precision,
+        files,
+        {name: (artifact.folder / name).read_bytes() for name in store.FILES},
+        {
+            **kept,
+            "model": model.name,
+            "weights": model.weights.digest,
+            "precision": artifact.precision,
+        },
+    )
 
 
 def unpack(shipped: Shipped) -> Model[Any, Any, Any]:
@@ -91,5 +107,6 @@ def unpack(shipped: Shipped) -> Model[Any, Any, Any]:
     for name, content in shipped.files.items():
         (folder / name).write_bytes(content)
     labels = tuple(Label(*label) for label in shipped.labels)
-    return task_class(entry.task)(entry, weights, labels, engine=shipped.engine, precision=shipped.precision,
-                                  folder=folder)
+    return task_class(entry.task)(
+        entry, weights, labels, engine=shipped.engine, precision=shipped.precision, folder=folder
+    )

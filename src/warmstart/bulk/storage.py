@@ -1,4 +1,6 @@
-"""Where a run reads and writes: files of this machine, or what fsspec has a file system for (`s3://`, `gs://`, …)."""
+"""Where a run reads and writes: files of this machine, or what fsspec has a file system for
+(`s3://`, `gs://`, …).
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,18 @@ from warmstart.checkpoints.atomic import atomic_file
 from warmstart.core.reading import printable, scheme
 from warmstart.errors import BatchError, CheckpointError, InputError, UsageError
 
-WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "r2", "memory"})
-"""Stores in which an object appears once it is written to its end, so that it needs no temporary name."""
+WHOLE = frozenset(
+    {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "r2", "memory"}
+)
+"""Stores in which an object appears once it is written to its end, so that it needs no temporary
+name.
+"""
 
 
 TRIES = "_tries"
-"""The folder of the output with a file for each shard in work on a cluster: a dot for every time it was begun."""
+"""The folder of the output with a file for each shard in work on a cluster: a dot for every time it
+was begun.
+"""
 
 
 def is_remote(path: Any) -> bool:
@@ -61,7 +69,9 @@ def open_input(path: str) -> BinaryIO:
 
 
 class Remote:
-    """A file of a file system of fsspec, opened when it is first read: that is in the thread that decodes it."""
+    """A file of a file system of fsspec, opened when it is first read: that is in the thread that
+    decodes it.
+    """
 
     def __init__(self, url: str):
         self.name = url
@@ -77,7 +87,8 @@ class Remote:
 
 
 def find(url: str, suffixes: frozenset[str]) -> Iterator[str]:
-    """The URLs of the files in a remote folder (to its end) or of a pattern, in the order of their names.
+    """The URLs of the files in a remote folder (to its end) or of a pattern, in the order of their
+    names.
 
     Raises:
         UsageError: it cannot be listed.
@@ -87,7 +98,11 @@ def find(url: str, suffixes: frozenset[str]) -> Iterator[str]:
         if any(sign in inside for sign in "*?["):
             found = [path for path in system.glob(inside) if system.isfile(path)]
         elif system.isdir(inside):
-            found = [path for path in system.find(inside) if not any(p.startswith(".") for p in _below(path, inside))]
+            found = [
+                path
+                for path in system.find(inside)
+                if not any(p.startswith(".") for p in _below(path, inside))
+            ]
             found = [path for path in found if os.path.splitext(path)[1].lower() in suffixes]
         else:
             found = [inside]
@@ -113,8 +128,10 @@ class Folder:
         self._remote = is_remote(self.place)
         if not self._remote:
             if scheme(self.place) is not None:
-                raise UsageError(f"{self.place} is a web address; results are written to a folder, or to a store that "
-                                 "fsspec knows (s3://, gs://, …).")
+                raise UsageError(
+                    f"{self.place} is a web address; results are written to a folder, or to a store that "
+                    "fsspec knows (s3://, gs://, …)."
+                )
             self.place = os.path.abspath(os.path.expanduser(self.place))
             if os.path.lexists(self.place) and not os.path.isdir(self.place):
                 raise UsageError(f"{self.place} is a file; results are written to a folder.")
@@ -157,14 +174,20 @@ class Folder:
                 return None
 
     def names(self, folder: str = "") -> set[str]:
-        """The names of the files and folders in it, or in a folder of it; none where it is not there."""
+        """The names of the files and folders in it, or in a folder of it; none where it is not
+        there.
+        """
         with self._telling(folder or "it", "listed"):
             try:
                 if not self._remote:
-                    return {printable(name) for name in os.listdir(os.path.join(self.place, folder))}
+                    return {
+                        printable(name) for name in os.listdir(os.path.join(self.place, folder))
+                    }
                 system, inside = file_system(f"{self.place}/{folder}".rstrip("/"))
                 system.invalidate_cache()
-                return {path.rstrip("/").rsplit("/", 1)[-1] for path in system.ls(inside, detail=False)}
+                return {
+                    path.rstrip("/").rsplit("/", 1)[-1] for path in system.ls(inside, detail=False)
+                }
             except (FileNotFoundError, NotADirectoryError):
                 return set()
 
@@ -189,7 +212,8 @@ class Folder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Let nobody else work here meanwhile; a store that is not on this machine cannot be locked.
+        """Let nobody else work here meanwhile; a store that is not on this machine cannot be
+        locked.
 
         Raises:
             BatchError: another process does, or the folder cannot be written.
@@ -205,15 +229,19 @@ class Folder:
             try:
                 lock.acquire()
             except Timeout:
-                raise BatchError(f"Another process is writing into {self.place}; wait for it, or name another "
-                                 "folder.") from None
+                raise BatchError(
+                    f"Another process is writing into {self.place}; wait for it, or name another "
+                    "folder."
+                ) from None
         try:
             yield
         finally:
             lock.release()
 
     def sweep(self) -> None:
-        """Remove what killed processes left: files half written, and how often they had begun each shard."""
+        """Remove what killed processes left: files half written, and how often they had begun each
+        shard.
+        """
         for name in self.names(TRIES):
             self.remove(f"{TRIES}/{name}")
         if self._remote:
@@ -231,8 +259,12 @@ class Folder:
         except (BatchError, UsageError):
             raise
         except CheckpointError as error:
-            raise BatchError(f"{str(error).rstrip('.')}. What is done so far is kept: make room, or let it be "
-                             "written, and run the same again.") from error
+            raise BatchError(
+                f"{str(error).rstrip('.')}. What is done so far is kept: make room, or let it be "
+                "written, and run the same again."
+            ) from error
         except Exception as error:  # every file system has errors of its own
             reason = getattr(error, "strerror", None) or error
-            raise BatchError(f"{where} cannot be {what} ({reason}); what is done so far is kept.") from error
+            raise BatchError(
+                f"{where} cannot be {what} ({reason}); what is done so far is kept."
+            ) from error

@@ -1,4 +1,6 @@
-"""Tables of any length: where their rows begin, and the rows from there on. Lines, JSON lines, CSV and Parquet."""
+"""Tables of any length: where their rows begin, and the rows from there on. Lines, JSON lines, CSV
+and Parquet.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def scan(path: str, content: _Hash) -> Iterator[Found]:
 
 
 def first(path: str) -> Any:
-    """The first row: a mapping where the table has columns, else text; None where there is none that can be read."""
+    """The first row: a mapping where the table has columns, else text; None where there is none
+    that can be read.
+    """
     kind = format_of(path)
     if kind == "parquet":
         with closing(storage.open_input(path)) as file:
@@ -101,7 +105,9 @@ def rows(part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
             yield row
             if count == part.count:
                 return
-    raise InputError(f"{part.path}: has {part.count - count} rows less than when it was listed", part.path)
+    raise InputError(
+        f"{part.path}: has {part.count - count} rows less than when it was listed", part.path
+    )
 
 
 def _line_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
@@ -114,7 +120,10 @@ def _line_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator
         try:
             yield number, json.loads(line) if part.kind == "jsonl" else line.decode()
         except UnicodeDecodeError as error:
-            yield number, InputError(f"{name}: is not UTF-8 at byte {error.start}; save it as UTF-8", name)
+            yield (
+                number,
+                InputError(f"{name}: is not UTF-8 at byte {error.start}; save it as UTF-8", name),
+            )
         except (ValueError, RecursionError) as error:
             yield number, InputError(f"{name}: is not JSON ({error})", name)
 
@@ -141,8 +150,13 @@ def _dialect(file: BinaryIO, path: str) -> Dialect:
     _check_encoding(head, path)
     lines = head.removeprefix(BOM).decode("utf-8", "surrogateescape").splitlines(keepends=True)
     complete = len(head) < SAMPLE
-    return detect_dialect(lines if complete else lines[:-1], path, complete=complete, usual_names=USUAL_NAMES,
-                          one_column=True)
+    return detect_dialect(
+        lines if complete else lines[:-1],
+        path,
+        complete=complete,
+        usual_names=USUAL_NAMES,
+        one_column=True,
+    )
 
 
 def _check_encoding(head: bytes, path: str) -> None:
@@ -151,7 +165,9 @@ def _check_encoding(head: bytes, path: str) -> None:
         raise UsageError(f"{path} is {encoding.upper()}; save it as UTF-8.")
 
 
-def _records(lines: _Lines, path: str, dialect: Dialect, *, header: bool) -> Iterator[tuple[list[str], int]]:
+def _records(
+    lines: _Lines, path: str, dialect: Dialect, *, header: bool
+) -> Iterator[tuple[list[str], int]]:
     """(record, where it begins) of a CSV file; the header is left out."""
     reader = dialect.reader(lines, strict=False)
     while True:
@@ -173,10 +189,17 @@ def _csv_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[
     names = next((record for record in dialect.reader(_Lines(file), strict=False) if record), [])
     file.seek(part.offset)
     lines = _Lines(file, offset=part.offset)
-    for number, (record, _) in enumerate(_records(lines, part.path, dialect, header=False), part.start + 1):
+    for number, (record, _) in enumerate(
+        _records(lines, part.path, dialect, header=False), part.start + 1
+    ):
         name = f"{part.path}:{number}"
         if len(record) != len(names):
-            yield number, InputError(f"{name}: has {len(record)} fields, not {len(names)} as the header has", name)
+            yield (
+                number,
+                InputError(
+                    f"{name}: has {len(record)} fields, not {len(names)} as the header has", name
+                ),
+            )
         elif any("\udc80" <= character <= "\udcff" for field in record for character in field):
             yield number, InputError(f"{name}: is not UTF-8; save the table as UTF-8", name)
         else:

@@ -44,8 +44,12 @@ class Done:
     failed: int
 
 
-def run_shard(model: Model[Any, Any, Any], job: Job, shard: Shard,
-              tell: Callable[[int, int], None] = lambda rows, failed: None) -> Done:
+def run_shard(
+    model: Model[Any, Any, Any],
+    job: Job,
+    shard: Shard,
+    tell: Callable[[int, int], None] = lambda rows, failed: None,
+) -> Done:
     """Answer the rows of a shard and write its files.
 
     Args:
@@ -56,7 +60,8 @@ def run_shard(model: Model[Any, Any, Any], job: Job, shard: Shard,
 
     Raises:
         BatchError: the files cannot be written.
-        WarmstartError: the model does not work at all: each row alone fails, and for no fault of its own.
+        WarmstartError: the model does not work at all: each row alone fails, and for no fault of
+        its own.
     """
     results: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
@@ -64,7 +69,9 @@ def run_shard(model: Model[Any, Any, Any], job: Job, shard: Shard,
     options = _options(model, job, shard)
     for row, answer in zip(rows, answers(model, rows, options), strict=True):
         if isinstance(answer, InputError):
-            failures.append({"row": row.number, "source": row.source, "error": _told(answer, row.source)})
+            failures.append(
+                {"row": row.number, "source": row.source, "error": _told(answer, row.source)}
+            )
         else:
             results.append({"row": row.number, "source": row.source, **answer})
         tell(1, int(isinstance(answer, InputError)))
@@ -99,8 +106,9 @@ def _results(
         yield result.error if isinstance(result, Failed) else result.to_dict()
 
 
-def _one_by_one(model: Model[Any, Any, Any], rows: Sequence[Row], options: Mapping[str, Any],
-                first: Exception) -> Iterator[dict[str, Any] | InputError]:
+def _one_by_one(
+    model: Model[Any, Any, Any], rows: Sequence[Row], options: Mapping[str, Any], first: Exception
+) -> Iterator[dict[str, Any] | InputError]:
     """Each row alone, after a batch of them has failed as a whole.
 
     Raises:
@@ -117,7 +125,11 @@ def _one_by_one(model: Model[Any, Any, Any], rows: Sequence[Row], options: Mappi
             answered += 1
         except Exception as error:
             broken += 1
-            reason = str(error) if isinstance(error, WarmstartError) else f"{type(error).__name__}: {error}"
+            reason = (
+                str(error)
+                if isinstance(error, WarmstartError)
+                else f"{type(error).__name__}: {error}"
+            )
             found.append(InputError(f"{row.source}: {reason}", row.source))
     if broken and not answered:
         raise first
@@ -135,5 +147,5 @@ def _told(error: InputError, source: str) -> str:
     """The message, with the row's source in place of its place within the call."""
     text = str(error)
     if error.item and error.item != source and text.startswith(error.item):
-        return source + text[len(error.item):]
+        return source + text[len(error.item) :]
     return text

@@ -1,7 +1,7 @@
 """The files of a shard: its results as JSONL or Parquet, and its dead letters.
 
-A shard is done when its result file is there. The dead letters are written before it, so that a run that is killed
-between the two does the shard again.
+A shard is done when its result file is there. The dead letters are written before it, so that a run
+that is killed between the two does the shard again.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 FORMATS = ("jsonl", "parquet")
 FAILED = "_failed"
-"""The folder of dead letters. Readers of whole folders (pyarrow, Spark, Ray) leave out names that begin with "_"."""
-
+"""The folder of dead letters. Readers of whole folders (pyarrow, Spark, Ray) leave out names that
+begin with "_".
+"""
 
 
 def schema(task: str) -> pyarrow.Schema:
-    """The Parquet schema of a task's results; files of one run have one schema, also those without a row."""
+    """The Parquet schema of a task's results; files of one run have one schema, also those without
+    a row.
+    """
     import pyarrow as pa
 
     columns = [("row", pa.int64()), ("source", pa.string())]
@@ -62,12 +65,20 @@ def encoded(results: Sequence[dict[str, Any]], task: str, format: str) -> bytes:
     return file.getvalue()
 
 
-def write(folder: Folder, shard: Shard, results: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]],
-          task: str, format: str) -> None:
+def write(
+    folder: Folder,
+    shard: Shard,
+    results: Sequence[dict[str, Any]],
+    failures: Sequence[dict[str, Any]],
+    task: str,
+    format: str,
+) -> None:
     """Write a shard's files; errors are those of `Folder.write`."""
     dead = f"{FAILED}/{shard.name}.jsonl"
     if failures:
-        folder.write(dead, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in failures).encode())
+        folder.write(
+            dead, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in failures).encode()
+        )
     else:
         folder.remove(dead)  # of an attempt that was killed, when it had failures
     folder.write(f"{shard.name}.{format}", encoded(results, task, format))

@@ -3,4 +3,13 @@
 from warmstart.catalog.entry import Entry, ImagePreprocessing, Label, Metric, WeightFile
 from warmstart.catalog.queries import get, labels, search
 
-__all__ = ["Entry", "ImagePreprocessing", "Label", "Metric", "WeightFile", "get", "labels", "search"]
+__all__ = [
+    "Entry",
+    "ImagePreprocessing",
+    "Label",
+    "Metric",
+    "WeightFile",
+    "get",
+    "labels",
+    "search",
+]

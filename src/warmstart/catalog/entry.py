@@ -27,8 +27,8 @@ class WeightFile:
         source: its source (`https://...`, `hf://...`, `package:...`, `embedded:...`, a path).
         md5: hexadecimal digest, if Keras publishes one.
         sha256: hexadecimal digest, if known.
-        layout: "keras-h5", "keras-weights-h5", "safetensors" or "tflite" (see `warmstart.checkpoints`), or
-            "huggingface".
+        layout: "keras-h5", "keras-weights-h5", "safetensors" or "tflite" (see
+            `warmstart.checkpoints`), or "huggingface".
     """
 
     source: str
@@ -43,12 +43,12 @@ class ImagePreprocessing:
 
     Attributes:
         size: (height, width) in pixels.
-        scaling: "tf": RGB to -1..1; "caffe": BGR 0..255 minus the ImageNet mean; "torch": RGB / 255, then
-            ImageNet mean and standard deviation; "raw": RGB 0..255 as float (the graph scales by itself);
-            "standard": RGB / 255, then `mean` and `std`.
+        scaling: "tf": RGB to -1..1; "caffe": BGR 0..255 minus the ImageNet mean; "torch": RGB /
+            255, then ImageNet mean and standard deviation; "raw": RGB 0..255 as float (the graph
+            scales by itself); "standard": RGB / 255, then `mean` and `std`.
         mean, std: three values each on the 0..1 scale; for "standard" only.
-        resize: "crop": the shorter side to round(size / crop_ratio), then the centre; "squash": straight to
-            `size`, the aspect ratio is lost; "pad": fit inside `size`, then letterbox.
+        resize: "crop": the shorter side to round(size / crop_ratio), then the centre; "squash":
+            straight to `size`, the aspect ratio is lost; "pad": fit inside `size`, then letterbox.
         crop_ratio: in (0, 1]; used by "crop".
         interpolation: "nearest", "bilinear", "bicubic", "lanczos" or "area".
     """
@@ -63,15 +63,21 @@ class ImagePreprocessing:
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) < 1:
-            raise UsageError(f"preprocessing: size must be (height, width) of 1 or more, not {self.size!r}")
+            raise UsageError(
+                f"preprocessing: size must be (height, width) of 1 or more, not {self.size!r}"
+            )
         _one_of("preprocessing", "scaling", self.scaling, SCALINGS)
         _one_of("preprocessing", "resize", self.resize, RESIZES)
         _one_of("preprocessing", "interpolation", self.interpolation, INTERPOLATIONS)
         if not 0 < self.crop_ratio <= 1:
-            raise UsageError(f"preprocessing: crop_ratio must be in (0, 1], not {self.crop_ratio!r}")
+            raise UsageError(
+                f"preprocessing: crop_ratio must be in (0, 1], not {self.crop_ratio!r}"
+            )
         for key in ("mean", "std"):
             if (getattr(self, key) is not None) != (self.scaling == "standard"):
-                raise UsageError(f"preprocessing: {key} belongs to the scaling 'standard', and to it only")
+                raise UsageError(
+                    f"preprocessing: {key} belongs to the scaling 'standard', and to it only"
+                )
 
 
 @dataclass(frozen=True)
@@ -111,21 +117,23 @@ class Entry:
         title: as people write it, such as "MobileNetV2 1.0 224".
         architecture: one of `warmstart.models.ARCHITECTURES`.
         config: the arguments of that module's `build`; JSON values only.
-        weights: "top" and "notop" for image classification (with and without the classification layers);
-            "repo" for a whole repository in Hugging Face layout (see `models.repository`); may be empty.
+        weights: "top" and "notop" for image classification (with and without the classification
+            layers); "repo" for a whole repository in Hugging Face layout (see `models.repository`);
+            may be empty.
         preprocessing: of images; `None` for other inputs.
         labels: the name of a label set (see `labels`), or "".
         licence: of the weights, as an SPDX identifier.
         parameters: numbers in the model with its top, moving statistics included.
-        gflops: multiply-adds of one forward pass / 1e9 at `preprocessing.size`, the unit in which papers
-            and model tables give it (one multiply-add counts once); `None` if unknown.
-        min_size: the smallest height and width in pixels that the network without top accepts; 0 without
-            images.
+        gflops: multiply-adds of one forward pass / 1e9 at `preprocessing.size`, the unit in which
+            papers and model tables give it (one multiply-add counts once); `None` if unknown.
+        min_size: the smallest height and width in pixels that the network without top accepts; 0
+            without images.
         metrics: published figures, each with its source; may be empty.
         paper: authors, title, year, arXiv number.
         aliases: other names.
-        processing: settings of inputs and outputs other than images: the longest text, the sampling rate, the
-            frequency, the pooling; JSON values only, with the names that the task's class expects.
+        processing: settings of inputs and outputs other than images: the longest text, the sampling
+            rate, the frequency, the pooling; JSON values only, with the names that the task's class
+            expects.
     """
 
     name: str
@@ -166,10 +174,13 @@ class Entry:
         """Make an entry from plain (JSON or TOML) values.
 
         Raises:
-            UsageError: a key is missing or unknown, or a value is invalid; the message names key and entry.
+            UsageError: a key is missing or unknown, or a value is invalid; the message names key
+            and entry.
         """
         if not isinstance(data, Mapping):
-            raise UsageError(f"an entry must be a table of keys and values, not {type(data).__name__}")
+            raise UsageError(
+                f"an entry must be a table of keys and values, not {type(data).__name__}"
+            )
         where = f"entry {data.get('name', '(no name)')!r}"
         values = _checked(cls, data, where)
         try:
@@ -178,13 +189,16 @@ class Entry:
                 for key, file in dict(values["weights"]).items()
             }
             if values["preprocessing"] is not None:
-                rules = _checked(ImagePreprocessing, values["preprocessing"], f"{where}, preprocessing")
+                rules = _checked(
+                    ImagePreprocessing, values["preprocessing"], f"{where}, preprocessing"
+                )
                 for key in ("size", "mean", "std"):
                     if rules.get(key) is not None:
                         rules[key] = tuple(rules[key])
                 values["preprocessing"] = ImagePreprocessing(**rules)
             values["metrics"] = tuple(
-                Metric(**_checked(Metric, metric, f"{where}, metrics")) for metric in values["metrics"]
+                Metric(**_checked(Metric, metric, f"{where}, metrics"))
+                for metric in values["metrics"]
             )
             values["aliases"] = tuple(values.get("aliases", ()))
             return cls(**values)
@@ -212,7 +226,9 @@ def _checked(cls: Any, data: Mapping[str, Any], where: str) -> dict[str, Any]:
     """`data` as a dict, checked to have exactly the fields of `cls` as keys."""
     if not isinstance(data, Mapping):
         raise UsageError(f"{where}: expected a table of keys and values, not {type(data).__name__}")
-    known = {key.name: key.default is MISSING and key.default_factory is MISSING for key in fields(cls)}
+    known = {
+        key.name: key.default is MISSING and key.default_factory is MISSING for key in fields(cls)
+    }
     for key in data:
         if key not in known:
             raise UsageError(f"{where}: unknown key {key!r}")

@@ -6,7 +6,7 @@ SEGFORMER = "LicenseRef-NVIDIA-SegFormer"
 
 RESTRICTED = {
     SEGFORMER: "NVIDIA's weights of SegFormer are for research and evaluation, not for commercial use "
-               "(https://github.com/NVlabs/SegFormer/blob/master/LICENSE)",
+    "(https://github.com/NVlabs/SegFormer/blob/master/LICENSE)",
 }
 
 

@@ -1,12 +1,13 @@
 """Queries over the catalogue. Files are read when a query needs them, each once per process.
 
-`entries/<family>.toml` holds one family: a `[defaults]` table, and a `[[variant]]` table per model which
-overrides it, key by key. Two keys are short forms: `weights_base` is the prefix of every weight source
-without a scheme, and `top1` / `top5` become metrics on `metrics_dataset` from `metrics_source`.
-Every name and alias in a file starts with the first word of the file's name (`resnet50_v2` is in `resnet_v2.toml`),
-so that a query for one name reads a few small files.
+`entries/<family>.toml` holds one family: a `[defaults]` table, and a `[[variant]]` table per model
+which overrides it, key by key. Two keys are short forms: `weights_base` is the prefix of every
+weight source without a scheme, and `top1` / `top5` become metrics on `metrics_dataset` from
+`metrics_source`. Every name and alias in a file starts with the first word of the file's name
+(`resnet50_v2` is in `resnet_v2.toml`), so that a query for one name reads a few small files.
 
-A model that ships inside warmstart is a bundle, `embedded/<name>/warmstart.json`; its key `entry` is the entry.
+A model that ships inside warmstart is a bundle, `embedded/<name>/warmstart.json`; its key `entry`
+is the entry.
 """
 
 import json
@@ -36,10 +37,14 @@ def get(name: str) -> Entry:
         if normalized in (entry.name, *entry.aliases):
             return entry
     names = [known for entry in _all() for known in (entry.name, *entry.aliases)]
-    raise UnknownModelError(f"there is no model named {name!r}{_suggestion(normalized, names)}; see `warmstart list`")
+    raise UnknownModelError(
+        f"there is no model named {name!r}{_suggestion(normalized, names)}; see `warmstart list`"
+    )
 
 
-def search(pattern: str = "*", *, task: str | None = None, family: str | None = None) -> list[Entry]:
+def search(
+    pattern: str = "*", *, task: str | None = None, family: str | None = None
+) -> list[Entry]:
     """Entries whose name or an alias matches, in catalogue order: embedded ones, then by family.
 
     Args:
@@ -69,13 +74,19 @@ def labels(name: str) -> tuple[Label, ...]:
     """
     files = {path.stem: path for path in LABELS.glob("*.tsv")}
     if name in files:
-        rows = files[name].read_text(encoding="utf-8").splitlines()[1:]  # the first line names the columns
-        columns = [(int(index), id_, label) for index, id_, label in (row.split("\t") for row in rows)]
+        rows = (
+            files[name].read_text(encoding="utf-8").splitlines()[1:]
+        )  # the first line names the columns
+        columns = [
+            (int(index), id_, label) for index, id_, label in (row.split("\t") for row in rows)
+        ]
         return _in_order(name, tuple(Label(*row) for row in columns))
     for path in _bundles():
         if _embedded(path).labels == name:
             records = json.loads(path.with_name("labels.json").read_text(encoding="utf-8"))
-            return _in_order(name, tuple(Label(row["index"], row["id"], row["name"]) for row in records))
+            return _in_order(
+                name, tuple(Label(row["index"], row["id"], row["name"]) for row in records)
+            )
     known = sorted({*files, *(_embedded(path).labels for path in _bundles())})
     raise UsageError(f"there is no label set named {name!r}; there are: {', '.join(known)}")
 
@@ -116,7 +127,9 @@ def _files() -> tuple[Path, ...]:
 def _family(path: Path) -> tuple[Entry, ...]:
     with path.open("rb") as file:
         tables = tomllib.load(file)
-    return tuple(Entry.from_dict(expand(variant, tables["defaults"])) for variant in tables["variant"])
+    return tuple(
+        Entry.from_dict(expand(variant, tables["defaults"])) for variant in tables["variant"]
+    )
 
 
 @cache
@@ -125,7 +138,9 @@ def _embedded(path: Path) -> Entry:
 
 
 def expand(variant: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """One `[[variant]]` table merged with the defaults of the family, with the short forms expanded."""
+    """One `[[variant]]` table merged with the defaults of the family, with the short forms
+    expanded.
+    """
     merged = {**defaults, **variant}
     for key in ("config", "preprocessing"):
         if isinstance(defaults.get(key), Mapping) and isinstance(variant.get(key), Mapping):
@@ -139,7 +154,10 @@ def expand(variant: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str,
     figures = {key: merged.pop(key) for key in ("top1", "top5") if key in merged}
     merged["metrics"] = [
         *merged.get("metrics", ()),
-        *({"name": key, "value": value, "dataset": dataset, "source": source} for key, value in figures.items()),
+        *(
+            {"name": key, "value": value, "dataset": dataset, "source": source}
+            for key, value in figures.items()
+        ),
     ]
     merged.setdefault("gflops", None)  # TOML has no null
     merged.setdefault("preprocessing", None)

@@ -1,7 +1,8 @@
 """Checkpoints: files of named arrays, read without running anything, and put into a model.
 
-`open_checkpoint` reads, `assign` and `fill` fill a `keras.Model`, `model_arrays`, `layout_arrays` and
-`save_safetensors` write. A `Layout` says how the public checkpoints of a family name their arrays.
+`open_checkpoint` reads, `assign` and `fill` fill a `keras.Model`, `model_arrays`, `layout_arrays`
+and `save_safetensors` write. A `Layout` says how the public checkpoints of a family name their
+arrays.
 """
 
 from warmstart.checkpoints.assign import assign
@@ -13,5 +14,17 @@ from warmstart.checkpoints.naming import model_arrays
 from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.checkpoints.tflite import TFLiteCheckpoint
 
-__all__ = ["Checkpoint", "Layout", "TFLiteCheckpoint", "assign", "checkpoint_file", "fill", "fill_folded",
-           "layout_arrays", "load_by_name", "model_arrays", "open_checkpoint", "save_safetensors"]
+__all__ = [
+    "Checkpoint",
+    "Layout",
+    "TFLiteCheckpoint",
+    "assign",
+    "checkpoint_file",
+    "fill",
+    "fill_folded",
+    "layout_arrays",
+    "load_by_name",
+    "model_arrays",
+    "open_checkpoint",
+    "save_safetensors",
+]

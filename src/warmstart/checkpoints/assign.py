@@ -8,7 +8,14 @@ import numpy as np
 
 from warmstart.checkpoints.base import Checkpoint, few
 from warmstart.checkpoints.legacy_layers import pair_by_layers
-from warmstart.checkpoints.naming import Slot, all_layers, automatic_stems, canonical, saved_paths, slots
+from warmstart.checkpoints.naming import (
+    Slot,
+    all_layers,
+    automatic_stems,
+    canonical,
+    saved_paths,
+    slots,
+)
 from warmstart.errors import MismatchError
 
 # State in Keras files other than weights: optimizers and random generators.
@@ -19,8 +26,14 @@ NOT_WEIGHTS = {
 }
 
 
-def assign(model: Any, checkpoint: Checkpoint, *, rename: Callable[[str], str | None] | None = None,
-           transform: Callable[[str, np.ndarray], np.ndarray] | None = None, ignore: Sequence[str] = ()) -> None:
+def assign(
+    model: Any,
+    checkpoint: Checkpoint,
+    *,
+    rename: Callable[[str], str | None] | None = None,
+    transform: Callable[[str, np.ndarray], np.ndarray] | None = None,
+    ignore: Sequence[str] = (),
+) -> None:
     """Fill every weight of a model, after checking that every one has an array.
 
     Arrays are matched by name. Where a legacy Keras file's names do not match (old files have
@@ -39,7 +52,8 @@ def assign(model: Any, checkpoint: Checkpoint, *, rename: Callable[[str], str | 
             `"predictions/*"` for a model without its top. Optimizer state is never needed.
 
     Raises:
-        MismatchError: arrays without a variable, variables without an array, other shapes. The model
+        MismatchError: arrays without a variable, variables without an array, other shapes. The
+        model
             is then unchanged.
         CorruptCheckpointError: an array cannot be read. The model is then unchanged.
         UsageError: the model is not built.
@@ -63,7 +77,10 @@ def assign(model: Any, checkpoint: Checkpoint, *, rename: Callable[[str], str | 
         if transform is not None:
             value = np.asarray(transform(slot.name, value))
         values.append(_cast(_fold_depthwise(slot, value), slot, name, checkpoint))
-    _check_shapes([(slot, name, value.shape) for (slot, name), value in zip(pairs, values, strict=True)], checkpoint)
+    _check_shapes(
+        [(slot, name, value.shape) for (slot, name), value in zip(pairs, values, strict=True)],
+        checkpoint,
+    )
     for (slot, _), value in zip(pairs, values, strict=True):
         slot.variable.assign(value)
     for layer in all_layers(model):
@@ -72,18 +89,36 @@ def assign(model: Any, checkpoint: Checkpoint, *, rename: Callable[[str], str | 
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) or fnmatchcase(name.removesuffix(":0"), pattern) for pattern in patterns)
+    return any(
+        fnmatchcase(name, pattern) or fnmatchcase(name.removesuffix(":0"), pattern)
+        for pattern in patterns
+    )
 
 
-def _pair_renamed(names: list[str], targets: list[Slot], rename: Callable[[str], str | None], model: Any,
-                  checkpoint: Checkpoint) -> list[tuple[Slot, str]]:
+def _pair_renamed(
+    names: list[str],
+    targets: list[Slot],
+    rename: Callable[[str], str | None],
+    model: Any,
+    checkpoint: Checkpoint,
+) -> list[tuple[Slot, str]]:
     new_names = {name: new for name in names if (new := rename(name)) is not None}
     present = {"/".join(slot.parts): slot for slot in targets}
-    slot_of = {slot.name: slot for slot in targets} | (present if len(present) == len(targets) else {})
-    return _pair(list(new_names), [slot_of.get(new) for new in new_names.values()], targets, model, checkpoint)
+    slot_of = {slot.name: slot for slot in targets} | (
+        present if len(present) == len(targets) else {}
+    )
+    return _pair(
+        list(new_names),
+        [slot_of.get(new) for new in new_names.values()],
+        targets,
+        model,
+        checkpoint,
+    )
 
 
-def _pair_names(names: list[str], targets: list[Slot], model: Any, checkpoint: Checkpoint) -> list[tuple[Slot, str]]:
+def _pair_names(
+    names: list[str], targets: list[Slot], model: Any, checkpoint: Checkpoint
+) -> list[tuple[Slot, str]]:
     slot_of = {slot.name: slot for slot in targets}
     present = {"/".join(slot.parts): slot for slot in targets}
     if len(present) == len(targets) and set(present) == set(names):
@@ -95,7 +130,9 @@ def _pair_names(names: list[str], targets: list[Slot], model: Any, checkpoint: C
     return _pair(names, [slot_of.get(name) for name in names], targets, model, checkpoint)
 
 
-def _pair_paths(names: list[str], targets: list[Slot], model: Any, checkpoint: Checkpoint) -> list[tuple[Slot, str]]:
+def _pair_paths(
+    names: list[str], targets: list[Slot], model: Any, checkpoint: Checkpoint
+) -> list[tuple[Slot, str]]:
     by_variable = {id(slot.variable): slot for slot in targets}
     slot_of = {path: by_variable.get(id(variable)) for path, variable in saved_paths(model).items()}
     matched = []
@@ -108,8 +145,14 @@ def _pair_paths(names: list[str], targets: list[Slot], model: Any, checkpoint: C
     return _pair(names, matched, targets, model, checkpoint, labels)
 
 
-def _pair(names: list[str], matched: list[Slot | None], targets: list[Slot], model: Any, checkpoint: Checkpoint,
-          labels: dict[int, str] | None = None) -> list[tuple[Slot, str]]:
+def _pair(
+    names: list[str],
+    matched: list[Slot | None],
+    targets: list[Slot],
+    model: Any,
+    checkpoint: Checkpoint,
+    labels: dict[int, str] | None = None,
+) -> list[tuple[Slot, str]]:
     """The pairs, if they are one to one and complete. Raises MismatchError, which lists the others."""
     pairs: dict[int, tuple[Slot, str]] = {}
     unused = []
@@ -119,17 +162,23 @@ def _pair(names: list[str], matched: list[Slot | None], targets: list[Slot], mod
         elif id(slot) in pairs:
             raise MismatchError(
                 f"{checkpoint.path}: the arrays {pairs[id(slot)][1]!r} and {name!r} both belong to {slot.name!r} of "
-                f"{model.name}.")
+                f"{model.name}."
+            )
         else:
             pairs[id(slot)] = (slot, name)
-    missing = [slot.name + (f" ({labels[id(slot)]})" if labels and id(slot) in labels else "")
-               for slot in targets if id(slot) not in pairs]
+    missing = [
+        slot.name + (f" ({labels[id(slot)]})" if labels and id(slot) in labels else "")
+        for slot in targets
+        if id(slot) not in pairs
+    ]
     if unused or missing:
         raise incomplete(checkpoint, model, unused, missing)
     return list(pairs.values())
 
 
-def incomplete(checkpoint: Checkpoint, model: Any, unused: Sequence[str], missing: Sequence[str]) -> MismatchError:
+def incomplete(
+    checkpoint: Checkpoint, model: Any, unused: Sequence[str], missing: Sequence[str]
+) -> MismatchError:
     """The error for arrays without a variable and variables without an array."""
     parts = []
     if unused:
@@ -139,24 +188,35 @@ def incomplete(checkpoint: Checkpoint, model: Any, unused: Sequence[str], missin
     advice = "take the weights or the model of the same variant"
     if unused and not missing:
         advice += ", or pass ignore=[...] with name patterns of the arrays that are not needed"
-    return MismatchError(f"{checkpoint.path} does not fit the model {model.name}: {'; '.join(parts)}. "
-                         f"{advice[0].upper()}{advice[1:]}.")
+    return MismatchError(
+        f"{checkpoint.path} does not fit the model {model.name}: {'; '.join(parts)}. "
+        f"{advice[0].upper()}{advice[1:]}."
+    )
 
 
 def _check_shapes(items: list[tuple[Slot, str, tuple[int, ...]]], checkpoint: Checkpoint) -> None:
-    wrong = [(slot, name, shape) for slot, name, shape in items
-             if shape != slot.shape and _folded_shape(slot, shape) != slot.shape]
+    wrong = [
+        (slot, name, shape)
+        for slot, name, shape in items
+        if shape != slot.shape and _folded_shape(slot, shape) != slot.shape
+    ]
     if wrong:
         slot, name, shape = wrong[0]
         more = f" ({len(wrong) - 1} more arrays differ, too)" if len(wrong) > 1 else ""
-        raise MismatchError(f"{checkpoint.path}: the array {name!r} has shape {shape}, but {slot.name!r} of the model "
-                            f"has shape {slot.shape}{more}. Take the weights or the model of the same variant.")
+        raise MismatchError(
+            f"{checkpoint.path}: the array {name!r} has shape {shape}, but {slot.name!r} of the model "
+            f"has shape {slot.shape}{more}. Take the weights or the model of the same variant."
+        )
 
 
 def _folded_shape(slot: Slot, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Depthwise kernels of some old files are (H, W, 1, C), as of a grouped convolution; Keras has (H, W, C, 1)."""
+    """Depthwise kernels of some old files are (H, W, 1, C), as of a grouped convolution; Keras has
+    (H, W, C, 1).
+    """
     depthwise = type(slot.layer).__name__.startswith(("Depthwise", "Separable")) and len(shape) == 4
-    return (*shape[:2], shape[3], 1) if depthwise and shape[2] == 1 and slot.shape[-1] == 1 else shape
+    return (
+        (*shape[:2], shape[3], 1) if depthwise and shape[2] == 1 and slot.shape[-1] == 1 else shape
+    )
 
 
 def _fold_depthwise(slot: Slot, value: np.ndarray) -> np.ndarray:
@@ -168,8 +228,12 @@ def _cast(value: np.ndarray, slot: Slot, name: str, checkpoint: Checkpoint) -> n
     target = np.dtype("float32" if dtype in ("bfloat16", "float8_e4m3fn", "float8_e5m2") else dtype)
     with np.errstate(all="ignore"):
         result = value.astype(target, copy=False)
-        if target.kind in "iub" and not (np.array_equal(result.astype(value.dtype), value)
-                                         and np.array_equal(result < 0, value < 0)):
-            raise MismatchError(f"{checkpoint.path}: the array {name!r} ({value.dtype}) does not fit into the {dtype} "
-                                f"numbers of {slot.name!r}.")
+        if target.kind in "iub" and not (
+            np.array_equal(result.astype(value.dtype), value)
+            and np.array_equal(result < 0, value < 0)
+        ):
+            raise MismatchError(
+                f"{checkpoint.path}: the array {name!r} ({value.dtype}) does not fit into the {dtype} "
+                f"numbers of {slot.name!r}."
+            )
     return result

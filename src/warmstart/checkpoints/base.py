@@ -56,7 +56,9 @@ class Checkpoint(ABC):
         return [self.path]
 
     def layers(self) -> dict[str, list[str]]:
-        """Array names by saved layer, in the saved model's order; empty if the layout has no such order."""
+        """Array names by saved layer, in the saved model's order; empty if the layout has no such
+        order.
+        """
         return {}
 
     @abstractmethod
@@ -66,8 +68,12 @@ class Checkpoint(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, error_type: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -93,7 +99,9 @@ class ByteSource:
 
     def corrupt(self, why: str) -> CorruptCheckpointError:
         """The error for a damaged file."""
-        return CorruptCheckpointError(f"{self.label} is damaged or incomplete ({why}); fetch it again.")
+        return CorruptCheckpointError(
+            f"{self.label} is damaged or incomplete ({why}); fetch it again."
+        )
 
     def at(self, offset: int, count: int) -> bytes:
         """Exactly `count` bytes from `offset`."""

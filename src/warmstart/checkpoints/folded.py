@@ -1,7 +1,10 @@
-"""Fill a model from a published `.tflite` file, whose normalisations are folded into the kernels before them.
+"""Fill a model from a published `.tflite` file, whose normalisations are folded into the kernels
+before them.
 
-The names of tensors differ from publisher to publisher; the order of the operations does not. So kernels are paired
-in order, which is right for networks whose layers with kernels form a chain: in one with parallel branches, two layers
+The names of tensors differ from publisher to publisher; the order of the operations does not. So
+kernels are paired
+in order, which is right for networks whose layers with kernels form a chain: in one with parallel
+    branches, two layers
 of the same shape could be swapped.
 
 | operation | kernel in the file | in Keras |
@@ -33,8 +36,9 @@ LAYERS = {
 def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
     """Fill all weights of a chain of convolutions, or none.
 
-    A normalisation after a kernel is set to add the bias of the file and change nothing else. Of a classifier with one
-    more class than the model has, the first, "background" in TensorFlow's files, is left out.
+    A normalisation after a kernel is set to add the bias of the file and change nothing else. Of a
+    classifier with one more class than the model has, the first, "background" in TensorFlow's
+    files, is left out.
 
     Args:
         model: a built `keras.Model`.
@@ -56,7 +60,9 @@ def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
         values += _values(model, layer, kernel, checkpoint, may_drop=layer is layers[-1])
     assigned = {id(variable) for variable, _ in values}
     if missing := [variable.path for variable in model.weights if id(variable) not in assigned]:
-        raise MismatchError(f"{checkpoint.path} has no arrays for {few(missing)} of the model {model.name}.")
+        raise MismatchError(
+            f"{checkpoint.path} has no arrays for {few(missing)} of the model {model.name}."
+        )
     for variable, value in values:
         variable.assign(value)
 
@@ -72,7 +78,9 @@ def _values(
     if may_drop and outputs == shape[-1] + 1:
         array, bias, outputs = array[1:], None if bias is None else bias[1:], outputs - 1
     turned = np.moveaxis(array, 0, -1)
-    if kernel.operation not in LAYERS[type(layer).__name__] or _squeezed(turned.shape) != _squeezed(shape):
+    if kernel.operation not in LAYERS[type(layer).__name__] or _squeezed(turned.shape) != _squeezed(
+        shape
+    ):
         raise MismatchError(
             f"{checkpoint.path}: the {kernel.operation} {kernel.kernel[:100]!r} has a kernel {turned.shape}, but the "
             f"layer {layer.name!r} of {model.name} has {shape}. Take the weights or the model of the same variant."
@@ -88,7 +96,9 @@ def _values(
         values += [(norm.gamma, np.ones_like(shift))] if norm.scale else []
         values.append((norm.beta, shift))
     elif not layer.use_bias and np.any(shift):
-        raise MismatchError(f"{checkpoint.path}: the layer {layer.name!r} of {model.name} has no place for a bias.")
+        raise MismatchError(
+            f"{checkpoint.path}: the layer {layer.name!r} of {model.name} has no place for a bias."
+        )
     return values
 
 
@@ -99,5 +109,7 @@ def _normalisation(model: Any, layer: Any) -> Any:
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape without axes of length 1, which kernels of 1x1 and depthwise ones have at different positions."""
+    """A shape without axes of length 1, which kernels of 1x1 and depthwise ones have at different
+    positions.
+    """
     return tuple(length for length in shape if length != 1) or (math.prod(shape),)

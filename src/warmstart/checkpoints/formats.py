@@ -22,8 +22,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
     Args:
         path: a Keras `.h5`, `.weights.h5` or `.keras`, a `.safetensors` or its
-            `model.safetensors.index.json`, a `.tflite`, under any name; the `artifact.json` of a program that
-            holds a model's weights; or a folder that contains one of `FOLDER_FILES`.
+            `model.safetensors.index.json`, a `.tflite`, under any name; the `artifact.json` of a
+            program that holds a model's weights; or a folder that contains one of `FOLDER_FILES`.
 
     Returns:
         The open checkpoint; close it, or use it in a `with` statement.

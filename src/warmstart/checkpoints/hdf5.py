@@ -33,7 +33,9 @@ class Hdf5Checkpoint(Checkpoint):
             self.layout = "keras-weights-h5"
             self._walk(root, "", set(), 0)
             if not any("vars" in name.split("/")[:-1] for name in self._arrays):
-                raise CorruptCheckpointError(f"{source.label} is an HDF5 file, but holds no Keras weights.")
+                raise CorruptCheckpointError(
+                    f"{source.label} is an HDF5 file, but holds no Keras weights."
+                )
 
     def names(self) -> list[str]:
         return list(self._arrays)
@@ -64,7 +66,9 @@ class Hdf5Checkpoint(Checkpoint):
         info = hdf5_arrays.array_info(self._file, address, name)
         self._declared += info.nbytes
         if self._declared > hdf5_arrays.SMALL + hdf5_arrays.MAX_EXPANSION * self._source.size:
-            raise self._file.unsafe(f"its {self._source.size} bytes declare arrays of over {self._declared} bytes")
+            raise self._file.unsafe(
+                f"its {self._source.size} bytes declare arrays of over {self._declared} bytes"
+            )
         self._arrays[name] = info
 
     def _legacy(self, root: int, layer_names: list[str]) -> None:
@@ -106,7 +110,9 @@ class Hdf5Checkpoint(Checkpoint):
     def _walk(self, address: int, prefix: str, seen: set[int], depth: int) -> None:
         """Every array below a group, by path; a group may be reached by one path only."""
         if address in seen or depth > MAX_DEPTH:
-            raise self._file.unsafe(f"its groups are nested in a circle or too deep, at {prefix[:80]!r}")
+            raise self._file.unsafe(
+                f"its groups are nested in a circle or too deep, at {prefix[:80]!r}"
+            )
         seen.add(address)
         for name, target in self._file.links(address).items():
             if self._file.is_group(target):

@@ -16,8 +16,12 @@ from warmstart.checkpoints.base import widen_bfloat16
 SMALL = 16 << 20  # bytes that may be inflated without a limit on the ratio
 MAX_EXPANSION = 100  # beyond `SMALL`: inflated bytes per stored byte; deflate cannot exceed 1032
 # (bit offset, precision, exponent position and size, mantissa position and size, exponent bias)
-FLOATS = {(0, 16, 10, 5, 0, 10, 15): "f2", (0, 32, 23, 8, 0, 23, 127): "f4", (0, 64, 52, 11, 0, 52, 1023): "f8",
-          (0, 16, 7, 8, 0, 7, 127): "bfloat16"}
+FLOATS = {
+    (0, 16, 10, 5, 0, 10, 15): "f2",
+    (0, 32, 23, 8, 0, 23, 127): "f4",
+    (0, 64, 52, 11, 0, 52, 1023): "f8",
+    (0, 16, 7, 8, 0, 7, 127): "bfloat16",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,9 @@ def array_info(file: h5.Structure, address: int, name: str) -> ArrayInfo:
     """
     if file.message(address, h5.EXTERNAL_FILES) is not None:
         raise file.unsafe(f"the numbers of {name!r} are in another file")
-    space, datatype, layout = (file.message(address, number) for number in (h5.DATASPACE, h5.DATATYPE, h5.LAYOUT))
+    space, datatype, layout = (
+        file.message(address, number) for number in (h5.DATASPACE, h5.DATATYPE, h5.LAYOUT)
+    )
     if space is None or datatype is None or layout is None:
         raise file.corrupt(f"{name!r} is neither a group nor an array")
     shape = file.dataspace(space)
@@ -73,8 +79,8 @@ def array_info(file: h5.Structure, address: int, name: str) -> ArrayInfo:
     if filters:
         raise file.corrupt(f"{name!r} is compressed, but not stored in chunks")
     if storage == 0:
-        size, = file.unpack("H", layout, 2)
-        data = layout[4:4 + size]
+        (size,) = file.unpack("H", layout, 2)
+        data = layout[4 : 4 + size]
         if len(data) != nbytes:
             raise _size_error(file, name, shape, nbytes, len(data))
         return ArrayInfo(shape, label, stored, lambda: np.frombuffer(data, np.uint8).copy())
@@ -86,8 +92,12 @@ def array_info(file: h5.Structure, address: int, name: str) -> ArrayInfo:
     return ArrayInfo(shape, label, stored, lambda: file.source.array(start, size))
 
 
-def _size_error(file: h5.Structure, name: str, shape: tuple[int, ...], declared: int, stored: int) -> Exception:
-    return file.unsafe(f"{name!r} declares the shape {shape} ({declared} bytes), but {stored} bytes are stored")
+def _size_error(
+    file: h5.Structure, name: str, shape: tuple[int, ...], declared: int, stored: int
+) -> Exception:
+    return file.unsafe(
+        f"{name!r} declares the shape {shape} ({declared} bytes), but {stored} bytes are stored"
+    )
 
 
 def _number_type(file: h5.Structure, address: int, data: bytes, name: str) -> tuple[str, np.dtype]:
@@ -105,7 +115,9 @@ def _number_type(file: h5.Structure, address: int, data: bytes, name: str) -> tu
     elif type_class == 8 and size == 1 and bits == 2 and b"FALSE\0" in data and b"TRUE\0" in data:
         return "bool", np.dtype("u1")  # as h5py stores it
     if not code:
-        raise file.unsafe(f"{name!r} holds something else than plain numbers (type class {type_class}, {size} bytes)")
+        raise file.unsafe(
+            f"{name!r} holds something else than plain numbers (type class {type_class}, {size} bytes)"
+        )
     if code == "bfloat16":
         return code, np.dtype(order + "u2")
     return np.dtype(code).name, np.dtype(order + code)
@@ -118,9 +130,11 @@ def _filters(file: h5.Structure, data: bytes | None, name: str) -> list[int]:
     version, count = file.unpack("BB", data)
     position, filters = (8 if version == 1 else 2), []
     for _ in range(count):
-        number, = file.unpack("H", data, position)
+        (number,) = file.unpack("H", data, position)
         if number not in (1, 2):
-            raise file.unsafe(f"{name!r} is compressed with filter {number}; only gzip and shuffle are read")
+            raise file.unsafe(
+                f"{name!r} is compressed with filter {number}; only gzip and shuffle are read"
+            )
         if version == 1:
             text, _, values = file.unpack("HHH", data, position + 2)
             position += 8 + (text + 7) // 8 * 8 + 4 * (values + values % 2)
@@ -133,8 +147,14 @@ def _filters(file: h5.Structure, data: bytes | None, name: str) -> list[int]:
     return filters
 
 
-def _chunked(file: h5.Structure, layout: bytes, shape: tuple[int, ...], stored: np.dtype, filters: list[int],
-             name: str) -> Callable[[], np.ndarray]:
+def _chunked(
+    file: h5.Structure,
+    layout: bytes,
+    shape: tuple[int, ...],
+    stored: np.dtype,
+    filters: list[int],
+    name: str,
+) -> Callable[[], np.ndarray]:
     """Check the index of a chunked array (every chunk once, inside the file); returns its loader."""
     rank, tree = file.unpack("BQ", layout, 2)
     *chunk, itemsize = file.unpack(f"{rank}I", layout, 11)
@@ -150,8 +170,15 @@ def _chunked(file: h5.Structure, layout: bytes, shape: tuple[int, ...], stored: 
         file.spend(256)
         size, mask, *offset = file.unpack(f"II{rank}Q", key)
         origin = tuple(offset[:-1])
-        inside = all(o % step == 0 and o < side for o, step, side in zip(origin, chunk, shape, strict=True))
-        if not inside or origin in pieces or start + size > file.source.size or len(pieces) >= h5.MAX_OBJECTS:
+        inside = all(
+            o % step == 0 and o < side for o, step, side in zip(origin, chunk, shape, strict=True)
+        )
+        if (
+            not inside
+            or origin in pieces
+            or start + size > file.source.size
+            or len(pieces) >= h5.MAX_OBJECTS
+        ):
             raise file.corrupt(f"the chunks of {name!r} are out of place")
         if not filters and size != chunk_bytes:
             raise file.corrupt(f"a chunk of {name!r} has {size} bytes instead of {chunk_bytes}")
@@ -169,8 +196,13 @@ def _chunked(file: h5.Structure, layout: bytes, shape: tuple[int, ...], stored: 
                 if not mask >> number & 1:
                     raw = _undo(file, filters[number], raw, chunk_bytes, itemsize, name)
             if raw.size != chunk_bytes:
-                raise file.corrupt(f"a chunk of {name!r} has {raw.size} bytes instead of {chunk_bytes}")
-            area = tuple(slice(o, min(o + step, side)) for o, step, side in zip(origin, chunk, shape, strict=True))
+                raise file.corrupt(
+                    f"a chunk of {name!r} has {raw.size} bytes instead of {chunk_bytes}"
+                )
+            area = tuple(
+                slice(o, min(o + step, side))
+                for o, step, side in zip(origin, chunk, shape, strict=True)
+            )
             block = raw.view(out.dtype).reshape(chunk)
             out[area] = block[tuple(slice(0, s.stop - s.start) for s in area)]
         return out.reshape(-1).view(np.uint8)
@@ -178,7 +210,9 @@ def _chunked(file: h5.Structure, layout: bytes, shape: tuple[int, ...], stored: 
     return load
 
 
-def _undo(file: h5.Structure, number: int, raw: np.ndarray, size: int, itemsize: int, name: str) -> np.ndarray:
+def _undo(
+    file: h5.Structure, number: int, raw: np.ndarray, size: int, itemsize: int, name: str
+) -> np.ndarray:
     if number == 2:
         return raw.reshape(itemsize, -1).T.reshape(-1).copy() if raw.size % itemsize == 0 else raw
     inflate = zlib.decompressobj()

@@ -17,7 +17,9 @@ from warmstart.errors import CheckpointError, CorruptCheckpointError, UnsafeChec
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 NOWHERE = 0xFFFFFFFFFFFFFFFF
-MAX_METADATA = 128 << 20  # bytes of structure read or built from one file; EfficientNetB7 takes 3 MB
+MAX_METADATA = (
+    128 << 20
+)  # bytes of structure read or built from one file; EfficientNetB7 takes 3 MB
 MAX_OBJECTS = 200_000
 MAX_NAME = 4096
 # message types (IV.A.2)
@@ -56,10 +58,13 @@ class Structure:
     def unsupported(self, what: str) -> CheckpointError:
         """A CorruptCheckpointError for valid HDF5 that Keras does not write."""
         return CorruptCheckpointError(
-            f"{self.source.label} uses a feature of HDF5 that Keras does not write, and that is not supported: {what}.")
+            f"{self.source.label} uses a feature of HDF5 that Keras does not write, and that is not supported: {what}."
+        )
 
     def spend(self, count: int) -> None:
-        """Count bytes that were read or built, so that no file can fill the memory or loop for ever."""
+        """Count bytes that were read or built, so that no file can fill the memory or loop for
+        ever.
+        """
         self._left -= count
         if self._left < 0:
             raise self.unsafe(f"its structure takes more than {MAX_METADATA >> 20} MB")
@@ -118,7 +123,9 @@ class Structure:
             if self._objects > MAX_OBJECTS:
                 raise self.unsafe(f"it holds more than {MAX_OBJECTS} objects")
             version2 = self.at(address, 4) == b"OHDR"
-            self._headers[address] = list(self._messages_v2(address) if version2 else self._messages_v1(address))
+            self._headers[address] = list(
+                self._messages_v2(address) if version2 else self._messages_v1(address)
+            )
         return self._headers[address]
 
     def _messages_v1(self, address: int) -> Iterator[Message]:
@@ -130,7 +137,7 @@ class Structure:
             data, position = self.at(start, length), 0
             while position + 8 <= length:
                 number, count, flags = self.unpack("HHB", data, position)
-                body = data[position + 8:position + 8 + count]
+                body = data[position + 8 : position + 8 + count]
                 yield self._message(number, flags, body, count, blocks, seen)
                 position += 8 + count
 
@@ -151,12 +158,19 @@ class Structure:
             data, position = self.at(begin, count), 0
             while position + head <= count:
                 number, size, bits = self.unpack("BHB", data, position)
-                body = data[position + head:position + head + size]
+                body = data[position + head : position + head + size]
                 yield self._message(number, bits, body, size, blocks, seen)
                 position += head + size
 
-    def _message(self, number: int, flags: int, body: bytes, size: int, blocks: list[tuple[int, int]],
-                 seen: set[int]) -> Message:
+    def _message(
+        self,
+        number: int,
+        flags: int,
+        body: bytes,
+        size: int,
+        blocks: list[tuple[int, int]],
+        seen: set[int],
+    ) -> Message:
         self.spend(128)
         if len(body) != size:
             raise self.corrupt("a header message is cut short")
@@ -185,7 +199,9 @@ class Structure:
         return LAYOUT not in types and bool(types & {SYMBOL_TABLE, LINK_INFO, LINK})
 
     def links(self, address: int) -> dict[str, int]:
-        """Names and addresses of a group's members, in the order of the file. Only hard links are allowed."""
+        """Names and addresses of a group's members, in the order of the file. Only hard links are
+        allowed.
+        """
         members: dict[str, int] = {}
         for number, _, data in self.messages(address):
             if number == SYMBOL_TABLE:
@@ -193,8 +209,8 @@ class Structure:
             elif number == LINK:
                 pairs = iter([self._link(data)])
             elif number == LINK_INFO:
-                flags, = self.unpack("B", data, 1)
-                heap, = self.unpack("Q", data, 2 + 8 * (flags & 1))
+                (flags,) = self.unpack("B", data, 1)
+                (heap,) = self.unpack("Q", data, 2 + 8 * (flags & 1))
                 if heap != NOWHERE:
                     raise self.unsupported("a group with densely stored links")
                 continue
@@ -202,7 +218,9 @@ class Structure:
                 continue
             for name, target in pairs:
                 if not name or name in (".", "..") or "/" in name or name in members:
-                    raise self.corrupt(f"a group has a member called {name[:80]!r}, or has it twice")
+                    raise self.corrupt(
+                        f"a group has a member called {name[:80]!r}, or has it twice"
+                    )
                 members[name] = target
                 if len(members) > MAX_OBJECTS:
                     raise self.unsafe(f"a group of more than {MAX_OBJECTS} members")
@@ -215,9 +233,9 @@ class Structure:
             link_type, position = self.unpack("B", data, position)[0], position + 1
         position += 8 * bool(flags & 4) + bool(flags & 0x10)
         width = 1 << (flags & 3)
-        length = int.from_bytes(data[position:position + width], "little")
+        length = int.from_bytes(data[position : position + width], "little")
         position += width
-        name = self._text(data[position:position + length])
+        name = self._text(data[position : position + length])
         if link_type != 0:
             what = {1: "a soft link", 64: "an external link"}.get(link_type, "a user-defined link")
             raise self.unsafe(f"{name!r} is {what}, and only plain members are read")
@@ -234,7 +252,7 @@ class Structure:
                 raise self.corrupt("a group has no table of members")
             for entry in struct.iter_unpack("<QQI4x16s", self.at(node + 8, 40 * count)):
                 offset, target, cache, _ = entry
-                name = self._text(names[offset:offset + MAX_NAME + 1])
+                name = self._text(names[offset : offset + MAX_NAME + 1])
                 if cache == 2:
                     raise self.unsafe(f"{name!r} is a soft link, and only plain members are read")
                 yield name, target
@@ -251,8 +269,10 @@ class Structure:
                 raise self.corrupt("an index is damaged")
             step = key_size + 8
             data = self.at(node + 24, used * step)
-            entries = [(data[i:i + key_size], self.unpack("Q", data, i + key_size)[0])
-                       for i in range(0, len(data), step)]
+            entries = [
+                (data[i : i + key_size], self.unpack("Q", data, i + key_size)[0])
+                for i in range(0, len(data), step)
+            ]
             if node_level == 0:
                 yield from entries
                 continue
@@ -275,7 +295,7 @@ class Structure:
         """Name, [datatype, dataspace, data] of every attribute."""
         for number, shared, data in self.messages(address):
             if number == ATTRIBUTE_INFO:
-                flags, = self.unpack("B", data, 1)
+                (flags,) = self.unpack("B", data, 1)
                 if self.unpack("Q", data, 2 + 2 * (flags & 1))[0] != NOWHERE:
                     raise self.unsupported("densely stored attributes")
             if number != ATTRIBUTE:
@@ -287,7 +307,7 @@ class Structure:
                 raise self.unsafe("it uses named (shared) types")
             pieces, position = [], 9 if version == 3 else 8
             for size in sizes:
-                pieces.append(data[position:position + size])
+                pieces.append(data[position : position + size])
                 position += (size + 7) // 8 * 8 if version == 1 else size
             yield self._text(pieces[0]), [*pieces[1:], data[position:]]
 
@@ -322,8 +342,11 @@ class Structure:
             raise self.unsafe("a list of names is not text")
         if count * step > len(data):
             raise self.corrupt("a list of names is cut short")
-        items = [data[i * step:(i + 1) * step] for i in range(count)]
-        return [self._text(item if step == size and head & 15 == 3 else self._heap_object(item)) for item in items]
+        items = [data[i * step : (i + 1) * step] for i in range(count)]
+        return [
+            self._text(item if step == size and head & 15 == 3 else self._heap_object(item))
+            for item in items
+        ]
 
     def _heap_object(self, reference: bytes) -> bytes:
         """Text of variable length, from the global heap (III.E)."""

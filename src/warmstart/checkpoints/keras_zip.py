@@ -16,9 +16,23 @@ MEMBER = "model.weights.h5"
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY = 4 << 20  # bytes of the list of members
 SMALL = 16 << 20
-MAX_EXPANSION = 100  # unpacked bytes per packed byte beyond `SMALL`; Keras stores its weights unpacked
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, OverflowError, KeyError, IndexError,
-           NotImplementedError, RuntimeError, UnicodeError, OSError)
+MAX_EXPANSION = (
+    100  # unpacked bytes per packed byte beyond `SMALL`; Keras stores its weights unpacked
+)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    struct.error,
+    ValueError,
+    OverflowError,
+    KeyError,
+    IndexError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeError,
+    OSError,
+)
 
 
 def open_zip(path: Path, source: ByteSource) -> Checkpoint:
@@ -39,7 +53,9 @@ def open_zip(path: Path, source: ByteSource) -> Checkpoint:
             info = _find_member(archive, label)
             return open_hdf5(path, ByteSource(_unpack(archive, info, label), f"{label} ({MEMBER})"))
     except _BROKEN as error:
-        raise CorruptCheckpointError(f"{label} is a damaged zip archive ({error}); fetch it again.") from error
+        raise CorruptCheckpointError(
+            f"{label} is a damaged zip archive ({error}); fetch it again."
+        ) from error
     finally:
         source.close()
 
@@ -49,11 +65,13 @@ def _check_directory(source: ByteSource) -> None:
     tail = source.at(max(0, source.size - 65_600), min(source.size, 65_600))
     end = tail.rfind(b"PK\x05\x06")
     if end < 0 or len(tail) < end + 22:
-        raise CorruptCheckpointError(f"{source.label} is an incomplete zip archive; fetch it again.")
+        raise CorruptCheckpointError(
+            f"{source.label} is an incomplete zip archive; fetch it again."
+        )
     members, size = struct.unpack_from("<HI", tail, end + 10)
     locator = tail.rfind(b"PK\x06\x07", 0, end)
     if locator >= 0 and len(tail) >= locator + 20:  # zip64: the sizes are in a separate record
-        record, = struct.unpack_from("<Q", tail, locator + 8)
+        (record,) = struct.unpack_from("<Q", tail, locator + 8)
         members, size = struct.unpack("<QQ", source.at(record + 32, 16))
     if members > MAX_MEMBERS or size > MAX_DIRECTORY:
         raise UnsafeCheckpointError(f"{source.label} is refused: an archive of {members} members.")
@@ -65,16 +83,22 @@ def _find_member(archive: zipfile.ZipFile, label: str) -> zipfile.ZipInfo:
         raise pickle_error(label)
     for name in names:
         if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
-            raise UnsafeCheckpointError(f"{label} is refused: it has a member called {name[:200]!r}.")
+            raise UnsafeCheckpointError(
+                f"{label} is refused: it has a member called {name[:200]!r}."
+            )
     if names.count(MEMBER) != 1:
         raise CorruptCheckpointError(
-            f"{label} is a zip archive with {names.count(MEMBER)} members called {MEMBER}, so it is not a .keras file.")
+            f"{label} is a zip archive with {names.count(MEMBER)} members called {MEMBER}, so it is not a .keras file."
+        )
     info = archive.getinfo(MEMBER)
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UnsafeCheckpointError(f"{label} is refused: its {MEMBER} is encrypted or packed in an unusual way.")
+        raise UnsafeCheckpointError(
+            f"{label} is refused: its {MEMBER} is encrypted or packed in an unusual way."
+        )
     if info.file_size > max(SMALL, MAX_EXPANSION * info.compress_size):
         raise UnsafeCheckpointError(
-            f"{label} is refused: its {MEMBER} unpacks from {info.compress_size} to {info.file_size} bytes.")
+            f"{label} is refused: its {MEMBER} unpacks from {info.compress_size} to {info.file_size} bytes."
+        )
     return info
 
 
@@ -89,13 +113,19 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> Bina
             while block := member.read(1 << 20):
                 done += len(block)
                 if done > info.file_size:
-                    raise CorruptCheckpointError(f"{label} is damaged: its {MEMBER} is longer than declared.")
+                    raise CorruptCheckpointError(
+                        f"{label} is damaged: its {MEMBER} is longer than declared."
+                    )
                 try:
                     target.write(block)
                 except OSError as error:
-                    raise CheckpointError(f"{label} cannot be unpacked: {error.strerror or error}.") from error
+                    raise CheckpointError(
+                        f"{label} cannot be unpacked: {error.strerror or error}."
+                    ) from error
         if done != info.file_size:
-            raise CorruptCheckpointError(f"{label} is damaged: its {MEMBER} is incomplete; fetch it again.")
+            raise CorruptCheckpointError(
+                f"{label} is damaged: its {MEMBER} is incomplete; fetch it again."
+            )
     except BaseException:
         target.close()
         raise
@@ -106,4 +136,5 @@ def pickle_error(label: str) -> UnsafeCheckpointError:
     """The error for PyTorch's and other pickles."""
     return UnsafeCheckpointError(
         f"{label} is a Python pickle, which can run code when it is read. Convert it to safetensors with the library "
-        "that wrote it (safetensors.torch.save_file), or take the model's .safetensors file.")
+        "that wrote it (safetensors.torch.save_file), or take the model's .safetensors file."
+    )

@@ -1,7 +1,9 @@
-"""Between the names and axes of public checkpoints and those of Keras models: a table for each family, used both ways.
+"""Between the names and axes of public checkpoints and those of Keras models: a table for each
+family, used both ways.
 
-A model's layers have the names of the reference's modules, or names that the table turns into them. A `Layout` is data;
-`fill` reads a checkpoint by it, `layout_arrays` writes one. Nothing here imports Keras.
+A model's layers have the names of the reference's modules, or names that the table turns into them.
+A `Layout` is data; `fill` reads a checkpoint by it, `layout_arrays` writes one. Nothing here
+imports Keras.
 
 | layer | PyTorch | Keras |
 |---|---|---|
@@ -58,11 +60,13 @@ class Layout:
         modules: rules from our name of a layer to the reference's, both with dots.
         variables: from the name of a variable to the reference's; others stay.
         aliases: rules from further names in files to those that `modules` and `variables` give.
-        prefix: the module around the body in a model with a head, such as "bert"; files may leave it out.
+        prefix: the module around the body in a model with a head, such as "bert"; files may leave
+            it out.
         outside: patterns of the reference's names that never have the prefix.
         transposed: patterns of our names ("layer/variable") whose axes PyTorch orders in its way.
         squeezed: patterns of our names that files may hold with a leading axis of length 1.
-        optional: patterns of arrays in files that are left out where the model has no variable for them.
+        optional: patterns of arrays in files that are left out where the model has no variable for
+            them.
     """
 
     modules: Rules = ()
@@ -112,7 +116,8 @@ def fill(
 ) -> None:
     """Fill a model from a public checkpoint: all of it, or an error.
 
-    Of an array that the file holds under its own name and under an alias (tied weights), the alias is not read.
+    Of an array that the file holds under its own name and under an alias (tied weights), the alias
+    is not read.
 
     Args:
         model: a built `keras.Model`.
@@ -123,7 +128,8 @@ def fill(
         heads: patterns of the arrays of heads; left out where the model has no variable for them.
 
     Raises:
-        MismatchError: an array without a variable, a variable without an array, another shape, or no head.
+        MismatchError: an array without a variable, a variable without an array, another shape, or
+        no head.
     """
     targets = {layout.name(slot): slot for slot in slots(model)}
     names = {name: layout.canonical(name) for name in checkpoint.names()}
@@ -165,13 +171,16 @@ def layout_arrays(model: Any, layout: Layout, *, prefixed: bool = True) -> dict[
         prefixed: whether the body's names have the layout's prefix.
     """
     return {
-        layout.name(slot, prefixed=prefixed): to_reference(layout, slot, np.array(slot.variable.numpy()))
+        layout.name(slot, prefixed=prefixed): to_reference(
+            layout, slot, np.array(slot.variable.numpy())
+        )
         for slot in slots(model)
     }
 
 
 def load_by_name(model: Any, checkpoint: Checkpoint, config: Any) -> None:
-    """Fill a model from a checkpoint whose arrays have the names of its variables: all of it, or an error.
+    """Fill a model from a checkpoint whose arrays have the names of its variables: all of it, or an
+    error.
 
     It is the `load` of families that have no public layout; they do not need `config`.
 
@@ -198,7 +207,9 @@ def to_reference(layout: Layout, slot: Slot, array: np.ndarray) -> np.ndarray:
     if not _matches("/".join(slot.parts), layout.transposed):
         return array
     if array.ndim == 4:
-        return np.ascontiguousarray(array.transpose((2, 3, 0, 1) if _is_depthwise(slot) else (3, 2, 0, 1)))
+        return np.ascontiguousarray(
+            array.transpose((2, 3, 0, 1) if _is_depthwise(slot) else (3, 2, 0, 1))
+        )
     return np.ascontiguousarray(array.T)
 
 

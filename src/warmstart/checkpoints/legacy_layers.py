@@ -16,11 +16,27 @@ from warmstart.checkpoints.naming import Slot, automatic_stems, canonical, inner
 from warmstart.errors import MismatchError
 
 Pairs = list[tuple[Slot, str]]
-_KERAS1 = {"W": "kernel", "b": "bias", "U": "recurrent_kernel", "running_mean": "moving_mean",
-           "running_std": "moving_variance", "gamma": "gamma", "beta": "beta"}
+_KERAS1 = {
+    "W": "kernel",
+    "b": "bias",
+    "U": "recurrent_kernel",
+    "running_mean": "moving_mean",
+    "running_std": "moving_variance",
+    "gamma": "gamma",
+    "beta": "beta",
+}
 _SYNONYMS = {"depthwise_kernel": "kernel"}  # of DepthwiseConv2D, in Keras 2
 _STATISTICS = {"moving_mean", "moving_variance", "mean", "variance", "count"}
-_ROLES = {"kernel", "bias", "gamma", "beta", "pointwise_kernel", "recurrent_kernel", "embeddings", *_STATISTICS}
+_ROLES = {
+    "kernel",
+    "bias",
+    "gamma",
+    "beta",
+    "pointwise_kernel",
+    "recurrent_kernel",
+    "embeddings",
+    *_STATISTICS,
+}
 
 
 def weight_role(name: str) -> str:
@@ -31,7 +47,9 @@ def weight_role(name: str) -> str:
     return _SYNONYMS.get(last, last)
 
 
-def pair_by_layers(model: Any, targets: list[Slot], names: list[str], checkpoint: Checkpoint) -> Pairs:
+def pair_by_layers(
+    model: Any, targets: list[Slot], names: list[str], checkpoint: Checkpoint
+) -> Pairs:
     """Pair the arrays of a legacy file with the variables of a model.
 
     Args:
@@ -44,13 +62,18 @@ def pair_by_layers(model: Any, targets: list[Slot], names: list[str], checkpoint
         MismatchError: neither names nor order fit.
     """
     selected = set(names)
-    groups = {layer: used for layer, all_names in checkpoint.layers().items()
-              if (used := [name for name in all_names if name in selected])}
+    groups = {
+        layer: used
+        for layer, all_names in checkpoint.layers().items()
+        if (used := [name for name in all_names if name in selected])
+    }
     layers = _layers_with_weights(model, targets)
     explicit = {layer.name for layer in inner_layers(model) if not _is_automatic(layer)}
     attempts: list[Callable[[], Pairs]] = []
     if set(groups) == set(layers):
-        attempts.append(lambda: _pair_layers([(g, groups[g], g, layers[g]) for g in groups], model, checkpoint))
+        attempts.append(
+            lambda: _pair_layers([(g, groups[g], g, layers[g]) for g in groups], model, checkpoint)
+        )
     if len(groups) == len(layers) and list(groups) != list(layers):
         rows = [(g, groups[g], name, layers[name]) for g, name in zip(groups, layers, strict=True)]
         # A layer that the user named must not get another layer's weights.
@@ -66,7 +89,9 @@ def pair_by_layers(model: Any, targets: list[Slot], names: list[str], checkpoint
 
 
 def _layers_with_weights(model: Any, targets: list[Slot]) -> dict[str, list[Slot]]:
-    """Slots by top-level layer, in the model's order; variables of no layer come last, under `TOP_LEVEL`."""
+    """Slots by top-level layer, in the model's order; variables of no layer come last, under
+    `TOP_LEVEL`.
+    """
     by_variable = {id(slot.variable): slot for slot in targets}
     groups: dict[str, list[Slot]] = {}
     for layer in inner_layers(model):
@@ -79,15 +104,21 @@ def _layers_with_weights(model: Any, targets: list[Slot]) -> dict[str, list[Slot
 
 
 def _is_automatic(layer: Any) -> bool:
-    return re.fullmatch(re.escape(snake_case(type(layer).__name__)) + r"(_\d+)?", layer.name) is not None
+    return (
+        re.fullmatch(re.escape(snake_case(type(layer).__name__)) + r"(_\d+)?", layer.name)
+        is not None
+    )
 
 
-def _no_match(groups: dict[str, list[str]], layers: dict[str, list[Slot]], model: Any,
-              checkpoint: Checkpoint) -> MismatchError:
+def _no_match(
+    groups: dict[str, list[str]], layers: dict[str, list[Slot]], model: Any, checkpoint: Checkpoint
+) -> MismatchError:
     unused = [name for group in groups if group not in layers for name in groups[group]]
     missing = [slot.name for name in layers if name not in groups for slot in layers[name]]
-    text = f"{checkpoint.path} does not fit the model {model.name}: the file has {len(groups)} layers with weights, " \
-           f"the model {len(layers)}"
+    text = (
+        f"{checkpoint.path} does not fit the model {model.name}: the file has {len(groups)} layers with weights, "
+        f"the model {len(layers)}"
+    )
     if unused:
         text += f"; {len(unused)} arrays have no layer of their name in the model ({few(unused)})"
     if missing:
@@ -98,24 +129,35 @@ def _no_match(groups: dict[str, list[str]], layers: dict[str, list[Slot]], model
     return MismatchError(f"{text}. {advice}.")
 
 
-def _pair_layers(rows: Sequence[tuple[str, list[str], str, list[Slot]]], model: Any, checkpoint: Checkpoint) -> Pairs:
+def _pair_layers(
+    rows: Sequence[tuple[str, list[str], str, list[Slot]]], model: Any, checkpoint: Checkpoint
+) -> Pairs:
     pairs: Pairs = []
     stems = automatic_stems(model)
     for group, names, layer, mine in rows:
         if len(names) != len(mine):
             raise MismatchError(
                 f"{checkpoint.path}: layer {group!r} has {len(names)} arrays ({few(names)}), but {layer!r} of "
-                f"{model.name} has {len(mine)} weights ({few([slot.name for slot in mine])}). Take one variant.")
+                f"{model.name} has {len(mine)} weights ({few([slot.name for slot in mine])}). Take one variant."
+            )
         pairs += _pair_inside(group, names, layer, mine, stems, checkpoint)
     return pairs
 
 
-def _pair_inside(group: str, names: list[str], layer: str, mine: list[Slot], stems: set[str],
-                 checkpoint: Checkpoint) -> Pairs:
-    """Pair the arrays of one layer (or nested model): by inner names, else by roles and shapes in order."""
+def _pair_inside(
+    group: str,
+    names: list[str],
+    layer: str,
+    mine: list[Slot],
+    stems: set[str],
+    checkpoint: Checkpoint,
+) -> Pairs:
+    """Pair the arrays of one layer (or nested model): by inner names, else by roles and shapes in
+    order.
+    """
     top = () if layer == TOP_LEVEL else (layer,)
     saved = [tuple(name.removeprefix(f"{group}/").removesuffix(":0").split("/")) for name in names]
-    own = [slot.parts[len(top):] for slot in mine]
+    own = [slot.parts[len(top) :] for slot in mine]
     for count in (False, True):  # with the names unchanged, then with automatic names renumbered
         saved_keys, own_keys = _keys(saved, stems, count), _keys(own, stems, count)
         if set(saved_keys) == set(own_keys) and len(set(own_keys)) == len(mine):
@@ -128,19 +170,26 @@ def _pair_inside(group: str, names: list[str], layer: str, mine: list[Slot], ste
     # As the model is now; if all were trainable; if all were frozen.
     orders = [trainable + frozen, weights + statistics, mine]
     for order in orders:
-        if all(_alike(slot, name) and _same_shape(checkpoint.shape(name), slot)
-               for slot, name in zip(order, names, strict=True)):
+        if all(
+            _alike(slot, name) and _same_shape(checkpoint.shape(name), slot)
+            for slot, name in zip(order, names, strict=True)
+        ):
             return list(zip(order, names, strict=True))
     for slot, name in zip(orders[0], names, strict=True):
         if not _alike(slot, name) or not _same_shape(checkpoint.shape(name), slot):
             raise MismatchError(
                 f"{checkpoint.path}: the array {name!r} has shape {checkpoint.shape(name)}, but {slot.name!r} of the "
-                f"model has shape {slot.shape}. Take one variant.")
-    raise MismatchError(f"{checkpoint.path}: the arrays of layer {group!r} are not those of {layer!r}.")
+                f"model has shape {slot.shape}. Take one variant."
+            )
+    raise MismatchError(
+        f"{checkpoint.path}: the arrays of layer {group!r} are not those of {layer!r}."
+    )
 
 
 def _keys(paths: list[tuple[str, ...]], stems: set[str], count: bool) -> list[str]:
-    """The last two parts of every path (outer prefixes differ between Keras versions), the last as a role."""
+    """The last two parts of every path (outer prefixes differ between Keras versions), the last as
+    a role.
+    """
     paths = [(*path[-2:-1], weight_role(path[-1])) for path in paths]
     return canonical(paths, stems) if count else ["/".join(path) for path in paths]
 
@@ -152,4 +201,6 @@ def _alike(slot: Slot, name: str) -> bool:
 
 
 def _same_shape(shape: tuple[int, ...], slot: Slot) -> bool:
-    return sorted(side for side in shape if side != 1) == sorted(side for side in slot.shape if side != 1)
+    return sorted(side for side in shape if side != 1) == sorted(
+        side for side in slot.shape if side != 1
+    )

@@ -54,13 +54,19 @@ def slots(model: Any) -> list[Slot]:
     variables: list[tuple[tuple[str, ...], Any, Any]] = []
     _visit(model, (), set(), variables)
     if not variables:
-        raise UsageError(f"The model {model.name} has no weights: build it first, by calling it on some input.")
+        raise UsageError(
+            f"The model {model.name} has no weights: build it first, by calling it on some input."
+        )
     names = canonical([parts for parts, _, _ in variables], automatic_stems(model))
     return [Slot(name, *item) for name, item in zip(unique(names), variables, strict=True)]
 
 
-def _visit(layer: Any, prefix: tuple[str, ...], seen: set[int],
-           variables: list[tuple[tuple[str, ...], Any, Any]]) -> None:
+def _visit(
+    layer: Any,
+    prefix: tuple[str, ...],
+    seen: set[int],
+    variables: list[tuple[tuple[str, ...], Any, Any]],
+) -> None:
     for child in inner_layers(layer):
         _visit(child, (*prefix, child.name), seen, variables)
     for variable in layer.weights:
@@ -90,10 +96,12 @@ def inner_layers(layer: Any) -> list[Any]:
 
 
 def _local_path(layer: Any, variable: Any) -> list[str]:
-    """The path of a variable inside its layer: ["kernel"], or ["query", "kernel"] of an attention layer."""
+    """The path of a variable inside its layer: ["kernel"], or ["query", "kernel"] of an attention
+    layer.
+    """
     parts = str(getattr(variable, "path", variable.name)).split("/")
     scopes = [i for i, part in enumerate(parts[:-1]) if part == layer.name]
-    return parts[scopes[0] + 1:] if scopes else parts
+    return parts[scopes[0] + 1 :] if scopes else parts
 
 
 def unique(names: Iterable[str]) -> list[str]:
@@ -121,7 +129,9 @@ def canonical(paths: Sequence[tuple[str, ...]], stems: Iterable[str]) -> list[st
         stems: the snake-case class names that automatic names start with. The last part of a path
             is a weight's name, whose only automatic form is `variable_12`.
     """
-    inner = re.compile(f"({'|'.join(sorted(map(re.escape, stems), key=len, reverse=True)) or '(?!)'})(?:_([0-9]+))?")
+    inner = re.compile(
+        f"({'|'.join(sorted(map(re.escape, stems), key=len, reverse=True)) or '(?!)'})(?:_([0-9]+))?"
+    )
     last = re.compile("(variable)(?:_([0-9]+))?")
     siblings: dict[tuple[str, ...], dict[str, dict[int, str]]] = {}
     for path in paths:
@@ -134,7 +144,9 @@ def canonical(paths: Sequence[tuple[str, ...]], stems: Iterable[str]) -> list[st
         for stem, numbered in groups.items():
             for rank, (_, part) in enumerate(sorted(numbered.items())):
                 fresh[(*prefix, part)] = f"{stem}_{rank}" if rank else stem
-    return ["/".join(fresh.get(path[:i + 1], part) for i, part in enumerate(path)) for path in paths]
+    return [
+        "/".join(fresh.get(path[: i + 1], part) for i, part in enumerate(path)) for path in paths
+    ]
 
 
 def model_arrays(model: Any) -> dict[str, np.ndarray]:
@@ -187,8 +199,14 @@ def _save(layer: Any, path: str, paths: dict[str, Any], seen: set[int], plain: s
             _save_container(child, f"{prefix}{name}", paths, seen, plain, set())
 
 
-def _save_container(container: Any, path: str, paths: dict[str, Any], seen: set[int], plain: set[str],
-                    open_containers: set[int]) -> None:
+def _save_container(
+    container: Any,
+    path: str,
+    paths: dict[str, Any],
+    seen: set[int],
+    plain: set[str],
+    open_containers: set[int],
+) -> None:
     if id(container) in open_containers:
         return
     open_containers.add(id(container))
@@ -209,7 +227,11 @@ def _save_container(container: Any, path: str, paths: dict[str, Any], seen: set[
 
 
 def _is_layer(thing: Any) -> bool:
-    return hasattr(thing, "save_own_variables") and hasattr(thing, "weights") and not isinstance(thing, type)
+    return (
+        hasattr(thing, "save_own_variables")
+        and hasattr(thing, "weights")
+        and not isinstance(thing, type)
+    )
 
 
 def _children(layer: Any, plain: set[str]) -> Iterator[tuple[str, Any]]:

@@ -34,13 +34,21 @@ class NpzCheckpoint(Checkpoint):
             with archive.open(info) as file:
                 version = np.lib.format.read_magic(file)
                 headers = np.lib.format
-                read_header = headers.read_array_header_1_0 if version == (1, 0) else headers.read_array_header_2_0
+                read_header = (
+                    headers.read_array_header_1_0
+                    if version == (1, 0)
+                    else headers.read_array_header_2_0
+                )
                 shape, _, dtype = read_header(file, max_header_size=LARGEST_HEADER)
                 if dtype.kind not in "fiub":
-                    raise UnsafeCheckpointError(f"{label} is refused: {name} holds {dtype}, not numbers.")
+                    raise UnsafeCheckpointError(
+                        f"{label} is refused: {name} holds {dtype}, not numbers."
+                    )
                 size = file.tell() + int(np.prod(shape, dtype=np.float64)) * dtype.itemsize
             if size != info.file_size or name in self._headers:
-                raise CorruptCheckpointError(f"{label} is damaged ({name}: wrong size); fetch it again.")
+                raise CorruptCheckpointError(
+                    f"{label} is damaged ({name}: wrong size); fetch it again."
+                )
             self._headers[name] = (tuple(shape), dtype)
 
     def names(self) -> list[str]:
@@ -59,7 +67,9 @@ class NpzCheckpoint(Checkpoint):
             with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.npy") as file:
                 array = np.lib.format.read_array(file, allow_pickle=False)
         except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
-            raise CorruptCheckpointError(f"{self._label} is damaged ({name}: {error}); fetch it again.") from error
+            raise CorruptCheckpointError(
+                f"{self._label} is damaged ({name}: {error}); fetch it again."
+            ) from error
         return array.astype(array.dtype.newbyteorder("="), copy=False)
 
     def close(self) -> None:

@@ -23,9 +23,21 @@ from warmstart.errors import CorruptCheckpointError, UnsafeCheckpointError, Usag
 MAX_HEADER = 25 << 20
 MAX_ARRAYS = 200_000
 MAX_SHARDS = 2_000
-DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
-          "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8",
-          "BOOL": "bool"}
+DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
 CODES = {name: code for code, name in DTYPES.items()}
 _SPACE = re.compile(r"[ \t\r\n]*")
 _ENTRY = re.compile(r"\{[^{}]{0,2000}\}")
@@ -65,7 +77,7 @@ def parse_header(header: bytes, data_size: int) -> tuple[dict[str, TensorInfo], 
 
     def after(position: int, character: str) -> int:
         position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
-        if text[position:position + 1] != character:
+        if text[position : position + 1] != character:
             raise ValueError(f"no {character!r} at character {position} of the header")
         return position + 1
 
@@ -79,12 +91,12 @@ def parse_header(header: bytes, data_size: int) -> tuple[dict[str, TensorInfo], 
 
     def comma_or_end(position: int) -> tuple[int, bool]:
         position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
-        if text[position:position + 1] == ",":
+        if text[position : position + 1] == ",":
             return position + 1, True
         return expect(position, "}"), False
 
     position = expect(0, "{")
-    more = text[position:position + 1] != "}"
+    more = text[position : position + 1] != "}"
     if not more:
         position = expect(position, "}")
     while more:
@@ -95,7 +107,7 @@ def parse_header(header: bytes, data_size: int) -> tuple[dict[str, TensorInfo], 
                 raise ValueError("two __metadata__")
             has_metadata = True
             position = expect(position, "{")
-            inner = text[position:position + 1] != "}"
+            inner = text[position : position + 1] != "}"
             if not inner:
                 position = expect(position, "}")
             while inner:
@@ -137,7 +149,9 @@ def _tensor(name: str, text: str) -> TensorInfo:
     dtype = known_dtype(entry["dtype"], short)
     begin, end = offsets
     if end - begin != math.prod(shape) * itemsize(dtype):
-        raise ValueError(f"array {short}: {dtype} of shape {shape} does not take {end - begin} bytes")
+        raise ValueError(
+            f"array {short}: {dtype} of shape {shape} does not take {end - begin} bytes"
+        )
     return TensorInfo(dtype, tuple(shape), begin, end)
 
 
@@ -151,7 +165,9 @@ def known_dtype(code: object, short: str) -> str:
 
 def is_counts(value: object) -> bool:
     """Whether it is a list of integers from 0 to 2^63."""
-    return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 63 for item in value)
+    return isinstance(value, list) and all(
+        type(item) is int and 0 <= item < 1 << 63 for item in value
+    )
 
 
 def numbers(raw: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -175,10 +191,13 @@ class SafetensorsCheckpoint(Checkpoint):
             length = int.from_bytes(source.at(0, 8), "little")
             if length > MAX_HEADER:
                 raise UnsafeCheckpointError(
-                    f"{source.label} is refused: it declares a header of {length} bytes; {MAX_HEADER} are allowed.")
+                    f"{source.label} is refused: it declares a header of {length} bytes; {MAX_HEADER} are allowed."
+                )
             self._start = 8 + length
             try:
-                self._tensors, self.metadata = parse_header(source.at(8, length), source.size - self._start)
+                self._tensors, self.metadata = parse_header(
+                    source.at(8, length), source.size - self._start
+                )
             except (ValueError, RecursionError) as error:
                 raise source.corrupt(str(error)[:400]) from error
         except BaseException:
@@ -196,7 +215,11 @@ class SafetensorsCheckpoint(Checkpoint):
 
     def read(self, name: str) -> np.ndarray:
         info = self._tensors[name]
-        return numbers(self._source.array(self._start + info.begin, info.end - info.begin), info.dtype, info.shape)
+        return numbers(
+            self._source.array(self._start + info.begin, info.end - info.begin),
+            info.dtype,
+            info.shape,
+        )
 
     def close(self) -> None:
         self._source.close()
@@ -221,16 +244,21 @@ class ShardedCheckpoint(Checkpoint):
         for file in dict.fromkeys(weight_map.values()):
             path = self.path.with_name(file)
             if not path.is_file():
-                raise CorruptCheckpointError(f"{self.path} lists the file {file}, which is missing in its folder.")
+                raise CorruptCheckpointError(
+                    f"{self.path} lists the file {file}, which is missing in its folder."
+                )
             self._shards[file] = SafetensorsCheckpoint(path, ByteSource.open(path))
         for file, shard in self._shards.items():
             for name in shard.names():
                 if weight_map.get(name) != file:
                     raise CorruptCheckpointError(
-                        f"{self.path} does not list the array {name[:200]!r}, which is in {file}.")
+                        f"{self.path} does not list the array {name[:200]!r}, which is in {file}."
+                    )
                 self._shard_of[name] = shard
         if missing := [name for name in weight_map if name not in self._shard_of]:
-            raise CorruptCheckpointError(f"{self.path} lists arrays that its files lack: {few(missing)}.")
+            raise CorruptCheckpointError(
+                f"{self.path} lists arrays that its files lack: {few(missing)}."
+            )
 
     def names(self) -> list[str]:
         return list(self._shard_of)
@@ -261,20 +289,26 @@ def _read_index(index: Path) -> dict[str, str]:
         if not isinstance(weight_map, dict) or not weight_map:
             raise ValueError("no weight_map")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CorruptCheckpointError(f"{index} is not an index of safetensors files ({error}).") from error
+        raise CorruptCheckpointError(
+            f"{index} is not an index of safetensors files ({error})."
+        ) from error
     finally:
         source.close()
     files = set()
     for file in weight_map.values():
         if not isinstance(file, str) or not re.fullmatch(r"[\w][\w.\-]{0,250}", file):
-            raise UnsafeCheckpointError(f"{index} is refused: it points to {str(file)[:200]!r} outside its folder.")
+            raise UnsafeCheckpointError(
+                f"{index} is refused: it points to {str(file)[:200]!r} outside its folder."
+            )
         files.add(file)
     if len(files) > MAX_SHARDS:
         raise UnsafeCheckpointError(f"{index} is refused: it lists {len(files)} files.")
     return weight_map
 
 
-def save_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
+def save_safetensors(
+    path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+) -> None:
     """Write arrays to a `.safetensors` file, completely or not at all.
 
     The same arrays in the same order give the same bytes.
@@ -293,7 +327,9 @@ def save_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Map
     for name, value in arrays.items():
         array = np.asarray(value)
         if array.dtype.name not in CODES or name == "__metadata__":
-            raise UsageError(f"safetensors cannot hold the array {name!r} of dtype {array.dtype.name}.")
+            raise UsageError(
+                f"safetensors cannot hold the array {name!r} of dtype {array.dtype.name}."
+            )
         checked[name] = array
     header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     if any(not isinstance(text, str) for pair in (metadata or {}).items() for text in pair):
@@ -305,7 +341,11 @@ def save_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Map
         offsets[name] = [offset, offset + checked[name].nbytes]
         offset += checked[name].nbytes
     for name, array in checked.items():
-        header[name] = {"dtype": CODES[array.dtype.name], "shape": list(array.shape), "data_offsets": offsets[name]}
+        header[name] = {
+            "dtype": CODES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": offsets[name],
+        }
     try:
         text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -315,7 +355,9 @@ def save_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Map
         file.write(len(text).to_bytes(8, "little") + text)
         for name in order:
             array = checked[name]
-            if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not np.little_endian):
+            if array.dtype.byteorder == ">" or (
+                array.dtype.byteorder == "=" and not np.little_endian
+            ):
                 array = array.astype(array.dtype.newbyteorder("<"))
             # as bytes, because ml_dtypes have no buffer
             file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

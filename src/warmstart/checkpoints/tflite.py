@@ -2,14 +2,16 @@
 
 LiteRT's own interpreter reads the file; no operator is run.
 
-A bundle whose compiled program holds the weights does not store them twice: the record of the program, `artifact.json`,
-is then a checkpoint as well. Under `arrays` it names for each array of the model the tensor that holds it:
+A bundle whose compiled program holds the weights does not store them twice: the record of the
+program, `artifact.json`, is then a checkpoint as well. Under `arrays` it names for each array of
+the model the tensor that holds it:
 
     {"sha256": {"program.tflite": "…", "rest.safetensors": "…"},
      "arrays": {"conv/kernel": {"tensor": "model/conv/convolution", "shape": [3, 3, 16, 32], "axes": [3, 0, 1, 2]}}}
 
-The numbers of the tensor are the array with its axes in the order of `axes`, as `numpy.transpose` takes them. What the
-program lacks, such as the statistics of normalisations that a converter folds, is in `rest.safetensors`.
+The numbers of the tensor are the array with its axes in the order of `axes`, as `numpy.transpose`
+takes them. What the program lacks, such as the statistics of normalisations that a converter folds,
+is in `rest.safetensors`.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ MAX_TENSORS = 200_000
 SHARED_BYTES = 128
 """An array of fewer bytes goes to `rest.safetensors`: its line in the record would be as long."""
 ROUNDING = 1e-6
-"""By how much, in parts of its largest number, a float32 array of a program may differ from the model's."""
+"""By how much, in parts of its largest number, a float32 array of a program may differ from the
+model's.
+"""
 
 
 class Constant(NamedTuple):
@@ -81,7 +85,8 @@ class TFLiteCheckpoint(Checkpoint):
         self.path = path
         try:
             self._interpreter: Any = Interpreter(
-                str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+                str(path),
+                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             )
         except (ValueError, RuntimeError) as error:
             raise CorruptCheckpointError(
@@ -107,8 +112,14 @@ class TFLiteCheckpoint(Checkpoint):
         return dequantised(stored, constant) if constant.scales.size else stored
 
     def kernels(self) -> list[Kernel]:
-        """The convolutions and dense operations of the first function that have constant kernels, in their order."""
-        names = {constant.tensor: name for name, constant in self._constants.items() if constant.subgraph == 0}
+        """The convolutions and dense operations of the first function that have constant kernels,
+        in their order.
+        """
+        names = {
+            constant.tensor: name
+            for name, constant in self._constants.items()
+            if constant.subgraph == 0
+        }
         kernels: list[Kernel] = []
         for operation in self._interpreter._get_ops_details():
             inputs = [int(index) for index in operation["inputs"]]
@@ -124,7 +135,9 @@ class TFLiteCheckpoint(Checkpoint):
 
 
 def dequantised(stored: np.ndarray, constant: Constant) -> np.ndarray:
-    """The numbers of a quantised tensor: scale * (stored - zero point), for each channel of its axis."""
+    """The numbers of a quantised tensor: scale * (stored - zero point), for each channel of its
+    axis.
+    """
     along = [1] * stored.ndim
     if constant.scales.size > 1:
         along[constant.axis] = constant.scales.size
@@ -145,8 +158,13 @@ def _constants(interpreter: Any, path: Path) -> dict[str, Constant]:
                 stored = interpreter.get_tensor(tensor["index"], subgraph)
             except ValueError:  # before memory is allocated, only constants have data
                 continue
-            constant = Constant(subgraph, tensor["index"], stored.shape, stored.dtype.name,
-                                *(tensor["quantization_parameters"][key] for key in QUANTIZATION))
+            constant = Constant(
+                subgraph,
+                tensor["index"],
+                stored.shape,
+                stored.dtype.name,
+                *(tensor["quantization_parameters"][key] for key in QUANTIZATION),
+            )
             constants.append((tensor["name"], constant))
     names = unique(name for name, _ in constants)
     return dict(zip(names, (constant for _, constant in constants), strict=True))
@@ -161,11 +179,12 @@ class ArraySource(NamedTuple):
 
 
 class ProgramCheckpoint(Checkpoint):
-    """A model's arrays, most of them out of its compiled program; `path` is the record beside the program.
+    """A model's arrays, most of them out of its compiled program; `path` is the record beside the
+    program.
 
     Raises:
-        CorruptCheckpointError: a file is missing or another one, or the record does not fit the program.
-        UnsafeCheckpointError: the record is larger than any that is written here.
+        CorruptCheckpointError: a file is missing or another one, or the record does not fit the
+        program. UnsafeCheckpointError: the record is larger than any that is written here.
     """
 
     layout = "tflite"
@@ -175,7 +194,9 @@ class ProgramCheckpoint(Checkpoint):
         sha256, self._sources = _read_record(record)
         for name, digest in sha256.items():
             if not (file := record.with_name(name)).is_file():
-                raise CorruptCheckpointError(f"{record} needs the file {name}, which is missing in its folder.")
+                raise CorruptCheckpointError(
+                    f"{record} needs the file {name}, which is missing in its folder."
+                )
             if _sha256(file) != digest:
                 raise CorruptCheckpointError(
                     f"{file} is not the file that {record.name} names (its sha256 differs); fetch both again."
@@ -191,13 +212,21 @@ class ProgramCheckpoint(Checkpoint):
 
     def _check(self) -> None:
         tensors = set(self._program.names())
-        if missing := [source.tensor for source in self._sources.values() if source.tensor not in tensors]:
-            raise CorruptCheckpointError(f"{self.path} names tensors that the program lacks: {few(missing)}.")
+        if missing := [
+            source.tensor for source in self._sources.values() if source.tensor not in tensors
+        ]:
+            raise CorruptCheckpointError(
+                f"{self.path} names tensors that the program lacks: {few(missing)}."
+            )
         for name, source in self._sources.items():
             if math.prod(source.shape) != math.prod(self._program.shape(source.tensor)):
-                raise CorruptCheckpointError(f"{self.path}: the array {name[:200]!r} has another size in the program.")
+                raise CorruptCheckpointError(
+                    f"{self.path}: the array {name[:200]!r} has another size in the program."
+                )
         if twice := self._sources.keys() & set(self._rest.names() if self._rest else ()):
-            raise CorruptCheckpointError(f"{self.path} and {REST} both have the array {min(twice)[:200]!r}.")
+            raise CorruptCheckpointError(
+                f"{self.path} and {REST} both have the array {min(twice)[:200]!r}."
+            )
 
     def names(self) -> list[str]:
         return [*(self._rest.names() if self._rest else ()), *self._sources]
@@ -214,7 +243,9 @@ class ProgramCheckpoint(Checkpoint):
         if name not in self._sources:
             return self._other(name).read(name)
         source = self._sources[name]
-        stored = self._program.read(source.tensor).reshape([source.shape[axis] for axis in source.axes])
+        stored = self._program.read(source.tensor).reshape(
+            [source.shape[axis] for axis in source.axes]
+        )
         return np.ascontiguousarray(stored.transpose(np.argsort(source.axes))).reshape(source.shape)
 
     def files(self) -> list[Path]:
@@ -233,7 +264,8 @@ class ProgramCheckpoint(Checkpoint):
 
 
 def share_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Find a model's arrays in the program of a folder, and write `rest.safetensors` with the others.
+    """Find a model's arrays in the program of a folder, and write `rest.safetensors` with the
+    others.
 
     Returns:
         The value of `arrays` for the record: name -> tensor, shape and axes.
@@ -284,7 +316,9 @@ def _read_record(path: Path) -> tuple[dict[str, str], dict[str, ArraySource]]:
         if source.size > MAX_RECORD:
             raise UnsafeCheckpointError(f"{path} is refused: a record of {source.size:,} bytes.")
         record = json.loads(source.at(0, source.size))
-        sha256 = {name: record["sha256"][name] for name in (PROGRAM, REST) if name in record["sha256"]}
+        sha256 = {
+            name: record["sha256"][name] for name in (PROGRAM, REST) if name in record["sha256"]
+        }
         if PROGRAM not in sha256:
             raise ValueError(f"no sha256 of {PROGRAM}")
         return sha256, {name: _source(name, fields) for name, fields in record["arrays"].items()}
@@ -300,7 +334,12 @@ def _source(name: str, fields: Any) -> ArraySource:
     if not isinstance(fields, dict) or set(fields) != set(ArraySource._fields):
         raise ValueError(f"array {name[:200]!r} needs tensor, shape and axes")
     shape, axes = fields["shape"], fields["axes"]
-    if not isinstance(fields["tensor"], str) or not is_counts(shape) or not is_counts(axes) or len(shape) > 32:
+    if (
+        not isinstance(fields["tensor"], str)
+        or not is_counts(shape)
+        or not is_counts(axes)
+        or len(shape) > 32
+    ):
         raise ValueError(f"array {name[:200]!r} has an impossible tensor or shape")
     if sorted(axes) != list(range(len(shape))):
         raise ValueError(f"array {name[:200]!r} has axes that are not those of its shape")

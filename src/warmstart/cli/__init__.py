@@ -1,12 +1,13 @@
 """The command line.
 
-Use a model: `warmstart classify | detect | segment | transcribe | synthesize | generate | answer | tag |
-fill-mask | embed | forecast`, a verb for each task, and `predict` for any model.
-Train: `finetune | pick | evaluate`. Deploy: `serve | export | compile`.
-Models and cache: `list | info | pull | cache`.
+Use a model: `warmstart classify | detect | segment | transcribe | synthesize | generate | answer |
+tag | fill-mask | embed | forecast`, a verb for each task, and `predict` for any model. Train:
+`finetune | pick | evaluate`. Deploy: `serve | export | compile`. Models and cache: `list | info |
+pull | cache`.
 
-Exit codes: 0 all well; 1 some inputs or files failed, the others are done; 2 nothing was tried: wrong
-names, options or environment; 130 interrupted. Results go to standard output, all else to standard error.
+Exit codes: 0 all well; 1 some inputs or files failed, the others are done; 2 nothing was tried:
+wrong names, options or environment; 130 interrupted. Results go to standard output, all else to
+standard error.
 """
 
 from __future__ import annotations

@@ -29,7 +29,9 @@ COMMANDS = {
         "cache": "warmstart.cli.hub:cache_group",
     },
 }
-"""Title -> commands that are no verbs of tasks, as "module:name"; a class is called for a new command."""
+"""Title -> commands that are no verbs of tasks, as "module:name"; a class is called for a new
+command.
+"""
 
 
 class App(Group):

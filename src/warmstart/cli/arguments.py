@@ -58,7 +58,9 @@ class Arguments:
 
 
 def is_text(argument: str) -> bool:
-    """Whether an argument that begins with "-" is a text, such as "-5" or "- 5 degrees"; "--x" is an option."""
+    """Whether an argument that begins with "-" is a text, such as "-5" or "- 5 degrees"; "--x" is
+    an option.
+    """
     if not argument.startswith("-") or argument in (STDIN, "--"):
         return False
     rest = argument[1:]
@@ -146,7 +148,9 @@ def _reader(text: str, tasks: Sequence[Task]) -> Task:
     texts = [
         task for task in tasks if not (task.input_kind().is_file or task.input_kind().suffixes)
     ]
-    is_file = not suffix and (_URL.match(text) or exists(text) or _matches(text) or looks_like_path(text))
+    is_file = not suffix and (
+        _URL.match(text) or exists(text) or _matches(text) or looks_like_path(text)
+    )
     preferred = files or texts if is_file else texts or files
     return (preferred or list(tasks))[0]
 

@@ -1,4 +1,6 @@
-"""`--on local|ray`: results of many inputs into a folder, with progress; an interrupted run resumes."""
+"""`--on local|ray`: results of many inputs into a folder, with progress; an interrupted run
+resumes.
+"""
 
 from __future__ import annotations
 

@@ -63,9 +63,7 @@ class FinetuneCommand(Command):
 
 def _parameters(task: Task | None) -> list[click.Parameter]:
     default = (
-        f"{task.default_model}."
-        if task and task.default_model
-        else "the default model of --task."
+        f"{task.default_model}." if task and task.default_model else "the default model of --task."
     )
     parameters: list[click.Parameter] = [
         Argument(
@@ -92,7 +90,10 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
             "training resumes.",
         ),
         weights_option("A checkpoint to start from instead of the published weights."),
-        ClickOption(["--task"], help="What to train for, if the model does another task; required without --model."),
+        ClickOption(
+            ["--task"],
+            help="What to train for, if the model does another task; required without --model.",
+        ),
     ]
     if task is not None:
         own = [

@@ -125,10 +125,19 @@ def command(
     token: str | None,
     allow_urls: bool,
 ) -> None:
-    """Serve models over HTTP: a page, a plain endpoint, the Open Inference Protocol, OpenAI's endpoints."""
+    """Serve models over HTTP: a page, a plain endpoint, the Open Inference Protocol, OpenAI's
+    endpoints.
+    """
     from warmstart.errors import UsageError, require
 
-    require("starlette", "uvicorn", "msgspec", "prometheus_client", extra="serve", purpose="to serve models")
+    require(
+        "starlette",
+        "uvicorn",
+        "msgspec",
+        "prometheus_client",
+        extra="serve",
+        purpose="to serve models",
+    )
     if engine == "keras":
         raise UsageError("The keras engine is not for serving: it needs TensorFlow in the server.")
     from warmstart.cli.models import compiling, open_model, say

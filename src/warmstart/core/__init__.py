@@ -1,1 +1,3 @@
-"""What every task shares: finding, opening, compiling and saving models, inputs, results. No TensorFlow."""
+"""What every task shares: finding, opening, compiling and saving models, inputs, results. No
+TensorFlow.
+"""

@@ -1,6 +1,8 @@
-"""Bundles that hold an adapter in place of weights: the base is found by name and sha256, and both are merged.
+"""Bundles that hold an adapter in place of weights: the base is found by name and sha256, and both
+are merged.
 
-The files are those of Hugging Face PEFT; source of the formula: Hu et al., "LoRA" (2021), arXiv:2106.09685.
+The files are those of Hugging Face PEFT; source of the formula: Hu et al., "LoRA" (2021),
+arXiv:2106.09685.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ FORMER_DIGESTS = {
     "a727524480fcc87f32efa30ea54e8338d426276f0e968f53ea8dfb869cb3238b":  # sst2_bert_tiny
         "e8f0723dbbd2f86e7a9a7bde9c0c07cfa74fe9cf45c06e65db94e583110e4bf1",
 }  # fmt: skip
-"""sha256 of embedded weights as version 0.1 stored them -> of the same numbers as they are stored now."""
+"""sha256 of embedded weights as version 0.1 stored them -> of the same numbers as they are stored
+now.
+"""
 
 
 def is_adapter(path: Path | None) -> bool:
@@ -35,40 +39,62 @@ def is_adapter(path: Path | None) -> bool:
 
 
 class Merged(Checkpoint):
-    """The base's arrays with the adapter's changes, and the adapter's own heads, in the base's layout.
+    """The base's arrays with the adapter's changes, and the adapter's own heads, in the base's
+    layout.
 
     Names are those of the reference's modules, without the prefix of a model with a head.
     """
 
     layout = "safetensors"
 
-    def __init__(self, path: Path, base: Checkpoint, adapter: Checkpoint, scale: float, layout: Layout):
+    def __init__(
+        self, path: Path, base: Checkpoint, adapter: Checkpoint, scale: float, layout: Layout
+    ):
         self.path, self.base, self.adapter, self.scale = path, base, adapter, scale
         own = {layout.bare(name.removeprefix(ROOT)): name for name in adapter.names()}
-        self._low = {name.removesuffix(".lora_A.weight"): place for name, place in own.items() if ".lora_A." in name}
+        self._low = {
+            name.removesuffix(".lora_A.weight"): place
+            for name, place in own.items()
+            if ".lora_A." in name
+        }
         self._heads = {name: place for name, place in own.items() if ".lora_" not in name}
         self._base = {layout.bare(name): name for name in base.names()}
         for module in self._low:
             if f"{module}.weight" not in self._base:
-                raise BundleError(f"{path} adapts {module}, which its base {base.path} does not have.")
+                raise BundleError(
+                    f"{path} adapts {module}, which its base {base.path} does not have."
+                )
 
     def names(self) -> list[str]:
         return [*(name for name in self._base if name not in self._heads), *self._heads]
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return self.adapter.shape(self._heads[name]) if name in self._heads else self.base.shape(self._base[name])
+        return (
+            self.adapter.shape(self._heads[name])
+            if name in self._heads
+            else self.base.shape(self._base[name])
+        )
 
     def dtype(self, name: str) -> str:
-        return self.adapter.dtype(self._heads[name]) if name in self._heads else self.base.dtype(self._base[name])
+        return (
+            self.adapter.dtype(self._heads[name])
+            if name in self._heads
+            else self.base.dtype(self._base[name])
+        )
 
     def read(self, name: str) -> np.ndarray:
         if name in self._heads:
             return self.adapter.read(self._heads[name])
         value = self.base.read(self._base[name])
         if (low := self._low.get(name.removesuffix(".weight"))) and name.endswith(".weight"):
-            first, second = (self.adapter.read(low.replace(".lora_A.", part)) for part in (".lora_A.", ".lora_B."))
+            first, second = (
+                self.adapter.read(low.replace(".lora_A.", part))
+                for part in (".lora_A.", ".lora_B.")
+            )
             if (second.shape[0], first.shape[1]) != value.shape:
-                raise BundleError(f"{self.path}: the adapter of {name} is for another shape than {value.shape}.")
+                raise BundleError(
+                    f"{self.path}: the adapter of {name} is for another shape than {value.shape}."
+                )
             value = value.astype(np.float32) + np.float32(self.scale) * (second @ first)
         return value
 
@@ -89,16 +115,22 @@ def open_merged(path: Path) -> Checkpoint:
     try:
         base_model = open_source(source)
     except (WarmstartError, OSError) as error:
-        raise BundleError(f"{path} is an adapter of {source}, which cannot be opened ({error}); its weights have the "
-                          f"sha256 {digest}.") from error
+        raise BundleError(
+            f"{path} is an adapter of {source}, which cannot be opened ({error}); its weights have the "
+            f"sha256 {digest}."
+        ) from error
     base = base_model.weights
     if base.digest != FORMER_DIGESTS.get(digest, digest) or base.path is None:
-        raise ChecksumError(f"{path} is an adapter of the weights with sha256 {digest}, but those of {source} have "
-                            f"{base.digest}.")
+        raise ChecksumError(
+            f"{path} is an adapter of the weights with sha256 {digest}, but those of {source} have "
+            f"{base.digest}."
+        )
     opened = open_checkpoint(base.path)
     try:
         layout = family(base_model.entry.architecture).LAYOUT
-        return Merged(path, opened, open_checkpoint(path), config["lora_alpha"] / config["r"], layout)
+        return Merged(
+            path, opened, open_checkpoint(path), config["lora_alpha"] / config["r"], layout
+        )
     except BaseException:
         opened.close()
         raise
@@ -108,10 +140,14 @@ def _config(path: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if config["peft_type"] != "LORA" or config.get("use_dora") or config.get("use_rslora"):
-            raise UsageError(f"{path} describes an adapter that is not LoRA; only LoRA is supported.")
+            raise UsageError(
+                f"{path} describes an adapter that is not LoRA; only LoRA is supported."
+            )
         if not (config["r"] > 0 and config["lora_alpha"] > 0):
             raise ValueError("r and lora_alpha must be above 0")
         config["base_model_name_or_path"], config[DIGEST]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{path} is missing or damaged ({type(error).__name__}: {error}).") from error
+        raise BundleError(
+            f"{path} is missing or damaged ({type(error).__name__}: {error})."
+        ) from error
     return config

@@ -1,15 +1,16 @@
 """A bundle: one folder that holds a model, without code and without pickles.
 
-    model.safetensors                  the weights, named layer/weight; or in its place
-    artifacts/float32/artifact.json    names of them in the compiled program (see `checkpoints.tflite`); or
-    adapter_model.safetensors          what changes the weights of a base that adapter_config.json names
-    warmstart.json                     format, entry, sha256 of the weights
-    labels.json                        [{"index": 0, "id": "…", "name": "…"}, …]
-    artifacts/float32/                 the compiled program (see `engines.store`), so that
-                                       predicting needs no TensorFlow
-    README.md                          the model card
-    training.json, report.html         how it was fine-tuned, where it was
-    …                                  files of the task, such as a tokenizer; their sha256 is in the manifest
+model.safetensors                  the weights, named layer/weight; or in its place
+artifacts/float32/artifact.json    names of them in the compiled program (see `checkpoints.tflite`);
+or adapter_model.safetensors          what changes the weights of a base that adapter_config.json
+names warmstart.json                     format, entry, sha256 of the weights labels.json
+[{"index": 0, "id": "…", "name": "…"}, …] artifacts/float32/                 the compiled program
+(see `engines.store`), so that
+                                   predicting needs no TensorFlow
+README.md                          the model card
+training.json, report.html         how it was fine-tuned, where it was
+…                                  files of the task, such as a tokenizer; their sha256 is in the
+manifest
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def is_bundle(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a bundle says of itself; `weights` is its file of weights or the adapter, `digest` its sha256.
+    """What a bundle says of itself; `weights` is its file of weights or the adapter, `digest` its
+    sha256.
 
     The task's own files were compared with their sha256 when the bundle was read.
     """
@@ -66,30 +68,56 @@ def read(folder: Path) -> Contents:
     manifest = _read_json(folder / MANIFEST)
     try:
         if manifest["format"] != FORMAT:
-            raise BundleError(f"{folder} has bundle format {manifest['format']}; this version reads {FORMAT}. "
-                              "Update warmstart, or save the model again.")
+            raise BundleError(
+                f"{folder} has bundle format {manifest['format']}; this version reads {FORMAT}. "
+                "Update warmstart, or save the model again."
+            )
         entry = Entry.from_dict(manifest["entry"])
-        weights = next((name for name in (ADAPTER, IN_PROGRAM) if name in manifest["sha256"]), WEIGHTS)
+        weights = next(
+            (name for name in (ADAPTER, IN_PROGRAM) if name in manifest["sha256"]), WEIGHTS
+        )
         digest = str(manifest["sha256"][weights])
-        others = {str(name): str(sha256) for name, sha256 in manifest["sha256"].items() if name != weights}
-        labels = tuple(Label(int(d["index"]), str(d["id"]), str(d["name"])) for d in _read_json(folder / LABELS))
+        others = {
+            str(name): str(sha256) for name, sha256 in manifest["sha256"].items() if name != weights
+        }
+        labels = tuple(
+            Label(int(d["index"]), str(d["id"]), str(d["name"]))
+            for d in _read_json(folder / LABELS)
+        )
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{folder / MANIFEST} or {LABELS} is damaged ({error}); save the model again.") from error
+        raise BundleError(
+            f"{folder / MANIFEST} or {LABELS} is damaged ({error}); save the model again."
+        ) from error
     if [label.index for label in labels] != list(range(len(labels))):
-        raise BundleError(f"{folder / LABELS} does not count its classes from 0 up; save the model again.")
+        raise BundleError(
+            f"{folder / LABELS} does not count its classes from 0 up; save the model again."
+        )
     for name, sha256 in others.items():
         if Path(name).name != name:
-            raise BundleError(f"{folder / MANIFEST} names the file {name!r}, which is not in the folder itself.")
+            raise BundleError(
+                f"{folder / MANIFEST} names the file {name!r}, which is not in the folder itself."
+            )
         if not (folder / name).is_file():
             raise BundleError(f"{folder / name} is missing; {folder} is not a whole bundle.")
         if store.sha256_file(folder / name) != sha256:
-            raise BundleError(f"{folder / name} is not the file that was saved (its sha256 differs); copy it again.")
+            raise BundleError(
+                f"{folder / name} is not the file that was saved (its sha256 differs); copy it again."
+            )
     return Contents(folder, entry, labels, digest, folder / weights)
 
 
-def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: Sequence[Label],
-          fill: Callable[[Path], Mapping[str, Any]], *, precision: str = "float32", card: str | None = None,
-          files: Mapping[str, Path | bytes] | None = None, weights: str = WEIGHTS) -> Path:
+def write(
+    folder: Path,
+    entry: Entry,
+    arrays: Mapping[str, np.ndarray],
+    labels: Sequence[Label],
+    fill: Callable[[Path], Mapping[str, Any]],
+    *,
+    precision: str = "float32",
+    card: str | None = None,
+    files: Mapping[str, Path | bytes] | None = None,
+    weights: str = WEIGHTS,
+) -> Path:
     """Write a bundle from its parts; it appears whole or not at all.
 
     Args:
@@ -101,8 +129,8 @@ def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: 
         precision: of the numbers in the program file: `"float32"` or `"float16"`.
         card: the model card; default: made from the entry.
         files: the task's own files by name: bytes, or a path to copy from.
-        weights: the name of the file for the arrays: `WEIGHTS`, `ADAPTER`, or `IN_PROGRAM`: the program's own numbers
-            are the weights, and are not stored twice.
+        weights: the name of the file for the arrays: `WEIGHTS`, `ADAPTER`, or `IN_PROGRAM`: the
+            program's own numbers are the weights, and are not stored twice.
 
     Raises:
         BundleError: the folder is not empty.
@@ -120,13 +148,17 @@ def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: 
         program.mkdir(parents=True)
         record = {**fill(program), "model": entry.name}
         if weights == IN_PROGRAM:
-            store.write_record(program, precision, {**record, "arrays": share_arrays(program, arrays)})
+            store.write_record(
+                program, precision, {**record, "arrays": share_arrays(program, arrays)}
+            )
             digest = checkpoint_digest(temporary / weights, store.sha256_file)
         else:
             save_safetensors(temporary / weights, arrays)
             digest = store.sha256_file(temporary / weights)
             store.write_record(program, precision, {**record, "weights": digest})
-        _write_json(temporary / LABELS, [{"index": x.index, "id": x.id, "name": x.name} for x in labels])
+        _write_json(
+            temporary / LABELS, [{"index": x.index, "id": x.id, "name": x.name} for x in labels]
+        )
         hashes = {weights: digest}
         for name, content in (files or {}).items():
             if isinstance(content, Path):
@@ -134,7 +166,9 @@ def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: 
             else:
                 (temporary / name).write_bytes(content)
             hashes[name] = store.sha256_file(temporary / name)
-        _write_json(temporary / MANIFEST, {"format": FORMAT, "entry": entry.to_dict(), "sha256": hashes})
+        _write_json(
+            temporary / MANIFEST, {"format": FORMAT, "entry": entry.to_dict(), "sha256": hashes}
+        )
         (temporary / "README.md").write_text(card or model_card(entry, labels), "utf-8")
         temporary.chmod(0o755)
         if folder.exists():
@@ -148,7 +182,9 @@ def write(folder: Path, entry: Entry, arrays: Mapping[str, np.ndarray], labels: 
 def model_card(entry: Entry, labels: Sequence[Label]) -> str:
     """A short card: what the model is, what it was measured at, how to use it."""
     shown = ", ".join(label.name for label in labels[:10]) + (", …" if len(labels) > 10 else "")
-    metrics = "\n".join(f"| {m.name} | {m.value:.4g} | {m.dataset} | {m.source} |" for m in entry.metrics)
+    metrics = "\n".join(
+        f"| {m.name} | {m.value:.4g} | {m.dataset} | {m.source} |" for m in entry.metrics
+    )
     return f"""---
 license: {entry.licence}
 library_name: warmstart
@@ -183,11 +219,11 @@ def _write_json(path: Path, data: Any) -> None:
 def _read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > LARGEST_JSON:
-            raise BundleError(f"{path} is larger than {LARGEST_JSON >> 20} MiB; this is not a bundle's file.")
+            raise BundleError(
+                f"{path} is larger than {LARGEST_JSON >> 20} MiB; this is not a bundle's file."
+            )
         return json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise BundleError(f"{path} is missing; {path.parent} is not a whole bundle.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} cannot be read: {error}") from error
-
-

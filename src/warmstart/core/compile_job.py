@@ -1,4 +1,5 @@
-"""The process that compiles or exports: reads a job as JSON from standard input, writes progress as JSON lines.
+"""The process that compiles or exports: reads a job as JSON from standard input, writes progress as
+JSON lines.
 
 Lines: `{"stage": text}` while it works; last `{"record": …}` or `{"error": class, "message": text}`.
 """
@@ -22,7 +23,9 @@ Job = Mapping[str, Any]
 Build = Callable[[], Any]
 
 
-def _compile(job: Job, entry: Entry, weights: Weights, build: Build, report: Report) -> dict[str, Any]:
+def _compile(
+    job: Job, entry: Entry, weights: Weights, build: Build, report: Report
+) -> dict[str, Any]:
     from warmstart.engines.compile import compile_program
 
     program = task_class(entry.task).program(entry, build())
@@ -30,16 +33,26 @@ def _compile(job: Job, entry: Entry, weights: Weights, build: Build, report: Rep
     return {**record, "model": entry.name, "weights": weights.digest}
 
 
-def _export(job: Job, entry: Entry, weights: Weights, build: Build, report: Report) -> dict[str, Any]:
+def _export(
+    job: Job, entry: Entry, weights: Weights, build: Build, report: Report
+) -> dict[str, Any]:
     from warmstart.engines.export import export_keras, export_program
     from warmstart.engines.store import Artifact
 
     artifact, path = Artifact.load(Path(job["artifact"])), Path(job["path"])
     if job["format"] == "keras":
-        inputs = {spec.name: spec for signature in artifact.signatures.values() for spec in signature.inputs}
+        inputs = {
+            spec.name: spec
+            for signature in artifact.signatures.values()
+            for spec in signature.inputs
+        }
         return {"difference": export_keras(build(), inputs, path, report)}
     make = task_class(entry.task).program
-    return {"difference": export_program(artifact, lambda: make(entry, build()), job["format"], path, report)}
+    return {
+        "difference": export_program(
+            artifact, lambda: make(entry, build()), job["format"], path, report
+        )
+    }
 
 
 def main() -> int:
@@ -66,7 +79,10 @@ def main() -> int:
         say(error=type(error).__name__, message=str(error))
         return 1
     except OSError as error:
-        say(error="CacheError", message=f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.")
+        say(
+            error="CacheError",
+            message=f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.",
+        )
         return 1
     return 0
 

@@ -54,8 +54,10 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
         random.setstate(state)
     if weights.path is not None:
         if checkpoint_digest(weights.path, store.sha256_file) != weights.digest:
-            raise CorruptCheckpointError(f"{weights.path} is not the file that was recorded (its sha256 differs); "
-                                         "fetch it or save the model again.")
+            raise CorruptCheckpointError(
+                f"{weights.path} is not the file that was recorded (its sha256 differs); "
+                "fetch it or save the model again."
+            )
         opened = adapters.open_merged if adapters.is_adapter(weights.path) else open_checkpoint
         with opened(weights.path) as checkpoint:
             module.load(model, checkpoint, entry.config)
@@ -65,8 +67,12 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
 def artifact_key(entry: Entry, weights: Weights, precision: str) -> str:
     """The key under which the store keeps the program of these weights."""
     rules = entry.preprocessing
-    config = {"task": entry.task, "architecture": entry.architecture, "config": entry.to_dict()["config"],
-              "size": list(rules.size) if rules else None}
+    config = {
+        "task": entry.task,
+        "architecture": entry.architecture,
+        "config": entry.to_dict()["config"],
+        "size": list(rules.size) if rules else None,
+    }
     if entry.processing:
         config["processing"] = entry.to_dict()["processing"]
     return store.content_key(weights.digest, config, _file_precision(precision))
@@ -80,33 +86,47 @@ def _file_precision(precision: str) -> str:
 def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> store.Artifact:
     """The artifact of a model: from the store, or compiled in a process of its own.
 
-    The other process keeps TensorFlow's half gigabyte out of this one, and its crash from being ours.
+    The other process keeps TensorFlow's half gigabyte out of this one, and its crash from being
+    ours.
 
     Raises:
         CompileError: the model could not be compiled, or the program strays from Keras.
-        CheckpointError: the weights cannot be opened; some lie in a program, which may be damaged or gone.
-        MissingPackageError: it is not in the store, and TensorFlow is not installed.
+        CheckpointError: the weights cannot be opened; some lie in a program, which may be damaged
+        or gone. MissingPackageError: it is not in the store, and TensorFlow is not installed.
     """
     key, file_precision = artifact_key(entry, weights, precision), _file_precision(precision)
     if (found := store.find(key)) is not None:
         return found
     if weights.path is not None:
         open_checkpoint(weights.path).close()  # where that fails, TensorFlow would not help
-    require("tensorflow", extra="tensorflow", purpose=f"once, to compile {entry.name}, and not afterwards")
+    require(
+        "tensorflow",
+        extra="tensorflow",
+        purpose=f"once, to compile {entry.name}, and not afterwards",
+    )
     return store.make(
         key, file_precision, lambda folder: run_job(entry, weights, file_precision, folder, report)
     )
 
 
-def run_job(entry: Entry, weights: Weights, precision: str, folder: Path, report: Report) -> Mapping[str, Any]:
+def run_job(
+    entry: Entry, weights: Weights, precision: str, folder: Path, report: Report
+) -> Mapping[str, Any]:
     """Compile in a subprocess into `folder`; returns the artifact's record."""
-    return run_process(job_of(entry, weights) | {"precision": precision, "folder": str(folder)},
-                       f"Compiling {entry.name}", report)
+    return run_process(
+        job_of(entry, weights) | {"precision": precision, "folder": str(folder)},
+        f"Compiling {entry.name}",
+        report,
+    )
 
 
 def job_of(entry: Entry, weights: Weights) -> dict[str, Any]:
     """What a job says of the model, as JSON values."""
-    return {"entry": entry.to_dict(), "weights": str(weights.path) if weights.path else None, "digest": weights.digest}
+    return {
+        "entry": entry.to_dict(),
+        "weights": str(weights.path) if weights.path else None,
+        "digest": weights.digest,
+    }
 
 
 def run_process(job: Mapping[str, Any], what: str, report: Report) -> Mapping[str, Any]:
@@ -121,10 +141,17 @@ def run_process(job: Mapping[str, Any], what: str, report: Report) -> Mapping[st
         CompileError: the process died; any error of `errors` that it raised is raised here.
     """
     report("starting TensorFlow")
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise, subprocess.Popen(
-        COMPILER,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=noise, text=True, encoding="utf-8",
-    ) as process:
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise,
+        subprocess.Popen(
+            COMPILER,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=noise,
+            text=True,
+            encoding="utf-8",
+        ) as process,
+    ):
         try:
             assert process.stdin is not None
             assert process.stdout is not None

@@ -1,7 +1,8 @@
-"""How the command line shows results: for a person, as JSON lines or as CSV, and as files next to them.
+"""How the command line shows results: for a person, as JSON lines or as CSV, and as files next to
+them.
 
-The default fits every task. A task with outputs of its own (drawings, subtitles, sound) derives a console and declares
-their flags in an options class.
+The default fits every task. A task with outputs of its own (drawings, subtitles, sound) derives a
+console and declares their flags in an options class.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Console:
             inputs: the arguments as typed.
 
         Raises:
-            UsageError: an output is also an input, or is one file although there are several inputs.
+            UsageError: an output is also an input, or is one file although there are several
+            inputs.
         """
         for flag in self.outputs:
             target = getattr(self.flags, flag)
@@ -57,7 +59,9 @@ class Console:
                 refuse_same_file(Path(target), name)
             path = Path(target).expanduser()
             if len(inputs) > 1 and path.suffix.lower() in self.single and not path.is_dir():
-                raise UsageError(f"{target} is one file, and there are several inputs; choose a folder as --{flag}.")
+                raise UsageError(
+                    f"{target} is one file, and there are several inputs; choose a folder as --{flag}."
+                )
 
     def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
         """Results and `Failed`s for the arguments of the command, in order and lazily.
@@ -98,8 +102,12 @@ def refuse_same_file(output: Path, name: str) -> None:
         name: an input: a path, or anything else.
     """
     try:
-        same = output.expanduser().is_file() and output.expanduser().samefile(Path(name).expanduser())
+        same = output.expanduser().is_file() and output.expanduser().samefile(
+            Path(name).expanduser()
+        )
     except (OSError, ValueError, RuntimeError):  # the input is not a path
         return
     if same:
-        raise UsageError(f"{output} is an input; choose another output, so that it is not overwritten.")
+        raise UsageError(
+            f"{output} is an input; choose another output, so that it is not overwritten."
+        )

@@ -1,7 +1,7 @@
 """`Model.export`: the model's program in the formats of others, checked before it is there.
 
-Beside the numbers a file needs what it cannot say itself: how inputs are made and what outputs mean.
-That goes into `model.json` of a folder, or `<name of the file>.json` beside a file.
+Beside the numbers a file needs what it cannot say itself: how inputs are made and what outputs
+mean. That goes into `model.json` of a folder, or `<name of the file>.json` beside a file.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
     if format not in FORMATS:
         raise UsageError(f"There is no format {format!r}; there are {', '.join(FORMATS)}.")
     if model.precision == "int8" and format != "litert":
-        raise UsageError(f"An int8 program can be exported as litert only; for {format} load {model.name} in float32.")
+        raise UsageError(
+            f"An int8 program can be exported as litert only; for {format} load {model.name} in float32."
+        )
     if packages := NEEDS.get(format):
         require(*packages, extra=format, purpose=f"to export as {format}")
     if format in ("saved_model", "onnx", "keras"):
@@ -72,9 +74,19 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
     try:
         made = temporary / path.name
         job = job_of(model.entry, model.weights) | {
-            "format": format, "path": str(made), "artifact": str(artifact.folder.absolute())}
+            "format": format,
+            "path": str(made),
+            "artifact": str(artifact.folder.absolute()),
+        }
         record = run_process(job, f"Exporting {model.name}", model.on_stage)
-        told = json.dumps(describe(model, artifact, format, record["difference"]), indent=1, ensure_ascii=False) + "\n"
+        told = (
+            json.dumps(
+                describe(model, artifact, format, record["difference"]),
+                indent=1,
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
         if is_file:
             (temporary / note.name).write_text(told, "utf-8")
             os.replace(temporary / note.name, note)
@@ -82,7 +94,9 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
             (made / note.name).write_text(told, "utf-8")
         os.replace(made, path)
     except OSError as error:
-        raise CacheError(f"{error.filename or path} cannot be written: {error.strerror or error}.") from error
+        raise CacheError(
+            f"{error.filename or path} cannot be written: {error.strerror or error}."
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return path
@@ -97,12 +111,20 @@ def describe(model: Exported, artifact: Artifact, format: str, difference: float
     """What whoever runs the export must know: functions, how inputs are made, what outputs mean."""
     entry = model.entry.to_dict()
     functions = {
-        name: {kind: [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
-               for kind, specs in (("inputs", signature.inputs), ("outputs", signature.outputs))}
+        name: {
+            kind: [
+                {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+                for spec in specs
+            ]
+            for kind, specs in (("inputs", signature.inputs), ("outputs", signature.outputs))
+        }
         for name, signature in artifact.signatures.items()
     }
     return {
-        "model": model.name, "task": model.entry.task, "format": format, "precision": artifact.precision,
+        "model": model.name,
+        "task": model.entry.task,
+        "format": format,
+        "precision": artifact.precision,
         **({"functions": functions} if format != "keras" else {}),
         "largest_difference": difference,
         **{key: entry[key] for key in ("preprocessing", "processing") if entry.get(key)},
@@ -112,4 +134,6 @@ def describe(model: Exported, artifact: Artifact, format: str, difference: float
 
 
 def _told_by(path: Path) -> str:
-    return next((format for format, suffix in SUFFIXES.items() if suffix == path.suffix), "saved_model")
+    return next(
+        (format for format, suffix in SUFFIXES.items() if suffix == path.suffix), "saved_model"
+    )

@@ -1,8 +1,9 @@
-"""What a task takes: one photo, text, recording or series, in each form that a surface hands it over.
+"""What a task takes: one photo, text, recording or series, in each form that a surface hands it
+over.
 
-A kind says how many inputs a Python object holds, and reads an input from the bytes or the JSON of a request and
-from an argument of the command line. No path and no URL of a request is ever opened here: a string in JSON is a
-text, or the base64 of a file.
+A kind says how many inputs a Python object holds, and reads an input from the bytes or the JSON of
+a request and from an argument of the command line. No path and no URL of a request is ever opened
+here: a string in JSON is a text, or the base64 of a file.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Several(Protocol[T_co]):
-    """A list, covariantly: `list[str]` is `Several[str | Path]`. No str, bytes, tuple, mapping or array is one."""
+    """A list, covariantly: `list[str]` is `Several[str | Path]`. No str, bytes, tuple, mapping or
+    array is one.
+    """
 
     def __iter__(self) -> Iterator[T_co]: ...
     def __len__(self) -> int: ...
@@ -65,14 +68,16 @@ class InputKind(ABC):
     Attributes:
         name: "image": in messages, and the name of the tensor in the Open Inference Protocol.
         noun, plural: "photo", "photos", in messages.
-        media: media types of a request body, besides application/octet-stream; "image/" stands for all of them.
+        media: media types of a request body, besides application/octet-stream; "image/" stands for
+            all of them.
         schema: JSON Schema of one input.
         tensors: name -> (datatype, shape) in the Open Inference Protocol.
         optional_tensors: those of `tensors` that a request may leave out.
         field: how its column is called in tables.
         pairs: whether an input may be a pair, in two columns.
         is_file: whether an input is a file, whose name identifies it.
-        table_suffixes: suffixes of files that hold several inputs as a whole, such as a table of series.
+        table_suffixes: suffixes of files that hold several inputs as a whole, such as a table of
+            series.
         default_name: of the one input of a call, where it has no name of its own.
     """
 
@@ -113,7 +118,9 @@ class InputKind(ABC):
         """
 
     def elements(self, inputs: Iterable[Any]) -> Iterator[Item]:
-        """The inputs of a list or iterator, in order; one that is unusable has an `InputError` as its value."""
+        """The inputs of a list or iterator, in order; one that is unusable has an `InputError` as
+        its value.
+        """
         for index, value in enumerate(inputs):
             try:
                 item = self.single(value)
@@ -171,7 +178,10 @@ class InputKind(ABC):
             return [self.from_bytes(self.unpacked(data), limits) for data in column]
         rows = zip(*columns.values(), strict=True)
         return [
-            self.from_json({n: decoded_text(data, limits) for n, data in zip(columns, row, strict=True)}, limits)
+            self.from_json(
+                {n: decoded_text(data, limits) for n, data in zip(columns, row, strict=True)},
+                limits,
+            )
             for row in rows
         ]
 
@@ -198,7 +208,9 @@ class FileKind(InputKind):
         raise UsageError(self.refusal(value))
 
     def is_input(self, value: Any) -> bool:
-        """Whether this is one input: a path or URL of a file, bytes, an open file, or what the kind adds."""
+        """Whether this is one input: a path or URL of a file, bytes, an open file, or what the kind
+        adds.
+        """
         return is_single(value)
 
     def refusal(self, value: Any) -> str:
@@ -243,9 +255,15 @@ class FileKind(InputKind):
         try:
             return self.from_bytes(binascii.a2b_base64(value, strict_mode=True), limits)
         except (binascii.Error, ValueError) as error:
-            hint = " Paths and URLs are not opened by this server." if _PATH_OR_URL.match(value[:9]) else ""
+            hint = (
+                " Paths and URLs are not opened by this server."
+                if _PATH_OR_URL.match(value[:9])
+                else ""
+            )
             reason = str(error)[:80]
-            raise InputError(f"A file in JSON is the base64 of its bytes; this is not: {reason}.{hint}") from None
+            raise InputError(
+                f"A file in JSON is the base64 of its bytes; this is not: {reason}.{hint}"
+            ) from None
 
 
 def checked_text(value: Any, limits: Limits) -> str:

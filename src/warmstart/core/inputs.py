@@ -1,4 +1,6 @@
-"""Whatever the caller gave, as single items, lazily: lists, generators, batches, folders and glob patterns."""
+"""Whatever the caller gave, as single items, lazily: lists, generators, batches, folders and glob
+patterns.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,12 @@ _NUMBER = re.compile("[0-9]+")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
-    """One input: `name` is its path or URL, or "item 3" (counted from 1); `value` is what the task decodes.
+    """One input: `name` is its path or URL, or "item 3" (counted from 1); `value` is what the task
+    decodes.
 
-    The value of an input that cannot be read, such as an unreadable folder, is an `InputError`: the others are
-    answered all the same. `index` counts the inputs of a call from 0; random seeds depend on it.
+    The value of an input that cannot be read, such as an unreadable folder, is an `InputError`: the
+    others are answered all the same. `index` counts the inputs of a call from 0; random seeds
+    depend on it.
     """
 
     name: str
@@ -33,8 +37,9 @@ class Item:
 def is_single(inputs: Any) -> bool:
     """Whether the caller means one picture, and wants one result and not a list.
 
-    One is: a path or URL, bytes, a file object, a PIL image, an array of two or three dimensions. Folders and glob
-    patterns are many, also when they hold one; so are lists, generators and arrays of four dimensions.
+    One is: a path or URL, bytes, a file object, a PIL image, an array of two or three dimensions.
+    Folders and glob patterns are many, also when they hold one; so are lists, generators and arrays
+    of four dimensions.
     """
     if isinstance(inputs, (str, os.PathLike)):
         if scheme(inputs) is not None:
@@ -42,23 +47,33 @@ def is_single(inputs: Any) -> bool:
         path = os.fsdecode(inputs)
         return not os.path.isdir(path) and not _is_pattern(path)
     if hasattr(inputs, "__array__") and hasattr(inputs, "shape"):
-        texts = getattr(getattr(inputs, "dtype", None), "kind", "") in ("O", "U", "S")  # a column of paths
+        texts = getattr(getattr(inputs, "dtype", None), "kind", "") in (
+            "O",
+            "U",
+            "S",
+        )  # a column of paths
         return len(inputs.shape) < 4 and not (texts and len(inputs.shape) == 1)
-    return isinstance(inputs, (bytes, bytearray, memoryview)) or hasattr(inputs, "read") or _is_pil(inputs)
+    return (
+        isinstance(inputs, (bytes, bytearray, memoryview))
+        or hasattr(inputs, "read")
+        or _is_pil(inputs)
+    )
 
 
 def iter_items(inputs: Any, *, suffixes: Collection[str], what: str) -> Iterator[Item]:
-    """The single items of `inputs`, one at a time; a generator is asked for its next element only when needed.
+    """The single items of `inputs`, one at a time; a generator is asked for its next element only
+    when needed.
 
-    Folders are searched to their end, hidden files and folders left out, for files whose suffix is one of `suffixes`
-    (lower case, with the dot). They come in natural order (img2 before img10), the files of a folder before its
-    folders; each real folder is visited once, whatever links lead to it. Patterns are those of `glob` with "**";
-    a file whose name is the pattern itself comes first. Names of folders and patterns in a list are expanded too.
+    Folders are searched to their end, hidden files and folders left out, for files whose suffix is
+    one of `suffixes` (lower case, with the dot). They come in natural order (img2 before img10),
+    the files of a folder before its folders; each real folder is visited once, whatever links lead
+    to it. Patterns are those of `glob` with "**"; a file whose name is the pattern itself comes
+    first. Names of folders and patterns in a list are expanded too.
 
     `what` the items are is said in messages.
 
-    Raises UsageError: for something that is no input at all at once; for a folder or pattern without a single
-    picture when it is searched.
+    Raises UsageError: for something that is no input at all at once; for a folder or pattern
+    without a single picture when it is searched.
     """
     if is_single(inputs):
         return iter([Item(given_name(inputs) or "item 1", inputs)])
@@ -77,7 +92,9 @@ def _a(inputs: Any) -> str:
 
 
 def _is_pil(inputs: Any) -> bool:
-    return hasattr(inputs, "getbands") and hasattr(inputs, "convert")  # duck typing: text inputs import no Pillow
+    return hasattr(inputs, "getbands") and hasattr(
+        inputs, "convert"
+    )  # duck typing: text inputs import no Pillow
 
 
 def _is_pattern(path: str) -> bool:
@@ -107,7 +124,9 @@ def _expanded(path: str, suffixes: Collection[str], what: str) -> Iterator[Item]
         parts = parts[1:] if anchor else parts
         # "photos/*" means the pictures there; "photos/*.dat" means what it says.
         named = PurePath(parts[-1]).suffix.strip(".*") != ""
-        found = _search(anchor, (*parts, "*") if parts[-1] == "**" else parts, None if named else suffixes)
+        found = _search(
+            anchor, (*parts, "*") if parts[-1] == "**" else parts, None if named else suffixes
+        )
         nothing = f"no {what} matches the pattern {printable(path)}"
     empty = True
     for item in found:
@@ -117,11 +136,14 @@ def _expanded(path: str, suffixes: Collection[str], what: str) -> Iterator[Item]
         raise UsageError(nothing)
 
 
-def _search(root: str, pattern: tuple[str, ...], suffixes: Collection[str] | None) -> Iterator[Item]:
-    """Files below `root` that match the pattern, folder by folder; the names of one folder are in memory at a time.
+def _search(
+    root: str, pattern: tuple[str, ...], suffixes: Collection[str] | None
+) -> Iterator[Item]:
+    """Files below `root` that match the pattern, folder by folder; the names of one folder are in
+    memory at a time.
 
-    The state of the search is a folder and the parts of the pattern still to match. No state is entered twice, so
-    links that lead back end, and "**/**" finds nothing twice.
+    The state of the search is a folder and the parts of the pattern still to match. No state is
+    entered twice, so links that lead back end, and "**/**" finds nothing twice.
     """
     seen: set[tuple[int, int, int]] = set()
     stack = [(root, pattern)]
@@ -160,14 +182,18 @@ def _search(root: str, pattern: tuple[str, ...], suffixes: Collection[str] | Non
 def _listing(
     folder: str, files: str | None, folders: str | None, suffixes: Collection[str] | None
 ) -> tuple[list[str], list[str]]:
-    """The names of files and folders in `folder` that match the two patterns (None: none do), in natural order."""
+    """The names of files and folders in `folder` that match the two patterns (None: none do), in
+    natural order.
+    """
     file_names, folder_names = [], []
     with os.scandir(folder or os.curdir) as entries:
         for entry in entries:
             name = entry.name
             if files is not None and _matches(name, files):
                 wanted = suffixes is None or os.path.splitext(name)[1].lower() in suffixes
-                if wanted and entry.is_file():  # follows links; the target of a broken one is no file
+                if (
+                    wanted and entry.is_file()
+                ):  # follows links; the target of a broken one is no file
                     file_names.append(name)
             if folders is not None and _matches(name, folders) and entry.is_dir():
                 folder_names.append(name)

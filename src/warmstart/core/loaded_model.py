@@ -30,8 +30,9 @@ def _silent(stage: str) -> None: ...
 class LoadedModel(ABC):
     """A pretrained model, without what makes it callable; see `Model`.
 
-    Nothing heavy happens until the first prediction: then the program is taken from the bundle or the
-    artifact store, or compiled (once per model and machine, 10 to 60 seconds, needs TensorFlow).
+    Nothing heavy happens until the first prediction: then the program is taken from the bundle or
+    the artifact store, or compiled (once per model and machine, 10 to 60 seconds, needs
+    TensorFlow).
 
     Attributes:
         entry: what the catalogue says of the model.
@@ -42,8 +43,16 @@ class LoadedModel(ABC):
 
     task: ClassVar[str]
 
-    def __init__(self, entry: Entry, weights: Weights, labels: tuple[Label, ...], *, engine: str = "auto",
-                 precision: str = "float32", folder: Path | None = None):
+    def __init__(
+        self,
+        entry: Entry,
+        weights: Weights,
+        labels: tuple[Label, ...],
+        *,
+        engine: str = "auto",
+        precision: str = "float32",
+        folder: Path | None = None,
+    ):
         choose.check_options(engine, precision)
         self.entry, self.weights, self.labels, self.precision = entry, weights, labels, precision
         self.on_stage: Callable[[str], None] = _silent
@@ -78,7 +87,8 @@ class LoadedModel(ABC):
 
         Raises:
             CompileError: the model could not be compiled.
-            EngineUnavailableError: TensorFlow is needed once and is not installed, or the engine is not there.
+            EngineUnavailableError: TensorFlow is needed once and is not installed, or the engine is
+            not there.
         """
         with self._lock:
             if self._engine is None:
@@ -99,8 +109,14 @@ class LoadedModel(ABC):
         """The same model on a certain engine: itself where it has it, else opened anew."""
         if name == (self._engine.name if self._engine else self._engine_name):
             return self
-        return type(self)(self.entry, self.weights, self.labels, engine=name, precision=self.precision,
-                          folder=self._folder)
+        return type(self)(
+            self.entry,
+            self.weights,
+            self.labels,
+            engine=name,
+            precision=self.precision,
+            folder=self._folder,
+        )
 
     def with_engine(self, engine: Engine) -> Self:
         """The same model with another engine for its program, to be used at the same time."""
@@ -110,7 +126,8 @@ class LoadedModel(ABC):
 
     @property
     def keras(self) -> KerasModel:
-        """The Keras model itself, with these weights; imports TensorFlow. Changing it does not change the engine.
+        """The Keras model itself, with these weights; imports TensorFlow. Changing it does not
+        change the engine.
 
         Raises:
             EngineUnavailableError: TensorFlow is not installed.
@@ -124,11 +141,16 @@ class LoadedModel(ABC):
     def artifact(self) -> store.Artifact:
         """The compiled program: the bundle's own, the store's, or compiled now."""
         with self._lock:
-            return self._bundled_artifact() or compiled(self.entry, self.weights, self.precision, self.on_stage)
+            return self._bundled_artifact() or compiled(
+                self.entry, self.weights, self.precision, self.on_stage
+            )
 
     def is_compiled(self) -> bool:
         """Whether predicting needs neither TensorFlow nor waiting."""
-        return bool(self._bundled_artifact() or store.find(artifact_key(self.entry, self.weights, self.precision)))
+        return bool(
+            self._bundled_artifact()
+            or store.find(artifact_key(self.entry, self.weights, self.precision))
+        )
 
     def _open_engine(self) -> Engine:
         if self._engine_name == "keras":
@@ -163,12 +185,22 @@ class LoadedModel(ABC):
         return path
 
     def _training_files(self) -> dict[str, Path]:
-        paths = [self._folder / name for name in (bundle.TRAINING, bundle.REPORT)] if self._folder else []
+        paths = (
+            [self._folder / name for name in (bundle.TRAINING, bundle.REPORT)]
+            if self._folder
+            else []
+        )
         return {path.name: path for path in paths if path.is_file()}
 
-    def save(self, folder: str | Path, *, files: Mapping[str, Path | bytes] | None = None,
-             card: str | None = None) -> Path:
-        """Write the model as a bundle: weights, entry, labels and compiled program; see `warmstart.core.bundle`.
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        files: Mapping[str, Path | bytes] | None = None,
+        card: str | None = None,
+    ) -> Path:
+        """Write the model as a bundle: weights, entry, labels and compiled program; see
+        `warmstart.core.bundle`.
 
         Args:
             folder: new or empty.
@@ -181,33 +213,47 @@ class LoadedModel(ABC):
         """
         from warmstart.models import architecture, arrays
 
-        entry = self.entry if self.weights.published else replace(self.entry, metrics=())  # measured with other weights
+        entry = (
+            self.entry if self.weights.published else replace(self.entry, metrics=())
+        )  # measured with other weights
         named = arrays(architecture(entry.architecture), self.keras, entry.config)
         together = {**self._training_files(), **self.files(), **(files or {})}
-        return bundle.write(Path(folder), entry, named, self.labels, self.artifact.copy_to, card=card, files=together)
+        return bundle.write(
+            Path(folder),
+            entry,
+            named,
+            self.labels,
+            self.artifact.copy_to,
+            card=card,
+            files=together,
+        )
 
     def export(self, path: str | Path, format: str | None = None) -> Path:
-        """Write the model in the format of other tools; it is compared with the model before it is there.
+        """Write the model in the format of other tools; it is compared with the model before it is
+        there.
 
         Beside it lies what the file cannot say: preprocessing and labels (`model.json` in a folder,
         `<file>.json` beside a file).
 
         Args:
-            path: new: a folder for `saved_model` and `openvino`, else a file (`.tflite`, `.onnx`, `.keras`).
-            format: `"saved_model"`, `"litert"`, `"onnx"`, `"openvino"` or `"keras"`; default: what the suffix
-                says, else `"saved_model"`.
+            path: new: a folder for `saved_model` and `openvino`, else a file (`.tflite`, `.onnx`,
+                `.keras`).
+            format: `"saved_model"`, `"litert"`, `"onnx"`, `"openvino"` or `"keras"`; default: what
+                the suffix says, else `"saved_model"`.
 
         Raises:
             UsageError: no such format, or the path is there already or has another suffix.
-            CompileError: the format cannot hold this model, or the result strays from it by more than 1e-4.
-            EngineUnavailableError: what writes the format is not installed.
+            CompileError: the format cannot hold this model, or the result strays from it by more
+            than 1e-4. EngineUnavailableError: what writes the format is not installed.
         """
         from warmstart.core.exporting import export
 
         return export(self, path, format)
 
     def files(self) -> Mapping[str, Path | bytes]:
-        """The task's own files of a bundle (a tokenizer, a `config.json`), by name: a path or the bytes."""
+        """The task's own files of a bundle (a tokenizer, a `config.json`), by name: a path or the
+        bytes.
+        """
         return {}
 
     @staticmethod

@@ -21,17 +21,26 @@ if TYPE_CHECKING:
     import keras
 
 
-def load(name: str | PathLike[str], *, task: str | None = None, weights: str | PathLike[str] | None = "pretrained",
-         engine: str = "auto", precision: str = "float32", revision: str | None = None,
-         offline: bool | None = None, progress: hub.Progress | None = None) -> Model[Any, Any, Any]:
+def load(
+    name: str | PathLike[str],
+    *,
+    task: str | None = None,
+    weights: str | PathLike[str] | None = "pretrained",
+    engine: str = "auto",
+    precision: str = "float32",
+    revision: str | None = None,
+    offline: bool | None = None,
+    progress: hub.Progress | None = None,
+) -> Model[Any, Any, Any]:
     """Open a pretrained model.
 
     Args:
-        name: a name of the catalogue (`"mobilenet_v2"`), the folder of a bundle or of a repository in
-            Hugging Face layout, or a source of one (`hf://org/name`, `package:NAME/path`, `embedded:NAME`).
+        name: a name of the catalogue (`"mobilenet_v2"`), the folder of a bundle or of a repository
+            in Hugging Face layout, or a source of one (`hf://org/name`, `package:NAME/path`,
+            `embedded:NAME`).
         task: what it must be able to do; default: what its entry or its heads say.
-        weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a checkpoint;
-            `None`: random initialisation.
+        weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a
+            checkpoint; `None`: random initialisation.
         engine: `"auto"`, `"litert"`, `"openvino"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"` or `"int8"`.
         revision: of an `hf://` source.
@@ -50,22 +59,36 @@ def load(name: str | PathLike[str], *, task: str | None = None, weights: str | P
     choose.check_options(engine, precision)
     name = name if isinstance(name, str) else Path(name)
     weights = weights if weights is None or isinstance(weights, str) else Path(weights)
-    opened = open_source(name, task=task, weights=weights, revision=revision, offline=offline, progress=progress)
-    model = task_class(opened.entry.task)(opened.entry, opened.weights, opened.labels, engine=engine,
-                                          precision=precision, folder=opened.folder)
+    opened = open_source(
+        name, task=task, weights=weights, revision=revision, offline=offline, progress=progress
+    )
+    model = task_class(opened.entry.task)(
+        opened.entry,
+        opened.weights,
+        opened.labels,
+        engine=engine,
+        precision=precision,
+        folder=opened.folder,
+    )
     if task is not None and task != model.entry.task:
         raise UsageError(f"{model.name} does {model.entry.task}, not {task}.")
     return model
 
 
-def backbone(name: str | Path, *, weights: str | Path | None = "pretrained",
-             input_shape: tuple[int | None, int | None, int] | None = None, pooling: str | None = None) -> keras.Model:
+def backbone(
+    name: str | Path,
+    *,
+    weights: str | Path | None = "pretrained",
+    input_shape: tuple[int | None, int | None, int] | None = None,
+    pooling: str | None = None,
+) -> keras.Model:
     """A pretrained Keras model without its top, for plain Keras code.
 
     Args:
         name: as for `load`.
         weights: as for `load`; a checkpoint may be with or without a top.
-        input_shape: (H, W, 3), each at least the entry's `min_size`, or None for any; default: the entry's.
+        input_shape: (H, W, 3), each at least the entry's `min_size`, or None for any; default: the
+            entry's.
         pooling: `None` gives the feature map (B, h, w, D), `"avg"` or `"max"` a vector (B, D).
 
     Returns:
@@ -81,8 +104,12 @@ def backbone(name: str | Path, *, weights: str | Path | None = "pretrained",
     contents = bundle.read(folder) if folder and bundle.is_bundle(folder) else None
     entry = contents.entry if contents else catalog.get(str(name))
     shape = input_shape or (*entry.preprocessing.size, 3) if entry.preprocessing else input_shape
-    if shape and (len(shape) != 3 or any(side is not None and side < entry.min_size for side in shape[:2])):
-        raise UsageError(f"{entry.name} takes input_shape (H, W, 3), H and W of {entry.min_size} or more, not {shape}.")
+    if shape and (
+        len(shape) != 3 or any(side is not None and side < entry.min_size for side in shape[:2])
+    ):
+        raise UsageError(
+            f"{entry.name} takes input_shape (H, W, 3), H and W of {entry.min_size} or more, not {shape}."
+        )
     options: dict[str, Any] = {"include_top": False, "input_shape": shape, "pooling": pooling}
     own = weights in OWN
     if contents and own:
@@ -94,13 +121,17 @@ def backbone(name: str | Path, *, weights: str | Path | None = "pretrained",
     try:
         return build_keras(entry, filled, **options)
     except MismatchError:
-        whole = build_keras(entry, filled)  # the checkpoint has a top; if it does not fit either, this says why
+        whole = build_keras(
+            entry, filled
+        )  # the checkpoint has a top; if it does not fit either, this says why
         model = build_keras(entry, Weights.random(), **options)
         _copy_weights(whole, model)
         return model
 
 
-def list_models(pattern: str = "*", *, task: str | None = None, family: str | None = None) -> list[Entry]:
+def list_models(
+    pattern: str = "*", *, task: str | None = None, family: str | None = None
+) -> list[Entry]:
     """The entries whose name or alias matches a shell pattern, in the catalogue's order."""
     return catalog.search(pattern, task=task, family=family)
 
@@ -131,8 +162,12 @@ def default_model(
 
 
 def _only_with_top(entry: Entry) -> bool:
-    """Whether the file with the top is here and the other is not: it does as well, without going online."""
-    return hub.is_cached(entry.weights["top"].source) and not hub.is_cached(entry.weights["notop"].source)
+    """Whether the file with the top is here and the other is not: it does as well, without going
+    online.
+    """
+    return hub.is_cached(entry.weights["top"].source) and not hub.is_cached(
+        entry.weights["notop"].source
+    )
 
 
 def _copy_weights(source: keras.Model, target: keras.Model) -> None:

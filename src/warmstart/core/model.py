@@ -1,7 +1,10 @@
-"""`Model`: the one call. One input gives one result, a list gives a list, `stream` gives an iterator.
+"""`Model`: the one call. One input gives one result, a list gives a list, `stream` gives an
+iterator.
 
-A task says what is its own: how an input is prepared, and how a result is made of the engine's outputs. All else
-stands here once: options are checked, inputs are decoded ahead in threads and go through the engine in batches,
+A task says what is its own: how an input is prepared, and how a result is made of the engine's
+outputs. All else
+stands here once: options are checked, inputs are decoded ahead in threads and go through the engine
+    in batches,
 results come in order, and an input that cannot be used is a `Failed` at its index.
 """
 
@@ -54,11 +57,12 @@ class LoadOptions(TypedDict, total=False):
 class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
     """A pretrained model, callable on real inputs. Made by `ws.load`; one subclass per task.
 
-    Nothing heavy happens until the first prediction: then the program is taken from the bundle or the artifact store,
-    or compiled (once per model and machine, 10 to 60 seconds; needs TensorFlow).
+    Nothing heavy happens until the first prediction: then the program is taken from the bundle or
+    the artifact store, or compiled (once per model and machine, 10 to 60 seconds; needs
+    TensorFlow).
 
-    Threads may call one model at the same time; the engine runs one batch after the other. A model cannot be pickled:
-    in another process, load it again by its name or folder.
+    Threads may call one model at the same time; the engine runs one batch after the other. A model
+    cannot be pickled: in another process, load it again by its name or folder.
 
     Class attributes:
         task: its name, such as "image-classification".
@@ -67,7 +71,8 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         batch_size: inputs per call of the engine where the caller does not say.
         batched: whether inputs of several requests go through the engine together.
         seeded_by_index: whether random numbers depend on the index of an input in the call.
-        decodes_ahead: whether threads prepare inputs while the engine is busy; not worth it for texts.
+        decodes_ahead: whether threads prepare inputs while the engine is busy; not worth it for
+            texts.
     """
 
     task: ClassVar[str]
@@ -88,7 +93,9 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         return model
 
     def __reduce__(self) -> Any:
-        raise TypeError(f"{type(self).__name__} cannot be pickled; load {self.name!r} in the other process.")
+        raise TypeError(
+            f"{type(self).__name__} cannot be pickled; load {self.name!r} in the other process."
+        )
 
     @property
     def input_kind(self) -> InputKind:
@@ -136,7 +143,9 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
             InputError: the input turns out to be unusable.
         """
 
-    def compute(self, inputs: Sequence[Prepared], options: OptionsT) -> Generator[None, None, Sequence[Any]]:
+    def compute(
+        self, inputs: Sequence[Prepared], options: OptionsT
+    ) -> Generator[None, None, Sequence[Any]]:
         """The outputs of inputs, in their order; yields between steps, where the caller may stop.
 
         Default: the program's function `forward` on the rows of all inputs, a batch a step.
@@ -156,7 +165,10 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
             batch = rows[start : start + batch_size]
             stacked = {name: np.stack([row[name] for row in batch]) for name in batch[0]}
             arrays = self.engine.run("forward", **stacked)
-            outputs += [{name: array[index] for name, array in arrays.items()} for index in range(len(batch))]
+            outputs += [
+                {name: array[index] for name, array in arrays.items()}
+                for index in range(len(batch))
+            ]
         return outputs
 
     def group_size(self, options: OptionsT, is_list: bool) -> int:
@@ -192,14 +204,17 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         names = self.option_names
         for name, field in fields_of(type(options)).items():
             if name not in names and getattr(options, name) != field.default:
-                raise UsageError(f"{self.name} has no option {name!r}; it has: {', '.join(names) or 'none'}.")
+                raise UsageError(
+                    f"{self.name} has no option {name!r}; it has: {', '.join(names) or 'none'}."
+                )
 
     def read_table(self, path: str, options: OptionsT) -> Iterable[Item]:
         """The inputs of a file that holds several as a whole; for kinds with `table_suffixes`."""
         raise UsageError(f"{path} is not read as a table of {self.input_kind.plural}.")
 
     def from_row(self, row: Any, source: str, options: OptionsT) -> Any:
-        """The input of a row (a mapping, a list or a text) of JSONL, CSV or Parquet; for kinds with `table_suffixes`.
+        """The input of a row (a mapping, a list or a text) of JSONL, CSV or Parquet; for kinds with
+        `table_suffixes`.
 
         Raises:
             InputError: the row holds none.
@@ -253,8 +268,11 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         vectors = [self._vector_or_raise(answer) for answer in answers]
         return np.stack(vectors) if vectors else np.zeros((0, self.feature_size), np.float32)
 
-    def stream_features(self, inputs: Any, options: OptionsT | None = None) -> Iterator[NDArray[np.float32]]:
-        """The pooled features of many inputs, (D,) each, in constant memory; `inputs` as for `stream`.
+    def stream_features(
+        self, inputs: Any, options: OptionsT | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """The pooled features of many inputs, (D,) each, in constant memory; `inputs` as for
+        `stream`.
 
         Raises:
             InputError: an input is unusable.
@@ -266,7 +284,9 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
     @property
     def feature_size(self) -> int:
         """D of the features."""
-        (size,) = (s.shape[-1] for s in self.engine.signatures["forward"].outputs if s.name == "features")
+        (size,) = (
+            s.shape[-1] for s in self.engine.signatures["forward"].outputs if s.name == "features"
+        )
         return int(size)
 
     @staticmethod
@@ -283,18 +303,28 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         return next(iter(self._group([prepared], options, decode)))
 
     def ready(self) -> None:
-        """Open all that the first prediction needs; errors of the model come before those of inputs."""
+        """Open all that the first prediction needs; errors of the model come before those of
+        inputs.
+        """
         self.engine  # noqa: B018
 
     def _answers(
-        self, items: Iterable[Item], options: OptionsT, decode: Callable[[Prepared, Any], Any], is_list: bool
+        self,
+        items: Iterable[Item],
+        options: OptionsT,
+        decode: Callable[[Prepared, Any], Any],
+        is_list: bool,
     ) -> Iterator[Any]:
         self.ready()
         size = self.group_size(options, is_list)
         return self._groups(items, options, decode, size)
 
     def _groups(
-        self, items: Iterable[Item], options: OptionsT, decode: Callable[[Prepared, Any], Any], size: int
+        self,
+        items: Iterable[Item],
+        options: OptionsT,
+        decode: Callable[[Prepared, Any], Any],
+        size: int,
     ) -> Iterator[Any]:
         numbered = (Item(item.name, item.value, index) for index, item in enumerate(items))
         work = partial(self._prepared, options=options)
@@ -318,7 +348,10 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
             return Failed(item.name, error)
 
     def _group(
-        self, group: Sequence[Prepared | Failed], options: OptionsT, decode: Callable[[Prepared, Any], Any]
+        self,
+        group: Sequence[Prepared | Failed],
+        options: OptionsT,
+        decode: Callable[[Prepared, Any], Any],
     ) -> Iterator[Any]:
         """The answers of a group, in order; failures keep their index."""
         usable = [prepared for prepared in group if isinstance(prepared, Prepared)]
@@ -330,7 +363,11 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
                 continue
             output = next(outputs)
             try:
-                yield Failed(prepared.name, output) if isinstance(output, InputError) else decode(prepared, output)
+                yield (
+                    Failed(prepared.name, output)
+                    if isinstance(output, InputError)
+                    else decode(prepared, output)
+                )
             except InputError as error:
                 yield Failed(prepared.name, error)
 

@@ -1,4 +1,6 @@
-"""Methods that work on one input at a time, such as scoring: one or several as in a call, or a stream."""
+"""Methods that work on one input at a time, such as scoring: one or several as in a call, or a
+stream.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ T = TypeVar("T")
 
 
 def one_or_several(kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Any:
-    """What `work` returns for one input; for a list a list, with a `Failed` for each unusable input.
+    """What `work` returns for one input; for a list a list, with a `Failed` for each unusable
+    input.
 
     Raises:
         InputError: the one input is unusable.
@@ -40,7 +43,9 @@ def stream(kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Iterator[
 
 
 def each(items: Iterable[Item], work: Callable[[Item], T]) -> Iterator[T | Failed]:
-    """What `work` returns for each item, or `Failed`; stops between two where nobody waits any more."""
+    """What `work` returns for each item, or `Failed`; stops between two where nobody waits any
+    more.
+    """
     for item in items:
         try:
             if isinstance(item.value, InputError):

@@ -14,7 +14,8 @@ from warmstart.errors import UsageError
 
 @dataclass(frozen=True)
 class Option:
-    """What an option means and which values are valid; the annotation of a field of an options class.
+    """What an option means and which values are valid; the annotation of a field of an options
+    class.
 
     Attributes:
         help: one sentence for `--help`, OpenAPI and the page.
@@ -103,7 +104,9 @@ class Field:
             return None
         if not self.many:
             return self._check_one(value, self.name)
-        if isinstance(value, str if self.type is str else numbers.Real) and (self.lone or self.type is str):
+        if isinstance(value, str if self.type is str else numbers.Real) and (
+            self.lone or self.type is str
+        ):
             value = (value,)
         if getattr(value, "ndim", 0) == 1:  # an array
             value = value.tolist()
@@ -117,7 +120,9 @@ class Field:
     def _check_one(self, value: Any, name: str) -> Any:
         if self.choices:
             if value not in self.choices or isinstance(value, bool) != (self.type is bool):
-                raise UsageError(f"{name} must be one of {', '.join(map(str, self.choices))}, not {value!r}.")
+                raise UsageError(
+                    f"{name} must be one of {', '.join(map(str, self.choices))}, not {value!r}."
+                )
             return value
         if self.type is bool:
             if not isinstance(value, bool) and type(value).__name__ not in ("bool_", "bool"):
@@ -148,7 +153,8 @@ class Field:
         return number
 
     def parse(self, text: str) -> Any:
-        """The value that a text stands for: of a query string, a form or a flag; a comma separates items.
+        """The value that a text stands for: of a query string, a form or a flag; a comma separates
+        items.
 
         Raises:
             UsageError: it stands for no valid value.
@@ -215,7 +221,9 @@ class Field:
 def field_of(name: str, hint: Any, default: Any, option: Option) -> Field:
     """The field of an annotated type."""
     members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
-    lone = any(map(_is_sequence, members)) and (float in members or int in members or str in members)
+    lone = any(map(_is_sequence, members)) and (
+        float in members or int in members or str in members
+    )
     numbered = str in members and int in members and not set(members) - {str, int, type(None)}
     shape = (str, False, type(None) in members, ()) if numbered else shape_of(hint)
     return Field(name, *shape, default, option, lone, numbered)
@@ -247,7 +255,14 @@ def describe(value: Any) -> str:
     """A value for a message: what JSON calls it, and itself where it is short."""
     if value is None:
         return "null"
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
+    names = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+        dict: "an object",
+    }
     name = names.get(type(value), f"an object of type {type(value).__name__}")
     text = repr(value)
     return f"{name} ({text})" if len(text) <= 40 and type(value) in names else name

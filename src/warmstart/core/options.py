@@ -1,7 +1,7 @@
 """Options, declared once as a frozen dataclass of annotated fields.
 
-From the dataclass come the keyword parameters of a call (`takes`), the checks of types and ranges, the
-JSON Schema of the server, and the flags of the command line.
+From the dataclass come the keyword parameters of a call (`takes`), the checks of types and ranges,
+the JSON Schema of the server, and the flags of the command line.
 
     @dataclass(frozen=True, kw_only=True)
     class ClassifyOptions(BatchOptions):
@@ -49,7 +49,9 @@ class BatchOptions:
 
 
 def fields_of(options: type) -> Mapping[str, Field]:
-    """The options of an options class by name, in the order of declaration; those without `Option` are left out."""
+    """The options of an options class by name, in the order of declaration; those without `Option`
+    are left out.
+    """
     found: Mapping[str, Field] = _fields(options)
     return found
 
@@ -87,7 +89,9 @@ def make(options: Callable[..., OptionsT], values: Mapping[str, Any], owner: str
             takes_these = ", ".join(known) or "none"
             raise UsageError(f"{owner} has no option {name!r}; it has: {takes_these}.")
         checked[name] = known[name].check(value)
-    if missing := [field.name for field in known.values() if field.required and field.name not in checked]:
+    if missing := [
+        field.name for field in known.values() if field.required and field.name not in checked
+    ]:
         raise UsageError(f"{owner} needs the option {missing[0]!r}.")
     return cast("OptionsT", options(**checked))
 
@@ -107,9 +111,11 @@ def takes(
     [Callable[[ModelT, InputT, OptionsT], ResultT]],
     Callable[Concatenate[ModelT, InputT, P], ResultT],
 ]:
-    """Turn a method (model, inputs, options) into one that takes the fields of `options` as keywords.
+    """Turn a method (model, inputs, options) into one that takes the fields of `options` as
+    keywords.
 
-    The options are checked before the method runs; `inspect.signature`, and so `help`, show each with its default.
+    The options are checked before the method runs; `inspect.signature`, and so `help`, show each
+    with its default.
     """
 
     def decorate(

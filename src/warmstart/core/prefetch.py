@@ -1,4 +1,6 @@
-"""Decode and preprocess in threads, ahead of the engine that uses the results: in order, in bounded memory."""
+"""Decode and preprocess in threads, ahead of the engine that uses the results: in order, in bounded
+memory.
+"""
 
 from __future__ import annotations
 
@@ -17,43 +19,61 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 AHEAD = 32
-"""Items in work or waiting at most: a batch of the usual size is ready when the engine has done the one before."""
+"""Items in work or waiting at most: a batch of the usual size is ready when the engine has done the
+one before.
+"""
 
 SLOW = 0.005
 """Seconds of asking for items after which a result that is ready is given out first."""
 
 
 def default_workers() -> int:
-    """Threads that decode: one for each processor this process may use (WARMSTART_THREADS), but no more than four."""
+    """Threads that decode: one for each processor this process may use (WARMSTART_THREADS), but no
+    more than four.
+    """
     if (told := os.environ.get("WARMSTART_THREADS", "")).isdecimal() and int(told):
         return min(4, int(told))
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return min(4, count)
 
 
 def decoded(
-    items: Iterable[Item], work: Callable[[Item], T], *, workers: int | None = None, ahead: int = AHEAD
+    items: Iterable[Item],
+    work: Callable[[Item], T],
+    *,
+    workers: int | None = None,
+    ahead: int = AHEAD,
 ) -> Generator[tuple[Item, T | InputError]]:
-    """(item, work(item)) for every item, in their order, with `work` done in threads while the caller is busy.
+    """(item, work(item)) for every item, in their order, with `work` done in threads while the
+    caller is busy.
 
-    An InputError of `work` comes as the result of its item; any other exception is raised at its item's place, with a
-    note that names the item, after all results before it. So is an exception of `items` itself.
+    An InputError of `work` comes as the result of its item; any other exception is raised at its
+    item's place, with a note that names the item, after all results before it. So is an exception
+    of `items` itself.
 
-    `items` is consumed in the caller's thread, lazily: at most `ahead` items are taken whose results have not been
-    given out. From a slow source (a camera), a result is given out as soon as the item after it has come. Closing the
-    iterator (or leaving it) drops what is waiting; items in work are finished, for which it waits a second at most.
-    `workers` are threads (default: `default_workers()`). Raises UsageError for less than one worker or item ahead.
+    `items` is consumed in the caller's thread, lazily: at most `ahead` items are taken whose
+    results have not been given out. From a slow source (a camera), a result is given out as soon as
+    the item after it has come. Closing the iterator (or leaving it) drops what is waiting; items in
+    work are finished, for which it waits a second at most. `workers` are threads (default:
+    `default_workers()`). Raises UsageError for less than one worker or item ahead.
     """
     workers = default_workers() if workers is None else workers
     if workers < 1 or ahead < 1:
-        raise UsageError(f"decoding needs at least one worker and one item ahead, not {workers} and {ahead}")
+        raise UsageError(
+            f"decoding needs at least one worker and one item ahead, not {workers} and {ahead}"
+        )
     return _decoded(iter(items), work, workers, ahead)
 
 
 def _decoded(
     source: Iterator[Item], work: Callable[[Item], T], workers: int, ahead: int
 ) -> Generator[tuple[Item, T | InputError]]:
-    from concurrent.futures import ThreadPoolExecutor, wait  # 30 ms with logging: not for a single picture
+    from concurrent.futures import (
+        ThreadPoolExecutor,
+        wait,
+    )  # 30 ms with logging: not for a single picture
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="warmstart-decode")
     window: deque[tuple[Item, Future[T]]] = deque()

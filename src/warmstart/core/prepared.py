@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Row: TypeAlias = "Mapping[str, NDArray[Any]]"
 """The arrays of one input by name, without the dimension of the batch."""
 Outputs: TypeAlias = Sequence[Any]
-"""What `compute` returns for one input: for programs of one function its rows of outputs, one for each window."""
+"""What `compute` returns for one input: for programs of one function its rows of outputs, one for
+each window.
+"""
 
 
 @dataclass(frozen=True, eq=False)

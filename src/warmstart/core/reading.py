@@ -1,6 +1,7 @@
 """One item as an open binary file: a path, an `http(s)` URL, bytes, or a file object.
 
-Whatever is wrong with it is an `InputError` that names the item, so that one bad item of many can be told apart.
+Whatever is wrong with it is an `InputError` that names the item, so that one bad item of many can
+be told apart.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ DEADLINE = 60.0
 """Seconds for all attempts of one download."""
 ATTEMPTS = 3
 PAUSE = 0.3
-"""Seconds before the second attempt, doubled before each further one; with a random factor of 0.5 to 1.5."""
+"""Seconds before the second attempt, doubled before each further one; with a random factor of 0.5
+to 1.5.
+"""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _PATH = re.compile(r"(~|\.{0,2})/\S+|\S+/|\S*\*\.\w+")
@@ -37,12 +40,15 @@ def scheme(item: Any) -> str | None:
 
 
 def given_name(item: Any) -> str | None:
-    """How the user knows this item: its path or URL, a file object's or a PIL image's file name; None without one."""
+    """How the user knows this item: its path or URL, a file object's or a PIL image's file name;
+    None without one.
+    """
     if isinstance(item, str):
         return printable(item)
     if isinstance(item, os.PathLike):
         return printable(os.fsdecode(item))
-    # A PIL image keeps the path it was opened from as `filename`, file objects theirs as `name` (an int for pipes).
+    # A PIL image keeps the path it was opened from as `filename`, file objects theirs as `name` (an
+    # int for pipes).
     for attribute in ("filename", "name"):
         found = getattr(item, attribute, None)
         if isinstance(found, (str, os.PathLike)) and os.fspath(found):
@@ -51,25 +57,32 @@ def given_name(item: Any) -> str | None:
 
 
 def looks_like_path(text: str) -> bool:
-    """Whether a text without spaces has the form of a path or of a pattern of files, whether or not it exists."""
+    """Whether a text without spaces has the form of a path or of a pattern of files, whether or not
+    it exists.
+    """
     return _PATH.fullmatch(text) is not None
 
 
 def printable(path: str) -> str:
-    """The path, with bytes that are not UTF-8 spelled out: a result that cannot be printed helps nobody."""
+    """The path, with bytes that are not UTF-8 spelled out: a result that cannot be printed helps
+    nobody.
+    """
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def opened(item: Any, name: str, fetch: Callable[[str], bytes] | None = None) -> BinaryIO:
     """Open the item for reading, positioned at its start and seekable; the caller closes it.
 
-    `fetch` replaces the download of URLs. A file object is read to its end and left open. Raises InputError.
+    `fetch` replaces the download of URLs. A file object is read to its end and left open. Raises
+    InputError.
     """
     if isinstance(item, (bytes, bytearray, memoryview)):
         return io.BytesIO(item)
     if (kind := scheme(item)) is not None:
         if kind not in ("http", "https"):
-            raise InputError(f"{name}: {kind}:// addresses cannot be read; give a path or http(s)", name)
+            raise InputError(
+                f"{name}: {kind}:// addresses cannot be read; give a path or http(s)", name
+            )
         return io.BytesIO((fetch or (lambda url: download(url, name=name)))(item))
     if isinstance(item, (str, os.PathLike)):
         return _open_path(os.fsdecode(item), name)
@@ -89,37 +102,49 @@ def _open_path(path: str, name: str) -> BinaryIO:
     except FileNotFoundError:
         raise InputError(f"{name or repr(name)}: there is no such file", name) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise InputError(f"{name}: cannot be opened ({getattr(error, 'strerror', None) or error})", name) from error
+        raise InputError(
+            f"{name}: cannot be opened ({getattr(error, 'strerror', None) or error})", name
+        ) from error
     what = "a folder" if stat.S_ISDIR(mode) else "a device or socket"
     raise InputError(f"{name}: is {what}, not a file", name)
 
 
 def _read_all(file: Any, name: str) -> bytes:
-    """All bytes of a file object; refuses text files, non-blocking ones without data, and endless ones."""
+    """All bytes of a file object; refuses text files, non-blocking ones without data, and endless
+    ones.
+    """
     parts: list[bytes] = []
     size = 0
     while True:
         try:
             part = file.read(2**20)
-        except Exception as error:  # a file object is the caller's code: a closed one, a socket, a zip member, …
+        except (
+            Exception
+        ) as error:  # a file object is the caller's code: a closed one, a socket, a zip member, …
             raise InputError(f"{name}: cannot be read ({error})", name) from error
         if isinstance(part, str):
-            raise InputError(f"{name}: the file object gives text; open it in binary mode ('rb')", name)
+            raise InputError(
+                f"{name}: the file object gives text; open it in binary mode ('rb')", name
+            )
         if not part:
             return b"".join(parts)
         parts.append(bytes(part))
         size += len(part)
         if size > MAX_STREAM:
-            raise InputError(f"{name}: gives more than {MAX_STREAM >> 20} MiB; save it to a file first", name)
+            raise InputError(
+                f"{name}: gives more than {MAX_STREAM >> 20} MiB; save it to a file first", name
+            )
 
 
 def download(url: str, *, name: str = "") -> bytes:
     """The body of an http or https address, in memory, at most `MAX_DOWNLOAD` bytes.
 
-    Time-outs, cut connections and the status codes 429 and 5xx are tried again, `ATTEMPTS` times in all.
+    Time-outs, cut connections and the status codes 429 and 5xx are tried again, `ATTEMPTS` times in
+    all.
 
     Raises:
-        InputError: it cannot be fetched, or going online is not allowed (`WARMSTART_OFFLINE`, `HF_HUB_OFFLINE`).
+        InputError: it cannot be fetched, or going online is not allowed (`WARMSTART_OFFLINE`,
+        `HF_HUB_OFFLINE`).
     """
     name = name or url
     from warmstart.errors import SourceError
@@ -127,13 +152,24 @@ def download(url: str, *, name: str = "") -> bytes:
     from warmstart.hub.retries import RetryPolicy
 
     if is_offline():
-        raise InputError(f"{name}: going online is not allowed; give a local file, or unset WARMSTART_OFFLINE", name)
-    policy = RetryPolicy(timeout=TIMEOUT, attempts=ATTEMPTS, first_attempts=ATTEMPTS, first_wait=PAUSE,
-                         retry_after=DEADLINE, deadline=DEADLINE)
+        raise InputError(
+            f"{name}: going online is not allowed; give a local file, or unset WARMSTART_OFFLINE",
+            name,
+        )
+    policy = RetryPolicy(
+        timeout=TIMEOUT,
+        attempts=ATTEMPTS,
+        first_attempts=ATTEMPTS,
+        first_wait=PAUSE,
+        retry_after=DEADLINE,
+        deadline=DEADLINE,
+    )
     try:
         return transport.get_bytes(addresses.normalized_url(url), limit=MAX_DOWNLOAD, policy=policy)
     except ValueError as error:
         raise InputError(f"{name}: is not a valid address ({error})", name) from error
     except SourceError as error:
         message = str(error)
-        raise InputError(message if message.startswith(name) else f"{name}: {message}", name) from error
+        raise InputError(
+            message if message.startswith(name) else f"{name}: {message}", name
+        ) from error

@@ -14,8 +14,18 @@ from warmstart.errors import ChecksumError, UsageError
 from warmstart.models import repository
 
 OWN = ("pretrained", "imagenet")
-CATALOGUE_SAYS = ("name", "family", "title", "weights", "licence", "metrics", "paper", "aliases", "parameters",
-                  "gflops")
+CATALOGUE_SAYS = (
+    "name",
+    "family",
+    "title",
+    "weights",
+    "licence",
+    "metrics",
+    "paper",
+    "aliases",
+    "parameters",
+    "gflops",
+)
 """Of a repository that the catalogue names; the rest is read from its files."""
 SCHEMES = ("hf://", "package:", "embedded:")
 
@@ -30,17 +40,27 @@ class Opened:
     folder: Path | None
 
 
-def open_source(name: str | Path, *, task: str | None = None, weights: str | Path | None = "pretrained",
-                revision: str | None = None, offline: bool | None = None,
-                progress: hub.Progress | None = None) -> Opened:
-    """Find an entry, its labels and its weights; arguments and errors are those of `warmstart.load`."""
+def open_source(
+    name: str | Path,
+    *,
+    task: str | None = None,
+    weights: str | Path | None = "pretrained",
+    revision: str | None = None,
+    offline: bool | None = None,
+    progress: hub.Progress | None = None,
+) -> Opened:
+    """Find an entry, its labels and its weights; arguments and errors are those of
+    `warmstart.load`.
+    """
     folder = find_folder(name, revision, offline, progress)
     if folder is None:
         entry = catalog.get(str(name))
         licences.announce(entry.name, entry.licence)
         files = {file.source: file for key, file in entry.weights.items() if key.startswith("repo")}
         repositories = list(files)
-        drawn = weights is None and entry.config and entry.labels  # random weights: nothing has to be fetched
+        drawn = (
+            weights is None and entry.config and entry.labels
+        )  # random weights: nothing has to be fetched
         if not repositories or drawn:
             labels = catalog.labels(entry.labels) if entry.labels else ()
             return Opened(entry, labels, fetch_weights(weights, entry, offline, progress), None)
@@ -50,32 +70,49 @@ def open_source(name: str | Path, *, task: str | None = None, weights: str | Pat
         told = {key: getattr(entry, key) for key in CATALOGUE_SAYS}
         own = _folder_weights(folder, weights, offline, progress)
         if weights in OWN and files[source].sha256 not in (None, own.digest):
-            raise ChecksumError(f"{own.path} is not the published file (its sha256 is {own.digest}); fetch it again.")
+            raise ChecksumError(
+                f"{own.path} is not the published file (its sha256 is {own.digest}); fetch it again."
+            )
         return Opened(replace(found, **told), labels, own, folder)
     if bundle.is_bundle(folder):
         contents = bundle.read(folder)
         licences.announce(contents.entry.name, contents.entry.licence)
-        own = bundle_weights(contents) if weights in OWN else fetch_weights(weights, None, offline, progress)
+        own = (
+            bundle_weights(contents)
+            if weights in OWN
+            else fetch_weights(weights, None, offline, progress)
+        )
         return Opened(contents.entry, contents.labels, own, folder)
     entry, labels = repository.read(folder, task)
     licences.announce(str(name), entry.licence)
     return Opened(entry, labels, _folder_weights(folder, weights, offline, progress), folder)
 
 
-def _folder_weights(folder: Path, weights: str | Path | None, offline: bool | None,
-                    progress: hub.Progress | None) -> Weights:
+def _folder_weights(
+    folder: Path, weights: str | Path | None, offline: bool | None, progress: hub.Progress | None
+) -> Weights:
     if weights in OWN:
         return Weights.of(folder, published=True)
     return fetch_weights(weights, None, offline, progress)
 
 
-def find_folder(name: str | Path, revision: str | None = None, offline: bool | None = None,
-                progress: hub.Progress | None = None) -> Path | None:
-    """The folder of a bundle or of a Hugging Face repository; None where `name` is a name of the catalogue."""
+def find_folder(
+    name: str | Path,
+    revision: str | None = None,
+    offline: bool | None = None,
+    progress: hub.Progress | None = None,
+) -> Path | None:
+    """The folder of a bundle or of a Hugging Face repository; None where `name` is a name of the
+    catalogue.
+    """
     text = os.fspath(name)
     if text.startswith(SCHEMES):
-        patterns = (*repository.FILES, "artifacts/*", "README.md") if text.startswith("hf://") else ("*",)
-        folder = hub.fetch_repo(text, patterns, revision=revision, offline=offline, progress=progress)
+        patterns = (
+            (*repository.FILES, "artifacts/*", "README.md") if text.startswith("hf://") else ("*",)
+        )
+        folder = hub.fetch_repo(
+            text, patterns, revision=revision, offline=offline, progress=progress
+        )
     elif isinstance(name, Path) or os.sep in text or Path(text).is_dir():
         folder = Path(text).expanduser()
         if not folder.exists():
@@ -84,8 +121,10 @@ def find_folder(name: str | Path, revision: str | None = None, offline: bool | N
         embedded = Path(__file__).parents[1] / "embedded" / text.lower()
         return embedded if text and bundle.is_bundle(embedded) else None
     if not bundle.is_bundle(folder) and not repository.is_repository(folder):
-        raise UsageError(f"{text} holds no warmstart.json, so it is not a bundle, and no config.json of Hugging Face; "
-                         "`ws.load(name, weights=…)` takes checkpoints, with a name from `warmstart list`.")
+        raise UsageError(
+            f"{text} holds no warmstart.json, so it is not a bundle, and no config.json of Hugging Face; "
+            "`ws.load(name, weights=…)` takes checkpoints, with a name from `warmstart list`."
+        )
     return folder
 
 
@@ -94,17 +133,25 @@ def bundle_weights(contents: bundle.Contents) -> Weights:
     return Weights(contents.weights, contents.digest, published=True)
 
 
-def fetch_weights(weights: str | Path | None, entry: Entry | None, offline: bool | None,
-                  progress: hub.Progress | None) -> Weights:
+def fetch_weights(
+    weights: str | Path | None,
+    entry: Entry | None,
+    offline: bool | None,
+    progress: hub.Progress | None,
+) -> Weights:
     """The weights that the user names: the entry's own, a checkpoint's, or (None) random ones."""
     if weights is None:
         return Weights.random()
     if entry is not None and weights in OWN:
         if "top" not in entry.weights:
-            raise UsageError(f"{entry.name} has no published weights; give weights=PATH, or None for random ones.")
+            raise UsageError(
+                f"{entry.name} has no published weights; give weights=PATH, or None for random ones."
+            )
         weights = entry.weights["top"].source
     for file in entry.weights.values() if entry else ():
         if file.source == weights:
-            path = hub.fetch(file.source, sha256=file.sha256, md5=file.md5, offline=offline, progress=progress)
+            path = hub.fetch(
+                file.source, sha256=file.sha256, md5=file.md5, offline=offline, progress=progress
+            )
             return Weights.of(path, published=True)
     return Weights.of(hub.fetch(os.fspath(weights), offline=offline, progress=progress))

@@ -13,7 +13,9 @@ from warmstart.errors import InputError
 
 @dataclass(frozen=True)
 class Prediction(Record):
-    """One class: its index in the model's output, its id (a WordNet id for ImageNet), name and probability."""
+    """One class: its index in the model's output, its id (a WordNet id for ImageNet), name and
+    probability.
+    """
 
     index: int
     id: str
@@ -23,7 +25,9 @@ class Prediction(Record):
 
 @dataclass(frozen=True)
 class Classification(Result):
-    """The best classes of one input, best first; `len`, indexing and iteration are over `predictions`."""
+    """The best classes of one input, best first; `len`, indexing and iteration are over
+    `predictions`.
+    """
 
     rows: ClassVar = "predictions"
     ranked: ClassVar = True
@@ -63,7 +67,9 @@ class Classification(Result):
 
 @dataclass(frozen=True)
 class Failed:
-    """Stands at the index of an input that could not be used, so that the others are answered; it is false."""
+    """Stands at the index of an input that could not be used, so that the others are answered; it
+    is false.
+    """
 
     input: str
     error: InputError

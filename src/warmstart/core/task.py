@@ -1,7 +1,7 @@
 """`Task`, the record of what a model does, and `TASKS`, the one table of them.
 
-Every surface is derived from the record: Python, the command line, the server, batches, the page. Rows name classes
-as "module:Name", so that reading the table imports none of them.
+Every surface is derived from the record: Python, the command line, the server, batches, the page.
+Rows name classes as "module:Name", so that reading the table imports none of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Task:
         trainer: the class that fine-tunes its models; None where there is none.
         train_options: the options class of the trainer.
         default_model: answers where none is named; "" where one must be.
-        shard_rows: inputs per file of a batch run: a few minutes of work, which is what a kill costs.
+        shard_rows: inputs per file of a batch run: a few minutes of work, which is what a kill
+            costs.
         examples: what `evaluate` counts, in the plural; "" means the inputs.
         samples: inputs to try, as JSON values; the page of the server offers them.
         sample_options: options to try them with, where the defaults show little.

@@ -17,8 +17,8 @@ RANDOM = "random initialisation, seed 0"
 class Weights:
     """The arrays of a model: a checkpoint, or (without a path) random initialisation.
 
-    `digest` is the sha256 of the checkpoint; it decides which artifacts belong to it. `published` says
-    that the metrics of the entry were measured with these weights.
+    `digest` is the sha256 of the checkpoint; it decides which artifacts belong to it. `published`
+    says that the metrics of the entry were measured with these weights.
     """
 
     path: Path | None
@@ -36,7 +36,9 @@ class Weights:
 
 
 def checkpoint_digest(path: Path, sha256: Callable[[Path], str]) -> str:
-    """The sha256 of a checkpoint; of a sharded one (its index is given), of the index and all shards together."""
+    """The sha256 of a checkpoint; of a sharded one (its index is given), of the index and all
+    shards together.
+    """
     if path.suffix != ".json":
         return sha256(path)
     with open_checkpoint(path) as checkpoint:

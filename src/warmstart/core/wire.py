@@ -1,7 +1,8 @@
 """The wire form of results: which fields they have as JSON, and of which types.
 
-A result is a frozen dataclass that derives from `Record`. Its annotations say all that is needed; from them come
-`to_dict`, the JSON Schema of the server, the schema of Parquet files and the columns of CSV files.
+A result is a frozen dataclass that derives from `Record`. Its annotations say all that is needed;
+from them come `to_dict`, the JSON Schema of the server, the schema of Parquet files and the columns
+of CSV files.
 
     @dataclass(frozen=True)
     class Box(Record):
@@ -18,7 +19,17 @@ from dataclasses import dataclass, is_dataclass
 from dataclasses import fields as dataclass_fields
 from functools import cache
 from inspect import get_annotations
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypeAlias,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,9 @@ class Digits:
 
 @dataclass(frozen=True)
 class Wire:
-    """The wire type of a value that is held as something else: `Annotated[NDArray, Wire(list[float])]`."""
+    """The wire type of a value that is held as something else: `Annotated[NDArray,
+    Wire(list[float])]`.
+    """
 
     type: Any
 
@@ -56,7 +69,9 @@ Value: TypeAlias = Annotated[float, Digits(7)]
 
 @dataclass(frozen=True)
 class Scalar:
-    """A bool, int, float or str; `choices` where the values are listed. NaN is null where that is allowed."""
+    """A bool, int, float or str; `choices` where the values are listed. NaN is null where that is
+    allowed.
+    """
 
     type: type
     nullable: bool = False
@@ -129,7 +144,9 @@ class MapOf:
 
 @dataclass(frozen=True)
 class StructOf:
-    """A record: the names of its fields, in order, with their types; those of `optional` may be absent."""
+    """A record: the names of its fields, in order, with their types; those of `optional` may be
+    absent.
+    """
 
     fields: tuple[tuple[str, WireType], ...]
     optional: frozenset[str] = frozenset()
@@ -161,8 +178,8 @@ class Record:
 
     Class attributes:
         wire: the names on the wire, in order: fields or properties; default: all fields.
-        embedded: names of properties that a client without access to files also needs, such as a sound as a WAV
-            file in base64; the server sends them, `to_dict()` leaves them out.
+        embedded: names of properties that a client without access to files also needs, such as a
+            sound as a WAV file in base64; the server sends them, `to_dict()` leaves them out.
     """
 
     wire: ClassVar[tuple[str, ...]] = ()
@@ -199,12 +216,16 @@ def _struct(record: Any, embed: bool) -> StructOf:
 def annotation(record: type, name: str) -> Any:
     """The annotation of a field, or of what a property returns.
 
-    Those of other fields are not evaluated: they may name types that are imported for type checkers only.
+    Those of other fields are not evaluated: they may name types that are imported for type checkers
+    only.
     """
     for base in record.__mro__:
         annotations = get_annotations(base)
         if name in annotations:
-            namespace = {"__annotations__": {name: annotations[name]}, "__module__": base.__module__}
+            namespace = {
+                "__annotations__": {name: annotations[name]},
+                "__module__": base.__module__,
+            }
             return get_type_hints(type(base.__name__, (), namespace), include_extras=True)[name]
     attribute = getattr(record, name)
     function: Callable[..., Any] = getattr(attribute, "fget", None) or attribute.func
@@ -252,7 +273,8 @@ class Result(Record):
         ranked: whether these rows are numbered, best first.
         media: media type -> name of the method that writes the result as a file of that type.
         is_file: whether the result is itself a file, such as a sound, which no table can hold.
-        tensors: names that the Open Inference Protocol also gives as tensors: scalars, or vectors of floats.
+        tensors: names that the Open Inference Protocol also gives as tensors: scalars, or vectors
+            of floats.
     """
 
     rows: ClassVar[str] = ""
@@ -269,7 +291,9 @@ class Result(Record):
 
     @classmethod
     def csv_columns(cls) -> tuple[str, ...]:
-        """The header of a CSV file of results; a last column `error` is added for inputs that failed."""
+        """The header of a CSV file of results; a last column `error` is added for inputs that
+        failed.
+        """
         struct = dict(wire_of(cls).fields)
         if not cls.rows:
             return tuple(name for name in struct if name != "model")
@@ -283,14 +307,20 @@ class Result(Record):
         """The rows of the result, as wide as `csv_columns`."""
         struct = dict(wire_of(type(self)).fields)
         if not self.rows:
-            yield tuple(kind.cell(getattr(self, name)) for name, kind in struct.items() if name != "model")
+            yield tuple(
+                kind.cell(getattr(self, name)) for name, kind in struct.items() if name != "model"
+            )
             return
         rows = struct[self.rows]
         assert isinstance(rows, ListOf)
         assert isinstance(rows.item, StructOf)
         for rank, record in enumerate(getattr(self, self.rows), 1):
             number = (str(rank),) if self.ranked else ()
-            yield (self.input, *number, *(kind.cell(getattr(record, name)) for name, kind in rows.item.fields))
+            yield (
+                self.input,
+                *number,
+                *(kind.cell(getattr(record, name)) for name, kind in rows.item.fields),
+            )
 
     def show(self) -> str:
         """The result for a person at a terminal, in lines that end with an empty one."""

@@ -17,7 +17,9 @@ import numpy as np
 from warmstart.errors import EngineError
 
 PROBED = {"tokens": 24}
-"""Sizes of dynamic dimensions in probe inputs, where two would test too little: a sentence has some 20 tokens."""
+"""Sizes of dynamic dimensions in probe inputs, where two would test too little: a sentence has some
+20 tokens.
+"""
 
 
 @dataclass(frozen=True)
@@ -65,26 +67,37 @@ class Signature:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Signature:
-        return cls(tuple(map(TensorSpec.from_dict, data["inputs"])), tuple(map(TensorSpec.from_dict, data["outputs"])))
+        return cls(
+            tuple(map(TensorSpec.from_dict, data["inputs"])),
+            tuple(map(TensorSpec.from_dict, data["outputs"])),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def probe(self, seed: int = 0, size: int = 2) -> dict[str, np.ndarray]:
-        """Deterministic inputs; every dynamic dimension gets `size` entries, except those of `PROBED`."""
+        """Deterministic inputs; every dynamic dimension gets `size` entries, except those of
+        `PROBED`.
+        """
         random = np.random.default_rng(seed)
         names = {d for spec in self.inputs for d in spec.shape if isinstance(d, str)}
-        return {spec.name: spec.probe(random, {name: PROBED.get(name, size) for name in names}) for spec in self.inputs}
+        return {
+            spec.name: spec.probe(random, {name: PROBED.get(name, size) for name in names})
+            for spec in self.inputs
+        }
 
     def check(self, function: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Raise `EngineError` unless names, dtypes and fixed dimensions are as declared."""
         expected = {spec.name: spec for spec in self.inputs}
         if arrays.keys() != expected.keys():
-            raise EngineError(f"{function} takes {', '.join(expected)}; got {', '.join(arrays) or 'nothing'}.")
+            raise EngineError(
+                f"{function} takes {', '.join(expected)}; got {', '.join(arrays) or 'nothing'}."
+            )
         for name, array in arrays.items():
             spec = expected[name]
             fits = array.ndim == len(spec.shape) and all(
-                isinstance(side, str) or side == actual for side, actual in zip(spec.shape, array.shape, strict=False)
+                isinstance(side, str) or side == actual
+                for side, actual in zip(spec.shape, array.shape, strict=False)
             )
             if not fits or array.dtype != spec.dtype:
                 raise EngineError(
@@ -109,7 +122,9 @@ class Engine(ABC):
             EngineError: there is no such function, or an array does not match its spec.
         """
         if function not in self.signatures:
-            raise EngineError(f"The program has no function {function!r}; it has {', '.join(self.signatures)}.")
+            raise EngineError(
+                f"The program has no function {function!r}; it has {', '.join(self.signatures)}."
+            )
         self.signatures[function].check(function, arrays)
         with self._lock:
             return self._run(function, arrays)
@@ -124,8 +139,8 @@ class Engine(ABC):
         return 0
 
     def workers(self, count: int | None = None) -> Sequence[Engine]:
-        """Engines for the same program that run in parallel, each in its own Python thread: for many calls this is
-        faster than to split each one.
+        """Engines for the same program that run in parallel, each in its own Python thread: for
+        many calls this is faster than to split each one.
 
         Args:
             count: how many, each with its share of the CPUs; default: one per CPU.
@@ -142,8 +157,9 @@ class Engine(ABC):
 class Session:
     """State of one function that persists between calls, for any engine.
 
-    A decoder's cache has tens of megabytes, of which each step changes a few rows. A session stores such inputs in the
-    memory of the engine, where the rows are written in place and nothing is copied.
+    A decoder's cache has tens of megabytes, of which each step changes a few rows. A session stores
+    such inputs in the memory of the engine, where the rows are written in place and nothing is
+    copied.
 
     Several sessions may share one engine, also from several threads: each call sees its own inputs.
 
@@ -159,7 +175,9 @@ class Session:
         self._arrays: dict[str, np.ndarray] = {}
 
     def resize(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Change the shapes of the state; the common part of each array is preserved, the rest is zero."""
+        """Change the shapes of the state; the common part of each array is preserved, the rest is
+        zero.
+        """
         for name, shape in shapes.items():
             new, old = np.zeros(shape, self._dtypes[name]), self._arrays.get(name)
             if old is not None:

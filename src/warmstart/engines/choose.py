@@ -40,9 +40,13 @@ def check_options(engine: str, precision: str) -> None:
     if precision not in PRECISIONS:
         raise UsageError(f"There is no precision {precision!r}; there are {', '.join(PRECISIONS)}.")
     if engine == "keras" and precision != "float32":
-        raise UsageError("The keras engine is the float32 reference; choose another engine for other precisions.")
+        raise UsageError(
+            "The keras engine is the float32 reference; choose another engine for other precisions."
+        )
     if engine == "litert" and precision == "bfloat16":
-        raise UsageError("LiteRT does not compute in bfloat16; use engine='openvino' or precision='float32'.")
+        raise UsageError(
+            "LiteRT does not compute in bfloat16; use engine='openvino' or precision='float32'."
+        )
 
 
 def open_engine(artifact: Artifact, engine: str = "auto", precision: str = "float32") -> Engine:
@@ -51,7 +55,8 @@ def open_engine(artifact: Artifact, engine: str = "auto", precision: str = "floa
     Args:
         artifact: the compiled program.
         engine: `"auto"`, `"litert"` or `"openvino"`; the keras engine runs no artifacts.
-        precision: `"float32"`, `"int8"` (the artifact was compiled so) or `"bfloat16"` (OpenVINO only).
+        precision: `"float32"`, `"int8"` (the artifact was compiled so) or `"bfloat16"` (OpenVINO
+            only).
 
     Raises:
         EngineUnavailableError: the engine is not installed or cannot run here.
@@ -67,14 +72,19 @@ def open_engine(artifact: Artifact, engine: str = "auto", precision: str = "floa
     return _open_fastest(artifact, precision)
 
 
-def measure(engines: Sequence[Engine], rounds: int = 4, seconds: float = 0.2, *,
-            clear_ratio: float = 0.0) -> list[float]:
+def measure(
+    engines: Sequence[Engine], rounds: int = 4, seconds: float = 0.2, *, clear_ratio: float = 0.0
+) -> list[float]:
     """Milliseconds of one call on one probe input, for each engine.
 
-    The engines take turns, so that other load on the machine affects all of them; the result is the median of
-    the best round. Two rounds are enough if the fastest takes less than `clear_ratio` of the time of the next.
+    The engines take turns, so that other load on the machine affects all of them; the result is the
+    median of the best round. Two rounds are enough if the fastest takes less than `clear_ratio` of
+    the time of the next.
     """
-    calls = [[(name, signature.probe(size=1)) for name, signature in e.signatures.items()] for e in engines]
+    calls = [
+        [(name, signature.probe(size=1)) for name, signature in e.signatures.items()]
+        for e in engines
+    ]
 
     def once(index: int) -> float:
         start = time.perf_counter()
@@ -107,7 +117,10 @@ def _open_fastest(artifact: Artifact, precision: str) -> Engine:
         if times["litert"] >= SMALL_MS:
             with contextlib.suppress(EngineError):
                 other = _openvino(artifact, precision)
-                if precision != "float32" or max(compare(other, artifact.expected()).values()) <= TOLERANCE:
+                if (
+                    precision != "float32"
+                    or max(compare(other, artifact.expected()).values()) <= TOLERANCE
+                ):
                     both = measure([litert, other], clear_ratio=CLEAR_RATIO)
                     times = dict(zip(("litert", "openvino"), both, strict=True))
         _record(key, times)
@@ -142,12 +155,20 @@ def _key(artifact: Artifact) -> str:
 
 def _machine() -> str:
     """A digest of this CPU, the number of threads, and the engines' versions."""
-    parts = [platform.machine(), _cpu_model(), str(usable_cpus()), *map(_version, ("ai-edge-litert", "openvino"))]
+    parts = [
+        platform.machine(),
+        _cpu_model(),
+        str(usable_cpus()),
+        *map(_version, ("ai-edge-litert", "openvino")),
+    ]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:20]
 
 
 def _cpu_model() -> str:
-    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file,
+    ):
         for line in file:
             if line.startswith(("model name", "flags", "Features")):
                 return line.strip()
@@ -181,5 +202,7 @@ def _record(key: str, times: Mapping[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             temporary = path.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps({**_measurements(), key: dict(times)}, indent=1), "utf-8")
+            temporary.write_text(
+                json.dumps({**_measurements(), key: dict(times)}, indent=1), "utf-8"
+            )
             os.replace(temporary, path)

@@ -32,9 +32,9 @@ def save_module(program: Program, folder: Path, *, export: bool = False) -> list
     """Write the program as a SavedModel, a signature per function; returns their names.
 
     Args:
-        export: for use outside: also save the first function under the name that TensorFlow Serving expects, and save
-            custom gradients, without which TensorFlow warns when it loads the model. Tracing them adds a quarter to
-            the time of compiling.
+        export: for use outside: also save the first function under the name that TensorFlow Serving
+            expects, and save custom gradients, without which TensorFlow warns when it loads the
+            model. Tracing them adds a quarter to the time of compiling.
     """
     import tensorflow as tf
 
@@ -52,12 +52,15 @@ def save_module(program: Program, folder: Path, *, export: bool = False) -> list
     return names
 
 
-def convert(program: Program, path: Path, precision: str, report: Report, *,
-            complete: bool = True) -> dict[str, Signature]:
-    """Write the program to `path` as a `.tflite` with builtin operators only; returns its signatures.
+def convert(
+    program: Program, path: Path, precision: str, report: Report, *, complete: bool = True
+) -> dict[str, Signature]:
+    """Write the program to `path` as a `.tflite` with builtin operators only; returns its
+    signatures.
 
     Args:
-        complete: whether the functions use all weights of the model; a file too small for them is then an error.
+        complete: whether the functions use all weights of the model; a file too small for them is
+            then an error.
 
     Raises:
         CompileError: the converter failed, or its file lacks weights.
@@ -65,8 +68,10 @@ def convert(program: Program, path: Path, precision: str, report: Report, *,
     bytes_per_weight = {"int8": 1, "float16": 2}.get(precision, 4)
     size = bytes_per_weight * sum(int(np.prod(v.shape)) for v in program.model.variables)
     if size > MAX_SIZE:
-        raise CompileError(f"The model's {size / 2**30:.1f} GiB of {precision} weights do not fit into a .tflite file, "
-                           "which holds 2 GiB: use engine='keras'.")
+        raise CompileError(
+            f"The model's {size / 2**30:.1f} GiB of {precision} weights do not fit into a .tflite file, "
+            "which holds 2 GiB: use engine='keras'."
+        )
     reference = KerasEngine(program)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -77,11 +82,20 @@ def convert(program: Program, path: Path, precision: str, report: Report, *,
             content = _converted(folder, names, precision)
         except Exception as error:  # the converter raises whatever its passes raise
             raise CompileError(f"TensorFlow's converter failed: {error}") from error
-    least = 0.8 * bytes_per_weight * sum(int(np.prod(v.shape)) for v in program.model.trainable_variables)
+    least = (
+        0.8
+        * bytes_per_weight
+        * sum(int(np.prod(v.shape)) for v in program.model.trainable_variables)
+    )
     if complete and len(content) < least:
-        raise CompileError(f"The converted file has {len(content):,} bytes, less than its weights ({least:,.0f})")
+        raise CompileError(
+            f"The converted file has {len(content):,} bytes, less than its weights ({least:,.0f})"
+        )
     path.write_bytes(content)
-    return {name: _with_tensor_names(path, name, signature) for name, signature in reference.signatures.items()}
+    return {
+        name: _with_tensor_names(path, name, signature)
+        for name, signature in reference.signatures.items()
+    }
 
 
 def _converted(folder: str, names: list[str], precision: str) -> bytes:
@@ -96,8 +110,9 @@ def _converted(folder: str, names: list[str], precision: str) -> bytes:
             converter.target_spec.supported_types = [tf.float16]
         return converter
 
-    # The public method loads the whole model three times, for names that are known here and for lines of Python that
-    # are not needed: half of the time. Other versions of TensorFlow may lack these private parts.
+    # The public method loads the whole model three times, for names that are known here and for
+    # lines of Python that are not needed: half of the time. Other versions of TensorFlow may lack
+    # these private parts.
     with contextlib.suppress(Exception):
         from tensorflow.lite.python.lite import TFLiteSavedModelConverterV2
         from tensorflow.python.saved_model.loader_impl import parse_saved_model
@@ -105,7 +120,9 @@ def _converted(folder: str, names: list[str], precision: str) -> bytes:
         graph = parse_saved_model(folder).meta_graphs[0].graph_def
         converter = configured(TFLiteSavedModelConverterV2(folder, {"serve"}, names))
         return bytes(converter._convert_from_saved_model(graph))
-    return bytes(configured(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)).convert())
+    return bytes(
+        configured(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)).convert()
+    )
 
 
 def _with_tensor_names(path: Path, function: str, signature: Signature) -> Signature:
@@ -113,12 +130,16 @@ def _with_tensor_names(path: Path, function: str, signature: Signature) -> Signa
 
     interpreter = Interpreter(str(path))
     indices = interpreter._get_full_signature_list()[function]
-    runner = interpreter.get_signature_runner(function)  # every function is a graph with its own tensor indices
+    runner = interpreter.get_signature_runner(
+        function
+    )  # every function is a graph with its own tensor indices
     details = [*runner.get_input_details().values(), *runner.get_output_details().values()]
     names = {d["index"]: d["name"] for d in details}
 
     def named(specs: tuple[TensorSpec, ...], side: str) -> tuple[TensorSpec, ...]:
-        return tuple(replace(spec, tensor=names.get(indices[side][spec.name], "")) for spec in specs)
+        return tuple(
+            replace(spec, tensor=names.get(indices[side][spec.name], "")) for spec in specs
+        )
 
     return Signature(named(signature.inputs, "inputs"), named(signature.outputs, "outputs"))
 
@@ -126,11 +147,16 @@ def _with_tensor_names(path: Path, function: str, signature: Signature) -> Signa
 def reference_outputs(program: Program) -> dict[str, dict[str, np.ndarray]]:
     """The outputs of the reference engine for the probe inputs of every function."""
     engine = KerasEngine(program)
-    return {name: engine.run(name, **signature.probe()) for name, signature in engine.signatures.items()}
+    return {
+        name: engine.run(name, **signature.probe()) for name, signature in engine.signatures.items()
+    }
 
 
-def compile_program(program: Program, folder: Path, precision: str, report: Report) -> dict[str, Any]:
-    """Fill `folder` with `program.tflite` and `probe.npz`; returns their part of the artifact's record.
+def compile_program(
+    program: Program, folder: Path, precision: str, report: Report
+) -> dict[str, Any]:
+    """Fill `folder` with `program.tflite` and `probe.npz`; returns their part of the artifact's
+    record.
 
     Raises:
         CompileError: the conversion failed, or the result differs from the reference.
@@ -145,8 +171,14 @@ def compile_program(program: Program, folder: Path, precision: str, report: Repo
     differences = compare(LiteRTEngine(path, signatures), expected)
     exact = precision in ("float32", "float16")
     if (worst := max(differences.values())) > TOLERANCE and exact:
-        raise CompileError(f"The compiled program differs from Keras by {worst:.2g} (allowed: {TOLERANCE:g}).")
-    arrays: Any = {f"{function}/{name}": v for function, values in expected.items() for name, v in values.items()}
+        raise CompileError(
+            f"The compiled program differs from Keras by {worst:.2g} (allowed: {TOLERANCE:g})."
+        )
+    arrays: Any = {
+        f"{function}/{name}": v
+        for function, values in expected.items()
+        for name, v in values.items()
+    }
     np.savez(folder / "probe.npz", **arrays)
     return {
         "signatures": {name: signature.to_dict() for name, signature in signatures.items()},

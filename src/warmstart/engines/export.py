@@ -8,9 +8,9 @@
 | `openvino` | a folder with `<function>.xml` and `.bin` | the `.tflite`, by OpenVINO |
 | `keras` | one `.keras` file that plain Keras loads | the Keras model |
 
-Keras' own ONNX exporter fails on EfficientNet and on exact GELU; tf2onnx reads `.tflite` files of all families
-here, and the traced function is the fallback. Formats with one function per file get one
-file per function.
+Keras' own ONNX exporter fails on EfficientNet and on exact GELU; tf2onnx reads `.tflite` files of
+all families here, and the traced function is the fallback. Formats with one function per file get
+one file per function.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ ALTERNATIVE = "export as saved_model, or use `ws.load(…).keras`, which has war
 FORMATS = ("saved_model", "litert", "onnx", "openvino", "keras")
 
 
-def export_program(artifact: Artifact, program: Build, format: str, path: Path, report: Report) -> float:
+def export_program(
+    artifact: Artifact, program: Build, format: str, path: Path, report: Report
+) -> float:
     """Write `path` and verify it.
 
     Args:
@@ -62,7 +64,9 @@ def export_program(artifact: Artifact, program: Build, format: str, path: Path, 
 
 
 def _verified(engine: Engine, artifact: Artifact, format: str) -> float:
-    """Compare with the stored outputs of Keras, and for other sizes of dynamic dimensions with the artifact."""
+    """Compare with the stored outputs of Keras, and for other sizes of dynamic dimensions with the
+    artifact.
+    """
     compiled = LiteRTEngine(artifact.path, artifact.signatures)
     quantised = artifact.precision == "int8"
     worst = 0.0 if quantised else max(compare(engine, artifact.expected()).values())
@@ -78,8 +82,10 @@ def _verified(engine: Engine, artifact: Artifact, format: str) -> float:
 
 def _allowed(worst: float, format: str) -> float:
     if not worst <= TOLERANCE:
-        raise CompileError(f"The {format} export differs from the model by {worst:.2g} (allowed: {TOLERANCE:g}), "
-                           "so it was deleted; choose another format.")
+        raise CompileError(
+            f"The {format} export differs from the model by {worst:.2g} (allowed: {TOLERANCE:g}), "
+            "so it was deleted; choose another format."
+        )
     return worst
 
 
@@ -89,9 +95,12 @@ def _litert(artifact: Artifact, program: Build, path: Path, report: Report) -> E
 
 
 @contextmanager
-def _single_functions(artifact: Artifact, program: Build,
-                      report: Report) -> Iterator[dict[str, tuple[Path, Signature]]]:
-    """A `.tflite` per function: the artifact, if it has one function; else each is compiled separately."""
+def _single_functions(
+    artifact: Artifact, program: Build, report: Report
+) -> Iterator[dict[str, tuple[Path, Signature]]]:
+    """A `.tflite` per function: the artifact, if it has one function; else each is compiled
+    separately.
+    """
     if len(artifact.signatures) == 1:
         ((name, signature),) = artifact.signatures.items()
         yield {name: (artifact.path, signature)}
@@ -142,14 +151,21 @@ def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) ->
             report(f"converting {name} to OpenVINO")
             try:
                 network = openvino.convert_model(str(tflite))
-                for port, specs in ((network.input, signature.inputs), (network.output, signature.outputs)):
+                for port, specs in (
+                    (network.input, signature.inputs),
+                    (network.output, signature.outputs),
+                ):
                     for tensor in {spec.tensor for spec in specs}:  # one tensor may be two outputs
-                        port(tensor).tensor.set_names({spec.name for spec in specs if spec.tensor == tensor})
+                        port(tensor).tensor.set_names(
+                            {spec.name for spec in specs if spec.tensor == tensor}
+                        )
                 openvino.save_model(network, str(path / f"{name}.xml"), compress_to_fp16=False)
                 runs[name] = runner(path / f"{name}.xml", signature)
             except RuntimeError as error:
-                raise CompileError(f"OpenVINO cannot represent the function {name} ({_first_line(error)}); "
-                                   "export as saved_model or litert.") from error
+                raise CompileError(
+                    f"OpenVINO cannot represent the function {name} ({_first_line(error)}); "
+                    "export as saved_model or litert."
+                ) from error
     return _Files("openvino", artifact.signatures, runs)
 
 
@@ -165,8 +181,15 @@ def _onnx(artifact: Artifact, program: Build, path: Path, report: Report) -> Eng
     return _Files("onnx", artifact.signatures, runs)
 
 
-def _onnx_file(name: str, tflite: Path, signature: Signature, artifact: Artifact, program: Build, path: Path,
-               report: Report) -> Runner:
+def _onnx_file(
+    name: str,
+    tflite: Path,
+    signature: Signature,
+    artifact: Artifact,
+    program: Build,
+    path: Path,
+    report: Report,
+) -> Runner:
     """Write one function; the first route whose file reproduces the model is used."""
     from warmstart.engines import onnx_files
 
@@ -174,7 +197,9 @@ def _onnx_file(name: str, tflite: Path, signature: Signature, artifact: Artifact
     reasons = []
     routes: dict[str, Callable[[], None]] = {
         "tf2onnx from the .tflite": lambda: onnx_files.from_tflite(tflite, signature, path),
-        "tf2onnx from the traced function": lambda: onnx_files.from_function(program(), name, signature, path),
+        "tf2onnx from the traced function": lambda: onnx_files.from_function(
+            program(), name, signature, path
+        ),
     }
     for route, write in routes.items():
         report(f"converting {name} with {route}")
@@ -187,8 +212,10 @@ def _onnx_file(name: str, tflite: Path, signature: Signature, artifact: Artifact
             reasons.append(f"{route}: it differs by {difference:.2g}")
         except Exception as error:  # tf2onnx and ONNX Runtime raise whatever their passes raise
             reasons.append(f"{route}: {_first_line(error)}")
-    raise CompileError(f"The function {name} cannot be exported as ONNX ({'; '.join(reasons)}); "
-                       "export as saved_model, litert or openvino.")
+    raise CompileError(
+        f"The function {name} cannot be exported as ONNX ({'; '.join(reasons)}); "
+        "export as saved_model, litert or openvino."
+    )
 
 
 def _saved_model(artifact: Artifact, program: Build, path: Path, report: Report) -> Engine:
@@ -211,7 +238,9 @@ def _saved_model(artifact: Artifact, program: Build, path: Path, report: Report)
 
         return run
 
-    return _Files("saved_model", artifact.signatures, {name: runner(name) for name in artifact.signatures})
+    return _Files(
+        "saved_model", artifact.signatures, {name: runner(name) for name in artifact.signatures}
+    )
 
 
 LOAD_KERAS = """
@@ -247,29 +276,50 @@ def export_keras(model: Any, inputs: Mapping[str, TensorSpec], path: Path, repor
     try:
         model.save(path)
     except NotImplementedError as error:  # a layer of ours without a config
-        raise CompileError(f"A .keras file cannot represent this model's own layers; {ALTERNATIVE}.") from error
+        raise CompileError(
+            f"A .keras file cannot represent this model's own layers; {ALTERNATIVE}."
+        ) from error
     random = np.random.default_rng(0)
-    probes = {id(tensor): _spec(tensor, inputs).probe(random, {"any": 2}) for tensor in model.inputs}
-    arrays: dict[str, Any] = {str(index): probe for index, probe in enumerate(probes.values())}  # loading renames
-    outputs = model(keras.tree.map_structure(lambda tensor: probes[id(tensor)], model.input), training=False)
-    expected = {str(n): keras.ops.convert_to_numpy(value) for n, value in enumerate(keras.tree.flatten(outputs))}
+    probes = {
+        id(tensor): _spec(tensor, inputs).probe(random, {"any": 2}) for tensor in model.inputs
+    }
+    arrays: dict[str, Any] = {
+        str(index): probe for index, probe in enumerate(probes.values())
+    }  # loading renames
+    outputs = model(
+        keras.tree.map_structure(lambda tensor: probes[id(tensor)], model.input), training=False
+    )
+    expected = {
+        str(n): keras.ops.convert_to_numpy(value)
+        for n, value in enumerate(keras.tree.flatten(outputs))
+    }
     report("loading it with plain Keras")
     with tempfile.TemporaryDirectory() as folder:
         inputs_file, outputs_file = Path(folder) / "inputs.npz", Path(folder) / "outputs.npz"
         np.savez(inputs_file, **arrays)
         command = [sys.executable, "-c", LOAD_KERAS, str(path), str(inputs_file), str(outputs_file)]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False
+        )
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
-            raise CompileError(f"Plain Keras cannot load this model ({last[-1].strip()[:300]}); {ALTERNATIVE}.")
+            raise CompileError(
+                f"Plain Keras cannot load this model ({last[-1].strip()[:300]}); {ALTERNATIVE}."
+            )
         with np.load(outputs_file) as arrays_read:
             loaded = {name.removeprefix("arr_"): arrays_read[name] for name in arrays_read.files}
     return _allowed(max(differences(loaded, expected).values()), "keras")
 
 
 def _spec(tensor: Any, inputs: Mapping[str, TensorSpec]) -> TensorSpec:
-    """The spec for probing an input of a Keras model: the program's input of this name, or of this dtype and rank."""
-    alike = [spec for spec in inputs.values() if spec.dtype == tensor.dtype and len(spec.shape) == len(tensor.shape)]
+    """The spec for probing an input of a Keras model: the program's input of this name, or of this
+    dtype and rank.
+    """
+    alike = [
+        spec
+        for spec in inputs.values()
+        if spec.dtype == tensor.dtype and len(spec.shape) == len(tensor.shape)
+    ]
     source = inputs.get(tensor.name) or (alike[0] if alike else TensorSpec("", tensor.dtype, ()))
     shape = tuple("any" if side is None else side for side in tensor.shape)
     return TensorSpec(tensor.name, tensor.dtype, shape, source.low, source.high)

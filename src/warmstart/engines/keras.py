@@ -14,7 +14,8 @@ from warmstart.engines.base import Engine, Signature, TensorSpec
 
 @dataclass(frozen=True)
 class Function:
-    """One function of a program, before compilation: a Keras call, its inputs, and its output names.
+    """One function of a program, before compilation: a Keras call, its inputs, and its output
+    names.
 
     `call` takes one tensor per input, in order, and returns a dict of tensors.
     """
@@ -32,12 +33,18 @@ class Program:
 
     @cached_property
     def traced(self) -> Mapping[str, Any]:
-        """The functions as `tf.function`s with fixed input signatures: traced once, because it takes seconds."""
+        """The functions as `tf.function`s with fixed input signatures: traced once, because it
+        takes seconds.
+        """
         import tensorflow as tf
 
         def trace(function: Function) -> Any:
             signature = [
-                tf.TensorSpec([None if isinstance(d, str) else d for d in spec.shape], spec.dtype, name=spec.name)
+                tf.TensorSpec(
+                    [None if isinstance(d, str) else d for d in spec.shape],
+                    spec.dtype,
+                    name=spec.name,
+                )
                 for spec in function.inputs
             ]
             return tf.function(function.call, input_signature=signature, autograph=False)
@@ -52,7 +59,9 @@ class KerasEngine(Engine):
 
     def __init__(self, program: Program):
         self._traced = program.traced
-        super().__init__({name: _signature(program.functions[name], f) for name, f in self._traced.items()})
+        super().__init__(
+            {name: _signature(program.functions[name], f) for name, f in self._traced.items()}
+        )
 
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         ordered = [arrays[spec.name] for spec in self.signatures[function].inputs]
@@ -60,7 +69,9 @@ class KerasEngine(Engine):
 
 
 def _signature(function: Function, traced: Any) -> Signature:
-    """Read the outputs' dtypes and shapes from the traced graph; dynamic ones are named as in the inputs."""
+    """Read the outputs' dtypes and shapes from the traced graph; dynamic ones are named as in the
+    inputs.
+    """
     outputs = traced.get_concrete_function().structured_outputs
     dynamic = [d for spec in function.inputs for d in spec.shape if isinstance(d, str)]
 
@@ -70,5 +81,8 @@ def _signature(function: Function, traced: Any) -> Signature:
 
     return Signature(
         function.inputs,
-        tuple(TensorSpec(name, tensor.dtype.name, shape(tensor)) for name, tensor in sorted(outputs.items())),
+        tuple(
+            TensorSpec(name, tensor.dtype.name, shape(tensor))
+            for name, tensor in sorted(outputs.items())
+        ),
     )

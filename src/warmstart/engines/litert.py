@@ -51,7 +51,9 @@ class LiteRTEngine(Engine):
 
     name = "litert"
 
-    def __init__(self, path: Path, signatures: Mapping[str, Signature], *, threads: int | None = None):
+    def __init__(
+        self, path: Path, signatures: Mapping[str, Signature], *, threads: int | None = None
+    ):
         super().__init__(signatures)
         self._sessions: dict[str, _InPlaceSession] = {}
         self._path = path
@@ -64,7 +66,9 @@ class LiteRTEngine(Engine):
             with _quiet_native_log():
                 self._interpreter = Interpreter(str(path), num_threads=self._threads)
                 self._interpreter.allocate_tensors()
-                self._runners = {name: self._interpreter.get_signature_runner(name) for name in signatures}
+                self._runners = {
+                    name: self._interpreter.get_signature_runner(name) for name in signatures
+                }
         except (ValueError, RuntimeError, KeyError) as error:
             raise EngineError(f"{path} is not a program that LiteRT can run: {error}") from error
         self._weights = [] if before is None else pages.added(before, pages.anonymous())
@@ -75,8 +79,10 @@ class LiteRTEngine(Engine):
             return (self,)
         with self._lock:
             if count not in self._workers:
-                self._workers[count] = tuple(LiteRTEngine(self._path, self.signatures, threads=self._threads // count)
-                                             for _ in range(count))
+                self._workers[count] = tuple(
+                    LiteRTEngine(self._path, self.signatures, threads=self._threads // count)
+                    for _ in range(count)
+                )
             return self._workers[count]
 
     @property
@@ -106,10 +112,11 @@ class LiteRTEngine(Engine):
 
 
 class _InPlaceSession(Session):
-    """Stores the state in the memory of the function; copies it out only when another call needs it.
+    """Stores the state in the memory of the function; copies it out only when another call needs
+    it.
 
-    Every function is a graph with memory of its own, in which inputs persist between calls. Python's `Interpreter`
-    exposes the first graph only, its native part all of them.
+    Every function is a graph with memory of its own, in which inputs persist between calls.
+    Python's `Interpreter` exposes the first graph only, its native part all of them.
     """
 
     def __init__(self, engine: LiteRTEngine, function: str, state: tuple[str, ...]):
@@ -125,7 +132,9 @@ class _InPlaceSession(Session):
 
     def _memory(self, name: str) -> np.ndarray:
         """A view of an input, to be used at once: it dangles when LiteRT moves its memory."""
-        memory: np.ndarray = self._native.tensor(self._engine._interpreter, self._inputs[name], self._graph)
+        memory: np.ndarray = self._native.tensor(
+            self._engine._interpreter, self._inputs[name], self._graph
+        )
         return memory
 
     def resize(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -152,7 +161,10 @@ class _InPlaceSession(Session):
                 for name, array in arrays.items():
                     self._native.SetTensor(self._inputs[name], array, self._graph)
                 self._native.Invoke(self._graph)
-                return {name: self._native.GetTensor(index, self._graph) for name, index in self._outputs.items()}
+                return {
+                    name: self._native.GetTensor(index, self._graph)
+                    for name, index in self._outputs.items()
+                }
             except (ValueError, RuntimeError) as error:
                 raise EngineError(f"LiteRT could not run {self._function}: {error}") from error
 
@@ -160,7 +172,9 @@ class _InPlaceSession(Session):
         self.leave()
         self._signature.check(self._function, self._arrays | arrays)
         for name, shape in shapes.items():
-            self._native.ResizeInputTensor(self._inputs[name], np.array(shape, np.int32), False, self._graph)
+            self._native.ResizeInputTensor(
+                self._inputs[name], np.array(shape, np.int32), False, self._graph
+            )
         self._native.AllocateTensors(self._graph)
         for name, array in self._arrays.items():
             self._memory(name)[...] = array

@@ -40,9 +40,14 @@ def from_function(program: Any, name: str, signature: Signature, path: Path) -> 
 
         _register_gelu()
         proto, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=OPSET)
-    # Constants that a layer keeps outside its variables (EfficientNet's Normalization) come out as inputs.
+    # Constants that a layer keeps outside its variables (EfficientNet's Normalization) come out as
+    # inputs.
     graph = function.get_concrete_function().graph
-    values = {inside.name: captured.numpy() for captured, inside in graph.captures if captured.dtype != "resource"}
+    values = {
+        inside.name: captured.numpy()
+        for captured, inside in graph.captures
+        if captured.dtype != "resource"
+    }
     _write(proto, {}, signature, path, values)
 
 
@@ -66,10 +71,14 @@ def _register_gelu() -> None:
         graph.remove_node(node.name)
 
         def make(operator: str, *inputs: str | float) -> str:
-            names = [value if isinstance(value, str) else constant(graph, value) for value in inputs]
+            names = [
+                value if isinstance(value, str) else constant(graph, value) for value in inputs
+            ]
             return str(graph.make_node(operator, names).output[0])
 
-        graph.make_node("Identity", [steps(make, x)], outputs=[output], shapes=shapes, dtypes=dtypes)
+        graph.make_node(
+            "Identity", [steps(make, x)], outputs=[output], shapes=shapes, dtypes=dtypes
+        )
 
     def erfc(graph: Any, node: Any, **_: Any) -> None:
         replace(graph, node, lambda make, x: make("Sub", 1.0, make("Erf", x)))
@@ -91,8 +100,13 @@ def _register_gelu() -> None:
     tf_op.register_handler(gelu, 9, ["TFL_GELU"], "", {})
 
 
-def _write(proto: Any, names: Mapping[str, str], signature: Signature, path: Path,
-           values: Mapping[str, np.ndarray] | None = None) -> None:
+def _write(
+    proto: Any,
+    names: Mapping[str, str],
+    signature: Signature,
+    path: Path,
+    values: Mapping[str, np.ndarray] | None = None,
+) -> None:
     import onnx
 
     graph = proto.graph
@@ -103,7 +117,9 @@ def _write(proto: Any, names: Mapping[str, str], signature: Signature, path: Pat
     _rename(graph, names)
     specs = {spec.name: spec for spec in (*signature.inputs, *signature.outputs)}
     for tensor in (*graph.input, *graph.output):  # the program's names of dynamic dimensions
-        for dim, side in zip(tensor.type.tensor_type.shape.dim, specs[tensor.name].shape, strict=True):
+        for dim, side in zip(
+            tensor.type.tensor_type.shape.dim, specs[tensor.name].shape, strict=True
+        ):
             if isinstance(side, str):
                 dim.dim_param = side
     graph.ClearField("value_info")  # shapes inferred with the old names; runtimes infer them again
@@ -117,7 +133,7 @@ def _rename(graph: Any, names: Mapping[str, str]) -> None:
             for index, name in enumerate(tensors):
                 tensors[index] = names.get(name, name)
         for attribute in node.attribute:
-            for inner in ([attribute.g] if attribute.HasField("g") else list(attribute.graphs)):
+            for inner in [attribute.g] if attribute.HasField("g") else list(attribute.graphs):
                 _rename(inner, names)  # the bodies of loops and branches use names from outside
     for tensor in (*graph.input, *graph.output, *graph.initializer):
         tensor.name = names.get(tensor.name, tensor.name)

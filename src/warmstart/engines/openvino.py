@@ -31,7 +31,9 @@ def probe_cpu() -> bool:
     """Whether OpenVINO runs on this CPU; tested in a subprocess, because it can crash."""
     code = "import openvino; openvino.Core().get_property('CPU', 'FULL_DEVICE_NAME')"
     try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, timeout=60, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -43,7 +45,8 @@ class OpenVINOEngine(Engine):
     Args:
         path: the file.
         signatures: its one function.
-        precision: `"float32"` or `"bfloat16"` (needs a CPU with bfloat16 instructions to be faster).
+        precision: `"float32"` or `"bfloat16"` (needs a CPU with bfloat16 instructions to be
+            faster).
         cache: a folder for OpenVINO's compiled blobs, which halve the time of the next start.
 
     Raises:
@@ -53,17 +56,29 @@ class OpenVINOEngine(Engine):
 
     name = "openvino"
 
-    def __init__(self, path: Path, signatures: Mapping[str, Signature], *, precision: str = "float32",
-                 cache: Path | None = None):
+    def __init__(
+        self,
+        path: Path,
+        signatures: Mapping[str, Signature],
+        *,
+        precision: str = "float32",
+        cache: Path | None = None,
+    ):
         super().__init__(signatures)
         if len(signatures) != 1:
-            raise EngineError("OpenVINO reads programs with one function only; use engine='litert'.")
+            raise EngineError(
+                "OpenVINO reads programs with one function only; use engine='litert'."
+            )
         require("openvino", extra="openvino", purpose="for engine='openvino'")
         import openvino
 
         self._openvino = openvino
         (self._signature,) = signatures.values()
-        self._varies = any(isinstance(d, str) and d != "batch" for spec in self._signature.inputs for d in spec.shape)
+        self._varies = any(
+            isinstance(d, str) and d != "batch"
+            for spec in self._signature.inputs
+            for d in spec.shape
+        )
         self._core = openvino.Core()
         self._path = path
         self._settings: dict[str, Any] = {
@@ -77,8 +92,8 @@ class OpenVINOEngine(Engine):
     def _request(self, arrays: Mapping[str, np.ndarray]) -> Request:
         """The network compiled for these shapes, which is faster than with dynamic ones.
 
-        Where more than the batch varies between calls, such as the lengths of texts, it is compiled once for all
-        shapes.
+        Where more than the batch varies between calls, such as the lengths of texts, it is compiled
+        once for all shapes.
         """
         signature, varies = self._signature, self._varies
         key = () if varies else tuple(arrays[spec.name].shape for spec in signature.inputs)
@@ -88,8 +103,10 @@ class OpenVINOEngine(Engine):
         try:
             network = self._core.read_model(str(self._path))
             inputs = {spec.name: spec.tensor for spec in signature.inputs}
-            shapes = {tensor: [-1] * arrays[name].ndim if varies else list(arrays[name].shape)
-                      for name, tensor in inputs.items()}
+            shapes = {
+                tensor: [-1] * arrays[name].ndim if varies else list(arrays[name].shape)
+                for name, tensor in inputs.items()
+            }
             network.reshape(shapes)
             compiled = self._core.compile_model(network, "CPU", self._settings)
             ports = {name: compiled.input(tensor) for name, tensor in inputs.items()}

@@ -1,8 +1,9 @@
 """Huge pages for the weights of a network that reads all of them for every token.
 
-Generating text is bound by memory bandwidth, and with pages of 4 KiB much of that time is spent on address translation.
-Linux gives pages of 2 MiB on request (`Documentation/admin-guide/mm/transhuge.rst` of the kernel); engines do not ask.
-Measured with GPT-2 small on two cores: 31 instead of 47 ms a token in float32, 13 instead of 17 in int8.
+Generating text is bound by memory bandwidth, and with pages of 4 KiB much of that time is spent on
+address translation. Linux gives pages of 2 MiB on request
+(`Documentation/admin-guide/mm/transhuge.rst` of the kernel); engines do not ask. Measured with
+GPT-2 small on two cores: 31 instead of 47 ms a token in float32, 13 instead of 17 in int8.
 """
 
 from __future__ import annotations
@@ -13,18 +14,30 @@ import sys
 from collections.abc import Iterable
 
 SIZE = 2**21
-HUGEPAGE, COLLAPSE = 14, 25  # of madvise(2); COLLAPSE, since Linux 6.1, acts at once instead of within minutes
+HUGEPAGE, COLLAPSE = (
+    14,
+    25,
+)  # of madvise(2); COLLAPSE, since Linux 6.1, acts at once instead of within minutes
 
 Range = tuple[int, int]
 
 
 def anonymous() -> list[Range]:
-    """The address ranges of this process' anonymous memory, in order; none if the system does not list them."""
+    """The address ranges of this process' anonymous memory, in order; none if the system does not
+    list them.
+    """
     ranges: list[Range] = []
-    with contextlib.suppress(OSError), open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/self/maps", encoding="utf-8", errors="replace") as maps,
+    ):
         for line in maps:
             addresses, rights, _, _, inode, *name = line.split(maxsplit=5)
-            if rights.startswith("rw-p") and inode == "0" and not "".join(name).startswith(("[stack", "[v")):
+            if (
+                rights.startswith("rw-p")
+                and inode == "0"
+                and not "".join(name).startswith(("[stack", "[v"))
+            ):
                 begin, end = (int(address, 16) for address in addresses.split("-"))
                 if ranges and ranges[-1][1] == begin:  # neighbours with different advice
                     begin = ranges.pop()[0]
@@ -55,6 +68,10 @@ def enlarge(ranges: Iterable[Range]) -> int:
     done = 0
     for begin, end in ranges:
         low, high = -(-begin // SIZE) * SIZE, end // SIZE * SIZE
-        if low < high and madvise(low, high - low, HUGEPAGE) == 0 and madvise(low, high - low, COLLAPSE) == 0:
+        if (
+            low < high
+            and madvise(low, high - low, HUGEPAGE) == 0
+            and madvise(low, high - low, COLLAPSE) == 0
+        ):
             done += high - low
     return done

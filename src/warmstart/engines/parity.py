@@ -13,7 +13,8 @@ MAX_CHANGED = 0.02  # share of the values of an integer output that may differ
 
 
 def compare(engine: Engine, expected: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, float]:
-    """Largest difference between an engine and the reference on the probe inputs, by the name of the output.
+    """Largest difference between an engine and the reference on the probe inputs, by the name of
+    the output.
 
     For outputs of the same name in several functions it is the largest; see `differences`.
     """
@@ -25,11 +26,14 @@ def compare(engine: Engine, expected: Mapping[str, Mapping[str, np.ndarray]]) ->
     return worst
 
 
-def differences(actual: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> dict[str, float]:
+def differences(
+    actual: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
+) -> dict[str, float]:
     """The largest difference of each output.
 
     Differences are relative to the output's largest reference value if that is above 1, and
-    absolute otherwise, as for probabilities. NaN, and another shape, count as infinite. Integers are
+    absolute otherwise, as for probabilities. NaN, and another shape, count as infinite. Integers
+    are
     decisions: up to `MAX_CHANGED` of them may differ.
     """
     result: dict[str, float] = {}
@@ -37,11 +41,15 @@ def differences(actual: Mapping[str, np.ndarray], expected: Mapping[str, np.ndar
         if actual[name].shape != reference.shape:
             result[name] = float("inf")
             continue
-        if reference.dtype.kind in "iu":  # decisions (tokens, levels of samples): a few are borderline
+        if (
+            reference.dtype.kind in "iu"
+        ):  # decisions (tokens, levels of samples): a few are borderline
             differ = float(np.mean(actual[name] != reference)) if reference.size else 0.0
             result[name] = 0.0 if differ <= MAX_CHANGED else float("inf")
             continue
         scale = max(1.0, float(np.abs(reference).max(initial=0.0)))
-        difference = float(np.abs(actual[name].astype(np.float64) - reference).max(initial=0.0)) / scale
+        difference = (
+            float(np.abs(actual[name].astype(np.float64) - reference).max(initial=0.0)) / scale
+        )
         result[name] = difference if np.isfinite(difference) else float("inf")
     return result

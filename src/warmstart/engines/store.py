@@ -5,9 +5,10 @@
         probe.npz        the reference engine's outputs for the probe inputs
         artifact.json    the record: signatures, sha256, precision, versions, differences
 
-The key is the sha256 of everything that decides the numbers: weights, entry, precision and the format
-of programs; the folder's name adds the converter's version. A folder is written under a temporary
-name and renamed when it is complete. One whose hashes differ from its record is removed and rebuilt.
+The key is the sha256 of everything that decides the numbers: weights, entry, precision and the
+format of programs; the folder's name adds the converter's version. A folder is written under a
+temporary name and renamed when it is complete. One whose hashes differ from its record is removed
+and rebuilt.
 """
 
 from __future__ import annotations
@@ -51,13 +52,17 @@ class Artifact:
         """
         try:
             record = json.loads((folder / RECORD).read_text("utf-8"))
-            hashes = {name: sha256_file(folder / name) for name in (*FILES, *_rest(record["sha256"]))}
+            hashes = {
+                name: sha256_file(folder / name) for name in (*FILES, *_rest(record["sha256"]))
+            }
             same = record["format"] == FORMAT and record["sha256"] == hashes
             {Signature.from_dict(signature) for signature in record["signatures"].values()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EngineError(f"The artifact {folder} is damaged: {error}") from error
         if not same:
-            raise EngineError(f"The artifact {folder} is damaged: its files are not the recorded ones.")
+            raise EngineError(
+                f"The artifact {folder} is damaged: its files are not the recorded ones."
+            )
         return cls(folder, record)
 
     @property
@@ -102,8 +107,13 @@ def sha256_file(path: Path) -> str:
 
 
 def content_key(weights: str, config: Mapping[str, Any], precision: str) -> str:
-    """The key of a program: `weights` is their sha256 (or a name for random ones), `config` is JSON-able."""
-    text = json.dumps({"format": FORMAT, "weights": weights, "config": config, "precision": precision}, sort_keys=True)
+    """The key of a program: `weights` is their sha256 (or a name for random ones), `config` is
+    JSON-able.
+    """
+    text = json.dumps(
+        {"format": FORMAT, "weights": weights, "config": config, "precision": precision},
+        sort_keys=True,
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
@@ -124,7 +134,8 @@ def find(key: str) -> Artifact | None:
 
 
 def make(key: str, precision: str, fill: Callable[[Path], Mapping[str, Any]]) -> Artifact:
-    """The artifact of this key, built by `fill` if it is absent; one process builds it, others wait.
+    """The artifact of this key, built by `fill` if it is absent; one process builds it, others
+    wait.
 
     Args:
         key: from `content_key`.
@@ -163,7 +174,9 @@ def write_record(folder: Path, precision: str, details: Mapping[str, Any]) -> No
     record = {
         "format": FORMAT,
         "precision": precision,
-        "sha256": {name: sha256_file(folder / name) for name in (*FILES, *_rest(os.listdir(folder)))},
+        "sha256": {
+            name: sha256_file(folder / name) for name in (*FILES, *_rest(os.listdir(folder)))
+        },
         **details,
     }
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", "utf-8")

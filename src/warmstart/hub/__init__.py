@@ -1,4 +1,6 @@
-"""Files from their source to this machine: resolved, downloaded, verified, cached; see `sources` and `cache`."""
+"""Files from their source to this machine: resolved, downloaded, verified, cached; see `sources`
+and `cache`.
+"""
 
 from warmstart.hub import cache
 from warmstart.hub.fetcher import Progress, fetch, fetch_repo, is_cached

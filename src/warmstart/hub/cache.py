@@ -5,17 +5,17 @@ Below `home()`:
     web/<host>/<12 digits of the sha256 of the address>/<file name>
     hf/<org>/<name>/<commit>/<path in the repository>      a repository as it was at that commit
     hf/<org>/<name>/<commit>.json                          its files, with their sizes and hashes
-    hf/<org>/<name>/refs/<revision>.json                   the commit of a branch or tag when it was first requested
-    locks/<digits>.lock                                    empty files; they stay
+    hf/<org>/<name>/refs/<revision>.json                   the commit of a branch or tag when it was
+    first requested locks/<digits>.lock                                    empty files; they stay
 
 and next to the files of each folder, in `.warmstart/`, where a slash in a name is written %2F:
 
-    <name>.json      the record: source, url, size, sha256, fetched_at, etag, ...; no record, no file
-    <name>.pin       the sha256 of the first download of a file that has no published hash
+    <name>.json      the record: source, url, size, sha256, fetched_at, etag, ...; no record, no
+    file <name>.pin       the sha256 of the first download of a file that has no published hash
     <name>.partial   an unfinished download, and <name>.state its origin and size
 
-A file gets its name when it is complete and its hash is right, never before. A pin outlives its file, so that a
-file which changed at its source is noticed; `rm(..., pins=True)` removes it.
+A file gets its name when it is complete and its hash is right, never before. A pin outlives its
+file, so that a file which changed at its source is noticed; `rm(..., pins=True)` removes it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ class Slot:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the folder against other processes and threads. Raises CacheError if it cannot be written."""
+        """Lock the folder against other processes and threads. Raises CacheError if it cannot be
+        written.
+        """
         from filelock import FileLock  # takes 40 ms to import, and a cached file does not need it
 
         # Not in the folder itself: a lock file that `rm` removes would let two processes in.
@@ -113,10 +115,13 @@ class Slot:
         if pin and isinstance(pin.get("sha256"), str):
             return pin
         record = files.read_json(self.record)  # of a file that is damaged now
-        return {**record, "pinned_at": record["fetched_at"]} if record and _is_record(record) else None
+        return (
+            {**record, "pinned_at": record["fetched_at"]} if record and _is_record(record) else None
+        )
 
     def check(self, expected: Expected) -> str:
-        """Compare the file with its record and the expected hashes: "ok", "absent", "damaged" or "other".
+        """Compare the file with its record and the expected hashes: "ok", "absent", "damaged" or
+        "other".
 
         Size and modification time are compared. The file is read only if the time differs or a hash
         was never computed.
@@ -130,7 +135,11 @@ class Slot:
             return "absent"
         if status.st_size != record["size"]:
             return "damaged"
-        known = {"sha256": record["sha256"], "md5": record.get("md5"), "mtime_ns": record.get("mtime_ns")}
+        known = {
+            "sha256": record["sha256"],
+            "md5": record.get("md5"),
+            "mtime_ns": record.get("mtime_ns"),
+        }
         if known["mtime_ns"] != status.st_mtime_ns or (expected.md5 and not known["md5"]):
             try:
                 digests = files.digests_of(self.path, md5=bool(expected.md5))
@@ -170,7 +179,10 @@ def web_slot(url: str) -> Slot:
     import re
 
     host, _, path = url.partition("://")[2].partition("/")
-    name = re.sub(r"[^\w.\-]", "_", path.partition("?")[0].rsplit("/", 1)[-1])[-100:].lstrip(".") or "file"
+    name = (
+        re.sub(r"[^\w.\-]", "_", path.partition("?")[0].rsplit("/", 1)[-1])[-100:].lstrip(".")
+        or "file"
+    )
     folder = re.sub(r"[^\w.\-]", "_", host).lstrip(".") or "_"
     return Slot(home() / "web" / folder / _sha256(url.encode()).hexdigest()[:12], name)
 
@@ -206,7 +218,13 @@ def _records() -> Iterator[tuple[Slot, CachedFile]]:
                     slot = Slot(Path(folder).parent, safe_path(record["file"], name))
                     yield (
                         slot,
-                        CachedFile(record["source"], slot.path, record["size"], record["sha256"], record["fetched_at"]),
+                        CachedFile(
+                            record["source"],
+                            slot.path,
+                            record["size"],
+                            record["sha256"],
+                            record["fetched_at"],
+                        ),
                     )
 
 
@@ -215,10 +233,16 @@ def matches(file: CachedFile, pattern: str) -> bool:
 
     A repository (`hf://org/name`, with or without a revision) stands for all its files.
     """
-    if file.source == pattern or fnmatchcase(file.source, pattern) or fnmatchcase(file.path.name, pattern):
+    if (
+        file.source == pattern
+        or fnmatchcase(file.source, pattern)
+        or fnmatchcase(file.path.name, pattern)
+    ):
         return True
     repository = pattern.rstrip("/")
-    return repository.startswith("hf://") and file.source.startswith((f"{repository}@", f"{repository}/"))
+    return repository.startswith("hf://") and file.source.startswith(
+        (f"{repository}@", f"{repository}/")
+    )
 
 
 def ls(pattern: str = "*") -> list[CachedFile]:
@@ -227,7 +251,9 @@ def ls(pattern: str = "*") -> list[CachedFile]:
     Args:
         pattern: see `matches`.
     """
-    return sorted((file for _, file in _records() if matches(file, pattern)), key=lambda file: file.source)
+    return sorted(
+        (file for _, file in _records() if matches(file, pattern)), key=lambda file: file.source
+    )
 
 
 def rm(pattern: str, *, pins: bool = False) -> list[CachedFile]:
@@ -246,7 +272,9 @@ def rm(pattern: str, *, pins: bool = False) -> list[CachedFile]:
             continue
         with slot.locked():
             with files.writing(slot.folder):
-                slot.path.unlink(missing_ok=True)  # first: without a record it would never be listed again
+                slot.path.unlink(
+                    missing_ok=True
+                )  # first: without a record it would never be listed again
                 slot.record.unlink(missing_ok=True)
                 if pins:
                     slot.pin.unlink(missing_ok=True)
@@ -300,7 +328,8 @@ def verify(
 
     Args:
         pattern: see `matches`.
-        progress: called with (file name, bytes so far over all files, bytes in all) after each file.
+        progress: called with (file name, bytes so far over all files, bytes in all) after each
+            file.
 
     Returns:
         (file, None) if it is intact, else (file, the problem).
@@ -325,4 +354,6 @@ def _problem(file: CachedFile) -> str | None:
         return "the file is missing"
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
-    return None if sha256 == file.sha256 else f"its sha256 is {sha256} where {file.sha256} was fetched"
+    return (
+        None if sha256 == file.sha256 else f"its sha256 is {sha256} where {file.sha256} was fetched"
+    )

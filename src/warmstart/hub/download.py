@@ -64,7 +64,9 @@ def download(
         _publish(partial, digests, expected, pin)
     except BaseException as error:
         # What has arrived is kept for the next time, but not on a disk that it has filled.
-        if partial.size == 0 or (isinstance(error.__cause__, OSError) and files.is_full(error.__cause__)):
+        if partial.size == 0 or (
+            isinstance(error.__cause__, OSError) and files.is_full(error.__cause__)
+        ):
             slot.discard_partial()
             slot.clean()
         raise
@@ -94,7 +96,9 @@ def _fetch_verified(
         partial.slot.discard_partial()
         partial.restart()
         if last or not retry:
-            raise ChecksumError(f"{partial.origin['source']}: {problem}; the file is not kept. {advice}")
+            raise ChecksumError(
+                f"{partial.origin['source']}: {problem}; the file is not kept. {advice}"
+            )
     raise AssertionError("unreachable")
 
 
@@ -133,7 +137,9 @@ def _receive(
     retries.retry(partial.origin["source"], attempt, lambda: partial.size)
 
 
-def _begin(partial: PartialDownload, response: HTTPResponse, url: str, expected: Expected) -> int | None:
+def _begin(
+    partial: PartialDownload, response: HTTPResponse, url: str, expected: Expected
+) -> int | None:
     """Decide whether the body is the rest or the whole. Returns its length in bytes, if known."""
     headers = response.headers
     if (headers.get("Content-Encoding") or "identity").strip().lower() != "identity":
@@ -156,10 +162,18 @@ def _begin(partial: PartialDownload, response: HTTPResponse, url: str, expected:
             f"{url}: the server does not send the length, so a truncated file would go unnoticed; give the sha256"
         )
     if expected.size is not None and length is not None and length != expected.size:
-        raise ChecksumError(f"{url}: the server has {length} bytes where {expected.size} are published")
+        raise ChecksumError(
+            f"{url}: the server has {length} bytes where {expected.size} are published"
+        )
     page = headers.get_content_type() in ("text/html", "application/xhtml+xml")
-    if page and not expected.known and re.search(r"\.(h5|keras|safetensors|tflite|zip|bin)$", url.partition("?")[0]):
-        raise DownloadError(f"{url}: the server responds with a web page instead of the file; check the address")
+    if (
+        page
+        and not expected.known
+        and re.search(r"\.(h5|keras|safetensors|tflite|zip|bin)$", url.partition("?")[0])
+    ):
+        raise DownloadError(
+            f"{url}: the server responds with a web page instead of the file; check the address"
+        )
     partial.restart()
     partial.whole, partial.from_one_response = whole, True
     return length
@@ -167,15 +181,23 @@ def _begin(partial: PartialDownload, response: HTTPResponse, url: str, expected:
 
 def _rest(partial: PartialDownload, response: HTTPResponse, length: int | None) -> int:
     """Check that a 206 is the rest of the partial file; returns its length in bytes."""
-    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", (response.headers.get("Content-Range") or "").strip())
+    match = re.fullmatch(
+        r"bytes (\d+)-(\d+)/(\d+|\*)", (response.headers.get("Content-Range") or "").strip()
+    )
     if not partial.size or not match:
         partial.restart()
         raise TemporaryError("the server sends a range that was not requested")
     first, last = int(match[1]), int(match[2])
     total = None if match[3] == "*" else int(match[3])
     known = partial.whole.get("total")
-    fits = first == partial.size and last >= first and (length is None or length == last - first + 1)
-    fits = fits and (known is None or total is None or total == known) and (total is None or last < total)
+    fits = (
+        first == partial.size and last >= first and (length is None or length == last - first + 1)
+    )
+    fits = (
+        fits
+        and (known is None or total is None or total == known)
+        and (total is None or last < total)
+    )
     fits = fits and (partial.hash_known or known is not None or total is not None)
     etag = strong_etag(response.headers.get("ETag"))
     if partial.whole.get("etag"):
@@ -283,7 +305,12 @@ def _advice(source: str, pin: dict[str, Any] | None) -> str:
     )
 
 
-def _publish(partial: PartialDownload, digests: dict[str, str], expected: Expected, pin: dict[str, Any] | None) -> None:
+def _publish(
+    partial: PartialDownload,
+    digests: dict[str, str],
+    expected: Expected,
+    pin: dict[str, Any] | None,
+) -> None:
     """Give a verified file its name, and write its record."""
     slot = partial.slot
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -301,7 +328,8 @@ def _publish(partial: PartialDownload, digests: dict[str, str], expected: Expect
         if not expected.known:
             pinned = {"sha256": digests["sha256"], "size": partial.size, "pinned_at": now}
             files.write_json(slot.pin, {**partial.origin, **pinned}, sync=True)
-        # The record first: a file without one would be fetched again, a record without its file does no harm.
+        # The record first: a file without one would be fetched again, a record without its file
+        # does no harm.
         files.write_json(slot.record, {**record, "mtime_ns": slot.partial.stat().st_mtime_ns})
         os.replace(slot.partial, slot.path)
         files.sync_folder(slot.path.parent)

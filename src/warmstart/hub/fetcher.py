@@ -29,15 +29,17 @@ def fetch(
     progress: Progress | None = None,
     base: Path | None = None,
 ) -> Path:
-    """One file, verified, on this machine; fetched once and then taken from the cache without going online.
+    """One file, verified, on this machine; fetched once and then taken from the cache without going
+    online.
 
     Args:
         source: `https://...`, `http://...`, `hf://org/name[@revision]/path`, `package:NAME/path`,
             `embedded:path`, or a local path, which is returned as it is.
         sha256, md5: hexadecimal digests of the file. Without any, given or published, the
-            sha256 of the first download is pinned: another file at the same source is then an error.
-        revision: branch, tag or commit of an hf:// source that names none. A branch means its commit at the
-            first request; `cache.rm("hf://org/name")` forgets it.
+            sha256 of the first download is pinned: another file at the same source is then an
+            error.
+        revision: branch, tag or commit of an hf:// source that names none. A branch means its
+            commit at the first request; `cache.rm("hf://org/name")` forgets it.
         offline: True never goes online, False ignores WARMSTART_OFFLINE and HF_HUB_OFFLINE.
         progress: called while bytes arrive.
         base: a local path must be relative to this folder and stay inside it.
@@ -71,9 +73,10 @@ def fetch_repo(
     """A folder with the matching files of a repository, all from one commit.
 
     Args:
-        source: `hf://org/name[@revision][/folder]`, `package:NAME/folder`, `embedded:folder` or a local folder.
-        patterns: shell patterns of paths from that folder, with slashes; `*` also matches slashes. They choose
-            what is downloaded; a local folder is returned as it is.
+        source: `hf://org/name[@revision][/folder]`, `package:NAME/folder`, `embedded:folder` or a
+            local folder.
+        patterns: shell patterns of paths from that folder, with slashes; `*` also matches slashes.
+            They choose what is downloaded; a local folder is returned as it is.
         revision, offline, progress: see `fetch`.
 
     Raises:
@@ -81,7 +84,9 @@ def fetch_repo(
     """
     parsed = sources.parse(source, revision=revision)
     if isinstance(parsed, Web):
-        raise UsageError(f"{parsed} is one file; a folder comes from hf://, package:, embedded: or a local path")
+        raise UsageError(
+            f"{parsed} is one file; a folder comes from hf://, package:, embedded: or a local path"
+        )
     if isinstance(parsed, Hub):
         return _fetch_repo_from_hub(parsed, patterns, offline, progress)
     folder = sources.locate(parsed)
@@ -96,7 +101,8 @@ def fetch_repo(
 
 
 def is_cached(source: str | os.PathLike[str], *, revision: str | None = None) -> bool:
-    """Whether `fetch` would succeed without going online; for a repository, whether any of its files is here.
+    """Whether `fetch` would succeed without going online; for a repository, whether any of its
+    files is here.
 
     Raises:
         UsageError: the source is malformed.
@@ -107,7 +113,9 @@ def is_cached(source: str | os.PathLike[str], *, revision: str | None = None) ->
     if isinstance(parsed, Hub):
         listing = huggingface.remembered(parsed)
         paths = [parsed.path] if parsed.path else list(listing.files) if listing else []
-        return listing is not None and any(listing.slot(path).check(Expected()) == "ok" for path in paths)
+        return listing is not None and any(
+            listing.slot(path).check(Expected()) == "ok" for path in paths
+        )
     try:
         return sources.locate(parsed).exists()
     except SourceError:
@@ -129,8 +137,12 @@ def _into_cache(
         return slot.path
     if is_offline(offline):
         if state == "other":
-            raise ChecksumError(f"{slot.path} is not the requested version of {source}; allow going online")
-        raise _offline(source, "is damaged in the cache" if state == "damaged" else "is not in the cache")
+            raise ChecksumError(
+                f"{slot.path} is not the requested version of {source}; allow going online"
+            )
+        raise _offline(
+            source, "is damaged in the cache" if state == "damaged" else "is not in the cache"
+        )
     from warmstart.hub.download import download
 
     with slot.locked():
@@ -143,20 +155,28 @@ def _into_cache(
     return slot.path
 
 
-def _fetch_from_hub(hub: Hub, expected: Expected, offline: bool | None, progress: Progress | None) -> Path:
+def _fetch_from_hub(
+    hub: Hub, expected: Expected, offline: bool | None, progress: Progress | None
+) -> Path:
     if not hub.path:
         raise UsageError(f"{hub} names a repository where a file is needed: hf://org/name/path")
     listing = huggingface.remembered(hub)
-    if listing is None or (hub.path not in listing.files and not huggingface.is_commit(hub.revision)):
+    if listing is None or (
+        hub.path not in listing.files and not huggingface.is_commit(hub.revision)
+    ):
         if is_offline(offline):
             raise _offline(str(hub), "is not in the cache")
         listing = huggingface.resolve(hub)
     if hub.path not in listing.files:
-        raise SourceError(f"there is no file {hub.path!r} in hf://{hub.repository}@{hub.revision or listing.commit}")
+        raise SourceError(
+            f"there is no file {hub.path!r} in hf://{hub.repository}@{hub.revision or listing.commit}"
+        )
     return _one_from_hub(hub, listing, hub.path, expected, offline, progress)
 
 
-def _fetch_repo_from_hub(hub: Hub, patterns: Sequence[str], offline: bool | None, progress: Progress | None) -> Path:
+def _fetch_repo_from_hub(
+    hub: Hub, patterns: Sequence[str], offline: bool | None, progress: Progress | None
+) -> Path:
     listing = huggingface.remembered(hub)
     paths = listing.matching(patterns, hub.path) if listing else []
     if listing is None or (not paths and not huggingface.is_commit(hub.revision)):
@@ -172,7 +192,12 @@ def _fetch_repo_from_hub(hub: Hub, patterns: Sequence[str], offline: bool | None
 
 
 def _one_from_hub(
-    hub: Hub, listing: Listing, path: str, requested: Expected, offline: bool | None, progress: Progress | None
+    hub: Hub,
+    listing: Listing,
+    path: str,
+    requested: Expected,
+    offline: bool | None,
+    progress: Progress | None,
 ) -> Path:
     from warmstart.hub.transport import RefusedError  # light; `download` is not
 
@@ -185,7 +210,15 @@ def _one_from_hub(
     expected = Expected(requested.sha256 or known.sha256, requested.md5, known.git, known.size)
     slot, source = listing.slot(path), listing.source(path)
     try:
-        return _into_cache(slot, source, lambda: listing.url(path), expected, offline, progress, huggingface.secret())
+        return _into_cache(
+            slot,
+            source,
+            lambda: listing.url(path),
+            expected,
+            offline,
+            progress,
+            huggingface.secret(),
+        )
     except RefusedError as error:
         raise huggingface.refused(hub, error) from error
 
@@ -199,7 +232,9 @@ def _check_local(path: Path, expected: Expected) -> None:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
     for name, digest in (("sha256", expected.sha256), ("md5", expected.md5)):
         if digest and digests[name] != digest:
-            raise ChecksumError(f"the {name} of {path} is {digests[name]} where {digest} was expected")
+            raise ChecksumError(
+                f"the {name} of {path} is {digests[name]} where {digest} was expected"
+            )
 
 
 def _offline(source: str, state: str) -> OfflineError:

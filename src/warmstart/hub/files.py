@@ -31,11 +31,17 @@ def cache_error(error: OSError, folder: Path) -> CacheError:
     """The CacheError for an OSError that was raised while writing below `folder`."""
     elsewhere = "set WARMSTART_HOME to another folder"
     if error.errno in _FULL:
-        return CacheError(f"no space is left for {folder}: free some (`warmstart cache ls` shows it), or {elsewhere}")
+        return CacheError(
+            f"no space is left for {folder}: free some (`warmstart cache ls` shows it), or {elsewhere}"
+        )
     if error.errno in _FORBIDDEN:
-        return CacheError(f"the cache folder {folder} cannot be written ({error.strerror}): {elsewhere}")
+        return CacheError(
+            f"the cache folder {folder} cannot be written ({error.strerror}): {elsewhere}"
+        )
     if error.errno in _NOT_A_FOLDER:
-        return CacheError(f"{error.filename or folder} is in the way of a cache folder: remove it, or {elsewhere}")
+        return CacheError(
+            f"{error.filename or folder} is in the way of a cache folder: remove it, or {elsewhere}"
+        )
     return CacheError(f"the cache folder {folder} cannot be written ({error}): {elsewhere}")
 
 

@@ -30,18 +30,24 @@ def home() -> Path:
     if own := os.environ.get("WARMSTART_HOME"):
         return Path(own).expanduser().absolute()
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "warmstart"
+        return (
+            Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "warmstart"
+        )
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "warmstart"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warmstart"
 
 
 def is_offline(flag: bool | None = None) -> bool:
-    """Whether going online is forbidden: the flag if not None, else WARMSTART_OFFLINE or HF_HUB_OFFLINE."""
+    """Whether going online is forbidden: the flag if not None, else WARMSTART_OFFLINE or
+    HF_HUB_OFFLINE.
+    """
     if flag is not None:
         return flag
     names = ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE")
-    return any(os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on") for name in names)
+    return any(
+        os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on") for name in names
+    )
 
 
 def hub_endpoint() -> str:
@@ -58,11 +64,17 @@ def mirrored(url: str) -> str:
     """The address to fetch for `url`: WARMSTART_MIRROR replaces the storage of Keras' weights."""
     if not url.startswith(KERAS_STORAGE):
         return url
-    return _address("WARMSTART_MIRROR", KERAS_STORAGE).rstrip("/") + "/" + url.removeprefix(KERAS_STORAGE)
+    return (
+        _address("WARMSTART_MIRROR", KERAS_STORAGE).rstrip("/")
+        + "/"
+        + url.removeprefix(KERAS_STORAGE)
+    )
 
 
 def _address(variable: str, default: str) -> str:
     value = os.environ.get(variable, "").strip() or default
     if not value.lower().startswith(("https://", "http://")):
-        raise UsageError(f"{variable} must be an address that starts with https:// or http://, not {value!r}")
+        raise UsageError(
+            f"{variable} must be an address that starts with https:// or http://, not {value!r}"
+        )
     return value

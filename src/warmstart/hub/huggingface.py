@@ -1,9 +1,10 @@
 """The files of a Hugging Face repository at a commit, requested once and recorded.
 
-The request is `GET {endpoint}/api/models/{id}/revision/{revision}?blobs=true`; files are then fetched from
-`{endpoint}/{id}/resolve/{commit}/{path}`. Large files come with their sha256, small ones with the sha1 of
-their git blob, so that each is checked against the commit. A branch or tag means the commit of the first
-request, until `cache.rm("hf://org/name")`: all files of a repository come from one commit.
+The request is `GET {endpoint}/api/models/{id}/revision/{revision}?blobs=true`; files are then
+fetched from `{endpoint}/{id}/resolve/{commit}/{path}`. Large files come with their sha256, small
+ones with the sha1 of their git blob, so that each is checked against the commit. A branch or tag
+means the commit of the first request, until `cache.rm("hf://org/name")`: all files of a repository
+come from one commit.
 """
 
 from __future__ import annotations
@@ -52,10 +53,16 @@ class Listing:
         return f"{hub_endpoint()}/{self.repository}/resolve/{self.commit}/{quote(path)}"
 
     def matching(self, patterns: Sequence[str], folder: str = "") -> list[str]:
-        """The files below `folder` whose path from there matches a pattern (`*` also matches slashes)."""
+        """The files below `folder` whose path from there matches a pattern (`*` also matches
+        slashes).
+        """
         start = folder + "/" if folder else ""
         below = [path for path in self.files if path.startswith(start)]
-        return [path for path in below if any(fnmatchcase(path[len(start) :], pattern) for pattern in patterns)]
+        return [
+            path
+            for path in below
+            if any(fnmatchcase(path[len(start) :], pattern) for pattern in patterns)
+        ]
 
 
 def secret() -> dict[str, str] | None:
@@ -107,12 +114,17 @@ def resolve(source: Hub) -> Listing:
     if is_commit(source.revision) and listing.commit != source.revision:
         raise SourceError(f"{source}: the hub responds with another commit, {listing.commit}")
     folder = home() / "hf" / source.repository
-    known = {"sha": listing.commit, "siblings": [_sibling(path, file) for path, file in listing.files.items()]}
+    known = {
+        "sha": listing.commit,
+        "siblings": [_sibling(path, file) for path, file in listing.files.items()],
+    }
     with files.writing(folder):
         (folder / "refs").mkdir(parents=True, exist_ok=True)
         files.write_json(folder / f"{listing.commit}.json", known)
         if not is_commit(source.revision):
-            files.write_json(_ref(source), {"revision": source.revision or "main", "commit": listing.commit})
+            files.write_json(
+                _ref(source), {"revision": source.revision or "main", "commit": listing.commit}
+            )
     return listing
 
 
@@ -126,7 +138,13 @@ def refused(source: Hub, error: Exception) -> DownloadError:
 
 
 def _ref(source: Hub) -> Path:
-    return home() / "hf" / source.repository / "refs" / f"{quote(source.revision or 'main', safe='')}.json"
+    return (
+        home()
+        / "hf"
+        / source.repository
+        / "refs"
+        / f"{quote(source.revision or 'main', safe='')}.json"
+    )
 
 
 def _listing(repository: str, response: Any) -> Listing:
@@ -135,7 +153,9 @@ def _listing(repository: str, response: Any) -> Listing:
     commit = response.get("sha") if isinstance(response, dict) else None
     siblings = response.get("siblings") if isinstance(response, dict) else None
     if not isinstance(commit, str) or not is_commit(commit) or not isinstance(siblings, list):
-        raise SourceError(f"{where}: the hub's response names no commit and files; check HF_ENDPOINT")
+        raise SourceError(
+            f"{where}: the hub's response names no commit and files; check HF_ENDPOINT"
+        )
     expected: dict[str, Expected] = {}
     for sibling in siblings:
         path = sibling.get("rfilename") if isinstance(sibling, dict) else None
@@ -143,7 +163,9 @@ def _listing(repository: str, response: Any) -> Listing:
             if not isinstance(path, str) or safe_path(path, where) != path:
                 raise UsageError(f"{path!r} is not a plain path")
         except UsageError as error:
-            raise SourceError(f"{where} contains a file that would lie outside of it: {error}") from None
+            raise SourceError(
+                f"{where} contains a file that would lie outside of it: {error}"
+            ) from None
         expected[path] = _expected(sibling)
     return Listing(repository, commit, expected)
 
@@ -154,7 +176,10 @@ def _expected(sibling: dict[str, Any]) -> Expected:
     size = size if isinstance(size, int) and size >= 0 else None
     if isinstance(lfs, dict):  # the blob of such a file is only a pointer to it
         sha256 = lfs.get("sha256")
-        return Expected(sha256=sha256 if isinstance(sha256, str) and _SHA256.fullmatch(sha256) else None, size=size)
+        return Expected(
+            sha256=sha256 if isinstance(sha256, str) and _SHA256.fullmatch(sha256) else None,
+            size=size,
+        )
     blob = sibling.get("blobId")
     known = isinstance(blob, str) and _COMMIT.fullmatch(blob) and size is not None
     return Expected(git=blob if known else None, size=size)
@@ -162,5 +187,9 @@ def _expected(sibling: dict[str, Any]) -> Expected:
 
 def _sibling(path: str, file: Expected) -> dict[str, Any]:
     if file.sha256:
-        return {"rfilename": path, "size": file.size, "lfs": {"sha256": file.sha256, "size": file.size}}
+        return {
+            "rfilename": path,
+            "size": file.size,
+            "lfs": {"sha256": file.sha256, "size": file.size},
+        }
     return {"rfilename": path, "size": file.size, "blobId": file.git}

@@ -24,7 +24,8 @@ class PartialDownload:
         from_one_response: whether all bytes come from one response to this process.
 
     Args:
-        hash_known: the hash of the whole will be checked against one that does not come from this server.
+        hash_known: the hash of the whole will be checked against one that does not come from this
+            server.
     """
 
     def __init__(self, slot: Slot, source: str, url: str, hash_known: bool):
@@ -41,7 +42,9 @@ class PartialDownload:
 
     def open(self) -> int:
         """A descriptor that writes at `size`; bytes beyond are dropped. Raises OSError."""
-        descriptor = os.open(self.slot.partial, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        descriptor = os.open(
+            self.slot.partial, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644
+        )
         os.ftruncate(descriptor, self.size)
         os.lseek(descriptor, self.size, os.SEEK_SET)
         return descriptor
@@ -58,7 +61,9 @@ class PartialDownload:
     @property
     def trusted(self) -> bool:
         """Whether a hash or a validator can show that the rest belongs to these bytes."""
-        return self.hash_known or any(self.whole.get(key) for key in ("etag", "modified", "digests"))
+        return self.hash_known or any(
+            self.whole.get(key) for key in ("etag", "modified", "digests")
+        )
 
     @property
     def complete(self) -> bool:
@@ -88,18 +93,26 @@ def strong_date(modified: str | None, date: str | None) -> str | None:
     from email.utils import parsedate_to_datetime
 
     try:
-        old = (parsedate_to_datetime(date or "") - parsedate_to_datetime(modified or "")).total_seconds() >= 60
+        old = (
+            parsedate_to_datetime(date or "") - parsedate_to_datetime(modified or "")
+        ).total_seconds() >= 60
     except (ValueError, TypeError):
         return None
     return modified if old else None
 
 
 def server_digests(headers: Message) -> dict[str, str]:
-    """Hashes of the whole file in the headers: x-goog-hash of Google's storage, Repr-Digest of RFC 9530."""
+    """Hashes of the whole file in the headers: x-goog-hash of Google's storage, Repr-Digest of RFC
+    9530.
+    """
     digests: dict[str, str] = {}
     if (headers.get("x-goog-stored-content-encoding") or "identity") == "identity":
-        for name, value in re.findall(r"(md5)=([A-Za-z0-9+/]{22}==)", ",".join(headers.get_all("x-goog-hash") or ())):
+        for name, value in re.findall(
+            r"(md5)=([A-Za-z0-9+/]{22}==)", ",".join(headers.get_all("x-goog-hash") or ())
+        ):
             digests[name] = base64.b64decode(value).hex()
-    for value in re.findall(r"(?i)sha-256=:([a-z0-9+/]{43}=):", ",".join(headers.get_all("Repr-Digest") or ())):
+    for value in re.findall(
+        r"(?i)sha-256=:([a-z0-9+/]{43}=):", ",".join(headers.get_all("Repr-Digest") or ())
+    ):
         digests["sha256"] = base64.b64decode(value).hex()
     return digests

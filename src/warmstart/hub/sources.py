@@ -2,13 +2,14 @@
 
     https://host/path, http://host/path     one file on the web
     hf://org/name[@revision][/path]         a Hugging Face repository, or a file or folder in it
-    package:NAME[/path]                     inside an installed Python package, whose code is not run
-    embedded:path                           inside the models that ship with warmstart
-    anything else                           a local file or folder
+    package:NAME[/path]                     inside an installed Python package, whose code is not
+    run embedded:path                           inside the models that ship with warmstart anything
+    else                           a local file or folder
 
-A revision is a branch, a tag or a commit; one that contains a slash is written with %2F (`@refs%2Fpr%2F1`).
-No path can leave the root that its scheme names: `..`, absolute paths, backslashes and links that lead
-outside are refused. A local path is the caller's own choice and may lead anywhere, unless `base` confines it.
+A revision is a branch, a tag or a commit; one that contains a slash is written with %2F
+(`@refs%2Fpr%2F1`). No path can leave the root that its scheme names: `..`, absolute paths,
+backslashes and links that lead outside are refused. A local path is the caller's own choice and may
+lead anywhere, unless `base` confines it.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ Source: TypeAlias = Web | Hub | Installed | Embedded | Local
 
 
 def has_scheme(text: str) -> bool:
-    """Whether the text is written as a source with a scheme (`https:`, `hf:`, `package:`, ...), known or not."""
+    """Whether the text is written as a source with a scheme (`https:`, `hf:`, `package:`, ...),
+    known or not.
+    """
     return _SCHEME.fullmatch(text) is not None
 
 
@@ -110,7 +113,9 @@ def parse(source: str | os.PathLike[str], *, revision: str | None = None) -> Sou
     if not isinstance(source, str):
         return Local(Path(source))
     if not source.strip() or _CONTROL.search(source):
-        raise UsageError(f"the source {source!r} is empty or contains control characters; expected {_FORMS}")
+        raise UsageError(
+            f"the source {source!r} is empty or contains control characters; expected {_FORMS}"
+        )
     match = _SCHEME.fullmatch(source)
     scheme, rest = (match[1].lower(), match[2]) if match else ("", source)
     if scheme == "hf":
@@ -122,13 +127,17 @@ def parse(source: str | os.PathLike[str], *, revision: str | None = None) -> Sou
     if scheme == "package":
         name, _, path = rest.partition("/")
         if not _PACKAGE.fullmatch(name):
-            raise UsageError(f"{source!r} must name a Python package as it is imported: package:NAME/path")
+            raise UsageError(
+                f"{source!r} must name a Python package as it is imported: package:NAME/path"
+            )
         return Installed(name, safe_path(path, source) if path else "")
     if scheme == "embedded":
         return Embedded(safe_path(rest, source))
     if scheme:
         hint = f"; for a file of that name write ./{source}" if "://" not in source else ""
-        raise UsageError(f"the source {source!r} has the unknown scheme {scheme!r}; expected {_FORMS}{hint}")
+        raise UsageError(
+            f"the source {source!r} has the unknown scheme {scheme!r}; expected {_FORMS}{hint}"
+        )
     return Local(Path(source))
 
 
@@ -144,8 +153,12 @@ def _parse_hub(source: str, rest: str, revision: str | None) -> Hub:
     if revision is not None and own and own != revision:
         raise UsageError(f"{source!r} names a revision, and revision={revision!r} names another")
     chosen = own if at else revision
-    if chosen is not None and (not _REVISION.fullmatch(chosen) or ".." in chosen or chosen.endswith("/")):
-        raise UsageError(f"{chosen!r} cannot be a revision of {source!r}; it is a branch, a tag or a commit")
+    if chosen is not None and (
+        not _REVISION.fullmatch(chosen) or ".." in chosen or chosen.endswith("/")
+    ):
+        raise UsageError(
+            f"{chosen!r} cannot be a revision of {source!r}; it is a branch, a tag or a commit"
+        )
     path = "/".join(parts[2:]).rstrip("/")
     return Hub(repository, chosen, safe_path(path, source) if path else "")
 
@@ -163,13 +176,21 @@ def safe_path(path: str, source: str) -> str:
     """`path` with single slashes, checked to stay below its root.
 
     Raises:
-        UsageError: it is absolute, contains `..`, a backslash or a control character, or names the folder of metadata.
+        UsageError: it is absolute, contains `..`, a backslash or a control character, or names the
+        folder of metadata.
     """
     parts = path.split("/")
-    bad = path.startswith("/") or "\\" in path or _CONTROL.search(path) or (os.name == "nt" and ":" in path)
+    bad = (
+        path.startswith("/")
+        or "\\" in path
+        or _CONTROL.search(path)
+        or (os.name == "nt" and ":" in path)
+    )
     parts = [part for part in parts if part not in ("", ".")]
     if bad or not parts or ".." in parts or parts[0] == NOTES:
-        raise UsageError(f"{source!r} contains the path {path!r}; expected one that stays inside, without '..'")
+        raise UsageError(
+            f"{source!r} contains the path {path!r}; expected one that stays inside, without '..'"
+        )
     return "/".join(parts)
 
 
@@ -185,7 +206,9 @@ def inside(root: Path, path: str | Path, source: str) -> Path:
     except (OSError, RuntimeError):  # RuntimeError: links in a circle
         raise SourceError(f"{source}: there is no {target}") from None
     if not real.is_relative_to(real_root):
-        raise SourceError(f"{source} leads to {real}, which is outside {real_root}; that is refused")
+        raise SourceError(
+            f"{source} leads to {real}, which is outside {real_root}; that is refused"
+        )
     return target
 
 
@@ -196,7 +219,8 @@ def locate(source: Installed | Embedded | Local, *, base: Path | None = None) ->
         base: confines a local path: it must be relative, and stay inside this folder.
 
     Raises:
-        SourceError: it does not exist, or leads outside; UsageError: a confined path is absolute or climbs.
+        SourceError: it does not exist, or leads outside; UsageError: a confined path is absolute or
+        climbs.
     """
     if isinstance(source, Embedded):
         return inside(EMBEDDED, source.path, str(source))
@@ -207,7 +231,11 @@ def locate(source: Installed | Embedded | Local, *, base: Path | None = None) ->
     try:
         path = source.path.expanduser()
         path.stat()
-    except (OSError, RuntimeError, ValueError):  # RuntimeError: no such user; ValueError: a null character
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ):  # RuntimeError: no such user; ValueError: a null character
         raise SourceError(f"there is no file or folder {str(source.path)!r}") from None
     return path
 
@@ -220,7 +248,9 @@ def _in_package(source: Installed) -> Path:
     except (ImportError, ValueError):
         spec = None
     if spec is None or not spec.submodule_search_locations:
-        raise SourceError(f"{source}: no Python package {source.package!r} is installed here; install it first")
+        raise SourceError(
+            f"{source}: no Python package {source.package!r} is installed here; install it first"
+        )
     error: SourceError | None = None
     for folder in spec.submodule_search_locations:
         try:
@@ -242,6 +272,6 @@ def _confined(path: Path, base: Path) -> Path:
         repository = base.absolute().parent.parent
         if base.absolute().parent.name != "snapshots" or not (repository / "blobs").is_dir():
             raise
-        return base / inside(repository, (base.absolute() / relative).relative_to(repository), text).relative_to(
-            base.absolute()
-        )
+        return base / inside(
+            repository, (base.absolute() / relative).relative_to(repository), text
+        ).relative_to(base.absolute())

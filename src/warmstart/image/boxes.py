@@ -1,4 +1,6 @@
-"""Boxes as arrays (N, 4) of xmin, ymin, xmax, ymax: overlap, suppression, and the choice of what is shown."""
+"""Boxes as arrays (N, 4) of xmin, ymin, xmax, ymax: overlap, suppression, and the choice of what is
+shown.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,14 @@ def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return _overlaps(*a.T[:, :, None], areas(a)[:, None], *b.T[:, None], areas(b)[None])
 
 
-def _overlaps(xmin: np.ndarray, ymin: np.ndarray, xmax: np.ndarray, ymax: np.ndarray, area: np.ndarray,
-              *others: np.ndarray) -> np.ndarray:
+def _overlaps(
+    xmin: np.ndarray,
+    ymin: np.ndarray,
+    xmax: np.ndarray,
+    ymax: np.ndarray,
+    area: np.ndarray,
+    *others: np.ndarray,
+) -> np.ndarray:
     """Of boxes and others, both as sides and areas."""
     width = np.minimum(xmax, others[2]) - np.maximum(xmin, others[0])
     height = np.minimum(ymax, others[3]) - np.maximum(ymin, others[1])
@@ -35,10 +43,13 @@ def areas(boxes: np.ndarray) -> np.ndarray:
 def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, most: int) -> np.ndarray:
     """Non-maximum suppression: places of the boxes that stay, surest first, `most` of them at most.
 
-    A box goes where a surer one that stays overlaps it by more than `limit` (intersection over union).
+    A box goes where a surer one that stays overlaps it by more than `limit` (intersection over
+    union).
     """
     left = best(scores, SUPPRESSED_AT_ONCE)
-    rest = np.vstack([boxes[left].T, areas(boxes[left])])  # sides and areas (5, N) of those that may stay
+    rest = np.vstack(
+        [boxes[left].T, areas(boxes[left])]
+    )  # sides and areas (5, N) of those that may stay
     kept: list[int] = []
     while len(left) and len(kept) < most:
         kept.append(left[0])
@@ -47,16 +58,19 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, most: int) -> 
     return np.array(kept, int)
 
 
-def choose(boxes: np.ndarray, scores: np.ndarray, threshold: float, most: int,
-           suppression: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def choose(
+    boxes: np.ndarray, scores: np.ndarray, threshold: float, most: int, suppression: float | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The boxes that are shown, surest first.
 
     Args:
         boxes: (N, 4).
-        scores: (N, classes), 0 to 1; one box may be shown for several classes, as the references do.
+        scores: (N, classes), 0 to 1; one box may be shown for several classes, as the references
+            do.
         threshold: least score.
         most: boxes at most.
-        suppression: overlap above which the less sure of two boxes of one class goes; None: none does.
+        suppression: overlap above which the less sure of two boxes of one class goes; None: none
+            does.
 
     Returns:
         (places in `boxes`, classes, scores), each (M,).
@@ -64,8 +78,10 @@ def choose(boxes: np.ndarray, scores: np.ndarray, threshold: float, most: int,
     place, kind = np.nonzero(scores >= threshold)
     score = scores[place, kind]
     if suppression is not None and len(place):
-        kept = [members[suppress(boxes[place[members]], score[members], suppression, most)]
-                for members in (np.nonzero(kind == one)[0] for one in np.unique(kind))]
+        kept = [
+            members[suppress(boxes[place[members]], score[members], suppression, most)]
+            for members in (np.nonzero(kind == one)[0] for one in np.unique(kind))
+        ]
         left = np.sort(np.concatenate(kept))
         place, kind, score = place[left], kind[left], score[left]
     order = best(score, most)

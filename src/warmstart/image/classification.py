@@ -62,7 +62,8 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         """Classify a photo, or a list of photos.
 
         Returns:
-            One `Classification`; for a list a list, in which an unusable photo is a `Failed` at its index.
+            One `Classification`; for a list a list, in which an unusable photo is a `Failed` at its
+            index.
 
         Raises:
             InputError: the one photo is unusable.
@@ -74,14 +75,22 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     def stream(
         self, photos: Iterable[Photo] | Photo, options: ClassifyOptions
     ) -> Iterator[Classification | Failed]:
-        """Classify the photos of an iterator, a folder or a pattern ("photos/*.jpg"), in order, in constant memory."""
+        """Classify the photos of an iterator, a folder or a pattern ("photos/*.jpg"), in order, in
+        constant memory.
+        """
         return self.predict_stream(photos, options)
 
     def prepare(self, item: Item, options: ClassifyOptions) -> Prepared:
         rules, value = self.preprocessing, item.value
-        fits = type(value) is np.ndarray and value.dtype == np.uint8 and value.shape == (*rules.size, 3)
+        fits = (
+            type(value) is np.ndarray
+            and value.dtype == np.uint8
+            and value.shape == (*rules.size, 3)
+        )
         if fits and options.value_range is None:
-            array = preprocessing.scale(value, rules)  # what decoding would make of it, in less time
+            array = preprocessing.scale(
+                value, rules
+            )  # what decoding would make of it, in less time
         else:
             array = preprocessing.preprocess(self._decoded(item, options.value_range), rules)
         return Prepared(item.name, [{"images": array}], index=item.index)
@@ -105,16 +114,18 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         """Measure the model on labelled photos.
 
         Args:
-            data: pairs (photo, label), a folder of class folders, or a table of paths and labels, in a file or in
-                memory (see `core.records.read_table`). A label is an id or name of `labels`, or an index; where the
-                model gives several labels a photo, a tuple of them.
+            data: pairs (photo, label), a folder of class folders, or a table of paths and labels,
+                in a file or in memory (see `core.records.read_table`). A label is an id or name of
+                `labels`, or an index; where the model gives several labels a photo, a tuple of
+                them.
             batch_size: photos per call of the engine; does not change results.
             progress: called with (name of the model, photos so far, photos in all).
 
         Returns:
-            What `core.metrics.classification.ClassificationFigures.result` says (`top1`, `top5`, `per_class`,
-            `confusions`, `calibration_error`, …; accuracies 0 to 1), for several labels a photo
-            `DecisionFigures.result`; and `errors`: what is wrong with each photo that could not be read.
+            What `core.metrics.classification.ClassificationFigures.result` says (`top1`, `top5`,
+            `per_class`, `confusions`, `calibration_error`, …; accuracies 0 to 1), for several
+            labels a photo `DecisionFigures.result`; and `errors`: what is wrong with each photo
+            that could not be read.
 
         Raises:
             UsageError: no photos, or a label that the model does not have.
@@ -126,7 +137,9 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         multi_label = bool(self.entry.processing.get("multi_label"))
         index_of = self._label_indices if multi_label else self._label_index
         truth = [index_of(label) for _, label in pairs]
-        figures: Any = DecisionFigures(class_names) if multi_label else ClassificationFigures(class_names)
+        figures: Any = (
+            DecisionFigures(class_names) if multi_label else ClassificationFigures(class_names)
+        )
         errors: list[str] = []
         options = ClassifyOptions(batch_size=batch_size)
         answers = self.scores((photo for photo, _ in pairs), options)
@@ -141,7 +154,9 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
                 progress(self.name, done, len(pairs))
         return {**figures.result(), "errors": errors}
 
-    def scores(self, photos: Iterable[Photo], options: ClassifyOptions) -> Iterator[tuple[str, Any]]:
+    def scores(
+        self, photos: Iterable[Photo], options: ClassifyOptions
+    ) -> Iterator[tuple[str, Any]]:
         """(name, probabilities (classes,) or `Failed`) of each photo."""
 
         def decode(prepared: Prepared, outputs: Any) -> tuple[str, Any]:
@@ -166,7 +181,9 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`forward`: images float32 (batch, H, W, 3) → probabilities (batch, classes), features (batch, D)."""
+        """`forward`: images float32 (batch, H, W, 3) → probabilities (batch, classes), features
+        (batch, D).
+        """
         from warmstart.models.image.outputs import classifier_outputs
 
         return image_program(entry, classifier_outputs(model))
@@ -187,7 +204,9 @@ def _labelled(data: Any) -> list[tuple[Any, Any]]:
 def _class_folders(folder: Path) -> Iterator[tuple[Path, str]]:
     """(photo, name of its class folder) for every photo two levels down."""
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder of class folders, nor a table of paths and labels.")
+        raise UsageError(
+            f"{folder} is not a folder of class folders, nor a table of paths and labels."
+        )
     for child in sorted(folder.iterdir()):
         if child.is_dir() and not child.name.startswith("."):
             for item in iter_photos(child):

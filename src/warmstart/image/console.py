@@ -32,9 +32,9 @@ class DrawOptions(ConsoleOptions):
 class SegmentationFlags(DrawOptions):
     """Flags of segmentation."""
 
-    masks: Annotated[
-        str | None, Option("A folder for the masks, as PNG files with a palette.")
-    ] = None
+    masks: Annotated[str | None, Option("A folder for the masks, as PNG files with a palette.")] = (
+        None
+    )
 
 
 class DetectionConsole(Console):
@@ -90,7 +90,8 @@ class PictureFiles:
         """Write one picture; `name` is the photo's.
 
         Raises:
-            UsageError: the target is one file and this is the second picture, it is the photo itself, or it cannot
+            UsageError: the target is one file and this is the second picture, it is the photo
+            itself, or it cannot
                 be written.
         """
         path = self._path(name)
@@ -127,7 +128,8 @@ def saved(
 
     Args:
         results: results and `Failed`s.
-        outputs: (noun, target, function from a result to its picture); a target of None writes nothing.
+        outputs: (noun, target, function from a result to its picture); a target of None writes
+            nothing.
     """
     files = [
         (PictureFiles(target, noun), picture_of)

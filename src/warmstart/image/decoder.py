@@ -1,7 +1,8 @@
 """One picture, in any form a user has it, as an upright 8-bit RGB image.
 
-What Pillow leaves to its callers is decided here once: which formats are parsed at all, how large a picture may be,
-which way is up, what is behind transparent pixels, and how 16-bit and float pixels become 8-bit ones.
+What Pillow leaves to its callers is decided here once: which formats are parsed at all, how large a
+picture may be, which way is up, what is behind transparent pixels, and how 16-bit and float pixels
+become 8-bit ones.
 """
 
 from __future__ import annotations
@@ -23,8 +24,12 @@ from warmstart.errors import InputError
 MAX_PIXELS = 178_956_970
 """Most pixels of a picture: the number at which Pillow itself refuses (2**31 / 4 / 3)."""
 KINDS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"})
-"""File names that folders are searched for, in lower case. The content decides how a file is read, never its name."""
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
+)
+"""File names that folders are searched for, in lower case. The content decides how a file is read,
+never its name.
+"""
 
 _MAGIC = (
     (re.compile(rb"\xff\xd8\xff"), "JPEG"),
@@ -36,7 +41,8 @@ _MAGIC = (
 )
 _HTML = re.compile(rb"\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
 _ORIENTATION = 0x0112
-# The value says where row 0 and column 0 of the file are on the upright picture (EXIF 2.32, 4.6.4.A).
+# The value says where row 0 and column 0 of the file are on the upright picture (EXIF 2.32,
+# 4.6.4.A).
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -61,25 +67,32 @@ def decode(
 ) -> Image.Image:
     """The picture as a new 8-bit RGB image, upright; the item itself is never changed.
 
-    item         path, `http(s)` URL, encoded bytes, binary file object, PIL image, or array: (H, W, 3) uint8, also
-                 (H, W) or (H, W, 1) grey and (H, W, 4) with alpha; float arrays only together with `value_range`.
-                 Files are JPEG, PNG, WebP, GIF (first frame), BMP or TIFF; the content decides, not the name.
+    item         path, `http(s)` URL, encoded bytes, binary file object, PIL image, or array: (H, W,
+    3) uint8, also
+                 (H, W) or (H, W, 1) grey and (H, W, 4) with alpha; float arrays only together with
+                 `value_range`. Files are JPEG, PNG, WebP, GIF (first frame), BMP or TIFF; the
+                 content decides, not the name.
     name         what errors call it; by default its path, URL or file name
     max_pixels   a file with more pixels is refused before they are unpacked
-    target       (height, width) that the whole picture will be shrunk to afterwards, in pixels: a JPEG of four times
-                 that and more may then be unpacked at 1/2, 1/4 or 1/8, never below twice the target on either side
-    value_range  "0..1" or "0..255" (also (0, 1), (0, 255)): what the numbers of a float array or float TIFF mean
-    fetch        `fetch(url) -> bytes`, in place of the built-in download
+    target       (height, width) that the whole picture will be shrunk to afterwards, in pixels: a
+    JPEG of four times
+                 that and more may then be unpacked at 1/2, 1/4 or 1/8, never below twice the target
+                 on either side
+    value_range  "0..1" or "0..255" (also (0, 1), (0, 255)): what the numbers of a float array or
+    float TIFF mean fetch        `fetch(url) -> bytes`, in place of the built-in download
 
-    The size of the upright picture before any such shrinking is in `.info["size"]`, (width, height).
-    Transparent pixels are blended on white. 16-bit grey is scaled to 8 bits (the high byte), not clipped. The numbers
-    of a float TIFF are taken as 0..1, 0..255 or 0..65535, the smallest that holds them all, unless told.
+    The size of the upright picture before any such shrinking is in `.info["size"]`, (width,
+    height). Transparent pixels are blended on white. 16-bit grey is scaled to 8 bits (the high
+    byte), not clipped. The numbers of a float TIFF are taken as 0..1, 0..255 or 0..65535, the
+    smallest that holds them all, unless told.
 
     Raises InputError, naming the item, whatever is wrong with it.
     """
     name = name or given_name(item) or f"the given {_noun(item)}"
     try:
-        if isinstance(item, InputError):  # `items` puts one where a folder of a list could not be expanded
+        if isinstance(
+            item, InputError
+        ):  # `items` puts one where a folder of a list could not be expanded
             raise item
         with _quiet_pillow():
             if isinstance(item, Image.Image):
@@ -92,9 +105,12 @@ def decode(
         raise
     except MemoryError as error:
         raise InputError(f"{name}: is too large for the free memory", name) from error
-    except Exception as error:  # Pillow's parsers raise a dozen kinds on damaged files; a text of ours names the file
+    # Pillow's parsers raise a dozen kinds on damaged files; a text of ours names the file
+    except Exception as error:
         reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise InputError(f"{name}: the picture is damaged or incomplete ({reason})", name) from error
+        raise InputError(
+            f"{name}: the picture is damaged or incomplete ({reason})", name
+        ) from error
 
 
 def size(item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -106,7 +122,11 @@ def size(item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS) ->
     if isinstance(item, Image.Image) or hasattr(item, "__array__"):
         return decode(item, name=name, max_pixels=max_pixels).size
     try:
-        with _quiet_pillow(), opened(item, name, None) as file, _opened_image(file, name, max_pixels) as (image, _):
+        with (
+            _quiet_pillow(),
+            opened(item, name, None) as file,
+            _opened_image(file, name, max_pixels) as (image, _),
+        ):
             return image.size[::-1] if _orientation(image) >= 5 else image.size
     except InputError:
         raise
@@ -123,12 +143,18 @@ def _noun(item: Any) -> str:
 
 
 def _from_file(
-    file: BinaryIO, name: str, max_pixels: int, target: tuple[int, int] | None, value_range: ValueRange | None
+    file: BinaryIO,
+    name: str,
+    max_pixels: int,
+    target: tuple[int, int] | None,
+    value_range: ValueRange | None,
 ) -> Image.Image:
     with _opened_image(file, name, max_pixels) as (image, kind):
         whole = image.size
         if target is not None and kind == "JPEG":
-            _draft(image, 2 * max(target))  # the larger side for both, as the picture may still turn
+            _draft(
+                image, 2 * max(target)
+            )  # the larger side for both, as the picture may still turn
         turned = image.size
         picture = _from_pil(image, name, max_pixels, value_range)
         picture.info["size"] = whole if picture.size == turned else whole[::-1]
@@ -141,7 +167,13 @@ def _opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[tuple[
     head = file.read(64)
     kind = next((kind for magic, kind in _MAGIC if magic.match(head)), None)
     if kind is None:
-        what = "is empty" if not head else "is a web page, not a picture" if _HTML.match(head) else f"is no {KINDS}"
+        what = (
+            "is empty"
+            if not head
+            else "is a web page, not a picture"
+            if _HTML.match(head)
+            else f"is no {KINDS}"
+        )
         raise InputError(f"{name}: the file {what}", name)
     _import_plugin(kind)
     file.seek(0)
@@ -149,9 +181,13 @@ def _opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[tuple[
         # Only the one parser is tried: no Ghostscript for EPS, no rarely met formats.
         image = Image.open(file, formats=(kind,))
     except UnidentifiedImageError:
-        raise InputError(f"{name}: the file begins as a {kind} picture, but its header is damaged", name) from None
+        raise InputError(
+            f"{name}: the file begins as a {kind} picture, but its header is damaged", name
+        ) from None
     except Image.DecompressionBombError:
-        raise InputError(f"{name}: has more pixels than the limit of {max_pixels:,}", name) from None
+        raise InputError(
+            f"{name}: has more pixels than the limit of {max_pixels:,}", name
+        ) from None
     with image:
         _check_size(image, name, max_pixels)
         yield image, kind
@@ -160,12 +196,15 @@ def _opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[tuple[
 def _draft(image: Image.Image, least: int) -> None:
     """Let the JPEG be unpacked at 1/8, 1/4 or 1/2, with at least `least` pixels on both sides.
 
-    Only where both sides can be divided: a last column that stands for less than the others shifts the picture.
+    Only where both sides can be divided: a last column that stands for less than the others shifts
+    the picture.
     """
     width, height = image.size
     for part in (8, 4, 2):
         if width % part == 0 == height % part and min(width, height) // part >= least:
-            image.draft(cast(str, None), (width // part, height // part))  # None: the colour mode stays
+            image.draft(
+                cast(str, None), (width // part, height // part)
+            )  # None: the colour mode stays
             return
 
 
@@ -176,7 +215,9 @@ def _import_plugin(kind: str) -> None:
         importlib.import_module(plugin)
 
 
-def _from_pil(image: Image.Image, name: str, max_pixels: int, value_range: ValueRange | None) -> Image.Image:
+def _from_pil(
+    image: Image.Image, name: str, max_pixels: int, value_range: ValueRange | None
+) -> Image.Image:
     _check_size(image, name, max_pixels)
     image.load()
     rgb = _to_rgb(image, name, value_range)
@@ -192,7 +233,9 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise InputError(f"{name}: has no pixels ({width}x{height})", name)
     if width * height > max_pixels:
-        raise InputError(f"{name}: has {width}x{height} pixels, more than the limit of {max_pixels:,}", name)
+        raise InputError(
+            f"{name}: has {width}x{height} pixels, more than the limit of {max_pixels:,}", name
+        )
 
 
 def _orientation(image: Image.Image) -> int:
@@ -233,7 +276,9 @@ def _to_8bit(pixels: np.ndarray, name: str, value_range: ValueRange | None) -> n
         return np.rint(pixels * (255.0 / top)).astype(np.uint8)
     low, high = int(pixels.min()), int(pixels.max())
     if low < 0 or high > 65535:
-        raise InputError(f"{name}: its pixels run from {low} to {high}; only 8 and 16 bits are understood", name)
+        raise InputError(
+            f"{name}: its pixels run from {low} to {high}; only 8 and 16 bits are understood", name
+        )
     return (pixels >> 8).astype(np.uint8)
 
 
@@ -245,13 +290,19 @@ def _extremes(pixels: np.ndarray, name: str) -> tuple[float, float]:
 
 
 def _scaled(pixels: np.ndarray, value_range: ValueRange, name: str) -> np.ndarray:
-    """Float pixels of the told range to uint8, rounded. A hair (1e-5 of the range) outside is let pass."""
+    """Float pixels of the told range to uint8, rounded. A hair (1e-5 of the range) outside is let
+    pass.
+    """
     top = _RANGES.get(tuple(value_range) if isinstance(value_range, list) else value_range)
     if top is None:
-        raise InputError(f"{name}: value_range must be '0..1' or '0..255', not {value_range!r}", name)
+        raise InputError(
+            f"{name}: value_range must be '0..1' or '0..255', not {value_range!r}", name
+        )
     low, high = _extremes(pixels, name)
     if low < -1e-5 * top or high > top * (1 + 1e-5):
-        raise InputError(f"{name}: its numbers run from {low:g} to {high:g}, outside the range 0..{top:g}", name)
+        raise InputError(
+            f"{name}: its numbers run from {low:g} to {high:g}, outside the range 0..{top:g}", name
+        )
     return np.clip(np.rint(pixels * (255.0 / top)), 0, 255).astype(np.uint8)
 
 
@@ -266,25 +317,32 @@ def _from_array(array: np.ndarray, name: str, value_range: ValueRange | None) ->
         elif array.ndim == 4:
             hint = "; pass the batch itself, or one picture of it"
         raise InputError(
-            f"{name}: a picture has the shape (height, width), or (height, width, 1, 3 or 4), not {shape}{hint}", name
+            f"{name}: a picture has the shape (height, width), or (height, width, 1, 3 or 4), not {shape}{hint}",
+            name,
         )
     if array.size == 0:
         raise InputError(f"{name}: has no pixels ({shape})", name)
     if array.dtype.kind == "f":
         if value_range is None:
             raise InputError(
-                f"{name}: is a float array; say what its numbers mean with value_range='0..1' or '0..255'", name
+                f"{name}: is a float array; say what its numbers mean with value_range='0..1' or '0..255'",
+                name,
             )
         array = _scaled(array, value_range, name)
     elif array.dtype != np.uint8:
         raise InputError(
-            f"{name}: is an array of {array.dtype}; pictures are uint8 (0..255), or float with a value_range", name
+            f"{name}: is an array of {array.dtype}; pictures are uint8 (0..255), or float with a value_range",
+            name,
         )
     elif value_range is not None and _RANGES.get(value_range) != 255.0:
-        raise InputError(f"{name}: is a uint8 array, whose range is 0..255, not {value_range!r}", name)
+        raise InputError(
+            f"{name}: is a uint8 array, whose range is 0..255, not {value_range!r}", name
+        )
     if array.shape[-1] == 1:
         array = array[..., 0]
-    image = _to_rgb(Image.fromarray(np.ascontiguousarray(array)), name, None)  # L, RGB or RGBA, told by the shape
+    image = _to_rgb(
+        Image.fromarray(np.ascontiguousarray(array)), name, None
+    )  # L, RGB or RGBA, told by the shape
     image.info = {"size": image.size}
     return image
 
@@ -298,8 +356,9 @@ _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 def _quiet_pillow() -> Iterator[None]:
     """No warnings out of Pillow (odd metadata, large pictures) while a file is decoded.
 
-    `warnings.catch_warnings` swaps a list that all threads share, and swaps back the wrong one when threads overlap.
-    Here one filter, which concerns Pillow's own modules only, is put in and taken out.
+    `warnings.catch_warnings` swaps a list that all threads share, and swaps back the wrong one when
+    threads overlap. Here one filter, which concerns Pillow's own modules only, is put in and taken
+    out.
     """
     global _quiet_users
     with _quiet_lock:

@@ -1,4 +1,6 @@
-"""Object detection: photo → array → engine → scores and boxes → `Detections` in the photo's own pixels."""
+"""Object detection: photo → array → engine → scores and boxes → `Detections` in the photo's own
+pixels.
+"""
 
 from __future__ import annotations
 
@@ -57,13 +59,16 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
     def __call__(self, photo: Photo, options: DetectOptions) -> Detections: ...
     @overload
     @takes(DetectOptions)
-    def __call__(self, photo: Several[Photo], options: DetectOptions) -> list[Detections | Failed]: ...
+    def __call__(
+        self, photo: Several[Photo], options: DetectOptions
+    ) -> list[Detections | Failed]: ...
     @takes(DetectOptions)
     def __call__(self, photo: Any, options: DetectOptions) -> Any:
         """Find the objects in a photo, or in each photo of a list.
 
         Returns:
-            One `Detections`; for a list a list, in which an unusable photo is a `Failed` at its index.
+            One `Detections`; for a list a list, in which an unusable photo is a `Failed` at its
+            index.
 
         Raises:
             InputError: the one photo is unusable.
@@ -72,8 +77,12 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         return self.predict(photo, options)
 
     @takes(DetectOptions)
-    def stream(self, photos: Iterable[Photo] | Photo, options: DetectOptions) -> Iterator[Detections | Failed]:
-        """Find the objects in the photos of an iterator, a folder or a pattern, in order, in constant memory."""
+    def stream(
+        self, photos: Iterable[Photo] | Photo, options: DetectOptions
+    ) -> Iterator[Detections | Failed]:
+        """Find the objects in the photos of an iterator, a folder or a pattern, in order, in
+        constant memory.
+        """
         return self.predict_stream(photos, options)
 
     @property
@@ -85,7 +94,9 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         (row,) = outputs
         frame: Frame = prepared.context.frame
         boxes = in_photo(row["boxes"], frame)
-        scores = np.where(areas(boxes)[:, None] > 0, row["scores"], -1)  # some boxes lie beyond the photo
+        scores = np.where(
+            areas(boxes)[:, None] > 0, row["scores"], -1
+        )  # some boxes lie beyond the photo
         threshold = self.threshold if options.threshold is None else options.threshold
         suppression = self.entry.processing.get("suppression")
         chosen = choose(boxes, scores, threshold, options.max_boxes, suppression)
@@ -106,8 +117,8 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         """COCO's average precision on photos with boxes.
 
         Args:
-            data: what `ws.finetune` takes (a Pascal VOC folder, COCO JSON, YOLO folder, CSV), or a list of
-                (photo, [(label, xmin, ymin, xmax, ymax), …]).
+            data: what `ws.finetune` takes (a Pascal VOC folder, COCO JSON, YOLO folder, CSV), or a
+                list of (photo, [(label, xmin, ymin, xmax, ymax), …]).
             batch_size: photos per call of the engine; does not change results.
             progress: called with (name of the model, photos so far, photos in all).
 
@@ -123,7 +134,8 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`forward`: images float32 (batch, H, W, 3) → scores (batch, N, classes), boxes (batch, N, 4), features.
+        """`forward`: images float32 (batch, H, W, 3) → scores (batch, N, classes), boxes (batch, N,
+        4), features.
 
         Boxes are xmin, ymin, xmax, ymax as fractions of the network's input.
         """
@@ -136,7 +148,9 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
 
 
 def in_photo(boxes: NDArray[Any], frame: Frame) -> NDArray[np.float64]:
-    """Boxes (N, 4) as fractions of the network's input in pixels of the photo, clipped at its edges."""
+    """Boxes (N, 4) as fractions of the network's input in pixels of the photo, clipped at its
+    edges.
+    """
     scale = np.array([frame.width / frame.inner_width, frame.height / frame.inner_height] * 2)
     size = np.array([frame.input_width, frame.input_height] * 2)
     corner = np.array([frame.left, frame.top] * 2)

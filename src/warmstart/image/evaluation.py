@@ -16,13 +16,17 @@ from warmstart.image.metrics.segmentation import Confusion
 Progress = Callable[[str, int, int | None], None] | None
 
 
-def evaluate_detection(model: Any, data: Any, batch_size: int | None, progress: Progress) -> dict[str, Any]:
+def evaluate_detection(
+    model: Any, data: Any, batch_size: int | None, progress: Progress
+) -> dict[str, Any]:
     """See `ObjectDetector.evaluate`."""
     names = [label.name for label in model.labels]
     found = read_boxes(data, names)
     evaluation = CocoEvaluation(len(names))
     errors = list(found.problems)
-    results = model.stream((p.photo for p in found.photos), threshold=0.0, max_boxes=MOST[-1], batch_size=batch_size)
+    results = model.stream(
+        (p.photo for p in found.photos), threshold=0.0, max_boxes=MOST[-1], batch_size=batch_size
+    )
     for photo, result in _readable(model.name, found.photos, results, errors, progress):
         evaluation.add(Truth(photo.boxes, photo.labels, photo.crowd, photo.area), found_of(result))
     figures = evaluation.result()
@@ -33,11 +37,14 @@ def evaluate_detection(model: Any, data: Any, batch_size: int | None, progress: 
 def found_of(result: Any) -> Found:
     """The boxes of a `Detections` as arrays."""
     boxes = np.array([[b.xmin, b.ymin, b.xmax, b.ymax] for b in result], np.float64).reshape(-1, 4)
-    return Found(boxes, np.array([b.index for b in result], int), np.array([b.score for b in result], float))
+    return Found(
+        boxes, np.array([b.index for b in result], int), np.array([b.score for b in result], float)
+    )
 
 
-def evaluate_segmentation(model: Any, data: Any, batch_size: int | None,
-                          progress: Progress) -> dict[str, Any]:
+def evaluate_segmentation(
+    model: Any, data: Any, batch_size: int | None, progress: Progress
+) -> dict[str, Any]:
     """See `ImageSegmenter.evaluate`."""
     names = [label.name for label in model.labels]
     found = read_masks(data, names)
@@ -53,9 +60,12 @@ def evaluate_segmentation(model: Any, data: Any, batch_size: int | None,
     return {**figures, "count": count, "errors": errors}
 
 
-def _readable(name: str, photos: Sequence[Any], results: Any, errors: list[str],
-          progress: Progress) -> Iterator[tuple[Any, Any]]:
-    """(photo, result) of the photos that could be read; what is wrong with the others is added to `errors`."""
+def _readable(
+    name: str, photos: Sequence[Any], results: Any, errors: list[str], progress: Progress
+) -> Iterator[tuple[Any, Any]]:
+    """(photo, result) of the photos that could be read; what is wrong with the others is added to
+    `errors`.
+    """
     for done, (photo, result) in enumerate(zip(photos, results, strict=True), 1):
         if isinstance(result, Failed):
             errors.append(str(result.error))

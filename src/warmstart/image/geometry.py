@@ -18,7 +18,8 @@ class Frame:
 
     Attributes:
         width, height: of the upright photo, in pixels.
-        left, top, inner_width, inner_height: the rectangle of the input that shows the whole photo, in pixels.
+        left, top, inner_width, inner_height: the rectangle of the input that shows the whole photo,
+            in pixels.
         input_width, input_height: of the network's input.
     """
 
@@ -39,7 +40,17 @@ class Frame:
         if rules.resize == "squash" or (width, height) == (input_width, input_height):
             return cls(width, height, 0, 0, input_width, input_height, input_width, input_height)
         if rules.resize == "crop":
-            raise UsageError("The resize rule 'crop' loses the sides of photos; this task needs 'squash' or 'pad'.")
+            raise UsageError(
+                "The resize rule 'crop' loses the sides of photos; this task needs 'squash' or 'pad'."
+            )
         inner_width, inner_height = preprocessing.fitted(size, rules.size)
-        return cls(width, height, (input_width - inner_width) // 2, (input_height - inner_height) // 2,
-                   inner_width, inner_height, input_width, input_height)
+        return cls(
+            width,
+            height,
+            (input_width - inner_width) // 2,
+            (input_height - inner_height) // 2,
+            inner_width,
+            inner_height,
+            input_width,
+            input_height,
+        )

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Photo: TypeAlias = Union[str, "os.PathLike[str]", bytes, Readable, "Image", "NDArray[Any]"]
-"""A path, URL, bytes, open binary file, PIL image, or array of up to 3 dimensions: (H, W), (H, W, 1), (H, W, 3) or
-(H, W, 4), uint8 or with a `value_range`."""
+"""A path, URL, bytes, open binary file, PIL image, or array of up to 3 dimensions: (H, W), (H, W,
+1), (H, W, 3) or (H, W, 4), uint8 or with a `value_range`."""
 
 
 class PhotoKind(FileKind):

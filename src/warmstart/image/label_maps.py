@@ -1,9 +1,12 @@
-"""From logits on a coarse grid to one class a pixel of the photo, without ever holding all logits in full size.
+"""From logits on a coarse grid to one class a pixel of the photo, without ever holding all logits
+in full size.
 
-Bilinear upsampling followed by argmax, as the references do it, computes height x width x classes numbers: 300 million
-for a photo of 1920x1080 and 150 classes. But inside a cell of the grid whose four corners agree on the best class, that
-class is the best everywhere, since upsampled logits are weighted means of the corners'. Only the other cells are
-upsampled, and of their classes only those that can win: one whose best corner is below another's worst cannot.
+Bilinear upsampling followed by argmax, as the references do it, computes height x width x classes
+numbers: 300 million for a photo of 1920x1080 and 150 classes. But inside a cell of the grid whose
+four corners agree on the best class, that class is the best everywhere, since upsampled logits are
+weighted means of the corners'. Only the other cells are
+upsampled, and of their classes only those that can win: one whose best corner is below another's
+    worst cannot.
 """
 
 from __future__ import annotations
@@ -30,15 +33,18 @@ def label_map(logits: np.ndarray, frame: Frame) -> np.ndarray:
         frame: where the photo lies in the input.
 
     Returns:
-        (height, width) of the photo; uint8 where there are at most 256 classes, else uint16. Equal to upsampling the
-        logits bilinearly (half-pixel centres, edges repeated) and taking the first largest, up to float rounding.
+        (height, width) of the photo; uint8 where there are at most 256 classes, else uint16. Equal
+        to upsampling the logits bilinearly (half-pixel centres, edges repeated) and taking the
+        first largest, up to float rounding.
     """
     height, width, classes = logits.shape
     dtype = np.uint8 if classes <= 256 else np.uint16
     rows = _places(frame.height, frame.top, frame.inner_height, frame.input_height, height)
     columns = _places(frame.width, frame.left, frame.inner_width, frame.input_width, width)
     grid = logits.astype(np.float32, copy=False)
-    grid = grid[np.ix_(np.append(np.arange(height), height - 1), np.append(np.arange(width), width - 1))]
+    grid = grid[
+        np.ix_(np.append(np.arange(height), height - 1), np.append(np.arange(width), width - 1))
+    ]
     cells = _Cells(grid)
     out = np.empty((frame.height, frame.width), dtype)
     step = max(1, ROWS // frame.width)
@@ -49,7 +55,9 @@ def label_map(logits: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def _places(length: int, start: int, inner: int, whole: int, cells: int) -> Places:
-    """For each pixel of a side of the photo: the cell of the grid that its centre is in, and how far, 0 to 1."""
+    """For each pixel of a side of the photo: the cell of the grid that its centre is in, and how
+    far, 0 to 1.
+    """
     place = ((np.arange(length) + 0.5) * (inner / length) + start) * (cells / whole) - 0.5
     place = np.clip(place, 0, cells - 1)
     cell = place.astype(np.intp)
@@ -57,19 +65,31 @@ def _places(length: int, start: int, inner: int, whole: int, cells: int) -> Plac
 
 
 class _Cells:
-    """The cells between neighbouring grid points; `grid` is (h + 1, w + 1, classes), the last row and column twice."""
+    """The cells between neighbouring grid points; `grid` is (h + 1, w + 1, classes), the last row
+    and column twice.
+    """
 
     def __init__(self, grid: np.ndarray):
         best = grid.argmax(-1)
         corners = [best[:-1, :-1], best[:-1, 1:], best[1:, :-1], best[1:, 1:]]
-        self.agreed = np.where((corners[0] == corners[1]) & (corners[0] == corners[2]) & (corners[0] == corners[3]),
-                               corners[0], -1).astype(np.int32)
+        self.agreed = np.where(
+            (corners[0] == corners[1]) & (corners[0] == corners[2]) & (corners[0] == corners[3]),
+            corners[0],
+            -1,
+        ).astype(np.int32)
         down, across = np.nonzero(self.agreed < 0)
         self.number = np.full(self.agreed.shape, -1, np.int32)
         self.number[down, across] = np.arange(len(down))
         # (cells, 4 corners, classes) of the cells that must be looked into
-        self.values = np.stack([grid[down, across], grid[down, across + 1], grid[down + 1, across],
-                                grid[down + 1, across + 1]], axis=1)
+        self.values = np.stack(
+            [
+                grid[down, across],
+                grid[down, across + 1],
+                grid[down + 1, across],
+                grid[down + 1, across + 1],
+            ],
+            axis=1,
+        )
         highest = self.values.max(1)
         possible = highest >= self.values.min(1).max(-1, keepdims=True)
         count = min(CANDIDATES, grid.shape[-1])
@@ -88,7 +108,9 @@ class _Cells:
             return
         number = self.number[rows[0][y], columns[0][x]]
         down, across = rows[1][y], columns[1][x]
-        weights = np.stack([(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across], 1)
+        weights = np.stack(
+            [(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across], 1
+        )
         few = self.few[number]
         for chosen, values, names in ((few, self.shortlist, self.names), (~few, self.values, None)):
             places = np.nonzero(chosen)[0]

@@ -1,4 +1,6 @@
-"""What the tasks on images share: a photo becomes an array, which goes through the engine with others."""
+"""What the tasks on images share: a photo becomes an array, which goes through the engine with
+others.
+"""
 
 from __future__ import annotations
 
@@ -77,8 +79,11 @@ class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
         return self.entry.preprocessing
 
     @takes(PhotoOptions)
-    def features(self, photos: Photo | Several[Photo], options: PhotoOptions) -> NDArray[np.float32]:
-        """The backbone's last feature map, averaged over its pixels: what a new head would be trained on.
+    def features(
+        self, photos: Photo | Several[Photo], options: PhotoOptions
+    ) -> NDArray[np.float32]:
+        """The backbone's last feature map, averaged over its pixels: what a new head would be
+        trained on.
 
         Args:
             photos: one, or a list of them.
@@ -92,7 +97,8 @@ class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
         return self.predict_features(photos, self.options(**vars(options)))
 
     def preprocess(self, photo: Photo, *, value_range: Any = None) -> NDArray[np.float32]:
-        """One photo as the model takes it: float32 (H, W, 3), for use with `keras` or `ws.backbone`.
+        """One photo as the model takes it: float32 (H, W, 3), for use with `keras` or
+        `ws.backbone`.
 
         Raises:
             InputError: the photo is unusable.
@@ -112,8 +118,12 @@ class DensePhotoModel(PhotoModel[ResultT, OptionsT], Generic[ResultT, OptionsT])
         picture = self._decoded(item, options.value_range)
         frame = Frame.of(picture.info["size"], self.preprocessing)
         # Drawing opens a file again, so that a list of results does not hold all photos in memory.
-        read_once = hasattr(item.value, "read") or (isinstance(item.value, str) and "://" in item.value)
-        reopen = partial(decoder.decode, item.value, name=item.name, value_range=options.value_range)
+        read_once = hasattr(item.value, "read") or (
+            isinstance(item.value, str) and "://" in item.value
+        )
+        reopen = partial(
+            decoder.decode, item.value, name=item.name, value_range=options.value_range
+        )
         view = View(frame, picture.copy if read_once else reopen)
         array = preprocessing.preprocess(picture, self.preprocessing)
         return Prepared(item.name, [{"images": array}], view, item.index)

@@ -40,7 +40,9 @@ class Comparison:
         return self.milliseconds / self.float32_milliseconds
 
 
-def compare_precisions(model: ImageClassifier, exact: ImageClassifier, photos: Any = None) -> Comparison:
+def compare_precisions(
+    model: ImageClassifier, exact: ImageClassifier, photos: Any = None
+) -> Comparison:
     """Run both on the same inputs.
 
     Args:
@@ -73,5 +75,3 @@ def compare_precisions(model: ImageClassifier, exact: ImageClassifier, photos: A
 def _probabilities(model: ImageClassifier, array: np.ndarray) -> np.ndarray:
     probabilities: np.ndarray = model.engine.run("forward", images=array[None])["probabilities"][0]
     return probabilities
-
-

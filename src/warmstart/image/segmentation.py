@@ -1,4 +1,6 @@
-"""Image segmentation: photo → array → engine → logits on a grid → a class for every pixel → `Segmentation`."""
+"""Image segmentation: photo → array → engine → logits on a grid → a class for every pixel →
+`Segmentation`.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +42,16 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
     def __call__(self, photo: Photo, options: PhotoOptions) -> Segmentation: ...
     @overload
     @takes(PhotoOptions)
-    def __call__(self, photo: Several[Photo], options: PhotoOptions) -> list[Segmentation | Failed]: ...
+    def __call__(
+        self, photo: Several[Photo], options: PhotoOptions
+    ) -> list[Segmentation | Failed]: ...
     @takes(PhotoOptions)
     def __call__(self, photo: Any, options: PhotoOptions) -> Any:
         """Segment a photo, or each photo of a list.
 
         Returns:
-            One `Segmentation`; for a list a list, in which an unusable photo is a `Failed` at its index.
+            One `Segmentation`; for a list a list, in which an unusable photo is a `Failed` at its
+            index.
 
         Raises:
             InputError: the one photo is unusable.
@@ -55,14 +60,18 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
         return self.predict(photo, options)
 
     @takes(PhotoOptions)
-    def stream(self, photos: Iterable[Photo] | Photo, options: PhotoOptions) -> Iterator[Segmentation | Failed]:
+    def stream(
+        self, photos: Iterable[Photo] | Photo, options: PhotoOptions
+    ) -> Iterator[Segmentation | Failed]:
         """Segment the photos of an iterator, a folder or a pattern, in order, in constant memory."""
         return self.predict_stream(photos, options)
 
     def decode(self, prepared: Prepared, outputs: Any, options: PhotoOptions) -> Segmentation:
         (row,) = outputs
         classes = label_map(row["logits"], prepared.context.frame)
-        return Segmentation(prepared.name, self.name, classes, self.labels, prepared.context.picture)
+        return Segmentation(
+            prepared.name, self.name, classes, self.labels, prepared.context.picture
+        )
 
     def evaluate(
         self,
@@ -74,8 +83,8 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
         """Mean IoU and related metrics on photos with masks.
 
         Args:
-            data: pairs (photo, mask), or a folder with `images/` and `masks/`; see `read_masks`. A mask is a path or
-                array (H, W) of class indices; 255 is not counted.
+            data: pairs (photo, mask), or a folder with `images/` and `masks/`; see `read_masks`. A
+                mask is a path or array (H, W) of class indices; 255 is not counted.
             batch_size: photos per call of the engine; does not change results.
             progress: called with (name of the model, photos so far, photos in all).
 
@@ -91,7 +100,9 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`forward`: images float32 (batch, H, W, 3) → logits (batch, h, w, classes), features (batch, D)."""
+        """`forward`: images float32 (batch, H, W, 3) → logits (batch, h, w, classes), features
+        (batch, D).
+        """
         from warmstart.models import architecture
         from warmstart.models.image.outputs import with_features
 

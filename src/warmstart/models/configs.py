@@ -20,4 +20,6 @@ def sizes(cls: type[T], config: Any, family: str) -> T:
     values: Mapping[str, Any] = config
     if unknown := values.keys() - {field.name for field in fields(cls)}:  # type: ignore[arg-type]
         raise UsageError(f"{family}: unknown key {sorted(unknown)[0]!r}")
-    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    return cls(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    )

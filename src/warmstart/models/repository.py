@@ -1,8 +1,8 @@
 """Repositories in Hugging Face layout: `config.json` and `model.safetensors`, read as an `Entry`.
 
-The family of the config's `model_type` reads it: it checks every key that decides the numbers, and refuses by name what
-it does not support. Reading a repository runs no code of it and builds nothing: sizes are checked before memory is
-taken.
+The family of the config's `model_type` reads it: it checks every key that decides the numbers, and
+refuses by name what it does not support. Reading a repository runs no code of it and builds
+nothing: sizes are checked before memory is taken.
 """
 
 import json
@@ -18,7 +18,9 @@ from warmstart.models import MODEL_TYPES, family
 CONFIG = "config.json"
 LARGEST_CONFIG = 16 * 2**20
 FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
-"""What is fetched of a repository: numbers and JSON; no code, no pickles, no copies for other frameworks."""
+"""What is fetched of a repository: numbers and JSON; no code, no pickles, no copies for other
+frameworks.
+"""
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9.]+)*")
 MOST_CLASSES = 200_000
 
@@ -58,7 +60,9 @@ def read_json(path: Path, cls: type = dict) -> Any:
     """
     try:
         if path.stat().st_size > LARGEST_CONFIG:
-            raise BundleError(f"{path} is larger than {LARGEST_CONFIG >> 20} MiB; this is not a config.")
+            raise BundleError(
+                f"{path} is larger than {LARGEST_CONFIG >> 20} MiB; this is not a config."
+            )
         data = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise BundleError(f"{path} is missing; {path.parent} is not a whole repository.") from error
@@ -76,7 +80,8 @@ def licence_of(config: Mapping[str, Any]) -> str:
 
 
 def class_names(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    """The classes of `id2label`; without it `LABEL_0`, `LABEL_1`, …, as many as `num_labels` says (default 2).
+    """The classes of `id2label`; without it `LABEL_0`, `LABEL_1`, …, as many as `num_labels` says
+    (default 2).
 
     Raises:
         BundleError: they are not counted from 0 up, or too many.
@@ -85,7 +90,9 @@ def class_names(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     count = config.get("num_labels", 2)
     if not named:
         if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MOST_CLASSES:
-            raise BundleError(f"{path}: num_labels must be a whole number of at most {MOST_CLASSES:,}, not {count!r}.")
+            raise BundleError(
+                f"{path}: num_labels must be a whole number of at most {MOST_CLASSES:,}, not {count!r}."
+            )
         return tuple(f"LABEL_{index}" for index in range(count))
     try:
         names = {int(index): str(name) for index, name in named.items()}

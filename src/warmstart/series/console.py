@@ -24,9 +24,9 @@ class ForecastFlags(ConsoleOptions):
     plot: Annotated[
         str | None, Option("Draw the first forecasts into this PNG, SVG or PDF file.")
     ] = None
-    output: Annotated[
-        str | None, Option("Write all forecasts into this CSV file.", short="-o")
-    ] = None
+    output: Annotated[str | None, Option("Write all forecasts into this CSV file.", short="-o")] = (
+        None
+    )
 
 
 class ForecastConsole(Console):
@@ -44,10 +44,12 @@ class ForecastConsole(Console):
 
 
 def written(results: Iterable[Any], plot: str | None, output: str | None) -> Iterator[Any]:
-    """The same results; each is written to the CSV file as it passes, the first ones are drawn at the end.
+    """The same results; each is written to the CSV file as it passes, the first ones are drawn at
+    the end.
 
     Raises:
-        UsageError: the plot has a suffix that matplotlib does not know, or a file cannot be written.
+        UsageError: the plot has a suffix that matplotlib does not know, or a file cannot be
+        written.
     """
     plotted: list[Forecast] = []
     with ExitStack() as stack:

@@ -40,7 +40,7 @@ class Backtest:
     def past(self, series: Iterable[NamedSeries]) -> Iterator[TimeSeries]:
         """What lies before each window, the earliest origin of a series first."""
         for whole, origin in self._origins(series):
-            self._actual.append(whole.target[origin:origin + self.horizon])
+            self._actual.append(whole.target[origin : origin + self.horizon])
             yield whole.head(origin)
 
     def add(self, result: Forecast | Failed) -> bool:
@@ -85,7 +85,11 @@ class Backtest:
                 continue
             last = len(value) - self.horizon
             origins = [last - window * self.stride for window in reversed(range(self.windows))]
-            usable = [origin for origin in origins if origin >= 1 and np.isfinite(value.target[:origin]).any()]
+            usable = [
+                origin
+                for origin in origins
+                if origin >= 1 and np.isfinite(value.target[:origin]).any()
+            ]
             if not usable:
                 self.errors.append(
                     f"{value.name}: its {len(value)} steps are too few for a window of {self.horizon} with something "

@@ -1,4 +1,6 @@
-"""From series to what an autoregressive network sees: scaled earlier values, features per step, categories."""
+"""From series to what an autoregressive network sees: scaled earlier values, features per step,
+categories.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,12 @@ class Recipe:
         context: observed steps that it reads first.
         lags: of the earlier values it sees at each step.
         known: names of covariates, known in advance.
-        categories: known values of each static category; a value that is not among them counts as never seen.
+        categories: known values of each static category; a value that is not among them counts as
+            never seen.
         holidays: dates (`2024-12-25`) whose steps get a feature of their own; () for none.
         item: the category that is the series' own name, or None.
-        calendar: whether there are calendar features; not where the training series had no timestamps.
+        calendar: whether there are calendar features; not where the training series had no
+            timestamps.
     """
 
     freq: str
@@ -49,12 +53,22 @@ class Recipe:
         try:
             return cls(**{**data, **tuples})
         except TypeError as error:
-            raise UsageError(f"the model's processing does not describe a forecaster: {error}") from None
+            raise UsageError(
+                f"the model's processing does not describe a forecaster: {error}"
+            ) from None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"freq": self.freq, "horizon": self.horizon, "context": self.context, "lags": list(self.lags),
-                "known": list(self.known), "categories": {k: list(v) for k, v in self.categories.items()},
-                "holidays": list(self.holidays), "item": self.item, "calendar": self.calendar}
+        return {
+            "freq": self.freq,
+            "horizon": self.horizon,
+            "context": self.context,
+            "lags": list(self.lags),
+            "known": list(self.known),
+            "categories": {k: list(v) for k, v in self.categories.items()},
+            "holidays": list(self.holidays),
+            "item": self.item,
+            "calendar": self.calendar,
+        }
 
     @property
     def past(self) -> int:
@@ -74,51 +88,73 @@ class Recipe:
     def check(self, series: TimeSeries, future: int) -> None:
         """Raise `InputError` unless the series is of this frequency and has what the network needs."""
         if frequency.kind(series.freq) != frequency.kind(self.freq):
-            raise InputError(f"{series.name}: it has the frequency {series.freq}, the model was trained on "
-                             f"{self.freq}; resample it (`series.resample({self.freq!r}).sum()` or `.mean()`), "
-                             "fine-tune a model for it, or take one for all frequencies (chronos_bolt_small).",
-                             series.name)
+            raise InputError(
+                f"{series.name}: it has the frequency {series.freq}, the model was trained on "
+                f"{self.freq}; resample it (`series.resample({self.freq!r}).sum()` or `.mean()`), "
+                "fine-tune a model for it, or take one for all frequencies (chronos_bolt_small).",
+                series.name,
+            )
         for name in self.known:
             if name not in series.known:
-                raise InputError(f"{series.name}: the model needs the covariate {name!r}; give its column as known=.",
-                                 series.name)
+                raise InputError(
+                    f"{series.name}: the model needs the covariate {name!r}; give its column as known=.",
+                    series.name,
+                )
             if len(series.known[name]) < len(series) + future:
                 short = len(series) + future - len(series.known[name])
-                raise InputError(f"{series.name}: the covariate {name!r} is not known for the last {short} steps of "
-                                 "the forecast; add rows with it and an empty target.", series.name)
+                raise InputError(
+                    f"{series.name}: the covariate {name!r} is not known for the last {short} steps of "
+                    "the forecast; add rows with it and an empty target.",
+                    series.name,
+                )
 
     def features(self, series: TimeSeries, first: int, steps: int) -> np.ndarray:
-        """Features of `steps` steps from place `first` on, which may be negative (zeros): float32 (steps, width)."""
+        """Features of `steps` steps from place `first` on, which may be negative (zeros): float32
+        (steps, width).
+        """
         table = np.zeros((steps, self.width), np.float32)
         lead = max(-first, 0)
         begin, count = max(first, 0), steps - lead
         wide = len(self.calendar_names)
         if wide:  # one table from the start of the series serves all series that begin together
             whole = frequency.calendar(series.freq, series.start, _rounded(begin + count))
-            table[lead:, :wide] = whole[begin:begin + count]
+            table[lead:, :wide] = whole[begin : begin + count]
         table[lead:, wide] = np.log10(2.0 + np.arange(begin, begin + count))
         column = wide + 1
         if self.holidays:
             off = _holidays(series.freq, series.start, _rounded(begin + count), self.holidays)
-            table[lead:, column] = off[begin:begin + count]
+            table[lead:, column] = off[begin : begin + count]
             column += 1
         for name in self.known:
-            table[lead:, column] = series.known[name][begin:begin + count]
+            table[lead:, column] = series.known[name][begin : begin + count]
             column += 1
         return table
 
     def static(self, series: TimeSeries) -> np.ndarray:
         """Numbers of the categories: int32 (C,), 0 for a value never seen."""
-        found = [series.name if name == self.item else series.static.get(name, "") for name in self.categories]
-        return np.array([self._numbers[name].get(value, 0)
-                         for name, value in zip(self.categories, found, strict=True)], np.int32)
+        found = [
+            series.name if name == self.item else series.static.get(name, "")
+            for name in self.categories
+        ]
+        return np.array(
+            [
+                self._numbers[name].get(value, 0)
+                for name, value in zip(self.categories, found, strict=True)
+            ],
+            np.int32,
+        )
 
     @property
     def _numbers(self) -> Mapping[str, Mapping[str, int]]:
         if "_cached" not in self.__dict__:  # a frozen dataclass has a dict all the same
-            object.__setattr__(self, "_cached", {
-                name: {str(value): n for n, value in enumerate(values, 1)} for name, values in self.categories.items()
-            })
+            object.__setattr__(
+                self,
+                "_cached",
+                {
+                    name: {str(value): n for n, value in enumerate(values, 1)}
+                    for name, values in self.categories.items()
+                },
+            )
         numbers: Mapping[str, Mapping[str, int]] = self.__dict__["_cached"]
         return numbers
 
@@ -137,7 +173,8 @@ def _holidays(freq: str, start: pd.Timestamp, steps: int, holidays: tuple[str, .
 
 
 def filled(target: np.ndarray, season: int) -> tuple[np.ndarray, np.ndarray]:
-    """(values, observed): missing values become those one season before, else the last, else the next observed one.
+    """(values, observed): missing values become those one season before, else the last, else the
+    next observed one.
 
     Args:
         target: float64 (T,) with at least one observed value.
@@ -148,14 +185,15 @@ def filled(target: np.ndarray, season: int) -> tuple[np.ndarray, np.ndarray]:
         return target, observed
     values = target.copy()
     known = np.flatnonzero(observed)
-    values[:known[0]] = values[known[0]]
+    values[: known[0]] = values[known[0]]
     for place in np.flatnonzero(~np.isfinite(values)):
         values[place] = values[place - season] if place >= season else values[place - 1]
     return values, observed
 
 
 def scale_of(values: np.ndarray, observed: np.ndarray, context: int) -> np.ndarray:
-    """Mean absolute observed value of the last `context` steps; where that is 0, of all; where that is 0, 1.
+    """Mean absolute observed value of the last `context` steps; where that is 0, of all; where that
+    is 0, 1.
 
     Args:
         values, observed: (…, T), left-padded with steps that are not observed.
@@ -163,6 +201,7 @@ def scale_of(values: np.ndarray, observed: np.ndarray, context: int) -> np.ndarr
     Returns:
         (…), above 0.
     """
+
     def mean(x: np.ndarray, observed: np.ndarray) -> np.ndarray:
         means: np.ndarray = (np.abs(x) * observed).sum(-1) / np.maximum(observed.sum(-1), 1)
         return means
@@ -200,14 +239,27 @@ class Past:
         static = np.empty((count, len(recipe.categories)), np.int32)
         season = frequency.season(recipe.freq)
         for row, series in enumerate(many):
-            recent, seen = filled(series.target[-(past + season):], season)
+            recent, seen = filled(series.target[-(past + season) :], season)
             size = min(past, len(series))
-            values[row, past - size:], observed[row, past - size:] = recent[-size:], seen[-size:]
-            features[row] = recipe.features(series, len(series) - recipe.context, recipe.context + future)
+            values[row, past - size :], observed[row, past - size :] = recent[-size:], seen[-size:]
+            features[row] = recipe.features(
+                series, len(series) - recipe.context, recipe.context + future
+            )
             static[row] = recipe.static(series)
         scale = scale_of(values, observed, recipe.context)
-        return cls((values / scale[:, None]).astype(np.float32), observed, features, static, scale.astype(np.float32))
+        return cls(
+            (values / scale[:, None]).astype(np.float32),
+            observed,
+            features,
+            static,
+            scale.astype(np.float32),
+        )
 
     def rows(self, part: np.ndarray | slice) -> Past:
         """Some of the series."""
-        return Past(*(getattr(self, key)[part] for key in ("values", "observed", "features", "static", "scale")))
+        return Past(
+            *(
+                getattr(self, key)[part]
+                for key in ("values", "observed", "features", "static", "scale")
+            )
+        )

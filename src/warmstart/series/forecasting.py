@@ -41,7 +41,10 @@ class TableOptions(BatchOptions):
 
     freq: Annotated[
         str | None,
-        Option("Frequency, a pandas alias such as h, D or MS, where timestamps do not tell it.", max_length=20),
+        Option(
+            "Frequency, a pandas alias such as h, D or MS, where timestamps do not tell it.",
+            max_length=20,
+        ),
     ] = None
     target: Annotated[str | None, Option("Column of the values.")] = None
     item: Annotated[str | None, Option("Column of the series' names.")] = None
@@ -110,7 +113,9 @@ class Method(Protocol):
         seeds: Sequence[Sequence[int]],
         keep: bool,
     ) -> Generator[None, None, list[dict[str, Any]]]:
-        """Fields of `Forecast` for each series: `samples`, or quantiles as `given`; yields between steps."""
+        """Fields of `Forecast` for each series: `samples`, or quantiles as `given`; yields between
+        steps.
+        """
 
     def states(self, engine: Engine, series: Sequence[TimeSeries]) -> NDArray[np.float32]:
         """The network's states behind the context: float32 (N, D)."""
@@ -135,8 +140,16 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     seeded_by_index = True
     decodes_ahead = False
 
-    def __init__(self, entry: Entry, weights: Weights, labels: tuple[Label, ...], *, engine: str = "auto",
-                 precision: str = "float32", folder: Path | None = None):
+    def __init__(
+        self,
+        entry: Entry,
+        weights: Weights,
+        labels: tuple[Label, ...],
+        *,
+        engine: str = "auto",
+        precision: str = "float32",
+        folder: Path | None = None,
+    ):
         require("pandas", extra="series", purpose="to forecast")
         super().__init__(entry, weights, labels, engine=engine, precision=precision, folder=folder)
 
@@ -159,16 +172,18 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         """Forecast what comes after the end of a series, or of several.
 
         Args:
-            series: a pandas Series, an array (T,) or a list of numbers is one; a DataFrame (long or wide), the path
-                of a CSV or Parquet file, a mapping from names to series, and a list of these are several; see
-                `warmstart.series.time_series`.
+            series: a pandas Series, an array (T,) or a list of numbers is one; a DataFrame (long or
+                wide), the path of a CSV or Parquet file, a mapping from names to series, and a list
+                of these are several; see `warmstart.series.time_series`.
 
         Returns:
-            One `Forecast`; for several a list, in which an unusable series is a `Failed` at its index.
+            One `Forecast`; for several a list, in which an unusable series is a `Failed` at its
+            index.
 
         Raises:
             InputError: the one series is unusable, or the file cannot be read.
-            UsageError: an option is wrong or names a column that is not there, or `series` is an iterator or an array
+            UsageError: an option is wrong or names a column that is not there, or `series` is an
+            iterator or an array
                 of two dimensions.
         """
         return self.predict(series, options)
@@ -177,7 +192,9 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     def stream(
         self, series: Iterable[Any] | Series | SeveralSeries, options: ForecastOptions
     ) -> Iterator[Forecast | Failed]:
-        """Forecast the series of an iterator, of a folder or pattern of tables, in order, in constant memory."""
+        """Forecast the series of an iterator, of a folder or pattern of tables, in order, in
+        constant memory.
+        """
         return self.predict_stream(series, options)
 
     @takes(TableOptions)
@@ -269,7 +286,9 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     def decode(self, prepared: Prepared, outputs: Any, options: ForecastOptions) -> Forecast:
         quantiles = tuple(options.quantiles)
         series = prepared.context
-        return Forecast(series.name, self.name, series, self._horizon(options), quantiles, **outputs)
+        return Forecast(
+            series.name, self.name, series, self._horizon(options), quantiles, **outputs
+        )
 
     def vector(self, prepared: Prepared, outputs: Any) -> NDArray[np.float32]:
         states: NDArray[np.float32] = outputs
@@ -292,19 +311,23 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         progress: Callable[[str, int, int | None], None] | None = None,
         **options: Any,
     ) -> dict[str, Any]:
-        """Backtest: forecast the last steps of each series from what lies before them, from several origins.
+        """Backtest: forecast the last steps of each series from what lies before them, from several
+        origins.
 
         Args:
-            data: one or several series, as for calling the model; also an array (N, T) or an iterator.
-            horizon, samples, seed, batch_size: as for calling the model, whose options for tables are also taken.
+            data: one or several series, as for calling the model; also an array (N, T) or an
+                iterator.
+            horizon, samples, seed, batch_size: as for calling the model, whose options for tables
+                are also taken.
             windows: origins per series; the last window ends with the series.
             stride: steps from one origin to the next; default: the horizon.
             season: for the seasonal-naive forecast and MASE; default: that of the frequency.
             progress: called with (name of the model, windows so far, None).
 
         Returns:
-            Metrics of `series.metrics` (`mean_wQL`, `CRPS`, `ND`, `MASE`, `sMAPE`, `coverage_80`, …), those of the
-            seasonal-naive forecast on the same windows as `"seasonal_naive"`, `"count"` of windows and `"errors"`.
+            Metrics of `series.metrics` (`mean_wQL`, `CRPS`, `ND`, `MASE`, `sMAPE`, `coverage_80`,
+            …), those of the seasonal-naive forecast on the same windows as `"seasonal_naive"`,
+            `"count"` of windows and `"errors"`.
 
         Raises:
             UsageError: an option is wrong, or there is no window at all.

@@ -1,9 +1,11 @@
 """Frequencies of series: infer and check them, and what a network is told of the calendar.
 
-A frequency is a pandas alias (`"h"`, `"30min"`, `"D"`, `"B"`, `"W-TUE"`, `"MS"`, `"QE-DEC"`, `"5s"`). Two
-frequencies are of one kind where their unit and multiple agree: `"W-SUN"` and `"W-MON"` are, `"h"` and `"30min"`
-are not. Lags, calendar features and seasons of a kind are those of GluonTS (`gluonts.time_feature`), so that networks
-and figures compare.
+A frequency is a pandas alias (`"h"`, `"30min"`, `"D"`, `"B"`, `"W-TUE"`, `"MS"`, `"QE-DEC"`,
+`"5s"`). Two
+frequencies are of one kind where their unit and multiple agree: `"W-SUN"` and `"W-MON"` are, `"h"`
+    and `"30min"`
+are not. Lags, calendar features and seasons of a kind are those of GluonTS
+(`gluonts.time_feature`), so that networks and figures compare.
 """
 
 from __future__ import annotations
@@ -18,13 +20,44 @@ from warmstart.errors import InputError, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-UNITS = {"Second": "second", "Minute": "minute", "Hour": "hour", "Day": "day", "BusinessDay": "business day",
-         "Week": "week", "MonthBegin": "month", "MonthEnd": "month", "BusinessMonthBegin": "month",
-         "BusinessMonthEnd": "month", "QuarterBegin": "quarter", "QuarterEnd": "quarter", "YearBegin": "year",
-         "YearEnd": "year"}
-OLD = {"H": "h", "T": "min", "S": "s", "M": "ME", "Q": "QE", "A": "YE", "Y": "YE", "AS": "YS", "BM": "BME"}
-SEASONS = {"second": 3600, "minute": 1440, "hour": 24, "day": 1, "business day": 5, "week": 1, "month": 12,
-           "quarter": 4, "year": 1}
+UNITS = {
+    "Second": "second",
+    "Minute": "minute",
+    "Hour": "hour",
+    "Day": "day",
+    "BusinessDay": "business day",
+    "Week": "week",
+    "MonthBegin": "month",
+    "MonthEnd": "month",
+    "BusinessMonthBegin": "month",
+    "BusinessMonthEnd": "month",
+    "QuarterBegin": "quarter",
+    "QuarterEnd": "quarter",
+    "YearBegin": "year",
+    "YearEnd": "year",
+}
+OLD = {
+    "H": "h",
+    "T": "min",
+    "S": "s",
+    "M": "ME",
+    "Q": "QE",
+    "A": "YE",
+    "Y": "YE",
+    "AS": "YS",
+    "BM": "BME",
+}
+SEASONS = {
+    "second": 3600,
+    "minute": 1440,
+    "hour": 24,
+    "day": 1,
+    "business day": 5,
+    "week": 1,
+    "month": 12,
+    "quarter": 4,
+    "year": 1,
+}
 FEATURES = {
     "second": ("second", "minute", "hour", "weekday", "day", "day of year"),
     "minute": ("minute", "hour", "weekday", "day", "day of year"),
@@ -36,7 +69,11 @@ FEATURES = {
     "quarter": ("month",),
     "year": (),
 }
-FIXED = {"second": 1, "minute": 60, "hour": 3600}  # in seconds, whatever the clocks do; a day is a calendar's
+FIXED = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+}  # in seconds, whatever the clocks do; a day is a calendar's
 LARGEST_LAG = 1200
 MAX_STEPS = 50_000_000
 
@@ -61,7 +98,7 @@ def _offset(freq: str) -> tuple[str, tuple[str, int], Any]:
 
     text = str(freq).strip()
     number = text.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-")
-    name, _, anchor = text[len(number):].partition("-")
+    name, _, anchor = text[len(number) :].partition("-")
     new = OLD.get(name, name)
     try:
         offset = to_offset(f"{number}{new}" + (f"-{anchor}" if anchor else ""))
@@ -69,20 +106,26 @@ def _offset(freq: str) -> tuple[str, tuple[str, int], Any]:
         offset = None
     unit = UNITS.get(type(offset).__name__)
     if offset is None or unit is None or offset.n < 1:
-        raise UsageError(f"There is no frequency {freq!r}; give a pandas alias such as 's', 'min', '30min', 'h', 'D', "
-                         "'B', 'W-MON', 'MS', 'ME', 'QS', 'YE'.")
+        raise UsageError(
+            f"There is no frequency {freq!r}; give a pandas alias such as 's', 'min', '30min', 'h', 'D', "
+            "'B', 'W-MON', 'MS', 'ME', 'QS', 'YE'."
+        )
     return offset.freqstr, (unit, int(offset.n)), offset
 
 
 def season(freq: str) -> int:
-    """Steps of one season: 24 of hourly data, 12 of monthly; 1 where the multiple does not divide it."""
+    """Steps of one season: 24 of hourly data, 12 of monthly; 1 where the multiple does not divide
+    it.
+    """
     unit, multiple = kind(freq)
     steps, rest = divmod(SEASONS[unit], multiple)
     return 1 if rest else steps
 
 
 def lags(freq: str) -> list[int]:
-    """The lags that DeepAR sees at this frequency: 1 to 7, and those around one to a few seasons ago."""
+    """The lags that DeepAR sees at this frequency: 1 to 7, and those around one to a few seasons
+    ago.
+    """
     unit, n = kind(freq)
 
     def around(period: float, cycles: int, width: int) -> list[int]:
@@ -126,12 +169,18 @@ def feature_names(freq: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=32)
 def calendar(freq: str, start: pd.Timestamp, steps: int) -> np.ndarray:
-    """Calendar features, each scaled to -0.5..0.5, in local time: float32 (steps, len(feature_names(freq)))."""
+    """Calendar features, each scaled to -0.5..0.5, in local time: float32 (steps,
+    len(feature_names(freq))).
+    """
     index = dates(freq, start, steps)
     scaled: dict[str, Any] = {
-        "second": lambda: index.second / 59, "minute": lambda: index.minute / 59, "hour": lambda: index.hour / 23,
-        "weekday": lambda: index.day_of_week / 6, "day": lambda: (index.day - 1) / 30,
-        "day of year": lambda: (index.day_of_year - 1) / 365, "month": lambda: (index.month - 1) / 11,
+        "second": lambda: index.second / 59,
+        "minute": lambda: index.minute / 59,
+        "hour": lambda: index.hour / 23,
+        "weekday": lambda: index.day_of_week / 6,
+        "day": lambda: (index.day - 1) / 30,
+        "day of year": lambda: (index.day_of_year - 1) / 365,
+        "month": lambda: (index.month - 1) / 11,
         "week": lambda: (index.isocalendar().week.to_numpy(float) - 1) / 52,
     }
     table = np.empty((steps, len(feature_names(freq))), np.float32)
@@ -149,7 +198,9 @@ def dates(freq: str, start: pd.Timestamp, steps: int) -> pd.DatetimeIndex:
     try:
         return pd.date_range(start, periods=steps, freq=_offset(freq)[2])
     except (OverflowError, pd.errors.OutOfBoundsDatetime) as error:
-        raise InputError(f"{steps:,} steps of {freq} from {start} on exceed the dates that pandas supports.") from error
+        raise InputError(
+            f"{steps:,} steps of {freq} from {start} on exceed the dates that pandas supports."
+        ) from error
 
 
 def places(freq: str, times: pd.DatetimeIndex, item: str) -> np.ndarray:
@@ -172,10 +223,16 @@ def places(freq: str, times: pd.DatetimeIndex, item: str) -> np.ndarray:
         steps = np.asarray(grid.get_indexer(times))
         off = steps < 0
     if off.any():
-        raise InputError(f"{item}: {times[int(np.argmax(off))]} is not a step of {freq} from {first} on "
-                         f"({int(off.sum()):,} of {len(times):,} timestamps are not); {advice}.", item)
+        raise InputError(
+            f"{item}: {times[int(np.argmax(off))]} is not a step of {freq} from {first} on "
+            f"({int(off.sum()):,} of {len(times):,} timestamps are not); {advice}.",
+            item,
+        )
     if int(steps[-1]) >= MAX_STEPS:
-        raise InputError(f"{item}: from {first} to {last} are {int(steps[-1]):,} steps of {freq}; {advice}.", item)
+        raise InputError(
+            f"{item}: from {first} to {last} are {int(steps[-1]):,} steps of {freq}; {advice}.",
+            item,
+        )
     return steps
 
 
@@ -187,7 +244,8 @@ def _grid(freq: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeInde
 
 
 def infer(times: pd.DatetimeIndex) -> str | None:
-    """The frequency of sorted, distinct timestamps, also where some are missing; None where there is none.
+    """The frequency of sorted, distinct timestamps, also where some are missing; None where there
+    is none.
 
     It needs three timestamps; more than half of the grid that it names must be there.
     """
@@ -206,7 +264,10 @@ def infer(times: pd.DatetimeIndex) -> str | None:
 def _candidates(times: pd.DatetimeIndex) -> list[str]:
     """Frequencies to try, likeliest first, from the commonest distance of two neighbours."""
     naive = times.tz_localize(None)
-    gaps = np.diff((times.tz_convert("UTC") if times.tz is not None else times).as_unit("ns").asi8) // 1_000_000_000
+    gaps = (
+        np.diff((times.tz_convert("UTC") if times.tz is not None else times).as_unit("ns").asi8)
+        // 1_000_000_000
+    )
     values, counts = np.unique(gaps, return_counts=True)
     common = int(values[counts.argmax()])
     if common < 1:

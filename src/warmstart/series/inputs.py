@@ -32,9 +32,13 @@ if TYPE_CHECKING:
 Series: TypeAlias = Union[
     TimeSeries, "pd.Series[Any]", "NDArray[Any]", Several[float], tuple[float, ...]
 ]
-"""A pandas Series, an array (T,), or a list of numbers; timestamps are the index of the pandas Series."""
+"""A pandas Series, an array (T,), or a list of numbers; timestamps are the index of the pandas
+Series.
+"""
 Table: TypeAlias = Union["pd.DataFrame", str, "os.PathLike[str]", Mapping[str, Series]]
-"""Several series: a DataFrame, the path of a CSV or Parquet file, or a mapping from names to series."""
+"""Several series: a DataFrame, the path of a CSV or Parquet file, or a mapping from names to
+series.
+"""
 SeveralSeries: TypeAlias = Table | Several[Series] | Several[Table] | Several[Series | Table]
 """A table, or a list of series and tables."""
 
@@ -75,19 +79,23 @@ class SeriesKind(InputKind):
         """The series of a table, or of a list of series and tables, in order.
 
         Raises:
-            UsageError: the layout names columns that are not there, or the path is one of several tables.
-            InputError: the table cannot be read.
+            UsageError: the layout names columns that are not there, or the path is one of several
+            tables. InputError: the table cannot be read.
         """
         layout = layout or Layout()
         if isinstance(inputs, list):
             return _each(inputs, layout)
         if isinstance(inputs, str | os.PathLike) and not is_single(inputs):
             name = printable(os.fsdecode(inputs))
-            raise UsageError(f"{name} may hold several tables; iterate over model.stream({name!r}).")
+            raise UsageError(
+                f"{name} may hold several tables; iterate over model.stream({name!r})."
+            )
         return _table_items(inputs, layout)
 
     def stream(self, inputs: Any, layout: Layout | None = None) -> Iterator[Item]:
-        """The series of an iterator of series and tables, of a folder or pattern of tables, or of a table."""
+        """The series of an iterator of series and tables, of a folder or pattern of tables, or of a
+        table.
+        """
         layout = layout or Layout()
         if is_series(inputs):
             return iter([self.single(inputs)])
@@ -95,7 +103,11 @@ class SeriesKind(InputKind):
             return _each([inputs], layout)
         if is_table(inputs):
             return _table_items(inputs, layout)
-        if isinstance(inputs, Iterable) and not isinstance(inputs, bytes) and not hasattr(inputs, "ndim"):
+        if (
+            isinstance(inputs, Iterable)
+            and not isinstance(inputs, bytes)
+            and not hasattr(inputs, "ndim")
+        ):
             return _each(inputs, layout)
         raise UsageError(_refusal(inputs))
 
@@ -111,8 +123,8 @@ class SeriesKind(InputKind):
         """A series from a line of a JSONL file or a row of a table.
 
         Args:
-            record: a list of numbers, or a mapping: `target`, maybe with `timestamp`s or with `start` and `freq`, and
-                with `item_id`, the name.
+            record: a list of numbers, or a mapping: `target`, maybe with `timestamp`s or with
+                `start` and `freq`, and with `item_id`, the name.
             name: of the series where the record has none, and for messages.
             layout: how to read it.
 
@@ -169,7 +181,9 @@ SERIES = SeriesKind()
 
 
 def _each(values: Iterable[Any], layout: Layout) -> Iterator[Item]:
-    """The series of series, tables, and folders and patterns of tables; an unreadable table is one unusable item."""
+    """The series of series, tables, and folders and patterns of tables; an unreadable table is one
+    unusable item.
+    """
     for number, value in enumerate(values, 1):
         if not is_table(value):
             name = value.item if isinstance(value, InputError) else name_of(value, number)
@@ -196,7 +210,9 @@ def _refusal(value: Any) -> str:
     if isinstance(value, tuple | set | frozenset):
         return "Several series are a list: model(list(x))."
     if hasattr(value, "__iter__") and not isinstance(value, bytes):
-        return "An iterator gives many series; iterate over model.stream(x), or call model(list(x))."
+        return (
+            "An iterator gives many series; iterate over model.stream(x), or call model(list(x))."
+        )
     return refusal(value)
 
 

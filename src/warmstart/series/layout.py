@@ -21,7 +21,8 @@ class Layout:
         known: columns of covariates known in advance.
         static: columns of categories that stay the same within a series.
         duplicates: of two rows at one time: `"error"`, `"first"`, `"last"`, `"sum"` or `"mean"`.
-        expected: the frequency that a model was trained for: taken where a series is too short to tell.
+        expected: the frequency that a model was trained for: taken where a series is too short to
+            tell.
     """
 
     freq: str | None = None
@@ -35,7 +36,9 @@ class Layout:
 
     def __post_init__(self) -> None:
         if self.duplicates not in DUPLICATES:
-            raise UsageError(f"duplicates is one of {', '.join(DUPLICATES)}, not {self.duplicates!r}.")
+            raise UsageError(
+                f"duplicates is one of {', '.join(DUPLICATES)}, not {self.duplicates!r}."
+            )
         for key in ("known", "static"):
             if isinstance(getattr(self, key), str):
                 raise UsageError(f"{key} is a list of column names, not {getattr(self, key)!r}.")

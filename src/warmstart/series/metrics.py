@@ -1,4 +1,5 @@
-"""How good forecasts are: the metrics of `gluonts.evaluation`, computed alike, and the CRPS of samples.
+"""How good forecasts are: the metrics of `gluonts.evaluation`, computed alike, and the CRPS of
+samples.
 
 | metric | of one window | over windows |
 |---|---|---|
@@ -36,8 +37,13 @@ class Scores:
     smape: list[float] = field(default_factory=list)
     below: dict[float, list[float]] = field(default_factory=lambda: {level: [] for level in LEVELS})
 
-    def add(self, actual: np.ndarray, past: np.ndarray, quantile: Callable[[float], np.ndarray],
-            samples: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        actual: np.ndarray,
+        past: np.ndarray,
+        quantile: Callable[[float], np.ndarray],
+        samples: np.ndarray | None = None,
+    ) -> None:
         """One window.
 
         Args:
@@ -52,7 +58,9 @@ class Scores:
         truth = actual[seen].astype(np.float64)
         quantiles = {level: quantile(level)[seen] for level in LEVELS}
         for level, value in quantiles.items():
-            self.losses[level] += 2 * float(np.abs((value - truth) * ((truth <= value) - level)).sum())
+            self.losses[level] += 2 * float(
+                np.abs((value - truth) * ((truth <= value) - level)).sum()
+            )
             self.below[level].append(float((truth <= value).mean()))
         median = quantiles[0.5]
         wrong = np.abs(truth - median)
@@ -74,8 +82,12 @@ class Scores:
         """Metrics by name; NaN where nothing could be measured."""
         base = self.actual or float("nan")
         weighted = {f"wQL_{level:g}": loss / base for level, loss in self.losses.items()}
-        found = {"mean_wQL": float(np.mean(list(weighted.values()))), "ND": self.errors / base,
-                 "MASE": _mean(self.mase), "sMAPE": _mean(self.smape)}
+        found = {
+            "mean_wQL": float(np.mean(list(weighted.values()))),
+            "ND": self.errors / base,
+            "MASE": _mean(self.mase),
+            "sMAPE": _mean(self.smape),
+        }
         if self.crps is not None:
             found["CRPS"] = self.crps / base
         for name, (low, high) in COVERED.items():
@@ -92,7 +104,9 @@ def _mean(values: list[float]) -> float:
 
 
 def seasonal_error(past: np.ndarray, season: int) -> float:
-    """Mean absolute change over a season; over one step where the past is shorter than a season; 0 where unknown."""
+    """Mean absolute change over a season; over one step where the past is shorter than a season; 0
+    where unknown.
+    """
     step = season if season < len(past) else 1
     changes = np.abs(past[step:] - past[:-step])
     changes = changes[np.isfinite(changes)]

@@ -1,4 +1,5 @@
-"""Chronos-Bolt around its network: scale and cut a series into patches; quantiles back; horizons beyond its own.
+"""Chronos-Bolt around its network: scale and cut a series into patches; quantiles back; horizons
+beyond its own.
 
 Source: the reference implementation, chronos-forecasting (`ChronosBoltPipeline.predict`).
 """
@@ -34,7 +35,9 @@ class ChronosBolt:
 
     def __init__(self, entry: Entry):
         sizes = entry.processing
-        self.horizon, self.context, self.patch = (int(sizes[key]) for key in ("horizon", "context", "patch"))
+        self.horizon, self.context, self.patch = (
+            int(sizes[key]) for key in ("horizon", "context", "patch")
+        )
         self.levels = tuple(float(level) for level in sizes["quantiles"])
 
     def check(self, series: TimeSeries, horizon: int) -> None:
@@ -53,15 +56,15 @@ class ChronosBolt:
         keep: bool,
     ) -> Generator[None, None, list[dict[str, Any]]]:
         """Quantiles of each series; nothing is drawn at random."""
-        context = padded([one.target[-self.context:] for one in series])
+        context = padded([one.target[-self.context :] for one in series])
         quantiles = yield from self.quantiles(engine, context, horizon)
         return [{"given": dict(zip(self.levels, row, strict=True))} for row in quantiles]
 
     def states(self, engine: Engine, series: Sequence[TimeSeries]) -> NDArray[Any]:
         """Mean of the encoder's states over the patches that were observed: float32 (N, D)."""
-        context = padded([one.target[-self.context:] for one in series])
+        context = padded([one.target[-self.context :] for one in series])
         patches, mask, _, _ = self.prepare(context)
-        states = engine.run("forward", patches=patches, mask=mask)["states"][:, :mask.shape[1]]
+        states = engine.run("forward", patches=patches, mask=mask)["states"][:, : mask.shape[1]]
         mean: NDArray[Any] = (states * mask[..., None]).sum(1) / np.maximum(mask.sum(1), 1)[:, None]
         return mean
 
@@ -74,8 +77,8 @@ class ChronosBolt:
     ) -> Generator[None, None, NDArray[Any]]:
         """Quantiles of the next steps: float32 (N, Q, horizon); yields between calls of the engine.
 
-        Beyond the network's own horizon each quantile is put behind the context as if it had been observed; of the
-        Q x Q forecasts that this gives, the quantiles are taken.
+        Beyond the network's own horizon each quantile is put behind the context as if it had been
+        observed; of the Q x Q forecasts that this gives, the quantiles are taken.
 
         Args:
             context: float32 (N, T), NaN where nothing was observed.
@@ -86,10 +89,12 @@ class ChronosBolt:
             context = np.repeat(context[:, None], levels, 1)  # (N, Q, T)
         while sum(part.shape[-1] for part in parts) < horizon:
             yield
-            context = np.concatenate([context, parts[-1]], -1)[..., -self.context:]
+            context = np.concatenate([context, parts[-1]], -1)[..., -self.context :]
             rows = yield from self._once(engine, context.reshape(count * levels, -1))
             spread = rows.reshape(count, levels * levels, -1)
-            parts.append(np.quantile(spread, self.levels, axis=1).transpose(1, 0, 2).astype(np.float32))
+            parts.append(
+                np.quantile(spread, self.levels, axis=1).transpose(1, 0, 2).astype(np.float32)
+            )
         return np.concatenate(parts, -1)[..., :horizon]
 
     def _once(self, engine: Engine, context: NDArray[Any]) -> Generator[None, None, NDArray[Any]]:
@@ -108,13 +113,15 @@ class ChronosBolt:
         self, context: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         """(patches (N, P, 2 * patch), mask (N, P), location (N, 1), scale (N, 1)), all float32."""
-        context = context[:, -self.context:].astype(np.float32)
+        context = context[:, -self.context :].astype(np.float32)
         is_observed = np.isfinite(context)
         count = np.maximum(is_observed.sum(1, keepdims=True), 1)
         filled = np.where(is_observed, context, 0)
         loc = (filled.sum(1, keepdims=True, dtype=np.float64) / count).astype(np.float32)
         centred = np.where(is_observed, context - loc, 0)
-        scale = np.sqrt(np.square(centred).sum(1, keepdims=True, dtype=np.float64) / count).astype(np.float32)
+        scale = np.sqrt(np.square(centred).sum(1, keepdims=True, dtype=np.float64) / count).astype(
+            np.float32
+        )
         scale = np.where(scale == 0, np.float32(SMALLEST_SCALE), scale)
         scale = np.where(is_observed.any(1, keepdims=True), scale, 1)
         scaled = (centred / scale).astype(np.float32)
@@ -127,10 +134,14 @@ class ChronosBolt:
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`forward`: patches (batch, patches, 2 * patch), mask (batch, patches) -> quantiles, states."""
+        """`forward`: patches (batch, patches, 2 * patch), mask (batch, patches) -> quantiles,
+        states.
+        """
         from warmstart.engines.keras import Function, Program
 
-        patches = TensorSpec("patches", "float32", ("batch", "patches", 2 * int(entry.config["patch"])))
+        patches = TensorSpec(
+            "patches", "float32", ("batch", "patches", 2 * int(entry.config["patch"]))
+        )
         mask = TensorSpec("mask", "float32", ("batch", "patches"), 1.0, 1.0)
 
         def forward(patches: Any, mask: Any) -> Mapping[str, Any]:
@@ -145,5 +156,5 @@ def padded(rows: Sequence[NDArray[Any]]) -> NDArray[Any]:
     width = max(len(row) for row in rows)
     table = np.full((len(rows), width), np.nan, np.float32)
     for index, row in enumerate(rows):
-        table[index, width - len(row):] = row
+        table[index, width - len(row) :] = row
     return table

@@ -43,7 +43,8 @@ class Forecast(Result):
         quantiles: levels that tables and plots show.
         samples: float32 (S, horizon), sample paths; None of a model that gives quantiles only.
         given: quantiles by level, float32 (horizon,), of a model that gives these only.
-        parameters: the distribution's parameters, each float32 (S, horizon); empty unless asked for.
+        parameters: the distribution's parameters, each float32 (S, horizon); empty unless asked
+            for.
     """
 
     wire: ClassVar = ("input", "model", "freq", "timestamps", "mean", "quantiles")
@@ -76,7 +77,9 @@ class Forecast(Result):
 
     @property
     def mean(self) -> Annotated[NDArray[np.float64], Wire(Sequence[Value | None])]:
-        """Mean of the samples, float64 (horizon,); of a model that gives quantiles only, its median."""
+        """Mean of the samples, float64 (horizon,); of a model that gives quantiles only, its
+        median.
+        """
         if self.samples is None:
             return self.quantile(0.5)
         mean: NDArray[np.float64] = self.samples.mean(0, dtype=np.float64)
@@ -98,8 +101,8 @@ class Forecast(Result):
     def quantile(self, level: float) -> NDArray[np.float64]:
         """The value that the series stays below with probability `level`, float64 (horizon,).
 
-        Of samples it is the one at index round((S - 1) * level), as GluonTS takes it; between given quantiles it is
-        interpolated, and beyond the outermost ones it is these.
+        Of samples it is the one at index round((S - 1) * level), as GluonTS takes it; between given
+        quantiles it is interpolated, and beyond the outermost ones it is these.
 
         Raises:
             UsageError: the level is not from 0 to 1.
@@ -108,14 +111,17 @@ class Forecast(Result):
             raise UsageError(f"The level of a quantile is from 0 to 1, not {level}.")
         if self.samples is not None:
             index = round((len(self.samples) - 1) * level)
-            values: NDArray[np.float64] = np.partition(self.samples, index, axis=0)[index].astype(np.float64)
+            values: NDArray[np.float64] = np.partition(self.samples, index, axis=0)[index].astype(
+                np.float64
+            )
             return values
         levels = sorted(self.given)
         table = np.stack([self.given[known] for known in levels])  # (L, horizon)
         return np.array([np.interp(level, levels, column) for column in table.T])
 
     def to_frame(self) -> pd.DataFrame:
-        """A table with a row per step: `item_id`, `timestamp`, `mean`, and a column per quantile (`"0.9"`).
+        """A table with a row per step: `item_id`, `timestamp`, `mean`, and a column per quantile
+        (`"0.9"`).
 
         The levels are those of `quantiles`.
         """
@@ -187,14 +193,20 @@ class Forecast(Result):
         if axes is None:
             axes = figure(1)[1][0]
         dates: Any = import_module("matplotlib.dates")
-        count = min(len(self.series), PLOTTED_HORIZONS * self.horizon if history is None else history)
+        count = min(
+            len(self.series), PLOTTED_HORIZONS * self.horizon if history is None else history
+        )
         past = self.series.index(len(self.series) - count, count)
-        axes.plot(past, self.series.target[-count:], color="#333333", linewidth=1.1, label="observed")
+        axes.plot(
+            past, self.series.target[-count:], color="#333333", linewidth=1.1, label="observed"
+        )
         times = self.index
         for (low, high), alpha in zip(INTERVALS, (0.18, 0.32), strict=True):
             label = f"{round(100 * (high - low))} % interval"
             bounds = self.quantile(low), self.quantile(high)
-            axes.fill_between(times, *bounds, color="#1f6fb4", alpha=alpha, linewidth=0, label=label)
+            axes.fill_between(
+                times, *bounds, color="#1f6fb4", alpha=alpha, linewidth=0, label=label
+            )
         axes.plot(times, self.median, color="#1f6fb4", linewidth=1.6, label="median")
         if actual is not None:
             axes.plot(times, actual, color="#d1495b", linewidth=1.1, label="actual")
@@ -222,4 +234,3 @@ def figure(rows: int) -> tuple[Any, list[Any]]:
     drawing = Figure(figsize=(9, 3.2 * rows), layout="constrained", dpi=110)
     FigureCanvasAgg(drawing)
     return drawing, list(drawing.subplots(rows, 1, squeeze=False)[:, 0])
-

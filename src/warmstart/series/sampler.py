@@ -1,7 +1,8 @@
 """Ancestral sampling from a DeepAR program.
 
-`project` multiplies what is known, `encode` reads the context, `step` is called once a step for all samples. The random
-numbers of a series depend on the seed and its index only, not on which series share its batch.
+`project` multiplies what is known, `encode` reads the context, `step` is called once a step for all
+samples. The random numbers of a series depend on the seed and its index only, not on which series
+share its batch.
 """
 
 from __future__ import annotations
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 ROWS = 1600  # series x samples in one call of `step`: more than that leaves the processor's caches
 BATCH = 6400  # series x samples that are prepared together
 POLL_SECONDS = 0.05  # between two chances to stop while threads sample
-POWERS = {"loc": 1.0, "scale": 1.0, "mean": 1.0, "alpha": -0.5, "df": 0.0}  # of a series' scale, in its parameters
+POWERS = {
+    "loc": 1.0,
+    "scale": 1.0,
+    "mean": 1.0,
+    "alpha": -0.5,
+    "df": 0.0,
+}  # of a series' scale, in its parameters
 
 Array: TypeAlias = "NDArray[Any]"
 Sampled: TypeAlias = "tuple[Array, dict[str, Array]]"
@@ -59,15 +66,18 @@ def sample(
         keep: also return the parameters that each step was drawn with.
 
     Returns:
-        float32 (N, samples, horizon) in the series' units; parameters by name, each as large, or none.
+        float32 (N, samples, horizon) in the series' units; parameters by name, each as large, or
+        none.
     """
-    observed = past.observed[:, -recipe.context:]
+    observed = past.observed[:, -recipe.context :]
     # Steps before the first of the series are no missing values: they are zeros, in training too.
-    inside = np.maximum.accumulate(past.observed, axis=1)[:, -recipe.context:]
+    inside = np.maximum.accumulate(past.observed, axis=1)[:, -recipe.context :]
     has_gaps = (inside & ~observed).any(1)
     count = len(past.scale)
     paths = np.empty((count, samples, horizon), np.float32)
-    parameters = {name: np.empty((count, samples, horizon), np.float32) for name in names} if keep else {}
+    parameters = (
+        {name: np.empty((count, samples, horizon), np.float32) for name in names} if keep else {}
+    )
     size = max(1, ROWS // samples)
     for gaps, warm in ((False, 0), (True, recipe.context)):
         rows = np.flatnonzero(has_gaps == gaps)
@@ -80,7 +90,9 @@ def sample(
             worker: Engine, part: slice, rows: Array = rows, known: _Known = known
         ) -> Generator[None, None, None]:
             indices = rows[part]
-            run = _Run(worker, known.rows(part), samples, names, [seeds[int(index)] for index in indices])
+            run = _Run(
+                worker, known.rows(part), samples, names, [seeds[int(index)] for index in indices]
+            )
             paths[indices], kept = yield from run.steps(keep)
             for name, values in kept.items():
                 parameters[name][indices] = values
@@ -94,8 +106,10 @@ def _distribute(
     parts: Sequence[slice],
     run: Callable[[Engine, slice], Generator[None, None, None]],
 ) -> Generator[None, None, None]:
-    """Run all parts, each worker its share of them in a thread of its own; closing the generator stops the threads."""
-    workers = workers[:len(parts)]
+    """Run all parts, each worker its share of them in a thread of its own; closing the generator
+    stops the threads.
+    """
+    workers = workers[: len(parts)]
     if len(workers) < 2:
         for part in parts:
             yield from run(workers[0], part)
@@ -105,7 +119,7 @@ def _distribute(
     stopped = threading.Event()
 
     def run_parts(index: int) -> None:
-        for part in parts[index::len(workers)]:
+        for part in parts[index :: len(workers)]:
             for _ in run(workers[index], part):
                 if stopped.is_set():
                     return
@@ -134,7 +148,11 @@ def state_size(engine: Engine) -> int:
 
 
 def _state_specs(engine: Engine) -> list[TensorSpec]:
-    return [spec for spec in engine.signatures["step"].inputs if spec.name.startswith(("hidden", "cell"))]
+    return [
+        spec
+        for spec in engine.signatures["step"].inputs
+        if spec.name.startswith(("hidden", "cell"))
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +162,8 @@ class _Known:
     Attributes:
         past: N series.
         lags: in the order of the network.
-        warm: steps of the context that each path walks through by itself, because values are missing there.
+        warm: steps of the context that each path walks through by itself, because values are
+            missing there.
         fixed: (N, past - warm), values that are the same in all samples.
         projected: (N, warm + horizon, G), what each step knows beforehand.
         kernel: (L, G), what lags are multiplied by.
@@ -166,30 +185,48 @@ class _Known:
         indices = length - context + np.arange(context + horizon)[:, None] - lags
         # Lags that are not known yet are zero here: the last column.
         table = np.concatenate([fixed, np.zeros((len(fixed), 1), np.float32)], 1)
-        arrays = {"lags": table[:, np.where(indices < fixed.shape[1], indices, -1)], "features": past.features,
-                  "log_scale": np.log(past.scale)[:, None]}
+        arrays = {
+            "lags": table[:, np.where(indices < fixed.shape[1], indices, -1)],
+            "features": past.features,
+            "log_scale": np.log(past.scale)[:, None],
+        }
         if past.static.shape[1]:
             arrays["static"] = past.static
         products = engine.run("project", **arrays)
         projected = products["projected"]
         if warm:
-            states = {spec.name: np.zeros((len(fixed), int(spec.shape[-1])), np.float32)
-                      for spec in _state_specs(engine)}
+            states = {
+                spec.name: np.zeros((len(fixed), int(spec.shape[-1])), np.float32)
+                for spec in _state_specs(engine)
+            }
         else:
             states = engine.run("encode", projected=np.ascontiguousarray(projected[:, :context]))
-        return cls(past, lags, warm, fixed, projected[:, context - warm:], products["kernel"], states)
+        return cls(
+            past, lags, warm, fixed, projected[:, context - warm :], products["kernel"], states
+        )
 
     def rows(self, part: slice) -> _Known:
         """Some of the series."""
-        return replace(self, past=self.past.rows(part), fixed=self.fixed[part], projected=self.projected[part],
-                       states={name: value[part] for name, value in self.states.items()})
+        return replace(
+            self,
+            past=self.past.rows(part),
+            fixed=self.fixed[part],
+            projected=self.projected[part],
+            states={name: value[part] for name, value in self.states.items()},
+        )
 
 
 class _Run:
     """The loop over steps, for all samples of some series at once."""
 
-    def __init__(self, engine: Engine, known: _Known, samples: int, names: Sequence[str],
-                 seeds: Sequence[Sequence[int]]):
+    def __init__(
+        self,
+        engine: Engine,
+        known: _Known,
+        samples: int,
+        names: Sequence[str],
+        seeds: Sequence[Sequence[int]],
+    ):
         self.engine, self.known, self.names = engine, known, names
         self.count, self.samples, self.length = len(known.fixed), samples, known.projected.shape[1]
         self.random = [np.random.default_rng(seed) for seed in seeds]
@@ -197,30 +234,42 @@ class _Run:
             uniform = np.empty((self.count, 2, self.length, samples), np.float32)
             for row, random in enumerate(self.random):
                 random.random(out=uniform[row], dtype=np.float32)
-            # Box and Muller for the normal; Bailey (1994) for Student's t: exact, from two uniform numbers.
+            # Box and Muller for the normal; Bailey (1994) for Student's t: exact, from two uniform
+            # numbers.
             self.log = np.log(1.0 - uniform[:, 0])
             self.cosine = np.cos(np.float32(2 * np.pi) * uniform[:, 1])
 
     def steps(self, keep: bool) -> Generator[None, None, Sampled]:
-        """Walk through all steps, yielding between them; the paths, and the parameters if they are to be kept."""
+        """Walk through all steps, yielding between them; the paths, and the parameters if they are
+        to be kept.
+        """
         known, past, warm = self.known, self.known.past, self.known.warm
         shape = (self.count, self.samples)
-        states = {name: np.repeat(value[:, None], self.samples, 1) for name, value in known.states.items()}
+        states = {
+            name: np.repeat(value[:, None], self.samples, 1) for name, value in known.states.items()
+        }
         values = np.empty((self.length, *shape), np.float32)
         kept = {name: np.empty_like(values) for name in self.names} if keep else {}
-        near = np.flatnonzero(known.lags < max(self.length, 2))  # no lag at all would be an empty array
+        near = np.flatnonzero(
+            known.lags < max(self.length, 2)
+        )  # no lag at all would be an empty array
         kernel = np.ascontiguousarray(known.kernel[near])
         recent = np.zeros((*shape, len(near)), np.float32)
         columns = list(enumerate(known.lags[near].tolist()))
-        observed = past.observed[:, known.fixed.shape[1]:]
+        observed = past.observed[:, known.fixed.shape[1] :]
         for k in range(self.length):
             if k:
                 yield
             for column, lag in columns:
                 if lag <= k:
                     recent[..., column] = values[k - lag]
-            states = self.engine.run("step", recent=recent, kernel=kernel,
-                                     projected=np.ascontiguousarray(known.projected[:, k:k + 1]), **states)
+            states = self.engine.run(
+                "step",
+                recent=recent,
+                kernel=kernel,
+                projected=np.ascontiguousarray(known.projected[:, k : k + 1]),
+                **states,
+            )
             parameters = states.pop("parameters")
             values[k] = self._draw(parameters, k)
             if k < warm:
@@ -232,7 +281,9 @@ class _Run:
         future = values[warm:].transpose(1, 2, 0) * scale
         if "mean" in self.names:
             future = np.rint(future)  # counts; scaling and back leaves rounding errors
-        return future, {name: v[warm:].transpose(1, 2, 0) * scale ** POWERS[name] for name, v in kept.items()}
+        return future, {
+            name: v[warm:].transpose(1, 2, 0) * scale ** POWERS[name] for name, v in kept.items()
+        }
 
     def _draw(self, parameters: Array, k: int) -> Array:
         if "mean" in self.names:
@@ -263,7 +314,11 @@ class DeepAR:
     def __init__(self, entry: Entry):
         self.recipe = Recipe.from_dict(entry.processing)
         self.names = PARAMETERS[entry.config.get("distribution", "student_t")]
-        self.horizon, self.freq, self.known = self.recipe.horizon, self.recipe.freq, self.recipe.known
+        self.horizon, self.freq, self.known = (
+            self.recipe.horizon,
+            self.recipe.freq,
+            self.recipe.known,
+        )
         self.static = tuple(name for name in self.recipe.categories if name != self.recipe.item)
 
     def check(self, series: TimeSeries, horizon: int) -> None:
@@ -287,7 +342,10 @@ class DeepAR:
             engine, past, self.recipe, horizon, samples, self.names, seeds, keep=keep
         )
         return [
-            {"samples": row, "parameters": {name: values[index] for name, values in parameters.items()}}
+            {
+                "samples": row,
+                "parameters": {name: values[index] for name, values in parameters.items()},
+            }
             for index, row in enumerate(paths)
         ]
 
@@ -305,24 +363,34 @@ class DeepAR:
         from warmstart.models.series.deepar import network as deepar
 
         config = config_of(entry.config)
-        specs = program_specs(Recipe.from_dict(entry.processing), config.hidden, bool(config.shortcut),
-                              state_names(config.layers))
+        specs = program_specs(
+            Recipe.from_dict(entry.processing),
+            config.hidden,
+            bool(config.shortcut),
+            state_names(config.layers),
+        )
         functions = zip(specs, deepar.functions(model, config), strict=True)
         return Program({name: Function(call, specs[name]) for name, call in functions}, model)
 
 
-def program_specs(recipe: Recipe, hidden: int, shortcut: bool, states: Sequence[str]) -> dict[str, Any]:
+def program_specs(
+    recipe: Recipe, hidden: int, shortcut: bool, states: Sequence[str]
+) -> dict[str, Any]:
     """Input specs of the functions of a `Program`."""
     lags, width = len(recipe.lags), 4 * hidden + shortcut
-    project = [TensorSpec("lags", "float32", ("batch", "time", lags)),
-               TensorSpec("features", "float32", ("batch", "time", recipe.width), -0.5, 0.5),
-               TensorSpec("log_scale", "float32", ("batch", 1), -2.0, 8.0)]
+    project = [
+        TensorSpec("lags", "float32", ("batch", "time", lags)),
+        TensorSpec("features", "float32", ("batch", "time", recipe.width), -0.5, 0.5),
+        TensorSpec("log_scale", "float32", ("batch", 1), -2.0, 8.0),
+    ]
     if recipe.categories:
         most = min(len(values) for values in recipe.categories.values())
         project.append(TensorSpec("static", "int32", ("batch", len(recipe.categories)), 0, most))
-    step = [TensorSpec("recent", "float32", ("batch", "samples", "recent")),
-            TensorSpec("kernel", "float32", ("recent", width), -0.5, 0.5),
-            TensorSpec("projected", "float32", ("batch", 1, width), -1.0, 1.0),
-            *(TensorSpec(name, "float32", ("batch", "samples", hidden), -1.0, 1.0) for name in states)]
+    step = [
+        TensorSpec("recent", "float32", ("batch", "samples", "recent")),
+        TensorSpec("kernel", "float32", ("recent", width), -0.5, 0.5),
+        TensorSpec("projected", "float32", ("batch", 1, width), -1.0, 1.0),
+        *(TensorSpec(name, "float32", ("batch", "samples", hidden), -1.0, 1.0) for name in states),
+    ]
     encode = [TensorSpec("projected", "float32", ("batch", "time", width), -1.0, 1.0)]
     return {"project": tuple(project), "encode": tuple(encode), "step": tuple(step)}

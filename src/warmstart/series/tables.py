@@ -43,18 +43,26 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
             require("pyarrow", extra="parquet", purpose=f"to read {name}")
             return pd.read_parquet(name)
         # Numbers with a decimal comma stay text, and are refused.
-        table = pd.read_csv(name, sep="\t" if ".tsv" in name.lower() else ",", skipinitialspace=True)
+        table = pd.read_csv(
+            name, sep="\t" if ".tsv" in name.lower() else ",", skipinitialspace=True
+        )
         if table.shape[1] == 1 and ";" in str(table.columns[0]):
             table = pd.read_csv(name, sep=";", skipinitialspace=True)
         return table
     except MissingPackageError:
         raise
-    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors, and so are those of encodings
-        raise InputError(f"{name}: it cannot be read as a table: {str(error).splitlines()[0]}", name) from error
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # pandas' own errors are ValueErrors, and so are those of encodings
+        raise InputError(
+            f"{name}: it cannot be read as a table: {str(error).splitlines()[0]}", name
+        ) from error
 
 
 def parse_csv(data: bytes, max_values: int) -> pd.DataFrame:
-    """A table from the bytes of a CSV file; the separator is the most frequent of comma, semicolon and tab.
+    """A table from the bytes of a CSV file; the separator is the most frequent of comma, semicolon
+    and tab.
 
     Raises:
         InputError: it is no CSV.
@@ -76,7 +84,9 @@ def parse_csv(data: bytes, max_values: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns are: names of series (None in a wide table), timestamps (None without), targets."""
+    """What the columns are: names of series (None in a wide table), timestamps (None without),
+    targets.
+    """
 
     item: str | None
     times: pd.DatetimeIndex | None
@@ -96,7 +106,9 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
         if column is not None and column not in table.columns:
             raise UsageError(f"{where} has no column {column!r}; it has: {_some(table.columns)}.")
     by_name = {str(column).lower(): column for column in table.columns}
-    item = layout.item or next((by_name[n] for n in ITEMS if n in by_name and n != layout.target), None)
+    item = layout.item or next(
+        (by_name[n] for n in ITEMS if n in by_name and n != layout.target), None
+    )
     index = table.index
     timestamp: Any = layout.timestamp
     times: pd.DatetimeIndex | None
@@ -117,14 +129,20 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
     targets = [by_name[n] for n in TARGETS if n in by_name and by_name[n] in others]
     numeric = [c for c in others if table[c].dtype.kind in "iufb"]
     if not targets and len(numeric) != 1:
-        raise UsageError(f"{where} has {len(numeric)} columns that could be the series ({_some(numeric) or 'none'}); "
-                         "name one as target=, and covariates as known=.")
+        raise UsageError(
+            f"{where} has {len(numeric)} columns that could be the series ({_some(numeric) or 'none'}); "
+            "name one as target=, and covariates as known=."
+        )
     return Columns(item, times, targets[:1] or numeric)
 
 
 def _time_column(table: pd.DataFrame, by_name: dict[str, Any], item: Any) -> Any:
     for name in TIMES:
-        if name in by_name and by_name[name] != item and table[by_name[name]].dtype.kind not in "fb":
+        if (
+            name in by_name
+            and by_name[name] != item
+            and table[by_name[name]].dtype.kind not in "fb"
+        ):
             return by_name[name]
     for column in table.columns[:3]:  # text that is dates
         if column != item and table[column].dtype.kind not in "iufbc" and len(table):
@@ -148,19 +166,27 @@ def parse(column: pd.Series, name: str, where: str) -> pd.DatetimeIndex:
     if column.dtype.kind in "iuf":
         if column.dropna().between(1000, 3000).all():  # years
             return pd.DatetimeIndex(pd.to_datetime(column.astype("Int64").astype(str), format="%Y"))
-        raise InputError(f"{where}: the column {name!r} holds plain numbers, not timestamps; turn them into dates with "
-                         "pandas.to_datetime (which takes a unit), or name another column as timestamp=.", where)
+        raise InputError(
+            f"{where}: the column {name!r} holds plain numbers, not timestamps; turn them into dates with "
+            "pandas.to_datetime (which takes a unit), or name another column as timestamp=.",
+            where,
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about formats that it guesses
         try:
             return pd.DatetimeIndex(pd.to_datetime(column))
         except (ValueError, TypeError):
-            times = pd.to_datetime(column, errors="coerce", format="mixed", utc=_has_offsets(column))
+            times = pd.to_datetime(
+                column, errors="coerce", format="mixed", utc=_has_offsets(column)
+            )
     unreadable = np.flatnonzero(times.isna().to_numpy())
     if len(unreadable):
         row = int(unreadable[0])
-        raise InputError(f"{where}: {column.iloc[row]!r} in row {row + 1} of the column {name!r} is no timestamp; "
-                         "write dates as 2024-01-31, or name another column as timestamp=.", where)
+        raise InputError(
+            f"{where}: {column.iloc[row]!r} in row {row + 1} of the column {name!r} is no timestamp; "
+            "write dates as 2024-01-31, or name another column as timestamp=.",
+            where,
+        )
     return pd.DatetimeIndex(times)
 
 
@@ -181,8 +207,11 @@ def numbers(values: Any, name: str) -> NDArray[Any]:
             return values.astype(np.float64)
         return np.asarray(pd.to_numeric(pd.Series(values)), np.float64)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{name}: it holds something that is no number ({str(error).splitlines()[0]}); remove it or "
-                         "name the right column as target=.", name) from error
+        raise InputError(
+            f"{name}: it holds something that is no number ({str(error).splitlines()[0]}); remove it or "
+            "name the right column as target=.",
+            name,
+        ) from error
 
 
 def factorize(column: pd.Series) -> tuple[NDArray[Any], Any]:
@@ -191,7 +220,9 @@ def factorize(column: pd.Series) -> tuple[NDArray[Any], Any]:
 
     codes, names = pd.factorize(column)
     if (codes < 0).any():
-        raise UsageError(f"{int((codes < 0).sum()):,} rows have no name in the column {column.name!r}; fill them.")
+        raise UsageError(
+            f"{int((codes < 0).sum()):,} rows have no name in the column {column.name!r}; fill them."
+        )
     return codes, names
 
 

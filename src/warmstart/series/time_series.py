@@ -8,9 +8,10 @@ How a table is read:
 | wide | timestamps as index or as a column, numbers in the others | a series per column |
 | no timestamps | numbers only | a series per column, counted from `ORIGIN` at the model's frequency |
 
-Rows may come in any order. A step without a row, and NaN, is a missing value. Two rows of one series at one time are
-an error unless `duplicates` says what to do. Timestamps with a time zone keep it: steps of seconds to hours are those
-of absolute time, days and longer ones those of the zone's calendar.
+Rows may come in any order. A step without a row, and NaN, is a missing value. Two rows of one
+series at one time are an error unless `duplicates` says what to do. Timestamps with a time zone
+keep it: steps of seconds to hours are those of absolute time, days and longer ones those of the
+zone's calendar.
 """
 
 from __future__ import annotations
@@ -75,11 +76,15 @@ Arrays: TypeAlias = "dict[str, NDArray[Any]]"
 """The columns of one series: the target as "", covariates by name."""
 
 _grids: dict[tuple[Any, ...], tuple[str, NDArray[Any]]] = {}
-"""Many series of one table have the same timestamps; most of the time would go into inferring their frequency."""
+"""Many series of one table have the same timestamps; most of the time would go into inferring their
+frequency.
+"""
 
 
 def is_series(value: Any) -> bool:
-    """Whether this is one series: a `TimeSeries`, a pandas Series, a 1-d array, or a list or tuple of numbers."""
+    """Whether this is one series: a `TimeSeries`, a pandas Series, a 1-d array, or a list or tuple
+    of numbers.
+    """
     if isinstance(value, TimeSeries) or getattr(value, "ndim", None) == 1:
         return True
     return (
@@ -90,7 +95,9 @@ def is_series(value: Any) -> bool:
 
 
 def is_table(value: Any) -> bool:
-    """Whether this may hold several series: a DataFrame, the path of a table, or a mapping from names to series."""
+    """Whether this may hold several series: a DataFrame, the path of a table, or a mapping from
+    names to series.
+    """
     if isinstance(value, str | os.PathLike | Mapping):
         return True
     return any(base.__name__ == "DataFrame" for base in type(value).__mro__)
@@ -106,8 +113,8 @@ def iter_series(data: Any, layout: Layout | None = None) -> Iterator[NamedSeries
     """All series of some data, one at a time.
 
     Args:
-        data: a series (see `is_series`), a table (see `is_table`), an array (N, T), or a list or iterator of series and
-            tables.
+        data: a series (see `is_series`), a table (see `is_table`), an array (N, T), or a list or
+            iterator of series and tables.
         layout: how to read tables.
 
     Raises:
@@ -167,12 +174,16 @@ def read_series(name: str, value: Any, layout: Layout) -> TimeSeries:
         if isinstance(index, pd.DatetimeIndex):
             return _dated(name, index, {"": tables.numbers(value.to_numpy(), name)}, layout)
         if index.dtype == object or str(index.dtype).startswith("str"):
-            raise InputError(f"{name}: its index is text; turn it into timestamps with pandas.to_datetime.", name)
+            raise InputError(
+                f"{name}: its index is text; turn it into timestamps with pandas.to_datetime.", name
+            )
     elif not isinstance(value, list | tuple) and not hasattr(value, "ndim"):
         raise InputError(f"{name}: {refusal(value)}", name)
     target = np.asarray(value)
     if target.ndim != 1:
-        raise InputError(f"{name}: a series has one dimension, this has the shape {target.shape}.", name)
+        raise InputError(
+            f"{name}: a series has one dimension, this has the shape {target.shape}.", name
+        )
     return _undated(name, {"": tables.numbers(target, name)}, layout)
 
 
@@ -192,7 +203,9 @@ def _frame_series(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[N
         for target in columns.targets:
             try:
                 arrays = {"": tables.numbers(table[target].to_numpy(), target)}
-                arrays |= {name: tables.numbers(table[name].to_numpy(), target) for name in layout.known}
+                arrays |= {
+                    name: tables.numbers(table[name].to_numpy(), target) for name in layout.known
+                }
                 if times is None:
                     yield str(target), _undated(str(target), arrays, layout)
                 else:
@@ -208,13 +221,20 @@ def _frame_series(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[N
     known = {k: table[k].to_numpy() for k in layout.known}
     static = {k: table[k].to_numpy() for k in layout.static}
     for code, item in enumerate(names):
-        rows = order[ends[code]:ends[code + 1]]
+        rows = order[ends[code] : ends[code + 1]]
         name = str(item)
         try:
             arrays = {"": tables.numbers(values[rows], name)}
             arrays |= {k: tables.numbers(v[rows], name) for k, v in known.items()}
-            series = _undated(name, arrays, layout) if times is None else _dated(name, times[rows], arrays, layout)
-            yield name, replace(series, static={k: _constant(v[rows], k, name) for k, v in static.items()})
+            series = (
+                _undated(name, arrays, layout)
+                if times is None
+                else _dated(name, times[rows], arrays, layout)
+            )
+            yield (
+                name,
+                replace(series, static={k: _constant(v[rows], k, name) for k, v in static.items()}),
+            )
         except InputError as error:
             yield name, error
 
@@ -222,8 +242,11 @@ def _frame_series(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[N
 def _constant(values: NDArray[Any], column: str, name: str) -> str:
     distinct = {str(value) for value in values}
     if len(distinct) > 1:
-        raise InputError(f"{name}: the static column {column!r} has {len(distinct)} values in this series; it must be "
-                         "the same in all its rows.", name)
+        raise InputError(
+            f"{name}: the static column {column!r} has {len(distinct)} values in this series; it must be "
+            "the same in all its rows.",
+            name,
+        )
     return distinct.pop()
 
 
@@ -232,8 +255,10 @@ def _undated(name: str, arrays: Arrays, layout: Layout) -> TimeSeries:
 
     freq = layout.freq or layout.expected
     if freq is None:
-        raise InputError(f"{name}: it has no timestamps, so its frequency is unknown; give freq=, such as 'h' or 'D'.",
-                         name)
+        raise InputError(
+            f"{name}: it has no timestamps, so its frequency is unknown; give freq=, such as 'h' or 'D'.",
+            name,
+        )
     return _finished(name, arrays, pd.Timestamp(ORIGIN), freq, dated=False)
 
 
@@ -266,14 +291,25 @@ def _grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> tuple[str, NDAr
     key = (times.asi8.tobytes(), str(times.dtype), layout.freq, layout.expected)
     if (known := _grids.get(key)) is not None:
         return known
-    freq = layout.freq or (times.freqstr if times.freq is not None else None) or frequency.infer(times)
-    if freq is None and layout.expected is not None and (len(times) < 3 or _fits(layout.expected, times)):
+    freq = (
+        layout.freq or (times.freqstr if times.freq is not None else None) or frequency.infer(times)
+    )
+    if (
+        freq is None
+        and layout.expected is not None
+        and (len(times) < 3 or _fits(layout.expected, times))
+    ):
         freq = layout.expected
     if freq is None and len(times) < 3:
-        raise InputError(f"{name}: {len(times)} timestamps are too few to find its frequency; give freq=.", name)
+        raise InputError(
+            f"{name}: {len(times)} timestamps are too few to find its frequency; give freq=.", name
+        )
     if freq is None:
-        raise InputError(f"{name}: its timestamps ({times[0]}, {times[1]}, {times[2]}, …) are not evenly spaced; "
-                         "resample it (`series.resample('D').sum()` or `.mean()`), or give freq=.", name)
+        raise InputError(
+            f"{name}: its timestamps ({times[0]}, {times[1]}, {times[2]}, …) are not evenly spaced; "
+            "resample it (`series.resample('D').sum()` or `.mean()`), or give freq=.",
+            name,
+        )
     freq = frequency.normal(freq)
     steps = frequency.places(freq, times, name)
     if len(_grids) >= 64:
@@ -283,7 +319,9 @@ def _grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> tuple[str, NDAr
 
 
 def _fits(freq: str, times: pd.DatetimeIndex) -> bool:
-    """Whether the timestamps lie on this grid and more than a quarter of it is there: days fit hours, but are none."""
+    """Whether the timestamps lie on this grid and more than a quarter of it is there: days fit
+    hours, but are none.
+    """
     try:
         steps = frequency.places(freq, times, "")
     except InputError:
@@ -291,33 +329,46 @@ def _fits(freq: str, times: pd.DatetimeIndex) -> bool:
     return bool(steps[0] == 0 and len(times) * 4 > steps[-1] + 1)
 
 
-def _merged(name: str, times: pd.DatetimeIndex, arrays: Arrays,
-            rule: str) -> tuple[pd.DatetimeIndex, Arrays]:
+def _merged(
+    name: str, times: pd.DatetimeIndex, arrays: Arrays, rule: str
+) -> tuple[pd.DatetimeIndex, Arrays]:
     import pandas as pd
 
     duplicates = times[np.asarray(times.duplicated())]
     if rule == "error":
-        raise InputError(f"{name}: it has {len(duplicates):,} rows with a repeated timestamp (the first is "
-                         f"{duplicates[0]}); "
-                         "name the column that tells the series apart as item=, or say what to do with them as "
-                         "duplicates='first', 'last', 'sum' or 'mean'.", name)
+        raise InputError(
+            f"{name}: it has {len(duplicates):,} rows with a repeated timestamp (the first is "
+            f"{duplicates[0]}); "
+            "name the column that tells the series apart as item=, or say what to do with them as "
+            "duplicates='first', 'last', 'sum' or 'mean'.",
+            name,
+        )
     table = pd.DataFrame(arrays, index=times)
     options = {"min_count": 1} if rule == "sum" else {}
     table = getattr(table.groupby(level=0), rule)(**options)
     return pd.DatetimeIndex(table.index), {key: table[key].to_numpy(float) for key in arrays}
 
 
-def _finished(name: str, arrays: Arrays, start: pd.Timestamp, freq: str, *, dated: bool) -> TimeSeries:
+def _finished(
+    name: str, arrays: Arrays, start: pd.Timestamp, freq: str, *, dated: bool
+) -> TimeSeries:
     """Steps behind the last observation that have covariates are the future, not missing values."""
     target = arrays.pop("")
     if np.isinf(target).any():
-        raise InputError(f"{name}: it holds infinity; replace it with NaN (missing) or a number.", name)
+        raise InputError(
+            f"{name}: it holds infinity; replace it with NaN (missing) or a number.", name
+        )
     if not np.isfinite(target).any():
-        raise InputError(f"{name}: it has no observed value; leave it out or give at least one.", name)
+        raise InputError(
+            f"{name}: it has no observed value; leave it out or give at least one.", name
+        )
     for key, values in arrays.items():
         if not np.isfinite(values).all():
-            raise InputError(f"{name}: the covariate {key!r} is missing at step {int(np.argmin(np.isfinite(values)))}; "
-                             "covariates must be known at every step.", name)
+            raise InputError(
+                f"{name}: the covariate {key!r} is missing at step {int(np.argmin(np.isfinite(values)))}; "
+                "covariates must be known at every step.",
+                name,
+            )
     if arrays:
-        target = target[:int(np.flatnonzero(np.isfinite(target))[-1]) + 1]
+        target = target[: int(np.flatnonzero(np.isfinite(target))[-1]) + 1]
     return TimeSeries(name, target, start, freq, arrays, {}, dated)

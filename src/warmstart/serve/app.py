@@ -28,10 +28,14 @@ from warmstart.serve.state import State, json_response, state_of
 if TYPE_CHECKING:
     from warmstart.core.model import Model
 
-mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers do not run
+mimetypes.add_type(
+    "text/javascript", ".js"
+)  # some systems say text/plain, which browsers do not run
 
 
-def create_app(models: Mapping[str, Model[Any, Any, Any]], settings: Settings | None = None) -> Starlette:
+def create_app(
+    models: Mapping[str, Model[Any, Any, Any]], settings: Settings | None = None
+) -> Starlette:
     """The server as an ASGI application; `running.serve` runs it.
 
     Args:
@@ -46,28 +50,42 @@ def create_app(models: Mapping[str, Model[Any, Any, Any]], settings: Settings | 
     """
     settings, metrics = settings or Settings(), Metrics()
     state = State(settings, Registry(models, settings, metrics), metrics)
-    metrics.pending(lambda: {name: served.batcher.waiting for name, served in state.registry.items()})
-    app = Starlette(routes=[  # those that are asked most come first
-        *(Route(f"/v2/models/{{model}}{version}{path}", endpoint, methods=[method])
-          for path, endpoint, method in (("/infer", v2.infer, "POST"), ("", v2.model_metadata, "GET"),
-                                         ("/ready", v2.model_ready, "GET"))
-          for version in ("", "/versions/{version}")),
-        Route("/v1/predict/{model}", predict, methods=["POST"]),
-        Route("/v1/completions", completions, methods=["POST"]),
-        Route("/v1/embeddings", embeddings, methods=["POST"]),
-        Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
-        Route("/v1/models", models_list, methods=["GET"]),
-        Route("/v1/models/{model}", model_info, methods=["GET"]),
-        *(Route(path, v2.server_metadata, methods=["GET"]) for path in ("/v2", "/v2/")),
-        Route("/v2/health/live", v2.live, methods=["GET"]),
-        Route("/v2/health/ready", v2.ready, methods=["GET"]),
-        Route("/openapi.json", _openapi, methods=["GET"]),
-        Route("/metrics", _metrics, methods=["GET"]),
-        Route("/", _page, methods=["GET"]),
-        Mount("/page", _PageFiles(directory=PAGE)),
-    ], exception_handlers={HTTPException: _http_error})
+    metrics.pending(
+        lambda: {name: served.batcher.waiting for name, served in state.registry.items()}
+    )
+    app = Starlette(
+        routes=[  # those that are asked most come first
+            *(
+                Route(f"/v2/models/{{model}}{version}{path}", endpoint, methods=[method])
+                for path, endpoint, method in (
+                    ("/infer", v2.infer, "POST"),
+                    ("", v2.model_metadata, "GET"),
+                    ("/ready", v2.model_ready, "GET"),
+                )
+                for version in ("", "/versions/{version}")
+            ),
+            Route("/v1/predict/{model}", predict, methods=["POST"]),
+            Route("/v1/completions", completions, methods=["POST"]),
+            Route("/v1/embeddings", embeddings, methods=["POST"]),
+            Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
+            Route("/v1/models", models_list, methods=["GET"]),
+            Route("/v1/models/{model}", model_info, methods=["GET"]),
+            *(Route(path, v2.server_metadata, methods=["GET"]) for path in ("/v2", "/v2/")),
+            Route("/v2/health/live", v2.live, methods=["GET"]),
+            Route("/v2/health/ready", v2.ready, methods=["GET"]),
+            Route("/openapi.json", _openapi, methods=["GET"]),
+            Route("/metrics", _metrics, methods=["GET"]),
+            Route("/", _page, methods=["GET"]),
+            Mount("/page", _PageFiles(directory=PAGE)),
+        ],
+        exception_handlers={HTTPException: _http_error},
+    )
     app.state.warmstart = state
-    app.add_middleware(Watch, state=state, direct={("/v1/predict/", ""): predict, ("/v2/models/", "/infer"): v2.infer})
+    app.add_middleware(
+        Watch,
+        state=state,
+        direct={("/v1/predict/", ""): predict, ("/v2/models/", "/infer"): v2.infer},
+    )
     return app
 
 
@@ -104,7 +122,11 @@ async def model_info(request: Request) -> Response:
     """One model."""
     state, name = state_of(request), request.path_params["model"]
     if name not in state.registry:
-        raise Refused(404, "unknown_model", f"There is no model {name[:100]!r} here; GET /v1/models lists them.")
+        raise Refused(
+            404,
+            "unknown_model",
+            f"There is no model {name[:100]!r} here; GET /v1/models lists them.",
+        )
     return json_response(about(state.registry[name], state.settings))
 
 

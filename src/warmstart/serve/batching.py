@@ -1,7 +1,7 @@
 """A bounded queue in front of one model, and the threads that empty it in batches.
 
-Inputs of the same key go through the engine together. While the engine is idle nothing waits; while it is busy, inputs
-gather until the batch is full or the oldest has waited long enough.
+Inputs of the same key go through the engine together. While the engine is idle nothing waits; while
+it is busy, inputs gather until the batch is full or the oldest has waited long enough.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class _Job:
 
 
 Run = Callable[[Any, Sequence[Any]], Sequence[Any]]
-"""(key, values) -> a result or an exception for each value, in order. What it raises is put to each value alone."""
+"""(key, values) -> a result or an exception for each value, in order. What it raises is put to each
+value alone.
+"""
 
 
 class Batcher:
@@ -67,25 +69,45 @@ class Batcher:
         delay: seconds that the oldest input waits for others while all lanes are taken.
         capacity: inputs that may wait.
         lanes: batches that are computed side by side.
-        workers: threads, one a lane or more; one more prepares its inputs while the others have the engines.
+        workers: threads, one a lane or more; one more prepares its inputs while the others have the
+            engines.
         observe: called after each batch with (size, seconds, seconds that each input waited).
         name: of the threads.
     """
 
-    def __init__(self, run: Run, *, size: int = 8, delay: float = 0.0, capacity: int = 64, workers: int = 2,
-                 lanes: int = 1, observe: Callable[[int, float, list[float]], None] | None = None,
-                 name: str = "model"):
+    def __init__(
+        self,
+        run: Run,
+        *,
+        size: int = 8,
+        delay: float = 0.0,
+        capacity: int = 64,
+        workers: int = 2,
+        lanes: int = 1,
+        observe: Callable[[int, float, list[float]], None] | None = None,
+        name: str = "model",
+    ):
         if size < 1 or capacity < 1 or workers < 1:
-            raise UsageError(f"A queue needs a size, capacity and workers of 1 or more, not {size}, {capacity} and "
-                             f"{workers}.")
-        self._run, self._size, self._delay, self._capacity, self._observe = run, size, delay, capacity, observe
+            raise UsageError(
+                f"A queue needs a size, capacity and workers of 1 or more, not {size}, {capacity} and "
+                f"{workers}."
+            )
+        self._run, self._size, self._delay, self._capacity, self._observe = (
+            run,
+            size,
+            delay,
+            capacity,
+            observe,
+        )
         self._lanes = lanes
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._busy = 0
         self._closed = False
-        self._threads = [threading.Thread(target=self._work, name=f"warmstart-{name}-{n}", daemon=True)
-                         for n in range(workers)]
+        self._threads = [
+            threading.Thread(target=self._work, name=f"warmstart-{name}-{n}", daemon=True)
+            for n in range(workers)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -104,7 +126,9 @@ class Batcher:
         """Whether the next input would be refused."""
         return len(self._waiting) >= self._capacity
 
-    def submit(self, key: Hashable, values: Sequence[Any], deadline: float = float("inf")) -> list[Future[Outcome]]:
+    def submit(
+        self, key: Hashable, values: Sequence[Any], deadline: float = float("inf")
+    ) -> list[Future[Outcome]]:
         """Queue inputs, all or none.
 
         Args:
@@ -116,8 +140,8 @@ class Batcher:
             The future of each. Cancelling one takes it out of the queue.
 
         Raises:
-            Full: there is no room. More inputs than there is ever room for are taken where nothing waits.
-            Closed: after `close`.
+            Full: there is no room. More inputs than there is ever room for are taken where nothing
+            waits. Closed: after `close`.
         """
         jobs = [_Job(key, value, deadline) for value in values]
         with self._changed:
@@ -165,9 +189,14 @@ class Batcher:
                     self._changed.wait()
                     continue
                 first = self._waiting[0]
-                mates = [job for job in self._waiting if job.key == first.key][:self._size]
+                mates = [job for job in self._waiting if job.key == first.key][: self._size]
                 patience = first.since + self._delay - time.monotonic()
-                if self._busy >= self._lanes and len(mates) < self._size and patience > 0 and not self._closed:
+                if (
+                    self._busy >= self._lanes
+                    and len(mates) < self._size
+                    and patience > 0
+                    and not self._closed
+                ):
                     self._changed.wait(patience)
                     continue
                 chosen = set(map(id, mates))
@@ -185,7 +214,9 @@ class Batcher:
             if job.future.set_running_or_notify_cancel():
                 job.future.set_exception(Expired())
         if late or any(job.future.cancelled() for job in self._waiting):
-            self._waiting = deque(job for job in self._waiting if job.deadline > now and not job.future.cancelled())
+            self._waiting = deque(
+                job for job in self._waiting if job.deadline > now and not job.future.cancelled()
+            )
 
     def _answer(self, batch: list[_Job]) -> None:
         start = time.monotonic()

@@ -17,7 +17,9 @@ ResultT = TypeVar("ResultT")
 ArgumentsT = TypeVarTuple("ArgumentsT")
 
 INLINE = 2**18
-"""Bytes that are unpacked or parsed at once; more is done in a thread, so that other requests go on."""
+"""Bytes that are unpacked or parsed at once; more is done in a thread, so that other requests go
+on.
+"""
 DEEPEST = 32
 """Levels of JSON: no request needs more than five."""
 
@@ -46,7 +48,9 @@ async def read(request: Request, settings: Settings) -> bytes:
                 if not message.get("more_body"):
                     break
     except TimeoutError:
-        raise Refused(408, "slow", f"The body took longer than {settings.body_timeout:g} s.") from None
+        raise Refused(
+            408, "slow", f"The body took longer than {settings.body_timeout:g} s."
+        ) from None
     data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     packed = request.headers.get("content-encoding", "identity").strip().lower()
     if packed in ("", "identity"):
@@ -62,8 +66,12 @@ def unpacked(data: bytes, encoding: str, limit: int) -> bytes:
     """
     windows = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}.get(encoding)
     if windows is None:
-        raise Refused(415, "invalid", f"Content-Encoding {encoding[:40]!r} is not known; gzip and deflate are.",
-                      {"Accept-Encoding": "gzip, deflate"})
+        raise Refused(
+            415,
+            "invalid",
+            f"Content-Encoding {encoding[:40]!r} is not known; gzip and deflate are.",
+            {"Accept-Encoding": "gzip, deflate"},
+        )
     for window in windows:  # some clients send deflate without zlib's header
         stream = zlib.decompressobj(window)
         try:
@@ -77,7 +85,9 @@ def unpacked(data: bytes, encoding: str, limit: int) -> bytes:
     raise invalid(f"The body is not whole {encoding} data.")
 
 
-async def aside(size: int, work: Callable[[*ArgumentsT], ResultT], *arguments: *ArgumentsT) -> ResultT:
+async def aside(
+    size: int, work: Callable[[*ArgumentsT], ResultT], *arguments: *ArgumentsT
+) -> ResultT:
     """Do something with `size` bytes: at once, or in a thread where it is much."""
     if size <= INLINE:
         return work(*arguments)
@@ -109,7 +119,9 @@ def _depth(value: Any, left: int) -> int:
     """Levels left below a value; negative where it is too deep."""
     if left < 0 or not isinstance(value, list | dict):
         return left
-    inner = value.values() if isinstance(value, dict) else value[:1]  # arrays of numbers are long, and alike
+    inner = (
+        value.values() if isinstance(value, dict) else value[:1]
+    )  # arrays of numbers are long, and alike
     return min((_depth(one, left - 1) for one in inner), default=left)
 
 

@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).with_name("page")
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-                               "media-src blob:; connect-src 'self'; form-action 'none'; base-uri 'none'; "
-                               "frame-ancestors 'none'; require-trusted-types-for 'script'",
+    "media-src blob:; connect-src 'self'; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-"""Only files of this server are loaded and run; files that people choose are shown from memory (`blob:`)."""
+"""Only files of this server are loaded and run; files that people choose are shown from memory
+(`blob:`).
+"""
 WIDTHS = {"float32": 4, "bfloat16": 2, "int8": 1}
 """Bytes of a weight."""
 STREAM = {
@@ -40,12 +42,14 @@ STREAM = {
     },
     "required": ["max_new_tokens", "temperature"],
 }
-"""The endpoint that sends a text while it is generated: its names for options of the task, and those of them that a
-request must set, because their defaults differ there."""
+"""The endpoint that sends a text while it is generated: its names for options of the task, and
+those of them that a request must set, because their defaults differ there."""
 
 
 def about(served: Served, settings: Settings) -> dict[str, Any]:
-    """A model as JSON values: what it takes and returns, as JSON Schemas, and the facts of its card."""
+    """A model as JSON values: what it takes and returns, as JSON Schemas, and the facts of its
+    card.
+    """
     model, accepted, task = served.model, served.kind, task_of(served.task)
     return {
         "id": served.name,
@@ -76,7 +80,9 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
 
 @cache
 def examples(accepted: InputKind) -> list[dict[str, str]]:
-    """The files of the page that are examples of an input: each with its label and its address on the server."""
+    """The files of the page that are examples of an input: each with its label and its address on
+    the server.
+    """
     files = sorted((PAGE / "examples" / accepted.name).glob("*.*"))
     return [
         {"label": file.stem.replace("-", " "), "file": f"page/examples/{accepted.name}/{file.name}"}

@@ -1,4 +1,6 @@
-"""What a request is refused with: a status, a reason for metrics and logs, and a sentence for people."""
+"""What a request is refused with: a status, a reason for metrics and logs, and a sentence for
+people.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ class Refused(Exception):
         headers: of the answer, beside those it has anyway.
     """
 
-    def __init__(self, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None):
+    def __init__(
+        self, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None
+    ):
         super().__init__(message)
         self.status, self.reason, self.headers = status, reason, dict(headers or {})
 
@@ -37,19 +41,28 @@ def refusal(error: BaseException, item: str = "") -> Refused:
 
     Args:
         error: anything that was raised while answering.
-        item: how the request knows the input that is wrong; it replaces the name that the model gave it.
+        item: how the request knows the input that is wrong; it replaces the name that the model
+            gave it.
     """
     match error:
         case Refused():
             return error
         case Full():
-            return Refused(429, "full", "Too many requests are waiting for this model; try again later.",
-                           {"Retry-After": "1"})
+            return Refused(
+                429,
+                "full",
+                "Too many requests are waiting for this model; try again later.",
+                {"Retry-After": "1"},
+            )
         case Closed():
             return Refused(503, "draining", "The server is shutting down.", {"Retry-After": "5"})
         case Expired() | TimeoutError():
-            return Refused(504, "deadline", "The answer took longer than the deadline; ask for less, or try later.",
-                           {"Retry-After": "1"})
+            return Refused(
+                504,
+                "deadline",
+                "The answer took longer than the deadline; ask for less, or try later.",
+                {"Retry-After": "1"},
+            )
         case TooLargeError():
             return too_large(named(error, item))
         case InputError():
@@ -70,5 +83,5 @@ def named(error: InputError, item: str) -> str:
         return text
     for given in filter(None, (error.item, repr(error.item))):
         if text.startswith(f"{given}: "):
-            return f"{item}: {text[len(given) + 2:]}"
+            return f"{item}: {text[len(given) + 2 :]}"
     return text if text.startswith(item) else f"{item}: {text}"

@@ -86,13 +86,18 @@ def parse_form(body: bytes, content_type: str) -> list[Field]:
     Raises:
         Refused: it is malformed or truncated, or beyond a limit.
     """
-    boundary = parse_options_header(content_type.encode("latin-1", "replace"))[1].get(b"boundary", b"")
+    boundary = parse_options_header(content_type.encode("latin-1", "replace"))[1].get(
+        b"boundary", b""
+    )
     if not 0 < len(boundary) <= 200:
         raise invalid("multipart/form-data needs a boundary in its Content-Type.")
     collector = _Collector()
     try:
         parser = MultipartParser(
-            boundary, collector.callbacks(), max_header_count=MAX_HEADERS, max_header_size=MAX_HEADER
+            boundary,
+            collector.callbacks(),
+            max_header_count=MAX_HEADERS,
+            max_header_size=MAX_HEADER,
         )
         parser.write(body)
         parser.finalize()

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from logging.handlers import QueueHandler, QueueListener
 
 WAITING = 10_000
-"""Lines that may wait for a reader who does not keep up; more are dropped, the server does not wait."""
+"""Lines that may wait for a reader who does not keep up; more are dropped, the server does not
+wait.
+"""
 
 
 class _Dropping(QueueHandler):
@@ -26,7 +28,10 @@ class _Dropping(QueueHandler):
 def write_logs(*, access: bool = True) -> Iterator[None]:
     """Write the server's logs while the block runs, from a thread of their own."""
     lines: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
-    requests, rest = logging.getLogger("warmstart.serve.access"), logging.getLogger("warmstart.serve")
+    requests, rest = (
+        logging.getLogger("warmstart.serve.access"),
+        logging.getLogger("warmstart.serve"),
+    )
     to_stdout, to_stderr = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
     to_stderr.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     handler = _Dropping(lines)
@@ -36,7 +41,9 @@ def write_logs(*, access: bool = True) -> Iterator[None]:
     rest.setLevel(logging.INFO)
     uvicorn = logging.getLogger("uvicorn.error")
     uvicorn.setLevel(logging.WARNING)
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every malformed form
+    logging.getLogger("python_multipart").setLevel(
+        logging.ERROR
+    )  # it warns of every malformed form
     requests.addHandler(handler)
     for logger in (rest, uvicorn):
         logger.addHandler(to_stderr)

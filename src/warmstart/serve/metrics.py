@@ -8,7 +8,24 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+SECONDS = (
+    0.0005,
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+)
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -19,24 +36,50 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
 
-        def make(kind: type, name: str, what: str, labels: tuple[str, ...], **more: object) -> object:
+        def make(
+            kind: type, name: str, what: str, labels: tuple[str, ...], **more: object
+        ) -> object:
             return kind(f"warmstart_{name}", what, labels, registry=self.registry, **more)
 
         self._requests: Counter = make(  # type: ignore[assignment]
-            Counter, "requests", "Requests by model, status and reason", ("model", "status", "reason"))
+            Counter,
+            "requests",
+            "Requests by model, status and reason",
+            ("model", "status", "reason"),
+        )
         self._seconds: Histogram = make(  # type: ignore[assignment]
-            Histogram, "request_seconds", "From the request's headers to the end of its answer", ("model",),
-            buckets=SECONDS)
+            Histogram,
+            "request_seconds",
+            "From the request's headers to the end of its answer",
+            ("model",),
+            buckets=SECONDS,
+        )
         self._queue: Histogram = make(  # type: ignore[assignment]
-            Histogram, "queue_seconds", "What each input waited for its turn", ("model",), buckets=SECONDS)
+            Histogram,
+            "queue_seconds",
+            "What each input waited for its turn",
+            ("model",),
+            buckets=SECONDS,
+        )
         self._inference: Histogram = make(  # type: ignore[assignment]
-            Histogram, "inference_seconds", "What each batch took, preprocessing included", ("model",),
-            buckets=SECONDS)
+            Histogram,
+            "inference_seconds",
+            "What each batch took, preprocessing included",
+            ("model",),
+            buckets=SECONDS,
+        )
         self._batch: Histogram = make(  # type: ignore[assignment]
-            Histogram, "batch_size", "Inputs of each batch", ("model",), buckets=SIZES)
+            Histogram, "batch_size", "Inputs of each batch", ("model",), buckets=SIZES
+        )
         self._reloads: Counter = make(  # type: ignore[assignment]
-            Counter, "reloads", "Changed bundles by outcome: loaded or refused", ("model", "outcome"))
-        self.open: Gauge = Gauge("warmstart_open_requests", "Requests that are being answered", registry=self.registry)
+            Counter,
+            "reloads",
+            "Changed bundles by outcome: loaded or refused",
+            ("model", "outcome"),
+        )
+        self.open: Gauge = Gauge(
+            "warmstart_open_requests", "Requests that are being answered", registry=self.registry
+        )
 
     def request(self, model: str, status: int, reason: str, seconds: float) -> None:
         """One answered request; `reason` is "ok" or that of the refusal."""
@@ -59,7 +102,9 @@ class Metrics:
 
         class Pending(Collector):
             def collect(self) -> list[GaugeMetricFamily]:
-                family = GaugeMetricFamily("warmstart_pending", "Inputs that wait for their turn", labels=["model"])
+                family = GaugeMetricFamily(
+                    "warmstart_pending", "Inputs that wait for their turn", labels=["model"]
+                )
                 for model, count in waiting().items():
                     family.add_metric([model], count)
                 return [family]

@@ -22,9 +22,13 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 access = logging.getLogger("warmstart.serve.access")
 log = logging.getLogger("warmstart.serve")
 OPEN = ("/v2/health/live", "/v2/health/ready", "/", "/page/")
-"""Addresses that need no token: probes of the machinery around, and the page, which asks for the token."""
+"""Addresses that need no token: probes of the machinery around, and the page, which asks for the
+token.
+"""
 LINGER_BYTES, LINGER_SECONDS = 2**28, 5.0
-"""Of a body that was refused so much is still read and dropped, so that the client comes to read the answer."""
+"""Of a body that was refused so much is still read and dropped, so that the client comes to read
+the answer.
+"""
 
 
 class Watch:
@@ -33,8 +37,9 @@ class Watch:
     Args:
         app: the application.
         state: of the server.
-        direct: (what is before the model's name in an address, what is behind it) -> endpoint: POST requests to these,
-            nearly all of the work, are not taken through all routes and layers of the application.
+        direct: (what is before the model's name in an address, what is behind it) -> endpoint: POST
+            requests to these, nearly all of the work, are not taken through all routes and layers
+            of the application.
     """
 
     def __init__(self, app: ASGIApp, state: State, direct: Mapping[tuple[str, str], Endpoint]):
@@ -52,12 +57,11 @@ class Watch:
             self._state.metrics.open.dec()
             call.close()
 
-
     def _endpoint(self, scope: Scope) -> ASGIApp | None:
         path = scope["path"]
         for (before, behind), endpoint in self._direct.items():
             if path.startswith(before) and path.endswith(behind) and scope["method"] == "POST":
-                name = path[len(before):len(path) - len(behind)]
+                name = path[len(before) : len(path) - len(behind)]
                 if name and "/" not in name:
                     scope["path_params"] = {"model": name}
                     return partial(_answer, endpoint)
@@ -91,11 +95,19 @@ class _Call:
         path = self._scope["path"]
         if self._state.settings.token is None or path in OPEN or path.startswith("/page/"):
             return
-        given = next((value for name, value in self._scope["headers"] if name == b"authorization"), b"")
+        given = next(
+            (value for name, value in self._scope["headers"] if name == b"authorization"), b""
+        )
         kind, _, token = given.partition(b" ")
-        if kind.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._state.settings.token.encode()):
-            raise Refused(401, "unauthorised", "This server needs a token: Authorization: Bearer TOKEN.",
-                          {"WWW-Authenticate": "Bearer"})
+        if kind.lower() != b"bearer" or not hmac.compare_digest(
+            token.strip(), self._state.settings.token.encode()
+        ):
+            raise Refused(
+                401,
+                "unauthorised",
+                "This server needs a token: Authorization: Bearer TOKEN.",
+                {"WWW-Authenticate": "Bearer"},
+            )
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -107,7 +119,9 @@ class _Call:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             if self._status >= 400 and self._reason == "ok":
-                self._reason = {404: "unknown_address", 405: "wrong_method"}.get(self._status, "refused")
+                self._reason = {404: "unknown_address", 405: "wrong_method"}.get(
+                    self._status, "refused"
+                )
             if self._state.draining:
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
         self._sent += len(message.get("body", b""))
@@ -127,9 +141,17 @@ class _Call:
         style = "openai" if self._scope["path"] in OPENAI else ""
         response = json_response(error_body(refused, style), refused.status, refused.headers)
         if not self._whole and refused.status not in (408, 413):
-            await self._linger()  # the rest of a body of usual size: then the connection can be used again
-        headers = response.raw_headers if self._whole else [*response.raw_headers, (b"connection", b"close")]
-        await self.send({"type": "http.response.start", "status": refused.status, "headers": headers})
+            await (
+                self._linger()
+            )  # the rest of a body of usual size: then the connection can be used again
+        headers = (
+            response.raw_headers
+            if self._whole
+            else [*response.raw_headers, (b"connection", b"close")]
+        )
+        await self.send(
+            {"type": "http.response.start", "status": refused.status, "headers": headers}
+        )
         lingers = refused.status == 413 and not self._whole
         await self.send({"type": "http.response.body", "body": response.body, "more_body": lingers})
         if lingers:
@@ -154,12 +176,25 @@ class _Call:
         self._state.metrics.request(model, self._status, self._reason, seconds)
         if access.isEnabledFor(logging.INFO):
             queued, running, batch = self._scope.get("warmstart.times", (None, None, None))
-            access.info(msgspec.json.encode({
-                "time": time.time(), "client": (self._scope.get("client") or ("",))[0],
-                "method": self._scope["method"], "path": self._scope["path"], "model": model or None,
-                "status": self._status, "reason": self._reason, "bytes_in": self._received, "bytes_out": self._sent,
-                "ms": _ms(seconds), "queue_ms": _ms(queued), "inference_ms": _ms(running), "batch": batch,
-            }).decode())
+            access.info(
+                msgspec.json.encode(
+                    {
+                        "time": time.time(),
+                        "client": (self._scope.get("client") or ("",))[0],
+                        "method": self._scope["method"],
+                        "path": self._scope["path"],
+                        "model": model or None,
+                        "status": self._status,
+                        "reason": self._reason,
+                        "bytes_in": self._received,
+                        "bytes_out": self._sent,
+                        "ms": _ms(seconds),
+                        "queue_ms": _ms(queued),
+                        "inference_ms": _ms(running),
+                        "batch": batch,
+                    }
+                ).decode()
+            )
 
 
 OPENAI = frozenset({"/v1/completions", "/v1/embeddings", "/v1/audio/transcriptions"})
@@ -169,7 +204,11 @@ def error_body(refused: Refused, style: str = "") -> dict[str, Any]:
     """What a refusal says: `{"error": text}`; for OpenAI's clients `{"error": {"message": text, …}}`."""
     if style != "openai":
         return {"error": str(refused)}
-    kind = "invalid_request_error" if refused.status < 500 and refused.status != 429 else "server_error"
+    kind = (
+        "invalid_request_error"
+        if refused.status < 500 and refused.status != 429
+        else "server_error"
+    )
     return {"error": {"message": str(refused), "type": kind, "param": None, "code": refused.reason}}
 
 

@@ -1,7 +1,7 @@
 """OpenAI's endpoints: completions (also as a stream), embeddings, transcriptions.
 
-Source: OpenAI's API reference, of which this is the part that the models here can do. Parameters that would change the
-answer and are not supported are refused; `user` is ignored.
+Source: OpenAI's API reference, of which this is the part that the models here can do. Parameters
+that would change the answer and are not supported are refused; `user` is ignored.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
     def choice(self, place: int = 0) -> dict[str, Any]:
         """As options of `TextGenerator`, for the choice of this place."""
         sampled = self.temperature is None or self.temperature > 0
-        told: dict[str, Any] = {"max_new_tokens": self.max_tokens or 16,
-                                "temperature": 1.0 if self.temperature is None else self.temperature}
+        told: dict[str, Any] = {
+            "max_new_tokens": self.max_tokens or 16,
+            "temperature": 1.0 if self.temperature is None else self.temperature,
+        }
         if self.top_p not in (None, 1.0) and sampled:
             told["top_p"] = self.top_p
         if self.stop:
@@ -111,20 +113,34 @@ async def completions(request: Request) -> Response:
     if asked.stream_options:
         raise invalid("stream_options goes with stream.")
     if len(prompts) * count > state.settings.max_inputs:
-        raise too_large(f"{len(prompts)} prompts with n={count} are more than {state.settings.max_inputs}.")
+        raise too_large(
+            f"{len(prompts)} prompts with n={count} are more than {state.settings.max_inputs}."
+        )
     answers: list[Any] = [None] * (len(prompts) * count)
-    for place in range(count):  # each place has a seed of its own, so all prompts of one place go together
-        found = await state.ask(request, served, (Served.answer, freeze(asked.choice(place))), prompts, deadline)
+    for place in range(
+        count
+    ):  # each place has a seed of its own, so all prompts of one place go together
+        found = await state.ask(
+            request, served, (Served.answer, freeze(asked.choice(place))), prompts, deadline
+        )
         answers[place::count] = found
     for number, answer in enumerate(answers):
         if isinstance(answer, InputError):
             raise refusal(answer, f"prompt {number // count + 1}")
     choices = [_choice(served, answer, number, asked) for number, answer in enumerate(answers)]
-    return json_response({**_head(served), "choices": choices, "usage": _usage(served, prompts, answers)})
+    return json_response(
+        {**_head(served), "choices": choices, "usage": _usage(served, prompts, answers)}
+    )
 
 
-async def _streamed(request: Request, state: State, served: Served, asked: CompletionRequest, prompt: str,
-                    deadline: float) -> Response:
+async def _streamed(
+    request: Request,
+    state: State,
+    served: Served,
+    asked: CompletionRequest,
+    prompt: str,
+    deadline: float,
+) -> Response:
     stream = Stream(served, prompt, asked.choice(), deadline)
     first = await stream.first()  # raises here what is wrong with the prompt
     head = _head(served)
@@ -145,32 +161,61 @@ async def _streamed(request: Request, state: State, served: Served, asked: Compl
             yield event("", _finish(stream.result))
             if asked.stream_options and asked.stream_options.include_usage:
                 usage = _usage(served, [prompt], [stream.result])
-                yield b"data: " + msgspec.json.encode({**head, "choices": [], "usage": usage}) + b"\n\n"
+                yield (
+                    b"data: "
+                    + msgspec.json.encode({**head, "choices": [], "usage": usage})
+                    + b"\n\n"
+                )
             yield b"data: [DONE]\n\n"
         except Exception as error:  # the status is sent already
             refused = refusal(error)
             request.scope["warmstart.reason"] = refused.reason
-            yield b"data: " + msgspec.json.encode({"error": {"message": str(refused), "type": "server_error",
-                                                             "param": None, "code": refused.reason}}) + b"\n\n"
+            yield (
+                b"data: "
+                + msgspec.json.encode(
+                    {
+                        "error": {
+                            "message": str(refused),
+                            "type": "server_error",
+                            "param": None,
+                            "code": refused.reason,
+                        }
+                    }
+                )
+                + b"\n\n"
+            )
         finally:
             stream.cancel()
 
-    return StreamingResponse(events(), media_type="text/event-stream",
-                             headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+    return StreamingResponse(
+        events(),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
 
 
 def _head(served: Served) -> dict[str, Any]:
-    return {"id": f"cmpl-{uuid.uuid4().hex}", "object": "text_completion", "created": int(time.time()),
-            "model": served.name}
+    return {
+        "id": f"cmpl-{uuid.uuid4().hex}",
+        "object": "text_completion",
+        "created": int(time.time()),
+        "model": served.name,
+    }
 
 
-def _choice(served: Served, answer: Generation, number: int, asked: CompletionRequest) -> dict[str, Any]:
+def _choice(
+    served: Served, answer: Generation, number: int, asked: CompletionRequest
+) -> dict[str, Any]:
     logprobs = None
     if asked.logprobs is not None:
         pieces = [served.model.tokenizer.decode([token]) for token in answer.tokens]  # type: ignore[attr-defined]
         starts = np.cumsum([len(answer.input) if asked.echo else 0, *map(len, pieces)])[:-1]
-        logprobs = {"tokens": pieces, "token_logprobs": list(answer.logprobs), "top_logprobs": None,
-                    "text_offset": starts.tolist()}
+        logprobs = {
+            "tokens": pieces,
+            "token_logprobs": list(answer.logprobs),
+            "top_logprobs": None,
+            "text_offset": starts.tolist(),
+        }
     text = answer.input + answer.text if asked.echo else answer.text
     return {"index": number, "text": text, "logprobs": logprobs, "finish_reason": _finish(answer)}
 
@@ -198,11 +243,21 @@ async def embeddings(request: Request) -> Response:
         if isinstance(answer, InputError):
             raise refusal(answer, f"input {number + 1}")
         vector: Any = answer.vector.astype("<f4")
-        coded = base64.b64encode(vector.tobytes()).decode() if asked.encoding_format == "base64" else vector.tolist()
+        coded = (
+            base64.b64encode(vector.tobytes()).decode()
+            if asked.encoding_format == "base64"
+            else vector.tolist()
+        )
         found.append({"object": "embedding", "index": number, "embedding": coded})
         tokens += len(served.model.encode(texts[number]))  # type: ignore[attr-defined]
-    return json_response({"object": "list", "data": found, "model": served.name,
-                          "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+    return json_response(
+        {
+            "object": "list",
+            "data": found,
+            "model": served.name,
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        }
+    )
 
 
 class TranscriptionRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -223,12 +278,23 @@ async def transcriptions(request: Request) -> Response:
     state = state_of(request)
     data = await body.read(request, state.settings)
     if body.media_type(request) != "multipart/form-data":
-        raise Refused(415, "invalid", "A recording comes as multipart/form-data with the fields file and model.")
+        raise Refused(
+            415,
+            "invalid",
+            "A recording comes as multipart/form-data with the fields file and model.",
+        )
     fields = parse_form(data, request.headers["content-type"])
     files = [field.data for field in fields if field.name == "file"]
-    given = {field.name: field.data.decode("utf-8", "replace") for field in fields if field.name != "file"}
+    given = {
+        field.name: field.data.decode("utf-8", "replace")
+        for field in fields
+        if field.name != "file"
+    }
     given = {name: value for name, value in given.items() if value or name == "model"}
-    words = any(field.name.startswith("timestamp_granularities") and field.data == b"word" for field in fields)
+    words = any(
+        field.name.startswith("timestamp_granularities") and field.data == b"word"
+        for field in fields
+    )
     if "model" not in given:
         raise invalid("The form must name the model, in the field `model`.")
     try:
@@ -241,7 +307,9 @@ async def transcriptions(request: Request) -> Response:
     chosen: dict[str, Any] = {"language": asked.language, "initial_prompt": asked.prompt}
     chosen |= {"temperature": asked.temperature or None, "words": words or None}
     chosen = {name: value for name, value in chosen.items() if value is not None}
-    [answer] = await state.ask(request, served, (Served.answer, freeze(chosen)), files, state.deadline(request))
+    [answer] = await state.ask(
+        request, served, (Served.answer, freeze(chosen)), files, state.deadline(request)
+    )
     if isinstance(answer, InputError):
         raise refusal(answer, "the recording")
     match asked.response_format:
@@ -254,7 +322,17 @@ async def transcriptions(request: Request) -> Response:
         case "verbose_json":
             told = answer.to_dict()
             segments = [{"id": n, **segment} for n, segment in enumerate(told["segments"])]
-            spoken = [{"word": w["text"], "start": w["start"], "end": w["end"]} for w in told["words"]]
-            return json_response({"task": "transcribe", "language": answer.language, "duration": answer.duration,
-                                  "text": answer.text, "segments": segments, **({"words": spoken} if words else {})})
+            spoken = [
+                {"word": w["text"], "start": w["start"], "end": w["end"]} for w in told["words"]
+            ]
+            return json_response(
+                {
+                    "task": "transcribe",
+                    "language": answer.language,
+                    "duration": answer.duration,
+                    "text": answer.text,
+                    "segments": segments,
+                    **({"words": spoken} if words else {}),
+                }
+            )
     return json_response({"text": answer.text})

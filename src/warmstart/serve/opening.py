@@ -1,4 +1,6 @@
-"""From what the command line names to models with names, the folders they are copies of, and their reloading."""
+"""From what the command line names to models with names, the folders they are copies of, and their
+reloading.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ Load = Callable[[str], "Model[Any, Any, Any]"]
 
 @dataclass
 class Opened:
-    """Models by name; those that are folders are copies, made under `root`, of `folders`, which looked like `prints`
-    then."""
+    """Models by name; those that are folders are copies, made under `root`, of `folders`, which
+    looked like `prints` then."""
 
     root: Path
     models: dict[str, Model[Any, Any, Any]] = field(default_factory=dict)
@@ -34,8 +36,15 @@ class Opened:
     @contextlib.contextmanager
     def reloading(self, state: State, load: Load) -> Iterator[Reloader]:
         """Load changed bundles while the block runs."""
-        reloader = Reloader(state.registry, self.folders, load, self.prints, self.root, state.settings.watch,
-                            state.metrics)
+        reloader = Reloader(
+            state.registry,
+            self.folders,
+            load,
+            self.prints,
+            self.root,
+            state.settings.watch,
+            state.metrics,
+        )
         reloader.start()
         try:
             yield reloader
@@ -48,7 +57,8 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
     """Open models; their copies are removed at the end.
 
     Args:
-        sources: what `ws.load` takes, each maybe with a name of its own before it: `flowers=path/of/bundle`.
+        sources: what `ws.load` takes, each maybe with a name of its own before it:
+            `flowers=path/of/bundle`.
         load: opens one.
         copied: whether folders are copied, so that they may be changed while they are served.
 
@@ -66,9 +76,13 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
             is_folder = copied and folder.is_dir()
             seen = fingerprint(folder) if is_folder else ()
             model = load(str(snapshot(folder, opened.root)) if is_folder else where)
-            name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name if is_folder else model.name)
+            name = name or re.sub(
+                r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name if is_folder else model.name
+            )
             if name in opened.models:
-                raise UsageError(f"Two models have the name {name!r}; give one another: NAME={where}")
+                raise UsageError(
+                    f"Two models have the name {name!r}; give one another: NAME={where}"
+                )
             opened.models[name] = model
             if is_folder:
                 opened.folders[name], opened.prints[name] = folder, seen

@@ -20,7 +20,9 @@ HIGHEST_SEED = 2**31 - 1
 
 
 def fields(model: Model[Any, Any, Any]) -> dict[str, Field]:
-    """The options that a request to this model may set, by name: those of its task, then inherited ones."""
+    """The options that a request to this model may set, by name: those of its task, then inherited
+    ones.
+    """
     own = get_annotations(model.options)
     honoured = model.option_names
     known = {
@@ -91,7 +93,9 @@ def _check_limits(name: str, value: Any, schema: Mapping[str, Any]) -> None:
         for one in value:
             _check_limits(f"every item of {name}", one, schema["items"])
     elif isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
-        raise invalid(f"{name} must have {schema['maxLength']} characters or less, not {len(value)}.")
+        raise invalid(
+            f"{name} must have {schema['maxLength']} characters or less, not {len(value)}."
+        )
     elif isinstance(value, int | float) and not isinstance(value, bool):
         low, high = schema.get("minimum", value), schema.get("maximum", value)
         if not low <= value <= high:
@@ -107,7 +111,8 @@ def from_text(values: Mapping[str, str], model: Model[Any, Any, Any]) -> dict[st
     known = fields(model)
     try:
         return {
-            name: known[name].parse(text) if name in known else text for name, text in values.items()
+            name: known[name].parse(text) if name in known else text
+            for name, text in values.items()
         }
     except UsageError as error:
         raise invalid(str(error)) from None

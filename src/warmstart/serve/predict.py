@@ -32,10 +32,13 @@ async def predict(request: Request) -> Response:
     served = state.model(request, request.path_params["model"])
     deadline = state.deadline(request)
     data = await body.read(request, state.settings)
-    names, values, given, many = await body.aside(len(data), _inputs, request, served, data, state.settings)
+    names, values, given, many = await body.aside(
+        len(data), _inputs, request, served, data, state.settings
+    )
     given = options.check(served.model, given, state.settings)
     key = (Served.answer, freeze(given))
-    # Random numbers depend on the index of an input in a call, so all inputs of a request are one call.
+    # Random numbers depend on the index of an input in a call, so all inputs of a request are one
+    # call.
     grouped = served.model.seeded_by_index and many and not any(map(served.kind.is_several, values))
     answers = await state.ask(request, served, key, [values] if grouped else values, deadline)
     if grouped:
@@ -46,11 +49,17 @@ async def predict(request: Request) -> Response:
 
 def freeze(given: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
     """Options as something that can be compared and hashed."""
-    return tuple(sorted((name, tuple(value) if isinstance(value, list) else value) for name, value in given.items()))
+    return tuple(
+        sorted(
+            (name, tuple(value) if isinstance(value, list) else value)
+            for name, value in given.items()
+        )
+    )
 
 
-def _inputs(request: Request, served: Served, data: bytes,
-            settings: Settings) -> tuple[list[str], list[Any], dict[str, Any], bool]:
+def _inputs(
+    request: Request, served: Served, data: bytes, settings: Settings
+) -> tuple[list[str], list[Any], dict[str, Any], bool]:
     """(names, values, options, whether there are several) of a body."""
     kind, media = served.kind, body.media_type(request)
     query = options.from_text(dict(request.query_params), served.model)
@@ -63,8 +72,14 @@ def _inputs(request: Request, served: Served, data: bytes,
         if not data:
             raise invalid(f"The body is empty; {served.name} needs {kind.name} data.")
         return [kind.name], [kind.from_bytes(data, settings)], asked, False
-    forms = f"{kind.name} data, as a raw body, as a file of multipart/form-data, or" if kind.media else "inputs"
-    raise Refused(415, "invalid", f"{served.name} takes {forms} as application/json; not {media[:80]!r}.")
+    forms = (
+        f"{kind.name} data, as a raw body, as a file of multipart/form-data, or"
+        if kind.media
+        else "inputs"
+    )
+    raise Refused(
+        415, "invalid", f"{served.name} takes {forms} as application/json; not {media[:80]!r}."
+    )
 
 
 def _takes(kind: InputKind, media: str) -> bool:
@@ -72,9 +87,14 @@ def _takes(kind: InputKind, media: str) -> bool:
     return any(media.startswith(one) if one.endswith("/") else media == one for one in kind.media)
 
 
-def _of_json(kind: InputKind, content: Any, asked: dict[str, Any],
-             settings: Settings) -> tuple[list[str], list[Any], dict[str, Any], bool]:
-    if not isinstance(content, dict) or "inputs" not in content or content.keys() - {"inputs", "options"}:
+def _of_json(
+    kind: InputKind, content: Any, asked: dict[str, Any], settings: Settings
+) -> tuple[list[str], list[Any], dict[str, Any], bool]:
+    if (
+        not isinstance(content, dict)
+        or "inputs" not in content
+        or content.keys() - {"inputs", "options"}
+    ):
         raise invalid('The body is {"inputs": …, "options": {…}}, and nothing else.')
     given = content.get("options", {})
     if not isinstance(given, dict):
@@ -88,11 +108,16 @@ def _of_json(kind: InputKind, content: Any, asked: dict[str, Any],
     return names, [kind.from_json(value, settings) for value in values], {**asked, **given}, many
 
 
-def _of_form(served: Served, fields: list[Field], asked: dict[str, Any],
-             settings: Settings) -> tuple[list[str], list[Any], dict[str, Any], bool]:
+def _of_form(
+    served: Served, fields: list[Field], asked: dict[str, Any], settings: Settings
+) -> tuple[list[str], list[Any], dict[str, Any], bool]:
     takes_files = served.kind.is_file
-    files = [field for field in fields if (field.filename is not None and (field.filename or field.data))
-             or (takes_files and field.filename is None and field.name == "file")]
+    files = [
+        field
+        for field in fields
+        if (field.filename is not None and (field.filename or field.data))
+        or (takes_files and field.filename is None and field.name == "file")
+    ]
     given: dict[str, str] = {}
     names = [field.filename or f"file {n}" for n, field in enumerate(files, 1)]
     values = [served.kind.from_bytes(field.data, settings) for field in files]
@@ -119,12 +144,16 @@ def _accepted(accept: str, result: type[Result]) -> str | None:
     """The media type, besides JSON, that the client prefers and the result can be written as."""
     first = accept.partition(",")[0].partition(";")[0].strip().lower()
     for media in result.media:
-        if first == media or (first.endswith("/*") and first != "*/*" and media.startswith(first[:-1])):
+        if first == media or (
+            first.endswith("/*") and first != "*/*" and media.startswith(first[:-1])
+        ):
             return media
     return None
 
 
-def _answer(served: Served, names: list[str], answers: list[Any], many: bool, accept: str) -> Response:
+def _answer(
+    served: Served, names: list[str], answers: list[Any], many: bool, accept: str
+) -> Response:
     renamed = served.kind.is_file
     if not many and not isinstance(answers[0], list):
         if isinstance(answers[0], InputError):
@@ -142,5 +171,3 @@ def _answer(served: Served, names: list[str], answers: list[Any], many: bool, ac
         else:
             results.append(to_json(found, name if renamed else ""))
     return json_response({"results": results})
-
-

@@ -1,5 +1,5 @@
-"""HTTP/1.1 as uvicorn speaks it with llhttp's parser, with limits before a request is whole, and JSON for what is no
-request."""
+"""HTTP/1.1 as uvicorn speaks it with llhttp's parser, with limits before a request is whole, and
+JSON for what is no request."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST = 65536
-"""Bytes of the address and the headers of a request, and of its trailers; and of chunks' frames, FRAMES times the body
-more."""
+"""Bytes of the address and the headers of a request, and of its trailers; and of chunks' frames,
+FRAMES times the body more."""
 FRAMES = 8  # "1\r\nx\r\n" is the worst honest chunk, six times its content
 AT_ONCE = 2**20  # bytes of a body that the application is given
 HEAD, BODY, DONE = range(3)
 
 
 class Joined:
-    """A transport that sends the head of an answer together with the beginning of its body: one packet, not two."""
+    """A transport that sends the head of an answer together with the beginning of its body: one
+    packet, not two.
+    """
 
     def __init__(self, transport: asyncio.Transport):
         self._transport, self._head = transport, b""
@@ -44,8 +46,8 @@ class Joined:
 class Protocol(HttpToolsProtocol):
     """One connection.
 
-    A client has `patience` seconds for the headers of its first request, and of every request it has begun, and to
-    make room for more of an answer that it does not read.
+    A client has `patience` seconds for the headers of its first request, and of every request it
+    has begun, and to make room for more of an answer that it does not read.
     """
 
     patience = 30.0
@@ -73,7 +75,9 @@ class Protocol(HttpToolsProtocol):
         before, self._began = self._content, False
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # is answered as if it had asked for none; what follows is another protocol
+        except (
+            httptools.HttpParserUpgrade
+        ):  # is answered as if it had asked for none; what follows is another protocol
             self.cycle.keep_alive = False
             self.flow.pause_reading()
         except httptools.HttpParserError:
@@ -106,12 +110,16 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if self._hosts > 1 or (not self._hosts and self.parser.get_http_version() == "1.1"):
-            raise ValueError("there must be one header Host")  # the parser makes an error of its own of it
+            raise ValueError(
+                "there must be one header Host"
+            )  # the parser makes an error of its own of it
         self._at = BODY
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Keep it until all is there, or much: to wake the application for every packet costs more than the packet."""
+        """Keep it until all is there, or much: to wake the application for every packet costs more
+        than the packet.
+        """
         self._content += len(body)
         if self.cycle.response_complete:
             return
@@ -133,9 +141,13 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP gets 400 with JSON, and the connection is closed."""
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
-            body = msgspec.json.encode({"error": f"{msg} The request is not HTTP/1.1, or its headers are too long."})
-            self.transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
-                                 b"content-length: %d\r\n\r\n" % len(body))
+            body = msgspec.json.encode(
+                {"error": f"{msg} The request is not HTTP/1.1, or its headers are too long."}
+            )
+            self.transport.write(
+                b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+                b"content-length: %d\r\n\r\n" % len(body)
+            )
             self.transport.write(body)
         self.transport.close()
 

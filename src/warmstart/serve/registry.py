@@ -35,8 +35,14 @@ class Served:
         batcher: its queue.
     """
 
-    def __init__(self, name: str, model: Model[Any, Any, Any], settings: Settings,
-                 metrics: Metrics | None = None, version: int = 1):
+    def __init__(
+        self,
+        name: str,
+        model: Model[Any, Any, Any],
+        settings: Settings,
+        metrics: Metrics | None = None,
+        version: int = 1,
+    ):
         self.name, self.model, self.version, self.loaded = name, model, version, time.time()
         self.task = model.task
         self.kind = model.input_kind
@@ -46,8 +52,15 @@ class Served:
         for each in {model, *self._halves}:
             _warm(each)
         observe = partial(metrics.batch, name) if metrics else None
-        self.batcher = Batcher(self._run, size=settings.max_batch, delay=settings.max_delay, capacity=settings.queue,
-                               lanes=len(self._halves), observe=observe, name=name)
+        self.batcher = Batcher(
+            self._run,
+            size=settings.max_batch,
+            delay=settings.max_delay,
+            capacity=settings.queue,
+            lanes=len(self._halves),
+            observe=observe,
+            name=name,
+        )
 
     def _run(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
         function: Callable[[Served, Any, Sequence[Any]], Sequence[Any]] = key[0]
@@ -55,8 +68,8 @@ class Served:
 
     @property
     def at_hand(self) -> Model[Any, Any, Any]:
-        """The model as the calling thread of the queue should use it: with all CPUs where nothing else waits, with half
-        of them where both threads have work."""
+        """The model as the calling thread of the queue should use it: with all CPUs where nothing
+        else waits, with half of them where both threads have work."""
         if len(self._halves) < 2 or not (self.batcher.busy > 1 or self.batcher.waiting):
             return self.model
         if not hasattr(self._own, "half"):
@@ -70,7 +83,9 @@ class Served:
 
 
 def halves(model: Model[Any, Any, Any]) -> tuple[Model[Any, Any, Any], ...]:
-    """The model twice, with half of the CPUs each; or once, where that is not worth its memory, or there is no way."""
+    """The model twice, with half of the CPUs each; or once, where that is not worth its memory, or
+    there is no way.
+    """
     if not model.batched or "forward" not in model.engine.signatures or model.engine.size >= LARGE:
         return (model,)
     engines = model.engine.workers(2)
@@ -78,7 +93,8 @@ def halves(model: Model[Any, Any, Any]) -> tuple[Model[Any, Any, Any], ...]:
 
 
 def _warm(model: Model[Any, Any, Any]) -> None:
-    """Open all that a model opens when it is first used, and run it once: what is wrong shows now, not to a client.
+    """Open all that a model opens when it is first used, and run it once: what is wrong shows now,
+    not to a client.
 
     Raises:
         WarmstartError: something is wrong.
@@ -100,15 +116,24 @@ class Registry(Mapping[str, Served]):
         UsageError: there are none, or a name is no name.
     """
 
-    def __init__(self, models: Mapping[str, Model[Any, Any, Any]], settings: Settings, metrics: Metrics | None = None):
+    def __init__(
+        self,
+        models: Mapping[str, Model[Any, Any, Any]],
+        settings: Settings,
+        metrics: Metrics | None = None,
+    ):
         if not models:
             raise UsageError("There is no model to serve; name one or more.")
         for name in models:
             if not NAME.fullmatch(name):
-                raise UsageError(f"{name!r} is no name of a model: letters, digits, '_', '.' and '-' are.")
+                raise UsageError(
+                    f"{name!r} is no name of a model: letters, digits, '_', '.' and '-' are."
+                )
         self._settings, self._metrics = settings, metrics
         self._lock = threading.Lock()
-        self._served = {name: Served(name, model, settings, metrics) for name, model in models.items()}
+        self._served = {
+            name: Served(name, model, settings, metrics) for name, model in models.items()
+        }
 
     def __getitem__(self, name: str) -> Served:
         return self._served[name]
@@ -120,7 +145,9 @@ class Registry(Mapping[str, Served]):
         return len(self._served)
 
     def replace(self, name: str, model: Model[Any, Any, Any]) -> Served:
-        """Serve another model by this name; what is queued for the one before is still answered by it."""
+        """Serve another model by this name; what is queued for the one before is still answered by
+        it.
+        """
         with self._lock:
             before = self._served[name]
             after = Served(name, model, self._settings, self._metrics, before.version + 1)
@@ -133,5 +160,7 @@ class Registry(Mapping[str, Served]):
         for served in self._served.values():
             served.batcher.close()
         end = time.monotonic() + timeout
-        done = [served.batcher.join(max(end - time.monotonic(), 0)) for served in self._served.values()]
+        done = [
+            served.batcher.join(max(end - time.monotonic(), 0)) for served in self._served.values()
+        ]
         return all(done)

@@ -1,8 +1,10 @@
-"""Bundles that change on disk are loaded anew while the server runs; what cannot be loaded is refused.
+"""Bundles that change on disk are loaded anew while the server runs; what cannot be loaded is
+refused.
 
-The engine maps a program's file into memory, so a file that is overwritten in place would change under a running
-model. Therefore every bundle is copied first, to a folder of the server's own, and served from there; the weights,
-which predicting does not read, are not copied where the bundle has its program.
+The engine maps a program's file into memory, so a file that is overwritten in place would change
+under a running model. Therefore every bundle is copied first, to a folder of the server's own, and
+served from there; the weights, which predicting does not read, are not copied where the bundle has
+its program.
 """
 
 from __future__ import annotations
@@ -30,9 +32,15 @@ PROGRAM = Path("artifacts", "float32", "program.tflite")
 
 
 def fingerprint(folder: Path) -> Print:
-    """(path, size, time of change, inode) of every file; empty where the folder is gone or moves just now."""
+    """(path, size, time of change, inode) of every file; empty where the folder is gone or moves
+    just now.
+    """
     try:
-        found = [(str(path.relative_to(folder)), path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+        found = [
+            (str(path.relative_to(folder)), path.stat())
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        ]
     except OSError:
         return ()
     return tuple((name, told.st_size, told.st_mtime_ns, told.st_ino) for name, told in found)
@@ -70,8 +78,16 @@ class Reloader:
         metrics: told of what became of each change.
     """
 
-    def __init__(self, registry: Registry, folders: Mapping[str, Path], load: Callable[[str], Model[Any, Any, Any]],
-                 prints: Mapping[str, Print], root: Path, seconds: float, metrics: Metrics):
+    def __init__(
+        self,
+        registry: Registry,
+        folders: Mapping[str, Path],
+        load: Callable[[str], Model[Any, Any, Any]],
+        prints: Mapping[str, Print],
+        root: Path,
+        seconds: float,
+        metrics: Metrics,
+    ):
         self._registry, self._folders, self._load, self._root = registry, dict(folders), load, root
         self._metrics, self._seconds = metrics, seconds
         self._known, self._last = dict(prints), dict(prints)
@@ -89,7 +105,9 @@ class Reloader:
             self._thread.join()
 
     def look(self) -> None:
-        """Load what has changed since the last look but one, and not since the last: a copy may be under way."""
+        """Load what has changed since the last look but one, and not since the last: a copy may be
+        under way.
+        """
         for name, folder in self._folders.items():
             now = fingerprint(folder)
             still = now == self._last[name]
@@ -120,7 +138,11 @@ class Reloader:
             after = self._registry.replace(name, model)
         except Exception as error:  # whatever it is, the old one is still good
             self._metrics.reload(name, "refused")
-            log.error("%s has changed and cannot be loaded; the previous version is still served: %s", folder, error)
+            log.error(
+                "%s has changed and cannot be loaded; the previous version is still served: %s",
+                folder,
+                error,
+            )
             self._remove(copy)
         else:
             self._metrics.reload(name, "loaded")

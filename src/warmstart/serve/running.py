@@ -20,14 +20,14 @@ from warmstart.serve.protocol import Protocol
 from warmstart.serve.state import State
 
 ARENAS = 2
-"""Heaps of glibc's malloc. It would make up to eight for each processor, and every one keeps what its busiest moment
-took."""
+"""Heaps of glibc's malloc. It would make up to eight for each processor, and every one keeps what
+its busiest moment took."""
 log = logging.getLogger("warmstart.serve")
 
 
 class Server(uvicorn.Server):
-    """Stops in two steps: for `drain` seconds it says that it is not ready, still answers, and lets no client keep its
-    connection; then it takes no more, finishes what is running, and ends."""
+    """Stops in two steps: for `drain` seconds it says that it is not ready, still answers, and lets
+    no client keep its connection; then it takes no more, finishes what is running, and ends."""
 
     def __init__(self, config: uvicorn.Config, state: State):
         super().__init__(config)
@@ -41,7 +41,9 @@ class Server(uvicorn.Server):
             return
         log.info("draining for %g s", self._state.settings.drain)
         self._state.draining = True
-        self._stop_at = time.monotonic() + (self._state.settings.drain if sig == signal.SIGTERM else 0)
+        self._stop_at = time.monotonic() + (
+            self._state.settings.drain if sig == signal.SIGTERM else 0
+        )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -49,21 +51,24 @@ class Server(uvicorn.Server):
         self.on_start(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening. Connections that the system has accepted are served, if they send a request within a second.
+        """Stop listening. Connections that the system has accepted are served, if they send a
+        request within a second.
         """
         for connection in self._stop_listening():
             await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
         end = time.monotonic() + (0 if self.force_exit else 1.0)
         while time.monotonic() < end and any(
-                getattr(one, "cycle", one) is None for one in list(self.server_state.connections)):
+            getattr(one, "cycle", one) is None for one in list(self.server_state.connections)
+        ):
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
 
     def _stop_listening(self) -> list[socket.socket]:
         """Close the listening sockets; returns the connections that waited in their backlog.
 
-        Closing the sockets would reset these, although their clients have been told that they are connected. There is
-        no `await` between the last accept and the close, during which more could arrive.
+        Closing the sockets would reset these, although their clients have been told that they are
+        connected. There is no `await` between the last accept and the close, during which more
+        could arrive.
         """
         waiting: list[socket.socket] = []
         for server in self.servers:
@@ -77,26 +82,44 @@ class Server(uvicorn.Server):
 
     def _protocol(self) -> asyncio.Protocol:
         return self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or time.monotonic() >= self._stop_at
 
 
 def make_server(app: Starlette, host: str, port: int) -> Server:
-    """A server for an application of `create_app`; `.run()` runs it, `.handle_exit(SIGTERM, None)` stops it."""
+    """A server for an application of `create_app`; `.run()` runs it, `.handle_exit(SIGTERM, None)`
+    stops it.
+    """
     state: State = app.state.warmstart
     settings = state.settings
     protocol = type("Protocol", (Protocol,), {"patience": settings.body_timeout})
-    config = uvicorn.Config(app, host=host, port=port, http=protocol, log_config=None, access_log=False,
-                            server_header=False, lifespan="off", ws="none", timeout_keep_alive=75, backlog=2048,
-                            timeout_graceful_shutdown=max(int(settings.grace), 1),
-                            limit_concurrency=settings.max_connections)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=protocol,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        timeout_keep_alive=75,
+        backlog=2048,
+        timeout_graceful_shutdown=max(int(settings.grace), 1),
+        limit_concurrency=settings.max_connections,
+    )
     return Server(config, state)
 
 
-def run(app: Starlette, host: str, port: int, on_start: Callable[[str], None] = lambda address: None) -> None:
-    """Serve until SIGTERM or Ctrl+C; what was taken by then is answered. `on_start` is told the address."""
+def run(
+    app: Starlette, host: str, port: int, on_start: Callable[[str], None] = lambda address: None
+) -> None:
+    """Serve until SIGTERM or Ctrl+C; what was taken by then is answered. `on_start` is told the
+    address.
+    """
     server = make_server(app, host, port)
     server.on_start = on_start
     heap.set_options({heap.ARENA_MAX: ARENAS})
@@ -116,7 +139,9 @@ class Background:
 
     def __init__(self, app: Starlette, host: str = "127.0.0.1", port: int = 0):
         self._app, self._server = app, make_server(app, host, port)
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._server._serve()), daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._server._serve()), daemon=True
+        )
 
     def __enter__(self) -> str:
         self._thread.start()

@@ -9,10 +9,19 @@ from types import MappingProxyType
 from warmstart.errors import UsageError
 
 MIB = 2**20
-BUDGETS = MappingProxyType({
-    "top_k": 1_000_000, "max_boxes": 10_000, "max_answer_tokens": 1_000, "num_beams": 16, "no_repeat_ngram_size": 1_000,
-    "horizon": 10_000, "samples": 1_000, "beam": 128, "seconds": 60,
-})
+BUDGETS = MappingProxyType(
+    {
+        "top_k": 1_000_000,
+        "max_boxes": 10_000,
+        "max_answer_tokens": 1_000,
+        "num_beams": 16,
+        "no_repeat_ngram_size": 1_000,
+        "horizon": 10_000,
+        "samples": 1_000,
+        "beam": 128,
+        "seconds": 60,
+    }
+)
 """The highest value of each option that makes work."""
 
 
@@ -24,7 +33,8 @@ class Settings:
         max_batch: inputs of several requests that go through the engine together.
         max_delay: seconds that an input waits for others while another batch is being computed.
         queue: inputs that may wait for one model; more are refused with 429.
-        deadline: seconds a request may take from its first byte of body to its answer; a client may ask for less.
+        deadline: seconds a request may take from its first byte of body to its answer; a client may
+            ask for less.
         max_body: bytes of a request body, also after decompression.
         max_inputs: inputs of one request.
         max_text: characters of one text.
@@ -33,9 +43,10 @@ class Settings:
         max_values: numbers of one series or table.
         max_new_tokens: tokens that one request may generate.
         budgets: the highest value of other options that make work, by name.
-        body_timeout: seconds within which a request's headers, and its body, must have come, and within which a client
-            must take a piece of the answer.
-        drain: seconds from SIGTERM during which requests are still taken while clients look for another server.
+        body_timeout: seconds within which a request's headers, and its body, must have come, and
+            within which a client must take a piece of the answer.
+        drain: seconds from SIGTERM during which requests are still taken while clients look for
+            another server.
         grace: seconds after that within which running requests are finished.
         watch: seconds between looks for changed bundles; 0: never.
         token: what `Authorization: Bearer …` must say; None: nothing.
@@ -66,8 +77,17 @@ class Settings:
     def __post_init__(self) -> None:
         budgets = {**self.budgets, "max_new_tokens": self.max_new_tokens}
         object.__setattr__(self, "budgets", MappingProxyType(budgets))
-        for name in ("max_batch", "queue", "max_body", "max_inputs", "max_text", "max_pixels", "max_values",
-                     "max_new_tokens", "max_connections"):
+        for name in (
+            "max_batch",
+            "queue",
+            "max_body",
+            "max_inputs",
+            "max_text",
+            "max_pixels",
+            "max_values",
+            "max_new_tokens",
+            "max_connections",
+        ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be 1 or more, not {getattr(self, name)}.")
         for name in ("max_delay", "drain", "grace", "watch"):
@@ -76,5 +96,7 @@ class Settings:
         for name in ("deadline", "body_timeout", "max_audio"):
             if not 0 < getattr(self, name) < 1e6:
                 raise UsageError(f"{name} must be more than 0 seconds, not {getattr(self, name)}.")
-        if self.token is not None and not (self.token.isascii() and self.token.isprintable() and self.token.strip()):
+        if self.token is not None and not (
+            self.token.isascii() and self.token.isprintable() and self.token.strip()
+        ):
             raise UsageError("The token must be printable ASCII, and not empty.")

@@ -1,8 +1,9 @@
 """What a model takes and gives as tensors: files and texts as BYTES, or the arrays of its program.
 
-Every model takes the first kind: a picture, text, recording or series of each row, and gives `answer`, the JSON of its
-result, and the parts of it that are tensors by nature. Models whose program is one function from rows to rows (all but
-those that write or draw step by step) also take its arrays, preprocessed, and give its outputs.
+Every model takes the first kind: a picture, text, recording or series of each row, and gives
+`answer`, the JSON of its result, and the parts of it that are tensors by nature. Models whose
+program is one function from rows to rows (all but those that write or draw step by step) also take
+its arrays, preprocessed, and give its outputs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ LONGEST_DIMENSION = 4096
 
 
 def raw_inputs(served: Served) -> dict[str, tuple[str, list[int]]]:
-    """Inputs that are files, texts or series: name -> (datatype, shape); optional ones are left out."""
+    """Inputs that are files, texts or series: name -> (datatype, shape); optional ones are left
+    out.
+    """
     kind = served.kind
     return {name: spec for name, spec in kind.tensors.items() if name not in kind.optional_tensors}
 
@@ -35,7 +38,10 @@ def raw_inputs(served: Served) -> dict[str, tuple[str, list[int]]]:
 def raw_outputs(served: Served) -> dict[str, tuple[str, list[int]]]:
     """Outputs for such inputs: the result as JSON, and its parts that are tensors."""
     result = served.model.result
-    return {"answer": ("BYTES", [-1]), **{name: tensor_spec(result, name) for name in result.tensors}}
+    return {
+        "answer": ("BYTES", [-1]),
+        **{name: tensor_spec(result, name) for name in result.tensors},
+    }
 
 
 def tensor_spec(result: type[Result], name: str) -> tuple[str, list[int]]:
@@ -53,26 +59,42 @@ def tensor_spec(result: type[Result], name: str) -> tuple[str, list[int]]:
 def program(served: Served) -> Signature | None:
     """The function of the program, where it is from rows to rows."""
     signature = served.model.engine.signatures.get(FORWARD)
-    if signature is None or any(s.shape[:1] != ("batch",) for s in (*signature.inputs, *signature.outputs)):
+    if signature is None or any(
+        s.shape[:1] != ("batch",) for s in (*signature.inputs, *signature.outputs)
+    ):
         return None
     return signature
 
 
 def metadata(served: Served) -> dict[str, Any]:
-    """The protocol's description of a model: first the inputs that are files or texts, then those of the program."""
+    """The protocol's description of a model: first the inputs that are files or texts, then those
+    of the program.
+    """
 
     def tensors(found: Mapping[str, tuple[str, list[int]]]) -> list[dict[str, Any]]:
-        return [{"name": name, "datatype": kind, "shape": shape} for name, (kind, shape) in found.items()]
+        return [
+            {"name": name, "datatype": kind, "shape": shape}
+            for name, (kind, shape) in found.items()
+        ]
 
     def specs(found: Sequence[TensorSpec]) -> list[dict[str, Any]]:
-        return [{"name": s.name, "datatype": datatype(s.dtype),
-                 "shape": [-1 if isinstance(d, str) else d for d in s.shape]} for s in found]
+        return [
+            {
+                "name": s.name,
+                "datatype": datatype(s.dtype),
+                "shape": [-1 if isinstance(d, str) else d for d in s.shape],
+            }
+            for s in found
+        ]
 
     signature = program(served)
-    return {"name": served.name, "versions": [str(served.version)],
-            "platform": f"warmstart_{served.model.engine.name}",
-            "inputs": tensors(raw_inputs(served)) + (specs(signature.inputs) if signature else []),
-            "outputs": tensors(raw_outputs(served)) + (specs(signature.outputs) if signature else [])}
+    return {
+        "name": served.name,
+        "versions": [str(served.version)],
+        "platform": f"warmstart_{served.model.engine.name}",
+        "inputs": tensors(raw_inputs(served)) + (specs(signature.inputs) if signature else []),
+        "outputs": tensors(raw_outputs(served)) + (specs(signature.outputs) if signature else []),
+    }
 
 
 def raw_values(served: Served, arrays: Mapping[str, np.ndarray], settings: Settings) -> list[Any]:
@@ -117,7 +139,9 @@ def raw_answers(served: Served, answers: Sequence[Any]) -> dict[str, np.ndarray]
     return arrays
 
 
-def program_rows(served: Served, arrays: Mapping[str, np.ndarray]) -> tuple[tuple[Any, ...], list[dict[str, Any]]]:
+def program_rows(
+    served: Served, arrays: Mapping[str, np.ndarray]
+) -> tuple[tuple[Any, ...], list[dict[str, Any]]]:
     """The rows of the program's arrays, and a key: rows of one key can be stacked.
 
     Raises:
@@ -127,7 +151,9 @@ def program_rows(served: Served, arrays: Mapping[str, np.ndarray]) -> tuple[tupl
     specs = {spec.name: spec for spec in signature.inputs} if signature else {}
     known = ", ".join([*raw_inputs(served), *specs])
     if not arrays.keys() <= specs.keys():
-        raise invalid(f"{served.name} has no input {min(arrays.keys() - specs.keys())[:100]!r}; it has: {known}.")
+        raise invalid(
+            f"{served.name} has no input {min(arrays.keys() - specs.keys())[:100]!r}; it has: {known}."
+        )
     if missing := specs.keys() - arrays.keys():
         raise invalid(f"The input {min(missing)!r} is missing.")
     sizes: dict[str, int] = {}
@@ -141,25 +167,40 @@ def program_rows(served: Served, arrays: Mapping[str, np.ndarray]) -> tuple[tupl
 def _check(spec: TensorSpec, array: np.ndarray, sizes: dict[str, int], longest: int) -> None:
     shown = [-1 if isinstance(d, str) else d for d in spec.shape]
     if array.dtype == object or array.dtype != np.dtype(spec.dtype):
-        raise invalid(f"The input {spec.name!r} is {datatype(spec.dtype)}, not "
-                      f"{'BYTES' if array.dtype == object else datatype(array.dtype.name)}.")
+        raise invalid(
+            f"The input {spec.name!r} is {datatype(spec.dtype)}, not "
+            f"{'BYTES' if array.dtype == object else datatype(array.dtype.name)}."
+        )
     if array.ndim != len(spec.shape):
         raise invalid(f"The input {spec.name!r} has the shape {shown}, not {list(array.shape)}.")
     for want, got in zip(spec.shape, array.shape, strict=True):
         if isinstance(want, str):
-            if not 1 <= got <= (2**31 if want == "batch" else longest) or sizes.setdefault(want, got) != got:
-                raise invalid(f"The dimension {want!r} of the input {spec.name!r} cannot be {got} here.")
+            if (
+                not 1 <= got <= (2**31 if want == "batch" else longest)
+                or sizes.setdefault(want, got) != got
+            ):
+                raise invalid(
+                    f"The dimension {want!r} of the input {spec.name!r} cannot be {got} here."
+                )
         elif want != got:
-            raise invalid(f"The input {spec.name!r} has the shape {shown}, not {list(array.shape)}.")
+            raise invalid(
+                f"The input {spec.name!r} has the shape {shown}, not {list(array.shape)}."
+            )
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise invalid(f"The input {spec.name!r} holds numbers that are not finite.")
     elif array.dtype.kind in "iu" and (array.min() < min(spec.low, 0) or array.max() > spec.high):
-        raise invalid(f"The values of the input {spec.name!r} are {min(int(spec.low), 0)} to {int(spec.high)}.")
+        raise invalid(
+            f"The values of the input {spec.name!r} are {min(int(spec.low), 0)} to {int(spec.high)}."
+        )
 
 
-def forward(served: Served, key: Any, rows: Sequence[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
+def forward(
+    served: Served, key: Any, rows: Sequence[dict[str, np.ndarray]]
+) -> list[dict[str, np.ndarray]]:
     """Run the program on rows; in a worker thread."""
-    stacked = {name: np.ascontiguousarray(np.stack([row[name] for row in rows])) for name in rows[0]}
+    stacked = {
+        name: np.ascontiguousarray(np.stack([row[name] for row in rows])) for name in rows[0]
+    }
     outputs = served.at_hand.engine.run(FORWARD, **stacked)
     return [{name: array[place] for name, array in outputs.items()} for place in range(len(rows))]

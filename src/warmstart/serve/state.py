@@ -43,10 +43,16 @@ class State:
         """
         served = self.registry.get(name)
         if served is None:
-            raise Refused(404, "unknown_model", f"There is no model {name[:100]!r} here; GET /v1/models lists them.")
+            raise Refused(
+                404,
+                "unknown_model",
+                f"There is no model {name[:100]!r} here; GET /v1/models lists them.",
+            )
         request.scope["warmstart.model"] = served.name
         if tasks and served.task not in tasks:
-            raise invalid(f"{served.name} does {served.task}; this needs a model that does {' or '.join(tasks)}.")
+            raise invalid(
+                f"{served.name} does {served.task}; this needs a model that does {' or '.join(tasks)}."
+            )
         if served.batcher.full:
             from warmstart.serve.batching import Full
 
@@ -54,7 +60,8 @@ class State:
         return served
 
     def deadline(self, request: Request) -> float:
-        """When the answer must be there, of `time.monotonic`; `X-Request-Timeout` (seconds) may shorten it.
+        """When the answer must be there, of `time.monotonic`; `X-Request-Timeout` (seconds) may
+        shorten it.
 
         Raises:
             Refused: the header is no positive number.
@@ -70,13 +77,21 @@ class State:
             seconds = min(seconds, wanted)
         return time.monotonic() + seconds
 
-    async def ask(self, request: Request, served: Served, key: tuple[Any, ...], values: Sequence[Any],
-                  deadline: float) -> list[Any]:
+    async def ask(
+        self,
+        request: Request,
+        served: Served,
+        key: tuple[Any, ...],
+        values: Sequence[Any],
+        deadline: float,
+    ) -> list[Any]:
         """The model's answer, or `InputError`, to each value.
 
         Args:
-            served: as `model` gave it; where it was loaded anew in the meantime, its successor is asked.
-            key: (work, …): `work(served, key, values)` is done in a worker thread for values of equal keys together.
+            served: as `model` gave it; where it was loaded anew in the meantime, its successor is
+                asked.
+            key: (work, …): `work(served, key, values)` is done in a worker thread for values of
+                equal keys together.
             values: inputs.
             deadline: of `time.monotonic`.
 
@@ -142,8 +157,11 @@ async def _all_done(futures: Sequence[Future[Outcome]], deadline: float) -> None
 def note(request: Request, outcomes: Sequence[Outcome]) -> None:
     """Keep for the log how the answers came about."""
     if outcomes:
-        request.scope["warmstart.times"] = (max(o.queued for o in outcomes), max(o.running for o in outcomes),
-                                            max(o.batch for o in outcomes))
+        request.scope["warmstart.times"] = (
+            max(o.queued for o in outcomes),
+            max(o.running for o in outcomes),
+            max(o.batch for o in outcomes),
+        )
 
 
 def state_of(request: Request) -> State:

@@ -1,4 +1,6 @@
-"""A text that is sent while it is written: from the worker thread to the event loop, piece by piece."""
+"""A text that is sent while it is written: from the worker thread to the event loop, piece by
+piece.
+"""
 
 from __future__ import annotations
 

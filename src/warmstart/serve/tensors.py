@@ -1,7 +1,8 @@
 """Tensors of the Open Inference Protocol, version 2: JSON or binary to numpy arrays, and back.
 
-Source: KServe's specification "Open Inference Protocol", and Triton's "binary tensor data" extension, with which
-tensors follow the JSON as bytes: little-endian, row-major, elements of BYTES each behind their length in 4 bytes.
+Source: KServe's specification "Open Inference Protocol", and Triton's "binary tensor data"
+extension, with which tensors follow the JSON as bytes: little-endian, row-major, elements of BYTES
+each behind their length in 4 bytes.
 """
 
 from __future__ import annotations
@@ -15,10 +16,21 @@ import numpy as np
 
 from warmstart.serve.errors import invalid
 
-DTYPES = {"BOOL": np.dtype(bool), "UINT8": np.dtype("u1"), "UINT16": np.dtype("<u2"), "UINT32": np.dtype("<u4"),
-          "UINT64": np.dtype("<u8"), "INT8": np.dtype("i1"), "INT16": np.dtype("<i2"), "INT32": np.dtype("<i4"),
-          "INT64": np.dtype("<i8"), "FP16": np.dtype("<f2"), "FP32": np.dtype("<f4"), "FP64": np.dtype("<f8"),
-          "BYTES": np.dtype(object)}
+DTYPES = {
+    "BOOL": np.dtype(bool),
+    "UINT8": np.dtype("u1"),
+    "UINT16": np.dtype("<u2"),
+    "UINT32": np.dtype("<u4"),
+    "UINT64": np.dtype("<u8"),
+    "INT8": np.dtype("i1"),
+    "INT16": np.dtype("<i2"),
+    "INT32": np.dtype("<i4"),
+    "INT64": np.dtype("<i8"),
+    "FP16": np.dtype("<f2"),
+    "FP32": np.dtype("<f4"),
+    "FP64": np.dtype("<f8"),
+    "BYTES": np.dtype(object),
+}
 NAMES = {np.dtype(dtype).name: name for name, dtype in DTYPES.items()}
 MOST_DIMENSIONS = 8
 LONGEST_NAME = 256
@@ -51,9 +63,11 @@ def decode(inputs: Any, binary: memoryview) -> dict[str, np.ndarray]:
             found[name] = _of_json(name, dtype, shape, tensor["data"])
         else:
             if size > len(binary) - place:
-                raise invalid(f"The input {name!r} has binary_data_size {size}; only {len(binary) - place} bytes are "
-                              "left.")
-            found[name] = _of_bytes(name, dtype, shape, binary[place:place + size])
+                raise invalid(
+                    f"The input {name!r} has binary_data_size {size}; only {len(binary) - place} bytes are "
+                    "left."
+                )
+            found[name] = _of_bytes(name, dtype, shape, binary[place : place + size])
             place += size
     if place != len(binary):
         raise invalid(f"{len(binary) - place} bytes follow the last binary tensor.")
@@ -71,17 +85,28 @@ def _described(tensor: Any) -> tuple[str, str, tuple[int, ...], int | None]:
         raise invalid(f"The input {name!r} has an unknown key: {min(unknown)[:100]!r}.")
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise invalid(f"The input {name!r} needs a datatype: one of {', '.join(DTYPES)}.")
-    if not isinstance(shape, list) or not 1 <= len(shape) <= MOST_DIMENSIONS or not all(
-            isinstance(d, int) and not isinstance(d, bool) and 0 <= d < 2**31 for d in shape):
-        raise invalid(f"The input {name!r} needs a shape: 1 to {MOST_DIMENSIONS} whole numbers of 0 or more.")
+    if (
+        not isinstance(shape, list)
+        or not 1 <= len(shape) <= MOST_DIMENSIONS
+        or not all(isinstance(d, int) and not isinstance(d, bool) and 0 <= d < 2**31 for d in shape)
+    ):
+        raise invalid(
+            f"The input {name!r} needs a shape: 1 to {MOST_DIMENSIONS} whole numbers of 0 or more."
+        )
     if math.prod(shape) >= 2**31:
-        raise invalid(f"The input {name!r} has a shape of {math.prod(shape)} elements, which no body holds.")
+        raise invalid(
+            f"The input {name!r} has a shape of {math.prod(shape)} elements, which no body holds."
+        )
     parameters = tensor.get("parameters", {})
     if not isinstance(parameters, dict) or parameters.keys() - {"binary_data_size"}:
-        raise invalid(f"The parameters of the input {name!r} are an object, and at most binary_data_size is in it.")
+        raise invalid(
+            f"The parameters of the input {name!r} are an object, and at most binary_data_size is in it."
+        )
     size = parameters.get("binary_data_size")
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
-        raise invalid(f"binary_data_size of the input {name!r} must be a whole number of 0 or more.")
+        raise invalid(
+            f"binary_data_size of the input {name!r} must be a whole number of 0 or more."
+        )
     if (size is None) == ("data" not in tensor):
         raise invalid(f"The input {name!r} needs either data or the parameter binary_data_size.")
     return name, dtype, tuple(shape), size
@@ -92,7 +117,9 @@ def _of_bytes(name: str, dtype: str, shape: tuple[int, ...], data: memoryview) -
         return _elements(name, shape, data)
     wanted = math.prod(shape) * DTYPES[dtype].itemsize
     if len(data) != wanted:
-        raise invalid(f"The input {name!r}, {dtype} of shape {list(shape)}, takes {wanted} bytes, not {len(data)}.")
+        raise invalid(
+            f"The input {name!r}, {dtype} of shape {list(shape)}, takes {wanted} bytes, not {len(data)}."
+        )
     array = np.frombuffer(data, DTYPES[dtype]).reshape(shape)
     if dtype == "BOOL" and (array.view("u1") > 1).any():
         raise invalid(f"The input {name!r} holds bytes that are neither 0 nor 1.")
@@ -107,11 +134,15 @@ def _elements(name: str, shape: tuple[int, ...], data: memoryview) -> np.ndarray
             raise invalid(f"The input {name!r} ends within the length of an element.")
         (length,) = struct.unpack_from("<I", data, place)
         if length > len(data) - place - 4:
-            raise invalid(f"The input {name!r} has an element of {length} bytes, longer than what is left.")
-        found.append(bytes(data[place + 4:place + 4 + length]))
+            raise invalid(
+                f"The input {name!r} has an element of {length} bytes, longer than what is left."
+            )
+        found.append(bytes(data[place + 4 : place + 4 + length]))
         place += 4 + length
     if len(found) != count or place != len(data):
-        raise invalid(f"The input {name!r} of shape {list(shape)} needs {count} elements in its bytes, exactly.")
+        raise invalid(
+            f"The input {name!r} of shape {list(shape)} needs {count} elements in its bytes, exactly."
+        )
     return _objects(found, shape)
 
 
@@ -132,12 +163,16 @@ def _of_json(name: str, dtype: str, shape: tuple[int, ...], data: Any) -> np.nda
             array = np.empty(len(texts), object)
             array[:] = [text.encode() for text in texts]
         except UnicodeEncodeError:
-            raise invalid(f"The data of the input {name!r} contains an unpaired surrogate.") from None
+            raise invalid(
+                f"The data of the input {name!r} contains an unpaired surrogate."
+            ) from None
     else:
         array = _numbers(name, dtype, data)
     if array.size != math.prod(shape):
-        raise invalid(f"The input {name!r} of shape {list(shape)} needs {math.prod(shape)} elements, "
-                      f"not {array.size}.")
+        raise invalid(
+            f"The input {name!r} of shape {list(shape)} needs {math.prod(shape)} elements, "
+            f"not {array.size}."
+        )
     return array.reshape(shape)
 
 
@@ -146,7 +181,9 @@ def _numbers(name: str, dtype: str, data: list[Any]) -> np.ndarray:
     try:
         array = np.asarray(data) if data else np.empty(0, DTYPES[dtype])
     except (ValueError, OverflowError):
-        raise invalid(f"The data of the input {name!r} are not numbers in arrays of equal lengths.") from None
+        raise invalid(
+            f"The data of the input {name!r} are not numbers in arrays of equal lengths."
+        ) from None
     target: Any = DTYPES[dtype]
     if data and array.dtype.kind not in {"b": "b", "u": "iu", "i": "iu", "f": "iuf"}[target.kind]:
         raise invalid(f"The data of the input {name!r} are not all {dtype}.")
@@ -171,7 +208,9 @@ def _flat(name: str, data: Any, levels: int) -> Any:
         raise invalid(f"The data of the input {name!r} are nested too deeply.")
 
 
-def encode(arrays: Mapping[str, np.ndarray], binary: Mapping[str, bool]) -> tuple[list[dict[str, Any]], list[bytes]]:
+def encode(
+    arrays: Mapping[str, np.ndarray], binary: Mapping[str, bool]
+) -> tuple[list[dict[str, Any]], list[bytes]]:
     """What the JSON of an answer says of its tensors, and the bytes behind it.
 
     Args:
@@ -187,15 +226,20 @@ def encode(arrays: Mapping[str, np.ndarray], binary: Mapping[str, bool]) -> tupl
         kind = "BYTES" if array.dtype == object else datatype(array.dtype.name)
         told: dict[str, Any] = {"name": name, "datatype": kind, "shape": list(array.shape)}
         if binary[name]:
-            data = b"".join(struct.pack("<I", len(one)) + one for one in array.ravel()) if kind == "BYTES" \
+            data = (
+                b"".join(struct.pack("<I", len(one)) + one for one in array.ravel())
+                if kind == "BYTES"
                 else np.ascontiguousarray(array, DTYPES[kind]).tobytes()
+            )
             told["parameters"] = {"binary_data_size": len(data)}
             behind.append(data)
         elif kind == "BYTES":
             told["data"] = [_readable(name, one) for one in array.ravel()]
         else:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise invalid(f"The output {name!r} holds numbers that are not finite; ask for it with binary_data.")
+                raise invalid(
+                    f"The output {name!r} holds numbers that are not finite; ask for it with binary_data."
+                )
             told["data"] = array.ravel().tolist()
         described.append(told)
     return described, behind
@@ -205,4 +249,6 @@ def _readable(name: str, value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise invalid(f"The output {name!r} holds bytes that are no text; ask for it with binary_data.") from None
+        raise invalid(
+            f"The output {name!r} holds bytes that are no text; ask for it with binary_data."
+        ) from None

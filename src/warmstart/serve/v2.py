@@ -1,4 +1,6 @@
-"""The Open Inference Protocol, version 2 (KServe, Triton), over REST: metadata, readiness, inference."""
+"""The Open Inference Protocol, version 2 (KServe, Triton), over REST: metadata, readiness,
+inference.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +52,11 @@ def _named(request: Request) -> Served:
     version = request.path_params.get("version")
     if served is None or version not in (None, str(served.version)):
         of_version = f" of version {version[:20]!r}" if version else ""
-        raise Refused(404, "unknown_model", f"There is no model {name[:100]!r}{of_version} here; GET /v1/models lists "
-                      "them.")
+        raise Refused(
+            404,
+            "unknown_model",
+            f"There is no model {name[:100]!r}{of_version} here; GET /v1/models lists them.",
+        )
     request.scope["warmstart.model"] = served.name
     return served
 
@@ -80,7 +85,9 @@ async def infer(request: Request) -> Response:
     if (timeout := given.pop("timeout", None)) is not None:
         if isinstance(timeout, bool) or not isinstance(timeout, int) or not 1 <= timeout <= 2**53:
             raise invalid("timeout is a number of microseconds, 1 or more.")
-        deadline = min(deadline, state.deadline(request) - state.settings.deadline + timeout * MICROSECONDS)
+        deadline = min(
+            deadline, state.deadline(request) - state.settings.deadline + timeout * MICROSECONDS
+        )
     raw = bool(arrays.keys() & {*served.kind.tensors})
     known = list(signatures.raw_outputs(served)) if raw else _program_outputs(served)
     wanted = _wanted(asked.get("outputs"), known, as_binary)
@@ -92,13 +99,27 @@ async def infer(request: Request) -> Response:
         key, rows = signatures.program_rows(served, arrays)
         _check_rows(len(rows), state)
         answers = await state.ask(request, served, key, rows, deadline)
-        found = {name: np.stack([answer[name] for answer in answers]) for name in known if name in wanted}
-    return await body.aside(sum(array.nbytes for array in found.values()), _response, served, asked.get("id"),
-                            {name: found[name] for name in wanted}, wanted)
+        found = {
+            name: np.stack([answer[name] for answer in answers]) for name in known if name in wanted
+        }
+    return await body.aside(
+        sum(array.nbytes for array in found.values()),
+        _response,
+        served,
+        asked.get("id"),
+        {name: found[name] for name in wanted},
+        wanted,
+    )
 
 
-async def _raw(request: Request, state: State, served: Served, arrays: Mapping[str, np.ndarray],
-               given: dict[str, Any], deadline: float) -> dict[str, np.ndarray]:
+async def _raw(
+    request: Request,
+    state: State,
+    served: Served,
+    arrays: Mapping[str, np.ndarray],
+    given: dict[str, Any],
+    deadline: float,
+) -> dict[str, np.ndarray]:
     given = options.check(served.model, given, state.settings)
     values = signatures.raw_values(served, arrays, state.settings)
     _check_rows(len(values), state)
@@ -125,7 +146,9 @@ def _json_size(request: Request, data: bytes) -> int:
     return int(length) if length.isdecimal() and len(length) < 20 else len(data)
 
 
-def _parsed(request: Request, served: Served, data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _parsed(
+    request: Request, served: Served, data: bytes
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The request's JSON and its tensors."""
     length = request.headers.get(HEADER)
     if length is None:
@@ -135,7 +158,7 @@ def _parsed(request: Request, served: Served, data: bytes) -> tuple[dict[str, An
             raise invalid(f"{HEADER} must be a number of bytes, at most those of the body.")
         if int(length) == 0:
             return {}, _only(served, data)
-        head, binary = data[:int(length)], memoryview(data)[int(length):]
+        head, binary = data[: int(length)], memoryview(data)[int(length) :]
     asked = body.parse_json(head)
     if not isinstance(asked, dict):
         raise invalid("The request must be a JSON object.")
@@ -144,7 +167,9 @@ def _parsed(request: Request, served: Served, data: bytes) -> tuple[dict[str, An
     for name, wanted in zip(ADDRESSED, (served.name, str(served.version)), strict=True):
         if asked.get(name, wanted) != wanted:
             raise invalid(f"{name} contradicts the URL, which names {wanted!r}.")
-    if not isinstance(asked.get("id", ""), str) or not isinstance(asked.get("parameters", {}), dict):
+    if not isinstance(asked.get("id", ""), str) or not isinstance(
+        asked.get("parameters", {}), dict
+    ):
         raise invalid("id must be a string, and parameters an object.")
     if not asked.get("id"):
         asked.pop("id", None)
@@ -155,8 +180,10 @@ def _only(served: Served, data: bytes) -> dict[str, np.ndarray]:
     """The whole body as the one input, a file or text: Triton's "raw binary request"."""
     names = [name for name, (kind, _) in signatures.raw_inputs(served).items() if kind == "BYTES"]
     if len(names) != 1 or not data:
-        raise invalid(f"A body without JSON must be the one file or text that a model takes, and not be empty; "
-                      f"{served.name} takes {', '.join(signatures.raw_inputs(served))}.")
+        raise invalid(
+            f"A body without JSON must be the one file or text that a model takes, and not be empty; "
+            f"{served.name} takes {', '.join(signatures.raw_inputs(served))}."
+        )
     only = np.empty(1, object)
     only[0] = data
     return {names[0]: only}
@@ -170,30 +197,51 @@ def _wanted(outputs: Any, known: list[str], as_binary: bool) -> dict[str, bool]:
         raise invalid("outputs must be an array.")
     wanted: dict[str, bool] = {}
     for output in outputs:
-        if not isinstance(output, dict) or not isinstance(output.get("name"), str) or \
-                output.keys() - {"name", "parameters"}:
+        if (
+            not isinstance(output, dict)
+            or not isinstance(output.get("name"), str)
+            or output.keys() - {"name", "parameters"}
+        ):
             raise invalid("An output is an object with a name, and maybe parameters.")
         name, parameters = output["name"], output.get("parameters", {})
         if name in wanted:
             raise invalid(f"The output {name[:100]!r} is asked for twice.")
         if name not in known:
-            raise invalid(f"There is no output {name[:100]!r} for these inputs; there are: {', '.join(known)}.")
-        if not isinstance(parameters, dict) or parameters.keys() - {"binary_data"} or \
-                not isinstance(parameters.get("binary_data", False), bool):
-            raise invalid(f"The parameters of the output {name!r} are an object, and at most binary_data, true or "
-                          "false, is in it.")
+            raise invalid(
+                f"There is no output {name[:100]!r} for these inputs; there are: {', '.join(known)}."
+            )
+        if (
+            not isinstance(parameters, dict)
+            or parameters.keys() - {"binary_data"}
+            or not isinstance(parameters.get("binary_data", False), bool)
+        ):
+            raise invalid(
+                f"The parameters of the output {name!r} are an object, and at most binary_data, true or "
+                "false, is in it."
+            )
         wanted[name] = parameters.get("binary_data", as_binary)
     return wanted
 
 
-def _response(served: Served, request_id: str | None, found: Mapping[str, np.ndarray],
-              binary: Mapping[str, bool]) -> Response:
+def _response(
+    served: Served,
+    request_id: str | None,
+    found: Mapping[str, np.ndarray],
+    binary: Mapping[str, bool],
+) -> Response:
     described, behind = tensors.encode(found, binary)
-    told: dict[str, Any] = {"model_name": served.name, "model_version": str(served.version), "outputs": described}
+    told: dict[str, Any] = {
+        "model_name": served.name,
+        "model_version": str(served.version),
+        "outputs": described,
+    }
     if request_id is not None:
         told["id"] = request_id
     if not behind:
         return json_response(told)
     head = msgspec.json.encode(told)
-    return Response(b"".join([head, *behind]), headers={HEADER: str(len(head))},
-                    media_type="application/octet-stream")
+    return Response(
+        b"".join([head, *behind]),
+        headers={HEADER: str(len(head))},
+        media_type="application/octet-stream",
+    )

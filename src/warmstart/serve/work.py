@@ -56,7 +56,8 @@ def _one(model: Model[Any, Any, Any], value: Any, options: Mapping[str, Any]) ->
 
 
 def to_json(result: Any, name: str = "") -> dict[str, Any]:
-    """A result or `Failed` as JSON values, with what a client without files needs, such as a sound in base64.
+    """A result or `Failed` as JSON values, with what a client without files needs, such as a sound
+    in base64.
 
     Args:
         result: of any task.

@@ -1,8 +1,8 @@
 """Recordings as float32 samples of one channel at the rate that a model was trained on.
 
-Formats are those of libsndfile: WAV (8 to 32 bits, float), FLAC, OGG (Vorbis, Opus), MP3, AIFF and others. Channels
-are averaged; rates are changed by soxr in its high quality. Files are read in pieces, so that a recording of ten
-hours takes no more memory than one of a minute.
+Formats are those of libsndfile: WAV (8 to 32 bits, float), FLAC, OGG (Vorbis, Opus), MP3, AIFF and
+others. Channels are averaged; rates are changed by soxr in its high quality. Files are read in
+pieces, so that a recording of ten hours takes no more memory than one of a minute.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import numpy as np
 from warmstart.core.reading import given_name, opened
 from warmstart.errors import InputError
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"})
+SUFFIXES = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"}
+)
 RATES = (1_000, 768_000)
 """Lowest and highest sampling rate in Hz that is believed."""
 MAX_CHANNELS = 64
@@ -31,12 +33,22 @@ def is_sound(value: Any) -> bool:
     """Whether this is samples with their rate: `(array, rate)` or `{"array": …, "sampling_rate": …}`."""
     if isinstance(value, Mapping):
         return value.keys() >= {"array", "sampling_rate"}
-    return (isinstance(value, tuple) and len(value) == 2 and hasattr(value[0], "__array__")
-            and isinstance(value[1], int | float | np.number))
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and hasattr(value[0], "__array__")
+        and isinstance(value[1], int | float | np.number)
+    )
 
 
-def decode(value: Any, *, name: str = "", sample_rate: int, given_rate: float | None = None,
-           longest: float = LONGEST) -> np.ndarray:
+def decode(
+    value: Any,
+    *,
+    name: str = "",
+    sample_rate: int,
+    given_rate: float | None = None,
+    longest: float = LONGEST,
+) -> np.ndarray:
     """A whole recording.
 
     Args:
@@ -58,13 +70,15 @@ def decode(value: Any, *, name: str = "", sample_rate: int, given_rate: float | 
     return np.concatenate(parts)
 
 
-def pieces(value: Any, *, name: str = "", sample_rate: int, given_rate: float | None = None) -> Iterator[np.ndarray]:
+def pieces(
+    value: Any, *, name: str = "", sample_rate: int, given_rate: float | None = None
+) -> Iterator[np.ndarray]:
     """A recording in pieces, in constant memory.
 
     Args:
-        value: a path, http(s) URL, bytes, file object; an array (N,) or (N, channels), float -1..1 or integers of
-            full scale; such an array with its rate as `(array, rate)` or `{"array": …, "sampling_rate": …}`.
-            Of an array of two dimensions the shorter one is the channels.
+        value: a path, http(s) URL, bytes, file object; an array (N,) or (N, channels), float -1..1
+            or integers of full scale; such an array with its rate as `(array, rate)` or `{"array":
+            …, "sampling_rate": …}`. Of an array of two dimensions the shorter one is the channels.
         name: for messages.
         sample_rate: of the result, in Hz.
         given_rate: of a bare array.
@@ -73,7 +87,8 @@ def pieces(value: Any, *, name: str = "", sample_rate: int, given_rate: float | 
         An iterator of float32 arrays, which together are the recording: at least one sample.
 
     Raises:
-        InputError: it is no recording, is damaged, empty, or has a value that is not a number. What is wrong at its
+        InputError: it is no recording, is damaged, empty, or has a value that is not a number. What
+        is wrong at its
             beginning is raised at once, the rest when it is reached.
     """
     name = name or given_name(value) or "the recording"
@@ -81,8 +96,10 @@ def pieces(value: Any, *, name: str = "", sample_rate: int, given_rate: float | 
         raise value
     parts, rate = _array(value, name, given_rate) or _file(value, name)
     if not RATES[0] <= rate <= RATES[1]:
-        raise InputError(f"{name}: says it has {rate:g} samples a second; {RATES[0]:,} to {RATES[1]:,} are possible",
-                         name)
+        raise InputError(
+            f"{name}: says it has {rate:g} samples a second; {RATES[0]:,} to {RATES[1]:,} are possible",
+            name,
+        )
     checked = _checked(parts, name)
     first = next(checked)  # raises here what is wrong from the start
     return _resampled(chain([first], checked), rate, sample_rate)
@@ -96,7 +113,9 @@ def _checked(parts: Iterator[np.ndarray], name: str) -> Iterator[np.ndarray]:
             continue
         mono = part.mean(1, dtype=np.float32) if part.ndim == 2 else part
         if not np.isfinite(mono).all():
-            raise InputError(f"{name}: holds samples that are no finite numbers (NaN or infinite)", name)
+            raise InputError(
+                f"{name}: holds samples that are no finite numbers (NaN or infinite)", name
+            )
         empty = False
         yield mono
     if empty:
@@ -117,15 +136,22 @@ def _resampled(parts: Iterator[np.ndarray], rate: float, sample_rate: int) -> It
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def _array(value: Any, name: str, given_rate: float | None) -> tuple[Iterator[np.ndarray], float] | None:
+def _array(
+    value: Any, name: str, given_rate: float | None
+) -> tuple[Iterator[np.ndarray], float] | None:
     """(parts, rate) of an array; None for what is none."""
     if is_sound(value):
-        value, given_rate = (value["array"], value["sampling_rate"]) if isinstance(value, Mapping) else value
+        value, given_rate = (
+            (value["array"], value["sampling_rate"]) if isinstance(value, Mapping) else value
+        )
     elif not (hasattr(value, "__array__") and hasattr(value, "shape")):
         return None
     array = np.asarray(value)
     if given_rate is None:
-        raise InputError(f"{name}: an array does not say its sampling rate; give sample_rate=, or (array, rate)", name)
+        raise InputError(
+            f"{name}: an array does not say its sampling rate; give sample_rate=, or (array, rate)",
+            name,
+        )
     if not isinstance(given_rate, int | float | np.number) or not math.isfinite(given_rate):
         raise InputError(f"{name}: {given_rate!r} is no sampling rate", name)
     if array.ndim == 2 and array.shape[0] < array.shape[1]:
@@ -153,9 +179,14 @@ def _file(value: Any, name: str) -> tuple[Iterator[np.ndarray], float]:
     stream = opened(value, name)
     try:
         sound = soundfile.SoundFile(stream)
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: raw PCM, which says nothing of itself
+    except (
+        soundfile.LibsndfileError,
+        TypeError,
+    ) as error:  # TypeError: raw PCM, which says nothing of itself
         stream.close()
-        raise InputError(f"{name}: is not a recording that can be read (WAV, FLAC, OGG, MP3, AIFF)", name) from error
+        raise InputError(
+            f"{name}: is not a recording that can be read (WAV, FLAC, OGG, MP3, AIFF)", name
+        ) from error
     if sound.channels > MAX_CHANNELS:
         raise InputError(f"{name}: has {sound.channels} channels; {MAX_CHANNELS} at most", name)
     return _read(stream, sound, name), float(sound.samplerate)
@@ -180,5 +211,8 @@ def _read(stream: Any, sound: Any, name: str) -> Iterator[np.ndarray]:
             if len(part) < rows:
                 break
         if done < promised < 2**62:
-            raise InputError(f"{name}: is cut off after {done / sound.samplerate:.2f} s of "
-                             f"{promised / sound.samplerate:.2f} s", name)
+            raise InputError(
+                f"{name}: is cut off after {done / sound.samplerate:.2f} s of "
+                f"{promised / sound.samplerate:.2f} s",
+                name,
+            )

@@ -107,7 +107,8 @@ class AudioFiles:
         """Write the sound of the input of this index.
 
         Raises:
-            UsageError: the target is one file and this is not the first input, or it cannot be written.
+            UsageError: the target is one file and this is not the first input, or it cannot be
+            written.
         """
         if self.is_file and index:
             raise UsageError(

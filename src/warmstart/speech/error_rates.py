@@ -1,4 +1,6 @@
-"""Word and character error rate: edits that turn what was recognised into what was said, over the length of that."""
+"""Word and character error rate: edits that turn what was recognised into what was said, over the
+length of that.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +26,25 @@ class ErrorRates:
 
     def to_dict(self) -> dict[str, float]:
         """`{"wer": …, "cer": …}`; may be above 1."""
-        return {name: edits / max(length, 1) for name, edits, length in
-                zip(("wer", "cer"), self._edits, self._length, strict=True)}
+        return {
+            name: edits / max(length, 1)
+            for name, edits, length in zip(("wer", "cer"), self._edits, self._length, strict=True)
+        }
 
 
 def plain(text: str) -> str:
     """Lower case, without punctuation (apostrophes inside of words stay), single spaces."""
-    kept = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " "
-                   for c in unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
+    kept = "".join(
+        c if c == "'" or unicodedata.category(c)[0] in "LMN" else " "
+        for c in unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
+    )
     return " ".join(word.strip("'") for word in kept.split() if word.strip("'"))
 
 
 def edits(a: Sequence[Any], b: Sequence[Any]) -> int:
-    """The least number of insertions, deletions and substitutions from one sequence to the other (Levenshtein)."""
+    """The least number of insertions, deletions and substitutions from one sequence to the other
+    (Levenshtein).
+    """
     if not a or not b:
         return len(a) or len(b)
     numbers = {item: n for n, item in enumerate(dict.fromkeys([*a, *b]))}
@@ -44,6 +52,8 @@ def edits(a: Sequence[Any], b: Sequence[Any]) -> int:
     steps = np.arange(len(b) + 1)
     row = steps.copy()
     for place, item in enumerate(a, 1):
-        candidate = np.concatenate([[place], np.minimum(row[1:] + 1, row[:-1] + (other != numbers[item]))])
+        candidate = np.concatenate(
+            [[place], np.minimum(row[1:] + 1, row[:-1] + (other != numbers[item]))]
+        )
         row = np.minimum.accumulate(candidate - steps) + steps  # then insertions from the left
     return int(row[-1])

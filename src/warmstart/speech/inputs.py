@@ -35,8 +35,9 @@ Recording: TypeAlias = Union[
     "tuple[NDArray[Any], float]",
     Mapping[str, Any],
 ]
-"""A path, URL, bytes or open binary file; an array (N,) or (N, channels), floats of -1 to 1 or integers of full
-scale; such an array with its rate in Hz, as `(array, rate)` or `{"array": …, "sampling_rate": …}`."""
+"""A path, URL, bytes or open binary file; an array (N,) or (N, channels), floats of -1 to 1 or
+integers of full scale; such an array with its rate in Hz, as `(array, rate)` or `{"array": …,
+"sampling_rate": …}`."""
 
 Utterance: TypeAlias = str | bytes | int
 """The names or numbers of words, separated by spaces or commas; one number as an int."""

@@ -1,11 +1,13 @@
-"""Whisper's front end: log-mel features of a recording, window by window, of files of any length in constant memory.
+"""Whisper's front end: log-mel features of a recording, window by window, of files of any length in
+constant memory.
 
-Source: Radford et al. 2022, section 2.2, and the feature extractors of openai/whisper and transformers: 25 ms Hann
-windows every 10 ms of 16 kHz sound, mirrored at both ends; log10 of mel energies, nothing further than 8 below the
-recording's loudest value; (x + 4) / 4.
+Source: Radford et al. 2022, section 2.2, and the feature extractors of openai/whisper and
+transformers: 25 ms Hann windows every 10 ms of 16 kHz sound, mirrored at both ends; log10 of mel
+energies, nothing further than 8 below the recording's loudest value; (x + 4) / 4.
 
-A recording of at most one window is filled up with silence before, as both references do. Of a longer one the last
-window is filled up with zeros after, as both do too; the loudest value is then found by reading it twice.
+A recording of at most one window is filled up with silence before, as both references do. Of a
+longer one the last window is filled up with zeros after, as both do too; the loudest value is then
+found by reading it twice.
 """
 
 from __future__ import annotations
@@ -24,12 +26,21 @@ RANGE = 8.0  # log10: what is quieter by more is cut off
 AT_ONCE = 2**17  # samples whose frames are computed together
 
 Blocks = Callable[[], Iterable[np.ndarray]]
-"""Gives a recording from its beginning, in blocks of float32 (n,) at `RATE`; called once or twice."""
+"""Gives a recording from its beginning, in blocks of float32 (n,) at `RATE`; called once or twice.
+"""
 
 
 def log_mel(mels: int) -> Features:
     """The spectrum that Whisper is fed from, before the loudest value decides."""
-    return Features(sample_rate=RATE, kind="log_mel", n_fft=WINDOW, hop=HOP, mels=mels, log="log10", edge="reflect")
+    return Features(
+        sample_rate=RATE,
+        kind="log_mel",
+        n_fft=WINDOW,
+        hop=HOP,
+        mels=mels,
+        log="log10",
+        edge="reflect",
+    )
 
 
 class Windows:
@@ -82,11 +93,19 @@ class Windows:
             UsageError: a later window was asked for before; its beginning is forgotten.
         """
         if frame < self._start:
-            raise UsageError(f"frame {frame} of the recording is no longer in memory; read windows in order.")
-        while self._start + len(self._ready) < frame + self._frames and (piece := next(self._rest, None)) is not None:
+            raise UsageError(
+                f"frame {frame} of the recording is no longer in memory; read windows in order."
+            )
+        while (
+            self._start + len(self._ready) < frame + self._frames
+            and (piece := next(self._rest, None)) is not None
+        ):
             skip = max(0, min(frame - self._start, len(self._ready)))
-            self._ready, self._start = np.concatenate([self._ready[skip:], piece]), self._start + skip
-        self._ready, self._start = self._ready[frame - self._start:], frame
+            self._ready, self._start = (
+                np.concatenate([self._ready[skip:], piece]),
+                self._start + skip,
+            )
+        self._ready, self._start = self._ready[frame - self._start :], frame
         raw = self._ready[: self._frames]
         loud = (np.maximum(raw, np.float32(self._peak - RANGE)) + np.float32(4.0)) / np.float32(4.0)
         window = np.zeros((raw.shape[1], self._frames), np.float32)
@@ -102,7 +121,9 @@ class Windows:
         """The frames of the whole recording, some at a time: float32 (n, mels)."""
         half = WINDOW // 2
         waiting, held = [], 0
-        rest = np.zeros(0, np.float32)  # samples whose frames are not given yet, from the first one's beginning
+        rest = np.zeros(
+            0, np.float32
+        )  # samples whose frames are not given yet, from the first one's beginning
         total, given = 0, 0
         for block in blocks:
             waiting.append(block)
@@ -115,12 +136,12 @@ class Windows:
             if not given:
                 rest = np.concatenate([rest[half:0:-1], rest])
             frames = self._features.of_padded(rest)
-            rest, given = rest[len(frames) * HOP:], given + len(frames)
+            rest, given = rest[len(frames) * HOP :], given + len(frames)
             yield frames
         rest = np.concatenate([rest, *waiting])
         if not given:
             rest = np.concatenate([rest[half:0:-1], rest])
-        rest = np.concatenate([rest, rest[-2:-half - 2:-1]])
+        rest = np.concatenate([rest, rest[-2 : -half - 2 : -1]])
         last = self._features.of_padded(rest)[: total // HOP - given]
         if len(last):
             yield last

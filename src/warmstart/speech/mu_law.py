@@ -1,4 +1,6 @@
-"""Mu-law companding (ITU-T G.711; WaveNet, 2016, section 2.2): samples as levels that are finer near zero."""
+"""Mu-law companding (ITU-T G.711; WaveNet, 2016, section 2.2): samples as levels that are finer
+near zero.
+"""
 
 from __future__ import annotations
 
@@ -23,5 +25,7 @@ def decode(values: NDArray[Any], levels: int = 256) -> NDArray[np.float32]:
     """The inverse of `encode`, up to the width of a level; float32."""
     mu = levels - 1
     y = 2 * np.asarray(values, np.float64) / mu - 1
-    samples: NDArray[np.float32] = (np.sign(y) * ((1 + mu) ** np.abs(y) - 1) / mu).astype(np.float32)
+    samples: NDArray[np.float32] = (np.sign(y) * ((1 + mu) ** np.abs(y) - 1) / mu).astype(
+        np.float32
+    )
     return samples

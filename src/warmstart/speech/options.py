@@ -26,7 +26,8 @@ class RecordingOptions:
 class TranscribeOptions(RecordingOptions):
     """Options of speech recognition; a model honours those of its `option_names`.
 
-    Whisper honours all but `beam`, `vocabulary` and `language_model`; models with CTC honour these three and `words`.
+    Whisper honours all but `beam`, `vocabulary` and `language_model`; models with CTC honour these
+    three and `words`.
     """
 
     language: Annotated[
@@ -35,9 +36,9 @@ class TranscribeOptions(RecordingOptions):
     ] = None
     translate: Annotated[bool, Option("Translate to English.")] = False
     timestamps: Annotated[bool, Option("Divide the text into segments with times.")] = True
-    words: Annotated[
-        bool, Option("Give the times of each word; models with CTC always do.")
-    ] = False
+    words: Annotated[bool, Option("Give the times of each word; models with CTC always do.")] = (
+        False
+    )
     initial_prompt: Annotated[
         str | None, Option("Text that could come before the first window: names, spelling, style.")
     ] = None
@@ -46,7 +47,9 @@ class TranscribeOptions(RecordingOptions):
     ] = True
     temperature: Annotated[
         float | Sequence[float],
-        Option("First temperature, and those tried next where a text looks wrong; 0 is greedy.", ge=0),
+        Option(
+            "First temperature, and those tried next where a text looks wrong; 0 is greedy.", ge=0
+        ),
     ] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     compression_ratio: Annotated[
         float | None,

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from warmstart.speech.ctc.live import LiveTranscript
 
 
-
 def _family(entry: Entry) -> ModuleType:
     """The module that runs an entry's architecture. It has
 
         RECOGNIZER                                                the class of its `Recognizer`
         program(entry, model) -> Program
-        files(folder) -> {name: path or bytes}                    files of a bundle besides the weights
+        files(folder) -> {name: path or bytes}                    files of a bundle besides the
+        weights
 
     Raises:
         UsageError: the architecture does not recognize speech.
@@ -83,18 +83,21 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     def __call__(self, recording: Any, options: TranscribeOptions) -> Any:
         """Transcribe a recording, or each of a list.
 
-        Recordings have any sampling rate, number of channels and length; files are read in constant memory.
+        Recordings have any sampling rate, number of channels and length; files are read in constant
+        memory.
 
         Args:
-            recording: a path, URL, bytes, open file, array (N,) or (N, channels), `(array, rate)` or
-                `{"array": …, "sampling_rate": …}`; or a list of them.
+            recording: a path, URL, bytes, open file, array (N,) or (N, channels), `(array, rate)`
+                or `{"array": …, "sampling_rate": …}`; or a list of them.
 
         Returns:
-            One `Transcript`; for a list a list, in which an unusable recording is a `Failed` at its index.
+            One `Transcript`; for a list a list, in which an unusable recording is a `Failed` at its
+            index.
 
         Raises:
             InputError: the one recording is unusable.
-            UsageError: an option is wrong or the model does not honour it, or `recording` stands for many
+            UsageError: an option is wrong or the model does not honour it, or `recording` stands
+            for many
                 recordings and is no list.
         """
         return self.predict(recording, options)
@@ -103,7 +106,9 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     def stream(
         self, recordings: Iterable[Recording] | Recording, options: TranscribeOptions
     ) -> Iterator[Transcript | Failed]:
-        """Transcribe the recordings of an iterator, a folder or a pattern ("talks/*.flac"), in order, one at a time."""
+        """Transcribe the recordings of an iterator, a folder or a pattern ("talks/*.flac"), in
+        order, one at a time.
+        """
         return self.predict_stream(recordings, options)
 
     @takes(RecordingOptions)
@@ -132,7 +137,8 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     ) -> LiveTranscript:
         """Transcribe live sound: chunks of samples go in, words come out as soon as they are final.
 
-        The text at the end equals that of the whole recording. Options mean what they mean in a call.
+        The text at the end equals that of the whole recording. Options mean what they mean in a
+        call.
 
         Example:
             >>> live = model.listen()
@@ -141,14 +147,17 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
             >>> transcript = live.end()
 
         Raises:
-            UsageError: an option is wrong, or the model takes whole recordings only, as Whisper does.
+            UsageError: an option is wrong, or the model takes whole recordings only, as Whisper
+            does.
         """
         from warmstart.speech.ctc.recognizer import CtcRecognizer
 
         values = {"beam": beam, "vocabulary": vocabulary, "language_model": language_model}
         options = make(TranscribeOptions, values, type(self).__name__)
         if not issubclass(_recognizer_class(self.entry), CtcRecognizer):
-            raise UsageError(f"{self.name} takes whole recordings only; models with CTC can listen.")
+            raise UsageError(
+                f"{self.name} takes whole recordings only; models with CTC can listen."
+            )
         recognizer = self.recognizer
         assert isinstance(recognizer, CtcRecognizer)
         return recognizer.listen(options)
@@ -184,9 +193,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     ) -> Generator[None, None, Sequence[Any]]:
         """A `Transcript` or `InputError` for each recording; yields between windows."""
         transcribe = self.recognizer.transcribe
-        return (
-            yield from _each(inputs, lambda one: transcribe(one.name, one.context, options))
-        )
+        return (yield from _each(inputs, lambda one: transcribe(one.name, one.context, options)))
 
     def compute_features(
         self, inputs: Sequence[Prepared], options: TranscribeOptions
@@ -195,9 +202,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         features, rate = self.recognizer.features, options.sample_rate
         return (yield from _each(inputs, lambda one: features(one.name, one.context, rate)))
 
-    def decode(
-        self, prepared: Prepared, outputs: Any, options: TranscribeOptions
-    ) -> Transcript:
+    def decode(self, prepared: Prepared, outputs: Any, options: TranscribeOptions) -> Transcript:
         transcript: Transcript = outputs
         return transcript
 
@@ -221,7 +226,8 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
 
         Returns:
             `{"wer": …, "cer": …, "count": recordings transcribed, "errors": what is wrong with the others}`. Both
-            rates are edits divided by the words or characters of the texts, case and punctuation left out.
+            rates are edits divided by the words or characters of the texts, case and punctuation
+            left out.
 
         Raises:
             UsageError: there are no recordings, or the data has none of these forms.

@@ -57,7 +57,8 @@ class Recognizer(ABC):
     def features(
         self, name: str, recording: Any, sample_rate: float | None
     ) -> Generator[None, None, NDArray[np.float32]]:
-        """The encoder's output averaged over one recording, (`feature_size`,); yields between windows.
+        """The encoder's output averaged over one recording, (`feature_size`,); yields between
+        windows.
 
         Raises:
             InputError: the recording is unusable.

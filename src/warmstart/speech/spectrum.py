@@ -1,8 +1,10 @@
-"""Log-mel spectrograms and MFCCs in numpy, frame by frame, so that a stream gives what the whole recording gives.
+"""Log-mel spectrograms and MFCCs in numpy, frame by frame, so that a stream gives what the whole
+recording gives.
 
-Sources: the mel scales and filters of Slaney's Auditory Toolbox (1998) and of HTK (Young et al., The HTK Book), as
-librosa computes them (`librosa.feature.melspectrogram`, `librosa.feature.mfcc` with `top_db=None`); MFCC after Davis
-and Mermelstein (1980): an orthonormal DCT-II of the log-mel energies in decibels.
+Sources: the mel scales and filters of Slaney's Auditory Toolbox (1998) and of HTK (Young et al.,
+The HTK Book), as librosa computes them (`librosa.feature.melspectrogram`, `librosa.feature.mfcc`
+with `top_db=None`); MFCC after Davis and Mermelstein (1980): an orthonormal DCT-II of the log-mel
+energies in decibels.
 
 Frame t is centred at sample t * hop; outside of the recording there are zeros, or its mirror image.
 """
@@ -26,7 +28,9 @@ AT_ONCE = 4096  # frames per FFT call: bounds the memory of long recordings
 
 
 def hz_to_mel(hz: Any, scale: str = "slaney") -> np.ndarray:
-    """Frequencies in mel; "slaney": linear up to 1 kHz, logarithmic above; "htk": 2595 log10(1 + f / 700)."""
+    """Frequencies in mel; "slaney": linear up to 1 kHz, logarithmic above; "htk": 2595 log10(1 + f
+    / 700).
+    """
     hz = np.asarray(hz, np.float64)
     mel: np.ndarray
     if scale == "htk":
@@ -55,16 +59,20 @@ class Features:
 
     Attributes:
         sample_rate: of the samples, in Hz.
-        kind: "mfcc", "log_mel", or "mu_law": the samples themselves as levels 0 to 255, a frame holding `hop` of them.
+        kind: "mfcc", "log_mel", or "mu_law": the samples themselves as levels 0 to 255, a frame
+            holding `hop` of them.
         n_fft: window length in samples (a periodic Hann window); of "mu_law" as `hop`.
         hop: samples from one frame to the next.
         mels: number of mel filters.
         coefficients: number of MFCCs kept, the first (the level) included; unused by "log_mel".
-        low, high: frequencies in Hz where the first filter begins and the last ends; `high` None: half the rate.
-        scale: of the mels: "slaney" (its filters have equal area) or "htk" (its filters have equal height).
+        low, high: frequencies in Hz where the first filter begins and the last ends; `high` None:
+            half the rate.
+        scale: of the mels: "slaney" (its filters have equal area) or "htk" (its filters have equal
+            height).
         log: of power: "db" (10 log10), "ln" or "log10".
         edge: "zero" or "reflect": what is outside of the recording.
-        mean, std: of each number of a frame over the training data: frames are standardised; both or neither.
+        mean, std: of each number of a frame over the training data: frames are standardised; both
+            or neither.
     """
 
     sample_rate: int = 16000
@@ -82,22 +90,40 @@ class Features:
     std: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        for key, allowed in (("kind", ("mfcc", "log_mel", "mu_law")), ("scale", SCALES), ("log", LOGS),
-                             ("edge", ("zero", "reflect"))):
+        for key, allowed in (
+            ("kind", ("mfcc", "log_mel", "mu_law")),
+            ("scale", SCALES),
+            ("log", LOGS),
+            ("edge", ("zero", "reflect")),
+        ):
             if getattr(self, key) not in allowed:
-                raise UsageError(f"features: {key} must be one of {', '.join(allowed)}, not {getattr(self, key)!r}")
+                raise UsageError(
+                    f"features: {key} must be one of {', '.join(allowed)}, not {getattr(self, key)!r}"
+                )
         for key in ("sample_rate", "n_fft", "hop", "mels", "coefficients"):
             value = getattr(self, key)
             if not isinstance(value, int) or not 1 <= value <= 1_000_000:
-                raise UsageError(f"features: {key} must be a whole number of 1 or more, not {value!r}")
+                raise UsageError(
+                    f"features: {key} must be a whole number of 1 or more, not {value!r}"
+                )
         if not 0 <= self.low < self.top <= self.sample_rate / 2:
-            raise UsageError(f"features: low and high must be within 0 and {self.sample_rate / 2:g} Hz")
+            raise UsageError(
+                f"features: low and high must be within 0 and {self.sample_rate / 2:g} Hz"
+            )
         if self.kind == "mu_law" and self.n_fft != self.hop:
-            raise UsageError("features: frames of samples neither overlap nor leave any out: n_fft must be hop")
+            raise UsageError(
+                "features: frames of samples neither overlap nor leave any out: n_fft must be hop"
+            )
         if self.kind == "mfcc" and self.coefficients > self.mels:
-            raise UsageError(f"features: there are no {self.coefficients} coefficients of {self.mels} mel filters")
-        if ((self.mean or self.std) and not len(self.mean) == len(self.std) == self.size) or 0 in self.std:
-            raise UsageError(f"features: mean and std must have {self.size} numbers each, std none of them 0")
+            raise UsageError(
+                f"features: there are no {self.coefficients} coefficients of {self.mels} mel filters"
+            )
+        if (
+            (self.mean or self.std) and not len(self.mean) == len(self.std) == self.size
+        ) or 0 in self.std:
+            raise UsageError(
+                f"features: mean and std must have {self.size} numbers each, std none of them 0"
+            )
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Features:
@@ -109,7 +135,9 @@ class Features:
         for key in data:
             if key not in {known.name for known in fields(cls)}:
                 raise UsageError(f"features: unknown key {key!r}")
-        known: dict[str, Any] = {k: tuple(v) if k in ("mean", "std") else v for k, v in data.items()}
+        known: dict[str, Any] = {
+            k: tuple(v) if k in ("mean", "std") else v for k, v in data.items()
+        }
         return cls(**known)
 
     @property
@@ -145,7 +173,9 @@ class Features:
 
     @cached_property
     def _window(self) -> np.ndarray:
-        return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.n_fft) / self.n_fft)).astype(np.float32)
+        return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.n_fft) / self.n_fft)).astype(
+            np.float32
+        )
 
     @cached_property
     def _dct(self) -> np.ndarray:
@@ -172,7 +202,9 @@ class Features:
         return self.of_padded(padded)[: self.count(len(samples))]
 
     def of_padded(self, padded: np.ndarray) -> np.ndarray:
-        """Frames of samples whose edges are already there: frame t begins at t * hop; float32 (frames, size)."""
+        """Frames of samples whose edges are already there: frame t begins at t * hop; float32
+        (frames, size).
+        """
         padded = np.ascontiguousarray(padded, np.float32)
         if len(padded) < self.n_fft:
             return np.zeros((0, self.size), np.float32)
@@ -186,11 +218,15 @@ class Features:
         spectrum = np.fft.rfft(frames * self._window, axis=1)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
         mel = np.maximum(power @ self.filters, np.float32(FLOOR))
-        values = np.log(mel) if self.log == "ln" else np.log10(mel) * (10.0 if self.log == "db" else 1.0)
+        values = (
+            np.log(mel) if self.log == "ln" else np.log10(mel) * (10.0 if self.log == "db" else 1.0)
+        )
         return self.of_log_mel(values.astype(np.float32))
 
     def of_log_mel(self, values: np.ndarray) -> np.ndarray:
-        """From log-mel energies (frames, mels) to the frames themselves: the DCT and the standardisation."""
+        """From log-mel energies (frames, mels) to the frames themselves: the DCT and the
+        standardisation.
+        """
         values = values @ self._dct if self.kind == "mfcc" else values
         if self.mean:
             values = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)

@@ -36,7 +36,9 @@ LONGEST = 60.0
 """Seconds of one word at most."""
 
 Sound: TypeAlias = Utterance | Recording
-"""What a generator turns into sound: words by name or number; for a vocoder a recording, or mel frames (F, size)."""
+"""What a generator turns into sound: words by name or number; for a vocoder a recording, or mel
+frames (F, size).
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,11 @@ class SynthesizeOptions(RecordingOptions):
     ] = None
     seconds: Annotated[
         float | None,
-        Option("Seconds of each word; default: sampled from those of the training data.", ge=0.02, le=LONGEST),
+        Option(
+            "Seconds of each word; default: sampled from those of the training data.",
+            ge=0.02,
+            le=LONGEST,
+        ),
     ] = None
     temperature: Annotated[
         float | None,
@@ -60,17 +66,15 @@ class SynthesizeOptions(RecordingOptions):
             le=10,
         ),
     ] = None
-    seed: Annotated[
-        int, Option("Random seed; the input of index n has seed + n.", ge=0)
-    ] = 0
+    seed: Annotated[int, Option("Random seed; the input of index n has seed + n.", ge=0)] = 0
 
 
 class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     """Generates sound, sample by sample.
 
-    What a model can generate is in its entry's `processing`: `classes` (the names of each kind of class: first the
-    words, then the speakers), and `frames`: "position" (the position of each frame in a word), "features" (mel frames:
-    the network is a vocoder) or None.
+    What a model can generate is in its entry's `processing`: `classes` (the names of each kind of
+    class: first the words, then the speakers), and `frames`: "position" (the position of each frame
+    in a word), "features" (mel frames: the network is a vocoder) or None.
 
     Example:
         >>> model = ws.load("digits_wavenet")
@@ -137,8 +141,9 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         """Generate sound for an utterance, or for each of a list.
 
         Args:
-            utterance: the name or number of a word ("seven", "7", 7), or several in one string ("seven three"); for a
-                vocoder frames (F, size), or a recording whose frames are taken; or a list of these.
+            utterance: the name or number of a word ("seven", "7", 7), or several in one string
+                ("seven three"); for a vocoder frames (F, size), or a recording whose frames are
+                taken; or a list of these.
 
         Returns:
             One `Audio`; for a list a list, in which an unusable input is a `Failed` at its index.
@@ -153,7 +158,9 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     def stream(
         self, utterances: Iterable[Sound] | Sound, options: SynthesizeOptions
     ) -> Iterator[Audio | Failed]:
-        """Generate sound for the inputs of an iterator or of a file of lines (a `Path`), in order, one at a time."""
+        """Generate sound for the inputs of an iterator or of a file of lines (a `Path`), in order,
+        one at a time.
+        """
         return self.predict_stream(utterances, options)
 
     def evaluate(self, data: Any, *, progress: Any = None) -> Mapping[str, Any]:
@@ -197,7 +204,9 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
             for part in self._parts(prepared.context, options, random):
                 if sounds:
                     sounds.append(pause)
-                sounds.append((yield from generate(self.engine, self.entry, part, temperature, random)))
+                sounds.append(
+                    (yield from generate(self.engine, self.entry, part, temperature, random))
+                )
             outputs.append(np.concatenate(sounds))
         return outputs
 
@@ -207,7 +216,9 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     def _parts(
         self, context: Any, options: SynthesizeOptions, random: np.random.Generator
     ) -> Iterator[Part]:
-        """The stretches of one input. What is drawn for one is drawn after the stretch before it was generated."""
+        """The stretches of one input. What is drawn for one is drawn after the stretch before it
+        was generated.
+        """
         rules = self.entry.processing
         hop = int(rules.get("hop", 1))
         speaker = self._speaker(options)
@@ -229,7 +240,9 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     def _length(
         self, classes: Sequence[int], seconds: float | None, random: np.random.Generator
     ) -> int:
-        """Samples of a word: as asked, or drawn from the lengths that the training data has for these classes."""
+        """Samples of a word: as asked, or drawn from the lengths that the training data has for
+        these classes.
+        """
         if seconds is None:
             spread: Any = self.entry.processing.get("log_seconds", [math.log(1.0), 0.0])
             for index in classes:
@@ -243,7 +256,9 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         """Mel frames: the input itself, or those of a recording."""
         rules = Features.of(self.entry.processing["features"])
         value = item.value
-        is_frames = isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == rules.size
+        is_frames = (
+            isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == rules.size
+        )
         if is_frames and sample_rate is None:
             if not len(value) or not np.isfinite(value).all():
                 message = f"{item.name}: frames must be finite numbers, and at least one"
@@ -289,7 +304,8 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
             from warmstart.engines.litert import LiteRTEngine
 
             artifact = self.artifact
-            # A loop of small products, one after the other: a second thread only waits, and makes it slower.
+            # A loop of small products, one after the other: a second thread only waits, and makes
+            # it slower.
             return LiteRTEngine(artifact.path, artifact.signatures, threads=1)
         return super()._open_engine()
 

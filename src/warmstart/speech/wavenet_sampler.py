@@ -112,31 +112,41 @@ def wavenet_program(entry: Entry, model: keras.Model) -> Program:
 
     def condition(*arrays: Any) -> dict[str, Any]:
         arrays_by_name = {spec.name: array for spec, array in zip(inputs, arrays, strict=False)}
-        added = generation.condition(network, arrays_by_name.get("classes"), arrays_by_name.get("frames"))
+        added = generation.condition(
+            network, arrays_by_name.get("classes"), arrays_by_name.get("frames")
+        )
         return {"added": added if inputs else added + 0.0 * arrays[0]}
 
     chunk, width = generation.chunk(c), 2 * c.channels * len(c.all_dilations)
-    loop = (TensorSpec("added", "float32", (chunk // c.hold if c.frame_features else 1, width), -0.1, 0.1),
-            TensorSpec("uniform", "float32", (chunk, 2), 0.01, 0.99),
-            TensorSpec("temperature", "float32", (1,), 0.5, 1.0),
-            # Probes give every level, so that one sample on the edge of two levels changes nothing after it.
-            TensorSpec("forced", "int32", (chunk,), 0, c.levels - 1),
-            TensorSpec("ring", "float32", (generation.ring_rows(c), c.residual), -0.1, 0.1),
-            TensorSpec("history", "int32", (c.filter_width,), 0, c.levels - 1),
-            TensorSpec("position", "int32", (1,), 0, 1000))
+    loop = (
+        TensorSpec(
+            "added", "float32", (chunk // c.hold if c.frame_features else 1, width), -0.1, 0.1
+        ),
+        TensorSpec("uniform", "float32", (chunk, 2), 0.01, 0.99),
+        TensorSpec("temperature", "float32", (1,), 0.5, 1.0),
+        # Probes give every level, so that one sample on the edge of two levels changes nothing
+        # after it.
+        TensorSpec("forced", "int32", (chunk,), 0, c.levels - 1),
+        TensorSpec("ring", "float32", (generation.ring_rows(c), c.residual), -0.1, 0.1),
+        TensorSpec("history", "int32", (c.filter_width,), 0, c.levels - 1),
+        TensorSpec("position", "int32", (1,), 0, 1000),
+    )
     nothing = (TensorSpec("nothing", "float32", (1,)),)
-    return Program({
-        "condition": Function(condition, tuple(inputs) or nothing),
-        "generate": Function(lambda *arrays: generation.generate(network, *arrays), loop),
-    }, model)
+    return Program(
+        {
+            "condition": Function(condition, tuple(inputs) or nothing),
+            "generate": Function(lambda *arrays: generation.generate(network, *arrays), loop),
+        },
+        model,
+    )
 
 
 def position_frames(samples: int, hop: int, rules: Mapping[str, Any]) -> NDArray[np.float32]:
     """What a network knows of each frame of a word of so many samples.
 
     Returns:
-        float32 (frames, 2 * harmonics + 2): the position in the word, 0 to 1, its sines and cosines, and the logarithm
-        of the word's length in units of 0.4 s.
+        float32 (frames, 2 * harmonics + 2): the position in the word, 0 to 1, its sines and
+        cosines, and the logarithm of the word's length in units of 0.4 s.
     """
     count = -(-samples // hop)
     position = (np.arange(count)[:, None] + 0.5) / count

@@ -45,7 +45,9 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
 
     @property
     def problem(self) -> str:
-        """`"single"`: one class applies, scores add up to 1; `"multi"`: each applies or not; `"regression"`: values."""
+        """`"single"`: one class applies, scores add up to 1; `"multi"`: each applies or not;
+        `"regression"`: values.
+        """
         return str(self.entry.processing.get("problem", "single"))
 
     @overload
@@ -61,8 +63,8 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
         """Classify a text (str or UTF-8 bytes) or a pair of texts, or a list of them.
 
         Returns:
-            One `Classification`; for a list a list, in which an unusable text is a `Failed` at its index. For
-            regression the scores are the values themselves.
+            One `Classification`; for a list a list, in which an unusable text is a `Failed` at its
+            index. For regression the scores are the values themselves.
 
         Raises:
             InputError: the one text is unusable.
@@ -74,7 +76,9 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
     def stream(
         self, texts: Iterable[PairInput] | os.PathLike[str], options: ClassifyTextOptions
     ) -> Iterator[Classification | Failed]:
-        """Classify the texts of an iterator, a column, or the `Path` of a file with one a line, in constant memory."""
+        """Classify the texts of an iterator, a column, or the `Path` of a file with one a line, in
+        constant memory.
+        """
         return self.predict_stream(texts, options)
 
     def decode(
@@ -103,14 +107,16 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
         """Measure the model on labelled texts.
 
         Args:
-            data: the path of a TSV, CSV or JSONL file, or (text, label) pairs; see `text.data.examples`. A label
-                is an id or name of `labels`, or an index; for regression a number.
+            data: the path of a TSV, CSV or JSONL file, or (text, label) pairs; see
+                `text.data.examples`. A label is an id or name of `labels`, or an index; for
+                regression a number.
             batch_size: texts per call of the engine; does not change results.
             progress: called with (name of the model, texts so far, texts in all).
 
         Returns:
-            `accuracy` and `f1` (macro; both 0 to 1; of several labels a text: `accuracy` counts the texts with all of
-            them right), for regression `pearson` and `mse`; `count`; `errors`: what is wrong with the others.
+            `accuracy` and `f1` (macro; both 0 to 1; of several labels a text: `accuracy` counts the
+            texts with all of them right), for regression `pearson` and `mse`; `count`; `errors`:
+            what is wrong with the others.
 
         Raises:
             UsageError: no texts, or a label that the model does not have.

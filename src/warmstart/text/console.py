@@ -1,4 +1,6 @@
-"""Questions and prompts on the command line: a context for all questions; text written while it is generated."""
+"""Questions and prompts on the command line: a context for all questions; text written while it is
+generated.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,10 @@ class QuestionFlags(ConsoleOptions):
 
     context: Annotated[
         str | None,
-        Option("The text that holds the answers, or a .txt file with it; without it a tab separates "
-               "each question from its context."),
+        Option(
+            "The text that holds the answers, or a .txt file with it; without it a tab separates "
+            "each question from its context."
+        ),
     ] = None
 
 
@@ -44,7 +48,9 @@ class GenerationConsole(Console):
 
     def shown(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterator[Any]:
         is_search = (options.get("num_beams") or 1) > 1
-        if is_search or options.get("batch_size"):  # the text is there at the end, or several at once
+        if is_search or options.get(
+            "batch_size"
+        ):  # the text is there at the end, or several at once
             yield from super().shown(arguments, options)
             return
         model: Any = self.model

@@ -41,17 +41,17 @@ class TextEmbedder(TextModel[Text, Embedding, BatchOptions]):
     def __call__(self, text: Text, options: BatchOptions) -> Embedding: ...
     @overload
     @takes(BatchOptions)
-    def __call__(
-        self, text: Several[Text], options: BatchOptions
-    ) -> list[Embedding | Failed]: ...
+    def __call__(self, text: Several[Text], options: BatchOptions) -> list[Embedding | Failed]: ...
     @takes(BatchOptions)
     def __call__(self, text: Any, options: BatchOptions) -> Any:
         """Embed a text (str or UTF-8 bytes), or a list of texts.
 
-        Vectors are pooled and normalised as the checkpoint's `modules.json` says; default: the mean, not normalised.
+        Vectors are pooled and normalised as the checkpoint's `modules.json` says; default: the
+        mean, not normalised.
 
         Returns:
-            One `Embedding`; for a list a list, in which an unusable text is a `Failed` at its index.
+            One `Embedding`; for a list a list, in which an unusable text is a `Failed` at its
+            index.
 
         Raises:
             InputError: the one text is unusable.
@@ -63,7 +63,9 @@ class TextEmbedder(TextModel[Text, Embedding, BatchOptions]):
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: BatchOptions
     ) -> Iterator[Embedding | Failed]:
-        """Embed the texts of an iterator, a column, or the `Path` of a file with one a line, in constant memory."""
+        """Embed the texts of an iterator, a column, or the `Path` of a file with one a line, in
+        constant memory.
+        """
         return self.predict_stream(texts, options)
 
     def decode(self, prepared: Prepared, outputs: Any, options: BatchOptions) -> Embedding:

@@ -1,4 +1,6 @@
-"""What the tasks on encoders share: a text becomes tokens, which go through the engine with others of their length."""
+"""What the tasks on encoders share: a text becomes tokens, which go through the engine with others
+of their length.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from warmstart.engines.keras import Program
 
 LIST_GROUP, STREAM_GROUP = 1024, 32
-"""Texts that are sorted by length together: of a list, and of a stream, whose results should not wait long."""
+"""Texts that are sorted by length together: of a list, and of a stream, whose results should not
+wait long.
+"""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 InputT = TypeVar("InputT")
@@ -75,7 +79,9 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         return int(self.entry.processing["max_length"])
 
     def files(self) -> Mapping[str, Path | bytes]:
-        """The tokenizer and `config.json`, which make the bundle a repository that transformers loads."""
+        """The tokenizer and `config.json`, which make the bundle a repository that transformers
+        loads.
+        """
         config = family(self.entry.architecture).write(self.entry, self.labels)
         return {
             **self.tokenizer.files(),
@@ -120,7 +126,9 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         return Prepared(item.name, rows, Windows(text, encoded), item.index)
 
     def windows(self, text: str | Pair, name: str = "") -> Sequence[Encoded]:
-        """What goes through the engine for one text: itself, or where a task cuts long ones, its windows."""
+        """What goes through the engine for one text: itself, or where a task cuts long ones, its
+        windows.
+        """
         return [self.encode(text, name)]
 
     def encode(self, text: str | Pair, name: str = "") -> Encoded:
@@ -159,7 +167,8 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         """Run `forward` on rows of any lengths; similar lengths go through the engine together.
 
         Returns:
-            The outputs of each row; where an output has one value per token, without those of padding.
+            The outputs of each row; where an output has one value per token, without those of
+            padding.
         """
         lengths = [len(row["input_ids"]) for row in rows]
         order = np.argsort(lengths, kind="stable")[::-1]  # the longest first: memory grows once
@@ -181,7 +190,9 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`forward`: the inputs of `TextModel.batch`, int32 (batch, tokens) → the model's outputs and `features`."""
+        """`forward`: the inputs of `TextModel.batch`, int32 (batch, tokens) → the model's outputs
+        and `features`.
+        """
         from warmstart.engines.keras import Function, Program
         from warmstart.models.text.outputs import with_features
 

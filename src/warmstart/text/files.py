@@ -21,7 +21,9 @@ FILE_SUFFIXES = frozenset(
         *(".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".webm"),
     )
 )
-"""Suffixes by which an argument of the command line is the name of a file, whether or not it exists."""
+"""Suffixes by which an argument of the command line is the name of a file, whether or not it
+exists.
+"""
 
 
 def lines(path: str) -> Iterator[Item]:
@@ -47,8 +49,8 @@ def lines(path: str) -> Iterator[Item]:
 
 
 def is_file_name(argument: str) -> bool:
-    """Whether an argument of the command line looks like a file: it exists, or has a known suffix or the form of a
-    path, and no spaces."""
+    """Whether an argument of the command line looks like a file: it exists, or has a known suffix
+    or the form of a path, and no spaces."""
     if os.path.lexists(argument) or looks_like_path(argument):
         return True
     has_space = any(character.isspace() for character in argument)

@@ -61,7 +61,8 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
             text: with one or more `[MASK]` (or `<mask>`, whatever the model calls it).
 
         Returns:
-            One `FilledMask`; for a list a list, in which an unusable text is a `Failed` at its index.
+            One `FilledMask`; for a list a list, in which an unusable text is a `Failed` at its
+            index.
 
         Raises:
             InputError: the one text is unusable, or has no mask.
@@ -73,7 +74,9 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: FillMaskOptions
     ) -> Iterator[FilledMask | Failed]:
-        """Fill the masks of an iterator, a column, or the `Path` of a file with a text a line, in constant memory."""
+        """Fill the masks of an iterator, a column, or the `Path` of a file with a text a line, in
+        constant memory.
+        """
         return self.predict_stream(texts, options)
 
     def encode(self, text: str | Pair, name: str = "") -> Encoded:

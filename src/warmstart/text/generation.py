@@ -94,7 +94,8 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
         The same seed gives the same text, whatever else is in the list.
 
         Returns:
-            One `Generation`; for a list a list, in which an unusable prompt is a `Failed` at its index.
+            One `Generation`; for a list a list, in which an unusable prompt is a `Failed` at its
+            index.
 
         Raises:
             InputError: the one prompt is unusable: not UTF-8, or too long for the context.
@@ -106,7 +107,8 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
     def stream(
         self, prompts: Iterable[Text] | os.PathLike[str], options: GenerateOptions
     ) -> Iterator[Generation | Failed]:
-        """Continue the prompts of an iterator, a column, or the `Path` of a file with one a line, in constant memory.
+        """Continue the prompts of an iterator, a column, or the `Path` of a file with one a line,
+        in constant memory.
 
         The text of one prompt while it is generated is `stream_text`.
         """
@@ -117,7 +119,8 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
         """Continue one prompt, and return the text while it is generated.
 
         Returns:
-            An iterator of pieces of text, each of whole characters; together they are the `Generation.text`.
+            An iterator of pieces of text, each of whole characters; together they are the
+            `Generation.text`.
 
         Raises:
             InputError: the prompt is unusable.
@@ -125,7 +128,9 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
         """
         self.check_options(options)
         if options.num_beams > 1:
-            raise UsageError("A beam search cannot stream: its text is known only at the end; call the model.")
+            raise UsageError(
+                "A beam search cannot stream: its text is known only at the end; call the model."
+            )
         text = Continuation(self, PROMPT.single(prompt), options)
         return TextStream(text, self._extended([text]))
 
@@ -183,16 +188,18 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
     @overload
     def score(self, texts: Several[Text]) -> list[TextScore | Failed]: ...
     def score(self, texts: Any) -> Any:
-        """How probable a text is, or each of a list: log-probabilities of its tokens, and perplexity.
+        """How probable a text is, or each of a list: log-probabilities of its tokens, and
+        perplexity.
 
-        A text longer than the context is scored in windows that overlap by half, so that every token but those of
-        the first window has at least half a context before it.
+        A text longer than the context is scored in windows that overlap by half, so that every
+        token but those of the first window has at least half a context before it.
 
         Args:
             texts: one of two tokens or more, or a list of them.
 
         Returns:
-            One `TextScore`; for a list a list, in which an unusable text is a `Failed` at its index.
+            One `TextScore`; for a list a list, in which an unusable text is a `Failed` at its
+            index.
 
         Raises:
             InputError: the one text is unusable.
@@ -203,7 +210,9 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
     def stream_scores(
         self, texts: Iterable[Text] | os.PathLike[str]
     ) -> Iterator[TextScore | Failed]:
-        """The scores of the texts of an iterator, a column, or the path object of a file with one a line."""
+        """The scores of the texts of an iterator, a column, or the path object of a file with one a
+        line.
+        """
         return one_by_one.stream(PROMPT, texts, self._score)
 
     def features(self, texts: Text | Several[Text]) -> NDArray[np.float32]:
@@ -242,7 +251,8 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
             progress: called with (name of the model, texts so far, texts in all).
 
         Returns:
-            `{"perplexity", "nats_per_token", "nats_per_character", "tokens", "count", "errors"}` over all texts.
+            `{"perplexity", "nats_per_token", "nats_per_character", "tokens", "count", "errors"}`
+            over all texts.
 
         Raises:
             UsageError: there is no text that can be scored.
@@ -271,8 +281,13 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The tokenizer, and the `config.json` with which transformers reads the folder."""
-        config = family(self.entry.architecture).write(self.entry, begin=self.tokenizer.special_id("bos"))
-        return {**self.tokenizer.files(), "config.json": (json.dumps(config, indent=2) + "\n").encode()}
+        config = family(self.entry.architecture).write(
+            self.entry, begin=self.tokenizer.special_id("bos")
+        )
+        return {
+            **self.tokenizer.files(),
+            "config.json": (json.dumps(config, indent=2) + "\n").encode(),
+        }
 
     def _open_engine(self) -> Engine:
         if self._engine_name == "openvino" or self.precision == "bfloat16":
@@ -309,7 +324,9 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
-        """`step`: new tokens after cached ones → logits, final states, keys and values; see `models.text.gpt2`."""
+        """`step`: new tokens after cached ones → logits, final states, keys and values; see
+        `models.text.gpt2`.
+        """
         from warmstart.engines.keras import Function, Program
 
         config = model.config

@@ -71,7 +71,9 @@ class TextKind(InputKind):
         """Why a value is not one input of this kind, and what to do."""
         if isinstance(value, os.PathLike):
             name = printable(os.fsdecode(value))
-            return f"{name} is a file of {self.plural}, one a line; iterate over model.stream(path)."
+            return (
+                f"{name} is a file of {self.plural}, one a line; iterate over model.stream(path)."
+            )
         if isinstance(value, tuple | set | frozenset):
             return (
                 f"The model takes one {self.noun} at a time ({self.forms}); "
@@ -214,9 +216,7 @@ class QuestionKind(TextKind):
         return text
 
     def from_bytes(self, data: bytes, limits: Limits) -> Any:
-        raise InputError(
-            'A question comes as JSON: {"inputs": {"question": "…", "context": "…"}}.'
-        )
+        raise InputError('A question comes as JSON: {"inputs": {"question": "…", "context": "…"}}.')
 
     def from_json(self, value: Any, limits: Limits) -> Any:
         return _pair_from_json(value, "question", "context", "an object", limits)

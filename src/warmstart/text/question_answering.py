@@ -1,4 +1,6 @@
-"""Question answering: question and context → overlapping windows → engine → the best span → `Answer`."""
+"""Question answering: question and context → overlapping windows → engine → the best span →
+`Answer`.
+"""
 
 from __future__ import annotations
 
@@ -71,8 +73,8 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
             question: a tuple (question, context), or a mapping with these keys.
 
         Returns:
-            One `Answer`, with those after the best in `Answer.others`; for a list a list, in which an unusable
-            question is a `Failed` at its index.
+            One `Answer`, with those after the best in `Answer.others`; for a list a list, in which
+            an unusable question is a `Failed` at its index.
 
         Raises:
             InputError: the one question is unusable.
@@ -103,7 +105,9 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
     def answer(
         self, text: Pair, windows: Sequence[Encoded], rows: Sequence[Row], options: AnswerOptions
     ) -> Answer:
-        """The best spans of all windows; in each, a span's score is the product of the shares of its ends."""
+        """The best spans of all windows; in each, a span's score is the product of the shares of
+        its ends.
+        """
         scores: dict[Characters, float] = {}
         null_score = 1.0
         for window, row in zip(windows, rows, strict=True):
@@ -181,7 +185,8 @@ def _spans(
 def judged(answer: str, references: Sequence[str]) -> tuple[float, float]:
     """(exact match, F1) of an answer against the right ones, of which the best counts.
 
-    Source: Rajpurkar et al., "SQuAD" (2016), section 6.1: articles, punctuation and case do not count.
+    Source: Rajpurkar et al., "SQuAD" (2016), section 6.1: articles, punctuation and case do not
+    count.
     """
     exact = max(float(_normalized(answer) == _normalized(one)) for one in references)
     return exact, max(_f1(answer, one) for one in references)
@@ -196,5 +201,7 @@ def _f1(answer: str, reference: str) -> float:
 
 
 def _normalized(text: str) -> str:
-    letters = "".join(character for character in text.lower() if character not in string.punctuation)
+    letters = "".join(
+        character for character in text.lower() if character not in string.punctuation
+    )
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", letters).split())

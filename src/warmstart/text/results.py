@@ -1,4 +1,6 @@
-"""Results of text models besides `Classification`: frozen dataclasses with a wire form, see `core.wire`."""
+"""Results of text models besides `Classification`: frozen dataclasses with a wire form, see
+`core.wire`.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class Embedding(Result):
 
 @dataclass(frozen=True)
 class Entity(Record):
-    """A part of a text: its label, the text from `start` to `end` (characters), and a score of 0 to 1."""
+    """A part of a text: its label, the text from `start` to `end` (characters), and a score of 0 to
+    1.
+    """
 
     label: str
     text: str
@@ -49,7 +53,9 @@ class Entity(Record):
 
 @dataclass(frozen=True)
 class Entities(Result):
-    """The entities of one text, in the order of the text; `len`, indexing and iteration are over them."""
+    """The entities of one text, in the order of the text; `len`, indexing and iteration are over
+    them.
+    """
 
     rows: ClassVar = "entities"
 
@@ -88,9 +94,11 @@ class Span(Record):
 
 @dataclass(frozen=True)
 class Answer(Result):
-    """An answer from a context: `text` from `start` to `end` (characters); "" with 0, 0 where there is none.
+    """An answer from a context: `text` from `start` to `end` (characters); "" with 0, 0 where there
+    is none.
 
-    `score` is its probability (0 to 1) among all spans of the context; `others` are the next best answers.
+    `score` is its probability (0 to 1) among all spans of the context; `others` are the next best
+    answers.
     """
 
     tensors: ClassVar = ("text", "score")
@@ -122,10 +130,12 @@ class Answer(Result):
 
 @dataclass(frozen=True)
 class FilledMask(Result):
-    """The likeliest tokens at each mask of a text, best first; `len`, indexing and iteration are over the first mask.
+    """The likeliest tokens at each mask of a text, best first; `len`, indexing and iteration are
+    over the first mask.
 
     Attributes:
-        masks: the predictions for each mask: `index` is the token's id, `id` its spelling in the vocabulary.
+        masks: the predictions for each mask: `index` is the token's id, `id` its spelling in the
+            vocabulary.
         text: the text with each mask filled by its best token.
     """
 
@@ -172,9 +182,10 @@ class Generation(Result):
         model: the model's name.
         text: what follows the prompt, without the stop string that ended it.
         tokens: its token ids, in order, without the token that ended it.
-        logprobs: natural logarithm of the probability of each token after those before it: the model's own,
-            before penalties, temperature and truncation.
-        finish: "length" (max_new_tokens were generated), "end" (the model ended its text) or "stop".
+        logprobs: natural logarithm of the probability of each token after those before it: the
+            model's own, before penalties, temperature and truncation.
+        finish: "length" (max_new_tokens were generated), "end" (the model ended its text) or
+            "stop".
     """
 
     tensors: ClassVar = ("text",)
@@ -209,7 +220,8 @@ class TextScore(Result):
         input: the text, cut where it is long.
         model: the model's name.
         tokens: the ids of the scored tokens; `to_dict` gives their number.
-        logprobs: natural logarithms of their probabilities, each after all tokens before it that fit the context.
+        logprobs: natural logarithms of their probabilities, each after all tokens before it that
+            fit the context.
         characters: of the text of the scored tokens.
     """
 

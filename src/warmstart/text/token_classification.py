@@ -41,7 +41,9 @@ class TagOptions(BatchOptions):
 
 @dataclass(frozen=True)
 class _Tagged:
-    """A token or a word: its span, the scores of all labels, and whether it continues the word before."""
+    """A token or a word: its span, the scores of all labels, and whether it continues the word
+    before.
+    """
 
     start: int
     end: int
@@ -89,7 +91,9 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: TagOptions
     ) -> Iterator[Entities | Failed]:
-        """The entities of an iterator, a column, or the `Path` of a file with a text a line, in constant memory."""
+        """The entities of an iterator, a column, or the `Path` of a file with a text a line, in
+        constant memory.
+        """
         return self.predict_stream(texts, options)
 
     def decode(self, prepared: Prepared, outputs: Any, options: TagOptions) -> Entities:
@@ -101,7 +105,8 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     def evaluate(
         self, data: Any, *, batch_size: int | None = None, progress: Any = None
     ) -> dict[str, Any]:
-        """Precision, recall and F1 of whole entities, as CoNLL counts them: label and both ends must be right.
+        """Precision, recall and F1 of whole entities, as CoNLL counts them: label and both ends
+        must be right.
 
         Args:
             data: the path of a CoNLL file, or (words, tags) pairs; see `text.conll.sentences`.
@@ -109,7 +114,8 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
             progress: called with (name of the model, sentences so far, sentences in all).
 
         Returns:
-            `f1`, `precision`, `recall`, `accuracy` (of tags), each 0 to 1, and `count` of sentences, `errors`.
+            `f1`, `precision`, `recall`, `accuracy` (of tags), each 0 to 1, and `count` of
+            sentences, `errors`.
 
         Raises:
             UsageError: there are no sentences.
@@ -136,7 +142,8 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     def tags(
         self, words: Sequence[str], encoded: Encoded, logits: NDArray[np.float32]
     ) -> list[str]:
-        """A tag per word of a text that is the words joined by spaces: that of the word's first token.
+        """A tag per word of a text that is the words joined by spaces: that of the word's first
+        token.
 
         Words behind the end of what the model takes are O.
         """
@@ -147,9 +154,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         tags, start = [], 0
         for word in words:
             token = index_of.get(start)
-            tags.append(
-                OUTSIDE if token is None else self.labels[int(logits[token].argmax())].name
-            )
+            tags.append(OUTSIDE if token is None else self.labels[int(logits[token].argmax())].name)
             start += len(word) + 1
         return tags
 
@@ -205,7 +210,9 @@ def _without_prefix(label: str) -> str:
 
 
 def _words(parts: Sequence[_Tagged], aggregation: str) -> Iterator[_Tagged]:
-    """Tokens as whole words: with the scores of the first, or of the one whose best score is highest."""
+    """Tokens as whole words: with the scores of the first, or of the one whose best score is
+    highest.
+    """
     word: list[_Tagged] = []
     for part in [*parts, None]:
         if word and (part is None or not part.continues):

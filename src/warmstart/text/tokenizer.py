@@ -36,7 +36,8 @@ class Encoded:
         ids: int32 (T,).
         types: int32 (T,); 0, or 1 for the second text of a pair.
         truncated: whether tokens were left out.
-        encoding: what the tokenizers library gave; offsets and words are read from it when they are needed.
+        encoding: what the tokenizers library gave; offsets and words are read from it when they are
+            needed.
     """
 
     ids: np.ndarray
@@ -49,13 +50,17 @@ class Encoded:
 
     @cached_property
     def offsets(self) -> np.ndarray:
-        """int64 (T, 2): where each token begins and ends in its text, in characters; (0, 0) for special ones."""
+        """int64 (T, 2): where each token begins and ends in its text, in characters; (0, 0) for
+        special ones.
+        """
         return np.array(self.encoding.offsets, np.int64).reshape(-1, 2)
 
     @cached_property
     def sequences(self) -> np.ndarray:
         """int64 (T,): 0 or 1 for tokens of the first or second text, -1 for special ones."""
-        return np.array([-1 if place is None else place for place in self.encoding.sequence_ids], np.int64)
+        return np.array(
+            [-1 if place is None else place for place in self.encoding.sequence_ids], np.int64
+        )
 
     @cached_property
     def words(self) -> np.ndarray:
@@ -67,12 +72,18 @@ class Tokenizer:
     """A model's tokenizer. Safe to use from several threads.
 
     Attributes:
-        special: special tokens by kind: `"cls"`, `"sep"`, `"pad"`, `"mask"`, `"unk"`, `"bos"`, `"eos"`, those it has.
+        special: special tokens by kind: `"cls"`, `"sep"`, `"pad"`, `"mask"`, `"unk"`, `"bos"`,
+            `"eos"`, those it has.
         folder: where its files lie.
     """
 
-    def __init__(self, backend: tokenizers.Tokenizer, special: Mapping[str, str], folder: Path,
-                 rows: int | None = None):
+    def __init__(
+        self,
+        backend: tokenizers.Tokenizer,
+        special: Mapping[str, str],
+        folder: Path,
+        rows: int | None = None,
+    ):
         self.special, self.folder = dict(special), folder
         self._backend, self._rows = backend, rows
         self._lock = threading.Lock()
@@ -93,8 +104,10 @@ class Tokenizer:
         backend, special = vocabularies.open_backend(folder)
         size = backend.get_vocab_size()
         if rows is not None and not rows - PADDED_ROWS <= size <= rows:
-            raise BundleError(f"The tokenizer in {folder} has {size:,} tokens, but the model has {rows:,} embeddings; "
-                              "they are not of one model.")
+            raise BundleError(
+                f"The tokenizer in {folder} has {size:,} tokens, but the model has {rows:,} embeddings; "
+                "they are not of one model."
+            )
         return cls(backend, special, folder, rows)
 
     @property
@@ -104,7 +117,9 @@ class Tokenizer:
 
     @cached_property
     def continuing(self) -> str:
-        """What tokens inside a word begin with (`"##"`), or `""` where a space begins a word instead."""
+        """What tokens inside a word begin with (`"##"`), or `""` where a space begins a word
+        instead.
+        """
         return getattr(self._backend.model, "continuing_subword_prefix", None) or ""
 
     def id(self, token: str) -> int | None:
@@ -116,17 +131,27 @@ class Tokenizer:
         return self._backend.id_to_token(int(number))
 
     def special_id(self, kind: str) -> int | None:
-        """The id of a special token by its kind, such as `"mask"`; None where the tokenizer has none."""
+        """The id of a special token by its kind, such as `"mask"`; None where the tokenizer has
+        none.
+        """
         return self.id(self.special[kind]) if kind in self.special else None
 
-    def encode(self, text: str, pair: str | None = None, *, limit: int | None = None, special: bool = True,
-               name: str = "") -> Encoded:
+    def encode(
+        self,
+        text: str,
+        pair: str | None = None,
+        *,
+        limit: int | None = None,
+        special: bool = True,
+        name: str = "",
+    ) -> Encoded:
         """One text, or a pair of texts, as tokens.
 
         Args:
             text, pair: the texts.
-            limit: most tokens, special ones included; what is longer loses its end (of a pair, the longer one's),
-                and a `TruncationWarning` is given, once for each tokenizer. None: no limit.
+            limit: most tokens, special ones included; what is longer loses its end (of a pair, the
+                longer one's), and a `TruncationWarning` is given, once for each tokenizer. None: no
+                limit.
             special: whether special tokens are added, such as `[CLS]` and `[SEP]`.
             name: of the input, for errors.
 
@@ -134,17 +159,27 @@ class Tokenizer:
             InputError: the text cannot be encoded, or is absurdly long.
             BundleError: the tokenizer gives ids that the model does not have.
         """
-        encoding = self._encoding(text, pair, special, name, max_length=limit) if limit else self._encoding(
-            text, pair, special, name)
+        encoding = (
+            self._encoding(text, pair, special, name, max_length=limit)
+            if limit
+            else self._encoding(text, pair, special, name)
+        )
         truncated = bool(encoding.overflowing)
         if truncated and not self._told:
             self._told = True
-            warnings.warn(f"{name or 'A text'} has more than the {limit:,} tokens that the model takes; its end is "
-                          "cut off (this warning appears once).", TruncationWarning, stacklevel=2)
+            warnings.warn(
+                f"{name or 'A text'} has more than the {limit:,} tokens that the model takes; its end is "
+                "cut off (this warning appears once).",
+                TruncationWarning,
+                stacklevel=2,
+            )
         return self._encoded(encoding, truncated)
 
-    def windows(self, text: str, pair: str | None = None, *, limit: int, stride: int, name: str = "") -> list[Encoded]:
-        """A text as overlapping windows of at most `limit` tokens; of a pair, only the second text is cut.
+    def windows(
+        self, text: str, pair: str | None = None, *, limit: int, stride: int, name: str = ""
+    ) -> list[Encoded]:
+        """A text as overlapping windows of at most `limit` tokens; of a pair, only the second text
+        is cut.
 
         Args:
             text, pair: the texts; every window of a pair starts with the whole first one.
@@ -153,23 +188,36 @@ class Tokenizer:
             name: of the input, for errors.
 
         Raises:
-            InputError: the text cannot be encoded, or the first text of a pair leaves no room for the second.
+            InputError: the text cannot be encoded, or the first text of a pair leaves no room for
+            the second.
         """
         try:
-            encoding = self._encoding(text, pair, True, name, max_length=limit, stride=stride,
-                                      strategy="longest_first" if pair is None else "only_second")
+            encoding = self._encoding(
+                text,
+                pair,
+                True,
+                name,
+                max_length=limit,
+                stride=stride,
+                strategy="longest_first" if pair is None else "only_second",
+            )
         except BundleError as error:
-            raise InputError(f"{name}: does not fit into windows of {limit} tokens ({error})", name) from error
+            raise InputError(
+                f"{name}: does not fit into windows of {limit} tokens ({error})", name
+            ) from error
         return [self._encoded(window, True) for window in (encoding, *encoding.overflowing)]
 
     def decode(self, ids: Sequence[int] | np.ndarray, *, special: bool = False) -> str:
-        """Text of token ids; `special` keeps special tokens. Bytes that are no whole UTF-8 characters come as U+FFFD.
+        """Text of token ids; `special` keeps special tokens. Bytes that are no whole UTF-8
+        characters come as U+FFFD.
 
         Raises:
             InputError: an id is negative or too large to be one.
         """
         try:
-            return self._backend.decode([int(number) for number in ids], skip_special_tokens=not special)
+            return self._backend.decode(
+                [int(number) for number in ids], skip_special_tokens=not special
+            )
         except OverflowError as error:
             raise InputError(f"token ids must be 0 or more: {error}") from error
 
@@ -181,10 +229,17 @@ class Tokenizer:
         found.setdefault("tokenizer.json", self._backend.to_str(pretty=False).encode())
         return found
 
-    def _encoding(self, text: str, pair: str | None, special: bool, name: str, **cut: Any) -> tokenizers.Encoding:
+    def _encoding(
+        self, text: str, pair: str | None, special: bool, name: str, **cut: Any
+    ) -> tokenizers.Encoding:
         for one in (text, pair or ""):
             check_text(one, name)
-        with vocabularies.library_errors(f"{name or 'the text'}, or the tokenizer in {self.folder},"), self._lock:
+        with (
+            vocabularies.library_errors(
+                f"{name or 'the text'}, or the tokenizer in {self.folder},"
+            ),
+            self._lock,
+        ):
             if cut:  # part of the library's tokenizer's state, hence the lock
                 self._backend.enable_truncation(**cut)
             try:
@@ -196,22 +251,34 @@ class Tokenizer:
     def _encoded(self, encoding: tokenizers.Encoding, truncated: bool) -> Encoded:
         ids = np.array(encoding.ids, np.int64)
         if self._rows is not None and ids.max(initial=0) >= self._rows:
-            raise BundleError(f"The tokenizer in {self.folder} gives the id {ids.max()}, but the model has "
-                              f"{self._rows:,} embeddings; they are not of one model.")
-        return Encoded(ids.astype(np.int32), np.array(encoding.type_ids, np.int32), truncated, encoding)
+            raise BundleError(
+                f"The tokenizer in {self.folder} gives the id {ids.max()}, but the model has "
+                f"{self._rows:,} embeddings; they are not of one model."
+            )
+        return Encoded(
+            ids.astype(np.int32), np.array(encoding.type_ids, np.int32), truncated, encoding
+        )
 
 
 def check_text(text: str, name: str = "") -> None:
     """Raise `InputError` unless this is text that can be encoded, of a bearable length."""
     if not isinstance(text, str):
-        raise InputError(f"{name or 'a text'}: is no text but an object of type {type(text).__name__}", name)
+        raise InputError(
+            f"{name or 'a text'}: is no text but an object of type {type(text).__name__}", name
+        )
     if len(text) > LARGEST_TEXT:
-        raise InputError(f"{name or 'a text'}: has {len(text):,} characters, more than {LARGEST_TEXT:,}; cut it", name)
+        raise InputError(
+            f"{name or 'a text'}: has {len(text):,} characters, more than {LARGEST_TEXT:,}; cut it",
+            name,
+        )
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"{name or 'a text'}: has half of a character at place {error.start} (a lone surrogate); "
-                         "decode its bytes as UTF-8", name) from error
+        raise InputError(
+            f"{name or 'a text'}: has half of a character at place {error.start} (a lone surrogate); "
+            "decode its bytes as UTF-8",
+            name,
+        ) from error
 
 
 def padded(encoded: Sequence[Encoded], pad: int, *, to: int | None = None) -> dict[str, np.ndarray]:
@@ -223,7 +290,8 @@ def padded(encoded: Sequence[Encoded], pad: int, *, to: int | None = None) -> di
         to: pad to this many tokens instead.
 
     Returns:
-        `input_ids`, `attention_mask` (1 for tokens, 0 for padding) and `token_type_ids`, each int32 (N, T).
+        `input_ids`, `attention_mask` (1 for tokens, 0 for padding) and `token_type_ids`, each int32
+        (N, T).
     """
     length = to or max(map(len, encoded))
     if length < max(map(len, encoded)):
@@ -231,5 +299,5 @@ def padded(encoded: Sequence[Encoded], pad: int, *, to: int | None = None) -> di
     ids = np.full((len(encoded), length), pad, np.int32)
     mask, types = np.zeros_like(ids), np.zeros_like(ids)
     for row, one in enumerate(encoded):
-        ids[row, :len(one)], mask[row, :len(one)], types[row, :len(one)] = one.ids, 1, one.types
+        ids[row, : len(one)], mask[row, : len(one)], types[row, : len(one)] = one.ids, 1, one.types
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}

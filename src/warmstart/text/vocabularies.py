@@ -1,12 +1,15 @@
 """From the files of a repository to a tokenizer of the `tokenizers` library.
 
-`tokenizer.json` holds a tokenizer whole. Older repositories have its parts only, from which it is built here as the
-reference builds it: `vocab.txt` (WordPiece, of BERT's relatives) or `vocab.json` and `merges.txt` (byte-level BPE, of
-RoBERTa's and GPT-2's). Files carry data only, but hostile ones may be large or nonsense: sizes are checked first, and
-whatever the library says to them is a BundleError.
+`tokenizer.json` holds a tokenizer whole. Older repositories have its parts only, from which it is
+built here as the
+reference builds it: `vocab.txt` (WordPiece, of BERT's relatives) or `vocab.json` and `merges.txt`
+    (byte-level BPE, of
+RoBERTa's and GPT-2's). Files carry data only, but hostile ones may be large or nonsense: sizes are
+checked first, and whatever the library says to them is a BundleError.
 
-Sources: Devlin et al., "BERT" (2018), appendix A.2; Radford et al., "Language Models are Unsupervised Multitask
-Learners" (2019), section 2.2; the tokenizer classes of Hugging Face transformers for names and defaults of options.
+Sources: Devlin et al., "BERT" (2018), appendix A.2; Radford et al., "Language Models are
+Unsupervised Multitask Learners" (2019), section 2.2; the tokenizer classes of Hugging Face
+transformers for names and defaults of options.
 """
 
 from __future__ import annotations
@@ -22,15 +25,29 @@ from warmstart.errors import BundleError, UsageError
 if TYPE_CHECKING:
     import tokenizers
 
-FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
-         "vocab.json", "merges.txt")
+FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
 """The files that make up a tokenizer; no repository has all of them."""
 LARGEST_FILE = 64 * 2**20
 MOST_TOKENS = 2_000_000
 KINDS = ("unk", "cls", "sep", "pad", "mask", "bos", "eos")
 BERT_TOKENS = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
-ROBERTA_TOKENS = {"unk": "<unk>", "cls": "<s>", "sep": "</s>", "pad": "<pad>", "mask": "<mask>", "bos": "<s>",
-                  "eos": "</s>"}
+ROBERTA_TOKENS = {
+    "unk": "<unk>",
+    "cls": "<s>",
+    "sep": "</s>",
+    "pad": "<pad>",
+    "mask": "<mask>",
+    "bos": "<s>",
+    "eos": "</s>",
+}
 GPT2_TOKENS = {"unk": "<|endoftext|>", "bos": "<|endoftext|>", "eos": "<|endoftext|>"}
 
 
@@ -63,8 +80,10 @@ def open_backend(folder: Path) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
     """
     told = settings(folder)
     if told.get("do_basic_tokenize") is False or told.get("never_split"):
-        raise UsageError(f"{folder / 'tokenizer_config.json'}: do_basic_tokenize=false and never_split are not "
-                         "supported; save the tokenizer as a tokenizer.json.")
+        raise UsageError(
+            f"{folder / 'tokenizer_config.json'}: do_basic_tokenize=false and never_split are not "
+            "supported; save the tokenizer as a tokenizer.json."
+        )
     if (folder / "tokenizer.json").is_file():
         backend = _whole(folder / "tokenizer.json", told)
         return backend, special_tokens(told, _usual(backend))
@@ -72,8 +91,10 @@ def open_backend(folder: Path) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
         return _wordpiece(folder, told)
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         return _byte_level(folder, told)
-    raise BundleError(f"{folder} has no tokenizer: neither tokenizer.json, nor vocab.txt, nor vocab.json with "
-                      "merges.txt is there (SentencePiece's .model files are not read: save a tokenizer.json).")
+    raise BundleError(
+        f"{folder} has no tokenizer: neither tokenizer.json, nor vocab.txt, nor vocab.json with "
+        "merges.txt is there (SentencePiece's .model files are not read: save a tokenizer.json)."
+    )
 
 
 @contextlib.contextmanager
@@ -98,17 +119,27 @@ def _whole(path: Path, told: Mapping[str, Any]) -> tokenizers.Tokenizer:
         backend.no_truncation()
         backend.no_padding()
         normalizer = backend.normalizer
-        if isinstance(normalizer, tokenizers.normalizers.BertNormalizer):  # the config wins, as in the reference
-            options = (("do_lower_case", "lowercase"), ("strip_accents", "strip_accents"),
-                       ("tokenize_chinese_chars", "handle_chinese_chars"))
-            changed = {own: told[key] for key, own in options
-                       if isinstance(told.get(key), bool) and getattr(normalizer, own) != told[key]}
+        if isinstance(
+            normalizer, tokenizers.normalizers.BertNormalizer
+        ):  # the config wins, as in the reference
+            options = (
+                ("do_lower_case", "lowercase"),
+                ("strip_accents", "strip_accents"),
+                ("tokenize_chinese_chars", "handle_chinese_chars"),
+            )
+            changed = {
+                own: told[key]
+                for key, own in options
+                if isinstance(told.get(key), bool) and getattr(normalizer, own) != told[key]
+            }
             if changed:
                 for own, value in changed.items():
                     setattr(normalizer, own, value)
                 backend.normalizer = normalizer
     if backend.get_vocab_size() > MOST_TOKENS:
-        raise BundleError(f"{path} has {backend.get_vocab_size():,} tokens; more than {MOST_TOKENS:,} are refused.")
+        raise BundleError(
+            f"{path} has {backend.get_vocab_size():,} tokens; more than {MOST_TOKENS:,} are refused."
+        )
     return backend
 
 
@@ -120,7 +151,9 @@ def _usual(backend: tokenizers.Tokenizer) -> dict[str, str]:
     return {}
 
 
-def _wordpiece(folder: Path, told: Mapping[str, Any]) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
+def _wordpiece(
+    folder: Path, told: Mapping[str, Any]
+) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
     path = folder / "vocab.txt"
@@ -129,25 +162,35 @@ def _wordpiece(folder: Path, told: Mapping[str, Any]) -> tuple[tokenizers.Tokeni
     for number, line in enumerate(_text(path).split("\n")):
         token = line.rstrip("\r\n")
         if token or number == 0:
-            vocabulary[token] = number  # a token that comes twice has its last place, as in the reference
+            vocabulary[token] = (
+                number  # a token that comes twice has its last place, as in the reference
+            )
     _check_tokens(path, vocabulary, [tokens["unk"], tokens["cls"], tokens["sep"]])
     with library_errors(str(path)):
-        backend = Tokenizer(models.WordPiece(vocabulary, unk_token=tokens["unk"], max_input_chars_per_word=100))
+        backend = Tokenizer(
+            models.WordPiece(vocabulary, unk_token=tokens["unk"], max_input_chars_per_word=100)
+        )
         backend.normalizer = normalizers.BertNormalizer(
-            clean_text=True, handle_chinese_chars=_flag(told, "tokenize_chinese_chars", True, folder),
+            clean_text=True,
+            handle_chinese_chars=_flag(told, "tokenize_chinese_chars", True, folder),
             strip_accents=_flag(told, "strip_accents", None, folder),
-            lowercase=_flag(told, "do_lower_case", True, folder))
+            lowercase=_flag(told, "do_lower_case", True, folder),
+        )
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         cls, sep = tokens["cls"], tokens["sep"]
         backend.post_processor = processors.TemplateProcessing(
-            single=f"{cls}:0 $A:0 {sep}:0", pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
-            special_tokens=[(cls, vocabulary[cls]), (sep, vocabulary[sep])])
+            single=f"{cls}:0 $A:0 {sep}:0",
+            pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
+            special_tokens=[(cls, vocabulary[cls]), (sep, vocabulary[sep])],
+        )
         backend.decoder = decoders.WordPiece(prefix="##")
         _add(backend, folder, told, tokens)
     return backend, tokens
 
 
-def _byte_level(folder: Path, told: Mapping[str, Any]) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
+def _byte_level(
+    folder: Path, told: Mapping[str, Any]
+) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
     path = folder / "vocab.json"
@@ -155,19 +198,27 @@ def _byte_level(folder: Path, told: Mapping[str, Any]) -> tuple[tokenizers.Token
     roberta = _is_roberta(folder, told, vocabulary)
     tokens = special_tokens(told, ROBERTA_TOKENS if roberta else GPT2_TOKENS)
     _check_tokens(path, vocabulary, [tokens["cls"], tokens["sep"]] if roberta else [])
-    lines = [line for line in _text(folder / "merges.txt").split("\n") if line and not line.startswith("#version")]
+    lines = [
+        line
+        for line in _text(folder / "merges.txt").split("\n")
+        if line and not line.startswith("#version")
+    ]
     parts = [line.rstrip("\r").split(" ") for line in lines]
     merges = [(pair[0], pair[1]) for pair in parts if len(pair) == 2]
     if len(merges) < len(parts):
         raise BundleError(f"{folder / 'merges.txt'} is damaged: a line does not hold two parts.")
     space = bool(_flag(told, "add_prefix_space", False, folder))
     with library_errors(str(path)):
-        backend = Tokenizer(models.BPE(vocabulary, merges, continuing_subword_prefix="", end_of_word_suffix=""))
+        backend = Tokenizer(
+            models.BPE(vocabulary, merges, continuing_subword_prefix="", end_of_word_suffix="")
+        )
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=space)
         backend.decoder = decoders.ByteLevel()
         if roberta:
             cls, sep = ((tokens[kind], int(vocabulary[tokens[kind]])) for kind in ("cls", "sep"))
-            backend.post_processor = processors.RobertaProcessing(sep, cls, trim_offsets=True, add_prefix_space=space)
+            backend.post_processor = processors.RobertaProcessing(
+                sep, cls, trim_offsets=True, add_prefix_space=space
+            )
         else:
             backend.post_processor = processors.ByteLevel(trim_offsets=False)
         _add(backend, folder, told, tokens)
@@ -175,7 +226,9 @@ def _byte_level(folder: Path, told: Mapping[str, Any]) -> tuple[tokenizers.Token
 
 
 def _is_roberta(folder: Path, told: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> bool:
-    """Whether texts are wrapped in <s> … </s>: by the tokenizer's class, the model's kind, or the vocabulary."""
+    """Whether texts are wrapped in <s> … </s>: by the tokenizer's class, the model's kind, or the
+    vocabulary.
+    """
     kind = str(told.get("tokenizer_class") or "")
     if not kind and (folder / "config.json").is_file():
         kind = str(_object(folder / "config.json").get("model_type") or "")
@@ -184,7 +237,9 @@ def _is_roberta(folder: Path, told: Mapping[str, Any], vocabulary: Mapping[str, 
     return "<s>" in vocabulary and "</s>" in vocabulary
 
 
-def _add(backend: tokenizers.Tokenizer, folder: Path, told: Mapping[str, Any], tokens: Mapping[str, str]) -> None:
+def _add(
+    backend: tokenizers.Tokenizer, folder: Path, told: Mapping[str, Any], tokens: Mapping[str, str]
+) -> None:
     """Let special tokens and those of `added_tokens.json` be found in text as they are."""
     from tokenizers import AddedToken
 
@@ -195,38 +250,58 @@ def _add(backend: tokenizers.Tokenizer, folder: Path, told: Mapping[str, Any], t
     for token in sorted(added, key=lambda token: added[token]):
         backend.add_tokens([AddedToken(token, normalized=False)])
         if backend.token_to_id(token) != added[token]:
-            raise BundleError(f"{path}: the token {token!r} has the number {added[token]}, but comes as "
-                              f"{backend.token_to_id(token)}; the files are not of one tokenizer.")
+            raise BundleError(
+                f"{path}: the token {token!r} has the number {added[token]}, but comes as "
+                f"{backend.token_to_id(token)}; the files are not of one tokenizer."
+            )
     extra = told.get("additional_special_tokens") or []
-    extra = [t.get("content") if isinstance(t, Mapping) else t for t in extra] if isinstance(extra, list) else []
+    extra = (
+        [t.get("content") if isinstance(t, Mapping) else t for t in extra]
+        if isinstance(extra, list)
+        else []
+    )
     # RoBERTa's mask takes the space before it: "a <mask>" is one token after "a".
-    backend.add_special_tokens([
-        AddedToken(token, special=True, normalized=False, lstrip=token == "<mask>")
-        for token in dict.fromkeys([*tokens.values(), *(t for t in extra if isinstance(t, str) and t)])
-    ])
+    backend.add_special_tokens(
+        [
+            AddedToken(token, special=True, normalized=False, lstrip=token == "<mask>")
+            for token in dict.fromkeys(
+                [*tokens.values(), *(t for t in extra if isinstance(t, str) and t)]
+            )
+        ]
+    )
 
 
 def _flag(told: Mapping[str, Any], key: str, default: bool | None, folder: Path) -> Any:
     value = told.get(key, default)
     if value is None or isinstance(value, bool):
         return default if value is None else value
-    raise BundleError(f"{folder / 'tokenizer_config.json'}: {key} must be true, false or null, not {value!r}.")
+    raise BundleError(
+        f"{folder / 'tokenizer_config.json'}: {key} must be true, false or null, not {value!r}."
+    )
 
 
 def _check_tokens(path: Path, vocabulary: Mapping[str, Any], needed: list[str]) -> None:
     if len(vocabulary) > MOST_TOKENS:
-        raise BundleError(f"{path} has {len(vocabulary):,} tokens; more than {MOST_TOKENS:,} are refused.")
+        raise BundleError(
+            f"{path} has {len(vocabulary):,} tokens; more than {MOST_TOKENS:,} are refused."
+        )
     for token, number in vocabulary.items():
         if not isinstance(number, int) or not 0 <= number < MOST_TOKENS:
-            raise BundleError(f"{path}: the token {token[:40]!r} has no usable number ({number!r}).")
+            raise BundleError(
+                f"{path}: the token {token[:40]!r} has no usable number ({number!r})."
+            )
     for token in needed:
         if token not in vocabulary:
-            raise BundleError(f"{path} lacks the special token {token!r}; the files are not of one tokenizer.")
+            raise BundleError(
+                f"{path} lacks the special token {token!r}; the files are not of one tokenizer."
+            )
 
 
 def _check_size(path: Path) -> None:
     if path.stat().st_size > LARGEST_FILE:
-        raise BundleError(f"{path} is larger than {LARGEST_FILE >> 20} MiB; this is no tokenizer's file.")
+        raise BundleError(
+            f"{path} is larger than {LARGEST_FILE >> 20} MiB; this is no tokenizer's file."
+        )
 
 
 def _text(path: Path) -> str:

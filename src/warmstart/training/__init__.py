@@ -1,8 +1,8 @@
 """Fine-tuning: a pretrained model and labelled data become a model of your own.
 
-`finetune` looks up the task's `Trainer` and its options. What all trainers share: `trainer` (the flow), `run` (a folder
-that survives a kill), `fit` (the loop), `freeze`, `split`, `schedules`, `page` with `charts` (the report).
-Importing this package imports neither TensorFlow nor Keras.
+`finetune` looks up the task's `Trainer` and its options. What all trainers share: `trainer` (the
+flow), `run` (a folder that survives a kill), `fit` (the loop), `freeze`, `split`, `schedules`,
+`page` with `charts` (the report). Importing this package imports neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -24,29 +24,37 @@ SCRATCH = {"deepar": "forecasting"}
 """Architectures that are trained from scratch where they are named as the base."""
 
 
-def finetune(base: str | PathLike[str] | Model[Any, Any, Any], data: Any, *, task: str | None = None,
-             **options: Any) -> Model[Any, Any, Any]:
+def finetune(
+    base: str | PathLike[str] | Model[Any, Any, Any],
+    data: Any,
+    *,
+    task: str | None = None,
+    **options: Any,
+) -> Model[Any, Any, Any]:
     """Train a pretrained model further on your own labelled data.
 
     Args:
-        base: a name, folder or source as `ws.load` takes it, or a model that it returned; `"deepar"` trains a
-            forecaster from scratch; `"default"` is the default model of the task
-            (of image classification where none is named).
-        data: what the task learns from; for images a folder of class folders, a CSV, TSV, Parquet or JSONL file of
-            paths and labels, a list of (photo, label) pairs, or a `tf.data.Dataset`.
+        base: a name, folder or source as `ws.load` takes it, or a model that it returned;
+            `"deepar"` trains a forecaster from scratch; `"default"` is the default model of the
+            task (of image classification where none is named).
+        data: what the task learns from; for images a folder of class folders, a CSV, TSV, Parquet
+            or JSONL file of paths and labels, a list of (photo, label) pairs, or a
+            `tf.data.Dataset`.
         task: what the result does; default: what the base does.
-        **options: those of the task's options class (see `core.task.Task.train_options`), among them these, which all
-            tasks share: `epochs`, `learning_rate`, `batch_size`, `validation`, `patience`, `optimizer`,
-            `callbacks`, `seed`, `output`, `name`, `verbose`; and, where they make sense, `freeze`, `augment`,
-            `class_weight`, `loss`, `metrics`.
+        **options: those of the task's options class (see `core.task.Task.train_options`), among
+          them these, which all
+            tasks share: `epochs`, `learning_rate`, `batch_size`, `validation`, `patience`,
+                `optimizer`,
+            `callbacks`, `seed`, `output`, `name`, `verbose`; and, where they make sense, `freeze`,
+            `augment`, `class_weight`, `loss`, `metrics`.
 
     Returns:
-        A model of the task's class, loaded from the bundle; `.history` has the epochs, `.report()` the path of the
-        report.
+        A model of the task's class, loaded from the bundle; `.history` has the epochs, `.report()`
+        the path of the report.
 
     Raises:
-        UsageError: an option is wrong, the data cannot be learned from, or the folder holds something else.
-        TrainingError: training cannot go on; what was reached is kept in `output`.
+        UsageError: an option is wrong, the data cannot be learned from, or the folder holds
+        something else. TrainingError: training cannot go on; what was reached is kept in `output`.
         MissingPackageError: TensorFlow is not installed.
     """
     from warmstart.core.loading import load

@@ -1,7 +1,9 @@
-"""AdamW whose step is one operation per variable: the same numbers as Keras' own, which takes a dozen.
+"""AdamW whose step is one operation per variable: the same numbers as Keras' own, which takes a
+dozen.
 
-Each of Keras' operations reads and writes arrays of the variable's size; with a table of 30,522 word vectors of 384
-numbers and its decay and clipping, a step takes half the time. On several devices it is Keras' own.
+Each of Keras' operations reads and writes arrays of the variable's size; with a table of 30,522
+word vectors of 384 numbers and its decay and clipping, a step takes half the time. On several
+devices it is Keras' own.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from warmstart.training.schedules import warmup_linear
 
 @keras.saving.register_keras_serializable("warmstart")
 class AdamW(keras.optimizers.AdamW):
-    """Decoupled weight decay (Loshchilov, Hutter, "Decoupled Weight Decay Regularization" (2017), arXiv:1711.05101).
+    """Decoupled weight decay (Loshchilov, Hutter, "Decoupled Weight Decay Regularization" (2017),
+    arXiv:1711.05101).
 
     Arguments as for `keras.optimizers.AdamW`.
     """
@@ -26,8 +29,9 @@ class AdamW(keras.optimizers.AdamW):
         replicas: int = self._distribution_strategy.num_replicas_in_sync
         return bool(keras.backend.backend() == "tensorflow") and replicas == 1
 
-    # Keras enters a context for each variable, and computes the learning rate in each, in case there are several
-    # devices. With one, that only makes the first step wait: a third of the time it takes to trace a small network.
+    # Keras enters a context for each variable, and computes the learning rate in each, in case
+    # there are several devices. With one, that only makes the first step wait: a third of the time
+    # it takes to trace a small network.
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
         if self.weight_decay is None or not self._alone():
             super()._apply_weight_decay(variables)
@@ -36,11 +40,14 @@ class AdamW(keras.optimizers.AdamW):
         for variable in variables:
             if self._use_weight_decay(variable):
                 weights = variable.value
-                decay, step = (ops.cast(number, weights.dtype) for number in (self.weight_decay, rate))
+                decay, step = (
+                    ops.cast(number, weights.dtype) for number in (self.weight_decay, rate)
+                )
                 weights.assign_sub(weights * decay * step)
 
-    def _backend_update_step(self, grads: Sequence[Any], trainable_variables: Sequence[Any],
-                             learning_rate: Any) -> None:
+    def _backend_update_step(
+        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
+    ) -> None:
         if self.amsgrad or not self._alone():
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
@@ -52,18 +59,27 @@ class AdamW(keras.optimizers.AdamW):
             if dtype not in numbers:
                 step = ops.cast(self.iterations + 1, dtype)
                 first, second = (ops.cast(beta, dtype) for beta in (self.beta_1, self.beta_2))
-                numbers[dtype] = {"beta1_power": ops.power(first, step), "beta2_power": ops.power(second, step),
-                                  "lr": ops.cast(learning_rate, dtype), "beta1": first, "beta2": second,
-                                  "epsilon": ops.cast(self.epsilon, dtype)}
+                numbers[dtype] = {
+                    "beta1_power": ops.power(first, step),
+                    "beta2_power": ops.power(second, step),
+                    "lr": ops.cast(learning_rate, dtype),
+                    "beta1": first,
+                    "beta2": second,
+                    "epsilon": ops.cast(self.epsilon, dtype),
+                }
             index = self._get_variable_index(variable)
             tf.raw_ops.ResourceApplyAdam(
-                var=variable.value.handle, m=self._momentums[index].value.handle,
-                v=self._velocities[index].value.handle, grad=tf.convert_to_tensor(ops.cast(gradient, dtype)),
-                **numbers[dtype])
+                var=variable.value.handle,
+                m=self._momentums[index].value.handle,
+                v=self._velocities[index].value.handle,
+                grad=tf.convert_to_tensor(ops.cast(gradient, dtype)),
+                **numbers[dtype],
+            )
 
 
 def warmed(rate: float, steps: int, *, weight_decay: float, warmup: float = 0.1) -> AdamW:
-    """AdamW with a linear rise and fall of the learning rate up to `rate`, in which only kernels and tables decay.
+    """AdamW with a linear rise and fall of the learning rate up to `rate`, in which only kernels
+    and tables decay.
 
     Args:
         rate, steps, warmup: as for `schedules.warmup_linear`.

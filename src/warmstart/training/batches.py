@@ -1,4 +1,6 @@
-"""Training data as batches that depend on seed, epoch and index only, so that a resumed run sees the same ones."""
+"""Training data as batches that depend on seed, epoch and index only, so that a resumed run sees
+the same ones.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,16 @@ class Batches(Protocol):
         """Batches in one epoch."""
 
     def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
-        """(x, y) or (x, y, sample_weight) as `keras.Model.fit` takes them; may be called from several threads."""
+        """(x, y) or (x, y, sample_weight) as `keras.Model.fit` takes them; may be called from
+        several threads.
+        """
 
 
 class ArrayBatches:
     """Batches out of arrays in memory, in a new order each epoch.
 
-    An epoch has ceil(N / batch_size) batches of nearly equal size: no lonely example at the end, whose gradient would
-    count as much as a whole batch's.
+    An epoch has ceil(N / batch_size) batches of nearly equal size: no lonely example at the end,
+    whose gradient would count as much as a whole batch's.
 
     Args:
         x, y, weights: arrays (N, …), or dicts, tuples or lists of them; weights (N,) or None.
@@ -35,9 +39,17 @@ class ArrayBatches:
         change: called with (x, y, random generator of this batch) for augmentation; returns (x, y).
     """
 
-    def __init__(self, x: Any, y: Any, *, batch_size: int = 32, weights: np.ndarray | None = None,
-                 shuffle: bool = True, seed: int = 0,
-                 change: Callable[[Any, Any, np.random.Generator], tuple[Any, Any]] | None = None):
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        batch_size: int = 32,
+        weights: np.ndarray | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        change: Callable[[Any, Any, np.random.Generator], tuple[Any, Any]] | None = None,
+    ):
         self.x, self.y, self.weights = x, y, weights
         self.seed, self.shuffle, self.change = seed, shuffle, change
         self.count = len(_first(x))
@@ -56,9 +68,13 @@ class ArrayBatches:
 
 
 def parts(count: int, batch_size: int) -> list[slice]:
-    """Slices that cut `count` rows into the fewest batches of at most `batch_size`, as even as possible."""
+    """Slices that cut `count` rows into the fewest batches of at most `batch_size`, as even as
+    possible.
+    """
     if count < 1 or batch_size < 1:
-        raise UsageError(f"Batches need 1 example or more and a size of 1 or more, not {count} and {batch_size}.")
+        raise UsageError(
+            f"Batches need 1 example or more and a size of 1 or more, not {count} and {batch_size}."
+        )
     edges = np.linspace(0, count, -(-count // batch_size) + 1).round().astype(int)
     return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
@@ -103,7 +119,9 @@ def example_weights(weights: Any, labels: np.ndarray, names: Sequence[str]) -> n
         return class_weights(labels, len(names))
     if unknown := [name for name in weights if name not in names]:
         known = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        raise UsageError(f"class_weight names {unknown[0]!r}, which is no class; there are {known}.")
+        raise UsageError(
+            f"class_weight names {unknown[0]!r}, which is no class; there are {known}."
+        )
     per_class = np.array([weights.get(name, 1.0) for name in names], np.float32)
     weight: np.ndarray = per_class[labels]
     return np.asarray(weight / weight.mean())
@@ -112,7 +130,8 @@ def example_weights(weights: Any, labels: np.ndarray, names: Sequence[str]) -> n
 def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     """A weight per example (N,) float32 that gives every class the same sum; the mean is 1.
 
-    N / (classes * count of the class), King and Zeng, "Logistic Regression in Rare Events Data" (2001).
+    N / (classes * count of the class), King and Zeng, "Logistic Regression in Rare Events Data"
+    (2001).
     """
     counts = np.bincount(labels, minlength=classes)
     present = max(1, int((counts > 0).sum()))

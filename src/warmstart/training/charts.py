@@ -1,6 +1,7 @@
 """Charts as SVG text for the report: no fonts, scripts or files from elsewhere.
 
-Colours are CSS variables of the page (`--ink`, `--faint`, `--c0` … `--c5`), so that one chart serves light and dark.
+Colours are CSS variables of the page (`--ink`, `--faint`, `--c0` … `--c5`), so that one chart
+serves light and dark.
 """
 
 from __future__ import annotations
@@ -15,9 +16,16 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 16, 28, 40
 COLOURS = 6
 
 
-def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str, mark: float | None = None,
-          span: tuple[float, float] | None = None, bounds: tuple[float, float] | None = None,
-          diagonal: bool = False) -> str:
+def lines(
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    x: str,
+    y: str,
+    mark: float | None = None,
+    span: tuple[float, float] | None = None,
+    bounds: tuple[float, float] | None = None,
+    diagonal: bool = False,
+) -> str:
     """Curves over a common axis, each with its points.
 
     Args:
@@ -27,7 +35,10 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str
         span, bounds: (low, high) of the x and of the y axis; default: what the points take up.
         diagonal: whether a faint line joins the corners.
     """
-    clean = {name: [(a, b) for a, b in points if np.isfinite(a) and np.isfinite(b)] for name, points in series.items()}
+    clean = {
+        name: [(a, b) for a, b in points if np.isfinite(a) and np.isfinite(b)]
+        for name, points in series.items()
+    }
     everything = [point for points in clean.values() for point in points]
     if not everything:
         return "<p>Nothing to draw.</p>"
@@ -38,21 +49,30 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str
     whole = all(float(value).is_integer() for value in xs)
     parts = [_grid(across, up, x, y, whole_x=whole)]
     if mark is not None:
-        parts.append(f'<line class="mark" x1="{across(mark):.1f}" x2="{across(mark):.1f}" y1="{TOP}" '
-                     f'y2="{HEIGHT - BOTTOM}"/>')
+        parts.append(
+            f'<line class="mark" x1="{across(mark):.1f}" x2="{across(mark):.1f}" y1="{TOP}" '
+            f'y2="{HEIGHT - BOTTOM}"/>'
+        )
     if diagonal:
-        parts.append(f'<line class="mark" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{HEIGHT - BOTTOM}" y2="{TOP}"/>')
+        parts.append(
+            f'<line class="mark" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{HEIGHT - BOTTOM}" y2="{TOP}"/>'
+        )
     for place, points in enumerate(clean.values()):
         path = " ".join(f"{across(a):.1f},{up(b):.1f}" for a, b in points)
         colour = f"var(--c{place % COLOURS})"
         parts.append(f'<polyline points="{path}" style="stroke:{colour}"/>')
-        parts += [f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="2.5" style="fill:{colour}"><title>'
-                  f"{_number(a)}: {_number(b)}</title></circle>" for a, b in points if len(points) <= 60]
+        parts += [
+            f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="2.5" style="fill:{colour}"><title>'
+            f"{_number(a)}: {_number(b)}</title></circle>"
+            for a, b in points
+            if len(points) <= 60
+        ]
     return _svg(parts, f"{y} over {x}") + _legend(list(clean))
 
 
 def reliability(probabilities: Mapping[str, tuple[np.ndarray, np.ndarray]], bins: int = 10) -> str:
-    """How often the answers of each confidence are right (Guo et al. 2017, figure 1); on the diagonal is calibrated.
+    """How often the answers of each confidence are right (Guo et al. 2017, figure 1); on the
+    diagonal is calibrated.
 
     Args:
         probabilities: by name, (confidence of the best class (N,), whether it is right (N,)).
@@ -60,13 +80,19 @@ def reliability(probabilities: Mapping[str, tuple[np.ndarray, np.ndarray]], bins
     series: dict[str, list[tuple[float, float]]] = {}
     for name, (confidence, right) in probabilities.items():
         places = np.minimum((confidence * bins).astype(int), bins - 1)
-        series[name] = [(float(confidence[places == b].mean()), float(right[places == b].mean()))
-                        for b in range(bins) if (places == b).any()]
-    return lines(series, x="confidence", y="accuracy", span=(0.0, 1.0), bounds=(0.0, 1.0), diagonal=True)
+        series[name] = [
+            (float(confidence[places == b].mean()), float(right[places == b].mean()))
+            for b in range(bins)
+            if (places == b).any()
+        ]
+    return lines(
+        series, x="confidence", y="accuracy", span=(0.0, 1.0), bounds=(0.0, 1.0), diagonal=True
+    )
 
 
 def matrix(counts: np.ndarray, labels: Sequence[str]) -> str:
-    """A confusion matrix: rows are the truth, columns what the model said; colour is the share of the row.
+    """A confusion matrix: rows are the truth, columns what the model said; colour is the share of
+    the row.
 
     Args:
         counts: int (C, C).
@@ -81,24 +107,36 @@ def matrix(counts: np.ndarray, labels: Sequence[str]) -> str:
     parts = []
     for row in range(size):
         y = top + row * cell
-        parts.append(f'<text class="tick" x="{left - 6}" y="{y + cell / 2 + 4}" text-anchor="end">'
-                     f"{escape(names[row])}</text>")
+        parts.append(
+            f'<text class="tick" x="{left - 6}" y="{y + cell / 2 + 4}" text-anchor="end">'
+            f"{escape(names[row])}</text>"
+        )
         x = left + row * cell + cell / 2
         turn = f' transform="rotate(-60 {x} {top - 8})"' if size > 3 else ""
         anchor = "start" if size > 3 else "middle"
-        shown = names[row] if size > 3 or cell >= 7 * len(names[row]) else names[row][: max(3, cell // 7)]
-        parts.append(f'<text class="tick" x="{x}" y="{top - 8}" text-anchor="{anchor}"{turn}>{escape(shown)}</text>')
+        shown = (
+            names[row]
+            if size > 3 or cell >= 7 * len(names[row])
+            else names[row][: max(3, cell // 7)]
+        )
+        parts.append(
+            f'<text class="tick" x="{x}" y="{top - 8}" text-anchor="{anchor}"{turn}>{escape(shown)}</text>'
+        )
         for column in range(size):
             share = float(shares[row, column])
             colour = "var(--c0)" if row == column else "var(--c1)"
             told = f"{labels[row]} mistaken for {labels[column]}: {int(counts[row, column])} ({share:.0%})"
-            parts.append(f'<g><title>{escape(told)}</title><rect x="{left + column * cell}" y="{y}" '
-                         f'width="{cell - 1}" height="{cell - 1}" style="fill:{colour};fill-opacity:'
-                         f'{0.06 + 0.94 * share:.3f}"/>')
+            parts.append(
+                f'<g><title>{escape(told)}</title><rect x="{left + column * cell}" y="{y}" '
+                f'width="{cell - 1}" height="{cell - 1}" style="fill:{colour};fill-opacity:'
+                f'{0.06 + 0.94 * share:.3f}"/>'
+            )
             if cell >= 22 and counts[row, column]:
                 tone = "on" if share > 0.55 else "tick"
-                parts.append(f'<text class="{tone}" x="{left + (column + 0.5) * cell}" y="{y + cell / 2 + 4}" '
-                             f'text-anchor="middle">{int(counts[row, column])}</text>')
+                parts.append(
+                    f'<text class="{tone}" x="{left + (column + 0.5) * cell}" y="{y + cell / 2 + 4}" '
+                    f'text-anchor="middle">{int(counts[row, column])}</text>'
+                )
             parts.append("</g>")
     side = size * cell
     return _svg(parts, "confusion matrix", left + side + 60, top + side + 8)
@@ -111,10 +149,12 @@ def bars(values: Mapping[str, float], *, unit: str = "") -> str:
     parts = []
     for place, (name, value) in enumerate(values.items()):
         y, width = place * cell + 4, max(1.0, (WIDTH - left - 80) * value / top)
-        parts.append(f'<text class="tick" x="{left - 6}" y="{y + 13}" text-anchor="end">{escape(name)}</text>'
-                     f'<rect x="{left}" y="{y}" width="{width:.1f}" height="{cell - 7}" style="fill:var(--c0)"/>'
-                     f'<text class="tick" x="{left + width + 6:.1f}" y="{y + 13}">'
-                     f"{_number(value)}{escape(unit)}</text>")
+        parts.append(
+            f'<text class="tick" x="{left - 6}" y="{y + 13}" text-anchor="end">{escape(name)}</text>'
+            f'<rect x="{left}" y="{y}" width="{width:.1f}" height="{cell - 7}" style="fill:var(--c0)"/>'
+            f'<text class="tick" x="{left + width + 6:.1f}" y="{y + 13}">'
+            f"{_number(value)}{escape(unit)}</text>"
+        )
     return _svg(parts, "bars", WIDTH, len(values) * cell + 8)
 
 
@@ -139,14 +179,21 @@ class _Axis:
 
 
 def _grid(across: _Axis, up: _Axis, x: str, y: str, *, whole_x: bool) -> str:
-    parts = [f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(value):.1f}" y2="{up(value):.1f}"/>'
-             f'<text class="tick" x="{LEFT - 6}" y="{up(value) + 4:.1f}" text-anchor="end">{_number(value)}</text>'
-             for value in up.ticks()]
-    parts += [f'<text class="tick" x="{across(value):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">'
-              f"{_number(value)}</text>" for value in across.ticks(whole_x)]
+    parts = [
+        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(value):.1f}" y2="{up(value):.1f}"/>'
+        f'<text class="tick" x="{LEFT - 6}" y="{up(value) + 4:.1f}" text-anchor="end">{_number(value)}</text>'
+        for value in up.ticks()
+    ]
+    parts += [
+        f'<text class="tick" x="{across(value):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">'
+        f"{_number(value)}</text>"
+        for value in across.ticks(whole_x)
+    ]
     parts.append(f'<text class="tick" x="4" y="14">{escape(y)}</text>')
-    parts.append(f'<text class="tick" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">'
-                 f"{escape(x)}</text>")
+    parts.append(
+        f'<text class="tick" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">'
+        f"{escape(x)}</text>"
+    )
     return "".join(parts)
 
 
@@ -155,11 +202,15 @@ def _number(value: float) -> str:
 
 
 def _svg(parts: Sequence[str], title: str, width: float = WIDTH, height: float = HEIGHT) -> str:
-    return (f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" aria-label="{escape(title)}">'
-            f"{''.join(parts)}</svg>")
+    return (
+        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg>"
+    )
 
 
 def _legend(names: Sequence[str]) -> str:
-    marks = (f'<span><i style="background:var(--c{place % COLOURS})"></i>{escape(name)}</span>'
-             for place, name in enumerate(names))
+    marks = (
+        f'<span><i style="background:var(--c{place % COLOURS})"></i>{escape(name)}</span>'
+        for place, name in enumerate(names)
+    )
     return f'<p class="legend">{"".join(marks)}</p>'

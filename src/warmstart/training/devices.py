@@ -7,13 +7,17 @@ from typing import Any
 
 
 def scope() -> contextlib.AbstractContextManager[Any]:
-    """Build and compile a model inside: with more than one GPU visible its variables are mirrored on all of them."""
+    """Build and compile a model inside: with more than one GPU visible its variables are mirrored
+    on all of them.
+    """
     strategy = mirrored()
     return strategy.scope() if strategy is not None else contextlib.nullcontext()
 
 
 def mirrored() -> Any:
-    """A `tf.distribute.MirroredStrategy` over the visible GPUs; None where there are fewer than two."""
+    """A `tf.distribute.MirroredStrategy` over the visible GPUs; None where there are fewer than
+    two.
+    """
     import tensorflow as tf
 
     devices = visible()

@@ -13,8 +13,9 @@ from warmstart.training.sorted_batches import SortedBatches
 class Epochs(keras.utils.PyDataset):
     """Batches as Keras takes them; `epoch` None: always the same ones.
 
-    Before it begins Keras looks at the first two and takes for fixed each length that they share, which then breaks on
-    a longer batch. So where lengths vary, the first is shown to it twice, the second time with more padding.
+    Before it begins Keras looks at the first two and takes for fixed each length that they share,
+    which then breaks on a longer batch. So where lengths vary, the first is shown to it twice, the
+    second time with more padding.
     """
 
     def __init__(self, batches: Batches, epoch: int | None, workers: int):
@@ -35,7 +36,9 @@ class Epochs(keras.utils.PyDataset):
 
 
 class Begin(keras.callbacks.Callback):
-    """Tells batches that Keras has seen their shapes; before threads ask for them, as `on_epoch_begin` is after."""
+    """Tells batches that Keras has seen their shapes; before threads ask for them, as
+    `on_epoch_begin` is after.
+    """
 
     def __init__(self, *data: Epochs):
         super().__init__()

@@ -1,10 +1,12 @@
-"""The loop that every recipe uses: `keras.Model.fit`, with checkpoints, the best epoch restored, early stopping.
+"""The loop that every recipe uses: `keras.Model.fit`, with checkpoints, the best epoch restored,
+early stopping.
 
-    fitted = fit(model, batches, epochs=10, validation=others, monitor="val_accuracy", patience=3, run=run)
+    fitted = fit(model, batches, epochs=10, validation=others, monitor="val_accuracy", patience=3,
+    run=run)
 
-Killed at any moment and called again, it goes on after the last whole epoch and ends with the same numbers: what
-changes while training (weights, optimizer, the seeds of dropout) is stored per epoch, and batches depend on the epoch
-alone. State inside `callbacks` of the user's is not stored.
+Killed at any moment and called again, it goes on after the last whole epoch and ends with the same
+numbers: what changes while training (weights, optimizer, the seeds of dropout) is stored per epoch,
+and batches depend on the epoch alone. State inside `callbacks` of the user's is not stored.
 """
 
 from __future__ import annotations
@@ -37,10 +39,12 @@ class Fitted:
     """What a fit came to.
 
     Attributes:
-        history: one record an epoch: `epoch` from 1 (0: before training), `seconds`, `learning_rate`, the loss and
-            metrics, those of the validation data with `val_` before their name.
+        history: one record an epoch: `epoch` from 1 (0: before training), `seconds`,
+            `learning_rate`, the loss and metrics, those of the validation data with `val_` before
+            their name.
         best: the epoch whose weights the model has now.
-        stopped: why it ended: `"all epochs"`, `"no better epoch"`, `"callback"` or `"loss is not finite"`.
+        stopped: why it ended: `"all epochs"`, `"no better epoch"`, `"callback"` or `"loss is not
+            finite"`.
     """
 
     history: tuple[Mapping[str, float], ...]
@@ -53,25 +57,41 @@ class Fitted:
         return next(record for record in self.history if record["epoch"] == self.best)
 
 
-def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches | None = None,
-        measure: Callable[[], Mapping[str, float]] | None = None, monitor: str = "val_loss", mode: str = "auto",
-        patience: int | None = None, clip_norm: float | None = None, keep_start: bool = False,
-        callbacks: Sequence[keras.callbacks.Callback] = (), run: Run | None = None, name: str = "fit",
-        workers: int = 1, terminal: Terminal | None = None) -> Fitted:
+def fit(
+    model: keras.Model,
+    data: Batches,
+    *,
+    epochs: int,
+    validation: Batches | None = None,
+    measure: Callable[[], Mapping[str, float]] | None = None,
+    monitor: str = "val_loss",
+    mode: str = "auto",
+    patience: int | None = None,
+    clip_norm: float | None = None,
+    keep_start: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    run: Run | None = None,
+    name: str = "fit",
+    workers: int = 1,
+    terminal: Terminal | None = None,
+) -> Fitted:
     """Train a compiled model; it ends with the weights of its best epoch.
 
     Args:
         model: built and compiled.
         data, validation: batches; see `warmstart.training.batches`.
         epochs: at most so many.
-        measure: called after each epoch; what it returns joins the metrics, with `val_` before each name.
-        monitor: the metric that decides which epoch is best; among equals `val_loss` decides, then the earlier one.
-            Without validation the last epoch counts as best, unless `monitor` is a metric of training.
+        measure: called after each epoch; what it returns joins the metrics, with `val_` before each
+            name.
+        monitor: the metric that decides which epoch is best; among equals `val_loss` decides, then
+            the earlier one. Without validation the last epoch counts as best, unless `monitor` is a
+            metric of training.
         mode: `"min"`, `"max"`, or `"auto"`: by the name of the metric.
         patience: stop after so many epochs without a better one.
-        clip_norm: the largest norm of all gradients together; an optimizer's own clipping is left alone.
-        keep_start: whether the weights before training are a candidate too (epoch 0), so that the result is never
-            worse than what it began with.
+        clip_norm: the largest norm of all gradients together; an optimizer's own clipping is left
+            alone.
+        keep_start: whether the weights before training are a candidate too (epoch 0), so that the
+            result is never worse than what it began with.
         callbacks: as `keras.Model.fit` takes them.
         run: where checkpoints go; None for none.
         name: of this fit among those of the run.
@@ -79,8 +99,8 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
         terminal: where progress is shown; None: nowhere.
 
     Raises:
-        TrainingError: the loss is not finite from the first epoch on, or a checkpoint cannot be written.
-        UsageError: there is no metric of that name.
+        TrainingError: the loss is not finite from the first epoch on, or a checkpoint cannot be
+        written. UsageError: there is no metric of that name.
     """
     optimizer = model.optimizer
     if clip_norm and not (optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm):
@@ -88,7 +108,9 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
     with model.distribute_strategy.scope():
         optimizer.build(model.trainable_variables)
     bar = (terminal or Terminal(verbose=False)).bar(name, epochs, len(data))
-    keeper = _Keeper(model, run if run and run.resumable else None, bar, epochs, monitor, mode, patience)
+    keeper = _Keeper(
+        model, run if run and run.resumable else None, bar, epochs, monitor, mode, patience
+    )
     keeper.resume()
     if not keeper.done:
         if keep_start and not keeper.history:
@@ -101,9 +123,15 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
             learned = Epochs(data, keeper.epoch, workers)
             others = [] if validation is None else [Epochs(validation, None, workers)]
             own = [Begin(learned, *others), retain, *own]
-            model.fit(learned, epochs=epochs, initial_epoch=keeper.epoch, shuffle=False,
-                      validation_data=others[0] if others else None,
-                      callbacks=[*own, *callbacks, keeper], verbose=0)
+            model.fit(
+                learned,
+                epochs=epochs,
+                initial_epoch=keeper.epoch,
+                shuffle=False,
+                validation_data=others[0] if others else None,
+                callbacks=[*own, *callbacks, keeper],
+                verbose=0,
+            )
         keeper.end()
     keeper.restore_best()
     return Fitted(tuple(keeper.history), keeper.best, keeper.stopped)
@@ -111,7 +139,9 @@ def fit(model: keras.Model, data: Batches, *, epochs: int, validation: Batches |
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Inside, Keras layers and initialisers draw their seeds from this one; the caller's random state comes back."""
+    """Inside, Keras layers and initialisers draw their seeds from this one; the caller's random
+    state comes back.
+    """
     before = random.getstate(), np.random.get_state()  # noqa: NPY002 (restored below)
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
@@ -126,8 +156,8 @@ def seeded(seed: int) -> Iterator[None]:
 def _uneven_parts(model: keras.Model, data: Batches) -> Iterator[None]:
     """On several devices: let batches fall into parts of different sizes.
 
-    Keras builds the metrics from the mean of the first batch's parts, which needs equal ones; here they are built from
-    a whole batch, and that step is left out.
+    Keras builds the metrics from the mean of the first batch's parts, which needs equal ones; here
+    they are built from a whole batch, and that step is left out.
     """
     if model.distribute_strategy.num_replicas_in_sync == 1:
         yield
@@ -146,13 +176,17 @@ def better_is_more(metric: str, mode: str = "auto") -> bool:
     if mode not in ("auto", "min", "max"):
         raise UsageError(f"mode is 'auto', 'min' or 'max', not {mode!r}.")
     name = metric.removeprefix("val_")
-    grows = any(part in name for part in UP) or re.fullmatch(r"m?a[pr](\d+|_\w+)?", name)  # not "mape"
+    grows = any(part in name for part in UP) or re.fullmatch(
+        r"m?a[pr](\d+|_\w+)?", name
+    )  # not "mape"
     return mode == "max" or (mode == "auto" and bool(grows) and "loss" not in name)
 
 
 def changing_variables(model: keras.Model) -> list[Any]:
     """The variables that training can change: all but the weights of frozen layers."""
-    frozen = {id(v) for layer in model._flatten_layers() if not layer.trainable for v in layer.weights}
+    frozen = {
+        id(v) for layer in model._flatten_layers() if not layer.trainable for v in layer.weights
+    }
     unique = {id(v): v for v in model.variables}
     return [v for key, v in unique.items() if key not in frozen]
 
@@ -170,10 +204,20 @@ class _Measure(keras.callbacks.Callback):
 
 
 class _Keeper(keras.callbacks.Callback):
-    """Stores, compares and stops after each epoch; the last of the callbacks, so that it sees what they did."""
+    """Stores, compares and stops after each epoch; the last of the callbacks, so that it sees what
+    they did.
+    """
 
-    def __init__(self, model: keras.Model, run: Run | None, bar: Bar, epochs: int, monitor: str, mode: str,
-                 patience: int | None):
+    def __init__(
+        self,
+        model: keras.Model,
+        run: Run | None,
+        bar: Bar,
+        epochs: int,
+        monitor: str,
+        mode: str,
+        patience: int | None,
+    ):
         super().__init__()
         self.trained, self.run, self.bar, self.name, self.epochs = model, run, bar, bar.name, epochs
         self.monitor, self.up, self.patience = monitor, better_is_more(monitor, mode), patience
@@ -202,8 +246,14 @@ class _Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         numbers = {key: float(value) for key, value in (logs or {}).items() if np.ndim(value) == 0}
         rate = float(_array(self.trained.optimizer.learning_rate))
-        self.record({"epoch": epoch + 1, "seconds": round(time.monotonic() - self.started, 3),
-                     "learning_rate": rate, **numbers})
+        self.record(
+            {
+                "epoch": epoch + 1,
+                "seconds": round(time.monotonic() - self.started, 3),
+                "learning_rate": rate,
+                **numbers,
+            }
+        )
 
     def record(self, record: dict[str, float]) -> None:
         """Add an epoch; decide whether it is the best, whether it is the last; store."""
@@ -212,13 +262,19 @@ class _Keeper(keras.callbacks.Callback):
         self.bar.epoch_done(record)
         if not all(math.isfinite(record.get(key, 0.0)) for key in ("loss", "val_loss")):
             if self.best == 0 and self.best_arrays is None and "best" not in self.files:
-                raise TrainingError("The loss is not a finite number in the first epoch: lower the learning rate, or "
-                                    "look for labels or inputs that are not numbers.")
+                raise TrainingError(
+                    "The loss is not a finite number in the first epoch: lower the learning rate, or "
+                    "look for labels or inputs that are not numbers."
+                )
             self.stopped, self.done = "loss is not finite", True
         elif self._is_best(record):
             self.best = self.epoch
             self._keep_best()
-        if not self.done and self.patience is not None and self.epoch - self.best >= max(self.patience, 1):
+        if (
+            not self.done
+            and self.patience is not None
+            and self.epoch - self.best >= max(self.patience, 1)
+        ):
             self.stopped, self.done = "no better epoch", True
         elif not self.done and self.epoch and self.trained.stop_training:
             self.stopped, self.done = "callback", True
@@ -242,10 +298,16 @@ class _Keeper(keras.callbacks.Callback):
     def _is_best(self, record: Mapping[str, float]) -> bool:
         first = self.best_arrays is None and "best" not in self.files
         if self.monitor not in record:
-            if self.monitor.startswith("val_") and not any(key.startswith("val_") for key in record):
+            if self.monitor.startswith("val_") and not any(
+                key.startswith("val_") for key in record
+            ):
                 return True  # nothing to compare by: the last epoch
-            metrics = ", ".join(key for key in record if key not in ("epoch", "seconds", "learning_rate"))
-            raise UsageError(f"There is no metric {self.monitor!r} to choose the best epoch by; there are: {metrics}.")
+            metrics = ", ".join(
+                key for key in record if key not in ("epoch", "seconds", "learning_rate")
+            )
+            raise UsageError(
+                f"There is no metric {self.monitor!r} to choose the best epoch by; there are: {metrics}."
+            )
         if not math.isfinite(record[self.monitor]):
             return False
         if first:
@@ -272,8 +334,17 @@ class _Keeper(keras.callbacks.Callback):
         file = f"{self.name}-epoch-{self.epoch}.safetensors"
         self.run.save_arrays(file, self._arrays(with_optimizer=True))
         self.files = {**self.files, "last": file}
-        self.run.write(self.name, {"epoch": self.epoch, "best": self.best, "done": self.done, "stopped": self.stopped,
-                                   "files": self.files, "history": self.history})
+        self.run.write(
+            self.name,
+            {
+                "epoch": self.epoch,
+                "best": self.best,
+                "done": self.done,
+                "stopped": self.stopped,
+                "files": self.files,
+                "history": self.history,
+            },
+        )
         named = set(self.files.values())
         old = (path.name for path in self.run.state.glob(f"{self.name}-*.safetensors"))
         self.run.remove(*(file for file in old if file not in named))
@@ -281,7 +352,9 @@ class _Keeper(keras.callbacks.Callback):
     def _variables(self, with_optimizer: bool) -> dict[str, Any]:
         named = {f"model/{index}": v for index, v in enumerate(changing_variables(self.trained))}
         if with_optimizer:
-            named |= {f"optimizer/{index}": v for index, v in enumerate(self.trained.optimizer.variables)}
+            named |= {
+                f"optimizer/{index}": v for index, v in enumerate(self.trained.optimizer.variables)
+            }
         return named
 
     def _arrays(self, *, with_optimizer: bool) -> dict[str, np.ndarray]:
@@ -289,8 +362,12 @@ class _Keeper(keras.callbacks.Callback):
 
     def _assign(self, arrays: Mapping[str, np.ndarray], *, with_optimizer: bool) -> None:
         variables = self._variables(with_optimizer)
-        if {n: tuple(v.shape) for n, v in variables.items()} != {n: a.shape for n, a in arrays.items()}:
-            raise TrainingError("The checkpoint belongs to another model; start again with a new output folder.")
+        if {n: tuple(v.shape) for n, v in variables.items()} != {
+            n: a.shape for n, a in arrays.items()
+        }:
+            raise TrainingError(
+                "The checkpoint belongs to another model; start again with a new output folder."
+            )
         for name, variable in variables.items():
             variable.assign(arrays[name])
 

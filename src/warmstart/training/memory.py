@@ -1,4 +1,6 @@
-"""Keep the memory of one training step for the next, instead of returning it to the system each time."""
+"""Keep the memory of one training step for the next, instead of returning it to the system each
+time.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ from warmstart.engines import heap
 
 RETAINED = {heap.TRIM_THRESHOLD: 2**31 - 1, heap.MMAP_THRESHOLD: 2**25}
 RELEASED = {heap.TRIM_THRESHOLD: 2**17}
-"""Afterwards tf.data's own setting holds again. The threshold of mmap stays at 32 MiB, which is where glibc's adaptive
-threshold ends up, too, in a process that frees large arrays."""
+"""Afterwards tf.data's own setting holds again. The threshold of mmap stays at 32 MiB, which is
+where glibc's adaptive threshold ends up, too, in a process that frees large arrays."""
 
 
 class RetainMemory(keras.callbacks.Callback):
@@ -31,10 +33,11 @@ class RetainMemory(keras.callbacks.Callback):
 
 @contextmanager
 def retained_memory() -> Iterator[keras.callbacks.Callback]:
-    """Retain freed memory while the block trains with the callback; return it to the system at the end.
+    """Retain freed memory while the block trains with the callback; return it to the system at the
+    end.
 
-    `tf.data` makes glibc return all but 128 KiB, whereupon the system clears the same pages in every step: a third of
-    the time of a network with large maps, and two thirds of WaveNet's.
+    `tf.data` makes glibc return all but 128 KiB, whereupon the system clears the same pages in
+    every step: a third of the time of a network with large maps, and two thirds of WaveNet's.
     """
     callback = RetainMemory()
     try:

@@ -19,10 +19,19 @@ from warmstart.errors import UsageError
 
 SHARE = 0.2
 """Of the data, set aside for validation where nothing else is asked for."""
-NOT_RECORDED = frozenset({
-    "output", "verbose", "callbacks", "validation", "path_column", "label_column", "features_on",
-})
-"""Options that do not decide the result, or do so through the data, whose fingerprint is recorded."""
+NOT_RECORDED = frozenset(
+    {
+        "output",
+        "verbose",
+        "callbacks",
+        "validation",
+        "path_column",
+        "label_column",
+        "features_on",
+    }
+)
+"""Options that do not decide the result, or do so through the data, whose fingerprint is recorded.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +84,7 @@ class TrainOptions:
         """Raise `UsageError` where `validation` is a number but no share."""
         number = self.validation
         if isinstance(number, int | float) and (number is True or not 0 <= number < 1):
-            raise UsageError(
-                f"validation must be data or a share between 0 and 1, not {number!r}."
-            )
+            raise UsageError(f"validation must be data or a share between 0 and 1, not {number!r}.")
 
     def recorded(self, without: Collection[str] = ()) -> Mapping[str, Any]:
         """The options that decide the result, by name, less those in `without`."""

@@ -61,7 +61,11 @@ def page(
 
 def curves(fits: Mapping[str, Fitted]) -> list[str]:
     """Loss and metrics of each fit over its epochs, and a table of them."""
-    content = [text("The weights are those of the best epoch, the dashed line; epoch 0 is before training.")]
+    content = [
+        text(
+            "The weights are those of the best epoch, the dashed line; epoch 0 is before training."
+        )
+    ]
     for name, fitted in fits.items():
         records = fitted.history
         if len(records) < 2:
@@ -84,19 +88,20 @@ def curves(fits: Mapping[str, Fitted]) -> list[str]:
     return content
 
 
-def mistakes(
-    head: Sequence[str], rows: Iterable[Sequence[Any]], count: int, total: int
-) -> Section:
+def mistakes(head: Sequence[str], rows: Iterable[Sequence[Any]], count: int, total: int) -> Section:
     """The worst mistakes: `rows` with the worst first, of `count` mistakes among `total` examples."""
     if not count:
         return "Mistakes", text(f"None among {total:,}.")
     shown = [[shorten(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    note = f"The worst {len(shown)} of {count:,} among {total:,}. A wrong label is often among them."
+    note = (
+        f"The worst {len(shown)} of {count:,} among {total:,}. A wrong label is often among them."
+    )
     return "Mistakes", text(note) + table(head, shown)
 
 
 def class_section(predicted: np.ndarray, truth: np.ndarray, names: Sequence[str]) -> Section:
-    """Precision, recall and F1 of each class; the confusion matrix too, where an example has one class.
+    """Precision, recall and F1 of each class; the confusion matrix too, where an example has one
+    class.
 
     Args:
         predicted, truth: bool (N, classes).

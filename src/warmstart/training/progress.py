@@ -1,4 +1,6 @@
-"""What fine-tuning shows on the terminal: lines, and a bar while a model trains. All of it goes to stderr."""
+"""What fine-tuning shows on the terminal: lines, and a bar while a model trains. All of it goes to
+stderr.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 EVERY = 0.2
-"""Seconds between updates; reading the loss more often would make every step wait for the device."""
+"""Seconds between updates; reading the loss more often would make every step wait for the device.
+"""
 HIDDEN = ("epoch", "seconds", "learning_rate")
 
 
@@ -33,8 +36,8 @@ class Terminal:
 
 
 class Bar:
-    """Epoch, batches, loss, metrics and time left, drawn while it is entered; where stderr is no terminal, one line
-    per epoch.
+    """Epoch, batches, loss, metrics and time left, drawn while it is entered; where stderr is no
+    terminal, one line per epoch.
 
     Args:
         terminal: where it is shown.
@@ -56,7 +59,11 @@ class Bar:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-            columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TimeRemainingColumn(),
+            )
             self.progress = Progress(*columns, console=Console(stderr=True))
             self.progress.start()
             self.row = self.progress.add_task(
@@ -69,12 +76,16 @@ class Bar:
             self.progress.stop()
 
     def batch_done(self, step: int, logs: Callable[[], Mapping[str, Any]]) -> None:
-        """Batch `step` (from 1) of the current epoch is done; `logs` is only called where something is drawn."""
+        """Batch `step` (from 1) of the current epoch is done; `logs` is only called where something
+        is drawn.
+        """
         if self.progress is None or time.monotonic() - self.last < EVERY:
             return
         self.last = time.monotonic()
         metrics = " ".join(f"{key} {float(value):.4g}" for key, value in list(logs().items())[:2])
-        description = f"{self.name}, epoch {self.epoch + 1}/{self.epochs} {metrics} {self.validation}"
+        description = (
+            f"{self.name}, epoch {self.epoch + 1}/{self.epochs} {metrics} {self.validation}"
+        )
         completed = self.epoch * self.steps + step
         self.progress.update(self.row, description=description.rstrip(), completed=completed)
 
@@ -86,4 +97,6 @@ class Bar:
         self.validation = " ".join(f"{key} {value:.4g}" for key, value in validation)
         if self.progress is None:
             shown = ", ".join(f"{key} {value:.4g}" for key, value in metrics.items())
-            self.terminal.say(f"{self.name}: epoch {self.epoch}/{self.epochs}, {shown} ({record['seconds']:.1f} s)")
+            self.terminal.say(
+                f"{self.name}: epoch {self.epoch}/{self.epochs}, {shown} ({record['seconds']:.1f} s)"
+            )

@@ -1,12 +1,13 @@
-"""`report.html`: one file that shows what a fine-tuning did; nothing in it is fetched from elsewhere.
+"""`report.html`: one file that shows what a fine-tuning did; nothing in it is fetched from
+elsewhere.
 
     report = Report("ants and bees", "MobileNet 0.25, fine-tuned on 244 photos")
     report.section("Curves", "The loss falls …", charts.lines(…))
     report.section("Per class", table(("class", "recall"), rows))
     html = report.render(command_line())
 
-What goes into a section is HTML: `text`, `table`, `pictures` and the functions of `charts` make it and escape
-what they are given.
+What goes into a section is HTML: `text`, `table`, `pictures` and the functions of `charts` make it
+and escape what they are given.
 """
 
 from __future__ import annotations
@@ -70,7 +71,10 @@ class Report:
 
     def tiles(self, values: Iterable[tuple[str, str]]) -> None:
         """Large figures side by side: (figure, what it is)."""
-        tiles = "".join(f"<div><b>{escape(figure)}</b><span>{escape(what)}</span></div>" for figure, what in values)
+        tiles = "".join(
+            f"<div><b>{escape(figure)}</b><span>{escape(what)}</span></div>"
+            for figure, what in values
+        )
         self.parts.append(f'<div class="tiles">{tiles}</div>')
 
     def section(self, title: str, *content: str) -> None:
@@ -81,11 +85,15 @@ class Report:
         """The page. `command` is what makes the same again, shown at its end."""
         if command:
             self.section("Made by", f"<pre>{escape(command)}</pre>")
-        return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(self.title)}</title>'
-                '<meta name="viewport" content="width=device-width, initial-scale=1">'
-                '<meta name="color-scheme" content="light dark">'
-                f"<style>{STYLE}</style></head>\n<body><h1>{escape(self.title)}</h1>"
-                f'<p class="lead">{escape(self.lead)}</p>\n' + "\n".join(self.parts) + "\n</body></html>\n")
+        return (
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(self.title)}</title>'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            '<meta name="color-scheme" content="light dark">'
+            f"<style>{STYLE}</style></head>\n<body><h1>{escape(self.title)}</h1>"
+            f'<p class="lead">{escape(self.lead)}</p>\n'
+            + "\n".join(self.parts)
+            + "\n</body></html>\n"
+        )
 
 
 def text(words: str, *, warning: bool = False) -> str:
@@ -96,12 +104,20 @@ def text(words: str, *, warning: bool = False) -> str:
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table; columns whose cells are numbers, or texts that begin with a digit, stand right."""
     shown = [[_cell(cell) for cell in row] for row in rows]
-    right = [bool(shown) and all(not row[i] or row[i][0] in "0123456789-–+<" for row in shown)
-             for i in range(len(head))]
+    right = [
+        bool(shown) and all(not row[i] or row[i][0] in "0123456789-–+<" for row in shown)
+        for i in range(len(head))
+    ]
 
     def line(cells: Iterable[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}{' class=n' if r else ''}>{escape(cell)}</{tag}>"
-                                for cell, r in zip(cells, right, strict=True)) + "</tr>"
+        return (
+            "<tr>"
+            + "".join(
+                f"<{tag}{' class=n' if r else ''}>{escape(cell)}</{tag}>"
+                for cell, r in zip(cells, right, strict=True)
+            )
+            + "</tr>"
+        )
 
     body = "".join(line(row, "td") for row in shown)
     return f'<div class="scroll"><table><thead>{line(head, "th")}</thead><tbody>{body}</tbody></table></div>'
@@ -114,13 +130,18 @@ def columns(*blocks: str) -> str:
 
 def pictures(items: Iterable[tuple[Image.Image, str]], size: int = 224) -> str:
     """Small copies of PIL images in a grid, each with its caption; they are part of the page."""
-    figures = (f'<figure><img alt="" src="{_data_address(picture, size)}"><figcaption>{escape(caption)}</figcaption>'
-               "</figure>" for picture, caption in items)
+    figures = (
+        f'<figure><img alt="" src="{_data_address(picture, size)}"><figcaption>{escape(caption)}</figcaption>'
+        "</figure>"
+        for picture, caption in items
+    )
     return f'<div class="pictures">{"".join(figures)}</div>'
 
 
 def command_line(call: str = "") -> str:
-    """The command that is running, as a shell takes it; `call` where Python was started in another way."""
+    """The command that is running, as a shell takes it; `call` where Python was started in another
+    way.
+    """
     name = Path(sys.argv[0]).name
     if name == "__main__.py":
         name = f"python -m {Path(sys.argv[0]).parent.name}"

@@ -1,4 +1,6 @@
-"""From a trained Keras model to the bundle in the run's folder, and to the model that is loaded from it."""
+"""From a trained Keras model to the bundle in the run's folder, and to the model that is loaded
+from it.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,25 @@ from warmstart.training.fit import Fitted
 from warmstart.training.run import Run, plain
 
 
-def finish(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label], *, fits: Mapping[str, Fitted],
-           report: str, details: Mapping[str, Any] | None = None, card: str | None = None,
-           folder: Path | None = None, adapter: Any = None) -> Model[Any, Any, Any]:
+def finish(
+    run: Run,
+    network: keras.Model,
+    entry: Entry,
+    labels: Sequence[Label],
+    *,
+    fits: Mapping[str, Fitted],
+    report: str,
+    details: Mapping[str, Any] | None = None,
+    card: str | None = None,
+    folder: Path | None = None,
+    adapter: Any = None,
+) -> Model[Any, Any, Any]:
     """Write the bundle, end the run, and load what was written.
 
     Args:
         run: unfinished.
-        network: trained; `architecture(entry.architecture)` builds the same from the entry's config.
+        network: trained; `architecture(entry.architecture)` builds the same from the entry's
+            config.
         entry, labels: of the result; the metrics are those of these weights.
         fits: the fits of the run by name, in their order: they become the bundle's history.
         report: the page.
@@ -44,21 +57,40 @@ def finish(run: Run, network: keras.Model, entry: Entry, labels: Sequence[Label]
     """
     file = "result.safetensors"
     run.save_arrays(file, arrays(architecture(entry.architecture), network, entry.config))
-    model = task_class(entry.task)(entry, Weights.of(run.state / file, published=True), tuple(labels), folder=folder)
-    files = {bundle.TRAINING: json.dumps(record(run, fits, details), indent=1).encode(), bundle.REPORT: report.encode()}
+    model = task_class(entry.task)(
+        entry, Weights.of(run.state / file, published=True), tuple(labels), folder=folder
+    )
+    files = {
+        bundle.TRAINING: json.dumps(record(run, fits, details), indent=1).encode(),
+        bundle.REPORT: report.encode(),
+    }
 
     def write(target: Path) -> Any:
         if adapter is None:
             return model.save(target, files=files, card=card)
-        return bundle.write(target, entry, adapter.arrays, labels, model.artifact.copy_to, card=card, weights=ADAPTER,
-                            files={**model.files(), **files, ADAPTER_CONFIG: adapter.config})
+        return bundle.write(
+            target,
+            entry,
+            adapter.arrays,
+            labels,
+            model.artifact.copy_to,
+            card=card,
+            weights=ADAPTER,
+            files={**model.files(), **files, ADAPTER_CONFIG: adapter.config},
+        )
 
     run.finish(write)
     return load(run.folder)
 
 
-def record(run: Run, fits: Mapping[str, Fitted], details: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What `training.json` holds: settings, `details`, the best epoch of each fit, and all epochs by fit."""
+def record(
+    run: Run, fits: Mapping[str, Fitted], details: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What `training.json` holds: settings, `details`, the best epoch of each fit, and all epochs
+    by fit.
+    """
     history = [{"fit": name, **epoch} for name, fitted in fits.items() for epoch in fitted.history]
-    best = {name: {"epoch": fitted.best, "stopped": fitted.stopped} for name, fitted in fits.items()}
+    best = {
+        name: {"epoch": fitted.best, "stopped": fitted.stopped} for name, fitted in fits.items()
+    }
     return {"settings": run.settings, **plain(details or {}), "best": best, "history": history}

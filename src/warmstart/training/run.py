@@ -1,13 +1,15 @@
-"""The folder of one training run, from the first epoch to the finished bundle, safe against a kill at any moment.
+"""The folder of one training run, from the first epoch to the finished bundle, safe against a kill
+at any moment.
 
     OUTPUT/training/run.json                  the settings, as plain values
-    OUTPUT/training/NAME.json                 one per fit: epochs so far and the files that belong to them
-    OUTPUT/training/NAME-epoch-3.safetensors  what changes while training, after the last whole epoch
-    OUTPUT/training/NAME-best-2.safetensors   the same after the best one
-    OUTPUT/…                                  the bundle, once everything is done
+    OUTPUT/training/NAME.json                 one per fit: epochs so far and the files that belong
+    to them OUTPUT/training/NAME-epoch-3.safetensors  what changes while training, after the last
+    whole epoch OUTPUT/training/NAME-best-2.safetensors   the same after the best one OUTPUT/…
+    the bundle, once everything is done
 
-Every file is written under a temporary name and renamed; a JSON file is written after the files that it names. So a
-killed process leaves the state after some whole epoch, and the same call goes on from there. The bundle's manifest
+Every file is written under a temporary name and renamed; a JSON file is written after the files
+that it names. So a killed process leaves the state after some whole epoch, and the same call goes
+on from there. The bundle's manifest
 is moved last: a folder that has one is finished, and never written to again.
 """
 
@@ -66,20 +68,25 @@ class Run:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise TrainingError(f"{self.state / name}.json cannot be read ({error}); "
-                                "start again with a new output folder.") from error
+            raise TrainingError(
+                f"{self.state / name}.json cannot be read ({error}); "
+                "start again with a new output folder."
+            ) from error
 
     def write(self, name: str, values: Mapping[str, Any]) -> None:
         """Store plain values, all or nothing.
 
         Raises:
-            TrainingError: the disk is full or cannot be written; what was stored before is still there.
+            TrainingError: the disk is full or cannot be written; what was stored before is still
+            there.
         """
         with self._writing(), atomic_file(self.state / f"{name}.json") as file:
             file.write((json.dumps(values, indent=1) + "\n").encode())
 
     def save_arrays(self, file: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Store arrays in `file` (a name ending in .safetensors), all or nothing; errors as for `write`."""
+        """Store arrays in `file` (a name ending in .safetensors), all or nothing; errors as for
+        `write`.
+        """
         with self._writing():
             save_safetensors(self.state / file, arrays)
 
@@ -113,7 +120,9 @@ class Run:
         with self._writing():
             shutil.rmtree(made, ignore_errors=True)
             write(made)
-            for part in sorted(made.iterdir(), key=lambda path: path.name == bundle.MANIFEST):  # the manifest last
+            for part in sorted(
+                made.iterdir(), key=lambda path: path.name == bundle.MANIFEST
+            ):  # the manifest last
                 target = self.folder / part.name
                 if target.is_dir():
                     shutil.rmtree(target)
@@ -131,17 +140,20 @@ class Run:
             if isinstance(error, CheckpointError) and not isinstance(error.__cause__, OSError):
                 raise
             reason = getattr(error, "strerror", None) or str(error)
-            raise TrainingError(f"{self.state} cannot be written: {reason.rstrip('.')}. The last checkpoint is intact: "
-                                "free some space and run the same command again to resume.") from error
+            raise TrainingError(
+                f"{self.state} cannot be written: {reason.rstrip('.')}. The last checkpoint is intact: "
+                "free some space and run the same command again to resume."
+            ) from error
 
 
 @contextlib.contextmanager
 def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator[Run]:
-    """The run of an output folder, new or resumed, locked against other processes while the block runs.
+    """The run of an output folder, new or resumed, locked against other processes while the block
+    runs.
 
     Args:
-        output: a new or empty folder, or one that an earlier call with these settings has left, finished or not.
-            None: a temporary folder, which is deleted when the process ends.
+        output: a new or empty folder, or one that an earlier call with these settings has left,
+            finished or not. None: a temporary folder, which is deleted when the process ends.
         settings: everything that decides the result, as `plain` values; data by its fingerprint.
 
     Raises:
@@ -159,22 +171,28 @@ def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator
         return
     folder = Path(output).expanduser()
     if folder.exists() and (not folder.is_dir() or _foreign(folder)):
-        raise UsageError(f"{folder} is not empty and holds no unfinished training; name a new folder, nothing was "
-                         "overwritten.")
+        raise UsageError(
+            f"{folder} is not empty and holds no unfinished training; name a new folder, nothing was "
+            "overwritten."
+        )
     try:
         (folder / STATE).mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / STATE / "lock", timeout=0)
         lock.acquire()
     except Timeout:
-        raise TrainingError(f"Another process is training into {folder}; wait for it or name another folder.") from None
+        raise TrainingError(
+            f"Another process is training into {folder}; wait for it or name another folder."
+        ) from None
     except OSError as error:
         raise TrainingError(f"{folder} cannot be written: {error.strerror or error}.") from error
     with lock:
         run = Run(folder, current, resumable=True)
         known = run.read("run")
         if known is not None and known["settings"] != current:
-            raise UsageError(f"{folder} holds a run with other settings ({_differences(known['settings'], current)}); "
-                             "name a new folder, nothing was overwritten.")
+            raise UsageError(
+                f"{folder} holds a run with other settings ({_differences(known['settings'], current)}); "
+                "name a new folder, nothing was overwritten."
+            )
         for left in (folder / STATE).glob(".*.part"):  # of a process that was killed while it wrote
             left.unlink()
         if known is None:
@@ -198,8 +216,8 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it, the same in every process: arrays by their digest, Keras objects by their config,
-    functions by their name."""
+    """A value as JSON has it, the same in every process: arrays by their digest, Keras objects by
+    their config, functions by their name."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):

@@ -1,7 +1,8 @@
 """Learning rates that rise from zero and then fall, for fine-tuning.
 
-The rise keeps a fresh optimizer, whose averages know nothing yet, from throwing away what the base has learned
-(Goyal et al., "Accurate, Large Minibatch SGD" (2017), arXiv:1706.02677, section 2.2); the fall lets it settle.
+The rise keeps a fresh optimizer, whose averages know nothing yet, from throwing away what the base
+has learned (Goyal et al., "Accurate, Large Minibatch SGD" (2017), arXiv:1706.02677, section 2.2);
+the fall lets it settle.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from keras import ops
 from warmstart.errors import UsageError
 
 
-def warmup_cosine(peak: float, steps: int, *, warmup: float = 0.1,
-                  final: float = 0.0) -> keras.optimizers.schedules.LearningRateSchedule:
-    """From 0 up to `peak` in a straight line, then down along half a cosine (Loshchilov and Hutter, "SGDR" (2016),
-    arXiv:1608.03983, section 3).
+def warmup_cosine(
+    peak: float, steps: int, *, warmup: float = 0.1, final: float = 0.0
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """From 0 up to `peak` in a straight line, then down along half a cosine (Loshchilov and Hutter,
+    "SGDR" (2016), arXiv:1608.03983, section 3).
 
     Args:
         peak: the highest learning rate.
@@ -29,12 +31,16 @@ def warmup_cosine(peak: float, steps: int, *, warmup: float = 0.1,
     falling = max(1, steps - rise)
     if rise == 0:
         return keras.optimizers.schedules.CosineDecay(peak, falling, alpha=final)
-    return keras.optimizers.schedules.CosineDecay(0.0, falling, alpha=final, warmup_target=peak, warmup_steps=rise)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, falling, alpha=final, warmup_target=peak, warmup_steps=rise
+    )
 
 
-def warmup_linear(peak: float, steps: int, *, warmup: float = 0.1, final: float = 0.0) -> WarmupLinear:
-    """From 0 up to `peak`, then down, both in straight lines (Devlin et al., "BERT" (2018), arXiv:1810.04805,
-    appendix A.2). Arguments as for `warmup_cosine`."""
+def warmup_linear(
+    peak: float, steps: int, *, warmup: float = 0.1, final: float = 0.0
+) -> WarmupLinear:
+    """From 0 up to `peak`, then down, both in straight lines (Devlin et al., "BERT" (2018),
+    arXiv:1810.04805, appendix A.2). Arguments as for `warmup_cosine`."""
     return WarmupLinear(peak, steps, _rise(steps, warmup), final)
 
 
@@ -58,5 +64,7 @@ class WarmupLinear(keras.optimizers.schedules.LearningRateSchedule):
 
 def _rise(steps: int, warmup: float) -> int:
     if steps < 1 or not 0 <= warmup < 1:
-        raise UsageError(f"A schedule needs 1 step or more and a warm-up of 0 to less than 1, not {steps}, {warmup}.")
+        raise UsageError(
+            f"A schedule needs 1 step or more and a warm-up of 0 to less than 1, not {steps}, {warmup}."
+        )
     return round(steps * warmup)

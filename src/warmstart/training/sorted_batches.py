@@ -14,7 +14,8 @@ BUCKET = 32  # batches whose things are sorted by length together
 
 
 class SortedBatches(ABC):
-    """Things in a new order each epoch; of every `BUCKET` batches' worth of them, those of similar length go together.
+    """Things in a new order each epoch; of every `BUCKET` batches' worth of them, those of similar
+    length go together.
 
     Args:
         lengths: of the things.
@@ -23,8 +24,15 @@ class SortedBatches(ABC):
         seed: of the orders.
     """
 
-    def __init__(self, lengths: Sequence[int], *, batch_size: int = 16, shuffle: bool = True, seed: int = 0):
-        self.lengths, self.batch_size, self.shuffle, self.seed = np.array(lengths), batch_size, shuffle, seed
+    def __init__(
+        self, lengths: Sequence[int], *, batch_size: int = 16, shuffle: bool = True, seed: int = 0
+    ):
+        self.lengths, self.batch_size, self.shuffle, self.seed = (
+            np.array(lengths),
+            batch_size,
+            shuffle,
+            seed,
+        )
         self._orders: dict[int, list[np.ndarray]] = {}
 
     def __len__(self) -> int:
@@ -34,12 +42,16 @@ class SortedBatches(ABC):
         return self.padded(epoch, index, 0)
 
     def longer(self, epoch: int, index: int) -> tuple[Any, ...]:
-        """The same batch with more padding, so that whoever compares the two sees which axes have no fixed length."""
+        """The same batch with more padding, so that whoever compares the two sees which axes have
+        no fixed length.
+        """
         return self.padded(epoch, index, 1)
 
     @abstractmethod
     def padded(self, epoch: int, index: int, more: int) -> tuple[Any, ...]:
-        """A batch, as short as may be and `more` steps longer; if it is the only one, of one length in all epochs."""
+        """A batch, as short as may be and `more` steps longer; if it is the only one, of one length
+        in all epochs.
+        """
 
     def indices(self, epoch: int, index: int) -> np.ndarray:
         """Which things the batch holds."""
@@ -54,9 +66,15 @@ class SortedBatches(ABC):
             return [order[part] for part in parts(count, self.batch_size)]
         order = epoch_order(count, self.seed, epoch)
         size = self.batch_size * BUCKET
-        sorted_order = np.concatenate([
-            chunk[np.argsort(self.lengths[chunk], kind="stable")]
-            for start in range(0, count, size) for chunk in [order[start:start + size]]
-        ])
+        sorted_order = np.concatenate(
+            [
+                chunk[np.argsort(self.lengths[chunk], kind="stable")]
+                for start in range(0, count, size)
+                for chunk in [order[start : start + size]]
+            ]
+        )
         batches = [sorted_order[part] for part in parts(count, self.batch_size)]
-        return [batches[index] for index in np.random.default_rng((self.seed, epoch, 1)).permutation(len(batches))]
+        return [
+            batches[index]
+            for index in np.random.default_rng((self.seed, epoch, 1)).permutation(len(batches))
+        ]

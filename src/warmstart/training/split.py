@@ -88,7 +88,9 @@ def split_rows(
     chosen: set[int] = set()
     for stratum in np.unique(stratum_of):
         rows = np.flatnonzero(stratum_of == stratum)
-        free = [unit for unit in (units[row] for row in random.permutation(rows)) if not stay & {*unit}]
+        free = [
+            unit for unit in (units[row] for row in random.permutation(rows)) if not stay & {*unit}
+        ]
         size = max(round(share * len(rows)), 1 if len(rows) > 1 else 0)
         chosen.update(row for unit in free[: min(size, len(rows) - 1)] for row in unit)
     if not chosen:

@@ -86,7 +86,9 @@ def class_counts(
     names: Iterable[str], parts: Mapping[str, Iterable[Iterable[str]]]
 ) -> dict[str, dict[str, int]]:
     """By class and part, how many examples have the class; `parts` holds the labels of each."""
-    counted = {part: Counter(one for some in labels for one in some) for part, labels in parts.items()}
+    counted = {
+        part: Counter(one for some in labels for one in some) for part, labels in parts.items()
+    }
     return {name: {part: counts[name] for part, counts in counted.items()} for name in names}
 
 

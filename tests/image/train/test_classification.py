@@ -17,7 +17,9 @@ pytestmark = pytest.mark.tensorflow
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
-    """Photos of three kinds that a small network tells apart: stripes across, stripes down, spots; one is damaged."""
+    """Photos of three kinds that a small network tells apart: stripes across, stripes down, spots;
+    one is damaged.
+    """
     folder = tmp_path_factory.mktemp("data") / "shapes"
     random = np.random.default_rng(0)
     rows, columns = np.mgrid[:40, :40]
@@ -28,22 +30,32 @@ def shapes(tmp_path_factory):
             for n in range(count):
                 width, shift = random.integers(4, 8), random.integers(0, 8)
                 pattern = {"across": rows, "down": columns, "spots": rows * columns // 8}[name]
-                grey = 255.0 * ((pattern + shift) // width % 2) * 0.6 + random.normal(50, 25, (40, 40))
-                Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB").save(target / f"{n}.png")
+                grey = 255.0 * ((pattern + shift) // width % 2) * 0.6 + random.normal(
+                    50, 25, (40, 40)
+                )
+                Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB").save(
+                    target / f"{n}.png"
+                )
     (folder / "train" / "spots" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     return folder
 
 
 @pytest.fixture(scope="module")
 def watch():
-    """Takes the moving statistics and the kernels of the base before phase 2 and after each of its epochs."""
+    """Takes the moving statistics and the kernels of the base before phase 2 and after each of its
+    epochs.
+    """
     import keras
 
     from warmstart.image.train.network import batch_norm_statistics
 
     class Watch(keras.callbacks.Callback):
         def take(self):
-            kernels = {w.path: w.numpy().copy() for w in self.model.weights if w.path.endswith("conv/kernel")}
+            kernels = {
+                w.path: w.numpy().copy()
+                for w in self.model.weights
+                if w.path.endswith("conv/kernel")
+            }
             return batch_norm_statistics(self.model), kernels
 
         def on_train_begin(self, logs=None):
@@ -70,11 +82,17 @@ def tuned(shapes, tmp_path_factory, watch):
 
 def test_the_bundle_predicts_without_tensorflow(tuned, shapes):
     folder, _ = tuned
-    code = ("import sys, warmstart as ws; r = ws.load(sys.argv[1])(sys.argv[2]); "
-            "print(r.label, sum(p.score for p in r), 'tensorflow' in sys.modules)")
+    code = (
+        "import sys, warmstart as ws; r = ws.load(sys.argv[1])(sys.argv[2]); "
+        "print(r.label, sum(p.score for p in r), 'tensorflow' in sys.modules)"
+    )
     photo = shapes / "val" / "across" / "0.png"
-    done = subprocess.run([sys.executable, "-c", code, str(folder), str(photo)], capture_output=True, text=True,
-                          check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder), str(photo)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     label, total, tensorflow = done.stdout.split()
     assert label == "across"
     assert float(total) == pytest.approx(1, abs=1e-5)
@@ -88,9 +106,14 @@ def test_the_terminal_shows_data_baseline_progress_result_and_use(tuned):
     assert lines[4] == "baseline: always 'spots': 33.3% of the validation examples right"
     assert any("left out:" in line and "bad.png" in line for line in lines)
     assert any(line.startswith("network: epoch 2/2, ") for line in lines)
-    assert any(line.startswith("result: ") and "of the validation examples right" in line for line in lines)
-    assert lines[-3:] == [f"written: {folder} (how good it is: report.html)",
-                          f"  warmstart predict --model {folder} photo.jpg", f"  ws.load({str(folder)!r})"]
+    assert any(
+        line.startswith("result: ") and "of the validation examples right" in line for line in lines
+    )
+    assert lines[-3:] == [
+        f"written: {folder} (how good it is: report.html)",
+        f"  warmstart predict --model {folder} photo.jpg",
+        f"  ws.load({str(folder)!r})",
+    ]
 
 
 def test_figures_hold_for_the_model_that_was_written(tuned, shapes):
@@ -117,9 +140,14 @@ def test_never_worse_than_the_head_alone(tuned):
 
 
 def test_batch_norm_statistics_do_not_change(tuned, watch):
-    """The kernels of the base do, in every epoch; the moving means and variances not in a single bit."""
+    """The kernels of the base do, in every epoch; the moving means and variances not in a single
+    bit.
+    """
     folder, _ = tuned
-    (moving, kernels), published = watch.before, {w.path: w.numpy() for w in ws.load(CIFAR).keras.weights}
+    (moving, kernels), published = (
+        watch.before,
+        {w.path: w.numpy() for w in ws.load(CIFAR).keras.weights},
+    )
     assert len(moving) == 2 * 19
     assert len(watch.after) == 2
     for statistics, others in watch.after:
@@ -142,7 +170,11 @@ def test_the_report_and_the_card_tell_it(tuned):
 
 def test_a_finished_run_is_returned_and_never_overwritten(tuned, shapes, capsys):
     folder, _ = tuned
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "lock"
+    }
     again = ws.finetune(CIFAR, shapes, epochs=2, output=folder, seed=3)
     assert again.labels == ws.load(folder).labels
     assert "is finished; nothing was trained" in capsys.readouterr().err
@@ -166,7 +198,9 @@ def test_a_fine_tuned_model_is_a_base_and_has_a_backbone(tuned, shapes):
     assert net.output_shape == (None, 2)
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own saving, numpy 2
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # Keras' own saving, numpy 2
 def test_the_keras_model_is_keras_own_layers(tuned, shapes, tmp_path):
     """It is saved and loaded as any Keras model, and answers what the bundle answers."""
     import keras
@@ -178,5 +212,8 @@ def test_the_keras_model_is_keras_own_layers(tuned, shapes, tmp_path):
     assert net.trainable_variables
     photo = shapes / "val" / "spots" / "3.png"
     scores = {p.index: p.score for p in model(photo)}
-    np.testing.assert_allclose(net.predict_on_batch(model.preprocess(photo)[None])[0], [scores[i] for i in range(3)],
-                               atol=1e-4)
+    np.testing.assert_allclose(
+        net.predict_on_batch(model.preprocess(photo)[None])[0],
+        [scores[i] for i in range(3)],
+        atol=1e-4,
+    )

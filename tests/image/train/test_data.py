@@ -49,11 +49,23 @@ def test_train_val_test_folders(flowers, tmp_path):
             for n in range(count):
                 target = tmp_path / "parts" / part / name / f"{n}{part}.png"
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(flowers / name / f"{n + (3 if part == 'val' else 4 if part == 'test' else 0)}.png", target)
+                shutil.copy(
+                    flowers
+                    / name
+                    / f"{n + (3 if part == 'val' else 4 if part == 'test' else 0)}.png",
+                    target,
+                )
     data = read(tmp_path / "parts")
-    assert [(name, len(part)) for name, part in data.parts()] == [("train", 6), ("validation", 2), ("test", 2)]
+    assert [(name, len(part)) for name, part in data.parts()] == [
+        ("train", 6),
+        ("validation", 2),
+        ("test", 2),
+    ]
     assert data.warnings == ()
-    shutil.copy(tmp_path / "parts" / "train" / "rose" / "0train.png", tmp_path / "parts" / "val" / "rose" / "copy.png")
+    shutil.copy(
+        tmp_path / "parts" / "train" / "rose" / "0train.png",
+        tmp_path / "parts" / "val" / "rose" / "copy.png",
+    )
     (warning,) = read(tmp_path / "parts").warnings
     assert "1 examples are in two parts" in warning
     assert "copy.png" in warning
@@ -61,23 +73,39 @@ def test_train_val_test_folders(flowers, tmp_path):
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
 def test_tables(flowers, suffix):
-    rows = [(f"{name}/{n}.png", name, "test" if n == 4 else "train")
-            for name in ("rose", "tulip") for n in range(5)]
+    rows = [
+        (f"{name}/{n}.png", name, "test" if n == 4 else "train")
+        for name in ("rose", "tulip")
+        for n in range(5)
+    ]
     between = "," if suffix == "csv" else "\t"
     text = "\n".join(between.join(row) for row in [("file_name", "label", "split"), *rows])
     if suffix == "jsonl":
-        text = "\n".join(json.dumps(dict(zip(("path", "label", "split"), row, strict=True))) for row in rows)
+        text = "\n".join(
+            json.dumps(dict(zip(("path", "label", "split"), row, strict=True))) for row in rows
+        )
     table = flowers / f"list.{suffix}"
     table.write_text(text)
     data = read(table)
     assert data.classes == ("rose", "tulip")
-    assert [(name, len(part)) for name, part in data.parts()] == [("train", 6), ("validation", 2), ("test", 2)]
+    assert [(name, len(part)) for name, part in data.parts()] == [
+        ("train", 6),
+        ("validation", 2),
+        ("test", 2),
+    ]
     assert not data.problems
     assert len(read(table, validation=0.5).validation) == 4
 
 
 def test_a_missing_file_is_listed_and_left_out(flowers):
-    rows = ("path,label", "rose/0.png,a", "rose/1.png,a", "tulip/0.png,b", "tulip/1.png,b", "no.png,a")
+    rows = (
+        "path,label",
+        "rose/0.png,a",
+        "rose/1.png,a",
+        "tulip/0.png,b",
+        "tulip/1.png,b",
+        "no.png,a",
+    )
     (flowers / "list.csv").write_text("\n".join(rows))
     data = read(flowers / "list.csv", validation=0.5)
     (problem,) = data.problems
@@ -87,14 +115,17 @@ def test_a_missing_file_is_listed_and_left_out(flowers):
 
 def test_rows_that_cannot_be_used_are_listed_and_left_out(flowers):
     rows = [f"{name}/{n}.png;{name}" for name in ("rose", "tulip") for n in range(4)]
-    (flowers / "list.csv").write_text("\n".join(["image;species", *rows, "rose/4.png;", "x", ";tulip"]))
+    (flowers / "list.csv").write_text(
+        "\n".join(["image;species", *rows, "rose/4.png;", "x", ";tulip"])
+    )
     data = read(flowers / "list.csv", label_column="species")
     assert (len(data.train), len(data.validation), data.classes) == (6, 2, ("rose", "tulip"))
     assert [problem.removeprefix(str(flowers)) for problem in data.problems] == [
         "/list.csv:10: has no label (the column 'species' is empty); fill it in, or remove the row",
         "/list.csv:11: has 1 cells where there are 2 columns (image, species); enclose cells that hold a delimiter in "
         "quotation marks",
-        "/list.csv:12: has no path (the column 'image' is empty); fill it in, or remove the row"]
+        "/list.csv:12: has no path (the column 'image' is empty); fill it in, or remove the row",
+    ]
 
 
 def test_a_label_with_a_separator_is_one_or_several_as_the_caller_says(flowers):
@@ -106,10 +137,13 @@ def test_a_label_with_a_separator_is_one_or_several_as_the_caller_says(flowers):
     assert read(flowers / "list.csv", multi_label=True).classes == ("rose", "tulip", "x")
 
 
-@pytest.mark.parametrize("text", [
-    "path,labels\nrose/0.png,red|thorns\nrose/1.png,red\ntulip/0.png,\ntulip/1.png,red;wild\naster/0.png,wild\n",
-    "path,red,thorns,wild\nrose/0.png,1,1,0\nrose/1.png,1,0,0\ntulip/0.png,0,0,0\ntulip/1.png,1,0,1\naster/0.png,0,0,1\n",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,labels\nrose/0.png,red|thorns\nrose/1.png,red\ntulip/0.png,\ntulip/1.png,red;wild\naster/0.png,wild\n",
+        "path,red,thorns,wild\nrose/0.png,1,1,0\nrose/1.png,1,0,0\ntulip/0.png,0,0,0\ntulip/1.png,1,0,1\naster/0.png,0,0,1\n",
+    ],
+)
 def test_several_labels(flowers, text):
     (flowers / "list.csv").write_text(text)
     data = read(flowers / "list.csv", validation=[(flowers / "rose" / "3.png", ["red", "thorns"])])
@@ -165,8 +199,10 @@ def test_what_cannot_be_learned_from(flowers, tmp_path):
     with pytest.raises(UsageError, match=r"not a \(photo, label\) pair"):
         read([("a", "b", "c")])
     with pytest.raises(UsageError, match="classes that training has not: 'iris'"):
-        read([(photo(tmp_path / "x" / f"{n}.png", n), str(n % 2)) for n in range(4)],
-             validation=[(tmp_path / "x" / "0.png", "iris")])
+        read(
+            [(photo(tmp_path / "x" / f"{n}.png", n), str(n % 2)) for n in range(4)],
+            validation=[(tmp_path / "x" / "0.png", "iris")],
+        )
     with pytest.raises(UsageError, match="between 0 and 1"):
         read([(tmp_path / "x" / f"{n}.png", str(n % 2)) for n in range(4)], validation=1.5)
 

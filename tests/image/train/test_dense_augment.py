@@ -12,7 +12,7 @@ pytestmark = pytest.mark.tensorflow  # the package imports Keras
 def photo(size=(120, 80), box=(30, 20, 70, 50)):
     """Black with a white rectangle."""
     array = np.zeros((size[1], size[0], 3), np.uint8)
-    array[box[1]:box[3], box[0]:box[2]] = 255
+    array[box[1] : box[3], box[0] : box[2]] = 255
     return Image.fromarray(array), np.array([box], np.float32)
 
 
@@ -25,7 +25,9 @@ def bright(picture):
 def test_boxes_stay_on_their_pixels(seed):
     random = np.random.default_rng(seed)
     picture, boxes = photo()
-    view = Variation(flip_x=0.5, flip_y=0.5, scale=(0.7, 1.6)).view(picture.size, (160, 128), random)
+    view = Variation(flip_x=0.5, flip_y=0.5, scale=(0.7, 1.6)).view(
+        picture.size, (160, 128), random
+    )
     moved, kept = view.boxes(boxes)
     if kept[0]:
         np.testing.assert_allclose(bright(view.picture(picture)), moved[0], atol=2)
@@ -33,8 +35,11 @@ def test_boxes_stay_on_their_pixels(seed):
     other = np.asarray(view.picture(mask, 9, Image.Resampling.NEAREST))
     assert set(np.unique(other)) <= {0, 1, 9}
     if (other == 1).any() and kept[0]:
-        np.testing.assert_allclose(bright(np.repeat(other[..., None] * (other == 1)[..., None] * 255, 3, -1)), moved[0],
-                                   atol=2)
+        np.testing.assert_allclose(
+            bright(np.repeat(other[..., None] * (other == 1)[..., None] * 255, 3, -1)),
+            moved[0],
+            atol=2,
+        )
 
 
 def test_what_leaves_the_picture_is_dropped():
@@ -56,7 +61,9 @@ def test_photos_that_were_unpacked_smaller_lie_the_same():
 @pytest.mark.parametrize("seed", range(6))
 def test_a_mosaic_of_four(seed):
     random = np.random.default_rng(seed)
-    four = [(*photo(box=(20 + 5 * n, 20, 60 + 5 * n, 50)), np.array([n]), (120, 80)) for n in range(4)]
+    four = [
+        (*photo(box=(20 + 5 * n, 20, 60 + 5 * n, 50)), np.array([n]), (120, 80)) for n in range(4)
+    ]
     picture, boxes, labels = mosaic(four, (128, 96), Variation(), random)
     assert picture.size == (128, 96)
     assert len(boxes) == len(labels)
@@ -86,7 +93,9 @@ def test_targets_of_fcos():
         assert len(rows)
         for row in rows:
             x, y = points.centres[row]
-            np.testing.assert_allclose(told[row, 1:], [x - box[0], y - box[1], box[2] - x, box[3] - y])
+            np.testing.assert_allclose(
+                told[row, 1:], [x - box[0], y - box[1], box[2] - x, box[3] - y]
+            )
             assert told[row, 1:].min() > 0
     assert set(points.strides[told[:, 0] == 3]) == {8}
     assert set(points.strides[told[:, 0] == 1]) == {16, 32}

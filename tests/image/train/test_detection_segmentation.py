@@ -1,4 +1,6 @@
-"""Detector and segmenter from a classifier and a handful of drawn pictures: trained, bundled, resumed, refused."""
+"""Detector and segmenter from a classifier and a handful of drawn pictures: trained, bundled,
+resumed, refused.
+"""
 
 import json
 from unittest import mock
@@ -41,31 +43,71 @@ def pictures(tmp_path_factory):
         array = random.integers(90, 130, (96, 96, 3)).astype(np.uint8)
         mask = np.zeros((96, 96), np.uint8)
         x, y = random.integers(4, 50, 2)
-        array[y:y + 36, x:x + 36] = 250 if n % 2 else 5
-        mask[y:y + 36, x:x + 36] = 1 + n % 2
+        array[y : y + 36, x : x + 36] = 250 if n % 2 else 5
+        mask[y : y + 36, x : x + 36] = 1 + n % 2
         Image.fromarray(array).save(folder / "images" / f"{n}.png")
         Image.fromarray(mask).save(folder / "masks" / f"{n}.png")
-        rows.append((folder / "images" / f"{n}.png", [("bright" if n % 2 else "dark", x, y, x + 36, y + 36)]))
+        rows.append(
+            (
+                folder / "images" / f"{n}.png",
+                [("bright" if n % 2 else "dark", x, y, x + 36, y + 36)],
+            )
+        )
     return folder, rows
 
 
 def moving(network):
-    return {v.path: v.numpy().copy() for layer in network.layers for v in layer.weights
-            if "moving" in v.path and layer.name.startswith("conv_")}
+    return {
+        v.path: v.numpy().copy()
+        for layer in network.layers
+        for v in layer.weights
+        if "moving" in v.path and layer.name.startswith("conv_")
+    }
 
 
 @pytest.fixture(scope="module")
 def detector(base, pictures, tmp_path_factory):
-    """A detector that the command has trained on boxes in a table: the table, the run's folder, what was printed."""
+    """A detector that the command has trained on boxes in a table: the table, the run's folder,
+    what was printed.
+    """
     folder, rows = pictures
     table, out = folder / "boxes.csv", tmp_path_factory.mktemp("detector") / "out"
-    lines = ["image,label,xmin,ymin,xmax,ymax", *(f"images/{path.name},{label},{x},{y},{right},{low}"
-             for path, [(label, x, y, right, low)] in rows)]
+    lines = [
+        "image,label,xmin,ymin,xmax,ymax",
+        *(
+            f"images/{path.name},{label},{x},{y},{right},{low}"
+            for path, [(label, x, y, right, low)] in rows
+        ),
+    ]
     table.write_text("\n".join(lines) + "\n")
-    done = CliRunner().invoke(app, [
-        "finetune", str(table), "--model", BASE, "--weights", str(base), "--task", "object-detection",
-        "--epochs", "2", "--validation", "0.2", "--output", str(out), "--set", "image_size=96", "--set", "width=16",
-        "--set", "depth=1", "--set", "batch_size=4", "--json"])
+    done = CliRunner().invoke(
+        app,
+        [
+            "finetune",
+            str(table),
+            "--model",
+            BASE,
+            "--weights",
+            str(base),
+            "--task",
+            "object-detection",
+            "--epochs",
+            "2",
+            "--validation",
+            "0.2",
+            "--output",
+            str(out),
+            "--set",
+            "image_size=96",
+            "--set",
+            "width=16",
+            "--set",
+            "depth=1",
+            "--set",
+            "batch_size=4",
+            "--json",
+        ],
+    )
     assert done.exit_code == 0, done.output
     return table, out, done
 
@@ -75,8 +117,16 @@ def test_a_detector_from_a_classifier(base, pictures, detector):
     _, rows = pictures
     table, out, printed = detector
     classifier = ws.load(BASE, weights=base)
-    options = {"task": "object-detection", "validation": 0.2, "epochs": 2, "image_size": (96, 96), "batch_size": 4,
-               "width": 16, "depth": 1, "output": out}
+    options = {
+        "task": "object-detection",
+        "validation": 0.2,
+        "epochs": 2,
+        "image_size": (96, 96),
+        "batch_size": 4,
+        "width": 16,
+        "depth": 1,
+        "output": out,
+    }
     before = (out / "training.json").read_bytes()
     model = ws.finetune(classifier, table, **options)
     assert (out / "training.json").read_bytes() == before
@@ -85,7 +135,9 @@ def test_a_detector_from_a_classifier(base, pictures, detector):
     found = model(rows[0][0], threshold=0.0)
     assert found.size == (96, 96)
     assert len(found) > 0
-    assert [box.to_dict() for box in ws.load(out)(rows[0][0], threshold=0)] == [box.to_dict() for box in found]
+    assert [box.to_dict() for box in ws.load(out)(rows[0][0], threshold=0)] == [
+        box.to_dict() for box in found
+    ]
     assert "2 photos" in printed.stderr
     figures = model.evaluate(rows)
     assert figures["count"] == 10
@@ -100,20 +152,35 @@ def test_a_detector_from_a_classifier(base, pictures, detector):
     moved, still = moving(model.keras), moving(build_keras(classifier.entry, classifier.weights))
     shared = still.keys() & moved.keys()
     assert len(shared) > 20
-    assert all((still[key] == moved[key]).all() for key in shared), "BatchNormalization of the base has moved"
+    assert all((still[key] == moved[key]).all() for key in shared), (
+        "BatchNormalization of the base has moved"
+    )
     with pytest.raises(UsageError, match="other settings"):
         ws.finetune(classifier, table, **{**options, "batch_size": 2})
 
 
 def segment(base, folder, output, **others):
-    return ws.finetune(ws.load(BASE, weights=base), folder, task="image-segmentation", validation=0.2, epochs=3,
-                       image_size=(96, 96), batch_size=4, width=16, labels=["ground", "dark", "bright"], output=output,
-                       verbose=False, **others)
+    return ws.finetune(
+        ws.load(BASE, weights=base),
+        folder,
+        task="image-segmentation",
+        validation=0.2,
+        epochs=3,
+        image_size=(96, 96),
+        batch_size=4,
+        width=16,
+        labels=["ground", "dark", "bright"],
+        output=output,
+        verbose=False,
+        **others,
+    )
 
 
 @pytest.fixture(scope="module")
 def segmenter(base, pictures, tmp_path_factory, as_killed):
-    """A segmenter, its run's folder, and the folder as a kill in the middle of the second epoch would leave it."""
+    """A segmenter, its run's folder, and the folder as a kill in the middle of the second epoch
+    would leave it.
+    """
     folder = tmp_path_factory.mktemp("segmenter")
     whole, stopped = folder / "whole", folder / "stopped"
     return segment(base, pictures[0], whole, callbacks=[as_killed(whole, stopped)]), whole, stopped
@@ -154,47 +221,94 @@ def test_stopped_and_started_again_it_ends_with_the_same_figures(base, pictures,
 
 
 def test_the_command(base, pictures, detector, tmp_path):
-    """Boxes as a table, `--set` for what the task has no option of its own for; then predicting with the result."""
+    """Boxes as a table, `--set` for what the task has no option of its own for; then predicting
+    with the result.
+    """
     table, out, printed = detector
     told = json.loads(printed.stdout)
     assert told["task"] == "object-detection"
     assert set(told["metrics"]) == {"ap", "ap50"}
     drawn = tmp_path / "drawn.png"
-    done = CliRunner().invoke(app, ["predict", str(pictures[1][0][0]), "--model", str(out), "--threshold", "0",
-                                    "--draw", str(drawn)])
+    done = CliRunner().invoke(
+        app,
+        [
+            "predict",
+            str(pictures[1][0][0]),
+            "--model",
+            str(out),
+            "--threshold",
+            "0",
+            "--draw",
+            str(drawn),
+        ],
+    )
     assert done.exit_code == 0, done.output
     with Image.open(drawn) as picture:
         assert picture.size == (96, 96)
-    done = CliRunner().invoke(app, ["finetune", str(table), "--model", BASE, "--weights", str(base),
-                                    "--task", "object-detection", "--output", str(tmp_path / "x"), "--set", "widht=8"])
+    done = CliRunner().invoke(
+        app,
+        [
+            "finetune",
+            str(table),
+            "--model",
+            BASE,
+            "--weights",
+            str(base),
+            "--task",
+            "object-detection",
+            "--output",
+            str(tmp_path / "x"),
+            "--set",
+            "widht=8",
+        ],
+    )
     assert "no option 'widht'" in str(done.exception)
 
 
-@pytest.mark.parametrize(("how", "first"), [("none", "conv1"), ("stem", "conv_dw_2"), ("conv_pw_1_bn", "conv_dw_2"),
-                                            (4, "conv_pw_1"), ("backbone", None)])
+@pytest.mark.parametrize(
+    ("how", "first"),
+    [
+        ("none", "conv1"),
+        ("stem", "conv_dw_2"),
+        ("conv_pw_1_bn", "conv_dw_2"),
+        (4, "conv_pw_1"),
+        ("backbone", None),
+    ],
+)
 def test_what_is_frozen(base, how, first):
     from warmstart.image.train.dense import is_added
     from warmstart.models import architecture
     from warmstart.training.freeze import freeze
 
     entry = ws.load(BASE, weights=base).entry.to_dict()
-    network = architecture("deeplabv3").build({
-        "base": {"architecture": entry["architecture"], "config": entry["config"]}, "classes": 2, "width": 8,
-        "input_size": [64, 64]})
+    network = architecture("deeplabv3").build(
+        {
+            "base": {"architecture": entry["architecture"], "config": entry["config"]},
+            "classes": 2,
+            "width": 8,
+            "input_size": [64, 64],
+        }
+    )
     blocks = [[layer] for layer in network.layers if layer.weights and not is_added(layer.name)]
     stem = sum(block[0].output.shape[1] > 16 for block in blocks)
     learned = freeze(network, blocks, how, words={"stem": stem, "backbone": len(blocks)})
     assert (learned[0] if learned else None) == first
     assert not any("bn" in name for name in learned)
-    assert "segmentation_logits" in {layer.name for layer in network.layers if layer.trainable_weights}
+    assert "segmentation_logits" in {
+        layer.name for layer in network.layers if layer.trainable_weights
+    }
 
 
 def test_what_is_refused(base, pictures):
     _, rows = pictures
     classifier = ws.load(BASE, weights=base)
-    for options, words in (({"image_size": (100, 96)}, "multiples of 32"), ({"freeze": 999}, "freeze must be"),
-                           ({"validation": 1.5}, "share between 0 and 1"), ({"head": "x"}, "no option 'head'"),
-                           ({"validation": 0}, "needs validation data")):
+    for options, words in (
+        ({"image_size": (100, 96)}, "multiples of 32"),
+        ({"freeze": 999}, "freeze must be"),
+        ({"validation": 1.5}, "share between 0 and 1"),
+        ({"head": "x"}, "no option 'head'"),
+        ({"validation": 0}, "needs validation data"),
+    ):
         with pytest.raises(UsageError, match=words):
             ws.finetune(classifier, rows, task="object-detection", epochs=1, **options)
     with pytest.raises(UsageError, match="no feature map of stride 8"):

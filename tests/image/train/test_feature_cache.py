@@ -74,7 +74,9 @@ def test_a_damaged_vector_is_missing_and_removed(cache):
     assert len(cache) == 4
 
 
-@pytest.mark.parametrize("content", [b"", b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+@pytest.mark.parametrize(
+    "content", [b"", b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000]
+)
 def test_a_damaged_file_is_made_anew(cache, content):
     cache.path.write_bytes(content)
     assert cache.get([b"a"], 3) == {}
@@ -122,8 +124,10 @@ def test_a_locked_file_still_gives_what_it_has(cache, monkeypatch):
 
 
 def test_threads_write_at_once(cache):
-    threads = [threading.Thread(target=lambda n=n: [cache.put(vectors(100 * n + m, 1)) for m in range(20)])
-               for n in range(4)]
+    threads = [
+        threading.Thread(target=lambda n=n: [cache.put(vectors(100 * n + m, 1)) for m in range(20)])
+        for n in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,4 +1,6 @@
-"""Features of photos: those of the model, computed once, found again by content, whatever happens to the cache."""
+"""Features of photos: those of the model, computed once, found again by content, whatever happens
+to the cache.
+"""
 
 import os
 import shutil
@@ -52,7 +54,9 @@ def test_arrays_and_pictures_are_known_by_their_pixels(cifar, photos):
     pixels = np.array(Image.open(photos[0]).convert("RGB"))
     first = photo_features(cifar, [pixels, pixels[:, ::-1]])
     assert first.computed == 2
-    again = photo_features(cifar, [Image.open(photos[0]), pixels.astype(np.float32)], value_range="0..255")
+    again = photo_features(
+        cifar, [Image.open(photos[0]), pixels.astype(np.float32)], value_range="0..255"
+    )
     assert again.computed == 0
     np.testing.assert_array_equal(again.vectors[0], first.vectors[0])
 
@@ -61,7 +65,9 @@ def test_unusable_photos_are_named_and_do_not_stop_the_others(cifar, photos, tmp
     (tmp_path / "text.jpg").write_text("no picture")
     broken = tmp_path / "cut.png"
     broken.write_bytes(photos[0].read_bytes()[:200])
-    found = photo_features(cifar, [photos[0], tmp_path / "text.jpg", tmp_path / "absent.jpg", broken, photos[1]])
+    found = photo_features(
+        cifar, [photos[0], tmp_path / "text.jpg", tmp_path / "absent.jpg", broken, photos[1]]
+    )
     assert list(found.failed) == [1, 2, 3]
     assert "text.jpg" in str(found.failed[1])
     assert "cut.png" in str(found.failed[3])
@@ -74,7 +80,11 @@ def test_views_are_kept_apart_and_are_the_same_in_any_order(cifar, photos, tmp_p
 
     def turned(picture, view, random):
         seen.append(view)
-        return ImageOps.mirror(picture) if view == "mirror" else picture.rotate(random.uniform(-30, 30))
+        return (
+            ImageOps.mirror(picture)
+            if view == "mirror"
+            else picture.rotate(random.uniform(-30, 30))
+        )
 
     views = ["clean", "mirror", "turn #0", "turn #1"]
     found = photo_features(cifar, photos, views=views, transform=turned)
@@ -85,7 +95,9 @@ def test_views_are_kept_apart_and_are_the_same_in_any_order(cifar, photos, tmp_p
     mirrored = [np.asarray(ImageOps.mirror(Image.open(path).convert("RGB"))) for path in photos]
     np.testing.assert_allclose(found.vectors[:, 1], cifar.features(mirrored), atol=1e-5)
     other = FeatureCache(tmp_path / "other.db")
-    backwards = photo_features(cifar, photos[::-1], views=views[::-1], transform=turned, cache=other)
+    backwards = photo_features(
+        cifar, photos[::-1], views=views[::-1], transform=turned, cache=other
+    )
     np.testing.assert_allclose(backwards.vectors[::-1, ::-1], found.vectors, atol=1e-5)
     some = photo_features(cifar, photos, views=["turn #1", "turn #2"], transform=turned)
     assert some.computed == 6
@@ -97,7 +109,9 @@ def test_models_are_kept_apart(cifar, photos):
     photo_features(cifar, photos)
     wide = ws.load(CIFAR, engine="litert")
     rules = wide.entry.to_dict()
-    wide.entry = type(wide.entry).from_dict({**rules, "preprocessing": {**rules["preprocessing"], "resize": "squash"}})
+    wide.entry = type(wide.entry).from_dict(
+        {**rules, "preprocessing": {**rules["preprocessing"], "resize": "squash"}}
+    )
     assert model_key(wide) != model_key(cifar)
     assert photo_features(wide, photos).computed == 6
 
@@ -120,12 +134,14 @@ def test_an_interrupt_keeps_what_was_computed(cifar, photos):
 
 
 def test_two_processes_share_one_file(photos):
-    code = ("import sys, warmstart as ws\n"
-            "from warmstart.image.train.features import photo_features\n"
-            "for n in range(8):\n"
-            f"    found = photo_features(ws.load({str(CIFAR)!r}, engine='litert'), sys.argv[1:],\n"
-            "        views=['clean', f'v{n}'], transform=lambda photo, view, random: photo.rotate(random.random()))\n"
-            "print(found.vectors[:, 0].sum(), 'tensorflow' in sys.modules)")
+    code = (
+        "import sys, warmstart as ws\n"
+        "from warmstart.image.train.features import photo_features\n"
+        "for n in range(8):\n"
+        f"    found = photo_features(ws.load({str(CIFAR)!r}, engine='litert'), sys.argv[1:],\n"
+        "        views=['clean', f'v{n}'], transform=lambda photo, view, random: photo.rotate(random.random()))\n"
+        "print(found.vectors[:, 0].sum(), 'tensorflow' in sys.modules)"
+    )
     command = [sys.executable, "-c", code, *map(str, photos)]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     said = {worker.communicate(timeout=100)[0] for worker in workers}

@@ -18,8 +18,12 @@ pytestmark = pytest.mark.tensorflow
 
 def config(head=(), **options):
     base = ws.load(CIFAR).entry
-    return {"base": {"architecture": base.architecture, "config": dict(base.config)}, "head": list(head), "classes": 3,
-            **options}
+    return {
+        "base": {"architecture": base.architecture, "config": dict(base.config)},
+        "head": list(head),
+        "classes": 3,
+        **options,
+    }
 
 
 def test_the_textbook_head_becomes_plain_data():
@@ -27,17 +31,24 @@ def test_the_textbook_head_becomes_plain_data():
 
     from warmstart.models.image.transfer.network import add_head, head_config, wants_map
 
-    given = [layers.GlobalAveragePooling2D(), layers.Dense(16, "relu", kernel_regularizer="l2"), layers.Dropout(0.2),
-             layers.Dense(3, activation="softmax")]
+    given = [
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(16, "relu", kernel_regularizer="l2"),
+        layers.Dropout(0.2),
+        layers.Dense(3, activation="softmax"),
+    ]
     told = json.loads(json.dumps(head_config(given, 3)))
     assert [spec["class_name"] for spec in told] == ["Dense", "Dropout"]
     assert told[0]["config"] == {"units": 16, "activation": "relu", "use_bias": True} | {
-        key: told[0]["config"][key] for key in told[0]["config"] if told[0]["config"][key] is None}
+        key: told[0]["config"][key] for key in told[0]["config"] if told[0]["config"][key] is None
+    }
     assert not wants_map(told)
     import keras
 
     features = keras.Input((8,))
-    net = keras.Model(features, add_head({"head": told, "classes": 3, "temperature": 2.0}, features))
+    net = keras.Model(
+        features, add_head({"head": told, "classes": 3, "temperature": 2.0}, features)
+    )
     x = np.random.default_rng(0).normal(size=(5, 8)).astype("float32")
     logits = keras.Model(features, net.get_layer("logits").output).predict_on_batch(x)
     expected = np.exp(logits / 2) / np.exp(logits / 2).sum(1, keepdims=True)
@@ -54,7 +65,9 @@ def test_a_head_on_the_feature_map():
     with pytest.raises(UsageError, match="not a vector"):
         build(config(told[:1]))
     several = build(config(multi_label=True))
-    assert several.predict_on_batch(np.zeros((1, 32, 32, 3), np.float32)).sum() == pytest.approx(1.5, abs=0.3)
+    assert several.predict_on_batch(np.zeros((1, 32, 32, 3), np.float32)).sum() == pytest.approx(
+        1.5, abs=0.3
+    )
 
 
 def test_no_code_in_a_head():
@@ -69,21 +82,36 @@ def test_no_code_in_a_head():
     def own(x):
         return x
 
-    for layer in (layers.Lambda(own), Mine(4), layers.Dense(4, activation=own),
-                  keras.Sequential([layers.Dense(4)])):
+    for layer in (
+        layers.Lambda(own),
+        Mine(4),
+        layers.Dense(4, activation=own),
+        keras.Sequential([layers.Dense(4)]),
+    ):
         with pytest.raises(UsageError, match="head"):
             head_config([layer], 3)
     dense = {"class_name": "Dense", "config": {"units": 4}}
     evil = {"module": "os", "class_name": "system", "config": "x"}
-    for spec in ({"class_name": "Lambda", "config": {}}, {"class_name": "__init__", "config": {}}, "Dense", 3,
-                 {"class_name": "Dense", "config": {"units": 4, "kernel_initializer": evil}},
-                 {"class_name": "Dense", "config": {"units": 4, "activation": "keras.ops.relu"}},
-                 {"class_name": "Dense", "config": {"units": 2**40}},
-                 {"class_name": "Dense", "config": {"units": 4, "colour": 1}}):
+    for spec in (
+        {"class_name": "Lambda", "config": {}},
+        {"class_name": "__init__", "config": {}},
+        "Dense",
+        3,
+        {"class_name": "Dense", "config": {"units": 4, "kernel_initializer": evil}},
+        {"class_name": "Dense", "config": {"units": 4, "activation": "keras.ops.relu"}},
+        {"class_name": "Dense", "config": {"units": 2**40}},
+        {"class_name": "Dense", "config": {"units": 4, "colour": 1}},
+    ):
         with pytest.raises(UsageError):
             build(config([dense, spec]))
-    for wrong in ({"classes": 0}, {"classes": True}, {"temperature": 0.0}, {"temperature": float("nan")},
-                  {"base": {"architecture": "transfer", "config": config()}}, {"base": None}):
+    for wrong in (
+        {"classes": 0},
+        {"classes": True},
+        {"temperature": 0.0},
+        {"temperature": float("nan")},
+        {"base": {"architecture": "transfer", "config": config()}},
+        {"base": None},
+    ):
         with pytest.raises(UsageError):
             build(config() | wrong)
 
@@ -132,8 +160,13 @@ def test_mixed_precision_keeps_weights_and_answers_in_float32():
 
 def test_two_devices_give_what_one_gives():
     script = Path(__file__).with_name("two_devices.py")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False,
-                          env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"})
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.strip().splitlines()[-1])
     assert told["values"] == 2  # a copy on each device

@@ -34,11 +34,15 @@ def folder(tmp_path_factory):
 
 
 def test_one_candidate_end_to_end_without_tensorflow(folder):
-    code = ("import sys, json, warmstart as ws\n"
-            f"ranking = ws.pick(sys.argv[1], candidates=[{str(CIFAR)!r}, 'nonsense'])\n"
-            "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
-            "print(json.dumps(ranking.to_dict()))")
-    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
+    code = (
+        "import sys, json, warmstart as ws\n"
+        f"ranking = ws.pick(sys.argv[1], candidates=[{str(CIFAR)!r}, 'nonsense'])\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
+        "print(json.dumps(ranking.to_dict()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     (one,) = told["candidates"]
@@ -68,7 +72,9 @@ def test_better_features_come_first_and_are_kept_for_finetune(folder, cifar, mon
     assert ranking.best.logme > ranking[1].logme
     assert len(ranking) == 2
     photos = [path for name in SHADES for path in (folder / name).iterdir()]
-    assert photo_features(cifar, photos).computed <= 10  # those that were put aside to validate with
+    assert (
+        photo_features(cifar, photos).computed <= 10
+    )  # those that were put aside to validate with
     lines = str(ranking).splitlines()
     assert lines[0].startswith("32 photos, 2 classes")
     assert lines[3].startswith("cifar10_resnet20")
@@ -80,7 +86,9 @@ def test_confidence_beside_the_published_accuracy_tells_far_data(folder, cifar):
         model.entry = replace(model.entry, metrics=(Metric("top1", published, "made up", "here"),))
         return ws.pick(folder, candidates=[model])
 
-    dataset = [path for name in SHADES for path in (folder / name).iterdir() if path.name != "broken.png"]
+    dataset = [
+        path for name in SHADES for path in (folder / name).iterdir() if path.name != "broken.png"
+    ]
     confidence = np.mean([result.score for result in cifar(dataset)])
     near = familiarity(confidence)
     assert near.best.familiarity == pytest.approx(1.0, abs=0.1)
@@ -88,13 +96,17 @@ def test_confidence_beside_the_published_accuracy_tells_far_data(folder, cifar):
     assert not any("far from" in warning for warning in near.warnings)
     far = familiarity(confidence / (0.8 * FAR))
     assert far.best.far
-    assert any("far from what every candidate was trained on" in warning for warning in far.warnings)
+    assert any(
+        "far from what every candidate was trained on" in warning for warning in far.warnings
+    )
     assert far.best.to_dict()["far"] is True
 
 
 @pytest.mark.shared
 def test_the_statistic_tells_cifar_photos_from_blank_ones(cifar, shared_data):
-    """On its own test photos the mean confidence is the published accuracy; on blank pictures it is far from it."""
+    """On its own test photos the mean confidence is the published accuracy; on blank pictures it is
+    far from it.
+    """
     import io
     import zipfile
 
@@ -109,16 +121,25 @@ def test_the_statistic_tells_cifar_photos_from_blank_ones(cifar, shared_data):
 
 def test_labels_that_mean_nothing_are_told(folder, cifar):
     random = np.random.default_rng(0)
-    photos = [path for name in SHADES for path in (folder / name).iterdir() if path.name != "broken.png"]
+    photos = [
+        path for name in SHADES for path in (folder / name).iterdir() if path.name != "broken.png"
+    ]
     pairs = [(path, str(random.integers(2))) for path in photos]
     ranking = ws.pick(pairs, candidates=[cifar])
-    assert any("apart better than always answering the most frequent" in warning for warning in ranking.warnings)
+    assert any(
+        "apart better than always answering the most frequent" in warning
+        for warning in ranking.warnings
+    )
 
 
 def test_several_labels_an_example(folder, cifar, tmp_path):
     rows = ["path,labels"]
-    for n, path in enumerate(sorted((folder / "dark").glob("?.png")) + sorted((folder / "light").glob("?.png"))):
-        rows.append(f"{path},{'dark' if path.parent.name == 'dark' else 'light'}{';square' if n % 2 else ''}")
+    for n, path in enumerate(
+        sorted((folder / "dark").glob("?.png")) + sorted((folder / "light").glob("?.png"))
+    ):
+        rows.append(
+            f"{path},{'dark' if path.parent.name == 'dark' else 'light'}{';square' if n % 2 else ''}"
+        )
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     ranking = ws.pick(tmp_path / "labels.csv", candidates=[cifar])
     assert ranking.classes == ("dark", "light", "square")
@@ -130,9 +151,15 @@ def test_wrong_questions(folder, cifar, tmp_path):
         ws.pick(folder, task="fill-mask")
     with pytest.raises(UsageError, match="There is no candidate"):
         ws.pick(folder, candidates=[])
-    with pytest.raises(UsageError, match="No candidate could be judged: nonsense: there is no model"):
+    with pytest.raises(
+        UsageError, match="No candidate could be judged: nonsense: there is no model"
+    ):
         ws.pick(folder, candidates=["nonsense"])
-    few = [(path, path.parent.name) for name in SHADES for path in sorted((folder / name).glob("?.png"))[:4]]
+    few = [
+        (path, path.parent.name)
+        for name in SHADES
+        for path in sorted((folder / name).glob("?.png"))[:4]
+    ]
     with pytest.raises(UsageError, match="training photos; ranking needs 10 or more"):
         ws.pick(few, candidates=[cifar])
 
@@ -142,11 +169,19 @@ def test_default_candidates_are_those_that_are_here():
 
 
 def test_the_command(folder):
-    done = subprocess.run([sys.executable, "-m", "warmstart", "pick", str(folder), "-c", str(CIFAR), "--json"],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "warmstart", "pick", str(folder), "-c", str(CIFAR), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["candidates"][0]["name"] == "cifar10_resnet20"
-    done = subprocess.run([sys.executable, "-m", "warmstart", "pick", str(folder), "-c", f"{CIFAR}=absent.h5"],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "warmstart", "pick", str(folder), "-c", f"{CIFAR}=absent.h5"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2
     assert "absent.h5" in done.stderr

@@ -42,7 +42,9 @@ def test_logme_prefers_features_that_tell_the_classes_apart():
 
 def test_the_probe_finds_nothing_where_there_is_nothing():
     random = np.random.default_rng(3)
-    features = random.normal(size=(300, 400)).astype(np.float32)  # more dimensions than photos: fits anything
+    features = random.normal(size=(300, 400)).astype(
+        np.float32
+    )  # more dimensions than photos: fits anything
     targets = np.eye(2, dtype=np.float32)[random.integers(0, 2, 300)]
     found = probe(features, targets, stratified_folds(targets, [str(n) for n in range(300)]))
     assert abs(found.accuracy - 0.5) < 4 * found.error

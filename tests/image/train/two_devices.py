@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0],
-                                           [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
 
 import keras  # noqa: E402 (after the devices are made)
 
@@ -26,12 +27,25 @@ def train(names: list[str]) -> tuple[keras.Model, np.ndarray]:
     """The network after two epochs, and its logits of the validation part."""
     devices.visible = lambda: names
     random = np.random.default_rng(0)
-    pairs = [(random.integers(0, 120, (32, 32, 3)).astype(np.uint8) + 120 * (n % 2), n % 2) for n in range(23)]
+    pairs = [
+        (random.integers(0, 120, (32, 32, 3)).astype(np.uint8) + 120 * (n % 2), n % 2)
+        for n in range(23)
+    ]
     # without clipping, which is done on the gradient of each device before they are added;
     # the third stage is trained: tracing it takes half the time
-    options = {"validation": pairs[18:], "batch_size": 6, "learning_rate": 2e-5, "clip_norm": 0.0, "epochs": 2,
-               "freeze": "stage2_block3_add", "augment": False, "verbose": False}
-    trainer = ImageClassificationTrainer(CIFAR, make(ImageClassificationOptions, options, "the test"))
+    options = {
+        "validation": pairs[18:],
+        "batch_size": 6,
+        "learning_rate": 2e-5,
+        "clip_norm": 0.0,
+        "epochs": 2,
+        "freeze": "stage2_block3_add",
+        "augment": False,
+        "verbose": False,
+    }
+    trainer = ImageClassificationTrainer(
+        CIFAR, make(ImageClassificationOptions, options, "the test")
+    )
     trainer.open()
     trainer.summary = trainer.read(pairs[:18])
     with open_run(None, {}) as trainer.run:
@@ -44,10 +58,17 @@ if __name__ == "__main__":
     (one, a), (two, b) = train(["CPU:0"]), train(["CPU:0", "CPU:1"])
     kernel = two.get_layer("stage3_block3_2_conv").kernel
     moving = [v for v in two.weights if "moving_" in v.path]
-    print(json.dumps({
-        "values": len(kernel.value.values), "one": hasattr(one.get_layer("stem_conv").kernel.value, "values"),
-        "difference": float(np.abs(a - b).max()), "scale": float(np.abs(a).max()),
-        "learned": float(np.abs(kernel.numpy() - before[kernel.path]).max()),
-        "statistics": float(max(np.abs(v.numpy() - before[v.path]).max() for v in moving)),
-    }), flush=True)
+    print(
+        json.dumps(
+            {
+                "values": len(kernel.value.values),
+                "one": hasattr(one.get_layer("stem_conv").kernel.value, "values"),
+                "difference": float(np.abs(a - b).max()),
+                "scale": float(np.abs(a).max()),
+                "learned": float(np.abs(kernel.numpy() - before[kernel.path]).max()),
+                "statistics": float(max(np.abs(v.numpy() - before[v.path]).max() for v in moving)),
+            }
+        ),
+        flush=True,
+    )
     os._exit(0)  # TensorFlow's threads may wait for a Python that is about to end

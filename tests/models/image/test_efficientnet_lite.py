@@ -1,4 +1,6 @@
-"""EfficientNet-Lite against the reference implementation on a tiny random checkpoint, and its sizes."""
+"""EfficientNet-Lite against the reference implementation on a tiny random checkpoint, and its
+sizes.
+"""
 
 import json
 from functools import cache
@@ -31,19 +33,25 @@ def filled(path, **options):
 
 @pytest.fixture(scope="module")
 def expected():
-    return {key: value.astype(np.float32) for key, value in np.load(GOLDEN / "expected.npz").items()}
+    return {
+        key: value.astype(np.float32) for key, value in np.load(GOLDEN / "expected.npz").items()
+    }
 
 
 def test_outputs_equal_the_reference(expected):
     model = filled(GOLDEN / "model.safetensors")
-    assert np.ptp(expected["probabilities"], axis=0).max() > 0.02, "two photos of one answer test nothing"
+    assert np.ptp(expected["probabilities"], axis=0).max() > 0.02, (
+        "two photos of one answer test nothing"
+    )
     outputs = np.asarray(model(expected["images"], training=False))
     np.testing.assert_allclose(outputs, expected["probabilities"], atol=1e-4)
 
 
 def test_features_equal_the_reference_without_the_top(expected):
     model = filled(GOLDEN / "model.safetensors", include_top=False, pooling="avg")
-    np.testing.assert_allclose(np.asarray(model(expected["images"])), expected["features"], atol=1e-4)
+    np.testing.assert_allclose(
+        np.asarray(model(expected["images"])), expected["features"], atol=1e-4
+    )
 
 
 def test_arrays_are_those_of_the_file():
@@ -52,14 +60,22 @@ def test_arrays_are_those_of_the_file():
     with open_checkpoint(GOLDEN / "model.safetensors") as checkpoint:
         assert set(arrays) == set(checkpoint.names())
         for name, array in arrays.items():
-            np.testing.assert_array_equal(array, checkpoint.read(name).astype(np.float32), err_msg=name)
+            np.testing.assert_array_equal(
+                array, checkpoint.read(name).astype(np.float32), err_msg=name
+            )
 
 
 def test_names_of_timm(tmp_path, expected):
     names = json.loads((GOLDEN / "timm.json").read_text())
     with open_checkpoint(GOLDEN / "model.safetensors") as checkpoint:
-        arrays = {name: checkpoint.read(other) for name, other in names.items() if "num_batches" not in name}
-    save_safetensors(tmp_path / "model.safetensors", {**arrays, "bn1.num_batches_tracked": np.zeros(1, np.int64)})
+        arrays = {
+            name: checkpoint.read(other)
+            for name, other in names.items()
+            if "num_batches" not in name
+        }
+    save_safetensors(
+        tmp_path / "model.safetensors", {**arrays, "bn1.num_batches_tracked": np.zeros(1, np.int64)}
+    )
     model = filled(tmp_path / "model.safetensors")
     outputs = np.asarray(model(expected["images"], training=False))
     np.testing.assert_allclose(outputs, expected["probabilities"], atol=1e-4)
@@ -68,11 +84,16 @@ def test_names_of_timm(tmp_path, expected):
 def test_another_width_is_refused():
     wider = {**SIZES, "width": 0.5}
     model = network().build(wider)
-    with open_checkpoint(GOLDEN / "model.safetensors") as checkpoint, pytest.raises(MismatchError, match="shape"):
+    with (
+        open_checkpoint(GOLDEN / "model.safetensors") as checkpoint,
+        pytest.raises(MismatchError, match="shape"),
+    ):
         network().load(model, checkpoint, wider)
 
 
-@pytest.mark.parametrize("entry", catalog.search(family="efficientnet_lite"), ids=lambda entry: entry.name)
+@pytest.mark.parametrize(
+    "entry", catalog.search(family="efficientnet_lite"), ids=lambda entry: entry.name
+)
 def test_parameters_are_those_of_the_catalogue(entry, not_drawn):
     model = network().build(entry.config)
     assert model.count_params() == entry.parameters
@@ -80,7 +101,9 @@ def test_parameters_are_those_of_the_catalogue(entry, not_drawn):
     assert model.output_shape == (None, 1000)
 
 
-@pytest.mark.parametrize("config", [{"widht": 1.0}, {"width": 0}, {"depth": 9}, {"dropout": 1}, {"classes": 0}])
+@pytest.mark.parametrize(
+    "config", [{"widht": 1.0}, {"width": 0}, {"depth": 9}, {"dropout": 1}, {"classes": 0}]
+)
 def test_impossible_sizes(config):
     with pytest.raises(UsageError, match="efficientnet_lite"):
         network().build(config)

@@ -1,4 +1,6 @@
-"""The families of keras.applications: official files fill our build, and features are where they belong."""
+"""The families of keras.applications: official files fill our build, and features are where they
+belong.
+"""
 
 import keras
 import numpy as np
@@ -45,10 +47,14 @@ def run(model, x):
 
 @pytest.mark.usefixtures("not_drawn")
 @pytest.mark.parametrize(("function", "arguments", "size"), FAMILIES, ids=str)
-def test_official_files_fill_the_network(function, arguments, size, tmp_path, write_official, randomise):
-    """With and without top; the features of the whole network are the network without top, layer by layer.
+def test_official_files_fill_the_network(
+    function, arguments, size, tmp_path, write_official, randomise
+):
+    """With and without top; the features of the whole network are the network without top, layer by
+    layer.
 
-    Arrays are compared, not outputs: a thousand layers take seconds to run, and the graph is Keras' own.
+    Arrays are compared, not outputs: a thousand layers take seconds to run, and the graph is Keras'
+    own.
     """
     keras.utils.clear_session(free_memory=False)
     config = {"function": function, **arguments}
@@ -77,7 +83,9 @@ def test_official_files_fill_the_network(function, arguments, size, tmp_path, wr
         np.testing.assert_array_equal(run(features, x)[0], run(bare, x)[0])
         if function != "ConvNeXtTiny":  # it normalises the average
             average = keras.layers.GlobalAveragePooling2D()(feature_layer(whole))
-            np.testing.assert_array_equal(run(keras.Model(whole.input, average), x)[0], run(bare, x)[0])
+            np.testing.assert_array_equal(
+                run(keras.Model(whole.input, average), x)[0], run(bare, x)[0]
+            )
 
 
 @pytest.mark.usefixtures("not_drawn")
@@ -85,7 +93,9 @@ def test_official_files_fill_the_network(function, arguments, size, tmp_path, wr
 def test_efficientnet_equals_keras_with_its_extra_rescaling(
     include_top, tmp_path, write_official, randomise, monkeypatch
 ):
-    """Keras' graph for weights="imagenet" on a file that holds the standard deviation where the variance belongs."""
+    """Keras' graph for weights="imagenet" on a file that holds the standard deviation where the
+    variance belongs.
+    """
     from keras.src.utils import file_utils
 
     size = 224 if include_top else 64  # the only one that Keras takes with top
@@ -105,7 +115,9 @@ def test_efficientnet_equals_keras_with_its_extra_rescaling(
     load(ours, path, config)
     pixels = images(size) * 255
     expected = run(theirs, pixels)[0]
-    np.testing.assert_allclose(run(ours, pixels)[0], expected, atol=1e-5 * max(1, np.abs(expected).max()))
+    np.testing.assert_allclose(
+        run(ours, pixels)[0], expected, atol=1e-5 * max(1, np.abs(expected).max())
+    )
 
 
 def test_efficientnet_keeps_a_true_variance(tmp_path, write_official):
@@ -116,11 +128,15 @@ def test_efficientnet_keeps_a_true_variance(tmp_path, write_official):
     path = write_official(tmp_path / "own.h5", model)
     again = keras_applications.build(config, include_top=False, input_shape=(32, 32, 3))
     load(again, path, config)
-    np.testing.assert_array_equal(normalization(again)["variance"].numpy(), np.square(STD).astype(np.float32))
+    np.testing.assert_array_equal(
+        normalization(again)["variance"].numpy(), np.square(STD).astype(np.float32)
+    )
 
 
 def test_a_file_of_another_variant_changes_nothing(tmp_path, write_official):
-    small = keras.applications.MobileNet(weights=None, alpha=0.25, input_shape=(32, 32, 3), include_top=False)
+    small = keras.applications.MobileNet(
+        weights=None, alpha=0.25, input_shape=(32, 32, 3), include_top=False
+    )
     path = write_official(tmp_path / "mobilenet_2_5.h5", small)
     config = {"function": "MobileNet", "alpha": 0.5}
     model = keras_applications.build(config, input_shape=(32, 32, 3), include_top=False)
@@ -137,15 +153,23 @@ def test_build_takes_size_and_classes_from_the_config():
     assert (model.input.shape, model.output.shape) == ((None, 160, 128, 3), (None, 5))
     model = keras_applications.build(config, input_shape=(96, 96, 3), classes=7)
     assert (model.input.shape, model.output.shape) == ((None, 96, 96, 3), (None, 7))
-    assert config == {"function": "MobileNet", "alpha": 0.25, "input_size": [160, 128], "classes": 5}
+    assert config == {
+        "function": "MobileNet",
+        "alpha": 0.25,
+        "input_size": [160, 128],
+        "classes": 5,
+    }
 
 
 @pytest.mark.parametrize(
-    ("pooling", "shape"), [(None, (None, None, None, 256)), ("avg", (None, 256)), ("max", (None, 256))]
+    ("pooling", "shape"),
+    [(None, (None, None, None, 256)), ("avg", (None, 256)), ("max", (None, 256))],
 )
 def test_build_without_top_at_any_size(pooling, shape):
     config = {"function": "MobileNet", "alpha": 0.25, "input_size": [128, 128]}
-    model = keras_applications.build(config, include_top=False, pooling=pooling, input_shape=(None, None, 3))
+    model = keras_applications.build(
+        config, include_top=False, pooling=pooling, input_shape=(None, None, 3)
+    )
     assert model.output.shape == shape
     assert model(images(40)).shape[-1] == 256
 
@@ -158,7 +182,11 @@ def test_build_without_top_at_any_size(pooling, shape):
         ({"function": "preprocess_input"}, {}, "no function"),
         ({"function": "VGG16", "colour": 1}, {}, "VGG16 cannot be built.*colour"),
         ({"function": "VGG16", "weights": "imagenet"}, {}, "VGG16 cannot be built.*weights"),
-        ({"function": "VGG16"}, {"include_top": False, "input_shape": (31, 32, 3)}, "VGG16 cannot be built.*32"),
+        (
+            {"function": "VGG16"},
+            {"include_top": False, "input_shape": (31, 32, 3)},
+            "VGG16 cannot be built.*32",
+        ),
         ({"function": "VGG16"}, {"include_top": False, "pooling": "sum"}, "pooling must be"),
     ],
 )
@@ -170,7 +198,9 @@ def test_build_refuses(config, options, message):
 def test_feature_layer_where_sizes_are_unknown():
     for function in ("MobileNetV3Small", "EfficientNetB0"):
         config = {"function": function}
-        bare = keras_applications.build(config, include_top=False, pooling="avg", input_shape=(None, None, 3))
+        bare = keras_applications.build(
+            config, include_top=False, pooling="avg", input_shape=(None, None, 3)
+        )
         layer = feature_layer(bare)
         assert layer.shape == (None, None, None, bare.output.shape[-1])
 

@@ -1,4 +1,6 @@
-"""Segmentation and detection models against transformers' outputs on tiny random checkpoints (tests/golden/vision)."""
+"""Segmentation and detection models against transformers' outputs on tiny random checkpoints
+(tests/golden/vision).
+"""
 
 from functools import cache
 from pathlib import Path
@@ -27,7 +29,9 @@ def built(name):
     return module, entry.config, model
 
 
-@pytest.mark.parametrize("name", ["segformer_a", "segformer_b", "deeplabv3_a", "deeplabv3_b", "dfine_a", "dfine_b"])
+@pytest.mark.parametrize(
+    "name", ["segformer_a", "segformer_b", "deeplabv3_a", "deeplabv3_b", "dfine_a", "dfine_b"]
+)
 def test_outputs_equal_the_reference(name):
     module, config, model = built(name)
     expected = np.load(GOLDEN / name / "expected.npz")
@@ -38,7 +42,9 @@ def test_outputs_equal_the_reference(name):
         np.testing.assert_allclose(np.asarray(outputs[key]), expected[key], atol=1e-4, rtol=0)
     with open_checkpoint(GOLDEN / name / "model.safetensors") as checkpoint:
         for key, array in module.arrays(model, config).items():
-            np.testing.assert_array_equal(array, checkpoint.read(key).astype(np.float32), err_msg=key)
+            np.testing.assert_array_equal(
+                array, checkpoint.read(key).astype(np.float32), err_msg=key
+            )
 
 
 @pytest.mark.parametrize("name", ["segformer_a", "deeplabv3_a", "dfine_a"])
@@ -72,8 +78,10 @@ def test_a_checkpoint_of_another_size_is_refused(tmp_path):
 
 def test_heads_of_dfine_are_found_under_either_name(tmp_path):
     module, config, model = built("dfine_a")
-    arrays = {key.replace("model.decoder.class_embed", "class_embed"): value
-              for key, value in module.arrays(model, config).items()}
+    arrays = {
+        key.replace("model.decoder.class_embed", "class_embed"): value
+        for key, value in module.arrays(model, config).items()
+    }
     assert any(key.startswith("class_embed.") for key in arrays)
     save_safetensors(tmp_path / "other.safetensors", arrays)
     with open_checkpoint(tmp_path / "other.safetensors") as checkpoint:

@@ -14,7 +14,9 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "vision"
 
 @pytest.fixture
 def change(tmp_path):
-    """(name, file, changes) -> a copy of a golden repository whose JSON file is changed; a value of ... drops a key."""
+    """(name, file, changes) -> a copy of a golden repository whose JSON file is changed; a value of
+    ... drops a key.
+    """
 
     def make(name, file="config.json", **changes):
         folder = tmp_path / name
@@ -30,8 +32,11 @@ def change(tmp_path):
 
 def test_entries():
     entry, labels = repository.read(GOLDEN / "segformer_b")
-    assert (entry.task, entry.architecture, entry.licence) == ("image-segmentation", "segformer",
-                                                               "LicenseRef-NVIDIA-SegFormer")
+    assert (entry.task, entry.architecture, entry.licence) == (
+        "image-segmentation",
+        "segformer",
+        "LicenseRef-NVIDIA-SegFormer",
+    )
     assert entry.preprocessing.size == (64, 96)
     assert (entry.preprocessing.scaling, entry.preprocessing.resize) == ("torch", "squash")
     assert [label.name for label in labels] == [f"thing {n}" for n in range(5)]

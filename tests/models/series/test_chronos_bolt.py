@@ -66,21 +66,31 @@ def test_a_bundle_is_a_repository_in_the_public_layout_and_needs_no_tensorflow(m
     values = np.linspace(0, 9, 40)
     np.testing.assert_allclose(saved(values).median, model(values).median, atol=1e-4)
     assert "litert" in repr(saved)
-    before, after = load_file(FOLDER / "model.safetensors"), load_file(tmp_path / "saved" / "model.safetensors")
+    before, after = (
+        load_file(FOLDER / "model.safetensors"),
+        load_file(tmp_path / "saved" / "model.safetensors"),
+    )
     assert before.keys() == after.keys()
     for name, array in before.items():
         np.testing.assert_array_equal(array, after[name])
     assert json.loads((tmp_path / "saved" / "config.json").read_text()) == json.loads(
-        (FOLDER / "config.json").read_text())
+        (FOLDER / "config.json").read_text()
+    )
 
 
 def test_parameters_are_counted_without_building(model):
     assert model.entry.parameters == model.keras.count_params()
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"chronos_config": None}, "without a chronos_config"), ({"d_model": 10**7}, "d_model"),
-    ({"is_gated_act": True}, "activation"), ({"decoder_start_token_id": 1}, "token 0")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"chronos_config": None}, "without a chronos_config"),
+        ({"d_model": 10**7}, "d_model"),
+        ({"is_gated_act": True}, "activation"),
+        ({"decoder_start_token_id": 1}, "token 0"),
+    ],
+)
 def test_configs_that_cannot_be_honoured_are_refused(tmp_path, change, words):
     config = json.loads((FOLDER / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, **change}))

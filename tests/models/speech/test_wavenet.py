@@ -7,8 +7,17 @@ from warmstart.errors import MismatchError, UsageError
 
 pytestmark = pytest.mark.tensorflow
 TINY = {"dilations": (1, 2, 4), "stacks": 1, "channels": 6, "residual": 5, "skip": 7, "levels": 16}
-CONDITIONED = {**TINY, "output": "logistics", "mixtures": 3, "classes": (3, 2), "global_channels": 4,
-               "frame_features": 2, "frame_channels": 5, "upsampling": (2,), "hold": 4}
+CONDITIONED = {
+    **TINY,
+    "output": "logistics",
+    "mixtures": 3,
+    "classes": (3, 2),
+    "global_channels": 4,
+    "frame_features": 2,
+    "frame_channels": 5,
+    "upsampling": (2,),
+    "hold": 4,
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +48,9 @@ def test_the_receptive_field_is_what_the_config_says(plain):
     changed = samples.copy()
     changed[0, 5] = (changed[0, 5] + 8) % 16
     moved = np.abs(np.array(plain({"samples": changed})) - before).max(-1)[0] > 1e-6
-    assert np.flatnonzero(moved).tolist() == list(range(6, 6 + field))  # never the sample itself, nor what is before
+    assert np.flatnonzero(moved).tolist() == list(
+        range(6, 6 + field)
+    )  # never the sample itself, nor what is before
 
 
 def test_published_sizes():
@@ -50,8 +61,11 @@ def test_published_sizes():
 
 
 def test_conditioning_reaches_its_samples_only(conditioned):
-    inputs = {"samples": levels(32, batch=2), "classes": np.int32([[0, 1], [2, 0]]),
-              "frames": np.random.default_rng(1).normal(size=(2, 4, 2)).astype(np.float32)}
+    inputs = {
+        "samples": levels(32, batch=2),
+        "classes": np.int32([[0, 1], [2, 0]]),
+        "frames": np.random.default_rng(1).normal(size=(2, 4, 2)).astype(np.float32),
+    }
     before = np.array(conditioned(inputs))
     assert before.shape == (2, 32, 9)
     other = np.array(conditioned({**inputs, "classes": np.int32([[1, 1], [2, 0]])}))
@@ -87,25 +101,41 @@ def test_cached_generation_gives_the_same_samples(which, request, monkeypatch):
     from warmstart.models.speech.wavenet import network as wavenet
 
     monkeypatch.setattr(generation, "AROUND", 16)
-    config = {"plain": TINY, "conditioned": CONDITIONED, "wide": {**TINY, "filter_width": 3, "use_bias": False}}[which]
+    config = {
+        "plain": TINY,
+        "conditioned": CONDITIONED,
+        "wide": {**TINY, "filter_width": 3, "use_bias": False},
+    }[which]
     model = request.getfixturevalue(which) if which != "wide" else wavenet.build(config)
     network, c = model.get_layer("wavenet"), wavenet.configured(config)
     for weight in network.weights:  # biases are zeros at first, which would hide mistakes with them
         weight.assign(np.random.default_rng(len(weight.path)).normal(0, 0.4, weight.shape))
     given = {}
     if c.classes:
-        given = {"classes": np.int32([[2, 1]]), "frames": np.float32(np.random.default_rng(3).normal(size=(1, 4, 2)))}
+        given = {
+            "classes": np.int32([[2, 1]]),
+            "frames": np.float32(np.random.default_rng(3).normal(size=(1, 4, 2))),
+        }
     chunk, runs = generation.chunk(c), 2
     uniform = np.random.default_rng(7).uniform(0.01, 0.99, (runs * chunk, 2)).astype(np.float32)
     added = np.array(generation.condition(network, given.get("classes"), given.get("frames")))
-    state = {"ring": np.zeros((generation.ring_rows(c), c.residual), np.float32), "position": np.zeros(1, np.int32),
-             "history": np.full(c.filter_width, -1, np.int32)}
+    state = {
+        "ring": np.zeros((generation.ring_rows(c), c.residual), np.float32),
+        "position": np.zeros(1, np.int32),
+        "history": np.full(c.filter_width, -1, np.int32),
+    }
     found = []
     for run in range(runs):
         rows = chunk // c.hold
         own = added[run * rows : (run + 1) * rows] if c.frame_features else added
-        out = generation.generate(network, own, uniform[run * chunk : (run + 1) * chunk], np.float32([0.8]),
-                                  np.full(chunk, -1, np.int32), **state)
+        out = generation.generate(
+            network,
+            own,
+            uniform[run * chunk : (run + 1) * chunk],
+            np.float32([0.8]),
+            np.full(chunk, -1, np.int32),
+            **state,
+        )
         found += np.array(out.pop("samples")).tolist()
         state = out
     assert found == uncached(model, config, runs * chunk, uniform, 0.8, **given)
@@ -120,9 +150,16 @@ def test_forced_levels_are_what_the_rest_is_conditioned_on(plain, monkeypatch):
     network, c = plain.get_layer("wavenet"), wavenet.configured(TINY)
     forced = levels(16, 5)[0]
     uniform = np.full((16, 2), 0.5, np.float32)
-    out = generation.generate(network, generation.condition(network), uniform, np.float32([1.0]), forced,
-                              np.zeros((generation.ring_rows(c), 5), np.float32), np.full(2, -1, np.int32),
-                              np.zeros(1, np.int32))
+    out = generation.generate(
+        network,
+        generation.condition(network),
+        uniform,
+        np.float32([1.0]),
+        forced,
+        np.zeros((generation.ring_rows(c), 5), np.float32),
+        np.full(2, -1, np.int32),
+        np.zeros(1, np.int32),
+    )
     logits = np.array(plain({"samples": forced[None]}))[0]
     want = [int(generation.draw(c, row, np.float32([0.5, 0.5]), 1.0)) for row in logits]
     assert np.array(out["samples"]).tolist() == want
@@ -130,15 +167,31 @@ def test_forced_levels_are_what_the_rest_is_conditioned_on(plain, monkeypatch):
 
 
 def public_arrays(model, config):
-    """The arrays of a model as the public TensorFlow implementation names and shapes them, with its leftovers."""
+    """The arrays of a model as the public TensorFlow implementation names and shapes them, with its
+    leftovers.
+    """
     from warmstart.checkpoints import model_arrays
 
-    parts = {"filter_kernel": "filter", "gate_kernel": "gate", "residual_kernel": "dense", "skip_kernel": "skip",
-             "filter_bias": "Variable", "gate_bias": "Variable_1", "residual_bias": "Variable_2",
-             "skip_bias": "Variable_3", "filter_global": "gc_filter", "gate_global": "gc_gate"}
-    others = {"causal_kernel": "causal_layer/filter", "embedding0/embeddings": "embeddings/gc_embedding",
-              "post1/kernel": "postprocessing/postprocess1", "post2/kernel": "postprocessing/postprocess2",
-              "post1/bias": "postprocessing/Variable", "post2/bias": "postprocessing/Variable_1"}
+    parts = {
+        "filter_kernel": "filter",
+        "gate_kernel": "gate",
+        "residual_kernel": "dense",
+        "skip_kernel": "skip",
+        "filter_bias": "Variable",
+        "gate_bias": "Variable_1",
+        "residual_bias": "Variable_2",
+        "skip_bias": "Variable_3",
+        "filter_global": "gc_filter",
+        "gate_global": "gc_gate",
+    }
+    others = {
+        "causal_kernel": "causal_layer/filter",
+        "embedding0/embeddings": "embeddings/gc_embedding",
+        "post1/kernel": "postprocessing/postprocess1",
+        "post2/kernel": "postprocessing/postprocess2",
+        "post1/bias": "postprocessing/Variable",
+        "post2/bias": "postprocessing/Variable_1",
+    }
     arrays = {}
     for name, array in model_arrays(model).items():
         inner = name.removeprefix("wavenet/")
@@ -171,15 +224,25 @@ def test_the_public_layout_fills_the_model(tmp_path):
         np.testing.assert_allclose(again(inputs), model(inputs), atol=1e-6)
     del arrays["wavenet/dilated_stack/layer1/gate:0"]
     np.savez(tmp_path / "less.npz", **arrays)
-    with open_checkpoint(tmp_path / "less.npz") as checkpoint, pytest.raises(MismatchError, match="layer1"):
+    with (
+        open_checkpoint(tmp_path / "less.npz") as checkpoint,
+        pytest.raises(MismatchError, match="layer1"),
+    ):
         wavenet.load(again, checkpoint, config)
 
 
 def test_the_recogniser_sees_both_sides_as_far_as_it_says():
     from warmstart.models.speech.wavenet_asr import network as wavenet_asr
 
-    config = {"features": 3, "symbols": 4, "channels": 6, "blocks": 1, "dilations": (1, 2), "filter_width": 3,
-              "batch_norm": False}
+    config = {
+        "features": 3,
+        "symbols": 4,
+        "channels": 6,
+        "blocks": 1,
+        "dilations": (1, 2),
+        "filter_width": 3,
+        "batch_norm": False,
+    }
     field = wavenet_asr.configured(config).receptive_field
     assert field == 7
     model = wavenet_asr.build(config)
@@ -203,19 +266,28 @@ def test_ctc_is_the_sum_over_all_alignments():
     def collapsed(path):
         return [s for i, s in enumerate(path) if s and (i == 0 or s != path[i - 1])]
 
-    total = sum(np.prod([p[t, s] for t, s in enumerate(path)])
-                for path in product(range(3), repeat=4) if collapsed(path) == [2, 2])
+    total = sum(
+        np.prod([p[t, s] for t, s in enumerate(path)])
+        for path in product(range(3), repeat=4)
+        if collapsed(path) == [2, 2]
+    )
     found = np.array(ctc_loss(np.int32([[2, 2, 0]]), logits))
     assert found.shape == (1,)
     assert found[0] == pytest.approx(-np.log(total), rel=1e-4)
 
 
-@pytest.mark.parametrize(("family", "config", "words"), [
-    ("wavenet", {"colour": 1}, "colour"), ("wavenet", {"output": "softmax"}, "output"),
-    ("wavenet", {"classes": (2,)}, "global_channels"), ("wavenet", {"dilations": (0,)}, "dilation"),
-    ("wavenet_asr", {"filter_width": 4}, "odd"), ("wavenet_asr", {"channels": 10**9}, "size"),
-    ("wavenet_asr", {"depth": 3}, "depth"),
-])
+@pytest.mark.parametrize(
+    ("family", "config", "words"),
+    [
+        ("wavenet", {"colour": 1}, "colour"),
+        ("wavenet", {"output": "softmax"}, "output"),
+        ("wavenet", {"classes": (2,)}, "global_channels"),
+        ("wavenet", {"dilations": (0,)}, "dilation"),
+        ("wavenet_asr", {"filter_width": 4}, "odd"),
+        ("wavenet_asr", {"channels": 10**9}, "size"),
+        ("wavenet_asr", {"depth": 3}, "depth"),
+    ],
+)
 def test_impossible_configs_are_refused(family, config, words):
     from warmstart import models
 
@@ -223,8 +295,16 @@ def test_impossible_configs_are_refused(family, config, words):
         models.architecture(family).build(config)
 
 
-RAW = {"symbols": 4, "pooling": 8, "frame_layers": 1, "stacks": 1, "dilations": [1, 2, 4], "channels": 6,
-       "residual": 5, "skip": 7}
+RAW = {
+    "symbols": 4,
+    "pooling": 8,
+    "frame_layers": 1,
+    "stacks": 1,
+    "dilations": [1, 2, 4],
+    "channels": 6,
+    "residual": 5,
+    "skip": 7,
+}
 
 
 def test_the_raw_recogniser_learns_frames_and_samples_together():
@@ -236,7 +316,9 @@ def test_the_raw_recogniser_learns_frames_and_samples_together():
     keras.utils.set_random_seed(0)
     model = wavenet_raw.build(RAW)
     random = np.random.default_rng(0)
-    classes = np.repeat(random.integers(1, 4, (8, 5)), 4, axis=1)  # of each frame; a class is a level and its double
+    classes = np.repeat(
+        random.integers(1, 4, (8, 5)), 4, axis=1
+    )  # of each frame; a class is a level and its double
     samples = np.repeat(classes, 8, axis=1) * 40 * (1 + np.arange(160) % 2)
     features = samples.reshape(8, 20, 8).astype(np.float32)
     for frames, targets in (("classes", classes), ("ctc", classes[:, ::4])):

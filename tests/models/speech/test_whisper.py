@@ -1,4 +1,6 @@
-"""Whisper computes what transformers computes, under the public names (goldens: scripts/make_goldens_whisper.py)."""
+"""Whisper computes what transformers computes, under the public names (goldens:
+scripts/make_goldens_whisper.py).
+"""
 
 import json
 import shutil
@@ -30,7 +32,12 @@ def model():
 
 @pytest.mark.tensorflow
 def test_logits_equal_the_reference(model, expected):
-    out = model({"input_features": expected["features"][None], "decoder_input_ids": expected["tokens"][None]})
+    out = model(
+        {
+            "input_features": expected["features"][None],
+            "decoder_input_ids": expected["tokens"][None],
+        }
+    )
     np.testing.assert_allclose(out["encoder_last_hidden_state"][0], expected["encoded"], atol=1e-4)
     np.testing.assert_allclose(out["logits"][0], expected["logits"], atol=1e-4)
     assert np.ptp(expected["logits"]) > 1
@@ -53,7 +60,9 @@ def test_names_without_prefix_and_the_tied_output_are_taken(model, tmp_path):
     from warmstart.checkpoints import open_checkpoint, save_safetensors
     from warmstart.models.speech.whisper import network as whisper
 
-    named = {name.removeprefix("model."): array for name, array in whisper.arrays(model, {}).items()}
+    named = {
+        name.removeprefix("model."): array for name, array in whisper.arrays(model, {}).items()
+    }
     named["proj_out.weight"] = named["decoder.embed_tokens.weight"]
     save_safetensors(tmp_path / "model.safetensors", named)
     with open_checkpoint(tmp_path / "model.safetensors") as checkpoint:
@@ -93,8 +102,10 @@ def test_table_of_sizes_is_right():
         cells = [cell.strip() for cell in line.strip("| ").split("|")]
         if len(cells) == 5 and cells[1].isdigit():
             table[cells[0]] = int(cells[4].replace(",", ""))
-    assert table == {size: parameters(vars(config_of(size))) for size in
-                     ("tiny", "base", "small", "medium", "large")}
+    assert table == {
+        size: parameters(vars(config_of(size)))
+        for size in ("tiny", "base", "small", "medium", "large")
+    }
 
 
 def test_parameters_are_counted_without_building():
@@ -105,19 +116,59 @@ def test_parameters_are_counted_without_building():
     assert entry.processing["alignment_heads"] == [[0, 1], [1, 0], [1, 3]]
 
 
-@pytest.mark.parametrize(("file", "change", "error", "message"), [
-    ("config.json", {"d_model": 10**9}, BundleError, "d_model must be a whole number from 1 to"),
-    ("config.json", {"vocab_size": True}, BundleError, "vocab_size must be"),
-    ("config.json", {"decoder_layers": None}, BundleError, "decoder_layers must be"),
-    ("config.json", {"encoder_attention_heads": 5}, BundleError, "32 is not divisible by 5"),
-    ("config.json", {"activation_function": "relu"}, UsageError, "activation_function 'relu' is not supported"),
-    ("config.json", {"scale_embedding": True}, UsageError, "scale_embedding True is not supported"),
-    ("preprocessor_config.json", {"hop_length": 100}, UsageError, "hop_length 100 is not supported"),
-    ("preprocessor_config.json", {"feature_size": 128}, UsageError, "feature_size 128 is not supported"),
-    ("generation_config.json", {"suppress_tokens": [531]}, BundleError, "suppress_tokens must be"),
-    ("generation_config.json", {"alignment_heads": [[2, 0]]}, BundleError, "heads that do not exist"),
-])
-def test_a_config_that_cannot_be_honoured_is_refused_by_name(file, change, error, message, tmp_path):
+@pytest.mark.parametrize(
+    ("file", "change", "error", "message"),
+    [
+        (
+            "config.json",
+            {"d_model": 10**9},
+            BundleError,
+            "d_model must be a whole number from 1 to",
+        ),
+        ("config.json", {"vocab_size": True}, BundleError, "vocab_size must be"),
+        ("config.json", {"decoder_layers": None}, BundleError, "decoder_layers must be"),
+        ("config.json", {"encoder_attention_heads": 5}, BundleError, "32 is not divisible by 5"),
+        (
+            "config.json",
+            {"activation_function": "relu"},
+            UsageError,
+            "activation_function 'relu' is not supported",
+        ),
+        (
+            "config.json",
+            {"scale_embedding": True},
+            UsageError,
+            "scale_embedding True is not supported",
+        ),
+        (
+            "preprocessor_config.json",
+            {"hop_length": 100},
+            UsageError,
+            "hop_length 100 is not supported",
+        ),
+        (
+            "preprocessor_config.json",
+            {"feature_size": 128},
+            UsageError,
+            "feature_size 128 is not supported",
+        ),
+        (
+            "generation_config.json",
+            {"suppress_tokens": [531]},
+            BundleError,
+            "suppress_tokens must be",
+        ),
+        (
+            "generation_config.json",
+            {"alignment_heads": [[2, 0]]},
+            BundleError,
+            "heads that do not exist",
+        ),
+    ],
+)
+def test_a_config_that_cannot_be_honoured_is_refused_by_name(
+    file, change, error, message, tmp_path
+):
     folder = tmp_path / "whisper-tiny"
     shutil.copytree(GOLDEN, folder)
     config = json.loads((folder / file).read_text())

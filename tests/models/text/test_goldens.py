@@ -35,12 +35,19 @@ def test_equal_to_the_reference(folder):
         given = {name: expected[name] for name in INPUTS}
         kept = given["attention_mask"].astype(bool)
         padded = {name: np.asarray(value) for name, value in model(given).items()}
-        alone = {name: np.asarray(value) for name, value in model({k: v[2:3, :3] for k, v in given.items()}).items()}
+        alone = {
+            name: np.asarray(value)
+            for name, value in model({k: v[2:3, :3] for k, v in given.items()}).items()
+        }
         names = {name.partition("/")[2] for name in expected.files if "/" in name}
-        assert names - padded.keys() <= ({"pooler_output"} if "without_pooler" in folder.name else set())
+        assert names - padded.keys() <= (
+            {"pooler_output"} if "without_pooler" in folder.name else set()
+        )
         for name, value in padded.items():
             want = expected[f"padded/{name}"]
-            rows = kept if value.shape[:2] == kept.shape else slice(None)  # what stands at padding means nothing
+            rows = (
+                kept if value.shape[:2] == kept.shape else slice(None)
+            )  # what stands at padding means nothing
             np.testing.assert_allclose(value[rows], want[rows], atol=1e-4, rtol=0)
             np.testing.assert_allclose(alone[name], expected[f"alone/{name}"], atol=1e-4, rtol=0)
     arrays = module.arrays(model, entry.config)
@@ -55,11 +62,17 @@ TIED = re.compile(r"decoder\.|vocab_projector\.weight|lm_head\.bias")
 
 
 def saved_as_transformers_saves(folder: Path, entry, arrays) -> None:
-    """Names, numbers and config of a bundle of this model are those of the folder, which transformers wrote."""
+    """Names, numbers and config of a bundle of this model are those of the folder, which
+    transformers wrote.
+    """
     from warmstart.checkpoints import open_checkpoint
 
     with open_checkpoint(folder) as written:
-        names = {name for name in written.names() if not name.endswith(("position_ids", "token_type_ids"))}
+        names = {
+            name
+            for name in written.names()
+            if not name.endswith(("position_ids", "token_type_ids"))
+        }
         assert all(TIED.search(name) for name in names ^ arrays.keys())
         unused = {"cls.predictions.bias"} if "cls.predictions.decoder.bias" in names else set()
         for name in names & arrays.keys() - unused:
@@ -73,8 +86,18 @@ def saved_as_transformers_saves(folder: Path, entry, arrays) -> None:
 def test_optional_inputs_may_be_left_out():
     _, _, model = built(GOLDEN / "bert_base")
     ids = np.array([[2, 9, 8, 3]], np.int32)
-    whole = model({"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)})
-    for given in (ids, {"input_ids": ids}, {"input_ids": ids, "token_type_ids": np.zeros_like(ids)}):
+    whole = model(
+        {
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "token_type_ids": np.zeros_like(ids),
+        }
+    )
+    for given in (
+        ids,
+        {"input_ids": ids},
+        {"input_ids": ids, "token_type_ids": np.zeros_like(ids)},
+    ):
         np.testing.assert_array_equal(model(given)["pooler_output"], whole["pooler_output"])
 
 
@@ -108,5 +131,7 @@ def test_padding_changes_nothing():
         pad = entry.config["pad_token_id"]
         ids = np.array([[2, 9, 8, 30, 3]], np.int32)
         long = np.concatenate([ids, np.full((1, 20), pad, np.int32)], axis=1)
-        padded = model({"input_ids": long, "attention_mask": (np.arange(25) < 5).astype(np.int32)[None]})["logits"]
+        padded = model(
+            {"input_ids": long, "attention_mask": (np.arange(25) < 5).astype(np.int32)[None]}
+        )["logits"]
         np.testing.assert_allclose(model(ids)["logits"], padded, atol=1e-5)

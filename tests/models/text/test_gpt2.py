@@ -30,12 +30,16 @@ def test_logits_are_those_of_transformers(name):
     entry, model = built(GOLDEN / name)
     expected = np.load(GOLDEN / name / "expected.npz")
     mask = expected["mask"].astype(np.int32)
-    got = np.asarray(model({"input_ids": expected["ids"].astype(np.int32), "attention_mask": mask})["logits"])
+    got = np.asarray(
+        model({"input_ids": expected["ids"].astype(np.int32), "attention_mask": mask})["logits"]
+    )
     if name != "classifier":  # what stands at padding is nobody's business
         got, want = got[mask > 0], expected["logits"][mask > 0]
     else:
         want = expected["logits"]
-        alone = model({"input_ids": expected["ids"][:1].astype(np.int32)})["logits"]  # no padding in this one
+        alone = model({"input_ids": expected["ids"][:1].astype(np.int32)})[
+            "logits"
+        ]  # no padding in this one
         np.testing.assert_allclose(alone, want[:1], atol=1e-4)
     assert np.abs(want).max() > 1
     np.testing.assert_allclose(got, want, atol=1e-4)
@@ -51,13 +55,21 @@ def test_cached_steps_equal_the_whole_text(name):
     ids = np.load(GOLDEN / name / "expected.npz")["ids"][0].astype(np.int32)
     whole = np.asarray(model({"input_ids": ids[None]})["logits"])[0]
     size, count = 30, len(ids)  # more room in the cache than is used
-    cache = np.zeros((2 * config.n_layer, config.n_head, size, config.n_embd // config.n_head), np.float32)
+    cache = np.zeros(
+        (2 * config.n_layer, config.n_head, size, config.n_embd // config.n_head), np.float32
+    )
     seen = np.full((1, size), HIDDEN, np.float32)
     for begin, end in ((0, 7), (7, 8), (8, 9), (9, 15), (15, count)):
         new = end - begin
         among = np.where(np.tri(new, dtype=bool), 0, HIDDEN).astype(np.float32)
-        answer = model.step(ids[begin:end], np.arange(begin, end, dtype=np.int32), np.repeat(seen, new, 0), among,
-                            np.arange(new, dtype=np.int32), *cache)
+        answer = model.step(
+            ids[begin:end],
+            np.arange(begin, end, dtype=np.int32),
+            np.repeat(seen, new, 0),
+            among,
+            np.arange(new, dtype=np.int32),
+            *cache,
+        )
         cache[:, :, begin:end] = np.asarray(answer["rows"])
         seen[:, begin:end] = 0
         np.testing.assert_allclose(np.asarray(answer["logits"]), whole[begin:end], atol=1e-4)
@@ -91,23 +103,32 @@ def changed(tmp_path: Path, name: str = "plain", **keys) -> Path:
     folder = tmp_path / f"{name}-changed"
     shutil.copytree(GOLDEN / name, folder)
     config = json.loads((folder / "config.json").read_text()) | keys
-    (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not ...}))
+    (folder / "config.json").write_text(
+        json.dumps({k: v for k, v in config.items() if v is not ...})
+    )
     return folder
 
 
-@pytest.mark.parametrize(("keys", "error", "words"), [
-    ({"n_layer": ...}, BundleError, "lacks the key 'n_layer'"),
-    ({"n_embd": 2**15, "n_layer": 1000}, BundleError, "but its weights have"),
-    ({"n_embd": 10**9}, BundleError, "n_embd must be a whole number from 1 to"),
-    ({"vocab_size": "many"}, BundleError, "vocab_size must be a whole number"),
-    ({"n_head": 5}, BundleError, "must be divisible by n_head"),
-    ({"n_layer": True}, BundleError, "n_layer must be a whole number"),
-    ({"layer_norm_epsilon": -1.0}, BundleError, "layer_norm_epsilon"),
-    ({"scale_attn_weights": "no"}, BundleError, "scale_attn_weights must be a bool"),
-    ({"add_cross_attention": True}, UsageError, "add_cross_attention=True is not supported"),
-    ({"architectures": ["GPT2ForTokenClassification"]}, UsageError, "GPT2ForTokenClassification"),
-    ({"eos_token_id": -3}, BundleError, "eos_token_id"),
-])
+@pytest.mark.parametrize(
+    ("keys", "error", "words"),
+    [
+        ({"n_layer": ...}, BundleError, "lacks the key 'n_layer'"),
+        ({"n_embd": 2**15, "n_layer": 1000}, BundleError, "but its weights have"),
+        ({"n_embd": 10**9}, BundleError, "n_embd must be a whole number from 1 to"),
+        ({"vocab_size": "many"}, BundleError, "vocab_size must be a whole number"),
+        ({"n_head": 5}, BundleError, "must be divisible by n_head"),
+        ({"n_layer": True}, BundleError, "n_layer must be a whole number"),
+        ({"layer_norm_epsilon": -1.0}, BundleError, "layer_norm_epsilon"),
+        ({"scale_attn_weights": "no"}, BundleError, "scale_attn_weights must be a bool"),
+        ({"add_cross_attention": True}, UsageError, "add_cross_attention=True is not supported"),
+        (
+            {"architectures": ["GPT2ForTokenClassification"]},
+            UsageError,
+            "GPT2ForTokenClassification",
+        ),
+        ({"eos_token_id": -3}, BundleError, "eos_token_id"),
+    ],
+)
 def test_configs_that_are_refused(tmp_path, keys, error, words):
     with pytest.raises(error, match=words):
         repository.read(changed(tmp_path, **keys))
@@ -120,7 +141,10 @@ def test_unknown_activation_is_refused_by_name(tmp_path):
 
 def test_heads_decide_the_task(tmp_path):
     entry, labels = repository.read(GOLDEN / "classifier")
-    assert (entry.task, [label.name for label in labels]) == ("text-classification", ["no", "maybe", "yes"])
+    assert (entry.task, [label.name for label in labels]) == (
+        "text-classification",
+        ["no", "maybe", "yes"],
+    )
     with pytest.raises(UsageError, match="no head for text-generation"):
         repository.read(GOLDEN / "classifier", "text-generation")
     with pytest.raises(UsageError, match="no head for text-classification"):

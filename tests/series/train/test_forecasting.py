@@ -34,7 +34,9 @@ def test_a_window_is_what_forecasting_sees():
     np.testing.assert_allclose(np.exp(x["log_scale"][0]), past.scale, rtol=1e-5)
     np.testing.assert_allclose(y[0, :, 0], one.target[34:44], rtol=1e-6)
     for t in range(7):  # the lags of the first forecast step end with the past
-        np.testing.assert_allclose(x["lags"][0, t] * past.scale, one.target[34 + t - np.array(RECIPE.lags)], rtol=1e-5)
+        np.testing.assert_allclose(
+            x["lags"][0, t] * past.scale, one.target[34 + t - np.array(RECIPE.lags)], rtol=1e-5
+        )
     x, y = batches.at(np.array([1]), np.array([1]))
     assert y[0, :, 1].tolist() == [0] * 5 + [1, 1, 1, 0, 0]
     assert x["static"].tolist() == [[2]]
@@ -83,31 +85,56 @@ def test_holes_are_filled_with_the_models_own_samples():
 
 def test_transfer_keeps_what_is_known_and_adds_nothing_yet():
     old = deepar.DeepARConfig((1, 2, 24), RECIPE.width, (2,), hidden=4)
-    recipe = Recipe("h", 4, 6, (1, 2, 24), known=("price",), categories={"item": ["b", "new"], "shop": ["x", "y", "z"]},
-                    item="item")
+    recipe = Recipe(
+        "h",
+        4,
+        6,
+        (1, 2, 24),
+        known=("price",),
+        categories={"item": ["b", "new"], "shop": ["x", "y", "z"]},
+        item="item",
+    )
     new = deepar.DeepARConfig((1, 2, 24), recipe.width, (2, 3), hidden=4)
     keras.utils.set_random_seed(1)
     source, target = deepar.build(old), deepar.build(new)
     transfer(source, old, RECIPE, target, new, recipe)
     random = np.random.default_rng(0)
-    x = {"lags": random.normal(size=(2, 5, 3)).astype("f"), "features": random.normal(size=(2, 5, 5)).astype("f"),
-         "log_scale": np.ones((2, 1), "f"), "static": np.array([[2], [0]], "int32")}
-    more = x | {"features": np.concatenate([x["features"], random.normal(size=(2, 5, 1))], -1).astype("f"),
-                "static": np.array([[1, 3], [2, 1]], "int32")}
-    np.testing.assert_allclose(source(x), target(more), atol=1e-6)  # "b", and "new" as one never seen
+    x = {
+        "lags": random.normal(size=(2, 5, 3)).astype("f"),
+        "features": random.normal(size=(2, 5, 5)).astype("f"),
+        "log_scale": np.ones((2, 1), "f"),
+        "static": np.array([[2], [0]], "int32"),
+    }
+    more = x | {
+        "features": np.concatenate([x["features"], random.normal(size=(2, 5, 1))], -1).astype("f"),
+        "static": np.array([[1, 3], [2, 1]], "int32"),
+    }
+    np.testing.assert_allclose(
+        source(x), target(more), atol=1e-6
+    )  # "b", and "new" as one never seen
 
 
 @pytest.fixture(scope="module")
 def waves():
     random = np.random.default_rng(3)
     hours = np.arange(240)
-    table = {name: level * (3 + np.sin(hours / 24 * 2 * np.pi + phase)) + random.normal(0, 0.1 * level, 240)
-             for name, level, phase in (("a", 1, 0), ("b", 10, 1), ("c", 100, 2))}
+    table = {
+        name: level * (3 + np.sin(hours / 24 * 2 * np.pi + phase))
+        + random.normal(0, 0.1 * level, 240)
+        for name, level, phase in (("a", 1, 0), ("b", 10, 1), ("c", 100, 2))
+    }
     return pd.DataFrame(table, pd.date_range("2024-01-01", periods=240, freq="h"))
 
 
 def test_finetune_from_scratch_and_from_a_base(waves, tmp_path):
-    options = {"horizon": 12, "epochs": 4, "batches_per_epoch": 30, "hidden": 16, "layers": 1, "output": tmp_path / "m"}
+    options = {
+        "horizon": 12,
+        "epochs": 4,
+        "batches_per_epoch": 30,
+        "hidden": 16,
+        "layers": 1,
+        "output": tmp_path / "m",
+    }
     model = ws.finetune("deepar", waves, **options)
     assert [record["epoch"] for record in model.history] == [1, 2, 3, 4]
     assert model.history[-1]["val_loss"] < model.history[0]["val_loss"]
@@ -117,7 +144,9 @@ def test_finetune_from_scratch_and_from_a_base(waves, tmp_path):
     assert "80 % interval" in page
     assert "data:image" in page
     again = ws.finetune("deepar", waves, **options)  # finished: nothing is done anew
-    np.testing.assert_array_equal(again(waves, samples=5)[0].samples, model(waves, samples=5)[0].samples)
+    np.testing.assert_array_equal(
+        again(waves, samples=5)[0].samples, model(waves, samples=5)[0].samples
+    )
     with pytest.raises(UsageError, match="other settings"):
         ws.finetune("deepar", waves, **{**options, "epochs": 5})
     with pytest.raises(UsageError, match="The series have the frequency D"):
@@ -128,8 +157,12 @@ def test_finetune_from_scratch_and_from_a_base(waves, tmp_path):
 
 def only_weights(monkeypatch):
     """Training ends with the weights and the epochs: nothing is compiled, nothing backtested."""
+
     def finish(run, network, entry, labels, *, fits, **others):
-        epochs = [{key: value for key, value in record.items() if key != "seconds"} for record in fits["fit"].history]
+        epochs = [
+            {key: value for key, value in record.items() if key != "seconds"}
+            for record in fits["fit"].history
+        ]
         return network, Recipe.from_dict(entry.processing), epochs
 
     monkeypatch.setattr("warmstart.training.result.finish", finish)
@@ -139,21 +172,41 @@ def only_weights(monkeypatch):
 def waves_with_holes():
     random = np.random.default_rng(3)
     hours = np.arange(120)
-    table = {name: level * (3 + np.sin(hours / 24 * 2 * np.pi)) + random.normal(0, 0.1 * level, 120)
-             for name, level in (("a", 1.0), ("b", 10.0))}
+    table = {
+        name: level * (3 + np.sin(hours / 24 * 2 * np.pi)) + random.normal(0, 0.1 * level, 120)
+        for name, level in (("a", 1.0), ("b", 10.0))
+    }
     found = pd.DataFrame(table, pd.date_range("2024-01-01", periods=120, freq="h"))
     found.iloc[40:46, 0] = np.nan  # the model's own samples stand here, drawn anew each epoch
     return found
 
 
-def test_a_stopped_run_ends_with_the_numbers_of_an_undisturbed_one(tmp_path, monkeypatch, as_killed, begun):
-    """From the folder as a kill in the middle of the second epoch leaves it; test_fit.py really kills the same loop."""
+def test_a_stopped_run_ends_with_the_numbers_of_an_undisturbed_one(
+    tmp_path, monkeypatch, as_killed, begun
+):
+    """From the folder as a kill in the middle of the second epoch leaves it; test_fit.py really
+    kills the same loop.
+    """
+
     def train(output, callback):
-        return ws.finetune("deepar", waves_with_holes(), horizon=6, context=12, epochs=4, batches_per_epoch=6,
-                           batch_size=8, hidden=6, layers=1, output=output, callbacks=[callback])
+        return ws.finetune(
+            "deepar",
+            waves_with_holes(),
+            horizon=6,
+            context=12,
+            epochs=4,
+            batches_per_epoch=6,
+            batch_size=8,
+            hidden=6,
+            layers=1,
+            output=output,
+            callbacks=[callback],
+        )
 
     only_weights(monkeypatch)
-    network, _, epochs = train(tmp_path / "whole", as_killed(tmp_path / "whole", tmp_path / "stopped"))
+    network, _, epochs = train(
+        tmp_path / "whole", as_killed(tmp_path / "whole", tmp_path / "stopped")
+    )
     resumed, _, others = train(tmp_path / "stopped", begun)
     assert begun.epochs == [1, 2, 3]
     assert epochs == others
@@ -162,21 +215,47 @@ def test_a_stopped_run_ends_with_the_numbers_of_an_undisturbed_one(tmp_path, mon
 
 
 def test_finetuning_a_base_on_other_items_keeps_the_rest(waves, monkeypatch):
-    """Items that the base does not know begin as ones never seen; its weights are where training begins."""
+    """Items that the base does not know begin as ones never seen; its weights are where training
+    begins.
+    """
     keras.utils.set_random_seed(1)
     recipe = Recipe("h", 12, 24, (1, 2, 24), categories={"item": ["a", "z"]}, item="item")
     config = deepar.DeepARConfig(recipe.lags, recipe.width, (2,), hidden=6, layers=1, shortcut=24)
     base = deepar.build(config)
-    entry = Entry("base", "forecasting", "deepar", "base", "deepar", config.to_dict(), {}, None, "", "Apache-2.0", 1,
-                  None, 0, (), "", processing=recipe.to_dict())
+    entry = Entry(
+        "base",
+        "forecasting",
+        "deepar",
+        "base",
+        "deepar",
+        config.to_dict(),
+        {},
+        None,
+        "",
+        "Apache-2.0",
+        1,
+        None,
+        0,
+        (),
+        "",
+        processing=recipe.to_dict(),
+    )
     model = Forecaster(entry, Weights.random(), (), engine="keras")
     monkeypatch.setattr(Forecaster, "keras", base)
     only_weights(monkeypatch)
-    network, new, _ = ws.finetune(model, waves[["a", "b"]], epochs=1, batches_per_epoch=1, learning_rate=1e-9,
-                                  validation=False)
+    network, new, _ = ws.finetune(
+        model,
+        waves[["a", "b"]],
+        epochs=1,
+        batches_per_epoch=1,
+        learning_rate=1e-9,
+        validation=False,
+    )
     assert new.categories == {"item": ["a", "b"]}
     assert new.lags == (1, 2, 24)
-    before, after = ({v.path: v.numpy() for v in one.trainable_variables} for one in (base, network))
+    before, after = (
+        {v.path: v.numpy() for v in one.trainable_variables} for one in (base, network)
+    )
     assert before.keys() == after.keys()
     for name, value in before.items():
         if "embedding" in name:
@@ -186,7 +265,10 @@ def test_finetuning_a_base_on_other_items_keeps_the_rest(waves, monkeypatch):
 
 def test_useless_data_is_refused():
     with pytest.raises(UsageError, match=r"No series can be used.*x: it has no observed value"):
-        ws.finetune("deepar", pd.Series([np.nan] * 9, pd.date_range("2024-01-01", periods=9, freq="h"), name="x"))
+        ws.finetune(
+            "deepar",
+            pd.Series([np.nan] * 9, pd.date_range("2024-01-01", periods=9, freq="h"), name="x"),
+        )
 
 
 @pytest.mark.parametrize("validation", [0.2, "last week", [1.0, 2.0]])

@@ -1,4 +1,6 @@
-"""The page in a real browser before a real server, with a model of every task. Skipped where there is no Chromium."""
+"""The page in a real browser before a real server, with a model of every task. Skipped where there
+is no Chromium.
+"""
 
 import os
 import shutil
@@ -19,7 +21,11 @@ from warmstart.engines.base import Engine, Signature, TensorSpec
 from warmstart.speech.recognition import SpeechRecognizer
 from warmstart.speech.synthesis import AudioGenerator
 
-CHROMIUM = os.environ.get("WARMSTART_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = (
+    os.environ.get("WARMSTART_CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("chromium-browser")
+)
 GOLDEN = Path(__file__).parents[2] / "golden"
 EMBEDDED = ("efficientnet_lite0", "shakespeare_gpt2", "deepar_hourly")
 TOKENS = ("batch", "tokens")
@@ -31,19 +37,65 @@ TEXTS = {  # name -> folder of a checkpoint, outputs of its program
     "similar": ("bert_base", {"features": ("batch", 24)}),
 }
 SYNTHESIZER = Entry(
-    name="tiny_wavenet", task="audio-generation", family="wavenet", title="Tiny WaveNet", architecture="wavenet",
-    config={"output": "logistics", "mixtures": 2, "stacks": 1, "dilations": [1, 2], "channels": 4, "residual": 4,
-            "skip": 4, "classes": [3, 2], "global_channels": 3, "frame_features": 6, "frame_channels": 4,
-            "upsampling": [2], "hold": 10},
-    weights={}, preprocessing=None, labels="", licence="Apache-2.0", parameters=1, gflops=None, min_size=0, metrics=(),
-    paper="", processing={"sample_rate": 4000, "classes": [["zero", "one", "two"], ["ann", "bob"]], "hop": 20,
-                          "frames": "position", "harmonics": 2})
+    name="tiny_wavenet",
+    task="audio-generation",
+    family="wavenet",
+    title="Tiny WaveNet",
+    architecture="wavenet",
+    config={
+        "output": "logistics",
+        "mixtures": 2,
+        "stacks": 1,
+        "dilations": [1, 2],
+        "channels": 4,
+        "residual": 4,
+        "skip": 4,
+        "classes": [3, 2],
+        "global_channels": 3,
+        "frame_features": 6,
+        "frame_channels": 4,
+        "upsampling": [2],
+        "hold": 10,
+    },
+    weights={},
+    preprocessing=None,
+    labels="",
+    licence="Apache-2.0",
+    parameters=1,
+    gflops=None,
+    min_size=0,
+    metrics=(),
+    paper="",
+    processing={
+        "sample_rate": 4000,
+        "classes": [["zero", "one", "two"], ["ann", "bob"]],
+        "hop": 20,
+        "frames": "position",
+        "harmonics": 2,
+    },
+)
 RECOGNIZER = Entry(
-    name="tiny_asr", task="speech-recognition", family="wavenet_asr", title="Tiny recogniser",
-    architecture="wavenet_asr", config={"blocks": 1, "dilations": [1, 2]}, weights={}, preprocessing=None, labels="",
-    licence="Apache-2.0", parameters=1, gflops=None, min_size=0, metrics=(), paper="",
-    processing={"alphabet": " ab", "language": "en", "features": {
-        "sample_rate": 8000, "n_fft": 256, "hop": 80, "mels": 20, "coefficients": 8}})
+    name="tiny_asr",
+    task="speech-recognition",
+    family="wavenet_asr",
+    title="Tiny recogniser",
+    architecture="wavenet_asr",
+    config={"blocks": 1, "dilations": [1, 2]},
+    weights={},
+    preprocessing=None,
+    labels="",
+    licence="Apache-2.0",
+    parameters=1,
+    gflops=None,
+    min_size=0,
+    metrics=(),
+    paper="",
+    processing={
+        "alphabet": " ab",
+        "language": "en",
+        "features": {"sample_rate": 8000, "n_fft": 256, "hop": 80, "mels": 20, "coefficients": 8},
+    },
+)
 
 
 class RandomEngine(Engine):
@@ -52,7 +104,8 @@ class RandomEngine(Engine):
     Inputs are encoded and outputs decoded as with any other engine; other tests check the networks.
 
     Args:
-        functions: name -> shapes of its inputs and of its outputs; dimensions with names are those of the inputs.
+        functions: name -> shapes of its inputs and of its outputs; dimensions with names are those
+            of the inputs.
     """
 
     name = "litert"
@@ -62,7 +115,10 @@ class RandomEngine(Engine):
             return tuple(TensorSpec(name, "float32", shape) for name, shape in shapes.items())
 
         super().__init__(
-            {name: Signature(specs(inputs), specs(outputs)) for name, (inputs, outputs) in functions.items()}
+            {
+                name: Signature(specs(inputs), specs(outputs))
+                for name, (inputs, outputs) in functions.items()
+            }
         )
 
     def run(self, function: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
@@ -74,8 +130,13 @@ class RandomEngine(Engine):
         seeds = [int(np.abs(row * rows).sum()) for row, rows in zip(first, mask, strict=True)]
         outputs = {}
         for spec in self.signatures[function].outputs:
-            shape = tuple({"tokens": first.shape[-1], "frames": first.shape[1]}.get(str(d), d) for d in spec.shape[1:])
-            outputs[spec.name] = np.stack([3 * np.random.default_rng(seed).standard_normal(shape) for seed in seeds])
+            shape = tuple(
+                {"tokens": first.shape[-1], "frames": first.shape[1]}.get(str(d), d)
+                for d in spec.shape[1:]
+            )
+            outputs[spec.name] = np.stack(
+                [3 * np.random.default_rng(seed).standard_normal(shape) for seed in seeds]
+            )
         return outputs
 
 
@@ -83,7 +144,9 @@ class SynthesisEngine(RandomEngine):
     """Noise, of any length."""
 
     def __init__(self):
-        super().__init__(generate=({"added": (4, 8), "uniform": (400, 2), "ring": (3, 4), "history": (2,)}, {}))
+        super().__init__(
+            generate=({"added": (4, 8), "uniform": (400, 2), "ring": (3, 4), "history": (2,)}, {})
+        )
 
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         if function == "condition":
@@ -105,8 +168,10 @@ def boxes() -> RandomEngine:
     """D-FINE's outputs for one photo, of the reference."""
     expected = np.load(GOLDEN / "vision" / "dfine_a" / "expected.npz")
     centre, size = expected["pred_boxes"][:1, :, :2], expected["pred_boxes"][:1, :, 2:]
-    outputs = {"scores": 1 / (1 + np.exp(-expected["logits"][:1])),
-               "boxes": np.concatenate([centre - size / 2, centre + size / 2], -1)}
+    outputs = {
+        "scores": 1 / (1 + np.exp(-expected["logits"][:1])),
+        "boxes": np.concatenate([centre - size / 2, centre + size / 2], -1),
+    }
     engine = RandomEngine()
     engine._run = lambda function, arrays: outputs  # type: ignore[method-assign]
     return engine
@@ -158,9 +223,13 @@ def served(tmp_path_factory) -> Iterator[dict[str, Any]]:
         segmenter = ws.load(GOLDEN / "vision" / "segformer_a")
         models["segments"] = with_engine(segmenter, RandomEngine(forward=(photos, outputs)))
         models["objects"] = with_engine(ws.load(GOLDEN / "vision" / "dfine_a"), boxes())
-        models["recognizer"] = with_engine(SpeechRecognizer(RECOGNIZER, Weights.random(), ()), RecognitionEngine())
+        models["recognizer"] = with_engine(
+            SpeechRecognizer(RECOGNIZER, Weights.random(), ()), RecognitionEngine()
+        )
         models["meter"] = ws.load(brightness_bundle(tmp_path_factory.mktemp("models") / "meter"))
-        models["synthesizer"] = with_engine(AudioGenerator(SYNTHESIZER, Weights.random(), ()), SynthesisEngine())
+        models["synthesizer"] = with_engine(
+            AudioGenerator(SYNTHESIZER, Weights.random(), ()), SynthesisEngine()
+        )
         yield models
 
 
@@ -180,8 +249,14 @@ def browser() -> Iterator[Any]:
         pytest.skip("there is no Chromium (WARMSTART_CHROMIUM)")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[
-            "--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"])
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--disable-gpu",
+                "--use-fake-device-for-media-stream",
+                "--use-fake-ui-for-media-stream",
+            ],
+        )
         yield browser
         browser.close()
 
@@ -199,7 +274,9 @@ class Tab:
         return self.page
 
     def until(self, condition: str, *arguments: Any) -> None:
-        """Wait for a condition; the browser's own waiting evaluates strings, which the page's rules forbid."""
+        """Wait for a condition; the browser's own waiting evaluates strings, which the page's rules
+        forbid.
+        """
         end = time.monotonic() + 60
         while not self.page.evaluate(condition, *arguments):
             assert time.monotonic() < end, condition
@@ -207,18 +284,29 @@ class Tab:
 
     def expect_refusal(self) -> None:
         """The browser itself writes a line for every status of 400 and more."""
-        assert [line for line in self.complaints if line.startswith("Failed to load resource")], self.complaints
-        self.complaints = [line for line in self.complaints if not line.startswith("Failed to load resource")]
+        assert [line for line in self.complaints if line.startswith("Failed to load resource")], (
+            self.complaints
+        )
+        self.complaints = [
+            line for line in self.complaints if not line.startswith("Failed to load resource")
+        ]
 
 
 @pytest.fixture
 def tab(browser, request) -> Iterator[Tab]:
-    """A fresh tab; options of the context by `@pytest.mark.parametrize("tab", [{…}], indirect=True)`."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **getattr(request, "param", {})})
+    """A fresh tab; options of the context by `@pytest.mark.parametrize("tab", [{…}],
+    indirect=True)`.
+    """
+    context = browser.new_context(
+        **{"viewport": {"width": 1280, "height": 900}, **getattr(request, "param", {})}
+    )
     context.set_default_timeout(60_000)  # a busy machine is slow, not wrong
     tab = Tab(context.new_page())
     tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
-    tab.page.on("console", lambda line: line.type in ("error", "warning") and tab.complaints.append(line.text))
+    tab.page.on(
+        "console",
+        lambda line: line.type in ("error", "warning") and tab.complaints.append(line.text),
+    )
     yield tab
     context.close()
     assert not tab.complaints

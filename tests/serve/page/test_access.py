@@ -1,4 +1,6 @@
-"""For everybody: keyboard, screen reader, light and dark, narrow windows; and no script but the page's own runs."""
+"""For everybody: keyboard, screen reader, light and dark, narrow windows; and no script but the
+page's own runs.
+"""
 
 import re
 from pathlib import Path
@@ -9,11 +11,30 @@ import warmstart
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 PAGE = Path(warmstart.__file__).parent / "serve" / "page"
-TEXT_PAIRS = [("ink", "page"), ("ink", "surface"), ("ink", "sunken"), ("ink", "tint"), ("ink", "mark"),
-              ("soft", "page"), ("soft", "surface"), ("soft", "sunken"), ("soft", "tint"), ("accent", "surface"),
-              ("on-accent", "accent"), ("bad", "bad-tint"), ("bad", "surface")]
-SHAPE_PAIRS = [("edge", "surface"), ("edge", "page"), ("focus", "surface"), ("focus", "page"), ("accent", "sunken"),
-               ("chart", "surface"), ("focus", "sunken")]
+TEXT_PAIRS = [
+    ("ink", "page"),
+    ("ink", "surface"),
+    ("ink", "sunken"),
+    ("ink", "tint"),
+    ("ink", "mark"),
+    ("soft", "page"),
+    ("soft", "surface"),
+    ("soft", "sunken"),
+    ("soft", "tint"),
+    ("accent", "surface"),
+    ("on-accent", "accent"),
+    ("bad", "bad-tint"),
+    ("bad", "surface"),
+]
+SHAPE_PAIRS = [
+    ("edge", "surface"),
+    ("edge", "page"),
+    ("focus", "surface"),
+    ("focus", "page"),
+    ("accent", "sunken"),
+    ("chart", "surface"),
+    ("focus", "sunken"),
+]
 NAMELESS = """() => [...document.querySelectorAll(
     'button, input, select, textarea, a, audio, [role=slider], img, progress')]
   .filter((node) => node.checkVisibility() || node.type === 'file')
@@ -26,13 +47,15 @@ NAMELESS = """() => [...document.querySelectorAll(
 def palettes() -> dict[str, dict[str, str]]:
     """The colours of style.css: light ones, and those that dark ones replace."""
     css = (PAGE / "style.css").read_text("utf-8")
-    light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in re.findall(
-        r":root \{(.*?)\n\s*\}", css, re.DOTALL))
+    light, dark = (
+        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
+        for block in re.findall(r":root \{(.*?)\n\s*\}", css, re.DOTALL)
+    )
     return {"light": light, "dark": {**light, **dark}}
 
 
 def luminance(colour: str) -> float:
-    channels = [int(colour[n:n + 2], 16) / 255 for n in (1, 3, 5)]
+    channels = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
@@ -51,12 +74,14 @@ def test_contrast(scheme):
             assert contrast(colours[front], colours[back]) >= least, (front, back)
 
 
-@pytest.mark.parametrize(("tab", "scheme"), [({"color_scheme": s}, s) for s in ("light", "dark")], indirect=["tab"])
+@pytest.mark.parametrize(
+    ("tab", "scheme"), [({"color_scheme": s}, s) for s in ("light", "dark")], indirect=["tab"]
+)
 def test_the_page_follows_the_colour_scheme(tab, address, scheme):
     page = tab.open(address, "classes")
     shown = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     colour = palettes()[scheme]["page"]
-    assert shown == f"rgb({', '.join(str(int(colour[n:n + 2], 16)) for n in (1, 3, 5))})"
+    assert shown == f"rgb({', '.join(str(int(colour[n : n + 2], 16)) for n in (1, 3, 5))})"
 
 
 def test_everything_has_a_name(tab, address, served):
@@ -67,7 +92,9 @@ def test_everything_has_a_name(tab, address, served):
         assert page.evaluate(NAMELESS) == []
         ids = page.evaluate("[...document.querySelectorAll('[id]')].map((node) => node.id)")
         assert len(ids) == len(set(ids))
-        levels = page.evaluate("[...document.querySelectorAll('main :is(h1, h2, h3)')].map((node) => node.tagName)")
+        levels = page.evaluate(
+            "[...document.querySelectorAll('main :is(h1, h2, h3)')].map((node) => node.tagName)"
+        )
         assert levels.count("H1") == 1
     assert page.evaluate("document.documentElement.lang") == "en"
 
@@ -116,7 +143,9 @@ def test_nothing_foreign_runs(tab, address):
     assert "unsafe" not in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
     page = tab.open(address, "classes")
-    hosts = page.evaluate("performance.getEntriesByType('resource').map((entry) => new URL(entry.name).origin)")
+    hosts = page.evaluate(
+        "performance.getEntriesByType('resource').map((entry) => new URL(entry.name).origin)"
+    )
     assert set(hosts) == {address}
     blocked = page.evaluate("""() => {
         try { document.body.innerHTML = '<b>x</b>'; return false; } catch { return true; } }""")
@@ -128,7 +157,11 @@ def test_nothing_foreign_runs(tab, address):
 def test_the_source_has_no_way_for_data_into_html():
     for path in [*PAGE.glob("js/*.js"), PAGE / "index.html"]:
         text = path.read_text("utf-8")
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text), path
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text
+        ), path
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text), path
         assert len(text.splitlines()) <= 350
-    assert not re.search(r"<script(?![^>]*\bsrc=)|\bon\w+=|style=", (PAGE / "index.html").read_text("utf-8"))
+    assert not re.search(
+        r"<script(?![^>]*\bsrc=)|\bon\w+=|style=", (PAGE / "index.html").read_text("utf-8")
+    )

@@ -25,12 +25,16 @@ def wav(seconds=1.0, rate=16_000) -> bytes:
         sound.setnchannels(1)
         sound.setsampwidth(2)
         sound.setframerate(rate)
-        sound.writeframes((3000 * np.sin(np.arange(int(seconds * rate)) / 9)).astype("<i2").tobytes())
+        sound.writeframes(
+            (3000 * np.sin(np.arange(int(seconds * rate)) / 9)).astype("<i2").tobytes()
+        )
     return file.getvalue()
 
 
 def choose(page, name, media, data):
-    page.locator("input[type=file]").first.set_input_files({"name": name, "mimeType": media, "buffer": data})
+    page.locator("input[type=file]").first.set_input_files(
+        {"name": name, "mimeType": media, "buffer": data}
+    )
 
 
 def field(page, label, exact=False):
@@ -69,7 +73,10 @@ def test_boxes_lie_where_the_model_finds_them(tab, address, served):
     page.wait_for_selector(".stage .box")
     boxes = list(served["objects"](Image.open(io.BytesIO(png())), threshold=0.3))
     assert page.locator(".listing li").count() == len(boxes) > 0
-    stage, drawn = page.locator(".stage").bounding_box(), page.locator(".stage .box").last.bounding_box()
+    stage, drawn = (
+        page.locator(".stage").bounding_box(),
+        page.locator(".stage .box").last.bounding_box(),
+    )
     best = boxes[0]  # the best is drawn last, on top
     assert drawn["x"] - stage["x"] == pytest.approx(best.xmin / 90 * stage["width"], abs=2)
     assert drawn["width"] == pytest.approx(best.width / 90 * stage["width"], abs=5)
@@ -120,7 +127,10 @@ def test_an_answer_is_marked_in_its_context(tab, address, served):
     field(page, "Question").fill("Where does Ann live?")
     field(page, "Context").fill(context)
     page.get_by_role("button", name="Answer", exact=True).click()
-    assert page.locator("mark.answer").inner_text() == served["answers"](("Where does Ann live?", context)).text
+    assert (
+        page.locator("mark.answer").inner_text()
+        == served["answers"](("Where does Ann live?", context)).text
+    )
     assert HOSTILE in page.locator(".output .reading").inner_text()
     assert page.locator(".output img").count() == 0
 
@@ -173,7 +183,9 @@ def test_a_text_can_be_stopped(tab, address):
     length = len(page.locator(".written").inner_text())
     page.wait_for_timeout(200)
     assert len(page.locator(".written").inner_text()) == length
-    assert page.evaluate("document.activeElement.textContent") == "Generate"  # the focus is not lost with the button
+    assert (
+        page.evaluate("document.activeElement.textContent") == "Generate"
+    )  # the focus is not lost with the button
 
 
 def test_a_recording_becomes_a_transcript(tab, address):
@@ -192,7 +204,9 @@ def test_the_microphone_is_recorded(tab, address):
     page.wait_for_selector(".result-head")
     seconds = float(re.search(r"(\d+\.\d) s of sound", page.locator(".output").inner_text())[1])
     assert 0.5 < seconds < 60
-    assert "ab ba" in page.locator(".words").inner_text()  # the text of this recognizer for any sound
+    assert (
+        "ab ba" in page.locator(".words").inner_text()
+    )  # the text of this recognizer for any sound
     assert "-F file=@recording.wav" in page.get_by_role("tabpanel").inner_text()
 
 
@@ -214,7 +228,9 @@ def test_a_table_becomes_a_chart(tab, address):
     field(page, "Sample paths per series").fill("20")
     page.get_by_role("button", name="two series").click()
     assert headline(page) == "24 steps of 2 series"
-    assert page.locator(".chart path").count() == 4  # two intervals, the observed values, the median
+    assert (
+        page.locator(".chart path").count() == 4
+    )  # two intervals, the observed values, the median
     chart = page.get_by_role("slider", name="Forecast of north")
     chart.focus()
     first = chart.get_attribute("aria-valuetext")
@@ -233,7 +249,11 @@ def test_a_task_of_a_user_needs_nothing_of_the_page(tab, address, served):
     assert page.locator(".lead").inner_text().startswith("Measure how bright photos are.")
     assert page.get_by_role("region", name="Image brightness").get_by_role("link").count() == 1
     bands = field(page, "Bands of equal height")
-    assert (bands.input_value(), bands.get_attribute("min"), bands.get_attribute("max")) == ("2", "1", "16")
+    assert (bands.input_value(), bands.get_attribute("min"), bands.get_attribute("max")) == (
+        "2",
+        "1",
+        "16",
+    )
     bands.fill("4")
     choose(page, "photo.png", "image/png", png())
     page.wait_for_selector(".result-head")
@@ -272,12 +292,20 @@ def test_options_that_cannot_be_streamed(tab, address, served):
     assert page.locator(".story .written").text_content() == expected
 
 
-@pytest.mark.parametrize(("model", "fill", "button", "words"), [
-    ("classes", {}, "Classify", "There is no text yet"),
-    ("similar", {"Text 1": "one"}, "Embed", "At least two texts are needed"),
-    ("shakespeare_gpt2", {"Prompt": "ROMEO:", "Tokens to generate at most": "0"}, "Generate", "Tokens to generate"),
-    ("efficientnet_lite0", {}, "Classify", "There is no photo yet"),
-])
+@pytest.mark.parametrize(
+    ("model", "fill", "button", "words"),
+    [
+        ("classes", {}, "Classify", "There is no text yet"),
+        ("similar", {"Text 1": "one"}, "Embed", "At least two texts are needed"),
+        (
+            "shakespeare_gpt2",
+            {"Prompt": "ROMEO:", "Tokens to generate at most": "0"},
+            "Generate",
+            "Tokens to generate",
+        ),
+        ("efficientnet_lite0", {}, "Classify", "There is no photo yet"),
+    ],
+)
 def test_a_missing_input_is_an_error(tab, address, model, fill, button, words):
     page = tab.open(address, model)
     for label, text in fill.items():

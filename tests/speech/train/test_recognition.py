@@ -12,7 +12,14 @@ from warmstart.errors import UsageError
 
 RATE = 8000
 pytestmark = pytest.mark.tensorflow
-OPTIONS = {"epochs": 20, "learning_rate": 1e-2, "batch_size": 4, "seed": 3, "verbose": False, "validation": 0.2}
+OPTIONS = {
+    "epochs": 20,
+    "learning_rate": 1e-2,
+    "batch_size": 4,
+    "seed": 3,
+    "verbose": False,
+    "validation": 0.2,
+}
 
 
 def spoken(random, said):
@@ -20,7 +27,11 @@ def spoken(random, said):
     parts = [np.zeros(400)]
     for character in said:
         t = np.arange(int(RATE * random.uniform(0.08, 0.12))) / RATE
-        sound = 0.0 * t if character == " " else np.sin(2 * np.pi * tones[character] * t) * np.hanning(len(t))
+        sound = (
+            0.0 * t
+            if character == " "
+            else np.sin(2 * np.pi * tones[character] * t) * np.hanning(len(t))
+        )
         parts += [random.uniform(0.1, 0.5) * sound, np.zeros(160)]
     return np.concatenate([*parts, np.zeros(400)]).astype(np.float32)
 
@@ -31,13 +42,41 @@ def base():
     from warmstart.core.compiling import Weights
     from warmstart.speech.recognition import SpeechRecognizer
 
-    config = {"features": 10, "symbols": 3, "channels": 24, "blocks": 1, "dilations": [1, 2], "filter_width": 3}
-    rules = {"sample_rate": RATE, "n_fft": 256, "hop": 160, "mels": 20, "coefficients": 10,
-             "mean": [-200.0] + [0.0] * 9, "std": [100.0] + [30.0] * 9}
-    entry = Entry(name="tones", task="speech-recognition", family="wavenet", title="Tones", architecture="wavenet_asr",
-                  config=config, weights={}, preprocessing=None, labels="", licence="Apache-2.0", parameters=1,
-                  gflops=None, min_size=0, metrics=(), paper="",
-                  processing={"features": rules, "alphabet": " a", "padding": 0.1, "language": "en"})
+    config = {
+        "features": 10,
+        "symbols": 3,
+        "channels": 24,
+        "blocks": 1,
+        "dilations": [1, 2],
+        "filter_width": 3,
+    }
+    rules = {
+        "sample_rate": RATE,
+        "n_fft": 256,
+        "hop": 160,
+        "mels": 20,
+        "coefficients": 10,
+        "mean": [-200.0] + [0.0] * 9,
+        "std": [100.0] + [30.0] * 9,
+    }
+    entry = Entry(
+        name="tones",
+        task="speech-recognition",
+        family="wavenet",
+        title="Tones",
+        architecture="wavenet_asr",
+        config=config,
+        weights={},
+        preprocessing=None,
+        labels="",
+        licence="Apache-2.0",
+        parameters=1,
+        gflops=None,
+        min_size=0,
+        metrics=(),
+        paper="",
+        processing={"features": rules, "alphabet": " a", "padding": 0.1, "language": "en"},
+    )
     return SpeechRecognizer(entry, Weights.random(), (), engine="keras")
 
 
@@ -55,9 +94,13 @@ def folder(tmp_path_factory):
     soundfile.write(folder / "short.wav", spoken(random, "a")[:800], RATE)
     soundfile.write(folder / "long.wav", np.zeros(RATE * 7, np.float32), RATE)
     (folder / "picture.wav").write_bytes(b"\xff\xd8\xff\xe0 no sound")
-    rows += [{"audio": "short.wav", "text": "ab ab ab ab"}, {"audio": "long.wav", "text": "a"},
-             {"audio": "picture.wav", "text": "a"}, {"audio": "nowhere.wav", "text": "a"},
-             {"audio": "0.wav", "text": "…"}]
+    rows += [
+        {"audio": "short.wav", "text": "ab ab ab ab"},
+        {"audio": "long.wav", "text": "a"},
+        {"audio": "picture.wav", "text": "a"},
+        {"audio": "nowhere.wav", "text": "a"},
+        {"audio": "0.wav", "text": "…"},
+    ]
     (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return folder
 
@@ -82,10 +125,15 @@ def test_it_learns_to_hear(learned):
 
 def test_what_does_not_fit_its_text_is_left_out_and_listed(learned):
     told = json.loads((learned.report().parent / "training.json").read_text())
-    assert {name.rpartition("/")[2]: reason.partition(":")[0] for name, reason in told["left_out"]} == {
-        "short.wav": "is shorter than its text allows", "long.wav": "is longer than its text allows",
+    assert {
+        name.rpartition("/")[2]: reason.partition(":")[0] for name, reason in told["left_out"]
+    } == {
+        "short.wav": "is shorter than its text allows",
+        "long.wav": "is longer than its text allows",
         "picture.wav": "is not a recording that can be read (WAV, FLAC, OGG, MP3, AIFF)",
-        "nowhere.wav": told["left_out"][3][1].partition(":")[0], "0.wav": "has no text"}
+        "nowhere.wav": told["left_out"][3][1].partition(":")[0],
+        "0.wav": "has no text",
+    }
     assert "shorter than its text allows" in learned.report().read_text()
     assert told["examples"] == {"train": 32, "validation": 8}
 
@@ -108,15 +156,23 @@ def test_killed_and_started_again_it_ends_the_same(base, folder, learned, tmp_pa
         ws.finetune(base, folder, output=tmp_path / "out", **{**OPTIONS, "epochs": 5})
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"freeze": 9}, "up to 2"), ({"freeze": "some"}, "freeze must be"), ({"epochs": 0}, "epochs"),
-    ({"validation": 1.5}, "share"), ({"rate": 1}, "no option 'rate'"),
-])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"freeze": 9}, "up to 2"),
+        ({"freeze": "some"}, "freeze must be"),
+        ({"epochs": 0}, "epochs"),
+        ({"validation": 1.5}, "share"),
+        ({"rate": 1}, "no option 'rate'"),
+    ],
+)
 def test_options_are_checked(base, options, words):
     data = [((spoken(np.random.default_rng(n), "ab a"), RATE), "ab a") for n in range(3)]
     with pytest.raises(UsageError, match=words):
         ws.finetune(base, data, **{"verbose": False, **options})
-    with pytest.raises(UsageError, match="No recording can be learned from: recording 1 has no text"):
+    with pytest.raises(
+        UsageError, match="No recording can be learned from: recording 1 has no text"
+    ):
         ws.finetune(base, [(data[0][0], "…")], verbose=False)
 
 
@@ -131,7 +187,9 @@ def test_frozen_layers_and_batch_normalisation_stay(base):
 
     random = np.random.default_rng(1)
     data = [((spoken(random, text), RATE), text) for text in ("ab a", "b ab")]
-    model = ws.finetune(base, data, freeze="backbone", epochs=1, learning_rate=1e-5, validation=0, verbose=False)
+    model = ws.finetune(
+        base, data, freeze="backbone", epochs=1, learning_rate=1e-5, validation=0, verbose=False
+    )
     old, new = build_keras(base.entry, base.weights), model.keras
     assert model.entry.processing["alphabet"] == " ab"
     moved = set()

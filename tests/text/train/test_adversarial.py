@@ -13,8 +13,14 @@ WANTED = np.random.default_rng(1).normal(size=(6, 2)).astype(np.float32)
 
 def small() -> keras.Model:
     keras.utils.set_random_seed(0)
-    return keras.Sequential([keras.Input((4,), dtype="int32"), keras.layers.Embedding(12, 3, name="word_embeddings"),
-                             keras.layers.Flatten(), keras.layers.Dense(2, activation="tanh")])
+    return keras.Sequential(
+        [
+            keras.Input((4,), dtype="int32"),
+            keras.layers.Embedding(12, 3, name="word_embeddings"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2, activation="tanh"),
+        ]
+    )
 
 
 def gradients(network: keras.Model) -> list[np.ndarray]:
@@ -50,4 +56,6 @@ def test_a_step_follows_both_gradients_and_puts_the_table_back():
     for old, new, a, b in zip(before, network.get_weights(), clean, gradients(other), strict=True):
         np.testing.assert_allclose(old - new, a + b, atol=1e-5)
     other.set_weights(before)
-    assert told == pytest.approx([float(np.mean((other.predict(WORDS, verbose=0) - WANTED) ** 2))], rel=1e-5)
+    assert told == pytest.approx(
+        [float(np.mean((other.predict(WORDS, verbose=0) - WANTED) ** 2))], rel=1e-5
+    )

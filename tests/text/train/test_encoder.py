@@ -13,21 +13,34 @@ from warmstart.text.conll import Sentence
 from warmstart.text.squad import Question
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "text"
-BERT, DISTILBERT, ROBERTA = (GOLDEN / name for name in ("bert_fill_mask", "distilbert_base", "roberta_base"))
+BERT, DISTILBERT, ROBERTA = (
+    GOLDEN / name for name in ("bert_fill_mask", "distilbert_base", "roberta_base")
+)
 pytestmark = pytest.mark.tensorflow
 
 
 def reviews(count: int, seed: int) -> list[tuple[str, str]]:
     draw = random.Random(seed)
-    return [(f"the film {draw.choice(['ann', 'bob'])} is {word}", label) for word, label in
-            (draw.choice([("good", "pos"), ("bad", "neg")]) for _ in range(count))]
+    return [
+        (f"the film {draw.choice(['ann', 'bob'])} is {word}", label)
+        for word, label in (draw.choice([("good", "pos"), ("bad", "neg")]) for _ in range(count))
+    ]
 
 
 def test_classes_are_learned_and_a_stopped_run_goes_on(tmp_path, as_killed, begun):
     file = tmp_path / "reviews.jsonl"
-    file.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in reviews(96, 0)))
-    options = {"task": "text-classification", "epochs": 3, "batch_size": 8, "learning_rate": 1e-2, "seed": 0,
-               "validation": [*reviews(20, 1), ("the film ann is good", "neg")], "names": {"pos": "positive"}}
+    file.write_text(
+        "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in reviews(96, 0))
+    )
+    options = {
+        "task": "text-classification",
+        "epochs": 3,
+        "batch_size": 8,
+        "learning_rate": 1e-2,
+        "seed": 0,
+        "validation": [*reviews(20, 1), ("the film ann is good", "neg")],
+        "names": {"pos": "positive"},
+    }
     copy = as_killed(tmp_path / "whole", tmp_path / "run")
     whole = ws.finetune(BERT, file, output=tmp_path / "whole", callbacks=[copy], **options)
     assert not (tmp_path / "run" / "warmstart.json").exists()
@@ -42,37 +55,67 @@ def test_classes_are_learned_and_a_stopped_run_goes_on(tmp_path, as_killed, begu
     assert "Per class" in page
     assert "The worst 1 of 1 among 21" in page
     assert "the film ann is good" in page
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["id2label"] == {"0": "neg", "1": "positive"}
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["id2label"] == {
+        "0": "neg",
+        "1": "positive",
+    }
     with pytest.raises(UsageError, match="other settings"):
         ws.finetune(BERT, file, output=tmp_path / "run", **{**options, "seed": 2})
 
 
-PEOPLE = [Sentence((name, "lives", "in", *place), ("B-PER", "O", "O", "B-LOC", *["I-LOC"] * (len(place) - 1)))
-          for name in ("ann", "bob", "bobby", "annx") for place in (("paris",), ("new", "york"), ("new", "paris"))]
+PEOPLE = [
+    Sentence(
+        (name, "lives", "in", *place), ("B-PER", "O", "O", "B-LOC", *["I-LOC"] * (len(place) - 1))
+    )
+    for name in ("ann", "bob", "bobby", "annx")
+    for place in (("paris",), ("new", "york"), ("new", "paris"))
+]
 
 
 def test_adversarial_training_learns_and_goes_on_after_a_stop(tmp_path, as_killed):
-    options = {"task": "text-classification", "epochs": 3, "batch_size": 8, "learning_rate": 1e-2, "seed": 0,
-               "validation": reviews(20, 1), "adversarial": 0.5}
+    options = {
+        "task": "text-classification",
+        "epochs": 3,
+        "batch_size": 8,
+        "learning_rate": 1e-2,
+        "seed": 0,
+        "validation": reviews(20, 1),
+        "adversarial": 0.5,
+    }
     copy = as_killed(tmp_path / "run", tmp_path / "stopped")
     whole = ws.finetune(BERT, reviews(96, 0), output=tmp_path / "run", callbacks=[copy], **options)
     assert not (tmp_path / "stopped" / "warmstart.json").exists()
     model = ws.finetune(BERT, reviews(96, 0), output=tmp_path / "stopped", **options)
     assert [epoch["loss"] for epoch in model.history] == [epoch["loss"] for epoch in whole.history]
-    assert model.history[0]["seconds"] == whole.history[0]["seconds"]  # the first epoch was not trained again
+    assert (
+        model.history[0]["seconds"] == whole.history[0]["seconds"]
+    )  # the first epoch was not trained again
     assert model.weights.digest == whole.weights.digest
     assert model("the film is good").label == "pos"
 
 
 def test_entities_are_learned_from_conll(tmp_path):
     file = tmp_path / "people.conll"
-    file.write_text("\n\n".join("\n".join(map("\t".join, zip(*one, strict=True))) for one in PEOPLE * 4) + "\n")
-    model = ws.finetune(BERT, file, task="token-classification", epochs=6, batch_size=4, learning_rate=1e-2,
-                        validation=PEOPLE[:6], seed=0)
+    file.write_text(
+        "\n\n".join("\n".join(map("\t".join, zip(*one, strict=True))) for one in PEOPLE * 4) + "\n"
+    )
+    model = ws.finetune(
+        BERT,
+        file,
+        task="token-classification",
+        epochs=6,
+        batch_size=4,
+        learning_rate=1e-2,
+        validation=PEOPLE[:6],
+        seed=0,
+    )
     assert [label.name for label in model.labels] == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
     assert {metric.name: metric.value for metric in model.entry.metrics}["f1"] == 1
     found = model("bobby lives in new york")  # "bobby" is in pieces
-    assert [(entity.label, entity.text) for entity in found] == [("PER", "bobby"), ("LOC", "new york")]
+    assert [(entity.label, entity.text) for entity in found] == [
+        ("PER", "bobby"),
+        ("LOC", "new york"),
+    ]
     assert model.evaluate(file)["f1"] > 0.9
     assert "Per type" in model.report().read_text()
 
@@ -94,13 +137,26 @@ def test_a_word_gives_its_tag_to_its_pieces():
 
 
 def test_answers_are_learned_from_squad(tmp_path):
-    asked = [{"context": f"{name} lives in {place} . the film is good .",
-              "qas": [{"question": "who lives ?", "answers": [{"text": name, "answer_start": 0}]}]}
-             for name in ("ann", "bob", "york", "film") for place in ("paris", "new york", "york")]
+    asked = [
+        {
+            "context": f"{name} lives in {place} . the film is good .",
+            "qas": [{"question": "who lives ?", "answers": [{"text": name, "answer_start": 0}]}],
+        }
+        for name in ("ann", "bob", "york", "film")
+        for place in ("paris", "new york", "york")
+    ]
     file = tmp_path / "squad.json"
     file.write_text(json.dumps({"data": [{"paragraphs": asked * 4}]}))
-    model = ws.finetune(DISTILBERT, file, task="question-answering", epochs=6, batch_size=8, learning_rate=1e-2,
-                        validation=0.2, seed=0)
+    model = ws.finetune(
+        DISTILBERT,
+        file,
+        task="question-answering",
+        epochs=6,
+        batch_size=8,
+        learning_rate=1e-2,
+        validation=0.2,
+        seed=0,
+    )
     figures = {metric.name: metric.value for metric in model.entry.metrics}
     assert figures["exact"] == 1
     assert model(("who lives ?", "bob lives in york . the film is good .")).text == "bob"
@@ -133,8 +189,17 @@ def adapted(tmp_path_factory):
     base.mkdir()
     for path in BERT.iterdir():
         (base / path.name).write_bytes(path.read_bytes())
-    ws.finetune(base, reviews(96, 0), task="text-classification", epochs=3, batch_size=8, learning_rate=2e-2, lora=2,
-                validation=reviews(20, 1), output=folder / "run")
+    ws.finetune(
+        base,
+        reviews(96, 0),
+        task="text-classification",
+        epochs=3,
+        batch_size=8,
+        learning_rate=2e-2,
+        lora=2,
+        validation=reviews(20, 1),
+        output=folder / "run",
+    )
     return folder
 
 
@@ -146,7 +211,10 @@ def test_an_adapter_is_stored_alone_and_merged_when_loaded(adapted, tmp_path):
     model = ws.load(run, engine="litert")
     assert model.entry.metrics[0].value == 1
     stored = load_file(run / "adapter_model.safetensors")
-    a, b = (stored[f"base_model.model.bert.encoder.layer.0.attention.self.query.lora_{side}.weight"] for side in "AB")
+    a, b = (
+        stored[f"base_model.model.bert.encoder.layer.0.attention.self.query.lora_{side}.weight"]
+        for side in "AB"
+    )
     assert a.shape == (2, 24)
     assert b.shape == (24, 2)
     assert np.abs(b).max() > 0
@@ -162,7 +230,9 @@ def test_an_adapter_is_stored_alone_and_merged_when_loaded(adapted, tmp_path):
     texts = [text for text, _ in reviews(4, 3)]
     for other in (ws.load(run, engine="keras"), ws.load(tmp_path / "merged", engine="litert")):
         for one, two in zip(model(texts), other(texts), strict=True):
-            assert {p.id: p.score for p in one} == pytest.approx({p.id: p.score for p in two}, abs=1e-5)
+            assert {p.id: p.score for p in one} == pytest.approx(
+                {p.id: p.score for p in two}, abs=1e-5
+            )
 
 
 def test_an_adapter_without_its_base_predicts_but_is_not_built_anew(adapted):
@@ -170,7 +240,9 @@ def test_an_adapter_without_its_base_predicts_but_is_not_built_anew(adapted):
     content = base.read_bytes()
     try:
         base.write_bytes((GOLDEN / "bert_untied" / "model.safetensors").read_bytes())
-        assert ws.load(adapted / "run", engine="litert")("the film is good").label == "pos"  # its program is in there
+        assert (
+            ws.load(adapted / "run", engine="litert")("the film is good").label == "pos"
+        )  # its program is in there
         with pytest.raises(ChecksumError, match="is an adapter of the weights with sha256"):
             ws.load(adapted / "run").keras  # noqa: B018
         base.unlink()
@@ -182,14 +254,38 @@ def test_an_adapter_without_its_base_predicts_but_is_not_built_anew(adapted):
         ws.finetune(adapted / "run", reviews(8, 0), lora=2)
 
 
-@pytest.mark.parametrize(("how", "layers"), [(0, "01"), (1, "1"), (2, ""), ("encoder", ""), ("backbone", ""),
-                                             ("encoder.layer.0.output.LayerNorm", "1")])
+@pytest.mark.parametrize(
+    ("how", "layers"),
+    [
+        (0, "01"),
+        (1, "1"),
+        (2, ""),
+        ("encoder", ""),
+        ("backbone", ""),
+        ("encoder.layer.0.output.LayerNorm", "1"),
+    ],
+)
 def test_what_is_frozen(how, layers):
     """One step moves every weight that is trained, and no other."""
-    model = ws.finetune(BERT, reviews(8, 0), task="text-classification", epochs=1, learning_rate=1e-2, freeze=how,
-                        validation=0, warmup=0.0, batch_size=2)
-    before, after = ({w.path: w.numpy() for w in one.keras.weights} for one in (ws.load(BERT), model))
-    moved = {name for name in before.keys() & after.keys() if not np.array_equal(before[name], after[name])}
+    model = ws.finetune(
+        BERT,
+        reviews(8, 0),
+        task="text-classification",
+        epochs=1,
+        learning_rate=1e-2,
+        freeze=how,
+        validation=0,
+        warmup=0.0,
+        batch_size=2,
+    )
+    before, after = (
+        {w.path: w.numpy() for w in one.keras.weights} for one in (ws.load(BERT), model)
+    )
+    moved = {
+        name
+        for name in before.keys() & after.keys()
+        if not np.array_equal(before[name], after[name])
+    }
     inside = {name.split(".")[2] for name in moved if name.startswith("encoder.")}
     assert inside == set(layers)
     assert any(name.startswith("embeddings.") for name in moved) == (how == 0)
@@ -197,26 +293,41 @@ def test_what_is_frozen(how, layers):
 
 def test_class_weights_move_the_decision():
     texts = [("the film ann is good", "pos")] * 3 + [("the film ann is good", "neg")]
-    options = {"task": "text-classification", "epochs": 20, "learning_rate": 1e-2, "validation": 0, "verbose": False}
+    options = {
+        "task": "text-classification",
+        "epochs": 20,
+        "learning_rate": 1e-2,
+        "validation": 0,
+        "verbose": False,
+    }
+
     def share(**weights):
         scores = ws.finetune(BERT, texts, **options, **weights)(texts[0][0])
         return next(one.score for one in scores if one.label == "pos")
+
     assert share() == pytest.approx(0.75, abs=0.1)
     assert share(class_weight="balanced") == pytest.approx(0.5, abs=0.1)
     assert share(class_weight={"neg": 9.0}) == pytest.approx(0.25, abs=0.1)
 
 
-@pytest.mark.parametrize(("data", "options", "words"), [
-    ("nowhere.tsv", {}, "cannot be opened"), ([("a", "x")] * 4, {}, "only the label"),
-    (reviews(8, 0), {"validation": 1.5}, "share"), (reviews(8, 0), {"freeze": 3}, "first blocks up to 2"),
-    (reviews(8, 0), {"lora": 0}, "lora must be 1 or more"),
-    (reviews(8, 0), {"lora": 99}, "rank of the adapter"), (reviews(8, 0), {"lora": 2, "freeze": 1}, "not both"),
-    (reviews(8, 0), {"adversarial": -1.0}, "0 or more"),
-    (reviews(8, 0), {"adversarial": 1.0, "lora": 2}, "are not trained"),
-    (reviews(8, 0), {"problem": "double"}, "problem must be one of"), (reviews(8, 0), {"augment": True}, "no option"),
-    ([(["a"], ["O"])] * 4, {"task": "token-classification"}, "no entities"),
-    (reviews(8, 0), {"task": "text-embedding"}, "no fine-tuning"),
-])
+@pytest.mark.parametrize(
+    ("data", "options", "words"),
+    [
+        ("nowhere.tsv", {}, "cannot be opened"),
+        ([("a", "x")] * 4, {}, "only the label"),
+        (reviews(8, 0), {"validation": 1.5}, "share"),
+        (reviews(8, 0), {"freeze": 3}, "first blocks up to 2"),
+        (reviews(8, 0), {"lora": 0}, "lora must be 1 or more"),
+        (reviews(8, 0), {"lora": 99}, "rank of the adapter"),
+        (reviews(8, 0), {"lora": 2, "freeze": 1}, "not both"),
+        (reviews(8, 0), {"adversarial": -1.0}, "0 or more"),
+        (reviews(8, 0), {"adversarial": 1.0, "lora": 2}, "are not trained"),
+        (reviews(8, 0), {"problem": "double"}, "problem must be one of"),
+        (reviews(8, 0), {"augment": True}, "no option"),
+        ([(["a"], ["O"])] * 4, {"task": "token-classification"}, "no entities"),
+        (reviews(8, 0), {"task": "text-embedding"}, "no fine-tuning"),
+    ],
+)
 def test_what_cannot_be_used(data, options, words):
     with pytest.raises(UsageError, match=words):
         ws.finetune(BERT, data, **{"task": "text-classification", **options})

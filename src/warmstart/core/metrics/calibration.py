@@ -1,7 +1,7 @@
 """Probabilities that mean what they say: temperature scaling, and how far off they are.
 
-Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017), arXiv:1706.04599: one number divides
-all logits; which class is best does not change.
+Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017), arXiv:1706.04599:
+one number divides all logits; which class is best does not change.
 """
 
 from __future__ import annotations
@@ -11,10 +11,18 @@ import numpy as np
 from warmstart.core.metrics.classification import calibration_error
 from warmstart.core.metrics.linear import log_softmax
 
-__all__ = ["calibration_error", "cross_fitted", "decisions", "negative_log_likelihood", "probabilities", "temperature"]
+__all__ = [
+    "calibration_error",
+    "cross_fitted",
+    "decisions",
+    "negative_log_likelihood",
+    "probabilities",
+    "temperature",
+]
 
 GRID = np.exp(np.linspace(np.log(0.1), np.log(10), 401))
-PRIOR = 0.5  # standard deviation of log T before any data: a few examples alone do not make a model all too sure
+# standard deviation of log T before any data: a few examples alone do not make a model all too sure
+PRIOR = 0.5
 
 
 def temperature(logits: np.ndarray, targets: np.ndarray, multi_label: bool = False) -> float:
@@ -24,14 +32,19 @@ def temperature(logits: np.ndarray, targets: np.ndarray, multi_label: bool = Fal
         logits: (N, classes), of examples that were not trained on.
         targets: int (N,), or float (N, classes) for several labels.
     """
-    losses = [negative_log_likelihood(logits / t, targets, multi_label) * len(logits) + np.log(t) ** 2 / (2 * PRIOR**2)
-              for t in GRID]
+    losses = [
+        negative_log_likelihood(logits / t, targets, multi_label) * len(logits)
+        + np.log(t) ** 2 / (2 * PRIOR**2)
+        for t in GRID
+    ]
     return float(GRID[int(np.argmin(losses))])
 
 
-def cross_fitted(logits: np.ndarray, targets: np.ndarray, multi_label: bool = False, folds: int = 5) -> np.ndarray:
-    """Logits (N, classes) divided by a temperature that was found on the other folds: for judging the calibration
-    without having looked."""
+def cross_fitted(
+    logits: np.ndarray, targets: np.ndarray, multi_label: bool = False, folds: int = 5
+) -> np.ndarray:
+    """Logits (N, classes) divided by a temperature that was found on the other folds: for judging
+    the calibration without having looked."""
     scaled = np.array(logits, np.float64)
     place = np.random.default_rng(0).permutation(len(logits)) % min(folds, len(logits))
     for fold in range(place.max() + 1):
@@ -41,7 +54,9 @@ def cross_fitted(logits: np.ndarray, targets: np.ndarray, multi_label: bool = Fa
     return scaled
 
 
-def negative_log_likelihood(logits: np.ndarray, targets: np.ndarray, multi_label: bool = False) -> float:
+def negative_log_likelihood(
+    logits: np.ndarray, targets: np.ndarray, multi_label: bool = False
+) -> float:
     """Mean over the examples."""
     if multi_label:
         return float((np.logaddexp(0, logits) - targets * logits).sum(1).mean())
@@ -50,13 +65,18 @@ def negative_log_likelihood(logits: np.ndarray, targets: np.ndarray, multi_label
 
 def probabilities(logits: np.ndarray, multi_label: bool = False) -> np.ndarray:
     """Softmax, or a sigmoid per class: (N, classes)."""
-    result: np.ndarray = np.exp(-np.logaddexp(0, -logits)) if multi_label else np.exp(log_softmax(logits))
+    result: np.ndarray = (
+        np.exp(-np.logaddexp(0, -logits)) if multi_label else np.exp(log_softmax(logits))
+    )
     return result
 
 
-def decisions(probability: np.ndarray, targets: np.ndarray,
-              multi_label: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """(confidence, whether it is right) of each answer (N,); for several labels of each decision (N * classes,)."""
+def decisions(
+    probability: np.ndarray, targets: np.ndarray, multi_label: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """(confidence, whether it is right) of each answer (N,); for several labels of each decision (N
+    * classes,).
+    """
     if multi_label:
         yes = probability > 0.5
         return np.where(yes, probability, 1 - probability).ravel(), (yes == (targets > 0.5)).ravel()

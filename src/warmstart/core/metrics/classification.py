@@ -1,4 +1,6 @@
-"""How good a classifier is: accuracy with its interval, figures per class, what is confused, calibration, mistakes."""
+"""How good a classifier is: accuracy with its interval, figures per class, what is confused,
+calibration, mistakes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ CONFUSIONS = 20
 MISTAKES = 20
 
 
-def per_class(said: np.ndarray, true: np.ndarray, names: Sequence[str]) -> dict[str, dict[str, float]]:
+def per_class(
+    said: np.ndarray, true: np.ndarray, names: Sequence[str]
+) -> dict[str, dict[str, float]]:
     """Precision, recall, F1 and count of the classes that occur in the answers or in the truth.
 
     Args:
@@ -21,22 +25,32 @@ def per_class(said: np.ndarray, true: np.ndarray, names: Sequence[str]) -> dict[
         names: of the classes.
 
     Returns:
-        By name: `precision` (how often the answer is right when it is given), `recall` (how many of the class are
-        found), `f1` (their harmonic mean), each 0 to 1 and NaN where nothing defines it; `count` in the truth.
+        By name: `precision` (how often the answer is right when it is given), `recall` (how many of
+        the class are found), `f1` (their harmonic mean), each 0 to 1 and NaN where nothing defines
+        it; `count` in the truth.
     """
     return _per_class((said & true).sum(0), said.sum(0), true.sum(0), names)
 
 
-def _per_class(hits: np.ndarray, claims: np.ndarray, there: np.ndarray,
-               names: Sequence[str]) -> dict[str, dict[str, float]]:
-    return {name: {"precision": _share(hits[i], claims[i]), "recall": _share(hits[i], there[i]),
-                   "f1": _share(2 * hits[i], claims[i] + there[i]), "count": int(there[i])}
-            for i, name in enumerate(names) if claims[i] or there[i]}
+def _per_class(
+    hits: np.ndarray, claims: np.ndarray, there: np.ndarray, names: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            "precision": _share(hits[i], claims[i]),
+            "recall": _share(hits[i], there[i]),
+            "f1": _share(2 * hits[i], claims[i] + there[i]),
+            "count": int(there[i]),
+        }
+        for i, name in enumerate(names)
+        if claims[i] or there[i]
+    }
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error: how far confidence and accuracy lie apart, bin by bin of equal width (Guo, Pleiss,
-    Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017), arXiv:1706.04599, section 2)."""
+    """Expected calibration error: how far confidence and accuracy lie apart, bin by bin of equal
+    width (Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017),
+    arXiv:1706.04599, section 2)."""
     places = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [abs(confidence[places == b].sum() - right[places == b].sum()) for b in range(bins)]
     return float(sum(gaps) / max(len(confidence), 1))
@@ -48,8 +62,14 @@ def interval(right: int, count: int) -> tuple[float, float]:
         return 0.0, 1.0
     z, share = 1.96, right / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))  # exact at 0 and 1 despite rounding
+    half = (
+        z
+        / (1 + z * z / count)
+        * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    )
+    return max(0.0, min(share, middle - half)), min(
+        1.0, max(share, middle + half)
+    )  # exact at 0 and 1 despite rounding
 
 
 class ClassificationFigures:
@@ -71,34 +91,53 @@ class ClassificationFigures:
         self.mistakes: list[dict[str, Any]] = []
 
     def add(self, name: str, probabilities: np.ndarray, truth: int) -> None:
-        """Count one answer: `probabilities` (classes,) and the index of the right class; `name` is the input's."""
+        """Count one answer: `probabilities` (classes,) and the index of the right class; `name` is
+        the input's.
+        """
         best = int(probabilities.argmax())
         self.counts[truth, best] += 1
         score = probabilities[truth]
-        better = (probabilities > score).sum() + (probabilities[:truth] == score).sum()  # ties as the model orders them
+        better = (probabilities > score).sum() + (
+            probabilities[:truth] == score
+        ).sum()  # ties as the model orders them
         self.top5 += int(better) < 5
         self.confidence.append(float(probabilities[best]))
         self.right.append(best == truth)
         self.losses -= math.log(max(float(probabilities[truth]), 1e-12))
         if best != truth:
-            self.mistakes.append({"input": name, "truth": self.names[truth], "answer": self.names[best],
-                                  "score": round(float(probabilities[best]), 6)})
+            self.mistakes.append(
+                {
+                    "input": name,
+                    "truth": self.names[truth],
+                    "answer": self.names[best],
+                    "score": round(float(probabilities[best]), 6),
+                }
+            )
             if len(self.mistakes) > 10 * MISTAKES:
                 self.mistakes = _surest(self.mistakes)
 
     def result(self) -> dict[str, Any]:
-        """`top1`, `top5`, `top1_interval` (95 %), `macro_f1` (mean over the classes that occur), `loss` (mean negative
-        log likelihood), `calibration_error` (0 is perfect), `per_class` (see `per_class`), `confusions` (the most
-        frequent, with counts), `confusion` (rows: truth; up to 40 classes), `mistakes` (the surest), `count`."""
+        """`top1`, `top5`, `top1_interval` (95 %), `macro_f1` (mean over the classes that occur),
+        `loss` (mean negative log likelihood), `calibration_error` (0 is perfect), `per_class` (see
+        `per_class`), `confusions` (the most frequent, with counts), `confusion` (rows: truth; up to
+        40 classes), `mistakes` (the surest), `count`."""
         count, hits = int(self.counts.sum()), np.diagonal(self.counts)
         classes = _per_class(hits, self.counts.sum(0), self.counts.sum(1), self.names)
         scores = [told["f1"] for told in classes.values() if told["count"]]
         told: dict[str, Any] = {
-            "top1": _share(hits.sum(), count, 0.0), "top5": _share(self.top5, count, 0.0),
+            "top1": _share(hits.sum(), count, 0.0),
+            "top5": _share(self.top5, count, 0.0),
             "top1_interval": list(interval(int(hits.sum()), count)),
-            "macro_f1": float(np.mean(scores)) if scores else 0.0, "loss": self.losses / max(count, 1),
-            "calibration_error": calibration_error(np.array(self.confidence), np.array(self.right, bool)),
-            "per_class": classes, "confusions": self._confusions(), "mistakes": _surest(self.mistakes), "count": count}
+            "macro_f1": float(np.mean(scores)) if scores else 0.0,
+            "loss": self.losses / max(count, 1),
+            "calibration_error": calibration_error(
+                np.array(self.confidence), np.array(self.right, bool)
+            ),
+            "per_class": classes,
+            "confusions": self._confusions(),
+            "mistakes": _surest(self.mistakes),
+            "count": count,
+        }
         if len(self.names) <= MATRIX:
             told["confusion"] = self.counts.tolist()
         return told
@@ -107,12 +146,17 @@ class ClassificationFigures:
         wrong = self.counts - np.diag(np.diagonal(self.counts))
         order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
         pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
-        return [{"truth": self.names[i], "answer": self.names[j], "count": int(wrong[i, j])}
-                for i, j in pairs if wrong[i, j]]
+        return [
+            {"truth": self.names[i], "answer": self.names[j], "count": int(wrong[i, j])}
+            for i, j in pairs
+            if wrong[i, j]
+        ]
 
 
 class DecisionFigures:
-    """Counts over the answers of a classifier with any number of labels an example: one decision a class."""
+    """Counts over the answers of a classifier with any number of labels an example: one decision a
+    class.
+    """
 
     def __init__(self, names: Sequence[str]):
         self.names = list(names)
@@ -129,15 +173,22 @@ class DecisionFigures:
     def result(self) -> Mapping[str, Any]:
         """`accuracy` (of single decisions), `exact` (examples with all of them right), `macro_f1`,
         `calibration_error`, `per_class`, `count`."""
-        said, true = (np.array(rows, bool).reshape(-1, len(self.names)) for rows in (self.said, self.true))
+        said, true = (
+            np.array(rows, bool).reshape(-1, len(self.names)) for rows in (self.said, self.true)
+        )
         classes = per_class(said, true, self.names)
         scores = [told["f1"] for told in classes.values() if told["count"]]
         alike = said == true
-        return {"accuracy": float(alike.mean()) if len(said) else 0.0,
-                "exact": float(alike.all(1).mean()) if len(said) else 0.0,
-                "macro_f1": float(np.mean(scores)) if scores else 0.0,
-                "calibration_error": calibration_error(np.array(self.confidence).ravel(), alike.ravel()),
-                "per_class": classes, "count": len(said)}
+        return {
+            "accuracy": float(alike.mean()) if len(said) else 0.0,
+            "exact": float(alike.all(1).mean()) if len(said) else 0.0,
+            "macro_f1": float(np.mean(scores)) if scores else 0.0,
+            "calibration_error": calibration_error(
+                np.array(self.confidence).ravel(), alike.ravel()
+            ),
+            "per_class": classes,
+            "count": len(said),
+        }
 
 
 def _share(part: Any, whole: Any, nothing: float = math.nan) -> float:

@@ -1,10 +1,11 @@
 """The best linear head on fixed features: regularised logistic regression, solved to the optimum.
 
-Features are standardised, and the weights have a normal prior of variance 1/D, so that a class' logit has a variance
-of about 1 before any data is seen: nothing to tune, whatever the width of the base or the number of examples. The
-objective is convex, so the result does not depend on a seed, a learning rate or a number of epochs. Linear probes of
-pretrained networks are trained so since Kornblith, Shlens, Le, "Do Better ImageNet Models Transfer Better?" (2018),
-arXiv:1805.08974, section 3.1, with L-BFGS.
+Features are standardised, and the weights have a normal prior of variance 1/D, so that a class'
+logit has a variance of about 1 before any data is seen: nothing to tune, whatever the width of the
+base or the number of examples. The objective is convex, so the result does not depend on a seed, a
+learning rate or a number of epochs. Linear probes of pretrained networks are trained so since
+Kornblith, Shlens, Le, "Do Better ImageNet Models Transfer Better?" (2018), arXiv:1805.08974,
+section 3.1, with L-BFGS.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class LinearHead:
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """float32 (N, D) -> float64 (N, classes)."""
-        logits: np.ndarray = (features - self.mean) / np.sqrt(self.variance) @ self.kernel + self.bias
+        logits: np.ndarray = (features - self.mean) / np.sqrt(
+            self.variance
+        ) @ self.kernel + self.bias
         return logits
 
 
@@ -44,8 +47,15 @@ def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(np.float32), np.where(variance > 1e-8, variance, 1.0).astype(np.float32)
 
 
-def solve(features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None, *, multi_label: bool = False,
-          label_smoothing: float = 0.0, examples: int | None = None) -> LinearHead:
+def solve(
+    features: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    multi_label: bool = False,
+    label_smoothing: float = 0.0,
+    examples: int | None = None,
+) -> LinearHead:
     """Fit the head.
 
     Args:
@@ -54,7 +64,8 @@ def solve(features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None 
         weights: of the rows, (N,), mean 1.
         multi_label: a sigmoid per class in place of the softmax.
         label_smoothing: 0 to less than 1 (Szegedy et al. 2015, arXiv:1512.00567, section 7).
-        examples: how many independent ones the rows stand for; views of one photo count once. Default: N.
+        examples: how many independent ones the rows stand for; views of one photo count once.
+            Default: N.
     """
     from scipy.optimize import minimize
 
@@ -70,16 +81,28 @@ def solve(features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None 
         logits = x @ kernel + bias
         losses, p = _losses(logits, t, multi_label)
         difference = (p - t) * (w / rows)[:, None]
-        gradient = np.concatenate([(x.T @ difference + penalty * kernel).ravel(), difference.sum(0)])
+        gradient = np.concatenate(
+            [(x.T @ difference + penalty * kernel).ravel(), difference.sum(0)]
+        )
         return float(losses @ w / rows + 0.5 * penalty * (kernel**2).sum()), gradient
 
     start = np.zeros((width + 1) * classes)
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS, "ftol": 1e-10})
+    found = minimize(
+        objective,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": ITERATIONS, "ftol": 1e-10},
+    )
     kernel, bias = found.x[: width * classes].reshape(width, classes), found.x[width * classes :]
-    return LinearHead(mean, variance, kernel.astype(np.float32), bias.astype(np.float32), float(found.fun))
+    return LinearHead(
+        mean, variance, kernel.astype(np.float32), bias.astype(np.float32), float(found.fun)
+    )
 
 
-def _losses(logits: np.ndarray, targets: np.ndarray, multi_label: bool) -> tuple[np.ndarray, np.ndarray]:
+def _losses(
+    logits: np.ndarray, targets: np.ndarray, multi_label: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Cross-entropy (N,) and probabilities (N, classes)."""
     if multi_label:
         losses = (np.logaddexp(0, logits) - targets * logits).sum(1)

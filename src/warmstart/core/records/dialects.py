@@ -159,7 +159,8 @@ def _needs_quotes(literal: _Reading) -> bool:
     ]
     if any('""' in cell[1:-1] for cell in enclosed):
         return True
-    # A writer that quotes all text leaves nothing but numbers unquoted, in the header nothing at all.
+    # A writer that quotes all text leaves nothing but numbers unquoted, in the header nothing at
+    # all.
     bare = [cell for cell in cells if not cell.startswith('"')]
     return bool(enclosed) and (all(map(is_number, bare)) or not {*literal.records[0]} & {*bare})
 

@@ -17,12 +17,15 @@ def read_boxes(source: Any, labels: Sequence[str] | None = None, **columns: str 
     """Labelled photos of any layout.
 
     Args:
-        source: a Pascal VOC folder (`Annotations/`, `JPEGImages/`) or one of its lists (`ImageSets/Main/train.txt`);
-            COCO's JSON; a YOLO folder (`images/`, `labels/`, `data.yaml` or `classes.txt`) or a part of it
-            (`images/train`); a CSV, TSV, JSONL or Parquet file, or a table in memory, with the columns image, label,
-            xmin, ymin, xmax, ymax; or a list of (photo, [(label, xmin, ymin, xmax, ymax), …]).
-        labels: the classes in order; boxes of others are listed and left out. Default: what the data names.
-        **columns: `path_column`, `label_column`, `encoding` and `delimiter` of a table; see `table.read`.
+        source: a Pascal VOC folder (`Annotations/`, `JPEGImages/`) or one of its lists
+            (`ImageSets/Main/train.txt`); COCO's JSON; a YOLO folder (`images/`, `labels/`,
+            `data.yaml` or `classes.txt`) or a part of it (`images/train`); a CSV, TSV, JSONL or
+            Parquet file, or a table in memory, with the columns image, label, xmin, ymin, xmax,
+            ymax; or a list of (photo, [(label, xmin, ymin, xmax, ymax), …]).
+        labels: the classes in order; boxes of others are listed and left out. Default: what the
+            data names.
+        **columns: `path_column`, `label_column`, `encoding` and `delimiter` of a table; see
+          `table.read`.
 
     Raises:
         UsageError: the layout is not known, or nothing in it can be used.
@@ -46,8 +49,9 @@ def _pairs(source: Any, collector: Collector) -> BoxData:
             photo, things = pair
             things = [(str(label), *map(float, sides)) for label, *sides in things]
         except (TypeError, ValueError) as error:
-            raise UsageError(f"Item {place} of the data is not (photo, [(label, xmin, ymin, xmax, ymax), …])."
-                             ) from error
+            raise UsageError(
+                f"Item {place} of the data is not (photo, [(label, xmin, ymin, xmax, ymax), …])."
+            ) from error
         name = os.fspath(photo) if isinstance(photo, str | os.PathLike) else f"item {place}"
         collector.add(photo, name, things)
     return collector.data("The list")
@@ -61,5 +65,7 @@ def _reader(path: Path) -> Callable[[Path, Collector], BoxData]:
         return voc.read
     if yolo.is_yolo(path):
         return yolo.read
-    raise UsageError(f"{path} is not a known layout of bounding boxes: a Pascal VOC folder has Annotations/ and "
-                     "JPEGImages/, a YOLO folder images/ and labels/; COCO is one .json file, a table one .csv file.")
+    raise UsageError(
+        f"{path} is not a known layout of bounding boxes: a Pascal VOC folder has Annotations/ and "
+        "JPEGImages/, a YOLO folder images/ and labels/; COCO is one .json file, a table one .csv file."
+    )

@@ -29,23 +29,39 @@ def read(path: Path, collector: Collector) -> BoxData:
         category, box = record.get("category_id"), record.get("bbox")
         what = f"{path}: annotation {record.get('id', place)}"
         if category not in names:
-            collector.problems.append(f"{what}: the category {category!r} is not among the categories")
-        elif not isinstance(box, list) or len(box) != 4 or not all(isinstance(v, int | float) for v in box):
+            collector.problems.append(
+                f"{what}: the category {category!r} is not among the categories"
+            )
+        elif (
+            not isinstance(box, list)
+            or len(box) != 4
+            or not all(isinstance(v, int | float) for v in box)
+        ):
             collector.problems.append(f"{what}: has no bbox of four numbers")
         else:
             x, y, width, height = box
             area = record.get("area")
-            things[record.get("image_id")].append((names[category], x, y, x + width, y + height,
-                                                   bool(record.get("iscrowd")),
-                                                   area if isinstance(area, int | float) else None))
+            things[record.get("image_id")].append(
+                (
+                    names[category],
+                    x,
+                    y,
+                    x + width,
+                    y + height,
+                    bool(record.get("iscrowd")),
+                    area if isinstance(area, int | float) else None,
+                )
+            )
     known = set()
     for record, photo in photos(data, path, collector.problems):
         known.add(record["id"])
         size = (record.get("width", 0), record.get("height", 0))
         collector.add(photo, str(photo), things.get(record["id"], ()), size)
     for missing in sorted(things.keys() - known - {r.get("id") for r in data["images"]}, key=str):
-        collector.problems.append(f"{path}: {len(things[missing])} annotations belong to the image {missing!r}, which "
-                                  "is not among the images")
+        collector.problems.append(
+            f"{path}: {len(things[missing])} annotations belong to the image {missing!r}, which "
+            "is not among the images"
+        )
     return collector.data(str(path))
 
 
@@ -87,13 +103,17 @@ def category_names(data: Mapping[str, Any], path: Path) -> dict[int, str]:
     return names
 
 
-def photos(data: Mapping[str, Any], path: Path, problems: list[str]) -> list[tuple[Mapping[str, Any], Path]]:
+def photos(
+    data: Mapping[str, Any], path: Path, problems: list[str]
+) -> list[tuple[Mapping[str, Any], Path]]:
     """The images whose file is there; duplicate ids and missing files are listed."""
     found, seen = [], set()
     for record in data["images"]:
         key, name = record.get("id"), record.get("file_name")
         if key in seen:
-            problems.append(f"{path}: the image id {key!r} is there twice; the second ({name!r}) is left out")
+            problems.append(
+                f"{path}: the image id {key!r} is there twice; the second ({name!r}) is left out"
+            )
             continue
         seen.add(key)
         photo = _file(path, str(name or ""))
@@ -105,9 +125,18 @@ def photos(data: Mapping[str, Any], path: Path, problems: list[str]) -> list[tup
 
 
 def _file(path: Path, name: str) -> Path | None:
-    """Beside the JSON, in `images/`, or in a folder called as the JSON ends (instances_train2017 -> train2017)."""
+    """Beside the JSON, in `images/`, or in a folder called as the JSON ends (instances_train2017 ->
+    train2017).
+    """
     if not name or ".." in Path(name).parts:
         return None
-    folders = [path.parent, path.parent / "images", path.parent.parent / "images", path.parent.parent]
-    folders += [folder / path.stem.rpartition("_")[2] for folder in (path.parent, path.parent.parent)]
+    folders = [
+        path.parent,
+        path.parent / "images",
+        path.parent.parent / "images",
+        path.parent.parent,
+    ]
+    folders += [
+        folder / path.stem.rpartition("_")[2] for folder in (path.parent, path.parent.parent)
+    ]
     return next((folder / name for folder in folders if (folder / name).is_file()), None)

@@ -19,7 +19,8 @@ Thing = tuple[str, float, float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class BoxedPhoto:
-    """One photo and what is on it; boxes (N, 4) float32 as xmin, ymin, xmax, ymax in its upright pixels.
+    """One photo and what is on it; boxes (N, 4) float32 as xmin, ymin, xmax, ymax in its upright
+    pixels.
 
     Attributes:
         photo: whatever `image.decode` takes; a path where it comes from files.
@@ -40,7 +41,9 @@ class BoxedPhoto:
 
 @dataclass(frozen=True)
 class BoxData:
-    """Labelled photos, the names of the classes in order, and what is wrong with the data, one line each."""
+    """Labelled photos, the names of the classes in order, and what is wrong with the data, one line
+    each.
+    """
 
     photos: tuple[BoxedPhoto, ...]
     labels: tuple[str, ...]
@@ -64,11 +67,18 @@ class Collector:
 
     labels: Sequence[str] | None = None
     problems: list[str] = field(default_factory=list)
-    rows: list[tuple[Any, str, tuple[int, int], list[tuple[str, np.ndarray, bool, float | None]]]] = \
-        field(default_factory=list)
+    rows: list[
+        tuple[Any, str, tuple[int, int], list[tuple[str, np.ndarray, bool, float | None]]]
+    ] = field(default_factory=list)
 
-    def add(self, photo: Any, name: str, things: Iterable[Any], size: tuple[int, int] | None = None,
-            scale: bool = False) -> None:
+    def add(
+        self,
+        photo: Any,
+        name: str,
+        things: Iterable[Any],
+        size: tuple[int, int] | None = None,
+        scale: bool = False,
+    ) -> None:
         """One photo.
 
         Args:
@@ -84,25 +94,35 @@ class Collector:
             self.problems.append(str(error))
             return
         if size is not None and size != true and 0 not in size:
-            self.problems.append(f"{name}: the annotation says {size[0]}x{size[1]} pixels, the photo has "
-                                 f"{true[0]}x{true[1]}; its boxes are left out")
+            self.problems.append(
+                f"{name}: the annotation says {size[0]}x{size[1]} pixels, the photo has "
+                f"{true[0]}x{true[1]}; its boxes are left out"
+            )
             return
         kept: list[tuple[str, np.ndarray, bool, float | None]] = []
         for place, (label, *rest) in enumerate(things, 1):
             if place > MOST_BOXES:
-                self.problems.append(f"{name}: has more than {MOST_BOXES:,} boxes; the others are left out")
+                self.problems.append(
+                    f"{name}: has more than {MOST_BOXES:,} boxes; the others are left out"
+                )
                 break
             sides = np.array(rest[:4], np.float64) * (np.array(true * 2) if scale else 1)
             crowd = bool(rest[4]) if len(rest) > 4 else False
             area = float(rest[5]) if len(rest) > 5 and rest[5] is not None else None
-            if (box := self._checked(f"{name}: box {place} ({label!r})", str(label), sides, true)) is not None:
+            if (
+                box := self._checked(f"{name}: box {place} ({label!r})", str(label), sides, true)
+            ) is not None:
                 kept.append((str(label), box, crowd, area))
         self.rows.append((photo, name, true, kept))
 
-    def _checked(self, what: str, label: str, box: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
+    def _checked(
+        self, what: str, label: str, box: np.ndarray, size: tuple[int, int]
+    ) -> np.ndarray | None:
         """The box, cut at the photo's edges; None where nothing of it can be used."""
         if self.labels is not None and label not in self.labels:
-            self.problems.append(f"{what}: the label is unknown; known are {', '.join(self.labels)}")
+            self.problems.append(
+                f"{what}: the label is unknown; known are {', '.join(self.labels)}"
+            )
             return None
         if not np.isfinite(box).all():
             self.problems.append(f"{what}: a side is not a finite number")
@@ -112,11 +132,15 @@ class Collector:
             return None
         cut: np.ndarray = np.clip(box, 0, np.array(size * 2))
         if cut[2] <= cut[0] or cut[3] <= cut[1]:
-            self.problems.append(f"{what}: lies outside of the photo of {size[0]}x{size[1]} pixels ({_told(box)})")
+            self.problems.append(
+                f"{what}: lies outside of the photo of {size[0]}x{size[1]} pixels ({_told(box)})"
+            )
             return None
         if np.abs(cut - box).max() > 1.5:  # a pixel more is a matter of counting from 0 or 1
-            self.problems.append(f"{what}: reaches beyond the photo of {size[0]}x{size[1]} pixels ({_told(box)}); "
-                                 "it was cut")
+            self.problems.append(
+                f"{what}: reaches beyond the photo of {size[0]}x{size[1]} pixels ({_told(box)}); "
+                "it was cut"
+            )
         return cut
 
     def data(self, what: str) -> BoxData:
@@ -125,21 +149,37 @@ class Collector:
         Raises:
             UsageError: there is no photo, or no class.
         """
-        names = tuple(self.labels) if self.labels is not None else \
-            tuple(sorted({label for *_, things in self.rows for label, *_ in things}))
+        names = (
+            tuple(self.labels)
+            if self.labels is not None
+            else tuple(sorted({label for *_, things in self.rows for label, *_ in things}))
+        )
         if not self.rows:
             raise UsageError(f"{what} holds no photo that can be used{few_of(self.problems)}.")
         if not names:
-            raise UsageError(f"{what} holds no box that can be used, so there is no class to learn"
-                             f"{few_of(self.problems)}.")
+            raise UsageError(
+                f"{what} holds no box that can be used, so there is no class to learn"
+                f"{few_of(self.problems)}."
+            )
         index = {name: place for place, name in enumerate(names)}
         photos = []
         for photo, name, size, things in self.rows:
             boxes = np.array([box for _, box, _, _ in things], np.float32).reshape(-1, 4)
             own = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-            area = np.array([own[n] if a is None else a for n, (_, _, _, a) in enumerate(things)], np.float32)
-            photos.append(BoxedPhoto(photo, name, size, boxes, np.array([index[t[0]] for t in things], np.int64),
-                                     np.array([t[2] for t in things], bool), area))
+            area = np.array(
+                [own[n] if a is None else a for n, (_, _, _, a) in enumerate(things)], np.float32
+            )
+            photos.append(
+                BoxedPhoto(
+                    photo,
+                    name,
+                    size,
+                    boxes,
+                    np.array([index[t[0]] for t in things], np.int64),
+                    np.array([t[2] for t in things], bool),
+                    area,
+                )
+            )
         return BoxData(tuple(photos), names, tuple(self.problems))
 
 

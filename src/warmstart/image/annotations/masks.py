@@ -1,4 +1,6 @@
-"""Photos with masks: a class for every pixel, from pictures with a palette, of grey levels or of colours, or COCO."""
+"""Photos with masks: a class for every pixel, from pictures with a palette, of grey levels or of
+colours, or COCO.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,19 @@ from warmstart.image.annotations.polygons import polygon_mask, run_length_mask
 from warmstart.image.inputs import iter_photos
 
 NOT_COUNTED = 255
-PHOTOS, MASKS = ("images", "JPEGImages", "img"), ("masks", "SegmentationClass", "labels", "annotations", "mask")
+PHOTOS, MASKS = (
+    ("images", "JPEGImages", "img"),
+    ("masks", "SegmentationClass", "labels", "annotations", "mask"),
+)
 NAMES = ("labels.txt", "classes.txt")
 Colours = Mapping[str, tuple[int, int, int]]
 
 
 @dataclass(frozen=True, eq=False)
 class MaskedPhoto:
-    """One photo; `mask()` reads its classes: (H, W) uint8, `NOT_COUNTED` where a pixel belongs to none."""
+    """One photo; `mask()` reads its classes: (H, W) uint8, `NOT_COUNTED` where a pixel belongs to
+    none.
+    """
 
     photo: Any
     name: str
@@ -35,20 +42,26 @@ class MaskedPhoto:
 
 @dataclass(frozen=True)
 class MaskData:
-    """Photos with masks, the names of the classes in order, and what is wrong with the data, one line each."""
+    """Photos with masks, the names of the classes in order, and what is wrong with the data, one
+    line each.
+    """
 
     photos: tuple[MaskedPhoto, ...]
     labels: tuple[str, ...]
     problems: tuple[str, ...] = ()
 
 
-def read_masks(source: Any, labels: Sequence[str] | None = None, colours: Colours | None = None) -> MaskData:
+def read_masks(
+    source: Any, labels: Sequence[str] | None = None, colours: Colours | None = None
+) -> MaskData:
     """Photos with masks of any layout; every mask is looked at once.
 
     Args:
-        source: a folder with `images/` and `masks/` (files pair by name); COCO's JSON (polygons, run lengths; pixels of
-            no annotation are "background"); or a list of (photo, mask), a mask being a path or array (H, W).
-        labels: the classes in order; default: `labels.txt` of the folder, one name a line, else "class 0" on.
+        source: a folder with `images/` and `masks/` (files pair by name); COCO's JSON (polygons,
+            run lengths; pixels of no annotation are "background"); or a list of (photo, mask), a
+            mask being a path or array (H, W).
+        labels: the classes in order; default: `labels.txt` of the folder, one name a line, else
+            "class 0" on.
         colours: for masks in RGB: the colour of each class; then `labels` are its keys.
 
     Raises:
@@ -78,37 +91,66 @@ def _folder(path: Path, labels: Sequence[str] | None, colours: Colours | None) -
     photos = next((path / name for name in PHOTOS if (path / name).is_dir()), None)
     masks = next((path / name for name in MASKS if (path / name).is_dir()), None)
     if photos is None or masks is None:
-        raise UsageError(f"{path} is not a known layout of masks: it needs the folders images/ and masks/, whose "
-                         "files have the same names; or give COCO's .json file.")
+        raise UsageError(
+            f"{path} is not a known layout of masks: it needs the folders images/ and masks/, whose "
+            "files have the same names; or give COCO's .json file."
+        )
     if labels is None:
         file = next((path / name for name in NAMES if (path / name).is_file()), None)
-        labels = [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()] if file else None
-    by_name = {item.relative_to(masks).with_suffix(""): item for item in sorted(masks.rglob("*")) if item.is_file()}
+        labels = (
+            [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+            if file
+            else None
+        )
+    by_name = {
+        item.relative_to(masks).with_suffix(""): item
+        for item in sorted(masks.rglob("*"))
+        if item.is_file()
+    }
     problems, pairs = [], []
     for item in iter_photos(photos):
         photo = Path(str(item.value))
-        mask = by_name.pop(photo.relative_to(photos).with_suffix(""), None) if photo.is_file() else None
+        mask = (
+            by_name.pop(photo.relative_to(photos).with_suffix(""), None)
+            if photo.is_file()
+            else None
+        )
         if mask is None:
             problems.append(f"{photo}: has no mask in {masks}")
         else:
             pairs.append((photo, str(photo), mask))
-    problems += [f"{mask}: has no photo in {photos}" for mask in by_name.values() if not mask.name.startswith(".")]
+    problems += [
+        f"{mask}: has no photo in {photos}"
+        for mask in by_name.values()
+        if not mask.name.startswith(".")
+    ]
     return _checked(str(path), pairs, labels, colours, problems)
 
 
-def _checked(what: str, pairs: Sequence[tuple[Any, str, Any]], labels: Sequence[str] | None, colours: Colours | None,
-             problems: list[str]) -> MaskData:
+def _checked(
+    what: str,
+    pairs: Sequence[tuple[Any, str, Any]],
+    labels: Sequence[str] | None,
+    colours: Colours | None,
+    problems: list[str],
+) -> MaskData:
     photos, highest = [], -1
     for photo, name, mask in pairs:
         try:
             indices = read_mask(mask, colours)
             width, height = decoder.size(photo, name=name)
             if indices.shape != (height, width):
-                raise UsageError(f"{name}: its mask has {indices.shape[1]}x{indices.shape[0]} pixels, the photo "
-                                 f"{width}x{height}")
-            top = max((int(value) for value in np.unique(indices) if value != NOT_COUNTED), default=-1)
+                raise UsageError(
+                    f"{name}: its mask has {indices.shape[1]}x{indices.shape[0]} pixels, the photo "
+                    f"{width}x{height}"
+                )
+            top = max(
+                (int(value) for value in np.unique(indices) if value != NOT_COUNTED), default=-1
+            )
             if labels is not None and top >= len(labels):
-                raise UsageError(f"{name}: its mask holds the class {top}, but there are {len(labels)} classes")
+                raise UsageError(
+                    f"{name}: its mask holds the class {top}, but there are {len(labels)} classes"
+                )
         except (InputError, UsageError) as error:
             problems.append(str(error))
             continue
@@ -127,7 +169,8 @@ def _later(mask: Any, colours: Colours | None) -> Callable[[], np.ndarray]:
 
 
 def read_mask(mask: Any, colours: Colours | None = None) -> np.ndarray:
-    """Class indices (H, W) uint8 of a path, a PIL image (palette, grey, RGB with `colours`) or an array (H, W).
+    """Class indices (H, W) uint8 of a path, a PIL image (palette, grey, RGB with `colours`) or an
+    array (H, W).
 
     Raises:
         UsageError: it is no such mask, or a colour is unknown.
@@ -145,8 +188,14 @@ def read_mask(mask: Any, colours: Colours | None = None) -> np.ndarray:
     if isinstance(mask, Image.Image):
         return _indices(mask, "the mask", colours)
     array = np.asarray(mask)
-    if array.ndim != 2 or array.dtype.kind not in "uib" or (array.size and not 0 <= array.min() <= array.max() <= 255):
-        raise UsageError(f"a mask is an array (H, W) of whole numbers from 0 to 255, not {array.dtype} {array.shape}")
+    if (
+        array.ndim != 2
+        or array.dtype.kind not in "uib"
+        or (array.size and not 0 <= array.min() <= array.max() <= 255)
+    ):
+        raise UsageError(
+            f"a mask is an array (H, W) of whole numbers from 0 to 255, not {array.dtype} {array.shape}"
+        )
     return array.astype(np.uint8)
 
 
@@ -157,10 +206,14 @@ def _indices(picture: Any, name: str, colours: Colours | None) -> np.ndarray:
         wide = np.array(picture)
         if wide.size and wide.max() <= 255:
             return wide.astype(np.uint8)
-        raise UsageError(f"{name}: the mask holds the value {int(wide.max())}; there are 256 classes at most")
+        raise UsageError(
+            f"{name}: the mask holds the value {int(wide.max())}; there are 256 classes at most"
+        )
     if colours is None:
-        raise UsageError(f"{name}: the mask is a picture of colours ({picture.mode}); say what they mean with "
-                         "colours={label: (red, green, blue), …}")
+        raise UsageError(
+            f"{name}: the mask is a picture of colours ({picture.mode}); say what they mean with "
+            "colours={label: (red, green, blue), …}"
+        )
     return _from_colours(np.array(picture.convert("RGB"), np.int64), name, colours)
 
 
@@ -178,28 +231,38 @@ def _from_colours(pixels: np.ndarray, name: str, colours: Colours) -> np.ndarray
 def _coco(path: Path, labels: Sequence[str] | None) -> MaskData:
     data = coco.load(path)
     names = coco.category_names(data, path)
-    known = tuple(labels) if labels is not None else ("background", *(names[key] for key in sorted(names)))
+    known = (
+        tuple(labels)
+        if labels is not None
+        else ("background", *(names[key] for key in sorted(names)))
+    )
     problems: list[str] = []
     shapes: dict[Any, list[tuple[int, Any, Any]]] = defaultdict(list)
     for place, record in enumerate(data["annotations"], 1):
         name = names.get(record.get("category_id", -1))
         if name not in known:
-            problems.append(f"{path}: annotation {record.get('id', place)}: the category is unknown")
+            problems.append(
+                f"{path}: annotation {record.get('id', place)}: the category is unknown"
+            )
             continue
-        shapes[record.get("image_id")].append((known.index(name), record.get("segmentation"),
-                                               record.get("id", place)))
+        shapes[record.get("image_id")].append(
+            (known.index(name), record.get("segmentation"), record.get("id", place))
+        )
     pairs = []
     for record, photo in coco.photos(data, path, problems):
         try:
             size = decoder.size(photo)
-            pairs.append((photo, str(photo), _drawn(shapes.get(record["id"], []), size, problems, path)))
+            pairs.append(
+                (photo, str(photo), _drawn(shapes.get(record["id"], []), size, problems, path))
+            )
         except InputError as error:
             problems.append(str(error))
     return _checked(str(path), pairs, known, None, problems)
 
 
-def _drawn(shapes: Sequence[tuple[int, Any, Any]], size: tuple[int, int], problems: list[str],
-           path: Path) -> np.ndarray:
+def _drawn(
+    shapes: Sequence[tuple[int, Any, Any]], size: tuple[int, int], problems: list[str], path: Path
+) -> np.ndarray:
     """The shapes of one photo, one after the other: later ones lie above."""
     mask = np.zeros(size[::-1], np.uint8)
     for kind, shape, key in shapes:

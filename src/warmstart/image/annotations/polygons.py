@@ -20,8 +20,13 @@ def polygon_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> 
     """
     inside = np.zeros(size[::-1], bool)
     for polygon in polygons:
-        if not isinstance(polygon, list | tuple) or len(polygon) < 6 or len(polygon) % 2 or \
-                len(polygon) > MOST_POINTS or not all(isinstance(v, int | float) for v in polygon):
+        if (
+            not isinstance(polygon, list | tuple)
+            or len(polygon) < 6
+            or len(polygon) % 2
+            or len(polygon) > MOST_POINTS
+            or not all(isinstance(v, int | float) for v in polygon)
+        ):
             raise UsageError("a polygon is no list of three points or more")
         points = np.asarray(polygon, np.float64).reshape(-1, 2)
         if not np.isfinite(points).all():
@@ -45,7 +50,8 @@ def _filled(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def run_length_mask(record: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool of COCO's RLE: `counts` (a list, or its compressed text) in column order, `size` [H, W].
+    """(H, W) bool of COCO's RLE: `counts` (a list, or its compressed text) in column order, `size`
+    [H, W].
 
     Raises:
         UsageError: it is damaged, or made for a photo of another size.
@@ -53,10 +59,15 @@ def run_length_mask(record: Mapping[str, Any], size: tuple[int, int]) -> np.ndar
     told, counts = record.get("size"), record.get("counts")
     width, height = size
     if told != [height, width]:
-        raise UsageError(f"its run lengths are for a photo of {told} (height, width), not {[height, width]}")
+        raise UsageError(
+            f"its run lengths are for a photo of {told} (height, width), not {[height, width]}"
+        )
     runs = uncompressed(counts) if isinstance(counts, str) else counts
-    if not isinstance(runs, list) or not all(isinstance(n, int) and n >= 0 for n in runs) or \
-            sum(runs) != width * height:
+    if (
+        not isinstance(runs, list)
+        or not all(isinstance(n, int) and n >= 0 for n in runs)
+        or sum(runs) != width * height
+    ):
         raise UsageError(f"its run lengths do not add up to {width * height} pixels")
     values = np.zeros(len(runs), bool)
     values[1::2] = True
@@ -64,7 +75,8 @@ def run_length_mask(record: Mapping[str, Any], size: tuple[int, int]) -> np.ndar
 
 
 def uncompressed(text: str) -> list[int]:
-    """The run lengths of COCO's compressed text: five bits a character, the difference to the run before last.
+    """The run lengths of COCO's compressed text: five bits a character, the difference to the run
+    before last.
 
     Raises:
         UsageError: the text is damaged.

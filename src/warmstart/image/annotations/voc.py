@@ -1,4 +1,6 @@
-"""Pascal VOC: one XML file a photo. Sides are taken as they stand, whether they count pixels from 0 or from 1."""
+"""Pascal VOC: one XML file a photo. Sides are taken as they stand, whether they count pixels from 0
+or from 1.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def is_voc(path: Path) -> bool:
 
 
 def _root(path: Path) -> Path | None:
-    candidates = [path] if path.is_dir() else list(path.parents)[:3] if path.suffix == ".txt" else []
+    candidates = (
+        [path] if path.is_dir() else list(path.parents)[:3] if path.suffix == ".txt" else []
+    )
     return next((folder for folder in candidates if (folder / "Annotations").is_dir()), None)
 
 
@@ -56,8 +60,10 @@ def _one(file: Path, root: Path, collector: Collector) -> None:
     for place, element in enumerate(tree.iter("object"), 1):
         box = element.find("bndbox")
         try:
-            sides = [float((box.findtext(side) if box is not None else None) or "") for side in
-                     ("xmin", "ymin", "xmax", "ymax")]
+            sides = [
+                float((box.findtext(side) if box is not None else None) or "")
+                for side in ("xmin", "ymin", "xmax", "ymax")
+            ]
         except ValueError:
             collector.problems.append(f"{file}: object {place} has no bndbox of four numbers")
             continue

@@ -1,4 +1,6 @@
-"""YOLO: a text file a photo; each line a class number and centre x, centre y, width, height as shares of the photo."""
+"""YOLO: a text file a photo; each line a class number and centre x, centre y, width, height as
+shares of the photo.
+"""
 
 from __future__ import annotations
 
@@ -58,12 +60,18 @@ def read(path: Path, collector: Collector) -> BoxData:
             try:
                 kind, x, y, width, height = int(words[0]), *map(float, words[1:5])
             except ValueError:
-                collector.problems.append(f"{file}: line {number} is not a class and four numbers ({line[:60]!r})")
+                collector.problems.append(
+                    f"{file}: line {number} is not a class and four numbers ({line[:60]!r})"
+                )
                 continue
             if not 0 <= kind < len(names):
-                collector.problems.append(f"{file}: line {number}: the class {kind} is none of the {len(names)} names")
+                collector.problems.append(
+                    f"{file}: line {number}: the class {kind} is none of the {len(names)} names"
+                )
                 continue
-            things.append((names[kind], x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+            things.append(
+                (names[kind], x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+            )
         collector.add(photo, str(photo), things, scale=True)
     return collector.data(str(path))
 
@@ -76,11 +84,17 @@ def class_names(root: Path) -> Sequence[str]:
     """
     for name in NAMES:
         if (root / name).is_file():
-            return [line.strip() for line in (root / name).read_text("utf-8").splitlines() if line.strip()]
+            return [
+                line.strip()
+                for line in (root / name).read_text("utf-8").splitlines()
+                if line.strip()
+            ]
     for file in sorted(root.glob("*.yaml")) + sorted(root.glob("*.yml")):
         if names := _from_yaml(file.read_text("utf-8")):
             return names
-    raise UsageError(f"{root} has no class names: put a data.yaml with `names`, or a classes.txt, one name a line.")
+    raise UsageError(
+        f"{root} has no class names: put a data.yaml with `names`, or a classes.txt, one name a line."
+    )
 
 
 def _from_yaml(text: str) -> list[str]:

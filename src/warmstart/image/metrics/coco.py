@@ -1,7 +1,9 @@
-"""COCO's average precision and recall of boxes, with the rules of pycocotools' COCOeval (its numbers to 1e-6).
+"""COCO's average precision and recall of boxes, with the rules of pycocotools' COCOeval (its
+numbers to 1e-6).
 
-Source: Lin et al., "Microsoft COCO: Common Objects in Context" (2014), arXiv:1405.0312, and the evaluation of
-https://cocodataset.org/#detection-eval: ten overlaps from 0.5 to 0.95, 101 points of recall, 100 boxes a photo.
+Source: Lin et al., "Microsoft COCO: Common Objects in Context" (2014), arXiv:1405.0312, and the
+evaluation of https://cocodataset.org/#detection-eval: ten overlaps from 0.5 to 0.95, 101 points of
+recall, 100 boxes a photo.
 """
 
 from __future__ import annotations
@@ -15,15 +17,20 @@ import numpy as np
 OVERLAPS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 MOST = (1, 10, 100)
-SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+SIZES = {
+    "all": (0.0, 1e10),
+    "small": (0.0, 32.0**2),
+    "medium": (32.0**2, 96.0**2),
+    "large": (96.0**2, 1e10),
+}
 
 
 @dataclass(frozen=True)
 class Truth:
     """What is on one photo: boxes (N, 4) as xmin, ymin, xmax, ymax in pixels, and labels (N,).
 
-    `crowd` marks regions of many things, which excuse every box inside; `area` (N,) decides small, medium and large
-    (default: that of the boxes).
+    `crowd` marks regions of many things, which excuse every box inside; `area` (N,) decides small,
+    medium and large (default: that of the boxes).
     """
 
     boxes: np.ndarray
@@ -43,7 +50,9 @@ class Found:
 
 @dataclass
 class _Matches:
-    """Of one photo and class: scores (D,), and per overlap whether each box is right or does not count, (T, D)."""
+    """Of one photo and class: scores (D,), and per overlap whether each box is right or does not
+    count, (T, D).
+    """
 
     scores: np.ndarray
     right: np.ndarray
@@ -67,7 +76,11 @@ class CocoEvaluation:
         matches: dict[int, dict[str, _Matches]] = {}
         for kind in np.unique(np.concatenate([truth.labels, found.labels]).astype(int)):
             mine, theirs = truth.labels == kind, found.labels == kind
-            crowd = np.zeros(mine.sum(), bool) if truth.crowd is None else truth.crowd[mine].astype(bool)
+            crowd = (
+                np.zeros(mine.sum(), bool)
+                if truth.crowd is None
+                else truth.crowd[mine].astype(bool)
+            )
             boxes = truth.boxes[mine].astype(np.float64)
             sides = boxes[:, 2:] - boxes[:, :2]
             area = sides.prod(-1) if truth.area is None else truth.area[mine]
@@ -77,25 +90,41 @@ class CocoEvaluation:
         self.photos.append(matches)
 
     def result(self) -> dict[str, Any]:
-        """`ap`, `ap50`, `ap75`, `ap_small`, `ap_medium`, `ap_large`, `ar1`, `ar10`, `ar100`, `ar_small`, `ar_medium`,
-        `ar_large` (NaN where nothing of that size exists) and `per_class`: index -> `ap`, `ap50`, `ar100`, `count`."""
+        """`ap`, `ap50`, `ap75`, `ap_small`, `ap_medium`, `ap_large`, `ar1`, `ar10`, `ar100`,
+        `ar_small`, `ar_medium`, `ar_large` (NaN where nothing of that size exists) and `per_class`:
+        index -> `ap`, `ap50`, `ar100`, `count`."""
         precision: dict[str, np.ndarray] = {}
         recall: dict[tuple[str, int], np.ndarray] = {}
         for size in SIZES:
             columns = [self._accumulate(kind, size, MOST[-1]) for kind in range(self.classes)]
-            precision[size] = np.stack([p for p, _ in columns], -1) if columns else np.empty((10, 101, 0))
-            recall[size, MOST[-1]] = np.stack([r for _, r in columns], -1) if columns else np.empty((10, 0))
+            precision[size] = (
+                np.stack([p for p, _ in columns], -1) if columns else np.empty((10, 101, 0))
+            )
+            recall[size, MOST[-1]] = (
+                np.stack([r for _, r in columns], -1) if columns else np.empty((10, 0))
+            )
         for most in MOST[:-1]:
-            recall["all", most] = np.stack([self._accumulate(k, "all", most)[1] for k in range(self.classes)], -1)
+            recall["all", most] = np.stack(
+                [self._accumulate(k, "all", most)[1] for k in range(self.classes)], -1
+            )
         whole = precision["all"]
-        figures: dict[str, Any] = {"ap": _mean(whole), "ap50": _mean(whole[0]), "ap75": _mean(whole[5])}
+        figures: dict[str, Any] = {
+            "ap": _mean(whole),
+            "ap50": _mean(whole[0]),
+            "ap75": _mean(whole[5]),
+        }
         figures |= {f"ap_{size}": _mean(precision[size]) for size in SIZES if size != "all"}
         figures |= {f"ar{most}": _mean(recall["all", most]) for most in MOST}
         figures |= {f"ar_{size}": _mean(recall[size, MOST[-1]]) for size in SIZES if size != "all"}
         figures["per_class"] = {
-            kind: {"ap": _mean(whole[..., kind]), "ap50": _mean(whole[0, :, kind]),
-                   "ar100": _mean(recall["all", MOST[-1]][:, kind]), "count": self._wanted(kind)}
-            for kind in range(self.classes)}
+            kind: {
+                "ap": _mean(whole[..., kind]),
+                "ap50": _mean(whole[0, :, kind]),
+                "ar100": _mean(recall["all", MOST[-1]][:, kind]),
+                "count": self._wanted(kind),
+            }
+            for kind in range(self.classes)
+        }
         return figures
 
     def _wanted(self, kind: int) -> int:
@@ -113,14 +142,19 @@ class CocoEvaluation:
         right = np.concatenate([part.right[:, :most] for part in parts], axis=1)[:, order]
         counts = ~np.concatenate([part.ignored[:, :most] for part in parts], axis=1)[:, order]
         hits, misses = np.cumsum(right & counts, axis=1), np.cumsum(~right & counts, axis=1)
-        for place, (hit, miss) in enumerate(zip(hits.astype(float), misses.astype(float), strict=True)):
+        for place, (hit, miss) in enumerate(
+            zip(hits.astype(float), misses.astype(float), strict=True)
+        ):
             reached = hit / wanted
             recall[place] = reached[-1] if len(reached) else 0
             exact = hit / (hit + miss + np.spacing(1))
             envelope = np.maximum.accumulate(exact[::-1])[::-1]
             at = np.searchsorted(reached, RECALLS, side="left")
-            precision[place] = np.where(at < len(envelope), envelope[np.minimum(at, len(envelope) - 1)], 0) \
-                if len(envelope) else 0
+            precision[place] = (
+                np.where(at < len(envelope), envelope[np.minimum(at, len(envelope) - 1)], 0)
+                if len(envelope)
+                else 0
+            )
         return precision, recall
 
 
@@ -129,9 +163,12 @@ def _mean(values: np.ndarray) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _match(boxes: np.ndarray, crowd: np.ndarray, area: np.ndarray, told: np.ndarray,
-           scores: np.ndarray) -> dict[str, _Matches]:
-    """Give each box of the model, the surest first, the truth that it overlaps most and that is still free."""
+def _match(
+    boxes: np.ndarray, crowd: np.ndarray, area: np.ndarray, told: np.ndarray, scores: np.ndarray
+) -> dict[str, _Matches]:
+    """Give each box of the model, the surest first, the truth that it overlaps most and that is
+    still free.
+    """
     overlap = _overlaps(told, boxes, crowd)
     sides = told[:, 2:] - told[:, :2]
     told_area = sides.prod(-1)
@@ -147,7 +184,9 @@ def _match(boxes: np.ndarray, crowd: np.ndarray, area: np.ndarray, told: np.ndar
             open_rows = np.ones(len(OVERLAPS), bool)
             for group in (~excused, excused):  # the excused only where nothing else fits
                 candidate = np.where(possible & group, overlap[place], -1)
-                best = candidate.shape[1] - 1 - candidate[:, ::-1].argmax(1)  # among equals the last
+                best = (
+                    candidate.shape[1] - 1 - candidate[:, ::-1].argmax(1)
+                )  # among equals the last
                 rows = np.nonzero(open_rows & (candidate.max(1) >= 0))[0]
                 right[rows, place] = True
                 ignored[rows, place] = excused[best[rows]]

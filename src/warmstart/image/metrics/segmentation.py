@@ -1,4 +1,6 @@
-"""Overlap of label maps with masks: counts of pixels by true and told class, and what is computed from them."""
+"""Overlap of label maps with masks: counts of pixels by true and told class, and what is computed
+from them.
+"""
 
 from __future__ import annotations
 
@@ -33,23 +35,32 @@ class Confusion:
         mine, theirs = truth[counted].astype(np.int64), told[counted].astype(np.int64)
         for values in (mine, theirs):
             if values.size and (values.min() < 0 or values.max() >= self.classes):
-                raise ValueError(f"the value {values[(values < 0) | (values >= self.classes)][0]} is none of the "
-                                 f"{self.classes} classes")
-        self.counts += np.bincount(mine * self.classes + theirs, minlength=self.classes**2).reshape(self.counts.shape)
+                raise ValueError(
+                    f"the value {values[(values < 0) | (values >= self.classes)][0]} is none of the "
+                    f"{self.classes} classes"
+                )
+        self.counts += np.bincount(mine * self.classes + theirs, minlength=self.classes**2).reshape(
+            self.counts.shape
+        )
 
     def result(self) -> dict[str, Any]:
         """`miou`, `mean_dice`, `pixel_accuracy`, and arrays `iou`, `dice` by class.
 
-        IoU is intersection over union, Dice twice the intersection over both; NaN for a class that neither has, which
-        the means leave out.
+        IoU is intersection over union, Dice twice the intersection over both; NaN for a class that
+        neither has, which the means leave out.
         """
         hit = np.diag(self.counts).astype(float)
         both = self.counts.sum(0) + self.counts.sum(1)
         with np.errstate(invalid="ignore", divide="ignore"):
             iou, dice = hit / (both - hit), 2 * hit / both
             accuracy = hit.sum() / self.counts.sum()
-        return {"miou": _mean(iou), "mean_dice": _mean(dice), "pixel_accuracy": float(accuracy), "iou": iou,
-                "dice": dice}
+        return {
+            "miou": _mean(iou),
+            "mean_dice": _mean(dice),
+            "pixel_accuracy": float(accuracy),
+            "iou": iou,
+            "dice": dice,
+        }
 
 
 def _mean(values: np.ndarray) -> float:

@@ -24,8 +24,8 @@ Pixels: TypeAlias = Annotated[float, Decimals(2)]
 class Box(Record):
     """One object: its class, the score of the class (0 to 1), and its rectangle.
 
-    Coordinates are pixels of the upright photo, from its left and top edge: `xmin` of 0 is the left edge of the first
-    column, `xmax` equal to the photo's width the right edge of its last.
+    Coordinates are pixels of the upright photo, from its left and top edge: `xmin` of 0 is the left
+    edge of the first column, `xmax` equal to the photo's width the right edge of its last.
     """
 
     label: str
@@ -47,7 +47,8 @@ class Box(Record):
 
 @dataclass(frozen=True, eq=False)
 class Detections(Result):
-    """The objects in one photo, best first; `len`, indexing and iteration are over `boxes`. It may be empty.
+    """The objects in one photo, best first; `len`, indexing and iteration are over `boxes`. It may
+    be empty.
 
     Attributes:
         input: name of the photo.
@@ -107,7 +108,9 @@ def colour(index: int) -> tuple[int, int, int]:
 
 
 def draw_boxes(photo: Image, marks: list[tuple[Box, str, tuple[int, int, int]]]) -> Image:
-    """Draw rectangles with a text each onto the photo itself, the last of them lowest; returns the photo."""
+    """Draw rectangles with a text each onto the photo itself, the last of them lowest; returns the
+    photo.
+    """
     from PIL import ImageDraw, ImageFont
 
     pen = ImageDraw.Draw(photo)
@@ -115,14 +118,26 @@ def draw_boxes(photo: Image, marks: list[tuple[Box, str, tuple[int, int, int]]])
     line = max(1, round(side / 250))
     font = ImageFont.load_default(max(10, round(side / 40)))
     for box, text, shade in reversed(marks):
-        pen.rectangle((box.xmin, box.ymin, box.xmax - 1 if box.xmax >= box.xmin + 1 else box.xmax,
-                       box.ymax - 1 if box.ymax >= box.ymin + 1 else box.ymax), outline=shade, width=line)
+        pen.rectangle(
+            (
+                box.xmin,
+                box.ymin,
+                box.xmax - 1 if box.xmax >= box.xmin + 1 else box.xmax,
+                box.ymax - 1 if box.ymax >= box.ymin + 1 else box.ymax,
+            ),
+            outline=shade,
+            width=line,
+        )
         if not text:
             continue
         left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
         width, height = right - left + 2 * line, bottom - top + 2 * line
         x = min(max(box.xmin, 0), max(photo.width - width, 0))
-        y = box.ymin - height if box.ymin >= height else min(box.ymin, max(photo.height - height, 0))
+        y = (
+            box.ymin - height
+            if box.ymin >= height
+            else min(box.ymin, max(photo.height - height, 0))
+        )
         pen.rectangle((x, y, x + width, y + height), fill=shade)
         ink = (0, 0, 0) if np.dot(shade, (0.299, 0.587, 0.114)) > 140 else (255, 255, 255)
         pen.text((x + line - left, y + line - top), text, fill=ink, font=font)

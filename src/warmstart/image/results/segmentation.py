@@ -39,7 +39,8 @@ class Segmentation(Result):
     Attributes:
         input: name of the photo.
         model: name of the model.
-        labels_map: (H, W) integers, the index of each pixel's class; H and W are those of the upright photo.
+        labels_map: (H, W) integers, the index of each pixel's class; H and W are those of the
+            upright photo.
         labels: the model's classes.
         picture: opens the photo again, for drawing on it.
     """
@@ -62,7 +63,9 @@ class Segmentation(Result):
 
     @property
     def mask_png(self) -> str | None:
-        """The classes as a PNG with a palette, in base64; None for a model with more than 256 classes."""
+        """The classes as a PNG with a palette, in base64; None for a model with more than 256
+        classes.
+        """
         if len(self.labels) > 256:
             return None
         file = io.BytesIO()
@@ -74,8 +77,13 @@ class Segmentation(Result):
         """The classes that were found, largest first."""
         counts = np.bincount(self.labels_map.ravel(), minlength=len(self.labels))
         order = np.argsort(-counts, kind="stable")
-        return tuple(Area(self.labels[i].name, int(i), int(counts[i]), float(counts[i] / self.labels_map.size))
-                     for i in order if counts[i])
+        return tuple(
+            Area(
+                self.labels[i].name, int(i), int(counts[i]), float(counts[i] / self.labels_map.size)
+            )
+            for i in order
+            if counts[i]
+        )
 
     def mask(self, label: str | int) -> NDArray[np.bool_]:
         """Where one class is: (H, W) bool.
@@ -87,7 +95,11 @@ class Segmentation(Result):
             UsageError: the model has no such class.
         """
         for known in self.labels:
-            if label == known.index if isinstance(label, int | np.integer) else label in (known.name, known.id):
+            if (
+                label == known.index
+                if isinstance(label, int | np.integer)
+                else label in (known.name, known.id)
+            ):
                 where: NDArray[np.bool_] = self.labels_map == known.index
                 return where
         raise UsageError(f"{self.model} has no class {label!r}; its `labels` lists those it has.")
@@ -111,7 +123,8 @@ class Segmentation(Result):
         return images.composite(colours, photo, mask)
 
     def indexed(self) -> Image:
-        """The classes as a picture with a palette (mode "P"): pixel values are indices, as in Pascal VOC's masks.
+        """The classes as a picture with a palette (mode "P"): pixel values are indices, as in
+        Pascal VOC's masks.
 
         Raises:
             UsageError: the model has more than 256 classes.
@@ -119,7 +132,9 @@ class Segmentation(Result):
         from PIL import Image as images
 
         if len(self.labels) > 256:
-            raise UsageError("A picture with a palette holds 256 classes at most; use `labels_map`.")
+            raise UsageError(
+                "A picture with a palette holds 256 classes at most; use `labels_map`."
+            )
         made = images.fromarray(self.labels_map.astype(np.uint8))
         made.putpalette(palette().ravel().tolist())
         return made
@@ -135,15 +150,23 @@ class Segmentation(Result):
     def show(self) -> str:
         width, height = self.size
         return "\n".join(
-            [f"{self.input} ({width}x{height})", *bars((area.label, area.share) for area in self.areas), ""]
+            [
+                f"{self.input} ({width}x{height})",
+                *bars((area.label, area.share) for area in self.areas),
+                "",
+            ]
         )
 
 
 def palette() -> np.ndarray:
-    """Pascal VOC's 256 colours, (256, 3) uint8: the bits of the index, dealt to red, green and blue in turn."""
+    """Pascal VOC's 256 colours, (256, 3) uint8: the bits of the index, dealt to red, green and blue
+    in turn.
+    """
     colours = np.zeros((256, 3), np.uint8)
     index = np.arange(256)
     for bit in range(8):
         for channel in range(3):
-            colours[:, channel] |= (((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+            colours[:, channel] |= (((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype(
+                np.uint8
+            )
     return colours

@@ -14,7 +14,9 @@ from warmstart.errors import UsageError
 
 @dataclass(frozen=True)
 class Varied:
-    """A change of training photos as `photo_features` takes one; a class, since it travels to other machines."""
+    """A change of training photos as `photo_features` takes one; a class, since it travels to other
+    machines.
+    """
 
     vary: Callable[[Image.Image, np.random.Generator, tuple[int, int]], Image.Image]
     size: tuple[int, int]
@@ -25,14 +27,17 @@ class Varied:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How training photos are varied; the defaults are mild, for small data sets and a pretrained base.
+    """How training photos are varied; the defaults are mild, for small data sets and a pretrained
+    base.
 
-    The random crop is that of Szegedy et al., "Going Deeper with Convolutions" (2014), section 6, with less of it.
+    The random crop is that of Szegedy et al., "Going Deeper with Convolutions" (2014), section 6,
+    with less of it.
 
     Attributes:
         area: the smallest share of the photo's area that a crop shows; 1 for no crop.
         ratio: the largest change of the aspect ratio; 1 for none.
-        mirror: how often left and right are swapped, 0 to 1; 0 where they differ in meaning, as in text.
+        mirror: how often left and right are swapped, 0 to 1; 0 where they differ in meaning, as in
+            text.
         light: the largest change of brightness and of contrast, 0 to 1.
     """
 
@@ -43,24 +48,36 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         if not (0 < self.area <= 1 <= self.ratio and 0 <= self.mirror <= 1 and 0 <= self.light < 1):
-            raise UsageError("Augmentation: area is in (0, 1], ratio 1 or more, mirror 0 to 1, light 0 to less than 1; "
-                             f"not {self}.")
+            raise UsageError(
+                "Augmentation: area is in (0, 1], ratio 1 or more, mirror 0 to 1, light 0 to less than 1; "
+                f"not {self}."
+            )
 
     def __str__(self) -> str:
-        return f"crop {self.area:g} ratio {self.ratio:.3g} mirror {self.mirror:g} light {self.light:g}"
+        return (
+            f"crop {self.area:g} ratio {self.ratio:.3g} mirror {self.mirror:g} light {self.light:g}"
+        )
 
-    def __call__(self, picture: Image.Image, random: np.random.Generator, size: tuple[int, int]) -> Image.Image:
+    def __call__(
+        self, picture: Image.Image, random: np.random.Generator, size: tuple[int, int]
+    ) -> Image.Image:
         """A view of the picture in the network's size (height, width); the picture is not changed."""
         box = self._box(picture.size, random)
-        view = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+        view = picture.resize(
+            (size[1], size[0]), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0
+        )
         if random.random() < self.mirror:
             view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if self.light:
             brightness, contrast = random.uniform(1 - self.light, 1 + self.light, 2)
-            view = ImageEnhance.Contrast(ImageEnhance.Brightness(view).enhance(brightness)).enhance(contrast)
+            view = ImageEnhance.Contrast(ImageEnhance.Brightness(view).enhance(brightness)).enhance(
+                contrast
+            )
         return view
 
-    def _box(self, size: tuple[int, int], random: np.random.Generator) -> tuple[float, float, float, float]:
+    def _box(
+        self, size: tuple[int, int], random: np.random.Generator
+    ) -> tuple[float, float, float, float]:
         """A rectangle of random area and aspect ratio inside a picture of this (width, height)."""
         area = size[0] * size[1] * random.uniform(self.area, 1.0)
         ratio = math.exp(random.uniform(-math.log(self.ratio), math.log(self.ratio)))

@@ -1,4 +1,6 @@
-"""Photos as batches for the network, decoded by threads and varied by the random numbers of their epoch."""
+"""Photos as batches for the network, decoded by threads and varied by the random numbers of their
+epoch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Fine-tuning an image classifier: photos -> features -> head (phase 1) -> network (phase 2) -> calibrated bundle."""
+"""Fine-tuning an image classifier: photos -> features -> head (phase 1) -> network (phase 2) ->
+calibrated bundle.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What both phases of fine-tuning an image classifier share with its report: data, network, batches, loss."""
+"""What both phases of fine-tuning an image classifier share with its report: data, network,
+batches, loss.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,9 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
 
     def recipe(self) -> dict[str, Any]:
         """The numbers of the recipe."""
-        return {name: self.rate if name == "rate" else getattr(self.options, name) for name in RECIPE}
+        return {
+            name: self.rate if name == "rate" else getattr(self.options, name) for name in RECIPE
+        }
 
     @property
     def rate(self) -> float:

@@ -1,4 +1,6 @@
-"""What the trainers of detection and segmentation share: sizes, the backbone, what is not trained, the split."""
+"""What the trainers of detection and segmentation share: sizes, the backbone, what is not trained,
+the split.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,18 @@ from warmstart.training.trainer import SOURCE, Trainer
 
 SHORTER = 384
 STEM = 4
-"""The stem is what comes before the maps of this stride. It sees edges and colours, which photos of all kinds share, on
+"""The stem is what comes before the maps of this stride. It sees edges and colours, which photos of
+all kinds share, on
 the largest maps: left as it is, a step of a small network takes two thirds of the time."""
 ADDED = (
-    "fpn_", "class_", "box_", "aspp_", "decoder_", "details", "deep", "middle",
+    "fpn_",
+    "class_",
+    "box_",
+    "aspp_",
+    "decoder_",
+    "details",
+    "deep",
+    "middle",
     "segmentation_logits",
 )
 """Beginnings of the names of layers that are added to a backbone."""
@@ -126,9 +136,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
             part: [self.labels_of(photo) for photo in some.photos] for part, some in parts.items()
         }
         problems = [problem for some in parts.values() for problem in some.problems]
-        self.labels = [
-            Label(index, name, name) for index, name in enumerate(parts["train"].labels)
-        ]
+        self.labels = [Label(index, name, name) for index, name in enumerate(parts["train"].labels)]
         classes = class_counts(parts["train"].labels, labels)
         name = data_name(data)
         return Summary(name, self.unit, counts, classes, self.trivial(), problems=problems)
@@ -283,7 +291,8 @@ def is_added(name: str) -> bool:
 
 
 def sized(size: Any, photos: Sequence[tuple[int, int]]) -> list[int]:
-    """(height, width) of the network's input: as asked for, or 384 on the shorter side of a usual photo.
+    """(height, width) of the network's input: as asked for, or 384 on the shorter side of a usual
+    photo.
 
     Args:
         size: one number, two numbers, or None.

@@ -1,4 +1,6 @@
-"""Augmentation that moves boxes and masks along: flip, scale, crop, mosaic, colour. Photos are PIL images."""
+"""Augmentation that moves boxes and masks along: flip, scale, crop, mosaic, colour. Photos are PIL
+images.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ SMALLEST = 2.0  # pixels that a box's sides must still have
 
 @dataclass(frozen=True)
 class View:
-    """How a photo lies on the canvas: x' = x * scale_x + left (mirrored first where `flip_x`), y alike.
+    """How a photo lies on the canvas: x' = x * scale_x + left (mirrored first where `flip_x`), y
+    alike.
 
     Attributes:
         size: (width, height) of the photo.
@@ -30,41 +33,62 @@ class View:
     flip_x: bool = False
     flip_y: bool = False
 
-    def picture(self, photo: Image.Image, fill: int = 0, resample: Image.Resampling = Image.Resampling.BILINEAR,
-                canvas: Image.Image | None = None) -> Image.Image:
+    def picture(
+        self,
+        photo: Image.Image,
+        fill: int = 0,
+        resample: Image.Resampling = Image.Resampling.BILINEAR,
+        canvas: Image.Image | None = None,
+    ) -> Image.Image:
         """The canvas with the photo on it; what the photo does not cover is `fill`."""
         photo = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if self.flip_x else photo
         photo = photo.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if self.flip_y else photo
         width, height = photo.size  # may have been unpacked smaller than `size`
         scale_x, scale_y = self.scale_x * self.size[0] / width, self.scale_y * self.size[1] / height
-        canvas = Image.new(photo.mode, self.canvas, fill if photo.mode != "RGB" else (fill,) * 3) \
-            if canvas is None else canvas
+        canvas = (
+            Image.new(photo.mode, self.canvas, fill if photo.mode != "RGB" else (fill,) * 3)
+            if canvas is None
+            else canvas
+        )
         x0, y0 = max(0, round(self.left)), max(0, round(self.top))
         x1 = min(self.canvas[0], round(self.left + self.scale_x * self.size[0]))
         y1 = min(self.canvas[1], round(self.top + self.scale_y * self.size[1]))
         if x1 <= x0 or y1 <= y0:
             return canvas
-        seen = (max(0.0, (x0 - self.left) / scale_x), max(0.0, (y0 - self.top) / scale_y),
-                min(float(width), (x1 - self.left) / scale_x), min(float(height), (y1 - self.top) / scale_y))
+        seen = (
+            max(0.0, (x0 - self.left) / scale_x),
+            max(0.0, (y0 - self.top) / scale_y),
+            min(float(width), (x1 - self.left) / scale_x),
+            min(float(height), (y1 - self.top) / scale_y),
+        )
         if seen[2] - seen[0] < 1e-3 or seen[3] - seen[1] < 1e-3:
             return canvas
         canvas.paste(photo.resize((x1 - x0, y1 - y0), resample, box=seen), (x0, y0))
         return canvas
 
-    def boxes(self, boxes: np.ndarray, window: tuple[float, float, float, float] | None = None
-              ) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes (N, 4) on the canvas, cut at its edges (or at `window`'s); and which are still worth learning, (N,)."""
+    def boxes(
+        self, boxes: np.ndarray, window: tuple[float, float, float, float] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) on the canvas, cut at its edges (or at `window`'s); and which are still
+        worth learning, (N,).
+        """
         moved = boxes.astype(np.float64).copy()
         if self.flip_x:
             moved[:, [0, 2]] = self.size[0] - moved[:, [2, 0]]
         if self.flip_y:
             moved[:, [1, 3]] = self.size[1] - moved[:, [3, 1]]
-        moved = moved * np.array([self.scale_x, self.scale_y] * 2) + np.array([self.left, self.top] * 2)
+        moved = moved * np.array([self.scale_x, self.scale_y] * 2) + np.array(
+            [self.left, self.top] * 2
+        )
         whole = (moved[:, 2:] - moved[:, :2]).prod(-1)
         low, high = (window or (0, 0, *self.canvas))[:2], (window or (0, 0, *self.canvas))[2:]
-        cut = np.concatenate([np.clip(moved[:, :2], low, high), np.clip(moved[:, 2:], low, high)], axis=1)
+        cut = np.concatenate(
+            [np.clip(moved[:, :2], low, high), np.clip(moved[:, 2:], low, high)], axis=1
+        )
         sides = cut[:, 2:] - cut[:, :2]
-        return cut.astype(np.float32), (sides.min(-1, initial=np.inf) >= SMALLEST) & (sides.prod(-1) >= KEPT * whole)
+        return cut.astype(np.float32), (sides.min(-1, initial=np.inf) >= SMALLEST) & (
+            sides.prod(-1) >= KEPT * whole
+        )
 
 
 def fitted(size: tuple[int, int], canvas: tuple[int, int]) -> View:
@@ -91,30 +115,51 @@ class Variation:
     colour: float = 0.3
     mosaic: float = 0.3
 
-    def view(self, size: tuple[int, int], canvas: tuple[int, int], random: np.random.Generator) -> View:
+    def view(
+        self, size: tuple[int, int], canvas: tuple[int, int], random: np.random.Generator
+    ) -> View:
         """A random view of a photo of `size`."""
         zoom = np.exp(random.uniform(np.log(self.scale[0]), np.log(self.scale[1])))
         stretch = np.exp(random.uniform(-1, 1) * np.log(self.stretch) / 2)
-        scale_x, scale_y = canvas[0] / size[0] * zoom * stretch, canvas[1] / size[1] * zoom / stretch
-        left, top = (random.uniform(0, 1) * (side - scale * length)
-                     for side, scale, length in zip(canvas, (scale_x, scale_y), size, strict=True))
-        return View(size, canvas, scale_x, scale_y, left, top, bool(random.random() < self.flip_x),
-                    bool(random.random() < self.flip_y))
+        scale_x, scale_y = (
+            canvas[0] / size[0] * zoom * stretch,
+            canvas[1] / size[1] * zoom / stretch,
+        )
+        left, top = (
+            random.uniform(0, 1) * (side - scale * length)
+            for side, scale, length in zip(canvas, (scale_x, scale_y), size, strict=True)
+        )
+        return View(
+            size,
+            canvas,
+            scale_x,
+            scale_y,
+            left,
+            top,
+            bool(random.random() < self.flip_x),
+            bool(random.random() < self.flip_y),
+        )
 
     def coloured(self, picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """uint8 (H, W, 3) with brightness, contrast and saturation changed a little."""
         bright, contrast, saturation = 1 + random.uniform(-self.colour, self.colour, 3)
         weights = np.array([0.299, 0.587, 0.114])
         mean = picture.reshape(-1, 3).mean(0) @ weights
-        # grey + (pixel - grey) * saturation, then the same around the mean with contrast, then times bright: one matrix
+        # grey + (pixel - grey) * saturation, then the same around the mean with contrast, then
+        # times bright: one matrix
         matrix = bright * contrast * (saturation * np.eye(3) + (1 - saturation) * weights[:, None])
         rows = np.concatenate([matrix.T, np.full((3, 1), bright * (1 - contrast) * mean)], axis=1)
         return np.asarray(Image.fromarray(picture).convert("RGB", tuple(rows.ravel().tolist())))
 
 
-def mosaic(photos: Sequence[tuple[Image.Image, np.ndarray, np.ndarray, tuple[int, int]]], canvas: tuple[int, int],
-           variation: Variation, random: np.random.Generator) -> tuple[Image.Image, np.ndarray, np.ndarray]:
-    """Four photos in the quarters around a random point (Bochkovskiy et al. 2020, arXiv:2004.10934, section 3.3).
+def mosaic(
+    photos: Sequence[tuple[Image.Image, np.ndarray, np.ndarray, tuple[int, int]]],
+    canvas: tuple[int, int],
+    variation: Variation,
+    random: np.random.Generator,
+) -> tuple[Image.Image, np.ndarray, np.ndarray]:
+    """Four photos in the quarters around a random point (Bochkovskiy et al. 2020, arXiv:2004.10934,
+    section 3.3).
 
     Args:
         photos: (picture, boxes, labels, size of the whole photo), four of them.
@@ -127,9 +172,13 @@ def mosaic(photos: Sequence[tuple[Image.Image, np.ndarray, np.ndarray, tuple[int
         x0, x1 = (0, cross_x) if place % 2 == 0 else (cross_x, width)
         y0, y1 = (0, cross_y) if place < 2 else (cross_y, height)
         part = (x1 - x0, y1 - y0)
-        view = variation.view(size, canvas, random)  # as large as in a picture of its own; a quarter of it is seen
-        left, top = (random.uniform(min(0.0, side - scale * length), max(0.0, side - scale * length)) for
-                     side, scale, length in zip(part, (view.scale_x, view.scale_y), size, strict=True))
+        view = variation.view(
+            size, canvas, random
+        )  # as large as in a picture of its own; a quarter of it is seen
+        left, top = (
+            random.uniform(min(0.0, side - scale * length), max(0.0, side - scale * length))
+            for side, scale, length in zip(part, (view.scale_x, view.scale_y), size, strict=True)
+        )
         local = View(size, part, view.scale_x, view.scale_y, left, top, view.flip_x, view.flip_y)
         made.paste(local.picture(photo), (x0, y0))
         moved, kept = local.boxes(own)

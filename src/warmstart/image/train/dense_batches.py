@@ -1,4 +1,6 @@
-"""Batches of photos with boxes or masks: decoded, varied, scaled; they depend on seed and index only."""
+"""Batches of photos with boxes or masks: decoded, varied, scaled; they depend on seed and index
+only.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,8 @@ class BoxBatches(DenseBatches):
     """Batches of a detector.
 
     Args:
-        targets: from boxes and labels of one picture to what the loss takes; None for photos that are only measured.
+        targets: from boxes and labels of one picture to what the loss takes; None for photos that
+            are only measured.
     """
 
     data: BoxData
@@ -124,7 +127,9 @@ def _boxes(photo: BoxedPhoto) -> tuple[np.ndarray, np.ndarray]:
 
 
 class MaskBatches(DenseBatches):
-    """Batches of a segmenter; targets are class indices (B, H, W) uint8, `NOT_COUNTED` outside the photo."""
+    """Batches of a segmenter; targets are class indices (B, H, W) uint8, `NOT_COUNTED` outside the
+    photo.
+    """
 
     data: MaskData
 
@@ -134,7 +139,11 @@ class MaskBatches(DenseBatches):
         for row in self.rows(epoch, index):
             picture, mask = self.decoded(int(row)), Image.fromarray(self.mask(int(row)))
             size = mask.size
-            view = self.vary.view(size, self.canvas, random) if self.vary else fitted(size, self.canvas)
+            view = (
+                self.vary.view(size, self.canvas, random)
+                if self.vary
+                else fitted(size, self.canvas)
+            )
             pictures.append(self.scaled(view.picture(picture), random))
             targets.append(np.asarray(view.picture(mask, NOT_COUNTED, Image.Resampling.NEAREST)))
         return np.stack(pictures), np.stack(targets)

@@ -1,4 +1,6 @@
-"""Fine-tuning a detector: FCOS on a classification backbone, or one that was fine-tuned before, on labelled boxes."""
+"""Fine-tuning a detector: FCOS on a classification backbone, or one that was fine-tuned before, on
+labelled boxes.
+"""
 
 from __future__ import annotations
 

@@ -52,12 +52,16 @@ def sections(
     ]
 
 
-def _drawn(results: Iterable[tuple[BoxedPhoto, Found]], names: Sequence[str]) -> Iterator[tuple[Any, str]]:
+def _drawn(
+    results: Iterable[tuple[BoxedPhoto, Found]], names: Sequence[str]
+) -> Iterator[tuple[Any, str]]:
     judged = []
     for photo, found in results:
         sure = found.scores >= SURE
         right, detected = matched(found.boxes[sure], found.labels[sure], photo.boxes, photo.labels)
-        judged.append((int((~right).sum() + (~detected).sum()), photo, found, sure, right, detected))
+        judged.append(
+            (int((~right).sum() + (~detected).sum()), photo, found, sure, right, detected)
+        )
     judged.sort(key=lambda row: -row[0])
     for mistakes, photo, found, sure, right, detected in judged[:SHOWN]:
         boxes = zip(found.boxes[sure], found.labels[sure], found.scores[sure], right, strict=True)
@@ -82,7 +86,9 @@ def _drawn(results: Iterable[tuple[BoxedPhoto, Found]], names: Sequence[str]) ->
 def matched(
     boxes: np.ndarray, labels: np.ndarray, truth: np.ndarray, true_labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which of the predicted boxes (surest first) are right, and which of the true ones are detected; one to one."""
+    """Which of the predicted boxes (surest first) are right, and which of the true ones are
+    detected; one to one.
+    """
     right, detected = np.zeros(len(boxes), bool), np.zeros(len(truth), bool)
     if len(boxes) and len(truth):
         same = labels[:, None] == true_labels[None]

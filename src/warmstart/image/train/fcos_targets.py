@@ -1,7 +1,8 @@
 """What FCOS learns from: which pixel answers for which box, and the losses.
 
-Source: Tian et al. (2019), arXiv:1904.01355, section 3.1, with centre sampling; focal loss of Lin et al. (2017),
-arXiv:1708.02002; generalised intersection over union of Rezatofighi et al. (2019), arXiv:1902.09630.
+Source: Tian et al. (2019), arXiv:1904.01355, section 3.1, with centre sampling; focal loss of Lin
+et al. (2017), arXiv:1708.02002; generalised intersection over union of Rezatofighi et al. (2019),
+arXiv:1902.09630.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ class Targets:
         sides = np.stack([x - left, y - top, right - x, bottom - y], -1)
         inside = sides.min(-1) > 0
         centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-        near = np.abs(points.centres[:, None] - centre[None]).max(-1) < RADIUS * points.strides[:, None]
+        near = (
+            np.abs(points.centres[:, None] - centre[None]).max(-1)
+            < RADIUS * points.strides[:, None]
+        )
         far = sides.max(-1)
         level = (far >= points.reach[:, :1]) & (far < points.reach[:, 1:])
         area = np.where(inside & near & level, (boxes[:, 2:] - boxes[:, :2]).prod(-1)[None], np.inf)
@@ -53,9 +57,11 @@ class Targets:
 
 
 class Loss(keras.losses.Loss):
-    """The sum of three: focal loss of the classes, GIoU of the boxes, and the foretold overlap; one number a batch.
+    """The sum of three: focal loss of the classes, GIoU of the boxes, and the foretold overlap; one
+    number a batch.
 
-    Takes targets (B, N, 5) of `Targets` and what the network says, (B, N, classes + 5), side by side.
+    Takes targets (B, N, 5) of `Targets` and what the network says, (B, N, classes + 5), side by
+    side.
     """
 
     def __init__(self, classes: int, size: Sequence[int], name: str = "fcos"):
@@ -68,7 +74,10 @@ class Loss(keras.losses.Loss):
         count = ops.maximum(ops.sum(positive), 1.0)
         logits = y_pred[..., : self.classes]
         classes = ops.sum(focal(ops.one_hot(kind, self.classes), logits)) / count
-        distances, quality = y_pred[..., self.classes : self.classes + 4], y_pred[..., self.classes + 4]
+        distances, quality = (
+            y_pred[..., self.classes : self.classes + 4],
+            y_pred[..., self.classes + 4],
+        )
         wanted = ops.where(positive[..., None] > 0, y_true[..., 1:], 1.0)
         overlap, general = overlaps(wanted, distances)
         boxes = ops.sum((1 - general) * positive) / count
@@ -77,7 +86,9 @@ class Loss(keras.losses.Loss):
 
 
 def focal(wanted: Any, logits: Any) -> Any:
-    """Cross entropy of yes-no questions in which easy answers count little; same shape as the logits."""
+    """Cross entropy of yes-no questions in which easy answers count little; same shape as the
+    logits.
+    """
     entropy = ops.binary_crossentropy(wanted, logits, from_logits=True)
     chance = ops.sigmoid(logits)
     right = wanted * chance + (1 - wanted) * (1 - chance)
@@ -85,8 +96,9 @@ def focal(wanted: Any, logits: Any) -> Any:
 
 
 def overlaps(a: Any, b: Any) -> tuple[Any, Any]:
-    """Intersection over union, and its generalised form (-1 to 1), of boxes (…, 4) around the same point, given as
-    distances to their sides."""
+    """Intersection over union, and its generalised form (-1 to 1), of boxes (…, 4) around the same
+    point, given as distances to their sides."""
+
     def area(sides: Any) -> Any:
         return (sides[..., 0] + sides[..., 2]) * (sides[..., 1] + sides[..., 3])
 

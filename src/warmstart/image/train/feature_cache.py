@@ -1,9 +1,10 @@
-"""Vectors by key on disk, so that no photo goes through the same network twice; see `features` for the keys.
+"""Vectors by key on disk, so that no photo goes through the same network twice; see `features` for
+the keys.
 
-They lie in one SQLite file, $WARMSTART_HOME/features.db, whose locks let several processes read and write.
-Beyond its limit ($WARMSTART_FEATURES_MB, default 2048) the vectors that were not asked for the longest go
-first. Each has a checksum; a damaged one is missing, a damaged file is removed. A cache that cannot be
-written (full, read-only) costs time, never a result.
+They lie in one SQLite file, $WARMSTART_HOME/features.db, whose locks let several processes read and
+write. Beyond its limit ($WARMSTART_FEATURES_MB, default 2048) the vectors that were not asked for
+the longest go first. Each has a checksum; a damaged one is missing, a damaged file is removed. A
+cache that cannot be written (full, read-only) costs time, never a result.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ class FeatureCache:
             damaged: list[tuple[bytes]] = []
             for part in _parts(keys):
                 asked = set(part)  # a damaged index leads to rows that nobody asked for
-                rows = file.execute(f"SELECT key, vector, checksum FROM features WHERE key IN ({_marks(part)})", part)
+                rows = file.execute(
+                    f"SELECT key, vector, checksum FROM features WHERE key IN ({_marks(part)})",
+                    part,
+                )
                 for key, vector, check in rows:
                     whole = isinstance(vector, bytes) and len(vector) == 4 * width
                     if key in asked and whole and zlib.crc32(key + vector) == check:
@@ -62,7 +66,10 @@ class FeatureCache:
                         damaged.append((key,))
             file.execute("BEGIN IMMEDIATE")  # from here on a read-only file ends this quietly
             for part in _parts(list(found)):
-                file.execute(f"UPDATE features SET used = ? WHERE key IN ({_marks(part)})", [time.time_ns(), *part])
+                file.execute(
+                    f"UPDATE features SET used = ? WHERE key IN ({_marks(part)})",
+                    [time.time_ns(), *part],
+                )
             file.executemany("DELETE FROM features WHERE key = ?", damaged)
             file.execute("COMMIT")
 
@@ -79,12 +86,19 @@ class FeatureCache:
 
         def write(file: sqlite3.Connection) -> None:
             file.execute("PRAGMA synchronous = OFF")  # what a power cut damages, the checksums show
-            file.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table; later it does nothing
+            file.execute(
+                "PRAGMA auto_vacuum = INCREMENTAL"
+            )  # before the first table; later it does nothing
             file.execute("BEGIN IMMEDIATE")
-            file.execute("CREATE TABLE IF NOT EXISTS features (key BLOB PRIMARY KEY, vector BLOB NOT NULL, "
-                         "checksum INTEGER NOT NULL, used INTEGER NOT NULL)")
+            file.execute(
+                "CREATE TABLE IF NOT EXISTS features (key BLOB PRIMARY KEY, vector BLOB NOT NULL, "
+                "checksum INTEGER NOT NULL, used INTEGER NOT NULL)"
+            )
             file.execute("CREATE INDEX IF NOT EXISTS by_use ON features (used)")
-            file.executemany("INSERT OR REPLACE INTO features (key, vector, checksum, used) VALUES (?, ?, ?, ?)", rows)
+            file.executemany(
+                "INSERT OR REPLACE INTO features (key, vector, checksum, used) VALUES (?, ?, ?, ?)",
+                rows,
+            )
             self._evict(file)
             file.execute("COMMIT")
             file.executescript("PRAGMA incremental_vacuum")  # `execute` would free a single page
@@ -103,16 +117,25 @@ class FeatureCache:
 
     def _evict(self, file: sqlite3.Connection) -> None:
         while (used := _bytes_used(file)) > self.limit and (count := _count(file)):
-            surplus = used - int(0.9 * self.limit)  # a tenth more, or each further vector would evict one
+            surplus = used - int(
+                0.9 * self.limit
+            )  # a tenth more, or each further vector would evict one
             some = max(1, count * surplus // used)
-            file.execute("DELETE FROM features WHERE key IN (SELECT key FROM features ORDER BY used LIMIT ?)", (some,))
+            file.execute(
+                "DELETE FROM features WHERE key IN (SELECT key FROM features ORDER BY used LIMIT ?)",
+                (some,),
+            )
 
     def _with_file(self, action: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """What the action gives; `otherwise` where the file cannot be used. An unfinished transaction is undone."""
+        """What the action gives; `otherwise` where the file cannot be used. An unfinished
+        transaction is undone.
+        """
         import sqlite3
 
         try:
-            with contextlib.closing(sqlite3.connect(self.path, timeout=SECONDS_TO_WAIT, isolation_level=None)) as file:
+            with contextlib.closing(
+                sqlite3.connect(self.path, timeout=SECONDS_TO_WAIT, isolation_level=None)
+            ) as file:
                 return action(file)
         except sqlite3.OperationalError:
             return otherwise  # no table yet, the disk is full, read-only, or locked for too long
@@ -128,8 +151,10 @@ def _count(file: sqlite3.Connection) -> int:
 
 
 def _bytes_used(file: sqlite3.Connection) -> int:
-    pages, free, size = (file.execute(f"PRAGMA {name}").fetchone()[0]
-                         for name in ("page_count", "freelist_count", "page_size"))
+    pages, free, size = (
+        file.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
     return int((pages - free) * size)
 
 

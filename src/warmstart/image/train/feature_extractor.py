@@ -1,4 +1,6 @@
-"""One photo's way to its features: read, hashed, seen in all views, and through the engine in batches."""
+"""One photo's way to its features: read, hashed, seen in all views, and through the engine in
+batches.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Work:
         outputs = {spec.name: spec for spec in self.model.engine.signatures["forward"].outputs}
         if "features" not in outputs:
             raise UsageError(f"{self.model.name} gives no pooled features.")
-        self.width = int(outputs["features"].shape[-1]) + 1  # the confidence is kept as one more number
+        self.width = (
+            int(outputs["features"].shape[-1]) + 1
+        )  # the confidence is kept as one more number
 
     def key(self, digest: str, view: str) -> bytes:
         told = json.dumps([FORMAT, digest, self.model_key, view])
@@ -55,7 +59,11 @@ class Work:
 
     def _read(self, item: inputs.Item) -> tuple[str, Any]:
         value = item.value
-        if isinstance(value, InputError) or hasattr(value, "__array__") or isinstance(value, _pil_image()):
+        if (
+            isinstance(value, InputError)
+            or hasattr(value, "__array__")
+            or isinstance(value, _pil_image())
+        ):
             picture = decoder.decode(value, name=item.name, value_range=self.value_range)
             told = hashlib.sha256(f"pixels {picture.size}".encode())
             told.update(picture.tobytes())
@@ -66,16 +74,24 @@ class Work:
             data = file.read()
         return hashlib.sha256(data).hexdigest(), data
 
-    def rows(self, item: inputs.Item, known: Mapping[bytes, np.ndarray]) -> list[tuple[bytes, np.ndarray]]:
-        """(key, network's input) of every view that is not known; the key is of the bytes that were decoded."""
+    def rows(
+        self, item: inputs.Item, known: Mapping[bytes, np.ndarray]
+    ) -> list[tuple[bytes, np.ndarray]]:
+        """(key, network's input) of every view that is not known; the key is of the bytes that were
+        decoded.
+        """
         digest, content = self._read(item)
         rules = self.model.preprocessing
         target = preprocessing.decode_target(rules)
 
         def decode(_: Any = None) -> Image.Image:
-            return decoder.decode(content, name=item.name, target=target, value_range=self.value_range)
+            return decoder.decode(
+                content, name=item.name, target=target, value_range=self.value_range
+            )
 
-        picture = decode() if self.photos is None else self.photos.decoded(digest, item.value, decode)
+        picture = (
+            decode() if self.photos is None else self.photos.decoded(digest, item.value, decode)
+        )
         found = []
         for view in self.views:
             key = self.key(digest, view)
@@ -83,7 +99,9 @@ class Work:
                 continue
             seen = picture
             if view != CLEAN:
-                seed = int.from_bytes(hashlib.sha256(f"{view}\n{digest}".encode()).digest()[:16], "big")
+                seed = int.from_bytes(
+                    hashlib.sha256(f"{view}\n{digest}".encode()).digest()[:16], "big"
+                )
                 assert self.transform is not None
                 seen = self.transform(picture, view, np.random.default_rng(seed))
             found.append((key, preprocessing.preprocess(seen, rules)))
@@ -96,9 +114,12 @@ def _pil_image() -> type:
     return Image.Image
 
 
-def computed_rows(work: Work, listed: Sequence[inputs.Item],
-                  known: Mapping[bytes, Any]) -> Generator[dict[bytes, np.ndarray] | InputError]:
-    """The vectors of each photo by key, those that are known left out, or what is wrong with it; in order."""
+def computed_rows(
+    work: Work, listed: Sequence[inputs.Item], known: Mapping[bytes, Any]
+) -> Generator[dict[bytes, np.ndarray] | InputError]:
+    """The vectors of each photo by key, those that are known left out, or what is wrong with it; in
+    order.
+    """
     photos: deque[list[bytes] | InputError] = deque()
     waiting: dict[bytes, np.ndarray] = {}
     vectors: dict[bytes, np.ndarray] = {}
@@ -121,7 +142,9 @@ def computed_rows(work: Work, listed: Sequence[inputs.Item],
             photos.popleft()
 
     size = ImageClassifier.batch_size
-    with closing(prefetch.decoded(listed, lambda item: work.rows(item, known), ahead=2 * size + 4)) as decoded:
+    with closing(
+        prefetch.decoded(listed, lambda item: work.rows(item, known), ahead=2 * size + 4)
+    ) as decoded:
         for _, found in decoded:
             photos.append(found if isinstance(found, InputError) else [key for key, _ in found])
             waiting.update(() if isinstance(found, InputError) else found)
@@ -134,8 +157,14 @@ def computed_rows(work: Work, listed: Sequence[inputs.Item],
 
 
 def model_key(model: ImageClassifier) -> str:
-    """Names everything of a model that decides its features: weights, architecture, preprocessing, program."""
+    """Names everything of a model that decides its features: weights, architecture, preprocessing,
+    program.
+    """
     program = "keras" if model.engine.name == "keras" else model.artifact.sha256
-    told = {"artifact": artifact_key(model.entry, model.weights, model.precision), "program": program,
-            "precision": model.precision, "preprocessing": model.entry.to_dict()["preprocessing"]}
+    told = {
+        "artifact": artifact_key(model.entry, model.weights, model.precision),
+        "program": program,
+        "precision": model.precision,
+        "preprocessing": model.entry.to_dict()["preprocessing"],
+    }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -1,8 +1,9 @@
 """Pooled features of photos: from the cache, or from the model's engine while threads decode.
 
-A vector's key is the sha256 of the photo's content, of the model (weights, architecture, preprocessing,
-compiled program, precision) and of the view (`"clean"`, or the name of an augmentation): a renamed photo
-is found again, a changed one is not, and `pick` and `finetune` share what either has computed.
+A vector's key is the sha256 of the photo's content, of the model (weights, architecture,
+preprocessing, compiled program, precision) and of the view (`"clean"`, or the name of an
+augmentation): a renamed photo is found again, a changed one is not, and `pick` and `finetune` share
+what either has computed.
 """
 
 from __future__ import annotations
@@ -35,9 +36,11 @@ class Features:
 
     Attributes:
         vectors: float32 (photos, views, D); NaN where the photo is unusable.
-        confidence: float32 (photos, views): the probability of the best of the model's own classes; NaN likewise.
+        confidence: float32 (photos, views): the probability of the best of the model's own classes;
+            NaN likewise.
         failed: what is wrong with each unusable photo, by its place.
-        computed: vectors that went through the network; the others came from the cache, or from an equal photo.
+        computed: vectors that went through the network; the others came from the cache, or from an
+            equal photo.
     """
 
     vectors: np.ndarray
@@ -46,46 +49,65 @@ class Features:
     computed: int
 
 
-def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequence[str] = (CLEAN,),
-                   transform: Transform | None = None, value_range: Any = None, cache: FeatureCache | None = None,
-                   progress: Progress | None = None, on: str = "local", in_memory: Photos | None = None) -> Features:
+def photo_features(
+    model: ImageClassifier,
+    photos: Sequence[Any],
+    *,
+    views: Sequence[str] = (CLEAN,),
+    transform: Transform | None = None,
+    value_range: Any = None,
+    cache: FeatureCache | None = None,
+    progress: Progress | None = None,
+    on: str = "local",
+    in_memory: Photos | None = None,
+) -> Features:
     """The pooled features of photos, from the cache or from the model's engine.
 
     Args:
         model: its engine computes what the cache does not have, while threads decode.
         photos: paths, bytes, PIL images or arrays, as the model takes them, one each.
-        views: what to look at: `"clean"` is the photo as the model would see it; any other name is what
-            `transform` makes of it. A name stands in the key, so it must tell everything that decides the
-            pixels (kind, strength, seed): `"flip"`, `"crop 0.6..1 seed 0 #3"`.
-        transform: `transform(picture, view, random) -> picture`, from the whole upright RGB picture to what
-            is then resized, cropped and scaled as usual. `random` is seeded by view and content, so that the
-            same view of the same photo has the same pixels in every process, whatever the order. Threads
-            call it.
+        views: what to look at: `"clean"` is the photo as the model would see it; any other name is
+            what `transform` makes of it. A name stands in the key, so it must tell everything that
+            decides the pixels (kind, strength, seed): `"flip"`, `"crop 0.6..1 seed 0 #3"`.
+        transform: `transform(picture, view, random) -> picture`, from the whole upright RGB picture
+            to what is then resized, cropped and scaled as usual. `random` is seeded by view and
+            content, so that the same view of the same photo has the same pixels in every process,
+            whatever the order. Threads call it.
         value_range: of float arrays, as the model takes it.
         cache: default: the shared one.
-        progress: called with (name of the model, photos so far, photos in all) while vectors are computed.
-        on: `"local"`, or `"ray"`: what is missing is computed by the actors of a Ray cluster; of paths, URLs and bytes.
+        progress: called with (name of the model, photos so far, photos in all) while vectors are
+            computed.
+        on: `"local"`, or `"ray"`: what is missing is computed by the actors of a Ray cluster; of
+            paths, URLs and bytes.
         in_memory: contents that were read before; what is decoded is kept there, under its digest.
 
     Raises:
         BatchError: Ray cannot be reached, or gave up.
-        UsageError: a view is not "clean" and there is no transform, or the model has no pooled features.
+        UsageError: a view is not "clean" and there is no transform, or the model has no pooled
+        features.
     """
     if transform is None and (named := [view for view in views if view != CLEAN]):
         raise UsageError(f"The view {named[0]!r} needs a transform that makes it.")
     if not isinstance(model, ImageClassifier):
-        raise UsageError(f"{model.name} does {model.entry.task}; features of photos need an image classifier.")
+        raise UsageError(
+            f"{model.name} does {model.entry.task}; features of photos need an image classifier."
+        )
     if on not in ("local", "ray"):
         raise UsageError(f"Features are computed on 'local' or 'ray', not on {on!r}.")
     if on == "ray":
         require("ray", "pyarrow", extra="ray", purpose="for on='ray' (on='local' needs neither)")
         for photo in photos:
             if not isinstance(photo, str | bytes | os.PathLike):
-                raise UsageError("Ray is sent paths, URLs and bytes of photos, not an object of type "
-                                 f"{type(photo).__name__}.")
+                raise UsageError(
+                    "Ray is sent paths, URLs and bytes of photos, not an object of type "
+                    f"{type(photo).__name__}."
+                )
     cache = FeatureCache() if cache is None else cache  # an empty one is false
     work = Work(model, list(views), transform, value_range, model_key(model), in_memory)
-    listed = [inputs.Item(reading.given_name(photo) or f"item {n}", photo) for n, photo in enumerate(photos, 1)]
+    listed = [
+        inputs.Item(reading.given_name(photo) or f"item {n}", photo)
+        for n, photo in enumerate(photos, 1)
+    ]
     failed: dict[int, InputError] = {}
     digests: dict[int, str] = {}  # by place
     with closing(prefetch.decoded(listed, work.digest, ahead=64)) as hashed:
@@ -94,14 +116,21 @@ def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequ
                 failed[place] = told
             else:
                 digests[place] = told
-    keys = {digest: [work.key(digest, view) for view in views] for digest in dict.fromkeys(digests.values())}
+    keys = {
+        digest: [work.key(digest, view) for view in views]
+        for digest in dict.fromkeys(digests.values())
+    }
     known = cache.get([key for row in keys.values() for key in row], work.width)
     missing: dict[str, int] = {}  # digest -> the first place that has it
     for place, digest in digests.items():
         if any(key not in known for key in keys[digest]):
             missing.setdefault(digest, place)
-    computed, broken = _compute(work, [listed[place] for place in missing.values()], known, cache, progress, on)
-    unusable = {digest: error for digest, error in zip(missing, broken, strict=True) if error is not None}
+    computed, broken = _compute(
+        work, [listed[place] for place in missing.values()], known, cache, progress, on
+    )
+    unusable = {
+        digest: error for digest, error in zip(missing, broken, strict=True) if error is not None
+    }
     rows = np.full((len(listed), len(views), work.width), np.nan, np.float32)
     for place, digest in digests.items():
         if digest in unusable:
@@ -111,9 +140,17 @@ def photo_features(model: ImageClassifier, photos: Sequence[Any], *, views: Sequ
     return Features(rows[..., :-1], rows[..., -1], dict(sorted(failed.items())), len(computed))
 
 
-def _compute(work: Work, listed: list[inputs.Item], known: Mapping[bytes, np.ndarray], cache: FeatureCache,
-             progress: Progress | None, on: str) -> tuple[dict[bytes, np.ndarray], list[InputError | None]]:
-    """The vectors of all views that are not known, also put into the cache; and each photo's error, or None."""
+def _compute(
+    work: Work,
+    listed: list[inputs.Item],
+    known: Mapping[bytes, np.ndarray],
+    cache: FeatureCache,
+    progress: Progress | None,
+    on: str,
+) -> tuple[dict[bytes, np.ndarray], list[InputError | None]]:
+    """The vectors of all views that are not known, also put into the cache; and each photo's error,
+    or None.
+    """
     computed: dict[bytes, np.ndarray] = {}
     unwritten: dict[bytes, np.ndarray] = {}
     errors: list[InputError | None] = [None] * len(listed)
@@ -123,14 +160,20 @@ def _compute(work: Work, listed: list[inputs.Item], known: Mapping[bytes, np.nda
         computed.update(unwritten)
         unwritten.clear()
 
-    answers = ray_features.compute(work, listed) if on == "ray" else _numbered(computed_rows(work, listed, known))
+    answers = (
+        ray_features.compute(work, listed)
+        if on == "ray"
+        else _numbered(computed_rows(work, listed, known))
+    )
     try:
         with closing(answers):
             for done, (place, found) in enumerate(answers, 1):
                 if isinstance(found, InputError):
                     errors[place] = found
                 else:
-                    unwritten.update({key: vector for key, vector in found.items() if key not in known})
+                    unwritten.update(
+                        {key: vector for key, vector in found.items() if key not in known}
+                    )
                 if len(unwritten) >= WRITE_EVERY:
                     write()
                 if progress:

@@ -27,7 +27,9 @@ def base_config(model: Model[Any, Any, Any]) -> dict[str, Any]:
 
 
 def build(model: Model[Any, Any, Any], config: Mapping[str, Any]) -> keras.Model:
-    """The network of a config of `models.transfer`, its base filled with the weights of `model`, its head random."""
+    """The network of a config of `models.transfer`, its base filled with the weights of `model`,
+    its head random.
+    """
     network = transfer.build(config)
     own = {id(v) for layer in base_layers(network) for v in layer.weights}
     values = {slot.name: slot.variable for slot in slots(build_keras(model.entry, model.weights))}
@@ -39,7 +41,9 @@ def build(model: Model[Any, Any, Any], config: Mapping[str, Any]) -> keras.Model
 
 
 def head_model(config: Mapping[str, Any], shape: tuple[int, ...]) -> keras.Model:
-    """The head alone: features (B, *shape) -> probabilities; its layers are called as in the network."""
+    """The head alone: features (B, *shape) -> probabilities; its layers are called as in the
+    network.
+    """
     features = keras.Input(shape, name="features")
     return keras.Model(features, transfer.add_head(config, features), name="head")
 
@@ -66,8 +70,12 @@ def base_layers(network: keras.Model) -> list[keras.layers.Layer]:
 
 def batch_norm_statistics(network: keras.Model) -> dict[str, Any]:
     """The moving means and variances of the base, by name: copies."""
-    return {v.path: v.numpy().copy() for layer in base_layers(network) for v in layer.weights
-            if "/moving_" in v.path}
+    return {
+        v.path: v.numpy().copy()
+        for layer in base_layers(network)
+        for v in layer.weights
+        if "/moving_" in v.path
+    }
 
 
 @contextmanager
@@ -88,7 +96,11 @@ def precision(name: str) -> Iterator[None]:
 
 
 def _of_head(layer: keras.layers.Layer) -> bool:
-    return layer.name.startswith("head_") or layer.name in ("logits", "calibration", "probabilities")
+    return layer.name.startswith("head_") or layer.name in (
+        "logits",
+        "calibration",
+        "probabilities",
+    )
 
 
 def head_layers(head: Any) -> list[keras.layers.Layer]:

@@ -18,17 +18,17 @@ MULTIPLE = 32
 class ImageClassificationOptions(FreezeOptions, AugmentOptions, ClassWeightOptions):
     """Of image classification. Phase 1 trains the head, phase 2 the head and the base.
 
-    Two phases, because a random head sends large, meaningless gradients into the base (Kumar et al., "Fine-Tuning can
-    Distort Pretrained Features and Underperform Out-of-Distribution" (2022), arXiv:2202.10054, section 3.4).
+    Two phases, because a random head sends large, meaningless gradients into the base (Kumar et
+    al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution" (2022),
+    arXiv:2202.10054, section 3.4).
     """
 
-    epochs: Annotated[
-        int, Option("Epochs of phase 2, at most; 0: phase 1 only.", ge=0)
-    ] = 10
-    # Far below Adam's usual rate, for the base is nearly right already (Howard and Ruder, "Universal Language Model
-    # Fine-tuning" (2018), arXiv:1801.06146, section 3.2), and Adam moves every weight by about the rate in each of its
-    # first steps, also those that hardly matter: measured with MobileNet, 1e-4 loses a tenth of the accuracy in the
-    # first epoch and needs the others to win it back.
+    epochs: Annotated[int, Option("Epochs of phase 2, at most; 0: phase 1 only.", ge=0)] = 10
+    # Far below Adam's usual rate, for the base is nearly right already (Howard and Ruder,
+    # "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146, section 3.2), and Adam moves
+    # every weight by about the rate in each of its first steps, also those that hardly matter:
+    # measured with MobileNet, 1e-4 loses a tenth of the accuracy in the first epoch and needs the
+    # others to win it back.
     learning_rate: Annotated[
         float | None, Option("Highest learning rate of phase 2; default: 3e-5.", gt=0)
     ] = None
@@ -62,7 +62,8 @@ class ImageClassificationOptions(FreezeOptions, AugmentOptions, ClassWeightOptio
         Literal["local", "ray"], Option("Where the features of phase 1 are computed.")
     ] = "local"
     views: Annotated[
-        int, Option("Augmented views of each training photo in phase 1, besides the original.", ge=0)
+        int,
+        Option("Augmented views of each training photo in phase 1, besides the original.", ge=0),
     ] = 4
     head_epochs: Annotated[
         int, Option("Epochs of phase 1 for a head without a closed-form solution.", ge=1)
@@ -72,17 +73,19 @@ class ImageClassificationOptions(FreezeOptions, AugmentOptions, ClassWeightOptio
     warmup: Annotated[
         float, Option("Share of phase 2 in which the learning rate rises.", ge=0, lt=1)
     ] = 0.1
-    # Szegedy et al. 2015, arXiv:1512.00567, section 7; Müller et al. 2019, arXiv:1906.02629, for calibration.
+    # Szegedy et al. 2015, arXiv:1512.00567, section 7; Müller et al. 2019, arXiv:1906.02629, for
+    # calibration.
     label_smoothing: Annotated[
         float, Option("Share of a label that is spread over all classes.", ge=0, lt=1)
     ] = 0.1
     # Decoupled (Loshchilov and Hutter 2017, arXiv:1711.05101).
     weight_decay: Annotated[float, Option("Of AdamW.", ge=0)] = 1e-4
     # Pascanu et al. 2013, arXiv:1211.5063.
-    clip_norm: Annotated[
-        float, Option("Largest norm of all gradients together; 0: any.", ge=0)
-    ] = 1.0
-    # Not the loss, which punishes an overconfidence that the temperature takes away (Guo et al. 2017, section 3).
+    clip_norm: Annotated[float, Option("Largest norm of all gradients together; 0: any.", ge=0)] = (
+        1.0
+    )
+    # Not the loss, which punishes an overconfidence that the temperature takes away (Guo et al.
+    # 2017, section 3).
     monitor: Annotated[str, Option("Metric that decides which epoch is best.")] = "val_accuracy"
     # Micikevicius et al. 2017, arXiv:1710.03740.
     precision: Annotated[
@@ -99,7 +102,8 @@ class DenseOptions(FreezeOptions, AugmentOptions):
     epochs: Annotated[
         int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
     ] = 40
-    # Photos are seen at full size: a batch of 8 takes as much memory as a hundred of classification.
+    # Photos are seen at full size: a batch of 8 takes as much memory as a hundred of
+    # classification.
     batch_size: Annotated[int, Option("Training photos per step.", ge=1)] = 8
     freeze: Annotated[
         int | str,
@@ -142,9 +146,7 @@ class DetectionOptions(DenseOptions):
 class SegmentationOptions(DenseOptions):
     """Of segmentation."""
 
-    width: Annotated[
-        int, Option("Channels of pyramid and decoder of a new segmenter.", ge=1)
-    ] = 96
+    width: Annotated[int, Option("Channels of pyramid and decoder of a new segmenter.", ge=1)] = 96
     colours: Annotated[
         Mapping[str, tuple[int, int, int]] | None,
         Option("Colour of each class in RGB masks.", cli=False),

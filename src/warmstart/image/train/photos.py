@@ -1,4 +1,6 @@
-"""The photos of one fine-tuning in memory: each is read, hashed and decoded once, while there is room."""
+"""The photos of one fine-tuning in memory: each is read, hashed and decoded once, while there is
+room.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class Photos:
 
     def content(self, value: Any) -> tuple[str, bytes] | None:
         """Digest and content of a file that `digest` has read; None where it is not in memory."""
-        return self._contents.get(os.fspath(value)) if isinstance(value, str | os.PathLike) else None
+        return (
+            self._contents.get(os.fspath(value)) if isinstance(value, str | os.PathLike) else None
+        )
 
     def source(self, value: Any) -> Any:
         """What to decode: the content of the file where it is in memory, else `value` itself."""
@@ -64,9 +68,17 @@ class Photos:
         if picture is not None:
             return picture
         picture = decode(self.source(value))
-        size = 3 * picture.size[0] * picture.size[1] if isinstance(picture, Image.Image) else picture.nbytes
+        size = (
+            3 * picture.size[0] * picture.size[1]
+            if isinstance(picture, Image.Image)
+            else picture.nbytes
+        )
         with self._lock:
-            known = self._contents.pop(os.fspath(value), None) if isinstance(value, str | os.PathLike) else None
+            known = (
+                self._contents.pop(os.fspath(value), None)
+                if isinstance(value, str | os.PathLike)
+                else None
+            )
             self.room += len(known[1]) if known else 0
             if size <= self.room and key not in self._decoded:
                 self.room -= size

@@ -1,8 +1,8 @@
 """`ws.pick`: which pretrained model suits this data, told before any training.
 
-Every candidate's features of the training photos are computed once (they stay in the cache, where `finetune`
-finds them again), and judged by a cross-validated linear classifier, which is also what the first phase of
-fine-tuning gets, and by LogME.
+Every candidate's features of the training photos are computed once (they stay in the cache, where
+`finetune` finds them again), and judged by a cross-validated linear classifier, which is also what
+the first phase of fine-tuning gets, and by LogME.
 """
 
 from __future__ import annotations
@@ -40,18 +40,20 @@ class Candidate:
     Attributes:
         name: of the model.
         weights: the checkpoint it was given, as text; None for its own.
-        accuracy: of a linear classifier on its features, cross-validated, 0 to 1; for several labels an example,
-            the share of single decisions that are right.
+        accuracy: of a linear classifier on its features, cross-validated, 0 to 1; for several
+            labels an example, the share of single decisions that are right.
         error: standard error of that accuracy.
-        loss: negative log likelihood of the same answers, lower is better; it decides between equal accuracies.
+        loss: negative log likelihood of the same answers, lower is better; it decides between equal
+            accuracies.
         logme: the LogME score; higher is better, comparable within one ranking only.
         milliseconds: of the engine, for one photo.
         megabytes: of the compiled program.
         parameters: how many numbers it has.
         input: (height, width) of the photos it sees, in pixels.
-        familiarity: its mean confidence on this data (of the best of its own classes), relative to the accuracy that is
-            published for it, which is what a calibrated model's confidence is on the data it was trained for. About 1
-            on such data. None without a published accuracy, or with fewer than 30 photos.
+        familiarity: its mean confidence on this data (of the best of its own classes), relative to
+            the accuracy that is published for it, which is what a calibrated model's confidence is
+            on the data it was trained for. About 1 on such data. None without a published accuracy,
+            or with fewer than 30 photos.
     """
 
     name: str
@@ -68,12 +70,20 @@ class Candidate:
 
     @property
     def far(self) -> bool:
-        """Whether the data looks far from what the model was trained on: the familiarity is below 0.65."""
+        """Whether the data looks far from what the model was trained on: the familiarity is below
+        0.65.
+        """
         return self.familiarity is not None and self.familiarity < FAR
 
     def to_dict(self) -> dict[str, Any]:
-        return {**{key: round(value, 6) if isinstance(value, float) else value for key, value in vars(self).items()},
-                "input": list(self.input), "far": self.far}
+        return {
+            **{
+                key: round(value, 6) if isinstance(value, float) else value
+                for key, value in vars(self).items()
+            },
+            "input": list(self.input),
+            "far": self.far,
+        }
 
 
 @dataclass(frozen=True)
@@ -116,58 +126,85 @@ class Ranking:
         """The table, the warnings, and what to do next."""
         yield f"{self.photos:,} photos, {len(self.classes)} classes; always the most frequent one: {self.majority:.1%}"
         yield ""
-        names = [c.name if c.weights is None else f"{c.name} ({Path(c.weights).name})" for c in self]
+        names = [
+            c.name if c.weights is None else f"{c.name} ({Path(c.weights).name})" for c in self
+        ]
         width = max(len(name) for name in ("model", *names))
         yield f"{'model':<{width}}  {'accuracy':>14}  {'LogME':>7}  {'ms':>6}  {'MB':>6}  {'input':>9}  familiarity"
         for name, c in zip(names, self, strict=True):
-            known = "" if c.familiarity is None else f"{c.familiarity:.2f}{' (far)' if c.far else ''}"
+            known = (
+                "" if c.familiarity is None else f"{c.familiarity:.2f}{' (far)' if c.far else ''}"
+            )
             size = f"{c.input[1]}x{c.input[0]}"
-            yield (f"{name:<{width}}  {c.accuracy:>6.1%} ± {c.error:>5.1%}  {c.logme:>7.3f}  {c.milliseconds:>6.2f}  "
-                   f"{c.megabytes:>6.1f}  {size:>9}  {known}").rstrip()
+            yield (
+                f"{name:<{width}}  {c.accuracy:>6.1%} ± {c.error:>5.1%}  {c.logme:>7.3f}  {c.milliseconds:>6.2f}  "
+                f"{c.megabytes:>6.1f}  {size:>9}  {known}"
+            ).rstrip()
         if self.warnings:
             yield ""
             yield from (f"warning: {text}" for text in self.warnings)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"photos": self.photos, "classes": list(self.classes), "majority": round(self.majority, 6),
-                "candidates": [candidate.to_dict() for candidate in self.candidates],
-                "failed": self.failed, "warnings": list(self.warnings)}
+        return {
+            "photos": self.photos,
+            "classes": list(self.classes),
+            "majority": round(self.majority, 6),
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
+            "failed": self.failed,
+            "warnings": list(self.warnings),
+        }
 
 
-def pick(data: Any, *, candidates: Sequence[Any] | None = None, task: str | None = None, seed: int = 0,
-         progress: Progress | None = None, compiling: Compiling = contextlib.nullcontext) -> Ranking:
+def pick(
+    data: Any,
+    *,
+    candidates: Sequence[Any] | None = None,
+    task: str | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    compiling: Compiling = contextlib.nullcontext,
+) -> Ranking:
     """Rank pretrained models for labelled data.
 
-    Only the training part of the data is looked at, so that validation stays unseen; of more than 2,000 photos a
-    stratified choice.
+    Only the training part of the data is looked at, so that validation stays unseen; of more than
+    2,000 photos a stratified choice.
 
     Args:
-        data: as `finetune` takes it: a folder of class folders, a table of paths and labels, a list of pairs,
-            a `tf.data.Dataset`.
-        candidates: names of the catalogue, folders of bundles, (name, weights) pairs, or models. Default: every image
-            classifier whose weights are in the cache or in the package.
+        data: as `finetune` takes it: a folder of class folders, a table of paths and labels, a list
+            of pairs, a `tf.data.Dataset`.
+        candidates: names of the catalogue, folders of bundles, (name, weights) pairs, or models.
+            Default: every image classifier whose weights are in the cache or in the package.
         task: `"image-classification"`, also where it is not given.
         seed: of the folds.
         progress: called with (name of a model, photos so far, photos in all).
-        compiling: called with each model; the context that it gives is entered while that is compiled, to show it.
+        compiling: called with each model; the context that it gives is entered while that is
+            compiled, to show it.
 
     Raises:
         UsageError: the data holds nothing to learn, there is no candidate, or none could be judged.
     """
     if task not in (None, ImageClassifier.task):
-        raise UsageError(f"pick ranks models for {ImageClassifier.task}; it does not know {task!r}.")
+        raise UsageError(
+            f"pick ranks models for {ImageClassifier.task}; it does not know {task!r}."
+        )
     given = list(candidates) if candidates is not None else default_candidates()
     if not given:
         raise UsageError("There is no candidate: fetch some with `warmstart pull`, or name them.")
     dataset = labelled.read(data, seed=seed)
     part = dataset.train
-    targets = part.targets if dataset.multi_label else np.eye(len(dataset.classes), dtype=np.float32)[part.targets]
+    targets = (
+        part.targets
+        if dataset.multi_label
+        else np.eye(len(dataset.classes), dtype=np.float32)[part.targets]
+    )
     digests = list(part.digests)
     rows = np.arange(len(part))
     if len(part) > MOST:
         rows = np.flatnonzero(stratified_folds(targets, digests, -(-len(part) // MOST), seed) == 0)
     if len({digests[row] for row in rows}) < 2 * FOLDS:
-        raise UsageError(f"{dataset.name} has {len(rows)} training photos; ranking needs {2 * FOLDS} or more.")
+        raise UsageError(
+            f"{dataset.name} has {len(rows)} training photos; ranking needs {2 * FOLDS} or more."
+        )
     chosen = _Chosen(part.subset(rows), targets[rows], dataset.multi_label, seed)
     judged: list[Candidate] = []
     failed: dict[str, str] = {}
@@ -177,17 +214,28 @@ def pick(data: Any, *, candidates: Sequence[Any] | None = None, task: str | None
         except WarmstartError as error:
             failed[_named(candidate)] = str(error)
     if not judged:
-        raise UsageError("No candidate could be judged: " + "; ".join(f"{n}: {why}" for n, why in failed.items()))
+        raise UsageError(
+            "No candidate could be judged: " + "; ".join(f"{n}: {why}" for n, why in failed.items())
+        )
     judged.sort(key=lambda c: (-c.accuracy, c.loss, c.name))
     majority = _majority(chosen.targets, dataset.multi_label)
-    return Ranking(tuple(judged), len(chosen.targets), dataset.classes, majority, failed,
-                   (*dataset.warnings, *chosen.problems, *_warnings(judged, majority)))
+    return Ranking(
+        tuple(judged),
+        len(chosen.targets),
+        dataset.classes,
+        majority,
+        failed,
+        (*dataset.warnings, *chosen.problems, *_warnings(judged, majority)),
+    )
 
 
 def default_candidates() -> list[str]:
     """Image classifiers whose weights are here: in the package, or in the cache."""
-    return [entry.name for entry in catalog.search(task=ImageClassifier.task)
-            if "top" in entry.weights and _is_here(entry.weights["top"].source)]
+    return [
+        entry.name
+        for entry in catalog.search(task=ImageClassifier.task)
+        if "top" in entry.weights and _is_here(entry.weights["top"].source)
+    ]
 
 
 def _is_here(source: str) -> bool:
@@ -197,12 +245,18 @@ def _is_here(source: str) -> bool:
 def _named(candidate: Any) -> str:
     if isinstance(candidate, Model):
         return candidate.name
-    return " with ".join(map(str, candidate)) if isinstance(candidate, tuple | list) else str(candidate)
+    return (
+        " with ".join(map(str, candidate))
+        if isinstance(candidate, tuple | list)
+        else str(candidate)
+    )
 
 
 @dataclass
 class _Chosen:
-    """The photos that all candidates are judged on; those that one could not read are left out for the later ones."""
+    """The photos that all candidates are judged on; those that one could not read are left out for
+    the later ones.
+    """
 
     examples: labelled.Examples
     targets: np.ndarray
@@ -217,7 +271,9 @@ class _Chosen:
             self.problems += tuple(f"left out: {error}" for error in failed.values())
 
 
-def _judge(candidate: Any, chosen: _Chosen, progress: Progress | None, compiling: Compiling) -> Candidate:
+def _judge(
+    candidate: Any, chosen: _Chosen, progress: Progress | None, compiling: Compiling
+) -> Candidate:
     weights = None
     if isinstance(candidate, Model):
         model = candidate
@@ -240,16 +296,24 @@ def _judge(candidate: Any, chosen: _Chosen, progress: Progress | None, compiling
     (milliseconds,) = choose.measure([engine], rounds=2)
     height, width = model.preprocessing.size
     return Candidate(
-        name=model.name, weights=None if weights is None else str(weights), accuracy=told.accuracy, error=told.error,
-        loss=told.loss, logme=logme(vectors, chosen.targets), milliseconds=milliseconds,
-        megabytes=model.artifact.path.stat().st_size / 1e6, parameters=model.entry.parameters, input=(height, width),
+        name=model.name,
+        weights=None if weights is None else str(weights),
+        accuracy=told.accuracy,
+        error=told.error,
+        loss=told.loss,
+        logme=logme(vectors, chosen.targets),
+        milliseconds=milliseconds,
+        megabytes=model.artifact.path.stat().st_size / 1e6,
+        parameters=model.entry.parameters,
+        input=(height, width),
         familiarity=_familiarity(model, confidence),
     )
 
 
 def _familiarity(model: ImageClassifier, confidence: np.ndarray) -> float | None:
-    """Mean confidence over published accuracy; the difference of the two is what Guillory et al., "Predicting with
-    Confidence on Unseen Distributions" (2021), arXiv:2107.03315, tell a drop of the accuracy from."""
+    """Mean confidence over published accuracy; the difference of the two is what Guillory et al.,
+    "Predicting with Confidence on Unseen Distributions" (2021), arXiv:2107.03315, tell a drop of
+    the accuracy from."""
     published = [metric.value for metric in model.entry.metrics if metric.name == "top1"]
     if not published or not model.weights.published or len(confidence) < FEW:
         return None
@@ -264,9 +328,13 @@ def _majority(targets: np.ndarray, multi_label: bool) -> float:
 
 def _warnings(judged: Sequence[Candidate], majority: float) -> Iterator[str]:
     if judged[0].accuracy <= majority + 2 * judged[0].error:
-        yield ("no candidate's features tell the classes apart better than always answering the most frequent one: "
-               "the labels may be wrong, or the photos too few")
+        yield (
+            "no candidate's features tell the classes apart better than always answering the most frequent one: "
+            "the labels may be wrong, or the photos too few"
+        )
     known = [candidate for candidate in judged if candidate.familiarity is not None]
     if known and all(candidate.far for candidate in known):
-        yield ("this data looks far from what every candidate was trained on (their confidence is below "
-               f"{FAR:.0%} of their accuracy there): expect less from frozen features, and train more layers")
+        yield (
+            "this data looks far from what every candidate was trained on (their confidence is below "
+            f"{FAR:.0%} of their accuracy there): expect less from frozen features, and train more layers"
+        )

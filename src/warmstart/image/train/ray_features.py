@@ -1,4 +1,6 @@
-"""Features of photos computed by the actors of a Ray cluster; see `bulk.cluster` for who is sent what."""
+"""Features of photos computed by the actors of a Ray cluster; see `bulk.cluster` for who is sent
+what.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,20 @@ A_CALL = 64
 
 
 class FeatureWorker:
-    """What an actor does; made from the model as it was shipped, and what decides a vector besides it."""
+    """What an actor does; made from the model as it was shipped, and what decides a vector besides
+    it.
+    """
 
-    def __init__(self, shipped: Any, views: list[str], transform: Transform | None, value_range: ValueRange | None,
-                 model_key: str, here: str, threads: int):
+    def __init__(
+        self,
+        shipped: Any,
+        views: list[str],
+        transform: Transform | None,
+        value_range: ValueRange | None,
+        model_key: str,
+        here: str,
+        threads: int,
+    ):
         import ray
 
         cluster.settle(threads, here)
@@ -31,19 +43,29 @@ class FeatureWorker:
         self.work = Work(model, views, transform, value_range, model_key)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
-        listed = [inputs.Item(str(name), bytes(data) or str(path)) for name, path, data in zip(
-            batch["name"], batch["path"], batch["data"], strict=True)]
-        answer: dict[str, list[Any]] = {"place": [int(place) for place in batch["place"]], "keys": [], "vectors": [],
-                                        "error": []}
+        listed = [
+            inputs.Item(str(name), bytes(data) or str(path))
+            for name, path, data in zip(batch["name"], batch["path"], batch["data"], strict=True)
+        ]
+        answer: dict[str, list[Any]] = {
+            "place": [int(place) for place in batch["place"]],
+            "keys": [],
+            "vectors": [],
+            "error": [],
+        }
         for rows in computed_rows(self.work, listed, {}):
             vectors, error = ({}, str(rows)) if isinstance(rows, InputError) else (rows, "")
             answer["keys"].append(b"".join(vectors))
-            answer["vectors"].append(b"".join(vector.astype("<f4").tobytes() for vector in vectors.values()))
+            answer["vectors"].append(
+                b"".join(vector.astype("<f4").tobytes() for vector in vectors.values())
+            )
             answer["error"].append(error)
         return answer
 
 
-def compute(work: Work, listed: Sequence[inputs.Item]) -> Generator[tuple[int, dict[bytes, np.ndarray] | InputError]]:
+def compute(
+    work: Work, listed: Sequence[inputs.Item]
+) -> Generator[tuple[int, dict[bytes, np.ndarray] | InputError]]:
     """(place in `listed`, its vectors by key or what is wrong), in whatever order they are done.
 
     Args:
@@ -54,15 +76,31 @@ def compute(work: Work, listed: Sequence[inputs.Item]) -> Generator[tuple[int, d
         BatchError: Ray cannot be reached, or gave up.
     """
     shipped = shipping.pack(work.model, work.model.engine.name)
-    rows = [{"place": place, "name": item.name,
-             "path": "" if isinstance(item.value, bytes) else os.fsdecode(item.value),
-             "data": item.value if isinstance(item.value, bytes) else b""} for place, item in enumerate(listed)]
+    rows = [
+        {
+            "place": place,
+            "name": item.name,
+            "path": "" if isinstance(item.value, bytes) else os.fsdecode(item.value),
+            "data": item.value if isinstance(item.value, bytes) else b"",
+        }
+        for place, item in enumerate(listed)
+    ]
 
     def arguments(reference: Any, threads: int) -> tuple[Any, ...]:
-        return reference, work.views, work.transform, work.value_range, work.model_key, os.getcwd(), threads
+        return (
+            reference,
+            work.views,
+            work.transform,
+            work.value_range,
+            work.model_key,
+            os.getcwd(),
+            threads,
+        )
 
     with cluster.connected(None, shipped.size):
-        answers = cluster.mapped(rows, FeatureWorker, arguments, shipped, workers=None, worker={}, per_call=A_CALL)
+        answers = cluster.mapped(
+            rows, FeatureWorker, arguments, shipped, workers=None, worker={}, per_call=A_CALL
+        )
         with contextlib.closing(answers):
             for answer in answers:
                 columns = (answer[name] for name in ("place", "keys", "vectors", "error"))
@@ -70,6 +108,10 @@ def compute(work: Work, listed: Sequence[inputs.Item]) -> Generator[tuple[int, d
                     if error:
                         yield int(place), InputError(str(error), listed[int(place)].name)
                         continue
-                    made = np.frombuffer(bytes(vectors), "<f4").astype(np.float32).reshape(-1, work.width)
+                    made = (
+                        np.frombuffer(bytes(vectors), "<f4")
+                        .astype(np.float32)
+                        .reshape(-1, work.width)
+                    )
                     names = [bytes(keys)[start : start + 20] for start in range(0, len(keys), 20)]
                     yield int(place), dict(zip(names, made, strict=True))

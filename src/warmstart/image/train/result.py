@@ -115,13 +115,13 @@ def card(trainer: ClassificationBase) -> str:
 ## How it was made
 
 Fine-tuned with warmstart from `{trainer.model.name}` ({phases}; BatchNormalization kept as it was), seed
-{settings['seed']}, label smoothing {settings['recipe']['label_smoothing']}. Its probabilities are calibrated with the
-temperature {trainer.config['temperature']:.3f}; the expected calibration error on the validation part is
-{figures['calibration_error']:.3f} (before: {figures['calibration_error_before']:.3f}).
+{settings["seed"]}, label smoothing {settings["recipe"]["label_smoothing"]}. Its probabilities are calibrated with the
+temperature {trainer.config["temperature"]:.3f}; the expected calibration error on the validation part is
+{figures["calibration_error"]:.3f} (before: {figures["calibration_error_before"]:.3f}).
 The validation part also chose the best epoch, so figures on new photos may be lower.
 
-| class | {' | '.join(counts)} |
-|---|{'--:|' * len(counts)}
+| class | {" | ".join(counts)} |
+|---|{"--:|" * len(counts)}
 {rows}
 
 `{bundle.REPORT}` shows curves, confusion matrix, calibration and mistakes; `{bundle.TRAINING}` has the numbers.
@@ -135,7 +135,10 @@ def tiles(trainer: ClassificationBase) -> list[tuple[str, str]]:
     what = "decisions" if dataset.multi_label else "photos"
     error = figures["validation"]["calibration_error"]
     return [
-        *((f"{some['accuracy']:.1%}", f"of the {part} {what} right") for part, some in figures.items()),
+        *(
+            (f"{some['accuracy']:.1%}", f"of the {part} {what} right")
+            for part, some in figures.items()
+        ),
         (f"{dataset.majority:.1%}", "baseline: always the most frequent class"),
         (f"{error:.3f}", "calibration error (0 is perfect)"),
     ]
@@ -153,14 +156,18 @@ def sections(trainer: ClassificationBase) -> list[Section]:
     if trainer.fits["head"].stopped == "solved":
         phases += " The head is a linear layer at its optimum: it has no curve."
     phases += (
-        " Training photos are augmented and their labels smoothed, so the training loss may exceed the validation loss."
+        " Training photos are augmented and their labels smoothed, "
+        "so the training loss may exceed the validation loss."
     )
     recipe = [[name, str(value)] for name, value in trainer.run.settings["recipe"].items()]
     return [
         _classes(trainer, probabilities),
         _calibration(trainer),
         _mistakes(trainer, probabilities),
-        ("Recipe", text(phases) + table(("number", "value"), recipe) + text(f"Seconds: {seconds}.")),
+        (
+            "Recipe",
+            text(phases) + table(("number", "value"), recipe) + text(f"Seconds: {seconds}."),
+        ),
     ]
 
 
@@ -211,9 +218,7 @@ def _mistakes(trainer: ClassificationBase, probabilities: np.ndarray) -> Section
         name = str(photo).rsplit("/", 1)[-1] if is_path else ""
         words = _in_words(trainer, probabilities[row], truth[row])
         shown.append((decoder.decode(photo, target=(224, 224)), f"{words} {name}"))
-    note = (
-        f"The most confident {len(shown)} of {len(order)} on the validation part. A wrong label is often among them."
-    )
+    note = f"The most confident {len(shown)} of {len(order)} on the validation part. A wrong label is often among them."
     return "Mistakes", text(note) + pictures(shown)
 
 

@@ -1,4 +1,6 @@
-"""Fine-tuning a segmenter: DeepLabV3+ on a classification backbone, or a segmenter of the catalogue, on masks."""
+"""Fine-tuning a segmenter: DeepLabV3+ on a classification backbone, or a segmenter of the
+catalogue, on masks.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ from warmstart.training.page import Section
 from warmstart.training.report import pictures, table, text
 
 SHOWN = 6
-"""Architectures of segmenters that are trained further; classifiers become the backbone of a `deeplabv3`."""
+"""Architectures of segmenters that are trained further; classifiers become the backbone of a
+`deeplabv3`.
+"""
 
 
 class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
@@ -134,10 +138,16 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
     def sections(self) -> list[Section]:
         figures = self.result_figures
         rows = [
-            [label.name, f"{figures['iou'][label.index]:.3f}", f"{figures['dice'][label.index]:.3f}"]
+            [
+                label.name,
+                f"{figures['iou'][label.index]:.3f}",
+                f"{figures['dice'][label.index]:.3f}",
+            ]
             for label in self.labels
         ]
-        note = "Validation photos with the most wrong pixels: the true mask, then the predicted one."
+        note = (
+            "Validation photos with the most wrong pixels: the true mask, then the predicted one."
+        )
         return [
             ("Per class", table(("class", "IoU", "Dice"), rows)),
             ("Photos", text(note) + pictures(list(self._drawn()))),
@@ -165,9 +175,11 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
 
 @keras.saving.register_keras_serializable("warmstart")
 class Loss(keras.losses.Loss):
-    """Cross entropy plus soft Dice (Milletari et al. 2016, arXiv:1606.04797), at the masks' size; one number a batch.
+    """Cross entropy plus soft Dice (Milletari et al. 2016, arXiv:1606.04797), at the masks' size;
+    one number a batch.
 
-    Takes class indices (B, H, W), `NOT_COUNTED` for pixels that do not count, and logits (B, h, w, classes).
+    Takes class indices (B, H, W), `NOT_COUNTED` for pixels that do not count, and logits (B, h, w,
+    classes).
     """
 
     def __init__(self, classes: int, name: str = "segmentation"):
@@ -183,6 +195,9 @@ class Loss(keras.losses.Loss):
         entropy = -ops.sum(truth * ops.log_softmax(logits), axis=-1)
         entropy = ops.sum(entropy * counted) / ops.maximum(ops.sum(counted), 1.0)
         probability = ops.softmax(logits) * counted[..., None]
-        shared, both = ops.sum(probability * truth, axis=(0, 1, 2)), ops.sum(probability + truth, axis=(0, 1, 2))
+        shared, both = (
+            ops.sum(probability * truth, axis=(0, 1, 2)),
+            ops.sum(probability + truth, axis=(0, 1, 2)),
+        )
         dice = ops.mean(1 - (2 * shared + 1) / (both + 1))
         return entropy + dice

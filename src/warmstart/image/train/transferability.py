@@ -1,9 +1,9 @@
 """How well fixed features suit a task, told without training a network: LogME, and a linear probe.
 
-LogME: You, Liu, Wang, Long, "LogME: Practical Assessment of Pre-trained Models for Transfer Learning" (2021),
-arXiv:2102.11005. Each class' indicator is a Bayesian linear regression on the features; the evidence is
-maximised over the precisions of prior and noise (section 4.2), and the score is the mean over the classes of the
-logarithm of the evidence per example.
+LogME: You, Liu, Wang, Long, "LogME: Practical Assessment of Pre-trained Models for Transfer
+Learning" (2021), arXiv:2102.11005. Each class' indicator is a Bayesian linear regression on the
+features; the evidence is maximised over the precisions of prior and noise (section 4.2), and the
+score is the mean over the classes of the logarithm of the evidence per example.
 """
 
 from __future__ import annotations
@@ -28,12 +28,21 @@ def logme(features: np.ndarray, targets: np.ndarray) -> float:
         targets: (N, classes), 0 and 1.
     """
     left, singular, _ = np.linalg.svd(np.asarray(features, np.float64), full_matrices=False)
-    return float(np.mean([evidence(left, singular**2, column, features.shape[1])[0]
-                          for column in targets.astype(np.float64).T]))
+    return float(
+        np.mean(
+            [
+                evidence(left, singular**2, column, features.shape[1])[0]
+                for column in targets.astype(np.float64).T
+            ]
+        )
+    )
 
 
-def evidence(left: np.ndarray, spectrum: np.ndarray, target: np.ndarray, width: int) -> tuple[float, float, float]:
-    """The largest log evidence per example of one regression, with its precisions of prior and of noise.
+def evidence(
+    left: np.ndarray, spectrum: np.ndarray, target: np.ndarray, width: int
+) -> tuple[float, float, float]:
+    """The largest log evidence per example of one regression, with its precisions of prior and of
+    noise.
 
     y ~ N(F w, 1/beta), w ~ N(0, 1/alpha) with features F (N, D) = left sqrt(spectrum) right.
 
@@ -50,17 +59,30 @@ def evidence(left: np.ndarray, spectrum: np.ndarray, target: np.ndarray, width: 
     for _ in range(ROUNDS):
         ratio = alpha / beta
         effective = float((spectrum / (spectrum + ratio)).sum())
-        weight = float((spectrum * along / (spectrum + ratio) ** 2).sum())  # squared norm of the mean weights
+        weight = float(
+            (spectrum * along / (spectrum + ratio) ** 2).sum()
+        )  # squared norm of the mean weights
         residual = beyond + float((along * (ratio / (spectrum + ratio)) ** 2).sum())
-        alpha, beta = max(effective, TINY) / max(weight, TINY), max(count - effective, TINY) / max(residual, TINY)
+        alpha, beta = (
+            max(effective, TINY) / max(weight, TINY),
+            max(count - effective, TINY) / max(residual, TINY),
+        )
         if abs(alpha / beta - ratio) <= 1e-4 * ratio:
             break
     ratio = alpha / beta
     weight = float((spectrum * along / (spectrum + ratio) ** 2).sum())
     residual = beyond + float((along * (ratio / (spectrum + ratio)) ** 2).sum())
-    log_determinant = float(np.log(alpha + beta * spectrum).sum()) + (width - len(spectrum)) * np.log(alpha)
-    told = 0.5 * (width * np.log(alpha) + count * np.log(beta) - log_determinant
-                  - beta * residual - alpha * weight - count * np.log(2 * np.pi))
+    log_determinant = float(np.log(alpha + beta * spectrum).sum()) + (
+        width - len(spectrum)
+    ) * np.log(alpha)
+    told = 0.5 * (
+        width * np.log(alpha)
+        + count * np.log(beta)
+        - log_determinant
+        - beta * residual
+        - alpha * weight
+        - count * np.log(2 * np.pi)
+    )
     return float(told / count), alpha, beta
 
 
@@ -69,7 +91,8 @@ class Probe:
     """What a linear classifier on the features gets right on examples that it was not fitted on.
 
     Attributes:
-        accuracy: share that is right, 0 to 1; for several labels an example, of the single decisions.
+        accuracy: share that is right, 0 to 1; for several labels an example, of the single
+            decisions.
         error: standard error of the accuracy, from the number of examples.
         loss: mean negative log likelihood; tells models apart where accuracies are equal.
     """
@@ -79,7 +102,9 @@ class Probe:
     loss: float
 
 
-def probe(features: np.ndarray, targets: np.ndarray, folds: np.ndarray, *, multi_label: bool = False) -> Probe:
+def probe(
+    features: np.ndarray, targets: np.ndarray, folds: np.ndarray, *, multi_label: bool = False
+) -> Probe:
     """Cross-validate the head that fine-tuning starts with (see `linear`).
 
     Args:
@@ -99,8 +124,11 @@ def probe(features: np.ndarray, targets: np.ndarray, folds: np.ndarray, *, multi
     return Probe(accuracy, error, negative_log_likelihood(logits, numbers, multi_label))
 
 
-def stratified_folds(targets: np.ndarray, groups: list[str], count: int = FOLDS, seed: int = 0) -> np.ndarray:
-    """The fold of each example, (N,): every class is spread evenly, and equal contents stay together.
+def stratified_folds(
+    targets: np.ndarray, groups: list[str], count: int = FOLDS, seed: int = 0
+) -> np.ndarray:
+    """The fold of each example, (N,): every class is spread evenly, and equal contents stay
+    together.
 
     Args:
         targets: (N, classes), 0 and 1.

@@ -9,18 +9,19 @@ _POOLS = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D, layers.Flatt
 def feature_layer(model: keras.Model) -> keras.KerasTensor:
     """The last feature map before the head: what the head pools or flattens first.
 
-    The head is the unbranched chain of layers that ends in the model's output; of its pooling and flattening
-    layers the one nearest to the input counts. So the pooled (B, 1, 1, C) map inside MobileNetV3's head is
-    passed over, the pools of squeeze-and-excitation blocks are never met (their branch joins by a product), and
-    an input so small that the last map is 1 x 1 is no special case. Height and width may be unknown (None).
+    The head is the unbranched chain of layers that ends in the model's output; of its pooling and
+    flattening layers the one nearest to the input counts. So the pooled (B, 1, 1, C) map inside
+    MobileNetV3's head is passed over, the pools of squeeze-and-excitation blocks are never met
+    (their branch joins by a product), and an input so small that the last map is 1 x 1 is no
+    special case. Height and width may be unknown (None).
 
     Args:
         model: a classifier, or a network without top, pooled or not.
 
     Returns:
-        A symbolic tensor (B, H, W, C). `keras.Model(model.input, GlobalAveragePooling2D()(it))` gives the
-        features of `build(..., include_top=False, pooling="avg")`; ConvNeXt alone puts a LayerNormalization
-        after that pool, which `pooled_features` applies too.
+        A symbolic tensor (B, H, W, C). `keras.Model(model.input, GlobalAveragePooling2D()(it))`
+        gives the features of `build(..., include_top=False, pooling="avg")`; ConvNeXt alone puts a
+        LayerNormalization after that pool, which `pooled_features` applies too.
 
     Raises:
         ValueError: the model has no such map.
@@ -28,15 +29,18 @@ def feature_layer(model: keras.Model) -> keras.KerasTensor:
     pool = _head_pool(model)
     tensor = pool.input if pool is not None else model.output
     if len(tensor.shape) != 4:
-        raise ValueError(f"the model {model.name!r} has no feature map of shape (B, H, W, C) before its output")
+        raise ValueError(
+            f"the model {model.name!r} has no feature map of shape (B, H, W, C) before its output"
+        )
     return tensor
 
 
 def pooled_features(model: keras.Model) -> keras.KerasTensor:
-    """The features (B, C) of `build(..., include_top=False, pooling="avg")`, as a tensor of this very model.
+    """The features (B, C) of `build(..., include_top=False, pooling="avg")`, as a tensor of this
+    very model.
 
-    It is the average of `feature_layer(model)` over height and width; where the head normalises the average
-    (ConvNeXt), that layer of the model follows with its weights.
+    It is the average of `feature_layer(model)` over height and width; where the head normalises the
+    average (ConvNeXt), that layer of the model follows with its weights.
 
     Raises:
         ValueError: the model has no feature map.

@@ -21,10 +21,16 @@ def classifier_outputs(model: keras.Model) -> keras.Model:
         the last feature map before the head, averaged over its pixels: what
         `ws.backbone(..., pooling="avg")` gives.
     """
-    return keras.Model(model.inputs, {"probabilities": model.outputs[0], "features": pooled_features(model)})
+    return keras.Model(
+        model.inputs, {"probabilities": model.outputs[0], "features": pooled_features(model)}
+    )
 
 
-def with_features(model: keras.Model, outputs: Mapping[str, Any], feature_map: keras.KerasTensor) -> keras.Model:
-    """The model with named outputs and, as `features` (B, D), the mean of its backbone's last map (B, h, w, D)."""
+def with_features(
+    model: keras.Model, outputs: Mapping[str, Any], feature_map: keras.KerasTensor
+) -> keras.Model:
+    """The model with named outputs and, as `features` (B, D), the mean of its backbone's last map
+    (B, h, w, D).
+    """
     features = keras.layers.GlobalAveragePooling2D(name="pooled_features")(feature_map)
     return keras.Model(model.inputs, {**outputs, "features": features})

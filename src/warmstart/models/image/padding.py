@@ -8,7 +8,9 @@ from keras import layers
 
 
 def padded(x: Any, before: tuple[int, int], after: tuple[int, int] | None = None) -> Any:
-    """Zeros around the pixels of (B, H, W, C): rows and columns before, and after (default: as many)."""
+    """Zeros around the pixels of (B, H, W, C): rows and columns before, and after (default: as
+    many).
+    """
     after = before if after is None else after
     if not any((*before, *after)):
         return x

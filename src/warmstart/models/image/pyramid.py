@@ -1,4 +1,6 @@
-"""Feature maps of a classification backbone at several strides, and the layers that heads on them share."""
+"""Feature maps of a classification backbone at several strides, and the layers that heads on them
+share.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +13,8 @@ from warmstart.models import architecture, family
 
 
 def base_of(config: Mapping[str, Any], size: Sequence[int]) -> keras.Model:
-    """The backbone of a config's `base` (`architecture` and `config`, as an entry has them), without its top.
+    """The backbone of a config's `base` (`architecture` and `config`, as an entry has them),
+    without its top.
 
     Raises:
         UsageError: it is not a classification backbone.
@@ -19,7 +22,9 @@ def base_of(config: Mapping[str, Any], size: Sequence[int]) -> keras.Model:
     base = config["base"]
     if not getattr(family(base["architecture"]), "BACKBONE", False):
         raise UsageError(f"{base['architecture']} is not a classification backbone.")
-    return architecture(base["architecture"]).build(base["config"], include_top=False, input_shape=(*size, 3))
+    return architecture(base["architecture"]).build(
+        base["config"], include_top=False, input_shape=(*size, 3)
+    )
 
 
 def taps(base: keras.Model, strides: Sequence[int]) -> dict[int, keras.KerasTensor]:
@@ -36,8 +41,10 @@ def taps(base: keras.Model, strides: Sequence[int]) -> dict[int, keras.KerasTens
         if len(shape) == 4 and tuple(shape[1:3]) in strides_by_size:
             maps[strides_by_size[tuple(shape[1:3])]] = layer.output
     if missing := [stride for stride in strides if stride not in maps]:
-        raise UsageError(f"The backbone {base.name} has no feature map of stride {missing[0]} for pictures of "
-                         f"{width}x{height}; take another backbone or size.")
+        raise UsageError(
+            f"The backbone {base.name} has no feature map of stride {missing[0]} for pictures of "
+            f"{width}x{height}; take another backbone or size."
+        )
     return maps
 
 
@@ -48,7 +55,9 @@ def larger(x: Any, like: Any) -> Any:
 
 def separable(x: Any, width: int, name: str, *, dilation: int = 1) -> Any:
     """Depthwise 3x3, then 1x1, each normalised and rectified (Chen et al. 2018, section 3.1)."""
-    x = layers.DepthwiseConv2D(3, padding="same", dilation_rate=dilation, use_bias=False, name=f"{name}_depthwise")(x)
+    x = layers.DepthwiseConv2D(
+        3, padding="same", dilation_rate=dilation, use_bias=False, name=f"{name}_depthwise"
+    )(x)
     x = layers.ReLU(name=f"{name}_depthwise_relu")(norm(x, f"{name}_depthwise_bn"))
     return pointwise(x, width, name)
 

@@ -18,11 +18,17 @@ HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 NONE = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
 
-def check_task(config: Mapping[str, Any], folder: Path, task: str | None, own_task: str, head: str) -> None:
-    """Raise `UsageError` unless the repository has this head, and its task is the one that is asked for."""
+def check_task(
+    config: Mapping[str, Any], folder: Path, task: str | None, own_task: str, head: str
+) -> None:
+    """Raise `UsageError` unless the repository has this head, and its task is the one that is asked
+    for.
+    """
     heads = config.get("architectures")
     if not isinstance(heads, list) or head not in heads:
-        raise UsageError(f"{folder / CONFIG} has no head that is supported: its architectures are {heads}, not {head}.")
+        raise UsageError(
+            f"{folder / CONFIG} has no head that is supported: its architectures are {heads}, not {head}."
+        )
     if task not in (None, own_task):
         raise UsageError(f"{folder} does {own_task}, not {task}.")
 
@@ -37,14 +43,19 @@ def labels_of(config: Mapping[str, Any], folder: Path) -> tuple[Label, ...]:
     names = config.get("id2label")
     if not isinstance(names, dict) or not 0 < len(names) <= MOST_CLASSES:
         raise UsageError(f"{folder / CONFIG}: id2label must name 1 to {MOST_CLASSES:,} classes.")
-    return tuple(Label(index, str(index), name) for index, name in enumerate(class_names(config, folder / CONFIG)))
+    return tuple(
+        Label(index, str(index), name)
+        for index, name in enumerate(class_names(config, folder / CONFIG))
+    )
 
 
-def preprocessing(folder: Path, size: tuple[int, int], scale: Mapping[str, tuple[float, ...]]) -> ImagePreprocessing:
+def preprocessing(
+    folder: Path, size: tuple[int, int], scale: Mapping[str, tuple[float, ...]]
+) -> ImagePreprocessing:
     """The rules of `preprocessor_config.json`, or (where there is none) those of the family.
 
-    A centre crop would leave the sides of the photo without a result: where the processor crops to a square, the
-    photo is fitted into it instead, as Google's own DeepLab demonstration does.
+    A centre crop would leave the sides of the photo without a result: where the processor crops to
+    a square, the photo is fitted into it instead, as Google's own DeepLab demonstration does.
     """
     path = folder / PROCESSOR
     config = read_json(path) if path.is_file() else {}
@@ -57,11 +68,18 @@ def preprocessing(folder: Path, size: tuple[int, int], scale: Mapping[str, tuple
     height, width = sides if isinstance(sides, list) and len(sides) == 2 else size
     for side in (height, width):
         if not isinstance(side, int) or isinstance(side, bool) or not 16 <= side <= LARGEST_SIDE:
-            raise UsageError(f"{path}: the size must be of whole numbers from 16 to {LARGEST_SIDE}, not {sides!r}.")
-    rules: dict[str, Any] = {"size": (height, width), "resize": "pad" if config.get("do_center_crop") else "squash",
-                             "interpolation": RESAMPLING.get(config.get("resample", 2), "bilinear")}
+            raise UsageError(
+                f"{path}: the size must be of whole numbers from 16 to {LARGEST_SIDE}, not {sides!r}."
+            )
+    rules: dict[str, Any] = {
+        "size": (height, width),
+        "resize": "pad" if config.get("do_center_crop") else "squash",
+        "interpolation": RESAMPLING.get(config.get("resample", 2), "bilinear"),
+    }
     if config.get("do_normalize", True):
-        mean, std = (_three(config.get(f"image_{key}", scale[key]), path, key) for key in ("mean", "std"))
+        mean, std = (
+            _three(config.get(f"image_{key}", scale[key]), path, key) for key in ("mean", "std")
+        )
     else:
         mean, std = NONE["mean"], NONE["std"]
     if (mean, std) == (IMAGENET["mean"], IMAGENET["std"]):
@@ -72,7 +90,11 @@ def preprocessing(folder: Path, size: tuple[int, int], scale: Mapping[str, tuple
 
 
 def _three(values: Any, path: Path, key: str) -> tuple[float, ...]:
-    if not isinstance(values, list | tuple) or len(values) != 3 or not all(isinstance(v, int | float) for v in values):
+    if (
+        not isinstance(values, list | tuple)
+        or len(values) != 3
+        or not all(isinstance(v, int | float) for v in values)
+    ):
         raise UsageError(f"{path}: image_{key} must be three numbers, not {values!r}.")
     if key == "std" and not all(v > 0 for v in values):
         raise UsageError(f"{path}: image_std must be above 0, not {values!r}.")

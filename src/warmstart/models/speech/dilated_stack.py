@@ -1,13 +1,13 @@
 """The dilated gated residual stack of WaveNet, which both of its roles are made of.
 
-Source: van den Oord et al., "WaveNet: A Generative Model for Raw Audio" (2016), arXiv:1609.03499: dilated
-convolutions (section 2.1), gated activation units (2.3), residual and skip connections (2.4), global and local
-conditioning (2.5).
+Source: van den Oord et al., "WaveNet: A Generative Model for Raw Audio" (2016), arXiv:1609.03499:
+dilated convolutions (section 2.1), gated activation units (2.3), residual and skip connections
+(2.4), global and local conditioning (2.5).
 
     z = tanh(Wf * x + Vf h) ⊙ σ(Wg * x + Vg h);   out = x + Wr z;   skip = Ws z
 
-A stack of filter width k sees 1 + (k - 1) Σ dilations steps: its receptive field. Causal stacks see only the past;
-the others half of it on each side.
+A stack of filter width k sees 1 + (k - 1) Σ dilations steps: its receptive field. Causal stacks see
+only the past; the others half of it on each side.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ class ResidualLayer(layers.Layer):
     Args:
         channels: of the gated unit.
         residual: channels of the input and the output.
-        skip: channels of the skip output; 0: the residual branch itself is the skip (one 1x1 convolution, then
-            tanh, for both, as speech-to-text recipes have it).
+        skip: channels of the skip output; 0: the residual branch itself is the skip (one 1x1
+            convolution, then tanh, for both, as speech-to-text recipes have it).
         filter_width, dilation: of the convolution.
         causal: whether it sees only the past.
         use_bias: of all convolutions.
@@ -32,12 +32,27 @@ class ResidualLayer(layers.Layer):
         local_hold: steps that share one local vector.
         last: whether no layer follows: then there is only the skip output (where there is one).
 
-    Weights have the shapes of Keras' convolutions: kernels (filter_width, in, out), 1x1 convolutions (in, out).
+    Weights have the shapes of Keras' convolutions: kernels (filter_width, in, out), 1x1
+    convolutions (in, out).
     """
 
-    def __init__(self, channels: int, *, residual: int, skip: int, filter_width: int, dilation: int, causal: bool,
-                 use_bias: bool = True, batch_norm: bool = False, global_channels: int = 0, local_channels: int = 0,
-                 local_hold: int = 1, last: bool = False, **options: Any):
+    def __init__(
+        self,
+        channels: int,
+        *,
+        residual: int,
+        skip: int,
+        filter_width: int,
+        dilation: int,
+        causal: bool,
+        use_bias: bool = True,
+        batch_norm: bool = False,
+        global_channels: int = 0,
+        local_channels: int = 0,
+        local_hold: int = 1,
+        last: bool = False,
+        **options: Any,
+    ):
         super().__init__(**options)
         self.channels, self.residual, self.skip = channels, residual, skip
         self.filter_width, self.dilation, self.causal = filter_width, dilation, causal
@@ -51,7 +66,9 @@ class ResidualLayer(layers.Layer):
 
     @property
     def reach(self) -> int:
-        """Steps of the past (of both sides together, where it is not causal) that it sees besides the present."""
+        """Steps of the past (of both sides together, where it is not causal) that it sees besides
+        the present.
+        """
         return (self.filter_width - 1) * self.dilation
 
     def build(self, input_shape: Any) -> None:
@@ -81,8 +98,12 @@ class ResidualLayer(layers.Layer):
             self.out_norm.build((*input_shape[:-1], self.residual))
         self.built = True
 
-    def call(self, x: Any, globals_: Any = None, locals_: Any = None, training: bool | None = None) -> Any:
-        """x: (B, T, C), globals_: (B, G), locals_: (B, at least T / hold, L) -> (output (B, T, C), skip (B, T, S))."""
+    def call(
+        self, x: Any, globals_: Any = None, locals_: Any = None, training: bool | None = None
+    ) -> Any:
+        """x: (B, T, C), globals_: (B, G), locals_: (B, at least T / hold, L) -> (output (B, T, C),
+        skip (B, T, S)).
+        """
         left = self.reach if self.causal else self.reach // 2
         padded = ops.pad(x, ((0, 0), (left, self.reach - left), (0, 0)))
         kernel = ops.concatenate([self.filter_kernel, self.gate_kernel], axis=-1)
@@ -93,12 +114,16 @@ class ResidualLayer(layers.Layer):
             y = y + ops.expand_dims(self.offset(globals_), 1)
         if self.local_channels:
             repeated = ops.repeat(ops.matmul(locals_, self.both("local")), self.local_hold, axis=1)
-            y = y + ops.slice(repeated, (0, 0, 0), ops.shape(y))  # its gradient is a quick one, that of [] is not
+            y = y + ops.slice(
+                repeated, (0, 0, 0), ops.shape(y)
+            )  # its gradient is a quick one, that of [] is not
         return self.gated(x, y, training)
 
     def both(self, part: str) -> Any:
         """The filter's and the gate's weights side by side."""
-        return ops.concatenate([getattr(self, f"filter_{part}"), getattr(self, f"gate_{part}")], axis=-1)
+        return ops.concatenate(
+            [getattr(self, f"filter_{part}"), getattr(self, f"gate_{part}")], axis=-1
+        )
 
     def offset(self, globals_: Any = None) -> Any:
         """What is the same at every step of a sequence: (B or 1, 2 * channels)."""
@@ -125,9 +150,20 @@ class ResidualLayer(layers.Layer):
         return x + out, skip
 
     def get_config(self) -> dict[str, Any]:
-        names = ("channels", "residual", "skip", "filter_width", "dilation", "causal", "use_bias", "batch_norm",
-                 "global_channels", "local_channels",
-                 "local_hold", "last")
+        names = (
+            "channels",
+            "residual",
+            "skip",
+            "filter_width",
+            "dilation",
+            "causal",
+            "use_bias",
+            "batch_norm",
+            "global_channels",
+            "local_channels",
+            "local_hold",
+            "last",
+        )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
@@ -139,19 +175,32 @@ class Stack(layers.Layer):
         **options: those of `ResidualLayer`.
     """
 
-    def __init__(self, dilations: Sequence[int], *, name: str = "stack", trainable: bool = True, dtype: Any = None,
-                 **options: Any):
+    def __init__(
+        self,
+        dilations: Sequence[int],
+        *,
+        name: str = "stack",
+        trainable: bool = True,
+        dtype: Any = None,
+        **options: Any,
+    ):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
         self.dilations, self.options = tuple(dilations), options
-        self.units = [ResidualLayer(dilation=d, name=f"layer{i}", last=i == len(self.dilations) - 1, **options)
-                      for i, d in enumerate(self.dilations)]
+        self.units = [
+            ResidualLayer(
+                dilation=d, name=f"layer{i}", last=i == len(self.dilations) - 1, **options
+            )
+            for i, d in enumerate(self.dilations)
+        ]
 
     def build(self, input_shape: Any) -> None:
         for unit in self.units:
             unit.build(input_shape)
         self.built = True
 
-    def call(self, x: Any, globals_: Any = None, locals_: Any = None, training: bool | None = None) -> Any:
+    def call(
+        self, x: Any, globals_: Any = None, locals_: Any = None, training: bool | None = None
+    ) -> Any:
         """x: (B, T, C) -> the sum of the skips (B, T, S)."""
         total = None
         for unit in self.units:
@@ -171,5 +220,3 @@ def conv_norm(x: Any, channels: int, *, batch_norm: bool, name: str) -> Any:
     """A 1x1 convolution, and a batch normalisation in place of its bias."""
     x = layers.Dense(channels, name=name)(x)
     return layers.BatchNormalization(name=f"{name}_norm")(x) if batch_norm else x
-
-

@@ -1,13 +1,16 @@
-"""The Transformer encoder that BERT's family shares: embeddings, attention, feed-forward, post-normalisation.
+"""The Transformer encoder that BERT's family shares: embeddings, attention, feed-forward,
+post-normalisation.
 
-Source: Devlin, Chang, Lee, Toutanova, "BERT: Pre-training of Deep Bidirectional Transformers" (2018), section 3; the
-numbers are those of Hugging Face transformers' PyTorch models. Families differ in names, positions and heads; their
-networks have a `Names` and build on `encode`. Layers have the names of the reference's modules, those of a head with
-`head.` in front, so that checkpoints are read and written by name (see `checkpoints.layout`).
+Source: Devlin, Chang, Lee, Toutanova, "BERT: Pre-training of Deep Bidirectional Transformers"
+(2018), section 3; the numbers are those of Hugging Face transformers' PyTorch models. Families
+differ in names, positions and heads; their networks have a `Names` and build on `encode`. Layers
+have the names of the reference's modules, those of a head with `head.` in front, so that
+checkpoints are read and written by name (see `checkpoints.layout`).
 
-Attention runs head by head on slices, which keeps every shape of a compiled program free of computed sizes: an engine
-that meets a size it must first compute runs all that follows on its slow path. In training it runs over all heads at
-once, as the gradient of a slice is an array of the whole's size: with 12 heads, twice as fast.
+Attention runs head by head on slices, which keeps every shape of a compiled program free of
+computed sizes: an engine that meets a size it must first compute runs all that follows on its slow
+path. In training it runs over all heads at once, as the gradient of a slice is an array of the
+whole's size: with 12 heads, twice as fast.
 """
 
 from __future__ import annotations
@@ -87,10 +90,11 @@ class Fill(layers.Layer):
 
 @keras.saving.register_keras_serializable("warmstart")
 class Positions(layers.Layer):
-    """Positions of tokens: int32 (B, T) -> (B, T), from 0; or, where `padding` is an id, from `padding` + 1 over the
-    tokens that are not it, with the padding itself at `padding` (RoBERTa).
+    """Positions of tokens: int32 (B, T) -> (B, T), from 0; or, where `padding` is an id, from
+    `padding` + 1 over the tokens that are not it, with the padding itself at `padding` (RoBERTa).
 
-    They are counted along the row and not made from its length, which a compiled program would have to compute.
+    They are counted along the row and not made from its length, which a compiled program would have
+    to compute.
     """
 
     def __init__(self, padding: int | None = None, **options: Any):
@@ -119,7 +123,9 @@ class Attention(layers.Layer):
         self.heads, self.rate = heads, dropout
         self.dropout = layers.Dropout(dropout)
 
-    def call(self, query: Any, key: Any, value: Any, mask: Any, training: bool | None = None) -> Any:
+    def call(
+        self, query: Any, key: Any, value: Any, mask: Any, training: bool | None = None
+    ) -> Any:
         size = query.shape[-1] // self.heads
         bias = ops.expand_dims((1.0 - ops.cast(mask, query.dtype)) * MASKED, 1)  # (B, 1, T)
         query = query * (1 / math.sqrt(size))
@@ -128,7 +134,9 @@ class Attention(layers.Layer):
         outputs = []
         for head in range(self.heads):
             part = slice(head * size, (head + 1) * size)
-            scores = ops.matmul(query[:, :, part], ops.transpose(key[:, :, part], (0, 2, 1))) + bias  # (B, T, T)
+            scores = (
+                ops.matmul(query[:, :, part], ops.transpose(key[:, :, part], (0, 2, 1))) + bias
+            )  # (B, T, T)
             shares = self.dropout(ops.softmax(scores, axis=-1), training=training)
             outputs.append(ops.matmul(shares, value[:, :, part]))
         return ops.concatenate(outputs, axis=-1)
@@ -144,8 +152,9 @@ class Attention(layers.Layer):
         mixed = ops.matmul(self.dropout(ops.softmax(scores, axis=-1), training=True), v)
         return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (batch, length, width))
 
-    def compute_output_spec(self, query: Any, key: Any, value: Any, mask: Any,
-                            training: bool | None = None) -> keras.KerasTensor:
+    def compute_output_spec(
+        self, query: Any, key: Any, value: Any, mask: Any, training: bool | None = None
+    ) -> keras.KerasTensor:
         return keras.KerasTensor(query.shape, query.dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -154,7 +163,9 @@ class Attention(layers.Layer):
 
 @keras.saving.register_keras_serializable("warmstart")
 class WordEmbedding(layers.Embedding):
-    """An embedding that is also a decoder: with `reverse`, (B, T, D) -> products with its rows (B, T, V)."""
+    """An embedding that is also a decoder: with `reverse`, (B, T, D) -> products with its rows (B,
+    T, V).
+    """
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         if reverse:
@@ -180,18 +191,24 @@ class Bias(layers.Layer):
 
 @keras.saving.register_keras_serializable("warmstart")
 class TextModel(keras.Model):
-    """A functional model that may be called with only `input_ids`: the other inputs of `text_inputs` are optional."""
+    """A functional model that may be called with only `input_ids`: the other inputs of
+    `text_inputs` are optional.
+    """
 
     def __call__(self, inputs: Any, *args: Any, **options: Any) -> Any:
         if not isinstance(inputs, dict):
             inputs = {"input_ids": inputs}
-        return super().__call__({**dict.fromkeys(("attention_mask", "token_type_ids")), **inputs}, *args, **options)
+        return super().__call__(
+            {**dict.fromkeys(("attention_mask", "token_type_ids")), **inputs}, *args, **options
+        )
 
 
 def text_inputs() -> dict[str, Any]:
     """`input_ids`, and the optional `attention_mask` and `token_type_ids`; each int32 (B, T)."""
-    return {name: keras.Input((None,), dtype="int32", name=name, optional=name != "input_ids")
-            for name in ("input_ids", "attention_mask", "token_type_ids")}
+    return {
+        name: keras.Input((None,), dtype="int32", name=name, optional=name != "input_ids")
+        for name in ("input_ids", "attention_mask", "token_type_ids")
+    }
 
 
 def dense(config: EncoderConfig, size: int, name: str) -> layers.Dense:
@@ -207,24 +224,36 @@ def _normal(config: EncoderConfig) -> keras.initializers.Initializer:
     return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
 
 
-def encode(config: EncoderConfig, names: Names, inputs: Mapping[str, Any], *,
-           position_padding: int | None = None) -> tuple[Any, layers.Embedding]:
-    """The hidden states float32 (B, T, D) as a layer named `last_hidden_state`, and the word embedding."""
+def encode(
+    config: EncoderConfig,
+    names: Names,
+    inputs: Mapping[str, Any],
+    *,
+    position_padding: int | None = None,
+) -> tuple[Any, layers.Embedding]:
+    """The hidden states float32 (B, T, D) as a layer named `last_hidden_state`, and the word
+    embedding.
+    """
     ids = inputs["input_ids"]
     mask = Fill(1, name="mask_or_ones")(ids, inputs["attention_mask"])
     word = _embedding(config, config.vocab_size, names.word, WordEmbedding)
     x = word(ids) + _embedding(config, config.max_position_embeddings, names.position)(
-        Positions(position_padding, name="positions")(ids))
+        Positions(position_padding, name="positions")(ids)
+    )
     if config.type_vocab_size:
         types = Fill(0, name="types_or_zeros")(ids, inputs["token_type_ids"])
         x = x + _embedding(config, config.type_vocab_size, names.types)(types)
-    x = layers.Dropout(config.hidden_dropout_prob, name="embeddings.dropout")(norm(config, names.embeddings_norm)(x))
+    x = layers.Dropout(config.hidden_dropout_prob, name="embeddings.dropout")(
+        norm(config, names.embeddings_norm)(x)
+    )
     for index in range(config.num_hidden_layers):
         x = _layer(config, names, index, x, mask)
     return layers.Identity(name="last_hidden_state")(x), word
 
 
-def _embedding(config: EncoderConfig, rows: int, name: str, cls: type = layers.Embedding) -> layers.Embedding:
+def _embedding(
+    config: EncoderConfig, rows: int, name: str, cls: type = layers.Embedding
+) -> layers.Embedding:
     return cls(rows, config.hidden_size, embeddings_initializer=_normal(config), name=name)
 
 
@@ -234,26 +263,43 @@ def _layer(config: EncoderConfig, names: Names, index: int, x: Any, mask: Any) -
     def name_of(template: str) -> str:
         return template.format(index)
 
-    heads = Attention(config.num_attention_heads, config.attention_probs_dropout_prob, name=f"attention.{index}")
-    a = heads(*(dense(config, config.hidden_size, name_of(name))(x) for name in (names.query, names.key, names.value)),
-              mask)
-    a = layers.Dropout(config.hidden_dropout_prob)(dense(config, config.hidden_size, name_of(names.attention_out))(a))
+    heads = Attention(
+        config.num_attention_heads, config.attention_probs_dropout_prob, name=f"attention.{index}"
+    )
+    a = heads(
+        *(
+            dense(config, config.hidden_size, name_of(name))(x)
+            for name in (names.query, names.key, names.value)
+        ),
+        mask,
+    )
+    a = layers.Dropout(config.hidden_dropout_prob)(
+        dense(config, config.hidden_size, name_of(names.attention_out))(a)
+    )
     x = norm(config, name_of(names.attention_norm))(x + a)
-    f = ACTIVATIONS[config.hidden_act](dense(config, config.intermediate_size, name_of(names.feed_in))(x))
-    f = layers.Dropout(config.hidden_dropout_prob)(dense(config, config.hidden_size, name_of(names.feed_out))(f))
+    f = ACTIVATIONS[config.hidden_act](
+        dense(config, config.intermediate_size, name_of(names.feed_in))(x)
+    )
+    f = layers.Dropout(config.hidden_dropout_prob)(
+        dense(config, config.hidden_size, name_of(names.feed_out))(f)
+    )
     return norm(config, name_of(names.feed_norm))(x + f)
 
 
-def vocabulary_head(config: EncoderConfig, h: Any, word: layers.Embedding, tied: str, untied: str) -> Any:
-    """Logits (B, T, V) by the word embedding and a bias of the module `tied`, or by a layer of their own."""
+def vocabulary_head(
+    config: EncoderConfig, h: Any, word: layers.Embedding, tied: str, untied: str
+) -> Any:
+    """Logits (B, T, V) by the word embedding and a bias of the module `tied`, or by a layer of
+    their own.
+    """
     if config.tie_word_embeddings:
         return Bias(name=f"{HEAD}{tied}")(word(h, reverse=True))
     return dense(config, config.vocab_size, f"{HEAD}{untied}")(h)
 
 
 def token_head(config: EncoderConfig, x: Any) -> dict[str, Any]:
-    """The heads that all families have alike, on hidden states (B, T, D): a class for each token, or both ends of a
-    span."""
+    """The heads that all families have alike, on hidden states (B, T, D): a class for each token,
+    or both ends of a span."""
     if config.head == "token-classification":
         dropped = layers.Dropout(config.classifier_dropout)(x)
         return {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(dropped)}
@@ -264,26 +310,35 @@ def token_head(config: EncoderConfig, x: Any) -> dict[str, Any]:
 
 def pooled(config: EncoderConfig, x: Any) -> Any:
     """The pooler: tanh of a dense layer on the first token: (B, T, D) -> (B, D)."""
-    return layers.Activation("tanh", name="pooled")(dense(config, config.hidden_size, "pooler.dense")(x[:, 0]))
+    return layers.Activation("tanh", name="pooled")(
+        dense(config, config.hidden_size, "pooler.dense")(x[:, 0])
+    )
 
 
-def fill_encoder(model: keras.Model, checkpoint: Checkpoint, family: ModuleType, config: EncoderConfig) -> None:
+def fill_encoder(
+    model: keras.Model, checkpoint: Checkpoint, family: ModuleType, config: EncoderConfig
+) -> None:
     """Fill a model from a checkpoint with the reference's names: all of it, or an error.
 
     Args:
         model: an encoder with its head.
         checkpoint: open.
-        family: the family's module, with `LAYOUT` and `HEADS`, and `DECODER` where the decoder has aliases.
+        family: the family's module, with `LAYOUT` and `HEADS`, and `DECODER` where the decoder has
+            aliases.
         config: of the model.
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    rules = tuple((f"^{re.escape(alias)}$", name) for alias, name in _decoder_aliases(family, config).items())
+    rules = tuple(
+        (f"^{re.escape(alias)}$", name) for alias, name in _decoder_aliases(family, config).items()
+    )
     fill(model, checkpoint, family.LAYOUT.with_aliases(rules), head=config.head, heads=family.HEADS)
 
 
-def encoder_arrays(model: keras.Model, family: ModuleType, config: EncoderConfig) -> dict[str, np.ndarray]:
+def encoder_arrays(
+    model: keras.Model, family: ModuleType, config: EncoderConfig
+) -> dict[str, np.ndarray]:
     """The weights under the reference's names; with the prefix where the model has a head."""
     arrays = layout_arrays(model, family.LAYOUT, prefixed=config.head != "base")
     if not config.tie_word_embeddings:

@@ -1,4 +1,6 @@
-"""Configs of the encoders (BERT, DistilBERT, RoBERTa): the network's sizes, and `config.json` read and written."""
+"""Configs of the encoders (BERT, DistilBERT, RoBERTa): the network's sizes, and `config.json` read
+and written.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ ACTIVATIONS = (
     "tanh",
 )
 HEAD = "head."
-"""What the names of the layers of a head start with; the pooler belongs to neither head nor body."""
+"""What the names of the layers of a head start with; the pooler belongs to neither head nor body.
+"""
 POOLER = "pooler."
 HEAD_MODULES: Rules = ((r"^head\.", ""),)
 OLD_NAMES: Rules = ((r"\.gamma$", ".weight"), (r"\.beta$", ".bias"))
@@ -62,8 +65,8 @@ OWN_KEYS = (
 class EncoderConfig:
     """Sizes and options of one encoder and its head, named as in the reference's configs.
 
-    `head` is "base", "fill-mask", "text-classification", "token-classification" or "question-answering";
-    `num_labels` is for the two classification heads, `pooler` for "base".
+    `head` is "base", "fill-mask", "text-classification", "token-classification" or
+    "question-answering"; `num_labels` is for the two classification heads, `pooler` for "base".
     """
 
     vocab_size: int
@@ -101,9 +104,13 @@ class EncoderConfig:
             known = ", ".join(field.name for field in fields(cls))
             raise UsageError(f"{family}: {error}; the keys are {known}") from None
         if made.hidden_act not in ACTIVATIONS:
-            raise UsageError(f"{family}: hidden_act must be one of {', '.join(ACTIVATIONS)}, not {made.hidden_act!r}")
+            raise UsageError(
+                f"{family}: hidden_act must be one of {', '.join(ACTIVATIONS)}, not {made.hidden_act!r}"
+            )
         if made.hidden_size % made.num_attention_heads:
-            raise UsageError(f"{family}: {_not_divisible(made.hidden_size, made.num_attention_heads)}")
+            raise UsageError(
+                f"{family}: {_not_divisible(made.hidden_size, made.num_attention_heads)}"
+            )
         return made
 
 
@@ -131,7 +138,8 @@ def read(
 
     Args:
         config: of `config.json`.
-        folder: of the repository; the tokenizer's and sentence-transformers' files are read from it.
+        folder: of the repository; the tokenizer's and sentence-transformers' files are read from
+            it.
         task: what the model shall do; default: what its head is made for.
         architecture, paper: of the entry.
         sizes: called with (config, path of the config); returns the fields of `EncoderConfig`.
@@ -145,10 +153,16 @@ def read(
     texts.refuse(config, path, texts.HARMLESS)
     head = texts.head_of(config, folder, task)
     built = _checked(sizes(config, path), config, path)
-    labels = texts.labels_of(config, path) if head in ("text-classification", "token-classification") else ()
+    labels = (
+        texts.labels_of(config, path)
+        if head in ("text-classification", "token-classification")
+        else ()
+    )
     positions = built["max_position_embeddings"] - first_position(built)
     if positions <= 2:
-        raise BundleError(f"{path}: max_position_embeddings {built['max_position_embeddings']} is too small.")
+        raise BundleError(
+            f"{path}: max_position_embeddings {built['max_position_embeddings']} is too small."
+        )
     built["head"] = "base" if head == "text-embedding" else head
     built["pooler"] = head == "text-embedding" and texts.mentions(folder, "pooler.dense.weight")
     if labels:
@@ -215,13 +229,19 @@ def write(
         config["label2id"] = {label.name: label.index for label in labels}
     if entry.task == "text-classification":
         problem = entry.processing.get("problem", "single")
-        config["problem_type"] = next(name for name, short in texts.PROBLEMS.items() if short == problem)
+        config["problem_type"] = next(
+            name for name, short in texts.PROBLEMS.items() if short == problem
+        )
     return config
 
 
 def parameters(config: Mapping[str, Any]) -> int:
     """The number of parameters of an encoder with its head."""
-    width, inner, vocabulary = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
+    width, inner, vocabulary = (
+        config["hidden_size"],
+        config["intermediate_size"],
+        config["vocab_size"],
+    )
     rows = vocabulary + config["max_position_embeddings"] + config["type_vocab_size"]
     layer = 4 * (width * width + width) + 2 * width * inner + inner + width + 4 * width
     body = (rows + 2) * width + config["num_hidden_layers"] * layer
@@ -246,9 +266,13 @@ def bert_sizes(config: Mapping[str, Any], path: Path, *, pad_token_id: int) -> d
         "type_vocab_size": texts.size(config, "type_vocab_size", path, default=2),
         "hidden_act": config.get("hidden_act", "gelu"),
         "layer_norm_eps": texts.number(config, "layer_norm_eps", path, 1e-12),
-        "pad_token_id": texts.size(config, "pad_token_id", path, limit="vocab_size", default=pad_token_id),
+        "pad_token_id": texts.size(
+            config, "pad_token_id", path, limit="vocab_size", default=pad_token_id
+        ),
         "hidden_dropout_prob": dropout,
-        "attention_probs_dropout_prob": texts.number(config, "attention_probs_dropout_prob", path, 0.1),
+        "attention_probs_dropout_prob": texts.number(
+            config, "attention_probs_dropout_prob", path, 0.1
+        ),
         "classifier_dropout": texts.number(config, "classifier_dropout", path, dropout),
     }
 
@@ -258,7 +282,8 @@ BERT_KEYS = {key: key for key in ("type_vocab_size", "layer_norm_eps", "classifi
 
 
 def decoder_aliases(module: str, config: EncoderConfig) -> dict[str, str]:
-    """Where else the bias of the decoder of masked words may lie: alias -> the name that the layer has.
+    """Where else the bias of the decoder of masked words may lie: alias -> the name that the layer
+    has.
 
     Files have it at `module.bias`, at `module.decoder.bias`, or at both.
     """
@@ -271,7 +296,9 @@ def _checked(sizes: dict[str, Any], config: Mapping[str, Any], path: Path) -> di
         if not sizes[key]:
             raise BundleError(f"{path}: {key} must not be 0.")
     if sizes["hidden_size"] % sizes["num_attention_heads"]:
-        raise BundleError(f"{path}: {_not_divisible(sizes['hidden_size'], sizes['num_attention_heads'])}.")
+        raise BundleError(
+            f"{path}: {_not_divisible(sizes['hidden_size'], sizes['num_attention_heads'])}."
+        )
     if sizes["hidden_act"] not in ACTIVATIONS:
         raise UsageError(
             f"{path}: the activation {sizes['hidden_act']!r} is not supported; supported are {', '.join(ACTIVATIONS)}."

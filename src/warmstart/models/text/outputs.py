@@ -14,7 +14,8 @@ LAST = "last_hidden_state"
 
 @keras.saving.register_keras_serializable("warmstart")
 class MeanOfTokens(keras.layers.Layer):
-    """The average of the tokens that are not padding: (B, T, D) and the mask int32 (B, T) -> (B, D).
+    """The average of the tokens that are not padding: (B, T, D) and the mask int32 (B, T) -> (B,
+    D).
 
     Source: Reimers, Gurevych, "Sentence-BERT" (2019), section 3.
     """
@@ -35,7 +36,9 @@ class UnitLength(keras.layers.Layer):
         return x / ops.maximum(ops.sqrt(ops.sum(x * x, axis=-1, keepdims=True)), 1e-12)
 
 
-def with_features(model: keras.Model, pooling: str | None = None, normalize: bool = False) -> keras.Model:
+def with_features(
+    model: keras.Model, pooling: str | None = None, normalize: bool = False
+) -> keras.Model:
     """The model with `features` (B, D) among its outputs, and without a head no others.
 
     Args:
@@ -47,7 +50,9 @@ def with_features(model: keras.Model, pooling: str | None = None, normalize: boo
     if pooling == "cls":
         features = states[:, 0]
     else:
-        features = MeanOfTokens(name="features_mean")(states, model.get_layer("mask_or_ones").output)
+        features = MeanOfTokens(name="features_mean")(
+            states, model.get_layer("mask_or_ones").output
+        )
     if normalize:
         features = UnitLength(name="features_unit")(features)
     heads: dict[str, Any] = {} if LAST in model.output else dict(model.output)

@@ -1,4 +1,6 @@
-"""What the repositories of text models have in common: heads, sizes, lengths, sentence-transformers' modules."""
+"""What the repositories of text models have in common: heads, sizes, lengths,
+sentence-transformers' modules.
+"""
 
 import re
 from collections.abc import Mapping
@@ -9,21 +11,45 @@ from warmstart.catalog.entry import Label
 from warmstart.errors import BundleError, UsageError
 from warmstart.models.repository import class_names, read_json
 
-HEADS = {"ForMaskedLM": "fill-mask", "ForPreTraining": "fill-mask", "ForSequenceClassification": "text-classification",
-         "ForTokenClassification": "token-classification", "ForQuestionAnswering": "question-answering",
-         "Model": "text-embedding"}
+HEADS = {
+    "ForMaskedLM": "fill-mask",
+    "ForPreTraining": "fill-mask",
+    "ForSequenceClassification": "text-classification",
+    "ForTokenClassification": "token-classification",
+    "ForQuestionAnswering": "question-answering",
+    "Model": "text-embedding",
+}
 """The end of an architecture's name -> the task of its head."""
-LARGEST = {"vocab_size": 2_000_000, "hidden_size": 16_384, "num_hidden_layers": 256, "num_attention_heads": 256,
-           "intermediate_size": 131_072, "max_position_embeddings": 1_000_000, "type_vocab_size": 1_000,
-           "num_labels": 200_000}
+LARGEST = {
+    "vocab_size": 2_000_000,
+    "hidden_size": 16_384,
+    "num_hidden_layers": 256,
+    "num_attention_heads": 256,
+    "intermediate_size": 131_072,
+    "max_position_embeddings": 1_000_000,
+    "type_vocab_size": 1_000,
+    "num_labels": 200_000,
+}
 MOST_PARAMETERS = 4_000_000_000
 LARGEST_HEADER = 25 << 20
 UNLIMITED = 10**9  # a `model_max_length` above this says that there is none
-PROBLEMS = {None: "", "single_label_classification": "single", "multi_label_classification": "multi",
-            "regression": "regression"}
-HARMLESS = {"is_decoder": False, "add_cross_attention": False, "pruned_heads": {}, "tie_encoder_decoder": False,
-            "position_embedding_type": "absolute", "quantization_config": None, "auto_map": None,
-            "cross_attention_hidden_size": None, "is_encoder_decoder": False}
+PROBLEMS = {
+    None: "",
+    "single_label_classification": "single",
+    "multi_label_classification": "multi",
+    "regression": "regression",
+}
+HARMLESS = {
+    "is_decoder": False,
+    "add_cross_attention": False,
+    "pruned_heads": {},
+    "tie_encoder_decoder": False,
+    "position_embedding_type": "absolute",
+    "quantization_config": None,
+    "auto_map": None,
+    "cross_attention_hidden_size": None,
+    "is_encoder_decoder": False,
+}
 """Options that change the numbers, and the only value that is supported."""
 
 
@@ -40,7 +66,9 @@ def refuse(config: Mapping[str, Any], path: Path, supported: Mapping[str, Any]) 
             raise UsageError(f"{path}: {key}: {reason}; take a checkpoint that has {value!r}.")
 
 
-def size(config: Mapping[str, Any], key: str, path: Path, *, limit: str = "", default: int | None = None) -> int:
+def size(
+    config: Mapping[str, Any], key: str, path: Path, *, limit: str = "", default: int | None = None
+) -> int:
     """A size from the config.
 
     Raises:
@@ -57,12 +85,18 @@ def size(config: Mapping[str, Any], key: str, path: Path, *, limit: str = "", de
     return value
 
 
-def number(config: Mapping[str, Any], key: str, path: Path, default: float, *, most: float = 1.0) -> float:
-    """A number of 0 to `most` from the config; `default` where it is missing or null. BundleError for others."""
+def number(
+    config: Mapping[str, Any], key: str, path: Path, default: float, *, most: float = 1.0
+) -> float:
+    """A number of 0 to `most` from the config; `default` where it is missing or null. BundleError
+    for others.
+    """
     value = config.get(key)
     value = default if value is None else value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise BundleError(f"{path}: {key} is {str(value)[:40]}, but must be a number of 0 to {most:g}.")
+        raise BundleError(
+            f"{path}: {key} is {str(value)[:40]}, but must be a number of 0 to {most:g}."
+        )
     return float(value)
 
 
@@ -75,10 +109,16 @@ def head_of(config: Mapping[str, Any], folder: Path, task: str | None) -> str:
         UsageError: the checkpoint has no head for the task.
     """
     names = config.get("architectures") or []
-    tasks = [HEADS[match[0]] for name in names if isinstance(name, str)
-             and (match := re.search("|".join(f"{end}$" for end in HEADS), name))]
+    tasks = [
+        HEADS[match[0]]
+        for name in names
+        if isinstance(name, str)
+        and (match := re.search("|".join(f"{end}$" for end in HEADS), name))
+    ]
     if names and not tasks:
-        raise UsageError(f"{folder / 'config.json'}: the architecture {names[0]!r} is not supported.")
+        raise UsageError(
+            f"{folder / 'config.json'}: the architecture {names[0]!r} is not supported."
+        )
     if task is None:
         sentences = (folder / "modules.json").is_file()
         return "text-embedding" if sentences or not tasks else tasks[0]
@@ -87,8 +127,10 @@ def head_of(config: Mapping[str, Any], folder: Path, task: str | None) -> str:
     if task not in HEADS.values():
         raise UsageError(f"{folder} is a {config.get('model_type')} model, which cannot do {task}.")
     if names:
-        raise UsageError(f"{folder} has no head for {task}: it is a {names[0]}. Fine-tune it for that "
-                         "(`ws.finetune`), or take a checkpoint that was.")
+        raise UsageError(
+            f"{folder} has no head for {task}: it is a {names[0]}. Fine-tune it for that "
+            "(`ws.finetune`), or take a checkpoint that was."
+        )
     return task  # the config does not say; the weights will
 
 
@@ -113,18 +155,28 @@ def problem_of(config: Mapping[str, Any], path: Path, labels: int) -> str:
 
 
 def max_length(folder: Path, positions: int) -> int:
-    """The most tokens of one text: what the positions, the tokenizer's and sentence-transformers' configs allow."""
+    """The most tokens of one text: what the positions, the tokenizer's and sentence-transformers'
+    configs allow.
+    """
     limits = [positions]
-    for name, key in (("tokenizer_config.json", "model_max_length"), ("sentence_bert_config.json", "max_seq_length")):
+    for name, key in (
+        ("tokenizer_config.json", "model_max_length"),
+        ("sentence_bert_config.json", "max_seq_length"),
+    ):
         if (folder / name).is_file():
             value = read_json(folder / name).get(key)
-            if isinstance(value, int | float) and not isinstance(value, bool) and 2 < value < UNLIMITED:
+            if (
+                isinstance(value, int | float)
+                and not isinstance(value, bool)
+                and 2 < value < UNLIMITED
+            ):
                 limits.append(int(value))
     return min(limits)
 
 
 def sentence_modules(folder: Path) -> dict[str, Any]:
-    """Pooling and normalisation, from sentence-transformers' `modules.json`; the mean of all tokens without one.
+    """Pooling and normalisation, from sentence-transformers' `modules.json`; the mean of all tokens
+    without one.
 
     Raises:
         UsageError: a module or a way of pooling is not supported.
@@ -137,20 +189,28 @@ def sentence_modules(folder: Path) -> dict[str, Any]:
     for module in _modules(path):
         name = module["type"].rpartition(".")[2]
         if name == "Pooling":
-            processing["pooling"] = _pooling(folder / _inside(module.get("path"), path) / "config.json")
+            processing["pooling"] = _pooling(
+                folder / _inside(module.get("path"), path) / "config.json"
+            )
         elif name == "Normalize":
             processing["normalize"] = True
         elif name != "Transformer":
-            raise UsageError(f"{path}: the module {module['type']} is not supported; supported are Transformer, "
-                             "Pooling and Normalize.")
+            raise UsageError(
+                f"{path}: the module {module['type']} is not supported; supported are Transformer, "
+                "Pooling and Normalize."
+            )
     if (folder / "sentence_bert_config.json").is_file():
-        processing["lowercase"] = read_json(folder / "sentence_bert_config.json").get("do_lower_case") is True
+        processing["lowercase"] = (
+            read_json(folder / "sentence_bert_config.json").get("do_lower_case") is True
+        )
     return processing
 
 
 def _modules(path: Path) -> list[dict[str, Any]]:
     modules: list[dict[str, Any]] = read_json(path, list)
-    if not all(isinstance(module, dict) and isinstance(module.get("type"), str) for module in modules):
+    if not all(
+        isinstance(module, dict) and isinstance(module.get("type"), str) for module in modules
+    ):
         raise BundleError(f"{path} is damaged: it must list modules with their types.")
     return modules
 
@@ -163,19 +223,26 @@ def _inside(name: Any, path: Path) -> str:
 
 def _pooling(path: Path) -> str:
     config = read_json(path)
-    chosen = [key.removeprefix("pooling_mode_") for key, value in config.items()
-              if key.startswith("pooling_mode_") and value]
+    chosen = [
+        key.removeprefix("pooling_mode_")
+        for key, value in config.items()
+        if key.startswith("pooling_mode_") and value
+    ]
     if isinstance(config.get("pooling_mode"), str):
         chosen.append(config["pooling_mode"])
     ways = {"mean_tokens": "mean", "mean": "mean", "cls_token": "cls", "cls": "cls"}
     if len(chosen) != 1 or chosen[0] not in ways:
-        raise UsageError(f"{path}: pooling by {' and '.join(chosen) or 'nothing'} is not supported; supported are mean "
-                         "and cls, one at a time.")
+        raise UsageError(
+            f"{path}: pooling by {' and '.join(chosen) or 'nothing'} is not supported; supported are mean "
+            "and cls, one at a time."
+        )
     return ways[chosen[0]]
 
 
 def mentions(folder: Path, name: str) -> bool:
-    """Whether an array whose name ends so is in the repository's safetensors files, by their headers."""
+    """Whether an array whose name ends so is in the repository's safetensors files, by their
+    headers.
+    """
     for path in folder.glob("*.safetensors"):
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")

@@ -62,10 +62,26 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
     jit_compile = False
     clip_norm = 10.0
     measures = False
-    derived = frozenset({
-        "horizon", "context", "distribution", "hidden", "layers", "dropout", "shortcut", "items",
-        "freq", "target", "item", "timestamp", "known", "static", "holidays", "duplicates",
-    })
+    derived = frozenset(
+        {
+            "horizon",
+            "context",
+            "distribution",
+            "hidden",
+            "layers",
+            "dropout",
+            "shortcut",
+            "items",
+            "freq",
+            "target",
+            "item",
+            "timestamp",
+            "known",
+            "static",
+            "holidays",
+            "duplicates",
+        }
+    )
     start: Any
 
     def open(self) -> None:
@@ -235,7 +251,9 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         return ValidationWindows(self.series, self.recipe, self.recipe.horizon)
 
     def callbacks(self, batches: Any) -> list[keras.callbacks.Callback]:
-        """Where values are missing, the model's own samples take their place anew before each epoch but the first."""
+        """Where values are missing, the model's own samples take their place anew before each epoch
+        but the first.
+        """
         own = [_Refill(batches, self.config.distribution, self.options.seed)]
         return [*(own if batches.has_holes else ()), *self.options.callbacks]
 

@@ -72,9 +72,7 @@ class ForecastingOptions(TrainOptions):
     target: Annotated[str | None, Option("Column of the values.")] = None
     item: Annotated[str | None, Option("Column of the names of the series.")] = None
     timestamp: Annotated[str | None, Option("Column of the timestamps.")] = None
-    known: Annotated[
-        Sequence[str] | None, Option("Columns of covariates known in advance.")
-    ] = None
+    known: Annotated[Sequence[str] | None, Option("Columns of covariates known in advance.")] = None
     static: Annotated[Sequence[str], Option("Columns of categories of a series.")] = ()
     holidays: Annotated[
         Sequence[Any] | None, Option("Dates that get a feature of their own.", cli=False)

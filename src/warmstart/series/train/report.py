@@ -32,7 +32,9 @@ SHOWN = ("mean_wQL", "CRPS", "ND", "MASE", "sMAPE", "coverage_80", "coverage_60"
 
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts of the validation steps: metrics, those of seasonal naive, calibration, some to draw."""
+    """Forecasts of the validation steps: metrics, those of seasonal naive, calibration, some to
+    draw.
+    """
 
     count: int
     metrics: Mapping[str, float]
@@ -42,23 +44,38 @@ class Backtest:
 
 
 def backtest(entry: Entry, network: keras.Model, many: Sequence[TimeSeries]) -> Backtest | None:
-    """Forecast the last horizon of the series, of at most 500 of them; None where all are too short."""
+    """Forecast the last horizon of the series, of at most 500 of them; None where all are too
+    short.
+    """
     recipe = Recipe.from_dict(entry.processing)
     horizon, season = recipe.horizon, frequency.season(recipe.freq)
-    usable = [one for one in many if len(one) > horizon and np.isfinite(one.target[:-horizon]).any()]
+    usable = [
+        one for one in many if len(one) > horizon and np.isfinite(one.target[:-horizon]).any()
+    ]
     if not usable:
         return None
-    chosen = [usable[n] for n in np.unique(np.linspace(0, len(usable) - 1, MOST_SERIES).round().astype(int))]
+    chosen = [
+        usable[n]
+        for n in np.unique(np.linspace(0, len(usable) - 1, MOST_SERIES).round().astype(int))
+    ]
     engine = KerasEngine(Forecaster.program(entry, network))
     ours, naive, drawn = Scores(season), Scores(season), []
     show = set(np.linspace(0, len(chosen) - 1, DRAWN).round().astype(int).tolist())
     size = max(1, BATCH // SAMPLES)
     for first in range(0, len(chosen), size):
-        whole = chosen[first:first + size]
+        whole = chosen[first : first + size]
         heads = [one.head(len(one) - horizon) for one in whole]
-        samples, _ = drive(sampler.sample(engine, Past.of(heads, recipe, horizon), recipe, horizon, SAMPLES,
-                                          PARAMETERS[entry.config["distribution"]],
-                                          [(0, first + n) for n in range(len(heads))]))
+        samples, _ = drive(
+            sampler.sample(
+                engine,
+                Past.of(heads, recipe, horizon),
+                recipe,
+                horizon,
+                SAMPLES,
+                PARAMETERS[entry.config["distribution"]],
+                [(0, first + n) for n in range(len(heads))],
+            )
+        )
         for n, (one, head) in enumerate(zip(whole, heads, strict=True)):
             forecast = Forecast(one.name, entry.name, head, horizon, (0.1, 0.5, 0.9), samples[n])
             actual = one.target[-horizon:]
@@ -124,10 +141,14 @@ def card(entry: Entry, recipe: Recipe, backtest: Backtest | None) -> str:
     """The model card of the bundle."""
     rows = ""
     if backtest is not None:
-        rows = (f"\nOn the last {recipe.horizon} steps of {backtest.count} series, set aside while training:\n\n"
-                "| metric | model | seasonal naive |\n|---|---|---|\n")
-        rows += "".join(f"| {name} | {backtest.metrics[name]:.4f} | {backtest.naive[name]:.4f} |\n"
-                        for name in ("mean_wQL", "ND", "MASE", "sMAPE"))
+        rows = (
+            f"\nOn the last {recipe.horizon} steps of {backtest.count} series, set aside while training:\n\n"
+            "| metric | model | seasonal naive |\n|---|---|---|\n"
+        )
+        rows += "".join(
+            f"| {name} | {backtest.metrics[name]:.4f} | {backtest.naive[name]:.4f} |\n"
+            for name in ("mean_wQL", "ND", "MASE", "sMAPE")
+        )
         rows += f"\n{backtest.metrics['coverage_80']:.0%} of the actual values lie in the 80 % interval.\n"
     known = ", ".join(recipe.known) or "none"
     return f"""---
@@ -140,7 +161,7 @@ pipeline_tag: time-series-forecasting
 
 | | |
 |---|---|
-| architecture | DeepAR, {entry.parameters:,} parameters, {entry.config['distribution']} |
+| architecture | DeepAR, {entry.parameters:,} parameters, {entry.config["distribution"]} |
 | frequency | {recipe.freq} |
 | reads | {recipe.context} steps, and values at lags up to {max(recipe.lags)} |
 | forecasts | {recipe.horizon} steps, or as many as are asked for |

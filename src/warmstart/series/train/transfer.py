@@ -1,7 +1,7 @@
 """From a DeepAR to one for other series: everything that the base knows is kept.
 
-What is new (items, covariates, holidays) comes in with weights of zero, so that training begins with the forecasts of
-the base.
+What is new (items, covariates, holidays) comes in with weights of zero, so that training begins
+with the forecasts of the base.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ def transfer(
     config: DeepARConfig,
     recipe: Recipe,
 ) -> None:
-    """Copy what both networks know; rows of the first kernel for inputs that only the target has become zero."""
+    """Copy what both networks know; rows of the first kernel for inputs that only the target has
+    become zero.
+    """
     first = source.get_layer("lstm_1").get_weights()[0]
     rows = dict(zip(_input_names(old, before), first, strict=True))
     zeros = np.zeros(first.shape[1], np.float32)

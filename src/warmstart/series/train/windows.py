@@ -1,4 +1,6 @@
-"""Training windows out of series: a context, in which the network finds its feet, and a horizon behind it."""
+"""Training windows out of series: a context, in which the network finds its feet, and a horizon
+behind it.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,16 @@ from warmstart.series.time_series import TimeSeries
 
 SAMPLINGS = {"uniform": 0.0, "scale": 1.0}
 """How windows are drawn -> the power of a series' scale that their chance is in proportion to."""
-NEVER_SEEN = 0.05  # share of windows whose categories are hidden, so that number 0 learns to stand for new ones
+# share of windows whose categories are hidden, so that number 0 learns to stand for new ones
+NEVER_SEEN = 0.05
 
 
 class WindowBatches:
-    """Random windows as batches for `fit`: the same epoch and index give the same batch in any process.
+    """Random windows as batches for `fit`: the same epoch and index give the same batch in any
+    process.
 
-    x: `lags` (B, T, L), `features` (B, T, F), `log_scale` (B, 1), `static` int32 (B, C) if there are categories;
+    x: `lags` (B, T, L), `features` (B, T, F), `log_scale` (B, 1), `static` int32 (B, C) if there
+        are categories;
     y: (B, T, 3) of value, weight and scale; T = context + horizon.
 
     Args:
@@ -29,15 +34,26 @@ class WindowBatches:
         horizon: steps behind the context.
         batch_size, batches: windows per batch, batches per epoch.
         seed: of the choice of windows.
-        sampling: `"uniform"` over all windows; `"scale"`: a series comes up in proportion to its mean absolute value
-            too (paper, section 3.3).
+        sampling: `"uniform"` over all windows; `"scale"`: a series comes up in proportion to its
+            mean absolute value too (paper, section 3.3).
     """
 
-    def __init__(self, many: Sequence[TimeSeries], recipe: Recipe, horizon: int, *, batch_size: int = 32,
-                 batches: int = 50, seed: int = 0, sampling: str | float = "uniform"):
+    def __init__(
+        self,
+        many: Sequence[TimeSeries],
+        recipe: Recipe,
+        horizon: int,
+        *,
+        batch_size: int = 32,
+        batches: int = 50,
+        seed: int = 0,
+        sampling: str | float = "uniform",
+    ):
         power = SAMPLINGS.get(sampling, -1.0) if isinstance(sampling, str) else float(sampling)
         if not 0 <= power <= 1:
-            raise UsageError(f"sampling is one of {', '.join(SAMPLINGS)}, or a power from 0 to 1, not {sampling!r}.")
+            raise UsageError(
+                f"sampling is one of {', '.join(SAMPLINGS)}, or a power from 0 to 1, not {sampling!r}."
+            )
         self.recipe, self.horizon, self.batches = recipe, horizon, batches
         self.batch_size, self.seed = batch_size, seed
         self.lengths = np.array([len(one) for one in many])
@@ -46,8 +62,13 @@ class WindowBatches:
         self.starts = np.concatenate([[0], np.cumsum(self.lengths + past + horizon)[:-1]]) + past
         size = int((self.lengths + past + horizon).sum())
         self.values, self.observed = np.zeros(size, np.float32), np.zeros(size, np.float32)
-        self.rows = np.concatenate([[0], np.cumsum(self.lengths + recipe.context + horizon)[:-1]]) + recipe.context
-        self.features = np.zeros((int((self.lengths + recipe.context + horizon).sum()), recipe.width), np.float32)
+        self.rows = (
+            np.concatenate([[0], np.cumsum(self.lengths + recipe.context + horizon)[:-1]])
+            + recipe.context
+        )
+        self.features = np.zeros(
+            (int((self.lengths + recipe.context + horizon).sum()), recipe.width), np.float32
+        )
         self.static = np.stack([recipe.static(one) for one in many])
         self.whole = np.empty(len(many))
         for index, one in enumerate(many):
@@ -55,11 +76,11 @@ class WindowBatches:
             self.values[here], self.observed[here] = filled(one.target, season)
             row = self.rows[index]
             known = min([len(one) + horizon, *(len(values) for values in one.known.values())])
-            self.features[row:row + known] = recipe.features(one, 0, known)
+            self.features[row : row + known] = recipe.features(one, 0, known)
             self.whole[index] = scale_of(self.values[here], self.observed[here], len(one))
         self.guesses = self.values.copy() if self.has_holes else self.values
         windows = np.maximum(self.lengths - horizon, 1)
-        weights = windows * self.whole ** power
+        weights = windows * self.whole**power
         self.chances = np.cumsum(weights / weights.sum())
         self.windows = windows
 
@@ -74,14 +95,18 @@ class WindowBatches:
     def batch(self, epoch: int, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """One batch of random windows."""
         random = np.random.default_rng((self.seed, epoch, index))
-        which = np.minimum(np.searchsorted(self.chances, random.random(self.batch_size)), len(self.chances) - 1)
+        which = np.minimum(
+            np.searchsorted(self.chances, random.random(self.batch_size)), len(self.chances) - 1
+        )
         origins = 1 + (random.random(self.batch_size) * self.windows[which]).astype(np.int64)
         x, y = self.at(which, origins)
         if "static" in x:
             x["static"] = np.where(random.random((self.batch_size, 1)) < NEVER_SEEN, 0, x["static"])
         return x, y
 
-    def at(self, which: np.ndarray, origins: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def at(
+        self, which: np.ndarray, origins: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Windows of the series `which`, their horizons beginning at the steps `origins`."""
         context, width = self.recipe.context, self.recipe.context + self.horizon
         steps = np.arange(-context, self.horizon)
@@ -91,7 +116,8 @@ class WindowBatches:
         scale = np.abs(values[:, :context] * observed[:, :context]).sum(1) / np.maximum(seen, 1)
         scale = np.where(scale > 0, scale, self.whole[which]).astype(np.float32)
         x = {
-            "lags": np.take(self.values, cells[:, :, None] - np.array(self.recipe.lags)) / scale[:, None, None],
+            "lags": np.take(self.values, cells[:, :, None] - np.array(self.recipe.lags))
+            / scale[:, None, None],
             "features": self.features[(self.rows[which] + origins)[:, None] + steps],
             "log_scale": np.log(scale)[:, None],
         }
@@ -110,11 +136,23 @@ class ValidationWindows:
         most: at most so many series, evenly spread.
     """
 
-    def __init__(self, many: Sequence[TimeSeries], recipe: Recipe, horizon: int, *, batch_size: int = 64,
-                 most: int = 2000):
-        chosen = [many[int(n)] for n in np.unique(np.linspace(0, len(many) - 1, most).round().astype(int))]
+    def __init__(
+        self,
+        many: Sequence[TimeSeries],
+        recipe: Recipe,
+        horizon: int,
+        *,
+        batch_size: int = 64,
+        most: int = 2000,
+    ):
+        chosen = [
+            many[int(n)] for n in np.unique(np.linspace(0, len(many) - 1, most).round().astype(int))
+        ]
         self.windows = WindowBatches(chosen, recipe, horizon)
-        self.parts = [np.arange(n, min(n + batch_size, len(chosen))) for n in range(0, len(chosen), batch_size)]
+        self.parts = [
+            np.arange(n, min(n + batch_size, len(chosen)))
+            for n in range(0, len(chosen), batch_size)
+        ]
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -122,18 +160,22 @@ class ValidationWindows:
     def batch(self, epoch: int, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """One batch; the same in every epoch."""
         part = self.parts[index]
-        which = np.append(part, part[: len(part) % 2])  # TensorFlow's LSTM is slow, and says so, where this is odd
-        x, y = self.windows.at(which, np.maximum(self.windows.lengths[which] - self.windows.horizon, 1))
+        which = np.append(
+            part, part[: len(part) % 2]
+        )  # TensorFlow's LSTM is slow, and says so, where this is odd
+        x, y = self.windows.at(
+            which, np.maximum(self.windows.lengths[which] - self.windows.horizon, 1)
+        )
         y[:, : self.windows.recipe.context, 1] = 0.0
-        y[len(part):, :, 1] = 0.0
+        y[len(part) :, :, 1] = 0.0
         return x, y
 
 
 def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int) -> int:
     """Put the model's own samples where values are missing; returns how many were.
 
-    Windows follow each other through every series that has holes; each hole is drawn from the distribution that the
-    network gives there, seeing what was filled in so far.
+    Windows follow each other through every series that has holes; each hole is drawn from the
+    distribution that the network gives there, seeing what was filled in so far.
 
     Args:
         batches: whose values are changed.
@@ -143,7 +185,9 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
     """
     random = np.random.default_rng(seed)
     filled_in = 0
-    batches.values[:] = batches.guesses  # so that the result depends on the network and the seed only
+    batches.values[:] = (
+        batches.guesses
+    )  # so that the result depends on the network and the seed only
     width = batches.recipe.context + batches.horizon
     for index, length in enumerate(batches.lengths):
         here = slice(batches.starts[index], batches.starts[index] + length)
@@ -151,16 +195,22 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
             continue
         for origin in range(batches.horizon, length + batches.horizon, width):
             origin = min(max(origin, 1), int(length))
-            x, y = batches.at(np.array([index, index]), np.array([origin, origin]))  # two: see `ValidationWindows`
+            x, y = batches.at(
+                np.array([index, index]), np.array([origin, origin])
+            )  # two: see `ValidationWindows`
             found = parameters(x)[0]
             steps = origin + np.arange(-batches.recipe.context, batches.horizon)
             holes = (steps >= 0) & (steps < length) & (y[0, :, 1] == 0)
-            batches.values[here][steps[holes]] = _drawn(random, found[holes], distribution, y[0, 0, 2])
+            batches.values[here][steps[holes]] = _drawn(
+                random, found[holes], distribution, y[0, 0, 2]
+            )
             filled_in += int(holes.sum())
     return filled_in
 
 
-def _drawn(random: np.random.Generator, parameters: np.ndarray, distribution: str, scale: float) -> np.ndarray:
+def _drawn(
+    random: np.random.Generator, parameters: np.ndarray, distribution: str, scale: float
+) -> np.ndarray:
     columns = parameters.astype(np.float64).T
     if distribution == "student_t":
         return np.asarray(scale * (columns[0] + columns[1] * random.standard_t(columns[2])))

@@ -1,8 +1,9 @@
 """From the log probabilities of characters, frame by frame, to words with times and scores.
 
-Sources: Graves et al. (2006) for CTC and its best path; Hannun et al., "First-Pass Large Vocabulary Continuous Speech
-Recognition using Bi-Directional Recurrent DNNs" (2014), arXiv:1408.2873, algorithm 1, for the prefix beam search with
-a language model. The blank is symbol 0, symbol i + 1 is character i of the alphabet.
+Sources: Graves et al. (2006) for CTC and its best path; Hannun et al., "First-Pass Large Vocabulary
+Continuous Speech Recognition using Bi-Directional Recurrent DNNs" (2014), arXiv:1408.2873,
+algorithm 1, for the prefix beam search with a language model. The blank is symbol 0, symbol i + 1
+is character i of the alphabet.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ LEAST = -12.0  # characters less likely than e^-12 in a frame are not followed b
 
 @dataclass(frozen=True)
 class Piece:
-    """A decoded word: its text, its first frame, the frame after its last, and the probability of its characters."""
+    """A decoded word: its text, its first frame, the frame after its last, and the probability of
+    its characters.
+    """
 
     text: str
     start: int
@@ -56,8 +59,9 @@ def greedy(log_probs: np.ndarray, alphabet: str) -> list[Piece]:
     return _words(log_probs, alphabet, symbols, frames)
 
 
-def _words(log_probs: np.ndarray, alphabet: str, symbols: Sequence[int],
-           frames: Sequence[Sequence[int]]) -> list[Piece]:
+def _words(
+    log_probs: np.ndarray, alphabet: str, symbols: Sequence[int], frames: Sequence[Sequence[int]]
+) -> list[Piece]:
     words: list[Piece] = []
     text = ""
     spans: list[tuple[int, Sequence[int]]] = []
@@ -66,7 +70,9 @@ def _words(log_probs: np.ndarray, alphabet: str, symbols: Sequence[int],
         nonlocal text, spans
         if text:
             logs = [float(log_probs[a:b, s].max()) for s, (a, b) in spans]
-            words.append(Piece(text, spans[0][1][0], spans[-1][1][1], math.exp(sum(logs) / len(logs))))
+            words.append(
+                Piece(text, spans[0][1][0], spans[-1][1][1], math.exp(sum(logs) / len(logs)))
+            )
         text, spans = "", []
 
     for symbol, span in zip(symbols, frames, strict=True):
@@ -80,7 +86,9 @@ def _words(log_probs: np.ndarray, alphabet: str, symbols: Sequence[int],
 
 
 def align(log_probs: np.ndarray, alphabet: str, text: str) -> list[Piece]:
-    """The words of `text` at the frames where they are most likely (Viterbi); empty where they do not fit."""
+    """The words of `text` at the frames where they are most likely (Viterbi); empty where they do
+    not fit.
+    """
     symbols = [1 + alphabet.index(c) for c in text]
     states = [BLANK]
     for symbol in symbols:
@@ -110,19 +118,26 @@ def align(log_probs: np.ndarray, alphabet: str, text: str) -> list[Piece]:
     return _words(log_probs, alphabet, symbols, frames)
 
 
-def beam_search(log_probs: np.ndarray, alphabet: str, *, beam: int = 16, language: LanguageModel | None = None,
-                partial: bool = False) -> str:
+def beam_search(
+    log_probs: np.ndarray,
+    alphabet: str,
+    *,
+    beam: int = 16,
+    language: LanguageModel | None = None,
+    partial: bool = False,
+) -> str:
     """The most likely text, over all its alignments and under a language model.
 
     Args:
         log_probs, alphabet: as for `greedy`.
         beam: texts that are followed at a time.
         language: which words there are and how likely they follow one another; default: any word.
-        partial: whether the frames may end within a word: what there is of it is then left out of the text, which
-            otherwise can only be one that ends in a word that there is.
+        partial: whether the frames may end within a word: what there is of it is then left out of
+            the text, which otherwise can only be one that ends in a word that there is.
     """
     state: State = language.start() if language else ()
-    # Prefix -> (log p that ends in a blank, log p that ends in its last character, language state, language score).
+    # Prefix -> (log p that ends in a blank, log p that ends in its last character, language state,
+    # language score).
     beams = {"": (0.0, NEVER, state, 0.0)}
     for frame in log_probs:
         likely = [int(s) for s in np.flatnonzero(frame > LEAST) if s != BLANK]
@@ -149,7 +164,9 @@ def beam_search(log_probs: np.ndarray, alphabet: str, *, beam: int = 16, languag
                         continue
                     told[longer] = (step[0], bonus + step[1])
                 merged[longer][1] = _add(merged[longer][1], before + p)
-        ranked = sorted(merged.items(), key=lambda kv: _add(*kv[1]) + told[kv[0]][1], reverse=True)[:beam]
+        ranked = sorted(merged.items(), key=lambda kv: _add(*kv[1]) + told[kv[0]][1], reverse=True)[
+            :beam
+        ]
         beams = {prefix: (ends[0], ends[1], *told[prefix]) for prefix, ends in ranked}
     best, best_score = "", NEVER
     for prefix, (blank, ends, state, bonus) in beams.items():
@@ -168,8 +185,12 @@ def beam_search(log_probs: np.ndarray, alphabet: str, *, beam: int = 16, languag
     return " ".join(best.split())
 
 
-def _step(language: LanguageModel | None, prefix: str, character: str, state: State) -> tuple[State, float] | None:
-    """(state, change of the score) of a prefix with one more character; None: there is no such word."""
+def _step(
+    language: LanguageModel | None, prefix: str, character: str, state: State
+) -> tuple[State, float] | None:
+    """(state, change of the score) of a prefix with one more character; None: there is no such
+    word.
+    """
     if language is None:
         return state, 0.0
     word = prefix.rpartition(" ")[2]

@@ -1,4 +1,6 @@
-"""What a speech decoder may know of a language: a list of words, or an n-gram model in ARPA's format."""
+"""What a speech decoder may know of a language: a list of words, or an n-gram model in ARPA's
+format.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,20 @@ class LanguageModel:
 
     Args:
         words: those that may be said.
-        ngrams: (words…) -> (natural logarithm of its probability, of its back-off weight); default: none.
+        ngrams: (words…) -> (natural logarithm of its probability, of its back-off weight); default:
+            none.
         weight: of the n-grams' logarithms beside the sound's.
         bonus: added for each word, as longer texts are less likely ones.
     """
 
-    def __init__(self, words: Iterable[str], ngrams: Mapping[tuple[str, ...], tuple[float, float]] | None = None, *,
-                 weight: float = 0.5, bonus: float = 0.5):
+    def __init__(
+        self,
+        words: Iterable[str],
+        ngrams: Mapping[tuple[str, ...], tuple[float, float]] | None = None,
+        *,
+        weight: float = 0.5,
+        bonus: float = 0.5,
+    ):
         self.words = frozenset(word for word in words if word)
         self.ngrams, self.weight, self.bonus = dict(ngrams or {}), weight, bonus
         self.order = max(map(len, self.ngrams), default=1)
@@ -32,7 +41,8 @@ class LanguageModel:
 
     @classmethod
     def of(cls, value: Any) -> LanguageModel | None:
-        """From what a user gives: words, the path of an `.arpa` file or of a list with a word a line, or a model.
+        """From what a user gives: words, the path of an `.arpa` file or of a list with a word a
+        line, or a model.
 
         Raises:
             InputError: the file cannot be read or is damaged.
@@ -47,7 +57,9 @@ class LanguageModel:
                 raise InputError(f"{path}: is larger than {LARGEST >> 20} MiB", str(path))
             text = path.read_text("utf-8")
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read as words or as an ARPA file ({error})", str(path)) from error
+            raise InputError(
+                f"{path}: cannot be read as words or as an ARPA file ({error})", str(path)
+            ) from error
         if "\\data\\" in text[:10_000]:
             return cls._arpa(text, str(path))
         return cls(line.strip().lower() for line in text.splitlines())
@@ -59,19 +71,25 @@ class LanguageModel:
         for number, line in enumerate(text.splitlines(), 1):
             line = line.strip()
             if line.startswith("\\"):
-                order = int(line[1:-7]) if line.endswith("-grams:") and line[1:-7].isdecimal() else 0
+                order = (
+                    int(line[1:-7]) if line.endswith("-grams:") and line[1:-7].isdecimal() else 0
+                )
                 continue
             if not order or not line:
                 continue
             fields = line.split()
             try:
                 weight = float(fields[order + 1]) if len(fields) > order + 1 else 0.0
-                key = tuple(w if w in ("<s>", "</s>", "<unk>") else w.lower() for w in fields[1 : order + 1])
+                key = tuple(
+                    w if w in ("<s>", "</s>", "<unk>") else w.lower() for w in fields[1 : order + 1]
+                )
                 if len(key) != order:
                     raise ValueError("too few words")
                 ngrams[key] = (float(fields[0]) * math.log(10), weight * math.log(10))
             except (ValueError, IndexError) as error:
-                raise InputError(f"{name}: line {number} is no {order}-gram ({error})", name) from error
+                raise InputError(
+                    f"{name}: line {number} is no {order}-gram ({error})", name
+                ) from error
         if not ngrams:
             raise InputError(f"{name}: holds no n-grams", name)
         return cls({k[0] for k in ngrams if len(k) == 1} - {"<s>", "</s>", "<unk>"}, ngrams)
@@ -85,7 +103,9 @@ class LanguageModel:
         return ("<s>",)
 
     def word(self, state: tuple[str, ...], word: str) -> tuple[tuple[str, ...], float] | None:
-        """(state, change of the score) after a word; None: there is no such word. An empty word changes nothing."""
+        """(state, change of the score) after a word; None: there is no such word. An empty word
+        changes nothing.
+        """
         if not word:
             return state, 0.0
         if word not in self.words:
@@ -93,7 +113,9 @@ class LanguageModel:
         if not self.ngrams:
             return state, 0.0  # a list only says what may be said
         following = (*state, word)[-self.order :]
-        return following[-max(self.order - 1, 1) :], self.weight * self.log_probability(state, word) + self.bonus
+        return following[-max(self.order - 1, 1) :], self.weight * self.log_probability(
+            state, word
+        ) + self.bonus
 
     def end(self, state: tuple[str, ...]) -> float:
         """Change of the score when the text ends."""

@@ -1,7 +1,8 @@
 """Live sound: transcribe a recording while it is still being made.
 
-The network sees half of its receptive field on each side. It runs on windows that overlap by that much, so that the
-output of every frame is what the whole recording would give, in constant memory. The text is decoded a stretch at a
+The network sees half of its receptive field on each side. It runs on windows that overlap by that
+much, so that the output of every frame is what the whole recording would give, in constant memory.
+The text is decoded a stretch at a
 time: a stretch ends after half a second without a character.
 """
 
@@ -88,7 +89,9 @@ class StretchDecoder:
         self._first = 0
 
     def add(self, log_probs: NDArray[np.float32], *, last: bool = False) -> list[list[Piece]]:
-        """The words of every stretch that has ended; frames count from the beginning of the recording."""
+        """The words of every stretch that has ended; frames count from the beginning of the
+        recording.
+        """
         self._waiting = np.concatenate([self._waiting, log_probs])
         stretches = []
         while (length := self._stretch_length(last)) is not None:
@@ -97,7 +100,9 @@ class StretchDecoder:
             words = self._decode(stretch) if len(self._voiced(stretch)) else []
             if words:
                 first = self._first
-                stretches.append([Piece(w.text, w.start + first, w.end + first, w.score) for w in words])
+                stretches.append(
+                    [Piece(w.text, w.start + first, w.end + first, w.score) for w in words]
+                )
             self._waiting, self._first = self._waiting[length:], self._first + length
         return stretches
 
@@ -174,8 +179,8 @@ class LiveTranscript:
             samples: float32 (N,), -1 to 1, at `sample_rate`.
 
         Returns:
-            The words that have become final; often "". Words are final half a receptive field and a pause after
-            they were spoken.
+            The words that have become final; often "". Words are final half a receptive field and a
+            pause after they were spoken.
         """
         samples = np.asarray(samples, np.float32)
         self._samples += len(samples)

@@ -33,8 +33,11 @@ LIVE_WINDOW = 40
 
 
 def program(entry: Entry, model: Any) -> Program:
-    """`forward`: features float32 (1, frames, size) -> log_probs (1, frames, symbols), hidden (1, frames, channels)."""
+    """`forward`: features float32 (1, frames, size) -> log_probs (1, frames, symbols), hidden (1,
+    frames, channels).
+    """
     from warmstart.engines.keras import Function, Program
+
     outputs = architecture(entry.architecture).recogniser_outputs(model)
     low, high = family(entry.architecture).FEATURE_RANGE
     size = int(model.inputs[0].shape[-1])
@@ -54,10 +57,10 @@ def files(folder: Path) -> Mapping[str, Path | bytes]:
 class CtcRecognizer(Recognizer):
     """A WaveNet at work on recordings.
 
-    The entry's `processing` has: `features` (see `Features`), `alphabet` (the characters of symbols 1 and up, a space
-    among them), `padding` (seconds of silence put before and after a recording), `language`, and optionally
-    `vocabulary` (the words that the model knows; `vocabulary=True` decodes with them) and `decoding`: "vocabulary"
-    makes that the default.
+    The entry's `processing` has: `features` (see `Features`), `alphabet` (the characters of symbols
+    1 and up, a space among them), `padding` (seconds of silence put before and after a recording),
+    `language`, and optionally `vocabulary` (the words that the model knows; `vocabulary=True`
+    decodes with them) and `decoding`: "vocabulary" makes that the default.
     """
 
     option_names: ClassVar = ("sample_rate", "words", "beam", "vocabulary", "language_model")

@@ -73,7 +73,8 @@ class Audio(Result):
         return file.getvalue()
 
     def save(self, path: str | Path) -> Path:
-        """Write a file: WAV (16 bits), FLAC, OGG or MP3, by its suffix; one that exists is overwritten.
+        """Write a file: WAV (16 bits), FLAC, OGG or MP3, by its suffix; one that exists is
+        overwritten.
 
         Raises:
             UsageError: the suffix is none of these, or the file cannot be written.

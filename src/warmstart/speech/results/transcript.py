@@ -49,7 +49,8 @@ class Transcript(Result):
         text: all of it; empty for silence.
         language: a code such as "en"; "" where the model does not give it.
         words: with their times; empty where the option `words` is off, or the model has none.
-        segments: with their times; empty where the option `timestamps` is off, or the model has none.
+        segments: with their times; empty where the option `timestamps` is off, or the model has
+            none.
         duration: of the recording, in seconds.
     """
 
@@ -66,7 +67,9 @@ class Transcript(Result):
 
     @property
     def score(self) -> float:
-        """Mean probability of the segments or words, 0 to 1, weighted by their length; 0 without any."""
+        """Mean probability of the segments or words, 0 to 1, weighted by their length; 0 without
+        any.
+        """
         parts: tuple[Word | Segment, ...] = self.segments or self.words
         weights = [max(part.end - part.start, 1e-3) for part in parts]
         if not parts:
@@ -91,7 +94,9 @@ class Transcript(Result):
 
     def show(self) -> str:
         language = f" ({self.language})" if self.language else ""
-        lines = [f"  {_minutes(cue.start)} - {_minutes(cue.end)}  {cue.text}" for cue in self.cues()]
+        lines = [
+            f"  {_minutes(cue.start)} - {_minutes(cue.end)}  {cue.text}" for cue in self.cues()
+        ]
         if not lines:
             lines = [f"  {self.text or '(silence)'}"]
         return "\n".join([f"{self.input}{language}", *lines, ""])
@@ -147,5 +152,5 @@ def _clock(seconds: float, point: str) -> str:
 
 
 def _minutes(seconds: float) -> str:
-    """  1:02.34"""
+    """1:02.34"""
     return f"{int(seconds // 60):3}:{seconds % 60:05.2f}"

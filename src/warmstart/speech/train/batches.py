@@ -1,7 +1,7 @@
 """Batches of recordings of similar lengths, varied anew in every epoch.
 
-Sources: Park et al., "SpecAugment" (2019), arXiv:1904.08779, section 2; Ko et al., "Audio Augmentation for Speech
-Recognition" (2015), for changes of speed.
+Sources: Park et al., "SpecAugment" (2019), arXiv:1904.08779, section 2; Ko et al., "Audio
+Augmentation for Speech Recognition" (2015), for changes of speed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Clip:
 class SpeechBatches(SortedBatches):
     """Batches of (frames (B, T, size), symbols (B, L) filled up with zeros).
 
-    Recordings are filled up with silence on both sides, as recognition does it; so every frame counts in the loss.
+    Recordings are filled up with silence on both sides, as recognition does it; so every frame
+    counts in the loss.
 
     Args:
         clips: what to learn from.
@@ -62,9 +63,20 @@ class SpeechBatches(SortedBatches):
         augment: whether speed, level, noise and spectrum are varied.
     """
 
-    def __init__(self, clips: Sequence[Clip], features: Features, padding: float, *, batch_size: int,
-                 shuffle: bool = True, seed: int = 0, augment: bool = False):
-        super().__init__([clip.samples for clip in clips], batch_size=batch_size, shuffle=shuffle, seed=seed)
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        features: Features,
+        padding: float,
+        *,
+        batch_size: int,
+        shuffle: bool = True,
+        seed: int = 0,
+        augment: bool = False,
+    ):
+        super().__init__(
+            [clip.samples for clip in clips], batch_size=batch_size, shuffle=shuffle, seed=seed
+        )
         self.clips, self.features, self.augment = clips, features, augment
         self.padding = round(padding * features.sample_rate)
         self.log_mel = replace(features, kind="log_mel", mean=(), std=())
@@ -74,12 +86,16 @@ class SpeechBatches(SortedBatches):
         clips = [self.clips[place] for place in self.indices(epoch, index)]
         sounds = [clip.decoded(self.features.sample_rate) for clip in clips]
         if self.augment:
-            sounds = [varied(random, sound, self.features.sample_rate, self._slowest(clip))
-                      for sound, clip in zip(sounds, clips, strict=True)]
+            sounds = [
+                varied(random, sound, self.features.sample_rate, self._slowest(clip))
+                for sound, clip in zip(sounds, clips, strict=True)
+            ]
         step = 32 * self.features.hop  # few lengths, so that few shapes are traced
         longest = max(map(len, sounds)) if len(self) > 1 else int(self.lengths.max() / SLOWEST) + 1
         length = (-(-(longest + 2 * self.padding) // step) + more) * step
-        symbols = np.zeros((len(clips), (max(len(clip.symbols) for clip in clips) // 2 + 1 + more) * 2), np.int32)
+        symbols = np.zeros(
+            (len(clips), (max(len(clip.symbols) for clip in clips) // 2 + 1 + more) * 2), np.int32
+        )
         frames = []
         for row, clip, sound in zip(symbols, clips, sounds, strict=True):
             row[: len(clip.symbols)] = clip.symbols
@@ -101,20 +117,28 @@ def frames_needed(symbols: np.ndarray) -> int:
     return len(symbols) + int((symbols[1:] == symbols[:-1]).sum())
 
 
-def varied(random: np.random.Generator, samples: np.ndarray, rate: int, fastest: float = 1.1) -> np.ndarray:
+def varied(
+    random: np.random.Generator, samples: np.ndarray, rate: int, fastest: float = 1.1
+) -> np.ndarray:
     """At another speed (up to 10 %), at another level (up to 8 dB), half of the time with noise."""
     import soxr
 
-    samples = soxr.resample(samples, rate * min(random.uniform(SLOWEST, 1.1), fastest), rate, quality="LQ")
+    samples = soxr.resample(
+        samples, rate * min(random.uniform(SLOWEST, 1.1), fastest), rate, quality="LQ"
+    )
     samples = samples * np.float32(10 ** (random.uniform(-8, 8) / 20))
     if random.random() < 0.5:
-        level = max(float(np.sqrt(np.mean(samples**2))), 1e-3) * 10 ** (-random.uniform(10, 40) / 20)
+        level = max(float(np.sqrt(np.mean(samples**2))), 1e-3) * 10 ** (
+            -random.uniform(10, 40) / 20
+        )
         samples = samples + np.float32(level) * noise(random, len(samples))
     return np.asarray(np.clip(samples, -1.0, 1.0))
 
 
 def noise(random: np.random.Generator, count: int) -> np.ndarray:
-    """Noise of standard deviation 1 whose spectrum falls by a random power of the frequency (white to red)."""
+    """Noise of standard deviation 1 whose spectrum falls by a random power of the frequency (white
+    to red).
+    """
     spectrum = np.fft.rfft(random.standard_normal(count))
     spectrum[1:] *= np.arange(1, len(spectrum)) ** -random.uniform(0.0, 1.0)
     values = np.fft.irfft(spectrum, count)
@@ -122,8 +146,8 @@ def noise(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def masked(random: np.random.Generator, log_mel: np.ndarray) -> np.ndarray:
-    """SpecAugment: up to two bands of at most a fifth of the filters and, per 80 frames, one stretch of up to 6
-    frames, at the mean of all."""
+    """SpecAugment: up to two bands of at most a fifth of the filters and, per 80 frames, one
+    stretch of up to 6 frames, at the mean of all."""
     frames, mels = log_mel.shape
     mean = log_mel.mean()
     for _ in range(random.integers(0, 3)):

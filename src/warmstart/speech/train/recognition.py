@@ -1,7 +1,9 @@
 """Fine-tuning a recogniser: recordings with their texts -> frames -> WaveNet with CTC -> bundle.
 
-The alphabet is the base's; characters that it lacks get new outputs, which start from random numbers. Sources of the
-recipe: Graves et al. (2006) for CTC; Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2017),
+The alphabet is the base's; characters that it lacks get new outputs, which start from random
+numbers. Sources of the
+recipe: Graves et al. (2006) for CTC; Loshchilov and Hutter, "Decoupled Weight Decay Regularization"
+    (2017),
 arXiv:1711.05101, for the optimizer; `speech.train.batches` for the augmentation.
 """
 
@@ -146,7 +148,9 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
         return network
 
     def _entry(self) -> Entry:
-        """The result's entry. Its vocabulary is the base's where that has all words of the texts, else theirs."""
+        """The result's entry. Its vocabulary is the base's where that has all words of the texts,
+        else theirs.
+        """
         base = self.model.entry
         words = {word for clip in self.train_clips for word in clip.text.split()}
         processing = {**base.processing, "alphabet": self.alphabet}
@@ -193,7 +197,9 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
         return self.recognised()[0]
 
     def recognised(self) -> tuple[dict[str, float], list[tuple[Clip, str]]]:
-        """Loss and error rates of the best path, and what is recognised in each validation recording."""
+        """Loss and error rates of the best path, and what is recognised in each validation
+        recording.
+        """
         size = self.options.batch_size
         clips = self.validation_clips
         batches = SpeechBatches(clips, self.features, self.padding, batch_size=size, shuffle=False)
@@ -222,7 +228,9 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
     def sections(self) -> list[Section]:
         if not self.validation_clips:
             return []
-        wrong = [(clip.name, clip.text, text) for clip, text in self.recognitions if clip.text != text]
+        wrong = [
+            (clip.name, clip.text, text) for clip, text in self.recognitions if clip.text != text
+        ]
         head = ("recording", "text", "recognised")
         return [mistakes(head, wrong[:MISTAKES], len(wrong), len(self.recognitions))]
 

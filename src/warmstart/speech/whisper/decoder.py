@@ -1,4 +1,5 @@
-"""Whisper's way from sound to text: window by window, each decoded at rising temperatures until its text looks right.
+"""Whisper's way from sound to text: window by window, each decoded at rising temperatures until its
+text looks right.
 
 Source: Radford et al. 2022, section 4.5, and `transcribe.py` and `decoding.py` of openai/whisper.
 """
@@ -77,7 +78,8 @@ class WhisperTranscriber:
     def transcribe(
         self, name: str, blocks: Blocks, options: TranscribeOptions
     ) -> Generator[None, None, Transcript]:
-        """The transcript of one recording, in constant memory but for the text; yields between windows.
+        """The transcript of one recording, in constant memory but for the text; yields between
+        windows.
 
         Args:
             name: of the recording, for the result.
@@ -123,9 +125,7 @@ class WhisperTranscriber:
             logits = self._decoder.start([self.tokens.start])[0]
         chosen = logits[list(self.tokens.languages.values())].astype(np.float64)
         weights = np.exp(chosen - chosen.max())
-        shares = dict(
-            zip(self.tokens.languages, map(float, weights / weights.sum()), strict=True)
-        )
+        shares = dict(zip(self.tokens.languages, map(float, weights / weights.sum()), strict=True))
         return max(shares, key=shares.__getitem__), shares
 
     def features(self, blocks: Blocks) -> Generator[None, None, NDArray[np.float32]]:
@@ -312,7 +312,9 @@ class WhisperTranscriber:
 
 
 def _is_silent(window: WindowText, options: TranscribeOptions) -> bool:
-    """Whether a window is skipped: likely silent, and its text not likely enough to speak against that."""
+    """Whether a window is skipped: likely silent, and its text not likely enough to speak against
+    that.
+    """
     if options.no_speech is None or window.no_speech <= options.no_speech:
         return False
     return options.log_probability is None or window.log_probability <= options.log_probability

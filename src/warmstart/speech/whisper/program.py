@@ -1,11 +1,14 @@
-"""Whisper as a program of three or four functions, and the decoder that runs them with its caches in place.
+"""Whisper as a program of three or four functions, and the decoder that runs them with its caches
+in place.
 
-    encode   features                      -> the encoder's output, and what the decoder's blocks see of it
-    prefill  tokens, two rows, sight       -> logits after these two tokens, keys and values of all
-    decode   token, position, caches, sight -> logits, the token's keys and values
-    align    tokens, sight                 -> how the alignment heads look at the sound (for word times)
+    encode   features                      -> the encoder's output, and what the decoder's blocks
+    see of it prefill  tokens, two rows, sight       -> logits after these two tokens, keys and
+    values of all decode   token, position, caches, sight -> logits, the token's keys and values
+    align    tokens, sight                 -> how the alignment heads look at the sound (for word
+    times)
 
-The caches have a fixed size. A step gives back only its own row, which is written into the cache where the engine
+The caches have a fixed size. A step gives back only its own row, which is written into the cache
+where the engine
 keeps it: nothing else is copied between steps.
 """
 
@@ -33,12 +36,18 @@ def whisper_program(entry: Entry, model: Any) -> Program:
     blocks = range(c.decoder_layers)
 
     def specs(prefix: str, length: int) -> list[TensorSpec]:
-        return [TensorSpec(f"{prefix}{kind}_{n}", "float32", (1, heads, width, length), -1.0, 1.0) for n in blocks
-                for kind in ("key", "value")]
+        return [
+            TensorSpec(f"{prefix}{kind}_{n}", "float32", (1, heads, width, length), -1.0, 1.0)
+            for n in blocks
+            for kind in ("key", "value")
+        ]
 
     def named(prefix: str, pairs: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
-        return {f"{prefix}{kind}_{n}": array for n, pair in enumerate(pairs)
-                for kind, array in zip(("key", "value"), pair, strict=True)}
+        return {
+            f"{prefix}{kind}_{n}": array
+            for n, pair in enumerate(pairs)
+            for kind, array in zip(("key", "value"), pair, strict=True)
+        }
 
     def pairs(flat: Sequence[Any]) -> list[tuple[Any, Any]]:
         return list(zip(flat[::2], flat[1::2], strict=True))
@@ -89,15 +98,20 @@ class WhisperDecoder:
 
     def __init__(self, engine: Engine, entry: Entry):
         self.engine, self.config = engine, entry.config
-        kept = {spec.name: tuple(map(int, spec.shape)) for spec in engine.signatures["decode"].inputs
-                if spec.name not in ("tokens", "position")}
+        kept = {
+            spec.name: tuple(map(int, spec.shape))
+            for spec in engine.signatures["decode"].inputs
+            if spec.name not in ("tokens", "position")
+        }
         self._session = engine.session("decode", tuple(kept))
         self._session.resize(kept)
         self._sight: dict[str, np.ndarray] = {}
         self._position = 0
 
     def hear(self, features: np.ndarray) -> np.ndarray:
-        """Take in a window of features, float32 (mels, frames); returns the encoder's output, (positions, width)."""
+        """Take in a window of features, float32 (mels, frames); returns the encoder's output,
+        (positions, width).
+        """
         self._sight = self.engine.run("encode", features=np.ascontiguousarray(features[None]))
         encoded: np.ndarray = self._sight.pop("encoded")[0]
         for name, array in self._sight.items():
@@ -105,22 +119,29 @@ class WhisperDecoder:
         return encoded
 
     def start(self, tokens: Sequence[int], place: int = 0) -> np.ndarray:
-        """Begin a text with these tokens; returns the logits after the one at `place` and the last, (2, vocabulary)."""
+        """Begin a text with these tokens; returns the logits after the one at `place` and the last,
+        (2, vocabulary).
+        """
         rows = np.array([place, len(tokens) - 1], np.int32)
-        out = self.engine.run("prefill", tokens=np.array([tokens], np.int32), rows=rows, **self._sight)
+        out = self.engine.run(
+            "prefill", tokens=np.array([tokens], np.int32), rows=rows, **self._sight
+        )
         self._position = 0
         self._remember(out, len(tokens))
         return out["logits"]
 
     def step(self, token: int) -> np.ndarray:
         """Say one more token; returns the logits after it, float32 (vocabulary,)."""
-        out = self._session.run(tokens=np.array([[token]], np.int32), position=np.array([self._position], np.int32))
+        out = self._session.run(
+            tokens=np.array([[token]], np.int32), position=np.array([self._position], np.int32)
+        )
         self._remember(out, 1)
         logits: np.ndarray = out["logits"][0]
         return logits
 
     def looks(self, tokens: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """How the alignment heads look at the sound while these tokens are said, and the logits after each.
+        """How the alignment heads look at the sound while these tokens are said, and the logits
+        after each.
 
         Returns:
             float32 (heads, tokens, positions), (tokens, vocabulary).

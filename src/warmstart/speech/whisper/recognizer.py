@@ -106,6 +106,8 @@ def _blocks(recording: Any, name: str, sample_rate: float | None) -> Blocks:
 
 def _is_pipe(recording: Any) -> bool:
     try:
-        return isinstance(recording, str | os.PathLike) and stat.S_ISFIFO(os.stat(recording).st_mode)
+        return isinstance(recording, str | os.PathLike) and stat.S_ISFIFO(
+            os.stat(recording).st_mode
+        )
     except (OSError, ValueError):
         return False

@@ -1,7 +1,7 @@
 """Which token may come next, and which one does.
 
-Source: Radford et al. 2022, section 4.5, and the logit filters of openai/whisper's `decoding.py`, which
-transformers' logits processors for Whisper equal.
+Source: Radford et al. 2022, section 4.5, and the logit filters of openai/whisper's `decoding.py`,
+which transformers' logits processors for Whisper equal.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ class Rules:
 
     def __init__(self, tokens: WhisperTokens, processing: Mapping[str, Any], timestamps: bool):
         self._tokens, self._timestamps = tokens, timestamps
-        self._never = np.array(sorted({*processing.get("suppress", ()), *tokens.special()}), np.int64)
+        self._never = np.array(
+            sorted({*processing.get("suppress", ()), *tokens.special()}), np.int64
+        )
         self._not_first = np.array(sorted({*processing.get("begin_suppress", ())}), np.int64)
         self._latest_first = int(processing.get("max_initial_timestamp", 50))
 
     def apply(self, logits: np.ndarray, said: Sequence[int]) -> None:
-        """Put what may not follow on `said` (the tokens after the prompt) to minus infinity, in place."""
+        """Put what may not follow on `said` (the tokens after the prompt) to minus infinity, in
+        place.
+        """
         logits[self._never] = -np.inf
         if not said:
             logits[self._not_first] = -np.inf
@@ -42,7 +46,7 @@ class Rules:
         first, end = self._tokens.first_time, self._tokens.end
         if not said:
             logits[:first] = -np.inf
-            logits[first + self._latest_first + 1:] = -np.inf
+            logits[first + self._latest_first + 1 :] = -np.inf
             return
         last = said[-1] >= first
         before = len(said) < 2 or said[-2] >= first
@@ -52,12 +56,16 @@ class Rules:
             logits[:end] = -np.inf
         times = [t for t in said if t >= first]
         if times:
-            logits[first:times[-1] if last and not before else times[-1] + 1] = -np.inf
-        if _log_sum(logits[first:]) > logits[:first].max():  # some time is likelier than the likeliest text
+            logits[first : times[-1] if last and not before else times[-1] + 1] = -np.inf
+        if (
+            _log_sum(logits[first:]) > logits[:first].max()
+        ):  # some time is likelier than the likeliest text
             logits[:first] = -np.inf
 
 
-def choose(logits: np.ndarray, temperature: float, random: np.random.Generator) -> tuple[int, float]:
+def choose(
+    logits: np.ndarray, temperature: float, random: np.random.Generator
+) -> tuple[int, float]:
     """The next token and the logarithm of its probability at temperature 1.
 
     Args:

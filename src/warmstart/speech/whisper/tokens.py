@@ -1,4 +1,6 @@
-"""Whisper's tokens: text, and the special ones by their names in the tokenizer of the repository or bundle."""
+"""Whisper's tokens: text, and the special ones by their names in the tokenizer of the repository or
+bundle.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,18 @@ from typing import Any
 
 from warmstart.errors import BundleError, UsageError
 
-FILES = ("tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json",
-         "special_tokens_map.json", "normalizer.json", "config.json", "generation_config.json",
-         "preprocessor_config.json")
+FILES = (
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "normalizer.json",
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+)
 """What belongs to a Whisper repository besides its weights."""
 SECONDS = 0.02
 """From one timestamp to the next."""
@@ -49,10 +60,12 @@ class WhisperTokens:
 
     @classmethod
     def open(cls, folder: Path, vocabulary: int, multilingual: bool = True) -> WhisperTokens:
-        """Read the tokenizer of a folder: `tokenizer.json`, else `vocab.json`, `merges.txt` and `added_tokens.json`.
+        """Read the tokenizer of a folder: `tokenizer.json`, else `vocab.json`, `merges.txt` and
+        `added_tokens.json`.
 
         Raises:
-            BundleError: a file is missing or damaged, or is not of a Whisper tokenizer of this vocabulary.
+            BundleError: a file is missing or damaged, or is not of a Whisper tokenizer of this
+            vocabulary.
         """
         tokenizer = _open_tokenizer(folder)
 
@@ -61,8 +74,10 @@ class WhisperTokens:
                 token = tokenizer.token_to_id(f"<|{name}|>")
                 if token is not None and token < vocabulary:
                     return int(token)
-            raise BundleError(f"{folder}: its tokenizer has no token <|{names[0]}|> below {vocabulary:,}; it is not "
-                              "that of this Whisper model.")
+            raise BundleError(
+                f"{folder}: its tokenizer has no token <|{names[0]}|> below {vocabulary:,}; it is not "
+                "that of this Whisper model."
+            )
 
         start, translate = number("startoftranscript"), number("translate")
         lm = tokenizer.token_to_id("<|startoflm|>")
@@ -70,9 +85,18 @@ class WhisperTokens:
         for token in range(start + 1, translate) if multilingual else ():
             if name := tokenizer.id_to_token(token):
                 languages[name.strip("<|>")] = token
-        return cls(tokenizer, number("endoftext"), start, languages, translate, number("transcribe"),
-                   number("startofprev"), number("notimestamps") - 1, number("notimestamps"),
-                   () if lm is None else (lm,))
+        return cls(
+            tokenizer,
+            number("endoftext"),
+            start,
+            languages,
+            translate,
+            number("transcribe"),
+            number("startofprev"),
+            number("notimestamps") - 1,
+            number("notimestamps"),
+            () if lm is None else (lm,),
+        )
 
     @property
     def first_time(self) -> int:
@@ -81,8 +105,15 @@ class WhisperTokens:
 
     def special(self) -> list[int]:
         """What is never said: everything special but `end`, the languages and the timestamps."""
-        return [self.start, self.translate, self.transcribe, self.previous, self.no_speech, self.no_timestamps,
-                *self.other]
+        return [
+            self.start,
+            self.translate,
+            self.transcribe,
+            self.previous,
+            self.no_speech,
+            self.no_timestamps,
+            *self.other,
+        ]
 
     def language(self, code: str) -> int:
         """The token of a language.
@@ -97,7 +128,9 @@ class WhisperTokens:
 
     def encode(self, text: str) -> list[int]:
         """Text tokens; the names of special tokens in the text are ordinary text or nothing."""
-        return [t for t in self.tokenizer.encode(text, add_special_tokens=False).ids if t < self.end]
+        return [
+            t for t in self.tokenizer.encode(text, add_special_tokens=False).ids if t < self.end
+        ]
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of the text tokens among these."""
@@ -105,12 +138,20 @@ class WhisperTokens:
         return str(self.tokenizer.decode(text_tokens, skip_special_tokens=False))
 
     def words(self, tokens: Sequence[int], language: str) -> list[tuple[str, list[int]]]:
-        """The words of text tokens, punctuation with them: (text as it stands, with its space; tokens)."""
+        """The words of text tokens, punctuation with them: (text as it stands, with its space;
+        tokens).
+        """
         pieces = self._pieces(tokens)
         words: list[tuple[str, list[int]]] = []
         for text, ids in pieces:
-            new = language in WITHOUT_SPACES or text.startswith(" ") or not text.strip().strip(BEFORE + AFTER)
-            if not words or (new and words[-1][0].strip()):  # a space of its own goes with what follows
+            new = (
+                language in WITHOUT_SPACES
+                or text.startswith(" ")
+                or not text.strip().strip(BEFORE + AFTER)
+            )
+            if not words or (
+                new and words[-1][0].strip()
+            ):  # a space of its own goes with what follows
                 words.append((text, list(ids)))
             else:
                 words[-1] = (words[-1][0] + text, words[-1][1] + ids)
@@ -126,7 +167,7 @@ class WhisperTokens:
             waiting.append(token)
             text = self.decode(waiting)
             broken = text.find("�")
-            if broken < 0 or whole[done + broken:done + broken + 1] == "�":
+            if broken < 0 or whole[done + broken : done + broken + 1] == "�":
                 found.append((text, waiting))
                 done += len(text)
                 waiting = []
@@ -137,8 +178,15 @@ def _with_punctuation(words: list[tuple[str, list[int]]]) -> list[tuple[str, lis
     joined: list[tuple[str, list[int]]] = []
     for text, ids in words:
         last = joined[-1][0] if joined else ""
-        ends = bool(joined) and text.strip() != "" and text == text.lstrip() and not text.strip(AFTER)
-        opens = bool(joined) and last.strip() != "" and last.startswith(" ") and not last.strip().strip(BEFORE)
+        ends = (
+            bool(joined) and text.strip() != "" and text == text.lstrip() and not text.strip(AFTER)
+        )
+        opens = (
+            bool(joined)
+            and last.strip() != ""
+            and last.startswith(" ")
+            and not last.strip().strip(BEFORE)
+        )
         if ends or opens:
             joined[-1] = (last + (text.lstrip() if opens else text), joined[-1][1] + ids)
         else:
@@ -154,8 +202,12 @@ def _open_tokenizer(folder: Path) -> Any:
             return Tokenizer.from_file(str(folder / "tokenizer.json"))
         for name in ("vocab.json", "merges.txt"):
             if not (folder / name).is_file():
-                raise BundleError(f"{folder} has no tokenizer.json and no {name}; fetch the whole repository.")
-        made = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
+                raise BundleError(
+                    f"{folder} has no tokenizer.json and no {name}; fetch the whole repository."
+                )
+        made = Tokenizer(
+            models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+        )
         made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         made.decoder = decoders.ByteLevel()
         added = json.loads((folder / "added_tokens.json").read_text("utf-8"))
@@ -163,12 +215,16 @@ def _open_tokenizer(folder: Path) -> Any:
             special = AddedToken(name, special=True, normalized=False)
             made.add_special_tokens([special])
             if made.token_to_id(name) != token:
-                raise BundleError(f"{folder / 'added_tokens.json'}: {name} is {token}, which does not follow on "
-                                  "vocab.json; fetch the repository again.")
+                raise BundleError(
+                    f"{folder / 'added_tokens.json'}: {name} is {token}, which does not follow on "
+                    "vocab.json; fetch the repository again."
+                )
         return made
     except BundleError:
         raise
-    except Exception as error:  # tokenizers raises plain Exception for whatever is wrong with a file
+    except (
+        Exception
+    ) as error:  # tokenizers raises plain Exception for whatever is wrong with a file
         raise BundleError(f"{folder}: its tokenizer cannot be read: {error}") from error
 
 

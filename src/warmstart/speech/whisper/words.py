@@ -1,7 +1,7 @@
 """When each word was said: from where the alignment heads look, by dynamic time warping.
 
-Source: `timing.py` of openai/whisper; Giorgino, "Computing and Visualizing Dynamic Time Warping Alignments in R"
-(2009) for the path.
+Source: `timing.py` of openai/whisper; Giorgino, "Computing and Visualizing Dynamic Time Warping
+Alignments in R" (2009) for the path.
 """
 
 from __future__ import annotations
@@ -16,13 +16,21 @@ from warmstart.speech.whisper.tokens import SECONDS
 SMOOTH = 7  # positions of the median filter
 
 
-def word_times(words: Sequence[tuple[str, list[int]]], looks: np.ndarray, logits: np.ndarray, prompt: int, frames: int,
-               offset: float, end: int) -> list[Word]:
+def word_times(
+    words: Sequence[tuple[str, list[int]]],
+    looks: np.ndarray,
+    logits: np.ndarray,
+    prompt: int,
+    frames: int,
+    offset: float,
+    end: int,
+) -> list[Word]:
     """The words with their times.
 
     Args:
         words: text and tokens of each.
-        looks: float32 (heads, T, positions), where the heads look while prompt, words and end are said.
+        looks: float32 (heads, T, positions), where the heads look while prompt, words and end are
+            said.
         logits: float32 (T, vocabulary), after each.
         prompt: tokens before the words.
         frames: of sound in the window; there are two to a position.
@@ -39,8 +47,14 @@ def word_times(words: Sequence[tuple[str, list[int]]], looks: np.ndarray, logits
     found = []
     for (word, _), a, b in zip(words, counts[:-1], counts[1:], strict=True):
         if word.strip():
-            found.append(Word(word.strip(), offset + float(starts[a]), offset + float(starts[b]),
-                              float(share[a:b].mean())))
+            found.append(
+                Word(
+                    word.strip(),
+                    offset + float(starts[a]),
+                    offset + float(starts[b]),
+                    float(share[a:b].mean()),
+                )
+            )
     return found
 
 
@@ -52,7 +66,9 @@ def agreement(looks: np.ndarray) -> np.ndarray:
     half = SMOOTH // 2
     if shares.shape[-1] > half:
         padded = np.pad(shares, ((0, 0), (0, 0), (half, half)), mode="reflect")
-        shares = np.median(np.lib.stride_tricks.sliding_window_view(padded, SMOOTH, axis=-1), axis=-1)
+        shares = np.median(
+            np.lib.stride_tricks.sliding_window_view(padded, SMOOTH, axis=-1), axis=-1
+        )
     mean: np.ndarray = shares.mean(axis=0)
     return mean
 
@@ -65,14 +81,19 @@ def path_starts(cost: np.ndarray) -> np.ndarray:
     rows, columns = cost.shape
     total = np.full((rows + 1, columns + 1), np.inf)
     total[0, 0] = 0.0
-    came = np.zeros((rows + 1, columns + 1), np.int8)  # 0 diagonally, 1 from the row before, 2 from the column before
+    came = np.zeros(
+        (rows + 1, columns + 1), np.int8
+    )  # 0 diagonally, 1 from the row before, 2 from the column before
     for diagonal in range(2, rows + columns + 1):
         i = np.arange(max(1, diagonal - columns), min(rows, diagonal - 1) + 1)
         j = diagonal - i
         ways = np.stack([total[i - 1, j - 1], total[i - 1, j], total[i, j - 1]])
         # As in the reference, a tie goes along the column.
-        best = np.where((ways[0] < ways[1]) & (ways[0] < ways[2]), 0,
-                        np.where((ways[1] < ways[0]) & (ways[1] < ways[2]), 1, 2))
+        best = np.where(
+            (ways[0] < ways[1]) & (ways[0] < ways[2]),
+            0,
+            np.where((ways[1] < ways[0]) & (ways[1] < ways[2]), 1, 2),
+        )
         came[i, j] = best
         total[i, j] = cost[i - 1, j - 1] + ways[best, np.arange(len(i))]
     came[0, :], came[:, 0] = 2, 1

@@ -1,7 +1,8 @@
 """Beam search: the most likely text among several that are continued at once.
 
-As in Hugging Face transformers with `early_stopping=False` and `length_penalty=1`: a text's score is the mean of its
-tokens' log-probabilities, and the search ends when no running text can beat the finished ones.
+As in Hugging Face transformers with `early_stopping=False` and `length_penalty=1`: a text's score
+is the mean of its tokens' log-probabilities, and the search ends when no running text can beat the
+finished ones.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Beam:
-    """A text: its new tokens, their log-probabilities, the sum that ranks it, and whether the model ended it."""
+    """A text: its new tokens, their log-probabilities, the sum that ranks it, and whether the model
+    ended it.
+    """
 
     tokens: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
@@ -41,7 +44,8 @@ def search(
     end_tokens: Collection[int],
     options: GenerateOptions,
 ) -> Generator[None, None, Beam]:
-    """The best continuation of `prompt`, of up to `max_tokens` tokens; an end token is its last one.
+    """The best continuation of `prompt`, of up to `max_tokens` tokens; an end token is its last
+    one.
 
     Yields after each step.
     """

@@ -1,4 +1,6 @@
-"""A decoder-only model step by step: the tokens it has read stay as keys and values, so each is read once."""
+"""A decoder-only model step by step: the tokens it has read stay as keys and values, so each is
+read once.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ BLOCK = 128
 class Decoder:
     """Several texts that are continued token by token, side by side in one cache.
 
-    A row of the cache belongs to one token of one text, or of several that begin alike (beams); a mask says who sees
-    whom. So texts of different lengths need no padding, and choosing among beams copies no cache.
+    A row of the cache belongs to one token of one text, or of several that begin alike (beams); a
+    mask says who sees whom. So texts of different lengths need no padding, and choosing among beams
+    copies no cache.
 
     Args:
         engine: runs a program with the function `step` (see `models.text.gpt2.network.GPT2.step`).
@@ -97,7 +100,9 @@ class Decoder:
         return logits
 
     def state(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """float32 (C,): the final state after the last of these tokens; the texts of this decoder stay as they are."""
+        """float32 (C,): the final state after the last of these tokens; the texts of this decoder
+        stay as they are.
+        """
         state: NDArray[np.float32] = self._read(np.asarray(tokens, np.int32))["states"][0]
         return state
 
@@ -106,7 +111,9 @@ class Decoder:
         self._mask, self.lengths = self._mask[list(texts)], self.lengths[list(texts)]
 
     def _read(self, ids: NDArray[np.int32]) -> Mapping[str, NDArray[Any]]:
-        """`logits` (1, V) and `states` (1, C) after the last token, and the `rows` (2L, H, T, D) of all."""
+        """`logits` (1, V) and `states` (1, C) after the last token, and the `rows` (2L, H, T, D) of
+        all.
+        """
         count = len(ids)
         empty = {
             spec.name: np.zeros((_fixed(spec, 0), 1, _fixed(spec, 2)), np.float32)
@@ -128,7 +135,9 @@ class Decoder:
         self._used = columns.stop
 
     def _reserve(self, texts: int, tokens: int, *, fresh: bool = False) -> None:
-        """Room for so many tokens in the cache; it grows by blocks and never shrinks, but for a fresh start."""
+        """Room for so many tokens in the cache; it grows by blocks and never shrinks, but for a
+        fresh start.
+        """
         size = -(-tokens // BLOCK) * BLOCK
         if fresh:
             self._used, self._mask = 0, np.empty((0, 0), np.float32)

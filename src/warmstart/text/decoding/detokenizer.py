@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 REPLACEMENT = "\ufffd"
 MAX_PENDING = 8
-"""Tokens that may wait for the end of a character; it has 4 bytes at most, so more are damaged text."""
+"""Tokens that may wait for the end of a character; it has 4 bytes at most, so more are damaged
+text.
+"""
 
 
 class Detokenizer:

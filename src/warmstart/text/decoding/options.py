@@ -1,8 +1,8 @@
 """The options of text generation.
 
-Order and meaning are those of Hugging Face transformers' logits processors: repetition penalty (Keskar et al. 2019,
-section 4.1), n-gram blocking, temperature, top-k (Fan et al. 2018), top-p (Holtzman et al. 2020), min-p (Nguyen et
-al. 2024).
+Order and meaning are those of Hugging Face transformers' logits processors: repetition penalty
+(Keskar et al. 2019, section 4.1), n-gram blocking, temperature, top-k (Fan et al. 2018), top-p
+(Holtzman et al. 2020), min-p (Nguyen et al. 2024).
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ class GenerateOptions(BatchOptions):
 
     max_new_tokens: Annotated[
         int | None,
-        Option("Tokens to generate at most; default: 100, or as many as the context has room for.", ge=1),
+        Option(
+            "Tokens to generate at most; default: 100, or as many as the context has room for.",
+            ge=1,
+        ),
     ] = None
     temperature: Annotated[
         float | None,
@@ -42,12 +45,16 @@ class GenerateOptions(BatchOptions):
     ] = None
     top_p: Annotated[
         float | None,
-        Option("Sample among the most likely tokens that together have this probability.", ge=0, le=1),
+        Option(
+            "Sample among the most likely tokens that together have this probability.", ge=0, le=1
+        ),
     ] = None
     min_p: Annotated[
         float | None,
         Option(
-            "Sample among tokens at least this probable, relative to the most likely one.", ge=0, le=1
+            "Sample among tokens at least this probable, relative to the most likely one.",
+            ge=0,
+            le=1,
         ),
     ] = None
     repetition_penalty: Annotated[

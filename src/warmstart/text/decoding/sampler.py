@@ -1,6 +1,7 @@
 """From logits to the next token: penalties, temperature, truncation, sampling. Numpy only.
 
-The order of the steps is that of Hugging Face transformers' logits processors; see `decoding.options`.
+The order of the steps is that of Hugging Face transformers' logits processors; see
+`decoding.options`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def next_token(
 
 
 def penalize(scores: NDArray[Any], tokens: Sequence[int], options: GenerateOptions) -> NDArray[Any]:
-    """(V,) scores, those of repeated tokens and n-grams lowered; the same array where nothing changes."""
+    """(V,) scores, those of repeated tokens and n-grams lowered; the same array where nothing
+    changes.
+    """
     size, penalty = options.no_repeat_ngram_size, np.float32(options.repetition_penalty)
     if penalty == 1 and not size:
         return scores
@@ -53,20 +56,26 @@ def penalize(scores: NDArray[Any], tokens: Sequence[int], options: GenerateOptio
         scores[seen] = np.where(scores[seen] < 0, scores[seen] * penalty, scores[seen] / penalty)
     if size and len(tokens) >= size:
         text = np.asarray(tokens, np.int64)
-        prefix = text[len(text) - size + 1 :]  # an n-gram that starts so must not be completed again
+        prefix = text[
+            len(text) - size + 1 :
+        ]  # an n-gram that starts so must not be completed again
         ngrams = np.lib.stride_tricks.sliding_window_view(text, size)
         scores[ngrams[(ngrams[:, :-1] == prefix).all(1), -1]] = -np.inf
     return scores
 
 
 def truncate(scores: NDArray[Any], options: GenerateOptions) -> NDArray[Any]:
-    """(V,) scores with -inf at the tokens that top_k, top_p and min_p exclude; the most likely always stays."""
+    """(V,) scores with -inf at the tokens that top_k, top_p and min_p exclude; the most likely
+    always stays.
+    """
     top_k, top_p, min_p = options.top_k, options.top_p, options.min_p
     if top_k is not None and top_k < len(scores):
         lowest = np.partition(scores, -top_k)[-top_k]
         scores = np.where(scores < lowest, -np.inf, scores)
     if top_p is not None and top_p < 1:
-        order = np.argsort(scores, kind="stable")  # ascending: the first, up to a sum of 1 - top_p, go
+        order = np.argsort(
+            scores, kind="stable"
+        )  # ascending: the first, up to a sum of 1 - top_p, go
         shares = np.cumsum(np.exp(log_softmax(scores[order])))
         scores = scores.copy()
         scores[order[:-1][shares[:-1] <= 1 - top_p]] = -np.inf

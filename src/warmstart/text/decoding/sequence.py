@@ -95,7 +95,9 @@ class Continuation:
             self._window_start = len(self.tokens) - self._model.max_length // 2
 
     def extend(self, logits: NDArray[np.float32]) -> None:
-        """Choose the next token from the model's logits (V,), and see whether the text ends with it."""
+        """Choose the next token from the model's logits (V,), and see whether the text ends with
+        it.
+        """
         token = next_token(logits, self.tokens, self.options, self._random)
         shifted = logits - logits.max()
         self._add(token, float(shifted[token] - np.log(np.exp(shifted).sum())))

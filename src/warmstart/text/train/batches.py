@@ -32,15 +32,25 @@ class TextBatches(SortedBatches):
 
     Args:
         encoded: the texts.
-        targets: called with (rows of texts, length of the batch); returns y, or (y, sample weights).
+        targets: called with (rows of texts, length of the batch); returns y, or (y, sample
+            weights).
         pad: called with (texts, length); returns the model's inputs.
         batch_size, shuffle, seed: as for `SortedBatches`.
     """
 
-    def __init__(self, encoded: Sequence[Encoded], targets: Callable[[np.ndarray, int], Any],
-                 pad: Pad, *, batch_size: int = 16,
-                 shuffle: bool = True, seed: int = 0):
-        super().__init__([len(one) for one in encoded], batch_size=batch_size, shuffle=shuffle, seed=seed)
+    def __init__(
+        self,
+        encoded: Sequence[Encoded],
+        targets: Callable[[np.ndarray, int], Any],
+        pad: Pad,
+        *,
+        batch_size: int = 16,
+        shuffle: bool = True,
+        seed: int = 0,
+    ):
+        super().__init__(
+            [len(one) for one in encoded], batch_size=batch_size, shuffle=shuffle, seed=seed
+        )
         self.encoded, self.targets, self.pad = encoded, targets, pad
 
     def padded(self, epoch: int, index: int, more: int) -> tuple[Any, ...]:

@@ -25,9 +25,7 @@ MONITORS = {"single": "val_accuracy", "multi": "val_f1", "regression": "val_pear
 THRESHOLD = 0.5
 
 
-class TextClassificationTrainer(
-    EncoderTrainer[TextClassificationOptions, Example, TextClassifier]
-):
+class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Example, TextClassifier]):
     """Classes, several classes, or a number for each text."""
 
     task = "text-classification"
@@ -62,7 +60,9 @@ class TextClassificationTrainer(
         counts = Counter(label for one in self.train_examples for label in one.labels)
         usual = max(counts, key=lambda label: counts[label])
         right = np.mean([one.labels == (usual,) for one in self.validation_examples])
-        return f"always {usual!r}, the most frequent class: {right:.1%} of the validation texts right"
+        return (
+            f"always {usual!r}, the most frequent class: {right:.1%} of the validation texts right"
+        )
 
     def identity(self) -> dict[str, Any]:
         return {**super().identity(), "problem": self.problem}
@@ -139,7 +139,9 @@ class TextClassificationTrainer(
         if self.problem == "single":
             return f"{names[int(scores.argmax())]} {scores.max():.0%}"
         pairs = zip(names, scores, strict=True)
-        return ", ".join(f"{name} {score:.0%}" for name, score in pairs if score > THRESHOLD) or "none"
+        return (
+            ", ".join(f"{name} {score:.0%}" for name, score in pairs if score > THRESHOLD) or "none"
+        )
 
 
 def classes(train: Sequence[Example], names: Mapping[str, str]) -> tuple[Label, ...]:

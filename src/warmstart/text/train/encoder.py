@@ -1,4 +1,5 @@
-"""Fine-tuning of text encoders: a pretrained encoder with a new head, AdamW, warm-up and linear decay.
+"""Fine-tuning of text encoders: a pretrained encoder with a new head, AdamW, warm-up and linear
+decay.
 
 Source of the recipe: Devlin et al., "BERT" (2018), section 4 and appendix A.3.
 """
@@ -83,7 +84,9 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
 
     def open(self) -> None:
         super().open()
-        if not isinstance(self.model, TextModel) or not hasattr(family(self.model.entry.architecture), "BLOCK"):
+        if not isinstance(self.model, TextModel) or not hasattr(
+            family(self.model.entry.architecture), "BLOCK"
+        ):
             raise UsageError(
                 f"{self.model.name} is not a text encoder; take a BERT, DistilBERT or RoBERTa."
             )
@@ -155,7 +158,9 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         self.predictor = predictor
         self.network = network
         if self.validation_examples:
-            self.validation_text_batches = self.text_batches(self.validation_examples, shuffle=False)
+            self.validation_text_batches = self.text_batches(
+                self.validation_examples, shuffle=False
+            )
         return network
 
     def _copy_weights(self, network: keras.Model) -> bool:
@@ -170,7 +175,8 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
                 continue
             other = source.get(layer.name)
             fits = other is not None and (
-                [weight.shape for weight in other.weights] == [weight.shape for weight in layer.weights]
+                [weight.shape for weight in other.weights]
+                == [weight.shape for weight in layer.weights]
             )
             if other is not None and fits and (same_head or not is_head(layer.name)):
                 layer.set_weights(other.get_weights())

@@ -1,9 +1,11 @@
 """Fine-tuning a language model on plain text: text -> tokens -> windows -> network -> bundle.
 
-The recipe is that of Howard and Ruder, "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146, for
-transformers: all layers at once, AdamW, a linear rise and fall of a small learning rate. The rate is for a width of 768
-and grows as the width falls (Yang et al., "Tensor Programs V" (2022), arXiv:2203.03466). Validation data is the end of
-the text, as a text continues.
+The recipe is that of Howard and Ruder, "Universal Language Model Fine-tuning" (2018),
+arXiv:1801.06146, for
+transformers: all layers at once, AdamW, a linear rise and fall of a small learning rate. The rate
+    is for a width of 768
+and grows as the width falls (Yang et al., "Tensor Programs V" (2022), arXiv:2203.03466). Validation
+data is the end of the text, as a text continues.
 """
 
 from __future__ import annotations
@@ -61,7 +63,10 @@ class GenerationTrainer(Trainer[GenerationOptions]):
         if share == 0:
             raise UsageError("A language model needs validation data, or a share above 0.")
         if share is None:
-            self.tokens, self.validation_tokens = tokens, encoded(self.model, self.options.validation)
+            self.tokens, self.validation_tokens = (
+                tokens,
+                encoded(self.model, self.options.validation),
+            )
         else:
             cut = max(len(tokens) - max(round(share * len(tokens)), 2), 0)
             self.tokens, self.validation_tokens = tokens[:cut], tokens[cut:]
@@ -155,7 +160,8 @@ class GenerationTrainer(Trainer[GenerationOptions]):
 
 
 class Windows:
-    """Batches of windows of the text, and what follows each token; each epoch cuts the text elsewhere.
+    """Batches of windows of the text, and what follows each token; each epoch cuts the text
+    elsewhere.
 
     Args:
         tokens: int32 (N,).

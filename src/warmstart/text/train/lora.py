@@ -1,7 +1,8 @@
 """Low-rank adapters: a frozen encoder learns small corrections to the matrices of its attention.
 
-Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021), arXiv:2106.09685: W + (alpha / r) B A on
-query and value, alpha = r here. Names and files are those of Hugging Face PEFT.
+Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021), arXiv:2106.09685: W
++ (alpha / r) B A on query and value, alpha = r here. Names and files are those of Hugging Face
+PEFT.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def check(base: Model[Any, Any, Any], rank: int) -> None:
     if rank > width:
         raise UsageError(f"lora, the rank of the adapter, must be from 1 to {width}, not {rank}.")
     if base.weights.path is None or adapters.is_adapter(base.weights.path):
-        raise UsageError(f"{base.name} has no weights of its own to adapt; `save` it first and start from that folder.")
+        raise UsageError(
+            f"{base.name} has no weights of its own to adapt; `save` it first and start from that folder."
+        )
 
 
 def adapt(network: keras.Model, entry: Entry, rank: int, seed: int) -> None:
@@ -68,7 +71,9 @@ def merged(network: keras.Model, entry: Entry) -> keras.Model:
 
 
 def adapter(network: keras.Model, entry: Entry, digest: str, source: str, rank: int) -> Adapter:
-    """The adapter and the trained head of a network; `digest` and `source` are those of the base's weights."""
+    """The adapter and the trained head of a network; `digest` and `source` are those of the base's
+    weights.
+    """
     layout = family(entry.architecture).LAYOUT
     arrays: dict[str, np.ndarray] = {}
     heads: set[str] = set()
@@ -78,17 +83,33 @@ def adapter(network: keras.Model, entry: Entry, digest: str, source: str, rank: 
         if getattr(layer, "lora_enabled", False):
             modules.add(layer.name.rpartition(".")[2])
             name = f"{adapters.ROOT}{layout.prefix}.{module}"
-            arrays[f"{name}.lora_A.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_a).T)  # (r, in)
-            arrays[f"{name}.lora_B.weight"] = np.ascontiguousarray(np.asarray(layer.lora_kernel_b).T)  # (out, r)
+            arrays[f"{name}.lora_A.weight"] = np.ascontiguousarray(
+                np.asarray(layer.lora_kernel_a).T
+            )  # (r, in)
+            arrays[f"{name}.lora_B.weight"] = np.ascontiguousarray(
+                np.asarray(layer.lora_kernel_b).T
+            )  # (out, r)
         elif layer.weights and not is_body(layer.name):
             heads.add(module.partition(".")[0])
             for weight in layer.weights:
                 value = np.asarray(weight)
                 name = layout.prefixed(f"{module}.{PYTORCH[weight.name]}")
-                arrays[f"{adapters.ROOT}{name}"] = np.ascontiguousarray(value.T if value.ndim == 2 else value)
-    config = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "lora_dropout": 0.0, "bias": "none",
-              "target_modules": sorted(modules), "modules_to_save": sorted(heads), "fan_in_fan_out": False,
-              "inference_mode": True, "base_model_name_or_path": source, adapters.DIGEST: digest}
+                arrays[f"{adapters.ROOT}{name}"] = np.ascontiguousarray(
+                    value.T if value.ndim == 2 else value
+                )
+    config = {
+        "peft_type": "LORA",
+        "r": rank,
+        "lora_alpha": rank,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": sorted(modules),
+        "modules_to_save": sorted(heads),
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "base_model_name_or_path": source,
+        adapters.DIGEST: digest,
+    }
     return Adapter(arrays, (json.dumps(config, indent=1) + "\n").encode())
 
 

@@ -22,9 +22,7 @@ class EncoderOptions(FreezeOptions):
     warmup: Annotated[
         float, Option("Share of the steps in which the learning rate rises.", ge=0, lt=1)
     ] = 0.1
-    weight_decay: Annotated[
-        float, Option("Of AdamW, on kernels and embeddings only.", ge=0)
-    ] = 0.01
+    weight_decay: Annotated[float, Option("Of AdamW, on kernels and embeddings only.", ge=0)] = 0.01
     lora: Annotated[
         int | None,
         Option("Train a low-rank adapter of this rank and the head; the base is frozen.", ge=1),

@@ -1,8 +1,10 @@
-"""Fine-tuning a question answerer: questions -> windows of their contexts -> encoder -> two ends of a span -> bundle.
+"""Fine-tuning a question answerer: questions -> windows of their contexts -> encoder -> two ends of
+a span -> bundle.
 
-Source of the recipe: Devlin et al., "BERT" (2018), sections 4.2 and 4.3: a window without the answer has its first
-token as both ends. The best epoch is the one with the highest F1, as SQuAD counts it. A share that is set aside for
-validation holds whole contexts, so that no question is asked about a text that was learned from.
+Source of the recipe: Devlin et al., "BERT" (2018), sections 4.2 and 4.3: a window without the
+answer has its first token as both ends. The best epoch is the one with the highest F1, as SQuAD
+counts it. A share that is set aside for validation holds whole contexts, so that no question is
+asked about a text that was learned from.
 """
 
 from __future__ import annotations
@@ -107,7 +109,9 @@ class QuestionAnsweringTrainer(EncoderTrainer[EncoderOptions, Question, Question
 
 
 def span(question: Question, window: Encoded) -> tuple[int, int]:
-    """The first and last token of the first right answer; the first token twice where the window lacks it."""
+    """The first and last token of the first right answer; the first token twice where the window
+    lacks it.
+    """
     if not question.answers:
         return CLS, CLS
     text, start = question.answers[0]

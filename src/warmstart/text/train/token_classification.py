@@ -1,7 +1,8 @@
-"""Fine-tuning a token classifier: tagged sentences -> tokens with the tags of their words -> encoder -> bundle.
+"""Fine-tuning a token classifier: tagged sentences -> tokens with the tags of their words ->
+encoder -> bundle.
 
-The pieces of a word learn the word's tag; those after its first one, the tag that continues it (`I-` after `B-`).
-The best epoch is the one with the highest F1 of whole entities.
+The pieces of a word learn the word's tag; those after its first one, the tag that continues it
+(`I-` after `B-`). The best epoch is the one with the highest F1 of whole entities.
 """
 
 from __future__ import annotations
@@ -47,11 +48,15 @@ class TokenClassificationTrainer(EncoderTrainer[EncoderOptions, Sentence, TokenC
             self.predictor.encode(" ".join(sentence.words), f"sentence {number}")
             for number, sentence in enumerate(examples, 1)
         ]
-        truth = [aligned(one, tokens, self.number) for one, tokens in zip(examples, encoded, strict=True)]
+        truth = [
+            aligned(one, tokens, self.number) for one, tokens in zip(examples, encoded, strict=True)
+        ]
 
         def targets(rows: np.ndarray, length: int) -> tuple[Any, Any]:
             classes, weights = (
-                np.stack([np.pad(truth[row][part], (0, length - len(encoded[row]))) for row in rows])
+                np.stack(
+                    [np.pad(truth[row][part], (0, length - len(encoded[row]))) for row in rows]
+                )
                 for part in (0, 1)
             )
             return {"logits": classes}, {"logits": weights}
@@ -60,7 +65,9 @@ class TokenClassificationTrainer(EncoderTrainer[EncoderOptions, Sentence, TokenC
 
     def loss(self) -> dict[str, keras.losses.Loss]:
         mean = "mean_with_sample_weight"
-        return {"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=mean)}
+        return {
+            "logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=mean)
+        }
 
     def predicted_tags(self) -> list[list[str]]:
         """Of each validation sentence."""
@@ -155,4 +162,7 @@ def _type_row(entity: str, pairs: Sequence[tuple[Sequence[str], Sequence[str]]])
 
 def _in_words(words: Sequence[str], spans: set[tuple[str, int, int]]) -> str:
     ordered = sorted(spans, key=lambda span: span[1])
-    return "; ".join(f"{' '.join(words[start:end])} ({name})" for name, start, end in ordered) or "none"
+    return (
+        "; ".join(f"{' '.join(words[start:end])} ({name})" for name, start, end in ordered)
+        or "none"
+    )

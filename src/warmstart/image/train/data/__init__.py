@@ -1,4 +1,6 @@
-"""Labelled data in the forms people have it, as one `Dataset` of training, validation and test examples."""
+"""Labelled data in the forms people have it, as one `Dataset` of training, validation and test
+examples.
+"""
 
 from warmstart.image.train.data.examples import Dataset, Examples
 from warmstart.image.train.data.reader import read

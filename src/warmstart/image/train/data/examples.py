@@ -18,7 +18,8 @@ class Examples:
 
     Attributes:
         inputs: paths, or PIL images or arrays.
-        targets: int64 (N,) class numbers; with several labels an example, float32 (N, classes) of 0 and 1.
+        targets: int64 (N,) class numbers; with several labels an example, float32 (N, classes) of 0
+            and 1.
         digests: sha256 of each input's content, where it is known.
     """
 
@@ -31,8 +32,11 @@ class Examples:
 
     def subset(self, rows: Sequence[int] | np.ndarray) -> Examples:
         """The examples of these places, in this order."""
-        return Examples(tuple(self.inputs[i] for i in rows), self.targets[list(rows)],
-                        tuple(self.digests[i] for i in rows) if self.digests else ())
+        return Examples(
+            tuple(self.inputs[i] for i in rows),
+            self.targets[list(rows)],
+            tuple(self.digests[i] for i in rows) if self.digests else (),
+        )
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,9 @@ class Dataset:
 
     @property
     def majority(self) -> float:
-        """What is right in validation when the most frequent training class is always answered; for several labels
-        an example, the share of single decisions that are right when each class' more frequent one is."""
+        """What is right in validation when the most frequent training class is always answered; for
+        several labels an example, the share of single decisions that are right when each class'
+        more frequent one is."""
         if self.multi_label:
             usual = self.train.targets.mean(0) > 0.5
             return float((self.validation.targets == usual).mean())
@@ -90,8 +95,10 @@ class Dataset:
         """What is shown before training: counts, balance, baseline, warnings, and what is left out."""
         parts = dict(self.parts())
         counts = {name: self.counts(part) for name, part in parts.items()}
-        classes = {name: {part: int(some[index]) for part, some in counts.items()}
-                   for index, name in enumerate(self.classes)}
+        classes = {
+            name: {part: int(some[index]) for part, some in counts.items()}
+            for index, name in enumerate(self.classes)
+        }
         if self.multi_label:
             baseline = f"always the more frequent decision: {self.majority:.1%} of the single decisions right"
         else:
@@ -102,7 +109,9 @@ class Dataset:
 
 
 def without(dataset: Dataset, failed: Mapping[str, Mapping[int, Exception]]) -> Dataset:
-    """The dataset less the examples that turned out to be unusable, by part and place; each becomes a problem."""
+    """The dataset less the examples that turned out to be unusable, by part and place; each becomes
+    a problem.
+    """
     parts: dict[str, Any] = {}
     problems = list(dataset.problems)
     for name, part in dataset.parts():

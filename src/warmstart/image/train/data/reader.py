@@ -54,17 +54,26 @@ class Source:
     problems: list[str]
 
 
-def read(data: Any, *, validation: Any = "auto", seed: int = 0, multi_label: bool | None = None,
-         path_column: str | None = None, label_column: str | None = None, encoding: str | None = None,
-         delimiter: str | None = None, photos: Photos | None = None) -> Dataset:
+def read(
+    data: Any,
+    *,
+    validation: Any = "auto",
+    seed: int = 0,
+    multi_label: bool | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    photos: Photos | None = None,
+) -> Dataset:
     """Read labelled photos.
 
     Args:
-        data: a folder of class folders, or of `train`, `val` and `test` that are; a CSV, TSV, JSONL, JSON or Parquet
-            file, or a folder with one such file; a table or dataset in memory, or (photo, label) pairs, see
-            `core.records.read_table`; a `tf.data.Dataset`.
-        validation: data in one of these forms; or the share of `data` that is split off, stratified. "auto": what
-            `data` says itself, or a fifth.
+        data: a folder of class folders, or of `train`, `val` and `test` that are; a CSV, TSV,
+            JSONL, JSON or Parquet file, or a folder with one such file; a table or dataset in
+            memory, or (photo, label) pairs, see `core.records.read_table`; a `tf.data.Dataset`.
+        validation: data in one of these forms; or the share of `data` that is split off,
+            stratified. "auto": what `data` says itself, or a fifth.
         seed: of the split.
         multi_label: whether an example may have several labels; default: what the data looks like.
         path_column, label_column: of tables, where their names are not the usual ones.
@@ -72,15 +81,18 @@ def read(data: Any, *, validation: Any = "auto", seed: int = 0, multi_label: boo
         photos: keeps what is read.
 
     Raises:
-        UsageError: nothing is there, a class is empty, there is one class only, or validation has classes of its own.
+        UsageError: nothing is there, a class is empty, there is one class only, or validation has
+        classes of its own.
     """
     problems: list[str] = []
     source = Source(path_column, label_column, multi_label, encoding, delimiter, problems)
     parts = _parts(data, source)
     share = share_of(validation)
     if share == 0:
-        raise UsageError("Image classification needs validation data, or a share above 0: it chooses the best epoch "
-                         "and calibrates.")
+        raise UsageError(
+            "Image classification needs validation data, or a share above 0: it chooses the best epoch "
+            "and calibrates."
+        )
     if share is None:
         parts["validation"] = _only(validation, source)
     train = parts.get("train")
@@ -94,8 +106,17 @@ def read(data: Any, *, validation: Any = "auto", seed: int = 0, multi_label: boo
         problems += bad
     if share is not None and ("validation" not in examples or validation != "auto"):
         examples["train"], examples["validation"] = split(examples["train"], share, seed)
-    return checked(Dataset(data_name(data), classes, several, examples["train"], examples["validation"],
-                           examples.get("test"), tuple(problems)))
+    return checked(
+        Dataset(
+            data_name(data),
+            classes,
+            several,
+            examples["train"],
+            examples["validation"],
+            examples.get("test"),
+            tuple(problems),
+        )
+    )
 
 
 def checked(dataset: Dataset) -> Dataset:
@@ -106,17 +127,25 @@ def checked(dataset: Dataset) -> Dataset:
     """
     counts = dataset.counts(dataset.train)
     if empty := [name for name, count in zip(dataset.classes, counts, strict=True) if not count]:
-        raise UsageError(f"There is nothing to train on for {few(empty)}: add examples, or remove the class.")
+        raise UsageError(
+            f"There is nothing to train on for {few(empty)}: add examples, or remove the class."
+        )
     if not len(dataset.validation):
         raise UsageError("The validation part is empty; give other data, or validation=0.2.")
     warnings = list(_repeats(dataset))
-    missing = [n for n, c in zip(dataset.classes, dataset.counts(dataset.validation), strict=True) if not c]
+    missing = [
+        n for n, c in zip(dataset.classes, dataset.counts(dataset.validation), strict=True) if not c
+    ]
     if missing:
-        warnings.append(f"validation has no example of {few(missing)}, so nothing is known of how well it is learned")
+        warnings.append(
+            f"validation has no example of {few(missing)}, so nothing is known of how well it is learned"
+        )
     if not dataset.multi_label and counts.max() > 10 * counts.min():
         names = dataset.classes[int(counts.argmax())], dataset.classes[int(counts.argmin())]
-        warnings.append(f"{names[0]!r} has {counts.max():,} examples and {names[1]!r} {counts.min():,}; "
-                        "class_weight='balanced' makes them count alike")
+        warnings.append(
+            f"{names[0]!r} has {counts.max():,} examples and {names[1]!r} {counts.min():,}; "
+            "class_weight='balanced' makes them count alike"
+        )
     return replace(dataset, warnings=tuple(warnings))
 
 
@@ -136,13 +165,17 @@ def _only(data: Any, source: Source) -> Labelled:
     parts = _parts(data, source)
     part = parts.get("validation") or parts.get("train")
     if part is None:
-        raise UsageError(f"{data_name(data)} holds nothing to validate with{_first(source.problems)}.")
+        raise UsageError(
+            f"{data_name(data)} holds nothing to validate with{_first(source.problems)}."
+        )
     return part
 
 
 def _of_folder(folder: Path, source: Source) -> dict[str, Labelled]:
-    children = sorted((c for c in folder.iterdir() if c.is_dir() and not c.name.startswith(".")),
-                      key=lambda child: items.natural(child.name))
+    children = sorted(
+        (c for c in folder.iterdir() if c.is_dir() and not c.name.startswith(".")),
+        key=lambda child: items.natural(child.name),
+    )
     named = {PARTS[child.name.lower()]: child for child in children if child.name.lower() in PARTS}
     if "train" in named and any(child.is_dir() for child in named["train"].iterdir()):
         return {part: _class_folders(child) for part, child in named.items()}
@@ -150,8 +183,10 @@ def _of_folder(folder: Path, source: Source) -> dict[str, Labelled]:
     if len(tables) == 1 and not any(_photos(child) for child in children[:1]):
         return _of_records(tables[0], source)
     if not children:
-        raise UsageError(f"{folder} holds no class folders: put the photos of each class into a folder of its name, or "
-                         "name a CSV file of paths and labels.")
+        raise UsageError(
+            f"{folder} holds no class folders: put the photos of each class into a folder of its name, or "
+            "name a CSV file of paths and labels."
+        )
     return {"train": _class_folders(folder)}
 
 
@@ -166,7 +201,9 @@ def _class_folders(folder: Path) -> Labelled:
         found += photos
         labels += [child.name] * len(photos)
     if empty:
-        raise UsageError(f"{folder} has class folders without a photo ({few(empty)}): fill or remove them.")
+        raise UsageError(
+            f"{folder} has class folders without a photo ({few(empty)}): fill or remove them."
+        )
     return Labelled(found, list(labels))
 
 
@@ -179,12 +216,20 @@ def _photos(folder: Path) -> list[Path]:
 
 def _of_records(data: Any, source: Source) -> dict[str, Labelled]:
     parts: dict[str, Labelled] = {}
-    for one in records.read_photos(data, path_column=source.path_column, label_column=source.label_column,
-                                   multi_label=source.multi_label, problems=source.problems,
-                                   encoding=source.encoding, delimiter=source.delimiter):
+    for one in records.read_photos(
+        data,
+        path_column=source.path_column,
+        label_column=source.label_column,
+        multi_label=source.multi_label,
+        problems=source.problems,
+        encoding=source.encoding,
+        delimiter=source.delimiter,
+    ):
         name = "train" if one.part is None else PARTS.get(one.part.lower(), one.part)
         if name not in ("train", "validation", "test"):
-            raise UsageError(f"{one.name}: {one.part!r} is none of the parts train, validation and test.")
+            raise UsageError(
+                f"{one.name}: {one.part!r} is none of the parts train, validation and test."
+            )
         part = parts.setdefault(name, Labelled([], []))
         part.inputs.append(one.value)
         part.labels.append(one.label)
@@ -201,16 +246,24 @@ def _of_tf(dataset: Any, source: Source) -> Labelled:
     vectors: list[Any] = []
     for record in table.read():
         pictures.append(_uint8(table.file(record, photo_column, "photo")))
-        vectors.append(labels(record) if label_column is None else np.asarray(record.values[label_column]))
+        vectors.append(
+            labels(record) if label_column is None else np.asarray(record.values[label_column])
+        )
     if label_column is None:  # 0 and 1 for each class
         return Labelled(pictures, vectors)
     if not (vectors and vectors[0].ndim == 1 and vectors[0].size > 1):
         return Labelled(pictures, [_class_name(table, label_column, vector) for vector in vectors])
     if all(vector.sum() == 1 for vector in vectors):
-        return Labelled(pictures, [_class_name(table, label_column, vector.argmax()) for vector in vectors])
-    return Labelled(pictures, [
-        tuple(_class_name(table, label_column, index) for index in np.flatnonzero(vector)) for vector in vectors
-    ])
+        return Labelled(
+            pictures, [_class_name(table, label_column, vector.argmax()) for vector in vectors]
+        )
+    return Labelled(
+        pictures,
+        [
+            tuple(_class_name(table, label_column, index) for index in np.flatnonzero(vector))
+            for vector in vectors
+        ],
+    )
 
 
 def _uint8(picture: Any) -> Any:
@@ -223,7 +276,9 @@ def _uint8(picture: Any) -> Any:
 
 def _class_name(table: records.Table, column: str, label: Any) -> str:
     value = np.asarray(label).ravel()[0]
-    return class_name(int(value) if isinstance(value, np.floating) else value, table.class_names.get(column))
+    return class_name(
+        int(value) if isinstance(value, np.floating) else value, table.class_names.get(column)
+    )
 
 
 def _several(parts: Iterable[Labelled]) -> bool:
@@ -232,41 +287,63 @@ def _several(parts: Iterable[Labelled]) -> bool:
 
 def _classes(parts: dict[str, Labelled], several: bool) -> tuple[str, ...]:
     def names(part: Labelled) -> set[str]:
-        return {name for label in part.labels for name in (label if isinstance(label, tuple) else (label,))}
+        return {
+            name
+            for label in part.labels
+            for name in (label if isinstance(label, tuple) else (label,))
+        }
 
     known = names(parts["train"])
     for part, held in parts.items():
         if unknown := sorted(names(held) - known):
             raise UsageError(f"The {part} part has classes that training has not: {few(unknown)}.")
     if len(known) < (1 if several else 2):
-        raise UsageError(f"There is one class only ({few(sorted(known))}): a classifier needs two or more.")
+        raise UsageError(
+            f"There is one class only ({few(sorted(known))}): a classifier needs two or more."
+        )
     return tuple(sorted(known, key=items.natural))
 
 
-def _examples(part: Labelled, classes: tuple[str, ...], several: bool,
-              photos: Photos) -> tuple[Examples, list[str]]:
-    """The examples whose content can be read, each with its digest; and what is wrong with the others."""
+def _examples(
+    part: Labelled, classes: tuple[str, ...], several: bool, photos: Photos
+) -> tuple[Examples, list[str]]:
+    """The examples whose content can be read, each with its digest; and what is wrong with the
+    others.
+    """
     index = {name: place for place, name in enumerate(classes)}
     with ThreadPoolExecutor(4) as pool:
         digests = list(pool.map(partial(_digest, photos), part.inputs))
     good = [place for place, digest in enumerate(digests) if not isinstance(digest, OSError)]
-    problems = [f"{part.inputs[place]}: {digest.strerror or digest}" for place, digest in enumerate(digests)
-                if isinstance(digest, OSError)]
+    problems = [
+        f"{part.inputs[place]}: {digest.strerror or digest}"
+        for place, digest in enumerate(digests)
+        if isinstance(digest, OSError)
+    ]
     if several:
         targets = np.zeros((len(good), len(classes)), np.float32)
         for row, place in enumerate(good):
             label = part.labels[place]
-            targets[row, [index[name] for name in (label if isinstance(label, tuple) else (label,))]] = 1
+            targets[
+                row, [index[name] for name in (label if isinstance(label, tuple) else (label,))]
+            ] = 1
     else:
         told = [part.labels[place] for place in good]
         if any(isinstance(label, tuple) and len(label) != 1 for label in told):
-            raise UsageError("An example has several labels, or none; multi_label=True allows that.")
-        targets = np.array([index[label[0] if isinstance(label, tuple) else label] for label in told], np.int64)
-    return Examples(tuple(part.inputs[p] for p in good), targets, tuple(str(digests[p]) for p in good)), problems
+            raise UsageError(
+                "An example has several labels, or none; multi_label=True allows that."
+            )
+        targets = np.array(
+            [index[label[0] if isinstance(label, tuple) else label] for label in told], np.int64
+        )
+    return Examples(
+        tuple(part.inputs[p] for p in good), targets, tuple(str(digests[p]) for p in good)
+    ), problems
 
 
 def _digest(photos: Photos, value: Any) -> str | OSError:
-    """The sha256 of a file's bytes or of a picture's pixels; the error where the file cannot be read."""
+    """The sha256 of a file's bytes or of a picture's pixels; the error where the file cannot be
+    read.
+    """
     try:
         if isinstance(value, str | os.PathLike):
             return photos.digest(value)
@@ -289,15 +366,16 @@ def _repeats(dataset: Dataset) -> Iterable[str]:
             elif not np.array_equal(before[1], target):
                 torn.append(_file(value))
     if across:
-        yield (f"{len(across):,} examples are in two parts, which makes the figures look better than they are: "
-               f"{few(across)}")
+        yield (
+            f"{len(across):,} examples are in two parts, which makes the figures look better than they are: "
+            f"{few(across)}"
+        )
     if torn:
         yield f"{len(torn):,} examples are there twice with different labels: {few(torn)}"
 
 
 def _file(value: Any) -> str:
     return str(value) if isinstance(value, str | os.PathLike) else "a picture in memory"
-
 
 
 def _first(problems: Sequence[str]) -> str:

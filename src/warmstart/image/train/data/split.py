@@ -13,8 +13,8 @@ from warmstart.training.split import split_rows
 def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
     """(training, validation), stratified; see `training.split.split_rows`.
 
-    Examples with the same content stay together, in training. An example with several labels counts as one of its
-    rarest.
+    Examples with the same content stay together, in training. An example with several labels counts
+    as one of its rarest.
 
     Raises:
         UsageError: the share is not possible, or validation would be empty.
@@ -27,7 +27,9 @@ def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Exampl
 def _strata(targets: np.ndarray) -> np.ndarray:
     if targets.ndim == 1:
         return targets
-    rarity = np.where(targets > 0, targets.sum(0), np.inf)  # (N, C): how often each of its labels occurs
+    rarity = np.where(
+        targets > 0, targets.sum(0), np.inf
+    )  # (N, C): how often each of its labels occurs
     return np.where(targets.any(1), rarity.argmin(1), -1)
 
 

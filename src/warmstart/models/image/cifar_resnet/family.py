@@ -19,5 +19,7 @@ class CifarResNetConfig:
     @property
     def blocks_per_stage(self) -> int:
         if self.depth < 8 or (self.depth - 2) % 6:
-            raise ValueError(f"depth must be 6n + 2 with n of 1 or more (8, 14, 20, ...), not {self.depth}")
+            raise ValueError(
+                f"depth must be 6n + 2 with n of 1 or more (8, 14, 20, ...), not {self.depth}"
+            )
         return (self.depth - 2) // 6

@@ -24,8 +24,15 @@ from warmstart.models.image.cifar_resnet.family import CifarResNetConfig
 
 
 def _conv_norm(x: Any, filters: int, *, stride: int = 1, name: str) -> Any:
-    x = layers.Conv2D(filters, 3, stride, padding="same", use_bias=False, kernel_initializer="he_normal",
-                      name=f"{name}_conv")(x)
+    x = layers.Conv2D(
+        filters,
+        3,
+        stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
+    )(x)
     return layers.BatchNormalization(name=f"{name}_bn")(x)
 
 
@@ -37,13 +44,20 @@ def _residual_unit(x: Any, filters: int, *, stride: int, name: str) -> Any:
     if stride > 1:
         shortcut = layers.MaxPooling2D(1, stride, name=f"{name}_subsample")(shortcut)
     if (missing := filters - shortcut.shape[-1]) > 0:  # option A: the new channels start at zero
-        shortcut = ops.pad(shortcut, ((0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2)))
+        shortcut = ops.pad(
+            shortcut, ((0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2))
+        )
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([y, shortcut]))
 
 
-def build(config: CifarResNetConfig | Mapping[str, Any], *, include_top: bool = True,
-          input_shape: tuple[int, int, int] | None = None, pooling: str | None = None,
-          classes: int | None = None) -> keras.Model:
+def build(
+    config: CifarResNetConfig | Mapping[str, Any],
+    *,
+    include_top: bool = True,
+    input_shape: tuple[int, int, int] | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+) -> keras.Model:
     """Build the network.
 
     Args:
@@ -65,11 +79,17 @@ def build(config: CifarResNetConfig | Mapping[str, Any], *, include_top: bool = 
     x = layers.ReLU(name="stem_relu")(_conv_norm(inputs, config.filters, name="stem"))
     for stage in range(3):
         for block in range(config.blocks_per_stage):
-            x = _residual_unit(x, config.filters * 2**stage, stride=2 if stage and not block else 1,
-                               name=f"stage{stage + 1}_block{block + 1}")
+            x = _residual_unit(
+                x,
+                config.filters * 2**stage,
+                stride=2 if stage and not block else 1,
+                name=f"stage{stage + 1}_block{block + 1}",
+            )
     if include_top:
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-        x = layers.Dense(config.classes, activation="softmax", dtype="float32", name="predictions")(x)
+        x = layers.Dense(config.classes, activation="softmax", dtype="float32", name="predictions")(
+            x
+        )
     elif pooling == "avg":
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     elif pooling == "max":
@@ -77,7 +97,9 @@ def build(config: CifarResNetConfig | Mapping[str, Any], *, include_top: bool = 
     return keras.Model(inputs, x, name=f"cifar_resnet{config.depth}")
 
 
-def _config(config: CifarResNetConfig | Mapping[str, Any], classes: int | None) -> CifarResNetConfig:
+def _config(
+    config: CifarResNetConfig | Mapping[str, Any], classes: int | None
+) -> CifarResNetConfig:
     if not isinstance(config, CifarResNetConfig):
         try:
             config = CifarResNetConfig(**config)

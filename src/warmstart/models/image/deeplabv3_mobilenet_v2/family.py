@@ -60,7 +60,9 @@ class MobileNetV2Config:
         return self.divisible(round(count * self.depth_multiplier))
 
 
-def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
+def read(
+    config: Mapping[str, Any], folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
     path = folder / CONFIG
     check_task(config, folder, task, "image-segmentation", "MobileNetV2ForSemanticSegmentation")
@@ -74,7 +76,9 @@ def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Ent
         "min_depth": integer(config, "min_depth", path, 8, 1, 1024),
         "expand_ratio": number(config, "expand_ratio", path, 6.0, 0.1, 64.0),
         "output_stride": one_of(config, "output_stride", path, 32, (2, 4, 8, 16, 32)),
-        "first_layer_is_expansion": one_of(config, "first_layer_is_expansion", path, True, booleans),
+        "first_layer_is_expansion": one_of(
+            config, "first_layer_is_expansion", path, True, booleans
+        ),
         "tf_padding": one_of(config, "tf_padding", path, True, booleans),
         "hidden_act": one_of(config, "hidden_act", path, "relu6", ("relu6", "relu", "silu")),
         "layer_norm_eps": number(config, "layer_norm_eps", path, 1e-3, 0.0, 1.0),
@@ -83,6 +87,12 @@ def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Ent
     rules = preprocessing(folder, (side, side), HALF)
     values |= {"classes": len(labels), "input_size": list(rules.size)}
     entry = make_entry(
-        "mobilenet_v2", "image-segmentation", "deeplabv3_mobilenet_v2", values, rules, "Apache-2.0", PAPER
+        "mobilenet_v2",
+        "image-segmentation",
+        "deeplabv3_mobilenet_v2",
+        values,
+        rules,
+        "Apache-2.0",
+        PAPER,
     )
     return entry, labels

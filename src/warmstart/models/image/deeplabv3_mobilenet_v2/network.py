@@ -1,8 +1,10 @@
-"""DeepLabV3 on MobileNetV2 as Google published it: dilated instead of ever smaller maps, and a small pooling head.
+"""DeepLabV3 on MobileNetV2 as Google published it: dilated instead of ever smaller maps, and a
+small pooling head.
 
-Sources: Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (2018),
-section 6.3 (no atrous pyramid: a 1x1 convolution and image pooling); Chen, Zhu, Papandreou, Schroff, Adam (2018),
-arXiv:1802.02611. The checkpoint layout is that of transformers' MobileNetV2ForSemanticSegmentation.
+Sources: Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2: Inverted Residuals and Linear
+Bottlenecks" (2018), section 6.3 (no atrous pyramid: a 1x1 convolution and image pooling); Chen,
+Zhu, Papandreou, Schroff, Adam (2018), arXiv:1802.02611. The checkpoint layout is that of
+transformers' MobileNetV2ForSemanticSegmentation.
 """
 
 from collections.abc import Mapping
@@ -27,9 +29,14 @@ STRIDES = (2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)
 HEAD, HEAD_WIDTH, HEAD_EPSILON = "segmentation_head", 256, 1e-5
 
 
-def build(config: MobileNetV2Config | Mapping[str, Any], *, include_top: bool = True,
-          input_shape: tuple[int, int, int] | None = None, pooling: str | None = None,
-          classes: int | None = None) -> keras.Model:
+def build(
+    config: MobileNetV2Config | Mapping[str, Any],
+    *,
+    include_top: bool = True,
+    input_shape: tuple[int, int, int] | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+) -> keras.Model:
     """Build the network.
 
     Args:
@@ -40,8 +47,8 @@ def build(config: MobileNetV2Config | Mapping[str, Any], *, include_top: bool = 
         classes: outputs; default: the config's.
 
     Returns:
-        A `keras.Model` from float32 (B, H, W, 3) in -1..1 to logits (B, H / output_stride, W / output_stride,
-        classes), rounded up, or to features.
+        A `keras.Model` from float32 (B, H, W, 3) in -1..1 to logits (B, H / output_stride, W /
+        output_stride, classes), rounded up, or to features.
 
     Raises:
         UsageError: the config is not possible, or the height or width is unknown.
@@ -64,20 +71,43 @@ def build(config: MobileNetV2Config | Mapping[str, Any], *, include_top: bool = 
     if include_top:
         x = _head(x, c)
     elif pooling:
-        x = (layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D)(name="pool")(x)
+        x = (layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D)(
+            name="pool"
+        )(x)
     return keras.Model(inputs, x, name="deeplabv3_mobilenet_v2")
 
 
-def _conv(x: Any, c: MobileNetV2Config, name: str, filters: int | None, size: int = 1, *, stride: int = 1,
-          dilation: int = 1, activation: str | None = "", epsilon: float | None = None) -> Any:
-    """Convolution (depthwise where `filters` is None), normalisation and activation ("": the config's)."""
+def _conv(
+    x: Any,
+    c: MobileNetV2Config,
+    name: str,
+    filters: int | None,
+    size: int = 1,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    activation: str | None = "",
+    epsilon: float | None = None,
+) -> Any:
+    """Convolution (depthwise where `filters` is None), normalisation and activation ("": the
+    config's).
+    """
     if not c.tf_padding:
         x = padded(x, ((size - 1) // 2 * dilation,) * 2)
-    options: dict[str, Any] = {"padding": "same" if c.tf_padding else "valid", "dilation_rate": dilation,
-                               "use_bias": False, "name": f"{name}.convolution"}
-    x = layers.DepthwiseConv2D(size, stride, **options)(x) if filters is None else \
-        layers.Conv2D(filters, size, stride, **options)(x)
-    x = layers.BatchNormalization(epsilon=epsilon or c.layer_norm_eps, momentum=0.997, name=f"{name}.normalization")(x)
+    options: dict[str, Any] = {
+        "padding": "same" if c.tf_padding else "valid",
+        "dilation_rate": dilation,
+        "use_bias": False,
+        "name": f"{name}.convolution",
+    }
+    x = (
+        layers.DepthwiseConv2D(size, stride, **options)(x)
+        if filters is None
+        else layers.Conv2D(filters, size, stride, **options)(x)
+    )
+    x = layers.BatchNormalization(
+        epsilon=epsilon or c.layer_norm_eps, momentum=0.997, name=f"{name}.normalization"
+    )(x)
     return x if activation is None else layers.Activation(activation or c.hidden_act)(x)
 
 
@@ -92,16 +122,24 @@ def _stem(x: Any, c: MobileNetV2Config) -> Any:
 
 def _inverted_residual(x: Any, c: MobileNetV2Config, block: int, stride: int, dilation: int) -> Any:
     """Widen, filter each channel, narrow; the input is added where shapes allow."""
-    name, before, after = f"mobilenet_v2.layer.{block}", c.channels(CHANNELS[block]), c.channels(CHANNELS[block + 1])
+    name, before, after = (
+        f"mobilenet_v2.layer.{block}",
+        c.channels(CHANNELS[block]),
+        c.channels(CHANNELS[block + 1]),
+    )
     y = _conv(x, c, f"{name}.expand_1x1", c.divisible(round(before * c.expand_ratio)))
     y = _conv(y, c, f"{name}.conv_3x3", None, 3, stride=stride, dilation=dilation)
     y = _conv(y, c, f"{name}.reduce_1x1", after, activation=None)
-    return layers.Add(name=f"{name}.add")([x, y]) if stride == 1 and before == after else \
-        layers.Identity(name=f"{name}.add")(y)
+    return (
+        layers.Add(name=f"{name}.add")([x, y])
+        if stride == 1 and before == after
+        else layers.Identity(name=f"{name}.add")(y)
+    )
 
 
 def _head(x: Any, c: MobileNetV2Config) -> Any:
     """The picture's average joined to every pixel's features, then two 1x1 convolutions."""
+
     def conv(t: Any, name: str) -> Any:
         return _conv(t, c, f"{HEAD}.{name}", HEAD_WIDTH, activation="relu", epsilon=HEAD_EPSILON)
 
@@ -124,7 +162,12 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
         MismatchError: the arrays do not fit the model.
     """
     has_head = any(layer.name.startswith(HEAD) for layer in model.layers)
-    fill(model, checkpoint, family.LAYOUT, ignore=family.UNUSED if has_head else (*family.UNUSED, f"{HEAD}.*"))
+    fill(
+        model,
+        checkpoint,
+        family.LAYOUT,
+        ignore=family.UNUSED if has_head else (*family.UNUSED, f"{HEAD}.*"),
+    )
 
 
 def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:

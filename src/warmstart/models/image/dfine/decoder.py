@@ -1,8 +1,9 @@
-"""The decoder of D-FINE: attention that samples the maps around each box, and boxes refined as distributions.
+"""The decoder of D-FINE: attention that samples the maps around each box, and boxes refined as
+distributions.
 
-Source: Peng et al. (2024), arXiv:2410.13842, section 4.1 (fine-grained distribution refinement); deformable attention
-is that of Zhu et al., "Deformable DETR" (2020), arXiv:2010.04159. Sampling is written with gathers, which every engine
-has; grid sampling they have not.
+Source: Peng et al. (2024), arXiv:2410.13842, section 4.1 (fine-grained distribution refinement);
+deformable attention is that of Zhu et al., "Deformable DETR" (2020), arXiv:2010.04159. Sampling is
+written with gathers, which every engine has; grid sampling they have not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,16 +18,20 @@ DECODER = "model.decoder"
 
 @dataclass(frozen=True)
 class Memory:
-    """The feature maps, one after the other: `values` (B, all pixels, C), `shapes` (height, width) of each."""
+    """The feature maps, one after the other: `values` (B, all pixels, C), `shapes` (height, width)
+    of each.
+    """
 
     values: Any
     shapes: Sequence[tuple[int, int]]
 
 
 def first_rows(x: Any, rows: int) -> Any:
-    """For every element of the batch, the index of its first row once x (B, ...) is (B * rows, ...): (B,) int32.
+    """For every element of the batch, the index of its first row once x (B, ...) is (B * rows,
+    ...): (B,) int32.
 
-    A running sum over the batch: unlike a range it has a shape that is known before the program runs.
+    A running sum over the batch: unlike a range it has a shape that is known before the program
+    runs.
     """
     column = ops.reshape(x, (-1, int(np.prod(x.shape[1:]))))[:, 0]
     return (ops.cumsum(ops.ones_like(column, dtype="int32"), axis=0) - 1) * rows
@@ -51,7 +56,9 @@ class DeformableSampling(layers.Layer):
         heads: groups of channels, each with its own samples.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, int]], points: Sequence[int], heads: int, **options: Any):
+    def __init__(
+        self, shapes: Sequence[tuple[int, int]], points: Sequence[int], heads: int, **options: Any
+    ):
         super().__init__(**options)
         starts = np.cumsum([0, *(h * w for h, w in shapes)])
         self.heads, self.rows = heads, int(starts[-1])
@@ -59,11 +66,15 @@ class DeformableSampling(layers.Layer):
         def each(values: Sequence[float]) -> np.ndarray:  # one number a sample
             return np.repeat(np.asarray(values, np.float32), points)
 
-        self.sizes = np.stack([each([w for _, w in shapes]), each([h for h, _ in shapes])], -1)  # (P, 2): x, y
+        self.sizes = np.stack(
+            [each([w for _, w in shapes]), each([h for h, _ in shapes])], -1
+        )  # (P, 2): x, y
         self.starts = each(starts[:-1].tolist())
 
     def call(self, inputs: Any) -> Any:
-        """memory (B, S, C), locations (B, Q, heads, P, 2) in shares, weights (B, Q, heads, P) -> (B, Q, C)."""
+        """memory (B, S, C), locations (B, Q, heads, P, 2) in shares, weights (B, Q, heads, P) ->
+        (B, Q, C).
+        """
         memory, locations, weights = inputs
         _, queries, heads, points, _ = locations.shape
         channels = memory.shape[-1]
@@ -79,28 +90,44 @@ class DeformableSampling(layers.Layer):
         share_x = share_x * ops.cast(ops.logical_and(x >= 0, x < width), "float32")
         share_y = share_y * ops.cast(ops.logical_and(y >= 0, y < height), "float32")
         x, y = ops.clip(x, 0, width - 1), ops.clip(y, 0, height - 1)
-        index = (y * width + self.starts[:, None])[..., :, None] + x[..., None, :]  # below 2**24: exact in float32
+        index = (y * width + self.starts[:, None])[..., :, None] + x[
+            ..., None, :
+        ]  # below 2**24: exact in float32
         share = share_y[..., :, None] * share_x[..., None, :] * weights[..., None, None]
         group = np.arange(heads, dtype=np.int32)[:, None]
-        index = ops.reshape(ops.cast(index, "int32"), (-1, queries, heads, points * 4)) * heads + group
+        index = (
+            ops.reshape(ops.cast(index, "int32"), (-1, queries, heads, points * 4)) * heads + group
+        )
         index = index + first_rows(memory, self.rows * heads)[:, None, None, None]
-        samples = ops.take(ops.reshape(memory, (-1, channels // heads)), index, axis=0)  # (B, Q, heads, 4P, C/heads)
+        samples = ops.take(
+            ops.reshape(memory, (-1, channels // heads)), index, axis=0
+        )  # (B, Q, heads, 4P, C/heads)
         share = ops.reshape(share, (-1, queries, heads, 1, points * 4))
         return ops.reshape(ops.matmul(share, samples), (-1, queries, channels))
 
 
 class Refinement(layers.Layer):
-    """From distributions over the offsets of a box's four sides to the box; holds the two numbers that shape them."""
+    """From distributions over the offsets of a box's four sides to the box; holds the two numbers
+    that shape them.
+    """
 
     def __init__(self, bins: int, up: float, scale: float, **options: Any):
         super().__init__(**options)
         self.bins, self._up, self._scale = bins, up, scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.up = self.add_weight(shape=(1,), initializer=lambda s, dtype=None: ops.full(s, self._up, dtype),
-                                  trainable=False, name="up")
-        self.reg_scale = self.add_weight(shape=(1,), initializer=lambda s, dtype=None: ops.full(s, self._scale, dtype),
-                                         trainable=False, name="reg_scale")
+        self.up = self.add_weight(
+            shape=(1,),
+            initializer=lambda s, dtype=None: ops.full(s, self._up, dtype),
+            trainable=False,
+            name="up",
+        )
+        self.reg_scale = self.add_weight(
+            shape=(1,),
+            initializer=lambda s, dtype=None: ops.full(s, self._scale, dtype),
+            trainable=False,
+            name="reg_scale",
+        )
 
     def call(self, inputs: Any) -> Any:
         """logits (B, Q, 4 * (bins + 1)), box (B, Q, 4) -> box (B, Q, 4), centre and size."""
@@ -109,8 +136,10 @@ class Refinement(layers.Layer):
         bound = ops.abs(self.up) * scale
         power = np.arange(1, self.bins // 2, dtype=np.float32)
         steps = (bound + 1) ** (2 / (self.bins - 2))
-        right = steps ** power - 1  # the weighting function: fine steps near 0, coarse ones far out
-        table = ops.concatenate([-2 * bound, -ops.flip(right), ops.zeros_like(bound), right, 2 * bound])
+        right = steps**power - 1  # the weighting function: fine steps near 0, coarse ones far out
+        table = ops.concatenate(
+            [-2 * bound, -ops.flip(right), ops.zeros_like(bound), right, 2 * bound]
+        )
         share = ops.softmax(ops.reshape(logits, (-1, queries, 4, self.bins + 1)))
         move = ops.sum(share * table, axis=-1)
         centre, size = box[..., :2], box[..., 2:]
@@ -141,30 +170,45 @@ def self_attention(x: Any, position: Any, heads: int, name: str) -> Any:
         t = layers.Dense(channels, name=f"{name}.{part}_proj")(t)
         return ops.transpose(ops.reshape(t, (-1, count, heads, size)), (0, 2, 1, 3))
 
-    weights = ops.softmax(ops.matmul(split(placed, "q") * size**-0.5, ops.transpose(split(placed, "k"), (0, 1, 3, 2))))
+    weights = ops.softmax(
+        ops.matmul(split(placed, "q") * size**-0.5, ops.transpose(split(placed, "k"), (0, 1, 3, 2)))
+    )
     mixed = ops.transpose(ops.matmul(weights, split(x, "v")), (0, 2, 1, 3))
-    return layers.Dense(channels, name=f"{name}.out_proj")(ops.reshape(mixed, (-1, count, channels)))
+    return layers.Dense(channels, name=f"{name}.out_proj")(
+        ops.reshape(mixed, (-1, count, channels))
+    )
 
 
-def _cross_attention(x: Any, references: Any, memory: Memory, c: Mapping[str, Any], name: str) -> Any:
-    """Each query looks at a few points around its box; references: (B, Q, 4) centre and size in shares."""
+def _cross_attention(
+    x: Any, references: Any, memory: Memory, c: Mapping[str, Any], name: str
+) -> Any:
+    """Each query looks at a few points around its box; references: (B, Q, 4) centre and size in
+    shares.
+    """
     heads, points, queries = c["decoder_attention_heads"], c["decoder_n_points"], x.shape[1]
     total = sum(points)
     offsets = layers.Dense(heads * total * 2, name=f"{name}.sampling_offsets")(x)
     offsets = ops.reshape(offsets, (-1, queries, heads, total, 2))
     weights = layers.Dense(heads * total, name=f"{name}.attention_weights")(x)
     weights = ops.softmax(ops.reshape(weights, (-1, queries, heads, total)))
-    scale = np.repeat([1 / n for n in points], points).astype(np.float32)[:, None] * c["decoder_offset_scale"]
+    scale = (
+        np.repeat([1 / n for n in points], points).astype(np.float32)[:, None]
+        * c["decoder_offset_scale"]
+    )
     box = ops.reshape(references, (-1, queries, 1, 1, 4))
     locations = box[..., :2] + offsets * scale * box[..., 2:]
     return DeformableSampling(memory.shapes, points, heads)([memory.values, locations, weights])
 
 
-def _layer(x: Any, position: Any, references: Any, memory: Memory, c: Mapping[str, Any], name: str) -> Any:
+def _layer(
+    x: Any, position: Any, references: Any, memory: Memory, c: Mapping[str, Any], name: str
+) -> Any:
     y = self_attention(x, position, c["decoder_attention_heads"], f"{name}.self_attn")
     x = norm(layers.Add()([x, y]), c, f"{name}.self_attn_layer_norm")
     y = _cross_attention(x + position, references, memory, c, f"{name}.encoder_attn")
-    gates = ops.sigmoid(layers.Dense(2 * c["d_model"], name=f"{name}.gateway.gate")(ops.concatenate([x, y], -1)))
+    gates = ops.sigmoid(
+        layers.Dense(2 * c["d_model"], name=f"{name}.gateway.gate")(ops.concatenate([x, y], -1))
+    )
     x = gates[..., : c["d_model"]] * x + gates[..., c["d_model"] :] * y
     x = layers.LayerNormalization(epsilon=1e-5, name=f"{name}.gateway.norm")(x)
     y = layers.Dense(c["decoder_ffn_dim"], name=f"{name}.fc1")(x)
@@ -179,13 +223,17 @@ def _inverse_sigmoid(x: Any) -> Any:
 
 
 def decode(x: Any, reference_logits: Any, memory: Memory, c: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Queries (B, Q, C) and their first boxes as logits -> (class logits (B, Q, classes), boxes (B, Q, 4))."""
+    """Queries (B, Q, C) and their first boxes as logits -> (class logits (B, Q, classes), boxes (B,
+    Q, 4)).
+    """
     width, corners, before = c["d_model"], 0, 0
     refine = Refinement(c["max_num_bins"], c["up"], c["reg_scale"], name=DECODER)
     references = ops.sigmoid(reference_logits)
     # The dense layers of this head are the same for every decoder layer: made once, called again.
-    head = [layers.Dense(2 * width, activation="relu", name=f"{DECODER}.query_pos_head.layers.0"),
-            layers.Dense(width, name=f"{DECODER}.query_pos_head.layers.1")]
+    head = [
+        layers.Dense(2 * width, activation="relu", name=f"{DECODER}.query_pos_head.layers.0"),
+        layers.Dense(width, name=f"{DECODER}.query_pos_head.layers.1"),
+    ]
     initial = None
     for index in range(c["decoder_layers"]):
         position = ops.clip(head[1](head[0](references)), -10, 10)

@@ -1,7 +1,9 @@
-"""PP-HGNetV2: convolutions whose blocks aggregate the outputs of all their layers; the backbone of D-FINE.
+"""PP-HGNetV2: convolutions whose blocks aggregate the outputs of all their layers; the backbone of
+D-FINE.
 
-Source: PaddleClas, PP-HGNetV2 (2023); Peng, Li, Wu, Zhang, Sun, Wu, "D-FINE" (2024), arXiv:2410.13842, which adds a
-learnable scale and bias after activations. Names are those of transformers' HGNetV2Backbone.
+Source: PaddleClas, PP-HGNetV2 (2023); Peng, Li, Wu, Zhang, Sun, Wu, "D-FINE" (2024),
+arXiv:2410.13842, which adds a learnable scale and bias after activations. Names are those of
+transformers' HGNetV2Backbone.
 """
 
 from collections.abc import Mapping
@@ -23,14 +25,26 @@ class LearnableAffine(layers.Layer):
         return self.scale * x + self.bias
 
 
-def conv_layer(x: Any, filters: int, size: int, name: str, *, stride: int = 1, depthwise: bool = False,
-               activation: str | None = "relu", affine: bool = False) -> Any:
+def conv_layer(
+    x: Any,
+    filters: int,
+    size: int,
+    name: str,
+    *,
+    stride: int = 1,
+    depthwise: bool = False,
+    activation: str | None = "relu",
+    affine: bool = False,
+) -> Any:
     """Convolution with symmetric padding, normalisation, activation, and the learnable affine."""
     before = (size - 1) // 2
     x = padded(x, (before, before))
     options: dict[str, Any] = {"use_bias": False, "name": f"{name}.convolution"}
-    x = layers.DepthwiseConv2D(size, stride, **options)(x) if depthwise else \
-        layers.Conv2D(filters, size, stride, **options)(x)
+    x = (
+        layers.DepthwiseConv2D(size, stride, **options)(x)
+        if depthwise
+        else layers.Conv2D(filters, size, stride, **options)(x)
+    )
     x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{name}.normalization")(x)
     if activation is None:
         return x
@@ -59,7 +73,9 @@ def _stem(x: Any, c: Mapping[str, Any], name: str) -> Any:
     strides, affine, act = c["stem_strides"], c["use_learnable_affine_block"], c["hidden_act"]
 
     def conv(t: Any, filters: int, size: int, step: int, part: str) -> Any:
-        return conv_layer(t, filters, size, f"{name}.{part}", stride=strides[step], activation=act, affine=affine)
+        return conv_layer(
+            t, filters, size, f"{name}.{part}", stride=strides[step], activation=act, affine=affine
+        )
 
     x = padded(conv(x, middle, 3, 0, "stem1"), (0, 0), (1, 1))
     y = padded(conv(x, middle // 2, 2, 1, "stem2a"), (0, 0), (1, 1))
@@ -74,16 +90,42 @@ def _stage(x: Any, c: Mapping[str, Any], stage: int, name: str) -> Any:
 
     affine = c["use_learnable_affine_block"]
     if of("downsample"):
-        x = conv_layer(x, of("in_channels"), 3, f"{name}.downsample", stride=of("downsample_strides"), depthwise=True,
-                       activation=None)
+        x = conv_layer(
+            x,
+            of("in_channels"),
+            3,
+            f"{name}.downsample",
+            stride=of("downsample_strides"),
+            depthwise=True,
+            activation=None,
+        )
     for block in range(of("num_blocks")):
-        x = _block(x, of("mid_channels"), of("out_channels"), of("numb_of_layers"), of("kernel_size"),
-                   of("light_block"), affine, f"{name}.blocks.{block}", residual=block > 0)
+        x = _block(
+            x,
+            of("mid_channels"),
+            of("out_channels"),
+            of("numb_of_layers"),
+            of("kernel_size"),
+            of("light_block"),
+            affine,
+            f"{name}.blocks.{block}",
+            residual=block > 0,
+        )
     return x
 
 
-def _block(x: Any, middle: int, out: int, count: int, size: int, light: bool, affine: bool, name: str, *,
-           residual: bool) -> Any:
+def _block(
+    x: Any,
+    middle: int,
+    out: int,
+    count: int,
+    size: int,
+    light: bool,
+    affine: bool,
+    name: str,
+    *,
+    residual: bool,
+) -> Any:
     """All layers' outputs side by side, squeezed and widened by 1x1 convolutions."""
     outputs = [x]
     for layer in range(count):

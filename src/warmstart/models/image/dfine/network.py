@@ -1,9 +1,11 @@
-"""D-FINE: a detection transformer that refines a distribution over each side of a box; no suppression is needed.
+"""D-FINE: a detection transformer that refines a distribution over each side of a box; no
+suppression is needed.
 
-Source: Peng, Li, Wu, Zhang, Sun, Wu, "D-FINE: Redefine Regression Task in DETRs as Fine-grained Distribution
-Refinement" (2024), arXiv:2410.13842; the hybrid encoder is RT-DETR's (Zhao et al. 2023, arXiv:2304.08069). The
-checkpoint layout is that of transformers' DFineForObjectDetection. For prediction only: the parts that training adds
-(denoising queries, the heads of later layers) are not built.
+Source: Peng, Li, Wu, Zhang, Sun, Wu, "D-FINE: Redefine Regression Task in DETRs as Fine-grained
+Distribution Refinement" (2024), arXiv:2410.13842; the hybrid encoder is RT-DETR's (Zhao et al.
+2023, arXiv:2304.08069). The checkpoint layout is that of transformers' DFineForObjectDetection. For
+prediction only: the parts that training adds (denoising queries, the heads of later layers) are not
+built.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,32 +18,51 @@ from keras import layers, ops
 from warmstart.checkpoints import fill, layout_arrays
 from warmstart.errors import UsageError
 from warmstart.models.image.dfine import family
-from warmstart.models.image.dfine.decoder import GatherRows, Memory, decode, mlp, norm, self_attention
+from warmstart.models.image.dfine.decoder import (
+    GatherRows,
+    Memory,
+    decode,
+    mlp,
+    norm,
+    self_attention,
+)
 from warmstart.models.image.dfine.hgnet_v2 import backbone
 from warmstart.models.image.padding import padded
 
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
 
-ANCHOR_SIDE, ANCHOR_MARGIN = 0.05, 1e-2  # side of the smallest anchors; how far inside the picture all sides must be
+ANCHOR_SIDE, ANCHOR_MARGIN = (
+    0.05,
+    1e-2,
+)  # side of the smallest anchors; how far inside the picture all sides must be
 MOST_LAYERS = 64
 
 
-def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: tuple[int, int, int] | None = None,
-          pooling: str | None = None, classes: int | None = None) -> keras.Model:
+def build(
+    config: Mapping[str, Any],
+    *,
+    include_top: bool = True,
+    input_shape: tuple[int, int, int] | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+) -> keras.Model:
     """Build the network.
 
     Args:
-        config: keys of the reference's config that decide the numbers, `classes` and `input_size` (H, W).
+        config: keys of the reference's config that decide the numbers, `classes` and `input_size`
+            (H, W).
         include_top: whether the encoder and decoder are part of it.
         input_shape: (H, W, 3), known multiples of 32; default: the config's.
-        pooling: without the top: `None` (the backbone's last map (B, H/32, W/32, C)), `"avg"` or `"max"`.
+        pooling: without the top: `None` (the backbone's last map (B, H/32, W/32, C)), `"avg"` or
+            `"max"`.
         classes: outputs; default: the config's.
 
     Returns:
         A `keras.Model` from float32 (B, H, W, 3) in 0..1 to `{"logits": (B, queries, classes), "pred_boxes":
-        (B, queries, 4), "anchors": (B, queries)}`: boxes are centre x, centre y, width, height in shares of the
-        picture; anchors are the indices on the feature maps that the queries come from.
+        (B, queries, 4), "anchors": (B, queries)}`: boxes are centre x, centre y, width, height in
+        shares of the picture; anchors are the indices on the feature maps that the queries come
+        from.
 
     Raises:
         UsageError: the height or width is unknown, or not a multiple of 32.
@@ -56,17 +77,33 @@ def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: t
     if not include_top:
         x = maps[-1]
         if pooling:
-            x = (layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D)(name="pool")(x)
+            x = (layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D)(
+                name="pool"
+            )(x)
         return keras.Model(images, x, name="dfine")
-    maps = _hybrid_encoder([_projection(x, c["encoder_hidden_dim"], f"model.encoder_input_proj.{level}")
-                            for level, x in enumerate(maps)], c)
+    maps = _hybrid_encoder(
+        [
+            _projection(x, c["encoder_hidden_dim"], f"model.encoder_input_proj.{level}")
+            for level, x in enumerate(maps)
+        ],
+        c,
+    )
     if c["d_model"] != c["decoder_in_channels"][-1]:
-        maps = [_projection(x, c["d_model"], f"model.decoder_input_proj.{level}") for level, x in enumerate(maps)]
-    memory = Memory(ops.concatenate([ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3])) for x in maps], axis=1),
-                    [tuple(x.shape[1:3]) for x in maps])
+        maps = [
+            _projection(x, c["d_model"], f"model.decoder_input_proj.{level}")
+            for level, x in enumerate(maps)
+        ]
+    memory = Memory(
+        ops.concatenate(
+            [ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3])) for x in maps], axis=1
+        ),
+        [tuple(x.shape[1:3]) for x in maps],
+    )
     queries, references, anchors = _choose_queries(memory, c)
     logits, boxes = decode(queries, references, memory, c)
-    return keras.Model(images, {"logits": logits, "pred_boxes": boxes, "anchors": anchors}, name="dfine")
+    return keras.Model(
+        images, {"logits": logits, "pred_boxes": boxes, "anchors": anchors}, name="dfine"
+    )
 
 
 def _projection(x: Any, width: int, name: str) -> Any:
@@ -74,12 +111,24 @@ def _projection(x: Any, width: int, name: str) -> Any:
     return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{name}.1")(x)
 
 
-def _conv_norm(x: Any, c: Mapping[str, Any], width: int, size: int, name: str, *, stride: int = 1,
-               depthwise: bool = False, activation: str | None = None) -> Any:
+def _conv_norm(
+    x: Any,
+    c: Mapping[str, Any],
+    width: int,
+    size: int,
+    name: str,
+    *,
+    stride: int = 1,
+    depthwise: bool = False,
+    activation: str | None = None,
+) -> Any:
     x = padded(x, ((size - 1) // 2,) * 2)
     options: dict[str, Any] = {"use_bias": False, "name": f"{name}.conv"}
-    x = layers.DepthwiseConv2D(size, stride, **options)(x) if depthwise else \
-        layers.Conv2D(width, size, stride, **options)(x)
+    x = (
+        layers.DepthwiseConv2D(size, stride, **options)(x)
+        if depthwise
+        else layers.Conv2D(width, size, stride, **options)(x)
+    )
     x = layers.BatchNormalization(epsilon=c["batch_norm_eps"], momentum=0.9, name=f"{name}.norm")(x)
     return x if activation is None else layers.Activation(activation)(x)
 
@@ -113,7 +162,9 @@ def _attention_layer(x: Any, c: Mapping[str, Any], name: str) -> Any:
     x = ops.reshape(x, (-1, height * width, channels))
     position = None
     if c.get("eval_size") is None:
-        position = ops.convert_to_tensor(sine_positions(height, width, channels, c["positional_encoding_temperature"]))
+        position = ops.convert_to_tensor(
+            sine_positions(height, width, channels, c["positional_encoding_temperature"])
+        )
     y = self_attention(x, position, c["encoder_attention_heads"], f"{name}.self_attn")
     x = norm(layers.Add()([x, y]), c, f"{name}.self_attn_layer_norm")
     y = layers.Dense(c["encoder_ffn_dim"], name=f"{name}.fc1")(x)
@@ -128,7 +179,11 @@ def sine_positions(height: int, width: int, channels: int, temperature: float) -
     """Sines and cosines of row and column, (1, height * width, channels) float32."""
     omega = 1.0 / temperature ** (np.arange(channels // 4) / (channels // 4))
     rows, columns = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
-    waves = [function(np.outer(axis.ravel(), omega)) for axis in (rows, columns) for function in (np.sin, np.cos)]
+    waves = [
+        function(np.outer(axis.ravel(), omega))
+        for axis in (rows, columns)
+        for function in (np.sin, np.cos)
+    ]
     return np.concatenate(waves, axis=1)[None].astype(np.float32)
 
 
@@ -149,7 +204,12 @@ def _csp(x: Any, c: Mapping[str, Any], width: int, name: str) -> Any:
     y = _conv_norm(x, c, width, 1, f"{name}.conv1", activation=act)
     for block in range(round(3 * c["depth_mult"])):
         part = f"{name}.bottlenecks.{block}"
-        y = layers.Add()([_conv_norm(y, c, width, 3, f"{part}.conv1"), _conv_norm(y, c, width, 1, f"{part}.conv2")])
+        y = layers.Add()(
+            [
+                _conv_norm(y, c, width, 3, f"{part}.conv1"),
+                _conv_norm(y, c, width, 1, f"{part}.conv2"),
+            ]
+        )
         y = layers.Activation(act)(y)
     return layers.Add()([y, _conv_norm(x, c, width, 1, f"{name}.conv2", activation=act)])
 
@@ -157,7 +217,9 @@ def _csp(x: Any, c: Mapping[str, Any], width: int, name: str) -> Any:
 def _choose_queries(memory: Memory, c: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """The indices on the maps with the best class scores, with a first box each (its logits)."""
     anchors, valid = _anchors(memory.shapes)
-    x = layers.Dense(c["d_model"], name="model.enc_output.0")(memory.values * ops.convert_to_tensor(valid))
+    x = layers.Dense(c["d_model"], name="model.enc_output.0")(
+        memory.values * ops.convert_to_tensor(valid)
+    )
     x = norm(x, c, "model.enc_output.1")
     scores = ops.max(layers.Dense(c["classes"], name="model.enc_score_head")(x), axis=-1)
     indices = ops.top_k(scores, min(c["num_queries"], anchors.shape[1]))[1]
@@ -169,30 +231,40 @@ def _choose_queries(memory: Memory, c: Mapping[str, Any]) -> tuple[Any, Any, Any
 
 
 def _anchors(shapes: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """One square box a pixel of each map, as logits of (x, y, width, height), and which of them count."""
+    """One square box a pixel of each map, as logits of (x, y, width, height), and which of them
+    count.
+    """
     boxes = []
     for level, (height, width) in enumerate(shapes):
-        y, x = np.meshgrid(np.arange(height, dtype=np.float32), np.arange(width, dtype=np.float32), indexing="ij")
+        y, x = np.meshgrid(
+            np.arange(height, dtype=np.float32), np.arange(width, dtype=np.float32), indexing="ij"
+        )
         centre = np.stack([(x + 0.5) / width, (y + 0.5) / height], -1).reshape(-1, 2)
         boxes.append(np.concatenate([centre, np.full_like(centre, ANCHOR_SIDE * 2.0**level)], -1))
     anchors = np.concatenate(boxes)[None].astype(np.float32)
     valid = ((anchors > ANCHOR_MARGIN) & (anchors < 1 - ANCHOR_MARGIN)).all(-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         logits = np.log(anchors / (1 - anchors))
-    return np.where(valid, logits, np.finfo(np.float32).max).astype(np.float32), np.asarray(valid, np.float32)
+    return np.where(valid, logits, np.finfo(np.float32).max).astype(np.float32), np.asarray(
+        valid, np.float32
+    )
 
 
 def detections(model: keras.Model) -> dict[str, keras.KerasTensor]:
-    """Scores (B, queries, classes) 0 to 1, and boxes (B, queries, 4) as xmin, ymin, xmax, ymax in shares.
+    """Scores (B, queries, classes) 0 to 1, and boxes (B, queries, 4) as xmin, ymin, xmax, ymax in
+    shares.
 
-    Queries come in the order of their anchors, not of their first scores: near ties, which engines round differently,
-    then do not swap rows.
+    Queries come in the order of their anchors, not of their first scores: near ties, which engines
+    round differently, then do not swap rows.
     """
     logits, boxes, anchors = (model.output[key] for key in ("logits", "pred_boxes", "anchors"))
     order = ops.cast(ops.top_k(-anchors, anchors.shape[1])[1], "int32")
     logits, boxes = GatherRows()([logits, order]), GatherRows()([boxes, order])
     centre, half = boxes[..., :2], boxes[..., 2:] / 2
-    return {"scores": ops.sigmoid(logits), "boxes": ops.concatenate([centre - half, centre + half], axis=-1)}
+    return {
+        "scores": ops.sigmoid(logits),
+        "boxes": ops.concatenate([centre - half, centre + half], axis=-1),
+    }
 
 
 def feature_map(model: keras.Model) -> keras.KerasTensor:
@@ -203,7 +275,8 @@ def feature_map(model: keras.Model) -> keras.KerasTensor:
 def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
     """Fill the model from a checkpoint in Hugging Face layout: all of it, or an error.
 
-    Files have the heads of the decoder once or twice (`class_embed`, `model.decoder.class_embed`: tied).
+    Files have the heads of the decoder once or twice (`class_embed`, `model.decoder.class_embed`:
+    tied).
 
     Raises:
         MismatchError: the arrays do not fit the model.
@@ -213,7 +286,9 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
     for layer in range(MOST_LAYERS):
         if layer >= used:
             unused.append(f"model.decoder.bbox_embed.{layer}.*")
-        if layer != used - 1:  # the last layer alone gives the classes, all layers up to it move the boxes
+        if (
+            layer != used - 1
+        ):  # the last layer alone gives the classes, all layers up to it move the boxes
             unused += [f"model.decoder.{head}.{layer}.*" for head in ("class_embed", "lqe_layers")]
     if not isinstance(model.output, dict):
         unused += ["model.encoder*", "model.decoder*", "model.enc_*"]

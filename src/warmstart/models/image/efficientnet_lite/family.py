@@ -77,7 +77,9 @@ class EfficientNetLiteConfig:
         """
         made = sizes(cls, config, "efficientnet_lite")
         if not (0 < made.width <= 8 and 0 < made.depth <= 8 and 0 <= made.dropout < 1):
-            raise UsageError("efficientnet_lite: width and depth must be in (0, 8], dropout in [0, 1)")
+            raise UsageError(
+                "efficientnet_lite: width and depth must be in (0, 8], dropout in [0, 1)"
+            )
         if min(made.classes, made.image_size) < 1:
             raise UsageError("efficientnet_lite: classes and image_size must be 1 or more")
         return made
@@ -101,13 +103,26 @@ def timm_names(config: EfficientNetLiteConfig) -> Rules:
     index = 0
     for stage, blocks in enumerate(config.blocks):
         parts = (
-            {"conv_pw": "_expand_conv", "bn1": "_bn0", "conv_dw": "_depthwise_conv", "bn2": "_bn1",
-             "conv_pwl": "_project_conv", "bn3": "_bn2"}
+            {
+                "conv_pw": "_expand_conv",
+                "bn1": "_bn0",
+                "conv_dw": "_depthwise_conv",
+                "bn2": "_bn1",
+                "conv_pwl": "_project_conv",
+                "bn3": "_bn2",
+            }
             if STAGES[stage].expansion > 1
-            else {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
+            else {
+                "conv_dw": "_depthwise_conv",
+                "bn1": "_bn1",
+                "conv_pw": "_project_conv",
+                "bn2": "_bn2",
+            }
         )
         for block in range(blocks):
-            rules += [(rf"^blocks\.{stage}\.{block}\.{theirs}\.", f"_blocks.{index}.{ours}.")
-                      for theirs, ours in parts.items()]
+            rules += [
+                (rf"^blocks\.{stage}\.{block}\.{theirs}\.", f"_blocks.{index}.{ours}.")
+                for theirs, ours in parts.items()
+            ]
             index += 1
     return tuple(rules)

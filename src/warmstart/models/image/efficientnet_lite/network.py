@@ -1,8 +1,10 @@
-"""EfficientNet-Lite: EfficientNet without squeeze-and-excitation and with ReLU6, for processors of phones.
+"""EfficientNet-Lite: EfficientNet without squeeze-and-excitation and with ReLU6, for processors of
+phones.
 
-Sources: Tan, Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019), arXiv:1905.11946,
-table 1; the Lite variants of 2020 (tensorflow/tpu, models/official/efficientnet/lite): no squeeze-and-excitation,
-ReLU6 in place of swish, the stem, the head, the first and the last stage not scaled.
+Sources: Tan, Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019),
+arXiv:1905.11946, table 1; the Lite variants of 2020 (tensorflow/tpu,
+models/official/efficientnet/lite): no squeeze-and-excitation, ReLU6 in place of swish, the stem,
+the head, the first and the last stage not scaled.
 
 | variant | width | depth | input | dropout | parameters |
 |---------|------:|------:|------:|--------:|-----------:|
@@ -68,8 +70,13 @@ def build(
     index = 0
     for stage, blocks in zip(STAGES, c.blocks, strict=True):
         for block in range(blocks):
-            x = _block(x, f"block{index}", stage, _channels(stage.channels, c.width),
-                       stride=1 if block else stage.stride)
+            x = _block(
+                x,
+                f"block{index}",
+                stage,
+                _channels(stage.channels, c.width),
+                stride=1 if block else stage.stride,
+            )
             index += 1
     x = _conv_norm(x, "top", TOP)
     if include_top:
@@ -103,21 +110,42 @@ def _block(x: Any, name: str, stage: Stage, channels: int, *, stride: int) -> An
     return y
 
 
-def _conv_norm(x: Any, name: str, filters: int | None, kernel: int = 1, *, stride: int = 1,
-               activate: bool = True) -> Any:
+def _conv_norm(
+    x: Any,
+    name: str,
+    filters: int | None,
+    kernel: int = 1,
+    *,
+    stride: int = 1,
+    activate: bool = True,
+) -> Any:
     """Convolution (depthwise where `filters` is None), batch normalisation and ReLU6."""
     if filters is None:
-        x = layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False, name=f"{name}_conv",
-                                   depthwise_initializer="he_normal")(x)
+        x = layers.DepthwiseConv2D(
+            kernel,
+            stride,
+            padding="same",
+            use_bias=False,
+            name=f"{name}_conv",
+            depthwise_initializer="he_normal",
+        )(x)
     else:
-        x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=f"{name}_conv",
-                          kernel_initializer="he_normal")(x)
+        x = layers.Conv2D(
+            filters,
+            kernel,
+            stride,
+            padding="same",
+            use_bias=False,
+            name=f"{name}_conv",
+            kernel_initializer="he_normal",
+        )(x)
     x = layers.BatchNormalization(epsilon=EPSILON, momentum=MOMENTUM, name=f"{name}_norm")(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x) if activate else x
 
 
 def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint in a published layout, or from a `.tflite` file: all of it, or an error.
+    """Fill the model from a checkpoint in a published layout, or from a `.tflite` file: all of it,
+    or an error.
 
     Raises:
         MismatchError: the arrays do not fit the model.

@@ -1,13 +1,16 @@
-"""The image families that Keras ships, built by `keras.applications` itself and filled by our own reader.
+"""The image families that Keras ships, built by `keras.applications` itself and filled by our own
+reader.
 
-The graphs are Keras' own. Three things differ from calling `keras.applications.X(weights="imagenet")`:
+The graphs are Keras' own. Three things differ from calling
+`keras.applications.X(weights="imagenet")`:
 
 - Nothing is downloaded here and no hash is skipped: the weights come in as a checked checkpoint.
-- Files are matched by name where names agree, and in the order of the layers where they are generated ones
-  (InceptionV3, Xception), which differ from process to process.
-- EfficientNet (V1): for "imagenet" Keras inserts `Rescaling(1 / sqrt(std))` after the normalisation, because
-  the variance in the official files holds the standard deviation (tensorflow/tensorflow#49930). We build the
-  plain graph and square that variance while loading, so that one graph serves every checkpoint.
+- Files are matched by name where names agree, and in the order of the layers where they are
+  generated ones (InceptionV3, Xception), which differ from process to process.
+- EfficientNet (V1): for "imagenet" Keras inserts `Rescaling(1 / sqrt(std))` after the
+  normalisation, because the variance in the official files holds the standard deviation
+  (tensorflow/tensorflow#49930). We build the plain graph and square that variance while loading, so
+  that one graph serves every checkpoint.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,8 +49,9 @@ def build(
     """Build one network with random weights.
 
     Args:
-        config: `function`, a name in `FUNCTIONS`; `input_size` (H, W), the default of `input_shape`; `classes`,
-            the default of the argument; what is left are arguments of that function (`alpha`, `minimalistic`).
+        config: `function`, a name in `FUNCTIONS`; `input_size` (H, W), the default of
+            `input_shape`; `classes`, the default of the argument; what is left are arguments of
+            that function (`alpha`, `minimalistic`).
         include_top: whether the pooling and the classification layers are part of it.
         input_shape: (H, W, 3), at least the family's minimum. Without top, H and W may be None.
             Default: the size the variant was trained at.
@@ -55,8 +59,8 @@ def build(
         classes: with the top: the number of outputs. Default: the config's, else 1000.
 
     Returns:
-        A `keras.Model` from float32 (B, H, W, 3), scaled as the family's entry says, to probabilities
-        (B, classes), or to features.
+        A `keras.Model` from float32 (B, H, W, 3), scaled as the family's entry says, to
+        probabilities (B, classes), or to features.
 
     Raises:
         UsageError: the function is unknown, or Keras refuses the arguments.
@@ -66,7 +70,9 @@ def build(
     size = arguments.pop("input_size", None)
     outputs = arguments.pop("classes", 1000)
     if function not in FUNCTIONS:
-        raise UsageError(f"keras.applications: there is no function {function!r}; there are: {', '.join(FUNCTIONS)}")
+        raise UsageError(
+            f"keras.applications: there is no function {function!r}; there are: {', '.join(FUNCTIONS)}"
+        )
     if input_shape is None and size is not None:
         input_shape = (*size, 3)
     if include_top:
@@ -99,8 +105,10 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
     function = str(config.get("function", ""))
     if isinstance(checkpoint, TFLiteCheckpoint):
         if not function.startswith("MobileNet"):
-            raise MismatchError(f"{checkpoint.path}: a .tflite file fills MobileNets, whose layers form a chain, and "
-                                f"not {function}.")
+            raise MismatchError(
+                f"{checkpoint.path}: a .tflite file fills MobileNets, whose layers form a chain, and "
+                f"not {function}."
+            )
         fill_folded(model, checkpoint)
         return
     assign(model, checkpoint, transform=_transform(function))
@@ -113,7 +121,9 @@ def _transform(function: str) -> Callable[[str, np.ndarray], np.ndarray] | None:
 
 
 def _true_variance(name: str, array: np.ndarray) -> np.ndarray:
-    """The variance of EfficientNet's input normalisation, where a file holds the standard deviation instead."""
+    """The variance of EfficientNet's input normalisation, where a file holds the standard deviation
+    instead.
+    """
     is_variance = name.endswith("normalization/variance") and array.shape == (3,)
     if is_variance and np.allclose(array, IMAGENET_STD, rtol=1e-5, atol=0):
         variance: np.ndarray = np.square(np.asarray(IMAGENET_STD, array.dtype))

@@ -13,7 +13,13 @@ from warmstart.checkpoints.layout import Layout
 from warmstart.errors import UsageError
 from warmstart.models.checks import integer, integers, one_of
 from warmstart.models.configs import sizes
-from warmstart.models.image.repository import IMAGENET, check_task, labels_of, make_entry, preprocessing
+from warmstart.models.image.repository import (
+    IMAGENET,
+    check_task,
+    labels_of,
+    make_entry,
+    preprocessing,
+)
 from warmstart.models.repository import CONFIG
 
 PAPER = (
@@ -60,24 +66,44 @@ class SegformerConfig:
             UsageError: a key is unknown, or stages have no size.
         """
         made = sizes(cls, config, "segformer")
-        lengths = {len(getattr(made, key)) for key in ("depths", "hidden_sizes", "num_attention_heads", "sr_ratios",
-                                                       "patch_sizes", "strides", "mlp_ratios")}
+        lengths = {
+            len(getattr(made, key))
+            for key in (
+                "depths",
+                "hidden_sizes",
+                "num_attention_heads",
+                "sr_ratios",
+                "patch_sizes",
+                "strides",
+                "mlp_ratios",
+            )
+        }
         if len(lengths) != 1:
-            raise UsageError("segformer: depths, hidden_sizes, num_attention_heads, sr_ratios, patch_sizes, strides "
-                             "and mlp_ratios must have one number a stage each")
-        if any(size % heads for size, heads in zip(made.hidden_sizes, made.num_attention_heads, strict=True)):
-            raise UsageError("segformer: every hidden size must be divisible by its number of attention heads")
+            raise UsageError(
+                "segformer: depths, hidden_sizes, num_attention_heads, sr_ratios, patch_sizes, strides "
+                "and mlp_ratios must have one number a stage each"
+            )
+        if any(
+            size % heads
+            for size, heads in zip(made.hidden_sizes, made.num_attention_heads, strict=True)
+        ):
+            raise UsageError(
+                "segformer: every hidden size must be divisible by its number of attention heads"
+            )
         return made
 
 
-def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
+def read(
+    config: Mapping[str, Any], folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
     path = folder / CONFIG
     check_task(config, folder, task, "image-segmentation", "SegformerForSemanticSegmentation")
     labels = labels_of(config, folder)
     stages = integer(config, "num_encoder_blocks", path, 4, 1, 8)
     values: dict[str, Any] = {
-        key: integers(config, key, path, default, 1, largest, stages) for key, default, largest in STAGES
+        key: integers(config, key, path, default, 1, largest, stages)
+        for key, default, largest in STAGES
     }
     values["decoder_hidden_size"] = integer(config, "decoder_hidden_size", path, 256, 1, WIDEST)
     values["hidden_act"] = one_of(config, "hidden_act", path, "gelu", ("gelu", "relu", "silu"))
@@ -86,5 +112,7 @@ def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Ent
         raise UsageError(f"{path}: reshape_last_stage false is not supported.")
     rules = preprocessing(folder, (512, 512), IMAGENET)
     values |= {"classes": len(labels), "input_size": list(rules.size)}
-    entry = make_entry("segformer", "image-segmentation", "segformer", values, rules, SEGFORMER, PAPER)
+    entry = make_entry(
+        "segformer", "image-segmentation", "segformer", values, rules, SEGFORMER, PAPER
+    )
     return entry, labels

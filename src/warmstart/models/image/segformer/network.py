@@ -1,8 +1,9 @@
-"""SegFormer: a hierarchical transformer without positional embeddings, and a decoder of linear layers.
+"""SegFormer: a hierarchical transformer without positional embeddings, and a decoder of linear
+layers.
 
-Source: Xie, Wang, Yu, Anandkumar, Alvarez, Luo, "SegFormer: Simple and Efficient Design for Semantic Segmentation
-with Transformers" (2021), arXiv:2105.15203, section 3 and table 6; the checkpoint layout is that of transformers'
-SegformerForSemanticSegmentation.
+Source: Xie, Wang, Yu, Anandkumar, Alvarez, Luo, "SegFormer: Simple and Efficient Design for
+Semantic Segmentation with Transformers" (2021), arXiv:2105.15203, section 3 and table 6; the
+checkpoint layout is that of transformers' SegformerForSemanticSegmentation.
 
 | size | depths     | widths            | decoder | parameters (150 classes) |
 |------|------------|-------------------|--------:|-------------------------:|
@@ -31,13 +32,20 @@ from warmstart.models.image.segformer.family import SegformerConfig
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
 
-NORM_EPSILON = 1e-5  # of the reference's layers; the `layer_norm_eps` of its config is not used there
+NORM_EPSILON = (
+    1e-5  # of the reference's layers; the `layer_norm_eps` of its config is not used there
+)
 ENCODER, HEAD = "segformer.encoder", "decode_head"
 
 
-def build(config: SegformerConfig | Mapping[str, Any], *, include_top: bool = True,
-          input_shape: tuple[int, int, int] | None = None, pooling: str | None = None,
-          classes: int | None = None) -> keras.Model:
+def build(
+    config: SegformerConfig | Mapping[str, Any],
+    *,
+    include_top: bool = True,
+    input_shape: tuple[int, int, int] | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+) -> keras.Model:
     """Build the network.
 
     Args:
@@ -48,8 +56,8 @@ def build(config: SegformerConfig | Mapping[str, Any], *, include_top: bool = Tr
         classes: outputs; default: the config's.
 
     Returns:
-        A `keras.Model` from float32 (B, H, W, 3), standardised as ImageNet's, to logits (B, H/4, W/4, classes),
-        or to features.
+        A `keras.Model` from float32 (B, H, W, 3), standardised as ImageNet's, to logits (B, H/4,
+        W/4, classes), or to features.
 
     Raises:
         UsageError: the config is not possible, or the height or width is unknown.
@@ -67,7 +75,9 @@ def build(config: SegformerConfig | Mapping[str, Any], *, include_top: bool = Tr
     if include_top:
         x = _decode_head(maps, c)
     elif pooling:
-        x = (layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D)(name="pool")(x)
+        x = (layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D)(
+            name="pool"
+        )(x)
     return keras.Model(inputs, x, name="segformer")
 
 
@@ -83,17 +93,23 @@ def _stage(x: Any, c: SegformerConfig, stage: int) -> Any:
     """(B, H, W, C) -> (B, H / stride, W / stride, hidden size)."""
     width, patch = c.hidden_sizes[stage], c.patch_sizes[stage]
     name = f"{ENCODER}.patch_embeddings.{stage}"
-    x = layers.Conv2D(width, patch, c.strides[stage], name=f"{name}.proj")(padded(x, (patch // 2, patch // 2)))
+    x = layers.Conv2D(width, patch, c.strides[stage], name=f"{name}.proj")(
+        padded(x, (patch // 2, patch // 2))
+    )
     x = _norm(x, f"{name}.layer_norm")
     for block in range(c.depths[stage]):
         name = f"{ENCODER}.block.{stage}.{block}"
-        x = layers.Add()([x, _attention(_norm(x, f"{name}.layer_norm_1"), c, stage, f"{name}.attention")])
+        x = layers.Add()(
+            [x, _attention(_norm(x, f"{name}.layer_norm_1"), c, stage, f"{name}.attention")]
+        )
         x = layers.Add()([x, _mix_ffn(_norm(x, f"{name}.layer_norm_2"), c, stage, f"{name}.mlp")])
     return _norm(x, f"{ENCODER}.layer_norm.{stage}")
 
 
 def _attention(x: Any, c: SegformerConfig, stage: int, name: str) -> Any:
-    """Self-attention whose keys and values come from a map `sr_ratio` times smaller; x: (B, H, W, C)."""
+    """Self-attention whose keys and values come from a map `sr_ratio` times smaller; x: (B, H, W,
+    C).
+    """
     _, height, width, channels = x.shape
     heads, ratio = c.num_attention_heads[stage], c.sr_ratios[stage]
     size = channels // heads
@@ -111,15 +127,23 @@ def _attention(x: Any, c: SegformerConfig, stage: int, name: str) -> Any:
     value = split(_linear(source, channels, f"{name}.self.value"), length)
     weights = ops.softmax(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))))
     mixed = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # (B, HW, heads, size)
-    return _linear(ops.reshape(mixed, (-1, height, width, channels)), channels, f"{name}.output.dense")
+    return _linear(
+        ops.reshape(mixed, (-1, height, width, channels)), channels, f"{name}.output.dense"
+    )
 
 
 def _mix_ffn(x: Any, c: SegformerConfig, stage: int, name: str) -> Any:
-    """Two linear layers with a depthwise 3x3 convolution between, which tells positions by its zero padding."""
+    """Two linear layers with a depthwise 3x3 convolution between, which tells positions by its zero
+    padding.
+    """
     channels = x.shape[-1]
     y = _linear(x, channels * c.mlp_ratios[stage], f"{name}.dense1")
     y = layers.DepthwiseConv2D(3, padding="same", name=f"{name}.dwconv.dwconv")(y)
-    y = keras.activations.gelu(y, approximate=False) if c.hidden_act == "gelu" else layers.Activation(c.hidden_act)(y)
+    y = (
+        keras.activations.gelu(y, approximate=False)
+        if c.hidden_act == "gelu"
+        else layers.Activation(c.hidden_act)(y)
+    )
     return _linear(y, channels, f"{name}.dense2")
 
 
@@ -129,7 +153,9 @@ def _decode_head(maps: list[Any], c: SegformerConfig) -> Any:
     levels = []
     for stage, x in enumerate(maps):
         x = _linear(x, c.decoder_hidden_size, f"{HEAD}.linear_c.{stage}.proj")
-        levels.append(ops.image.resize(x, (height, width), interpolation="bilinear") if stage else x)
+        levels.append(
+            ops.image.resize(x, (height, width), interpolation="bilinear") if stage else x
+        )
     x = ops.concatenate(levels[::-1], axis=-1)
     x = layers.Conv2D(c.decoder_hidden_size, 1, use_bias=False, name=f"{HEAD}.linear_fuse")(x)
     x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{HEAD}.batch_norm")(x)

@@ -1,14 +1,15 @@
 """A pretrained image network with a head of its own: what fine-tuning makes.
 
-    images -> base (without its top) -> [pooled, or the feature map] -> head layers -> logits -> / temperature
+    images -> base (without its top) -> [pooled, or the feature map] -> head layers -> logits -> /
+    temperature
            -> softmax, or a sigmoid per class
 
-The config is plain JSON: the base's architecture and config, the head's layers, and the temperature. A head is made of
-Keras' own layers in `HEAD_LAYERS`, each with plain values for arguments; nothing in a file can name anything else, so
-that opening one never runs code.
+The config is plain JSON: the base's architecture and config, the head's layers, and the
+temperature. A head is made of Keras' own layers in `HEAD_LAYERS`, each with plain values for
+arguments; nothing in a file can name anything else, so that opening one never runs code.
 
-Temperature scaling: Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017),
-arXiv:1706.04599, section 4.2.
+Temperature scaling: Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks"
+(2017), arXiv:1706.04599, section 4.2.
 """
 
 from __future__ import annotations
@@ -36,20 +37,36 @@ ACTIVATIONS = frozenset({
     "linear", "relu", "relu6", "gelu", "silu", "swish", "elu", "selu", "tanh", "sigmoid", "softplus", "softsign",
     "hard_sigmoid", "hard_silu", "hard_swish", "leaky_relu", "mish", "softmax", "exponential", "log_softmax",
 })  # fmt: skip
-_MAPS = ("Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "AveragePooling2D", "MaxPooling2D", "Conv2D",
-         "DepthwiseConv2D", "SeparableConv2D", "SpatialDropout2D")
+_MAPS = (
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "AveragePooling2D",
+    "MaxPooling2D",
+    "Conv2D",
+    "DepthwiseConv2D",
+    "SeparableConv2D",
+    "SpatialDropout2D",
+)
 MAX_LAYERS, MAX_UNITS = 64, 2**20
 HEAD = ("head_*", "logits/*")
 """The names of the head's arrays in a checkpoint."""
 
 
-def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: tuple[int | None, ...] | None = None,
-          pooling: str | None = None, classes: int | None = None) -> keras.Model:
+def build(
+    config: Mapping[str, Any],
+    *,
+    include_top: bool = True,
+    input_shape: tuple[int | None, ...] | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+) -> keras.Model:
     """Build the network with random weights.
 
     Args:
-        config: `base` (`{"architecture", "config"}` of the pretrained network), `head` (see `head_config`), `classes`,
-            `multi_label` (a sigmoid for each class in place of the softmax), `temperature`.
+        config: `base` (`{"architecture", "config"}` of the pretrained network), `head` (see
+            `head_config`), `classes`, `multi_label` (a sigmoid for each class in place of the
+            softmax), `temperature`.
         include_top: whether the head is part of it; without, it is the base.
         input_shape: (H, W, 3); default: the base's own.
         pooling: without the top: `None`, `"avg"` or `"max"`, as the base takes it.
@@ -63,46 +80,67 @@ def build(config: Mapping[str, Any], *, include_top: bool = True, input_shape: t
     """
     base = config.get("base")
     if not isinstance(base, Mapping) or base.get("architecture") == "transfer":
-        raise UsageError("transfer: the config must name the base network, which is not a fine-tuned one itself")
+        raise UsageError(
+            "transfer: the config must name the base network, which is not a fine-tuned one itself"
+        )
     module = architecture(str(base.get("architecture")))
     if not include_top:
-        return module.build(base["config"], include_top=False, input_shape=input_shape, pooling=pooling)
+        return module.build(
+            base["config"], include_top=False, input_shape=input_shape, pooling=pooling
+        )
     takes_map = wants_map(config.get("head", ()))
-    network = module.build(base["config"], include_top=False, input_shape=input_shape,
-                           pooling=None if takes_map else "avg")
+    network = module.build(
+        base["config"],
+        include_top=False,
+        input_shape=input_shape,
+        pooling=None if takes_map else "avg",
+    )
     outputs = add_head({**config, "classes": classes or config.get("classes")}, network.output)
     return keras.Model(network.inputs, outputs, name="transfer")
 
 
 def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint with the names of its variables; one without a head ignores the head's.
+    """Fill the model from a checkpoint with the names of its variables; one without a head ignores
+    the head's.
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
     from warmstart.checkpoints import assign
 
-    assign(model, checkpoint, ignore=() if any(layer.name == "logits" for layer in model.layers) else HEAD)
+    assign(
+        model,
+        checkpoint,
+        ignore=() if any(layer.name == "logits" for layer in model.layers) else HEAD,
+    )
 
 
 def add_head(config: Mapping[str, Any], features: keras.KerasTensor) -> keras.KerasTensor:
     """Put the head on features (B, D) or a map (B, h, w, C); returns probabilities (B, classes).
 
-    The layers are called `head_0_…`, `head_1_…`, then `logits`, `calibration` (logits / temperature) and
-    `probabilities`.
+    The layers are called `head_0_…`, `head_1_…`, then `logits`, `calibration` (logits /
+    temperature) and `probabilities`.
     """
     specs, classes = config.get("head", ()), config.get("classes")
     temperature = config.get("temperature", 1.0)
     if not isinstance(specs, Sequence) or isinstance(specs, str) or len(specs) > MAX_LAYERS:
         raise UsageError(f"transfer: head must be a list of at most {MAX_LAYERS} layers")
-    if not _is_count(classes) or not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
-        raise UsageError("transfer: classes must be a whole number of 1 or more, temperature a number above 0")
+    if (
+        not _is_count(classes)
+        or not isinstance(temperature, int | float)
+        or not 0 < temperature < math.inf
+    ):
+        raise UsageError(
+            "transfer: classes must be a whole number of 1 or more, temperature a number above 0"
+        )
     x = features
     for index, spec in enumerate(specs):
         x = _layer(spec, index)(x)
     if len(x.shape) != 2:
-        raise UsageError(f"The head gives the shape {x.shape[1:]} and not a vector: end it with a pooling layer or "
-                         "with Flatten.")
+        raise UsageError(
+            f"The head gives the shape {x.shape[1:]} and not a vector: end it with a pooling layer or "
+            "with Flatten."
+        )
     x = layers.Dense(classes, name="logits")(x)
     x = layers.Rescaling(1.0 / temperature, name="calibration", dtype="float32")(x)
     last = "sigmoid" if config.get("multi_label") else "softmax"
@@ -114,14 +152,18 @@ def wants_map(specs: Sequence[Mapping[str, Any]]) -> bool:
     return bool(specs) and specs[0].get("class_name") in _MAPS
 
 
-def head_config(head: Sequence[keras.layers.Layer] | None, classes: int, *,
-                default: Sequence[keras.layers.Layer] = ()) -> list[dict[str, Any]]:
+def head_config(
+    head: Sequence[keras.layers.Layer] | None,
+    classes: int,
+    *,
+    default: Sequence[keras.layers.Layer] = (),
+) -> list[dict[str, Any]]:
     """The config of a head of Keras layers.
 
     Args:
-        head: layers in their order. A first GlobalAveragePooling2D is dropped, for pooling is what the base does. A
-            last Dense with one unit a class, softmax or not, is dropped too: it is the network's own last layer. The
-            layers' initialisers and regularisers are dropped.
+        head: layers in their order. A first GlobalAveragePooling2D is dropped, for pooling is what
+            the base does. A last Dense with one unit a class, softmax or not, is dropped too: it is
+            the network's own last layer. The layers' initialisers and regularisers are dropped.
         classes: of the network.
         default: in place of None.
 
@@ -142,12 +184,16 @@ def head_config(head: Sequence[keras.layers.Layer] | None, classes: int, *,
 def _spec(layer: keras.layers.Layer) -> dict[str, Any]:
     class_name = type(layer).__name__
     if class_name not in HEAD_LAYERS or type(layer) is not getattr(layers, class_name):
-        raise UsageError(f"A head may have Keras' own layers ({', '.join(sorted(HEAD_LAYERS))}), not {class_name}: a "
-                         "model folder never holds code. With other layers, train `ws.backbone(…)` by hand.")
+        raise UsageError(
+            f"A head may have Keras' own layers ({', '.join(sorted(HEAD_LAYERS))}), not {class_name}: a "
+            "model folder never holds code. With other layers, train `ws.backbone(…)` by hand."
+        )
     config = {}
     for key, value in layer.get_config().items():
         if key == "activation" and not _is_activation(value):
-            raise UsageError(f"The head's {class_name} has an activation of your own; take one of Keras by its name.")
+            raise UsageError(
+                f"The head's {class_name} has an activation of your own; take one of Keras by its name."
+            )
         if key not in ("name", "trainable", "dtype", "build_config", "seed") and _is_plain(value):
             config[key] = value
     if class_name == "Normalization":
@@ -159,12 +205,24 @@ def _layer(spec: Any, index: int) -> keras.layers.Layer:
     """The layer of one entry of a head's config, which may come from anywhere."""
     class_name = spec.get("class_name") if isinstance(spec, Mapping) else None
     config = spec.get("config", {}) if isinstance(spec, Mapping) else None
-    if not isinstance(class_name, str) or class_name not in HEAD_LAYERS or not isinstance(config, Mapping):
-        raise UsageError(f"transfer: layer {index} of the head is not one of {', '.join(sorted(HEAD_LAYERS))}")
-    if not _is_activation(config.get("activation", "linear")) or not all(map(_is_plain, config.values())):
-        raise UsageError(f"transfer: layer {index} of the head, {class_name}, has arguments that are not plain values")
+    if (
+        not isinstance(class_name, str)
+        or class_name not in HEAD_LAYERS
+        or not isinstance(config, Mapping)
+    ):
+        raise UsageError(
+            f"transfer: layer {index} of the head is not one of {', '.join(sorted(HEAD_LAYERS))}"
+        )
+    if not _is_activation(config.get("activation", "linear")) or not all(
+        map(_is_plain, config.values())
+    ):
+        raise UsageError(
+            f"transfer: layer {index} of the head, {class_name}, has arguments that are not plain values"
+        )
     if not all(_is_count(config[key]) for key in ("units", "filters") if key in config):
-        raise UsageError(f"transfer: layer {index} of the head, {class_name}, has an impossible size")
+        raise UsageError(
+            f"transfer: layer {index} of the head, {class_name}, has an impossible size"
+        )
     try:
         return getattr(layers, class_name)(**config, name=f"head_{index}_{class_name.lower()}")
     except (TypeError, ValueError) as error:

@@ -33,7 +33,9 @@ LAYOUT = Layout(
         (r"^encoder_(\d+)_ff_(\w+)$", r"encoder.block.\1.layer.1.DenseReluDense.\2"),
         (r"^decoder_(\d+)_ff_(\w+)$", r"decoder.block.\1.layer.2.DenseReluDense.\2"),
     ),
-    variables=PYTORCH | {"scale": "weight", "table": "weight"} | {letter: f"{letter}.weight" for letter in "qkvo"},
+    variables=PYTORCH
+    | {"scale": "weight", "table": "weight"}
+    | {letter: f"{letter}.weight" for letter in "qkvo"},
     transposed=("*/kernel", "*_cross/?"),
     optional=("lm_head.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"),
 )
@@ -61,12 +63,16 @@ class ChronosBoltConfig:
     activation: str = "relu"
 
 
-def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
+def read(
+    config: Mapping[str, Any], folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
     path = folder / CONFIG
     inner = config.get("chronos_config")
     if not isinstance(inner, Mapping):
-        raise UsageError(f"{path} is a T5 without a chronos_config; the only T5 that is supported is Chronos-Bolt.")
+        raise UsageError(
+            f"{path} is a T5 without a chronos_config; the only T5 that is supported is Chronos-Bolt."
+        )
     if task not in (None, "forecasting"):
         raise UsageError(f"{folder} does forecasting, not {task}.")
     try:
@@ -76,26 +82,47 @@ def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Ent
         quantiles = [float(level) for level in inner["quantiles"]]
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{path} lacks {error} or has a wrong value; fetch it again.") from error
-    limits = {**LARGEST, "input_patch_size": 1024, "context_length": 2**17, "prediction_length": 4096,
-              "quantiles": 999}
-    values = {**sizes, "input_patch_size": patch, "context_length": context, "prediction_length": horizon,
-              "quantiles": len(quantiles)}
+    limits = {
+        **LARGEST,
+        "input_patch_size": 1024,
+        "context_length": 2**17,
+        "prediction_length": 4096,
+        "quantiles": 999,
+    }
+    values = {
+        **sizes,
+        "input_patch_size": patch,
+        "context_length": context,
+        "prediction_length": horizon,
+        "quantiles": len(quantiles),
+    }
     for key, value in values.items():
         if not 1 <= value <= limits[key]:
             raise UsageError(f"{path}: {key} must be 1 to {limits[key]}, not {value}.")
     if patch != stride or context % patch:
-        raise UsageError(f"{path}: patches of {patch} every {stride} steps in {context} are not supported.")
+        raise UsageError(
+            f"{path}: patches of {patch} every {stride} steps in {context} are not supported."
+        )
     if config.get("is_gated_act") or config.get("dense_act_fn") not in ("relu", "gelu", "silu"):
-        raise UsageError(f"{path}: the activation {config.get('feed_forward_proj')!r} is not supported.")
+        raise UsageError(
+            f"{path}: the activation {config.get('feed_forward_proj')!r} is not supported."
+        )
     if int(config.get("decoder_start_token_id") or 0) != 0:
         raise UsageError(f"{path}: decoding must start with token 0.")
     if sorted(quantiles) != quantiles or not 0 < quantiles[0] <= quantiles[-1] < 1:
         raise UsageError(f"{path}: quantiles must rise between 0 and 1.")
-    built = {**sizes, "patch": patch, "most_patches": context // patch, "horizon": horizon,
-             "quantiles": len(quantiles), "reg_token": bool(inner.get("use_reg_token", False)),
-             "buckets": int(config.get("relative_attention_num_buckets", 32)),
-             "distance": int(config.get("relative_attention_max_distance", 128)),
-             "epsilon": float(config.get("layer_norm_epsilon", 1e-6)), "activation": str(config["dense_act_fn"])}
+    built = {
+        **sizes,
+        "patch": patch,
+        "most_patches": context // patch,
+        "horizon": horizon,
+        "quantiles": len(quantiles),
+        "reg_token": bool(inner.get("use_reg_token", False)),
+        "buckets": int(config.get("relative_attention_num_buckets", 32)),
+        "distance": int(config.get("relative_attention_max_distance", 128)),
+        "epsilon": float(config.get("layer_norm_epsilon", 1e-6)),
+        "activation": str(config["dense_act_fn"]),
+    }
     entry = Entry(
         name=slug(folder, "chronos_bolt").replace(".", "_"),
         task="forecasting",

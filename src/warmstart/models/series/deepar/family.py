@@ -9,7 +9,11 @@ from typing import Any
 from warmstart.errors import UsageError
 
 RUNNER = "warmstart.series.sampler:DeepAR"
-PARAMETERS = {"student_t": ("loc", "scale", "df"), "gaussian": ("loc", "scale"), "negative_binomial": ("mean", "alpha")}
+PARAMETERS = {
+    "student_t": ("loc", "scale", "df"),
+    "gaussian": ("loc", "scale"),
+    "negative_binomial": ("mean", "alpha"),
+}
 """Distribution -> its parameters, in the order of the network's outputs."""
 LARGEST = {"lags": 4096, "features": 4096, "hidden": 8192, "layers": 64, "categories": 64}
 
@@ -25,8 +29,8 @@ class DeepARConfig:
         distribution: `"student_t"`, `"gaussian"` or `"negative_binomial"`.
         hidden, layers: of the LSTM.
         dropout: between its layers and before the output, while training.
-        shortcut: a lag: a straight path leads from all lags to the location, and begins as the value at this one;
-            0: there is none.
+        shortcut: a lag: a straight path leads from all lags to the location, and begins as the
+            value at this one; 0: there is none.
     """
 
     lags: tuple[int, ...]
@@ -42,20 +46,34 @@ class DeepARConfig:
         object.__setattr__(self, "lags", tuple(int(lag) for lag in self.lags))
         object.__setattr__(self, "cardinalities", tuple(int(n) for n in self.cardinalities))
         if self.distribution not in PARAMETERS:
-            raise UsageError(f"distribution must be one of {', '.join(PARAMETERS)}, not {self.distribution!r}.")
-        sizes = {"lags": len(self.lags), "features": self.features, "hidden": self.hidden, "layers": self.layers,
-                 "categories": len(self.cardinalities) + 1}
+            raise UsageError(
+                f"distribution must be one of {', '.join(PARAMETERS)}, not {self.distribution!r}."
+            )
+        sizes = {
+            "lags": len(self.lags),
+            "features": self.features,
+            "hidden": self.hidden,
+            "layers": self.layers,
+            "categories": len(self.cardinalities) + 1,
+        }
         for key, size in sizes.items():
             if not 1 <= size <= LARGEST[key]:
                 raise UsageError(f"deepar: {key} must be 1 to {LARGEST[key]}, not {size}.")
         if min(self.lags) < 1 or max(self.cardinalities, default=0) > 10_000_000:
             raise UsageError("deepar: lags are 1 or more, cardinalities at most 10,000,000.")
-        if self.shortcut and (self.shortcut not in self.lags or self.distribution == "negative_binomial"):
-            raise UsageError(f"deepar: shortcut is one of the lags, of a distribution with a location, not "
-                             f"{self.shortcut} of {self.distribution}.")
+        if self.shortcut and (
+            self.shortcut not in self.lags or self.distribution == "negative_binomial"
+        ):
+            raise UsageError(
+                f"deepar: shortcut is one of the lags, of a distribution with a location, not "
+                f"{self.shortcut} of {self.distribution}."
+            )
 
     def to_dict(self) -> dict[str, Any]:
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
 
 
 def config_of(config: DeepARConfig | Mapping[str, Any]) -> DeepARConfig:

@@ -1,8 +1,9 @@
 """DeepAR: an autoregressive LSTM that gives the distribution of a series' next value.
 
-Source: Salinas, Flunkert, Gasthaus: DeepAR: Probabilistic Forecasting with Autoregressive Recurrent Networks (2017),
-arXiv:1704.04110. At each step the network sees earlier values of the series, scaled, and covariates; its output are
-the parameters of the distribution of the present value. One network is trained on all series.
+Source: Salinas, Flunkert, Gasthaus: DeepAR: Probabilistic Forecasting with Autoregressive Recurrent
+Networks (2017), arXiv:1704.04110. At each step the network sees earlier values of the series,
+scaled, and covariates; its output are the parameters of the distribution of the present value. One
+network is trained on all series.
 
 | | here | after |
 |---|---|---|
@@ -17,7 +18,8 @@ the parameters of the distribution of the present value. One network is trained 
 | missing values | left out of the loss; the model's own samples stand for them | paper, section 4 |
 | training windows | uniform, or in proportion to the scale | paper, section 3.3 |
 
-The network computes on scaled values; whoever runs it divides by the scale before and multiplies after.
+The network computes on scaled values; whoever runs it divides by the scale before and multiplies
+after.
 """
 
 from __future__ import annotations
@@ -42,9 +44,10 @@ def build(config: DeepARConfig | Mapping[str, Any], *, fused: bool = True) -> ke
         fused: see `LSTM`; the weights are the same.
 
     Returns:
-        A `keras.Model` from `lags` float32 (B, T, L) (scaled), `features` float32 (B, T, F), `log_scale` float32
-        (B, 1) and, with categories, `static` int32 (B, C), to the distribution's parameters on the scaled series,
-        float32 (B, T, P) in the order of `PARAMETERS`.
+        A `keras.Model` from `lags` float32 (B, T, L) (scaled), `features` float32 (B, T, F),
+        `log_scale` float32 (B, 1) and, with categories, `static` int32 (B, C), to the
+        distribution's parameters on the scaled series, float32 (B, T, P) in the order of
+        `PARAMETERS`.
     """
     config = config_of(config)
     lags = keras.Input((None, len(config.lags)), name="lags")
@@ -57,13 +60,20 @@ def build(config: DeepARConfig | Mapping[str, Any], *, fused: bool = True) -> ke
     for n in range(config.layers):
         x = LSTM(config.hidden, fused=fused, name=f"lstm_{n + 1}")(x)
         x = layers.Dropout(config.dropout, name=f"dropout_{n + 1}")(x)
-    # With a shortcut the head begins with zeros: the first forecasts are then those of seasonal naive.
+    # With a shortcut the head begins with zeros: the first forecasts are then those of seasonal
+    # naive.
     head = "zeros" if config.shortcut else "glorot_uniform"
-    raw = layers.Dense(len(PARAMETERS[config.distribution]), kernel_initializer=head, name="parameters",
-                       dtype="float32")(x)
+    raw = layers.Dense(
+        len(PARAMETERS[config.distribution]),
+        kernel_initializer=head,
+        name="parameters",
+        dtype="float32",
+    )(x)
     if config.shortcut:
         begin = _one_at(config.lags.index(config.shortcut))
-        raw = _shifted(raw, layers.Dense(1, use_bias=False, kernel_initializer=begin, name="shortcut")(lags))
+        raw = _shifted(
+            raw, layers.Dense(1, use_bias=False, kernel_initializer=begin, name="shortcut")(lags)
+        )
     return keras.Model(inputs, Domain(config.distribution, name="domain")(raw), name="deepar")
 
 
@@ -84,9 +94,13 @@ class Inputs(layers.Layer):
 
     def __init__(self, config: DeepARConfig, **options: Any):
         super().__init__(**options)
-        self.embeddings = [layers.Embedding(n + 1, min(50, (n + 1) // 2), name=f"embedding_{index + 1}")
-                           for index, n in enumerate(config.cardinalities)]
-        self.width = len(config.lags) + config.features + 1 + sum(e.output_dim for e in self.embeddings)
+        self.embeddings = [
+            layers.Embedding(n + 1, min(50, (n + 1) // 2), name=f"embedding_{index + 1}")
+            for index, n in enumerate(config.cardinalities)
+        ]
+        self.width = (
+            len(config.lags) + config.features + 1 + sum(e.output_dim for e in self.embeddings)
+        )
 
     def build(self, input_shape: Any) -> None:
         for embedding in self.embeddings:
@@ -94,7 +108,9 @@ class Inputs(layers.Layer):
 
     def static(self, log_scale: Any, static: Any = None) -> Any:
         """What is the same at every step: (B, S)."""
-        return ops.concatenate([log_scale, *(e(static[:, n]) for n, e in enumerate(self.embeddings))], -1)
+        return ops.concatenate(
+            [log_scale, *(e(static[:, n]) for n, e in enumerate(self.embeddings))], -1
+        )
 
     def call(self, inputs: Mapping[str, Any]) -> Any:
         static = self.static(inputs["log_scale"], inputs.get("static"))
@@ -129,22 +145,28 @@ def _positive(x: Any) -> Any:
 
 
 def log_gamma(x: Any) -> Any:
-    """Logarithm of the gamma function for x > 0, within 1e-6: Stirling's series eight steps further on."""
+    """Logarithm of the gamma function for x > 0, within 1e-6: Stirling's series eight steps further
+    on.
+    """
     shifted = x + 8.0
     below = sum(ops.log(x + float(n)) for n in range(8))  # of their product float32 would overflow
     series = 1 / (12 * shifted) - 1 / (360 * shifted**3) + 1 / (1260 * shifted**5)
-    return (shifted - 0.5) * ops.log(shifted) - shifted + 0.5 * math.log(2 * math.pi) + series - below
+    return (
+        (shifted - 0.5) * ops.log(shifted) - shifted + 0.5 * math.log(2 * math.pi) + series - below
+    )
 
 
 def negative_log_likelihood(distribution: str) -> Any:
-    """The loss: `truth` float32 (B, T, 3) is (value, weight, scale), in the series' own units; see `build` for the
-    parameters. Returns (B, T) whose mean is the mean over the weights."""
+    """The loss: `truth` float32 (B, T, 3) is (value, weight, scale), in the series' own units; see
+    `build` for the parameters. Returns (B, T) whose mean is the mean over the weights."""
 
     def loss(truth: Any, parameters: Any) -> Any:
         value, weight, scale = truth[..., 0], truth[..., 1], truth[..., 2]
         if distribution == "negative_binomial":
             # alpha / sqrt(scale): paper, section 3.3
-            each = _negative_binomial(value, parameters[..., 0] * scale, parameters[..., 1] / ops.sqrt(scale))
+            each = _negative_binomial(
+                value, parameters[..., 0] * scale, parameters[..., 1] / ops.sqrt(scale)
+            )
         else:
             z = (value / scale - parameters[..., 0]) / parameters[..., 1]
             each = ops.log(parameters[..., 1]) + ops.log(scale)
@@ -152,8 +174,13 @@ def negative_log_likelihood(distribution: str) -> Any:
                 each = each + 0.5 * z**2 + 0.5 * math.log(2 * math.pi)
             else:
                 df = parameters[..., 2]
-                each = (each + 0.5 * ops.log(df * math.pi) + log_gamma(df / 2) - log_gamma((df + 1) / 2)
-                        + (df + 1) / 2 * ops.log(1.0 + z**2 / df))
+                each = (
+                    each
+                    + 0.5 * ops.log(df * math.pi)
+                    + log_gamma(df / 2)
+                    - log_gamma((df + 1) / 2)
+                    + (df + 1) / 2 * ops.log(1.0 + z**2 / df)
+                )
         size = ops.cast(ops.size(weight), weight.dtype)
         return each * weight * (size / ops.maximum(ops.sum(weight), 1.0))
 
@@ -163,25 +190,29 @@ def negative_log_likelihood(distribution: str) -> Any:
 def _negative_binomial(count: Any, mean: Any, alpha: Any) -> Any:
     shape = 1.0 / alpha
     log_rate = ops.log1p(alpha * mean)
-    return (log_gamma(count + 1.0) + log_gamma(shape) - log_gamma(count + shape) + shape * log_rate
-            + count * (log_rate - ops.log(alpha * mean)))
+    return (
+        log_gamma(count + 1.0)
+        + log_gamma(shape)
+        - log_gamma(count + shape)
+        + shape * log_rate
+        + count * (log_rate - ops.log(alpha * mean))
+    )
 
 
 def functions(model: keras.Model, config: DeepARConfig | Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """`project`, `encode` and `step` for engines, on the model's weights.
 
-    What is known before anything is drawn is multiplied once per series: G = 4 * hidden numbers per step that the
-    first layer's gates begin with, and one more where there is a shortcut.
+    What is known before anything is drawn is multiplied once per series: G = 4 * hidden numbers per
+    step that the first layer's gates begin with, and one more where there is a shortcut.
 
     Returns:
-        project(lags (B, T, L), features (B, T, F), log_scale (B, 1), static int32 (B, C), if any) -> dict of
-        `projected` (B, T, G), of all steps, zeros standing for lags that are not known yet, and `kernel` (L, G), what
-        the lags are multiplied by;
-        encode(projected (B, T, G)) -> dict of the states after the last step, `hidden_1` (B, hidden), `cell_1`, … of
-        each layer;
-        step(recent (B, S, M), kernel (M, G), projected (B, 1, G), hidden_1 (B, S, hidden), cell_1, …) -> dict of
-        `parameters` (B, S, P) and the new states, for S samples of each series; `recent` are the lags that differ
-        between samples, `kernel` are their rows.
+        project(lags (B, T, L), features (B, T, F), log_scale (B, 1), static int32 (B, C), if any)
+        -> dict of `projected` (B, T, G), of all steps, zeros standing for lags that are not known
+        yet, and `kernel` (L, G), what the lags are multiplied by; encode(projected (B, T, G)) ->
+        dict of the states after the last step, `hidden_1` (B, hidden), `cell_1`, … of each layer;
+        step(recent (B, S, M), kernel (M, G), projected (B, 1, G), hidden_1 (B, S, hidden), cell_1,
+        …) -> dict of `parameters` (B, S, P) and the new states, for S samples of each series;
+        `recent` are the lags that differ between samples, `kernel` are their rows.
     """
     import tensorflow as tf
 
@@ -204,7 +235,9 @@ def functions(model: keras.Model, config: DeepARConfig | Mapping[str, Any]) -> t
     def project(lags: Any, features: Any, log_scale: Any, static: Any = None) -> dict[str, Any]:
         first = tf.convert_to_tensor(stack[0].kernel)
         same = tf.matmul(inputs.static(log_scale, static), first[features_end:]) + stack[0].bias
-        projected = tf.matmul(lags, first[:lags_end]) + tf.matmul(features, first[lags_end:features_end])
+        projected = tf.matmul(lags, first[:lags_end]) + tf.matmul(
+            features, first[lags_end:features_end]
+        )
         projected, kernel = projected + tf.expand_dims(same, 1), first[:lags_end]
         if straight is not None:
             projected = tf.concat([projected, straight(lags)], -1)
@@ -218,7 +251,9 @@ def functions(model: keras.Model, config: DeepARConfig | Mapping[str, Any]) -> t
         def body(t: Any, *states: Any) -> list[Any]:
             return [t + 1, *advance(tf.gather(projected, t, axis=1), states)[1]]
 
-        _, *states = tf.while_loop(lambda t, *states: t < steps, body, [tf.constant(0), *[zeros] * len(names)])
+        _, *states = tf.while_loop(
+            lambda t, *states: t < steps, body, [tf.constant(0), *[zeros] * len(names)]
+        )
         return dict(zip(names, states, strict=True))
 
     def step(recent: Any, kernel: Any, projected: Any, *states: Any) -> dict[str, Any]:

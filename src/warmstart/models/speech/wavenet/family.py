@@ -1,7 +1,8 @@
 """WaveNet as a generator, and the names of the public TensorFlow implementation's checkpoints.
 
-Source of the names: the variables that github.com/ibab/tensorflow-wavenet makes (`wavenet/model.py`), given as
-`.npz` or safetensors with or without ":0". Of its kernels the 1x1 convolutions are (1, in, out).
+Source of the names: the variables that github.com/ibab/tensorflow-wavenet makes
+(`wavenet/model.py`), given as `.npz` or safetensors with or without ":0". Of its kernels the 1x1
+convolutions are (1, in, out).
 
 | public | here |
 |---|---|
@@ -14,9 +15,10 @@ Source of the names: the variables that github.com/ibab/tensorflow-wavenet makes
 | wavenet/postprocessing/postprocess2, Variable_1 | post2/kernel, post2/bias |
 | wavenet/embeddings/gc_embedding | embedding0/embeddings |
 
-(Its biases have no names of their own in the graph. The keys of its dictionary of variables are understood too:
-filter_bias, gate_bias, dense_bias, skip_bias, gc_filtweights, gc_gateweights, postprocess1_bias, postprocess2_bias.)
-The last layer's `dense`, which nothing uses, is left out, and so are the averages and moments of its optimizer.
+(Its biases have no names of their own in the graph. The keys of its dictionary of variables are
+understood too: filter_bias, gate_bias, dense_bias, skip_bias, gc_filtweights, gc_gateweights,
+postprocess1_bias, postprocess2_bias.) The last layer's `dense`, which nothing uses, is left out,
+and so are the averages and moments of its optimizer.
 """
 
 from __future__ import annotations
@@ -58,8 +60,10 @@ LAYOUT = Layout(
     aliases=(
         (":0$", ""),
         ("/", "."),
-        *((rf"^wavenet\.dilated_stack\.layer(\d+)\.{name}$", rf"wavenet.stack.layer\1.{own}")
-          for name, own in VARIABLES.items()),
+        *(
+            (rf"^wavenet\.dilated_stack\.layer(\d+)\.{name}$", rf"wavenet.stack.layer\1.{own}")
+            for name, own in VARIABLES.items()
+        ),
         *((rf"^wavenet\.{name}$", f"wavenet.{own}") for name, own in OTHERS.items()),
     ),
     transposed=(),
@@ -83,14 +87,16 @@ class WaveNetConfig:
     """Sizes of one network.
 
     Attributes:
-        output: "mu_law": `levels` classes; "logistics": a mixture of `mixtures` discretised logistics.
+        output: "mu_law": `levels` classes; "logistics": a mixture of `mixtures` discretised
+            logistics.
         levels: of a sample: 256 for 8-bit mu-law, 65,536 for 16-bit logistics.
         mixtures: components of the mixture.
         stacks, dilations: the layers are `stacks` times `dilations`.
         filter_width: of every convolution over time.
         channels, residual, skip: of the gated units, the residual branch and the skips.
         use_bias: of the convolutions in the stack and after it.
-        classes: how many there are of each thing that can be asked for, such as (10 digits, 6 speakers).
+        classes: how many there are of each thing that can be asked for, such as (10 digits, 6
+            speakers).
         global_channels: of the embedding of the classes.
         frame_features: numbers a frame for local conditioning, such as 80 mel energies; 0: none.
         frame_channels: of the frame network.
@@ -138,13 +144,24 @@ def configured(config: WaveNetConfig | Mapping[str, Any]) -> WaveNetConfig:
     """The config as a dataclass, checked."""
     if not isinstance(config, WaveNetConfig):
         known: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+            key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
+        }
         try:
             config = WaveNetConfig(**known)
         except TypeError as error:
             raise UsageError(f"wavenet: {error}") from None
-    sizes = (config.stacks, config.channels, config.residual, config.skip, config.mixtures, config.frame_channels,
-             config.hold, *config.dilations, *config.classes, *config.upsampling)
+    sizes = (
+        config.stacks,
+        config.channels,
+        config.residual,
+        config.skip,
+        config.mixtures,
+        config.frame_channels,
+        config.hold,
+        *config.dilations,
+        *config.classes,
+        *config.upsampling,
+    )
     if not config.dilations or any(not isinstance(n, int) or not 1 <= n <= 65536 for n in sizes):
         raise UsageError("wavenet: every size and dilation must be a whole number of 1 or more")
     if config.output not in ("mu_law", "logistics"):

@@ -1,8 +1,9 @@
 """Cached generation with a WaveNet: O(layers) per sample, in one compiled loop.
 
-Source: Paine et al., "Fast Wavenet Generation Algorithm" (2016), arXiv:1611.09482: each layer keeps the inputs of the
-last (filter width - 1) * dilation steps. Here they lie in one flat ring buffer for all layers, of which a step reads
-its rows with one gather. Random numbers come from outside, so that every engine gives the same samples.
+Source: Paine et al., "Fast Wavenet Generation Algorithm" (2016), arXiv:1611.09482: each layer keeps
+the inputs of the last (filter width - 1) * dilation steps. Here they lie in one flat ring buffer
+for all layers, of which a step reads its rows with one gather. Random numbers come from outside, so
+that every engine gives the same samples.
 """
 
 from typing import Any
@@ -26,7 +27,8 @@ def ring_rows(config: WaveNetConfig) -> int:
 
 
 def condition(network: WaveNet, classes: Any = None, frames: Any = None) -> Any:
-    """What conditioning adds to every layer's convolution: classes (1, K), frames (1, F, size) -> (N, layers * 2C).
+    """What conditioning adds to every layer's convolution: classes (1, K), frames (1, F, size) ->
+    (N, layers * 2C).
 
     N is 1 without frames, else the vectors of F frames, of which each holds for `hold` samples.
     """
@@ -37,17 +39,28 @@ def condition(network: WaveNet, classes: Any = None, frames: Any = None) -> Any:
         added = unit.offset(globals_)  # (1, 2C), or 0.0
         if locals_ is not None:
             added = added + ops.matmul(locals_[0], unit.both("local"))
-        parts.append(added if hasattr(added, "shape") else ops.zeros((1, 2 * network.config.channels)))
+        parts.append(
+            added if hasattr(added, "shape") else ops.zeros((1, 2 * network.config.channels))
+        )
     return ops.concatenate(parts, axis=-1)
 
 
-def generate(network: WaveNet, added: Any, uniform: Any, temperature: Any, forced: Any, ring: Any, history: Any,
-             position: Any) -> dict[str, Any]:
+def generate(
+    network: WaveNet,
+    added: Any,
+    uniform: Any,
+    temperature: Any,
+    forced: Any,
+    ring: Any,
+    history: Any,
+    position: Any,
+) -> dict[str, Any]:
     """The next samples.
 
     Args:
         network: with its weights.
-        added: rows of `condition`: one, or those of these samples; float32 (1 or chunk / hold, layers * 2C).
+        added: rows of `condition`: one, or those of these samples; float32 (1 or chunk / hold,
+            layers * 2C).
         uniform: random numbers, float32 (chunk, 2), above 0 and below 1.
         temperature: float32 (1,): 1 draws from the distribution; less keeps to what is likely.
         forced: int32 (chunk,): levels that are fixed, or -1 where a sample is to be drawn.
@@ -56,26 +69,33 @@ def generate(network: WaveNet, added: Any, uniform: Any, temperature: Any, force
         position: int32 (1,): how many samples there were.
 
     Returns:
-        `samples` int32 (chunk,): what was drawn (also where it was forced to something else), and `ring`, `history`,
-        `position` for the next call.
+        `samples` int32 (chunk,): what was drawn (also where it was forced to something else), and
+        `ring`, `history`, `position` for the next call.
     """
     c = network.config
     width, dilations = c.filter_width, c.all_dilations
     steps, twice = chunk(c), 2 * c.channels
     spans = [(width - 1) * d for d in dilations]
     starts = [sum(spans[:i]) for i in range(len(spans))]
-    # For each layer the rows of t - (width - 1) d, …, t - d: the oldest first, as the kernel's taps stand.
-    back = ops.convert_to_tensor([d * (width - 1 - tap) for d in dilations for tap in range(width - 1)], "int32")
+    # For each layer the rows of t - (width - 1) d, …, t - d: the oldest first, as the kernel's taps
+    # stand.
+    back = ops.convert_to_tensor(
+        [d * (width - 1 - tap) for d in dilations for tap in range(width - 1)], "int32"
+    )
     each_span = ops.convert_to_tensor([s for s in spans for _ in range(width - 1)], "int32")
     each_start = ops.convert_to_tensor([s for s in starts for _ in range(width - 1)], "int32")
-    kernels = [ops.reshape(ops.concatenate([u.filter_kernel, u.gate_kernel], axis=-1), (-1, twice))
-               for u in network.stack.units]
+    kernels = [
+        ops.reshape(ops.concatenate([u.filter_kernel, u.gate_kernel], axis=-1), (-1, twice))
+        for u in network.stack.units
+    ]
     rows = int(added.shape[0])
 
     def step(i: Any, samples: Any, ring: Any, history: Any) -> Any:
         t = position[0] + i
         past = ops.take(ring, each_start + ops.mod(t - back, each_span), axis=0)
-        mine = ops.take(added, ops.floor_divide(i, c.hold) if rows > 1 else ops.zeros_like(i), axis=0)
+        mine = ops.take(
+            added, ops.floor_divide(i, c.hold) if rows > 1 else ops.zeros_like(i), axis=0
+        )
         x = _first(network, history)
         total = None
         for layer, unit in enumerate(network.stack.units):
@@ -92,8 +112,10 @@ def generate(network: WaveNet, added: Any, uniform: Any, temperature: Any, force
         return i + 1, samples, ring, history
 
     _, samples, ring, history = ops.while_loop(
-        lambda i, *_: i < steps, step,
-        (ops.convert_to_tensor(0, "int32"), ops.zeros((steps,), "int32"), ring, history))
+        lambda i, *_: i < steps,
+        step,
+        (ops.convert_to_tensor(0, "int32"), ops.zeros((steps,), "int32"), ring, history),
+    )
     return {"samples": samples, "ring": ring, "history": history, "position": position + steps}
 
 
@@ -130,7 +152,9 @@ def draw(config: WaveNetConfig, outputs: Any, uniform: Any, temperature: Any) ->
         return index
     chosen = ops.cast(ops.equal(ops.arange(config.mixtures, dtype="int32"), index), "float32")
     mean = ops.sum(outputs[config.mixtures : 2 * config.mixtures] * chosen)
-    scale = ops.exp(ops.maximum(ops.sum(outputs[2 * config.mixtures :] * chosen), -9.0)) * temperature
+    scale = (
+        ops.exp(ops.maximum(ops.sum(outputs[2 * config.mixtures :] * chosen), -9.0)) * temperature
+    )
     value = mean + scale * (ops.log(uniform[1]) - ops.log(1.0 - uniform[1]))
     level = ops.floor((value + 1.0) * (0.5 * (config.levels - 1)) + 0.5)
     return ops.cast(ops.clip(level, 0.0, float(config.levels - 1)), "int32")

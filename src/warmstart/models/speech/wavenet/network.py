@@ -1,13 +1,13 @@
 """WaveNet as a generator of raw audio, sample by sample.
 
-Sources: van den Oord et al., "WaveNet: A Generative Model for Raw Audio" (2016), arXiv:1609.03499: causal dilated
-stack, 8-bit mu-law softmax, global conditioning (a class, a speaker) and local conditioning (mel frames: the
-vocoder's role) with learned upsampling; Salimans et al., "PixelCNN++" (2017), arXiv:1701.05517, for the mixture of
-logistics. Names of the public TensorFlow layout: `family`. Cached generation: `generation`.
+Sources: van den Oord et al., "WaveNet: A Generative Model for Raw Audio" (2016), arXiv:1609.03499:
+causal dilated stack, 8-bit mu-law softmax, global conditioning (a class, a speaker) and local
+conditioning (mel frames: the vocoder's role) with learned upsampling; Salimans et al., "PixelCNN++"
+(2017), arXiv:1701.05517, for the mixture of logistics. Names of the public TensorFlow layout:
+`family`. Cached generation: `generation`.
 
-    samples < t -> causal convolution -> stack -> Σ skips -> relu, 1x1, relu, 1x1 -> distribution of sample t
-    classes -> embeddings, summed -----------^
-    frames -> frame network -> upsampled ----^
+    samples < t -> causal convolution -> stack -> Σ skips -> relu, 1x1, relu, 1x1 -> distribution of
+    sample t classes -> embeddings, summed -----------^ frames -> frame network -> upsampled ----^
 
 | stack | residual / skip | layers | receptive field | parameters without conditioning |
 |---|---|--:|--:|--:|
@@ -36,9 +36,9 @@ def build(config: WaveNetConfig | Mapping[str, Any]) -> keras.Model:
 
     Returns:
         A `keras.Model` from `{"samples": int32 levels (B, T), "classes": int32 (B, K), "frames":
-        float32 (B, F, frame_features)}`, the last two where the config has them and F * frame_hop >= T, to logits
-        (B, T, levels) of each sample given those before it; or, for logistics, to their parameters (B, T, 3 *
-        mixtures): mixture logits, means on -1..1, logarithms of scales.
+        float32 (B, F, frame_features)}`, the last two where the config has them and F * frame_hop
+        >= T, to logits (B, T, levels) of each sample given those before it; or, for logistics, to
+        their parameters (B, T, 3 * mixtures): mixture logits, means on -1..1, logarithms of scales.
 
     Raises:
         UsageError: the config has an unknown key, or a size that is not possible.
@@ -50,7 +50,11 @@ def build(config: WaveNetConfig | Mapping[str, Any]) -> keras.Model:
     if c.frame_features:
         inputs["frames"] = keras.Input((None, c.frame_features), name="frames")
     network = WaveNet(c)
-    return keras.Model(inputs, network(inputs["samples"], inputs.get("classes"), inputs.get("frames")), name="wavenet")
+    return keras.Model(
+        inputs,
+        network(inputs["samples"], inputs.get("classes"), inputs.get("frames")),
+        name="wavenet",
+    )
 
 
 class WaveNet(layers.Layer):
@@ -59,28 +63,46 @@ class WaveNet(layers.Layer):
     def __init__(self, config: WaveNetConfig, **options: Any):
         super().__init__(name="wavenet", **options)
         c = self.config = config
-        self.stack = Stack(c.all_dilations, channels=c.channels, residual=c.residual, skip=c.skip,
-                           filter_width=c.filter_width, causal=True, use_bias=c.use_bias,
-                           global_channels=c.global_channels if c.classes else 0,
-                           local_channels=c.frame_channels if c.frame_features else 0, local_hold=c.hold)
+        self.stack = Stack(
+            c.all_dilations,
+            channels=c.channels,
+            residual=c.residual,
+            skip=c.skip,
+            filter_width=c.filter_width,
+            causal=True,
+            use_bias=c.use_bias,
+            global_channels=c.global_channels if c.classes else 0,
+            local_channels=c.frame_channels if c.frame_features else 0,
+            local_hold=c.hold,
+        )
         self.post1 = layers.Dense(c.skip, use_bias=c.use_bias, name="post1")
         self.post2 = layers.Dense(c.outputs, use_bias=c.use_bias, name="post2")
-        self.embeddings = [layers.Embedding(n, c.global_channels, name=f"embedding{i}")
-                           for i, n in enumerate(c.classes)]
+        self.embeddings = [
+            layers.Embedding(n, c.global_channels, name=f"embedding{i}")
+            for i, n in enumerate(c.classes)
+        ]
         self.frame_layers: list[Any] = []
         if c.frame_features:
             width = c.frame_channels
             self.frame_layers = [
                 layers.Conv1D(width, 3, padding="same", activation="relu", name="frame1"),
                 layers.Conv1D(width, 3, padding="same", activation="relu", name="frame2"),
-                *(layers.Conv1DTranspose(width, 2 * s, strides=s, padding="same", activation="relu", name=f"up{i}")
-                  for i, s in enumerate(c.upsampling))]
+                *(
+                    layers.Conv1DTranspose(
+                        width, 2 * s, strides=s, padding="same", activation="relu", name=f"up{i}"
+                    )
+                    for i, s in enumerate(c.upsampling)
+                ),
+            ]
 
     def build(self, *_: Any) -> None:
         c = self.config
         rows = c.levels if c.output == "mu_law" else 1
-        self.first = self.add_weight(name="causal_kernel", shape=(c.filter_width, rows, c.residual),
-                                     initializer="glorot_uniform")
+        self.first = self.add_weight(
+            name="causal_kernel",
+            shape=(c.filter_width, rows, c.residual),
+            initializer="glorot_uniform",
+        )
         self.stack.build((None, None, c.residual))
         self.post1.build((None, None, c.skip))
         self.post2.build((None, None, c.skip))
@@ -108,7 +130,8 @@ class WaveNet(layers.Layer):
         """The causal convolution of the samples before each one: (B, T) -> (B, T, residual)."""
         width, length = self.config.filter_width, ops.shape(samples)[1]
         if self.config.output == "mu_law":
-            # A convolution of one-hot vectors is a sum of rows. Before the first sample there is nothing: zeros.
+            # A convolution of one-hot vectors is a sum of rows. Before the first sample there is
+            # nothing: zeros.
             total = 0.0
             for tap in range(width):
                 rows = ops.take(self.first[tap], samples, axis=0)
@@ -167,13 +190,19 @@ def mixture_loss(levels: int, mixtures: int, samples: Any, parameters: Any) -> A
     upper, lower = (values - means + half) * inverse, (values - means - half) * inverse
     # log(σ(u) - σ(l)) without cancellation: σ(u) - σ(l) = σ(u) σ(-l) (1 - e^(l - u)).
     middle = ops.log_sigmoid(upper) + ops.log_sigmoid(-lower) + ops.log1p(-ops.exp(lower - upper))
-    likelihood = ops.where(values < -0.9999, ops.log_sigmoid(upper),
-                           ops.where(values > 0.9999, ops.log_sigmoid(-lower), middle))
+    likelihood = ops.where(
+        values < -0.9999,
+        ops.log_sigmoid(upper),
+        ops.where(values > 0.9999, ops.log_sigmoid(-lower), middle),
+    )
     return -ops.logsumexp(likelihood + ops.log_softmax(weights, axis=-1), axis=-1)
 
 
-def load(model: keras.Model, checkpoint: "Checkpoint", config: WaveNetConfig | Mapping[str, Any]) -> None:
-    """Fill the model: from arrays named as its variables, or as the public TensorFlow layout names them.
+def load(
+    model: keras.Model, checkpoint: "Checkpoint", config: WaveNetConfig | Mapping[str, Any]
+) -> None:
+    """Fill the model: from arrays named as its variables, or as the public TensorFlow layout names
+    them.
 
     Raises:
         MismatchError: the arrays do not fit the model.

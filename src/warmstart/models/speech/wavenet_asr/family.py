@@ -39,14 +39,25 @@ def configured(config: WaveNetASRConfig | Mapping[str, Any]) -> WaveNetASRConfig
     """The config as a dataclass, checked."""
     if not isinstance(config, WaveNetASRConfig):
         try:
-            config = WaveNetASRConfig(**{**config, "dilations": tuple(config.get("dilations", (1, 2, 4, 8, 16)))})
+            config = WaveNetASRConfig(
+                **{**config, "dilations": tuple(config.get("dilations", (1, 2, 4, 8, 16)))}
+            )
         except TypeError as error:
             raise UsageError(f"wavenet_asr: {error}") from None
-    sizes = (config.features, config.symbols, config.channels, config.blocks, config.filter_width, *config.dilations)
+    sizes = (
+        config.features,
+        config.symbols,
+        config.channels,
+        config.blocks,
+        config.filter_width,
+        *config.dilations,
+    )
     if not config.dilations or any(not isinstance(n, int) or not 1 <= n <= 4096 for n in sizes):
         raise UsageError("wavenet_asr: every size and dilation must be a whole number of 1 to 4096")
     if config.filter_width % 2 == 0:
-        raise UsageError(f"wavenet_asr: filter_width must be odd to see both sides alike, not {config.filter_width}")
+        raise UsageError(
+            f"wavenet_asr: filter_width must be odd to see both sides alike, not {config.filter_width}"
+        )
     return config
 
 

@@ -1,9 +1,10 @@
 """WaveNet as a recogniser: frames of features in, characters out, trained with CTC.
 
-Sources: van den Oord et al., "WaveNet" (2016), arXiv:1609.03499, section 3.4 (recognition with a WaveNet); the
-speech-to-text recipe that is known for it: 20 MFCCs -> 128 channels, 3 blocks of dilations 1, 2, 4, 8, 16 with
-filter width 7 that see both sides, batch normalisation, tanh after each 1x1 convolution, the sum of all layers'
-outputs, two 1x1 convolutions to characters; CTC after Graves et al. (2006), the blank first.
+Sources: van den Oord et al., "WaveNet" (2016), arXiv:1609.03499, section 3.4 (recognition with a
+WaveNet); the speech-to-text recipe that is known for it: 20 MFCCs -> 128 channels, 3 blocks of
+dilations 1, 2, 4, 8, 16 with filter width 7 that see both sides, batch normalisation, tanh after
+each 1x1 convolution, the sum of all layers' outputs, two 1x1 convolutions to characters; CTC after
+Graves et al. (2006), the blank first.
 
 | channels | layers | parameters (20 MFCCs, 29 characters) | receptive field |
 |---------:|-------:|-----------:|-----------------|
@@ -26,7 +27,8 @@ def build(config: WaveNetASRConfig | Mapping[str, Any]) -> keras.Model:
     """Build the network.
 
     Returns:
-        A `keras.Model` from `features` float32 (B, T, features) to logits (B, T, symbols), of any T.
+        A `keras.Model` from `features` float32 (B, T, features) to logits (B, T, symbols), of any
+        T.
 
     Raises:
         UsageError: the config has an unknown key, or a size that is not possible.
@@ -34,10 +36,21 @@ def build(config: WaveNetASRConfig | Mapping[str, Any]) -> keras.Model:
     c = configured(config)
     inputs = keras.Input((None, c.features), name="features")
     x = layers.Activation("tanh", name="front_tanh")(
-        conv_norm(inputs, c.channels, batch_norm=c.batch_norm, name="front"))
-    x = Stack(tuple(c.dilations) * c.blocks, channels=c.channels, residual=c.channels, skip=0,
-              filter_width=c.filter_width, causal=False, use_bias=not c.batch_norm, batch_norm=c.batch_norm)(x)
-    x = layers.Activation("tanh", name="head_tanh")(conv_norm(x, c.channels, batch_norm=c.batch_norm, name="head"))
+        conv_norm(inputs, c.channels, batch_norm=c.batch_norm, name="front")
+    )
+    x = Stack(
+        tuple(c.dilations) * c.blocks,
+        channels=c.channels,
+        residual=c.channels,
+        skip=0,
+        filter_width=c.filter_width,
+        causal=False,
+        use_bias=not c.batch_norm,
+        batch_norm=c.batch_norm,
+    )(x)
+    x = layers.Activation("tanh", name="head_tanh")(
+        conv_norm(x, c.channels, batch_norm=c.batch_norm, name="head")
+    )
     return keras.Model(inputs, layers.Dense(c.symbols, name="symbols")(x), name="wavenet_asr")
 
 
@@ -50,8 +63,13 @@ def recogniser_outputs(model: keras.Model) -> keras.Model:
     Returns:
         (B, frames, size) -> `{"log_probs": (B, frames, symbols), "hidden": (B, frames, channels)}`.
     """
-    return keras.Model(model.inputs, {"log_probs": keras.ops.log_softmax(model.outputs[0], axis=-1),
-                                      "hidden": model.get_layer("head_tanh").output})
+    return keras.Model(
+        model.inputs,
+        {
+            "log_probs": keras.ops.log_softmax(model.outputs[0], axis=-1),
+            "hidden": model.get_layer("head_tanh").output,
+        },
+    )
 
 
 load = load_by_name

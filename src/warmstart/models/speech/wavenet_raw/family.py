@@ -17,7 +17,9 @@ FEATURE_RANGE = (0.0, 255.0)
 
 @dataclass(frozen=True)
 class WaveNetRawConfig:
-    """Sizes: `pooling` samples are a frame; `frame_layers` convolutions of width 3; the rest as `WaveNetConfig`."""
+    """Sizes: `pooling` samples are a frame; `frame_layers` convolutions of width 3; the rest as
+    `WaveNetConfig`.
+    """
 
     symbols: int = 29
     pooling: int = 160
@@ -47,7 +49,9 @@ def configured(config: WaveNetRawConfig | Mapping[str, Any]) -> WaveNetRawConfig
             raise UsageError(f"wavenet_raw: {error}") from None
     sizes = (config.symbols, config.pooling, config.frame_layers)
     if any(not isinstance(n, int) or not 1 <= n <= 65536 for n in sizes):
-        raise UsageError("wavenet_raw: symbols, pooling and frame_layers must be whole numbers of 1 or more")
+        raise UsageError(
+            "wavenet_raw: symbols, pooling and frame_layers must be whole numbers of 1 or more"
+        )
     config.stack  # noqa: B018 (checks the rest)
     return config
 

@@ -1,11 +1,15 @@
-"""WaveNet as a recogniser of raw audio: samples in, symbols of frames out, trained to predict the next sample too.
+"""WaveNet as a recogniser of raw audio: samples in, symbols of frames out, trained to predict the
+next sample too.
 
-Source: van den Oord et al., "WaveNet" (2016), arXiv:1609.03499, section 3.4: the causal dilated stack of the
-generator, mean-pooling to frames of 10 ms, a few convolutions that see both sides, and two losses at once, one for the
-next sample and one for the frames (their classes, or CTC where only the text is known).
+Source: van den Oord et al., "WaveNet" (2016), arXiv:1609.03499, section 3.4: the causal dilated
+stack of the generator, mean-pooling to frames of 10 ms, a few convolutions that see both sides, and
+two losses at once, one for the next sample and one for the frames (their classes, or CTC where only
+the text is known).
 
-    levels -> causal convolution -> stack -> Σ skips -+-> relu, 1x1, relu, 1x1 -> the next sample's levels
-                                                      +-> relu, mean over a frame -> convolutions -> its symbol
+    levels -> causal convolution -> stack -> Σ skips -+-> relu, 1x1, relu, 1x1 -> the next sample's
+    levels
+                                                      +-> relu, mean over a frame -> convolutions ->
+                                                      its symbol
 
 | pooling | stack | residual / skip | parameters (29 symbols) | receptive field |
 |---|---|---|--:|--:|
@@ -30,8 +34,8 @@ def build(config: WaveNetRawConfig | Mapping[str, Any]) -> keras.Model:
     """Build the network.
 
     Returns:
-        A `keras.Model` from `features` float32 (B, F, pooling), mu-law levels as whole numbers, to logits
-        (B, F, symbols).
+        A `keras.Model` from `features` float32 (B, F, pooling), mu-law levels as whole numbers, to
+        logits (B, F, symbols).
 
     Raises:
         UsageError: the config has an unknown key, or a size that is not possible.
@@ -42,15 +46,18 @@ def build(config: WaveNetRawConfig | Mapping[str, Any]) -> keras.Model:
 
 
 class RawWaveNet(layers.Layer):
-    """The whole network as one layer: (B, F, pooling) -> a dict of `logits` (B, F, symbols), `hidden` (B, F, skip) and
-    `next` (B, F * pooling, levels): the logits of each sample given the samples before it."""
+    """The whole network as one layer: (B, F, pooling) -> a dict of `logits` (B, F, symbols),
+    `hidden` (B, F, skip) and `next` (B, F * pooling, levels): the logits of each sample given the
+    samples before it."""
 
     def __init__(self, config: WaveNetRawConfig, **options: Any):
         super().__init__(name="raw", **options)
         c = self.config = config
         self.wavenet = WaveNet(c.stack)
-        self.convolutions = [layers.Conv1D(c.skip, 3, padding="same", activation="relu", name=f"frame{i}")
-                             for i in range(c.frame_layers)]
+        self.convolutions = [
+            layers.Conv1D(c.skip, 3, padding="same", activation="relu", name=f"frame{i}")
+            for i in range(c.frame_layers)
+        ]
         self.symbols = layers.Dense(c.symbols, name="symbols")
 
     def build(self, *_: Any) -> None:
@@ -72,9 +79,15 @@ class RawWaveNet(layers.Layer):
     def compute_output_spec(self, features: Any) -> dict[str, Any]:
         c, (batch, frames) = self.config, features.shape[:2]
         steps = None if frames is None else frames * c.pooling
-        shapes = {"logits": (batch, frames, c.symbols), "hidden": (batch, frames, c.skip),
-                  "next": (batch, steps, c.levels)}
-        return {name: keras.KerasTensor(shape, dtype=self.compute_dtype) for name, shape in shapes.items()}
+        shapes = {
+            "logits": (batch, frames, c.symbols),
+            "hidden": (batch, frames, c.skip),
+            "next": (batch, steps, c.levels),
+        }
+        return {
+            name: keras.KerasTensor(shape, dtype=self.compute_dtype)
+            for name, shape in shapes.items()
+        }
 
     def get_config(self) -> dict[str, Any]:
         return {"config": {f.name: getattr(self.config, f.name) for f in fields(self.config)}}
@@ -83,8 +96,10 @@ class RawWaveNet(layers.Layer):
 def recogniser_outputs(model: keras.Model) -> keras.Model:
     """(B, F, pooling) -> `{"log_probs": (B, F, symbols), "hidden": (B, F, skip)}`."""
     outputs = model.get_layer("raw")(model.inputs[0])
-    return keras.Model(model.inputs, {"log_probs": ops.log_softmax(outputs["logits"], axis=-1),
-                                      "hidden": outputs["hidden"]})
+    return keras.Model(
+        model.inputs,
+        {"log_probs": ops.log_softmax(outputs["logits"], axis=-1), "hidden": outputs["hidden"]},
+    )
 
 
 def joint(model: keras.Model, *, frames: str = "ctc") -> tuple[keras.Model, dict[str, Any]]:
@@ -96,8 +111,8 @@ def joint(model: keras.Model, *, frames: str = "ctc") -> tuple[keras.Model, dict
 
     Returns:
         (B, F, pooling) -> `{"logits": (B, F, symbols), "next": (B, F * pooling, levels)}`, and the loss of each, as
-        `keras.Model.compile` takes them. The targets are, for "logits", int32 symbols (B, L) filled up with zeros, or
-        classes (B, F); for "next" the samples' levels (B, F * pooling).
+        `keras.Model.compile` takes them. The targets are, for "logits", int32 symbols (B, L) filled
+        up with zeros, or classes (B, F); for "next" the samples' levels (B, F * pooling).
 
     Raises:
         UsageError: `frames` is neither.
@@ -106,8 +121,10 @@ def joint(model: keras.Model, *, frames: str = "ctc") -> tuple[keras.Model, dict
         raise UsageError(f"frames is 'ctc' or 'classes', not {frames!r}.")
     outputs = model.get_layer("raw")(model.inputs[0])
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return (keras.Model(model.inputs, {name: outputs[name] for name in ("logits", "next")}),
-            {"logits": ctc_loss if frames == "ctc" else entropy, "next": entropy})
+    return (
+        keras.Model(model.inputs, {name: outputs[name] for name in ("logits", "next")}),
+        {"logits": ctc_loss if frames == "ctc" else entropy, "next": entropy},
+    )
 
 
 load = load_by_name

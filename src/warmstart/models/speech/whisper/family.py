@@ -1,4 +1,5 @@
-"""Whisper: `config.json`, and what matters of `generation_config.json` and `preprocessor_config.json`.
+"""Whisper: `config.json`, and what matters of `generation_config.json` and
+`preprocessor_config.json`.
 
 Special tokens are not read from here: the tokenizer knows them by name.
 """
@@ -15,8 +16,10 @@ from warmstart.checkpoints.layout import Layout
 from warmstart.errors import BundleError, UsageError
 from warmstart.models.repository import CONFIG, licence_of, read_json, slug
 
-PAPER = ("Radford, Kim, Xu, Brockman, McLeavey, Sutskever: Robust Speech Recognition via Large-Scale Weak Supervision "
-         "(2022), arXiv:2212.04356")
+PAPER = (
+    "Radford, Kim, Xu, Brockman, McLeavey, Sutskever: Robust Speech Recognition via Large-Scale Weak Supervision "
+    "(2022), arXiv:2212.04356"
+)
 TASK = "speech-recognition"
 SIZES = {  # of the config -> of the architecture, and the largest that is accepted
     "d_model": ("width", 4096), "encoder_layers": ("encoder_layers", 96), "decoder_layers": ("decoder_layers", 96),
@@ -76,10 +79,22 @@ class WhisperConfig:
 
 def config_of(size: str, **changes: Any) -> WhisperConfig:
     """The config of a published size: tiny, base, small, medium or large; `changes` win."""
-    layers_, width, heads = {"tiny": (4, 384, 6), "base": (6, 512, 8), "small": (12, 768, 12),
-                             "medium": (24, 1024, 16), "large": (32, 1280, 20)}[size]
-    sizes = {"width": width, "encoder_layers": layers_, "decoder_layers": layers_, "encoder_heads": heads,
-             "decoder_heads": heads, "encoder_hidden": 4 * width, "decoder_hidden": 4 * width}
+    layers_, width, heads = {
+        "tiny": (4, 384, 6),
+        "base": (6, 512, 8),
+        "small": (12, 768, 12),
+        "medium": (24, 1024, 16),
+        "large": (32, 1280, 20),
+    }[size]
+    sizes = {
+        "width": width,
+        "encoder_layers": layers_,
+        "decoder_layers": layers_,
+        "encoder_heads": heads,
+        "decoder_heads": heads,
+        "encoder_hidden": 4 * width,
+        "decoder_hidden": 4 * width,
+    }
     return WhisperConfig(**{**sizes, **changes})
 
 
@@ -97,7 +112,9 @@ def config_from(config: WhisperConfig | Mapping[str, Any]) -> WhisperConfig:
         raise UsageError(f"whisper: {error}") from None
 
 
-def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
+def read(
+    config: Mapping[str, Any], folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
     if task not in (None, TASK):
         raise UsageError(f"{folder} is a Whisper model, which does {TASK}, not {task}.")
@@ -105,12 +122,16 @@ def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Ent
     for key, (name, most) in SIZES.items():
         value = config.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-            raise BundleError(f"{folder / CONFIG}: {key} must be a whole number from 1 to {most:,}, "
-                              f"not {value!r}.")
+            raise BundleError(
+                f"{folder / CONFIG}: {key} must be a whole number from 1 to {most:,}, "
+                f"not {value!r}."
+            )
         sizes[name] = value
     for key, supported in OPTIONS.items():
         if config.get(key, supported) != supported:
-            raise UsageError(f"{folder / CONFIG}: {key} {config[key]!r} is not supported; only {supported!r} is.")
+            raise UsageError(
+                f"{folder / CONFIG}: {key} {config[key]!r} is not supported; only {supported!r} is."
+            )
     for name in ("encoder_heads", "decoder_heads"):
         if sizes["width"] % sizes[name]:
             raise BundleError(
@@ -126,9 +147,14 @@ def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Ent
     generation = _optional(folder / GENERATION_FILE)
     options = {**config, **{key: value for key, value in generation.items() if value is not None}}
     heads = [list(map(int, pair)) for pair in options.get("alignment_heads") or ()]
-    if any(len(h) != 2 or not (0 <= h[0] < sizes["decoder_layers"] and 0 <= h[1] < sizes["decoder_heads"])
-           for h in heads):
-        raise BundleError(f"{folder / GENERATION_FILE}: alignment_heads names heads that do not exist.")
+    if any(
+        len(h) != 2
+        or not (0 <= h[0] < sizes["decoder_layers"] and 0 <= h[1] < sizes["decoder_heads"])
+        for h in heads
+    ):
+        raise BundleError(
+            f"{folder / GENERATION_FILE}: alignment_heads names heads that do not exist."
+        )
     processing = {
         "multilingual": bool(options.get("is_multilingual", sizes["vocabulary"] >= MULTILINGUAL)),
         "suppress": _tokens(folder, options, "suppress_tokens", sizes["vocabulary"]),
@@ -159,7 +185,9 @@ def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Ent
 
 
 def parameters(config: Mapping[str, int]) -> int:
-    """The number of parameters of a network (see `WhisperConfig`), the encoder's fixed positions included."""
+    """The number of parameters of a network (see `WhisperConfig`), the encoder's fixed positions
+    included.
+    """
     d = config["width"]
     attention = 4 * d * d + 3 * d  # keys have no bias
 
@@ -168,8 +196,13 @@ def parameters(config: Mapping[str, int]) -> int:
 
     convolutions = 3 * config["mels"] * d + d + 3 * d * d + d
     embeddings = d * (config["audio_positions"] + config["text_positions"] + config["vocabulary"])
-    return (convolutions + embeddings + config["encoder_layers"] * block(config["encoder_hidden"], 1)
-            + config["decoder_layers"] * block(config["decoder_hidden"], 2) + 4 * d)
+    return (
+        convolutions
+        + embeddings
+        + config["encoder_layers"] * block(config["encoder_hidden"], 1)
+        + config["decoder_layers"] * block(config["decoder_hidden"], 2)
+        + 4 * d
+    )
 
 
 def _optional(path: Path) -> dict[str, Any]:
@@ -179,6 +212,10 @@ def _optional(path: Path) -> dict[str, Any]:
 
 def _tokens(folder: Path, options: Mapping[str, Any], key: str, vocabulary: int) -> list[int]:
     tokens = options.get(key) or []
-    if not isinstance(tokens, list) or not all(isinstance(token, int) and 0 <= token < vocabulary for token in tokens):
-        raise BundleError(f"{folder / GENERATION_FILE}: {key} must be a list of tokens below {vocabulary:,}.")
+    if not isinstance(tokens, list) or not all(
+        isinstance(token, int) and 0 <= token < vocabulary for token in tokens
+    ):
+        raise BundleError(
+            f"{folder / GENERATION_FILE}: {key} must be a list of tokens below {vocabulary:,}."
+        )
     return sorted(set(tokens))

@@ -31,7 +31,9 @@ BLOCK = r"encoder\.layer\.(\d+)\."
 LORA_TARGETS = ("query", "value")
 
 
-def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
+def read(
+    config: Mapping[str, Any], folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
     return encoder_config.read(
         config,
@@ -45,4 +47,6 @@ def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Ent
 
 def write(entry: Entry, labels: tuple[Label, ...]) -> dict[str, Any]:
     """The `config.json` of a saved bundle."""
-    return encoder_config.write(entry, labels, classes={"bert": "Bert"}, more=encoder_config.BERT_KEYS)
+    return encoder_config.write(
+        entry, labels, classes={"bert": "Bert"}, more=encoder_config.BERT_KEYS
+    )

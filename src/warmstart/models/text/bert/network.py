@@ -1,7 +1,7 @@
 """BERT with its heads; also MiniLM, and every checkpoint whose config has model_type "bert".
 
-Source: Devlin, Chang, Lee, Toutanova, "BERT: Pre-training of Deep Bidirectional Transformers" (2018); heads, names and
-numbers as in Hugging Face transformers (models/bert).
+Source: Devlin, Chang, Lee, Toutanova, "BERT: Pre-training of Deep Bidirectional Transformers"
+(2018); heads, names and numbers as in Hugging Face transformers (models/bert).
 
 | size  | layers | width | heads | parameters (uncased, with pooler) |
 |-------|-------:|------:|------:|----------------------------------:|
@@ -50,11 +50,11 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
         config: sizes, options and head; a mapping holds the fields of `EncoderConfig`.
 
     Returns:
-        A `keras.Model` from `input_ids` and the optional `attention_mask` (1 token, 0 padding) and `token_type_ids`,
-        int32 (B, T), to a dict of float32, by head:
+        A `keras.Model` from `input_ids` and the optional `attention_mask` (1 token, 0 padding) and
+        `token_type_ids`, int32 (B, T), to a dict of float32, by head:
         base: `last_hidden_state` (B, T, D), `pooler_output` (B, D) where there is a pooler;
-        fill-mask: `logits` (B, T, V); text-classification: `logits` (B, L); token-classification: `logits` (B, T, L);
-        question-answering: `start_logits` and `end_logits` (B, T).
+        fill-mask: `logits` (B, T, V); text-classification: `logits` (B, L); token-classification:
+        `logits` (B, T, L); question-answering: `start_logits` and `end_logits` (B, T).
 
     Raises:
         UsageError: the config has an unknown key or an impossible value.
@@ -64,20 +64,28 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     inputs = text_inputs()
     x, word = encode(config, Names(), inputs)
     if config.head == "base":
-        outputs = {"last_hidden_state": x} | ({"pooler_output": pooled(config, x)} if config.pooler else {})
+        outputs = {"last_hidden_state": x} | (
+            {"pooler_output": pooled(config, x)} if config.pooler else {}
+        )
     elif config.head == "text-classification":
         first = layers.Dropout(config.classifier_dropout)(pooled(config, x))
         outputs = {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(first)}
     elif config.head == "fill-mask":
-        h = ACTIVATIONS[config.hidden_act](dense(config, width, f"{HEAD}cls.predictions.transform.dense")(x))
+        h = ACTIVATIONS[config.hidden_act](
+            dense(config, width, f"{HEAD}cls.predictions.transform.dense")(x)
+        )
         h = norm(config, f"{HEAD}cls.predictions.transform.LayerNorm")(h)
-        outputs = {"logits": vocabulary_head(config, h, word, "cls.predictions", "cls.predictions.decoder")}
+        outputs = {
+            "logits": vocabulary_head(config, h, word, "cls.predictions", "cls.predictions.decoder")
+        }
     else:
         outputs = token_head(config, x)
     return TextModel(inputs, outputs, name="bert")
 
 
-def load(model: keras.Model, checkpoint: Checkpoint, config: EncoderConfig | Mapping[str, Any]) -> None:
+def load(
+    model: keras.Model, checkpoint: Checkpoint, config: EncoderConfig | Mapping[str, Any]
+) -> None:
     """Fill the model from a checkpoint with the reference's names: all of it, or an error.
 
     Raises:

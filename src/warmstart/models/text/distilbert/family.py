@@ -39,9 +39,13 @@ BLOCK = r"transformer\.layer\.(\d+)\."
 LORA_TARGETS = ("q_lin", "v_lin")
 
 
-def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
+def read(
+    config: Mapping[str, Any], folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
-    return encoder_config.read(config, folder, task, architecture="distilbert", paper=PAPER, sizes=_sizes)
+    return encoder_config.read(
+        config, folder, task, architecture="distilbert", paper=PAPER, sizes=_sizes
+    )
 
 
 def write(entry: Entry, labels: tuple[Label, ...]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """DistilBERT with its heads: BERT's encoder without token types and pooler, half as deep.
 
-Source: Sanh, Debut, Chaumond, Wolf, "DistilBERT, a distilled version of BERT" (2019); heads, names and numbers as in
-Hugging Face transformers (models/distilbert).
+Source: Sanh, Debut, Chaumond, Wolf, "DistilBERT, a distilled version of BERT" (2019); heads, names
+and numbers as in Hugging Face transformers (models/distilbert).
 
 | size | layers | width | heads | parameters (uncased) |
 |------|-------:|------:|------:|---------------------:|
@@ -52,7 +52,8 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
         config: as for `text.bert.network.build`; `type_vocab_size` is 0 and `pooler` False.
 
     Returns:
-        A `keras.Model` as `text.bert.network.build` gives it; `token_type_ids` are accepted and not used.
+        A `keras.Model` as `text.bert.network.build` gives it; `token_type_ids` are accepted and not
+        used.
 
     Raises:
         UsageError: the config has an unknown key or an impossible value.
@@ -64,7 +65,9 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     if config.head == "base":
         outputs = {"last_hidden_state": x}
     elif config.head == "text-classification":
-        h = layers.Activation("relu", name="pooled")(dense(config, width, f"{HEAD}pre_classifier")(x[:, 0]))
+        h = layers.Activation("relu", name="pooled")(
+            dense(config, width, f"{HEAD}pre_classifier")(x[:, 0])
+        )
         h = layers.Dropout(config.classifier_dropout)(h)
         outputs = {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(h)}
     elif config.head == "fill-mask":
@@ -76,7 +79,9 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     return TextModel(inputs, outputs, name="distilbert")
 
 
-def load(model: keras.Model, checkpoint: Checkpoint, config: EncoderConfig | Mapping[str, Any]) -> None:
+def load(
+    model: keras.Model, checkpoint: Checkpoint, config: EncoderConfig | Mapping[str, Any]
+) -> None:
     """Fill the model from a checkpoint with the reference's names: all of it, or an error.
 
     Raises:

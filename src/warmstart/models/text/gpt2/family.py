@@ -13,27 +13,48 @@ from warmstart.errors import BundleError, UsageError
 from warmstart.models import repository
 
 PAPER = "Radford, Wu, Child, Luan, Amodei, Sutskever: Language Models are Unsupervised Multitask Learners, 2019"
-SIZES = {"vocab_size": 2**21, "n_positions": 2**20, "n_embd": 2**16, "n_layer": 1024, "n_head": 1024, "n_inner": 2**18}
+SIZES = {
+    "vocab_size": 2**21,
+    "n_positions": 2**20,
+    "n_embd": 2**16,
+    "n_layer": 1024,
+    "n_head": 1024,
+    "n_inner": 2**18,
+}
 """Keys of sizes, and the largest that are accepted."""
 ACTIVATIONS = ("gelu_new", "gelu_pytorch_tanh", "gelu", "relu", "silu", "swish", "tanh")
 MOST_PARAMETERS = 20 * 10**9
 OPTIONS: dict[str, Any] = {
-    "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "initializer_range": 0.02, "embd_pdrop": 0.1,
-    "attn_pdrop": 0.1, "resid_pdrop": 0.1, "scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False,
-    "reorder_and_upcast_attn": False, "tie_word_embeddings": True,
+    "activation_function": "gelu_new",
+    "layer_norm_epsilon": 1e-5,
+    "initializer_range": 0.02,
+    "embd_pdrop": 0.1,
+    "attn_pdrop": 0.1,
+    "resid_pdrop": 0.1,
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "reorder_and_upcast_attn": False,
+    "tie_word_embeddings": True,
 }
 """Options that are supported, with the reference's defaults."""
 REFUSED = {"add_cross_attention": False, "is_encoder_decoder": False, "quantization_config": None}
 """Options that are not supported: any other value is an error."""
-HEADS = {"GPT2LMHeadModel": "text-generation", "GPT2DoubleHeadsModel": "text-generation",
-         "GPT2Model": "text-generation", "GPT2ForSequenceClassification": "text-classification"}
+HEADS = {
+    "GPT2LMHeadModel": "text-generation",
+    "GPT2DoubleHeadsModel": "text-generation",
+    "GPT2Model": "text-generation",
+    "GPT2ForSequenceClassification": "text-classification",
+}
 
 
 LAYOUT = Layout(
     prefix="transformer",
     outside=("lm_head.*", "score.*"),
     modules=((r"^h_(\d+)", r"h.\1"), (r"\.(attn|mlp)_(c_\w+)$", r".\1.\2")),
-    transposed=("lm_head/kernel", "score/kernel"),  # the others are of the class Conv1D, whose axes are Keras' own
+    transposed=(
+        "lm_head/kernel",
+        "score/kernel",
+    ),  # the others are of the class Conv1D, whose axes are Keras' own
     optional=("lm_head.*", "multiple_choice_head.*"),
 )
 """`lm_head` is optional: where it is tied to the embedding, files may still have it."""
@@ -43,7 +64,8 @@ LAYOUT = Layout(
 class GPT2Config:
     """Sizes and options, named as in Hugging Face's `config.json`; the defaults are GPT-2 small.
 
-    With `num_labels` the network classifies a text by its last token and has no language-modelling head.
+    With `num_labels` the network classifies a text by its last token and has no language-modelling
+    head.
     """
 
     vocab_size: int = 50257
@@ -72,10 +94,14 @@ class GPT2Config:
                 raise UsageError(f"gpt2: the config has the unknown key {min(unknown)!r}.")
             config = cls(**config)
         if config.activation_function not in ACTIVATIONS:
-            raise UsageError(f"gpt2: activation_function {config.activation_function!r} is not supported; "
-                             f"supported are {', '.join(ACTIVATIONS)}.")
+            raise UsageError(
+                f"gpt2: activation_function {config.activation_function!r} is not supported; "
+                f"supported are {', '.join(ACTIVATIONS)}."
+            )
         if config.n_embd % config.n_head:
-            raise UsageError(f"gpt2: n_embd {config.n_embd} must be divisible by n_head {config.n_head}.")
+            raise UsageError(
+                f"gpt2: n_embd {config.n_embd} must be divisible by n_head {config.n_head}."
+            )
         return config
 
     def scale(self, layer: int) -> float:
@@ -84,16 +110,25 @@ class GPT2Config:
         return scale / (layer + 1) if self.scale_attn_by_inverse_layer_idx else scale
 
 
-def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
+def read(
+    config: Mapping[str, Any], folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
     path = folder / repository.CONFIG
-    sizes: dict[str, Any] = {key: _size(config, key, largest, path) for key, largest in SIZES.items()}
+    sizes: dict[str, Any] = {
+        key: _size(config, key, largest, path) for key, largest in SIZES.items()
+    }
     for key, usual in REFUSED.items():
         if config.get(key, usual) != usual:
             raise UsageError(f"{path}: {key}={config[key]!r} is not supported.")
-    built: dict[str, Any] = {**sizes, **{key: config.get(key, usual) for key, usual in OPTIONS.items()}}
+    built: dict[str, Any] = {
+        **sizes,
+        **{key: config.get(key, usual) for key, usual in OPTIONS.items()},
+    }
     _check_options(built, path)
-    tasks = [HEADS[name] for name in config.get("architectures") or ["GPT2LMHeadModel"] if name in HEADS]
+    tasks = [
+        HEADS[name] for name in config.get("architectures") or ["GPT2LMHeadModel"] if name in HEADS
+    ]
     if not tasks:
         raise UsageError(
             f"{path}: the architecture {config['architectures']} is not supported; supported are {', '.join(HEADS)}."
@@ -104,7 +139,8 @@ def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Ent
     processing: dict[str, Any] = {"longest": sizes["n_positions"]}
     if tasks[0] == "text-classification":
         labels = tuple(
-            Label(index, name, name) for index, name in enumerate(repository.class_names(config, path))
+            Label(index, name, name)
+            for index, name in enumerate(repository.class_names(config, path))
         )
         built |= {"num_labels": len(labels), "tie_word_embeddings": True}
         processing |= {"problem": config.get("problem_type") or "single_label_classification"}
@@ -133,7 +169,9 @@ def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Ent
     return entry, labels
 
 
-def write(entry: Entry, labels: tuple[Label, ...] = (), *, begin: int | None = None) -> dict[str, Any]:
+def write(
+    entry: Entry, labels: tuple[Label, ...] = (), *, begin: int | None = None
+) -> dict[str, Any]:
     """The `config.json` of a saved bundle; `begin` is the token that begins texts."""
     ends = list(entry.processing.get("end", ()))
     names = {str(label.index): label.name for label in labels}
@@ -155,7 +193,11 @@ def parameters(config: Mapping[str, Any]) -> int:
     head = width * (config.get("num_labels") or 0)
     if not config.get("tie_word_embeddings", True):
         head += width * config["vocab_size"]
-    return int((config["vocab_size"] + config["n_positions"] + 2) * width + config["n_layer"] * block + head)
+    return int(
+        (config["vocab_size"] + config["n_positions"] + 2) * width
+        + config["n_layer"] * block
+        + head
+    )
 
 
 def _size(config: Mapping[str, Any], key: str, largest: int, path: Path) -> int | None:
@@ -165,7 +207,9 @@ def _size(config: Mapping[str, Any], key: str, largest: int, path: Path) -> int 
     if value is None:
         raise BundleError(f"{path} lacks the key {key!r}; fetch the repository again.")
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
-        raise BundleError(f"{path}: {key} must be a whole number from 1 to {largest:,}, not {value!r}.")
+        raise BundleError(
+            f"{path}: {key} must be a whole number from 1 to {largest:,}, not {value!r}."
+        )
     return value
 
 
@@ -173,10 +217,14 @@ def _check_options(built: Mapping[str, Any], path: Path) -> None:
     for key, usual in OPTIONS.items():
         value = built[key]
         classes: Any = {bool: bool, float: (int, float), str: str}[type(usual)]
-        if not isinstance(value, classes) or (isinstance(value, bool) and not isinstance(usual, bool)):
+        if not isinstance(value, classes) or (
+            isinstance(value, bool) and not isinstance(usual, bool)
+        ):
             raise BundleError(f"{path}: {key} must be a {type(usual).__name__}, not {value!r}.")
     if not 0 < built["layer_norm_epsilon"] < 1:
-        raise BundleError(f"{path}: layer_norm_epsilon must be between 0 and 1, not {built['layer_norm_epsilon']!r}.")
+        raise BundleError(
+            f"{path}: layer_norm_epsilon must be between 0 and 1, not {built['layer_norm_epsilon']!r}."
+        )
     if built["n_embd"] % built["n_head"]:
         raise BundleError(
             f"{path}: n_embd must be divisible by n_head, and {built['n_embd']} is not divisible by {built['n_head']}."
@@ -190,4 +238,6 @@ def _ends(config: Mapping[str, Any], vocabulary: int, path: Path) -> list[int]:
     for token in ends:
         if not isinstance(token, int) or token < 0:
             raise BundleError(f"{path}: eos_token_id must be the id of a token, not {token!r}.")
-    return [token for token in ends if token < vocabulary]  # tiny models have the id of the large ones
+    return [
+        token for token in ends if token < vocabulary
+    ]  # tiny models have the id of the large ones

@@ -1,7 +1,8 @@
 """GPT-2: a decoder-only transformer with learned positions and normalisation before each part.
 
-Source: Radford, Wu, Child, Luan, Amodei, Sutskever, "Language Models are Unsupervised Multitask Learners" (2019);
-every option as the reference implementation (Hugging Face transformers, `GPT2Config`) reads it.
+Source: Radford, Wu, Child, Luan, Amodei, Sutskever, "Language Models are Unsupervised Multitask
+Learners" (2019); every option as the reference implementation (Hugging Face transformers,
+`GPT2Config`) reads it.
 
 | size   | n_layer | n_embd | n_head |    parameters |
 |--------|--------:|-------:|-------:|--------------:|
@@ -11,7 +12,8 @@ every option as the reference implementation (Hugging Face transformers, `GPT2Co
 | large  |      36 |   1280 |     20 |   774,030,080 |
 | xl     |      48 |   1600 |     25 | 1,557,611,200 |
 
-Letters in shapes: B texts, T tokens of a text, N new tokens, S cached tokens, C = n_embd, H heads of D = C / H.
+Letters in shapes: B texts, T tokens of a text, N new tokens, S cached tokens, C = n_embd, H heads
+of D = C / H.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +32,9 @@ from warmstart.models.text.gpt2.family import GPT2Config
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
 
-HIDDEN = -1e9  # added to the score of a token that must not be seen; finite, so that a row of them gives no NaN
+HIDDEN = (
+    -1e9
+)  # added to the score of a token that must not be seen; finite, so that a row of them gives no NaN
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "gelu_new": partial(ops.gelu, approximate=True),  # with tanh
     "gelu_pytorch_tanh": partial(ops.gelu, approximate=True),
@@ -49,7 +53,9 @@ class Block(layers.Layer):
         super().__init__(name=f"h_{index}")
         normal = keras.initializers.RandomNormal
         first = normal(stddev=config.initializer_range)
-        last = normal(stddev=config.initializer_range / (2 * config.n_layer) ** 0.5)  # section 2.3 of the paper
+        last = normal(
+            stddev=config.initializer_range / (2 * config.n_layer) ** 0.5
+        )  # section 2.3 of the paper
         width = config.n_inner or 4 * config.n_embd
         self.upcast, self.scale = config.reorder_and_upcast_attn, config.scale(index)
         self.activation = ACTIVATIONS[config.activation_function]
@@ -64,12 +70,22 @@ class Block(layers.Layer):
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         width = shape[-1]
-        for layer, inputs in ((self.ln_1, width), (self.c_attn, width), (self.c_proj, width), (self.ln_2, width),
-                              (self.c_fc, width), (self.mlp_proj, self.c_fc.units)):
+        for layer, inputs in (
+            (self.ln_1, width),
+            (self.c_attn, width),
+            (self.c_proj, width),
+            (self.ln_2, width),
+            (self.c_fc, width),
+            (self.mlp_proj, self.c_fc.units),
+        ):
             layer.build((*shape[:-1], inputs))
 
-    def call(self, x: Any, *, attend: Callable[[Any, Any, Any], Any], training: bool | None = None) -> Any:
-        """x: (..., C); `attend` takes queries, keys and values (..., C) and gives their mixture (..., C)."""
+    def call(
+        self, x: Any, *, attend: Callable[[Any, Any, Any], Any], training: bool | None = None
+    ) -> Any:
+        """x: (..., C); `attend` takes queries, keys and values (..., C) and gives their mixture
+        (..., C).
+        """
         query, key, value = ops.split(self.c_attn(self.ln_1(x)), 3, axis=-1)
         x = x + self.dropout(self.c_proj(attend(query * self.scale, key, value)), training=training)
         hidden = self.activation(self.c_fc(self.ln_2(x)))
@@ -84,25 +100,33 @@ class Block(layers.Layer):
 class GPT2(keras.Model):
     """The whole network.
 
-    Called on a dict of int32 (B, T) arrays: `input_ids`; optionally `attention_mask` (1 for real tokens, 0 for
-    padding) and `position_ids`. Returns `last_hidden_state` (B, T, C) and `logits`: (B, T, vocab_size), or with
-    `num_labels` (B, num_labels), taken at each text's last real token.
+    Called on a dict of int32 (B, T) arrays: `input_ids`; optionally `attention_mask` (1 for real
+    tokens, 0 for padding) and `position_ids`. Returns `last_hidden_state` (B, T, C) and `logits`:
+    (B, T, vocab_size), or with `num_labels` (B, num_labels), taken at each text's last real token.
     """
 
     def __init__(self, config: GPT2Config, **options: Any):
         super().__init__(name="gpt2", **options)
         self.config = config
         normal = keras.initializers.RandomNormal(stddev=config.initializer_range)
-        self.wte = layers.Embedding(config.vocab_size, config.n_embd, embeddings_initializer=normal, name="wte")
-        self.wpe = layers.Embedding(config.n_positions, config.n_embd, embeddings_initializer=normal, name="wpe")
+        self.wte = layers.Embedding(
+            config.vocab_size, config.n_embd, embeddings_initializer=normal, name="wte"
+        )
+        self.wpe = layers.Embedding(
+            config.n_positions, config.n_embd, embeddings_initializer=normal, name="wpe"
+        )
         self.dropout = layers.Dropout(config.embd_pdrop, name="drop")
         self.h = [Block(config, i) for i in range(config.n_layer)]
         self.ln_f = layers.LayerNormalization(epsilon=config.layer_norm_epsilon, name="ln_f")
         self.head: Any = None
         if config.num_labels:
-            self.head = layers.Dense(config.num_labels, use_bias=False, kernel_initializer=normal, name="score")
+            self.head = layers.Dense(
+                config.num_labels, use_bias=False, kernel_initializer=normal, name="score"
+            )
         elif not config.tie_word_embeddings:
-            self.head = layers.Dense(config.vocab_size, use_bias=False, kernel_initializer=normal, name="lm_head")
+            self.head = layers.Dense(
+                config.vocab_size, use_bias=False, kernel_initializer=normal, name="lm_head"
+            )
 
     def build(self, shape: Any = None) -> None:
         for layer in (self.wte, self.wpe):
@@ -112,14 +136,20 @@ class GPT2(keras.Model):
         self.built = True
 
     def get_config(self) -> dict[str, Any]:
-        return {"config": {field.name: getattr(self.config, field.name) for field in fields(self.config)}}
+        return {
+            "config": {
+                field.name: getattr(self.config, field.name) for field in fields(self.config)
+            }
+        }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> keras.Model:
         return build(config["config"])
 
     def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> dict[str, Any]:
-        ids, mask, positions = (inputs.get(key) for key in ("input_ids", "attention_mask", "position_ids"))
+        ids, mask, positions = (
+            inputs.get(key) for key in ("input_ids", "attention_mask", "position_ids")
+        )
         length = ops.shape(ids)[1]
         indices = ops.arange(length)
         x = self.wte(ids) + self.wpe(indices[None] if positions is None else positions)  # (B, T, C)
@@ -135,11 +165,15 @@ class GPT2(keras.Model):
             return {"logits": self.head(_last_real(x, mask)), "last_hidden_state": x}
         return {"logits": self.project(x), "last_hidden_state": x}
 
-    def _attend(self, block: Block, hidden: Any, training: bool | None, query: Any, key: Any, value: Any) -> Any:
+    def _attend(
+        self, block: Block, hidden: Any, training: bool | None, query: Any, key: Any, value: Any
+    ) -> Any:
         batch, length = ops.shape(query)[:2]
         heads, width = self.config.n_head, self.config.n_embd // self.config.n_head
-        query, key, value = (ops.transpose(ops.reshape(x, (batch, length, heads, width)), (0, 2, 1, 3))
-                             for x in (query, key, value))  # (B, H, T, D)
+        query, key, value = (
+            ops.transpose(ops.reshape(x, (batch, length, heads, width)), (0, 2, 1, 3))
+            for x in (query, key, value)
+        )  # (B, H, T, D)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) + hidden  # (B, H, T, T)
         mixed = ops.matmul(block.weigh(scores, training), value)  # (B, H, T, D)
         return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (batch, length, heads * width))
@@ -150,33 +184,45 @@ class GPT2(keras.Model):
             return self.head(x)
         return ops.matmul(x, ops.transpose(ops.convert_to_tensor(self.wte.embeddings)))
 
-    def step(self, ids: Any, positions: Any, sees_cached: Any, sees_new: Any, rows: Any, *cache: Any) -> dict[str, Any]:
+    def step(
+        self, ids: Any, positions: Any, sees_cached: Any, sees_new: Any, rows: Any, *cache: Any
+    ) -> dict[str, Any]:
         """New tokens after cached ones: what `prefill` and `decode` are made of.
 
-        Tokens of several texts, or of several beams of one, may stand side by side: the masks say who sees whom.
+        Tokens of several texts, or of several beams of one, may stand side by side: the masks say
+        who sees whom.
 
         Args:
             ids, positions: int32 (N,).
-            sees_cached: float32 (N, S), added to the scores: 0 where a token sees a cached one, else `HIDDEN`.
+            sees_cached: float32 (N, S), added to the scores: 0 where a token sees a cached one,
+                else `HIDDEN`.
             sees_new: float32 (N, N), the same among the new tokens.
             rows: int32 (R,), the new tokens whose logits are returned.
             *cache: keys of layer 0, values of layer 0, keys of layer 1, ...; each (H, S, D).
 
         Returns:
-            `logits` (R, vocab_size), `states` (R, C) before the head, and `rows` (2 * n_layer, H, N, D), the new
-            tokens' keys and values in the cache's order.
+            `logits` (R, vocab_size), `states` (R, C) before the head, and `rows` (2 * n_layer, H,
+            N, D), the new tokens' keys and values in the cache's order.
         """
         heads, width = self.config.n_head, self.config.n_embd // self.config.n_head
         written: list[Any] = []
 
-        def attend(block: Block, old_keys: Any, old_values: Any, query: Any, key: Any, value: Any) -> Any:
-            query, key, value = (ops.transpose(ops.reshape(x, (-1, heads, width)), (1, 0, 2))
-                                 for x in (query, key, value))  # (H, N, D)
+        def attend(
+            block: Block, old_keys: Any, old_values: Any, query: Any, key: Any, value: Any
+        ) -> Any:
+            query, key, value = (
+                ops.transpose(ops.reshape(x, (-1, heads, width)), (1, 0, 2))
+                for x in (query, key, value)
+            )  # (H, N, D)
             written.extend((key, value))
-            cached = ops.matmul(query, ops.transpose(old_keys, (0, 2, 1))) + sees_cached  # (H, N, S)
+            cached = (
+                ops.matmul(query, ops.transpose(old_keys, (0, 2, 1))) + sees_cached
+            )  # (H, N, S)
             new = ops.matmul(query, ops.transpose(key, (0, 2, 1))) + sees_new  # (H, N, N)
             # One softmax over both parts without joining them: that would copy the cache.
-            top = ops.maximum(ops.max(cached, axis=-1, keepdims=True), ops.max(new, axis=-1, keepdims=True))
+            top = ops.maximum(
+                ops.max(cached, axis=-1, keepdims=True), ops.max(new, axis=-1, keepdims=True)
+            )
             cached, new = ops.exp(cached - top), ops.exp(new - top)
             total = ops.sum(cached, axis=-1, keepdims=True) + ops.sum(new, axis=-1, keepdims=True)
             mixed = (ops.matmul(cached, old_values) + ops.matmul(new, value)) / total  # (H, N, D)
@@ -209,8 +255,11 @@ def build(config: GPT2Config | Mapping[str, Any]) -> keras.Model:
     return model
 
 
-def load(model: keras.Model, checkpoint: "Checkpoint", config: GPT2Config | Mapping[str, Any]) -> None:
-    """Fill the network from a checkpoint with Hugging Face's names, with or without `transformer.` in front.
+def load(
+    model: keras.Model, checkpoint: "Checkpoint", config: GPT2Config | Mapping[str, Any]
+) -> None:
+    """Fill the network from a checkpoint with Hugging Face's names, with or without `transformer.`
+    in front.
 
     Raises:
         MismatchError: the arrays do not fit the model.

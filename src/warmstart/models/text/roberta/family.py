@@ -34,7 +34,9 @@ BLOCK = r"encoder\.layer\.(\d+)\."
 LORA_TARGETS = ("query", "value")
 
 
-def read(config: Mapping[str, Any], folder: Path, task: str | None) -> tuple[Entry, tuple[Label, ...]]:
+def read(
+    config: Mapping[str, Any], folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
     return encoder_config.read(
         config,

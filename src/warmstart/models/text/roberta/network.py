@@ -1,8 +1,9 @@
-"""RoBERTa with its heads; also DistilRoBERTa, XLM-RoBERTa and CamemBERT, which have its architecture.
+"""RoBERTa with its heads; also DistilRoBERTa, XLM-RoBERTa and CamemBERT, which have its
+architecture.
 
-Source: Liu et al., "RoBERTa: A Robustly Optimized BERT Pretraining Approach" (2019); heads, names and numbers as in
-Hugging Face transformers (models/roberta). It is BERT's encoder, except that positions are counted over tokens that
-are not padding, and start after the id of the padding.
+Source: Liu et al., "RoBERTa: A Robustly Optimized BERT Pretraining Approach" (2019); heads, names
+and numbers as in Hugging Face transformers (models/roberta). It is BERT's encoder, except that
+positions are counted over tokens that are not padding, and start after the id of the padding.
 
 | size  | layers | width | heads | parameters (without pooler) |
 |-------|-------:|------:|------:|----------------------------:|
@@ -58,21 +59,29 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     inputs = text_inputs()
     x, word = encode(config, Names(), inputs, position_padding=config.pad_token_id)
     if config.head == "base":
-        outputs = {"last_hidden_state": x} | ({"pooler_output": pooled(config, x)} if config.pooler else {})
+        outputs = {"last_hidden_state": x} | (
+            {"pooler_output": pooled(config, x)} if config.pooler else {}
+        )
     elif config.head == "text-classification":
         first = layers.Dropout(config.classifier_dropout)(x[:, 0])
-        h = layers.Activation("tanh", name="pooled")(dense(config, width, f"{HEAD}classifier.dense")(first))
+        h = layers.Activation("tanh", name="pooled")(
+            dense(config, width, f"{HEAD}classifier.dense")(first)
+        )
         h = layers.Dropout(config.classifier_dropout)(h)
         outputs = {"logits": dense(config, config.num_labels, f"{HEAD}classifier.out_proj")(h)}
     elif config.head == "fill-mask":
-        h = norm(config, f"{HEAD}lm_head.layer_norm")(gelu(dense(config, width, f"{HEAD}lm_head.dense")(x)))
+        h = norm(config, f"{HEAD}lm_head.layer_norm")(
+            gelu(dense(config, width, f"{HEAD}lm_head.dense")(x))
+        )
         outputs = {"logits": vocabulary_head(config, h, word, "lm_head", "lm_head.decoder")}
     else:
         outputs = token_head(config, x)
     return TextModel(inputs, outputs, name="roberta")
 
 
-def load(model: keras.Model, checkpoint: Checkpoint, config: EncoderConfig | Mapping[str, Any]) -> None:
+def load(
+    model: keras.Model, checkpoint: Checkpoint, config: EncoderConfig | Mapping[str, Any]
+) -> None:
     """Fill the model from a checkpoint with the reference's names: all of it, or an error.
 
     Raises:
