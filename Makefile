@@ -1,12 +1,13 @@
 # On a fresh clone: `make demo` needs no TensorFlow, `make test` installs everything. CONTRIBUTING.md has the rest.
 PYTHON ?= python3
-BASE ?= main
 DEMO := .venv-demo
 TEST := .venv-test
+LOWEST := .venv-lowest
+PYTHON_FILES := src tests scripts benchmarks examples
 PYTEST := $(TEST)/bin/python -m pytest -n 2 --dist worksteal
 FAST := -m "not tensorflow and not slow"
 
-.PHONY: demo fast test suite lint types format generated docs coverage benchmark clean
+.PHONY: demo fast test suite lowest lint types format generated docs coverage benchmark clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/warmstart classify examples/photos --top-k 3
@@ -24,15 +25,23 @@ suite: $(TEST)/installed
 
 lint: $(TEST)/installed
 	$(TEST)/bin/ruff check .
+	$(TEST)/bin/ruff format --check $(PYTHON_FILES)
 	$(TEST)/bin/mypy
 
 types: $(TEST)/installed
 	$(TEST)/bin/mypy
 
-# Files that differ from BASE; the others keep their layout until they are edited.
 format: $(TEST)/installed
 	$(TEST)/bin/ruff check --fix .
-	git diff --name-only --diff-filter=d $(BASE) -- '*.py' | xargs -r $(TEST)/bin/ruff format
+	$(TEST)/bin/ruff format $(PYTHON_FILES)
+
+# The fast tests with the lowest versions of direct dependencies that pyproject.toml allows.
+lowest:
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check uv
+	$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --extra all --extra ray pyproject.toml -o $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/uv pip install --quiet -p $(LOWEST)/bin/python -c $(LOWEST)/lowest.txt --editable '.[all,test]'
+	$(LOWEST)/bin/python -m pytest $(FAST)
 
 # Fails where a generated file is not current; `make docs` writes them.
 generated: $(TEST)/installed
@@ -71,4 +80,4 @@ $(TEST)/installed: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(LOWEST) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,9 +6,8 @@ MIT licence).
 
 `bccd` is a clone of https://github.com/Shenggan/BCCD_Dataset (its folder BCCD). The bundle lies in
 `work/bccd/bundle` afterwards; the package ships a copy of it in src/warmstart/embedded/bccd_fcos.
-The run is resumable. For the benefit
-of the weights: the same with another --work and without --weights first, then with `--random` and
-    that folder.
+The run is resumable. For the benefit of the weights: the same with another --work and without
+--weights first, then with `--random` and that folder.
 """
 
 from collections.abc import Mapping

@@ -7,15 +7,13 @@
 src/warmstart/embedded/digits_wavenet_asr.
 
 The recipe: examples of 1, 2 and 4 seconds, of which each holds up to seven digits that are drawn
-anew for every
-batch: one recording after the other with random pauses, speed, level, spectral tilt and noise;
-    SpecAugment
-(Park et al. 2019) on the log-mel energies; CTC, and beside it the cross entropy of each frame with
-the character that is spoken there if all characters of a word take the same time, without which CTC
-needs thousands of steps until it finds where the characters are; AdamW with the learning rate
-rising linearly over the first tenth of the steps and falling linearly to zero. The run is
-resumable: started again with the same `--work`, it goes on after the last finished epoch. The test
-recordings are looked at once, after the last epoch.
+anew for every batch: one recording after the other with random pauses, speed, level, spectral tilt
+and noise; SpecAugment (Park et al. 2019) on the log-mel energies; CTC, and beside it the cross
+entropy of each frame with the character that is spoken there if all characters of a word take the
+same time, without which CTC needs thousands of steps until it finds where the characters are; AdamW
+with the learning rate rising linearly over the first tenth of the steps and falling linearly to
+zero. The run is resumable: started again with the same `--work`, it goes on after the last finished
+epoch. The test recordings are looked at once, after the last epoch.
 
 `--leave-out NAME` trains without this speaker and measures on all of that speaker's recordings.
 Started with the work folders of such runs (`--left-out FOLDER ...`), the card reports them.

@@ -7,9 +7,8 @@ leaves (MIT licence).
 `coffee-leaves` has train/, val/ and test/, each with images/ and masks/ (0 background, 1 leaf, 2
 symptom), made from the segmentation data of https://github.com/esgario/lara2018 at 512x256 pixels.
 The bundle lies in `work/leaf/bundle` afterwards; the package ships a copy of it in
-src/warmstart/embedded/leaf_deeplabv3. The run is resumable. For the
-benefit of the weights: the same with another --work and without --weights first, then with
-    `--random` and that folder.
+src/warmstart/embedded/leaf_deeplabv3. The run is resumable. For the benefit of the weights: the
+same with another --work and without --weights first, then with `--random` and that folder.
 """
 
 from collections.abc import Mapping

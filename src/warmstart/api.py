@@ -617,7 +617,8 @@ def finetune(
 
     Raises:
         UsageError: an option is wrong, the data cannot be learned from, or the folder holds
-        something else. TrainingError: training cannot go on; what was reached is kept in `output`.
+            something else.
+        TrainingError: training cannot go on; what was reached is kept in `output`.
         MissingPackageError: TensorFlow is not installed.
     """
     from warmstart.training import finetune as train

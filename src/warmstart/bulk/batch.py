@@ -114,9 +114,8 @@ def batch(
 
     The folder gets a result file for every `shard_rows` rows (`part-00000.jsonl`, …), the rows that
     failed in `_failed/`, and what the run is in `_manifest.json`. Each file appears whole or not at
-    all. A run that was killed is
-    continued by the same call: done shards are left as they are. The files are the same on one
-        machine and on Ray.
+    all. A run that was killed is continued by the same call: done shards are left as they are. The
+    files are the same on one machine and on Ray.
 
     Args:
         model: a name, folder or source as `ws.load` takes it, or a model that it returned.
@@ -149,11 +148,9 @@ def batch(
 
     Raises:
         UsageError: an option is wrong, there is nothing to read, or the folder holds something else
-        or a run that
-            began with other settings.
+            or a run that began with other settings.
         BatchError: the run cannot go on: the disk is full, the folder read-only, a worker dies
-        again and again. What is
-            done is kept.
+            again and again. What is done is kept.
     """
     start = time.monotonic()
     _check(on, shard_rows, workers, worker, address)

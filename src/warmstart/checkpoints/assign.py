@@ -53,8 +53,7 @@ def assign(
 
     Raises:
         MismatchError: arrays without a variable, variables without an array, other shapes. The
-        model
-            is then unchanged.
+            model is then unchanged.
         CorruptCheckpointError: an array cannot be read. The model is then unchanged.
         UsageError: the model is not built.
     """

@@ -2,10 +2,8 @@
 before them.
 
 The names of tensors differ from publisher to publisher; the order of the operations does not. So
-kernels are paired
-in order, which is right for networks whose layers with kernels form a chain: in one with parallel
-    branches, two layers
-of the same shape could be swapped.
+kernels are paired in order, which is right for networks whose layers with kernels form a chain: in
+one with parallel branches, two layers of the same shape could be swapped.
 
 | operation | kernel in the file | in Keras |
 |---|---|---|

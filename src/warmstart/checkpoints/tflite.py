@@ -184,7 +184,8 @@ class ProgramCheckpoint(Checkpoint):
 
     Raises:
         CorruptCheckpointError: a file is missing or another one, or the record does not fit the
-        program. UnsafeCheckpointError: the record is larger than any that is written here.
+            program.
+        UnsafeCheckpointError: the record is larger than any that is written here.
     """
 
     layout = "tflite"

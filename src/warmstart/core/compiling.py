@@ -92,7 +92,8 @@ def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> 
     Raises:
         CompileError: the model could not be compiled, or the program strays from Keras.
         CheckpointError: the weights cannot be opened; some lie in a program, which may be damaged
-        or gone. MissingPackageError: it is not in the store, and TensorFlow is not installed.
+            or gone.
+        MissingPackageError: it is not in the store, and TensorFlow is not installed.
     """
     key, file_precision = artifact_key(entry, weights, precision), _file_precision(precision)
     if (found := store.find(key)) is not None:

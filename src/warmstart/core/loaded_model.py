@@ -244,7 +244,8 @@ class LoadedModel(ABC):
         Raises:
             UsageError: no such format, or the path is there already or has another suffix.
             CompileError: the format cannot hold this model, or the result strays from it by more
-            than 1e-4. EngineUnavailableError: what writes the format is not installed.
+                than 1e-4.
+            EngineUnavailableError: what writes the format is not installed.
         """
         from warmstart.core.exporting import export
 

@@ -2,10 +2,9 @@
 iterator.
 
 A task says what is its own: how an input is prepared, and how a result is made of the engine's
-outputs. All else
-stands here once: options are checked, inputs are decoded ahead in threads and go through the engine
-    in batches,
-results come in order, and an input that cannot be used is a `Failed` at its index.
+outputs. All else stands here once: options are checked, inputs are decoded ahead in threads and go
+through the engine in batches, results come in order, and an input that cannot be used is a `Failed`
+at its index.
 """
 
 from __future__ import annotations

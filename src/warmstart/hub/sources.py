@@ -219,8 +219,8 @@ def locate(source: Installed | Embedded | Local, *, base: Path | None = None) ->
         base: confines a local path: it must be relative, and stay inside this folder.
 
     Raises:
-        SourceError: it does not exist, or leads outside; UsageError: a confined path is absolute or
-        climbs.
+        SourceError: it does not exist, or leads outside;
+        UsageError: a confined path is absolute or climbs.
     """
     if isinstance(source, Embedded):
         return inside(EMBEDDED, source.path, str(source))

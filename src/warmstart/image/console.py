@@ -91,8 +91,7 @@ class PictureFiles:
 
         Raises:
             UsageError: the target is one file and this is the second picture, it is the photo
-            itself, or it cannot
-                be written.
+                itself, or it cannot be written.
         """
         path = self._path(name)
         from PIL import Image as pillow

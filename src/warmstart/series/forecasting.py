@@ -183,8 +183,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         Raises:
             InputError: the one series is unusable, or the file cannot be read.
             UsageError: an option is wrong or names a column that is not there, or `series` is an
-            iterator or an array
-                of two dimensions.
+                iterator or an array of two dimensions.
         """
         return self.predict(series, options)
 

@@ -1,11 +1,9 @@
 """Frequencies of series: infer and check them, and what a network is told of the calendar.
 
 A frequency is a pandas alias (`"h"`, `"30min"`, `"D"`, `"B"`, `"W-TUE"`, `"MS"`, `"QE-DEC"`,
-`"5s"`). Two
-frequencies are of one kind where their unit and multiple agree: `"W-SUN"` and `"W-MON"` are, `"h"`
-    and `"30min"`
-are not. Lags, calendar features and seasons of a kind are those of GluonTS
-(`gluonts.time_feature`), so that networks and figures compare.
+`"5s"`). Two frequencies are of one kind where their unit and multiple agree: `"W-SUN"` and
+`"W-MON"` are, `"h"` and `"30min"` are not. Lags, calendar features and seasons of a kind are those
+of GluonTS (`gluonts.time_feature`), so that networks and figures compare.
 """
 
 from __future__ import annotations

@@ -80,7 +80,8 @@ class SeriesKind(InputKind):
 
         Raises:
             UsageError: the layout names columns that are not there, or the path is one of several
-            tables. InputError: the table cannot be read.
+                tables.
+            InputError: the table cannot be read.
         """
         layout = layout or Layout()
         if isinstance(inputs, list):

@@ -141,7 +141,8 @@ class Batcher:
 
         Raises:
             Full: there is no room. More inputs than there is ever room for are taken where nothing
-            waits. Closed: after `close`.
+                waits.
+            Closed: after `close`.
         """
         jobs = [_Job(key, value, deadline) for value in values]
         with self._changed:

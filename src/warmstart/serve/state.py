@@ -96,8 +96,9 @@ class State:
             deadline: of `time.monotonic`.
 
         Raises:
-            Full, Closed, TimeoutError: the queue takes no more, or the deadline passed.
-            Exception: what the work raised.
+            Full, Closed,
+            TimeoutError: the queue takes no more, or the deadline passed. Exception: what the work
+                raised.
         """
         while True:
             try:

@@ -88,8 +88,7 @@ def pieces(
 
     Raises:
         InputError: it is no recording, is damaged, empty, or has a value that is not a number. What
-        is wrong at its
-            beginning is raised at once, the rest when it is reached.
+            is wrong at its beginning is raised at once, the rest when it is reached.
     """
     name = name or given_name(value) or "the recording"
     if isinstance(value, InputError):  # from `items`: a folder that cannot be read

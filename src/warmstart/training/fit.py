@@ -100,7 +100,8 @@ def fit(
 
     Raises:
         TrainingError: the loss is not finite from the first epoch on, or a checkpoint cannot be
-        written. UsageError: there is no metric of that name.
+            written.
+        UsageError: there is no metric of that name.
     """
     optimizer = model.optimizer
     if clip_norm and not (optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm):

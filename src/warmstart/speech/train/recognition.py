@@ -1,10 +1,9 @@
 """Fine-tuning a recogniser: recordings with their texts -> frames -> WaveNet with CTC -> bundle.
 
 The alphabet is the base's; characters that it lacks get new outputs, which start from random
-numbers. Sources of the
-recipe: Graves et al. (2006) for CTC; Loshchilov and Hutter, "Decoupled Weight Decay Regularization"
-    (2017),
-arXiv:1711.05101, for the optimizer; `speech.train.batches` for the augmentation.
+numbers. Sources of the recipe: Graves et al. (2006) for CTC; Loshchilov and Hutter, "Decoupled
+Weight Decay Regularization" (2017), arXiv:1711.05101, for the optimizer; `speech.train.batches` for
+the augmentation.
 """
 
 from __future__ import annotations

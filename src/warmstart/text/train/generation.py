@@ -1,11 +1,9 @@
 """Fine-tuning a language model on plain text: text -> tokens -> windows -> network -> bundle.
 
 The recipe is that of Howard and Ruder, "Universal Language Model Fine-tuning" (2018),
-arXiv:1801.06146, for
-transformers: all layers at once, AdamW, a linear rise and fall of a small learning rate. The rate
-    is for a width of 768
-and grows as the width falls (Yang et al., "Tensor Programs V" (2022), arXiv:2203.03466). Validation
-data is the end of the text, as a text continues.
+arXiv:1801.06146, for transformers: all layers at once, AdamW, a linear rise and fall of a small
+learning rate. The rate is for a width of 768 and grows as the width falls (Yang et al., "Tensor
+Programs V" (2022), arXiv:2203.03466). Validation data is the end of the text, as a text continues.
 """
 
 from __future__ import annotations
