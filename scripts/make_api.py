@@ -37,6 +37,7 @@ OTHERS = {
     "batch": "warmstart.bulk.batch",
     "list_models": "warmstart.core.loading",
     "pick": "warmstart.image.train.pick",
+    "to_frame": "warmstart.core.frame",
 }
 """Public names that no task brings."""
 

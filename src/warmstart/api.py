@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from warmstart.bulk.batch import BatchResult as BatchResult
     from warmstart.bulk.batch import batch as batch
     from warmstart.catalog import Entry as Entry
+    from warmstart.core.frame import to_frame as to_frame
     from warmstart.core.loading import backbone as backbone
     from warmstart.core.loading import list_models as list_models
     from warmstart.core.model import Model as Model
@@ -85,6 +86,7 @@ MODULES = {
     "batch": "warmstart.bulk.batch",
     "list_models": "warmstart.core.loading",
     "pick": "warmstart.image.train.pick",
+    "to_frame": "warmstart.core.frame",
 }
 """Where each name is defined; it is imported when it is first used."""
 
@@ -128,6 +130,7 @@ __all__ = [
     "list_models",
     "load",
     "pick",
+    "to_frame",
 ]
 
 Name: TypeAlias = Union[str, "PathLike[str]"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from warmstart.core import html
 from warmstart.core.terminal import bars
 from warmstart.core.wire import Record, Result, Score
 from warmstart.errors import InputError
@@ -23,13 +24,14 @@ class Prediction(Record):
     score: Score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Classification(Result):
     """The best classes of one input, best first; `len`, indexing and iteration are over
     `predictions`.
     """
 
     rows: ClassVar = "predictions"
+    summary: ClassVar = ("label", "score")
     ranked: ClassVar = True
     tensors: ClassVar = ("label", "score")
 
@@ -59,8 +61,17 @@ class Classification(Result):
     def __str__(self) -> str:
         return ", ".join(f"{p.label} {p.score:.1%}" for p in self.predictions)
 
+    @property
+    def _is_regression(self) -> bool:
+        return any(not 0 <= p.score <= 1 for p in self)
+
+    def to_html(self) -> str:
+        if self._is_regression:
+            return html.table(("label", "value"), [(p.label, f"{p.score:.4f}") for p in self])
+        return html.bars((p.label, p.score) for p in self)
+
     def show(self) -> str:
-        if any(not 0 <= p.score <= 1 for p in self):  # values of a regression
+        if self._is_regression:
             return "\n".join([self.input, *(f"  {p.label}  {p.score:.4f}" for p in self), ""])
         return "\n".join([self.input, *bars((p.label, p.score) for p in self), ""])
 

@@ -31,6 +31,8 @@ from typing import (
     get_type_hints,
 )
 
+from warmstart.core.presentation import Presentation
+
 
 @dataclass(frozen=True)
 class Decimals:
@@ -265,7 +267,7 @@ def wire_type(hint: Any, rounding: Decimals | Digits | None = None) -> WireType:
     raise TypeError(f"{hint!r} has no wire type")
 
 
-class Result(Record):
+class Result(Presentation, Record):
     """What a model returns for one input; true in a condition, where `Failed` is false.
 
     Class attributes:

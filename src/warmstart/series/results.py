@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.core import html
 from warmstart.core.wire import Record, Result, Value, Wire, wire_of
-from warmstart.errors import UsageError, require
+from warmstart.errors import UsageError, is_installed, require
 from warmstart.series.time_series import TimeSeries
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class History(Record):
     values: Sequence[Value | None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forecast(Result):
     """The probabilistic forecast of one series: a distribution at each step.
 
@@ -50,6 +52,7 @@ class Forecast(Result):
     wire: ClassVar = ("input", "model", "freq", "timestamps", "mean", "quantiles")
     embedded: ClassVar = ("history",)
     tensors: ClassVar = ("mean",)
+    files: ClassVar = (".png", ".svg")
 
     input: str
     model: str
@@ -127,8 +130,24 @@ class Forecast(Result):
         """
         import pandas as pd
 
-        table = {"item_id": self.input, "timestamp": self.index, "mean": self.mean}
-        return pd.DataFrame(table | self._quantile_values())
+        return pd.DataFrame(list(self.table_rows()))
+
+    def table_rows(self) -> Iterator[dict[str, Any]]:
+        values = {"mean": self.mean} | self._quantile_values()
+        for step, timestamp in enumerate(self.index):
+            row = {"item_id": self.input, "timestamp": timestamp}
+            yield row | {name: column[step] for name, column in values.items()}
+
+    def file_content(self, suffix: str) -> bytes:
+        """`plot()` as a picture."""
+        file = io.BytesIO()
+        self.plot().figure.savefig(file, format=suffix[1:])
+        return file.getvalue()
+
+    def to_html(self) -> str:
+        if not is_installed("matplotlib"):
+            return super().to_html()
+        return html.embedded_picture(self.file_content(".png"), str(self))
 
     def to_dict(self, *, embed: bool = False) -> dict[str, Any]:
         fields = dict(wire_of(type(self), embed).fields)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.core import html
 from warmstart.core.results import Prediction
 from warmstart.core.terminal import bars
 from warmstart.core.wire import Decimals, Record, Result, Score, Wire
@@ -20,7 +21,7 @@ Finish: TypeAlias = Literal["length", "end", "stop"]
 """Why a text ended: enough tokens were generated, the model ended it, or a stop string came."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Embedding(Result):
     """A text as a vector: float32 (D,)."""
 
@@ -51,7 +52,7 @@ class Entity(Record):
     score: Score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Entities(Result):
     """The entities of one text, in the order of the text; `len`, indexing and iteration are over
     them.
@@ -71,6 +72,16 @@ class Entities(Result):
 
     def __getitem__(self, index: int) -> Entity:
         return self.entities[index]
+
+    def to_html(self) -> str:
+        if any(
+            self.input[e.start : e.end] != e.text for e in self
+        ):  # `input` is not the whole text
+            return super().to_html()
+        return html.marked(self.input, ((e.start, e.end, e.label) for e in self))
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
 
     def __str__(self) -> str:
         return ", ".join(f"{e.label}: {e.text} ({e.score:.1%})" for e in self) or "no entities"
@@ -92,7 +103,7 @@ class Span(Record):
     score: Score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer(Result):
     """An answer from a context: `text` from `start` to `end` (characters); "" with 0, 0 where there
     is none.
@@ -102,6 +113,7 @@ class Answer(Result):
     """
 
     tensors: ClassVar = ("text", "score")
+    summary: ClassVar = ("text", "score", "start", "end")
 
     input: str
     model: str
@@ -123,12 +135,17 @@ class Answer(Result):
             span = (answer.text, str(answer.start), str(answer.end), f"{answer.score:.6f}")
             yield (self.input, str(rank), *span)
 
+    def to_html(self) -> str:
+        return html.bars(
+            (answer.text or "no answer", answer.score) for answer in (self, *self.others)
+        )
+
     def show(self) -> str:
         answers = (f"  {answer}" for answer in (self, *self.others))
         return "\n".join([self.input, *answers, ""])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FilledMask(Result):
     """The likeliest tokens at each mask of a text, best first; `len`, indexing and iteration are
     over the first mask.
@@ -140,6 +157,7 @@ class FilledMask(Result):
     """
 
     wire: ClassVar = ("input", "model", "text", "masks")
+    summary: ClassVar = ("text", "masks")
 
     input: str
     model: str
@@ -168,12 +186,15 @@ class FilledMask(Result):
                 token = (str(p.index), p.id, p.label, f"{p.score:.6f}")
                 yield (self.input, str(number), str(rank), *token)
 
+    def to_html(self) -> str:
+        return "".join(html.bars((p.label, p.score) for p in mask) for mask in self.masks)
+
     def show(self) -> str:
         blocks = [line for mask in self.masks for line in bars((p.label, p.score) for p in mask)]
         return "\n".join([self.input, *blocks, ""])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Generation(Result):
     """The continuation of one prompt.
 
@@ -189,6 +210,7 @@ class Generation(Result):
     """
 
     tensors: ClassVar = ("text",)
+    files: ClassVar = (".txt",)
 
     input: str
     model: str
@@ -196,6 +218,10 @@ class Generation(Result):
     tokens: tuple[int, ...]
     logprobs: tuple[Score, ...]
     finish: Finish
+
+    def file_content(self, suffix: str) -> str:
+        """The prompt and what follows it."""
+        return f"{self}\n"
 
     def __str__(self) -> str:
         return self.input + self.text
@@ -208,11 +234,14 @@ class Generation(Result):
         logprob = f"{sum(self.logprobs):.6f}"
         yield self.input, self.text, str(len(self.tokens)), logprob, self.finish
 
+    def _repr_html_(self) -> str:
+        return html.paragraph(f"{html.text(self.input)}<b>{html.text(self.text)}</b>")
+
     def show(self) -> str:
         return f"{self}\n"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TextScore(Result):
     """How probable a model finds a text. The first token is not scored: nothing stands before it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 
 import numpy as np
 
+from warmstart.core import html
 from warmstart.core.wire import Decimals, Record, Result, Score
+from warmstart.image.results.pictures import FORMATS, encoded
 from warmstart.image.results.segmentation import palette
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ class Box(Record):
         return self.ymax - self.ymin
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Detections(Result):
     """The objects in one photo, best first; `len`, indexing and iteration are over `boxes`. It may
     be empty.
@@ -60,6 +63,7 @@ class Detections(Result):
 
     wire: ClassVar = ("input", "model", "size", "boxes")
     rows: ClassVar = "boxes"
+    files: ClassVar = tuple(FORMATS)
 
     input: str
     model: str
@@ -80,12 +84,39 @@ class Detections(Result):
         """The number of boxes of each label, highest first."""
         return dict(Counter(box.label for box in self.boxes).most_common())
 
+    def photo(self) -> Image:
+        """The upright photo, opened again."""
+        photo = self.picture()
+        return photo if photo.size == self.size else photo.resize(self.size)
+
     def draw(self) -> Image:
         """The photo with the boxes, their labels and scores."""
-        photo = self.picture()
-        photo = photo if photo.size == self.size else photo.resize(self.size)
+        photo = self.photo()
         marks = [(box, f"{box.label} {box.score:.0%}", colour(box.index)) for box in self.boxes]
         return draw_boxes(photo, marks)
+
+    def plot(self) -> Image:
+        """The same as `draw`."""
+        return self.draw()
+
+    def crops(self) -> list[Image]:
+        """The objects cut out of the photo, in the order of `boxes`; each of at least one pixel."""
+        photo = self.photo()
+        cut = []
+        for box in self.boxes:
+            left, top = min(int(box.xmin), photo.width - 1), min(int(box.ymin), photo.height - 1)
+            left, top = max(left, 0), max(top, 0)
+            right = min(max(math.ceil(box.xmax), left + 1), photo.width)
+            bottom = min(max(math.ceil(box.ymax), top + 1), photo.height)
+            cut.append(photo.crop((left, top, right, bottom)))
+        return cut
+
+    def file_content(self, suffix: str) -> bytes:
+        """`draw()` as a file."""
+        return encoded(self.draw(), suffix)
+
+    def to_html(self) -> str:
+        return html.picture(self.draw(), f"Boxes: {self}") + super().to_html()
 
     def __str__(self) -> str:
         return ", ".join(f"{count} {label}" for label, count in self.counts().items()) or "nothing"

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from warmstart.catalog import Label
+from warmstart.core import html
 from warmstart.core.terminal import bars
 from warmstart.core.wire import Record, Result, Score
 from warmstart.errors import UsageError
+from warmstart.image.results.pictures import FORMATS, encoded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +34,7 @@ class Area(Record):
     share: Score
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Segmentation(Result):
     """A class for every pixel of one photo.
 
@@ -48,6 +50,7 @@ class Segmentation(Result):
     wire: ClassVar = ("input", "model", "size", "areas")
     embedded: ClassVar = ("mask_png",)
     rows: ClassVar = "areas"
+    files: ClassVar = tuple(FORMATS)
 
     input: str
     model: str
@@ -143,6 +146,18 @@ class Segmentation(Result):
         """Write `indexed()` as PNG."""
         self.indexed().save(path, "PNG")
         return Path(path)
+
+    def plot(self) -> Image:
+        """The same as `overlay`."""
+        return self.overlay()
+
+    def file_content(self, suffix: str) -> bytes:
+        """`overlay()` as a file; `save_mask` writes the classes themselves."""
+        return encoded(self.overlay(), suffix)
+
+    def to_html(self) -> str:
+        picture = html.picture(self.overlay(), f"Areas: {self}")
+        return picture + html.bars((area.label, area.share) for area in self.areas)
 
     def __str__(self) -> str:
         return ", ".join(f"{area.label} {area.share:.1%}" for area in self.areas)

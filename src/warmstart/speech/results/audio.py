@@ -6,14 +6,13 @@ import base64
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
+from warmstart.core import html
 from warmstart.core.wire import Decimals, Result, Score
-from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +21,7 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 """Formats of files that sound is written to."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Audio(Result):
     """Generated sound.
 
@@ -37,6 +36,7 @@ class Audio(Result):
     embedded: ClassVar = ("audio_wav",)
     tensors: ClassVar = ("audio",)
     is_file: ClassVar = True
+    files: ClassVar = SUFFIXES
     media: ClassVar[Mapping[str, str]] = MappingProxyType({"audio/wav": "wav"})
 
     samples: NDArray[np.float32]
@@ -72,23 +72,16 @@ class Audio(Result):
         soundfile.write(file, self.samples, self.sample_rate, format="WAV", subtype="PCM_16")
         return file.getvalue()
 
-    def save(self, path: str | Path) -> Path:
-        """Write a file: WAV (16 bits), FLAC, OGG or MP3, by its suffix; one that exists is
-        overwritten.
-
-        Raises:
-            UsageError: the suffix is none of these, or the file cannot be written.
-        """
+    def file_content(self, suffix: str) -> bytes:
+        """The sound as a file: WAV (16 bits), FLAC, OGG or MP3."""
         import soundfile
 
-        path = Path(path)
-        if path.suffix.lower() not in SUFFIXES:
-            raise UsageError(f"{path}: sound is written as .wav, .flac, .ogg or .mp3.")
-        try:
-            soundfile.write(path, self.samples, self.sample_rate)
-        except (OSError, RuntimeError) as error:
-            raise UsageError(f"{path} cannot be written: {error}") from error
-        return path
+        file = io.BytesIO()
+        soundfile.write(file, self.samples, self.sample_rate, format=suffix[1:].upper())
+        return file.getvalue()
+
+    def to_html(self) -> str:
+        return html.sound(self.audio_wav)
 
     def __str__(self) -> str:
         return f"{self.seconds:.2f} s of sound at {self.sample_rate:,} Hz"
@@ -97,7 +90,7 @@ class Audio(Result):
         return f"{self.input}: {self}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SavedAudio(Audio):
     """Generated sound that was written to a file.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from warmstart.core import html
 from warmstart.core.wire import Omit, Record, Result, Score, Seconds
 
 LONGEST_CUE = 6.0
@@ -39,7 +40,7 @@ class Segment(Record):
     silence: Annotated[Score | None, Omit] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Transcript(Result):
     """The text of one recording.
 
@@ -56,6 +57,8 @@ class Transcript(Result):
 
     wire: ClassVar = ("input", "model", "text", "language", "duration", "segments", "words")
     tensors: ClassVar = ("text",)
+    summary: ClassVar = ("text", "language", "duration", "score")
+    files: ClassVar = (".srt", ".vtt", ".txt")
 
     input: str
     model: str
@@ -100,6 +103,15 @@ class Transcript(Result):
         if not lines:
             lines = [f"  {self.text or '(silence)'}"]
         return "\n".join([f"{self.input}{language}", *lines, ""])
+
+    def file_content(self, suffix: str) -> str:
+        """As subtitles, or the text alone."""
+        if suffix == ".txt":
+            return f"{self.text}\n"
+        return self.to_srt() if suffix == ".srt" else self.to_vtt()
+
+    def to_html(self) -> str:
+        return super().to_html() if self.segments or self.words else html.paragraph(html.text(self))
 
     def to_srt(self) -> str:
         """As a SubRip file."""

@@ -1,0 +1,45 @@
+"""Results of many inputs as one table of pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from warmstart.core.results import Failed
+from warmstart.core.wire import Result
+from warmstart.errors import UsageError, require
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFrame:
+    """Results as a table with a row for each input, in order; for forecasts a row for each step.
+
+        reviews["label"] = ws.to_frame(model(list(reviews["text"])))["label"]
+
+    Args:
+        results: what a model returns for one input, for a list, or from `stream`.
+
+    Returns:
+        Columns `input` and the values of the results, such as `label` and `score`; what is a list,
+        such as the boxes of a photo, stays one in its cell. Where an input failed there is a column
+        `error`, and the other cells are empty.
+
+    Raises:
+        UsageError: `results` holds something that is not a result.
+        MissingPackageError: pandas is not installed.
+    """
+    require("pandas", extra="series", purpose="to make tables of results")
+    import pandas as pd
+
+    several = [results] if isinstance(results, Result | Failed) else results
+    rows: list[dict[str, Any]] = []
+    for result in several:
+        if isinstance(result, Failed):
+            rows.append(result.to_dict())
+        elif isinstance(result, Result):
+            rows += result.table_rows()
+        else:
+            raise UsageError(f"to_frame takes results of models, not {type(result).__name__}.")
+    return pd.DataFrame(rows)
