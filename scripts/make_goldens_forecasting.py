@@ -1,10 +1,8 @@
-"""Write tests/golden/forecast_metrics.npz: forecasts with the figures that `gluonts.evaluation`
-gives for them, and tests/golden/calendar.json: lags, seasons and calendar features of GluonTS, and
-what chronos-forecasting gives for a small checkpoint of random weights (tests/golden/chronos_bolt/)
-and, where it is named, for a published one.
+"""Write tests/golden/forecast_metrics.npz: forecasts with the figures that `gluonts.evaluation` gives for them, and
+tests/golden/calendar.json: lags, seasons and calendar features of GluonTS, and what chronos-forecasting gives for a
+small checkpoint of random weights (tests/golden/chronos_bolt/) and, where it is named, for a published one.
 
-    python scripts/make_goldens_forecasting.py [CHRONOS-BOLT-DUMMY]     # needs
-    scripts/requirements.txt, not warmstart
+    python scripts/make_goldens_forecasting.py [CHRONOS-BOLT-DUMMY]     # needs scripts/requirements.txt, not warmstart
 """
 
 import json

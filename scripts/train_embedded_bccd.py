@@ -1,13 +1,10 @@
-"""Train the embedded model `bccd_fcos`: red cells, white cells and platelets on blood smears (BCCD,
-MIT licence).
+"""Train the embedded model `bccd_fcos`: red cells, white cells and platelets on blood smears (BCCD, MIT licence).
 
-    python scripts/train_embedded_bccd.py bccd --weights mobilenet_v1_0.25_224_imagenet.h5 --work
-    work/bccd
+    python scripts/train_embedded_bccd.py bccd --weights mobilenet_v1_0.25_224_imagenet.h5 --work work/bccd
 
-`bccd` is a clone of https://github.com/Shenggan/BCCD_Dataset (its folder BCCD). The bundle lies in
-`work/bccd/bundle` afterwards; the package ships a copy of it in src/warmstart/embedded/bccd_fcos.
-The run is resumable. For the benefit of the weights: the same with another --work and without
---weights first, then with `--random` and that folder.
+`bccd` is a clone of https://github.com/Shenggan/BCCD_Dataset (its folder BCCD). The bundle lies in `work/bccd/bundle`
+afterwards; the package ships a copy of it in src/warmstart/embedded/bccd_fcos. The run is resumable. For the benefit
+of the weights: the same with another --work and without --weights first, then with `--random` and that folder.
 """
 
 from collections.abc import Mapping

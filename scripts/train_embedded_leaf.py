@@ -1,14 +1,11 @@
-"""Train the embedded model `leaf_deeplabv3`: leaf and symptoms of disease on photos of coffee
-leaves (MIT licence).
+"""Train the embedded model `leaf_deeplabv3`: leaf and symptoms of disease on photos of coffee leaves (MIT licence).
 
-    python scripts/train_embedded_leaf.py coffee-leaves --weights mobilenet_v1_0.25_224_imagenet.h5
-    --work work/leaf
+    python scripts/train_embedded_leaf.py coffee-leaves --weights mobilenet_v1_0.25_224_imagenet.h5 --work work/leaf
 
-`coffee-leaves` has train/, val/ and test/, each with images/ and masks/ (0 background, 1 leaf, 2
-symptom), made from the segmentation data of https://github.com/esgario/lara2018 at 512x256 pixels.
-The bundle lies in `work/leaf/bundle` afterwards; the package ships a copy of it in
-src/warmstart/embedded/leaf_deeplabv3. The run is resumable. For the benefit of the weights: the
-same with another --work and without --weights first, then with `--random` and that folder.
+`coffee-leaves` has train/, val/ and test/, each with images/ and masks/ (0 background, 1 leaf, 2 symptom), made from
+the segmentation data of https://github.com/esgario/lara2018 at 512x256 pixels. The bundle lies in `work/leaf/bundle`
+afterwards; the package ships a copy of it in src/warmstart/embedded/leaf_deeplabv3. The run is resumable. For the
+benefit of the weights: the same with another --work and without --weights first, then with `--random` and that folder.
 """
 
 from collections.abc import Mapping

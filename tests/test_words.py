@@ -2,9 +2,8 @@
 
     python tests/test_words.py      # the counts of now, as the table below
 
-Counted are parts of identifiers that the code defines or uses, and words of comments and
-docstrings. Say what a thing is (`index`, `config`, `scores`, `class_names`), and use the terms of
-the field.
+Counted are parts of identifiers that the code defines or uses, and words of comments and docstrings. Say what a
+thing is (`index`, `config`, `scores`, `class_names`), and use the terms of the field.
 """
 
 from __future__ import annotations

@@ -3,25 +3,26 @@
     WarmstartError
     ├── UsageError                  a wrong name, option or combination of them (also a ValueError)
     │   ├── UnknownModelError       no such entry in the catalogue; the message suggests near names
-    │   └── MissingPackageError     an optional package is not installed (also an
-    EngineUnavailableError) ├── SourceError                 a file could not be had from where it
-    should come from │   ├── OfflineError            it is not in the cache, and going online is not
-    allowed │   ├── DownloadError           the server or the network failed, also after the retries
-    │   ├── ChecksumError           the bytes are not the ones that were published or pinned │   └──
-    CacheError              the cache cannot be written: full, read-only, not a folder ├──
-    CheckpointError             a weight file cannot be used │   ├── CorruptCheckpointError
-    truncated, damaged, or not of a known layout │   ├── UnsafeCheckpointError   it asks for more
-    than numbers: links, pickles, absurd sizes │   └── MismatchError           its arrays do not fit
-    the architecture ├── InputError                  one input (a photo, a text, a recording, a
-    series) is unusable │   ├── TooLargeError           it is larger than a server accepts │   └──
-    RecordError             one record of labelled data is unusable (also a UsageError) ├──
-    EngineError                 an engine cannot run the program │   ├── EngineUnavailableError  it
-    is not installed, or this machine cannot run it │   └── CompileError            a model could
-    not be compiled, or the artifact is not equal to it ├── BundleError                 a model
-    folder is incomplete or damaged ├── CancelledError              the work was stopped: nobody
-    waits for its result ├── BatchError                  a batch run cannot go on; what was done so
-    far is kept └── TrainingError               training cannot go on; what was reached so far is
-    kept
+    │   └── MissingPackageError     an optional package is not installed (also an EngineUnavailableError)
+    ├── SourceError                 a file could not be had from where it should come from
+    │   ├── OfflineError            it is not in the cache, and going online is not allowed
+    │   ├── DownloadError           the server or the network failed, also after the retries
+    │   ├── ChecksumError           the bytes are not the ones that were published or pinned
+    │   └── CacheError              the cache cannot be written: full, read-only, not a folder
+    ├── CheckpointError             a weight file cannot be used
+    │   ├── CorruptCheckpointError  truncated, damaged, or not of a known layout
+    │   ├── UnsafeCheckpointError   it asks for more than numbers: links, pickles, absurd sizes
+    │   └── MismatchError           its arrays do not fit the architecture
+    ├── InputError                  one input (a photo, a text, a recording, a series) is unusable
+    │   ├── TooLargeError           it is larger than a server accepts
+    │   └── RecordError             one record of labelled data is unusable (also a UsageError)
+    ├── EngineError                 an engine cannot run the program
+    │   ├── EngineUnavailableError  it is not installed, or this machine cannot run it
+    │   └── CompileError            a model could not be compiled, or the artifact is not equal to it
+    ├── BundleError                 a model folder is incomplete or damaged
+    ├── CancelledError              the work was stopped: nobody waits for its result
+    ├── BatchError                  a batch run cannot go on; what was done so far is kept
+    └── TrainingError               training cannot go on; what was reached so far is kept
 
 A message is one or two sentences: what is wrong with which file or item, and what to do next.
 """
@@ -122,15 +123,11 @@ class CancelledError(WarmstartError):
 
 
 class BatchError(WarmstartError):
-    """A batch run cannot go on: the disk is full, another process writes into the folder, workers
-    keep dying.
-    """
+    """A batch run cannot go on: the disk is full, another process writes into the folder, workers keep dying."""
 
 
 class TrainingError(WarmstartError):
-    """Training cannot go on: the disk is full, the loss is not a number, another process trains
-    into the folder.
-    """
+    """Training cannot go on: the disk is full, the loss is not a number, another process trains into the folder."""
 
 
 def is_installed(package: str) -> bool:

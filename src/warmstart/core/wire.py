@@ -1,8 +1,7 @@
 """The wire form of results: which fields they have as JSON, and of which types.
 
-A result is a frozen dataclass that derives from `Record`. Its annotations say all that is needed;
-from them come `to_dict`, the JSON Schema of the server, the schema of Parquet files and the columns
-of CSV files.
+A result is a frozen dataclass that derives from `Record`. Its annotations say all that is needed; from them come
+`to_dict`, the JSON Schema of the server, the schema of Parquet files and the columns of CSV files.
 
     @dataclass(frozen=True)
     class Box(Record):

@@ -5,10 +5,9 @@
         probe.npz        the reference engine's outputs for the probe inputs
         artifact.json    the record: signatures, sha256, precision, versions, differences
 
-The key is the sha256 of everything that decides the numbers: weights, entry, precision and the
-format of programs; the folder's name adds the converter's version. A folder is written under a
-temporary name and renamed when it is complete. One whose hashes differ from its record is removed
-and rebuilt.
+The key is the sha256 of everything that decides the numbers: weights, entry, precision and the format
+of programs; the folder's name adds the converter's version. A folder is written under a temporary
+name and renamed when it is complete. One whose hashes differ from its record is removed and rebuilt.
 """
 
 from __future__ import annotations

@@ -5,17 +5,17 @@ Below `home()`:
     web/<host>/<12 digits of the sha256 of the address>/<file name>
     hf/<org>/<name>/<commit>/<path in the repository>      a repository as it was at that commit
     hf/<org>/<name>/<commit>.json                          its files, with their sizes and hashes
-    hf/<org>/<name>/refs/<revision>.json                   the commit of a branch or tag when it was
-    first requested locks/<digits>.lock                                    empty files; they stay
+    hf/<org>/<name>/refs/<revision>.json                   the commit of a branch or tag when it was first requested
+    locks/<digits>.lock                                    empty files; they stay
 
 and next to the files of each folder, in `.warmstart/`, where a slash in a name is written %2F:
 
-    <name>.json      the record: source, url, size, sha256, fetched_at, etag, ...; no record, no
-    file <name>.pin       the sha256 of the first download of a file that has no published hash
+    <name>.json      the record: source, url, size, sha256, fetched_at, etag, ...; no record, no file
+    <name>.pin       the sha256 of the first download of a file that has no published hash
     <name>.partial   an unfinished download, and <name>.state its origin and size
 
-A file gets its name when it is complete and its hash is right, never before. A pin outlives its
-file, so that a file which changed at its source is noticed; `rm(..., pins=True)` removes it.
+A file gets its name when it is complete and its hash is right, never before. A pin outlives its file, so that a
+file which changed at its source is noticed; `rm(..., pins=True)` removes it.
 """
 
 from __future__ import annotations

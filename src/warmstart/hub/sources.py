@@ -2,14 +2,13 @@
 
     https://host/path, http://host/path     one file on the web
     hf://org/name[@revision][/path]         a Hugging Face repository, or a file or folder in it
-    package:NAME[/path]                     inside an installed Python package, whose code is not
-    run embedded:path                           inside the models that ship with warmstart anything
-    else                           a local file or folder
+    package:NAME[/path]                     inside an installed Python package, whose code is not run
+    embedded:path                           inside the models that ship with warmstart
+    anything else                           a local file or folder
 
-A revision is a branch, a tag or a commit; one that contains a slash is written with %2F
-(`@refs%2Fpr%2F1`). No path can leave the root that its scheme names: `..`, absolute paths,
-backslashes and links that lead outside are refused. A local path is the caller's own choice and may
-lead anywhere, unless `base` confines it.
+A revision is a branch, a tag or a commit; one that contains a slash is written with %2F (`@refs%2Fpr%2F1`).
+No path can leave the root that its scheme names: `..`, absolute paths, backslashes and links that lead
+outside are refused. A local path is the caller's own choice and may lead anywhere, unless `base` confines it.
 """
 
 from __future__ import annotations

@@ -67,24 +67,19 @@ def decode(
 ) -> Image.Image:
     """The picture as a new 8-bit RGB image, upright; the item itself is never changed.
 
-    item         path, `http(s)` URL, encoded bytes, binary file object, PIL image, or array: (H, W,
-    3) uint8, also
-                 (H, W) or (H, W, 1) grey and (H, W, 4) with alpha; float arrays only together with
-                 `value_range`. Files are JPEG, PNG, WebP, GIF (first frame), BMP or TIFF; the
-                 content decides, not the name.
+    item         path, `http(s)` URL, encoded bytes, binary file object, PIL image, or array: (H, W, 3) uint8, also
+                 (H, W) or (H, W, 1) grey and (H, W, 4) with alpha; float arrays only together with `value_range`.
+                 Files are JPEG, PNG, WebP, GIF (first frame), BMP or TIFF; the content decides, not the name.
     name         what errors call it; by default its path, URL or file name
     max_pixels   a file with more pixels is refused before they are unpacked
-    target       (height, width) that the whole picture will be shrunk to afterwards, in pixels: a
-    JPEG of four times
-                 that and more may then be unpacked at 1/2, 1/4 or 1/8, never below twice the target
-                 on either side
-    value_range  "0..1" or "0..255" (also (0, 1), (0, 255)): what the numbers of a float array or
-    float TIFF mean fetch        `fetch(url) -> bytes`, in place of the built-in download
+    target       (height, width) that the whole picture will be shrunk to afterwards, in pixels: a JPEG of four times
+                 that and more may then be unpacked at 1/2, 1/4 or 1/8, never below twice the target on either side
+    value_range  "0..1" or "0..255" (also (0, 1), (0, 255)): what the numbers of a float array or float TIFF mean
+    fetch        `fetch(url) -> bytes`, in place of the built-in download
 
-    The size of the upright picture before any such shrinking is in `.info["size"]`, (width,
-    height). Transparent pixels are blended on white. 16-bit grey is scaled to 8 bits (the high
-    byte), not clipped. The numbers of a float TIFF are taken as 0..1, 0..255 or 0..65535, the
-    smallest that holds them all, unless told.
+    The size of the upright picture before any such shrinking is in `.info["size"]`, (width, height).
+    Transparent pixels are blended on white. 16-bit grey is scaled to 8 bits (the high byte), not clipped. The numbers
+    of a float TIFF are taken as 0..1, 0..255 or 0..65535, the smallest that holds them all, unless told.
 
     Raises InputError, naming the item, whatever is wrong with it.
     """

@@ -43,18 +43,14 @@ def preprocess(image: Image.Image, rules: ImagePreprocessing) -> np.ndarray:
 def resize(image: Image.Image, rules: ImagePreprocessing) -> np.ndarray:
     """The picture in the network's size: a fresh uint8 array (H, W, 3), RGB, 0..255.
 
-    "crop"    the shorter side to round(size / crop_ratio), then the centre, as torchvision's Resize
-    and CenterCrop do
+    "crop"    the shorter side to round(size / crop_ratio), then the centre, as torchvision's Resize and CenterCrop do
               (where (H, W) is not square: the smallest size that covers (H, W) / crop_ratio)
-    "squash"  straight to (H, W), whatever the aspect ratio: the pixels of
-    `keras.utils.load_img(target_size=…)` "pad"     the largest size that fits into (H, W), centred
-    on black
+    "squash"  straight to (H, W), whatever the aspect ratio: the pixels of `keras.utils.load_img(target_size=…)`
+    "pad"     the largest size that fits into (H, W), centred on black
 
-    A picture that has this size already is taken as it is, also by "crop": it was cropped by who
-    made it.
+    A picture that has this size already is taken as it is, also by "crop": it was cropped by who made it.
 
-    All filters but "nearest" average over the area when they shrink (Pillow's rule); "area" is the
-    plain box filter.
+    All filters but "nearest" average over the area when they shrink (Pillow's rule); "area" is the plain box filter.
     """
     return np.array(_resized(image, rules))
 

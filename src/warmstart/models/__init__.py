@@ -1,28 +1,24 @@
 """Networks, a folder for each family. Importing this package does not import Keras.
 
-A family is a folder `models/<wing>/<family>/` and a row of `FAMILIES`. Its `network.py` imports
-Keras and has
+A family is a folder `models/<wing>/<family>/` and a row of `FAMILIES`. Its `network.py` imports Keras and has
 
-    build(config, **options) -> keras.Model      for images: include_top, input_shape, pooling,
-    classes load(model, checkpoint, config) -> None
+    build(config, **options) -> keras.Model      for images: include_top, input_shape, pooling, classes
+    load(model, checkpoint, config) -> None
 
-and, where a bundle's checkpoint has names of its own (those of Hugging Face), the opposite of
-`load`:
+and, where a bundle's checkpoint has names of its own (those of Hugging Face), the opposite of `load`:
 
     arrays(model, config) -> {name: array}
 
-Its `family.py` imports no Keras and says all else that is particular to the family. Each name is
-optional:
+Its `family.py` imports no Keras and says all else that is particular to the family. Each name is optional:
 
     read(config, folder, task) -> (Entry, labels)    from the `config.json` of a repository
     write(entry, labels, **tokens) -> dict           the `config.json` of a bundle
     parameters(config) -> int                        numbers in a network of this config
-    LAYOUT: Layout                                   names and axes of the arrays in public
-    checkpoints BLOCK                                            pattern of the layers of a block,
-    whose number is its group LORA_TARGETS                                     ends of the names of
-    the layers that LoRA adapts RUNNER                                           what runs the
-    network for its task: "module" or "module:Class" BACKBONE, SEGMENTATION
-    what may be built on it
+    LAYOUT: Layout                                   names and axes of the arrays in public checkpoints
+    BLOCK                                            pattern of the layers of a block, whose number is its group
+    LORA_TARGETS                                     ends of the names of the layers that LoRA adapts
+    RUNNER                                           what runs the network for its task: "module" or "module:Class"
+    BACKBONE, SEGMENTATION                           what may be built on it
 """
 
 from collections.abc import Mapping

@@ -38,8 +38,7 @@ def _family(entry: Entry) -> ModuleType:
 
         RECOGNIZER                                                the class of its `Recognizer`
         program(entry, model) -> Program
-        files(folder) -> {name: path or bytes}                    files of a bundle besides the
-        weights
+        files(folder) -> {name: path or bytes}                    files of a bundle besides the weights
 
     Raises:
         UsageError: the architecture does not recognize speech.
@@ -136,8 +135,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     ) -> LiveTranscript:
         """Transcribe live sound: chunks of samples go in, words come out as soon as they are final.
 
-        The text at the end equals that of the whole recording. Options mean what they mean in a
-        call.
+        The text at the end equals that of the whole recording. Options mean what they mean in a call.
 
         Example:
             >>> live = model.listen()
@@ -146,8 +144,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
             >>> transcript = live.end()
 
         Raises:
-            UsageError: an option is wrong, or the model takes whole recordings only, as Whisper
-            does.
+            UsageError: an option is wrong, or the model takes whole recordings only, as Whisper does.
         """
         from warmstart.speech.ctc.recognizer import CtcRecognizer
 

@@ -1,12 +1,10 @@
-"""The loop that every recipe uses: `keras.Model.fit`, with checkpoints, the best epoch restored,
-early stopping.
+"""The loop that every recipe uses: `keras.Model.fit`, with checkpoints, the best epoch restored, early stopping.
 
-    fitted = fit(model, batches, epochs=10, validation=others, monitor="val_accuracy", patience=3,
-    run=run)
+    fitted = fit(model, batches, epochs=10, validation=others, monitor="val_accuracy", patience=3, run=run)
 
-Killed at any moment and called again, it goes on after the last whole epoch and ends with the same
-numbers: what changes while training (weights, optimizer, the seeds of dropout) is stored per epoch,
-and batches depend on the epoch alone. State inside `callbacks` of the user's is not stored.
+Killed at any moment and called again, it goes on after the last whole epoch and ends with the same numbers: what
+changes while training (weights, optimizer, the seeds of dropout) is stored per epoch, and batches depend on the epoch
+alone. State inside `callbacks` of the user's is not stored.
 """
 
 from __future__ import annotations

@@ -1,15 +1,13 @@
-"""The folder of one training run, from the first epoch to the finished bundle, safe against a kill
-at any moment.
+"""The folder of one training run, from the first epoch to the finished bundle, safe against a kill at any moment.
 
     OUTPUT/training/run.json                  the settings, as plain values
-    OUTPUT/training/NAME.json                 one per fit: epochs so far and the files that belong
-    to them OUTPUT/training/NAME-epoch-3.safetensors  what changes while training, after the last
-    whole epoch OUTPUT/training/NAME-best-2.safetensors   the same after the best one OUTPUT/…
-    the bundle, once everything is done
+    OUTPUT/training/NAME.json                 one per fit: epochs so far and the files that belong to them
+    OUTPUT/training/NAME-epoch-3.safetensors  what changes while training, after the last whole epoch
+    OUTPUT/training/NAME-best-2.safetensors   the same after the best one
+    OUTPUT/…                                  the bundle, once everything is done
 
-Every file is written under a temporary name and renamed; a JSON file is written after the files
-that it names. So a killed process leaves the state after some whole epoch, and the same call goes
-on from there. The bundle's manifest
+Every file is written under a temporary name and renamed; a JSON file is written after the files that it names. So a
+killed process leaves the state after some whole epoch, and the same call goes on from there. The bundle's manifest
 is moved last: a folder that has one is finished, and never written to again.
 """
 

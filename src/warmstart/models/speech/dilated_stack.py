@@ -1,13 +1,13 @@
 """The dilated gated residual stack of WaveNet, which both of its roles are made of.
 
-Source: van den Oord et al., "WaveNet: A Generative Model for Raw Audio" (2016), arXiv:1609.03499:
-dilated convolutions (section 2.1), gated activation units (2.3), residual and skip connections
-(2.4), global and local conditioning (2.5).
+Source: van den Oord et al., "WaveNet: A Generative Model for Raw Audio" (2016), arXiv:1609.03499: dilated
+convolutions (section 2.1), gated activation units (2.3), residual and skip connections (2.4), global and local
+conditioning (2.5).
 
     z = tanh(Wf * x + Vf h) ⊙ σ(Wg * x + Vg h);   out = x + Wr z;   skip = Ws z
 
-A stack of filter width k sees 1 + (k - 1) Σ dilations steps: its receptive field. Causal stacks see
-only the past; the others half of it on each side.
+A stack of filter width k sees 1 + (k - 1) Σ dilations steps: its receptive field. Causal stacks see only the past;
+the others half of it on each side.
 """
 
 from collections.abc import Sequence

@@ -105,7 +105,7 @@ class Transcript(Result):
         return "\n".join([f"{self.input}{language}", *lines, ""])
 
     def file_content(self, suffix: str) -> str:
-        """As subtitles, or the text alone."""
+        """As subtitles, or only the text."""
         if suffix == ".txt":
             return f"{self.text}\n"
         return self.to_srt() if suffix == ".srt" else self.to_vtt()

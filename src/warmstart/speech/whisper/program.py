@@ -1,14 +1,11 @@
-"""Whisper as a program of three or four functions, and the decoder that runs them with its caches
-in place.
+"""Whisper as a program of three or four functions, and the decoder that runs them with its caches in place.
 
-    encode   features                      -> the encoder's output, and what the decoder's blocks
-    see of it prefill  tokens, two rows, sight       -> logits after these two tokens, keys and
-    values of all decode   token, position, caches, sight -> logits, the token's keys and values
-    align    tokens, sight                 -> how the alignment heads look at the sound (for word
-    times)
+    encode   features                      -> the encoder's output, and what the decoder's blocks see of it
+    prefill  tokens, two rows, sight       -> logits after these two tokens, keys and values of all
+    decode   token, position, caches, sight -> logits, the token's keys and values
+    align    tokens, sight                 -> how the alignment heads look at the sound (for word times)
 
-The caches have a fixed size. A step gives back only its own row, which is written into the cache
-where the engine
+The caches have a fixed size. A step gives back only its own row, which is written into the cache where the engine
 keeps it: nothing else is copied between steps.
 """
 

@@ -1,9 +1,8 @@
-"""SegFormer: a hierarchical transformer without positional embeddings, and a decoder of linear
-layers.
+"""SegFormer: a hierarchical transformer without positional embeddings, and a decoder of linear layers.
 
-Source: Xie, Wang, Yu, Anandkumar, Alvarez, Luo, "SegFormer: Simple and Efficient Design for
-Semantic Segmentation with Transformers" (2021), arXiv:2105.15203, section 3 and table 6; the
-checkpoint layout is that of transformers' SegformerForSemanticSegmentation.
+Source: Xie, Wang, Yu, Anandkumar, Alvarez, Luo, "SegFormer: Simple and Efficient Design for Semantic Segmentation
+with Transformers" (2021), arXiv:2105.15203, section 3 and table 6; the checkpoint layout is that of transformers'
+SegformerForSemanticSegmentation.
 
 | size | depths     | widths            | decoder | parameters (150 classes) |
 |------|------------|-------------------|--------:|-------------------------:|

@@ -1,10 +1,9 @@
 """WaveNet as a recogniser: frames of features in, characters out, trained with CTC.
 
-Sources: van den Oord et al., "WaveNet" (2016), arXiv:1609.03499, section 3.4 (recognition with a
-WaveNet); the speech-to-text recipe that is known for it: 20 MFCCs -> 128 channels, 3 blocks of
-dilations 1, 2, 4, 8, 16 with filter width 7 that see both sides, batch normalisation, tanh after
-each 1x1 convolution, the sum of all layers' outputs, two 1x1 convolutions to characters; CTC after
-Graves et al. (2006), the blank first.
+Sources: van den Oord et al., "WaveNet" (2016), arXiv:1609.03499, section 3.4 (recognition with a WaveNet); the
+speech-to-text recipe that is known for it: 20 MFCCs -> 128 channels, 3 blocks of dilations 1, 2, 4, 8, 16 with
+filter width 7 that see both sides, batch normalisation, tanh after each 1x1 convolution, the sum of all layers'
+outputs, two 1x1 convolutions to characters; CTC after Graves et al. (2006), the blank first.
 
 | channels | layers | parameters (20 MFCCs, 29 characters) | receptive field |
 |---------:|-------:|-----------:|-----------------|

@@ -1,10 +1,9 @@
 """Whisper: speech to text, one encoder and one decoder.
 
-Source: Radford, Kim, Xu, Brockman, McLeavey, Sutskever, "Robust Speech Recognition via Large-Scale
-Weak Supervision" (2022), arXiv:2212.04356, section 2.2 and table 1. Two convolutions (the second of
-stride 2) and sinusoidal positions, then pre-norm Transformer blocks; the decoder has learned
-positions, looks at the encoder in every block, and its output matrix is its token embedding. Keys
-have no bias; GELU is the exact one.
+Source: Radford, Kim, Xu, Brockman, McLeavey, Sutskever, "Robust Speech Recognition via Large-Scale Weak
+Supervision" (2022), arXiv:2212.04356, section 2.2 and table 1. Two convolutions (the second of stride 2) and
+sinusoidal positions, then pre-norm Transformer blocks; the decoder has learned positions, looks at the encoder
+in every block, and its output matrix is its token embedding. Keys have no bias; GELU is the exact one.
 
 | size | layers (each half) | width | heads | parameters |
 |------|-------------------:|------:|------:|-----------:|
@@ -14,8 +13,7 @@ have no bias; GELU is the exact one.
 | medium | 24 | 1024 | 16 |   763,857,920 |
 | large  | 32 | 1280 | 20 | 1,543,304,960 |
 
-Layers are named as the public checkpoints name theirs, without "model.":
-`encoder.layers.0.self_attn.q_proj`.
+Layers are named as the public checkpoints name theirs, without "model.": `encoder.layers.0.self_attn.q_proj`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

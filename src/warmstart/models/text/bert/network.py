@@ -1,7 +1,7 @@
 """BERT with its heads; also MiniLM, and every checkpoint whose config has model_type "bert".
 
-Source: Devlin, Chang, Lee, Toutanova, "BERT: Pre-training of Deep Bidirectional Transformers"
-(2018); heads, names and numbers as in Hugging Face transformers (models/bert).
+Source: Devlin, Chang, Lee, Toutanova, "BERT: Pre-training of Deep Bidirectional Transformers" (2018); heads, names and
+numbers as in Hugging Face transformers (models/bert).
 
 | size  | layers | width | heads | parameters (uncased, with pooler) |
 |-------|-------:|------:|------:|----------------------------------:|

@@ -1,7 +1,7 @@
 """DistilBERT with its heads: BERT's encoder without token types and pooler, half as deep.
 
-Source: Sanh, Debut, Chaumond, Wolf, "DistilBERT, a distilled version of BERT" (2019); heads, names
-and numbers as in Hugging Face transformers (models/distilbert).
+Source: Sanh, Debut, Chaumond, Wolf, "DistilBERT, a distilled version of BERT" (2019); heads, names and numbers as in
+Hugging Face transformers (models/distilbert).
 
 | size | layers | width | heads | parameters (uncased) |
 |------|-------:|------:|------:|---------------------:|

@@ -1,8 +1,7 @@
 """GPT-2: a decoder-only transformer with learned positions and normalisation before each part.
 
-Source: Radford, Wu, Child, Luan, Amodei, Sutskever, "Language Models are Unsupervised Multitask
-Learners" (2019); every option as the reference implementation (Hugging Face transformers,
-`GPT2Config`) reads it.
+Source: Radford, Wu, Child, Luan, Amodei, Sutskever, "Language Models are Unsupervised Multitask Learners" (2019);
+every option as the reference implementation (Hugging Face transformers, `GPT2Config`) reads it.
 
 | size   | n_layer | n_embd | n_head |    parameters |
 |--------|--------:|-------:|-------:|--------------:|
@@ -12,8 +11,7 @@ Learners" (2019); every option as the reference implementation (Hugging Face tra
 | large  |      36 |   1280 |     20 |   774,030,080 |
 | xl     |      48 |   1600 |     25 | 1,557,611,200 |
 
-Letters in shapes: B texts, T tokens of a text, N new tokens, S cached tokens, C = n_embd, H heads
-of D = C / H.
+Letters in shapes: B texts, T tokens of a text, N new tokens, S cached tokens, C = n_embd, H heads of D = C / H.
 """
 
 from collections.abc import Callable, Mapping

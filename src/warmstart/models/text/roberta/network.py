@@ -1,9 +1,8 @@
-"""RoBERTa with its heads; also DistilRoBERTa, XLM-RoBERTa and CamemBERT, which have its
-architecture.
+"""RoBERTa with its heads; also DistilRoBERTa, XLM-RoBERTa and CamemBERT, which have its architecture.
 
-Source: Liu et al., "RoBERTa: A Robustly Optimized BERT Pretraining Approach" (2019); heads, names
-and numbers as in Hugging Face transformers (models/roberta). It is BERT's encoder, except that
-positions are counted over tokens that are not padding, and start after the id of the padding.
+Source: Liu et al., "RoBERTa: A Robustly Optimized BERT Pretraining Approach" (2019); heads, names and numbers as in
+Hugging Face transformers (models/roberta). It is BERT's encoder, except that positions are counted over tokens that
+are not padding, and start after the id of the padding.
 
 | size  | layers | width | heads | parameters (without pooler) |
 |-------|-------:|------:|------:|----------------------------:|
