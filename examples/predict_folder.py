@@ -1,7 +1,7 @@
 """Classify every photo of a folder, write the results to a CSV file, and count the classes.
 
-    python examples/predict_folder.py examples/photos --output results.csv
-    python examples/predict_folder.py holiday/ --model mobilenet_v2 --min-score 0.5
+python examples/predict_folder.py examples/photos --output results.csv
+python examples/predict_folder.py holiday/ --model mobilenet_v2 --min-score 0.5
 """
 
 import argparse

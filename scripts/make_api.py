@@ -1,7 +1,7 @@
 """Write src/warmstart/api.py: the public names with their types, derived from the table of tasks.
 
-    python scripts/make_api.py            # writes the file
-    python scripts/make_api.py --check    # exits with 1 where it is not current
+python scripts/make_api.py            # writes the file
+python scripts/make_api.py --check    # exits with 1 where it is not current
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Write tests/golden/speech_features.npz: features of a short recording as librosa computes them.
 
-    pip install librosa
-    python scripts/make_goldens_speech.py
+pip install librosa
+python scripts/make_goldens_speech.py
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Record what the product does now, for tests/oracles.
 
-    python scripts/record_oracles.py             all but the bundles and their answers
-    python scripts/record_oracles.py --bundles   these, and the inputs: with version 0.1 only, whose bundles they are
+python scripts/record_oracles.py             all but the bundles and their answers
+python scripts/record_oracles.py --bundles   these, and the inputs: with version 0.1 only, whose bundles they are
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """A bundle: one folder that holds a model, without code and without pickles.
 
-    model.safetensors                  the weights, named layer/weight; or in its place
-    artifacts/float32/artifact.json    names of them in the compiled program (see `checkpoints.tflite`); or
-    adapter_model.safetensors          what changes the weights of a base that adapter_config.json names
-    warmstart.json                     format, entry, sha256 of the weights
-    labels.json                        [{"index": 0, "id": "…", "name": "…"}, …]
-    artifacts/float32/                 the compiled program (see `engines.store`), so that
-                                       predicting needs no TensorFlow
-    README.md                          the model card
-    training.json, report.html         how it was fine-tuned, where it was
-    …                                  files of the task, such as a tokenizer; their sha256 is in the manifest
+model.safetensors                  the weights, named layer/weight; or in its place
+artifacts/float32/artifact.json    names of them in the compiled program (see `checkpoints.tflite`); or
+adapter_model.safetensors          what changes the weights of a base that adapter_config.json names
+warmstart.json                     format, entry, sha256 of the weights
+labels.json                        [{"index": 0, "id": "…", "name": "…"}, …]
+artifacts/float32/                 the compiled program (see `engines.store`), so that
+                                   predicting needs no TensorFlow
+README.md                          the model card
+training.json, report.html         how it was fine-tuned, where it was
+…                                  files of the task, such as a tokenizer; their sha256 is in the manifest
 """
 
 from __future__ import annotations

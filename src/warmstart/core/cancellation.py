@@ -1,7 +1,7 @@
 """Stopping work that nobody waits for: a token that the steps of a model look at.
 
-    with cancellation.scope(request_is_gone):
-        model(text)                      # raises CancelledError between two steps once request_is_gone() is true
+with cancellation.scope(request_is_gone):
+    model(text)                      # raises CancelledError between two steps once request_is_gone() is true
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Fine-tuning, written once: `Trainer.fit` is the flow, and a task fills in its hooks.
 
-    read → split → report the data → build → freeze → compile → fit → measure → calibrate → bundle → report
+read → split → report the data → build → freeze → compile → fit → measure → calibrate → bundle → report
 """
 
 from __future__ import annotations
