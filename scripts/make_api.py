@@ -14,8 +14,7 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.loading import load
-from warmstart.core.model import LoadOptions
+from warmstart.core.loading import LoadOptions, load
 from warmstart.core.options import fields_of
 from warmstart.core.task import TASKS
 from warmstart.training import finetune

@@ -123,7 +123,7 @@ def test_what_cannot_be_run_is_said_at_once(photos, model, tmp_path):
         ("holds no photo", {"inputs": tmp_path / "empty"}),
         ("holds no run", {"output": tmp_path / "full"}),
         ("is a file", {"output": tmp_path / "full" / "thesis.txt"}),
-        ("has no option 'topk'", {"topk": 3}),
+        ("takes no option 'topk'", {"topk": 3}),
         ("top_k must be 1", {"top_k": 0}),
         ("'local' or 'ray'", {"on": "spark"}),
         ("is for on='ray'", {"workers": 2}),

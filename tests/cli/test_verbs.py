@@ -88,9 +88,9 @@ def test_a_verb_prints_what_predict_prints(name, run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
-    (("detect", "x.png", "--tresh", "1"), "has no option --tresh. Did you mean --threshold?"),
-    (("classify", "x.png", "--tresh", "1"), "warmstart classify has no option --tresh"),
-    (("classify", "good", "--topk", "1"), "Did you mean --top-k?"),
+    (("detect", "x.png", "--tresh", "1"), "takes no option --tresh; did you mean --threshold?"),
+    (("classify", "x.png", "--tresh", "1"), "warmstart classify takes no option --tresh"),
+    (("classify", "good", "--topk", "1"), "did you mean --top-k?"),
     (("predict", "x.png", "-x"), "no option -x"),
     (("predict", "x.png", "--model", "bccd_fcos", "--top-k", "1"), "--threshold"),
     (("detect", "x.png", "--threshold", "2"), "--threshold must be from 0 to 1, not 2"),

@@ -279,7 +279,7 @@ def test_wrong_options_are_refused_before_listening(bundle):
     model = ws.load(bundle)
     for options, message in (
         ({"language": "xx"}, "no language 'xx'; it has: en, de, fr, es"),
-        ({"beam": 5}, "has no option 'beam'"),
+        ({"beam": 5}, "takes no option 'beam'"),
         ({"temperature": ()}, "one or several numbers"),
         ({"words": True, "timestamps": False}, "words=True needs"),
     ):

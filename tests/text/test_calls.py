@@ -143,7 +143,7 @@ def test_classification_stops_between_batches(classifier):
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"top_k": 0}, "top_k must be 1 or more"), ({"top_k": 2.5}, "integer"), ({"top_k": True}, "integer"),
-    ({"batch_size": 0}, "batch_size"), ({"topk": 1}, "no option 'topk'; it has: batch_size, top_k"),
+    ({"batch_size": 0}, "batch_size"), ({"topk": 1}, "no option .topk.; did you mean top_k"),
 ])  # fmt: skip
 def test_wrong_options(classifier, options, message):
     for method in (classifier, classifier.stream):

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from warmstart.cli.help import OPTIONS, Option
+from warmstart.core import options
 from warmstart.core.options import Field, fields_of
 from warmstart.errors import UsageError
 
@@ -100,19 +101,19 @@ def _shown(field: Field) -> str | None:
     return str(default) if isinstance(default, bool | int | float | str) else None
 
 
-def flags_of(options: type, panel: str, names: Iterable[str] | None = None) -> list[Option]:
+def flags_of(declared: type, panel: str, names: Iterable[str] | None = None) -> list[Option]:
     """The flags of an options class; `names` limits them."""
     return [
         flag(field, panel)
-        for name, field in fields_of(options).items()
+        for name, field in fields_of(declared).items()
         if field.option.cli and (names is None or name in names)
     ]
 
 
-def typed_options(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
+def typed_options(declared: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Of the parsed values those of an options class that were typed."""
     chosen: dict[str, Any] = {}
-    for name, field in fields_of(options).items():
+    for name, field in fields_of(declared).items():
         value = values.get(name)
         if not field.option.cli or value is None or value == ():
             continue
@@ -131,14 +132,9 @@ def unknown_option(
         known: the parameters among which a near one is sought.
         listed: those that the message lists.
     """
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, _long_flags(known), 1)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    message = options.unknown_option(owner, name, _long_flags(known), _long_flags(listed))
     return UsageError(
-        f"{owner} has no option {name}.{hint} It has {', '.join(_long_flags(listed)) or 'none'}, "
-        "and those of --help. "
-        "A text that begins with a dash goes after `--`."
+        f"{message[:-1]}, and those of --help. A text that begins with a dash goes after `--`."
     )
 
 

@@ -1,19 +1,25 @@
-"""Whatever the caller gave, as single items, lazily: lists, generators, batches, folders and glob
-patterns.
+"""The inputs of a call as single items, lazily, from lists, generators, folders and glob patterns;
+and an item that is prepared for the engine.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from warmstart.core.reading import given_name, printable, scheme
 from warmstart.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Row: TypeAlias = "Mapping[str, NDArray[Any]]"
+"""The arrays of one input by name, without the dimension of the batch."""
 
 _WILD = re.compile(r"[*?\[]")
 _NUMBER = re.compile("[0-9]+")
@@ -31,6 +37,23 @@ class Item:
 
     name: str
     value: Any
+    index: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An input on its way to the engine.
+
+    Attributes:
+        name: of the input.
+        rows: the arrays of the program, for each window of the input; most inputs are one window.
+        context: what else `decode` needs: the text, the size of the photo.
+        index: of the input in the call.
+    """
+
+    name: str
+    rows: Sequence[Row] = ()
+    context: Any = None
     index: int = 0
 
 

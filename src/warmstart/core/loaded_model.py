@@ -7,12 +7,14 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from warmstart.catalog import Entry, Label
 from warmstart.core import bundle
 from warmstart.core.compiling import artifact_key, build_keras, compiled
+from warmstart.core.task import task_of
 from warmstart.core.weights import Weights
 from warmstart.engines import choose, store
 from warmstart.engines.base import Engine
@@ -20,7 +22,9 @@ from warmstart.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
     from keras import Model as KerasModel
+    from typing_extensions import Unpack
 
+    from warmstart.core.loading import LoadOptions
     from warmstart.engines.keras import Program
 
 
@@ -36,6 +40,8 @@ class LoadedModel(ABC):
 
     Attributes:
         entry: what the catalogue says of the model.
+        name: that of the entry.
+        input_kind: what it takes.
         labels: its classes, in the order of its outputs.
         precision: `"float32"`, `"bfloat16"` or `"int8"`.
         on_stage: called with a short text while a program is being compiled.
@@ -55,19 +61,31 @@ class LoadedModel(ABC):
     ):
         choose.check_options(engine, precision)
         self.entry, self.weights, self.labels, self.precision = entry, weights, labels, precision
+        self.name = entry.name
+        self.input_kind = task_of(self.task).input_kind()
         self.on_stage: Callable[[str], None] = _silent
         self._engine_name, self._folder = engine, folder
         self._lock = threading.RLock()
         self._engine: Engine | None = None
         self._keras: KerasModel | None = None
 
+    @classmethod
+    def load(cls, name: str | PathLike[str], **options: Unpack[LoadOptions]) -> Self:
+        """Open a model of this task; arguments and errors are those of `warmstart.load`."""
+        from warmstart.core.loading import load
+
+        model = load(name, task=cls.task, **options)
+        assert isinstance(model, cls)
+        return model
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"{type(self).__name__} cannot be pickled; load {self.name!r} in the other process."
+        )
+
     def __repr__(self) -> str:
         engine = self._engine.name if self._engine else self._engine_name
         return f"<{type(self).__name__} {self.entry.name}, {self.precision}, engine {engine}>"
-
-    @property
-    def name(self) -> str:
-        return self.entry.name
 
     @property
     def option_examples(self) -> Mapping[str, Sequence[Any]]:
@@ -77,8 +95,6 @@ class LoadedModel(ABC):
     @property
     def samples(self) -> Sequence[Any]:
         """Inputs to try it with, as JSON values."""
-        from warmstart.core.task import task_of
-
         return task_of(self.task).samples
 
     @property
@@ -94,6 +110,20 @@ class LoadedModel(ABC):
             if self._engine is None:
                 self._engine = self._open_engine()
             return self._engine
+
+    def ready(self) -> None:
+        """Open all that the first prediction needs; errors of the model come before those of
+        inputs.
+        """
+        self.engine  # noqa: B018
+
+    @property
+    def feature_size(self) -> int:
+        """D of the features."""
+        (size,) = (
+            s.shape[-1] for s in self.engine.signatures["forward"].outputs if s.name == "features"
+        )
+        return int(size)
 
     @property
     def folder(self) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from warmstart import catalog, hub
 from warmstart.catalog import Entry
@@ -19,6 +19,17 @@ from warmstart.errors import MismatchError, UsageError
 
 if TYPE_CHECKING:
     import keras
+
+
+class LoadOptions(TypedDict, total=False):
+    """The keywords of `load` besides `task`."""
+
+    weights: str | PathLike[str] | None
+    engine: Literal["auto", "litert", "openvino", "keras"]
+    precision: Literal["float32", "bfloat16", "int8"]
+    revision: str | None
+    offline: bool | None
+    progress: hub.Progress | None
 
 
 def load(

@@ -1,10 +1,9 @@
-"""`Model`: the one call. One input gives one result, a list gives a list, `stream` gives an
-iterator.
+"""`Model`: the one call. One input gives one result, a list gives a list, `stream` an iterator.
 
 A task says what is its own: how an input is prepared, and how a result is made of the engine's
 outputs. All else stands here once: options are checked, inputs are decoded ahead in threads and go
-through the engine in batches, results come in order, and an input that cannot be used is a `Failed`
-at its index.
+through the engine in batches, results come in order, and an unusable input is a `Failed` at its
+index.
 """
 
 from __future__ import annotations
@@ -14,43 +13,48 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from warmstart.core import prefetch
-from warmstart.core.input_kind import InputKind
-from warmstart.core.inputs import Item
+from warmstart.core import cancellation, prefetch
+from warmstart.core.inputs import Item, Prepared, Row
 from warmstart.core.loaded_model import LoadedModel
-from warmstart.core.options import BatchOptions, fields_of
-from warmstart.core.prepared import Outputs, Prepared, Row, drive
-from warmstart.core.results import Failed
+from warmstart.core.options import fields_of, unknown_option
+from warmstart.core.results import Failed, raise_failed
 from warmstart.core.wire import Result
 from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from os import PathLike
-    from typing import Literal, Self
-
     from numpy.typing import NDArray
-    from typing_extensions import Unpack
-
-    from warmstart import hub
 
 InputT = TypeVar("InputT")
 ResultT = TypeVar("ResultT")
 OptionsT = TypeVar("OptionsT")
 
+Steps: TypeAlias = Generator[None, None, Sequence[Any]]
+"""Computes the outputs of several inputs; yields between steps, where the caller may stop."""
+Route: TypeAlias = tuple[
+    Callable[[Sequence[Prepared], OptionsT], Steps], Callable[[Prepared, Any, OptionsT], Any]
+]
+"""How the outputs of prepared inputs are computed, and what becomes of each."""
 
-class LoadOptions(TypedDict, total=False):
-    """The keywords of `ws.load` besides `task`."""
 
-    weights: str | PathLike[str] | None
-    engine: Literal["auto", "litert", "openvino", "keras"]
-    precision: Literal["float32", "bfloat16", "int8"]
-    revision: str | None
-    offline: bool | None
-    progress: hub.Progress | None
+def drive(steps: Steps) -> Sequence[Any]:
+    """Run steps to their end; close them where they do not get there.
+
+    Raises:
+        CancelledError: nobody waits for the result any more; see `cancellation`.
+    """
+    try:
+        while True:
+            next(steps)
+            cancellation.check()
+    except StopIteration as stop:
+        outputs: Sequence[Any] = stop.value
+        return outputs
+    finally:
+        steps.close()
 
 
 class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
@@ -81,27 +85,6 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
     batched: ClassVar[bool] = True
     seeded_by_index: ClassVar[bool] = False
     decodes_ahead: ClassVar[bool] = True
-
-    @classmethod
-    def load(cls, name: str | PathLike[str], **options: Unpack[LoadOptions]) -> Self:
-        """Open a model of this task; arguments and errors are those of `warmstart.load`."""
-        from warmstart.core.loading import load
-
-        model = load(name, task=cls.task, **options)
-        assert isinstance(model, cls)
-        return model
-
-    def __reduce__(self) -> Any:
-        raise TypeError(
-            f"{type(self).__name__} cannot be pickled; load {self.name!r} in the other process."
-        )
-
-    @property
-    def input_kind(self) -> InputKind:
-        """What it takes."""
-        from warmstart.core.task import task_of
-
-        return task_of(self.task).input_kind()
 
     @property
     def option_names(self) -> tuple[str, ...]:
@@ -142,9 +125,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
             InputError: the input turns out to be unusable.
         """
 
-    def compute(
-        self, inputs: Sequence[Prepared], options: OptionsT
-    ) -> Generator[None, None, Sequence[Any]]:
+    def compute(self, inputs: Sequence[Prepared], options: OptionsT) -> Steps:
         """The outputs of inputs, in their order; yields between steps, where the caller may stop.
 
         Default: the program's function `forward` on the rows of all inputs, a batch a step.
@@ -174,13 +155,11 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         """How many inputs are prepared before any goes through the engine; default: one batch."""
         return getattr(options, "batch_size", None) or self.batch_size
 
-    def compute_features(
-        self, inputs: Sequence[Prepared], options: OptionsT
-    ) -> Generator[None, None, Sequence[Any]]:
+    def compute_features(self, inputs: Sequence[Prepared], options: OptionsT) -> Steps:
         """What `vector` takes of each input, in their order; default: what `compute` gives."""
         return self.compute(inputs, options)
 
-    def vector(self, prepared: Prepared, outputs: Any) -> NDArray[np.float32]:
+    def vector(self, prepared: Prepared, outputs: Any, options: OptionsT) -> NDArray[np.float32]:
         """The pooled features of an input, float32 (D,)."""
         vector: NDArray[np.float32] = outputs[0]["features"]
         return vector
@@ -200,12 +179,12 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         Raises:
             UsageError: one is set.
         """
-        names = self.option_names
-        for name, field in fields_of(type(options)).items():
+        names, fields = self.option_names, fields_of(type(options))
+        if len(names) == len(fields):
+            return
+        for name, field in fields.items():
             if name not in names and getattr(options, name) != field.default:
-                raise UsageError(
-                    f"{self.name} has no option {name!r}; it has: {', '.join(names) or 'none'}."
-                )
+                raise UsageError(unknown_option(self.name, name, names))
 
     def read_table(self, path: str, options: OptionsT) -> Iterable[Item]:
         """The inputs of a file that holds several as a whole; for kinds with `table_suffixes`."""
@@ -227,16 +206,9 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
 
         Raises:
             InputError: the one input is unusable.
-            UsageError: an option is wrong, or `inputs` stands for many inputs and is no list.
+            UsageError: an option is wrong, or `inputs` stands for many inputs and is not a list.
         """
-        self.check_options(options)
-        kind = self.input_kind
-        if kind.is_several(inputs):
-            return list(self.results(self.elements(inputs, options), options, is_list=True))
-        result = self._only(kind.single(inputs), options, partial(self.decode, options=options))
-        if isinstance(result, Failed):
-            raise result.error
-        return result
+        return self._call(inputs, options, (self.compute, self.decode))
 
     def predict_stream(self, inputs: Any, options: OptionsT) -> Iterator[ResultT | Failed]:
         """The body of `stream`: an iterator in order, in constant memory.
@@ -251,7 +223,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         self, items: Iterable[Item], options: OptionsT, *, is_list: bool = False
     ) -> Iterator[ResultT | Failed]:
         """A result or `Failed` for each item, in order."""
-        return self._answers(items, options, partial(self.decode, options=options), is_list)
+        return self.run(items, options, (self.compute, self.decode), is_list=is_list)
 
     def predict_features(self, inputs: Any, options: OptionsT) -> NDArray[np.float32]:
         """The body of `features`: (D,) for one input, (N, D) for a list.
@@ -259,12 +231,11 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         Raises:
             InputError: an input is unusable.
         """
-        self.check_options(options)
-        kind = self.input_kind
-        if not kind.is_several(inputs):
-            return self._vector_or_raise(self._only(kind.single(inputs), options, self.vector))
-        answers = self._answers(self.elements(inputs, options), options, self.vector, True)
-        vectors = [self._vector_or_raise(answer) for answer in answers]
+        answer = self._call(inputs, options, (self.compute_features, self.vector))
+        if not isinstance(answer, list):
+            vector: NDArray[np.float32] = answer
+            return vector
+        vectors = list(raise_failed(answer))
         return np.stack(vectors) if vectors else np.zeros((0, self.feature_size), np.float32)
 
     def stream_features(
@@ -278,65 +249,58 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         """
         options = self.options() if options is None else options
         items = self.stream_items(inputs, options)
-        return map(self._vector_or_raise, self._answers(items, options, self.vector, False))
+        return raise_failed(self.run(items, options, (self.compute_features, self.vector)))
 
-    @property
-    def feature_size(self) -> int:
-        """D of the features."""
-        (size,) = (
-            s.shape[-1] for s in self.engine.signatures["forward"].outputs if s.name == "features"
-        )
-        return int(size)
-
-    @staticmethod
-    def _vector_or_raise(answer: Any) -> NDArray[np.float32]:
-        if isinstance(answer, Failed):
-            raise answer.error
-        vector: NDArray[np.float32] = answer
-        return vector
-
-    def _only(self, item: Item, options: OptionsT, decode: Callable[[Prepared, Any], Any]) -> Any:
-        """The answer to one input, without threads."""
+    def _call(self, inputs: Any, options: OptionsT, route: Route[OptionsT]) -> Any:
+        self.check_options(options)
+        kind = self.input_kind
+        if kind.is_several(inputs):
+            return list(self.run(self.elements(inputs, options), options, route, is_list=True))
+        item = kind.single(inputs)
         self.ready()
-        prepared = self._prepared(item, options)
-        return next(iter(self._group([prepared], options, decode)))
+        compute, decode = route
+        if isinstance(item.value, InputError):
+            raise item.value
+        prepared = self.prepare(item, options)
+        (output,) = drive(compute([prepared], options))
+        if isinstance(output, InputError):
+            raise output
+        return decode(prepared, output, options)
 
-    def ready(self) -> None:
-        """Open all that the first prediction needs; errors of the model come before those of
-        inputs.
-        """
-        self.engine  # noqa: B018
-
-    def _answers(
+    def run(
         self,
         items: Iterable[Item],
         options: OptionsT,
-        decode: Callable[[Prepared, Any], Any],
-        is_list: bool,
+        route: Route[OptionsT],
+        *,
+        is_list: bool = False,
     ) -> Iterator[Any]:
-        self.ready()
-        size = self.group_size(options, is_list)
-        return self._groups(items, options, decode, size)
+        """What `route` makes of each item, or `Failed`, in order.
 
-    def _groups(
-        self,
-        items: Iterable[Item],
-        options: OptionsT,
-        decode: Callable[[Prepared, Any], Any],
-        size: int,
+        Args:
+            items: the inputs.
+            options: of the call.
+            route: how outputs are computed, and what becomes of each.
+            is_list: whether all results are collected before the caller sees one.
+        """
+        self.ready()
+        return self._run(items, options, route, self.group_size(options, is_list))
+
+    def _run(
+        self, items: Iterable[Item], options: OptionsT, route: Route[OptionsT], size: int
     ) -> Iterator[Any]:
         numbered = (Item(item.name, item.value, index) for index, item in enumerate(items))
         work = partial(self._prepared, options=options)
         if not self.decodes_ahead:
             prepared = map(work, numbered)
             while group := list(islice(prepared, size)):
-                yield from self._group(group, options, decode)
+                yield from self._group(group, options, route)
             return
         decoded = prefetch.decoded(numbered, work, ahead=2 * size + 4)
         with contextlib.closing(decoded):  # stops the decoding threads
             values = (cast("Prepared | Failed", value) for _, value in decoded)
             while group := list(islice(values, size)):
-                yield from self._group(group, options, decode)
+                yield from self._group(group, options, route)
 
     def _prepared(self, item: Item, options: OptionsT) -> Prepared | Failed:
         try:
@@ -347,14 +311,11 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
             return Failed(item.name, error)
 
     def _group(
-        self,
-        group: Sequence[Prepared | Failed],
-        options: OptionsT,
-        decode: Callable[[Prepared, Any], Any],
+        self, group: Sequence[Prepared | Failed], options: OptionsT, route: Route[OptionsT]
     ) -> Iterator[Any]:
-        """The answers of a group, in order; failures keep their index."""
+        """What becomes of a group, in order; failures keep their index."""
+        compute, decode = route
         usable = [prepared for prepared in group if isinstance(prepared, Prepared)]
-        compute = self.compute_features if decode == self.vector else self.compute
         outputs = iter(drive(compute(usable, options)) if usable else ())
         for prepared in group:
             if isinstance(prepared, Failed):
@@ -365,7 +326,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
                 yield (
                     Failed(prepared.name, output)
                     if isinstance(output, InputError)
-                    else decode(prepared, output)
+                    else decode(prepared, output, options)
                 )
             except InputError as error:
                 yield Failed(prepared.name, error)
@@ -377,4 +338,4 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         """Metrics on labelled data."""
 
 
-__all__ = ["BatchOptions", "LoadOptions", "Model", "Outputs", "Prepared", "Row"]
+__all__ = ["Model", "Prepared", "Row", "Steps", "drive"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import numbers
-import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, MISSING, dataclass
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 from warmstart.errors import UsageError
 
@@ -218,37 +217,58 @@ class Field:
         return array if limit is None else {**array, "maxItems": limit}
 
 
-def field_of(name: str, hint: Any, default: Any, option: Option) -> Field:
-    """The field of an annotated type."""
-    members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
-    lone = any(map(_is_sequence, members)) and (
-        float in members or int in members or str in members
-    )
-    numbered = str in members and int in members and not set(members) - {str, int, type(None)}
-    shape = (str, False, type(None) in members, ()) if numbered else shape_of(hint)
-    return Field(name, *shape, default, option, lone, numbered)
+SYNONYMS = {
+    "batch": "batch_size",
+    "class_weights": "class_weight",
+    "conf": "threshold",
+    "confidence": "threshold",
+    "confidence_threshold": "threshold",
+    "input_column": "text_column",
+    "k": "top_k",
+    "lang": "language",
+    "length": "max_new_tokens",
+    "lr": "learning_rate",
+    "max_length": "max_new_tokens",
+    "max_tokens": "max_new_tokens",
+    "min_score": "threshold",
+    "num_epochs": "epochs",
+    "num_samples": "samples",
+    "num_train_epochs": "epochs",
+    "output_dir": "output",
+    "prediction_length": "horizon",
+    "return_timestamps": "words",
+    "score_threshold": "threshold",
+    "steps": "horizon",
+    "stop": "stop_strings",
+    "target": "label_column",
+    "top": "top_k",
+    "topk": "top_k",
+    "val_split": "validation",
+    "validation_split": "validation",
+    "word_timestamps": "words",
+}
+"""Names that other tools give to options -> their names here."""
 
 
-def shape_of(hint: Any) -> tuple[type, bool, bool, tuple[Any, ...]]:
-    """(type, many, nullable, choices) of the annotation of a field."""
-    nullable = False
-    if get_origin(hint) in (Union, types.UnionType):
-        members = [member for member in get_args(hint) if member is not type(None)]
-        nullable = len(members) < len(get_args(hint))
-        items = {get_args(member)[0] if _is_sequence(member) else member for member in members}
-        hint = next(filter(_is_sequence, members), members[0]) if len(items) == 1 else object
-    many = _is_sequence(hint)
-    if many:
-        hint = get_args(hint)[0]
-    if get_origin(hint) is Literal:
-        choices = get_args(hint)
-        return type(choices[0]), many, nullable, choices
-    return (hint if isinstance(hint, type) else object), many, nullable, ()
+def unknown_option(owner: str, name: str, known: Iterable[str], listed: Iterable[str] = ()) -> str:
+    """The message for an option that does not exist, with the nearest one that does.
 
+    Args:
+        owner: what does not take it: a class, a model or a command.
+        name: as it was typed: a keyword, or a flag.
+        known: those among which a near one is sought, spelled as `name` is.
+        listed: those that the message lists; default: `known`.
+    """
+    from difflib import get_close_matches
 
-def _is_sequence(hint: Any) -> bool:
-    origin = get_origin(hint)
-    return isinstance(origin, type) and issubclass(origin, Sequence)
+    known = list(known)
+    flags = {option.lstrip("-").replace("-", "_"): option for option in known}
+    plain = name.lstrip("-").replace("-", "_")
+    near = [SYNONYMS.get(plain, ""), *get_close_matches(plain, flags, 1)]
+    hint = next((f"; did you mean {flags[option]}?" for option in near if option in flags), ".")
+    takes = ", ".join(listed or known) or "no options"
+    shown = name if name.startswith("-") else repr(name)
+    return f"{owner} takes no option {shown[:100]}{hint} It takes {takes}."
 
 
 def describe(value: Any) -> str:

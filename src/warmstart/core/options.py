@@ -20,15 +20,17 @@ from typing import (
     Annotated,
     Any,
     Concatenate,
+    Literal,
     ParamSpec,
     TypeVar,
+    Union,
     cast,
     get_args,
     get_origin,
     get_type_hints,
 )
 
-from warmstart.core.option import Field, Option, field_of
+from warmstart.core.option import Field, Option, unknown_option
 from warmstart.errors import UsageError
 
 P = ParamSpec("P")
@@ -70,6 +72,49 @@ def _fields(options: Any) -> Mapping[str, Field]:
     return types.MappingProxyType(found)
 
 
+def field_of(name: str, hint: Any, default: Any, option: Option) -> Field:
+    """The field of an annotated type."""
+    members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
+    lone = any(map(_is_sequence, members)) and (
+        float in members or int in members or str in members
+    )
+    numbered = str in members and int in members and not set(members) - {str, int, type(None)}
+    shape = (str, False, type(None) in members, ()) if numbered else shape_of(hint)
+    return Field(name, *shape, default, option, lone, numbered)
+
+
+def shape_of(hint: Any) -> tuple[type, bool, bool, tuple[Any, ...]]:
+    """(type, many, nullable, choices) of the annotation of a field."""
+    nullable = False
+    if get_origin(hint) in (Union, types.UnionType):
+        members = [member for member in get_args(hint) if member is not type(None)]
+        nullable = len(members) < len(get_args(hint))
+        items = {get_args(member)[0] if _is_sequence(member) else member for member in members}
+        hint = next(filter(_is_sequence, members), members[0]) if len(items) == 1 else object
+    many = _is_sequence(hint)
+    if many:
+        hint = get_args(hint)[0]
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        return type(choices[0]), many, nullable, choices
+    return (hint if isinstance(hint, type) else object), many, nullable, ()
+
+
+def _is_sequence(hint: Any) -> bool:
+    origin = get_origin(hint)
+    return isinstance(origin, type) and issubclass(origin, Sequence)
+
+
+@cache
+def _required(options: Any) -> frozenset[str]:
+    return frozenset(name for name, field in fields_of(options).items() if field.default is MISSING)
+
+
+@cache
+def _defaults(options: Any) -> Any:
+    return options()
+
+
 def make(options: Callable[..., OptionsT], values: Mapping[str, Any], owner: str) -> OptionsT:
     """An options object, checked.
 
@@ -86,14 +131,11 @@ def make(options: Callable[..., OptionsT], values: Mapping[str, Any], owner: str
     checked = {}
     for name, value in values.items():
         if name not in known:
-            takes_these = ", ".join(known) or "none"
-            raise UsageError(f"{owner} has no option {name!r}; it has: {takes_these}.")
+            raise UsageError(unknown_option(owner, name, known))
         checked[name] = known[name].check(value)
-    if missing := [
-        field.name for field in known.values() if field.required and field.name not in checked
-    ]:
-        raise UsageError(f"{owner} needs the option {missing[0]!r}.")
-    return cast("OptionsT", options(**checked))
+    if missing := _required(options) - checked.keys():
+        raise UsageError(f"{owner} needs the option {min(missing)!r}.")
+    return cast("OptionsT", options(**checked) if checked else _defaults(options))
 
 
 def schema(options: type, names: Sequence[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -140,4 +182,13 @@ def takes(
     return decorate
 
 
-__all__ = ["BatchOptions", "Field", "Option", "fields_of", "make", "schema", "takes"]
+__all__ = [
+    "BatchOptions",
+    "Field",
+    "Option",
+    "fields_of",
+    "make",
+    "schema",
+    "takes",
+    "unknown_option",
+]

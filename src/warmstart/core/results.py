@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
 
 from warmstart.core import html
 from warmstart.core.terminal import bars
 from warmstart.core.wire import Record, Result, Score
 from warmstart.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from warmstart.catalog import Label
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,18 @@ class Classification(Result):
     def score(self) -> float:
         """The probability of the best class, 0 to 1."""
         return self.predictions[0].score
+
+    @classmethod
+    def of(
+        cls, input: str, model: str, scores: NDArray[Any], labels: Sequence[Label], top_k: int
+    ) -> Classification:
+        """The best `top_k` of the scores (N,) of classes."""
+        indices = best(scores, top_k)
+        predictions = (
+            Prediction(index, labels[index].id, labels[index].name, score)
+            for index, score in zip(indices.tolist(), scores[indices].tolist(), strict=True)
+        )
+        return cls(input, model, tuple(predictions))
 
     def __iter__(self) -> Iterator[Prediction]:
         return iter(self.predictions)
@@ -93,3 +112,27 @@ class Failed:
 
     def to_dict(self) -> dict[str, Any]:
         return {"input": self.input, "error": str(self.error)}
+
+
+def best(scores: NDArray[Any], count: int) -> NDArray[Any]:
+    """Indices of the highest scores (N,), best first, at most `count`; the first of equal ones, NaN
+    last.
+    """
+    negative = -scores
+    if count < len(negative):  # sorting all of tens of thousands costs more than a partition
+        indices = np.flatnonzero(negative <= np.partition(negative, count - 1)[count - 1])
+        if len(indices) >= count:  # else there are NaN among them
+            return indices[np.argsort(negative[indices], kind="stable")[:count]]
+    return np.argsort(negative, kind="stable")[:count]
+
+
+def raise_failed(results: Iterable[Any]) -> Iterator[Any]:
+    """The results, up to the first `Failed`, whose error is raised.
+
+    Raises:
+        InputError: an input is unusable.
+    """
+    for result in results:
+        if isinstance(result, Failed):
+            raise result.error
+        yield result

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -100,8 +101,11 @@ class Task:
 
 def resolve(reference: Any) -> Any:
     """The object that "module:Name" names; anything else is itself."""
-    if not isinstance(reference, str):
-        return reference
+    return _imported(reference) if isinstance(reference, str) else reference
+
+
+@cache
+def _imported(reference: str) -> Any:
     module, _, name = reference.partition(":")
     return getattr(import_module(module), name)
 
@@ -294,4 +298,4 @@ for _task in (
         examples="windows",
     ),
 ):
-    register(_task)
+    _TASKS[_task.name] = _task

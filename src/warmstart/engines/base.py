@@ -10,6 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,15 @@ class TensorSpec:
     def from_dict(cls, data: Mapping[str, Any]) -> TensorSpec:
         return cls(**{**data, "shape": tuple(data["shape"])})
 
+    @cached_property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.dtype)
+
+    @cached_property
+    def fixed(self) -> tuple[tuple[int, int], ...]:
+        """(axis, size) of the dimensions that do not vary."""
+        return tuple((axis, side) for axis, side in enumerate(self.shape) if isinstance(side, int))
+
     def probe(self, random: np.random.Generator, sizes: Mapping[str, int]) -> np.ndarray:
         """A random array of this spec, equal on every machine for equal states of the generator.
 
@@ -47,7 +57,7 @@ class TensorSpec:
         first pooling layers average out.
         """
         shape = tuple(sizes[d] if isinstance(d, str) else d for d in self.shape)
-        if np.issubdtype(np.dtype(self.dtype), np.integer):
+        if np.issubdtype(self.numpy_dtype, np.integer):
             return random.integers(int(self.low), int(self.high), shape, self.dtype, endpoint=True)
         values = random.random(shape)
         if len(shape) == 4:
@@ -75,6 +85,16 @@ class Signature:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    @cached_property
+    def specs(self) -> Mapping[str, TensorSpec]:
+        """The inputs by name."""
+        return {spec.name: spec for spec in self.inputs}
+
+    @cached_property
+    def per_token(self) -> frozenset[str]:
+        """The outputs that have a value for each token: (batch, tokens, …)."""
+        return frozenset(spec.name for spec in self.outputs if spec.shape[1:2] == ("tokens",))
+
     def probe(self, seed: int = 0, size: int = 2) -> dict[str, np.ndarray]:
         """Deterministic inputs; every dynamic dimension gets `size` entries, except those of
         `PROBED`.
@@ -88,20 +108,20 @@ class Signature:
 
     def check(self, function: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Raise `EngineError` unless names, dtypes and fixed dimensions are as declared."""
-        expected = {spec.name: spec for spec in self.inputs}
-        if arrays.keys() != expected.keys():
+        specs = self.specs
+        if arrays.keys() != specs.keys():
             raise EngineError(
-                f"{function} takes {', '.join(expected)}; got {', '.join(arrays) or 'nothing'}."
+                f"{function} takes {', '.join(specs)}; got {', '.join(arrays) or 'nothing'}."
             )
         for name, array in arrays.items():
-            spec = expected[name]
-            fits = array.ndim == len(spec.shape) and all(
-                isinstance(side, str) or side == actual
-                for side, actual in zip(spec.shape, array.shape, strict=False)
-            )
-            if not fits or array.dtype != spec.dtype:
+            spec = specs[name]
+            shape = array.shape
+            fits = len(shape) == len(spec.shape) and array.dtype == spec.numpy_dtype
+            for axis, side in spec.fixed:
+                fits = fits and shape[axis] == side
+            if not fits:
                 raise EngineError(
-                    f"{function} takes {name} as {spec.dtype} {spec.shape}; got {array.dtype} {array.shape}."
+                    f"{function} takes {name} as {spec.dtype} {spec.shape}; got {array.dtype} {shape}."
                 )
 
 

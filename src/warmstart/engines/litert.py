@@ -152,12 +152,10 @@ class _InPlaceSession(Session):
     def run(self, **arrays: np.ndarray) -> dict[str, np.ndarray]:
         with self._engine._lock:
             self._engine._claim(self._function, self)
-            shapes = {name: array.shape for name, array in (self._arrays | arrays).items()}
+            shapes = {name: array.shape for name, array in arrays.items()}
             try:
                 if not self._inside or shapes != self._shapes:
                     self._enter(arrays, shapes)
-                else:
-                    self._signature.check(self._function, self._arrays | arrays)
                 for name, array in arrays.items():
                     self._native.SetTensor(self._inputs[name], array, self._graph)
                 self._native.Invoke(self._graph)
@@ -170,10 +168,11 @@ class _InPlaceSession(Session):
 
     def _enter(self, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]]) -> None:
         self.leave()
-        self._signature.check(self._function, self._arrays | arrays)
-        for name, shape in shapes.items():
+        every = self._arrays | arrays
+        self._signature.check(self._function, every)
+        for name, array in every.items():
             self._native.ResizeInputTensor(
-                self._inputs[name], np.array(shape, np.int32), False, self._graph
+                self._inputs[name], np.array(array.shape, np.int32), False, self._graph
             )
         self._native.AllocateTensors(self._graph)
         for name, array in self._arrays.items():

@@ -19,6 +19,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -55,14 +56,15 @@ class Artifact:
                 name: sha256_file(folder / name) for name in (*FILES, *_rest(record["sha256"]))
             }
             same = record["format"] == FORMAT and record["sha256"] == hashes
-            {Signature.from_dict(signature) for signature in record["signatures"].values()}
+            artifact = cls(folder, record)
+            artifact.signatures  # noqa: B018 (checks that it is whole)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EngineError(f"The artifact {folder} is damaged: {error}") from error
         if not same:
             raise EngineError(
                 f"The artifact {folder} is damaged: its files are not the recorded ones."
             )
-        return cls(folder, record)
+        return artifact
 
     @property
     def path(self) -> Path:
@@ -80,8 +82,8 @@ class Artifact:
     def sha256(self) -> str:
         return str(self.record["sha256"]["program.tflite"])
 
-    @property
-    def signatures(self) -> dict[str, Signature]:
+    @cached_property
+    def signatures(self) -> Mapping[str, Signature]:
         return {name: Signature.from_dict(data) for name, data in self.record["signatures"].items()}
 
     def copy_to(self, folder: Path) -> dict[str, Any]:

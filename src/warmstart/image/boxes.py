@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from warmstart.core.ranking import best
+from warmstart.core.results import best
 
 SUPPRESSED_AT_ONCE = 1000  # the surest of a class that suppression looks at
 

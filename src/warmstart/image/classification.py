@@ -16,8 +16,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.metrics.classification import ClassificationFigures, DecisionFigures
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
-from warmstart.core.ranking import best
-from warmstart.core.results import Classification, Failed, Prediction
+from warmstart.core.results import Classification, Failed
 from warmstart.errors import UsageError
 from warmstart.image import preprocessing
 from warmstart.image.inputs import Photo, iter_photos
@@ -97,12 +96,9 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
     def decode(self, prepared: Prepared, outputs: Any, options: ClassifyOptions) -> Classification:
         probabilities = outputs[0]["probabilities"]
-        indices = best(probabilities, options.top_k)
-        predictions = (
-            Prediction(index, self.labels[index].id, self.labels[index].name, score)
-            for index, score in zip(indices.tolist(), probabilities[indices].tolist(), strict=True)
+        return Classification.of(
+            prepared.name, self.name, probabilities, self.labels, options.top_k
         )
-        return Classification(prepared.name, self.name, tuple(predictions))
 
     def evaluate(
         self,
@@ -159,10 +155,10 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     ) -> Iterator[tuple[str, Any]]:
         """(name, probabilities (classes,) or `Failed`) of each photo."""
 
-        def decode(prepared: Prepared, outputs: Any) -> tuple[str, Any]:
+        def decode(prepared: Prepared, outputs: Any, _: ClassifyOptions) -> tuple[str, Any]:
             return prepared.name, outputs[0]["probabilities"]
 
-        for answer in self._answers(iter_photos(photos), options, decode, False):
+        for answer in self.run(iter_photos(photos), options, (self.compute, decode)):
             yield (answer.input, answer) if isinstance(answer, Failed) else answer
 
     def _label_index(self, label: Any) -> int:

@@ -289,7 +289,9 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
             series.name, self.name, series, self._horizon(options), quantiles, **outputs
         )
 
-    def vector(self, prepared: Prepared, outputs: Any) -> NDArray[np.float32]:
+    def vector(
+        self, prepared: Prepared, outputs: Any, options: ForecastOptions
+    ) -> NDArray[np.float32]:
         states: NDArray[np.float32] = outputs
         return states
 

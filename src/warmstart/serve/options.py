@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any
 
-from warmstart.core.options import Field, fields_of
+from warmstart.core.options import Field, fields_of, unknown_option
 from warmstart.errors import UsageError
 from warmstart.serve.errors import invalid
 
@@ -74,8 +74,7 @@ def check(model: Model[Any, Any, Any], values: Any, settings: Settings) -> dict[
     checked = {}
     for name, value in values.items():
         if name not in known:
-            names = ", ".join(known) or "none"
-            raise invalid(f"{model.task} has no option {name[:100]!r}; it has: {names}.")
+            raise invalid(unknown_option(model.task, name, known))
         try:
             checked[name] = known[name].check(value)
         except UsageError as error:

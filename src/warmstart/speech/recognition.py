@@ -202,7 +202,9 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         transcript: Transcript = outputs
         return transcript
 
-    def vector(self, prepared: Prepared, outputs: Any) -> NDArray[np.float32]:
+    def vector(
+        self, prepared: Prepared, outputs: Any, options: TranscribeOptions
+    ) -> NDArray[np.float32]:
         vector: NDArray[np.float32] = outputs
         return vector
 

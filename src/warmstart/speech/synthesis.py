@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
 import numpy as np
 
 from warmstart.catalog import Entry
-from warmstart.core.input_kind import InputKind, Several
+from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import Option, takes
@@ -104,9 +104,9 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         """Whether it turns frames of sound into sound, instead of words."""
         return bool(self.entry.processing.get("frames") == "features")
 
-    @property
-    def input_kind(self) -> InputKind:
-        return RECORDING if self.is_vocoder else UTTERANCE
+    def __init__(self, *parts: Any, **options: Any):
+        super().__init__(*parts, **options)
+        self.input_kind = RECORDING if self.is_vocoder else UTTERANCE
 
     @property
     def option_names(self) -> tuple[str, ...]:

@@ -12,8 +12,7 @@ import numpy as np
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
-from warmstart.core.ranking import best
-from warmstart.core.results import Classification, Failed, Prediction
+from warmstart.core.results import Classification, Failed
 from warmstart.errors import UsageError
 from warmstart.text import data as text_data
 from warmstart.text.encoder import TextModel, sigmoid, softmax
@@ -85,12 +84,8 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
         self, prepared: Prepared, outputs: Any, options: ClassifyTextOptions
     ) -> Classification:
         scores = self.scores(outputs[0]["logits"])
-        indices = best(scores, options.top_k)
-        predictions = (
-            Prediction(index, self.labels[index].id, self.labels[index].name, score)
-            for index, score in zip(indices.tolist(), scores[indices].tolist(), strict=True)
-        )
-        return Classification(shown(prepared.context.text), self.name, tuple(predictions))
+        text = shown(prepared.context.text)
+        return Classification.of(text, self.name, scores, self.labels, options.top_k)
 
     def scores(self, logits: NDArray[np.float32]) -> NDArray[Any]:
         """Logits (…, L) as what results show: probabilities, or values for regression."""
@@ -126,12 +121,12 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
         pairs: list[tuple[NDArray[Any], NDArray[Any]]] = []
         errors: list[str] = []
 
-        def decode(prepared: Prepared, outputs: Any) -> NDArray[Any]:
+        def decode(prepared: Prepared, outputs: Any, options: Any) -> NDArray[Any]:
             return self.scores(outputs[0]["logits"])
 
         options = ClassifyTextOptions(batch_size=batch_size)
         items = PAIR.stream(example.text for example in examples)
-        answers = self._answers(items, options, decode, False)
+        answers = self.run(items, options, (self.compute, decode))
         for done, (target, scores) in enumerate(zip(truth, answers, strict=True), 1):
             if isinstance(scores, Failed):
                 errors.append(str(scores.error))

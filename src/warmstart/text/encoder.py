@@ -172,14 +172,14 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         """
         lengths = [len(row["input_ids"]) for row in rows]
         order = np.argsort(lengths, kind="stable")[::-1]  # the longest first: memory grows once
-        signature = self.engine.signatures["forward"]
-        per_token = {spec.name for spec in signature.outputs if spec.shape[1:2] == ("tokens",)}
+        engine = self.engine
+        per_token = engine.signatures["forward"].per_token
         outputs: list[Row] = [{}] * len(rows)
         for start in range(0, len(order), batch_size):
             if start:
                 yield
             indices = order[start : start + batch_size]
-            arrays = self.engine.run("forward", **self.batch([rows[index] for index in indices]))
+            arrays = engine.run("forward", **self.batch([rows[index] for index in indices]))
             for position, index in enumerate(indices):
                 end = lengths[index]
                 outputs[index] = {

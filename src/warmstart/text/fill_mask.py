@@ -12,8 +12,7 @@ import numpy as np
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
-from warmstart.core.ranking import best
-from warmstart.core.results import Failed, Prediction
+from warmstart.core.results import Failed, Prediction, best
 from warmstart.errors import InputError
 from warmstart.text import data as text_data
 from warmstart.text.encoder import TextModel, softmax

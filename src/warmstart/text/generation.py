@@ -17,7 +17,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import takes
-from warmstart.core.results import Failed
+from warmstart.core.results import Failed, raise_failed
 from warmstart.engines import choose
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import BundleError, InputError, UsageError
@@ -221,10 +221,11 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
         Raises:
             InputError: a text is unusable.
         """
-        states = one_by_one.one_or_several(PROMPT, texts, self._state)
+        states: Any = one_by_one.one_or_several(PROMPT, texts, self._state)
         if not isinstance(texts, list):
-            return self._vector_or_raise(states)
-        vectors = [self._vector_or_raise(state) for state in states]
+            vector: NDArray[np.float32] = states
+            return vector
+        vectors = list(raise_failed(states))
         return np.array(vectors, np.float32).reshape(-1, self.feature_size)
 
     def stream_features(
@@ -235,7 +236,7 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
         Raises:
             InputError: a text is unusable.
         """
-        return map(self._vector_or_raise, one_by_one.stream(PROMPT, inputs, self._state))
+        return raise_failed(one_by_one.stream(PROMPT, inputs, self._state))
 
     @property
     def feature_size(self) -> int:

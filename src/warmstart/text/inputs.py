@@ -12,7 +12,6 @@ from warmstart.core.reading import printable
 from warmstart.core.records import columns
 from warmstart.errors import InputError, UsageError
 from warmstart.text.files import is_file_name, lines, split_at_tab, unreadable
-from warmstart.text.tokenizer import check_text
 
 MAX_SHOWN = 200
 """Characters of a text that results repeat as their `input`."""
@@ -315,9 +314,11 @@ def _string(value: Any, name: str) -> str:
         except UnicodeDecodeError as error:
             reason = f"is not UTF-8 at byte {error.start}; save it as UTF-8"
             raise InputError(f"{name}: {reason}", name) from error
-    check_text(value, name)
-    text: str = value
-    return text
+    if not isinstance(value, str):  # else the tokenizer checks it
+        raise InputError(
+            f"{name}: is not a text but an object of type {type(value).__name__}", name
+        )
+    return value
 
 
 def _pair_from_json(

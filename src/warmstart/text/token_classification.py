@@ -123,12 +123,14 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         sentences = conll.sentences(data)
         predicted: list[list[str]] = []
 
-        def decode(prepared: Prepared, outputs: Any) -> tuple[Encoded, NDArray[np.float32]]:
+        def decode(
+            prepared: Prepared, outputs: Any, options: Any
+        ) -> tuple[Encoded, NDArray[np.float32]]:
             return prepared.context.encoded[0], outputs[0]["logits"]
 
         options = TagOptions(batch_size=batch_size)
         items = TEXT.stream(" ".join(sentence.words) for sentence in sentences)
-        answers = self._answers(items, options, decode, False)
+        answers = self.run(items, options, (self.compute, decode))
         for done, (sentence, answer) in enumerate(zip(sentences, answers, strict=True), 1):
             if isinstance(answer, Failed):
                 predicted.append([OUTSIDE] * len(sentence.words))

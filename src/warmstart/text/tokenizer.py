@@ -87,6 +87,7 @@ class Tokenizer:
         self.special, self.folder = dict(special), folder
         self._backend, self._rows = backend, rows
         self._lock = threading.Lock()
+        self._truncation: dict[str, Any] | None = None
         self._told = False
 
     @classmethod
@@ -226,7 +227,9 @@ class Tokenizer:
         found: dict[str, Path | bytes] = {
             name: path for name in vocabularies.FILES if (path := self.folder / name).is_file()
         }
-        found.setdefault("tokenizer.json", self._backend.to_str(pretty=False).encode())
+        with self._lock:
+            self._truncate({})
+            found.setdefault("tokenizer.json", self._backend.to_str(pretty=False).encode())
         return found
 
     def _encoding(
@@ -240,13 +243,18 @@ class Tokenizer:
             ),
             self._lock,
         ):
-            if cut:  # part of the library's tokenizer's state, hence the lock
-                self._backend.enable_truncation(**cut)
-            try:
-                return self._backend.encode(text, pair, add_special_tokens=special)
-            finally:
-                if cut:
-                    self._backend.no_truncation()
+            self._truncate(cut)
+            return self._backend.encode(text, pair, add_special_tokens=special)
+
+    def _truncate(self, cut: dict[str, Any]) -> None:
+        """Set what is cut, which is part of the library's state; the caller holds the lock."""
+        if cut == self._truncation:
+            return
+        if cut:
+            self._backend.enable_truncation(**cut)
+        else:
+            self._backend.no_truncation()
+        self._truncation = cut
 
     def _encoded(self, encoding: tokenizers.Encoding, truncated: bool) -> Encoded:
         ids = np.array(encoding.ids, np.int64)
@@ -264,7 +272,7 @@ def check_text(text: str, name: str = "") -> None:
     """Raise `InputError` unless this is text that can be encoded, of a bearable length."""
     if not isinstance(text, str):
         raise InputError(
-            f"{name or 'a text'}: is no text but an object of type {type(text).__name__}", name
+            f"{name or 'a text'}: is not a text but an object of type {type(text).__name__}", name
         )
     if len(text) > LARGEST_TEXT:
         raise InputError(

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from warmstart.catalog import Entry
-from warmstart.core.prepared import drive
+from warmstart.core.model import drive
 from warmstart.engines.keras import KerasEngine
 from warmstart.errors import MissingPackageError, require
 from warmstart.models.series.deepar.family import PARAMETERS

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warmstart.core.ranking import best
+from warmstart.core.results import best
 
 
 @given(
