@@ -22,8 +22,8 @@ FLOORS = [
     ("serve",),
     ("cli",),
 ]
-LATE = {"warmstart.core.model": {"warmstart.core.loading", "warmstart.core.task"}}
-"""`Model.load` opens a model, and a model looks up its task: imported when they are called."""
+LATE = {"warmstart.core.loaded_model": {"warmstart.core.loading"}}
+"""`Model.load` opens a model: imported when it is called."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HEAVY = {"tensorflow", "keras"}
 
