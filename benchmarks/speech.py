@@ -7,7 +7,9 @@ speaking.
 `fsdd` is the folder `recordings` of the Free Spoken Digit Dataset. The generator of 50 layers has
 random weights; it and a plain cached loop in TensorFlow with one call per sample say the same
 samples, and are measured in turns. `--left-out` names the work folders of
-`scripts/train_embedded_digits_asr.py --leave-out`. Whisper: `whisper.py`.
+`scripts/train_embedded_digits_asr.py --leave-out`. `--whisper` is the folder of Whisper base, in
+the layout of `hf://openai/whisper-base`, and `--read` labelled recordings, in a form that
+`warmstart evaluate` takes: its error rate on them. The speed of Whisper: `whisper.py`.
 """
 
 from __future__ import annotations
@@ -119,6 +121,26 @@ def generated(name: str, there: bool) -> Figure:
         ws.load(name, engine="litert"), ws.load("digits_wavenet_asr", engine="litert"), COUNT, 0
     )
     return Figure(2, what, share(found), "share", bar=0.85, at_least=True)
+
+
+def whisper(folder: Path, recordings: Path) -> list[Figure]:
+    """The error rates of Whisper, in float32 and int8."""
+    figures = []
+    for precision in ("float32", "int8"):
+        tell(f"Whisper in {precision}")
+        model = ws.load(folder, task="speech-recognition", precision=precision)
+        rates = model.evaluate(recordings)
+        figures.append(
+            Figure(
+                8,
+                f"word error rate of {folder.name} in {precision}, {rates['count']} recordings",
+                rates["wer_normalized"],
+                "share",
+                bar=0.03,
+                note=f"after Whisper's text normalizer; without it {rates['wer']:.1%}",
+            )
+        )
+    return figures
 
 
 def a_minute(recordings: Path) -> np.ndarray:
@@ -295,6 +317,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--left-out", type=Path, nargs="*", default=[], help="work folders of runs with --leave-out"
     )
     parser.add_argument("--digits", default="digits_wavenet", help="the generator of digits")
+    parser.add_argument("--whisper", type=Path, help="the folder of Whisper base")
+    parser.add_argument("--read", type=Path, help="labelled recordings for Whisper")
     parser.add_argument("--compared", type=int, default=300, help="samples that are compared")
     parser.add_argument(
         "--examples", type=int, default=10, help="recordings of each digit, of a new voice"
@@ -308,6 +332,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
     )
     options = parser.parse_args(argv)
+    if (options.whisper is None) != (options.read is None):
+        parser.error("--whisper needs --read, and --read needs --whisper")
     told, used, start = machine(), versions(), time.perf_counter()
     speaks = (Path(ws.__file__).parent / "embedded" / options.digits).is_dir() or Path(
         options.digits
@@ -321,6 +347,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             *error_rates(options.recordings, options.left_out),
             generated(options.digits, speaks),
             *figures,
+            *(whisper(options.whisper, options.read) if options.whisper else []),
         ]
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))

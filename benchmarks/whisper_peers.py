@@ -1,6 +1,4 @@
-"""The processes that `whisper.py` measures: a recording to 100 tokens, by warmstart and by
-transformers.
-"""
+"""The processes that `whisper.py` measures: a recording to its text, by warmstart and by transformers."""
 
 from __future__ import annotations
 
@@ -15,138 +13,85 @@ import numpy as np
 
 from image_peers import Job, serve
 
-END, START, ENGLISH, TRANSLATE, TRANSCRIBE, LM, PREVIOUS, NO_SPEECH, NO_TIMES = (
-    50257,
-    50258,
-    50259,
-    50358,
-    50359,
-    50360,
-    50361,
-    50362,
-    50363,
-)
+RATE = 16_000
+SPECIAL = {"end": "<|endoftext|>", "start": "<|startoftranscript|>", "times": "<|notimestamps|>"}
 
 
 def _samples(job: Job) -> np.ndarray:
-    """30 seconds of noise that swells: float32, the same in every process."""
-    samples = np.random.default_rng(0).normal(size=30 * 16000) * np.abs(
-        np.sin(np.arange(30 * 16000) / 9000)
-    )
-    return (0.1 * samples).astype(np.float32)
+    samples: np.ndarray = np.load(Path(job["folder"]) / "samples.npy")
+    return samples
 
 
 def transformers(job: Job) -> tuple[dict, dict]:
-    """WhisperForConditionalGeneration of Whisper-tiny's size; writes its random weights into
-    `folder`.
-    """
+    """WhisperForConditionalGeneration with the weights and suppressed tokens of the folder."""
     import torch
+    from tokenizers import Tokenizer
     from transformers import (
         GenerationConfig,
-        WhisperConfig,
         WhisperFeatureExtractor,
         WhisperForConditionalGeneration,
     )
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    torch.manual_seed(0)
-    config = WhisperConfig(
-        d_model=384,
-        encoder_layers=4,
-        decoder_layers=4,
-        encoder_attention_heads=6,
-        decoder_attention_heads=6,
-        encoder_ffn_dim=1536,
-        decoder_ffn_dim=1536,
-        init_std=0.06,
-    )
-    model = WhisperForConditionalGeneration(config).eval()
+    folder = Path(job["whisper"])
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    end, start, times = (tokenizer.token_to_id(name) for name in SPECIAL.values())
+    model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    stated = json.loads((folder / "generation_config.json").read_text())
     model.generation_config = GenerationConfig(
-        decoder_start_token_id=START,
-        eos_token_id=END,
-        pad_token_id=END,
+        decoder_start_token_id=start,
+        eos_token_id=end,
+        pad_token_id=end,
         is_multilingual=True,
         max_length=448,
-        lang_to_id={"<|en|>": ENGLISH},
-        task_to_id={"transcribe": TRANSCRIBE},
-        no_timestamps_token_id=NO_TIMES,
-        suppress_tokens=[END, START, TRANSLATE, TRANSCRIBE, LM, PREVIOUS, NO_SPEECH, NO_TIMES],
+        lang_to_id={"<|en|>": tokenizer.token_to_id("<|en|>")},
+        task_to_id={"transcribe": tokenizer.token_to_id("<|transcribe|>")},
+        no_timestamps_token_id=times,
+        **{key: stated[key] for key in ("suppress_tokens", "begin_suppress_tokens")},
     )
-    model.save_pretrained(job["folder"])
     extractor, samples = WhisperFeatureExtractor(), _samples(job)
     generate = partial(
-        model.generate,
-        language="en",
-        task="transcribe",
-        max_new_tokens=job["tokens"],
-        do_sample=False,
-        num_beams=1,
+        model.generate, language="en", task="transcribe", do_sample=False, num_beams=1
     )
 
     @torch.inference_mode()
     def call() -> Any:
-        return generate(extractor(samples, sampling_rate=16000, return_tensors="pt").input_features)
+        return generate(extractor(samples, sampling_rate=RATE, return_tensors="pt").input_features)
 
-    features = extractor(samples, sampling_rate=16000, return_tensors="pt").input_features
+    features = extractor(samples, sampling_rate=RATE, return_tensors="pt").input_features
 
     @torch.inference_mode()
     def encode() -> Any:
         return model.model.encoder(features)
 
-    tokens = call()[0].tolist()[-job["tokens"] :]
-    (Path(job["folder"]) / "tokens.json").write_text(json.dumps(tokens))
+    tokens = [token for token in call()[0].tolist() if token < end]
     return {"call": call, "encode": encode}, {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
+        "tokens": len(tokens),
+        "text": tokenizer.decode(tokens).strip(),
     }
 
 
 def warmstart(job: Job) -> tuple[dict, dict]:
-    """The same weights, recording and tokens in the compiled program."""
+    """The same weights and recording in the compiled program."""
     import warmstart as ws
     from warmstart.speech.mel_windows import Windows
     from warmstart.speech.whisper.program import WhisperDecoder
-    from warmstart.speech.whisper.rules import Rules, choose
-    from warmstart.speech.whisper.tokens import WhisperTokens
 
-    model = ws.load(job["folder"])
-    special = WhisperTokens(
-        None,
-        END,
-        START,
-        {"en": ENGLISH},
-        TRANSLATE,
-        TRANSCRIBE,
-        PREVIOUS,
-        NO_SPEECH,
-        NO_TIMES,
-        (LM,),
-    )
-    rules = Rules(special, {"suppress": [END]}, timestamps=False)
-    decoder, samples, random = (
-        WhisperDecoder(model.engine, model.entry),
-        _samples(job),
-        np.random.default_rng(0),
-    )
+    model, samples = ws.load(job["whisper"], task="speech-recognition"), _samples(job)
+    decoder = WhisperDecoder(model.engine, model.entry)
 
     def features() -> np.ndarray:
         return Windows(lambda: [samples], 80).at(0)
 
-    def call() -> list[int]:
-        decoder.hear(features())
-        logits = decoder.start([START, ENGLISH, TRANSCRIBE, NO_TIMES])[1]
-        said: list[int] = []
-        while True:
-            rules.apply(logits, said)
-            said.append(choose(logits, 0.0, random)[0])
-            if len(said) == job["tokens"]:
-                return said
-            logits = decoder.step(said[-1])
+    def call() -> str:
+        options: dict[str, Any] = {"timestamps": False, "temperature": 0.0}
+        return model((samples, RATE), language="en", **options).text
 
-    heard = features()
-    same = call() == json.loads((Path(job["folder"]) / "tokens.json").read_text())
-    timed = {"call": call, "features": features, "encode": lambda: decoder.hear(heard)}
-    return timed, {"same tokens": same, "engine": model.engine.name}
+    window = features()
+    timers = {"call": call, "features": features, "encode": lambda: decoder.hear(window)}
+    return timers, {"text": call(), "engine": model.engine.name}
 
 
 if __name__ == "__main__":

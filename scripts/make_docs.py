@@ -73,6 +73,7 @@ METRICS = {
     "top1": "top-1",
     "top5": "top-5",
     "wer": "word error rate",
+    "wer_normalized": "word error rate after Whisper's text normalizer",
 }
 """Metrics as people write them; others as the catalogue does."""
 

