@@ -52,8 +52,8 @@ docs: $(TEST)/installed
 	$(TEST)/bin/python scripts/make_api.py
 	$(TEST)/bin/python scripts/update_readme.py
 	$(TEST)/bin/python scripts/make_docs.py
-	$(TEST)/bin/pip install --quiet --disable-pip-version-check 'mkdocs>=1.6'
-	$(TEST)/bin/mkdocs build
+	$(TEST)/bin/pip install --quiet --disable-pip-version-check 'sphinx>=8' 'myst-parser>=4' 'furo>=2024.8'
+	$(TEST)/bin/sphinx-build --fail-on-warning --keep-going -q -b html docs site
 
 coverage: $(TEST)/installed
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check 'pytest-cov>=6'

@@ -8,6 +8,7 @@ writes nothing and exits with 1 where a file differs.
 """
 
 import argparse
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,8 @@ from typing import Any
 
 import click
 
-from warmstart import errors
+import warmstart
+from warmstart import api, errors
 from warmstart.catalog import Entry, search
 from warmstart.cli.app import app
 from warmstart.cli.catalog import preprocessing_in_words
@@ -94,8 +96,37 @@ def generate(name: str) -> str:
         "training": lambda: training(rest),
         "program": lambda: program(rest),
         "errors": error_tree,
+        "reference": lambda: reference(rest),
     }
     return "\n".join(makers[first]()) + "\n"
+
+
+def reference(group: str) -> Iterator[str]:
+    """Directives from which Sphinx makes the reference of a group of public names."""
+    names = [name for name in api.__all__ if group_of(name) == group]
+    yield "```{eval-rst}"
+    for name in names:
+        if group == "functions":
+            yield f".. autofunction:: warmstart.{name}"
+            continue
+        yield f".. autoclass:: warmstart.{name}"
+        if group == "models":
+            yield "   :members: stream, features, evaluate" if name != "Model" else "   :members:"
+            yield "   :special-members: __call__"
+        elif group == "results":
+            yield "   :members:"
+        yield "   :show-inheritance:"
+    yield "```"
+
+
+def group_of(name: str) -> str:
+    """The group of the reference that a public name belongs to."""
+    value = getattr(warmstart, name)
+    if not inspect.isclass(value):
+        return "functions"
+    if issubclass(value, warmstart.Model):
+        return "models"
+    return "results"
 
 
 def by_family() -> dict[tuple[str, str], list[Entry]]:

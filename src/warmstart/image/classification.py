@@ -74,7 +74,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     def stream(
         self, photos: Iterable[Photo] | Photo, options: ClassifyOptions
     ) -> Iterator[Classification | Failed]:
-        """Classify the photos of an iterator, a folder or a pattern ("photos/*.jpg"), in order, in
+        """Classify the photos of an iterator, a folder or a pattern (`"photos/*.jpg"`), in order, in
         constant memory.
         """
         return self.predict_stream(photos, options)

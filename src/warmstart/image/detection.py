@@ -123,7 +123,8 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
             progress: called with (name of the model, photos so far, photos in all).
 
         Returns:
-            `{"ap", "ap50", "ap75", "ap_small", …, "per_class": {label: {"ap", "ap50"}}, "count", "errors"}`.
+            A dict with `ap`, `ap50`, `ap75`, `ap_small` and others (0 to 1), `per_class` with `ap`
+            and `ap50` by label, `count`, and `errors`, a list of texts.
 
         Raises:
             UsageError: no photos, or labels that the model does not have.

@@ -89,7 +89,8 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
             progress: called with (name of the model, photos so far, photos in all).
 
         Returns:
-            `{"miou", "pixel_accuracy", "mean_dice", "iou": {label: …}, "dice": {label: …}, "count", "errors"}`.
+            A dict with `miou`, `pixel_accuracy` and `mean_dice` (0 to 1), `iou` and `dice` by
+            label, `count`, and `errors`, a list of texts.
 
         Raises:
             UsageError: no photos, or masks that do not fit.

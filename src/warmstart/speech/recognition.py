@@ -104,7 +104,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     def stream(
         self, recordings: Iterable[Recording] | Recording, options: TranscribeOptions
     ) -> Iterator[Transcript | Failed]:
-        """Transcribe the recordings of an iterator, a folder or a pattern ("talks/*.flac"), in
+        """Transcribe the recordings of an iterator, a folder or a pattern (`"talks/*.flac"`), in
         order, one at a time.
         """
         return self.predict_stream(recordings, options)
@@ -226,10 +226,10 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
             **options: as for a call.
 
         Returns:
-            `{"wer": …, "wer_normalized": …, "cer": …, "count": recordings transcribed, "errors":
-            what is wrong with the others}`. Rates are edits divided by the words or characters of
-            the texts: `wer` and `cer` without case and punctuation, `wer_normalized` after
-            Whisper's normalizer, by its rules for English or for the other languages.
+            A dict with `wer` and `cer`, without case and punctuation; `wer_normalized`, after
+            Whisper's normalizer, by its rules for English or for the other languages; `count`, the
+            recordings transcribed; and `errors`, what is wrong with the others. Rates are edits
+            divided by the words or characters of the texts.
 
         Raises:
             UsageError: there are no recordings, or the data has none of these forms.

@@ -41,12 +41,10 @@ def finetune(
             or JSONL file of paths and labels, a list of (photo, label) pairs, or a
             `tf.data.Dataset`.
         task: what the result does; default: what the base does.
-        **options: those of the task's options class (see `core.task.Task.train_options`), among
-          them these, which all
-            tasks share: `epochs`, `learning_rate`, `batch_size`, `validation`, `patience`,
-                `optimizer`,
-            `callbacks`, `seed`, `output`, `name`, `verbose`; and, where they make sense, `freeze`,
-            `augment`, `class_weight`, `loss`, `metrics`.
+        **options: those of the task's options class (see `core.task.Task.train_options`). All
+            tasks share `epochs`, `learning_rate`, `batch_size`, `validation`, `patience`,
+            `optimizer`, `callbacks`, `seed`, `output`, `name` and `verbose`; `freeze`, `augment`,
+            `class_weight`, `loss` and `metrics` exist where they make sense.
 
     Returns:
         A model of the task's class, loaded from the bundle; `.history` has the epochs, `.report()`
