@@ -3,6 +3,8 @@ its own rules.
 """
 
 import json
+import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -220,6 +222,67 @@ def test_tokens_of_vocab_and_merges_equal_those_of_tokenizer_json(tokens, tmp_pa
         WhisperTokens.open(tmp_path, 531)
     with pytest.raises(BundleError, match="below 100"):
         WhisperTokens.open(GOLDEN, 100)
+
+
+def test_what_the_checkpoint_forces_is_the_default(engines, entry, tokens):
+    def transcriber(**processing):
+        changed = replace(entry, processing={**entry.processing, **processing})
+        return WhisperTranscriber(engines["litert"], changed, tokens)
+
+    forced = transcriber(forced=[371, 375, 379])  # <|de|><|transcribe|><|notimestamps|>
+    once = TranscribeOptions(temperature=0.0)
+    assert transcript(forced, blocks(2.5), once).language == "de"
+    assert transcript(forced, blocks(2.5), replace(once, language="fr")).language == "fr"
+    assert transcript(transcriber(language="spanish"), blocks(2.5), once).language == "es"
+    with pytest.raises(UsageError, match="call it with translate=True"):
+        transcript(transcriber(forced=[371, 374]), blocks(2.5), once)
+    with pytest.raises(BundleError, match="the token 20, which is not a language"):
+        transcriber(forced=[20])
+    with pytest.raises(BundleError, match=r"task of generation_config\.json is 'sing'"):
+        transcriber(task="sing")
+    plain = replace(once, timestamps=False, language="en")
+    whole = transcript(transcriber(), blocks(2.5), plain).text
+    for limit in ({"max_length": 10}, {"max_new_tokens": 6}):  # the prompt has 4
+        short = transcript(transcriber(**limit), blocks(2.5), plain).text
+        assert len(short) < len(whole)
+        assert whole.startswith(short.rstrip("�"))  # it may end within a character
+
+
+def test_languages_have_names(tokens):
+    for language in ("de", "DE", "German", "<|de|>", " german "):
+        assert tokens.language(language) == "de"
+    assert tokens.language("Castilian") == "es"
+    for language, message in (
+        ("germn", r"did you mean de \(German\)\?"),
+        ("de-AT", r"did you mean de \(German\)\?"),
+        ("Hungarian", "it has: en, de, fr, es"),
+        ("xx", "it has: en, de, fr, es"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            tokens.language(language)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"eos_token_id": 5}, "eos_token_id is 5, and 368 in the tokenizer"),
+        ({"no_timestamps_token_id": 5}, "no_timestamps_token_id is 5"),
+        ({"task_to_id": {"translate": 5}}, "task_to_id.translate is 5"),
+        ({"lang_to_id": {"<|de|>": 370}}, "lang_to_id has <|de|> as 370"),
+    ],
+)
+def test_tokens_that_contradict_the_tokenizer_are_refused(tmp_path, change, message):
+    stated = json.loads((GOLDEN / "generation_config.json").read_text())
+    (tmp_path / "tokenizer.json").write_bytes((GOLDEN / "tokenizer.json").read_bytes())
+    (tmp_path / "generation_config.json").write_text(json.dumps({**stated, **change}))
+    with pytest.raises(BundleError, match=re.escape(message)):
+        WhisperTokens.open(tmp_path, 531)
+
+
+def test_a_checkpoint_lists_its_languages(tmp_path):
+    (tmp_path / "tokenizer.json").write_bytes((GOLDEN / "tokenizer.json").read_bytes())
+    (tmp_path / "generation_config.json").write_text('{"lang_to_id": {"<|es|>": 373}}')
+    assert WhisperTokens.open(tmp_path, 531).languages == {"es": 373}
 
 
 def test_words_keep_their_punctuation(tokens):

@@ -164,6 +164,13 @@ def test_parameters_are_counted_without_building():
             BundleError,
             "heads that do not exist",
         ),
+        ("generation_config.json", {"num_beams": 5}, UsageError, "num_beams 5 is not supported"),
+        ("generation_config.json", {"do_sample": True}, UsageError, "do_sample True is not"),
+        ("generation_config.json", {"no_repeat_ngram_size": 3}, UsageError, "ngram_size 3 is not"),
+        ("generation_config.json", {"bad_words_ids": [[5]]}, UsageError, "bad_words_ids"),
+        ("generation_config.json", {"forced_decoder_ids": [[1, 531]]}, BundleError, "below 531"),
+        ("generation_config.json", {"max_length": "40"}, BundleError, "max_length must be"),
+        ("generation_config.json", {"language": 3}, BundleError, "language must be a string"),
     ],
 )
 def test_a_config_that_cannot_be_honoured_is_refused_by_name(
@@ -180,3 +187,22 @@ def test_a_config_that_cannot_be_honoured_is_refused_by_name(
 def test_another_task_is_refused():
     with pytest.raises(UsageError, match="does speech-recognition, not text-generation"):
         repository.read(GOLDEN, "text-generation")
+
+
+def test_what_generation_config_says_goes_before_config(tmp_path):
+    folder = tmp_path / "whisper-tiny"
+    shutil.copytree(GOLDEN, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(
+        json.dumps({**config, "forced_decoder_ids": [[1, 370]], "num_beams": 4})
+    )
+    stated = json.loads((folder / "generation_config.json").read_text())
+    lower = {**stated, "max_length": 40, "max_initial_timestamp_index": 0, "num_beams": 1}
+    (folder / "generation_config.json").write_text(json.dumps({**lower, "suppress_tokens": None}))
+    processing = repository.read(folder)[0].processing
+    assert (processing["max_length"], processing["max_initial_timestamp"]) == (40, 0)
+    assert processing["suppress"] == []
+    assert "forced" not in processing
+    (folder / "generation_config.json").unlink()
+    with pytest.raises(UsageError, match=r"config\.json: num_beams 4 is not supported"):
+        repository.read(folder)

@@ -22,6 +22,7 @@ from warmstart.errors import UsageError
 from warmstart.speech.mel_windows import HOP, RATE, Blocks, Windows
 from warmstart.speech.options import TranscribeOptions
 from warmstart.speech.results.transcript import Segment, Transcript, Word
+from warmstart.speech.whisper.checkpoint import forced_prompt
 from warmstart.speech.whisper.program import WhisperDecoder
 from warmstart.speech.whisper.rules import Rules, choose
 from warmstart.speech.whisper.tokens import SECONDS, WhisperTokens
@@ -72,6 +73,7 @@ class WhisperTranscriber:
 
     def __init__(self, engine: Engine, entry: Entry, tokens: WhisperTokens):
         self.entry, self.tokens = entry, tokens
+        self._language, self._task = forced_prompt(tokens, entry)
         self._decoder = WhisperDecoder(engine, entry)
         self._lock = threading.Lock()  # one window at a time: the caches are in the engine
 
@@ -96,9 +98,7 @@ class WhisperTranscriber:
         silence = Transcript(name, self.entry.name, "", duration=windows.seconds)
         if windows.silent:
             return silence
-        language = (options.language or "").lower()
-        if not language:
-            language = self.detect(windows.at(0))[0]
+        language = self.language(options) or self.detect(windows.at(0))[0]
         segments: list[Segment] = []
         words: list[Word] = []
         tokens: list[int] = []
@@ -151,12 +151,13 @@ class WhisperTranscriber:
         """
         name = self.entry.name
         options.temperatures  # noqa: B018 (checks them)
-        if options.language is not None and self.tokens.languages:
-            self.tokens.language(options.language)
-        elif options.language not in (None, "en", "EN"):
-            raise UsageError(f"{name} knows English only, not {options.language!r}.")
+        self.language(options)
         if options.translate and not self.tokens.languages:
             raise UsageError(f"{name} knows English only, so it cannot translate.")
+        if self._task == "translate" and not options.translate:
+            raise UsageError(
+                f"{name} translates, as its generation_config.json says; call it with translate=True."
+            )
         if options.words and not self.entry.processing.get("alignment_heads"):
             raise UsageError(
                 f"{name} cannot give the times of words: its generation_config.json names no "
@@ -164,6 +165,16 @@ class WhisperTranscriber:
             )
         if options.words and not options.timestamps:
             raise UsageError("words=True needs timestamps=True.")
+
+    def language(self, options: TranscribeOptions) -> str | None:
+        """The code of the language that the options or the checkpoint name; None: to be detected.
+
+        Raises:
+            UsageError: the model does not know it.
+        """
+        if options.language is not None:
+            return self.tokens.language(options.language)
+        return self._language
 
     def prompt(
         self, language: str, options: TranscribeOptions, context: Sequence[int]
@@ -174,7 +185,7 @@ class WhisperTranscriber:
         past = [t.previous, *list(context)[-longest:]] if context else []
         rest = []
         if t.languages:
-            rest = [t.language(language), t.translate if options.translate else t.transcribe]
+            rest = [t.languages[language], t.translate if options.translate else t.transcribe]
         if not options.timestamps:
             rest.append(t.no_timestamps)
         return [*past, t.start], rest
@@ -239,7 +250,7 @@ class WhisperTranscriber:
         silence = float(np.exp(first[self.tokens.no_speech] - first.max()) / weights.sum())
         tokens: list[int] = []
         total = 0.0
-        most = min(int(self.entry.config["text_positions"]) // 2, self._decoder.room)
+        most = self._longest(len(begin) + len(rest))
         while True:
             rules.apply(logits, tokens)
             token, log_probability = choose(logits, temperature, random)
@@ -253,6 +264,14 @@ class WhisperTranscriber:
             logits = self._decoder.step(token)
         text = self.tokens.decode(tokens).strip()
         return WindowText(tokens, text, total / (len(tokens) + 1), silence, temperature)
+
+    def _longest(self, prompt: int) -> int:
+        """Tokens that a window's text may have after a prompt of so many."""
+        processing = self.entry.processing
+        half = int(self.entry.config["text_positions"]) // 2
+        length = int(processing.get("max_length", half + prompt)) - prompt
+        new = int(processing.get("max_new_tokens", half))
+        return max(1, min(half, self._decoder.room, length, new))
 
     def _segments(
         self, window: WindowText, frame: int, size: int, options: TranscribeOptions

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from warmstart.errors import BundleError, UsageError
+from warmstart.errors import BundleError
+from warmstart.speech.whisper.languages import language_code
 
 FILES = (
     "tokenizer.json",
@@ -85,7 +86,7 @@ class WhisperTokens:
         for token in range(start + 1, translate) if multilingual else ():
             if name := tokenizer.id_to_token(token):
                 languages[name.strip("<|>")] = token
-        return cls(
+        tokens = cls(
             tokenizer,
             number("endoftext"),
             start,
@@ -97,6 +98,38 @@ class WhisperTokens:
             number("notimestamps"),
             () if lm is None else (lm,),
         )
+        return tokens._as_stated(folder)
+
+    def _as_stated(self, folder: Path) -> WhisperTokens:
+        """These tokens with the languages of `generation_config.json`, where it lists them.
+
+        Raises:
+            BundleError: it names other tokens than the tokenizer has.
+        """
+        path = folder / "generation_config.json"
+        try:
+            stated = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        except (ValueError, OSError) as error:
+            raise BundleError(f"{path} is not JSON: {error}") from error
+        tasks = stated.get("task_to_id") or {}
+        for key, value, token in (
+            ("eos_token_id", stated.get("eos_token_id"), self.end),
+            ("decoder_start_token_id", stated.get("decoder_start_token_id"), self.start),
+            ("no_timestamps_token_id", stated.get("no_timestamps_token_id"), self.no_timestamps),
+            ("prev_sot_token_id", stated.get("prev_sot_token_id"), self.previous),
+            ("task_to_id.translate", tasks.get("translate"), self.translate),
+            ("task_to_id.transcribe", tasks.get("transcribe"), self.transcribe),
+        ):
+            if value not in (None, token, [token]):
+                raise BundleError(f"{path}: {key} is {value!r}, and {token} in the tokenizer.")
+        listed = stated.get("lang_to_id") or {}
+        for name, token in listed.items():
+            if self.tokenizer.token_to_id(name) != token:
+                raise BundleError(f"{path}: lang_to_id has {name} as {token!r}, the tokenizer not.")
+        if not (listed and self.languages):
+            return self
+        languages = {name.strip("<|>"): token for name, token in listed.items()}
+        return replace(self, languages=dict(sorted(languages.items(), key=lambda one: one[1])))
 
     @property
     def first_time(self) -> int:
@@ -115,16 +148,13 @@ class WhisperTokens:
             *self.other,
         ]
 
-    def language(self, code: str) -> int:
-        """The token of a language.
+    def language(self, language: str) -> str:
+        """The code of a language, from its code or English name.
 
         Raises:
-            UsageError: the model does not know it.
+            UsageError: the model does not know it; the message suggests near ones.
         """
-        if code.lower() not in self.languages:
-            known = ", ".join(self.languages) or "none: it knows English only"
-            raise UsageError(f"The model has no language {code!r}; it has: {known}.")
-        return self.languages[code.lower()]
+        return language_code(language, self.languages or ("en",))
 
     def encode(self, text: str) -> list[int]:
         """Text tokens; the names of special tokens in the text are ordinary text or nothing."""

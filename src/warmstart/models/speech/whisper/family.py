@@ -30,6 +30,15 @@ SIZES = {  # of the config -> of the architecture, and the largest that is accep
 }  # fmt: skip
 OPTIONS = {"activation_function": "gelu", "scale_embedding": False, "tie_word_embeddings": True}
 """The only values that the network supports."""
+GENERATION = {
+    "num_beams": 1, "num_beam_groups": 1, "num_return_sequences": 1, "do_sample": False,
+    "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "encoder_repetition_penalty": 1.0,
+    "encoder_no_repeat_ngram_size": 0, "min_length": 0, "min_new_tokens": 0, "bad_words_ids": [],
+    "sequence_bias": [], "forced_bos_token_id": None, "forced_eos_token_id": None,
+    "exponential_decay_length_penalty": None, "guidance_scale": 1.0, "penalty_alpha": 0.0,
+    "stop_strings": [], "watermarking_config": None, "assistant_early_exit": None,
+}  # fmt: skip
+"""Of generation_config.json: the only values that decoding supports; null is one, too."""
 FRONT_END = {"sampling_rate": 16000, "n_fft": 400, "hop_length": 160, "dither": 0.0}
 MULTILINGUAL = 51865  # tokens; the vocabularies of the English models are smaller
 GENERATION_FILE, FRONT_END_FILE = "generation_config.json", "preprocessor_config.json"
@@ -144,8 +153,7 @@ def read(
             raise UsageError(
                 f"{folder / FRONT_END_FILE}: {key} {front_end[key]!r} is not supported; this model takes {supported!r}."
             )
-    generation = _optional(folder / GENERATION_FILE)
-    options = {**config, **{key: value for key, value in generation.items() if value is not None}}
+    options = generation_of(folder, config)
     heads = [list(map(int, pair)) for pair in options.get("alignment_heads") or ()]
     if any(
         len(h) != 2
@@ -155,12 +163,14 @@ def read(
         raise BundleError(
             f"{folder / GENERATION_FILE}: alignment_heads names heads that do not exist."
         )
-    processing = {
+    initial = options.get("max_initial_timestamp_index")
+    processing: dict[str, Any] = {
         "multilingual": bool(options.get("is_multilingual", sizes["vocabulary"] >= MULTILINGUAL)),
         "suppress": _tokens(folder, options, "suppress_tokens", sizes["vocabulary"]),
         "begin_suppress": _tokens(folder, options, "begin_suppress_tokens", sizes["vocabulary"]),
-        "max_initial_timestamp": int(options.get("max_initial_timestamp_index") or 50),
+        "max_initial_timestamp": 50 if initial is None else int(initial),
         "alignment_heads": heads,
+        **_defaults(folder, options, sizes),
     }
     name = slug(folder).replace(".", "_")
     entry = Entry(
@@ -182,6 +192,62 @@ def read(
         processing=processing,
     )
     return entry, ()
+
+
+def generation_of(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What `generation_config.json` says of decoding; `config.json` where there is no such file.
+
+    Raises:
+        BundleError: it cannot be read.
+        UsageError: it asks for what decoding does not do.
+    """
+    path = folder / GENERATION_FILE
+    options = _optional(path) if path.exists() else dict(config)
+    path = path if path.exists() else folder / CONFIG
+    for key, supported in GENERATION.items():
+        value = options.get(key)
+        if value is not None and value != supported:
+            raise UsageError(
+                f"{path}: {key} {value!r} is not supported; only {supported!r} is. Without this "
+                "line the model decodes greedily."
+            )
+    return options
+
+
+def _defaults(folder: Path, options: Mapping[str, Any], sizes: Mapping[str, int]) -> dict[str, Any]:
+    """Language, task and length where `generation_config.json` decides them."""
+    path = folder / GENERATION_FILE
+    found: dict[str, Any] = {}
+    forced = options.get("forced_decoder_ids") or []
+    if not isinstance(forced, list) or not all(_is_forced(pair, sizes) for pair in forced):
+        raise BundleError(
+            f"{path}: forced_decoder_ids must be pairs of a position and a token below "
+            f"{sizes['vocabulary']:,}."
+        )
+    if tokens := [pair[1] for pair in sorted(forced) if pair[1] is not None]:
+        found["forced"] = tokens
+    for key in ("language", "task"):
+        value = options.get(key)
+        if value is not None:
+            if not isinstance(value, str):
+                raise BundleError(f"{path}: {key} must be a string, not {value!r}.")
+            found[key] = value
+    for key in ("max_length", "max_new_tokens"):
+        value = options.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise BundleError(f"{path}: {key} must be a whole number, not {value!r}.")
+        if value is not None and value < 1:
+            raise BundleError(f"{path}: {key} must be 1 or more, not {value}.")
+        if value is not None and value < sizes["text_positions"]:
+            found[key] = value
+    return found
+
+
+def _is_forced(pair: Any, sizes: Mapping[str, int]) -> bool:
+    if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], int):
+        return False
+    token = pair[1]
+    return token is None or (isinstance(token, int) and 0 <= token < sizes["vocabulary"])
 
 
 def parameters(config: Mapping[str, int]) -> int:
