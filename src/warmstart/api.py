@@ -401,6 +401,7 @@ def finetune(
     image_size: Any = None,
     width: int = 64,
     depth: int = 2,
+    box_format: Literal["xyxy", "xywh", "cxcywh"] | None = None,
 ) -> ObjectDetector: ...
 @overload
 def finetune(

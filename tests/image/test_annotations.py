@@ -1,6 +1,7 @@
-"""Every layout of boxes and masks, and every fault that is listed."""
+"""Every layout of boxes, and every fault that is listed."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,8 +9,6 @@ from PIL import Image
 
 from warmstart.errors import UsageError
 from warmstart.image.annotations.boxes import read_boxes
-from warmstart.image.annotations.masks import read_mask, read_masks
-from warmstart.image.annotations.polygons import polygon_mask, run_length_mask, uncompressed
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def xml(name, *objects, size=(40, 30)):
 @pytest.fixture
 def voc(tmp_path, photo):
     folder = tmp_path / "voc"
-    for n in range(4):
+    for n in (0, 1, 2, 3, 5):
         photo(f"voc/JPEGImages/p{n}.png")
     (folder / "Annotations").mkdir()
     (folder / "Annotations" / "p0.xml").write_text(
@@ -53,8 +52,10 @@ def voc(tmp_path, photo):
             ("cat", 3, 3, 3, 9),
             ("cat", 50, 1, 60, 9),
             ("cat", -5, -5, 9, 9),
-            ("cat", "x", 1, 2, 3),
         )
+    )
+    (folder / "Annotations" / "p5.xml").write_text(
+        xml("p5.png", ("cat", 1, 1, 9, 9), ("cat", "x", 1, 2, 3), ("", 1, 2, 3, 4))
     )
     (folder / "Annotations" / "p3.xml").write_text(
         xml("p3.png", ("cat", 1, 1, 9, 9), size=(99, 30))
@@ -75,13 +76,14 @@ def test_voc(voc):
     for words in (
         "box 1 ('cat'): has no area (3, 3, 3, 9)",
         "box 2 ('cat'): lies outside",
-        "object 4 has no bndbox",
+        "p5.xml: object 2 ('cat') has no bndbox of four numbers; the photo is left out",
+        "p5.xml: object 3 has no name; the photo is left out",
         "it was cut",
         "says 99x30 pixels, the photo has 40x30",
         "'p4.png' is missing",
     ):
         assert sum(words in problem for problem in data.problems) == 1, words
-    assert len(data.problems) == 6
+    assert len(data.problems) == 7
     assert data.counts() == {"cat": 2, "dog": 1}
     part = read_boxes(voc / "ImageSets" / "Main" / "train.txt")
     assert len(part.photos) == 2
@@ -97,11 +99,57 @@ def test_voc_is_read_without_growing_entities(voc):
     assert any("p1.xml: cannot be read" in problem for problem in data.problems)
 
 
+def test_difficult_objects_of_voc_are_not_counted(voc):
+    text = xml("p0.png", ("cat", 1, 2, 11, 12), ("dog", 5, 5, 40, 30))
+    text = text.replace("<object><name>dog", "<object><difficult>1</difficult><name>dog")
+    (voc / "Annotations" / "p0.xml").write_text(text)
+    data = read_boxes(voc)
+    assert data.photos[0].difficult.tolist() == [False, True]
+    assert data.counts() == {"cat": 2, "dog": 0}
+    (voc / "Annotations" / "p0.xml").write_text(text.replace(">1</difficult", ">maybe</difficult"))
+    assert any("difficult is 'maybe', not 0 or 1" in line for line in read_boxes(voc).problems)
+
+
+def test_parts_of_voc_are_those_of_its_lists(voc):
+    lists = voc / "ImageSets" / "Main"
+    (lists / "train.txt").write_text("p0\n")
+    (lists / "val.txt").write_text("p1\n")
+    (lists / "trainval.txt").write_text("p0\np1\n")
+    data = read_boxes(voc)
+    assert [(photo.name[-6:], photo.part) for photo in data.photos] == [
+        ("p0.png", "train"),
+        ("p1.png", "validation"),
+    ]
+    assert any("annotations are in none of the lists" in line for line in data.problems)
+
+
+def test_xml_next_to_the_photos_in_train_and_valid(tmp_path, photo):
+    for part, name in (("train", "a"), ("train", "b"), ("valid", "c"), ("test", "d")):
+        photo(f"r/{part}/{name}.jpg")
+        if name != "b":
+            (tmp_path / "r" / part / f"{name}.xml").write_text(
+                xml(f"C:\\photos\\{name}.jpg", ("cat", 1, 2, 11, 12))
+            )
+    data = read_boxes(tmp_path / "r")
+    assert [photo.part for photo in data.photos] == ["test", "train", "validation"]
+    assert data.problems == (
+        f"{tmp_path}/r/train/b.jpg: has no .xml of its name, so it is left out",
+    )
+    (tmp_path / "r/train/classes.txt").write_text("cat")
+    (tmp_path / "r/train/a.txt").write_text("0 .5 .5 .1 .1")
+    with pytest.raises(UsageError, match=r"read in 2 ways, as XML .* or YOLO's text files"):
+        read_boxes(tmp_path / "r")
+
+
 def test_unknown_labels_are_listed(voc):
     data = read_boxes(voc, labels=["dog", "bird"])
     assert data.labels == ("dog", "bird")
     assert [p.labels.tolist() for p in data.photos] == [[0], [], []]
     assert any("the label is unknown; known are dog, bird" in problem for problem in data.problems)
+    with pytest.raises(
+        UsageError, match=r"classes that are not known: 'cat' \(4\)\. Known are 'dog'"
+    ):
+        read_boxes(voc, labels=["dog", "bird"], strict=True)
 
 
 def coco_file(tmp_path, photo, **changes):
@@ -144,26 +192,55 @@ def coco_file(tmp_path, photo, **changes):
 def test_coco(tmp_path, photo):
     data = read_boxes(coco_file(tmp_path, photo))
     assert data.labels == ("dog", "cat")  # by id
-    first, second = data.photos
+    (first,) = data.photos
     np.testing.assert_array_equal(first.boxes, [[1, 2, 11, 12], [0, 0, 4, 4]])
     assert (first.labels.tolist(), first.crowd.tolist(), first.area.tolist()) == (
         [1, 0],
         [False, True],
         [60, 16],
     )
-    assert len(second.boxes) == 0
     for words in (
         "'3.png' of image 3 is missing",
         "1 annotations belong to the image 9",
-        "the category 99 is not",
-        "annotation 5: has no bbox",
+        "annotation 4 has the category 99, which is not among the categories; its photo is left out",
+        "annotation 5 has no bbox",
     ):
         assert sum(words in problem for problem in data.problems) == 1, words
     assert data.counts() == {"dog": 0, "cat": 1}
 
 
+def test_a_category_that_groups_others_is_not_a_class(tmp_path, photo):
+    categories = [
+        {"id": 0, "name": "pets", "supercategory": "none"},
+        {"id": 3, "name": "pets", "supercategory": "pets"},
+        {"id": 7, "name": "cat", "supercategory": "pets"},
+        {"id": 8, "name": "bird", "supercategory": "bird"},
+    ]
+    assert read_boxes(coco_file(tmp_path, photo, categories=categories)).labels == (
+        "pets",
+        "cat",
+        "bird",
+    )
+
+
+def test_the_folder_of_coco(tmp_path, photo):
+    path = coco_file(tmp_path, photo, annotations=[])
+    root = tmp_path / "whole"
+    (root / "annotations").mkdir(parents=True)
+    for part in ("train2017", "val2017"):
+        photo(f"whole/{part}/1.png")
+        path.rename(root / "annotations" / f"instances_{part}.json")
+        path.write_text((root / "annotations" / f"instances_{part}.json").read_text())
+    (root / "annotations" / "captions_train2017.json").write_text("{}")
+    data = read_boxes(root)
+    assert [photo.part for photo in data.photos] == ["train", "validation"]
+
+
 def test_coco_with_duplicate_ids(tmp_path, photo):
-    images = [{"id": 1, "file_name": "1.png"}, {"id": 1, "file_name": "2.png"}]
+    images = [
+        {"id": 1, "file_name": "1.png", "width": None},
+        {"id": 1, "file_name": "2.png"},
+    ]
     data = read_boxes(coco_file(tmp_path, photo, images=images))
     assert len(data.photos) == 1
     assert any("the image id 1 is there twice" in problem for problem in data.problems)
@@ -195,6 +272,7 @@ def test_coco_names_no_file_outside(tmp_path, photo):
         "names: [cat, 'big dog']",
         'path: x\nnames:\n  0: cat\n  1: "big dog"\nnc: 2',
         "names:\n- cat\n- big dog  # two\n",
+        "names: &n\n  - cat\n  - >-\n    big\n    dog\nother: *n\n",
     ],
 )
 def test_yolo(tmp_path, photo, names):
@@ -203,18 +281,112 @@ def test_yolo(tmp_path, photo, names):
     labels = tmp_path / "yolo" / "labels" / "train"
     labels.mkdir(parents=True)
     (labels / "a.txt").write_text(
-        "1 0.5 0.5 0.2 0.4\n0 0.1 0.1 0.1\n5 0.5 0.5 0.1 0.1\n\n0 0.05 0.1 0.1 0.2\n"
+        "1 0.5 0.5 0.2 0.4\n\n0 0.05 0.1 0.1 0.2\r\n0 0.2 0.2 0.6 0.2 0.6 0.6 0.2 0.6\n"
     )
     (tmp_path / "yolo" / "data.yaml").write_text(names)
     for folder in (tmp_path / "yolo" / "images" / "train", tmp_path / "yolo"):
         data = read_boxes(folder)
         assert data.labels == ("cat", "big dog")
         np.testing.assert_allclose(
-            data.photos[0].boxes, [[40, 15, 60, 35], [0, 0, 10, 10]], atol=1e-4
+            data.photos[0].boxes, [[40, 15, 60, 35], [0, 0, 10, 10], [20, 10, 60, 30]], atol=1e-4
         )
-        assert data.photos[0].labels.tolist() == [1, 0]
+        assert data.photos[0].labels.tolist() == [1, 0, 0]
         assert len(data.photos[1].boxes) == 0
-        assert ["line 2" in data.problems[0], "class 5" in data.problems[1]] == [True, True]
+        assert not data.problems
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    ("0 0.1 0.1 0.1", "has 3 numbers after its class"),
+    ("0 .5 .5 .1 .1 .93", r"has 5 numbers .* a confidence\?"),
+    ("0 .1 .1 .2 .1 .2 .2 .1", "has 7 numbers after its class"),
+    ("5 .5 .5 .1 .1", "has the class 5, which is none of the 2 names"),
+    ("-1 .5 .5 .1 .1", "has the class -1"),
+    ("cat .5 .5 .1 .1", "is not a class number and numbers"),
+    ("0 50 50 10 10", "outside of 0 to 1; YOLO's are shares"),
+    ("0 nan .5 .1 .1", "outside of 0 to 1"),
+])  # fmt: skip
+def test_a_malformed_line_of_yolo_is_named_and_its_photo_left_out(tmp_path, photo, line, words):
+    photo("y/images/a.png")
+    photo("y/images/b.png")
+    (tmp_path / "y/labels").mkdir()
+    (tmp_path / "y/labels/a.txt").write_text(f"0 .5 .5 .1 .1\n{line}\n")
+    (tmp_path / "y/labels/b.txt").write_text("1 .5 .5 .1 .1\n")
+    (tmp_path / "y/classes.txt").write_text("cat\ndog\n")
+    data = read_boxes(tmp_path / "y")
+    assert [photo.name for photo in data.photos] == [f"{tmp_path}/y/images/b.png"]
+    (problem,) = data.problems
+    assert re.match(rf".*/y/labels/a\.txt: line 2 .*{words}", problem), problem
+    (tmp_path / "y/labels/b.txt").unlink()
+    photo("y/images/b.png").unlink()
+    with pytest.raises(UsageError, match=r"holds no photo that can be used: .*a.txt: line 2"):
+        read_boxes(tmp_path / "y")
+
+
+def test_parts_of_yolo_are_those_of_data_yaml(tmp_path, photo):
+    for part in ("train", "valid"):
+        for n in range(2):
+            photo(f"r/{part}/images/{n}.jpg", 100, 50)
+        (tmp_path / f"r/{part}/labels").mkdir(parents=True)
+        (tmp_path / f"r/{part}/labels/0.txt").write_text("0 .5 .5 .2 .4 .1 .1 2\n")
+    yaml = tmp_path / "r/data.yaml"
+    yaml.write_text(
+        "train: ../train/images\nval: [../valid/images]\ntest: ../test/images\n"
+        "kpt_shape: [1, 3]\nnc: 2\nnames: [no, 007]\n"
+    )
+    for source in (yaml, tmp_path / "r"):
+        data = read_boxes(source)
+        assert data.labels == ("no", "007")
+        assert [photo.part for photo in data.photos] == ["train"] * 2 + ["validation"] * 2
+        np.testing.assert_allclose(data.photos[0].boxes, [[40, 15, 60, 35]], atol=1e-4)
+    assert {photo.part for photo in read_boxes(tmp_path / "r/train").photos} == {None}
+    for text, words in (
+        ("train: gone\nnames: [a]", "train is 'gone', which is not in"),
+        ("train: train/images\nnames: {a: b}", "must be class numbers"),
+        ("train: train/images\nnames: [a, a]", "'a' is there twice"),
+        ("train: train/images\nnames: [a]\nnc: 2", "nc is '2', but there are 1 names"),
+        ("train: train/images\nnames: 3", "`names` must be a list"),
+        ("train: [\n", "cannot be read as YAML"),
+        ("train: train/images", "has no `names`"),
+    ):
+        yaml.write_text(text)
+        with pytest.raises(UsageError, match=words):
+            read_boxes(yaml)
+
+
+def test_images_train_and_images_val_are_two_parts(tmp_path, photo):
+    for part in ("train", "val"):
+        photo(f"y/images/{part}/{part}.png")
+        (tmp_path / f"y/labels/{part}").mkdir(parents=True)
+        (tmp_path / f"y/labels/{part}/{part}.txt").write_text("0 .5 .5 .1 .1\n")
+    (tmp_path / "y/data.yaml").write_text("names: [cat]")
+    data = read_boxes(tmp_path / "y")
+    assert [photo.part for photo in data.photos] == ["train", "validation"]
+    (tmp_path / "y/labels/train/train.txt").unlink()
+    (tmp_path / "y/labels/val/val.txt").unlink()
+    with pytest.raises(UsageError, match=r"None of the 2 photos has a \.txt file"):
+        read_boxes(tmp_path / "y")
+
+
+def test_labelme(tmp_path, photo):
+    photo("l/a.png")
+    shapes = [
+        {"label": "cat", "points": [[1, 2], [11, 2], [11, 12]], "shape_type": "polygon"},
+        {"label": "dog", "points": [[30, 20], [20, 10]], "shape_type": "rectangle"},
+        {"label": "dog", "points": [[10, 10], [10, 15]], "shape_type": "circle"},
+        {"label": "fox", "points": [[1, 1], [5, 1], [5, 5]], "group_id": 1},
+        {"label": "fox", "points": [[7, 7], [9, 7], [9, 9]], "group_id": 1},
+        {"label": "__ignore__", "points": [[7, 7], [9, 7], [9, 9]]},
+    ]
+    file = tmp_path / "l/a.json"
+    file.write_text(json.dumps({"shapes": shapes, "imagePath": "..\\x\\a.png"}))
+    data = read_boxes(tmp_path / "l")
+    assert data.labels == ("cat", "dog", "fox")
+    expected = [[1, 2, 11, 12], [20, 10, 30, 20], [5, 5, 15, 15], [1, 1, 9, 9]]
+    np.testing.assert_allclose(data.photos[0].boxes, expected, atol=1e-4)
+    shapes.append({"label": "cat", "points": [[1, 2]], "shape_type": "point"})
+    file.write_text(json.dumps({"shapes": shapes, "imagePath": "a.png"}))
+    with pytest.raises(UsageError, match=r"a.json: shape 7 \('cat'\) is a 'point' of 1 points"):
+        read_boxes(tmp_path / "l")
 
 
 def test_yolo_without_names(tmp_path, photo):
@@ -226,17 +398,80 @@ def test_yolo_without_names(tmp_path, photo):
 
 def test_table(tmp_path, photo):
     photo("a.png")
+    photo("c.png")
     photo("images/b.png")
     (tmp_path / "t.csv").write_text(
-        "Filename,class,xmin,ymin,xmax,ymax\na.png,cat,1,2,11,12\nb.png,,,,,\n"
+        "Filename,class,xmin,ymin,xmax,ymax\na.png,cat,1,2,11,12\nb.png,,,,,\nc.png,cat,1,2,3,4\n"
         "a.png,dog,1,2,x,4\ngone.png,cat,1,2,3,4\n"
     )
     data = read_boxes(tmp_path / "t.csv")
-    assert [len(p.boxes) for p in data.photos] == [1, 0]
-    assert len(data.problems) == 2
+    assert [len(p.boxes) for p in data.photos] == [0, 1]
+    assert [line.removeprefix(str(tmp_path)) for line in data.problems] == [
+        f"/t.csv:5: has no four numbers; the photo {tmp_path}/a.png is left out",
+        f"/t.csv: the photo '{tmp_path}/gone.png' is missing",
+    ]
     (tmp_path / "u.csv").write_text("image,xmin\n")
-    with pytest.raises(UsageError, match="lacks the columns label, ymin, xmax, ymax"):
+    with pytest.raises(UsageError, match="lacks the columns label, xmin, ymin, xmax, ymax"):
         read_boxes(tmp_path / "u.csv")
+
+
+@pytest.mark.parametrize(("text", "box_format"), [
+    ("image,label,x,y,w,h\na.png,cat,3,5,20,10\n", "xywh"),
+    ("image,label,x,y,w,h\na.png,cat,30,20,20,20\n", "cxcywh"),
+    ("image,label,x_center,y_center,width,height\na.png,cat,10,10,10,10\n", "cxcywh"),
+    ("image,label,left,top,width,height\na.png,cat,20,10,10,10\n", "xywh"),
+    ("image,label,bbox_x,bbox_y,bbox_w,bbox_h\na.png,cat,1,2,20,10\n", "xywh"),
+    ("image,label,x0,y0,x1,y1\na.png,cat,10,10,20,20\n", "xyxy"),
+    ("filename,width,height,class,xmin,ymin,xmax,ymax\na.png,40,30,cat,10,10,20,20\n", "xyxy"),
+    ("a.png,cat,30,20,40,30\nb.png,cat,1,2,3,4\n", "xyxy"),
+    ("a.png,30,20,40,30,cat\nb.png,1,2,3,4,dog\n", "xyxy"),
+    ("a.png,cat,10,5,8,3\nb.png,cat,1,2,30,4\n", "xywh"),
+])  # fmt: skip
+def test_what_the_numbers_of_a_table_mean(tmp_path, photo, text, box_format):
+    photo("a.png")
+    photo("b.png")
+    (tmp_path / "t.csv").write_text(text)
+    x, y, right, bottom = read_boxes(tmp_path / "t.csv").photos[0].boxes[0].tolist()
+    sides = {
+        "xyxy": [x, y, right, bottom],
+        "xywh": [x, y, right - x, bottom - y],
+        "cxcywh": [(x + right) / 2, (y + bottom) / 2, right - x, bottom - y],
+    }
+    numbers = [f"{side:g}" for side in sides[box_format]]
+    assert ",".join(numbers) in text
+
+
+def test_numbers_that_can_be_read_in_two_ways_are_refused(tmp_path, photo):
+    photo("a.png")
+    path = tmp_path / "t.csv"
+    path.write_text("image,label,x,y,w,h\na.png,cat,20,15,10,10\n")
+    both = (
+        r"may be x and y of the top left corner, width, height \('xywh'\) or x and y of the centre, "
+        r"width, height \('cxcywh'\), such as 20, 15, 10, 10 in .*t.csv:2; set box_format"
+    )
+    with pytest.raises(UsageError, match=both):
+        read_boxes(path)
+    assert read_boxes(path, box_format="xywh").photos[0].boxes.tolist() == [[20, 15, 30, 25]]
+    assert read_boxes(path, box_format="cxcywh").photos[0].boxes.tolist() == [[15, 10, 25, 20]]
+    path.write_text("image,label,xmin,ymin,xmax,ymax\na.png,cat,20,15,30,25\n")
+    with pytest.raises(UsageError, match="not box_format='xywh'"):
+        read_boxes(path, box_format="xywh")
+    path.write_text("ImageID,LabelName,XMin,XMax,YMin,YMax\na.png,cat,.5,.75,0,1\n")
+    data = read_boxes(path, path_column="ImageID", label_column="LabelName")
+    assert data.photos[0].boxes.tolist() == [[20, 0, 30, 30]]  # shares of the photo
+    path.write_text("image,label,xmin,ymin,xmax,ymax\ngone.png,cat,20,15,30,25\n")
+    with pytest.raises(UsageError, match=r"none of its 1 photos is there, the first is .*gone.png"):
+        read_boxes(path)
+
+
+def test_a_table_with_a_column_of_splits(tmp_path, photo):
+    photo("a.png")
+    photo("b.png")
+    (tmp_path / "t.csv").write_text(
+        "image,label,xmin,ymin,xmax,ymax,split\na.png,cat,1,2,3,4,train\nb.png,cat,1,2,3,4,valid\n"
+    )
+    data = read_boxes(tmp_path / "t.csv")
+    assert [photo.part for photo in data.photos] == ["train", "validation"]
 
 
 def test_pairs_and_what_is_nothing(tmp_path, photo):
@@ -254,91 +489,3 @@ def test_pairs_and_what_is_nothing(tmp_path, photo):
     ):
         with pytest.raises(UsageError, match=words):
             read_boxes(source)
-
-
-def write_mask(path, array, mode="P"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.fromarray(np.asarray(array, np.uint8))
-    if mode == "P":
-        picture.putpalette([n % 256 for n in range(768)])
-    picture.save(path)
-
-
-def test_mask_folders(tmp_path, photo):
-    for name in "abcde":
-        photo(f"m/images/{name}.jpg")
-    plain = np.zeros((30, 40))
-    plain[:5], plain[5] = 2, 255
-    write_mask(tmp_path / "m/masks/a.png", plain)
-    write_mask(tmp_path / "m/masks/b.png", plain, "L")
-    write_mask(tmp_path / "m/masks/c.png", np.zeros((30, 41)))
-    (tmp_path / "m/masks/d.png").write_bytes(b"no picture")
-    write_mask(tmp_path / "m/masks/z.png", plain)
-    data = read_masks(tmp_path / "m")
-    assert data.labels == ("class 0", "class 1", "class 2")
-    assert len(data.photos) == 2
-    np.testing.assert_array_equal(data.photos[0].mask(), plain)
-    for words in (
-        "has 41x30 pixels, the photo 40x30",
-        "d.png: the mask cannot be read",
-        "e.jpg: has no mask",
-        "z.png: has no photo",
-    ):
-        assert sum(words in problem for problem in data.problems) == 1, words
-    (tmp_path / "m/labels.txt").write_text("ground\nleaf\n")
-    with pytest.raises(UsageError, match="holds the class 2, but there are 2 classes"):
-        read_masks(tmp_path / "m")
-    assert read_masks(tmp_path / "m", ["x", "y", "z"]).labels == ("x", "y", "z")
-
-
-def test_masks_of_colours(tmp_path, photo):
-    mask = np.zeros((30, 40, 3), np.uint8)
-    mask[:10] = (255, 0, 0)
-    pairs = [(photo("a.png"), Image.fromarray(mask))]
-    with pytest.raises(UsageError, match="say what they mean with colours"):
-        read_masks(pairs)
-    data = read_masks(pairs, colours={"none": (0, 0, 0), "red": (255, 0, 0)})
-    assert data.labels == ("none", "red")
-    assert data.photos[0].mask().sum() == 400
-    with pytest.raises(UsageError, match=r"1 colours that are no class: \(255, 0, 0\)"):
-        read_masks(pairs, colours={"none": (0, 0, 0)})
-    with pytest.raises(UsageError, match="whole numbers"):
-        read_mask(np.zeros((3, 3), float))
-
-
-def test_coco_as_masks(tmp_path, photo):
-    data = read_masks(coco_file(tmp_path, photo))
-    assert data.labels == ("background", "dog", "cat")
-    first = data.photos[0].mask()
-    assert first.shape == (30, 40)
-    assert (first[2:12, 4:11] == 2).all()
-    assert (first[0:4, 0:2] == 1).all()
-    assert (first == 1).sum() == 8
-    assert (data.photos[1].mask() == 0).all()
-    assert any("annotation 5: it has no segmentation" in problem for problem in data.problems)
-
-
-def test_shapes():
-    square = polygon_mask([[2, 1, 6, 1, 6, 4, 2, 4]], (10, 8))
-    assert (square.sum(), square[1:4, 2:6].all()) == (12, True)
-    for polygon in ([1, 2, 3, 4], [1, 2, 3], [0, 0, 1, "x", 2, 2], [0, 0, float("nan"), 1, 1, 1]):
-        with pytest.raises(UsageError, match="polygon"):
-            polygon_mask([polygon], (4, 4))
-    with pytest.raises(UsageError, match="add up"):
-        run_length_mask({"size": [2, 2], "counts": [1, 1]}, (2, 2))
-    with pytest.raises(UsageError, match="for a photo of"):
-        run_length_mask({"size": [3, 2], "counts": [6]}, (2, 2))
-    with pytest.raises(UsageError, match="damaged"):
-        uncompressed("o")
-
-
-def test_compressed_run_lengths_equal_pycocotools():
-    from pathlib import Path
-
-    golden = json.loads(
-        (Path(__file__).parents[1] / "golden" / "vision" / "coco.json").read_text()
-    )["run_lengths"]
-    want = np.array([[c == "1" for c in row] for row in golden["mask"]])
-    height, width = want.shape
-    got = run_length_mask({"size": [height, width], "counts": golden["counts"]}, (width, height))
-    np.testing.assert_array_equal(got, want)

@@ -206,9 +206,10 @@ def test_evaluating_detection(detector):
     figures = detector.evaluate(truth)
     assert figures["ap50"] > 0.99
     assert set(figures["per_class"]) == {"thing 0", "thing 1", "thing 2"}
-    figures = detector.evaluate([(photos[0], [("thing 0", 0, 0, 1, 1), ("ghost", 0, 0, 5, 5)])])
+    figures = detector.evaluate([(photos[0], [("thing 0", 0, 0, 1, 1), ("thing 1", 0, 0, 5, 5)])])
     assert figures["ap50"] < 0.5
-    assert "the label is unknown" in figures["errors"][0]
+    with pytest.raises(UsageError, match=r"classes that are not known: 'ghost' \(1\)"):
+        detector.evaluate([(photos[0], [("thing 0", 0, 0, 1, 1), ("ghost", 0, 0, 5, 5)])])
 
 
 def test_wrong_options(segmenter, detector):

@@ -9,7 +9,9 @@ import numpy as np
 
 from warmstart.core.results import Failed
 from warmstart.image.annotations.boxes import read_boxes
+from warmstart.image.annotations.collector import BoxedPhoto
 from warmstart.image.annotations.masks import read_masks
+from warmstart.image.annotations.parts import to_measure
 from warmstart.image.metrics.coco import MOST, CocoEvaluation, Found, Truth
 from warmstart.image.metrics.segmentation import Confusion
 
@@ -21,17 +23,23 @@ def evaluate_detection(
 ) -> dict[str, Any]:
     """See `ObjectDetector.evaluate`."""
     names = [label.name for label in model.labels]
-    found = read_boxes(data, names)
+    annotated = read_boxes(data, names, strict=True)
+    photos = to_measure(annotated.photos)
     evaluation = CocoEvaluation(len(names))
-    errors = list(found.problems)
+    errors = list(annotated.problems)
     results = model.stream(
-        (p.photo for p in found.photos), threshold=0.0, max_boxes=MOST[-1], batch_size=batch_size
+        (p.photo for p in photos), threshold=0.0, max_boxes=MOST[-1], batch_size=batch_size
     )
-    for photo, result in _readable(model.name, found.photos, results, errors, progress):
-        evaluation.add(Truth(photo.boxes, photo.labels, photo.crowd, photo.area), found_of(result))
+    for photo, result in _readable(model.name, photos, results, errors, progress):
+        evaluation.add(truth_of(photo), found_of(result))
     figures = evaluation.result()
     figures["per_class"] = {names[index]: values for index, values in figures["per_class"].items()}
     return {**figures, "count": len(evaluation.photos), "errors": errors}
+
+
+def truth_of(photo: BoxedPhoto) -> Truth:
+    """The boxes of a photo as the metric takes them."""
+    return Truth(photo.boxes, photo.labels, photo.crowd, photo.area, photo.difficult)
 
 
 def found_of(result: Any) -> Found:
@@ -47,11 +55,12 @@ def evaluate_segmentation(
 ) -> dict[str, Any]:
     """See `ImageSegmenter.evaluate`."""
     names = [label.name for label in model.labels]
-    found = read_masks(data, names)
+    annotated = read_masks(data, names)
+    photos = to_measure(annotated.photos)
     confusion = Confusion(len(names))
-    errors, count = list(found.problems), 0
-    results = model.stream((p.photo for p in found.photos), batch_size=batch_size)
-    for photo, result in _readable(model.name, found.photos, results, errors, progress):
+    errors, count = list(annotated.problems), 0
+    results = model.stream((p.photo for p in photos), batch_size=batch_size)
+    for photo, result in _readable(model.name, photos, results, errors, progress):
         confusion.add(photo.mask(), result.labels_map)
         count += 1
     figures = confusion.result()

@@ -17,11 +17,13 @@ class Field:
         option: the keyword that names its column.
         tiers: usual names of its column, in lower case. A name of a later tier counts where there
             is none of an earlier one: it often means something else.
+        numeric: whether its cells are numbers.
     """
 
     name: str
     option: str
     tiers: tuple[tuple[str, ...], ...]
+    numeric: bool = False
 
     @property
     def usual_names(self) -> frozenset[str]:
@@ -83,10 +85,10 @@ ANSWER_START = Field("answer_start", "answer_column", (("answer_start",),))
 TOKENS = Field("tokens", "text_column", (("tokens", "words"),))
 TAGS = Field("tags", "label_column", (("ner_tags", "tags"), ("labels", "label")))
 SIDES = (
-    Field("xmin", "", (("xmin", "x1", "left"),)),
-    Field("ymin", "", (("ymin", "y1", "top"),)),
-    Field("xmax", "", (("xmax", "x2", "right"),)),
-    Field("ymax", "", (("ymax", "y2", "bottom"),)),
+    Field("xmin", "", (("xmin", "x1", "left"),), True),
+    Field("ymin", "", (("ymin", "y1", "top"),), True),
+    Field("xmax", "", (("xmax", "x2", "right"),), True),
+    Field("ymax", "", (("ymax", "y2", "bottom"),), True),
 )
 
 TEXT_PAIRS = (

@@ -121,13 +121,15 @@ def _columns_without_header(
         UsageError: the first record may be a header with other names.
     """
     width = len(rows[0])
-    layout = next((fields for fields in layouts if len(fields) == width), None)
-    example = ",".join(field.option.removesuffix("_column") for field in layouts[0])
-    options = " and ".join(field.option for field in layouts[0])
+    layout = next(
+        (fields for fields in layouts if len(fields) == width and _has_numbers(rows, fields)), None
+    )
+    example = ",".join(field.option.removesuffix("_column") or field.name for field in layouts[0])
+    options = " and ".join(field.option for field in layouts[0] if field.option)
     if (
         layout is not None
         and _is_example(rows, layout)
-        and (width == 2 or _are_texts(rows, layout, dialect))
+        and (width == 2 or _is_numeric(layout) or _are_texts(rows, layout, dialect))
     ):
         return tuple(field.name for field in layout)
     raise UsageError(
@@ -146,6 +148,21 @@ def _is_example(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
         layout[0] in (PHOTO, RECORDING)
         and suffix != ""
         and any(splitext(row[0].strip())[1].lower() == suffix for row in others)
+    )
+
+
+def _is_numeric(layout: Sequence[Field]) -> bool:
+    """Whether its numbers tell an example from a header."""
+    return any(field.numeric for field in layout)
+
+
+def _has_numbers(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
+    """Whether just the columns of numbers hold them: a label that is a number leaves it open."""
+    return not _is_numeric(layout) or all(
+        is_number(cell) == field.numeric
+        for row in rows
+        if len(row) == len(layout)
+        for cell, field in zip(row, layout, strict=True)
     )
 
 

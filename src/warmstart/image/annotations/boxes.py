@@ -3,69 +3,153 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.records import is_table
+from warmstart.core.records import PARTS, is_table
+from warmstart.core.records import SUFFIXES as TABLES
 from warmstart.errors import UsageError
-from warmstart.image.annotations import coco, table, voc, yolo
-from warmstart.image.annotations.collector import BoxData, Collector
+from warmstart.image.annotations import coco, labelme, table, voc, yolo
+from warmstart.image.annotations.collector import BoxData, Collector, LabelledBox, name_of
+
+Reader = Callable[[Path, Collector, str | None], None]
+LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Reader], ...] = (
+    ("Pascal VOC (Annotations/)", voc.is_voc, voc.read),
+    ("YOLO (data.yaml, or images/ and labels/)", yolo.is_yolo, yolo.read),
+    ("COCO (a .json file)", coco.is_coco, coco.read),
+    ("XML files next to the photos", voc.has_xml, voc.read_folder),
+    ("YOLO's text files next to the photos", yolo.has_texts, yolo.read_folder),
+    ("labelme's JSON files", labelme.is_labelme, labelme.read),
+)
+"""Of folders: name, test, reader."""
+HELP = (
+    "Pascal VOC has Annotations/ and JPEGImages/, or an .xml next to each photo; YOLO has images/ and "
+    "labels/, or a data.yaml; COCO is one .json file; labelme has a .json next to each photo; a table "
+    "is one .csv file"
+)
 
 
-def read_boxes(source: Any, labels: Sequence[str] | None = None, **columns: str | None) -> BoxData:
+def read_boxes(
+    source: Any,
+    labels: Sequence[str] | None = None,
+    *,
+    strict: bool = False,
+    **columns: str | None,
+) -> BoxData:
     """Labelled photos of any layout.
 
     Args:
-        source: a Pascal VOC folder (`Annotations/`, `JPEGImages/`) or one of its lists
-            (`ImageSets/Main/train.txt`); COCO's JSON; a YOLO folder (`images/`, `labels/`,
-            `data.yaml` or `classes.txt`) or a part of it (`images/train`); a CSV, TSV, JSONL or
+        source: a Pascal VOC folder (`Annotations/`, `JPEGImages/`), one of its lists
+            (`ImageSets/Main/train.txt`), or XML files next to the photos; COCO's JSON, or its
+            folder; a YOLO folder (`images/`, `labels/`, `data.yaml` or `classes.txt`), a part of it
+            (`images/train`) or its `data.yaml`; labelme's JSON files next to the photos; a folder
+            of parts (`train/`, `valid/`, `test/`) that are one of these; a CSV, TSV, JSONL or
             Parquet file, or a table in memory, with the columns image, label, xmin, ymin, xmax,
-            ymax; or a list of (photo, [(label, xmin, ymin, xmax, ymax), …]).
-        labels: the classes in order; boxes of others are listed and left out. Default: what the
-            data names.
-        **columns: `path_column`, `label_column`, `encoding` and `delimiter` of a table; see
-          `table.read`.
+            ymax (or x, y, width, height); or a list of (photo, [(label, xmin, ymin, xmax, ymax),
+            …]).
+        labels: the classes in order. Default: what the data names.
+        strict: whether boxes of other classes are an error; else they are listed and left out.
+        **columns: `path_column`, `label_column`, `box_format`, `encoding` and `delimiter` of a
+            table; see `table.read`.
 
     Raises:
-        UsageError: the layout is not known, or nothing in it can be used.
+        UsageError: the layout is not known, can be read in two ways, or nothing in it can be used.
     """
     if isinstance(source, BoxData):
         return source
-    collector = Collector(labels)
-    path = Path(source) if isinstance(source, str | os.PathLike) else None
+    collector = Collector(labels, strict)
+    path = Path(source).expanduser() if isinstance(source, str | os.PathLike) else None
     if path is not None and not path.exists():
         raise UsageError(f"There is no file or folder {path}.")
     if is_table(source) and (path is None or path.suffix.lower() != ".json"):
-        return table.read(source, collector, **columns)
+        table.read(source, collector, **columns)
+        return collector.data("The table" if path is None else str(path))
+    if path is None:
+        _refuse(columns)
+        _read_pairs(source, collector)
+        return collector.data("The list")
+    for reader, folder, part in _sources(path):
+        if reader is table.read:
+            table.read(folder, collector, part, **columns)
+        else:
+            _refuse(columns)
+            reader(folder, collector, part)
+    return collector.data(str(path))
+
+
+def _refuse(columns: dict[str, str | None]) -> None:
     if names := [name for name, value in columns.items() if value is not None]:
         raise UsageError(f"{', '.join(names)} belong to a table of boxes, which this is not.")
-    return _pairs(source, collector) if path is None else _reader(path)(path, collector)
 
 
-def _pairs(source: Any, collector: Collector) -> BoxData:
-    for place, pair in enumerate(source, 1):
+def _read_pairs(source: Any, collector: Collector) -> None:
+    try:
+        pairs = list(source)
+    except TypeError:
+        raise UsageError(
+            f"Cannot read boxes from an object of type {type(source).__name__}; {HELP}."
+        ) from None
+    for number, pair in enumerate(pairs, 1):
         try:
-            photo, things = pair
-            things = [(str(label), *map(float, sides)) for label, *sides in things]
-        except (TypeError, ValueError) as error:
+            photo, boxes = pair
+            labelled = []
+            for label, *sides in boxes:
+                xmin, ymin, xmax, ymax = map(float, sides)
+                labelled.append(LabelledBox(str(label), (xmin, ymin, xmax, ymax)))
+        except (TypeError, ValueError, OverflowError) as error:
             raise UsageError(
-                f"Item {place} of the data is not (photo, [(label, xmin, ymin, xmax, ymax), …])."
+                f"Item {number} of the data is not (photo, [(label, xmin, ymin, xmax, ymax), …])."
             ) from error
-        name = os.fspath(photo) if isinstance(photo, str | os.PathLike) else f"item {place}"
-        collector.add(photo, name, things)
-    return collector.data("The list")
+        collector.add(photo, name_of(photo, f"item {number}"), labelled)
 
 
-def _reader(path: Path) -> Callable[[Path, Collector], BoxData]:
+def _sources(path: Path) -> Iterator[tuple[Reader, Path, str | None]]:
+    """The layouts in a file or folder, with the part that each is.
+
+    Raises:
+        UsageError: there is none, or two readings are possible.
+    """
     suffix = path.suffix.lower()
-    if suffix == ".json":
-        return coco.read
-    if voc.is_voc(path):
-        return voc.read
-    if yolo.is_yolo(path):
-        return yolo.read
-    raise UsageError(
-        f"{path} is not a known layout of bounding boxes: a Pascal VOC folder has Annotations/ and "
-        "JPEGImages/, a YOLO folder images/ and labels/; COCO is one .json file, a table one .csv file."
-    )
+    if path.is_file():
+        known: dict[str, Reader] = {".json": coco.read, ".yaml": yolo.read, ".yml": yolo.read}
+        reader: Reader | None = voc.read if voc.is_voc(path) else known.get(suffix)
+        if reader is None:
+            raise UsageError(f"{path} is not a known file of bounding boxes: {HELP}.")
+        yield reader, path, None
+        return
+    layouts = _layouts(path)
+    if len(layouts) > 1:
+        names = " or ".join(name for name, _ in layouts)
+        raise UsageError(
+            f"{path} can be read in {len(layouts)} ways, as {names}; move the files of the others."
+        )
+    if layouts:
+        yield layouts[0][1], _file(path) if layouts[0][1] is table.read else path, None
+        return
+    parts = [
+        (PARTS[child.name.lower()], child)
+        for child in sorted(path.iterdir())
+        if child.is_dir() and child.name.lower() in PARTS
+    ]
+    if not any(part == "train" for part, _ in parts):
+        raise UsageError(f"{path} is not a known layout of bounding boxes: {HELP}.")
+    for part, child in parts:
+        for read, folder, _ in _sources(child):
+            yield read, folder, part
+
+
+def _layouts(folder: Path) -> list[tuple[str, Reader]]:
+    """The layouts that a folder may be: (name, reader)."""
+    layouts = [(name, read) for name, test, read in LAYOUTS if test(folder)]
+    if not layouts and len(_tables(folder)) == 1:
+        return [("a table", table.read)]
+    return layouts
+
+
+def _tables(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in TABLES]
+
+
+def _file(folder: Path) -> Path:
+    return _tables(folder)[0]

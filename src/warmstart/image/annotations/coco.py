@@ -8,61 +8,101 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from warmstart.core.records import PARTS
 from warmstart.errors import UsageError
-from warmstart.image.annotations.collector import BoxData, Collector
+from warmstart.image.annotations.collector import Collector, LabelledBox, number
 
 LARGEST_JSON = 2**31
+_LISTS = ("images", "annotations", "categories")
 
 
-def read(path: Path, collector: Collector) -> BoxData:
-    """All photos of the file, also those without a box.
+def is_coco(path: Path) -> bool:
+    """Whether this is COCO's folder `annotations/` with `instances_*.json`, or a folder with one
+    file of that form.
+    """
+    return bool(files_of(path))
+
+
+def files_of(path: Path) -> list[tuple[Path, str | None]]:
+    """The files of a folder with the parts that their names end in; an empty list where it has
+    none, or several without parts.
+    """
+    if path.is_file():
+        return [(path, None)]
+    files = sorted((path / "annotations").glob("instances*.json"))
+    files = files or sorted(path.glob("instances*.json")) or sorted(path.glob("*coco*.json"))
+    parts = [_part(file) for file in files]
+    if len(files) > 1 and (None in parts or len({*parts}) < len(parts)):
+        return []
+    return list(zip(files, parts, strict=True))
+
+
+def _part(file: Path) -> str | None:
+    """Of `instances_train2017.json` and the like."""
+    word = file.stem.rpartition("_")[2].lower().rstrip("0123456789")
+    return PARTS.get(word)
+
+
+def read(path: Path, collector: Collector, part: str | None) -> None:
+    """All photos of the file, or of the files of a folder, also those without a box.
 
     Raises:
-        UsageError: it is no such file, or nothing in it can be used.
+        UsageError: it is no such file.
     """
+    for file, own in files_of(path):
+        _read_file(file, collector, part or own)
+
+
+def _read_file(path: Path, collector: Collector, part: str | None) -> None:
     data = load(path)
     names = category_names(data, path)
     if collector.labels is None:
         collector.labels = [names[key] for key in sorted(names)]
-    things: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
-    for place, record in enumerate(data["annotations"], 1):
-        category, box = record.get("category_id"), record.get("bbox")
-        what = f"{path}: annotation {record.get('id', place)}"
-        if category not in names:
-            collector.problems.append(
-                f"{what}: the category {category!r} is not among the categories"
-            )
-        elif (
-            not isinstance(box, list)
-            or len(box) != 4
-            or not all(isinstance(v, int | float) for v in box)
-        ):
-            collector.problems.append(f"{what}: has no bbox of four numbers")
-        else:
-            x, y, width, height = box
-            area = record.get("area")
-            things[record.get("image_id")].append(
-                (
-                    names[category],
-                    x,
-                    y,
-                    x + width,
-                    y + height,
-                    bool(record.get("iscrowd")),
-                    area if isinstance(area, int | float) else None,
-                )
-            )
-    known = set()
+    boxes: dict[Any, list[LabelledBox]] = defaultdict(list)
+    faults: dict[Any, list[str]] = defaultdict(list)
+    for position, record in enumerate(data["annotations"], 1):
+        image = key_of(record.get("image_id"))
+        try:
+            boxes[image].append(_box(record, names))
+        except ValueError as error:
+            what = f"{path}: annotation {record.get('id', position)!r:.40}"
+            faults[image].append(f"{what} {error}; its photo is left out")
+    listed = {key_of(record.get("id")) for record in data["images"]}
     for record, photo in photos(data, path, collector.problems):
-        known.add(record["id"])
-        size = (record.get("width", 0), record.get("height", 0))
-        collector.add(photo, str(photo), things.get(record["id"], ()), size)
-    for missing in sorted(things.keys() - known - {r.get("id") for r in data["images"]}, key=str):
+        key = key_of(record.get("id"))
+        size = (record.get("width") or 0, record.get("height") or 0)
+        collector.add(photo, str(photo), boxes[key], size, part=part, faults=faults.pop(key, ()))
+    for key in sorted((boxes.keys() | faults.keys()) - listed, key=str):
         collector.problems.append(
-            f"{path}: {len(things[missing])} annotations belong to the image {missing!r}, which "
-            "is not among the images"
+            f"{path}: {len(boxes[key]) + len(faults.get(key, ())):,} annotations belong to the image "
+            f"{key!r:.40}, which is not among the images"
         )
-    return collector.data(str(path))
+
+
+def key_of(value: Any) -> Any:
+    """An id as a key of a mapping; ids that are no number or string match nothing."""
+    return value if isinstance(value, int | str) else repr(value)
+
+
+def _box(record: Mapping[str, Any], names: Mapping[int, str]) -> LabelledBox:
+    """The box of an annotation.
+
+    Raises:
+        ValueError: it is malformed; the message completes "annotation 3 …".
+    """
+    category, box = record.get("category_id"), record.get("bbox")
+    if key_of(category) not in names:
+        raise ValueError(f"has the category {category!r:.40}, which is not among the categories")
+    try:
+        if not isinstance(box, list):
+            raise ValueError
+        x, y, width, height = map(number, box)
+        area = record.get("area")
+        outline = None if area is None else number(area)
+    except ValueError:
+        raise ValueError("has no bbox of four numbers, or an area that is not a number") from None
+    sides = (x, y, x + width, y + height)
+    return LabelledBox(names[key_of(category)], sides, bool(record.get("iscrowd")), area=outline)
 
 
 def load(path: Path) -> Mapping[str, Any]:
@@ -71,32 +111,48 @@ def load(path: Path) -> Mapping[str, Any]:
     Raises:
         UsageError: it is no such file.
     """
+    data = load_json(path)
+    for key in _LISTS:
+        records = data.get(key)
+        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+            raise UsageError(f"{path} is not a COCO file: it has no list {key!r} of records.")
+    return data
+
+
+def load_json(path: Path) -> Mapping[str, Any]:
+    """A JSON object.
+
+    Raises:
+        UsageError: the file cannot be read, or holds something else.
+    """
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise UsageError(f"{path} is larger than {LARGEST_JSON >> 30} GiB.")
-        data: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+        data = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{path} cannot be read as JSON: {error}") from error
-    for key in ("images", "annotations", "categories"):
-        records = data.get(key) if isinstance(data, dict) else None
-        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-            raise UsageError(f"{path} is no COCO file: it has no list {key!r} of records.")
-    return data
+    return data if isinstance(data, dict) else {}
 
 
 def category_names(data: Mapping[str, Any], path: Path) -> dict[int, str]:
-    """Name of each category by its id.
+    """Name of each category by its id, without those that only group others and have no box.
+
+    Roboflow writes such a group as the first category; it is the supercategory of the others.
 
     Raises:
         UsageError: ids or names are missing or come twice.
     """
+    used = {key_of(record.get("category_id")) for record in data["annotations"]}
     names: dict[int, str] = {}
-    for record in data["categories"]:
+    for index, record in enumerate(data["categories"]):
         key, name = record.get("id"), record.get("name")
-        if not isinstance(key, int) or not isinstance(name, str):
+        if not isinstance(key, int) or isinstance(key, bool) or not isinstance(name, str):
             raise UsageError(f"{path}: a category has no integer id or no name.")
+        others = (one for row, one in enumerate(data["categories"]) if row != index)
+        if key not in used and any(other.get("supercategory") == name for other in others):
+            continue
         if key in names or name in names.values():
             raise UsageError(f"{path}: the category {key} ({name!r}) is there twice.")
         names[key] = name
@@ -107,28 +163,29 @@ def photos(
     data: Mapping[str, Any], path: Path, problems: list[str]
 ) -> list[tuple[Mapping[str, Any], Path]]:
     """The images whose file is there; duplicate ids and missing files are listed."""
-    found, seen = [], set()
+    located, seen = [], set()
     for record in data["images"]:
         key, name = record.get("id"), record.get("file_name")
-        if key in seen:
+        if key_of(key) in seen:
             problems.append(
-                f"{path}: the image id {key!r} is there twice; the second ({name!r}) is left out"
+                f"{path}: the image id {key!r:.40} is there twice; the second ({name!r:.80}) is left "
+                "out"
             )
             continue
-        seen.add(key)
+        seen.add(key_of(key))
         photo = _file(path, str(name or ""))
         if photo is None:
-            problems.append(f"{path}: the photo {name!r} of image {key!r} is missing")
+            problems.append(f"{path}: the photo {name!r:.80} of image {key!r:.40} is missing")
         else:
-            found.append((record, photo))
-    return found
+            located.append((record, photo))
+    return located
 
 
 def _file(path: Path, name: str) -> Path | None:
-    """Beside the JSON, in `images/`, or in a folder called as the JSON ends (instances_train2017 ->
-    train2017).
+    """In the folder of the JSON, in `images/`, or in a folder called as the JSON ends
+    (instances_train2017 -> train2017).
     """
-    if not name or ".." in Path(name).parts:
+    if not name or "\0" in name or ".." in Path(name).parts:
         return None
     folders = [
         path.parent,
@@ -139,4 +196,11 @@ def _file(path: Path, name: str) -> Path | None:
     folders += [
         folder / path.stem.rpartition("_")[2] for folder in (path.parent, path.parent.parent)
     ]
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+    return next((folder / name for folder in folders if _is_file(folder / name)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +12,27 @@ import numpy as np
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
 
-MOST_BOXES = 10_000
+MAX_BOXES = 10_000
 """Of one photo; more is a damaged file."""
-Thing = tuple[str, float, float, float, float]
-"""Label, xmin, ymin, xmax, ymax."""
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """One box as an annotation file has it.
+
+    Attributes:
+        label: the name of its class.
+        sides: xmin, ymin, xmax, ymax.
+        crowd: whether it is a region of many objects.
+        difficult: whether Pascal VOC calls the object difficult: it is neither learned nor counted.
+        area: of the outline in square pixels; None: of the box.
+    """
+
+    label: str
+    sides: tuple[float, float, float, float]
+    crowd: bool = False
+    difficult: bool = False
+    area: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +44,9 @@ class BoxedPhoto:
         photo: whatever `image.decode` takes; a path where it comes from files.
         name: for messages.
         size: (width, height) of the upright photo.
-        boxes, labels, crowd: (N, 4), (N,), (N,).
-        area: (N,) in square pixels; of the outline where the file tells it, else of the box.
+        boxes, labels, crowd, difficult: (N, 4), (N,), (N,), (N,).
+        area: (N,) in square pixels; of the outline where the file has it, else of the box.
+        part: "train", "validation" or "test", where the data names parts.
     """
 
     photo: Any
@@ -36,7 +55,15 @@ class BoxedPhoto:
     boxes: np.ndarray
     labels: np.ndarray
     crowd: np.ndarray
+    difficult: np.ndarray
     area: np.ndarray
+    part: str | None = None
+
+    @property
+    def counted(self) -> np.ndarray:
+        """Which boxes are learned and counted, (N,) bool: all but crowds and difficult ones."""
+        counted: np.ndarray = ~(self.crowd | self.difficult)
+        return counted
 
 
 @dataclass(frozen=True)
@@ -50,44 +77,67 @@ class BoxData:
     problems: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """Boxes of each label, crowds left out."""
-        found = np.zeros(len(self.labels), int)
+        """Boxes of each label; crowds and difficult ones are left out."""
+        counts = np.zeros(len(self.labels), int)
         for photo in self.photos:
-            found += np.bincount(photo.labels[~photo.crowd], minlength=len(self.labels))
-        return dict(zip(self.labels, found.tolist(), strict=True))
+            counts += np.bincount(photo.labels[photo.counted], minlength=len(self.labels))
+        return dict(zip(self.labels, counts.tolist(), strict=True))
+
+
+@dataclass
+class _Row:
+    """A photo whose boxes were checked: (box as the file has it, its sides in pixels)."""
+
+    photo: Any
+    name: str
+    size: tuple[int, int]
+    boxes: list[tuple[LabelledBox, np.ndarray]]
+    part: str | None
 
 
 @dataclass
 class Collector:
     """Takes what a layout says of its photos, checks it, and lists what is wrong.
 
+    A photo whose annotation is malformed is left out as a whole: half of its boxes would teach
+    that the others are background.
+
     Args:
-        labels: the classes that are known; None: those that are met, in alphabetical order.
+        labels: the classes that are known; None: those of the data, in alphabetical order.
+        strict: whether boxes of other classes are an error; else they are listed and left out.
     """
 
     labels: Sequence[str] | None = None
+    strict: bool = False
     problems: list[str] = field(default_factory=list)
-    rows: list[
-        tuple[Any, str, tuple[int, int], list[tuple[str, np.ndarray, bool, float | None]]]
-    ] = field(default_factory=list)
+    unknown: dict[str, int] = field(default_factory=dict)
+    rows: list[_Row] = field(default_factory=list)
 
     def add(
         self,
         photo: Any,
         name: str,
-        things: Iterable[Any],
+        boxes: Iterable[LabelledBox],
         size: tuple[int, int] | None = None,
+        *,
         scale: bool = False,
+        part: str | None = None,
+        faults: Sequence[str] = (),
     ) -> None:
         """One photo.
 
         Args:
             photo: what `image.decode` takes.
             name: for messages.
-            things: (label, xmin, ymin, xmax, ymax[, crowd[, area]]).
-            size: what the annotation says of the photo, to be compared.
+            boxes: on the photo.
+            size: (width, height) of the photo where the annotation has it, to be compared.
             scale: whether sides are shares of the photo instead of pixels.
+            part: "train", "validation" or "test".
+            faults: what is malformed in its annotation; then the photo is left out.
         """
+        if faults:
+            self.problems += faults
+            return
         try:
             true = decoder.size(photo, name=name)
         except InputError as error:
@@ -96,50 +146,49 @@ class Collector:
         if size is not None and size != true and 0 not in size:
             self.problems.append(
                 f"{name}: the annotation says {size[0]}x{size[1]} pixels, the photo has "
-                f"{true[0]}x{true[1]}; its boxes are left out"
+                f"{true[0]}x{true[1]}; the photo is left out"
             )
             return
-        kept: list[tuple[str, np.ndarray, bool, float | None]] = []
-        for place, (label, *rest) in enumerate(things, 1):
-            if place > MOST_BOXES:
+        usable: list[tuple[LabelledBox, np.ndarray]] = []
+        for number, box in enumerate(boxes, 1):
+            if number > MAX_BOXES:
                 self.problems.append(
-                    f"{name}: has more than {MOST_BOXES:,} boxes; the others are left out"
+                    f"{name}: has more than {MAX_BOXES:,} boxes; the others are left out"
                 )
                 break
-            sides = np.array(rest[:4], np.float64) * (np.array(true * 2) if scale else 1)
-            crowd = bool(rest[4]) if len(rest) > 4 else False
-            area = float(rest[5]) if len(rest) > 5 and rest[5] is not None else None
-            if (
-                box := self._checked(f"{name}: box {place} ({label!r})", str(label), sides, true)
-            ) is not None:
-                kept.append((str(label), box, crowd, area))
-        self.rows.append((photo, name, true, kept))
+            sides = np.array(box.sides, np.float64) * (np.array(true * 2) if scale else 1)
+            checked = self._checked(f"{name}: box {number} ({box.label!r})", box.label, sides, true)
+            if checked is not None:
+                usable.append((box, checked))
+        self.rows.append(_Row(photo, name, true, usable, part))
 
     def _checked(
         self, what: str, label: str, box: np.ndarray, size: tuple[int, int]
     ) -> np.ndarray | None:
         """The box, cut at the photo's edges; None where nothing of it can be used."""
         if self.labels is not None and label not in self.labels:
-            self.problems.append(
-                f"{what}: the label is unknown; known are {', '.join(self.labels)}"
-            )
+            self.unknown[label] = self.unknown.get(label, 0) + 1
+            if not self.strict:
+                self.problems.append(
+                    f"{what}: the label is unknown; known are {', '.join(self.labels)}"
+                )
             return None
         if not np.isfinite(box).all():
             self.problems.append(f"{what}: a side is not a finite number")
             return None
         if box[2] <= box[0] or box[3] <= box[1]:
-            self.problems.append(f"{what}: has no area ({_told(box)})")
+            self.problems.append(f"{what}: has no area ({_numbers(box)})")
             return None
         cut: np.ndarray = np.clip(box, 0, np.array(size * 2))
         if cut[2] <= cut[0] or cut[3] <= cut[1]:
             self.problems.append(
-                f"{what}: lies outside of the photo of {size[0]}x{size[1]} pixels ({_told(box)})"
+                f"{what}: lies outside of the photo of {size[0]}x{size[1]} pixels ({_numbers(box)})"
             )
             return None
         if np.abs(cut - box).max() > 1.5:  # a pixel more is a matter of counting from 0 or 1
             self.problems.append(
-                f"{what}: reaches beyond the photo of {size[0]}x{size[1]} pixels ({_told(box)}); "
-                "it was cut"
+                f"{what}: reaches beyond the photo of {size[0]}x{size[1]} pixels "
+                f"({_numbers(box)}); it was cut"
             )
         return cut
 
@@ -147,12 +196,15 @@ class Collector:
         """All of it.
 
         Raises:
-            UsageError: there is no photo, or no class.
+            UsageError: there is no photo, or no class; or a class that is not known, where that is
+            an error.
         """
+        if self.strict and self.unknown:
+            raise UsageError(f"{what} has {unknown_classes(self.unknown, self.labels or ())}")
         names = (
             tuple(self.labels)
             if self.labels is not None
-            else tuple(sorted({label for *_, things in self.rows for label, *_ in things}))
+            else tuple(sorted({box.label for row in self.rows for box, _ in row.boxes}))
         )
         if not self.rows:
             raise UsageError(f"{what} holds no photo that can be used{few_of(self.problems)}.")
@@ -161,29 +213,60 @@ class Collector:
                 f"{what} holds no box that can be used, so there is no class to learn"
                 f"{few_of(self.problems)}."
             )
-        index = {name: place for place, name in enumerate(names)}
-        photos = []
-        for photo, name, size, things in self.rows:
-            boxes = np.array([box for _, box, _, _ in things], np.float32).reshape(-1, 4)
-            own = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-            area = np.array(
-                [own[n] if a is None else a for n, (_, _, _, a) in enumerate(things)], np.float32
-            )
-            photos.append(
-                BoxedPhoto(
-                    photo,
-                    name,
-                    size,
-                    boxes,
-                    np.array([index[t[0]] for t in things], np.int64),
-                    np.array([t[2] for t in things], bool),
-                    area,
-                )
-            )
-        return BoxData(tuple(photos), names, tuple(self.problems))
+        index = {name: number for number, name in enumerate(names)}
+        photos = tuple(_photo(row, index) for row in self.rows)
+        return BoxData(photos, names, tuple(self.problems))
 
 
-def _told(box: np.ndarray) -> str:
+def _photo(row: _Row, index: dict[str, int]) -> BoxedPhoto:
+    boxes = np.array([sides for _, sides in row.boxes], np.float32).reshape(-1, 4)
+    own = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
+    area = [
+        own[number] if box.area is None else box.area for number, (box, _) in enumerate(row.boxes)
+    ]
+    return BoxedPhoto(
+        row.photo,
+        row.name,
+        row.size,
+        boxes,
+        np.array([index[box.label] for box, _ in row.boxes], np.int64),
+        np.array([box.crowd for box, _ in row.boxes], bool),
+        np.array([box.difficult for box, _ in row.boxes], bool),
+        np.array(area, np.float32),
+        row.part,
+    )
+
+
+def unknown_classes(counts: dict[str, int], known: Sequence[str]) -> str:
+    """The end of an error: which classes are not known, how often they occur, and which are."""
+    named = ", ".join(f"{name!r} ({count:,})" for name, count in [*counts.items()][:5])
+    more = f" and {len(counts) - 5:,} more" if len(counts) > 5 else ""
+    return (
+        f"classes that are not known: {named}{more}. Known are {', '.join(map(repr, known[:20]))}; "
+        "rename or remove the others."
+    )
+
+
+def name_of(photo: Any, default: str) -> str:
+    """The path of a photo; `default` for one in memory."""
+    return os.fspath(photo) if isinstance(photo, str | os.PathLike) else default
+
+
+def number(value: Any) -> float:
+    """A JSON number or a text of one as a float.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"not a number: {value!r:.40}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+
+
+def _numbers(box: np.ndarray) -> str:
     return ", ".join(f"{side:g}" for side in box)
 
 

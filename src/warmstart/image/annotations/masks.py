@@ -1,11 +1,11 @@
 """Photos with masks: a class for every pixel, from pictures with a palette, of grey levels or of
-colours, or COCO.
+colours, from COCO or labelme.
 """
 
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,264 +15,272 @@ import numpy as np
 
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
-from warmstart.image.annotations import coco
-from warmstart.image.annotations.collector import few_of
+from warmstart.image.annotations import cityscapes, coco, labelme, mask_files, mask_values
+from warmstart.image.annotations.collector import few_of, name_of
+from warmstart.image.annotations.mask_values import NOT_COUNTED, Colours, Encoding, read_values
 from warmstart.image.annotations.polygons import polygon_mask, run_length_mask
-from warmstart.image.inputs import iter_photos
 
-NOT_COUNTED = 255
-PHOTOS, MASKS = (
-    ("images", "JPEGImages", "img"),
-    ("masks", "SegmentationClass", "labels", "annotations", "mask"),
-)
 NAMES = ("labels.txt", "classes.txt")
-Colours = Mapping[str, tuple[int, int, int]]
+BACKGROUND = "background"
+Shape = tuple[int, Any, str]
+"""Value of its pixels, polygons or run lengths, name for messages."""
 
 
 @dataclass(frozen=True, eq=False)
 class MaskedPhoto:
     """One photo; `mask()` reads its classes: (H, W) uint8, `NOT_COUNTED` where a pixel belongs to
-    none.
+    none. `part` is "train", "validation" or "test", where the data names parts.
     """
 
     photo: Any
     name: str
     mask: Callable[[], np.ndarray]
+    part: str | None = None
 
 
 @dataclass(frozen=True)
 class MaskData:
     """Photos with masks, the names of the classes in order, and what is wrong with the data, one
-    line each.
+    line each; `encoding` is what the values of the masks mean.
     """
 
     photos: tuple[MaskedPhoto, ...]
     labels: tuple[str, ...]
     problems: tuple[str, ...] = ()
+    encoding: Encoding | None = None
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A photo whose mask was not looked at yet; `values()` reads it: (H, W) whole numbers."""
+
+    photo: Any
+    name: str
+    values: Callable[[], np.ndarray]
+    part: str | None = None
 
 
 def read_masks(
-    source: Any, labels: Sequence[str] | None = None, colours: Colours | None = None
+    source: Any,
+    labels: Sequence[str] | None = None,
+    colours: Colours | None = None,
+    *,
+    encoding: Encoding | None = None,
 ) -> MaskData:
     """Photos with masks of any layout; every mask is looked at once.
 
     Args:
-        source: a folder with `images/` and `masks/` (files pair by name); COCO's JSON (polygons,
-            run lengths; pixels of no annotation are "background"); or a list of (photo, mask), a
-            mask being a path or array (H, W).
+        source: a folder with `images/` and `masks/` (files pair by name: `x.jpg` and `x.png` or
+            `x_mask.png`), also in `train/`, `val/` and `test/`, or as Cityscapes names them;
+            COCO's JSON (polygons, run lengths; pixels of no annotation are "background");
+            labelme's JSON files next to the photos; or a list of (photo, mask), a mask being a
+            path or array (H, W).
         labels: the classes in order; default: `labels.txt` of the folder, one name a line, else
-            "class 0" on.
+            "class 0" on; "background" and "object" for masks of two values.
         colours: for masks in RGB: the colour of each class; then `labels` are its keys.
+        encoding: what the values mean, as other data of the same kind has shown.
 
     Raises:
-        UsageError: the layout is not known, or nothing in it can be used.
+        UsageError: the layout is not known, nothing in it can be used, or a value of a mask is not
+            explained by a class.
     """
     if isinstance(source, MaskData):
         return source
     if colours is not None:
         labels = tuple(colours)
+    problems: list[str] = []
     if not isinstance(source, str | os.PathLike):
-        pairs = []
-        for place, pair in enumerate(source, 1):
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise UsageError(f"Item {place} of the data is not (photo, mask).")
-            name = os.fspath(pair[0]) if isinstance(pair[0], str | os.PathLike) else f"item {place}"
-            pairs.append((pair[0], name, pair[1]))
-        return _checked("The list", pairs, labels, colours, [])
-    path = Path(source)
+        return _checked("The list", _of_pairs(source, colours), labels, problems, encoding)
+    path = Path(source).expanduser()
     if not path.exists():
         raise UsageError(f"There is no file or folder {path}.")
-    if path.suffix.lower() == ".json":
-        return _coco(path, labels)
-    return _folder(path, labels, colours)
+    files = coco.files_of(path) if path.is_dir() or path.suffix.lower() == ".json" else []
+    if files or path.is_file():
+        sources, names = _of_coco(files, path, labels, problems)
+        return _checked(str(path), sources, names, problems, Encoding(names))
+    if labelme.is_labelme(path):
+        sources, names = _of_labelme(path, labels, problems)
+        return _checked(str(path), sources, names, problems, Encoding(names))
+    sources, named = _of_folder(path, colours, problems)
+    return _checked(str(path), sources, labels or named, problems, encoding)
 
 
-def _folder(path: Path, labels: Sequence[str] | None, colours: Colours | None) -> MaskData:
-    photos = next((path / name for name in PHOTOS if (path / name).is_dir()), None)
-    masks = next((path / name for name in MASKS if (path / name).is_dir()), None)
-    if photos is None or masks is None:
-        raise UsageError(
-            f"{path} is not a known layout of masks: it needs the folders images/ and masks/, whose "
-            "files have the same names; or give COCO's .json file."
+def _of_pairs(source: Any, colours: Colours | None) -> list[_Source]:
+    sources = []
+    for number, pair in enumerate(source, 1):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise UsageError(f"Item {number} of the data is not (photo, mask).")
+        sources.append(
+            _Source(pair[0], name_of(pair[0], f"item {number}"), _reader(pair[1], colours))
         )
-    if labels is None:
-        file = next((path / name for name in NAMES if (path / name).is_file()), None)
-        labels = (
-            [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
-            if file
-            else None
-        )
-    by_name = {
-        item.relative_to(masks).with_suffix(""): item
-        for item in sorted(masks.rglob("*"))
-        if item.is_file()
-    }
-    problems, pairs = [], []
-    for item in iter_photos(photos):
-        photo = Path(str(item.value))
-        mask = (
-            by_name.pop(photo.relative_to(photos).with_suffix(""), None)
-            if photo.is_file()
-            else None
-        )
-        if mask is None:
-            problems.append(f"{photo}: has no mask in {masks}")
-        else:
-            pairs.append((photo, str(photo), mask))
-    problems += [
-        f"{mask}: has no photo in {photos}"
-        for mask in by_name.values()
-        if not mask.name.startswith(".")
+    return sources
+
+
+def _reader(mask: Any, colours: Colours | None) -> Callable[[], np.ndarray]:
+    return lambda: read_values(mask, colours)
+
+
+def _of_folder(
+    path: Path, colours: Colours | None, problems: list[str]
+) -> tuple[list[_Source], Sequence[str] | None]:
+    pairs = mask_files.pairs_of(path, problems)
+    if colours is None and cityscapes.are_masks([pair.mask for pair in pairs]):
+        readers = [_cityscapes_reader(pair.mask) for pair in pairs]
+        names: Sequence[str] | None = cityscapes.CLASSES
+    else:
+        readers = [_reader(pair.mask, colours) for pair in pairs]
+        names = _names(path)
+    sources = [
+        _Source(pair.photo, str(pair.photo), values, pair.part)
+        for pair, values in zip(pairs, readers, strict=True)
     ]
-    return _checked(str(path), pairs, labels, colours, problems)
+    return sources, names
+
+
+def _cityscapes_reader(mask: Path) -> Callable[[], np.ndarray]:
+    return lambda: cityscapes.trained(read_values(mask), mask)
+
+
+def _names(path: Path) -> Sequence[str] | None:
+    file = next((path / name for name in NAMES if (path / name).is_file()), None)
+    if file is None:
+        return None
+    lines = file.read_text("utf-8-sig", "replace").splitlines()
+    return [line.strip() for line in lines if line.strip()] or None
 
 
 def _checked(
     what: str,
-    pairs: Sequence[tuple[Any, str, Any]],
+    sources: Sequence[_Source],
     labels: Sequence[str] | None,
-    colours: Colours | None,
     problems: list[str],
+    encoding: Encoding | None,
 ) -> MaskData:
-    photos, highest = [], -1
-    for photo, name, mask in pairs:
+    counts: Counter[int] = Counter()
+    usable = []
+    for source in sources:
         try:
-            indices = read_mask(mask, colours)
-            width, height = decoder.size(photo, name=name)
-            if indices.shape != (height, width):
+            values = source.values()
+            width, height = decoder.size(source.photo, name=source.name)
+            if values.shape != (height, width):
                 raise UsageError(
-                    f"{name}: its mask has {indices.shape[1]}x{indices.shape[0]} pixels, the photo "
-                    f"{width}x{height}"
-                )
-            top = max(
-                (int(value) for value in np.unique(indices) if value != NOT_COUNTED), default=-1
-            )
-            if labels is not None and top >= len(labels):
-                raise UsageError(
-                    f"{name}: its mask holds the class {top}, but there are {len(labels)} classes"
+                    f"{source.name}: its mask has {values.shape[1]}x{values.shape[0]} pixels, the "
+                    f"photo {width}x{height}"
                 )
         except (InputError, UsageError) as error:
             problems.append(str(error))
             continue
-        highest = max(highest, top)
-        photos.append(MaskedPhoto(photo, name, _later(mask, colours)))
-    if not photos:
+        distinct, pixels = np.unique(values, return_counts=True)
+        counts.update(dict(zip(distinct.tolist(), pixels.tolist(), strict=True)))
+        usable.append(source)
+    if not usable:
         raise UsageError(f"{what} holds no photo with a mask that can be used{few_of(problems)}.")
-    names = tuple(labels) if labels is not None else tuple(f"class {n}" for n in range(highest + 1))
-    if not names:
-        raise UsageError(f"{what}: no pixel of any mask belongs to a class.")
-    return MaskData(tuple(photos), names, tuple(problems))
+    mask_values.unknown_colours(counts, what)
+    if encoding is None:
+        encoding = mask_values.decide(counts, labels, what)
+    else:
+        mask_values.check(encoding, counts, what)
+    if len(encoding.labels) > NOT_COUNTED:
+        raise UsageError(f"{what} has {len(encoding.labels):,} classes; masks have 255 at most.")
+    photos = tuple(
+        MaskedPhoto(one.photo, one.name, _indices(one.values, encoding), one.part) for one in usable
+    )
+    return MaskData(photos, encoding.labels, tuple(problems), encoding)
 
 
-def _later(mask: Any, colours: Colours | None) -> Callable[[], np.ndarray]:
-    return lambda: read_mask(mask, colours)
+def _indices(values: Callable[[], np.ndarray], encoding: Encoding) -> Callable[[], np.ndarray]:
+    return lambda: encoding.indices(values())
 
 
-def read_mask(mask: Any, colours: Colours | None = None) -> np.ndarray:
-    """Class indices (H, W) uint8 of a path, a PIL image (palette, grey, RGB with `colours`) or an
-    array (H, W).
+def _of_coco(
+    files: Sequence[tuple[Path, str | None]],
+    path: Path,
+    labels: Sequence[str] | None,
+    problems: list[str],
+) -> tuple[list[_Source], tuple[str, ...]]:
+    """The photos of COCO's files, and the classes: the background and the categories."""
+    if not files:
+        raise UsageError(f"{path} is not a file of masks; {mask_files.HELP}.")
+    sources: list[_Source] = []
+    known = None if labels is None else tuple(labels)
+    for file, part in files:
+        data = coco.load(file)
+        names = coco.category_names(data, file)
+        known = known or (BACKGROUND, *(names[key] for key in sorted(names)))
+        shapes: dict[Any, list[Shape]] = defaultdict(list)
+        for position, record in enumerate(data["annotations"], 1):
+            what = f"{file}: annotation {record.get('id', position)!r:.40}"
+            name = names.get(coco.key_of(record.get("category_id")))
+            if name not in known:
+                problems.append(f"{what}: the category is unknown")
+                continue
+            image = coco.key_of(record.get("image_id"))
+            shapes[image].append((known.index(name), record.get("segmentation"), what))
+        for record, photo in coco.photos(data, file, problems):
+            key = coco.key_of(record.get("id"))
+            _add_painted(sources, photo, str(photo), shapes.get(key, []), part, problems)
+    assert known is not None
+    return sources, known
+
+
+def _of_labelme(
+    path: Path, labels: Sequence[str] | None, problems: list[str]
+) -> tuple[list[_Source], tuple[str, ...]]:
+    """The photos of labelme's files, and the classes: the background and the labels."""
+    records = list(labelme.outlines(path, problems))
+    named = {shape.label for *_, shapes, _ in records for shape in shapes}
+    named -= {labelme.IGNORED, labelme.BACKGROUND}
+    known = (BACKGROUND, *sorted(named)) if labels is None else tuple(labels)
+    value = {name: index for index, name in enumerate(known)}
+    value |= {labelme.IGNORED: NOT_COUNTED, labelme.BACKGROUND: 0}
+    sources: list[_Source] = []
+    for file, photo, outlines, faults in records:
+        unknown = {shape.label for shape in outlines} - value.keys()
+        faults += [f"{file}: the label {label!r:.40} is unknown" for label in sorted(unknown)]
+        if faults:
+            problems += faults
+            continue
+        shapes: list[Shape] = [
+            (value[shape.label], [[n for point in shape.points for n in point]], str(file))
+            for shape in outlines
+        ]
+        name = str(file) if isinstance(photo, bytes) else str(photo)
+        _add_painted(sources, photo, name, shapes, None, problems)
+    return sources, known
+
+
+def _add_painted(
+    sources: list[_Source],
+    photo: Any,
+    name: str,
+    shapes: Sequence[Shape],
+    part: str | None,
+    problems: list[str],
+) -> None:
+    """Add a photo with the mask that its shapes draw."""
+    try:
+        mask = _painted(shapes, decoder.size(photo, name=name))
+    except (InputError, UsageError) as error:
+        problems.append(str(error))
+        return
+    sources.append(_Source(photo, name, lambda: mask, part))
+
+
+def _painted(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:
+    """The shapes of one photo, one after the other: later ones lie above; uint8 (H, W).
 
     Raises:
-        UsageError: it is no such mask, or a colour is unknown.
+        UsageError: a shape is damaged; the photo is then left out.
     """
-    from PIL import Image
-
-    if isinstance(mask, str | os.PathLike):
-        try:
-            with Image.open(mask) as opened:
-                return _indices(opened, str(mask), colours)
-        except UsageError:
-            raise
-        except Exception as error:  # Pillow's parsers raise a dozen kinds on damaged files
-            raise UsageError(f"{mask}: the mask cannot be read ({error})") from error
-    if isinstance(mask, Image.Image):
-        return _indices(mask, "the mask", colours)
-    array = np.asarray(mask)
-    if (
-        array.ndim != 2
-        or array.dtype.kind not in "uib"
-        or (array.size and not 0 <= array.min() <= array.max() <= 255)
-    ):
-        raise UsageError(
-            f"a mask is an array (H, W) of whole numbers from 0 to 255, not {array.dtype} {array.shape}"
-        )
-    return array.astype(np.uint8)
-
-
-def _indices(picture: Any, name: str, colours: Colours | None) -> np.ndarray:
-    if picture.mode in ("P", "L", "1") and colours is None:
-        return np.array(picture, np.uint8)
-    if picture.mode.startswith("I") and colours is None:
-        wide = np.array(picture)
-        if wide.size and wide.max() <= 255:
-            return wide.astype(np.uint8)
-        raise UsageError(
-            f"{name}: the mask holds the value {int(wide.max())}; there are 256 classes at most"
-        )
-    if colours is None:
-        raise UsageError(
-            f"{name}: the mask is a picture of colours ({picture.mode}); say what they mean with "
-            "colours={label: (red, green, blue), …}"
-        )
-    return _from_colours(np.array(picture.convert("RGB"), np.int64), name, colours)
-
-
-def _from_colours(pixels: np.ndarray, name: str, colours: Colours) -> np.ndarray:
-    codes = (pixels[..., 0] << 16) | (pixels[..., 1] << 8) | pixels[..., 2]
-    known = {(r << 16) | (g << 8) | b: index for index, (r, g, b) in enumerate(colours.values())}
-    met, places = np.unique(codes, return_inverse=True)
-    unknown = [int(code) for code in met if int(code) not in known]
-    if unknown:
-        told = ", ".join(f"({code >> 16}, {code >> 8 & 255}, {code & 255})" for code in unknown[:3])
-        raise UsageError(f"{name}: the mask has {len(unknown)} colours that are no class: {told}")
-    return np.array([known[int(code)] for code in met], np.uint8)[places].reshape(codes.shape)
-
-
-def _coco(path: Path, labels: Sequence[str] | None) -> MaskData:
-    data = coco.load(path)
-    names = coco.category_names(data, path)
-    known = (
-        tuple(labels)
-        if labels is not None
-        else ("background", *(names[key] for key in sorted(names)))
-    )
-    problems: list[str] = []
-    shapes: dict[Any, list[tuple[int, Any, Any]]] = defaultdict(list)
-    for place, record in enumerate(data["annotations"], 1):
-        name = names.get(record.get("category_id", -1))
-        if name not in known:
-            problems.append(
-                f"{path}: annotation {record.get('id', place)}: the category is unknown"
-            )
-            continue
-        shapes[record.get("image_id")].append(
-            (known.index(name), record.get("segmentation"), record.get("id", place))
-        )
-    pairs = []
-    for record, photo in coco.photos(data, path, problems):
-        try:
-            size = decoder.size(photo)
-            pairs.append(
-                (photo, str(photo), _drawn(shapes.get(record["id"], []), size, problems, path))
-            )
-        except InputError as error:
-            problems.append(str(error))
-    return _checked(str(path), pairs, known, None, problems)
-
-
-def _drawn(
-    shapes: Sequence[tuple[int, Any, Any]], size: tuple[int, int], problems: list[str], path: Path
-) -> np.ndarray:
-    """The shapes of one photo, one after the other: later ones lie above."""
     mask = np.zeros(size[::-1], np.uint8)
-    for kind, shape, key in shapes:
+    for value, shape, what in shapes:
         try:
             if isinstance(shape, list) and shape:
-                mask[polygon_mask(shape, size)] = kind
-            elif isinstance(shape, dict):
-                mask[run_length_mask(shape, size)] = kind
+                mask[polygon_mask(shape, size)] = value
+            elif isinstance(shape, Mapping):
+                mask[run_length_mask(shape, size)] = value
             else:
                 raise UsageError("it has no segmentation")
         except UsageError as error:
-            problems.append(f"{path}: annotation {key}: {error}")
+            raise UsageError(f"{what}: {error}; its photo is left out") from None
     return mask

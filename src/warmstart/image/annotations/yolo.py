@@ -1,121 +1,202 @@
-"""YOLO: a text file a photo; each line a class number and centre x, centre y, width, height as
-shares of the photo.
+"""YOLO: a text file a photo. A line is a class number and centre x, centre y, width, height, or the
+corners of a polygon, as shares of the photo.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from warmstart.core.records import PARTS
 from warmstart.errors import UsageError
-from warmstart.image.annotations.collector import BoxData, Collector
+from warmstart.image.annotations.collector import Collector, LabelledBox
+from warmstart.image.annotations.yolo_config import (
+    NAMES,
+    SUFFIXES,
+    Config,
+    class_names,
+    config_of,
+    read_config,
+)
+from warmstart.image.decoder import SUFFIXES as PHOTOS
 from warmstart.image.inputs import iter_photos
 
-NAMES = ("classes.txt", "obj.names", "labels.txt")
-_MAPPED = re.compile(r"^\s+(\d+)\s*:\s*(.+?)\s*$")
-_LISTED = re.compile(r"^\s*-\s*(.+?)\s*$")
+BOX, LEAST_POLYGON = 4, 6
+"""Numbers after the class."""
+SLACK = 0.01
+"""Shares of the photo below 0 and above 1 that rounding explains."""
 
 
 def is_yolo(path: Path) -> bool:
-    """Whether the folder has `images/` and `labels/`, or is a part of such `images/`."""
-    return path.is_dir() and _folders(path) is not None
-
-
-def _folders(path: Path) -> tuple[Path, Path, Path] | None:
-    """(root, photos, labels)."""
-    if (path / "images").is_dir() and (path / "labels").is_dir():
-        return path, path / "images", path / "labels"
-    for root in list(path.parents)[:3]:
-        if (root / "labels").is_dir() and path.is_relative_to(root / "images"):
-            return root, path, root / "labels" / path.relative_to(root / "images")
-    return None
-
-
-def read(path: Path, collector: Collector) -> BoxData:
-    """All photos; one without a text file has no boxes.
-
-    Raises:
-        UsageError: nothing can be used, or classes have no names.
+    """Whether this is a `data.yaml`; or a folder with one or with `images/` and `labels/`; or a part
+    of such `images/`.
     """
-    folders = _folders(path)
-    assert folders is not None
-    root, photos, labels = folders
-    names = class_names(root)
-    known = collector.labels
-    if known is None:
-        collector.labels = names
-    for item in iter_photos(photos):
-        photo = Path(str(item.value))
-        if not photo.is_file():
-            collector.problems.append(str(item.value))
-            continue
-        file = (labels / photo.relative_to(photos)).with_suffix(".txt")
-        things = []
-        lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
-        for number, line in enumerate(lines, 1):
-            words = line.split()
-            if not words:
-                continue
-            try:
-                kind, x, y, width, height = int(words[0]), *map(float, words[1:5])
-            except ValueError:
-                collector.problems.append(
-                    f"{file}: line {number} is not a class and four numbers ({line[:60]!r})"
-                )
-                continue
-            if not 0 <= kind < len(names):
-                collector.problems.append(
-                    f"{file}: line {number}: the class {kind} is none of the {len(names)} names"
-                )
-                continue
-            things.append(
-                (names[kind], x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-            )
-        collector.add(photo, str(photo), things, scale=True)
-    return collector.data(str(path))
+    if path.is_file():
+        return path.suffix.lower() in SUFFIXES
+    return _folders(path) is not None or _is_config_folder(path)
 
 
-def class_names(root: Path) -> Sequence[str]:
-    """The names of `data.yaml` (a list or a mapping, as YOLO's tools write it) or `classes.txt`.
+def _is_config_folder(path: Path) -> bool:
+    return any((path / name).is_file() for name in ("data.yaml", "data.yml", "dataset.yaml"))
 
-    Raises:
-        UsageError: there is neither, or they hold no names.
-    """
-    for name in NAMES:
-        if (root / name).is_file():
-            return [
-                line.strip()
-                for line in (root / name).read_text("utf-8").splitlines()
-                if line.strip()
-            ]
-    for file in sorted(root.glob("*.yaml")) + sorted(root.glob("*.yml")):
-        if names := _from_yaml(file.read_text("utf-8")):
-            return names
-    raise UsageError(
-        f"{root} has no class names: put a data.yaml with `names`, or a classes.txt, one name a line."
+
+def has_texts(folder: Path) -> bool:
+    """Whether text files stand next to their photos, and a list of classes does, too."""
+    photos = (file for file in folder.iterdir() if file.suffix.lower() in PHOTOS)
+    return any((folder / name).is_file() for name in NAMES) and any(
+        photo.with_suffix(".txt").is_file() for photo in photos
     )
 
 
-def _from_yaml(text: str) -> list[str]:
-    lines = text.splitlines()
-    for place, line in enumerate(lines):
-        if not line.startswith("names:"):
+def _folders(path: Path) -> tuple[Path, Path] | None:
+    """(root, photos)."""
+    if (path / "images").is_dir() and (path / "labels").is_dir():
+        return path, path / "images"
+    for root in list(path.parents)[:3]:
+        if (root / "labels").is_dir() and path.is_relative_to(root / "images"):
+            return root, path
+    return None
+
+
+def read(path: Path, collector: Collector, part: str | None) -> None:
+    """All photos, by the parts that `data.yaml` names, else by the folders of `images/`; a photo
+    without a text file has no boxes.
+
+    Raises:
+        UsageError: classes have no names, or a folder of `data.yaml` is not there.
+    """
+    folders = None if path.is_file() else _folders(path)
+    root = path.parent if path.is_file() else path if folders is None else folders[0]
+    if path.is_file():
+        config = read_config(path)
+    else:
+        file = config_of(root) or (config_of(root.parent) if _is_part(root) else None)
+        config = class_names(root) if file is None else read_config(file)
+    _use_names(config, collector)
+    if folders is not None and (path != root or not config.parts or _is_part(root)):
+        photos = [
+            (photo, part or _part_of(photo, folders[1])) for photo in _photos(folders[1], root)
+        ]
+    elif config.parts:
+        photos = [
+            (photo, part or name)
+            for name, sources in config.parts.items()
+            for source in sources
+            for photo in _photos(source, root)
+        ]
+    else:
+        raise UsageError(f"{path} names no `train` and `val`; name the folder of the photos.")
+    _read_photos(photos, config, collector)
+
+
+def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
+    """Text files next to their photos."""
+    config = class_names(folder)
+    _use_names(config, collector)
+    _read_photos([(photo, part) for photo in _photos(folder, folder)], config, collector)
+
+
+def _is_part(root: Path) -> bool:
+    """Whether a folder with `images/` and `labels/` is `train/`, `valid/` or `test/` of another."""
+    return root.name.lower() in PARTS
+
+
+def _part_of(photo: Path, photos: Path) -> str | None:
+    """The part of a photo in `images/train` and so on, where `images/` was named as a whole."""
+    return (
+        PARTS.get(photo.relative_to(photos).parts[0].lower()) if photos.name == "images" else None
+    )
+
+
+def _use_names(config: Config, collector: Collector) -> None:
+    if collector.labels is None:
+        collector.labels = list(config.names.values())
+
+
+def _photos(source: Path, root: Path) -> Iterator[Path]:
+    """The photos of a folder, or those that a list names, one path a line."""
+    if source.is_file():
+        if source.suffix.lower() != ".txt":
+            raise UsageError(f"{source} is neither a folder of photos nor a .txt list of them.")
+        for line in source.read_text("utf-8", "replace").splitlines():
+            if line.strip():
+                yield _named(line.strip(), source, root)
+        return
+    for item in iter_photos(source):
+        yield Path(str(item.value))
+
+
+def _named(line: str, file: Path, root: Path) -> Path:
+    candidates = (file.parent / line, root / line)
+    return next((path for path in candidates if path.is_file()), candidates[0])
+
+
+def _read_photos(
+    photos: Sequence[tuple[Path, str | None]], config: Config, collector: Collector
+) -> None:
+    annotated = 0
+    for photo, part in photos:
+        if not photo.is_file():
+            collector.problems.append(f"{photo}: is missing")
             continue
-        rest = line.partition(":")[2].strip()
-        if rest.startswith("["):
-            return [_plain(word) for word in rest.strip("[]").split(",") if word.strip()]
-        names: dict[int, str] = {}
-        for below in lines[place + 1 :]:
-            if match := _MAPPED.match(below):
-                names[int(match[1])] = _plain(match[2])
-            elif match := _LISTED.match(below):
-                names[len(names)] = _plain(match[1])
-            elif below.strip() and not below.startswith((" ", "#")):
-                break
-        return [names[key] for key in sorted(names)]
-    return []
+        file = _label_file(photo)
+        boxes: list[LabelledBox] = []
+        faults: list[str] = []
+        lines = _lines(file) if file.is_file() else []
+        annotated += file.is_file()
+        for number, line in enumerate(lines, 1):
+            try:
+                if line.strip():
+                    boxes.append(_box(line.split(), config))
+            except ValueError as error:
+                faults.append(f"{file}: line {number} {error}; the photo is left out")
+        collector.add(photo, str(photo), boxes, scale=True, part=part, faults=faults)
+    if photos and not annotated:
+        raise UsageError(
+            f"None of the {len(photos):,} photos has a .txt file of its boxes; that of "
+            f"{photos[0][0]} would be {_label_file(photos[0][0])}."
+        )
 
 
-def _plain(word: str) -> str:
-    return word.split(" #")[0].strip().strip("'\"")
+def _lines(file: Path) -> list[str]:
+    return file.read_text("utf-8-sig", "replace").split("\n")
+
+
+def _label_file(photo: Path) -> Path:
+    """In `labels/`, where the photo is in `images/`; else next to the photo."""
+    folders = list(photo.parent.parts)
+    next_to_it = photo.with_suffix(".txt")
+    if "images" not in folders:
+        return next_to_it
+    folders[len(folders) - 1 - folders[::-1].index("images")] = "labels"
+    in_labels = Path(*folders) / next_to_it.name
+    return next_to_it if next_to_it.is_file() and not in_labels.is_file() else in_labels
+
+
+def _box(words: list[str], config: Config) -> LabelledBox:
+    """The box of a line; a polygon's is the smallest one around it.
+
+    Raises:
+        ValueError: the line is malformed; the message completes "line 3 …".
+    """
+    try:
+        label, numbers = int(words[0]), [float(word) for word in words[1:]]
+    except ValueError:
+        raise ValueError(f"is not a class number and numbers ({' '.join(words):.60})") from None
+    if label not in config.names:
+        raise ValueError(f"has the class {label}, which is none of the {len(config.names)} names")
+    if config.keypoints and len(numbers) == BOX + config.keypoints:
+        numbers = numbers[:BOX]
+    if len(numbers) != BOX and (len(numbers) < LEAST_POLYGON or len(numbers) % 2):
+        raise ValueError(
+            f"has {len(numbers)} numbers after its class, not 4 (centre, width, height) or pairs of "
+            f"x and y of a polygon{' (is the last one a confidence?)' if len(numbers) == 5 else ''}"
+        )
+    if not all(-SLACK <= number <= 1 + SLACK for number in numbers):
+        raise ValueError("has a number outside of 0 to 1; YOLO's are shares of the photo")
+    if len(numbers) == BOX:
+        x, y, width, height = numbers
+        sides = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    else:
+        sides = (min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2]))
+    return LabelledBox(config.names[label], sides)

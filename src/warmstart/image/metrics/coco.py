@@ -29,14 +29,16 @@ SIZES = {
 class Truth:
     """What is on one photo: boxes (N, 4) as xmin, ymin, xmax, ymax in pixels, and labels (N,).
 
-    `crowd` marks regions of many things, which excuse every box inside; `area` (N,) decides small,
-    medium and large (default: that of the boxes).
+    `crowd` marks regions of many things, which excuse every box inside; `difficult` objects need not
+    be found, and boxes that match them do not count, as in Pascal VOC's evaluation (Everingham et
+    al. 2010, section 4.2); `area` (N,) decides small, medium and large (default: that of the boxes).
     """
 
     boxes: np.ndarray
     labels: np.ndarray
     crowd: np.ndarray | None = None
     area: np.ndarray | None = None
+    difficult: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -76,17 +78,17 @@ class CocoEvaluation:
         matches: dict[int, dict[str, _Matches]] = {}
         for kind in np.unique(np.concatenate([truth.labels, found.labels]).astype(int)):
             mine, theirs = truth.labels == kind, found.labels == kind
-            crowd = (
-                np.zeros(mine.sum(), bool)
-                if truth.crowd is None
-                else truth.crowd[mine].astype(bool)
+            crowd, difficult = (
+                np.zeros(mine.sum(), bool) if flags is None else flags[mine].astype(bool)
+                for flags in (truth.crowd, truth.difficult)
             )
             boxes = truth.boxes[mine].astype(np.float64)
             sides = boxes[:, 2:] - boxes[:, :2]
             area = sides.prod(-1) if truth.area is None else truth.area[mine]
             order = np.argsort(-found.scores[theirs], kind="mergesort")[: MOST[-1]]
-            told = found.boxes[theirs][order].astype(np.float64)
-            matches[int(kind)] = _match(boxes, crowd, area, told, found.scores[theirs][order])
+            predicted = found.boxes[theirs][order].astype(np.float64)
+            scores = found.scores[theirs][order]
+            matches[int(kind)] = _match(boxes, crowd, difficult, area, predicted, scores)
         self.photos.append(matches)
 
     def result(self) -> dict[str, Any]:
@@ -164,46 +166,52 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _match(
-    boxes: np.ndarray, crowd: np.ndarray, area: np.ndarray, told: np.ndarray, scores: np.ndarray
+    boxes: np.ndarray,
+    crowd: np.ndarray,
+    difficult: np.ndarray,
+    area: np.ndarray,
+    predicted: np.ndarray,
+    scores: np.ndarray,
 ) -> dict[str, _Matches]:
-    """Give each box of the model, the surest first, the truth that it overlaps most and that is
-    still free.
+    """Give each box of the model, the most confident first, the truth that it overlaps most and that
+    is still free.
     """
-    overlap = _overlaps(told, boxes, crowd)
-    sides = told[:, 2:] - told[:, :2]
-    told_area = sides.prod(-1)
+    overlap = _overlaps(predicted, boxes, crowd)
+    sides = predicted[:, 2:] - predicted[:, :2]
+    predicted_area = sides.prod(-1)
+    reusable = crowd | difficult
     result: dict[str, _Matches] = {}
     for size, (least, largest) in SIZES.items():
-        excused = crowd | (area < least) | (area > largest)
-        right = np.zeros((len(OVERLAPS), len(told)), bool)
+        excused = reusable | (area < least) | (area > largest)
+        right = np.zeros((len(OVERLAPS), len(predicted)), bool)
         ignored = np.zeros_like(right)
         free = np.ones((len(OVERLAPS), len(boxes)), bool)
         limit = np.minimum(OVERLAPS, 1 - 1e-10)[:, None]
-        for place in range(len(told) if len(boxes) else 0):
-            possible = (free | crowd) & (overlap[place] >= limit)
+        for index in range(len(predicted) if len(boxes) else 0):
+            possible = (free | reusable) & (overlap[index] >= limit)
             open_rows = np.ones(len(OVERLAPS), bool)
             for group in (~excused, excused):  # the excused only where nothing else fits
-                candidate = np.where(possible & group, overlap[place], -1)
+                candidate = np.where(possible & group, overlap[index], -1)
                 best = (
                     candidate.shape[1] - 1 - candidate[:, ::-1].argmax(1)
                 )  # among equals the last
                 rows = np.nonzero(open_rows & (candidate.max(1) >= 0))[0]
-                right[rows, place] = True
-                ignored[rows, place] = excused[best[rows]]
+                right[rows, index] = True
+                ignored[rows, index] = excused[best[rows]]
                 free[rows, best[rows]] = False
                 open_rows[rows] = False
-        outside = (told_area < least) | (told_area > largest)
+        outside = (predicted_area < least) | (predicted_area > largest)
         ignored |= ~right & outside
         result[size] = _Matches(scores, right, ignored, int((~excused).sum()))
     return result
 
 
-def _overlaps(told: np.ndarray, boxes: np.ndarray, crowd: np.ndarray) -> np.ndarray:
+def _overlaps(predicted: np.ndarray, boxes: np.ndarray, crowd: np.ndarray) -> np.ndarray:
     """Intersection over union; over the model's own box where the truth is a crowd."""
-    low = np.maximum(told[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(told[:, None, 2:], boxes[None, :, 2:])
+    low = np.maximum(predicted[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(predicted[:, None, 2:], boxes[None, :, 2:])
     shared = np.clip(high - low, 0, None).prod(-1)
-    own = (told[:, 2:] - told[:, :2]).prod(-1)[:, None]
+    own = (predicted[:, 2:] - predicted[:, :2]).prod(-1)[:, None]
     union = np.where(crowd[None], own, own + (boxes[:, 2:] - boxes[:, :2]).prod(-1)[None] - shared)
     ratio: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return ratio

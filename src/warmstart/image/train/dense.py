@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import keras
 import numpy as np
@@ -18,6 +18,7 @@ from warmstart.checkpoints.naming import slots
 from warmstart.core.compiling import build_keras
 from warmstart.core.model import Model
 from warmstart.errors import UsageError
+from warmstart.image.annotations.parts import of_part
 from warmstart.image.train.dense_augment import Variation
 from warmstart.image.train.options import MULTIPLE, DenseOptions
 from warmstart.image.train.photos import Photos
@@ -26,7 +27,7 @@ from warmstart.training.adamw import AdamW
 from warmstart.training.freeze import Block, freeze
 from warmstart.training.options import share_of
 from warmstart.training.schedules import warmup_cosine
-from warmstart.training.split import rarest, split_rows
+from warmstart.training.split import split_rows
 from warmstart.training.summary import Summary, class_counts, data_name
 from warmstart.training.trainer import SOURCE, Trainer
 
@@ -58,6 +59,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
 
     Attributes:
         figures: names of the metrics of history and entry; the first chooses the best epoch.
+        counted_things: what the metrics count, for messages.
         rate: the highest learning rate, where none is given.
         variation: of training photos, where nothing is said of it.
         training, others: labelled photos to train on, and to validate on.
@@ -68,17 +70,20 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     example = "photo.jpg"
     fit_name = "network"
     figures: ClassVar[tuple[str, ...]]
+    counted_things: ClassVar[str]
     rate: ClassVar[float]
     variation: ClassVar[Variation]
-    derived = frozenset({"labels", "image_size", "width", "depth", "colours"})
+    derived = frozenset({"labels", "image_size", "width", "depth", "colours", "box_format"})
     training: DataT
     others: DataT
     predictor: Predictor
     validation_photos: Any
 
     @abstractmethod
-    def read_photos(self, source: Any, labels: Sequence[str] | None) -> DataT:
-        """Labelled photos: `photos`, `labels` and `problems`."""
+    def read_photos(
+        self, source: Any, labels: Sequence[str] | None, *, strict: bool = False
+    ) -> DataT:
+        """Labelled photos: `photos`, `labels` and `problems`; `strict`: other labels are an error."""
 
     @abstractmethod
     def labels_of(self, photo: Any) -> Sequence[str]:
@@ -114,20 +119,22 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
 
     def read(self, data: Any) -> Summary:
         options = self.options
-        everything: Any = self.read_photos(data, options.labels)
         share = share_of(options.validation)
         if share == 0:
             raise UsageError(f"{self.task} needs validation data, or a share above 0.")
+        everything: Any = self.read_photos(data, options.labels)
+        photos = of_part(everything.photos, "train")
+        validation = of_part(everything.photos, "validation")
         if share is None:
-            self.training = everything
-            self.others = self.read_photos(options.validation, everything.labels)
+            self.others = self.read_validation(options.validation, everything)
         else:
-            photos = everything.photos
-            strata = rarest([self.labels_of(photo) for photo in photos])
-            rows = split_rows(len(photos), share, options.seed, strata=strata)
-            train, validation = (tuple(photos[row] for row in part) for part in rows)
-            self.training = replace(everything, photos=train)
+            if not validation or options.validation != "auto":
+                photos, validation = self.split(photos, share)
             self.others = replace(everything, photos=validation, problems=())
+        if not photos:
+            raise UsageError(f"{data_name(data)} holds nothing to train on.")
+        self.training = replace(everything, photos=photos)
+        warnings = [] if self.is_measurable() else [self._blind()]
         self.module, self.config = self.network_config(self.training)
         self.photos = Photos()
         parts: dict[str, Any] = {"train": self.training, "validation": self.others}
@@ -139,7 +146,38 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         self.labels = [Label(index, name, name) for index, name in enumerate(parts["train"].labels)]
         classes = class_counts(parts["train"].labels, labels)
         name = data_name(data)
-        return Summary(name, self.unit, counts, classes, self.trivial(), problems=problems)
+        return Summary(name, self.unit, counts, classes, self.trivial(), warnings, problems)
+
+    def read_validation(self, source: Any, training: DataT) -> DataT:
+        """Validation data of its own; of data with parts, the one to validate with.
+
+        Raises:
+            UsageError: it has classes that the training data has not.
+        """
+        strict = self.options.labels is None
+        data: Any = self.read_photos(source, cast("Any", training).labels, strict=strict)
+        return cast(
+            "DataT", replace(data, photos=of_part(data.photos, "validation") or data.photos)
+        )
+
+    def split(self, photos: Sequence[Any], share: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Training and validation photos, stratified by the rarest class that two photos have."""
+        strata = rarest_shared([self.labels_of(photo) for photo in photos])
+        rows = split_rows(len(photos), share, self.options.seed, strata=strata)
+        train, validation = (tuple(photos[row] for row in part) for part in rows)
+        return train, validation
+
+    def is_measurable(self) -> bool:
+        """Whether the validation photos have anything of a class."""
+        return any(self.labels_of(photo) for photo in cast("Any", self.others).photos)
+
+    def _blind(self) -> str:
+        """Choose the best epoch by the training loss; returns the warning."""
+        self.monitor = "loss"
+        return (
+            f"no validation photo has {self.counted_things}, so {self.figures[0]} is not defined and "
+            "the epoch with the lowest training loss is taken"
+        )
 
     def identity(self) -> dict[str, Any]:
         return {
@@ -215,7 +253,9 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         self.result_figures = self.evaluate()
         data = f"{self.summary.counts['validation']} validation photos"
         metrics = [
-            Metric(key, round(self.result_figures[key], 4), data, SOURCE) for key in self.figures
+            Metric(key, round(self.result_figures[key], 4), data, SOURCE)
+            for key in self.figures
+            if np.isfinite(self.result_figures[key])
         ]
         entry = {
             "weights": {},
@@ -320,6 +360,22 @@ def compiled(network: keras.Model) -> Predictor:
         lambda images: network(images, training=False), reduce_retracing=True
     )
     return predict
+
+
+def rarest_shared(labels: Sequence[Sequence[str]]) -> np.ndarray:
+    """The stratum of each photo: its rarest class that two photos or more have; a stratum of their
+    own for other photos with classes, and one for those without any; int (N,).
+    """
+    counts = Counter(label for some in labels for label in some)
+    numbers = {label: number for number, label in enumerate(sorted(counts))}
+    strata = []
+    for some in labels:
+        shared = [label for label in some if counts[label] > 1]
+        single = len(numbers) if some else -1
+        strata.append(
+            numbers[min(shared, key=lambda one: (counts[one], one))] if shared else single
+        )
+    return np.array(strata, int)
 
 
 def count_pixels(mask: np.ndarray) -> Counter[int]:

@@ -13,9 +13,11 @@ from PIL import Image
 from warmstart.catalog import ImagePreprocessing
 from warmstart.image import preprocessing
 from warmstart.image.annotations.collector import BoxData, BoxedPhoto
-from warmstart.image.annotations.masks import NOT_COUNTED, MaskData
+from warmstart.image.annotations.mask_values import NOT_COUNTED
+from warmstart.image.annotations.masks import MaskData
 from warmstart.image.train.batches import PhotoBatches
 from warmstart.image.train.dense_augment import Variation, fitted, mosaic
+from warmstart.image.train.fcos_targets import IGNORED
 from warmstart.image.train.photos import Photos
 from warmstart.training.batches import generator
 
@@ -122,8 +124,8 @@ class BoxBatches(DenseBatches):
 
 
 def _boxes(photo: BoxedPhoto) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes and labels to train on: without crowds."""
-    return photo.boxes[~photo.crowd], photo.labels[~photo.crowd]
+    """Boxes and labels to train on; crowds and difficult ones are `IGNORED`."""
+    return photo.boxes, np.where(photo.counted, photo.labels, IGNORED)
 
 
 class MaskBatches(DenseBatches):

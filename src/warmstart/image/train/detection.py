@@ -15,7 +15,8 @@ from warmstart.errors import UsageError
 from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.annotations.collector import BoxData, BoxedPhoto
 from warmstart.image.boxes import choose
-from warmstart.image.metrics.coco import CocoEvaluation, Found, Truth
+from warmstart.image.evaluation import truth_of
+from warmstart.image.metrics.coco import CocoEvaluation, Found
 from warmstart.image.train import detection_report, fcos_targets
 from warmstart.image.train.dense import DenseTrainer, base_of, input_size, sized
 from warmstart.image.train.dense_augment import Variation
@@ -34,25 +35,28 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
 
     task = "object-detection"
     figures = ("ap", "ap50")
+    counted_things = "a box that counts"
     monitor = "val_ap"
     rate = 2e-3
     clip_norm = 10.0
     variation = Variation()
     validation_photos: BoxBatches
 
-    def read_photos(self, source: Any, labels: Sequence[str] | None) -> BoxData:
-        data = read_boxes(source, labels)
+    def read_photos(
+        self, source: Any, labels: Sequence[str] | None, *, strict: bool = False
+    ) -> BoxData:
+        data = read_boxes(source, labels, strict=strict, box_format=self.options.box_format)
         self.names = data.labels
         return data
 
     def labels_of(self, photo: BoxedPhoto) -> Sequence[str]:
-        return [self.names[label] for label in np.unique(photo.labels[~photo.crowd])]
+        return [self.names[label] for label in np.unique(photo.labels[photo.counted])]
 
     def digest(self, data: BoxData) -> str:
         digest = sha256()
         for photo in data.photos:
             digest.update(f"{photo.name} {photo.size}".encode())
-            for array in (photo.boxes, photo.labels):
+            for array in (photo.boxes, photo.labels, photo.counted):
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
@@ -100,7 +104,7 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
     def evaluate(self) -> dict[str, Any]:
         evaluation = CocoEvaluation(len(self.labels))
         for photo, boxes in self.predicted():
-            evaluation.add(Truth(photo.boxes, photo.labels, photo.crowd, photo.area), boxes)
+            evaluation.add(truth_of(photo), boxes)
         return evaluation.result()
 
     def predicted(self) -> Iterator[tuple[BoxedPhoto, Found]]:

@@ -19,6 +19,8 @@ from warmstart.models.image.fcos.network import grid
 RADIUS = 1.5  # strides around a box's centre within which pixels answer for it
 ALPHA, GAMMA = 0.25, 2.0
 BOX_WEIGHT = 2.0
+NOTHING, IGNORED = -1, -2
+"""In place of a class: background, and what is neither learned as an object nor as background."""
 
 
 class Targets:
@@ -28,16 +30,24 @@ class Targets:
         self.grid = grid(size)
 
     def __call__(self, boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """(N, 5) float32: class (-1: nothing), and distances to left, top, right, bottom in pixels.
+        """(N, 5) float32: class, `NOTHING` or `IGNORED`; and distances to left, top, right, bottom
+        in pixels.
 
-        Of several boxes the smallest is answered for.
+        Of several boxes the smallest counts. Labels may be `IGNORED`: pixels inside of such a box
+        only are ignored.
         """
         points = self.grid
         out = np.zeros((len(points.centres), 5), np.float32)
-        out[:, 0] = -1
+        out[:, 0] = NOTHING
+        ignored = boxes[labels == IGNORED]
+        boxes, labels = boxes[labels != IGNORED], labels[labels != IGNORED]
+        x, y = points.centres[:, :1], points.centres[:, 1:]
+        if len(ignored):
+            left, top, right, bottom = ignored.T[:, None]
+            covered = np.stack([x - left, y - top, right - x, bottom - y], -1).min(-1) > 0
+            out[covered.any(1), 0] = IGNORED
         if not len(boxes):
             return out
-        x, y = points.centres[:, :1], points.centres[:, 1:]
         left, top, right, bottom = boxes.T[:, None]
         sides = np.stack([x - left, y - top, right - x, bottom - y], -1)
         inside = sides.min(-1) > 0
@@ -69,30 +79,32 @@ class Loss(keras.losses.Loss):
         self.classes, self.size = classes, tuple(size)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        kind = ops.cast(y_true[..., 0], "int32")
-        positive = ops.cast(kind >= 0, "float32")
+        label = ops.cast(y_true[..., 0], "int32")
+        positive = ops.cast(label >= 0, "float32")
+        counted = ops.cast(label != IGNORED, "float32")[..., None]
         count = ops.maximum(ops.sum(positive), 1.0)
         logits = y_pred[..., : self.classes]
-        classes = ops.sum(focal(ops.one_hot(kind, self.classes), logits)) / count
+        truth = ops.one_hot(ops.maximum(label, NOTHING), self.classes)
+        classes = ops.sum(focal(truth, logits) * counted) / count
         distances, quality = (
             y_pred[..., self.classes : self.classes + 4],
             y_pred[..., self.classes + 4],
         )
-        wanted = ops.where(positive[..., None] > 0, y_true[..., 1:], 1.0)
-        overlap, general = overlaps(wanted, distances)
+        sides = ops.where(positive[..., None] > 0, y_true[..., 1:], 1.0)
+        overlap, general = overlaps(sides, distances)
         boxes = ops.sum((1 - general) * positive) / count
         foretold = ops.binary_crossentropy(ops.stop_gradient(overlap), quality, from_logits=True)
         return classes + BOX_WEIGHT * boxes + ops.sum(foretold * positive) / count
 
 
-def focal(wanted: Any, logits: Any) -> Any:
+def focal(truth: Any, logits: Any) -> Any:
     """Cross entropy of yes-no questions in which easy answers count little; same shape as the
     logits.
     """
-    entropy = ops.binary_crossentropy(wanted, logits, from_logits=True)
+    entropy = ops.binary_crossentropy(truth, logits, from_logits=True)
     chance = ops.sigmoid(logits)
-    right = wanted * chance + (1 - wanted) * (1 - chance)
-    return (ALPHA * wanted + (1 - ALPHA) * (1 - wanted)) * (1 - right) ** GAMMA * entropy
+    right = truth * chance + (1 - truth) * (1 - chance)
+    return (ALPHA * truth + (1 - ALPHA) * (1 - truth)) * (1 - right) ** GAMMA * entropy
 
 
 def overlaps(a: Any, b: Any) -> tuple[Any, Any]:

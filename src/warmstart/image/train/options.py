@@ -140,6 +140,13 @@ class DetectionOptions(DenseOptions):
 
     width: Annotated[int, Option("Channels of pyramid and head of a new detector.", ge=1)] = 64
     depth: Annotated[int, Option("Layers of the head of a new detector.", ge=1)] = 2
+    box_format: Annotated[
+        Literal["xyxy", "xywh", "cxcywh"] | None,
+        Option(
+            "What the numbers of a table of boxes mean, where its columns leave it open: two "
+            "corners, or the top left corner or the centre with width and height."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

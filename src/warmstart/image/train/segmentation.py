@@ -15,7 +15,8 @@ import numpy as np
 from keras import ops
 
 from warmstart.image import decoder
-from warmstart.image.annotations.masks import NOT_COUNTED, MaskData, MaskedPhoto, read_masks
+from warmstart.image.annotations.mask_values import NOT_COUNTED, Encoding
+from warmstart.image.annotations.masks import MaskData, MaskedPhoto, read_masks
 from warmstart.image.geometry import Frame
 from warmstart.image.label_maps import label_map
 from warmstart.image.metrics.segmentation import Confusion
@@ -39,15 +40,19 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
 
     task = "image-segmentation"
     figures = ("miou", "pixel_accuracy")
+    counted_things = "a pixel that counts"
     monitor = "val_miou"
     rate = 1e-3
     clip_norm = 5.0
     variation = Variation(mosaic=0.0)
     validation_photos: MaskBatches
+    encoding: Encoding | None = None
 
-    def read_photos(self, source: Any, labels: Sequence[str] | None) -> MaskData:
-        data = read_masks(source, labels, self.options.colours)
-        self.names = data.labels
+    def read_photos(
+        self, source: Any, labels: Sequence[str] | None, *, strict: bool = False
+    ) -> MaskData:
+        data = read_masks(source, labels, self.options.colours, encoding=self.encoding)
+        self.names, self.encoding = data.labels, data.encoding
         self.masks: dict[str, tuple[bytes, Counter[int]]] = getattr(self, "masks", {})
         for photo in data.photos:
             mask = photo.mask()

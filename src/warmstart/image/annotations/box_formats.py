@@ -1,0 +1,167 @@
+"""What four numbers of a box mean: two corners, or a corner or centre with width and height."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from warmstart.errors import InputError, UsageError
+from warmstart.image import decoder
+
+FORMATS = ("xyxy", "xywh", "cxcywh")
+MEANING = {
+    "xyxy": "xmin, ymin, xmax, ymax",
+    "xywh": "x and y of the top left corner, width, height",
+    "cxcywh": "x and y of the centre, width, height",
+}
+SLACK = 1.5
+"""Pixels that a box may reach beyond its photo."""
+MISFITS = 0.05
+"""Share of the boxes that may lie outside of their photo in the right reading."""
+_LEFT, _TOP = ("xmin", "x1", "left"), ("ymin", "y1", "top")
+_RIGHT, _BOTTOM = ("xmax", "x2", "right"), ("ymax", "y2", "bottom")
+_WIDTH, _HEIGHT = ("width", "w"), ("height", "h")
+_CENTRE_X = ("xcenter", "xcentre", "centerx", "centrex", "cx", "xc")
+_CENTRE_Y = ("ycenter", "ycentre", "centery", "centrey", "cy", "yc")
+_QUADRUPLES: Sequence[tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]] = (
+    ((("x0",), ("y0",), ("x1",), ("y1",)), ("xyxy",)),
+    ((_LEFT, _TOP, _RIGHT, _BOTTOM), ("xyxy",)),
+    ((_CENTRE_X, _CENTRE_Y, _WIDTH, _HEIGHT), ("cxcywh",)),
+    ((_LEFT, _TOP, _WIDTH, _HEIGHT), ("xywh",)),
+    ((("x",), ("y",), _WIDTH, _HEIGHT), ("xywh", "cxcywh")),
+)
+"""Usual names of the columns, and what the numbers may be."""
+Numbers = tuple[float, ...]
+Sides = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class RowBox:
+    """A box of a table: its row for messages, its label, and four numbers as they stand."""
+
+    row: str
+    label: str
+    numbers: Numbers
+
+
+def columns_of(
+    columns: Sequence[str], *, positional: bool
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """The four columns of numbers, and what these may be; None where there are no such columns.
+
+    Args:
+        columns: of the table.
+        positional: whether they are named after the fields of a file without a header.
+
+    Raises:
+        UsageError: two columns may be the same side.
+    """
+    if positional:
+        return ("xmin", "ymin", "xmax", "ymax"), FORMATS
+    plain = {column: _plain(column) for column in columns}
+    for names, formats in _QUADRUPLES:
+        matches = [[column for column in columns if plain[column] in side] for side in names]
+        if all(matches):
+            if doubled := next((match for match in matches if len(match) > 1), None):
+                raise UsageError(
+                    f"The columns {' and '.join(map(repr, doubled))} may be the same side of a box; "
+                    "rename one."
+                )
+            return tuple(match[0] for match in matches), formats
+    return None, ()
+
+
+def _plain(column: str) -> str:
+    name = column.strip().casefold().replace("_", "").replace(" ", "")
+    return name.removeprefix("bbox").removeprefix("box")
+
+
+def decide(
+    boxes: Mapping[Any, Sequence[RowBox]],
+    formats: Sequence[str],
+    box_format: str | None,
+    name: str,
+) -> tuple[bool, Callable[[Numbers], Sides]]:
+    """Whether the numbers are shares of the photo, and the function from them to two corners.
+
+    They are shares where none is above 1. Of several formats the one counts in which the boxes
+    lie inside of their photos.
+
+    Args:
+        boxes: by photo.
+        formats: what the names of the columns allow.
+        box_format: what the caller says.
+        name: of the table, for messages.
+
+    Raises:
+        UsageError: the caller's format contradicts the columns, or two formats are possible.
+    """
+    if box_format is not None and box_format not in formats:
+        raise UsageError(
+            f"{name}: the columns are {' or '.join(MEANING[one] for one in formats)}, not "
+            f"box_format={box_format!r}."
+        )
+    rows = [row for some in boxes.values() for row in some]
+    scaled = bool(rows) and all(-0.01 <= n <= 1.01 for row in rows for n in row.numbers)
+    if box_format is not None or len(formats) == 1:
+        return scaled, _CONVERT[box_format or formats[0]]
+    sizes = {photo: (1, 1) if scaled else _size(photo) for photo in boxes}
+    slack = 0.01 if scaled else SLACK
+    misfits = {
+        one: sum(
+            not _fits(_CONVERT[one](row.numbers), sizes[photo], slack)
+            for photo, some in boxes.items()
+            for row in some
+        )
+        for one in formats
+    }
+    ordered = sorted(formats, key=lambda one: misfits[one])
+    best, second = (misfits[one] for one in ordered[:2])
+    if not rows or (best <= MISFITS * len(rows) and second > 4 * best):
+        return scaled, _CONVERT[ordered[0]]
+    possible = [one for one in formats if misfits[one] <= max(4 * best, MISFITS * len(rows))]
+    ways = " or ".join(f"{MEANING[one]} ({one!r})" for one in possible)
+    raise UsageError(
+        f"{name}: the numbers of the boxes may be {ways}, such as {_example(rows[0])}; set box_format."
+    )
+
+
+def _example(row: RowBox) -> str:
+    return f"{', '.join(f'{n:g}' for n in row.numbers)} in {row.row}"
+
+
+def _size(photo: Any) -> tuple[int, int]:
+    try:
+        return decoder.size(photo)
+    except InputError:
+        return (0, 0)  # the collector says what is wrong with it
+
+
+def _fits(sides: Sides, size: tuple[int, int], slack: float) -> bool:
+    left, top, right, bottom = sides
+    inside = left >= -slack and top >= -slack
+    inside = inside and right <= size[0] + slack and bottom <= size[1] + slack
+    return size == (0, 0) or (inside and left < right and top < bottom)
+
+
+def _corners(numbers: Numbers) -> Sides:
+    xmin, ymin, xmax, ymax = numbers
+    return xmin, ymin, xmax, ymax
+
+
+def _corner_and_size(numbers: Numbers) -> Sides:
+    x, y, width, height = numbers
+    return x, y, x + width, y + height
+
+
+def _centre_and_size(numbers: Numbers) -> Sides:
+    x, y, width, height = numbers
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+_CONVERT: Mapping[str, Callable[[Numbers], Sides]] = {
+    "xyxy": _corners,
+    "xywh": _corner_and_size,
+    "cxcywh": _centre_and_size,
+}

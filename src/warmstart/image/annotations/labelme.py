@@ -1,0 +1,144 @@
+"""labelme: a JSON file a photo, with polygons, rectangles and circles in pixels."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.core.inputs import natural
+from warmstart.errors import UsageError
+from warmstart.image.annotations.coco import load_json
+from warmstart.image.annotations.collector import Collector, LabelledBox, number
+from warmstart.image.decoder import SUFFIXES
+
+IGNORED, BACKGROUND = "__ignore__", "_background_"
+"""Labels that labelme sets apart: pixels that do not count, and the background."""
+_CIRCLE_POINTS = 64
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A labelled outline: points (x, y) in pixels; `group` joins several outlines of one object."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    group: Any = None
+
+
+def is_labelme(folder: Path) -> bool:
+    """Whether JSON files of labelme stand next to their photos."""
+    return any(_is_file(file) for file in sorted(folder.glob("*.json"))[:3])
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return isinstance(load_json(file).get("shapes"), list)
+    except UsageError:
+        return False
+
+
+def read(path: Path, collector: Collector, part: str | None) -> None:
+    """All photos of a folder; the outlines of a group are one box."""
+    for file, photo, shapes, faults in outlines(path, collector.problems):
+        name = str(file) if isinstance(photo, bytes) else str(photo)
+        collector.add(photo, name, _boxes(shapes), part=part, faults=faults)
+
+
+def outlines(
+    folder: Path, problems: list[str]
+) -> Iterator[tuple[Path, Any, list[Shape], list[str]]]:
+    """(file, photo, shapes, what is malformed) of each file; missing photos are listed."""
+    files = sorted(folder.glob("*.json"), key=lambda file: natural(file.name))
+    for file in files:
+        try:
+            data = load_json(file)
+            records = data.get("shapes")
+            if not isinstance(records, list):
+                raise UsageError(f"{file} is not a file of labelme: it has no list 'shapes'")
+        except UsageError as error:
+            problems.append(str(error))
+            continue
+        photo = _photo(file, data)
+        if photo is None:
+            problems.append(f"{file}: its photo {data.get('imagePath')!r:.80} is missing")
+            continue
+        shapes, faults = [], []
+        for position, record in enumerate(records, 1):
+            try:
+                shapes.append(_shape(record))
+            except ValueError as error:
+                faults.append(f"{file}: shape {position} {error}; the photo is left out")
+        yield file, photo, shapes, faults
+    annotated = {file.stem for file in files}
+    photos = sorted(folder.iterdir(), key=lambda one: natural(one.name))
+    problems += [
+        f"{one}: has no .json of its name, so it is left out"
+        for one in photos
+        if one.suffix.lower() in SUFFIXES and one.stem not in annotated
+    ]
+
+
+def _photo(file: Path, data: Mapping[str, Any]) -> Any:
+    """The file that `imagePath` names, or the one of the JSON's name, or the embedded picture."""
+    path = str(data.get("imagePath") or "").replace("\\", "/")
+    names = [path, path.rpartition("/")[2], *(file.stem + suffix for suffix in sorted(SUFFIXES))]
+    for name in names:
+        if name and "\0" not in name and len(name) < 1000 and (file.parent / name).is_file():
+            return file.parent / name
+    embedded = data.get("imageData")
+    try:
+        return base64.b64decode(embedded, validate=True) if embedded else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _shape(record: Any) -> Shape:
+    """A shape.
+
+    Raises:
+        ValueError: it is malformed; the message completes "shape 3 …".
+    """
+    if not isinstance(record, dict) or not isinstance(record.get("label"), str):
+        raise ValueError("has no label")
+    label, form = record["label"].strip(), record.get("shape_type") or "polygon"
+    try:
+        points = [(number(x), number(y)) for x, y in record["points"]]
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"({label!r:.40}) has no points of two numbers") from None
+    if not label:
+        raise ValueError("has no label")
+    if form == "rectangle" and len(points) == 2:
+        (left, top), (right, bottom) = points
+        points = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    elif form == "circle" and len(points) == 2:
+        points = _circle(*points)
+    elif form not in ("polygon", "rectangle") or len(points) < 3:
+        raise ValueError(
+            f"({label!r:.40}) is a {form!r:.40} of {len(points)} points, which has no area; "
+            "polygons, rectangles and circles are read"
+        )
+    return Shape(label, points, record.get("group_id"))
+
+
+def _circle(centre: tuple[float, float], edge: tuple[float, float]) -> list[tuple[float, float]]:
+    radius = math.dist(centre, edge)
+    turns = (2 * math.pi * step / _CIRCLE_POINTS for step in range(_CIRCLE_POINTS))
+    return [(centre[0] + radius * math.cos(t), centre[1] + radius * math.sin(t)) for t in turns]
+
+
+def _boxes(shapes: Sequence[Shape]) -> list[LabelledBox]:
+    objects: dict[Any, tuple[str, list[tuple[float, float]]]] = {}
+    for position, shape in enumerate(shapes):
+        if shape.label in (IGNORED, BACKGROUND):
+            continue
+        key = position if shape.group is None else (shape.label, repr(shape.group))
+        objects.setdefault(key, (shape.label, []))[1].extend(shape.points)
+    boxes = []
+    for label, points in objects.values():
+        x, y = zip(*points, strict=True)
+        boxes.append(LabelledBox(label, (min(x), min(y), max(x), max(y))))
+    return boxes

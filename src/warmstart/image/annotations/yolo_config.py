@@ -1,0 +1,163 @@
+"""YOLO's `data.yaml`: names of classes, and where photos to train on and to validate with are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.core.records import PARTS
+from warmstart.errors import UsageError, require
+
+SUFFIXES = (".yaml", ".yml")
+NAMES = ("classes.txt", "obj.names", "labels.txt")
+LARGEST_YAML = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the file says.
+
+    Attributes:
+        names: of the classes by number.
+        parts: folders or lists of photos by "train", "validation" and "test".
+        keypoints: numbers of the key points that follow the box in a line.
+    """
+
+    names: dict[int, str]
+    parts: dict[str, list[Path]]
+    keypoints: int = 0
+
+
+def config_of(folder: Path) -> Path | None:
+    """The `data.yaml` of a folder: the one YAML file with `names`.
+
+    Raises:
+        UsageError: several files have them.
+    """
+    files = [file for suffix in SUFFIXES for file in sorted(folder.glob(f"*{suffix}"))]
+    files = [file for file in files if "names" in _mapping(file)]
+    if len(files) > 1:
+        raise UsageError(
+            f"{folder} has several files of class names ({', '.join(file.name for file in files)});"
+            " name the one to use."
+        )
+    return files[0] if files else None
+
+
+def read_config(file: Path) -> Config:
+    """A `data.yaml`.
+
+    Raises:
+        UsageError: it is damaged, has no names, or names folders that are not there.
+    """
+    content = _mapping(file)
+    if "names" not in content:
+        raise UsageError(f"{file} has no `names` of classes.")
+    names = _names(content["names"], file)
+    count = content.get("nc")
+    if count is not None and count != str(len(names)):
+        raise UsageError(f"{file}: nc is {count!r:.40}, but there are {len(names)} names.")
+    return Config(names, _parts(content, file), _keypoints(content, file))
+
+
+def class_names(root: Path) -> Config:
+    """The classes of a folder: of its `data.yaml`, or of `classes.txt`, one name a line.
+
+    Raises:
+        UsageError: there is neither, or they hold no names.
+    """
+    if (file := config_of(root)) is not None:
+        return read_config(file)
+    for name in NAMES:
+        if (root / name).is_file():
+            lines = (root / name).read_text("utf-8-sig", "replace").splitlines()
+            return Config(_names([line.strip() for line in lines if line.strip()], root / name), {})
+    raise UsageError(
+        f"{root} has no class names: add a data.yaml with `names`, or a classes.txt, one name a "
+        "line."
+    )
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    """The content of a YAML file; scalars are the strings that the file has.
+
+    YAML 1.1 reads `no` as false and `1.0` as a number, which names of classes are not.
+    """
+    require("yaml", extra="yaml", purpose=f"to read {file}")
+    import yaml
+
+    try:
+        if file.stat().st_size > LARGEST_YAML:
+            raise UsageError(f"{file} is larger than {LARGEST_YAML >> 20} MiB.")
+        content = yaml.load(file.read_text("utf-8-sig"), Loader=yaml.BaseLoader)  # strings only
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{file} cannot be read as YAML: {reason:.200}") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _names(names: Any, file: Path) -> dict[int, str]:
+    if isinstance(names, list):
+        numbered: dict[int, Any] = dict(enumerate(names))
+    elif isinstance(names, dict):
+        try:
+            numbered = {int(key): name for key, name in names.items()}
+        except (TypeError, ValueError):
+            raise UsageError(f"{file}: the keys of `names` must be class numbers.") from None
+    else:
+        raise UsageError(f"{file}: `names` must be a list, or a mapping of numbers to names.")
+    for number, name in numbered.items():
+        if not isinstance(name, str) or not name.strip() or number < 0:
+            raise UsageError(f"{file}: the name of class {number} is {name!r:.40}.")
+    values = list(numbered.values())
+    if twice := sorted({name for name in values if values.count(name) > 1}):
+        raise UsageError(f"{file}: the name {twice[0]!r} is there twice.")
+    if not values:
+        raise UsageError(f"{file} has no names of classes.")
+    return dict(sorted(numbered.items()))
+
+
+def _keypoints(content: dict[str, Any], file: Path) -> int:
+    shape = content.get("kpt_shape")
+    if shape is None:
+        return 0
+    try:
+        points, numbers = map(int, shape)
+    except (TypeError, ValueError):
+        raise UsageError(f"{file}: kpt_shape must be two numbers, not {shape!r:.40}.") from None
+    return points * numbers
+
+
+def _parts(content: dict[str, Any], file: Path) -> dict[str, list[Path]]:
+    """Folders and lists by part; `test` may be missing, as many exports name it without need."""
+    parts: dict[str, list[Path]] = {}
+    for key, value in content.items():
+        part = PARTS.get(key)
+        if part is None or not value:
+            continue
+        paths = value if isinstance(value, list) else [value]
+        if part in parts or not all(isinstance(path, str) and "\0" not in path for path in paths):
+            raise UsageError(f"{file}: {key!r} must be one path or a list, and be there once.")
+        located = [_located(path, content.get("path"), file) for path in paths]
+        if None not in located:
+            parts[part] = [path for path in located if path is not None]
+        elif part != "test":
+            missing = paths[located.index(None)]
+            raise UsageError(
+                f"{file}: {key} is {missing!r}, which is not in {file.parent}; correct the path."
+            )
+    return parts
+
+
+def _located(path: str, root: Any, file: Path) -> Path | None:
+    """Relative to `path`, where that exists, else to the file. Roboflow writes `../train/images`
+    for `train/images`.
+    """
+    bases = [file.parent]
+    if isinstance(root, str) and root and "\0" not in root:
+        bases.insert(0, file.parent / root)
+        bases.append(file.parent / Path(root).name)
+    names = [path, path.removeprefix("../")]
+    candidates = (base / name for name in names for base in bases)
+    return next((one.resolve() for one in candidates if one.exists()), None)

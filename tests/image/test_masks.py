@@ -1,0 +1,257 @@
+"""Masks of every layout, and what their values mean."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from warmstart.errors import UsageError
+from warmstart.image.annotations.masks import read_masks
+from warmstart.image.annotations.polygons import polygon_mask, run_length_mask, uncompressed
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """(name, width, height) -> a picture file below the test's folder."""
+
+    def make(name, width=40, height=30):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (width, height), "white").save(path)
+        return path
+
+    return make
+
+
+def coco_file(tmp_path, photo, **changes):
+    for n in (1, 2):
+        photo(f"coco/images/{n}.png")
+    data = {
+        "images": [
+            {"id": n, "file_name": f"{n}.png", "width": 40, "height": 30} for n in (1, 2, 3)
+        ],
+        "categories": [{"id": 7, "name": "cat"}, {"id": 3, "name": "dog"}],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 7,
+                "bbox": [1, 2, 10, 10],
+                "area": 60,
+                "iscrowd": 0,
+                "segmentation": [[1, 2, 11, 2, 11, 12, 1, 12]],
+            },
+            {
+                "id": 2,
+                "image_id": 1,
+                "category_id": 3,
+                "bbox": [0, 0, 4, 4],
+                "iscrowd": 1,
+                "segmentation": {"size": [30, 40], "counts": [0, 4, 26, 4, 1166]},
+            },
+            {"id": 3, "image_id": 9, "category_id": 7, "bbox": [1, 2, 10, 10]},
+            {"id": 4, "image_id": 2, "category_id": 99, "bbox": [1, 2, 10, 10]},
+            {"id": 5, "image_id": 2, "category_id": 7, "bbox": [1, 2, 10]},
+        ],
+        **changes,
+    }
+    path = tmp_path / "coco" / "instances.json"
+    path.write_text(json.dumps(data))
+    return path
+
+
+def write_mask(path, array, mode="P"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(np.asarray(array, np.uint8))
+    if mode == "P":
+        picture.putpalette([n % 256 for n in range(768)])
+    picture.save(path)
+
+
+def test_mask_folders(tmp_path, photo):
+    for name in "abcde":
+        photo(f"m/images/{name}.jpg")
+    plain = np.zeros((30, 40))
+    plain[:5], plain[5], plain[6] = 2, 255, 1
+    write_mask(tmp_path / "m/masks/a.png", plain)
+    write_mask(tmp_path / "m/masks/b.png", plain, "L")
+    write_mask(tmp_path / "m/masks/c.png", np.zeros((30, 41)))
+    (tmp_path / "m/masks/d.png").write_bytes(b"no picture")
+    write_mask(tmp_path / "m/masks/z.png", plain)
+    data = read_masks(tmp_path / "m")
+    assert data.labels == ("class 0", "class 1", "class 2")
+    assert len(data.photos) == 2
+    np.testing.assert_array_equal(data.photos[0].mask(), plain)
+    for words in (
+        "has 41x30 pixels, the photo 40x30",
+        "d.png: the mask cannot be read",
+        "e.jpg: has no mask",
+        "z.png: has no photo",
+    ):
+        assert sum(words in problem for problem in data.problems) == 1, words
+    (tmp_path / "m/labels.txt").write_text("ground\nleaf\n")
+    with pytest.raises(
+        UsageError,
+        match=r"hold 2 \(400 pixels\), which no label explains; the 2 classes are 0 'ground', 1 'leaf'",
+    ):
+        read_masks(tmp_path / "m")
+    assert read_masks(tmp_path / "m", ["x", "y", "z"]).labels == ("x", "y", "z")
+
+
+def test_masks_of_colours(tmp_path, photo):
+    mask = np.zeros((30, 40, 3), np.uint8)
+    mask[:10] = (255, 0, 0)
+    pairs = [(photo("a.png"), Image.fromarray(mask))]
+    with pytest.raises(UsageError, match="say what they mean with colours"):
+        read_masks(pairs)
+    data = read_masks(pairs, colours={"none": (0, 0, 0), "red": (255, 0, 0)})
+    assert data.labels == ("none", "red")
+    assert data.photos[0].mask().sum() == 400
+    with pytest.raises(
+        UsageError, match=r"1 colours that are no class: \(255, 0, 0\) \(400 pixels\)"
+    ):
+        read_masks(pairs, colours={"none": (0, 0, 0)})
+    with pytest.raises(UsageError, match="whole numbers"):
+        read_masks([(photo("a.png"), np.zeros((30, 40)))])
+
+
+def test_coco_as_masks(tmp_path, photo):
+    data = read_masks(coco_file(tmp_path, photo))
+    assert len(data.photos) == 1
+    assert data.labels == ("background", "dog", "cat")
+    first = data.photos[0].mask()
+    assert first.shape == (30, 40)
+    assert (first[2:12, 4:11] == 2).all()
+    assert (first[0:4, 0:2] == 1).all()
+    assert (first == 1).sum() == 8
+    assert any(
+        "annotation 5: it has no segmentation; its photo is left out" in problem
+        for problem in data.problems
+    )
+
+
+def test_shapes():
+    square = polygon_mask([[2, 1, 6, 1, 6, 4, 2, 4]], (10, 8))
+    assert (square.sum(), square[1:4, 2:6].all()) == (12, True)
+    for polygon in ([1, 2, 3, 4], [1, 2, 3], [0, 0, 1, "x", 2, 2], [0, 0, float("nan"), 1, 1, 1]):
+        with pytest.raises(UsageError, match="polygon"):
+            polygon_mask([polygon], (4, 4))
+    with pytest.raises(UsageError, match="add up"):
+        run_length_mask({"size": [2, 2], "counts": [1, 1]}, (2, 2))
+    with pytest.raises(UsageError, match="for a photo of"):
+        run_length_mask({"size": [3, 2], "counts": [6]}, (2, 2))
+    with pytest.raises(UsageError, match="damaged"):
+        uncompressed("o")
+
+
+def test_compressed_run_lengths_equal_pycocotools():
+    from pathlib import Path
+
+    golden = json.loads(
+        (Path(__file__).parents[1] / "golden" / "vision" / "coco.json").read_text()
+    )["run_lengths"]
+    want = np.array([[c == "1" for c in row] for row in golden["mask"]])
+    height, width = want.shape
+    got = run_length_mask({"size": [height, width], "counts": golden["counts"]}, (width, height))
+    np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize(("values", "labels", "names", "classes"), [
+    ((0, 255), None, ("background", "object"), (0, 1)),
+    ((0, 1), None, ("background", "object"), (0, 1)),
+    ((0, 128), None, ("background", "object"), (0, 1)),
+    ((0, 255), ("ground", "leaf"), ("ground", "leaf"), (0, 1)),
+    ((0, 255), ("a", "b", "c"), ("a", "b", "c"), (0, 255)),
+    ((0, 1, 255), None, ("class 0", "class 1"), (0, 1, 255)),
+    ((0, 1, 2), None, ("class 0", "class 1", "class 2"), (0, 1, 2)),
+    ((0, 2, 255), ("a", "b", "c"), ("a", "b", "c"), (0, 2, 255)),
+])  # fmt: skip
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "LA", "I;16", "array"])
+def test_what_the_values_of_masks_mean(photo, values, labels, names, classes, mode):
+    values = np.repeat(np.array(values, np.uint8), 1200 // len(values)).reshape(30, 40)
+    mask = Image.fromarray(values)
+    if mode == "P":
+        mask.putpalette([n % 256 for n in range(768)])
+    elif mode == "I;16":
+        mask = Image.fromarray(values.astype(np.uint16))
+    elif mode != "array":
+        mask = mask.convert(mode)
+    data = read_masks([(photo("a.png"), values[..., None] if mode == "array" else mask)], labels)
+    assert data.labels == names
+    assert sorted({*data.photos[0].mask().ravel().tolist()}) == list(classes)
+
+
+def test_values_are_those_of_the_whole_data_set(photo):
+    """A mask with 0 and 255 means something else where another mask holds other classes."""
+    ignored, classes = np.zeros((30, 40), np.uint8), np.zeros((30, 40), np.uint8)
+    ignored[:3], classes[:3], classes[3:5] = 255, 1, 2
+    data = read_masks([(photo("a.png"), ignored), (photo("b.png"), classes)])
+    assert data.labels == ("class 0", "class 1", "class 2")
+    assert (data.photos[0].mask()[:3] == 255).all()
+    two = read_masks([(photo("a.png"), ignored)])
+    empty = read_masks(
+        [(photo("c.png"), np.zeros((30, 40), np.uint8))], two.labels, encoding=two.encoding
+    )
+    assert (empty.photos[0].mask() == 0).all()
+
+
+@pytest.mark.parametrize(("values", "labels", "words"), [
+    ((0, 3, 255), None, r"hold 0 \(400 pixels\), 3 \(400 pixels\), 255 .*no labels say"),
+    ((0, 1, 9), ("a", "b"), r"hold 9 \(400 pixels\), which no label explains"),
+    ((0, 0, 0), None, "not two classes"),
+    ((255, 255, 255), ("a", "b"), "no pixel of any mask belongs to a class"),
+    ((0, 1, 2), (), "there are no labels"),
+])  # fmt: skip
+def test_values_that_nothing_explains_are_refused(photo, values, labels, words):
+    values = np.repeat(np.array(values, np.uint8), 400).reshape(30, 40)
+    with pytest.raises(UsageError, match=words):
+        read_masks([(photo("a.png"), values)], labels)
+
+
+def test_names_and_parts_of_masks(tmp_path, photo):
+    values = np.zeros((30, 40), np.uint8)
+    values[:5] = 255
+    for layout, photos, masks in (
+        ("next", "{}.jpg", "{}_mask.png"),
+        ("ending", "images/{}.jpg", "masks/{}_mask.png"),
+        ("siblings", "train/{}.jpg", "train_masks/{}_mask.gif"),
+        ("inside", "images/train/{}.jpg", "masks/train/{}.png"),
+        ("outside", "train/images/{}.jpg", "train/labels/{}.png"),
+    ):
+        for name in ("x", "y"):
+            photo(f"{layout}/{photos.format(name)}")
+            write_mask(tmp_path / layout / masks.format(name), values, "L")
+        data = read_masks(tmp_path / layout)
+        part = "train" if "train" in photos else None
+        assert [photo.part for photo in data.photos] == [part] * 2, layout
+        assert not data.problems
+        assert data.photos[0].mask().sum() == 200
+
+
+def test_cityscapes(tmp_path, photo):
+    values = np.full((30, 40), 7, np.uint8)
+    values[:5], values[5] = 26, 3
+    for part in ("train", "val"):
+        photo(f"c/leftImg8bit/{part}/ulm/ulm_0_leftImg8bit.png")
+        folder = tmp_path / "c/gtFine" / part / "ulm"
+        write_mask(folder / "ulm_0_gtFine_labelIds.png", values, "L")
+        write_mask(folder / "ulm_0_gtFine_color.png", values, "P")
+        write_mask(folder / "ulm_0_gtFine_instanceIds.png", values, "L")
+    data = read_masks(tmp_path / "c")
+    assert (len(data.labels), data.labels[0], data.problems) == (19, "road", ())
+    assert [photo.part for photo in data.photos] == ["train", "validation"]
+    mask = data.photos[0].mask()
+    assert (data.labels[mask[0, 0]], mask[5, 0], data.labels[mask[9, 0]]) == ("car", 255, "road")
+
+
+def test_labelme_as_masks(tmp_path, photo):
+    photo("l/a.png")
+    points = [[1, 2], [11, 2], [11, 12], [1, 12]]
+    shapes = [{"label": "cat", "points": points}, {"label": "__ignore__", "points": [[20, 1], [30, 9]],
+                                                   "shape_type": "rectangle"}]  # fmt: skip
+    (tmp_path / "l/a.json").write_text(json.dumps({"shapes": shapes, "imagePath": "a.png"}))
+    data = read_masks(tmp_path / "l")
+    assert data.labels == ("background", "cat")
+    mask = data.photos[0].mask()
+    assert ((mask == 1).sum(), (mask == 255).sum()) == (100, 80)
