@@ -412,7 +412,7 @@ def test_the_wire_form(model, table):
 
 
 def test_series_from_requests():
-    limits = SimpleNamespace(max_text=10_000, max_values=100)
+    limits = SimpleNamespace(max_text=10_000, max_values=100, max_columns=50)
     np.testing.assert_array_equal(SERIES.from_json([1, None, 2.5], limits), [1, np.nan, 2.5])
     assert list(SERIES.from_json({"target": [1, 2], "item_id": ["a", "a"]}, limits).columns) == [
         "target",
@@ -544,7 +544,7 @@ def test_a_missing_pandas_is_one_sentence(model, monkeypatch):
 
 
 def test_series_from_tensors():
-    limits = SimpleNamespace(max_text=10_000, max_values=100)
+    limits = SimpleNamespace(max_text=10_000, max_values=100, max_columns=50)
     one, two = SERIES.from_tensors({"series": np.array([[1, 2], [3, 4]])}, limits)
     assert (one.dtype, two.tolist()) == (np.float64, [3, 4])
     assert [row.tolist() for row in SERIES.from_tensors({"series": np.arange(3.0)}, limits)] == [

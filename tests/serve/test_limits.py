@@ -40,6 +40,7 @@ def serving():
             return run(function, **arrays)
 
         model.engine.run = held
+        client.engine = model.engine
         client.batcher = app.state.warmstart.registry["net"].batcher
         opened.append((client, server))
         return client
@@ -56,7 +57,7 @@ def test_more_than_fits_is_refused_and_the_rest_is_answered(serving, cat):
     client.inside.clear()
     with ThreadPoolExecutor(10) as pool:
         first = [pool.submit(client.post, CAT, cat, Content_Type="image/jpeg") for _ in range(2)]
-        until(lambda: client.batcher._busy == 2)
+        until(lambda: client.batcher.busy == 2)
         first += [pool.submit(client.post, CAT, cat, Content_Type="image/jpeg") for _ in range(2)]
         until(lambda: client.batcher.waiting == 2)
         for path in (CAT, "/v2/models/net/infer"):
@@ -99,7 +100,7 @@ def test_several_requests_share_a_batch(serving, cat):
             pool.submit(client.post, CAT, b"no picture", Content_Type="image/jpeg")
             for _ in range(2)
         ]
-        until(lambda: client.batcher._busy == 2)
+        until(lambda: client.batcher.busy == 2)
         client.gate.set()
         answers = [one.result(30) for one in asked]
     assert [one.status for one in answers] == [200] * 6 + [400] * 2
@@ -148,14 +149,54 @@ def test_addresses_only_where_they_are_allowed(serving, cat, tmp_path):
         files.shutdown()
 
 
-def test_a_failing_engine_is_told_without_details(serving, cat):
+def test_a_failing_engine_is_reported_without_details(serving, cat):
     client = serving()
-    client.gate.set()
 
     def broken(function, **arrays):
         raise RuntimeError("the secret of the house")
 
-    client.batcher._run.__self__.model.engine.run = broken
+    client.engine.run = broken
     answer = client.post(CAT, cat, Content_Type="image/jpeg")
     assert answer.status == 500
     assert b"secret" not in answer.body
+
+
+def readiness(client: Client) -> tuple[int, int, bool]:
+    """The status of the server's and the model's readiness, and whether the metric says ready."""
+    metrics = client.get("/metrics").body.decode()
+    server, model = (
+        client.get(path).status for path in ("/v2/health/ready", "/v2/models/net/ready")
+    )
+    return server, model, 'warmstart_model_ready{model="net"} 1.0' in metrics
+
+
+def test_a_model_whose_answers_fail_is_not_ready_until_it_answers_again(serving, cat, monkeypatch):
+    monkeypatch.setattr("warmstart.serve.registry.TRIAL_SECONDS", 0.1)
+    client = serving()
+    works, fails = client.engine.run, threading.Event()
+    fails.set()
+
+    def run(function, **arrays):
+        if fails.is_set():
+            raise RuntimeError("out of order")
+        return works(function, **arrays)
+
+    client.engine.run = run
+    for _ in range(3):
+        assert readiness(client) == (200, 200, True)
+        assert client.post(CAT, b"no photo", Content_Type="image/jpeg").status == 400
+        assert client.post(CAT, cat, Content_Type="image/jpeg").status == 500
+    assert readiness(client) == (503, 503, False)
+    fails.clear()
+    until(lambda: readiness(client) == (200, 200, True))
+
+
+def test_a_model_that_hangs_is_not_ready(serving, cat):
+    client = serving(deadline=0.2)
+    client.gate.clear()
+    for _ in range(2):  # one for each thread
+        assert client.post(CAT, cat, Content_Type="image/jpeg").status == 504
+    until(lambda: readiness(client) == (503, 503, False))
+    assert client.get("/v2/health/live").status == 200
+    client.gate.set()
+    until(lambda: readiness(client) == (200, 200, True))

@@ -15,6 +15,7 @@ training.json, report.html         how it was fine-tuned, where it was
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -87,6 +88,7 @@ def read(folder: Path) -> Contents:
         raise BundleError(
             f"{folder / MANIFEST} or {LABELS} is damaged ({error}); save the model again."
         ) from error
+    _check_statistics(folder, manifest["entry"])
     if [label.index for label in labels] != list(range(len(labels))):
         raise BundleError(
             f"{folder / LABELS} does not count its classes from 0 up; save the model again."
@@ -215,13 +217,35 @@ def _write_json(path: Path, data: Any) -> None:
     path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
+def _not_finite(constant: str) -> Any:
+    raise ValueError(f"it holds {constant}, which is not a finite number")
+
+
+def _check_statistics(folder: Path, values: Any, name: str = "") -> None:
+    """Refuse means and deviations by which nothing can be normalised.
+
+    Raises:
+        BundleError: a number is not finite, or a standard deviation is 0.
+    """
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            _check_statistics(folder, value, str(key))
+    elif isinstance(values, list | tuple):
+        for value in values:
+            _check_statistics(folder, value, name)
+    elif isinstance(values, float) and not math.isfinite(values):
+        raise BundleError(f"{folder / MANIFEST}: a number of {name!r} is not finite.")
+    elif name == "std" and isinstance(values, int | float) and values <= 0:
+        raise BundleError(f"{folder / MANIFEST}: a standard deviation is {values}, not above 0.")
+
+
 def _read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise BundleError(
                 f"{path} is larger than {LARGEST_JSON >> 20} MiB; this is not a bundle's file."
             )
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"), parse_constant=_not_finite)
     except FileNotFoundError as error:
         raise BundleError(f"{path} is missing; {path.parent} is not a whole bundle.") from error
     except (OSError, ValueError, RecursionError) as error:

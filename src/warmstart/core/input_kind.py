@@ -59,6 +59,8 @@ class Limits(Protocol):
     @property
     def max_values(self) -> int: ...
     @property
+    def max_columns(self) -> int: ...
+    @property
     def allow_urls(self) -> bool: ...
 
 
@@ -79,6 +81,8 @@ class InputKind(ABC):
         table_suffixes: suffixes of files that hold several inputs as a whole, such as a table of
             series.
         default_name: of the one input of a call, where it has no name of its own.
+        is_parsed: whether `from_bytes` parses the bytes, which takes time; the others only check
+            them.
     """
 
     name: ClassVar[str]
@@ -94,6 +98,7 @@ class InputKind(ABC):
     is_file: ClassVar[bool] = False
     table_suffixes: ClassVar[tuple[str, ...]] = ()
     default_name: ClassVar[str] = "the input"
+    is_parsed: ClassVar[bool] = False
 
     # Python
 
@@ -159,6 +164,12 @@ class InputKind(ABC):
         Raises:
             InputError: it does.
         """
+
+    def trial(self) -> Any:
+        """A small input for a model to be tried with; None: there is none of this kind that suits
+        most models.
+        """
+        return None
 
     def from_tensors(self, arrays: Mapping[str, NDArray[Any]], limits: Limits) -> list[Any]:
         """The inputs of a request of the Open Inference Protocol, one for each row of its tensors.

@@ -17,8 +17,8 @@ from warmstart.core.compiling import artifact_key, build_keras, compiled
 from warmstart.core.task import task_of
 from warmstart.core.weights import Weights
 from warmstart.engines import choose, store
-from warmstart.engines.base import Engine
-from warmstart.errors import EngineError, UsageError
+from warmstart.engines.base import Engine, Signature
+from warmstart.errors import BundleError, EngineError, UsageError
 
 if TYPE_CHECKING:
     from keras import Model as KerasModel
@@ -48,6 +48,8 @@ class LoadedModel(ABC):
     """
 
     task: ClassVar[str]
+    class_output: ClassVar[str] = ""
+    """The output of the program whose last dimension counts the labels, where it has one."""
 
     def __init__(
         self,
@@ -108,7 +110,9 @@ class LoadedModel(ABC):
         """
         with self._lock:
             if self._engine is None:
-                self._engine = self._open_engine()
+                engine = self._open_engine()
+                self.check_program(engine.signatures)
+                self._engine = engine
             return self._engine
 
     def ready(self) -> None:
@@ -175,6 +179,38 @@ class LoadedModel(ABC):
                 self.entry, self.weights, self.precision, self.on_stage
             )
 
+    def check_parts(self) -> None:
+        """Compare the parts of its bundle with each other, as far as they are read by now.
+
+        Raises:
+            BundleError: two of them do not belong together.
+        """
+        count = self.entry.config.get("classes", self.entry.config.get("num_labels"))
+        if self.class_output and isinstance(count, int):
+            self._check_labels(count)
+        if (artifact := self._recorded_artifact()) is not None:
+            self.check_program(artifact.signatures)
+
+    def check_program(self, signatures: Mapping[str, Signature]) -> None:
+        """Compare the program with the labels; subclasses compare more.
+
+        Raises:
+            BundleError: they do not belong together.
+        """
+        outputs = [one for each in signatures.values() for one in each.outputs]
+        for spec in outputs:
+            size = spec.shape[-1] if spec.name == self.class_output else None
+            if isinstance(size, int):
+                self._check_labels(size)
+
+    def _check_labels(self, classes: int) -> None:
+        if len(self.labels) != classes:
+            where = f"{self._folder}: " if self._folder else ""
+            raise BundleError(
+                f"{where}{self.name} has {classes} classes and {len(self.labels)} labels; "
+                "take all of its files from one copy, or save the model again."
+            )
+
     def is_compiled(self) -> bool:
         """Whether predicting needs neither TensorFlow nor waiting."""
         return bool(
@@ -190,10 +226,17 @@ class LoadedModel(ABC):
         return choose.open_engine(self.artifact, self._engine_name, self.precision)
 
     def _bundled_artifact(self) -> store.Artifact | None:
-        if self._folder is None or self.precision == "int8":
+        return None if self.precision == "int8" else self._own_artifact(store.Artifact.load)
+
+    def _recorded_artifact(self) -> store.Artifact | None:
+        """The bundle's program by its record; its files are not read."""
+        return self._own_artifact(store.Artifact.recorded)
+
+    def _own_artifact(self, read: Callable[[Path], store.Artifact]) -> store.Artifact | None:
+        if self._folder is None:
             return None
         try:
-            artifact = store.Artifact.load(self._folder / "artifacts" / "float32")
+            artifact = read(self._folder / "artifacts" / "float32")
         except EngineError:
             return None  # damaged or not there: compiled anew from the weights
         return artifact if artifact.belongs_to(self.weights.path, self.weights.digest) else None

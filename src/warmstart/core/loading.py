@@ -81,6 +81,8 @@ def load(
         precision=precision,
         folder=opened.folder,
     )
+    if opened.folder is not None and bundle.is_bundle(opened.folder):
+        model.check_parts()
     if task is not None and task != model.entry.task:
         raise UsageError(f"{model.name} does {model.entry.task}, not {task}.")
     return model

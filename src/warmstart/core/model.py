@@ -74,6 +74,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         batch_size: inputs per call of the engine where the caller does not say.
         batched: whether inputs of several requests go through the engine together.
         seeded_by_index: whether random numbers depend on the index of an input in the call.
+        generates: what `generated` counts, in the plural.
         decodes_ahead: whether threads prepare inputs while the engine is busy; not worth it for
             texts.
     """
@@ -84,6 +85,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
     batch_size: ClassVar[int] = 8
     batched: ClassVar[bool] = True
     seeded_by_index: ClassVar[bool] = False
+    generates: ClassVar[str] = "values"
     decodes_ahead: ClassVar[bool] = True
 
     @property
@@ -163,6 +165,14 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         """The pooled features of an input, float32 (D,)."""
         vector: NDArray[np.float32] = outputs[0]["features"]
         return vector
+
+    def generated(self, value: Any, options: OptionsT) -> int:
+        """How many values one input makes the model generate step by step, at most: tokens times
+        beams, steps times sample paths, samples of sound; 0 where it takes one pass.
+
+        A server refuses requests by it before the work begins; `value` may be unusable.
+        """
+        return 0
 
     def elements(self, inputs: Any, options: OptionsT) -> Iterator[Item]:
         """The inputs of a call with several, in order; `options` may say how to read them."""

@@ -50,20 +50,35 @@ class Artifact:
         Raises:
             EngineError: it is incomplete, damaged, or of another format.
         """
+        artifact = cls.recorded(folder)
+        recorded = artifact.record["sha256"]
         try:
-            record = json.loads((folder / RECORD).read_text("utf-8"))
-            hashes = {
-                name: sha256_file(folder / name) for name in (*FILES, *_rest(record["sha256"]))
-            }
-            same = record["format"] == FORMAT and record["sha256"] == hashes
-            artifact = cls(folder, record)
-            artifact.signatures  # noqa: B018 (checks that it is whole)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            hashes = {name: sha256_file(folder / name) for name in (*FILES, *_rest(recorded))}
+        except OSError as error:
             raise EngineError(f"The artifact {folder} is damaged: {error}") from error
-        if not same:
+        if hashes != recorded:
             raise EngineError(
                 f"The artifact {folder} is damaged: its files are not the recorded ones."
             )
+        return artifact
+
+    @classmethod
+    def recorded(cls, folder: Path) -> Artifact:
+        """Read the record of a folder, without its files.
+
+        Raises:
+            EngineError: it is missing, damaged, or of another format.
+        """
+        try:
+            record = json.loads((folder / RECORD).read_text("utf-8"))
+            _rest(record["sha256"])
+            artifact = cls(folder, record)
+            artifact.signatures  # noqa: B018 (checks that it is whole)
+            same = record["format"] == FORMAT
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise EngineError(f"The artifact {folder} is damaged: {error}") from error
+        if not same:
+            raise EngineError(f"The artifact {folder} has another format.")
         return artifact
 
     @property

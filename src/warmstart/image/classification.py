@@ -45,6 +45,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     """
 
     task = "image-classification"
+    class_output = "probabilities"
     options = ClassifyOptions
     result = Classification
 

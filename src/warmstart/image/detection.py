@@ -51,6 +51,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
     """
 
     task = "object-detection"
+    class_output = "scores"
     options = DetectOptions
     result = Detections
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
+import numpy as np
+
 from warmstart.core import inputs
 from warmstart.core.input_kind import FileKind, Limits, Readable
 from warmstart.core.records import columns
@@ -42,6 +44,9 @@ class PhotoKind(FileKind):
                 "image of UINT8 must be pixels of the shape [height, width, 3] or [rows, height, width, 3]."
             )
         return list(pixels if pixels.ndim == 4 else pixels[None])
+
+    def trial(self) -> NDArray[Any]:
+        return np.full((48, 64, 3), 128, np.uint8)
 
     def check_size(self, value: Any, limits: Limits) -> None:
         from warmstart.image import decoder

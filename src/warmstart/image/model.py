@@ -4,7 +4,7 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
@@ -14,7 +14,8 @@ import numpy as np
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import BatchOptions, Option, takes
-from warmstart.engines.base import TensorSpec
+from warmstart.engines.base import Signature, TensorSpec
+from warmstart.errors import BundleError
 from warmstart.image import decoder, preprocessing
 from warmstart.image.geometry import Frame
 from warmstart.image.inputs import PHOTO, Photo
@@ -77,6 +78,20 @@ class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
         """The rules that turn a photo into the array that the model was trained on."""
         assert self.entry.preprocessing is not None
         return self.entry.preprocessing
+
+    def check_program(self, signatures: Mapping[str, Signature]) -> None:
+        super().check_program(signatures)
+        for spec in signatures["forward"].inputs if "forward" in signatures else ():
+            if spec.name == "images":
+                self._check_size(spec.shape[1:3])
+
+    def _check_size(self, shape: Sequence[int | str]) -> None:
+        size = self.preprocessing.size
+        if any(isinstance(n, int) and n != own for n, own in zip(shape, size, strict=True)):
+            raise BundleError(
+                f"{self._folder or self.name}: the program takes pictures of {shape[0]} x {shape[1]}, "
+                f"and the preprocessing makes {size[0]} x {size[1]}; save the model again."
+            )
 
     @takes(PhotoOptions)
     def features(

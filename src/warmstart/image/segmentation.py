@@ -34,6 +34,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
     """
 
     task = "image-segmentation"
+    class_output = "logits"
     options = PhotoOptions
     result = Segmentation
 

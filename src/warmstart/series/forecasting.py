@@ -91,8 +91,10 @@ class Method(Protocol):
         horizon: steps that it forecasts by default.
         freq: pandas alias; the frequency of series without timestamps.
         known, static: columns that it needs.
+        sampled: whether it draws sample paths; the others compute quantiles.
     """
 
+    sampled: bool
     horizon: int
     freq: str
     known: tuple[str, ...]
@@ -138,6 +140,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     result = Forecast
     batched = False
     seeded_by_index = True
+    generates = "values of sample paths"
     decodes_ahead = False
 
     def __init__(
@@ -243,6 +246,9 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     def ready(self) -> None:
         require("pandas", extra="series", purpose="to read time series")
         super().ready()
+
+    def generated(self, value: Any, options: ForecastOptions) -> int:
+        return self._horizon(options) * (options.samples if self.method.sampled else 1)
 
     def elements(self, inputs: Any, options: ForecastOptions) -> Iterator[Item]:
         return SERIES.elements(inputs, self.layout(options))

@@ -55,6 +55,7 @@ class SeriesKind(InputKind):
     media = ("text/csv", "application/vnd.ms-excel", "text/plain")
     suffixes = tables.SUFFIXES
     table_suffixes = tuple(sorted(tables.SUFFIXES))
+    is_parsed = True
     field = columns.Field("series", "target", (tables.TARGETS,))
     tensors: ClassVar = {"series": ("FP64", [-1, -1])}
     schema: ClassVar = {
@@ -153,21 +154,30 @@ class SeriesKind(InputKind):
 
     # Requests
 
+    def trial(self) -> NDArray[np.float64]:
+        values: NDArray[np.float64] = 2.0 + np.sin(np.arange(200) * (np.pi / 12))
+        return values
+
     def from_tensors(self, arrays: Mapping[str, NDArray[Any]], limits: Limits) -> list[Any]:
         values = arrays["series"]
         if values.ndim not in (1, 2) or values.dtype.kind not in "iuf" or not values.size:
             raise InputError("series must be numbers of the shape [steps] or [series, steps].")
+        rows, steps = np.atleast_2d(values).shape
+        tables.check_size(rows, steps, limits.max_values, limits.max_columns)
         return [np.array(row, np.float64) for row in np.atleast_2d(values)]
 
     def from_bytes(self, data: bytes, limits: Limits) -> pd.DataFrame:
         decoded_text(data[:4096].rpartition(b"\n")[0] or data[:4096], limits)
-        return tables.parse_csv(data, limits.max_values)
+        return tables.parse_csv(data, limits.max_values, limits.max_columns)
 
     def from_json(self, value: Any, limits: Limits) -> NDArray[np.float64] | pd.DataFrame:
         if isinstance(value, list):
+            tables.check_size(1, len(value), limits.max_values, limits.max_columns)
             return _array(value)
         is_object = isinstance(value, dict) and bool(value)
         if is_object and all(isinstance(column, list) for column in value.values()):
+            rows = max(map(len, value.values()))
+            tables.check_size(len(value), rows, limits.max_values, limits.max_columns)
             return _frame(value)
         raise InputError(
             "A series is an array of numbers, or a table: an object of columns, such as "

@@ -31,6 +31,7 @@ class ChronosBolt:
 
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    sampled = False
     freq = DEFAULT_FREQ
 
     def __init__(self, entry: Entry):

@@ -311,6 +311,8 @@ class _Run:
 class DeepAR:
     """One model; see `series.forecasting.Method`."""
 
+    sampled = True
+
     def __init__(self, entry: Entry):
         self.recipe = Recipe.from_dict(entry.processing)
         self.names = PARAMETERS[entry.config.get("distribution", "student_t")]

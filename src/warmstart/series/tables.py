@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
 ITEMS = ("item_id", "unique_id", "series_id", "item", "id", "series")
 TIMES = ("timestamp", "ds", "date", "datetime", "time", "month", "week", "day", "period")
 TARGETS = ("target", "y", "value")
+_QUOTED = r'(?:\A|([{}\r\n])) *+"[^"]*+(?:""[^"]*+)*+"'
+"""A field in quotes behind its separator, to be put into the braces."""
 
 
 def read(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -60,26 +63,51 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
         ) from error
 
 
-def parse_csv(data: bytes, max_values: int) -> pd.DataFrame:
+def parse_csv(data: bytes, max_values: int, max_columns: int) -> pd.DataFrame:
     """A table from the bytes of a CSV file; the separator is the most frequent of comma, semicolon
-    and tab.
+    and tab. Columns and values are counted before anything is parsed.
 
     Raises:
-        InputError: it is no CSV.
-        TooLargeError: it has more than `max_values` values.
+        InputError: it is not CSV.
+        TooLargeError: it has more than `max_values` values or `max_columns` columns.
     """
+    separator = max(",;\t", key=data.lstrip()[:4096].split(b"\n", 1)[0].decode("latin-1").count)
+    _check_lines(data, separator, max_values, max_columns)
     import pandas as pd
 
-    header = data.lstrip()[:4096].split(b"\n", 1)[0]
-    separator = max((",", ";", "\t"), key=lambda character: header.count(character.encode()))
     try:
         table: pd.DataFrame = pd.read_csv(io.BytesIO(data), sep=separator, skipinitialspace=True)
     except (ValueError, OverflowError) as error:  # see `read`
         reason = str(error).splitlines()[0][:200]
         raise InputError(f"The table cannot be read as CSV: {reason}") from None
-    if table.size > max_values:
-        raise TooLargeError(f"The table has {table.size:,} values; {max_values:,} at most.")
     return table
+
+
+def _check_lines(data: bytes, separator: str, max_values: int, max_columns: int) -> None:
+    """Refuse a CSV file by its separators and lines; those inside of quotes do not count."""
+    data = data.strip()
+    if b'"' in data:
+        data = re.sub(_QUOTED.format(separator).encode(), rb"\1", data)
+    lines = data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n") + 1
+    if (cells := data.count(separator.encode()) + lines) > 2 * max_values + max_columns:
+        raise TooLargeError(f"The table has {cells:,} values; {max_values:,} at most.")
+    characters = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero((characters == ord("\n")) | (characters == ord("\r")))
+    separators = np.flatnonzero(characters == ord(separator))
+    counts = np.diff(np.searchsorted(separators, ends), prepend=0, append=len(separators))
+    check_size(1 + int(counts.max()), lines - 1, max_values, max_columns)
+
+
+def check_size(columns: int, rows: int, max_values: int, max_columns: int) -> None:
+    """Refuse a table before it is built.
+
+    Raises:
+        TooLargeError: it has more than `max_values` values or `max_columns` columns.
+    """
+    if columns > max_columns:
+        raise TooLargeError(f"The table has {columns:,} columns; {max_columns:,} at most.")
+    if (values := columns * rows) > max_values:
+        raise TooLargeError(f"The table has {values:,} values; {max_values:,} at most.")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -21,7 +22,7 @@ from warmstart.serve.middleware import Watch
 from warmstart.serve.openai import completions, embeddings, transcriptions
 from warmstart.serve.openapi import document
 from warmstart.serve.predict import predict
-from warmstart.serve.registry import Registry
+from warmstart.serve.registry import Registry, Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import State, json_response, state_of
 
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
 mimetypes.add_type(
     "text/javascript", ".js"
 )  # some systems say text/plain, which browsers do not run
+
+GAUGES: Mapping[str, tuple[str, Callable[[Served], float]]] = {
+    "pending": ("Inputs that wait for their turn", lambda served: served.batcher.waiting),
+    "running": ("Batches that are being computed", lambda served: served.batcher.busy),
+    "model_ready": ("Whether the model can answer, 1 or 0", lambda served: served.is_ready()),
+}
+
+
+def _values(registry: Registry, value: Callable[[Served], float]) -> dict[str, float]:
+    return {name: value(served) for name, served in registry.items()}
 
 
 def create_app(
@@ -50,9 +61,8 @@ def create_app(
     """
     settings, metrics = settings or Settings(), Metrics()
     state = State(settings, Registry(models, settings, metrics), metrics)
-    metrics.pending(
-        lambda: {name: served.batcher.waiting for name, served in state.registry.items()}
-    )
+    for name, (what, value) in GAUGES.items():
+        metrics.gauge(name, what, partial(_values, state.registry, value))
     app = Starlette(
         routes=[  # those that are asked most come first
             *(

@@ -14,7 +14,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from warmstart.errors import UsageError
+from warmstart.core import cancellation
+from warmstart.errors import CancelledError, InputError, UsageError
 
 
 class Full(Exception):
@@ -45,13 +46,35 @@ class Outcome:
     batch: int
 
 
+class Answer(Future[Outcome]):
+    """The answer to one input, which may be abandoned while it is computed."""
+
+    abandoned_at = float("inf")
+
+    def abandon(self) -> None:
+        """Nobody waits for it: it is not begun, and work on it stops at the next step."""
+        self.abandoned_at = min(self.abandoned_at, time.monotonic())
+        self.cancel()
+
+
 @dataclass(eq=False)
 class _Job:
     key: Hashable
     value: Any
     deadline: float
     since: float = field(default_factory=time.monotonic)
-    future: Future[Outcome] = field(default_factory=Future)
+    future: Answer = field(default_factory=Answer)
+
+    def is_over(self, seconds: float = 0.0) -> bool:
+        """Whether nobody has waited for the answer for so many seconds."""
+        end = min(self.future.abandoned_at, self.deadline)
+        return end + seconds <= time.monotonic() or self.future.cancelled()
+
+
+OVERDUE = 1.0
+"""Seconds that work may go on after its last request has gone, before its thread counts as stuck."""
+FAILURES = 3
+"""Answers in a row that fail by no fault of their input, after which a model counts as broken."""
 
 
 Run = Callable[[Any, Sequence[Any]], Sequence[Any]]
@@ -102,8 +125,9 @@ class Batcher:
         self._lanes = lanes
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
-        self._busy = 0
         self._closed = False
+        self._failures = 0
+        self._running: dict[int, list[_Job]] = {}  # by thread
         self._threads = [
             threading.Thread(target=self._work, name=f"warmstart-{name}-{n}", daemon=True)
             for n in range(workers)
@@ -119,16 +143,28 @@ class Batcher:
     @property
     def busy(self) -> int:
         """Batches that are being computed."""
-        return self._busy
+        return len(self._running)
 
     @property
     def full(self) -> bool:
         """Whether the next input would be refused."""
         return len(self._waiting) >= self._capacity
 
+    @property
+    def stuck(self) -> bool:
+        """Whether all threads are busy with work that nobody has waited for since `OVERDUE`."""
+        with self._changed:
+            jobs = [job for batch in self._running.values() for job in batch]
+            return self.busy == len(self._threads) and all(job.is_over(OVERDUE) for job in jobs)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the last answers all failed, by no fault of their inputs."""
+        return self._failures >= FAILURES
+
     def submit(
         self, key: Hashable, values: Sequence[Any], deadline: float = float("inf")
-    ) -> list[Future[Outcome]]:
+    ) -> list[Answer]:
         """Queue inputs, all or none.
 
         Args:
@@ -137,7 +173,7 @@ class Batcher:
             deadline: of `time.monotonic`; an input that has not begun by then gets `Expired`.
 
         Returns:
-            The future of each. Cancelling one takes it out of the queue.
+            The answer to each.
 
         Raises:
             Full: there is no room. More inputs than there is ever room for are taken where nothing
@@ -153,7 +189,7 @@ class Batcher:
                 if self._waiting and len(self._waiting) + len(jobs) > self._capacity:
                     raise Full
             self._waiting.extend(jobs)
-            self._changed.notify(len(jobs) if self._busy < self._lanes else 1)
+            self._changed.notify(len(jobs) if self.busy < self._lanes else 1)
         return [job.future for job in jobs]
 
     def close(self) -> None:
@@ -175,7 +211,7 @@ class Batcher:
                 self._answer(batch)
             finally:
                 with self._changed:
-                    self._busy -= 1
+                    del self._running[threading.get_ident()]
                     self._changed.notify_all()
             del batch  # while waiting for the next one, this thread holds on to nobody's photos
 
@@ -193,7 +229,7 @@ class Batcher:
                 mates = [job for job in self._waiting if job.key == first.key][: self._size]
                 patience = first.since + self._delay - time.monotonic()
                 if (
-                    self._busy >= self._lanes
+                    self.busy >= self._lanes
                     and len(mates) < self._size
                     and patience > 0
                     and not self._closed
@@ -204,41 +240,57 @@ class Batcher:
                 self._waiting = deque(job for job in self._waiting if id(job) not in chosen)
                 begun = [job for job in mates if job.future.set_running_or_notify_cancel()]
                 if begun:
-                    self._busy += 1
+                    self._running[threading.get_ident()] = begun
                     return begun
 
     def _drop(self) -> None:
         """Leave out what was cancelled or is late; the lock is held."""
-        now = time.monotonic()
-        late = [job for job in self._waiting if job.deadline <= now]
-        for job in late:
+        over = {job for job in self._waiting if job.is_over()}
+        for job in over:
             if job.future.set_running_or_notify_cancel():
                 job.future.set_exception(Expired())
-        if late or any(job.future.cancelled() for job in self._waiting):
-            self._waiting = deque(
-                job for job in self._waiting if job.deadline > now and not job.future.cancelled()
-            )
+        if over:
+            self._waiting = deque(job for job in self._waiting if job not in over)
 
     def _answer(self, batch: list[_Job]) -> None:
         start = time.monotonic()
-        results = self._results(batch[0].key, [job.value for job in batch])
+        results = self._results(batch)
         seconds = time.monotonic() - start
         if self._observe:
             self._observe(len(batch), seconds, [start - job.since for job in batch])
         for job, result in zip(batch, results, strict=True):
+            self._count(result)
             if isinstance(result, BaseException):
                 job.future.set_exception(result)
             else:
                 job.future.set_result(Outcome(result, start - job.since, seconds, len(batch)))
 
-    def _results(self, key: Hashable, values: list[Any]) -> list[Any]:
-        """A result or an exception for each value; one that fails with the others is tried alone."""
+    def _results(self, batch: list[_Job]) -> list[Any]:
+        """A result or an exception for each input; one that fails with the others is tried alone.
+
+        The work stops between two steps once nobody waits for any of the inputs.
+        """
+
+        def is_over() -> bool:
+            return all(job.is_over() for job in batch)
+
         try:
-            results = list(self._run(key, values))
-            if len(results) != len(values):
-                raise RuntimeError(f"{len(results)} answers to {len(values)} inputs")
+            with cancellation.scope(is_over):
+                cancellation.check()
+                results = list(self._run(batch[0].key, [job.value for job in batch]))
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(results)} answers to {len(batch)} inputs")
             return results
+        except CancelledError:
+            return [Expired() for _ in batch]
         except Exception as error:
-            if len(values) == 1:
+            if len(batch) == 1:
                 return [error]
-        return [result for value in values for result in self._results(key, [value])]
+        return [result for job in batch for result in self._results([job])]
+
+    def _count(self, result: Any) -> None:
+        """Count failures in a row; those of an input or a deadline say nothing about the model."""
+        if not isinstance(result, BaseException):
+            self._failures = 0
+        elif not isinstance(result, InputError | UsageError | Expired | MemoryError):
+            self._failures += 1

@@ -20,8 +20,14 @@ INLINE = 2**18
 """Bytes that are unpacked or parsed at once; more is done in a thread, so that other requests go
 on.
 """
+SLOW = INLINE + 1
+"""The size of work that is done in a thread however few its bytes are."""
 DEEPEST = 32
 """Levels of JSON: no request needs more than five."""
+MOST_VALUES = 10_000_000
+MOST_STRINGS = 2_000_000
+MOST_CONTAINERS = 1_000_000
+"""Of a body of JSON, counted before it is parsed: each takes some 30, 60 and 100 bytes of memory."""
 
 
 async def read(request: Request, settings: Settings) -> bytes:
@@ -102,6 +108,7 @@ def parse_json(data: bytes, kind: Any = Any) -> Any:
     """
     if not data:
         raise invalid("The body is empty; JSON was expected.")
+    _check_counts(data)
     try:
         if kind is not Any:
             return msgspec.json.decode(data, type=kind)
@@ -115,14 +122,24 @@ def parse_json(data: bytes, kind: Any = Any) -> Any:
     return value
 
 
+def _check_counts(data: bytes) -> None:
+    """Refuse JSON of too many values; those inside of strings count, too."""
+    for characters, most, what in (
+        (b",", MOST_VALUES, "values"),
+        (b'"', 2 * MOST_STRINGS, "strings"),
+        (b"[{", MOST_CONTAINERS, "arrays and objects"),
+    ):
+        if sum(data.count(one) for one in characters) > most:
+            raise too_large(f"The JSON has too many {what}.")
+
+
 def _depth(value: Any, left: int) -> int:
     """Levels left below a value; negative where it is too deep."""
     if left < 0 or not isinstance(value, list | dict):
         return left
-    inner = (
-        value.values() if isinstance(value, dict) else value[:1]
-    )  # arrays of numbers are long, and alike
-    return min((_depth(one, left - 1) for one in inner), default=left)
+    inner = value.values() if isinstance(value, dict) else value
+    containers = (one for one in inner if type(one) in (list, dict))
+    return min((_depth(one, left - 1) for one in containers), default=left)
 
 
 def media_type(request: Request) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from warmstart.errors import InputError, TooLargeError, UsageError, WarmstartError
+from warmstart.errors import CancelledError, InputError, TooLargeError, UsageError, WarmstartError
 from warmstart.serve.batching import Closed, Expired, Full
 
 
@@ -56,7 +56,7 @@ def refusal(error: BaseException, item: str = "") -> Refused:
             )
         case Closed():
             return Refused(503, "draining", "The server is shutting down.", {"Retry-After": "5"})
-        case Expired() | TimeoutError():
+        case Expired() | TimeoutError() | CancelledError():
             return Refused(
                 504,
                 "deadline",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -97,19 +97,17 @@ class Metrics:
     def reload(self, model: str, outcome: str) -> None:
         self._reloads.labels(model, outcome).inc()
 
-    def pending(self, waiting: Callable[[], dict[str, int]]) -> None:
-        """Show how many inputs wait for each model, counted when it is asked for."""
+    def gauge(self, name: str, what: str, values: Callable[[], Mapping[str, float]]) -> None:
+        """Show a value of each model, computed when it is asked for."""
 
-        class Pending(Collector):
+        class Computed(Collector):
             def collect(self) -> list[GaugeMetricFamily]:
-                family = GaugeMetricFamily(
-                    "warmstart_pending", "Inputs that wait for their turn", labels=["model"]
-                )
-                for model, count in waiting().items():
-                    family.add_metric([model], count)
+                family = GaugeMetricFamily(f"warmstart_{name}", what, labels=["model"])
+                for model, value in values().items():
+                    family.add_metric([model], value)
                 return [family]
 
-        self.registry.register(Pending())
+        self.registry.register(Computed())
 
     def text(self) -> bytes:
         """All of them, in Prometheus' text format."""

@@ -23,8 +23,9 @@ from warmstart.serve.errors import Refused, invalid, refusal, too_large
 from warmstart.serve.forms import parse_form
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
-from warmstart.serve.state import State, json_response, state_of
+from warmstart.serve.state import GONE, State, json_response, state_of
 from warmstart.serve.streaming import Stream
+from warmstart.serve.work import check_generated
 from warmstart.text.results import Generation
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -106,6 +107,7 @@ async def completions(request: Request) -> Response:
     asked, served, deadline = await _asked(request, CompletionRequest, "text-generation")
     prompts = _texts(asked.prompt, state)
     count = asked.n or 1
+    check_generated(served.model, prompts, asked.choice(), state.settings, count)
     if asked.stream:
         if len(prompts) > 1 or count > 1:
             raise invalid("A stream takes one prompt and n=1.")
@@ -141,7 +143,7 @@ async def _streamed(
     prompt: str,
     deadline: float,
 ) -> Response:
-    stream = Stream(served, prompt, asked.choice(), deadline)
+    stream = Stream(served, prompt, asked.choice(), deadline, request.scope.get(GONE))
     first = await stream.first()  # raises here what is wrong with the prompt
     head = _head(served)
 

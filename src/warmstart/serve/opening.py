@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warmstart.errors import UsageError
+from warmstart.errors import UsageError, WarmstartError
 from warmstart.serve.registry import NAME
-from warmstart.serve.reloading import Print, Reloader, fingerprint, snapshot
+from warmstart.serve.reloading import Print, Reloader, copies, describe, fingerprint, snapshot
 from warmstart.serve.state import State
 
 if TYPE_CHECKING:
@@ -25,13 +24,14 @@ Load = Callable[[str], "Model[Any, Any, Any]"]
 
 @dataclass
 class Opened:
-    """Models by name; those that are folders are copies, made under `root`, of `folders`, which
+    """Models by name; those that are folders are `copies`, made under `root`, of `folders`, which
     looked like `prints` then."""
 
     root: Path
     models: dict[str, Model[Any, Any, Any]] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
     prints: dict[str, Print] = field(default_factory=dict)
+    copies: dict[str, Path] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def reloading(self, state: State, load: Load) -> Iterator[Reloader]:
@@ -42,6 +42,7 @@ class Opened:
             load,
             self.prints,
             self.root,
+            self.copies,
             state.settings.watch,
             state.metrics,
         )
@@ -66,16 +67,21 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
         UsageError: two have the same name.
         WarmstartError: one cannot be opened.
     """
-    with tempfile.TemporaryDirectory(prefix="warmstart-serve-", ignore_cleanup_errors=True) as root:
-        opened = Opened(Path(root))
+    with copies() as root:
+        opened = Opened(root)
         for source in sources:
-            name, given, where = source.partition("=")
-            if not given or not NAME.fullmatch(name):
+            name, equals, where = source.partition("=")
+            if not equals or not NAME.fullmatch(name):
                 name, where = "", source
             folder = Path(where).expanduser()
             is_folder = copied and folder.is_dir()
             seen = fingerprint(folder) if is_folder else ()
-            model = load(str(snapshot(folder, opened.root)) if is_folder else where)
+            copy = snapshot(folder, opened.root) if is_folder else None
+            try:
+                model = load(str(copy) if copy else where)
+            except WarmstartError as error:
+                error.args = (describe(error, copy, folder),)
+                raise
             name = name or re.sub(
                 r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name if is_folder else model.name
             )
@@ -84,6 +90,7 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
                     f"Two models have the name {name!r}; give one another: NAME={where}"
                 )
             opened.models[name] = model
-            if is_folder:
+            if copy is not None:
                 opened.folders[name], opened.prints[name] = folder, seen
+                opened.copies[name] = copy
         yield opened

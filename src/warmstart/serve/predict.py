@@ -17,7 +17,7 @@ from warmstart.serve.forms import Field, parse_form
 from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import json_response, state_of
-from warmstart.serve.work import to_json
+from warmstart.serve.work import check_generated, to_json
 
 RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 
@@ -32,11 +32,13 @@ async def predict(request: Request) -> Response:
     served = state.model(request, request.path_params["model"])
     deadline = state.deadline(request)
     data = await body.read(request, state.settings)
-    names, values, given, many = await body.aside(
-        len(data), _inputs, request, served, data, state.settings
+    size = body.SLOW if served.kind.is_parsed else len(data)
+    names, values, asked, many = await body.aside(
+        size, _inputs, request, served, data, state.settings
     )
-    given = options.check(served.model, given, state.settings)
-    key = (Served.answer, freeze(given))
+    asked = options.check(served.model, asked, state.settings)
+    check_generated(served.model, values, asked, state.settings)
+    key = (Served.answer, freeze(asked))
     # Random numbers depend on the index of an input in a call, so all inputs of a request are one
     # call.
     grouped = served.model.seeded_by_index and many and not any(map(served.kind.is_several, values))
@@ -44,7 +46,10 @@ async def predict(request: Request) -> Response:
     if grouped:
         answers = [one.error if isinstance(one, Failed) else one for one in answers[0]]
     accept = request.headers.get("accept", "")
-    return await body.aside(len(data), _answer, served, names, answers, many, accept)
+    result = served.model.result
+    is_large = bool(result.media or result.embedded or len(answers) > 1 or grouped)
+    size = body.SLOW if is_large or isinstance(answers[0], list) else len(data)
+    return await body.aside(size, _answer, served, names, answers, many, accept)
 
 
 def freeze(given: dict[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -4,11 +4,13 @@ JSON for what is no request."""
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from warmstart.serve.state import GONE
 
 MOST = 65536
 """Bytes of the address and the headers of a request, and of its trailers; and of chunks' frames,
@@ -60,12 +62,15 @@ class Protocol(HttpToolsProtocol):
         self._at, self._hosts, self._head_bytes, self._frames, self._content = DONE, 0, 0, 0, 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._gone: asyncio.Future[None] = self.loop.create_future()
         super().connection_made(Joined(transport))  # type: ignore[arg-type]
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._headers_came()
         self._has_room()
+        if not self._gone.done():
+            self._gone.set_result(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -95,6 +100,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[GONE] = self._gone
         self._at, self._began = HEAD, True
         self._hosts = self._head_bytes = self._frames = self._content = 0
 

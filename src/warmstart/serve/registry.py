@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
@@ -10,16 +11,20 @@ from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from warmstart.errors import UsageError
-from warmstart.serve import work
-from warmstart.serve.batching import Batcher
-from warmstart.serve.settings import Settings
+import msgspec
+
+from warmstart.errors import InputError, UsageError
+from warmstart.serve import options, work
+from warmstart.serve.batching import Batcher, Closed, Full
+from warmstart.serve.settings import TRIAL, Settings
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
     from warmstart.serve.metrics import Metrics
 
 LARGE = 2**26  # bytes of a program: one of that size is loaded once
+TRIAL_SECONDS = 5.0
+"""Between two trials of a model whose answers fail."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -50,7 +55,8 @@ class Served:
         self._halves = halves(model)
         self._next_half, self._own = cycle(self._halves), threading.local()
         for each in {model, *self._halves}:
-            _warm(each)
+            try_out(each, settings)
+        self._next_trial = 0.0
         observe = partial(metrics.batch, name) if metrics else None
         self.batcher = Batcher(
             self._run,
@@ -65,6 +71,21 @@ class Served:
     def _run(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
         function: Callable[[Served, Any, Sequence[Any]], Sequence[Any]] = key[0]
         return function(self, key, values)
+
+    def is_ready(self) -> bool:
+        """Whether it can answer. Where its last answers failed, it is tried again, now and then, so
+        that this becomes true once the reason is gone.
+        """
+        if self.batcher.broken and time.monotonic() >= self._next_trial:
+            self._next_trial = time.monotonic() + TRIAL_SECONDS
+            with contextlib.suppress(Closed, Full):
+                self.batcher.submit((Served.trial,), [None], self._next_trial)
+        return not self.batcher.broken and not self.batcher.stuck
+
+    def trial(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
+        """Work that shows whether the model answers."""
+        try_out(self.model, self._settings)
+        return values
 
     @property
     def at_hand(self) -> Model[Any, Any, Any]:
@@ -92,16 +113,29 @@ def halves(model: Model[Any, Any, Any]) -> tuple[Model[Any, Any, Any], ...]:
     return tuple(model.with_engine(engine) for engine in engines) if len(engines) > 1 else (model,)
 
 
-def _warm(model: Model[Any, Any, Any]) -> None:
-    """Open all that a model opens when it is first used, and run it once: what is wrong shows now,
-    not to a client.
+def try_out(model: Model[Any, Any, Any], settings: Settings) -> None:
+    """Open all that a model opens when it is first used, and take one input through to the JSON of
+    its result: what is wrong shows now, not to a client.
 
     Raises:
-        WarmstartError: something is wrong.
+        Exception: something is wrong.
     """
     model.ready()
     if (forward := model.engine.signatures.get("forward")) is not None:
         model.engine.run("forward", **forward.probe(size=1))
+    kind = model.input_kind
+    value = kind.trial()
+    if value is None and model.samples:
+        value = kind.from_json(model.samples[0], settings)
+    if value is None:
+        return
+    known = options.fields(model)
+    chosen = {name: one for name, one in TRIAL.items() if name in known}
+    try:
+        result = model(value, **chosen)
+    except (InputError, UsageError):  # this model takes inputs of another form
+        return
+    msgspec.json.encode(work.to_json(result))
 
 
 class Registry(Mapping[str, Served]):

@@ -9,26 +9,52 @@ its program.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
+import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
+from warmstart.engines import heap
 from warmstart.errors import UsageError
 from warmstart.serve.metrics import Metrics
-from warmstart.serve.registry import Registry
+from warmstart.serve.registry import Registry, Served
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
 
 log = logging.getLogger("warmstart.serve")
 Print = tuple[tuple[str, int, int, int], ...]
+PREFIX = "warmstart-serve-"
+LOCK = ".lock"
+STARTING = 60.0
+"""Seconds within which a new folder of copies may still be without its lock."""
+MOST_LEVELS = 3
+"""Folders within each other that a bundle has, and one more."""
 LONGEST = 120.0
 """Seconds that the model before may still answer, before its files are removed."""
 PROGRAM = Path("artifacts", "float32", "program.tflite")
+
+
+def bundle_files(folder: Path) -> list[Path]:
+    """The files of a bundle, also behind links to folders, as Kubernetes mounts volumes; neither
+    hidden ones nor anything that is not a file.
+    """
+    files: list[Path] = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        depth = len(Path(parent).relative_to(folder).parts)
+        folders[:] = [n for n in folders if not n.startswith(".") and depth < MOST_LEVELS]
+        files += [Path(parent, n) for n in names if not n.startswith(".")]
+    return sorted(path for path in files if path.is_file())
 
 
 def fingerprint(folder: Path) -> Print:
@@ -36,33 +62,61 @@ def fingerprint(folder: Path) -> Print:
     just now.
     """
     try:
-        found = [
-            (str(path.relative_to(folder)), path.stat())
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        ]
+        stats = [(path.relative_to(folder), path.stat()) for path in bundle_files(folder)]
     except OSError:
         return ()
-    return tuple((name, told.st_size, told.st_mtime_ns, told.st_ino) for name, told in found)
+    return tuple((str(name), one.st_size, one.st_mtime_ns, one.st_ino) for name, one in stats)
 
 
 def snapshot(folder: Path, root: Path) -> Path:
-    """A copy of a bundle in a new folder under `root`, which keeps the bundle's own name.
+    """A copy of a bundle in a new folder under `root`, which has the bundle's own name.
 
     Raises:
         OSError: a file went away meanwhile, or there is no room.
     """
     copy = Path(tempfile.mkdtemp(dir=root)) / (folder.resolve().name or "model")
-    whole = (folder / PROGRAM).is_file()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            target = copy / path.relative_to(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if whole and path.suffix in (".safetensors", ".h5"):
-                target.symlink_to(path.resolve())
-            else:
-                shutil.copyfile(path, target)
+    copy.mkdir()
+    has_program = (folder / PROGRAM).is_file()
+    for path in bundle_files(folder):
+        target = copy / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if has_program and path.suffix in (".safetensors", ".h5"):
+            target.symlink_to(path.resolve())
+        else:
+            shutil.copyfile(path, target)
     return copy
+
+
+@contextmanager
+def copies() -> Iterator[Path]:
+    """A folder for copies of bundles while the block runs. Those that killed servers have left
+    behind are removed.
+    """
+    parent = Path(tempfile.gettempdir())
+    for old in parent.glob(f"{PREFIX}*"):
+        _remove_abandoned(old)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as root:
+        lock = FileLock(Path(root, LOCK), timeout=0)
+        with lock:
+            yield Path(root)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    with contextlib.suppress(OSError, Timeout):
+        is_new = time.time() - folder.stat().st_mtime < STARTING
+        if (
+            folder.is_symlink()
+            or not os.access(folder, os.W_OK)
+            or (is_new and not (folder / LOCK).exists())
+        ):
+            return
+        with FileLock(folder / LOCK, timeout=0):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def describe(error: Exception, copy: Path | None, folder: Path) -> str:
+    """What went wrong, with the user's folder in place of the copy."""
+    return str(error).replace(str(copy), str(folder)) if copy else str(error)
 
 
 class Reloader:
@@ -74,6 +128,7 @@ class Reloader:
         load: opens a folder.
         prints: what the folders looked like when they were loaded.
         root: for the copies.
+        copied: the copies that are served now, by name.
         seconds: between looks.
         metrics: told of what became of each change.
     """
@@ -85,13 +140,14 @@ class Reloader:
         load: Callable[[str], Model[Any, Any, Any]],
         prints: Mapping[str, Print],
         root: Path,
+        copied: Mapping[str, Path],
         seconds: float,
         metrics: Metrics,
     ):
         self._registry, self._folders, self._load, self._root = registry, dict(folders), load, root
         self._metrics, self._seconds = metrics, seconds
         self._known, self._last = dict(prints), dict(prints)
-        self._copies: dict[str, Path] = {}
+        self._copies = dict(copied)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="warmstart-reload", daemon=True)
 
@@ -125,14 +181,15 @@ class Reloader:
 
     def _reload(self, name: str, folder: Path, seen: Print) -> None:
         copy: Path | None = None
-        before = self._registry[name]
+        before: Served | None = self._registry[name]
+        assert before is not None
         try:
             copy = snapshot(folder, self._root)
             if fingerprint(folder) != seen:
                 raise OSError("it changed again while it was copied")
             model = self._load(str(copy))
             if model.task != before.task:
-                raise UsageError(f"it does {model.task} now, and {before.task} before")
+                raise UsageError(f"it does {model.task} now, and did {before.task} before")
             if not model.is_compiled():
                 raise UsageError("it holds no whole compiled program (artifacts/float32)")
             after = self._registry.replace(name, model)
@@ -141,13 +198,16 @@ class Reloader:
             log.error(
                 "%s has changed and cannot be loaded; the previous version is still served: %s",
                 folder,
-                error,
+                describe(error, copy, folder),
             )
             self._remove(copy)
         else:
             self._metrics.reload(name, "loaded")
             log.info("%s has changed and is served as version %d", folder, after.version)
             before.batcher.join(LONGEST)
+            before = None
+            gc.collect()  # an engine and its program refer to each other
+            heap.trim()
             self._remove(self._copies.get(name))
             self._copies[name] = copy
 

@@ -23,6 +23,8 @@ BUDGETS = MappingProxyType(
     }
 )
 """The highest value of each option that makes work."""
+TRIAL = MappingProxyType({"max_new_tokens": 2, "horizon": 2, "samples": 4, "seconds": 0.05})
+"""Options with which a model is tried before it is served: a short answer."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,11 @@ class Settings:
         max_pixels: pixels of one picture.
         max_audio: seconds of one recording.
         max_values: numbers of one series or table.
-        max_new_tokens: tokens that one request may generate.
+        max_columns: columns of one table.
+        max_new_tokens: tokens that one input may generate.
+        max_tokens: tokens that all inputs of a request may generate, times beams.
+        max_generated: other values that a request may generate step by step: steps times sample
+            paths of all series, samples of sound.
         budgets: the highest value of other options that make work, by name.
         body_timeout: seconds within which a request's headers, and its body, must have come, and
             within which a client must take a piece of the answer.
@@ -63,8 +69,11 @@ class Settings:
     max_text: int = 200_000
     max_pixels: int = 50_000_000
     max_audio: float = 1800.0
-    max_values: int = 10_000_000
+    max_values: int = 4_000_000
+    max_columns: int = 1000
     max_new_tokens: int = 2048
+    max_tokens: int = 65_536
+    max_generated: int = 5_000_000
     budgets: Mapping[str, float] = field(default_factory=lambda: BUDGETS)
     body_timeout: float = 30.0
     drain: float = 1.0
@@ -85,7 +94,10 @@ class Settings:
             "max_text",
             "max_pixels",
             "max_values",
+            "max_columns",
             "max_new_tokens",
+            "max_tokens",
+            "max_generated",
             "max_connections",
         ):
             if getattr(self, name) < 1:

@@ -7,7 +7,6 @@ import itertools
 import math
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +15,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from warmstart.errors import InputError
-from warmstart.serve.batching import Closed, Outcome
+from warmstart.serve.batching import Answer, Closed, Full, Outcome
 from warmstart.serve.errors import Refused, invalid
 from warmstart.serve.metrics import Metrics
 from warmstart.serve.registry import Registry, Served
 from warmstart.serve.settings import Settings
 
+GONE = "warmstart.gone"
+"""The key of an ASGI scope whose value is a future that is done when the client has gone."""
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -54,8 +55,6 @@ class State:
                 f"{served.name} does {served.task}; this needs a model that does {' or '.join(tasks)}."
             )
         if served.batcher.full:
-            from warmstart.serve.batching import Full
-
             raise Full
         return served
 
@@ -109,7 +108,7 @@ class State:
                 if newer is served:
                     raise
                 served = newer
-        await _all_done(futures, deadline)
+        await all_done(futures, deadline, request.scope.get(GONE))
         answers, outcomes = [], []
         for future in futures:
             error = future.exception()
@@ -124,35 +123,50 @@ class State:
         return answers
 
 
-async def _all_done(futures: Sequence[Future[Outcome]], deadline: float) -> None:
-    """Wait for futures of other threads: one wake-up of the event loop for all of them.
+async def all_done(
+    answers: Sequence[Answer], deadline: float, gone: asyncio.Future[None] | None = None
+) -> None:
+    """Wait for answers of other threads: one wake-up of the event loop for all of them.
+
+    Args:
+        answers: of the queue.
+        deadline: of `time.monotonic`.
+        gone: is done when the client has closed its connection.
 
     Raises:
-        TimeoutError: the deadline passed; those that wait are taken out of the queue.
+        TimeoutError: the deadline passed. Refused: the client has gone. All answers are abandoned
+        then.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
-    left = itertools.count(len(futures) - 1, -1)
+    left = itertools.count(len(answers) - 1, -1)
 
     def finish(error: BaseException | None = None) -> None:
         if not done.done():
             done.set_result(None) if error is None else done.set_exception(error)
 
-    def one_done(future: Future[Outcome]) -> None:
+    def leave(gone: asyncio.Future[None]) -> None:
+        finish(Refused(499, "disconnected", "The client left."))
+
+    def one_done(future: Any) -> None:
         if next(left) == 0 and not loop.is_closed():
             loop.call_soon_threadsafe(finish)
 
-    for future in futures:
-        future.add_done_callback(one_done)
+    for answer in answers:
+        answer.add_done_callback(one_done)
     timer = loop.call_later(max(deadline - time.monotonic(), 0), finish, TimeoutError())
+    if gone is not None:
+        gone.add_done_callback(leave)
     try:
         await done
     except BaseException:
-        for future in futures:
-            future.cancel()
+        for answer in answers:
+            answer.abandon()
         raise
     finally:
         timer.cancel()
+        if gone is not None:
+            gone.remove_done_callback(leave)
 
 
 def note(request: Request, outcomes: Sequence[Outcome]) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import InputError
-from warmstart.serve.batching import Expired, Outcome
+from warmstart.serve.batching import Outcome
 from warmstart.serve.errors import Refused
 from warmstart.serve.registry import Served
 
@@ -27,6 +27,7 @@ class Stream:
         prompt: to continue.
         options: of the generator.
         deadline: of `time.monotonic`, for all of it.
+        gone: is done when the client has closed its connection; the work stops then.
 
     Attributes:
         result: the whole, once the iteration has ended.
@@ -35,14 +36,23 @@ class Stream:
         Full, Closed: the queue takes no more.
     """
 
-    def __init__(self, served: Served, prompt: str, options: dict[str, Any], deadline: float):
+    def __init__(
+        self,
+        served: Served,
+        prompt: str,
+        options: dict[str, Any],
+        deadline: float,
+        gone: asyncio.Future[None] | None = None,
+    ):
         self.result: Generation | None = None
         self._prompt, self._options, self._deadline = prompt, options, deadline
         self._loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
-        self._cancelled = False
         [self._future] = served.batcher.submit((_written, self), [self], deadline)
         self._future.add_done_callback(self._done)
+        self._gone = gone
+        if gone is not None:
+            gone.add_done_callback(self.cancel)
 
     async def first(self) -> str:
         """The first piece; raises what is wrong with the prompt, or that there is no room."""
@@ -52,10 +62,11 @@ class Stream:
         while (piece := await self._next()) is not None:
             yield piece
 
-    def cancel(self) -> None:
+    def cancel(self, _: object = None) -> None:
         """Stop writing at the next token: nobody reads it."""
-        self._cancelled = True
-        self._future.cancel()
+        self._future.abandon()
+        if self._gone is not None:
+            self._gone.remove_done_callback(self.cancel)
 
     async def _next(self) -> str | None:
         """The next piece; None at the end.
@@ -72,11 +83,13 @@ class Stream:
         except TimeoutError:
             self.cancel()
             raise
+        if self._gone is not None and self._gone.done():
+            raise Refused(499, "disconnected", "The client left.")
         if piece is None:
-            found = self._future.result().value
-            if isinstance(found, InputError):
-                raise Refused(400, "input", str(found))
-            self.result = found
+            result = self._future.result().value
+            if isinstance(result, InputError):
+                raise Refused(400, "input", str(result))
+            self.result = result
         return piece
 
     def _put(self, piece: str | None) -> None:
@@ -91,8 +104,6 @@ class Stream:
         try:
             stream = served.model.stream_text(self._prompt, **self._options)  # type: ignore[attr-defined]
             for piece in stream:
-                if self._cancelled or time.monotonic() > self._deadline:
-                    raise Expired
                 self._put(piece)
         except InputError as error:
             return error

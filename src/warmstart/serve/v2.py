@@ -17,6 +17,7 @@ from warmstart.serve.errors import Refused, invalid, too_large
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.state import State, json_response, state_of
+from warmstart.serve.work import check_generated
 
 HEADER = "Inference-Header-Content-Length"
 EXTENSIONS = ["binary_tensor_data"]
@@ -36,9 +37,10 @@ async def live(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Not while draining."""
-    found = not state_of(request).draining
-    return json_response({"ready": found}, 200 if found else 503)
+    """Not while draining, and not while a model cannot answer."""
+    state = state_of(request)
+    is_ready = not state.draining and all(served.is_ready() for served in state.registry.values())
+    return json_response({"ready": is_ready}, 200 if is_ready else 503)
 
 
 def _named(request: Request) -> Served:
@@ -66,8 +68,9 @@ async def model_metadata(request: Request) -> Response:
 
 
 async def model_ready(request: Request) -> Response:
-    found = not state_of(request).draining
-    return json_response({"name": _named(request).name, "ready": found}, 200 if found else 503)
+    served = _named(request)
+    is_ready = not state_of(request).draining and served.is_ready()
+    return json_response({"name": served.name, "ready": is_ready}, 200 if is_ready else 503)
 
 
 async def infer(request: Request) -> Response:
@@ -121,11 +124,12 @@ async def _raw(
     deadline: float,
 ) -> dict[str, np.ndarray]:
     given = options.check(served.model, given, state.settings)
-    values = signatures.raw_values(served, arrays, state.settings)
+    size = body.SLOW if served.kind.is_parsed else 0
+    values = await body.aside(size, signatures.raw_values, served, arrays, state.settings)
     _check_rows(len(values), state)
+    check_generated(served.model, values, given, state.settings)
     answers = await state.ask(request, served, (Served.answer, freeze(given)), values, deadline)
-    size = sum(len(value) for value in values if isinstance(value, bytes))
-    return await body.aside(size, signatures.raw_answers, served, answers)
+    return await body.aside(body.SLOW, signatures.raw_answers, served, answers)
 
 
 def _program_outputs(served: Served) -> list[str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from warmstart.core.options import fields_of
+from warmstart.core import cancellation
+from warmstart.core.model import Model
+from warmstart.core.options import fields_of, make
 from warmstart.core.results import Failed
-from warmstart.errors import InputError
+from warmstart.errors import InputError, TooLargeError
 
 if TYPE_CHECKING:
     from warmstart.core.input_kind import InputKind
-    from warmstart.core.model import Model
     from warmstart.serve.settings import Settings
 
 
@@ -42,17 +44,68 @@ def predict(
         size = {"batch_size": len(inputs)} if "batch_size" in fields_of(model.options) else {}
         answers = model(inputs, **options, **size)
     else:
-        answers = [_one(model, value, options) for value in inputs]
+        answers = [_one(model, kind, settings, value, options) for value in inputs]
     for index, answer in zip(usable, answers, strict=True):
         results[index] = answer.error if isinstance(answer, Failed) else answer
     return results
 
 
-def _one(model: Model[Any, Any, Any], value: Any, options: Mapping[str, Any]) -> Any:
+def _one(
+    model: Model[Any, Any, Any],
+    kind: InputKind,
+    settings: Settings,
+    value: Any,
+    options: Mapping[str, Any],
+) -> Any:
+    cancellation.check()
     try:
-        return model(value, **options)
+        if not kind.is_several(value):
+            return model(value, **options)
+        made = make(model.options, options, model.name)
+        model.check_options(made)
+        items = list(model.elements(value, made))
+        _check_total(model, sum(model.generated(item.value, made) for item in items), settings)
+        return list(model.results(items, made, is_list=True))
     except InputError as error:
         return error
+
+
+def check_generated(
+    model: Model[Any, Any, Any],
+    values: Sequence[Any],
+    options: Mapping[str, Any],
+    settings: Settings,
+    times: int = 1,
+) -> None:
+    """Refuse a request that asks for more values than the server generates; a table, whose series
+    are not known yet, counts as one series here, and is checked again by `predict`.
+
+    Args:
+        model: that is asked.
+        values: the inputs.
+        options: of the request, checked.
+        settings: of the server.
+        times: how often each input is answered.
+
+    Raises:
+        TooLargeError: it does.
+    """
+    if type(model).generated is Model.generated:
+        return
+    made = make(model.options, options, model.name)
+    total = 0
+    for value in values:
+        with contextlib.suppress(InputError):  # of an unusable input, which is reported in its turn
+            total += times * model.generated(value, made)
+    _check_total(model, total, settings)
+
+
+def _check_total(model: Model[Any, Any, Any], count: int, settings: Settings) -> None:
+    most = settings.max_tokens if model.generates == "tokens" else settings.max_generated
+    if count > most:
+        raise TooLargeError(
+            f"The request may generate {count:,} {model.generates}; {most:,} at most. Ask for less."
+        )
 
 
 def to_json(result: Any, name: str = "") -> dict[str, Any]:

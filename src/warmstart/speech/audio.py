@@ -7,6 +7,7 @@ pieces, so that a recording of ten hours takes no more memory than one of a minu
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -68,6 +69,22 @@ def decode(
         if total > longest * sample_rate:
             raise InputError(f"{name}: is longer than {longest:g} s; cut it into pieces", name)
     return np.concatenate(parts)
+
+
+def file_seconds(data: bytes) -> float:
+    """The length of a recording, from the header of its file.
+
+    Raises:
+        InputError: it is not a recording.
+    """
+    import soundfile
+
+    try:
+        info = soundfile.info(io.BytesIO(data))
+    except (soundfile.LibsndfileError, TypeError, RuntimeError):
+        message = "the recording: is not one that can be read (WAV, FLAC, OGG, MP3, AIFF)"
+        raise InputError(message, "the recording") from None
+    return float(info.frames / info.samplerate) if info.samplerate else 0.0
 
 
 def pieces(

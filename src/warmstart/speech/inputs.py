@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
@@ -21,7 +20,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.reading import printable
 from warmstart.core.records import columns
 from warmstart.errors import InputError, UsageError
-from warmstart.speech.audio import SUFFIXES, is_sound
+from warmstart.speech.audio import SUFFIXES, file_seconds, is_sound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,17 +59,13 @@ class RecordingKind(FileKind):
             return True
         return super().is_input(value) and getattr(value, "ndim", 0) < 3
 
+    def trial(self) -> tuple[NDArray[Any], float]:
+        return np.zeros(8000, np.float32), 16000.0
+
     def check_size(self, value: Any, limits: Limits) -> None:
         if not isinstance(value, bytes):
             return
-        import soundfile
-
-        try:
-            info = soundfile.info(io.BytesIO(value))
-        except (soundfile.LibsndfileError, TypeError, RuntimeError):
-            message = "the recording: is not one that can be read (WAV, FLAC, OGG, MP3, AIFF)"
-            raise InputError(message, "the recording") from None
-        if info.samplerate and info.frames / info.samplerate > limits.max_audio:
+        if file_seconds(value) > limits.max_audio:
             message = f"the recording: is longer than {limits.max_audio:g} s"
             raise InputError(message, "the recording")
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 PAUSE = 0.12
 """Seconds of silence between the words of one input."""
+LONGEST_DEVIATION = 1.5
+"""Standard deviations by which a word is longer or shorter than usual, at most."""
 LONGEST = 60.0
 """Seconds of one word at most."""
 
@@ -87,6 +89,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     batch_size = 1
     batched = False  # random numbers depend on the index of an input
     seeded_by_index = True
+    generates = "samples of sound"
     decodes_ahead = False
 
     @property
@@ -173,6 +176,14 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
             f"{self.name} generates sound; to measure it, give its sound to a speech recognizer."
         )
 
+    def generated(self, value: Any, options: SynthesizeOptions) -> int:
+        if self.is_vocoder:
+            seconds = audio.file_seconds(value) if isinstance(value, bytes) else 0.0
+            return round(seconds * self.sample_rate)
+        words = len(value.replace(",", " ").split()) if isinstance(value, str) else 1
+        seconds = options.seconds or self._longest_word()
+        return round(words * (seconds + PAUSE) * self.sample_rate)
+
     def check_options(self, options: SynthesizeOptions) -> None:
         if options.speaker is not None and len(self.classes) < 2:
             raise UsageError(f"{self.name} has no speakers to choose from.")
@@ -237,6 +248,11 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
             by_position = rules.get("frames") == "position"
             yield Part(classes, position_frames(count, hop, rules) if by_position else None, count)
 
+    def _longest_word(self) -> float:
+        """Seconds of the longest word that `_length` samples."""
+        spread = np.reshape(self.entry.processing.get("log_seconds", [0.0, 0.0]), (-1, 2))
+        return min(float(np.exp(spread[:, 0] + LONGEST_DEVIATION * spread[:, 1]).max()), LONGEST)
+
     def _length(
         self, classes: Sequence[int], seconds: float | None, random: np.random.Generator
     ) -> int:
@@ -248,7 +264,9 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
             for index in classes:
                 if isinstance(spread[0], list | tuple):
                     spread = spread[index]
-            deviation = float(np.clip(random.standard_normal(), -1.5, 1.5))
+            deviation = float(
+                np.clip(random.standard_normal(), -LONGEST_DEVIATION, LONGEST_DEVIATION)
+            )
             seconds = math.exp(spread[0] + spread[1] * deviation)
         return max(round(min(seconds, LONGEST) * self.sample_rate), 1)
 

@@ -39,6 +39,7 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
     """
 
     task = "text-classification"
+    class_output = "logits"
     options = ClassifyTextOptions
     result = Classification
 

@@ -109,6 +109,10 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
     def feature_size(self) -> int:
         return int(self.entry.config["hidden_size"])
 
+    def check_parts(self) -> None:
+        super().check_parts()
+        self.tokenizer  # noqa: B018 (is compared with the vocabulary)
+
     def ready(self) -> None:
         self.tokenizer  # noqa: B018 (errors of the model come before those of inputs)
         super().ready()

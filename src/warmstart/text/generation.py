@@ -24,7 +24,7 @@ from warmstart.errors import BundleError, InputError, UsageError
 from warmstart.models import family
 from warmstart.text.decoding import beam_search, scorer
 from warmstart.text.decoding.decoder import Decoder
-from warmstart.text.decoding.options import GenerateOptions
+from warmstart.text.decoding.options import DEFAULT_NEW_TOKENS, GenerateOptions
 from warmstart.text.decoding.sequence import Continuation, TextStream, prompt_tokens
 from warmstart.text.inputs import PROMPT, Text
 from warmstart.text.results import Generation, TextScore
@@ -54,6 +54,7 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
     options = GenerateOptions
     result = Generation
     batch_size = 4  # side by side; attention runs over the tokens of all prompts
+    generates = "tokens"
     decodes_ahead = False
 
     @cached_property
@@ -133,6 +134,16 @@ class TextGenerator(Model[Text, Generation, GenerateOptions]):
             )
         text = Continuation(self, PROMPT.single(prompt), options)
         return TextStream(text, self._extended([text]))
+
+    def generated(self, value: Any, options: GenerateOptions) -> int:
+        tokens = options.max_new_tokens
+        if tokens is None:
+            tokens = DEFAULT_NEW_TOKENS
+        return tokens * options.num_beams
+
+    def check_parts(self) -> None:
+        super().check_parts()
+        self.tokenizer  # noqa: B018 (is compared with the vocabulary)
 
     def ready(self) -> None:
         self.tokenizer  # noqa: B018 (errors of the model come before those of inputs)

@@ -65,6 +65,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     """
 
     task = "token-classification"
+    class_output = "logits"
     options = TagOptions
     result = Entities
 

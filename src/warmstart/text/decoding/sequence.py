@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from warmstart.core import cancellation
 from warmstart.core.inputs import Item
 from warmstart.errors import InputError
 from warmstart.text.decoding.beam_search import Beam
@@ -155,6 +156,7 @@ class TextStream:
         while self.result is None:
             if not self._text.finish:
                 next(self._steps)
+                cancellation.check()
             if self._text.finish:
                 self._steps = iter(())
                 self.result = self._text.result()
