@@ -59,7 +59,7 @@ def status(answer: bytes) -> int:
 
 
 def head(*lines: str, path: str = PATH) -> bytes:
-    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: x", *lines, "", ""]).encode()
+    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def head(*lines: str, path: str = PATH) -> bytes:
         b"GET / HTTP/x\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nBad Header: 1\r\n\r\n",
         head("Content-Length: -1"),
         head("Content-Length: 1", "Content-Length: 2"),
         head("Content-Length: abc"),
@@ -82,7 +82,7 @@ def head(*lines: str, path: str = PATH) -> bytes:
         head("Transfer-Encoding: chunked") + b"-5\r\nabc\r\n",
         head("Connection: close", "X: " + "y" * 100_000),
         head("Connection: close", *[f"X{n}: y" for n in range(20_000)]),
-        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     ],
     ids=range(18),
 )
@@ -96,7 +96,7 @@ def test_both_lengths_are_not_two_requests(server):
     """Request smuggling: with both, the body is chunked, and what follows it on the connection is
     not a request.
     """
-    smuggled = b"0\r\n\r\nGET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n"
+    smuggled = b"0\r\n\r\nGET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
     answer = raw(server, head("Content-Length: 5", "Transfer-Encoding: chunked") + smuggled, wait=3)
     assert 400 <= status(answer) < 500
 
@@ -207,7 +207,7 @@ def test_slow_writers_are_cut_off(server):
     """Of headers, of a body, and of a connection on which nothing comes."""
     for sent, expected in (
         (b"", 0),
-        (b"POST / HT", 0),
+        (b"POST / HT", 408),
         (head("Content-Length: 10") + b"abc", 408),
         (head("Transfer-Encoding: chunked") + b"3\r\nabc\r\n", 408),
     ):
@@ -218,7 +218,12 @@ def test_slow_writers_are_cut_off(server):
 
 def test_a_slow_header_after_a_good_request(server):
     start = time.monotonic()
-    raw(server, b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v2/hea", pause=0.3)
+    raw(
+        server,
+        b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /v2/hea",
+        pause=0.3,
+    )
     assert time.monotonic() - start < 12
 
 
@@ -252,7 +257,7 @@ def test_a_slow_reader_holds_nobody_up(server):
     with closing(socket.socket()) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect((host, int(port)))
-        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 400)
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400)
         time.sleep(0.3)
         assert server.get("/v2/health/ready").status == 200
 

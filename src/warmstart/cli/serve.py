@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,51 @@ if TYPE_CHECKING:
 LIMITS = "Limits"
 SAFETY = "Access"
 POSITIVE = click.IntRange(min=1)
+SECONDS = click.FloatRange(min=0)
+TIMEOUT = click.FloatRange(min=0.001)
+LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
+    ("max-batch", POSITIVE, 4, "Inputs that go through the engine together."),
+    (
+        "max-delay",
+        SECONDS,
+        50.0,
+        "Milliseconds that an input waits for others while the engine is busy.",
+    ),
+    ("queue", POSITIVE, 64, "Inputs that may wait for a model; more get 429."),
+    ("deadline", TIMEOUT, 60.0, "Seconds a request may take."),
+    ("max-body", POSITIVE, 64, "MiB of a request, also when unpacked."),
+    ("max-inputs", POSITIVE, 64, "Inputs of a request."),
+    ("max-text", POSITIVE, 200_000, "Characters of a text."),
+    ("max-pixels", POSITIVE, 50, "Millions of pixels of a picture."),
+    ("max-audio", TIMEOUT, 1800.0, "Seconds of a recording."),
+    ("max-values", POSITIVE, 4_000_000, "Values of a series or table."),
+    ("max-columns", POSITIVE, 1000, "Columns of a table."),
+    ("max-new-tokens", POSITIVE, 2048, "Tokens that an input may generate."),
+    (
+        "max-tokens",
+        POSITIVE,
+        65_536,
+        "Tokens that all inputs of a request may generate, times beams.",
+    ),
+    (
+        "max-generated",
+        POSITIVE,
+        5_000_000,
+        "Other values that a request may generate: steps times sample paths, samples of sound.",
+    ),
+    ("max-connections", POSITIVE, 1000, "Open connections; idle ones make room for new ones."),
+    ("keep-alive", POSITIVE, 75, "Seconds that a connection may be idle."),
+    (
+        "body-timeout",
+        TIMEOUT,
+        30.0,
+        "Seconds for the headers and for the body of a request to arrive, and for a client to take "
+        "a piece of the answer.",
+    ),
+    ("drain", SECONDS, 1.0, "Seconds after SIGTERM in which requests are still taken."),
+    ("grace", SECONDS, 60.0, "Seconds after that in which running requests are finished."),
+)
+"""Name, type, default and help of the options that are limits of `Settings`."""
 
 
 @click.command(
@@ -50,47 +96,9 @@ POSITIVE = click.IntRange(min=1)
             help="Seconds between checks for changed bundles, which are loaded without losing a "
             "request; 0: never.",
         ),
-        Option(
-            ["--max-batch"],
-            type=POSITIVE,
-            default=4,
-            help="Inputs that go through the engine together.",
-            panel=LIMITS,
-        ),
-        Option(
-            ["--max-delay"],
-            type=click.FloatRange(min=0),
-            default=50.0,
-            help="Milliseconds that an input waits for others while the engine is busy.",
-            panel=LIMITS,
-        ),
-        Option(
-            ["--queue"],
-            type=POSITIVE,
-            default=64,
-            help="Inputs that may wait for a model; more get 429.",
-            panel=LIMITS,
-        ),
-        Option(
-            ["--deadline"],
-            type=click.FloatRange(min=0.001),
-            default=60.0,
-            help="Seconds a request may take.",
-            panel=LIMITS,
-        ),
-        Option(
-            ["--max-body"],
-            type=POSITIVE,
-            default=64,
-            help="MiB of a request, also when unpacked.",
-            panel=LIMITS,
-        ),
-        Option(
-            ["--drain"],
-            type=click.FloatRange(min=0),
-            default=1.0,
-            help="Seconds after SIGTERM in which requests are still taken.",
-            panel=LIMITS,
+        *(
+            Option([f"--{name}"], type=kind, default=default, help=text, panel=LIMITS)
+            for name, kind, default, text in LIMIT_OPTIONS
         ),
         Option(
             ["--token"],
@@ -102,6 +110,20 @@ POSITIVE = click.IntRange(min=1)
             ["--allow-urls"],
             is_flag=True,
             help="Fetch http(s) addresses that requests name; paths are never opened.",
+            panel=SAFETY,
+        ),
+        Option(
+            ["--cors"],
+            multiple=True,
+            metavar="ORIGIN",
+            help="Pages of this origin may use the server: https://app.example.com; `*` for all.",
+            panel=SAFETY,
+        ),
+        Option(
+            ["--allow-host"],
+            multiple=True,
+            metavar="NAME",
+            help="Besides localhost, answer to this name: of a proxy in front of the server.",
             panel=SAFETY,
         ),
     ],
@@ -116,14 +138,11 @@ def command(
     offline: bool,
     no_access_log: bool,
     watch: float,
-    max_batch: int,
-    max_delay: float,
-    queue: int,
-    deadline: float,
-    max_body: int,
-    drain: float,
     token: str | None,
     allow_urls: bool,
+    cors: tuple[str, ...],
+    allow_host: tuple[str, ...],
+    **limits: Any,
 ) -> None:
     """Serve models over HTTP: a page, a plain endpoint, the Open Inference Protocol, OpenAI's
     endpoints.
@@ -147,16 +166,13 @@ def command(
     from warmstart.serve.running import run
     from warmstart.serve.settings import MIB, Settings
 
+    if token is None and os.environ.get("WARMSTART_TOKEN") == "":
+        raise UsageError("WARMSTART_TOKEN is empty; give it a token, or unset it.")
+    limits["max_delay"] /= 1e3
+    limits["max_body"] *= MIB
+    limits["max_pixels"] *= 10**6
     settings = Settings(
-        max_batch=max_batch,
-        max_delay=max_delay / 1e3,
-        queue=queue,
-        deadline=deadline,
-        max_body=max_body * MIB,
-        drain=drain,
-        watch=watch,
-        token=token,
-        allow_urls=allow_urls,
+        watch=watch, token=token, allow_urls=allow_urls, cors=cors, hosts=allow_host, **limits
     )
     names = list(models)
     if not names:

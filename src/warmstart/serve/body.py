@@ -142,6 +142,28 @@ def _depth(value: Any, left: int) -> int:
     return min((_depth(one, left - 1) for one in containers), default=left)
 
 
+def require_json(request: Request, *others: str) -> None:
+    """Demand JSON: pages of other addresses can send plain texts and forms without being asked.
+
+    Args:
+        request: whose Content-Type counts.
+        others: media types that will also do; "": none at all.
+
+    Raises:
+        Refused: it is another.
+    """
+    media = media_type(request)
+    if not is_json(media) and media not in others:
+        raise Refused(
+            415, "invalid", f"Content-Type must be application/json, not {media[:80] or 'absent'}."
+        )
+
+
+def is_json(media: str) -> bool:
+    """Whether a media type is that of JSON."""
+    return media == "application/json" or media.endswith("+json")
+
+
 def media_type(request: Request) -> str:
     """The Content-Type without its parameters, in lower case."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from warmstart.errors import CancelledError, InputError, TooLargeError, UsageError, WarmstartError
 from warmstart.serve.batching import Closed, Expired, Full
 
+RETRY = {"Retry-After": "1"}
+
 
 class Refused(Exception):
     """A request that is not answered.
@@ -52,7 +54,7 @@ def refusal(error: BaseException, item: str = "") -> Refused:
                 429,
                 "full",
                 "Too many requests are waiting for this model; try again later.",
-                {"Retry-After": "1"},
+                RETRY,
             )
         case Closed():
             return Refused(503, "draining", "The server is shutting down.", {"Retry-After": "5"})
@@ -61,7 +63,7 @@ def refusal(error: BaseException, item: str = "") -> Refused:
                 504,
                 "deadline",
                 "The answer took longer than the deadline; ask for less, or try later.",
-                {"Retry-After": "1"},
+                RETRY,
             )
         case TooLargeError():
             return too_large(named(error, item))

@@ -10,21 +10,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from warmstart.serve.errors import Refused, refusal
-from warmstart.serve.state import State, json_response
+from warmstart.serve import access_log, origins
+from warmstart.serve.errors import RETRY, Refused, refusal
+from warmstart.serve.state import CROWDED, State, json_response
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-access = logging.getLogger("warmstart.serve.access")
 log = logging.getLogger("warmstart.serve")
 OPEN = ("/v2/health/live", "/v2/health/ready", "/", "/page/")
 """Addresses that need no token: probes of the machinery around, and the page, which asks for the
 token.
 """
+PROBES = ("/v2/health/live", "/v2/health/ready")
 LINGER_BYTES, LINGER_SECONDS = 2**28, 5.0
 """Of a body that was refused so much is still read and dropped, so that the client comes to read
 the answer.
@@ -81,11 +82,24 @@ class _Call:
         self._start = time.monotonic()
         self._status, self._reason, self._sent, self._received = 0, "ok", 0, 0
         self._whole = False  # whether all of the body was read
+        self._headers = Headers(scope=scope)
+        self._extra: list[tuple[bytes, bytes]] = []  # headers of the answer
 
     async def answer(self, app: ASGIApp) -> None:
+        settings = self._state.settings
         try:
-            self._check_token()
-            await app(self._scope, self.receive, self.send)
+            if self._scope.get(CROWDED) and self._scope["path"] not in PROBES:
+                raise Refused(503, "crowded", "All connections are in use; try later.", RETRY)
+            if self._state.is_local:
+                origins.check(self._headers, settings)
+            if settings.cors and (origin := self._headers.get("origin")):
+                self._extra += origins.response_headers(origin, settings)
+            if self._scope["method"] == "OPTIONS":
+                for message in origins.preflight(self._headers, settings) or ():
+                    await self.send(message)
+            if not self._status:
+                self._check_token()
+                await app(self._scope, self.receive, self.send)
         except Exception as error:
             while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
                 error = error.exceptions[0]
@@ -95,13 +109,9 @@ class _Call:
         path = self._scope["path"]
         if self._state.settings.token is None or path in OPEN or path.startswith("/page/"):
             return
-        given = next(
-            (value for name, value in self._scope["headers"] if name == b"authorization"), b""
-        )
-        kind, _, token = given.partition(b" ")
-        if kind.lower() != b"bearer" or not hmac.compare_digest(
-            token.strip(), self._state.settings.token.encode()
-        ):
+        scheme, _, token = self._headers.get("authorization", "").partition(" ")
+        expected = self._state.settings.token.encode()
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected):
             raise Refused(
                 401,
                 "unauthorised",
@@ -122,8 +132,10 @@ class _Call:
                 self._reason = {404: "unknown_address", 405: "wrong_method"}.get(
                     self._status, "refused"
                 )
-            if self._state.draining:
-                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            if self._state.draining or self._scope.get(CROWDED):
+                self._extra.append((b"connection", b"close"))
+            if self._extra:
+                message = {**message, "headers": [*message["headers"], *self._extra]}
         self._sent += len(message.get("body", b""))
         await self._send(message)
 
@@ -159,7 +171,7 @@ class _Call:
             await self.send({"type": "http.response.body", "body": b""})
 
     async def _linger(self) -> None:
-        if any(name == b"expect" for name, _ in self._scope["headers"]):
+        if "expect" in self._headers:
             return  # the client waits to be told before it sends anything
         try:
             async with asyncio.timeout(LINGER_SECONDS):
@@ -170,31 +182,21 @@ class _Call:
 
     def close(self) -> None:
         """Count and log."""
-        seconds = time.monotonic() - self._start
-        model = self._scope.get("warmstart.model", "")
-        self._reason = self._scope.get("warmstart.reason", self._reason)
-        self._state.metrics.request(model, self._status, self._reason, seconds)
-        if access.isEnabledFor(logging.INFO):
-            queued, running, batch = self._scope.get("warmstart.times", (None, None, None))
-            access.info(
-                msgspec.json.encode(
-                    {
-                        "time": time.time(),
-                        "client": (self._scope.get("client") or ("",))[0],
-                        "method": self._scope["method"],
-                        "path": self._scope["path"],
-                        "model": model or None,
-                        "status": self._status,
-                        "reason": self._reason,
-                        "bytes_in": self._received,
-                        "bytes_out": self._sent,
-                        "ms": _ms(seconds),
-                        "queue_ms": _ms(queued),
-                        "inference_ms": _ms(running),
-                        "batch": batch,
-                    }
-                ).decode()
-            )
+        queued, running, batch = self._scope.get("warmstart.times", (None, None, None))
+        access_log.Request(
+            client=(self._scope.get("client") or ("",))[0],
+            method=self._scope["method"],
+            path=self._scope["path"],
+            model=self._scope.get("warmstart.model", ""),
+            status=self._status,
+            reason=self._scope.get("warmstart.reason", self._reason),
+            bytes_in=self._received,
+            bytes_out=self._sent,
+            seconds=time.monotonic() - self._start,
+            queued=queued,
+            running=running,
+            batch=batch,
+        ).write(self._state.metrics)
 
 
 OPENAI = frozenset({"/v1/completions", "/v1/embeddings", "/v1/audio/transcriptions"})
@@ -210,7 +212,3 @@ def error_body(refused: Refused, style: str = "") -> dict[str, Any]:
         else "server_error"
     )
     return {"error": {"message": str(refused), "type": kind, "param": None, "code": refused.reason}}
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1e3, 3)

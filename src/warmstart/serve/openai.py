@@ -90,6 +90,7 @@ Asked = TypeVar("Asked", CompletionRequest, EmbeddingRequest)
 async def _asked(request: Request, form: type[Asked], task: str) -> tuple[Asked, Served, float]:
     """What a body asks for, the model that it names, and the deadline."""
     state = state_of(request)
+    body.require_json(request)
     asked: Asked = body.parse_json(await body.read(request, state.settings), form)
     return asked, state.model(request, asked.model, [task]), state.deadline(request)
 

@@ -69,7 +69,7 @@ def _inputs(
     kind, media = served.kind, body.media_type(request)
     query = options.from_text(dict(request.query_params), served.model)
     asked = options.check(served.model, query, settings)
-    if media == "application/json" or media.endswith("+json"):
+    if body.is_json(media):
         return _of_json(kind, body.parse_json(data), asked, settings)
     if media == "multipart/form-data":
         return _of_form(served, parse_form(data, request.headers["content-type"]), asked, settings)

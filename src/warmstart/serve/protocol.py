@@ -10,7 +10,10 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from warmstart.serve.state import GONE
+from warmstart.serve.access_log import Request
+from warmstart.serve.connections import Connections
+from warmstart.serve.metrics import Metrics
+from warmstart.serve.state import CROWDED, GONE
 
 MOST = 65536
 """Bytes of the address and the headers of a request, and of its trailers; and of chunks' frames,
@@ -53,6 +56,8 @@ class Protocol(HttpToolsProtocol):
     """
 
     patience = 30.0
+    pool: Connections
+    metrics: Metrics
 
     def __init__(self, *arguments: Any, **named: Any):
         super().__init__(*arguments, **named)
@@ -64,11 +69,13 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._gone: asyncio.Future[None] = self.loop.create_future()
         super().connection_made(Joined(transport))  # type: ignore[arg-type]
+        self.pool.add(self)
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._headers_came()
         self._has_room()
+        self.pool.remove(self)
         if not self._gone.done():
             self._gone.set_result(None)
         super().connection_lost(exc)
@@ -120,6 +127,8 @@ class Protocol(HttpToolsProtocol):
                 "there must be one header Host"
             )  # the parser makes an error of its own of it
         self._at = BODY
+        self.pool.use(self)
+        cast("dict[str, Any]", self.scope)[CROWDED] = self.pool.crowded
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -140,22 +149,34 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.transport.write(b"")  # the head of an answer that has no body
+        is_last = not self.pipeline
         super().on_response_complete()
+        if is_last and not self.transport.is_closing():
+            self.pool.release(self)
         if self._at == HEAD and self._impatience is None:  # the next request had begun meanwhile
             self._await_headers()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP gets 400 with JSON, and the connection is closed."""
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
-            body = msgspec.json.encode(
-                {"error": f"{msg} The request is not HTTP/1.1, or its headers are too long."}
+            self._refuse(
+                b"400 Bad Request",
+                "no_http",
+                f"{msg} The request is not HTTP/1.1, or its headers are too long.",
             )
-            self.transport.write(
-                b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
-                b"content-length: %d\r\n\r\n" % len(body)
-            )
-            self.transport.write(body)
         self.transport.close()
+
+    def _refuse(self, status: bytes, reason: str, message: str) -> None:
+        """Answer what is not a whole request, so that no application sees it."""
+        body = msgspec.json.encode({"error": message})
+        self.transport.write(
+            b"HTTP/1.1 %s\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            b"content-length: %d\r\n\r\n" % (status, len(body))
+        )
+        self.transport.write(body)
+        client = self.client[0] if self.client else ""
+        request = Request(client, status=int(status[:3]), reason=reason, bytes_out=len(body))
+        request.write(self.metrics)
 
     def _count(self, more: int) -> None:
         self._head_bytes += more
@@ -171,8 +192,12 @@ class Protocol(HttpToolsProtocol):
             self._impatience = None
 
     def _give_up(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.close()
+        if self.transport.is_closing():
+            return
+        if self._at == HEAD and (self.cycle is None or self.cycle.response_complete):
+            message = f"The headers took longer than {self.patience:g} s."
+            self._refuse(b"408 Request Timeout", "slow", message)
+        self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()

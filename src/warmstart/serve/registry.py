@@ -126,7 +126,8 @@ def try_out(model: Model[Any, Any, Any], settings: Settings) -> None:
     kind = model.input_kind
     value = kind.trial()
     if value is None and model.samples:
-        value = kind.from_json(model.samples[0], settings)
+        sample = model.samples[0]
+        value = kind.from_json(sample[0] if kind.is_several_json(sample) else sample, settings)
     if value is None:
         return
     known = options.fields(model)

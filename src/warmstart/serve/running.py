@@ -16,12 +16,16 @@ import uvicorn
 from starlette.applications import Starlette
 
 from warmstart.engines import heap
+from warmstart.serve.connections import Connections
+from warmstart.serve.origins import is_loopback
 from warmstart.serve.protocol import Protocol
 from warmstart.serve.state import State
 
 ARENAS = 2
 """Heaps of glibc's malloc. It would make up to eight for each processor, and every one keeps what
 its busiest moment took."""
+OTHER_FILES = 512
+"""Files that the server opens besides its connections, at most."""
 log = logging.getLogger("warmstart.serve")
 
 
@@ -95,7 +99,13 @@ def make_server(app: Starlette, host: str, port: int) -> Server:
     """
     state: State = app.state.warmstart
     settings = state.settings
-    protocol = type("Protocol", (Protocol,), {"patience": settings.body_timeout})
+    state.is_local = is_loopback(host)
+    more = {
+        "patience": settings.body_timeout,
+        "pool": Connections(settings.max_connections),
+        "metrics": state.metrics,
+    }
+    protocol = type("Protocol", (Protocol,), more)
     config = uvicorn.Config(
         app,
         host=host,
@@ -106,10 +116,9 @@ def make_server(app: Starlette, host: str, port: int) -> Server:
         server_header=False,
         lifespan="off",
         ws="none",
-        timeout_keep_alive=75,
+        timeout_keep_alive=settings.keep_alive,
         backlog=2048,
         timeout_graceful_shutdown=max(int(settings.grace), 1),
-        limit_concurrency=settings.max_connections,
     )
     return Server(config, state)
 
@@ -123,10 +132,24 @@ def run(
     server = make_server(app, host, port)
     server.on_start = on_start
     heap.set_options({heap.ARENA_MAX: ARENAS})
-    server.run()
     state: State = app.state.warmstart
+    _allow_files(state.settings.max_connections + OTHER_FILES)
+    server.run()
     if not state.registry.close(state.settings.grace):
         log.error("gave up on requests that ran longer than %g s", state.settings.grace)
+
+
+def _allow_files(count: int) -> None:
+    """Let this process open so many files and connections, as far as the system permits."""
+    try:
+        import resource
+    except ImportError:  # on Windows, where there is no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        count = min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 class Background:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from warmstart.errors import UsageError
 
 MIB = 2**20
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
 BUDGETS = MappingProxyType(
     {
         "top_k": 1_000_000,
@@ -57,7 +59,12 @@ class Settings:
         watch: seconds between looks for changed bundles; 0: never.
         token: what `Authorization: Bearer …` must say; None: nothing.
         allow_urls: whether http(s) addresses in requests are fetched. Paths are never opened.
-        max_connections: open at once.
+        max_connections: open at once; one more closes the one that has been idle for longest, and
+            where none is idle, only probes are answered.
+        keep_alive: seconds that a connection may be idle.
+        cors: origins whose pages may use the server, such as "https://app.example.com"; "*": all.
+        hosts: names besides localhost that a server on a loopback address answers to: of the proxy
+            in front of it.
     """
 
     max_batch: int = 4
@@ -82,6 +89,9 @@ class Settings:
     token: str | None = None
     allow_urls: bool = False
     max_connections: int = 1000
+    keep_alive: int = 75
+    cors: Collection[str] = ()
+    hosts: Collection[str] = ()
 
     def __post_init__(self) -> None:
         budgets = {**self.budgets, "max_new_tokens": self.max_new_tokens}
@@ -112,3 +122,10 @@ class Settings:
             self.token.isascii() and self.token.isprintable() and self.token.strip()
         ):
             raise UsageError("The token must be printable ASCII, and not empty.")
+        object.__setattr__(self, "hosts", frozenset(name.lower() for name in self.hosts))
+        object.__setattr__(self, "cors", frozenset(origin.lower() for origin in self.cors))
+        for origin in self.cors:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise UsageError(
+                    f"{origin!r} is not an origin: a scheme and a host, such as https://app.example.com."
+                )

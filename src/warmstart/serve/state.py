@@ -23,17 +23,22 @@ from warmstart.serve.settings import Settings
 
 GONE = "warmstart.gone"
 """The key of an ASGI scope whose value is a future that is done when the client has gone."""
+CROWDED = "warmstart.crowded"
+"""The key of a scope that says whether there are too many connections; see `connections`."""
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 @dataclass
 class State:
-    """One server: its models, settings and counters, and whether it is about to stop."""
+    """One server: its models, settings and counters, whether it is about to stop, and whether it
+    listens on a loopback address.
+    """
 
     settings: Settings
     registry: Registry
     metrics: Metrics
     draining: bool = False
+    is_local: bool = False
     started: float = field(default_factory=time.time)
 
     def model(self, request: Request, name: str, tasks: Sequence[str] = ()) -> Served:

@@ -78,6 +78,7 @@ async def infer(request: Request) -> Response:
     state = state_of(request)
     served = _named(request)
     state.model(request, served.name)  # raises where the queue is full
+    body.require_json(request, "", "application/octet-stream")
     deadline = state.deadline(request)
     data = await body.read(request, state.settings)
     asked, arrays = await body.aside(_json_size(request, data), _parsed, request, served, data)

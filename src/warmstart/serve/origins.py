@@ -1,0 +1,102 @@
+"""Who may ask: names of this server in `Host`, and pages of other addresses in `Origin`.
+
+A server on a loopback address serves this machine only; but any page that its user opens can send
+requests to it, either directly or by a name that resolves to 127.0.0.1 (DNS rebinding). Browsers say
+where a request comes from, and pages cannot change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.types import Message
+
+from warmstart.serve.errors import Refused
+from warmstart.serve.settings import Settings
+
+ALLOWED_HEADERS = "authorization, content-type, inference-header-content-length, x-request-timeout"
+EXPOSED_HEADERS = "inference-header-content-length, retry-after"
+PREFLIGHT_SECONDS = 600
+"""How long a browser may remember the answer to a preflight request."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address of a host (without a port) can only mean this machine."""
+    host = host.strip("[]").lower().rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_name(host: str) -> str:
+    """A header `Host` without its port, in lower case."""
+    name = host.strip().lower()
+    end = name.rfind("]") + 1
+    return name[:end] if end else name.partition(":")[0]
+
+
+def check(headers: Mapping[str, str], settings: Settings) -> None:
+    """Refuse what a page of another address sends to a server on a loopback address.
+
+    Raises:
+        Refused: `Host` is not a name of this machine, or `Origin` is another address.
+    """
+    host = headers.get("host", "localhost")  # HTTP/1.0 needs none, and browsers always send one
+    if not is_loopback(host_name(host)) and host_name(host) not in settings.hosts:
+        raise Refused(
+            403,
+            "foreign_host",
+            f"This server answers to localhost only, not to {host[:100]!r}; --allow-host adds a name.",
+        )
+    origin = headers.get("origin")
+    if origin is None or is_allowed(origin, settings):
+        return
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or parts.netloc.lower() != host.lower():
+        if host_name(parts.netloc) in settings.hosts:
+            return
+        raise Refused(
+            403,
+            "foreign_origin",
+            f"Pages of {origin[:100]!r} may not use this server; --cors allows an origin.",
+        )
+
+
+def is_allowed(origin: str, settings: Settings) -> bool:
+    """Whether pages of an origin may use this server."""
+    return "*" in settings.cors or origin.lower() in settings.cors
+
+
+def response_headers(origin: str, settings: Settings) -> list[tuple[bytes, bytes]]:
+    """What an answer to a page of another origin says."""
+    if not settings.cors:
+        return []
+    headers = {"vary": "Origin"}
+    if is_allowed(origin, settings):
+        headers["access-control-allow-origin"] = origin
+        headers["access-control-expose-headers"] = EXPOSED_HEADERS
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def preflight(headers: Mapping[str, str], settings: Settings) -> list[Message] | None:
+    """The answer to a browser's question whether a page may send a request; None: it is none, or
+    the page may not.
+    """
+    origin, method = headers.get("origin", ""), headers.get("access-control-request-method")
+    if method is None or not is_allowed(origin, settings):
+        return None
+    allowed = {
+        "access-control-allow-methods": "GET, POST",
+        "access-control-allow-headers": ALLOWED_HEADERS,
+        "access-control-max-age": str(PREFLIGHT_SECONDS),
+    }
+    raw = [(name.encode(), value.encode()) for name, value in allowed.items()]
+    return [
+        {"type": "http.response.start", "status": 204, "headers": raw},
+        {"type": "http.response.body", "body": b""},
+    ]
