@@ -97,8 +97,8 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
             "request; 0: never.",
         ),
         *(
-            Option([f"--{name}"], type=kind, default=default, help=text, panel=LIMITS)
-            for name, kind, default, text in LIMIT_OPTIONS
+            Option([f"--{name}"], type=value_type, default=default, help=text, panel=LIMITS)
+            for name, value_type, default, text in LIMIT_OPTIONS
         ),
         Option(
             ["--token"],

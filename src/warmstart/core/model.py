@@ -167,8 +167,7 @@ class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
         return vector
 
     def generated(self, value: Any, options: OptionsT) -> int:
-        """How many values one input makes the model generate step by step, at most: tokens times
-        beams, steps times sample paths, samples of sound; 0 where it takes one pass.
+        """Values that one input makes the model generate step by step, at most; 0 for one pass.
 
         A server refuses requests by it before the work begins; `value` may be unusable.
         """
