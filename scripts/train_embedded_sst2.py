@@ -355,7 +355,7 @@ def ship(
         judge.entry,
         name=NAME,
         family="bert",
-        title="BERT tiny, SST-2",
+        title="BERT tiny, SST-2 sentiment",
         licence="Apache-2.0",
         labels="sst2",
         aliases=(),

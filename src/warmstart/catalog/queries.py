@@ -11,6 +11,8 @@ is the entry.
 """
 
 import json
+import re
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -24,6 +26,9 @@ from warmstart.errors import UnknownModelError, UsageError
 ENTRIES = Path(__file__).with_name("entries")
 LABELS = Path(__file__).with_name("labels")
 EMBEDDED = Path(__file__).parents[1] / "embedded"
+MOST_NAMED = 8
+"""Models that a message names."""
+_WILD = re.compile(r"[*?\[]")
 
 
 def get(name: str) -> Entry:
@@ -37,29 +42,60 @@ def get(name: str) -> Entry:
         if normalized in (entry.name, *entry.aliases):
             return entry
     names = [known for entry in _all() for known in (entry.name, *entry.aliases)]
+    like = (
+        [] if _WILD.search(normalized) or _plain(normalized) in map(_plain, names) else search(name)
+    )
+    if like:
+        listed = ", ".join(entry.name for entry in like[:MOST_NAMED])
+        more = f" and {len(like) - MOST_NAMED} more" if len(like) > MOST_NAMED else ""
+        raise UnknownModelError(
+            f"There is no model named {name!r}; `warmstart list {shlex.quote(normalized)}` finds "
+            f"{listed}{more}."
+        )
     raise UnknownModelError(
-        f"there is no model named {name!r}{_suggestion(normalized, names)}; see `warmstart list`"
+        f"There is no model named {name!r}{_suggestion(normalized, names)}; see `warmstart list`."
     )
 
 
-def search(
-    pattern: str = "*", *, task: str | None = None, family: str | None = None
-) -> list[Entry]:
-    """Entries whose name or an alias matches, in catalogue order: embedded ones, then by family.
+def search(query: str = "*", *, task: str | None = None, family: str | None = None) -> list[Entry]:
+    """Entries that match, in catalogue order: embedded ones, then by family.
 
     Args:
-        pattern: a shell pattern (`*`, `?`, `[abc]`), ignoring case.
+        query: a name or alias; a shell pattern of them (`*`, `?`, `[abc]`); or words that names,
+            aliases, titles, families and tasks begin with. Case does not matter.
         task: such as "image-classification"; any if None.
         family: such as "mobilenet_v2"; any if None.
     """
-    pattern = pattern.lower()
-    return [
+    entries = [
         entry
         for entry in _all()
-        if any(fnmatchcase(name, pattern) for name in (entry.name, *entry.aliases))
-        and (task is None or entry.task == task)
-        and (family is None or entry.family == family)
+        if (task is None or entry.task == task) and (family is None or entry.family == family)
     ]
+    query = query.strip().lower()
+    named = [
+        entry
+        for entry in entries
+        if any(fnmatchcase(name, query) for name in (entry.name, *entry.aliases))
+    ]
+    if named or _WILD.search(query):
+        return named
+    words = re.findall(r"[^\s_-]+", query)
+    for start in (r"\b", ""):  # at the beginning of words, else anywhere
+        patterns = [re.compile(start + re.escape(word)) for word in words]
+        found = [
+            entry
+            for entry in entries
+            if patterns and all(pattern.search(_searched(entry)) for pattern in patterns)
+        ]
+        if found:
+            return found
+    return []
+
+
+def _searched(entry: Entry) -> str:
+    """The words by which an entry is found."""
+    parts = (entry.name, *entry.aliases, entry.family, entry.task, entry.title)
+    return re.sub(r"[_-]", " ", " ".join(parts).lower())
 
 
 @cache
@@ -167,6 +203,10 @@ def expand(variant: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str,
 def _suggestion(name: str, names: list[str]) -> str:
     from difflib import get_close_matches  # takes 10 ms to import, and only an error needs it
 
-    squeezed = {known.replace("_", ""): known for known in reversed(names)}
-    similar = get_close_matches(name.replace("_", "").replace("-", ""), squeezed, n=3, cutoff=0.6)
+    squeezed = {_plain(known): known for known in reversed(names)}
+    similar = get_close_matches(_plain(name), squeezed, n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(squeezed[match] for match in similar)}?" if similar else ""
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "")

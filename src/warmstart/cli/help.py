@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from warmstart.errors import UsageError
+from warmstart.errors import UsageError, WarmstartError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -76,7 +76,16 @@ def default_text(parameter: click.Parameter) -> str:
 
 
 class Command(click.Command):
-    """A command with this help."""
+    """A command with this help, whose messages name options as flags."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except WarmstartError as error:
+            from warmstart.cli.parameters import in_flags
+
+            error.args = (in_flags(str(error), self.params), *error.args[1:])
+            raise
 
     def get_help(self, ctx: click.Context) -> str:
         return page(self, ctx, self.help or "", _panels(self, ctx))

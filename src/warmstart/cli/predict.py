@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def run(request: Request) -> None:
     """The body of the command; its exit code is 1 where an input was unusable."""
     from warmstart.cli.models import compiling, say
+    from warmstart.cli.parameters import in_flags
     from warmstart.core.options import make
 
     if request.as_json and request.as_csv:
@@ -55,9 +56,10 @@ def run(request: Request) -> None:
             usable += 1
     if failed:
         say(f"\n{len(failed)} of {len(failed) + usable} inputs failed:")
+        context = click.get_current_context()
         for failure in failed:
-            say(f"  {failure.error}")
-        click.get_current_context().exit(1)
+            say(f"  {in_flags(str(failure.error), context.command.params)}")
+        context.exit(1)
 
 
 def opened(request: Request) -> tuple[Model[Any, Any, Any], str]:

@@ -67,7 +67,8 @@ class TaskCommand(Command):
         else:
             text = " ".join(task.summary for task in tasks)
         text += "\n\nUnusable inputs do not stop the others: they are listed at the end, and the exit code is 1."
-        super().__init__(name, help=text, short_help=text.partition("\n\n")[0])
+        short = text.partition("\n\n")[0]
+        super().__init__(name, help=text, short_help=short, callback=lambda **_: self.run())
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         if not self.params:  # late, since it imports the tasks' modules
@@ -94,14 +95,15 @@ class TaskCommand(Command):
         ctx.obj = self._request(ctx, tasks[0])
         return rest
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def run(self) -> None:
+        """The body of the command."""
         from warmstart.cli.predict import run
 
-        request: Request = ctx.obj
+        request: Request = click.get_current_context().obj
         if request.batch:
             from warmstart.cli.batch import run
 
-        return run(request)
+        run(request)
 
     # The task that answers
 

@@ -68,6 +68,8 @@ def load(
         BundleError: the folder is not a whole bundle.
     """
     choose.check_options(engine, precision)
+    if not isinstance(name, str | PathLike):
+        raise UsageError(f"ws.load takes the name, folder or source of one model, not {name!r}.")
     name = name if isinstance(name, str) else Path(name)
     weights = weights if weights is None or isinstance(weights, str) else Path(weights)
     opened = open_source(
@@ -145,7 +147,14 @@ def backbone(
 def list_models(
     pattern: str = "*", *, task: str | None = None, family: str | None = None
 ) -> list[Entry]:
-    """The entries whose name or alias matches a shell pattern, in the catalogue's order."""
+    """The entries of the catalogue that match, in its order.
+
+    Args:
+        pattern: a shell pattern of names (`"mobilenet*"`), or words that names, titles, families
+            and tasks begin with (`"sentiment"`).
+        task: only this task.
+        family: only this family.
+    """
     return catalog.search(pattern, task=task, family=family)
 
 

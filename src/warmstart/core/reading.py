@@ -148,14 +148,11 @@ def download(url: str, *, name: str = "") -> bytes:
     """
     name = name or url
     from warmstart.errors import SourceError
-    from warmstart.hub import addresses, is_offline, transport
+    from warmstart.hub import addresses, offline_reason, transport
     from warmstart.hub.retries import RetryPolicy
 
-    if is_offline():
-        raise InputError(
-            f"{name}: going online is not allowed; give a local file, or unset WARMSTART_OFFLINE",
-            name,
-        )
+    if reason := offline_reason():
+        raise InputError(f"{name}: {reason} forbids going online; give a local file", name)
     policy = RetryPolicy(
         timeout=TIMEOUT,
         attempts=ATTEMPTS,

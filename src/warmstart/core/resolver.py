@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from warmstart import catalog, hub
 from warmstart.catalog import Entry, Label, licences
 from warmstart.core import bundle
 from warmstart.core.weights import Weights
-from warmstart.errors import ChecksumError, UsageError
+from warmstart.errors import ChecksumError, DownloadError, OfflineError, UsageError
 from warmstart.models import repository
 
 OWN = ("pretrained", "imagenet")
@@ -65,7 +68,8 @@ def open_source(
             labels = catalog.labels(entry.labels) if entry.labels else ()
             return Opened(entry, labels, fetch_weights(weights, entry, offline, progress), None)
         source = next(filter(hub.is_cached, repositories), repositories[-1])
-        folder = hub.fetch_repo(source, repository.FILES, offline=offline, progress=progress)
+        with _named(entry.name, source):
+            folder = hub.fetch_repo(source, repository.FILES, offline=offline, progress=progress)
         found, labels = repository.read(folder, task or entry.task)
         told = {key: getattr(entry, key) for key in CATALOGUE_SAYS}
         own = _folder_weights(folder, weights, offline, progress)
@@ -113,7 +117,7 @@ def find_folder(
         folder = hub.fetch_repo(
             text, patterns, revision=revision, offline=offline, progress=progress
         )
-    elif isinstance(name, Path) or os.sep in text or Path(text).is_dir():
+    elif isinstance(name, Path) or os.sep in text or (text and Path(text).is_dir()):
         folder = Path(text).expanduser()
         if not folder.exists():
             raise UsageError(f"There is no folder {text}.")
@@ -133,6 +137,21 @@ def bundle_weights(contents: bundle.Contents) -> Weights:
     return Weights(contents.weights, contents.digest, published=True)
 
 
+@contextmanager
+def _named(model: str, source: str) -> Iterator[None]:
+    """Say of a failed download which model it is for, and what else can be done."""
+    try:
+        yield
+    except (DownloadError, OfflineError) as error:
+        reason = re.sub(r"https?://\S+: ", "", str(error)).rstrip(".")
+        mirror = "HF_ENDPOINT" if source.startswith("hf://") else "WARMSTART_MIRROR"
+        raise type(error)(
+            f"The weights of {model} cannot be fetched: {reason}. Or give a file of them with "
+            f"weights=FILE, name a mirror with {mirror}=URL, or fetch them elsewhere with "
+            f"`warmstart pull {model}`, for use offline."
+        ) from None
+
+
 def fetch_weights(
     weights: str | Path | None,
     entry: Entry | None,
@@ -149,9 +168,14 @@ def fetch_weights(
             )
         weights = entry.weights["top"].source
     for file in entry.weights.values() if entry else ():
-        if file.source == weights:
-            path = hub.fetch(
-                file.source, sha256=file.sha256, md5=file.md5, offline=offline, progress=progress
-            )
+        if entry and file.source == weights:
+            with _named(entry.name, file.source):
+                path = hub.fetch(
+                    file.source,
+                    sha256=file.sha256,
+                    md5=file.md5,
+                    offline=offline,
+                    progress=progress,
+                )
             return Weights.of(path, published=True)
     return Weights.of(hub.fetch(os.fspath(weights), offline=offline, progress=progress))

@@ -4,6 +4,15 @@ and `cache`.
 
 from warmstart.hub import cache
 from warmstart.hub.fetcher import Progress, fetch, fetch_repo, is_cached
-from warmstart.hub.home import home, is_offline
+from warmstart.hub.home import home, is_offline, offline_reason
 
-__all__ = ["Progress", "cache", "fetch", "fetch_repo", "home", "is_cached", "is_offline"]
+__all__ = [
+    "Progress",
+    "cache",
+    "fetch",
+    "fetch_repo",
+    "home",
+    "is_cached",
+    "is_offline",
+    "offline_reason",
+]

@@ -11,7 +11,7 @@ from pathlib import Path
 from warmstart.errors import ChecksumError, OfflineError, SourceError, UsageError
 from warmstart.hub import files, huggingface, sources
 from warmstart.hub.cache import Expected, Slot, web_slot
-from warmstart.hub.home import is_offline, mirrored
+from warmstart.hub.home import is_offline, mirrored, offline_reason
 from warmstart.hub.huggingface import Listing
 from warmstart.hub.sources import Hub, Local, Web
 
@@ -138,11 +138,11 @@ def _into_cache(
     if is_offline(offline):
         if state == "other":
             raise ChecksumError(
-                f"{slot.path} is not the requested version of {source}; allow going online"
+                f"{slot.path} is not the requested version of {source}, and "
+                f"{offline_reason(offline)} forbids going online"
             )
-        raise _offline(
-            source, "is damaged in the cache" if state == "damaged" else "is not in the cache"
-        )
+        state = "is damaged in the cache" if state == "damaged" else "is not in the cache"
+        raise _offline(source, state, offline)
     from warmstart.hub.download import download
 
     with slot.locked():
@@ -165,7 +165,7 @@ def _fetch_from_hub(
         hub.path not in listing.files and not huggingface.is_commit(hub.revision)
     ):
         if is_offline(offline):
-            raise _offline(str(hub), "is not in the cache")
+            raise _offline(str(hub), "is not in the cache", offline)
         listing = huggingface.resolve(hub)
     if hub.path not in listing.files:
         raise SourceError(
@@ -181,7 +181,7 @@ def _fetch_repo_from_hub(
     paths = listing.matching(patterns, hub.path) if listing else []
     if listing is None or (not paths and not huggingface.is_commit(hub.revision)):
         if is_offline(offline):
-            raise _offline(str(hub), "is not in the cache")
+            raise _offline(str(hub), "is not in the cache", offline)
         listing = huggingface.resolve(hub)
         paths = listing.matching(patterns, hub.path)
     if not paths:
@@ -237,10 +237,10 @@ def _check_local(path: Path, expected: Expected) -> None:
             )
 
 
-def _offline(source: str, state: str) -> OfflineError:
+def _offline(source: str, state: str, flag: bool | None) -> OfflineError:
     return OfflineError(
-        f"{source} {state}, and going online is not allowed: fetch it once with a network "
-        "(`warmstart pull`), or unset WARMSTART_OFFLINE and HF_HUB_OFFLINE"
+        f"{source} {state}, and {offline_reason(flag)} forbids going online; "
+        "fetch it once with a network (`warmstart pull`)"
     )
 
 

@@ -42,12 +42,18 @@ def is_offline(flag: bool | None = None) -> bool:
     """Whether going online is forbidden: the flag if not None, else WARMSTART_OFFLINE or
     HF_HUB_OFFLINE.
     """
+    return bool(offline_reason(flag))
+
+
+def offline_reason(flag: bool | None = None) -> str:
+    """What forbids going online, for messages: "offline=True", "WARMSTART_OFFLINE=1"; else ""."""
     if flag is not None:
-        return flag
-    names = ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE")
-    return any(
-        os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on") for name in names
-    )
+        return "offline=True" if flag else ""
+    for name in ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE"):
+        value = os.environ.get(name, "").strip()
+        if value.lower() in ("1", "true", "yes", "on"):
+            return f"{name}={value}"
+    return ""
 
 
 def hub_endpoint() -> str:

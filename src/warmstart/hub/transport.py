@@ -111,14 +111,20 @@ def connection_errors(url: str) -> Iterator[None]:
             ) from error
         if isinstance(reason, TimeoutError):
             raise TemporaryError(f"{host} does not respond", connected=False) from error
-        raise TemporaryError(f"{host} cannot be reached: {reason}", connected=False) from error
+        raise TemporaryError(
+            f"{host} cannot be reached: {in_words(reason)}", connected=False
+        ) from error
     except TimeoutError as error:
         raise TemporaryError(f"{host} has stopped sending") from error
     except http.client.InvalidURL as error:
         raise DownloadError(f"{url}: not a valid address ({error})") from error
     except (OSError, http.client.HTTPException) as error:
-        reason = error or type(error).__name__
-        raise TemporaryError(f"the connection to {host} broke: {reason}") from error
+        raise TemporaryError(f"the connection to {host} broke: {in_words(error)}") from error
+
+
+def in_words(error: object) -> str:
+    """What an error of the system says, without its number."""
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 def _check_status(response: HTTPResponse, url: str) -> None:
