@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,41 @@ def default_text(parameter: click.Parameter) -> str:
     return str(value) if plain else ""
 
 
+def in_flags(message: str, parameters: Iterable[click.Parameter]) -> str:
+    """A message of the library as the command line says it: options of Python become flags.
+
+    `on='ray'` becomes `--on ray`, and `text_column` becomes `--text-column`, where the command has
+    such a flag.
+    """
+    flags = {
+        str(parameter.name).removeprefix("batch_"): parameter
+        for parameter in parameters
+        if isinstance(parameter, click.Option)
+    }
+    if not flags:
+        return message
+
+    def flag_for(match: re.Match[str]) -> str:
+        option = flags[match["name"]]
+        long, value = max(option.opts, key=len), match["text"] or match["word"] or ""
+        if option.is_flag and value in ("True", "False"):
+            return long if value == "True" else next(iter(option.secondary_opts), f"no {long}")
+        return f"{long} {value}".rstrip()
+
+    names = "|".join(map(re.escape, flags))
+    message = re.sub(
+        rf"(?<![\w.-])(?P<name>{names})=(?:['\"](?P<text>[^'\"]*)['\"]|(?P<word>[\w./-]*))",
+        flag_for,
+        message,
+    )
+    spelled = [name for name in flags if "_" in name]
+    return re.sub(
+        rf"(?<![\w.'/-])(?:{'|'.join(spelled) or '(?!)'})(?![\w=./'-])",
+        lambda match: max(flags[match[0]].opts, key=len),
+        message,
+    )
+
+
 class Command(click.Command):
     """A command with this help, whose messages name options as flags."""
 
@@ -82,8 +118,6 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except WarmstartError as error:
-            from warmstart.cli.parameters import in_flags
-
             error.args = (in_flags(str(error), self.params), *error.args[1:])
             raise
 

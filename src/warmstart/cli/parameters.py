@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -136,41 +135,6 @@ def unknown_option(
     message = options.unknown_option(owner, name, _long_flags(known), _long_flags(listed))
     return UsageError(
         f"{message[:-1]}, and those of --help. A text that begins with a dash goes after `--`."
-    )
-
-
-def in_flags(message: str, parameters: Iterable[click.Parameter]) -> str:
-    """A message of the library as the command line says it: options of Python become flags.
-
-    `on='ray'` becomes `--on ray`, and `text_column` becomes `--text-column`, where the command has
-    such a flag.
-    """
-    flags = {
-        str(parameter.name).removeprefix("batch_"): parameter
-        for parameter in parameters
-        if isinstance(parameter, click.Option)
-    }
-    if not flags:
-        return message
-
-    def flag_for(match: re.Match[str]) -> str:
-        option = flags[match["name"]]
-        long, value = max(option.opts, key=len), match["text"] or match["word"] or ""
-        if option.is_flag and value in ("True", "False"):
-            return long if value == "True" else next(iter(option.secondary_opts), f"no {long}")
-        return f"{long} {value}".rstrip()
-
-    names = "|".join(map(re.escape, flags))
-    message = re.sub(
-        rf"(?<![\w.-])(?P<name>{names})=(?:['\"](?P<text>[^'\"]*)['\"]|(?P<word>[\w./-]*))",
-        flag_for,
-        message,
-    )
-    spelled = [name for name in flags if "_" in name]
-    return re.sub(
-        rf"(?<![\w.'/-])(?:{'|'.join(spelled) or '(?!)'})(?![\w=./'-])",
-        lambda match: max(flags[match[0]].opts, key=len),
-        message,
     )
 
 

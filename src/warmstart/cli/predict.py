@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from warmstart.cli.help import in_flags
 from warmstart.core.results import Failed
 from warmstart.errors import UsageError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 def run(request: Request) -> None:
     """The body of the command; its exit code is 1 where an input was unusable."""
     from warmstart.cli.models import compiling, say
-    from warmstart.cli.parameters import in_flags
     from warmstart.core.options import make
 
     if request.as_json and request.as_csv:
