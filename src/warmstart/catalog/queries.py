@@ -82,13 +82,13 @@ def search(query: str = "*", *, task: str | None = None, family: str | None = No
     words = re.findall(r"[^\s_-]+", query)
     for start in (r"\b", ""):  # at the beginning of words, else anywhere
         patterns = [re.compile(start + re.escape(word)) for word in words]
-        found = [
+        matching = [
             entry
             for entry in entries
             if patterns and all(pattern.search(_searched(entry)) for pattern in patterns)
         ]
-        if found:
-            return found
+        if matching:
+            return matching
     return []
 
 
