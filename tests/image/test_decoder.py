@@ -13,17 +13,17 @@ from PIL import Image, ImageOps
 from warmstart.errors import InputError
 from warmstart.image.decoder import decode
 
-FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_gives_the_picture(kind, photo, encoded, apart, tmp_path):
     path = tmp_path / "no suffix at all"
-    path.write_bytes(encoded(kind, **({"quality": 95} if kind in ("JPEG", "WEBP") else {})))
+    path.write_bytes(encoded(kind, **({"quality": 95} if kind in ("JPEG", "WEBP", "AVIF") else {})))
     image = decode(path)
     assert image.mode == "RGB"
     assert image.size == photo.size
-    assert apart(image, photo) <= {"JPEG": 4, "WEBP": 4, "GIF": 8}.get(kind, 0)
+    assert apart(image, photo) <= {"JPEG": 4, "WEBP": 4, "AVIF": 4, "GIF": 8}.get(kind, 0)
     assert not warnings.filters or warnings.filters[0][0] != "ignore"  # nothing stays behind
 
 
@@ -98,7 +98,7 @@ def test_float_arrays_of_a_told_range(photo, top, told, dtype):
 
 
 def test_a_float_array_without_a_range_is_refused():
-    with pytest.raises(InputError, match=r"value_range='0\.\.1' or '0\.\.255'"):
+    with pytest.raises(InputError, match=r"value_range='0\.\.1', '0\.\.255' or '-1\.\.1'"):
         decode(np.zeros((4, 4, 3), np.float32))
 
 
@@ -110,16 +110,17 @@ def test_a_float_array_without_a_range_is_refused():
         (np.full((4, 4), 1.1), "0..1", "outside the range 0..1"),
         (np.full((4, 4), -0.1), "0..1", "outside the range 0..1"),
         (np.full((4, 4), 256.0), "0..255", "outside the range 0..255"),
-        (np.zeros((4, 4)), "-1..1", "value_range must be"),
-        (np.zeros((4, 4)), [0, 2], "value_range must be"),
-        (np.zeros((4, 4), np.uint8), "0..1", "uint8 array"),
+        (np.full((4, 4), -1.1), "-1..1", "outside the range -1..1"),
+        (np.zeros((4, 4)), "0..2", "value_range must be"),
+        (np.zeros((4, 4)), [2, 0], "value_range must be"),
+        (np.zeros((4, 4), np.uint8), "0..1", "array of uint8, whose range is not '0..1'"),
         (np.zeros((3, 40, 50), np.uint8), None, r"transpose\(1, 2, 0\)"),
         (np.zeros((4, 5, 2), np.uint8), None, "not 4x5x2"),
         (np.zeros((2, 4, 4, 3), np.uint8), None, "batch"),
         (np.zeros((4,), np.uint8), None, "not 4"),
         (np.zeros((0, 4, 3), np.uint8), None, "no pixels"),
-        (np.zeros((4, 4), np.uint16), None, "array of uint16"),
-        (np.zeros((4, 4), bool), None, "array of bool"),
+        (np.zeros((4, 4), np.uint16), (0, 1), "array of uint16"),
+        (np.zeros((4, 4), complex), None, "array of complex128"),
         (np.zeros((4, 4), object), None, "array of object"),
     ],
 )
@@ -218,10 +219,40 @@ def test_16_bit_grey_is_scaled_and_not_clipped(encoded):
         encoded("TIFF", wide),
     ):
         assert np.asarray(decode(item))[0, :, 1].tolist() == want
-    with pytest.raises(InputError, match="from 0 to 70000"):
-        decode(Image.fromarray(np.array([[0, 70000]], np.int32)))
-    with pytest.raises(InputError, match="from -1 to 5"):
-        decode(Image.fromarray(np.array([[-1, 5]], np.int32)))
+
+
+@pytest.mark.parametrize(("numbers", "grey"), [
+    ([0, 1, 255], [0, 1, 255]),  # 8 bits in use
+    ([0, 511, 1023], [0, 127, 255]),  # 10 bits
+    ([0, 2048, 4095], [0, 128, 255]),
+    ([0, 16384, 32767], [0, 128, 255]),
+    ([0, 70000, 131071], [0, 136, 255]),
+    ([-1000, 0, 1000], [0, 128, 255]),
+    ([-1, 5], [0, 255]),
+])  # fmt: skip
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "int32", "float32", "uint32", "int64"])
+def test_every_depth_keeps_its_contrast_by_one_rule(encoded, numbers, grey, dtype):
+    """Black is 0 and white the smallest number of 8, 9, 10, … bits that none exceeds; where numbers
+    are negative, the lowest is black.
+    """
+    array = np.array([numbers]).astype(dtype)
+    if array.tolist() != [numbers]:
+        return  # not numbers of this type
+    options = {"value_range": (min(numbers), 2 ** max(8, int(max(numbers)).bit_length()) - 1)}
+    if min(numbers) < 0:
+        options = {"value_range": (min(numbers), max(numbers))}
+    got = [np.asarray(decode(array, **(options if dtype == "float32" else {})))[0, :, 0]]
+    if dtype in ("uint16", "int32", "float32"):  # files of these exist
+        got.append(np.asarray(decode(Image.fromarray(array)))[0, :, 1])
+        got.append(np.asarray(decode(encoded("TIFF", Image.fromarray(array))))[0, :, 2])
+    for row in got:
+        assert np.abs(row.astype(int) - grey).max() <= 1, row
+
+
+def test_pictures_of_one_bit(encoded):
+    bits = np.array([[True, False]])
+    for item in (bits, Image.fromarray(bits), encoded("PNG", Image.fromarray(bits))):
+        assert np.asarray(decode(item))[0, :, 0].tolist() == [255, 0]
 
 
 def test_float_tiff(encoded):
@@ -235,13 +266,11 @@ def test_float_tiff(encoded):
     assert grey(tiff(0, 1, 2, 255)) == [0, 1, 2, 255]
     assert grey(tiff(0, 257, 65535)) == [0, 1, 255]
     assert grey(tiff(0, 0.5, 1), value_range="0..255") == [0, 0, 1]
-    for values, message in (
-        ((-1, 1), "from -1 to 1"),
-        ((0, 7e4), "70000"),
-        ((0, float("nan")), "not finite"),
-    ):
-        with pytest.raises(InputError, match=message):
-            decode(tiff(*values))
+    assert grey(tiff(-1, 0, 1)) == [0, 128, 255]
+    assert grey(tiff(-1, 0, 1), value_range="-1..1") == [0, 128, 255]
+    for value in ("nan", "inf"):
+        with pytest.raises(InputError, match="not finite"):
+            decode(tiff(0, float(value)))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -367,3 +396,34 @@ def test_real_photos_with_a_target_differ_little(shared_data: Path, apart):
         smaller += quick.size != full.size
         assert apart(resize(full, rules), resize(quick, rules)) < 2
     assert smaller >= 5
+
+
+def test_heic_is_read_with_its_package_and_named_without(tmp_path, photo, apart):
+    path = tmp_path / "a.jpg"  # the content decides
+    try:
+        import pillow_heif
+    except ImportError:
+        path.write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heic")
+        with pytest.raises(
+            InputError, match=r"a.jpg: is a HEIC picture.* pip install 'warmstart\[heif\]'"
+        ):
+            decode(path)
+        return
+    pillow_heif.from_pillow(photo).save(path, format="HEIF", quality=95)
+    assert apart(decode(path), photo) <= 4
+
+
+def test_avif_without_support_is_named(photo, encoded, monkeypatch):
+    data = encoded("AVIF")
+    monkeypatch.setattr("PIL.features.check", lambda feature: False)
+    with pytest.raises(InputError, match="is an AVIF picture, which this Pillow cannot read"):
+        decode(data)
+
+
+def test_folders_are_searched_for_all_formats(tmp_path):
+    from warmstart.image.inputs import iter_photos
+
+    for name in ("a.HEIC", "b.avif", "c.heif", "d.jpg", "e.txt"):
+        (tmp_path / name).write_bytes(b"")
+    names = [Path(item.name).name for item in iter_photos(tmp_path)]
+    assert names == ["a.HEIC", "b.avif", "c.heif", "d.jpg"]

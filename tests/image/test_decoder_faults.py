@@ -37,10 +37,10 @@ def check(data: bytes) -> Image.Image | None:
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"this is a text file\n" * 50, "is no JPEG, PNG"),
+        (b"this is a text file\n" * 50, "is not a JPEG, PNG"),
         (b"<!DOCTYPE html><html><body>Not found</body></html>", "web page"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "is no JPEG, PNG"),
-        (b"\0" * 4096, "is no JPEG, PNG"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "is not a JPEG, PNG"),
+        (b"\0" * 4096, "is not a JPEG, PNG"),
         (b"\xff\xd8\xff", "damaged"),
         (b"\x89PNG\r\n\x1a\n", "damaged"),
         (b"GIF89a", "damaged"),

@@ -53,7 +53,7 @@ def test_several_inputs_and_a_bad_one_among_them(client, cat):
     assert first["predictions"] == third["predictions"]
     assert failed == {
         "input": "input 2",
-        "error": "input 2: the file is no JPEG, PNG, WebP, GIF, BMP or TIFF",
+        "error": "input 2: the file is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC",
     }
     body, kind = form(("file", "a.jpg", cat), ("file", "b.jpg", b"nothing"))
     results = client.post(CAT, body, Content_Type=kind).json["results"]

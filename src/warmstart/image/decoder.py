@@ -8,7 +8,6 @@ become 8-bit ones.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import re
 import threading
 import warnings
@@ -20,26 +19,13 @@ from PIL import Image, UnidentifiedImageError
 
 from warmstart.core.reading import given_name, opened
 from warmstart.errors import InputError
+from warmstart.image.depth import ValueRange, range_of, to_8bit
+from warmstart.image.formats import HEAD, SUFFIXES, format_of
+
+__all__ = ["MAX_PIXELS", "SUFFIXES", "ValueRange", "decode", "size"]
 
 MAX_PIXELS = 178_956_970
 """Most pixels of a picture: the number at which Pillow itself refuses (2**31 / 4 / 3)."""
-KINDS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
-)
-"""File names that folders are searched for, in lower case. The content decides how a file is read,
-never its name.
-"""
-
-_MAGIC = (
-    (re.compile(rb"\xff\xd8\xff"), "JPEG"),
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), "PNG"),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), "WEBP"),
-    (re.compile(rb"GIF8[79]a"), "GIF"),
-    (re.compile(rb"BM"), "BMP"),
-    (re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"), "TIFF"),
-)
-_HTML = re.compile(rb"\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
 _ORIENTATION = 0x0112
 # The value says where row 0 and column 0 of the file are on the upright picture (EXIF 2.32,
 # 4.6.4.A).
@@ -52,8 +38,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_RANGES: dict[Any, float] = {"0..1": 1.0, "0..255": 255.0, (0, 1): 1.0, (0, 255): 255.0}
-ValueRange = str | tuple[float, float]
 
 
 def decode(
@@ -67,21 +51,28 @@ def decode(
 ) -> Image.Image:
     """The picture as a new 8-bit RGB image, upright; the item itself is never changed.
 
-    item         path, `http(s)` URL, encoded bytes, binary file object, PIL image, or array: (H, W, 3) uint8, also
-                 (H, W) or (H, W, 1) grey and (H, W, 4) with alpha; float arrays only together with `value_range`.
-                 Files are JPEG, PNG, WebP, GIF (first frame), BMP or TIFF; the content decides, not the name.
-    name         what errors call it; by default its path, URL or file name
-    max_pixels   a file with more pixels is refused before they are unpacked
-    target       (height, width) that the whole picture will be shrunk to afterwards, in pixels: a JPEG of four times
-                 that and more may then be unpacked at 1/2, 1/4 or 1/8, never below twice the target on either side
-    value_range  "0..1" or "0..255" (also (0, 1), (0, 255)): what the numbers of a float array or float TIFF mean
-    fetch        `fetch(url) -> bytes`, in place of the built-in download
+    Args:
+        item: a path, `http(s)` URL, encoded bytes, binary file object, PIL image, or array: (H, W,
+            3) uint8, also (H, W) or (H, W, 1) grey and (H, W, 4) with alpha; integers of other
+            types by the rule of `image.depth`; float arrays only together with `value_range`. Files
+            are JPEG, PNG, WebP, GIF (first frame), BMP, TIFF, AVIF or HEIC; the content decides,
+            not the name.
+        name: what errors call it; by default its path, URL or file name.
+        max_pixels: a file with more pixels is refused before they are unpacked.
+        target: (height, width) that the whole picture will be shrunk to afterwards, in pixels: a
+            JPEG of four times that and more may then be unpacked at 1/2, 1/4 or 1/8, never below
+            twice the target on either side.
+        value_range: "0..1", "0..255", "-1..1" or two numbers: black and white of a float array or
+            float TIFF.
+        fetch: `fetch(url) -> bytes`, in place of the built-in download.
 
-    The size of the upright picture before any such shrinking is in `.info["size"]`, (width, height).
-    Transparent pixels are blended on white. 16-bit grey is scaled to 8 bits (the high byte), not clipped. The numbers
-    of a float TIFF are taken as 0..1, 0..255 or 0..65535, the smallest that holds them all, unless told.
+    Returns:
+        The picture. The size of the upright picture before any shrinking is in `.info["size"]`,
+        (width, height). Transparent pixels are blended on white. Pictures deeper than 8 bits are
+        scaled by the rule of `image.depth`.
 
-    Raises InputError, naming the item, whatever is wrong with it.
+    Raises:
+        InputError: whatever is wrong with the item, which it names.
     """
     name = name or given_name(item) or f"the given {_noun(item)}"
     try:
@@ -111,7 +102,8 @@ def decode(
 def size(item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """(width, height) of the upright picture; of a file only its header is read.
 
-    Raises InputError, naming the item, where that cannot be told.
+    Raises:
+        InputError: the size is not known; it names the item.
     """
     name = name or given_name(item) or f"the given {_noun(item)}"
     if isinstance(item, Image.Image) or hasattr(item, "__array__"):
@@ -144,9 +136,9 @@ def _from_file(
     target: tuple[int, int] | None,
     value_range: ValueRange | None,
 ) -> Image.Image:
-    with _opened_image(file, name, max_pixels) as (image, kind):
+    with _opened_image(file, name, max_pixels) as (image, known):
         whole = image.size
-        if target is not None and kind == "JPEG":
+        if target is not None and known == "JPEG":
             _draft(
                 image, 2 * max(target)
             )  # the larger side for both, as the picture may still turn
@@ -159,25 +151,16 @@ def _from_file(
 @contextlib.contextmanager
 def _opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[tuple[Image.Image, str]]:
     """The picture, its pixels not read yet, and its format."""
-    head = file.read(64)
-    kind = next((kind for magic, kind in _MAGIC if magic.match(head)), None)
-    if kind is None:
-        what = (
-            "is empty"
-            if not head
-            else "is a web page, not a picture"
-            if _HTML.match(head)
-            else f"is no {KINDS}"
-        )
-        raise InputError(f"{name}: the file {what}", name)
-    _import_plugin(kind)
+    known = format_of(file.read(HEAD), name)
     file.seek(0)
     try:
         # Only the one parser is tried: no Ghostscript for EPS, no rarely met formats.
-        image = Image.open(file, formats=(kind,))
+        image = Image.open(file, formats=(known,))
     except UnidentifiedImageError:
         raise InputError(
-            f"{name}: the file begins as a {kind} picture, but its header is damaged", name
+            f"{name}: the file begins as a {known} picture, but its header is damaged, or of a type "
+            "of pixels that cannot be read",
+            name,
         ) from None
     except Image.DecompressionBombError:
         raise InputError(
@@ -185,7 +168,7 @@ def _opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[tuple[
         ) from None
     with image:
         _check_size(image, name, max_pixels)
-        yield image, kind
+        yield image, known
 
 
 def _draft(image: Image.Image, least: int) -> None:
@@ -201,13 +184,6 @@ def _draft(image: Image.Image, least: int) -> None:
                 cast(str, None), (width // part, height // part)
             )  # None: the colour mode stays
             return
-
-
-def _import_plugin(kind: str) -> None:
-    """Pillow would import all its forty parsers for the two that are not in its basic set."""
-    plugin = {"WEBP": "PIL.WebPImagePlugin", "TIFF": "PIL.TiffImagePlugin"}.get(kind)
-    if plugin is not None:
-        importlib.import_module(plugin)
 
 
 def _from_pil(
@@ -244,7 +220,7 @@ def _orientation(image: Image.Image) -> int:
 def _to_rgb(image: Image.Image, name: str, value_range: ValueRange | None) -> Image.Image:
     """A new RGB image of the same size; see `decode` for the rules."""
     if image.mode == "F" or image.mode.startswith("I"):
-        grey = _to_8bit(np.asarray(image), name, value_range if image.mode == "F" else None)
+        grey = to_8bit(np.asarray(image), name, value_range)
         return Image.fromarray(grey).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")  # a copy where it is RGB already
@@ -253,52 +229,6 @@ def _to_rgb(image: Image.Image, name: str, value_range: ValueRange | None) -> Im
     if lowest < 255:
         rgba = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return rgba.convert("RGB")
-
-
-def _to_8bit(pixels: np.ndarray, name: str, value_range: ValueRange | None) -> np.ndarray:
-    """(H, W) grey of 16 or 32 bits, integer or float, to uint8."""
-    if pixels.dtype.kind == "f":
-        if value_range is not None:
-            return _scaled(pixels, value_range, name)
-        low, high = _extremes(pixels, name)
-        top = next((top for top in (1.0, 255.0, 65535.0) if high <= top), None)
-        if low < 0 or top is None:
-            raise InputError(
-                f"{name}: its float pixels run from {low:g} to {high:g}, so it is not known what is black and white; "
-                "scale them to 0..1 and pass the array with value_range='0..1'",
-                name,
-            )
-        return np.rint(pixels * (255.0 / top)).astype(np.uint8)
-    low, high = int(pixels.min()), int(pixels.max())
-    if low < 0 or high > 65535:
-        raise InputError(
-            f"{name}: its pixels run from {low} to {high}; only 8 and 16 bits are understood", name
-        )
-    return (pixels >> 8).astype(np.uint8)
-
-
-def _extremes(pixels: np.ndarray, name: str) -> tuple[float, float]:
-    low, high = float(pixels.min()), float(pixels.max())  # NaN and infinity both show here
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InputError(f"{name}: holds numbers that are not finite (NaN or infinity)", name)
-    return low, high
-
-
-def _scaled(pixels: np.ndarray, value_range: ValueRange, name: str) -> np.ndarray:
-    """Float pixels of the told range to uint8, rounded. A hair (1e-5 of the range) outside is let
-    pass.
-    """
-    top = _RANGES.get(tuple(value_range) if isinstance(value_range, list) else value_range)
-    if top is None:
-        raise InputError(
-            f"{name}: value_range must be '0..1' or '0..255', not {value_range!r}", name
-        )
-    low, high = _extremes(pixels, name)
-    if low < -1e-5 * top or high > top * (1 + 1e-5):
-        raise InputError(
-            f"{name}: its numbers run from {low:g} to {high:g}, outside the range 0..{top:g}", name
-        )
-    return np.clip(np.rint(pixels * (255.0 / top)), 0, 255).astype(np.uint8)
 
 
 def _from_array(array: np.ndarray, name: str, value_range: ValueRange | None) -> Image.Image:
@@ -320,19 +250,23 @@ def _from_array(array: np.ndarray, name: str, value_range: ValueRange | None) ->
     if array.dtype.kind == "f":
         if value_range is None:
             raise InputError(
-                f"{name}: is a float array; say what its numbers mean with value_range='0..1' or '0..255'",
+                f"{name}: is a float array; say what its numbers mean with value_range='0..1', "
+                "'0..255' or '-1..1'",
                 name,
             )
-        array = _scaled(array, value_range, name)
-    elif array.dtype != np.uint8:
+    elif array.dtype.kind not in "iub":
         raise InputError(
-            f"{name}: is an array of {array.dtype}; pictures are uint8 (0..255), or float with a value_range",
+            f"{name}: is an array of {array.dtype}; pictures are whole numbers, or float with a "
+            "value_range",
             name,
         )
-    elif value_range is not None and _RANGES.get(value_range) != 255.0:
+    elif value_range is not None and range_of(value_range, name) != (0.0, 255.0):
         raise InputError(
-            f"{name}: is a uint8 array, whose range is 0..255, not {value_range!r}", name
+            f"{name}: is an array of {array.dtype}, whose range is not {value_range!r}; a "
+            "value_range is for floats",
+            name,
         )
+    array = to_8bit(array, name, value_range)
     if array.shape[-1] == 1:
         array = array[..., 0]
     image = _to_rgb(

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 Photo: TypeAlias = Union[str, "os.PathLike[str]", bytes, Readable, "Image", "NDArray[Any]"]
 """A path, URL, bytes, open binary file, PIL image, or array of up to 3 dimensions: (H, W), (H, W,
-1), (H, W, 3) or (H, W, 4), uint8 or with a `value_range`."""
+1), (H, W, 3) or (H, W, 4), of whole numbers or with a `value_range`."""
 
 
 class PhotoKind(FileKind):
-    """Photos: JPEG, PNG, WebP, GIF, BMP and TIFF files, PIL images and arrays."""
+    """Photos: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC files, PIL images and arrays."""
 
     name = "image"
     noun = "photo"

@@ -46,9 +46,9 @@ class PhotoOptions(BatchOptions):
     """Options of every task on images."""
 
     value_range: Annotated[
-        Literal["0..1", "0..255"] | tuple[float, float] | None,
+        Literal["0..1", "0..255", "-1..1"] | tuple[float, float] | None,
         Option(
-            '"0..1" or "0..255": what the numbers of a float array or float TIFF mean.',
+            '"0..1", "0..255", "-1..1" or two numbers: black and white of a float array or float TIFF.',
             http=False,
             cli=False,
         ),
