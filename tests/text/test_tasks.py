@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from warmstart.text.tokenizer import TruncationWarning
 
 pytestmark = pytest.mark.tensorflow
 GOLDEN = Path(__file__).parents[1] / "golden" / "text"
+FORMATTED = ("message", "category", "filename", "lineno")
 FAMILIES = ("bert", "distilbert", "roberta")
 
 
@@ -130,7 +132,8 @@ def test_answers(opened, family):
     products = np.triu(np.outer(start / start.sum(), end / end.sum()))
     places = np.flatnonzero(inside)
     first, last = np.unravel_index(products.argmax(), products.shape)
-    result = model((question, context), top_k=3, max_answer_tokens=1000)
+    options = {"max_answer_tokens": 1000, "align_to_words": False}
+    result = model((question, context), top_k=3, **options)
     assert result.score == pytest.approx(products.max(), abs=1e-5)
     assert (result.start, result.end) == (
         window.offsets[places[first], 0],
@@ -141,11 +144,8 @@ def test_answers(opened, family):
     assert [result.score, *(other.score for other in result.others)] == pytest.approx(
         np.sort(products, axis=None)[::-1][:3], abs=1e-5
     )
-    assert (
-        model({"question": question, "context": context}, max_answer_tokens=1000).text
-        == result.text
-    )
-    short = model((question, context), max_answer_tokens=1)
+    assert model({"question": question, "context": context}, **options).text == result.text
+    short = model((question, context), max_answer_tokens=1, align_to_words=False)
     assert len(model.tokenizer.encode(short.text, special=False)) <= 1
 
 
@@ -159,6 +159,84 @@ def test_long_contexts_are_answered_from_windows(opened):
     assert sum(not a.text for a in (none, *none.others)) == 1
     with pytest.raises(InputError, match="question and a context"):
         model("who works ?")
+
+
+def test_windows_of_a_context_are_compared_by_their_logits(opened):
+    """The best span of all windows wins, however sure another window is of its own best."""
+    model = opened("bert_question_answering")
+    pair = Pair("who works ?", "ann works . " * 40)
+    windows = model.windows(pair)
+    high, low = 5.0, 1.0
+    rows = [
+        {name: np.full(len(window), -9.0, np.float32) for name in ("start_logits", "end_logits")}
+        for window in windows
+    ]
+    for row, window, logit in zip(rows, windows, (low, high), strict=False):
+        token = np.flatnonzero(window.sequences == 1)[-3]
+        for logits in row.values():
+            logits[token] = logit
+    rows[1]["start_logits"][np.flatnonzero(windows[1].sequences == 1)] += 4.0  # less sure of it
+    options = model.options(top_k=2)
+    answer = model.answer(pair, windows, rows, options)
+    expected = windows[1].offsets[np.flatnonzero(windows[1].sequences == 1)[-3]]
+    assert (answer.start, answer.end) == tuple(expected)
+    assert 0 < answer.score < 1
+    for row in rows:
+        row["start_logits"][0] = row["end_logits"][0] = 8.0
+    assert model.answer(pair, windows, rows, model.options(no_answer=True)).text == ""
+    rows[1]["start_logits"][0] = -9.0  # one window with an answer is enough
+    assert model.answer(pair, windows, rows, model.options(no_answer=True)).text
+
+
+@pytest.mark.parametrize(
+    ("context", "tokens", "answer"),
+    [
+        ("bobby lives .", (1, 1), "bobby"),  # "bob", "##b", "##y"
+        ("in new york .", (1, 1), "new"),
+        ("né en mai .", (0, 0), "né"),
+        ("l'annexe .", (3, 3), "annexe"),
+    ],
+)
+def test_answers_are_whole_words(opened, context, tokens, answer):
+    model = opened("bert_question_answering")
+    pair = Pair("who ?", context)
+    (window,) = model.windows(pair)
+    inside = np.flatnonzero(window.sequences == 1)
+    row = {name: np.full(len(window), -9.0) for name in ("start_logits", "end_logits")}
+    for logits, token in zip(row.values(), tokens, strict=True):
+        logits[inside[token]] = 9.0
+    assert model.answer(pair, [window], [row], model.options()).text == answer
+    exact = model.answer(pair, [window], [row], model.options(align_to_words=False)).text
+    assert exact in answer
+
+
+def test_entities_of_long_texts_are_found_to_the_end(opened):
+    """Windows give what the whole text gives, where tokens see no further than a window."""
+    model = opened("bert_token_classification")
+    text = " ".join(f"anna lives in new york {letter} ." for letter in "abcdefghijkl" * 3)
+    whole = model.tokenizer.encode(text)
+    windows = model.windows(text)
+    assert len(windows) > 3
+    logits = [window.ids[:, None] * [[1.0, -1.0]] for window in windows]  # of the token itself
+    tokens = model.merged(windows, logits)
+    np.testing.assert_array_equal(tokens.ids, whole.ids[1:-1])
+    np.testing.assert_array_equal(tokens.offsets, whole.offsets[1:-1])
+    np.testing.assert_array_equal(tokens.logits[:, 0], whole.ids[1:-1])
+    entities = model(text)
+    assert entities[-1].end > len(text) - 20
+    assert all(text[entity.start : entity.end] == entity.text for entity in entities)
+
+
+def test_a_cut_text_is_marked_and_named(opened):
+    model = ws.load(GOLDEN / "bert_base", engine="keras")
+    long = "the film is good " * 40
+    with pytest.warns(TruncationWarning, match="^item 2 has more than the 64 tokens") as warned:
+        results = model(["the film", long])
+    assert [result.truncated for result in results] == [False, True]
+    assert "truncated" not in results[0].to_dict()
+    assert results[1].to_dict()["truncated"] is True
+    shown = warnings.formatwarning(*(getattr(warned[0], name) for name in FORMATTED))
+    assert shown.count("\n") == 1  # no source line
 
 
 def test_embeddings_follow_modules_json(opened, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Classification(Result):
     @classmethod
     def of(
         cls, input: str, model: str, scores: NDArray[Any], labels: Sequence[Label], top_k: int
-    ) -> Classification:
+    ) -> Self:
         """The best `top_k` of the scores (N,) of classes."""
         indices = best(scores, top_k)
         predictions = (

@@ -57,7 +57,7 @@ class Wire:
 
 
 class Omit:
-    """Leaves a field out where its value is None."""
+    """Leaves a field out where its value is None or False."""
 
 
 Score: TypeAlias = Annotated[float, Decimals(6)]
@@ -156,7 +156,7 @@ class StructOf:
         encoded = {}
         for name, kind in self.fields:
             value = getattr(record, name)
-            if value is not None or name not in self.optional:
+            if name not in self.optional or (value is not None and value is not False):
                 encoded[name] = kind.encode(value)
         return encoded
 
@@ -295,9 +295,10 @@ class Result(Presentation, Record):
         """The header of a CSV file of results; a last column `error` is added for inputs that
         failed.
         """
-        struct = dict(wire_of(cls).fields)
+        wire = wire_of(cls)
+        struct = dict(wire.fields)
         if not cls.rows:
-            return tuple(name for name in struct if name != "model")
+            return tuple(name for name in struct if name not in {"model", *wire.optional})
         rows = struct[cls.rows]
         assert isinstance(rows, ListOf)
         assert isinstance(rows.item, StructOf)
@@ -306,10 +307,13 @@ class Result(Presentation, Record):
 
     def csv_rows(self) -> Iterator[tuple[str, ...]]:
         """The rows of the result, as wide as `csv_columns`."""
-        struct = dict(wire_of(type(self)).fields)
+        wire = wire_of(type(self))
+        struct = dict(wire.fields)
         if not self.rows:
             yield tuple(
-                kind.cell(getattr(self, name)) for name, kind in struct.items() if name != "model"
+                kind.cell(getattr(self, name))
+                for name, kind in struct.items()
+                if name not in {"model", *wire.optional}
             )
             return
         rows = struct[self.rows]

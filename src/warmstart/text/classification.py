@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
@@ -12,11 +12,12 @@ import numpy as np
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
-from warmstart.core.results import Classification, Failed
+from warmstart.core.results import Failed
 from warmstart.errors import UsageError
 from warmstart.text import data as text_data
-from warmstart.text.encoder import TextModel, sigmoid, softmax
+from warmstart.text.encoder import TextModel, Windows, sigmoid, softmax
 from warmstart.text.inputs import PAIR, PairInput, shown
+from warmstart.text.results import TextClassification
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,7 @@ class ClassifyTextOptions(BatchOptions):
     top_k: Annotated[int, Option("Classes in a result, best first.", ge=1, short="-k")] = 5
 
 
-class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
+class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOptions]):
     """Classifies texts, or pairs of texts.
 
     Example:
@@ -41,7 +42,7 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
     task = "text-classification"
     class_output = "logits"
     options = ClassifyTextOptions
-    result = Classification
+    result = TextClassification
 
     @property
     def problem(self) -> str:
@@ -52,18 +53,18 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
 
     @overload
     @takes(ClassifyTextOptions)
-    def __call__(self, text: PairInput, options: ClassifyTextOptions) -> Classification: ...
+    def __call__(self, text: PairInput, options: ClassifyTextOptions) -> TextClassification: ...
     @overload
     @takes(ClassifyTextOptions)
     def __call__(
         self, text: Several[PairInput], options: ClassifyTextOptions
-    ) -> list[Classification | Failed]: ...
+    ) -> list[TextClassification | Failed]: ...
     @takes(ClassifyTextOptions)
     def __call__(self, text: Any, options: ClassifyTextOptions) -> Any:
         """Classify a text (str or UTF-8 bytes) or a pair of texts, or a list of them.
 
         Returns:
-            One `Classification`; for a list a list, in which an unusable text is a `Failed` at its
+            One `TextClassification`; for a list a list, in which an unusable text is a `Failed` at its
             index. For regression the scores are the values themselves.
 
         Raises:
@@ -75,7 +76,7 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
     @takes(ClassifyTextOptions)
     def stream(
         self, texts: Iterable[PairInput] | os.PathLike[str], options: ClassifyTextOptions
-    ) -> Iterator[Classification | Failed]:
+    ) -> Iterator[TextClassification | Failed]:
         """Classify the texts of an iterator, a column, or the `Path` of a file with one a line, in
         constant memory.
         """
@@ -83,10 +84,13 @@ class TextClassifier(TextModel[PairInput, Classification, ClassifyTextOptions]):
 
     def decode(
         self, prepared: Prepared, outputs: Any, options: ClassifyTextOptions
-    ) -> Classification:
+    ) -> TextClassification:
         scores = self.scores(outputs[0]["logits"])
-        text = shown(prepared.context.text)
-        return Classification.of(text, self.name, scores, self.labels, options.top_k)
+        text: Windows = prepared.context
+        best = TextClassification.of(
+            shown(text.text), self.name, scores, self.labels, options.top_k
+        )
+        return replace(best, truncated=text.truncated)
 
     def scores(self, logits: NDArray[np.float32]) -> NDArray[Any]:
         """Logits (…, L) as what results show: probabilities, or values for regression."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,12 @@ from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.table import Record, Table
 from warmstart.core.records.values import as_list, class_name
 from warmstart.errors import RecordError, UsageError
+from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
 
+DOCUMENT = "-DOCSTART-"
+"""What a line begins with that stands before a document."""
+CONLL_U = 10
+"""Columns of CoNLL-U, a format of treebanks."""
 TABLES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 """Files with a sentence in each record; `.tsv` is CoNLL's."""
 
@@ -59,10 +65,14 @@ def sentences(
     """
     if isinstance(data, str | os.PathLike) and not os.fsdecode(data).lower().endswith(TABLES):
         path = Path(os.fsdecode(data))
-        found = list(_read(path, encoding, problems))
-        if not found:
+        rows = list(_read(path, encoding, delimiter, problems))
+        if not rows:
             raise UsageError(f"{path} holds no tagged sentences.")
-        return found
+        word = 1 if all(map(_is_numbered, rows)) and max(map(len, rows)) > 1 else 0
+        return [
+            Sentence(tuple(_visible(row[word]) for row in some), tuple(row[-1] for row in some))
+            for some in rows
+        ]
     table = records.read_table(
         data,
         (TOKENS, TAGS),
@@ -107,7 +117,7 @@ def _word(record: Record, word: Any) -> str:
         word = word.decode("utf-8", "replace")
     if not isinstance(word, str):
         raise record.error(f"the word {word!r:.40} is not a string")
-    return word.strip() or "\N{REPLACEMENT CHARACTER}"
+    return _visible(word.strip())
 
 
 def _tag(table: Table, record: Record, column: str, tag: Any) -> str:
@@ -122,24 +132,77 @@ def _tag(table: Table, record: Record, column: str, tag: Any) -> str:
         raise record.error(f"has a tag that {error}") from None
 
 
-def _read(path: Path, encoding: str | None, problems: list[str] | None) -> Iterator[Sentence]:
-    words: list[str] = []
-    tags: list[str] = []
+def _read(
+    path: Path, encoding: str | None, delimiter: str | None, problems: list[str] | None
+) -> Iterator[list[list[str]]]:
+    """The rows of each sentence of a file: the word first, or behind its number; the tag last."""
+    rows: list[list[str]] = []
     damaged = False
+    columns = _Columns(delimiter)
     for number, line in enumerate(_lines(path, encoding), 1):
         line = line.rstrip("\r\n")
-        parts = line.split("\t") if "\t" in line else line.split()
-        if not any(part.strip() for part in parts) or parts[0] == "-DOCSTART-":
-            if words and not damaged:
-                yield Sentence(tuple(words), tuple(tags))
-            words, tags, damaged = [], [], False
-        elif len(parts) < 2 or not parts[-1].strip():
-            name = f"{path}:{number}"
-            records.report(RecordError(f"{name}: has no tag after the word", name), problems)
+        name = f"{path}:{number}"
+        if not line.strip() or line.startswith(DOCUMENT):
+            if rows and not damaged:
+                yield rows
+            rows, damaged = [], False
+            continue
+        row = columns.split(line)
+        if not rows and _is_comment(row):
+            continue
+        if len(row) < 2 or not row[-1]:
+            reason = "has no tag after the word; separate them by a tab or a space"
+            records.report(RecordError(f"{name}: {reason}, or set delimiter=", name), problems)
             damaged = True
-        else:
-            words.append(parts[0].strip() or "\N{REPLACEMENT CHARACTER}")
-            tags.append(parts[-1].strip())
+        elif len(row) == CONLL_U and row[-1] == "_" and row[0].isdecimal():
+            raise RecordError(
+                f"{name}: is CoNLL-U, which has no tags of entities in its last column", name
+            )
+        rows.append(row)
+
+
+def _is_numbered(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the words of a sentence have their numbers in front."""
+    numbers = [str(number) for number in range(1, len(rows) + 1)]
+    return len(rows[0]) > 2 and [row[0] for row in rows] == numbers
+
+
+def _visible(word: str) -> str:
+    return word if word.strip() else "\N{REPLACEMENT CHARACTER}"
+
+
+def _is_comment(row: Sequence[str]) -> bool:
+    """Whether the first line of a sentence is a comment, and not the token "#" with its tag."""
+    is_tag = row[-1] == OUTSIDE or scheme_of([row[-1]]).has_prefixes
+    return row[0].startswith("# ") or (row[0] == "#" and not is_tag)
+
+
+class _Columns:
+    """Splits lines at tabs, else at spaces, else at the one other delimiter that they have.
+
+    Other white space, such as a no-break space or a Unicode line separator, belongs to a word.
+    """
+
+    def __init__(self, delimiter: str | None):
+        self._delimiter = delimiter
+
+    def split(self, line: str) -> list[str]:
+        if self._delimiter is None and not line.startswith("#"):
+            self._delimiter = self._detect(line)
+        delimiter = self._delimiter or ("\t" if "\t" in line else " ")
+        if delimiter == " ":
+            return re.split("[ \t]+", line.strip(" \t"))
+        parts = [part.strip(" ") for part in line.split(delimiter)]
+        if len(parts) > 2 and not any(parts[:-1]):  # the word is the delimiter itself
+            return [delimiter, parts[-1]]
+        return parts
+
+    @staticmethod
+    def _detect(line: str) -> str:
+        """The delimiter that the first line has in place of tabs and spaces; "" for these."""
+        if "\t" in line or " " in line.strip():
+            return ""
+        return next((mark for mark in (",", ";", "|") if mark in line.strip()[1:]), "")
 
 
 def _lines(path: Path, encoding: str | None) -> Iterator[str]:
@@ -152,38 +215,37 @@ def _lines(path: Path, encoding: str | None) -> Iterator[str]:
     yield ""
 
 
-def spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
-    """(label, first word, word behind the last) of each entity in the tags of a sentence.
+def scores(
+    truth: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    labels: Iterable[str] = (),
+) -> dict[str, float]:
+    """`f1`, `precision` and `recall` of whole entities, and `accuracy` of tags, each 0 to 1.
 
-    `I-` after `O` begins an entity, too.
+    Args:
+        truth, predicted: the tags of the words of each sentence; the two may have different
+            schemes, see `text.tags`.
+        labels: of the model that predicted; default: the tags that occur.
     """
-    entities: set[tuple[str, int, int]] = set()
-    label, start = "", 0
-    for index, tag in enumerate([*tags, "O"]):
-        prefix, _, name = tag.partition("-")
-        if label and (tag == "O" or prefix == "B" or name != label):
-            entities.add((label, start, index))
-            label = ""
-        if tag != "O" and not label:
-            label, start = name, index
-    return entities
-
-
-def scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, float]:
-    """`f1`, `precision` and `recall` of whole entities, and `accuracy` of tags, each 0 to 1."""
-    true_positives = true = positives = equal = tags = 0
-    for expected, tagged in zip(truth, predicted, strict=True):
-        entities, found = spans(expected), spans(tagged)
-        true_positives += len(entities & found)
-        true += len(entities)
-        positives += len(found)
-        equal += sum(a == b for a, b in zip(expected, tagged, strict=True))
-        tags += len(expected)
-    precision = true_positives / max(positives, 1)
-    recall = true_positives / max(true, 1)
+    true_scheme = scheme_of(tag for tags in truth for tag in tags)
+    scheme = scheme_of(labels or (tag for tags in predicted for tag in tags))
+    if true_scheme == Scheme(has_prefixes=False) and not any(map(true_scheme.entities, truth)):
+        true_scheme = scheme  # there are no entities
+    correct = true = positives = equal = count = 0
+    for expected, tags in zip(truth, predicted, strict=True):
+        true_entities, entities = set(true_scheme.entities(expected)), set(scheme.entities(tags))
+        correct += len(true_entities & entities)
+        true += len(true_entities)
+        positives += len(entities)
+        if scheme.name != true_scheme.name:
+            tags = true_scheme.encode(entities, len(tags))
+        equal += sum(a == b for a, b in zip(expected, tags, strict=True))
+        count += len(expected)
+    precision = correct / max(positives, 1)
+    recall = correct / max(true, 1)
     return {
         "f1": 2 * precision * recall / max(precision + recall, 1e-12),
         "precision": precision,
         "recall": recall,
-        "accuracy": equal / max(tags, 1),
+        "accuracy": equal / max(count, 1),
     }

@@ -14,7 +14,7 @@ from warmstart.core.options import BatchOptions, takes
 from warmstart.core.results import Failed
 from warmstart.errors import UsageError
 from warmstart.text import data as text_data
-from warmstart.text.encoder import TextModel
+from warmstart.text.encoder import TextModel, Windows
 from warmstart.text.inputs import Pair, Text, shown
 from warmstart.text.results import Embedding
 
@@ -70,7 +70,8 @@ class TextEmbedder(TextModel[Text, Embedding, BatchOptions]):
 
     def decode(self, prepared: Prepared, outputs: Any, options: BatchOptions) -> Embedding:
         vector = np.array(outputs[0]["features"])  # a copy: the batch can be freed
-        return Embedding(shown(prepared.context.text), self.name, vector)
+        text: Windows = prepared.context
+        return Embedding(shown(text.text), self.name, vector, text.truncated)
 
     def evaluate(
         self, data: Any, *, batch_size: int | None = None, progress: Any = None

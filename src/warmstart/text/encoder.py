@@ -47,6 +47,11 @@ class Windows:
     text: str | Pair
     encoded: Sequence[Encoded]
 
+    @property
+    def truncated(self) -> bool:
+        """Whether a part of the text was left out."""
+        return any(window.truncated for window in self.encoded)
+
 
 class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, OptionsT]):
     """A model of texts; subclasses turn the outputs of a text into a result."""
@@ -228,6 +233,14 @@ def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
     shifted: NDArray[np.float64] = np.exp(exponents)
     shares: NDArray[np.float64] = shifted / shifted.sum(axis=-1, keepdims=True)
     return shares
+
+
+def log_sum_exp(logits: NDArray[Any]) -> float:
+    """The logarithm of the sum of the exponentials; -inf of none."""
+    largest = float(logits.max(initial=-np.inf))
+    if largest == -np.inf:
+        return largest
+    return largest + float(np.log(np.exp(logits.astype(np.float64) - largest).sum()))
 
 
 def sigmoid(logits: NDArray[Any]) -> NDArray[np.float64]:

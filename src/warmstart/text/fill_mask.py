@@ -15,7 +15,7 @@ from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.results import Failed, Prediction, best
 from warmstart.errors import InputError
 from warmstart.text import data as text_data
-from warmstart.text.encoder import TextModel, softmax
+from warmstart.text.encoder import TextModel, Windows, softmax
 from warmstart.text.inputs import Pair, Text, shown
 from warmstart.text.results import FilledMask
 from warmstart.text.tokenizer import Encoded
@@ -103,8 +103,9 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
             tokens = best(scores, options.top_k).tolist()
             masks.append(tuple(self._prediction(token, float(scores[token])) for token in tokens))
             ids[position] = tokens[0]
-        text = self.tokenizer.decode(ids)
-        return FilledMask(shown(prepared.context.text), self.name, tuple(masks), text)
+        prompt: Windows = prepared.context
+        filled = self.tokenizer.decode(ids)
+        return FilledMask(shown(prompt.text), self.name, tuple(masks), filled, prompt.truncated)
 
     def _prediction(self, token: int, score: float) -> Prediction:
         spelling = self.tokenizer.token(token) or ""

@@ -7,10 +7,11 @@ from __future__ import annotations
 import os
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
 
 import numpy as np
 
@@ -20,14 +21,22 @@ from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.results import Failed
 from warmstart.errors import InputError
 from warmstart.text import squad
-from warmstart.text.encoder import TextModel, softmax
+from warmstart.text.encoder import TextModel, log_sum_exp
 from warmstart.text.inputs import Pair, QuestionInput, shown
 from warmstart.text.results import Answer
 from warmstart.text.tokenizer import Encoded
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 OVERLAP = 0.25
 """Share of a window's tokens that are also in the window before."""
 CLS = 0
+ENDS = ("start_logits", "end_logits")
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Characters of scripts that do not separate words: Thai, Lao, Burmese, Khmer, Chinese, Japanese."""
 
 Characters: TypeAlias = tuple[int, int]
 """Start and end of a span in the context."""
@@ -42,6 +51,9 @@ class AnswerOptions(BatchOptions):
     no_answer: Annotated[
         bool, Option('Whether "there is none" competes with the spans, as in SQuAD 2.')
     ] = False
+    align_to_words: Annotated[
+        bool, Option("Extend answers to whole words; otherwise they may end inside of one.")
+    ] = True
 
 
 class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
@@ -105,18 +117,38 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
     def answer(
         self, text: Pair, windows: Sequence[Encoded], rows: Sequence[Row], options: AnswerOptions
     ) -> Answer:
-        """The best spans of all windows; in each, a span's score is the product of the shares of
-        its ends.
+        """The best spans of all windows.
+
+        A span's score is the product of the probabilities of its ends, each among the tokens of
+        the context in all windows.
         """
+        parts = [
+            (window, row, inside)
+            for window, row in zip(windows, rows, strict=True)
+            if len(inside := np.flatnonzero(window.sequences == 1))
+        ]
+        logits = [[row[end][inside] for _, row, inside in parts] for end in ENDS]
+        # as in SQuAD 2, there is no answer only where no window has one
+        null = min(rows, key=lambda row: float(row[ENDS[0]][CLS]) + float(row[ENDS[1]][CLS]))
+        nulls = [[float(null[end][CLS])] if options.no_answer else [] for end in ENDS]
+        totals = [
+            log_sum_exp(np.concatenate([*some, none]))
+            for some, none in zip(logits, nulls, strict=True)
+        ]
         scores: dict[Characters, float] = {}
-        null_score = 1.0
-        for window, row in zip(windows, rows, strict=True):
-            spans, null = _spans(window, row, options)
-            null_score = min(null_score, null)
-            for span, score in spans:
+        for (window, _, inside), start, end in zip(parts, *logits, strict=True):
+            spans = _spans(start, end, options.max_answer_tokens)
+            best: set[Characters] = set()
+            for first, last in spans:
+                span = _characters(window.offsets[inside], first, last, text.pair, options)
+                score = float(np.exp(start[first] + end[last] - sum(totals)))
                 scores[span] = max(scores.get(span, 0.0), score)
+                best.add(span)
+                if len(best) == options.top_k:
+                    break
         ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
         if options.no_answer:
+            null_score = float(np.exp(nulls[0][0] + nulls[1][0] - sum(totals)))
             ranked = sorted([*ranked, ((0, 0), null_score)], key=lambda item: -item[1])
         name = shown(text)
         answers = [
@@ -138,48 +170,66 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
             progress: called with (name of the model, questions so far, questions in all).
 
         Returns:
-            `exact` and `f1` (0 to 1), `count`, `errors`.
+            `exact` and `f1` (0 to 1), `count`, `errors`: what is wrong with the other questions, by
+            their ids.
         """
-        questions = squad.questions(data)
+        errors: list[str] = []
+        questions = squad.questions(data, problems=errors)
         no_answer = any(not question.answers for question in questions)
         scores = np.zeros(2)
-        errors: list[str] = []
+        unusable = 0
         pairs = ((question.question, question.context) for question in questions)
         results = self.stream(pairs, no_answer=no_answer, batch_size=batch_size)
         for done, (question, result) in enumerate(zip(questions, results, strict=True), 1):
             if isinstance(result, Failed):
                 errors.append(str(result.error))
+                unusable += 1
             else:
                 scores += judged(result.text, [text for text, _ in question.answers] or [""])
             if progress:
                 progress(self.name, done, len(questions))
-        count = len(questions) - len(errors)
+        count = len(questions) - unusable
         exact, f1 = (float(total) / max(count, 1) for total in scores)
         return {"exact": exact, "f1": f1, "count": count, "errors": errors}
 
 
 def _spans(
-    window: Encoded, row: Row, options: AnswerOptions
-) -> tuple[list[tuple[Characters, float]], float]:
-    """The best spans of a window with their scores, and the score of having no answer."""
-    inside = np.flatnonzero(window.sequences == 1)
-    if not len(inside):
-        return [], 1.0
-    candidates = np.append(inside, CLS) if options.no_answer else inside
-    start, end = (softmax(row[name][candidates]) for name in ("start_logits", "end_logits"))
-    null_score = float(start[-1] * end[-1]) if options.no_answer else 0.0
-    count = len(inside)
-    products = start[:count, None] * end[None, :count]
+    start: NDArray[np.float32], end: NDArray[np.float32], most: int
+) -> Iterator[tuple[int, int]]:
+    """The spans of a window, as indices of their first and last token, best first."""
+    count = len(start)
+    sums = start[:, None] + end[None, :]
     length = np.arange(count)[None, :] - np.arange(count)[:, None]
-    products[(length < 0) | (length >= options.max_answer_tokens)] = 0
-    spans = []
-    for index in np.argsort(-products, axis=None, kind="stable")[: options.top_k]:
+    sums[(length < 0) | (length >= most)] = -np.inf
+    for index in np.argsort(-sums, axis=None, kind="stable"):
         first, last = divmod(int(index), count)
-        if products[first, last] > 0:
-            start_character = int(window.offsets[inside[first], 0])
-            end_character = int(window.offsets[inside[last], 1])
-            spans.append(((start_character, end_character), float(products[first, last])))
-    return spans, null_score
+        if sums[first, last] == -np.inf:
+            return
+        yield first, last
+
+
+def _characters(
+    offsets: NDArray[np.int64], first: int, last: int, context: str, options: AnswerOptions
+) -> Characters:
+    """Start and end in the context of the tokens from `first` to `last`."""
+    start, end = int(offsets[first, 0]), int(offsets[last, 1])
+    if not options.align_to_words:
+        return start, end
+    while start < end and context[start].isspace():  # some tokens include the space before them
+        start += 1
+    while start > 0 and _in_one_word(context, start):
+        start -= 1
+    while end < len(context) and _in_one_word(context, end):
+        end += 1
+    return start, end
+
+
+def _in_one_word(text: str, index: int) -> bool:
+    """Whether the characters on both sides of an index belong to one word."""
+    return all(
+        character.isalnum() or unicodedata.category(character)[0] == "M"
+        for character in text[index - 1 : index + 1]
+    ) and not any(map(UNSPACED.match, text[index - 1 : index + 1]))
 
 
 def judged(answer: str, references: Sequence[str]) -> tuple[float, float]:

@@ -13,23 +13,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.core import html
-from warmstart.core.results import Prediction
+from warmstart.core.results import Classification, Prediction
 from warmstart.core.terminal import bars
-from warmstart.core.wire import Decimals, Record, Result, Score, Wire
+from warmstart.core.wire import Decimals, Omit, Record, Result, Score, Wire
 
 Finish: TypeAlias = Literal["length", "end", "stop"]
 """Why a text ended: enough tokens were generated, the model ended it, or a stop string came."""
 
 
+Truncated: TypeAlias = Annotated[bool, Omit]
+"""Whether the text was longer than the model takes, so that a part of it was left out."""
+
+
+@dataclass(frozen=True, repr=False)
+class TextClassification(Classification):
+    """The best classes of one text or pair, best first.
+
+    `truncated` says whether the text was longer than the model takes, and a part of it left out.
+    """
+
+    truncated: Truncated = False
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Embedding(Result):
-    """A text as a vector: float32 (D,)."""
+    """A text as a vector: float32 (D,).
+
+    `truncated` says whether the text was longer than the model takes, and a part of it left out.
+    """
 
     tensors: ClassVar = ("vector",)
 
     input: str
     model: str
     vector: Annotated[NDArray[np.float32], Wire(list[Annotated[float, Decimals(7)]])]
+    truncated: Truncated = False
 
     def __str__(self) -> str:
         start = ", ".join(f"{value:.4f}" for value in self.vector[:4])
@@ -154,15 +172,17 @@ class FilledMask(Result):
         masks: the predictions for each mask: `index` is the token's id, `id` its spelling in the
             vocabulary.
         text: the text with each mask filled by its best token.
+        truncated: whether the text was longer than the model takes, and a part of it left out.
     """
 
-    wire: ClassVar = ("input", "model", "text", "masks")
+    wire: ClassVar = ("input", "model", "text", "masks", "truncated")
     summary: ClassVar = ("text", "masks")
 
     input: str
     model: str
     masks: tuple[tuple[Prediction, ...], ...]
     text: str
+    truncated: Truncated = False
 
     def __iter__(self) -> Iterator[Prediction]:
         return iter(self.masks[0])

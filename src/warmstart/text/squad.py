@@ -41,11 +41,12 @@ def questions(
     """Questions.
 
     Args:
-        data: a JSON file in SQuAD's format (`data`, `paragraphs`, `qas`); a table or dataset with
-            the columns `question`, `context` and `answers`, see `core.records.read_table`; or
-            `Question`s. Answers are a mapping of two lists, `text` and `answer_start`, or a list
-            of such mappings with one of each; or one text, whose start is in a column
-            `answer_start`, or is found where the context has the text once only.
+        data: a JSON file in SQuAD's format (`data`, `paragraphs`, `qas`; or `data` with a list of
+            questions and their contexts); a table or dataset with the columns `question`,
+            `context` and `answers`, see `core.records.read_table`; or `Question`s. Answers are a
+            mapping of two lists, `text` and `answer_start`, or a list of such mappings with one of
+            each; or one text, whose start is in a column `answer_start`, or is found where the
+            context has the text once only.
         text_column, context_column, answer_column: of a table, where their names are not the
             usual ones.
         problems: takes what is wrong with unusable questions, which are left out; default: the
@@ -56,59 +57,68 @@ def questions(
         UsageError: the file cannot be opened, or holds no questions.
         InputError: it is damaged, or an answer is not where it should be.
     """
-    if isinstance(data, str | os.PathLike) and not _is_table(Path(data)):
-        return list(_checked(_of_squad(Path(data)), problems))
-    table = records.read_table(
-        data,
-        (QUESTION, CONTEXT, ANSWERS),
-        optional=(ANSWER_START,),
-        named=(text_column, context_column, answer_column),
-        encoding=encoding,
-        delimiter=delimiter,
-    )
+    if isinstance(data, str | os.PathLike) and _is_squad(Path(data)):
+        table = _of_squad(Path(data), encoding)
+    else:
+        table = records.read_table(
+            data,
+            (QUESTION, CONTEXT, ANSWERS),
+            optional=(ANSWER_START,),
+            named=(text_column, context_column, answer_column),
+            encoding=encoding,
+            delimiter=delimiter,
+        )
     question = table.column(QUESTION, text_column)
     context = table.column(CONTEXT, context_column)
     answers = table.column(ANSWERS, answer_column)
     start = None if table.positional else table.optional_column(ANSWER_START)
 
-    def read(record: Record) -> tuple[str, Question]:
+    def read(record: Record) -> Question:
         text = table.text(record, context, "context")
-        found = Question(
-            table.text(record, question, "question"),
-            text,
-            _answers(table, record, answers, start, text),
-        )
-        return record.name, found
+        spans = _answers(table, record, answers, start, text)
+        for answer, first in spans:
+            if first < 0 or text[first : first + len(answer)] != answer:
+                found = text.find(answer)
+                hint = f"; it begins at character {found}" if answer and found >= 0 else ""
+                raise record.error(
+                    f"{_id_of(record)}the answer {answer!r:.60} is not at character {first} of its "
+                    f"context{hint}"
+                )
+        return Question(table.text(record, question, "question"), text, spans)
 
-    return list(_checked(table.map(read, problems), problems))
+    read_questions = list(table.map(read, problems))
+    if not read_questions and not problems:
+        raise UsageError("There are no questions in the data.")
+    return read_questions
 
 
-def _is_table(path: Path) -> bool:
-    """Whether a file has a record for each question, and is not in SQuAD's format."""
+def _id_of(record: Record) -> str:
+    """The id of a record that has one, for messages."""
+    number = record.values.get("id")
+    is_shown = isinstance(number, str | int) and str(number) not in record.name
+    return f"question {number}: " if is_shown else ""
+
+
+def _is_squad(path: Path) -> bool:
+    """Whether a file is in SQuAD's format: an object, and not one for each question."""
     if path.suffix.lower() != ".json":
-        return records.is_table(path)
+        return not records.is_table(path)
     try:
         with path.open("rb") as file:
-            return next(decoded_lines(file, str(path)), "").lstrip().startswith("[")
+            line = next(decoded_lines(file, str(path)), "")
     except OSError as error:
         raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
+    if not line.lstrip().startswith("{"):
+        return not line.lstrip().startswith("[")
+    first = _structure(line)  # None where the object goes on in the next line
+    return not isinstance(first, Mapping) or "data" in first
 
 
-def _of_squad(path: Path) -> Iterator[tuple[str, Question]]:
+def _of_squad(path: Path, encoding: str | None) -> Table:
     try:
         with path.open("rb") as file:
-            content = json.loads("".join(decoded_lines(file, str(path))))
-        number = 0
-        for article in content["data"]:
-            for paragraph in article["paragraphs"]:
-                for entry in paragraph["qas"]:
-                    number += 1
-                    answers = [] if entry.get("is_impossible") else entry.get("answers", [])
-                    spans = tuple(
-                        (str(answer["text"]), int(answer["answer_start"])) for answer in answers
-                    )
-                    name = f"question {entry.get('id', number)}"
-                    yield name, Question(str(entry["question"]), str(paragraph["context"]), spans)
+            content = json.loads("".join(decoded_lines(file, str(path), encoding)))
+        rows = list(_squad_rows(content, path))
     except OSError as error:
         raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
@@ -116,31 +126,23 @@ def _of_squad(path: Path) -> Iterator[tuple[str, Question]]:
             raise
         reason = f"{type(error).__name__}: {error}"
         raise RecordError(f"{path}: is not in SQuAD's format ({reason})", str(path)) from error
+    if not rows:
+        raise UsageError(f"There are no questions in {path}.")
+    return Table(str(path), ("question", "context", "answers"), iter(rows))
 
 
-def _checked(
-    found: Iterator[tuple[str, Question]], problems: list[str] | None
-) -> Iterator[Question]:
-    empty = True
-    for name, question in found:
-        empty = False
-        wrong = [
-            (text, start)
-            for text, start in question.answers
-            if not _is_at(question.context, text, start)
-        ]
-        if wrong:
-            text, start = wrong[0]
-            message = f"{name}: the answer {text!r} is not at character {start} of its context"
-            records.report(RecordError(message, name), problems)
-        else:
-            yield question
-    if empty:
-        raise UsageError("There are no questions in the data.")
-
-
-def _is_at(context: str, text: str, start: int) -> bool:
-    return start >= 0 and context[start : start + len(text)] == text
+def _squad_rows(content: Any, path: Path) -> Iterator[Record]:
+    number = 0
+    for article in content["data"]:
+        is_flat = "paragraphs" not in article and "question" in article
+        for paragraph in [{**article, "qas": [article]}] if is_flat else article["paragraphs"]:
+            for entry in paragraph["qas"]:
+                number += 1
+                answers = [] if entry.get("is_impossible") else entry.get("answers", [])
+                name = f"{path}: question {entry.get('id', number)}"
+                context = paragraph["context"]
+                values = {"question": entry["question"], "context": context, "answers": answers}
+                yield Record(name, values)
 
 
 def _answers(

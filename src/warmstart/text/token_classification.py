@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 import numpy as np
@@ -13,16 +14,19 @@ from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.results import Failed
+from warmstart.errors import UsageError
 from warmstart.text import conll
 from warmstart.text.encoder import TextModel, softmax
-from warmstart.text.inputs import TEXT, Text, shown
+from warmstart.text.inputs import TEXT, Pair, Text, shown
 from warmstart.text.results import Entities, Entity
+from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
 from warmstart.text.tokenizer import Encoded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-OUTSIDE = "O"
+OVERLAP = 0.25
+"""Share of a window's tokens that are also in the window before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,21 @@ class TagOptions(BatchOptions):
             "most confident token."
         ),
     ] = "simple"
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """The tokens of a whole text, without special ones.
+
+    Attributes:
+        ids: int32 (T,).
+        offsets: int64 (T, 2), where each begins and ends in the text, in characters.
+        logits: float32 (T, L).
+    """
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    logits: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -56,7 +75,7 @@ class _Tagged:
 
 
 class TokenClassifier(TextModel[Text, Entities, TagOptions]):
-    """Finds entities in texts: names of people, places and the like.
+    """Finds entities in texts of any length: names of people, places and the like.
 
     Example:
         >>> model = ws.load("hf://dslim/bert-base-NER")
@@ -97,10 +116,26 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         """
         return self.predict_stream(texts, options)
 
+    @cached_property
+    def scheme(self) -> Scheme:
+        """How its labels mark entities."""
+        return scheme_of(label.name for label in self.labels)
+
+    def windows(self, text: str | Pair, name: str = "") -> Sequence[Encoded]:
+        """A text that is too long becomes overlapping windows."""
+        assert isinstance(text, str)
+        limit = self.max_length
+        return self.tokenizer.windows(text, limit=limit, stride=self.overlap, name=name)
+
+    @property
+    def overlap(self) -> int:
+        """Tokens that a window shares with the one before."""
+        return int(OVERLAP * self.max_length)
+
     def decode(self, prepared: Prepared, outputs: Any, options: TagOptions) -> Entities:
         text = prepared.context.text
-        scores = softmax(outputs[0]["logits"])
-        entities = self._entities(text, prepared.context.encoded[0], scores, options.aggregation)
+        tokens = self._tokens_of(prepared, outputs)
+        entities = self._entities(text, tokens, options.aggregation)
         return Entities(shown(text), self.name, tuple(entities))
 
     def evaluate(
@@ -110,106 +145,111 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         must be right.
 
         Args:
-            data: the path of a CoNLL file, or (words, tags) pairs; see `text.conll.sentences`.
-            batch_size: sentences per call of the engine; does not change results.
+            data: the path of a CoNLL file, or (words, tags) pairs; see `text.conll.sentences`. Its
+                tags may have another scheme than the model's, see `text.tags`.
+            batch_size: windows per call of the engine; does not change results.
             progress: called with (name of the model, sentences so far, sentences in all).
 
         Returns:
             `f1`, `precision`, `recall`, `accuracy` (of tags), each 0 to 1, and `count` of
-            sentences, `errors`.
+            sentences, `errors`: what is wrong with the others.
 
         Raises:
-            UsageError: there are no sentences.
+            UsageError: there are no sentences, or the model lacks a type of entity.
         """
-        sentences = conll.sentences(data)
+        errors: list[str] = []
+        sentences = conll.sentences(data, problems=errors)
+        self._check_types(sentences)
         predicted: list[list[str]] = []
-
-        def decode(
-            prepared: Prepared, outputs: Any, options: Any
-        ) -> tuple[Encoded, NDArray[np.float32]]:
-            return prepared.context.encoded[0], outputs[0]["logits"]
-
         options = TagOptions(batch_size=batch_size)
         items = TEXT.stream(" ".join(sentence.words) for sentence in sentences)
-        answers = self.run(items, options, (self.compute, decode))
+        answers = self.run(items, options, (self.compute, self._tokens_of))
         for done, (sentence, answer) in enumerate(zip(sentences, answers, strict=True), 1):
             if isinstance(answer, Failed):
                 predicted.append([OUTSIDE] * len(sentence.words))
             else:
-                predicted.append(self.tags(sentence.words, *answer))
+                predicted.append(self.tags(sentence.words, answer))
             if progress:
                 progress(self.name, done, len(sentences))
-        figures = conll.scores([sentence.tags for sentence in sentences], predicted)
-        return {**figures, "count": len(sentences), "errors": []}
+        names = [label.name for label in self.labels]
+        figures = conll.scores([sentence.tags for sentence in sentences], predicted, names)
+        return {**figures, "count": len(sentences), "errors": errors}
 
-    def tags(
-        self, words: Sequence[str], encoded: Encoded, logits: NDArray[np.float32]
-    ) -> list[str]:
+    def _check_types(self, sentences: Sequence[conll.Sentence]) -> None:
+        tags = {tag for sentence in sentences for tag in sentence.tags}
+        types = set(map(scheme_of(tags).type_of, tags)) - {""}
+        own = {self.scheme.type_of(label.name) for label in self.labels} - {""}
+        if unknown := sorted(types - own):
+            raise UsageError(
+                f"{self.name} has no entities of the type {unknown[0]!r}, which the data has; "
+                f"it has: {', '.join(sorted(own))}."
+            )
+
+    def tags(self, words: Sequence[str], tokens: Tokens) -> list[str]:
         """A tag per word of a text that is the words joined by spaces: that of the word's first
-        token.
-
-        Words behind the end of what the model takes are O.
+        token; O where a word has none.
         """
-        index_of: dict[int, int] = {}
-        for index, (start, _) in enumerate(encoded.offsets):
-            if encoded.sequences[index] == 0:
-                index_of.setdefault(int(start), index)
-        tags, start = [], 0
-        for word in words:
-            token = index_of.get(start)
-            tags.append(OUTSIDE if token is None else self.labels[int(logits[token].argmax())].name)
-            start += len(word) + 1
-        return tags
+        tags = [OUTSIDE] * len(words)
+        indices, first = np.unique(word_indices(words, tokens.offsets), return_index=True)
+        for word, token in zip(indices.tolist(), first.tolist(), strict=True):
+            tags[word] = self.labels[int(tokens.logits[token].argmax())].name
+        return self.scheme.word_tags(tags)
 
-    def _entities(
-        self, text: str, encoded: Encoded, scores: NDArray[np.float64], aggregation: str
-    ) -> Iterator[Entity]:
-        parts = list(self._tokens(text, encoded, scores))
+    def merged(self, windows: Sequence[Encoded], logits: Sequence[NDArray[Any]]) -> Tokens:
+        """The tokens of a text from those of its windows.
+
+        A token of two windows has the logits of the window where more tokens surround it.
+        """
+        parts = [window.sequences == 0 for window in windows]
+        if len(windows) == 1:
+            (inside,), (window,) = parts, windows
+            return Tokens(window.ids[inside], window.offsets[inside], logits[0][inside])
+        ids, offsets, scores = [], [], []
+        for index, (window, inside, row) in enumerate(zip(windows, parts, logits, strict=True)):
+            is_last = index == len(windows) - 1
+            start = 0 if index == 0 else self.overlap // 2
+            end = inside.sum() - (0 if is_last else self.overlap - self.overlap // 2)
+            ids.append(window.ids[inside][start:end])
+            offsets.append(window.offsets[inside][start:end])
+            scores.append(row[inside][start:end])
+        return Tokens(*map(np.concatenate, (ids, offsets, scores)))
+
+    def _tokens_of(self, prepared: Prepared, outputs: Any, options: Any = None) -> Tokens:
+        return self.merged(prepared.context.encoded, [row["logits"] for row in outputs])
+
+    def _entities(self, text: str, tokens: Tokens, aggregation: str) -> Iterator[Entity]:
+        parts = list(self._parts(text, tokens))
         if aggregation in ("first", "max"):
             parts = list(_words(parts, aggregation))
-        is_grouped = aggregation != "none"
-        groups = self._grouped(parts) if is_grouped else ([part] for part in parts)
-        for group in groups:
-            label = self.labels[group[0].best].name
-            if label == OUTSIDE:
-                continue
-            start, end = group[0].start, group[-1].end
-            score = float(np.mean([part.scores.max() for part in group]))
-            label = _without_prefix(label) if is_grouped else label
+        names = [self.labels[part.best].name for part in parts]
+        if aggregation == "none":
+            groups = [(name, i, i + 1) for i, name in enumerate(names) if name != OUTSIDE]
+        else:
+            groups = self.scheme.entities(names)
+        for label, first, behind in groups:
+            start, end = parts[first].start, parts[behind - 1].end
+            score = float(np.mean([part.scores.max() for part in parts[first:behind]]))
             yield Entity(label, text[start:end], start, end, score)
 
-    def _tokens(
-        self, text: str, encoded: Encoded, scores: NDArray[np.float64]
-    ) -> Iterator[_Tagged]:
+    def _parts(self, text: str, tokens: Tokens) -> Iterator[_Tagged]:
         wordpiece = self.tokenizer.continuing
         unknown = self.tokenizer.special_id("unk")
-        for index in np.flatnonzero(encoded.sequences >= 0):
-            start, end = map(int, encoded.offsets[index])
-            token = int(encoded.ids[index])
+        rows = zip(tokens.ids, tokens.offsets, softmax(tokens.logits), strict=True)
+        for token, (start, end), scores in rows:
             if wordpiece:
                 spelling = self.tokenizer.token(token) or ""
                 continues = spelling.startswith(wordpiece) and token != unknown
             else:  # byte-level tokens: a word begins after a space
                 continues = start > 0 and " " not in text[start - 1 : start + 1]
-            yield _Tagged(start, end, scores[index], continues)
-
-    def _grouped(self, parts: Sequence[_Tagged]) -> Iterator[list[_Tagged]]:
-        """Neighbours of one label; a tag that begins with B- starts a new entity."""
-        group: list[_Tagged] = []
-        for part in parts:
-            name = self.labels[part.best].name
-            if group:
-                previous = _without_prefix(self.labels[group[-1].best].name)
-                if name.startswith("B-") or _without_prefix(name) != previous:
-                    yield group
-                    group = []
-            group.append(part)
-        if group:
-            yield group
+            yield _Tagged(int(start), int(end), scores, continues)
 
 
-def _without_prefix(label: str) -> str:
-    return label[2:] if label.startswith(("B-", "I-")) else label
+def word_indices(words: Sequence[str], offsets: NDArray[np.int64]) -> NDArray[np.intp]:
+    """(T,) the index of the word that each token belongs to, in the words joined by spaces."""
+    ends = np.cumsum([len(word) + 1 for word in words])  # after each word and its space
+    middle = offsets.sum(axis=1) // 2  # byte-level tokens may include the space
+    indices: NDArray[np.intp] = np.searchsorted(ends, middle, side="right")
+    return indices
 
 
 def _words(parts: Sequence[_Tagged], aggregation: str) -> Iterator[_Tagged]:

@@ -25,7 +25,7 @@ LARGEST_TEXT = 16 * 2**20
 
 
 class TruncationWarning(UserWarning):
-    """A text was longer than the model takes, and its end was left out."""
+    """A text was longer than the model takes, and a part of it was left out."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,8 @@ class Encoded:
     @cached_property
     def sequences(self) -> np.ndarray:
         """int64 (T,): 0 or 1 for tokens of the first or second text, -1 for special ones."""
-        return np.array(
-            [-1 if place is None else place for place in self.encoding.sequence_ids], np.int64
-        )
+        indices = self.encoding.sequence_ids
+        return np.array([-1 if index is None else index for index in indices], np.int64)
 
     @cached_property
     def words(self) -> np.ndarray:
@@ -83,12 +82,14 @@ class Tokenizer:
         special: Mapping[str, str],
         folder: Path,
         rows: int | None = None,
+        truncation_side: vocabularies.Side = "right",
     ):
         self.special, self.folder = dict(special), folder
         self._backend, self._rows = backend, rows
         self._lock = threading.Lock()
         self._truncation: dict[str, Any] | None = None
-        self._told = False
+        self._side = truncation_side
+        self._has_warned = False
 
     @classmethod
     def open(cls, folder: Path, *, rows: int | None = None) -> Tokenizer:
@@ -109,7 +110,7 @@ class Tokenizer:
                 f"The tokenizer in {folder} has {size:,} tokens, but the model has {rows:,} embeddings; "
                 "they are not of one model."
             )
-        return cls(backend, special, folder, rows)
+        return cls(backend, special, folder, rows, vocabularies.truncation_side(folder))
 
     @property
     def size(self) -> int:
@@ -150,9 +151,9 @@ class Tokenizer:
 
         Args:
             text, pair: the texts.
-            limit: most tokens, special ones included; what is longer loses its end (of a pair, the
-                longer one's), and a `TruncationWarning` is given, once for each tokenizer. None: no
-                limit.
+            limit: most tokens, special ones included; what is longer loses its end, or its
+                beginning where the checkpoint says so (of a pair, the longer one's), with a
+                `TruncationWarning`, once for each tokenizer. None: no limit.
             special: whether special tokens are added, such as `[CLS]` and `[SEP]`.
             name: of the input, for errors.
 
@@ -161,19 +162,19 @@ class Tokenizer:
             BundleError: the tokenizer gives ids that the model does not have.
         """
         encoding = (
-            self._encoding(text, pair, special, name, max_length=limit)
+            self._encoding(text, pair, special, name, max_length=limit, direction=self._side)
             if limit
             else self._encoding(text, pair, special, name)
         )
         truncated = bool(encoding.overflowing)
-        if truncated and not self._told:
-            self._told = True
-            warnings.warn(
-                f"{name or 'A text'} has more than the {limit:,} tokens that the model takes; its end is "
-                "cut off (this warning appears once).",
-                TruncationWarning,
-                stacklevel=2,
+        if truncated and not self._has_warned:
+            self._has_warned = True
+            message = (
+                f"{name or 'A text'} has more than the {limit:,} tokens that the model takes; its "
+                f"{'end' if self._side == 'right' else 'beginning'} is left out (results of such texts are marked as truncated; this "
+                "warning appears once)."
             )
+            warnings.warn_explicit(message, TruncationWarning, "warmstart", 1)  # no source line
         return self._encoded(encoding, truncated)
 
     def windows(
@@ -206,7 +207,7 @@ class Tokenizer:
             raise InputError(
                 f"{name}: does not fit into windows of {limit} tokens ({error})", name
             ) from error
-        return [self._encoded(window, True) for window in (encoding, *encoding.overflowing)]
+        return [self._encoded(window, False) for window in (encoding, *encoding.overflowing)]
 
     def decode(self, ids: Sequence[int] | np.ndarray, *, special: bool = False) -> str:
         """Text of token ids; `special` keeps special tokens. Bytes that are no whole UTF-8
@@ -283,8 +284,8 @@ def check_text(text: str, name: str = "") -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{name or 'a text'}: has half of a character at place {error.start} (a lone surrogate); "
-            "decode its bytes as UTF-8",
+            f"{name or 'a text'}: has half of a surrogate pair at character {error.start + 1}, which is "
+            "not text; decode its bytes as UTF-8",
             name,
         ) from error
 

@@ -17,13 +17,14 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from warmstart.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
     import tokenizers
 
+Side: TypeAlias = Literal["left", "right"]
 FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -51,19 +52,39 @@ GPT2_TOKENS = {"unk": "<|endoftext|>", "bos": "<|endoftext|>", "eos": "<|endofte
 
 
 def settings(folder: Path) -> dict[str, Any]:
-    """What `special_tokens_map.json` and `tokenizer_config.json` say; the latter wins."""
-    found: dict[str, Any] = {}
+    """Those of `special_tokens_map.json` and `tokenizer_config.json`; the latter wins."""
+    merged: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).is_file():
-            found |= _object(folder / name)
-    return found
+            merged |= _object(folder / name)
+    return merged
 
 
-def special_tokens(told: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, str]:
+def truncation_side(folder: Path) -> Side:
+    """Which end of a long text is left out: as the config says, else `tokenizer.json`, else the
+    right one.
+
+    Raises:
+        BundleError: it is neither "left" nor "right".
+    """
+    config, path = settings(folder), folder / "tokenizer.json"
+    side = config.get("truncation_side")
+    if side is None and path.is_file():
+        truncation = _object(path).get("truncation")
+        side = truncation.get("direction") if isinstance(truncation, Mapping) else None
+    side = str(side or "right").lower()
+    if side not in ("left", "right"):
+        raise BundleError(
+            f"{folder / 'tokenizer_config.json'}: truncation_side must be left or right, not {side!r}."
+        )
+    return "left" if side == "left" else "right"
+
+
+def special_tokens(config: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, str]:
     """Kind (`"cls"`, `"pad"`, ...) -> token, from settings like `{"cls_token": "[CLS]"}` or `{"content": …}`."""
     tokens = dict(defaults)
     for kind in KINDS:
-        token = told.get(f"{kind}_token")
+        token = config.get(f"{kind}_token")
         token = token.get("content") if isinstance(token, Mapping) else token
         if isinstance(token, str) and token:
             tokens[kind] = token
@@ -77,19 +98,19 @@ def open_backend(folder: Path) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
         BundleError: files are missing, damaged, too large, or contradict each other.
         UsageError: an option of the tokenizer is not supported.
     """
-    told = settings(folder)
-    if told.get("do_basic_tokenize") is False or told.get("never_split"):
+    config = settings(folder)
+    if config.get("do_basic_tokenize") is False or config.get("never_split"):
         raise UsageError(
             f"{folder / 'tokenizer_config.json'}: do_basic_tokenize=false and never_split are not "
             "supported; save the tokenizer as a tokenizer.json."
         )
     if (folder / "tokenizer.json").is_file():
-        backend = _whole(folder / "tokenizer.json", told)
-        return backend, special_tokens(told, _usual(backend))
+        backend = _whole(folder / "tokenizer.json", config)
+        return backend, special_tokens(config, _usual(backend))
     if (folder / "vocab.txt").is_file():
-        return _wordpiece(folder, told)
+        return _wordpiece(folder, config)
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        return _byte_level(folder, told)
+        return _byte_level(folder, config)
     raise BundleError(
         f"{folder} has no tokenizer: neither tokenizer.json, nor vocab.txt, nor vocab.json with "
         "merges.txt is there (SentencePiece's .model files are not read: save a tokenizer.json)."
@@ -109,7 +130,7 @@ def library_errors(what: str) -> Iterator[None]:
         raise
 
 
-def _whole(path: Path, told: Mapping[str, Any]) -> tokenizers.Tokenizer:
+def _whole(path: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
     import tokenizers
 
     _check_size(path)
@@ -117,19 +138,22 @@ def _whole(path: Path, told: Mapping[str, Any]) -> tokenizers.Tokenizer:
         backend = tokenizers.Tokenizer.from_file(str(path))
         backend.no_truncation()
         backend.no_padding()
+        # The config wins over tokenizer.json, as in the reference.
+        space, before = config.get("add_prefix_space"), backend.pre_tokenizer
+        if isinstance(before, tokenizers.pre_tokenizers.ByteLevel) and isinstance(space, bool):
+            before.add_prefix_space = space
+            backend.pre_tokenizer = before
         normalizer = backend.normalizer
-        if isinstance(
-            normalizer, tokenizers.normalizers.BertNormalizer
-        ):  # the config wins, as in the reference
+        if isinstance(normalizer, tokenizers.normalizers.BertNormalizer):
             options = (
                 ("do_lower_case", "lowercase"),
                 ("strip_accents", "strip_accents"),
                 ("tokenize_chinese_chars", "handle_chinese_chars"),
             )
             changed = {
-                own: told[key]
+                own: config[key]
                 for key, own in options
-                if isinstance(told.get(key), bool) and getattr(normalizer, own) != told[key]
+                if isinstance(config.get(key), bool) and getattr(normalizer, own) != config[key]
             }
             if changed:
                 for own, value in changed.items():
@@ -151,12 +175,12 @@ def _usual(backend: tokenizers.Tokenizer) -> dict[str, str]:
 
 
 def _wordpiece(
-    folder: Path, told: Mapping[str, Any]
+    folder: Path, config: Mapping[str, Any]
 ) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
     path = folder / "vocab.txt"
-    tokens = special_tokens(told, BERT_TOKENS)
+    tokens = special_tokens(config, BERT_TOKENS)
     vocabulary: dict[str, int] = {}
     for number, line in enumerate(_text(path).split("\n")):
         token = line.rstrip("\r\n")
@@ -171,9 +195,9 @@ def _wordpiece(
         )
         backend.normalizer = normalizers.BertNormalizer(
             clean_text=True,
-            handle_chinese_chars=_flag(told, "tokenize_chinese_chars", True, folder),
-            strip_accents=_flag(told, "strip_accents", None, folder),
-            lowercase=_flag(told, "do_lower_case", True, folder),
+            handle_chinese_chars=_flag(config, "tokenize_chinese_chars", True, folder),
+            strip_accents=_flag(config, "strip_accents", None, folder),
+            lowercase=_flag(config, "do_lower_case", True, folder),
         )
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         cls, sep = tokens["cls"], tokens["sep"]
@@ -183,19 +207,19 @@ def _wordpiece(
             special_tokens=[(cls, vocabulary[cls]), (sep, vocabulary[sep])],
         )
         backend.decoder = decoders.WordPiece(prefix="##")
-        _add(backend, folder, told, tokens)
+        _add(backend, folder, config, tokens)
     return backend, tokens
 
 
 def _byte_level(
-    folder: Path, told: Mapping[str, Any]
+    folder: Path, config: Mapping[str, Any]
 ) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
     path = folder / "vocab.json"
     vocabulary = _object(path)
-    roberta = _is_roberta(folder, told, vocabulary)
-    tokens = special_tokens(told, ROBERTA_TOKENS if roberta else GPT2_TOKENS)
+    roberta = _is_roberta(folder, config, vocabulary)
+    tokens = special_tokens(config, ROBERTA_TOKENS if roberta else GPT2_TOKENS)
     _check_tokens(path, vocabulary, [tokens["cls"], tokens["sep"]] if roberta else [])
     lines = [
         line
@@ -206,7 +230,7 @@ def _byte_level(
     merges = [(pair[0], pair[1]) for pair in parts if len(pair) == 2]
     if len(merges) < len(parts):
         raise BundleError(f"{folder / 'merges.txt'} is damaged: a line does not hold two parts.")
-    space = bool(_flag(told, "add_prefix_space", False, folder))
+    space = bool(_flag(config, "add_prefix_space", False, folder))
     with library_errors(str(path)):
         backend = Tokenizer(
             models.BPE(vocabulary, merges, continuing_subword_prefix="", end_of_word_suffix="")
@@ -220,15 +244,15 @@ def _byte_level(
             )
         else:
             backend.post_processor = processors.ByteLevel(trim_offsets=False)
-        _add(backend, folder, told, tokens)
+        _add(backend, folder, config, tokens)
     return backend, tokens
 
 
-def _is_roberta(folder: Path, told: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> bool:
+def _is_roberta(folder: Path, config: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> bool:
     """Whether texts are wrapped in <s> … </s>: by the tokenizer's class, the model's kind, or the
     vocabulary.
     """
-    kind = str(told.get("tokenizer_class") or "")
+    kind = str(config.get("tokenizer_class") or "")
     if not kind and (folder / "config.json").is_file():
         kind = str(_object(folder / "config.json").get("model_type") or "")
     if kind:
@@ -237,7 +261,10 @@ def _is_roberta(folder: Path, told: Mapping[str, Any], vocabulary: Mapping[str, 
 
 
 def _add(
-    backend: tokenizers.Tokenizer, folder: Path, told: Mapping[str, Any], tokens: Mapping[str, str]
+    backend: tokenizers.Tokenizer,
+    folder: Path,
+    config: Mapping[str, Any],
+    tokens: Mapping[str, str],
 ) -> None:
     """Let special tokens and those of `added_tokens.json` be found in text as they are."""
     from tokenizers import AddedToken
@@ -253,7 +280,7 @@ def _add(
                 f"{path}: the token {token!r} has the number {added[token]}, but comes as "
                 f"{backend.token_to_id(token)}; the files are not of one tokenizer."
             )
-    extra = told.get("additional_special_tokens") or []
+    extra = config.get("additional_special_tokens") or []
     extra = (
         [t.get("content") if isinstance(t, Mapping) else t for t in extra]
         if isinstance(extra, list)
@@ -270,8 +297,8 @@ def _add(
     )
 
 
-def _flag(told: Mapping[str, Any], key: str, default: bool | None, folder: Path) -> Any:
-    value = told.get(key, default)
+def _flag(config: Mapping[str, Any], key: str, default: bool | None, folder: Path) -> Any:
+    value = config.get(key, default)
     if value is None or isinstance(value, bool):
         return default if value is None else value
     raise BundleError(

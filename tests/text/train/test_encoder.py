@@ -120,14 +120,45 @@ def test_entities_are_learned_from_conll(tmp_path):
     assert "Per type" in model.report().read_text()
 
 
+def test_entities_are_learned_in_any_scheme_and_at_any_length(tmp_path):
+    """Plain types, and entities behind the end of what the model reads at once."""
+    sentences = [
+        Sentence(one.words * 16, tuple(tag.split("-")[-1] for tag in one.tags) * 16)
+        for one in PEOPLE
+    ]
+    model = ws.finetune(
+        BERT,
+        sentences * 2,
+        task="token-classification",
+        epochs=6,
+        batch_size=4,
+        learning_rate=1e-2,
+        validation=sentences[:6],
+        seed=0,
+    )
+    assert [label.name for label in model.labels] == ["O", "LOC", "PER"]
+    assert {metric.name: metric.value for metric in model.entry.metrics}["f1"] == 1
+    text = "bobby lives in new york " * 20
+    assert len(model.tokenizer.encode(text)) > model.max_length
+    assert [entity.text for entity in model(text)] == ["bobby", "new york"] * 20
+    assert model.evaluate(PEOPLE)["f1"] == 1  # in BIO
+    with pytest.raises(UsageError, match="no entities of the type 'ORG'"):
+        model.evaluate([(("x",), ("B-ORG",))])
+    with pytest.raises(UsageError, match="give both the same scheme"):
+        ws.finetune(BERT, sentences, task="token-classification", validation=PEOPLE)
+
+
 def test_a_word_gives_its_tag_to_its_pieces():
+    from warmstart.text.tags import scheme_of
     from warmstart.text.train.token_classification import aligned
 
     for folder in (BERT, ROBERTA):
         model = ws.load(folder, task="text-embedding")
         sentence = Sentence(("bobby", "is", "annx"), ("B-PER", "O", "B-PER"))
         encoded = model.encode(" ".join(sentence.words))
-        classes, weights = aligned(sentence, encoded, {"O": 0, "B-PER": 1, "I-PER": 2})
+        classes, weights = aligned(
+            sentence, encoded, {"O": 0, "B-PER": 1, "I-PER": 2}, scheme_of(["B-PER", "O"])
+        )
         assert weights[[0, -1]].tolist() == [0, 0]
         assert (weights[1:-1] == 1).all()
         assert classes.tolist().count(1) == 2

@@ -17,7 +17,13 @@ import numpy as np
 
 from warmstart.text import squad
 from warmstart.text.inputs import Pair
-from warmstart.text.question_answering import CLS, AnswerOptions, QuestionAnswerer, judged
+from warmstart.text.question_answering import (
+    CLS,
+    ENDS,
+    AnswerOptions,
+    QuestionAnswerer,
+    judged,
+)
 from warmstart.text.squad import Question
 from warmstart.text.tokenizer import Encoded
 from warmstart.text.train.batches import TextBatches
@@ -26,7 +32,6 @@ from warmstart.text.train.options import EncoderOptions
 from warmstart.training.page import MISTAKES, Section, mistakes
 
 LONGEST_ANSWER = 30
-ENDS = ("start_logits", "end_logits")
 
 
 class QuestionAnsweringTrainer(EncoderTrainer[EncoderOptions, Question, QuestionAnswerer]):

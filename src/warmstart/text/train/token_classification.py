@@ -2,12 +2,13 @@
 encoder -> bundle.
 
 The pieces of a word learn the word's tag; those after its first one, the tag that continues it
-(`I-` after `B-`). The best epoch is the one with the highest F1 of whole entities.
+(`I-` after `B-`), in the scheme of the data (see `text.tags`). Sentences longer than the model are
+cut into overlapping windows. The best epoch is the one with the highest F1 of whole entities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -17,7 +18,9 @@ from warmstart.catalog import Label
 from warmstart.errors import UsageError
 from warmstart.text import conll
 from warmstart.text.conll import Sentence
-from warmstart.text.token_classification import OUTSIDE, TokenClassifier
+from warmstart.text.encoder import softmax
+from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
+from warmstart.text.token_classification import TokenClassifier, word_indices
 from warmstart.text.tokenizer import Encoded
 from warmstart.text.train.batches import TextBatches
 from warmstart.text.train.encoder import EncoderTrainer
@@ -36,21 +39,40 @@ class TokenClassificationTrainer(EncoderTrainer[EncoderOptions, Sentence, TokenC
     def examples(self, data: Any) -> list[Sentence]:
         return list(conll.sentences(data))
 
+    def inspect(self, examples: Sequence[Sentence]) -> None:
+        self.scheme = scheme_of(tag for one in examples for tag in one.tags)
+
     def labels_of(self, example: Sentence) -> Sequence[str]:
-        return sorted({tag.partition("-")[2] or tag for tag in example.tags} - {OUTSIDE})
+        return sorted(set(map(self.scheme.type_of, example.tags)) - {""})
 
     def check(self) -> None:
-        self.labels = tags_of(self.train_examples)
+        self.labels = tags_of(self.train_examples, self.scheme)
         self.number = {label.name: label.index for label in self.labels}
+        validation = scheme_of(tag for one in self.validation_examples for tag in one.tags)
+        has_entities = any(map(self.labels_of, self.validation_examples))
+        if has_entities and validation.has_prefixes != self.scheme.has_prefixes:
+            raise UsageError(
+                f"The training data is tagged in {self.scheme.name} and the validation data in "
+                f"{validation.name}; give both the same scheme of tags."
+            )
 
-    def text_batches(self, examples: Sequence[Sentence], shuffle: bool) -> TextBatches:
-        encoded = [
-            self.predictor.encode(" ".join(sentence.words), f"sentence {number}")
+    def windows(self, examples: Sequence[Sentence]) -> list[Sequence[Encoded]]:
+        """Of each sentence; those that fit the model have one."""
+        return [
+            self.predictor.windows(" ".join(sentence.words), f"sentence {number}")
             for number, sentence in enumerate(examples, 1)
         ]
+
+    def text_batches(self, examples: Sequence[Sentence], shuffle: bool) -> TextBatches:
+        cut = self.windows(examples)
+        encoded = [window for windows in cut for window in windows]
         truth = [
-            aligned(one, tokens, self.number) for one, tokens in zip(examples, encoded, strict=True)
+            aligned(one, window, self.number, self.scheme)
+            for one, windows in zip(examples, cut, strict=True)
+            for window in windows
         ]
+        if not shuffle:
+            self.validation_windows, self.validation_truth = cut, truth
 
         def targets(rows: np.ndarray, length: int) -> tuple[Any, Any]:
             classes, weights = (
@@ -69,27 +91,40 @@ class TokenClassificationTrainer(EncoderTrainer[EncoderOptions, Sentence, TokenC
             "logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=mean)
         }
 
-    def predicted_tags(self) -> list[list[str]]:
-        """Of each validation sentence."""
-        rows = zip(
-            self.validation_examples,
-            self.validation_text_batches.encoded,
-            self.predict()["logits"],
-            strict=True,
-        )
-        return [self.predictor.tags(sentence.words, tokens, row) for sentence, tokens, row in rows]
+    def predicted_tags(self, logits: Sequence[np.ndarray]) -> list[list[str]]:
+        """Of each validation sentence, from the logits of its windows."""
+        rows = iter(logits)
+        tags = []
+        for sentence, windows in zip(
+            self.validation_examples, self.validation_windows, strict=True
+        ):
+            parts = [next(rows)[: len(window)] for window in windows]
+            tags.append(self.predictor.tags(sentence.words, self.predictor.merged(windows, parts)))
+        return tags
 
     def measure(self) -> dict[str, float]:
+        logits = self.predict()["logits"]
         truth = [sentence.tags for sentence in self.validation_examples]
-        return conll.scores(truth, self.predicted_tags())
+        figures = conll.scores(truth, self.predicted_tags(logits), self.number)
+        return {"loss": _loss(logits, self.validation_truth), **figures}
+
+    def results(self) -> Iterable[str]:
+        yield from super().results()
+        figures = self.fits[self.fit_name].metrics
+        if self.validation_examples and not figures["val_f1"]:
+            yield (
+                "warning: the model finds no entity of the validation data; train it longer "
+                "(epochs=), or on more sentences"
+            )
 
     def sections(self) -> list[Section]:
         if not self.validation_examples:
             return []
         wrong: list[tuple[int, list[str]]] = []
         by_type: dict[str, list[tuple[Sequence[str], Sequence[str]]]] = {}
-        for sentence, tags in zip(self.validation_examples, self.predicted_tags(), strict=True):
-            true, predicted = conll.spans(sentence.tags), conll.spans(tags)
+        predicted_tags = self.predicted_tags(self.predict()["logits"])
+        for sentence, tags in zip(self.validation_examples, predicted_tags, strict=True):
+            true, predicted = (set(self.scheme.entities(some)) for some in (sentence.tags, tags))
             for entity, _, _ in true | predicted:
                 by_type.setdefault(entity, []).append((sentence.tags, tags))
             if true != predicted:
@@ -97,7 +132,7 @@ class TokenClassificationTrainer(EncoderTrainer[EncoderOptions, Sentence, TokenC
                 row = [" ".join(words), _in_words(words, true), _in_words(words, predicted)]
                 wrong.append((len(true ^ predicted), row))
         wrong.sort(key=lambda row: -row[0])
-        rows = [_type_row(entity, by_type[entity]) for entity in sorted(by_type)]
+        rows = [_type_row(self.scheme, entity, by_type[entity]) for entity in sorted(by_type)]
         return [
             ("Per type", table(("entity", "validation", "precision", "recall", "F1"), rows)),
             mistakes(
@@ -109,54 +144,63 @@ class TokenClassificationTrainer(EncoderTrainer[EncoderOptions, Sentence, TokenC
         ]
 
 
-def tags_of(sentences: Sequence[Sentence]) -> tuple[Label, ...]:
-    """O, then the tags of each type of entity, with an `I-` for every `B-`.
+def _loss(logits: Sequence[np.ndarray], truth: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The mean cross-entropy of tokens, in nats."""
+    losses = []
+    for row, (classes, weights) in zip(logits, truth, strict=True):
+        shares = softmax(row[: len(classes)])
+        right = shares[np.arange(len(classes)), classes]
+        losses.append(-np.log(np.maximum(right, 1e-30))[weights > 0])
+    return float(np.mean(np.concatenate(losses)))
+
+
+def tags_of(sentences: Sequence[Sentence], scheme: Scheme) -> tuple[Label, ...]:
+    """O, then the tags of each type of entity, with those that pieces of words need.
 
     Raises:
         UsageError: there is no entity.
     """
     tags = {tag for sentence in sentences for tag in sentence.tags}
-    tags |= {continued(tag) for tag in tags}
+    tags |= {piece for tag in tags for piece in scheme.piece_tags(tag)}
     if not tags - {OUTSIDE}:
         raise UsageError("All tags are O: there are no entities to learn.")
-    order = sorted(tags - {OUTSIDE}, key=lambda tag: (tag.partition("-")[2] or tag, tag))
+    order = sorted(tags - {OUTSIDE}, key=lambda tag: (scheme.type_of(tag), tag))
     return tuple(Label(index, tag, tag) for index, tag in enumerate([OUTSIDE, *order]))
 
 
-def continued(tag: str) -> str:
-    """The tag of what follows inside the same entity."""
-    return f"I-{tag[2:]}" if tag.startswith("B-") else tag
-
-
 def aligned(
-    sentence: Sentence, encoded: Encoded, number: Mapping[str, int]
+    sentence: Sentence, window: Encoded, number: Mapping[str, int], scheme: Scheme
 ) -> tuple[np.ndarray, np.ndarray]:
     """The class of each token, int32 (T,), and 1 where the token is part of a word, float32 (T,).
 
     A tag that was not trained on counts as O.
     """
-    ends = np.cumsum([len(word) + 1 for word in sentence.words])  # after each word and its space
-    classes = np.zeros(len(encoded), np.int32)
-    weights = np.zeros(len(encoded), np.float32)
-    before = -1
-    for token in np.flatnonzero(encoded.sequences == 0):
-        start, end = encoded.offsets[token]
-        # byte-level tokens may include the space
-        word = int(np.searchsorted(ends, (start + end) // 2, side="right"))
-        tag = sentence.tags[word]
-        classes[token] = number.get(continued(tag) if word == before else tag, 0)
-        weights[token] = 1
-        before = word
+    classes = np.zeros(len(window), np.int32)
+    weights = (window.sequences == 0).astype(np.float32)
+    inside = np.flatnonzero(weights)
+    offsets = window.offsets[inside]
+    words = word_indices(sentence.words, offsets)
+    starts = np.cumsum([0, *(len(word) + 1 for word in sentence.words)])
+    is_new = np.diff(words, prepend=-1) > 0
+    is_end = np.append(np.diff(words) > 0, True)
+    if len(words):  # a window may begin and end inside a word
+        is_new[0] = offsets[0, 0] <= starts[words[0]]
+        is_end[-1] = offsets[-1, 1] >= starts[words[-1] + 1] - 1
+    for token, word, first, last in zip(inside, words, is_new, is_end, strict=False):
+        tag = scheme.piece_tag(sentence.tags[word], is_first=bool(first), is_last=bool(last))
+        classes[token] = number.get(tag, 0)
     return classes, weights
 
 
-def _type_row(entity: str, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[Any]:
+def _type_row(
+    scheme: Scheme, entity: str, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]
+) -> list[Any]:
     true, predicted = (
-        [[tag if tag[2:] == entity else OUTSIDE for tag in tags] for tags in part]
+        [[tag if scheme.type_of(tag) == entity else OUTSIDE for tag in tags] for tags in part]
         for part in zip(*pairs, strict=True)
     )
     scores = conll.scores(true, predicted)
-    count = sum(len(conll.spans(tags)) for tags in true)
+    count = sum(len(scheme.entities(tags)) for tags in true)
     return [entity, count, *(f"{scores[key]:.1%}" for key in ("precision", "recall", "f1"))]
 
 
