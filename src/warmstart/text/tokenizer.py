@@ -169,10 +169,11 @@ class Tokenizer:
         truncated = bool(encoding.overflowing)
         if truncated and not self._has_warned:
             self._has_warned = True
+            part = "end" if self._side == "right" else "beginning"
             message = (
                 f"{name or 'A text'} has more than the {limit:,} tokens that the model takes; its "
-                f"{'end' if self._side == 'right' else 'beginning'} is left out (results of such texts are marked as truncated; this "
-                "warning appears once)."
+                f"{part} is left out. Results of such texts have truncated=True; this warning "
+                "appears once."
             )
             warnings.warn_explicit(message, TruncationWarning, "warmstart", 1)  # no source line
         return self._encoded(encoding, truncated)
