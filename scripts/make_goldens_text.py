@@ -2,7 +2,8 @@
 make of them.
 
     pip install -r scripts/requirements.txt
-    python scripts/make_goldens_text.py
+    python scripts/make_goldens_text.py             all of them
+    python scripts/make_goldens_text.py settings    what settings of the same checkpoints change
 
 Each folder is a repository as the hub has them. `expected.npz` holds inputs and outputs of the
 model, `answers.json` those of the reference's pipelines on texts. Weights are drawn wide, so that a
@@ -13,12 +14,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from sentence_transformers import CrossEncoder, SentenceTransformer
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "text"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -337,14 +341,211 @@ ANSWERS = {
 }
 
 
+SETTINGS = GOLDEN.parent / "text_settings.json"
+LONG = "the film is good ann bob the film is bad"
+POOLINGS = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
+NLI = ["contradiction", "neutral", "entailment"]
+CANDIDATES = ["film", "new york", "paris"]
+
+
+def changed(folder: str, **files: dict) -> Path:
+    """A copy of a golden checkpoint, with some keys of its JSON files set (`name={key: value}`)."""
+    target = Path(tempfile.mkdtemp()) / folder
+    shutil.copytree(GOLDEN / folder, target)
+    for name, keys in files.items():
+        path = target / f"{name}.json"
+        old = json.loads(path.read_text()) if path.is_file() else {}
+        path.write_text(json.dumps({**old, **keys}))
+    return target
+
+
+def tokenizers() -> list[dict]:
+    """Ids under settings of `tokenizer_config.json`, with `vocab.txt` and with `tokenizer.json`."""
+    cases = []
+    for folder, config in (
+        ("bert_base", {"truncation_side": "left", "model_max_length": 6}),
+        ("bert_base", {"truncation_side": "right", "model_max_length": 6}),
+        ("bert_base", {"do_lower_case": False}),
+        ("bert_base", {"do_lower_case": False, "strip_accents": True}),
+        ("roberta_base", {"add_prefix_space": True}),
+        ("roberta_base", {"add_prefix_space": False}),
+        ("roberta_base", {"truncation_side": "left", "model_max_length": 7}),
+    ):
+        texts = [LONG, "in The film É the"]
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            changed(folder, tokenizer_config=config)
+        )
+        ids = [tokenizer(text, truncation=True)["input_ids"] for text in texts]
+        pair = tokenizer(texts[0], "in new york bob", truncation=True)["input_ids"]
+        cases.append({"folder": folder, "config": config, "texts": texts, "ids": ids, "pair": pair})
+    return cases
+
+
+def sentence_folder(folder: str, pooling: list[str], dense: str, normalize: bool) -> Path:
+    """A repository of sentence-transformers, as its version 5 writes them."""
+    prompts = {"query": "the ", "passage": ""}
+    target = changed(
+        folder, config_sentence_transformers={"prompts": prompts, "default_prompt_name": None}
+    )
+    modules = ["Transformer", "Pooling", *["Dense"] * bool(dense), *["Normalize"] * normalize]
+    listed = [
+        {
+            "idx": n,
+            "name": str(n),
+            "path": f"{n}_{name}" if n else "",
+            "type": f"sentence_transformers.models.{name}",
+        }
+        for n, name in enumerate(modules)
+    ]
+    (target / "modules.json").write_text(json.dumps(listed))
+    (target / "sentence_bert_config.json").write_text(
+        '{"max_seq_length": 64, "do_lower_case": false}'
+    )
+    for entry in listed[1:]:
+        (target / entry["path"]).mkdir()
+    keys = {
+        "cls": "cls_token",
+        "max": "max_tokens",
+        "mean": "mean_tokens",
+        "mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+        "weightedmean": "weightedmean_tokens",
+        "lasttoken": "lasttoken",
+    }
+    config = {f"pooling_mode_{key}": mode in pooling for mode, key in keys.items()}
+    (target / "1_Pooling" / "config.json").write_text(
+        json.dumps({"word_embedding_dimension": 24, **config})
+    )
+    if dense:
+        width = 24 * len(pooling)
+        (target / "2_Dense" / "config.json").write_text(
+            json.dumps(
+                {
+                    "in_features": width,
+                    "out_features": 5,
+                    "bias": True,
+                    "activation_function": f"torch.nn.modules.{dense}",
+                }
+            )
+        )
+        kernel = torch.sin(torch.arange(5.0 * width)).reshape(5, width) / 4  # as the test makes it
+        save_file(
+            {"linear.weight": kernel, "linear.bias": torch.arange(5.0) / 10},
+            target / "2_Dense" / "model.safetensors",
+        )
+    return target
+
+
+def sentences() -> list[dict]:
+    """Vectors of sentence-transformers for each way of pooling."""
+    cases = []
+    ways = [([mode], "", False) for mode in POOLINGS]
+    ways += [
+        (["cls", "max", "mean"], "", True),
+        (["mean"], "activation.Tanh", True),
+        (["mean"], "linear.Identity", False),
+        (["lasttoken"], "activation.GELU", False),
+    ]
+    for folder in ("bert_base", "roberta_base"):
+        for pooling, dense, normalize in ways:
+            model = SentenceTransformer(
+                str(sentence_folder(folder, pooling, dense, normalize)), device="cpu"
+            )
+            case = {"folder": folder, "pooling": pooling, "dense": dense, "normalize": normalize}
+            vectors = {
+                "plain": model.encode(TEXTS).tolist(),
+                "query": model.encode(TEXTS[:2], prompt_name="query").tolist(),
+            }
+            cases.append({**case, **vectors})
+    return cases
+
+
+def cross_encoders() -> list[dict]:
+    """Scores of pairs by cross-encoders with one class."""
+    one = {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}, "num_labels": 1}
+    names = {
+        "Identity": {
+            "sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}
+        },
+        "old": {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"},
+        "none": {},
+    }
+    cases = []
+    for config in names.values():
+        target = changed("bert_text_classification", config={**one, **config})
+        path = target / "model.safetensors"
+        arrays = load_file(path)
+        for name in ("classifier.weight", "classifier.bias"):
+            arrays[name] = arrays[name][:1].clone()
+        save_file(arrays, path, metadata={"format": "pt"})
+        model = CrossEncoder(str(target), device="cpu")
+        pairs = [[TEXTS[0], TEXTS[1]], [TEXTS[2], TEXTS[0]]]
+        cases.append({"config": {**one, **config}, "pairs": pairs,
+                      "scores": model.predict(pairs).tolist()})  # fmt: skip
+    return cases
+
+
+def zero_shot() -> dict:
+    """Classes without training, by a model of entailment."""
+    target = changed(
+        "bert_text_classification",
+        config={
+            "id2label": {str(n): name for n, name in enumerate(NLI)},
+            "label2id": {name: n for n, name in enumerate(NLI)},
+        },
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(target)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(target)
+    classify = pipe("zero-shot-classification", model.eval(), tokenizer)
+    ways = {
+        "single": {},
+        "multi": {"multi_label": True},
+        "template": {"hypothesis_template": "the film is {}."},
+    }
+    answers = {
+        name: classify(TEXTS, candidate_labels=CANDIDATES, **options)
+        for name, options in ways.items()
+    }
+    return {"labels": CANDIDATES, "texts": TEXTS, "ways": ways, "answers": answers}
+
+
+def targets() -> list[dict]:
+    """Masks filled by one of some words."""
+    cases = []
+    for folder in ("bert_fill_mask", "roberta_fill_mask"):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(GOLDEN / folder)
+        model = transformers.AutoModelForMaskedLM.from_pretrained(GOLDEN / folder)
+        mask = tokenizer.mask_token
+        text = f"the film is{'' if mask == '<mask>' else ' '}{mask}"
+        words = ["good", "bad", "film"] if folder.startswith("bert") else [" in", " the", "th"]
+        filled = pipe("fill-mask", model.eval(), tokenizer)(text, targets=words, top_k=3)
+        cases.append({"folder": folder, "text": text, "targets": words, "filled": filled})
+    return cases
+
+
+def settings() -> None:
+    found = {
+        "tokenizers": tokenizers(),
+        "sentences": sentences(),
+        "cross_encoders": cross_encoders(),
+        "zero_shot": zero_shot(),
+        "targets": targets(),
+    }
+    SETTINGS.write_text(json.dumps(found) + "\n")
+    print(SETTINGS, SETTINGS.stat().st_size, "bytes")
+
+
 def main() -> None:
     torch.use_deterministic_algorithms(True)
+    if sys.argv[1:] == ["settings"]:
+        settings()
+        return
     for family in ("bert", "distilbert", "roberta"):
         for head in HEADS:
             folder = GOLDEN / f"{family}_{head.replace('-', '_')}"
             expect(folder, build(folder, family, head))
     layouts()
     pipelines()
+    settings()
     total = sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file())
     print(
         f"{len(list(GOLDEN.iterdir()))} folders, {total / 1e6:.2f} MB, transformers {transformers.__version__}"

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,8 @@ WEIGHTS = "model.safetensors"
 ADAPTER = "adapter_model.safetensors"
 LABELS = "labels.json"
 TRAINING, REPORT = "training.json", "report.html"
+FILE_NAME = re.compile(r"(\w[\w.-]*/)?[\w.][\w.-]*")
+"""Names of the task's own files: in the folder itself, or in one of it."""
 LARGEST_JSON = 64 * 2**20
 
 
@@ -94,9 +97,9 @@ def read(folder: Path) -> Contents:
             f"{folder / LABELS} does not count its classes from 0 up; save the model again."
         )
     for name, sha256 in others.items():
-        if Path(name).name != name:
+        if not FILE_NAME.fullmatch(name):
             raise BundleError(
-                f"{folder / MANIFEST} names the file {name!r}, which is not in the folder itself."
+                f"{folder / MANIFEST} names the file {name!r}, which is not one of a bundle."
             )
         if not (folder / name).is_file():
             raise BundleError(f"{folder / name} is missing; {folder} is not a whole bundle.")
@@ -162,6 +165,7 @@ def write(
         )
         hashes = {weights: digest}
         for name, content in (files or {}).items():
+            (temporary / name).parent.mkdir(exist_ok=True)
             if isinstance(content, Path):
                 shutil.copyfile(content, temporary / name)
             else:

@@ -11,7 +11,14 @@ from warmstart.catalog import Entry
 from warmstart.core import bundle
 from warmstart.core.compiling import build_keras
 from warmstart.core.model import Model
-from warmstart.core.resolver import OWN, bundle_weights, fetch_weights, find_folder, open_source
+from warmstart.core.resolver import (
+    OWN,
+    bundle_weights,
+    fetch_weights,
+    find_folder,
+    for_task,
+    open_source,
+)
 from warmstart.core.task import task_class, task_of
 from warmstart.core.weights import Weights
 from warmstart.engines import choose
@@ -72,8 +79,11 @@ def load(
         raise UsageError(f"ws.load takes the name, folder or source of one model, not {name!r}.")
     name = name if isinstance(name, str) else Path(name)
     weights = weights if weights is None or isinstance(weights, str) else Path(weights)
-    opened = open_source(
-        name, task=task, weights=weights, revision=revision, offline=offline, progress=progress
+    opened = for_task(
+        open_source(
+            name, task=task, weights=weights, revision=revision, offline=offline, progress=progress
+        ),
+        task,
     )
     model = task_class(opened.entry.task)(
         opened.entry,
@@ -85,8 +95,6 @@ def load(
     )
     if opened.folder is not None and bundle.is_bundle(opened.folder):
         model.check_parts()
-    if task is not None and task != model.entry.task:
-        raise UsageError(f"{model.name} does {model.entry.task}, not {task}.")
     return model
 
 

@@ -14,7 +14,7 @@ from warmstart.catalog import Entry, Label, licences
 from warmstart.core import bundle
 from warmstart.core.weights import Weights
 from warmstart.errors import ChecksumError, DownloadError, OfflineError, UsageError
-from warmstart.models import repository
+from warmstart.models import family, repository
 
 OWN = ("pretrained", "imagenet")
 CATALOGUE_SAYS = (
@@ -90,6 +90,22 @@ def open_source(
     entry, labels = repository.read(folder, task)
     licences.announce(str(name), entry.licence)
     return Opened(entry, labels, _folder_weights(folder, weights, offline, progress), folder)
+
+
+def for_task(opened: Opened, task: str | None) -> Opened:
+    """What does a task with the same weights.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    entry = opened.entry
+    if task in (None, entry.task):
+        return opened
+    adapt = getattr(family(entry.architecture), "as_task", None)
+    adapted = adapt(entry, task) if adapt else None
+    if adapted is None:
+        raise UsageError(f"{entry.name} does {entry.task}, not {task}.")
+    return replace(opened, entry=adapted, labels=())
 
 
 def _folder_weights(

@@ -13,6 +13,7 @@ Its `family.py` imports no Keras and says all else that is particular to the fam
 
     read(config, folder, task) -> (Entry, labels)    from the `config.json` of a repository
     write(entry, labels, **tokens) -> dict           the `config.json` of a bundle
+    as_task(entry, task) -> Entry | None             by which the same weights do another task
     parameters(config) -> int                        numbers in a network of this config
     LAYOUT: Layout                                   names and axes of the arrays in public checkpoints
     BLOCK                                            pattern of the layers of a block, whose number is its group

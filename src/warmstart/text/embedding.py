@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 
 from warmstart.core.input_kind import Several
+from warmstart.core.inputs import Item
 from warmstart.core.model import Prepared
-from warmstart.core.options import BatchOptions, takes
+from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.results import Failed
-from warmstart.errors import UsageError
+from warmstart.errors import BundleError, UsageError
 from warmstart.text import data as text_data
+from warmstart.text.dense import Dense, module_files
 from warmstart.text.encoder import TextModel, Windows
-from warmstart.text.inputs import Pair, Text, shown
+from warmstart.text.inputs import TEXT, Pair, Text, shown
 from warmstart.text.results import Embedding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class TextEmbedder(TextModel[Text, Embedding, BatchOptions]):
+@dataclass(frozen=True, kw_only=True)
+class EmbedOptions(BatchOptions):
+    """Options of text embedding.
+
+    Raises:
+        UsageError: two of them exclude each other.
+    """
+
+    prompt_name: Annotated[
+        str | None,
+        Option("A prompt of the checkpoint that is put before each text; default: its own one."),
+    ] = None
+    prompt: Annotated[
+        str | None, Option("A text that is put before each text, such as an instruction.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.prompt is not None and self.prompt_name is not None:
+            raise UsageError("prompt and prompt_name exclude each other.")
+
+
+class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
     """Turns texts into vectors whose angles tell how alike the texts are.
 
     Example:
@@ -33,21 +60,34 @@ class TextEmbedder(TextModel[Text, Embedding, BatchOptions]):
     """
 
     task = "text-embedding"
-    options = BatchOptions
+    options = EmbedOptions
     result = Embedding
 
+    @property
+    def prompts(self) -> Mapping[str, str]:
+        """The prompts of the checkpoint by name."""
+        return MappingProxyType(dict(self.entry.processing.get("prompts", {})))
+
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        return tuple(n for n in super().option_names if n != "prompt_name" or self.prompts)
+
+    @property
+    def option_examples(self) -> Mapping[str, Sequence[Any]]:
+        return {"prompt_name": tuple(self.prompts)} if self.prompts else {}
+
     @overload
-    @takes(BatchOptions)
-    def __call__(self, text: Text, options: BatchOptions) -> Embedding: ...
+    @takes(EmbedOptions)
+    def __call__(self, text: Text, options: EmbedOptions) -> Embedding: ...
     @overload
-    @takes(BatchOptions)
-    def __call__(self, text: Several[Text], options: BatchOptions) -> list[Embedding | Failed]: ...
-    @takes(BatchOptions)
-    def __call__(self, text: Any, options: BatchOptions) -> Any:
+    @takes(EmbedOptions)
+    def __call__(self, text: Several[Text], options: EmbedOptions) -> list[Embedding | Failed]: ...
+    @takes(EmbedOptions)
+    def __call__(self, text: Any, options: EmbedOptions) -> Any:
         """Embed a text (str or UTF-8 bytes), or a list of texts.
 
-        Vectors are pooled and normalised as the checkpoint's `modules.json` says; default: the
-        mean, not normalised.
+        Vectors are pooled, projected and normalised as the checkpoint's `modules.json` says;
+        default: the mean of the tokens, not normalised.
 
         Returns:
             One `Embedding`; for a list a list, in which an unusable text is a `Failed` at its
@@ -59,19 +99,88 @@ class TextEmbedder(TextModel[Text, Embedding, BatchOptions]):
         """
         return self.predict(text, options)
 
-    @takes(BatchOptions)
+    @takes(EmbedOptions)
     def stream(
-        self, texts: Iterable[Text] | os.PathLike[str], options: BatchOptions
+        self, texts: Iterable[Text] | os.PathLike[str], options: EmbedOptions
     ) -> Iterator[Embedding | Failed]:
         """Embed the texts of an iterator, a column, or the `Path` of a file with one a line, in
         constant memory.
         """
         return self.predict_stream(texts, options)
 
-    def decode(self, prepared: Prepared, outputs: Any, options: BatchOptions) -> Embedding:
-        vector = np.array(outputs[0]["features"])  # a copy: the batch can be freed
+    @takes(EmbedOptions)
+    def features(self, texts: Text | Several[Text], options: EmbedOptions) -> NDArray[np.float32]:
+        """The vectors of texts, as a call gives them.
+
+        Args:
+            texts: one, or a list of them.
+
+        Returns:
+            float32 (D,) for one text, (N, D) for a list.
+
+        Raises:
+            InputError: a text is unusable.
+        """
+        return self.predict_features(texts, options)
+
+    def check_options(self, options: EmbedOptions) -> None:
+        super().check_options(options)
+        if options.prompt_name is not None and options.prompt_name not in self.prompts:
+            raise UsageError(
+                f"{self.name} has no prompt {options.prompt_name!r}; it has: "
+                f"{', '.join(self.prompts)}."
+            )
+
+    def prepare(self, item: Item, options: EmbedOptions) -> Prepared:
+        text = TEXT.read(item)
+        assert isinstance(text, str)
+        encoded = [self.encode(self._prompt(options) + text, item.name)]
+        return Prepared(item.name, [self.row(encoded[0])], Windows(text, encoded), item.index)
+
+    def _prompt(self, options: EmbedOptions) -> str:
+        if options.prompt is not None:
+            return options.prompt
+        name = options.prompt_name or self.entry.processing.get("prompt_name")
+        return self.prompts[name] if name else ""
+
+    def vector(
+        self, prepared: Prepared, outputs: Any, options: EmbedOptions
+    ) -> NDArray[np.float32]:
+        vector = super().vector(prepared, outputs, options)
+        for layer in self._dense:
+            vector = layer(vector)
+        return vector.copy()  # the batch can be freed
+
+    def decode(self, prepared: Prepared, outputs: Any, options: EmbedOptions) -> Embedding:
         text: Windows = prepared.context
+        vector = self.vector(prepared, outputs, options)
         return Embedding(shown(text.text), self.name, vector, text.truncated)
+
+    @property
+    def feature_size(self) -> int:
+        if self._dense:
+            return self._dense[-1].size
+        modes = str(self.entry.processing.get("pooling", "mean")).split("+")
+        return len(modes) * int(self.entry.config["hidden_size"])
+
+    @cached_property
+    def _dense(self) -> Sequence[Dense]:
+        layers = self.entry.processing.get("dense", ())
+        if layers and self.folder is None:
+            raise BundleError(f"{self.name} has no folder with its Dense modules.")
+        return [Dense.open(self.folder / layer["file"], layer) for layer in layers if self.folder]
+
+    def files(self) -> Mapping[str, Path | bytes]:
+        """The tokenizer, `config.json`, and the files of sentence-transformers."""
+        return {**super().files(), **module_files(self.folder)}
+
+    def export(self, path: str | Path, format: str | None = None) -> Path:
+        if self._dense:
+            raise UsageError(
+                f"{self.name} has Dense modules behind its network, which an export would lack; "
+                "use its bundle."
+            )
+        return super().export(path, format)
 
     def evaluate(
         self, data: Any, *, batch_size: int | None = None, progress: Any = None

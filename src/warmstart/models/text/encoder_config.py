@@ -5,7 +5,7 @@ and written.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from warmstart.checkpoints.layout import Rules
 from warmstart.errors import BundleError, UsageError
 from warmstart.models import repository
 from warmstart.models.text import repository as texts
+from warmstart.models.text import sentence_modules
 
 ACTIVATIONS = (
     "gelu",
@@ -169,7 +170,7 @@ def read(
         built["num_labels"] = len(labels)
     processing: dict[str, Any] = {"max_length": texts.max_length(folder, positions)}
     if head == "text-embedding":
-        processing |= texts.sentence_modules(folder)
+        processing |= sentence_modules.read(folder)
     elif head == "text-classification":
         processing["problem"] = texts.problem_of(config, path, len(labels))
     count = parameters(built)
@@ -193,6 +194,25 @@ def read(
         processing=processing,
     )
     return entry, labels
+
+
+def as_task(entry: Entry, task: str) -> Entry | None:
+    """The entry with which the same weights do another task; None where they cannot.
+
+    The body of every encoder embeds texts, by the mean of their tokens.
+    """
+    if task != "text-embedding":
+        return None
+    config = {**entry.config, "head": "base", "pooler": False}
+    return replace(
+        entry,
+        task=task,
+        config=config,
+        processing={"max_length": entry.processing["max_length"], **sentence_modules.DEFAULTS},
+        labels="",
+        metrics=(),
+        parameters=parameters(config),
+    )
 
 
 def write(

@@ -1,6 +1,4 @@
-"""What the repositories of text models have in common: heads, sizes, lengths,
-sentence-transformers' modules.
-"""
+"""What the repositories of text models have in common: heads, sizes, lengths, problems."""
 
 import re
 from collections.abc import Mapping
@@ -39,6 +37,8 @@ PROBLEMS = {
     "multi_label_classification": "multi",
     "regression": "regression",
 }
+ACTIVATIONS = {"Identity": "regression", "Sigmoid": "multi"}
+"""Of the one score of a cross-encoder -> the problem that it makes of it."""
 HARMLESS = {
     "is_decoder": False,
     "add_cross_attention": False,
@@ -146,12 +146,31 @@ def labels_of(config: Mapping[str, Any], path: Path) -> tuple[Label, ...]:
 def problem_of(config: Mapping[str, Any], path: Path, labels: int) -> str:
     """`"single"`, `"multi"` or `"regression"`: how logits become scores.
 
-    One class without a `problem_type` is one that may apply or not, as in the reference's pipeline.
+    One class without a `problem_type` is one that may apply or not, as in the reference's pipeline;
+    of a cross-encoder, its activation decides: raw scores, or probabilities.
+
+    Raises:
+        UsageError: the problem or the activation is not supported.
     """
     problem = config.get("problem_type")
     if problem not in PROBLEMS:
         raise UsageError(f"{path}: problem_type {problem!r} is not supported.")
+    if problem is None and labels == 1 and (activation := _activation(config)):
+        if activation not in ACTIVATIONS:
+            raise UsageError(
+                f"{path}: the activation {activation!r} of scores is not supported; supported are "
+                f"{', '.join(ACTIVATIONS)}."
+            )
+        return ACTIVATIONS[activation]
     return PROBLEMS[problem] or ("multi" if labels == 1 else "single")
+
+
+def _activation(config: Mapping[str, Any]) -> str:
+    """The class of a cross-encoder's activation, as sentence-transformers writes it; or ""."""
+    nested = config.get("sentence_transformers")
+    activation = nested.get("activation_fn") if isinstance(nested, Mapping) else None
+    activation = activation or config.get("sbert_ce_default_activation_function")
+    return str(activation).rpartition(".")[2] if activation else ""
 
 
 def max_length(folder: Path, positions: int) -> int:
@@ -172,71 +191,6 @@ def max_length(folder: Path, positions: int) -> int:
             ):
                 limits.append(int(value))
     return min(limits)
-
-
-def sentence_modules(folder: Path) -> dict[str, Any]:
-    """Pooling and normalisation, from sentence-transformers' `modules.json`; the mean of all tokens
-    without one.
-
-    Raises:
-        UsageError: a module or a way of pooling is not supported.
-        BundleError: a file is damaged.
-    """
-    processing: dict[str, Any] = {"pooling": "mean", "normalize": False, "lowercase": False}
-    path = folder / "modules.json"
-    if not path.is_file():
-        return processing
-    for module in _modules(path):
-        name = module["type"].rpartition(".")[2]
-        if name == "Pooling":
-            processing["pooling"] = _pooling(
-                folder / _inside(module.get("path"), path) / "config.json"
-            )
-        elif name == "Normalize":
-            processing["normalize"] = True
-        elif name != "Transformer":
-            raise UsageError(
-                f"{path}: the module {module['type']} is not supported; supported are Transformer, "
-                "Pooling and Normalize."
-            )
-    if (folder / "sentence_bert_config.json").is_file():
-        processing["lowercase"] = (
-            read_json(folder / "sentence_bert_config.json").get("do_lower_case") is True
-        )
-    return processing
-
-
-def _modules(path: Path) -> list[dict[str, Any]]:
-    modules: list[dict[str, Any]] = read_json(path, list)
-    if not all(
-        isinstance(module, dict) and isinstance(module.get("type"), str) for module in modules
-    ):
-        raise BundleError(f"{path} is damaged: it must list modules with their types.")
-    return modules
-
-
-def _inside(name: Any, path: Path) -> str:
-    if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
-        raise BundleError(f"{path} names the folder {name!r}, which is not one of the repository.")
-    return name
-
-
-def _pooling(path: Path) -> str:
-    config = read_json(path)
-    chosen = [
-        key.removeprefix("pooling_mode_")
-        for key, value in config.items()
-        if key.startswith("pooling_mode_") and value
-    ]
-    if isinstance(config.get("pooling_mode"), str):
-        chosen.append(config["pooling_mode"])
-    ways = {"mean_tokens": "mean", "mean": "mean", "cls_token": "cls", "cls": "cls"}
-    if len(chosen) != 1 or chosen[0] not in ways:
-        raise UsageError(
-            f"{path}: pooling by {' and '.join(chosen) or 'nothing'} is not supported; supported are mean "
-            "and cls, one at a time."
-        )
-    return ways[chosen[0]]
 
 
 def mentions(folder: Path, name: str) -> bool:

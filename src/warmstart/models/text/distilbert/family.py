@@ -10,9 +10,9 @@ from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.layout import Layout
 from warmstart.models.text import encoder_config
 from warmstart.models.text import repository as texts
-from warmstart.models.text.encoder_config import parameters
+from warmstart.models.text.encoder_config import as_task, parameters
 
-__all__ = ["parameters", "read", "write"]
+__all__ = ["as_task", "parameters", "read", "write"]
 
 PAPER = (
     "Sanh, Debut, Chaumond, Wolf: DistilBERT, a distilled version of BERT: smaller, faster, cheaper and lighter, 2019, "
