@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from warmstart.text.results import Entity as Entity
     from warmstart.text.results import FilledMask as FilledMask
     from warmstart.text.results import Generation as Generation
+    from warmstart.text.results import TextClassification as TextClassification
     from warmstart.text.results import TextScore as TextScore
     from warmstart.text.token_classification import TokenClassifier as TokenClassifier
 
@@ -75,6 +76,7 @@ MODULES = {
     "Segment": "warmstart.speech.results.transcript",
     "Segmentation": "warmstart.image.results.segmentation",
     "SpeechRecognizer": "warmstart.speech.recognition",
+    "TextClassification": "warmstart.text.results",
     "TextClassifier": "warmstart.text.classification",
     "TextEmbedder": "warmstart.text.embedding",
     "TextGenerator": "warmstart.text.generation",
@@ -117,6 +119,7 @@ __all__ = [
     "Segment",
     "Segmentation",
     "SpeechRecognizer",
+    "TextClassification",
     "TextClassifier",
     "TextEmbedder",
     "TextGenerator",
