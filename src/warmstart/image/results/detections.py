@@ -12,6 +12,7 @@ import numpy as np
 
 from warmstart.core import html
 from warmstart.core.wire import Decimals, Record, Result, Score
+from warmstart.image.results.lettering import text_of
 from warmstart.image.results.pictures import FORMATS, encoded
 from warmstart.image.results.segmentation import palette
 
@@ -92,7 +93,7 @@ class Detections(Result):
     def draw(self) -> Image:
         """The photo with the boxes, their labels and scores."""
         photo = self.photo()
-        marks = [(box, f"{box.label} {box.score:.0%}", colour(box.index)) for box in self.boxes]
+        marks: list[Mark] = [(box, f" {box.score:.0%}", colour(box.index)) for box in self.boxes]
         return draw_boxes(photo, marks)
 
     def plot(self) -> Image:
@@ -138,17 +139,20 @@ def colour(index: int) -> tuple[int, int, int]:
     return int(red), int(green), int(blue)
 
 
-def draw_boxes(photo: Image, marks: list[tuple[Box, str, tuple[int, int, int]]]) -> Image:
+Mark: TypeAlias = tuple[Box, str | None, tuple[int, int, int]]
+"""A box; what follows the name of its class, such as a score, or None for no text; its colour."""
+
+
+def draw_boxes(photo: Image, marks: list[Mark]) -> Image:
     """Draw rectangles with a text each onto the photo itself, the last of them lowest; returns the
     photo.
     """
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageDraw
 
     pen = ImageDraw.Draw(photo)
     side = min(photo.size)
     line = max(1, round(side / 250))
-    font = ImageFont.load_default(max(10, round(side / 40)))
-    for box, text, shade in reversed(marks):
+    for box, ending, shade in reversed(marks):
         pen.rectangle(
             (
                 box.xmin,
@@ -159,9 +163,10 @@ def draw_boxes(photo: Image, marks: list[tuple[Box, str, tuple[int, int, int]]])
             outline=shade,
             width=line,
         )
-        if not text:
+        if ending is None:
             continue
-        left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+        text = text_of(box.label, ending, f"class {box.index}", max(10, round(side / 40)))
+        left, top, right, bottom = text.box(pen)
         width, height = right - left + 2 * line, bottom - top + 2 * line
         x = min(max(box.xmin, 0), max(photo.width - width, 0))
         y = (
@@ -171,5 +176,5 @@ def draw_boxes(photo: Image, marks: list[tuple[Box, str, tuple[int, int, int]]])
         )
         pen.rectangle((x, y, x + width, y + height), fill=shade)
         ink = (0, 0, 0) if np.dot(shade, (0.299, 0.587, 0.114)) > 140 else (255, 255, 255)
-        pen.text((x + line - left, y + line - top), text, fill=ink, font=font)
+        text.draw(pen, (x + line - left, y + line - top), ink)
     return photo

@@ -11,7 +11,7 @@ from warmstart.image import decoder
 from warmstart.image.annotations.collector import BoxedPhoto
 from warmstart.image.boxes import overlaps
 from warmstart.image.metrics.coco import Found
-from warmstart.image.results.detections import Box, draw_boxes
+from warmstart.image.results.detections import Box, Mark, draw_boxes
 from warmstart.training.page import Section
 from warmstart.training.report import pictures, table, text
 
@@ -65,16 +65,16 @@ def _drawn(
     judged.sort(key=lambda row: -row[0])
     for mistakes, photo, found, sure, right, detected in judged[:SHOWN]:
         boxes = zip(found.boxes[sure], found.labels[sure], found.scores[sure], right, strict=True)
-        marks = [
+        marks: list[Mark] = [
             (
                 Box(names[label], int(label), float(score), *map(float, box)),
-                "" if correct else f"{names[label]} {score:.0%}",
+                None if correct else f" {score:.0%}",
                 RIGHT if correct else FALSE,
             )
             for box, label, score, correct in boxes
         ]
         marks += [
-            (Box(names[label], int(label), 1.0, *map(float, box)), names[label], MISSED)
+            (Box(names[label], int(label), 1.0, *map(float, box)), "", MISSED)
             for box, label, hit in zip(photo.boxes, photo.labels, detected, strict=True)
             if not hit
         ]

@@ -1,0 +1,184 @@
+"""Names of classes on pictures, in any script: fonts of the computer where Pillow's own has no
+glyphs, and a readable replacement where no font has any.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
+
+Position = tuple[float, float]
+SUFFIXES = (".ttf", ".otf", ".ttc")
+PREFERRED = (
+    "dejavusans.", "notosans-regular", "notosanscjk-regular", "notosans", "arial unicode", "arialuni",
+    "freesans.", "segoeui.", "arial.", "pingfang", "hiragino", "msyh", "malgun", "yugoth", "nirmala",
+    "applesdgothic", "wqy", "droidsansfallback", "unifont",
+)  # fmt: skip
+"""Beginnings of the names of fonts with wide coverage, which are tried first."""
+_UNASSIGNED = "\U0010ffff"
+_PROBED_AT = 20
+"""Pixels of the glyphs by which coverage is found out."""
+_reported: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text as runs that one font each can draw."""
+
+    runs: Sequence[tuple[str, Any]]
+
+    def box(self, pen: ImageDraw) -> tuple[float, float, float, float]:
+        """Its left, top, right and bottom, where it begins at the origin on its baseline."""
+        boxes = [
+            pen.textbbox((x, 0), run, font=font, anchor="ls") for run, font, x in self._placed()
+        ]
+        left, top, right, bottom = zip(*boxes, strict=True)
+        return min(left), min(top), max(right), max(bottom)
+
+    def draw(self, pen: ImageDraw, position: Position, ink: tuple[int, int, int]) -> None:
+        """Draw it so that its baseline begins at a position."""
+        for run, font, x in self._placed():
+            pen.text((position[0] + x, position[1]), run, fill=ink, font=font, anchor="ls")
+
+    def _placed(self) -> Iterator[tuple[str, Any, float]]:
+        x = 0.0
+        for run, font in self.runs:
+            yield run, font, x
+            x += font.getlength(run)
+
+
+def text_of(name: str, ending: str, replacement: str, size: int) -> Text:
+    """A name with an ending as a text to draw.
+
+    Characters that no font has are replaced: by the letters without their accents, or the whole
+    name by `replacement`. That is reported once on standard error.
+
+    Args:
+        name: of a class.
+        ending: such as a score; Latin.
+        replacement: such as "class 3"; Latin.
+        size: of the letters in pixels.
+    """
+    name = " ".join(name.split()) or replacement
+    runs = _runs(name, size)
+    if runs is None:
+        plain = "".join(c for c in unicodedata.normalize("NFKD", name) if ord(c) < 128)
+        shown = plain if plain.strip() and len(plain) >= len(name) else replacement
+        _report(name, shown)
+        name, runs = shown, _runs(shown, size)
+    assert runs is not None
+    return Text([*runs, *(_runs(ending, size) or ())])
+
+
+def _report(name: str, shown: str) -> None:
+    if name not in _reported:
+        _reported.add(name)
+        print(
+            f"No font on this computer has all characters of {name!r}, which is drawn as {shown!r}; "
+            "install one, such as Noto Sans.",
+            file=sys.stderr,
+        )
+
+
+def _runs(text: str, size: int) -> list[tuple[str, Any]] | None:
+    """(characters, font) for as long stretches as possible; None where a character has no font."""
+    runs: list[tuple[str, str | None]] = []
+    for character in unicodedata.normalize("NFC", text):
+        current = runs[-1][1] if runs else None
+        if runs and (character.isspace() or _is_joined(character) or _has(current, character)):
+            font = current
+        else:
+            try:
+                font = _font_with(character)
+            except LookupError:
+                return None
+        if runs and font == current:
+            runs[-1] = (runs[-1][0] + character, font)
+        else:
+            runs.append((character, font))
+    return [(run, _opened(font, size)) for run, font in runs]
+
+
+def _is_joined(character: str) -> bool:
+    """Whether it belongs to the character before: accents, joiners, variation selectors."""
+    return unicodedata.category(character) in ("Mn", "Me", "Mc", "Cf")
+
+
+@cache
+def _font_with(character: str) -> str | None:
+    """The path of a font that has a character; None: Pillow's own.
+
+    Raises:
+        LookupError: there is none.
+    """
+    if character.isspace() or _has(None, character):
+        return None
+    for path in font_files():
+        if _has(path, character):
+            return path
+    raise LookupError(character)
+
+
+@cache
+def _has(font: str | None, character: str) -> bool:
+    """Whether a font draws this character otherwise than one that it lacks."""
+    try:
+        opened = _opened(font, _PROBED_AT)
+        return _glyph(opened, character) != _glyph(opened, _UNASSIGNED)
+    except (OSError, ValueError):
+        return False  # a damaged font, or one of bitmaps of another size
+
+
+def _glyph(font: Any, character: str) -> tuple[Any, bytes]:
+    mask = font.getmask(character)
+    return mask.size, bytes(mask)
+
+
+@cache
+def _opened(font: str | None, size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size) if font is None else ImageFont.truetype(font, size)
+
+
+@cache
+def font_files() -> tuple[str, ...]:
+    """The fonts of the computer, those with wide coverage first."""
+    files = {str(file) for folder in _folders() for file in _in_folder(folder)}
+    return tuple(sorted(files, key=lambda path: (_rank(Path(path).name.lower()), path)))
+
+
+def _in_folder(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+
+
+def _rank(name: str) -> int:
+    ranks = (rank for rank, beginning in enumerate(PREFERRED) if name.startswith(beginning))
+    return next(ranks, len(PREFERRED) + ("bold" in name or "italic" in name))
+
+
+def _folders() -> Iterator[Path]:
+    home = Path(os.path.expanduser("~"))
+    if sys.platform == "win32":
+        yield Path(os.environ.get("WINDIR", r"C:\Windows")) / "Fonts"
+        yield home / "AppData" / "Local" / "Microsoft" / "Windows" / "Fonts"
+    elif sys.platform == "darwin":
+        yield from (home / "Library/Fonts", Path("/Library/Fonts"), Path("/System/Library/Fonts"))
+    else:
+        data = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+        own = os.environ.get("XDG_DATA_HOME") or str(home / ".local" / "share")
+        yield from (Path(folder) / "fonts" for folder in (own, *data.split(":")) if folder)
+        yield home / ".fonts"
+    spec = find_spec("matplotlib")  # it brings DejaVu Sans
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        yield Path(folder) / "mpl-data" / "fonts" / "ttf"
