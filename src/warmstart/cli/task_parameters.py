@@ -95,7 +95,19 @@ def _output_options() -> list[click.Parameter]:
             help="A table with a header, one or more lines an input.",
             panel=OUTPUT,
         ),
-        Option(["--output", "-o"], help="The folder of --on.", panel=BATCH),
+        Option(
+            ["--output", "-o"],
+            help="Of a table: the file that gets its rows with the results as columns (.csv, .tsv, "
+            ".jsonl, .parquet). Of --on: a folder.",
+            panel=OUTPUT,
+        ),
+        Option(
+            ["--column"],
+            multiple=True,
+            help="Of tables: the column with the input; twice for pairs of texts. Default: by its "
+            "name or content.",
+            panel=OUTPUT,
+        ),
         Option(
             ["--on"],
             metavar="[local|ray]",
@@ -109,13 +121,6 @@ def _output_options() -> list[click.Parameter]:
             ["--shards", "batch_format"],
             metavar="[jsonl|parquet]",
             help="Format of the files. Default: jsonl.",
-            panel=BATCH,
-        ),
-        Option(
-            ["--column"],
-            multiple=True,
-            help="Of tables: the column with the input; twice for pairs of texts. Default: text, "
-            "path, ….",
             panel=BATCH,
         ),
         Option(

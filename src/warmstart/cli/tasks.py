@@ -97,12 +97,16 @@ class TaskCommand(Command):
 
     def run(self) -> None:
         """The body of the command."""
-        from warmstart.cli.predict import run
+        from warmstart.cli import table
 
         request: Request = click.get_current_context().obj
+        if table.is_table(request):
+            table.run(request)
+            return
         if request.batch:
             from warmstart.cli.batch import run
-
+        else:
+            from warmstart.cli.predict import run
         run(request)
 
     # The task that answers

@@ -52,7 +52,7 @@ class Classification(Result):
         return self.predictions[0].label
 
     @property
-    def score(self) -> float:
+    def score(self) -> Score:
         """The probability of the best class, 0 to 1."""
         return self.predictions[0].score
 

@@ -233,6 +233,11 @@ def annotation(record: type, name: str) -> Any:
     return get_type_hints(function, include_extras=True)["return"]
 
 
+def encoded(record: object, name: str) -> Any:
+    """A field or property as a JSON value."""
+    return wire_type(annotation(type(record), name)).encode(getattr(record, name))
+
+
 def wire_type(hint: Any, rounding: Decimals | Digits | None = None) -> WireType:
     """The wire type of an annotation.
 

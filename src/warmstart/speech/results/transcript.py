@@ -69,7 +69,7 @@ class Transcript(Result):
     duration: Seconds = 0.0
 
     @property
-    def score(self) -> float:
+    def score(self) -> Score:
         """Mean probability of the segments or words, 0 to 1, weighted by their length; 0 without
         any.
         """

@@ -1,0 +1,183 @@
+"""A table of inputs in, the same table out, with the results as further columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.bulk import listing
+from warmstart.checkpoints.atomic import atomic_file
+from warmstart.core.inputs import Item
+from warmstart.core.model import Model
+from warmstart.core.reading import printable
+from warmstart.core.records import SUFFIXES, Record, read_table
+from warmstart.core.records.table import Table
+from warmstart.core.results import Failed
+from warmstart.core.wire import wire_of
+from warmstart.errors import InputError, UsageError, require
+
+WRITTEN = (".csv", ".tsv", ".jsonl", ".parquet")
+ERROR = "error"
+
+
+@dataclass(frozen=True)
+class PredictedTable:
+    """A table with results.
+
+    Attributes:
+        inputs: the columns that hold the input.
+        columns: of the file, then those of the results, then `error`.
+        rows: in the order of the file; read once. A row has the cells of the file and the values of
+            its result, or the message in `error`.
+    """
+
+    inputs: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: Iterator[dict[str, Any]]
+
+
+def is_table(path: str) -> bool:
+    """Whether a file is a table by its suffix."""
+    return path.lower().endswith(SUFFIXES)
+
+
+def predict_table(
+    model: Model[Any, Any, Any], path: str, options: Any, columns: Sequence[str] = ()
+) -> PredictedTable:
+    """What a model says of each row of a table.
+
+    Args:
+        model: of any task whose inputs fit a cell, or two for pairs.
+        path: a CSV, TSV, JSONL, JSON or Parquet file; paths in it are relative to it.
+        options: of the model's call.
+        columns: that hold the input; default: found by their names or their content.
+
+    Raises:
+        UsageError: the model's results do not fit a row, or the columns are not there or ambiguous.
+    """
+    kind = model.input_kind
+    if kind.table_suffixes or model.result.is_file:
+        raise UsageError(f"{model.name} does not predict row by row; see its task's own options.")
+    table = read_table(path, (kind.field,), named=tuple(columns))
+    inputs = _input_columns(model, table, columns)
+    names = model.result.summary or tuple(
+        name for name, _ in wire_of(model.result).fields if name not in ("input", "model")
+    )
+    added = {name: f"predicted_{name}" if name in table.columns else name for name in names}
+    every = (*table.columns, *added.values(), ERROR)
+    return PredictedTable(inputs, every, _rows(model, table, inputs, options, added))
+
+
+def _input_columns(
+    model: Model[Any, Any, Any], table: Table, columns: Sequence[str]
+) -> tuple[str, ...]:
+    kind = model.input_kind
+    if len(columns) > (2 if kind.pairs else 1):
+        raise UsageError(f"{model.name} takes its input from one column{' or two' * kind.pairs}.")
+    if table.positional:
+        return table.columns
+    names = dict.fromkeys(table.columns)
+    return listing.chosen(names, kind, tuple(columns), table.name)
+
+
+def _rows(
+    model: Model[Any, Any, Any],
+    table: Table,
+    inputs: tuple[str, ...],
+    options: Any,
+    added: dict[str, str],
+) -> Iterator[dict[str, Any]]:
+    waiting: deque[dict[str, Any]] = deque()
+
+    def items() -> Iterator[Item]:
+        for record in table.records:
+            if isinstance(record, Record):
+                waiting.append(dict(record.values))
+                name, cell = record.name, record.values.get(inputs[0])
+                if model.input_kind.is_file and isinstance(cell, str):
+                    name = f"{name}: {printable(cell)}"
+                yield Item(name, _value(model, table, record, inputs))
+            else:
+                waiting.append({})
+                yield Item(record.item, record)
+
+    for result in model.results(items(), options):
+        row = waiting.popleft()
+        if isinstance(result, Failed):
+            yield row | {ERROR: str(result.error)}
+            continue
+        (values,) = result.table_rows()
+        yield row | {added[name]: value for name, value in values.items() if name in added}
+
+
+def _value(
+    model: Model[Any, Any, Any], table: Table, record: Record, inputs: tuple[str, ...]
+) -> Any:
+    kind = model.input_kind
+    try:
+        if kind.is_file:
+            return table.file(record, inputs[0], kind.noun)
+        texts = [table.text(record, column) for column in inputs]
+    except InputError as error:
+        return error
+    return texts[0] if len(texts) == 1 else tuple(texts)
+
+
+def write_table(table: PredictedTable, path: Path) -> Iterator[dict[str, Any]]:
+    """Write a table by the suffix of its file, which appears whole or not at all; gives its rows.
+
+    Raises:
+        UsageError: the suffix is not one of `WRITTEN`.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in WRITTEN:
+        raise UsageError(f"{path}: a table is written as {', '.join(WRITTEN)}.")
+    if suffix == ".parquet":
+        require("pyarrow", extra="parquet", purpose="to write Parquet files")
+        rows = list(table.rows)
+        with atomic_file(path) as file:
+            _write_parquet(rows, table.columns, file)
+        yield from rows
+        return
+    with atomic_file(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="")
+        try:
+            yield from write_lines(table, text, suffix)
+        finally:
+            text.detach()  # the file is closed by its owner
+
+
+def write_lines(table: PredictedTable, file: Any, suffix: str) -> Iterator[dict[str, Any]]:
+    """Write a table as `.csv`, `.tsv` or `.jsonl` into an open text file; gives its rows."""
+    if suffix == ".jsonl":
+        for row in table.rows:
+            file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+            yield row
+        return
+    writer = csv.writer(file, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
+    writer.writerow(table.columns)
+    for row in table.rows:
+        writer.writerow(_cell(row.get(column)) for column in table.columns)
+        yield row
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def _write_parquet(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: Any) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = {column: [row.get(column) for row in rows] for column in columns}
+    pq.write_table(pa.table(table), file, compression="zstd")

@@ -1,0 +1,87 @@
+"""A table on the command line: the same table comes out, with the results as further columns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from warmstart.errors import UsageError
+
+if TYPE_CHECKING:
+    from warmstart.cli.tasks import Request
+
+
+def is_table(request: Request) -> bool:
+    """Whether the input is one table whose rows are the inputs."""
+    from warmstart.bulk import predict_table
+
+    typed = request.arguments.typed
+    return (
+        len(typed) == 1
+        and predict_table.is_table(typed[0])
+        and request.batch.keys() <= {"column"}
+        and not request.task.input_kind().table_suffixes
+    )
+
+
+def run(request: Request) -> None:
+    """The body of the command; its exit code is 1 where a row was unusable."""
+    from warmstart.bulk.predict_table import ERROR, predict_table
+    from warmstart.cli.models import compiling, say
+    from warmstart.cli.predict import opened
+    from warmstart.core.options import make
+
+    if request.as_json and request.as_csv:
+        raise UsageError("Choose one of --json and --csv.")
+    target = _target(request)
+    options = make(request.task.model_class().options, request.options, request.task.name)
+    model, hint = opened(request)
+    with compiling(model):
+        model.engine  # noqa: B018 (compiles now, with its progress shown)
+    source = request.arguments.typed[0]
+    table = predict_table(model, source, options, request.batch.get("column", ()))
+    say(f"Model: {model.name}{f' ({hint})' if hint else ''}")
+    say(f"Input: {' and '.join(table.inputs)} of {source}")
+    failures: list[str] = []
+    count = 0
+    for row in _written(table, target, ".jsonl" if request.as_json else ".csv"):
+        count += 1
+        if ERROR in row:
+            failures.append(row[ERROR])
+    if target:
+        say(f"Written: {target}, {count:,} rows")
+    if failures:
+        say(f"\n{len(failures):,} of {count:,} rows failed:")
+        for failure in failures:
+            say(f"  {failure}")
+        click.get_current_context().exit(1)
+
+
+def _target(request: Request) -> Path | None:
+    """The file that is written; None is standard output."""
+    from warmstart.bulk.predict_table import WRITTEN
+
+    output = request.output or request.flags.get("output")
+    if output is None:
+        return None
+    path = Path(output)
+    if path.suffix.lower() not in WRITTEN:
+        raise UsageError(f"--output {path}: a table is written as {', '.join(WRITTEN)}.")
+    if path.exists() and path.samefile(request.arguments.typed[0]):
+        raise UsageError(f"--output {path} is the input; name another file.")
+    if request.as_json or request.as_csv:
+        raise UsageError("--output has the form of its suffix; leave out --json and --csv.")
+    return path
+
+
+def _written(table: Any, target: Path | None, suffix: str) -> Iterator[dict[str, Any]]:
+    from warmstart.bulk.predict_table import write_lines, write_table
+
+    if target is None:
+        yield from write_lines(table, sys.stdout, suffix)
+    else:
+        yield from write_table(table, target)

@@ -1,0 +1,102 @@
+"""A table goes in, and comes out with the results as columns."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from warmstart import cli
+
+PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command in this process: (exit code, stdout, stderr)."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["warmstart", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        output = capsys.readouterr()
+        return int(stopped.value.code or 0), output.out, output.err
+
+    return call
+
+
+def rows(text: str, delimiter: str = ",") -> list[dict[str, str]]:
+    return list(csv.DictReader(text.splitlines(), delimiter=delimiter))
+
+
+@pytest.fixture
+def reviews(tmp_path) -> Path:
+    path = tmp_path / "reviews.csv"
+    path.write_text('id,review,stars\n007,"good, really",5\n2,,3\n3,a waste of time,1\n')
+    return path
+
+
+def test_rows_keep_their_cells_and_gain_a_label(reviews, run):
+    code, output, messages = run("classify", str(reviews))
+    first, empty, last = rows(output)
+    assert code == 1  # a row has no text
+    assert list(first) == ["id", "review", "stars", "label", "score", "error"]
+    assert (first["id"], first["review"], first["label"]) == ("007", "good, really", "positive")
+    assert (empty["label"], last["label"]) == ("", "negative")
+    assert "reviews.csv:3" in empty["error"]
+    assert "Input: review" in messages
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_a_file_has_the_form_of_its_suffix(reviews, tmp_path, run, suffix):
+    target = tmp_path / f"out{suffix}"
+    run("classify", str(reviews), "--column", "review", "-o", str(target))
+    if suffix == ".parquet":
+        table = pytest.importorskip("pyarrow.parquet").read_table(target).to_pydict()
+        assert table["label"] == ["positive", None, "negative"]
+    elif suffix == ".jsonl":
+        read = [json.loads(line) for line in target.read_text().splitlines()]
+        assert [row.get("label") for row in read] == ["positive", None, "negative"]
+    else:
+        read = rows(target.read_text(), "\t" if suffix == ".tsv" else ",")
+        assert [row["label"] for row in read] == ["positive", "", "negative"]
+
+
+def test_columns_of_the_file_are_not_overwritten(tmp_path, run):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\na fine film,1\na poor film,0\n")
+    _, output, _ = run("classify", str(path))
+    assert [row["label"] for row in rows(output)] == ["1", "0"]
+    assert [row["predicted_label"] for row in rows(output)] == ["positive", "negative"]
+
+
+def test_paths_are_relative_to_the_table(tmp_path, run):
+    shutil.copy(PHOTOS / "espresso.jpg", tmp_path / "a.jpg")
+    path = tmp_path / "photos.csv"
+    path.write_text("path,who\na.jpg,Ann\nmissing.jpg,Bob\n")
+    _, output, _ = run("classify", str(path), "--model", "efficientnet_lite0")
+    first, missing = rows(output)
+    assert (first["who"], first["label"]) == ("Ann", "espresso")
+    assert "missing.jpg" in missing["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--column", "nix"), "has no column 'nix'; it has: id, review, stars"),
+        (("-o", "out.xlsx"), "a table is written as .csv, .tsv, .jsonl, .parquet"),
+        (("-o", "reviews.csv"), "is the input"),
+        (("-o", "out.csv", "--json"), "leave out --json"),
+    ],
+)
+def test_wrong_calls_change_nothing(reviews, monkeypatch, run, arguments, message):
+    monkeypatch.chdir(reviews.parent)
+    before = reviews.read_text()
+    code, output, messages = run("classify", "reviews.csv", *arguments)
+    assert (code, output) == (2, "")
+    assert message in messages
+    assert reviews.read_text() == before
+    assert [path.name for path in reviews.parent.iterdir()] == ["reviews.csv"]
