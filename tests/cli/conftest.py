@@ -21,13 +21,14 @@ class Done:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """`warmstart ARGUMENTS`, offline, with a text as standard input, on a terminal of 200 columns."""
+    """`warmstart ARGUMENTS`, offline, with a text or bytes as standard input, on a terminal of 200 columns."""
     monkeypatch.setenv("WARMSTART_OFFLINE", "1")
     monkeypatch.setenv("COLUMNS", "200")
 
-    def call(*arguments: object, stdin: str = "") -> Done:
+    def call(*arguments: object, stdin: str | bytes = "") -> Done:
         monkeypatch.setattr(sys, "argv", ["warmstart", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        data = stdin if isinstance(stdin, bytes) else stdin.encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capsys.readouterr()

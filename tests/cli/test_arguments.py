@@ -122,3 +122,24 @@ def test_a_text_that_looks_like_a_file_is_never_a_text(verb, name, run, tmp_path
 def test_a_sentence_may_end_like_a_file(run):
     done = run("classify", "look at photo.jpg", *TEXT_MODEL)
     assert json.loads(done.out)["input"] == "look at photo.jpg"
+
+
+def test_standard_input_may_hold_a_photo(run):
+    for arguments in (("classify", "-"), ("detect", "-")):
+        done = run(*arguments, "--json", stdin=CAT.read_bytes())
+        assert done.code == 0
+        assert json.loads(done.out)["input"] == "standard input"
+
+
+@pytest.mark.parametrize(("arguments", "stdin", "code", "expected"), [
+    (("classify", "-"), "", 2, "Standard input is empty"),
+    (("classify", "-"), "\n \n", 2, "Standard input is empty"),
+    (("detect", "-"), "", 2, "Standard input is empty"),
+    (("generate", "-"), b"\xff\xfe\0a", 1, "standard input: is not UTF-8 text"),
+    (("classify", "-"), b"fine\n\xff\n", 2, "Line 2 of standard input is not UTF-8 at byte 0"),
+], ids=str)  # fmt: skip
+def test_unusable_standard_input_is_said_in_one_sentence(run, arguments, stdin, code, expected):
+    done = run(*arguments, stdin=stdin)
+    assert done.code == code
+    assert expected in done.err
+    assert "Traceback" not in done.err

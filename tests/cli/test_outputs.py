@@ -45,17 +45,40 @@ def test_one_file_for_several_inputs_is_refused_before_the_first(run, here, argu
     assert not (here / arguments[-1]).exists()
 
 
+@pytest.mark.parametrize(("arguments", "expected"), [
+    (("detect", "a.png", "--draw", "out.txt"), "--draw out.txt: drawings are written as .png"),
+    (("forecast", "t.csv", "--plot", "x.txt"), "--plot x.txt: plots are written as .png, .svg or .pdf"),
+    (("forecast", "t.csv", "--plot", "folder"), "--plot folder: plots are written as"),
+    (("forecast", "t.csv", "--output", "x.jpg"), "forecasts are written as .csv."),
+    (("synthesize", "one", "--output", "one.txt"), "sounds are written as .wav, .flac, .ogg or .mp3"),
+    (("detect", "a.png", "--draw", "t.csv/x"), "t.csv is not a folder"),
+    (("transcribe", "a.wav", "--format", "srt", "--json"), "--format and --json both say"),
+], ids=str)  # fmt: skip
+def test_what_cannot_be_written_is_refused_before_a_model_is_opened(run, here, arguments, expected):
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert expected in done.err
+    assert "Model:" not in done.err
+
+
+def test_files_are_named_when_they_are_written(run, here):
+    done = run("detect", "a.png", "b.png", "--draw", "drawn")
+    assert done.code == 0
+    assert "written: 2 drawings in drawn" in done.err
+    assert sorted(path.name for path in (here / "drawn").iterdir()) == ["a.png", "b.png"]
+
+
 def test_an_output_stays_where_there_is_no_result(run, here):
     (here / "old.csv").write_text("precious")
     assert run("forecast", "gone.csv", "--output", "old.csv").code == 1
     assert (here / "old.csv").read_text() == "precious"
 
 
-def test_a_picture_that_cannot_be_written_leaves_the_old_file(run, here):
+def test_a_picture_of_another_format_leaves_the_old_file(run, here):
     (here / "old.jpg").write_bytes(b"precious")
     done = run("segment", "a.png", "--masks", "old.jpg")  # JPEG has no palettes
     assert done.code == 2
-    assert "old.jpg cannot be written" in done.err
+    assert "masks are written as .png" in done.err
     assert (here / "old.jpg").read_bytes() == b"precious"
 
 

@@ -12,6 +12,8 @@ from PIL import Image
 
 from warmstart.core.inputs import Item, is_single, natural
 from warmstart.core.inputs import iter_items as iter_any
+from warmstart.core.reading import FILE_SUFFIXES
+from warmstart.core.task import TASKS
 from warmstart.errors import InputError, UsageError
 from warmstart.image.decoder import SUFFIXES, decode
 
@@ -279,3 +281,8 @@ def test_many_folders_need_little_memory(tmp_path):
     tracemalloc.stop()
     assert count == 5000
     assert peak < 250_000  # 5,000 paths would be 900,000 bytes, those of one folder are 50,000
+
+
+def test_every_kind_of_file_is_known_by_its_suffix():
+    suffixes = {suffix for task in TASKS.values() for suffix in task.input_kind().suffixes}
+    assert suffixes <= FILE_SUFFIXES

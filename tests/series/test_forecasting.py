@@ -528,11 +528,8 @@ def test_the_console_writes_a_table_and_a_plot(model, table, tmp_path, capsys):
     assert len(written) == 24
     assert (tmp_path / "x.svg").stat().st_size > 5000
     assert console.columns() == ("item_id", "timestamp", "mean", "quantiles")
-    with pytest.raises(UsageError, match="There is no folder"):
-        ForecastConsole(model, ForecastFlags(output=str(tmp_path / "no" / "x.csv"))).results([], {})
-    bad = ForecastConsole(model, ForecastFlags(plot=str(tmp_path / "x.nothing")))
-    with pytest.raises(UsageError, match="cannot be drawn"):
-        list(bad.results([str(tmp_path / "load.csv")], options))
+    with pytest.raises(UsageError, match="plots are written as"):
+        ForecastConsole.check(ForecastFlags(plot=str(tmp_path / "x.nothing")), [])
 
 
 def test_a_missing_pandas_is_one_sentence(model, monkeypatch):

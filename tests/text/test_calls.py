@@ -151,3 +151,10 @@ def test_wrong_options(classifier, options, message):
     for method in (classifier, classifier.stream):
         with pytest.raises(UsageError, match=message):
             method("a", **options)
+
+
+@pytest.mark.parametrize("name", ["nosuch.txt", "reviews/a.csv", "./notes", "photo.JPG"])
+def test_a_string_that_may_be_a_file_is_not_streamed(classifier, name):
+    with pytest.raises(UsageError, match="may be a file of texts or a text"):
+        classifier.stream(name)
+    assert [result.input for result in classifier.stream([name])] == [name]

@@ -6,25 +6,27 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from warmstart.core.reading import looks_like_path
-from warmstart.core.task import TASKS, Task
+from warmstart.core.reading import exists, file_suffix, is_file_name, scheme
+from warmstart.core.task import Task
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
-    from warmstart.core.input_kind import InputKind
+    from warmstart.core.input_kind import Argument, InputKind
 
 STDIN = "-"
 TEXT_SUFFIX = ".txt"
 """Of files with a text a line."""
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _WILD = re.compile(r"[*?\[]")
 
 
 class Arguments:
-    """The inputs of a command, lazily: "-" stands for the non-empty lines of standard input.
+    """The inputs of a command, lazily.
+
+    "-" stands for standard input: its non-empty lines, or, where it holds no text, such as the
+    bytes of a photo, one input.
 
     Args:
         typed: as on the command line.
@@ -32,29 +34,67 @@ class Arguments:
 
     def __init__(self, typed: Sequence[str]):
         self.typed = tuple(typed)
-        self._lines = self._read()
-        self._first: list[str] = []
+        self._stdin = _standard_input()
+        self._first: list[Argument] = []
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[Argument]:
         for text in self.typed:
             if text != STDIN:
                 yield text
                 continue
+            self.samples()
             while self._first:
                 yield self._first.pop()
-            yield from self._lines
+            yield from self._stdin
 
-    def samples(self) -> list[str]:
-        """What was typed, and of standard input the first line."""
+    def samples(self) -> list[Argument]:
+        """What was typed, and of standard input the first line.
+
+        Raises:
+            UsageError: standard input is empty.
+        """
         if STDIN in self.typed and not self._first:
-            self._first += [line for line in [next(self._lines, None)] if line is not None]
+            self._first += [line for line in [next(self._stdin, None)] if line is not None]
         return [*(text for text in self.typed if text != STDIN), *self._first]
 
-    @staticmethod
-    def _read() -> Iterator[str]:
-        for line in sys.stdin:
-            if line.strip():
-                yield line.rstrip("\r\n")
+
+class StandardInput(BytesIO):
+    """Standard input that holds a file, such as a photo."""
+
+    name = "standard input"
+
+
+def _standard_input() -> Iterator[Argument]:
+    """The non-empty lines of standard input, or all of it where it is not text.
+
+    Raises:
+        UsageError: it is empty, or its text is not UTF-8.
+    """
+    file: BinaryIO = getattr(sys.stdin, "buffer", BytesIO())
+    empty = True
+    for number, line in enumerate(file, 1):
+        if number == 1 and _is_binary(line):
+            yield StandardInput(line + file.read())
+            return
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                f"Line {number} of standard input is not UTF-8 at byte {error.start}."
+            ) from None
+        if text.strip():
+            empty = False
+            yield text
+    if empty:
+        raise UsageError("Standard input is empty; `-` reads inputs from it, one a line.")
+
+
+def _is_binary(line: bytes) -> bool:
+    """Whether the first line of standard input is the beginning of a file and not a text."""
+    try:
+        return "\0" in line.decode()
+    except UnicodeDecodeError:
+        return True
 
 
 def is_text(argument: str) -> bool:
@@ -68,25 +108,6 @@ def is_text(argument: str) -> bool:
         rest = rest[1:]
         return bool(rest) and not (rest[0].isalnum() or rest[0] == "_")
     return not (rest[0].isalpha() or rest[0] == "_")
-
-
-def suffix_of(argument: str) -> str:
-    """The suffix of a path or URL whose files some task takes, such as ".jpg"; else ""."""
-    if any(map(str.isspace, argument)) and not exists(argument):
-        return ""  # a sentence
-    if _URL.match(argument):
-        argument = re.split(r"[?#]", argument, maxsplit=1)[0]
-    name = PurePath(argument).name.lower()
-    known = {TEXT_SUFFIX}.union(*(task.input_kind().suffixes for task in TASKS.values()))
-    return max((suffix for suffix in known if name.endswith(suffix)), key=len, default="")
-
-
-def exists(argument: str) -> bool:
-    """Whether a path exists; False for what no path can be."""
-    try:
-        return os.path.lexists(os.path.expanduser(argument))
-    except ValueError:  # a NUL
-        return False
 
 
 def check_texts(arguments: Arguments, kind: InputKind, command: str) -> None:
@@ -106,7 +127,7 @@ def check_texts(arguments: Arguments, kind: InputKind, command: str) -> None:
     if kind.is_file or kind.suffixes or reads_files:
         return
     for text in arguments.typed:
-        if text != STDIN and (suffix_of(text) or exists(text) or looks_like_path(text)):
+        if text != STDIN and is_file_name(text):
             reason = "is a file or folder" if exists(text) else "looks like a file"
             raise UsageError(
                 f"{text!r} {reason}, and {command} takes {kind.plural} as they are. "
@@ -126,11 +147,12 @@ def route(arguments: Arguments, tasks: Sequence[Task]) -> Task:
     Raises:
         UsageError: the inputs are of different kinds.
     """
-    readings: dict[Task, str] = {}
+    readings: dict[Task, Argument] = {}
     for text in arguments.samples():
         readings.setdefault(_reader(text, tasks), text)
     if len(readings) > 1:
-        parts = (f"{text!r} is a {task.input_kind().noun}" for task, text in readings.items())
+        names = {task: text if isinstance(text, str) else STDIN for task, text in readings.items()}
+        parts = (f"{text!r} is a {task.input_kind().noun}" for task, text in names.items())
         raise UsageError(
             f"The inputs are of different kinds: {', '.join(parts)}. Give one kind at a time, or "
             "a --model."
@@ -138,9 +160,11 @@ def route(arguments: Arguments, tasks: Sequence[Task]) -> Task:
     return next(iter(readings), tasks[0])
 
 
-def _reader(text: str, tasks: Sequence[Task]) -> Task:
+def _reader(text: Argument, tasks: Sequence[Task]) -> Task:
     """The first task that takes an input."""
-    suffix = suffix_of(text)
+    if not isinstance(text, str):
+        return next((task for task in tasks if task.input_kind().is_file), tasks[0])
+    suffix = file_suffix(text)
     for task in tasks:
         if suffix and suffix in task.input_kind().suffixes:
             return task
@@ -148,9 +172,7 @@ def _reader(text: str, tasks: Sequence[Task]) -> Task:
     texts = [
         task for task in tasks if not (task.input_kind().is_file or task.input_kind().suffixes)
     ]
-    is_file = not suffix and (
-        _URL.match(text) or exists(text) or _matches(text) or looks_like_path(text)
-    )
+    is_file = not suffix and (scheme(text) is not None or is_file_name(text) or _matches(text))
     preferred = files or texts if is_file else texts or files
     return (preferred or list(tasks))[0]
 

@@ -33,10 +33,10 @@ def run(request: Request) -> None:
     from warmstart.cli.predict import opened
 
     folder, options = _options(request)
-    model, _ = opened(request)
+    model, hint = opened(request)
     with compiling(model):
         model.engine  # noqa: B018 (compiles now, with its progress shown)
-    say(f"Model: {model.name}")
+    say(f"Model: {model.name}{f' ({hint})' if hint else ''}")
     last: list[Progress] = []
     try:
         with _shown(model.input_kind.plural) as show:
@@ -84,8 +84,6 @@ def _options(request: Request) -> tuple[str, dict[str, Any]]:
         raise UsageError("--on writes its results into a folder: name it with --output.")
     if request.as_csv:
         raise UsageError("--on writes files of JSON lines or Parquet (--shards); leave out --csv.")
-    if request.model is None:
-        raise UsageError("--on needs a --model, since a run that resumes must have the same one.")
     for name in request.flags:
         if name != "output":
             raise UsageError(f"--{name.replace('_', '-')} cannot be combined with --on.")

@@ -33,9 +33,13 @@ def run(request: Request) -> None:
         )
     flags = make(console_class.options, request.flags, request.task.name)
     make(request.task.model_class().options, request.options, request.task.name)
+    for form in console_class.forms:
+        if getattr(flags, form) is not None and (request.as_json or request.as_csv):
+            other = "--json" if request.as_json else "--csv"
+            raise UsageError(f"--{form} and {other} both say how results are printed; choose one.")
+    console_class.check(flags, request.arguments.typed)
     model, hint = opened(request)
     console = console_class(model, flags)
-    console.check_outputs(request.arguments.typed)
     with compiling(model):
         model.engine  # noqa: B018 (compiles now, with its progress shown)
     quiet = request.as_json or request.as_csv

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from warmstart.core.output_files import Output
 from warmstart.core.results import Failed
-from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
+    from warmstart.core.input_kind import Argument
     from warmstart.core.model import Model
 
 
@@ -29,41 +30,34 @@ class Console:
 
     Class attributes:
         options: the class of its own flags.
-        outputs: the names of those flags that are files or folders to write.
-        single: suffixes of outputs that hold the result of one input only.
+        outputs: what those flags of it that name files or folders have written.
+        forms: those flags of it that say how results are printed, as `--json` and `--csv` do.
     """
 
     options: ClassVar[type[ConsoleOptions]] = ConsoleOptions
-    outputs: ClassVar[tuple[str, ...]] = ()
-    single: ClassVar[frozenset[str]] = frozenset()
+    outputs: ClassVar[Mapping[str, Output]] = MappingProxyType({})
+    forms: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, model: Model[Any, Any, Any], flags: Any = None):
         self.model = model
         self.flags: Any = self.options() if flags is None else flags
 
-    def check_outputs(self, inputs: Sequence[str]) -> None:
-        """Refuse outputs that would overwrite an input, before anything is read or written.
+    @classmethod
+    def check(cls, flags: Any, inputs: Sequence[str]) -> None:
+        """Refuse outputs that cannot be written or would overwrite an input, before anything else.
 
         Args:
+            flags: as typed, an object of `options`.
             inputs: the arguments as typed.
 
         Raises:
-            UsageError: an output is also an input, or is one file although there are several
-            inputs.
+            UsageError: one is refused; see `Output.check`.
         """
-        for flag in self.outputs:
-            target = getattr(self.flags, flag)
-            if target is None:
-                continue
-            for name in inputs:
-                refuse_same_file(Path(target), name)
-            path = Path(target).expanduser()
-            if len(inputs) > 1 and path.suffix.lower() in self.single and not path.is_dir():
-                raise UsageError(
-                    f"{target} is one file, and there are several inputs; choose a folder as --{flag}."
-                )
+        for name, output in cls.outputs.items():
+            if (target := getattr(flags, name)) is not None:
+                output.check(target, f"--{name}", inputs)
 
-    def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
+    def results(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterable[Any]:
         """Results and `Failed`s for the arguments of the command, in order and lazily.
 
         Args:
@@ -72,7 +66,7 @@ class Console:
         """
         return self.model.stream(self.model.input_kind.from_arguments(arguments), **options)
 
-    def shown(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterator[Any]:
+    def shown(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterator[Any]:
         """What `results` gives, each result written for a person as soon as it is there."""
         for result in self.results(arguments, options):
             if not isinstance(result, Failed):
@@ -92,22 +86,3 @@ class Console:
         """The rows of one result in CSV output, as wide as `columns`."""
         rows: Iterable[tuple[Any, ...]] = result.csv_rows()
         return rows
-
-
-def refuse_same_file(output: Path, name: str) -> None:
-    """Raise `UsageError` where an output is the file of an input.
-
-    Args:
-        output: a file to be written.
-        name: an input: a path, or anything else.
-    """
-    try:
-        same = output.expanduser().is_file() and output.expanduser().samefile(
-            Path(name).expanduser()
-        )
-    except (OSError, ValueError, RuntimeError):  # the input is not a path
-        return
-    if same:
-        raise UsageError(
-            f"{output} is an input; choose another output, so that it is not overwritten."
-        )

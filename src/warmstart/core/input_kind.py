@@ -13,7 +13,7 @@ import contextlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import given_name, printable
@@ -45,6 +45,10 @@ class Readable(Protocol):
     """An open binary file."""
 
     def read(self, size: int = ..., /) -> bytes: ...
+
+
+Argument: TypeAlias = str | Readable
+"""An argument of the command line, or standard input where it holds a file."""
 
 
 class Limits(Protocol):
@@ -202,7 +206,7 @@ class InputKind(ABC):
 
     # The command line
 
-    def from_arguments(self, arguments: Iterable[str]) -> Any:
+    def from_arguments(self, arguments: Iterable[Argument]) -> Any:
         """What `stream` takes, for the arguments of a command."""
         return iter(arguments)
 

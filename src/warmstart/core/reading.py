@@ -29,6 +29,17 @@ PAUSE = 0.3
 to 1.5.
 """
 
+FILE_SUFFIXES = frozenset(
+    (
+        *(".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq"),
+        *(".html", ".xml", ".pdf", ".docx", ".xlsx", ".zip", ".gz", ".npy"),
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif"),
+        *(".tiff", ".heic", ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aiff"),
+        *(".aif", ".au", ".w64", ".caf", ".mp4", ".webm"),
+    )
+)
+"""Suffixes by which a text is the name of a file, whether or not it exists."""
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _PATH = re.compile(r"(~|\.{0,2})/\S+|\S+/|\S*\*\.\w+")
 
@@ -61,6 +72,31 @@ def looks_like_path(text: str) -> bool:
     it exists.
     """
     return _PATH.fullmatch(text) is not None
+
+
+def file_suffix(text: str) -> str:
+    """The suffix, in lower case, by which a text names a file, also as a URL; "" where it has none
+    of `FILE_SUFFIXES`, or is a sentence and not the name of a file that exists.
+    """
+    if any(map(str.isspace, text)) and not exists(text):
+        return ""
+    if scheme(text) is not None:
+        text = re.split(r"[?#]", text, maxsplit=1)[0]
+    suffix = os.path.splitext(text)[1].lower()
+    return suffix if suffix in FILE_SUFFIXES else ""
+
+
+def exists(text: str) -> bool:
+    """Whether a path exists; False for what cannot be a path."""
+    try:
+        return os.path.lexists(os.path.expanduser(text))
+    except ValueError:  # a NUL
+        return False
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text names a file: it exists, or has the form of a path or a suffix of files."""
+    return exists(text) or looks_like_path(text) or bool(file_suffix(text))
 
 
 def printable(path: str) -> str:

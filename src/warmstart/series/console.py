@@ -6,15 +6,20 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, TextIO
+from functools import partial
+from io import BytesIO, TextIOWrapper
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar
 
 from warmstart.core.console import Console, ConsoleOptions
+from warmstart.core.input_kind import Argument
 from warmstart.core.options import Option
-from warmstart.errors import UsageError
+from warmstart.core.output_files import Output, OutputFiles
 from warmstart.series.results import Forecast, figure
 
 MAX_PLOTS = 12
+PLOT = Output("plots", (".png", ".svg", ".pdf"), folder=False, collects=True)
+TABLE = Output("forecasts", (".csv",), folder=False, collects=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +38,10 @@ class ForecastConsole(Console):
     """Quantiles of the next steps; a CSV file and a plot."""
 
     options: ClassVar = ForecastFlags
-    outputs: ClassVar = ("plot", "output")
+    outputs: ClassVar = MappingProxyType({"plot": PLOT, "output": TABLE})
 
-    def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
-        plot, output = self.flags.plot, self.flags.output
-        for path in (plot, output):
-            if path is not None and not Path(path).expanduser().absolute().parent.is_dir():
-                raise UsageError(f"There is no folder for {path}.")
-        return written(super().results(arguments, options), plot, output)
+    def results(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterable[Any]:
+        return written(super().results(arguments, options), self.flags.plot, self.flags.output)
 
 
 def written(results: Iterable[Any], plot: str | None, output: str | None) -> Iterator[Any]:
@@ -48,30 +49,31 @@ def written(results: Iterable[Any], plot: str | None, output: str | None) -> Ite
     the end.
 
     Raises:
-        UsageError: the plot has a suffix that matplotlib does not know, or a file cannot be
-        written.
+        UsageError: a file cannot be written.
     """
     plotted: list[Forecast] = []
+    table = OutputFiles(output, TABLE) if output is not None else None
+    drawing = OutputFiles(plot, PLOT) if plot is not None else None
     with ExitStack() as stack:
         writer: Any = None
         for result in results:
-            if result and output is not None:
+            if result and table is not None:
                 is_first = writer is None
                 if is_first:  # not before: without a result, an existing file stays
-                    writer = csv.writer(stack.enter_context(_opened(output)), lineterminator="\n")
+                    file = TextIOWrapper(
+                        stack.enter_context(table.opened()), "utf-8", newline="", write_through=True
+                    )
+                    stack.callback(file.detach)
+                    writer = csv.writer(file, lineterminator="\n")
                 _write_table(writer, result, header=is_first)
-            if result and plot is not None and len(plotted) < MAX_PLOTS:
+            if result and drawing is not None and len(plotted) < MAX_PLOTS:
                 plotted.append(result)
             yield result
-    if plotted and plot is not None:
-        _save_plot(plotted, plot)
-
-
-def _opened(path: str) -> TextIO:
-    try:
-        return Path(path).expanduser().open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
+    if plotted and drawing is not None:
+        drawing.save("", partial(_plot, plotted))
+    for files in (table, drawing):
+        if files is not None:
+            files.report()
 
 
 def _write_table(writer: Any, result: Forecast, *, header: bool) -> None:
@@ -83,13 +85,10 @@ def _write_table(writer: Any, result: Forecast, *, header: bool) -> None:
     writer.writerows(table.itertuples(index=False))
 
 
-def _save_plot(forecasts: list[Forecast], path: str) -> None:
+def _plot(forecasts: list[Forecast], suffix: str) -> bytes:
     drawing, axes = figure(len(forecasts))
     for forecast, where in zip(forecasts, axes, strict=True):
         forecast.plot(where)
-    try:
-        drawing.savefig(Path(path).expanduser())
-    except ValueError as error:
-        raise UsageError(f"{path} cannot be drawn: {error}") from error
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
+    file = BytesIO()
+    drawing.savefig(file, format=suffix[1:])
+    return file.getvalue()

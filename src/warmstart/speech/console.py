@@ -6,14 +6,17 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
 from warmstart.core.console import Console, ConsoleOptions
+from warmstart.core.input_kind import Argument
 from warmstart.core.options import Option
+from warmstart.core.output_files import Output, OutputFiles
 from warmstart.core.results import Failed
-from warmstart.errors import UsageError
-from warmstart.speech.results.audio import SUFFIXES, Audio, SavedAudio
+from warmstart.speech.results.audio import SUFFIXES, SavedAudio
+
+SOUNDS = Output("sounds", SUFFIXES, overwrites=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +46,9 @@ class TranscriptConsole(Console):
     """The text of each recording under its name; with a format only what a file of it holds."""
 
     options: ClassVar = TranscriptFlags
+    forms: ClassVar = ("format",)
 
-    def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
+    def results(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterable[Any]:
         vocabulary = options.get("vocabulary")
         if vocabulary in ("own", "any"):
             options = {**options, "vocabulary": vocabulary == "own"}
@@ -66,64 +70,25 @@ class AudioConsole(Console):
     """A line for each file that was written."""
 
     options: ClassVar = AudioFlags
-    outputs: ClassVar = ("output",)
-    single: ClassVar = frozenset(SUFFIXES)
+    outputs: ClassVar = MappingProxyType({"output": SOUNDS})
 
-    def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
-        files = AudioFiles(Path(self.flags.output or "."), self.model.name)
+    def results(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterable[Any]:
+        files = OutputFiles(self.flags.output or ".", SOUNDS)
         return self._saved(super().results(arguments, options), files)
 
-    @staticmethod
-    def _saved(results: Iterable[Any], files: AudioFiles) -> Iterator[Any]:
-        for index, result in enumerate(results):
-            yield result if isinstance(result, Failed) else files.save(result, index)
+    def _saved(self, results: Iterable[Any], files: OutputFiles) -> Iterator[Any]:
+        for result in results:
+            if isinstance(result, Failed):
+                yield result
+                continue
+            stem = f"{self.model.name}-{_slug(result.input)}"
+            path = files.save(stem, result.file_content, result.input)
+            yield SavedAudio(
+                result.samples, result.sample_rate, result.input, result.model, str(path)
+            )
 
     def columns(self) -> tuple[str, ...]:
         return SavedAudio.csv_columns()
-
-
-class AudioFiles:
-    """Names for the sounds of one run; no file is overwritten unless it is named.
-
-    Args:
-        target: a file of sound, or a folder, which is made.
-        model: the first part of names of files in a folder.
-
-    Raises:
-        UsageError: the folder cannot be made.
-    """
-
-    def __init__(self, target: Path, model: str):
-        self.target, self.model = target, model
-        self.is_file = target.suffix.lower() in SUFFIXES and not target.is_dir()
-        self.folder = target.parent if self.is_file else target
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = error.strerror or error
-            raise UsageError(f"The folder {self.folder} cannot be made: {reason}.") from error
-
-    def save(self, sound: Audio, index: int) -> SavedAudio:
-        """Write the sound of the input of this index.
-
-        Raises:
-            UsageError: the target is one file and this is not the first input, or it cannot be
-            written.
-        """
-        if self.is_file and index:
-            raise UsageError(
-                f"{self.target} is one file, and there are several inputs; give a folder as --output."
-            )
-        path = self.target if self.is_file else self._unused(f"{self.model}-{_slug(sound.input)}")
-        sound.save(path)
-        return SavedAudio(sound.samples, sound.sample_rate, sound.input, sound.model, str(path))
-
-    def _unused(self, stem: str) -> Path:
-        path, number = self.folder / f"{stem}.wav", 1
-        while path.exists():
-            number += 1
-            path = self.folder / f"{stem}-{number}.wav"
-        return path
 
 
 def _slug(text: str) -> str:

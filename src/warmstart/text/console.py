@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from warmstart.core.console import Console, ConsoleOptions
+from warmstart.core.input_kind import Argument
 from warmstart.core.inputs import Item
 from warmstart.core.options import Option
+from warmstart.core.reading import is_file_name
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
-from warmstart.text.files import is_file_name, unreadable
+from warmstart.text.files import unreadable
 from warmstart.text.inputs import PROMPT, TEXT
 
 
@@ -36,7 +38,7 @@ class QuestionConsole(Console):
 
     options: ClassVar = QuestionFlags
 
-    def results(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterable[Any]:
+    def results(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterable[Any]:
         if self.flags.context is None:
             return super().results(arguments, options)
         context = read_context(self.flags.context)
@@ -46,7 +48,7 @@ class QuestionConsole(Console):
 class GenerationConsole(Console):
     """Each prompt with its continuation behind it, written while it is generated."""
 
-    def shown(self, arguments: Iterable[str], options: Mapping[str, Any]) -> Iterator[Any]:
+    def shown(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterator[Any]:
         is_search = (options.get("num_beams") or 1) > 1
         if is_search or options.get(
             "batch_size"
@@ -83,7 +85,7 @@ def read_context(argument: str) -> str | bytes:
         raise UsageError(f"{argument} cannot be read: {error.strerror or error}.") from error
 
 
-def _with_context(arguments: Iterable[str], context: str | bytes) -> Iterator[Any]:
+def _with_context(arguments: Iterable[Argument], context: str | bytes) -> Iterator[Any]:
     for question in TEXT.from_arguments(arguments):
         if not isinstance(question, Item):
             yield question, context

@@ -1,29 +1,17 @@
-"""Files of texts: one a line; and which arguments of the command line name them."""
+"""Files of texts, one a line."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Any
 
 from warmstart.core.inputs import Item
-from warmstart.core.reading import looks_like_path, printable
+from warmstart.core.reading import printable
 from warmstart.errors import InputError
 
 MAX_LINE = 16 * 2**20
 """Bytes of one line of a file."""
-FILE_SUFFIXES = frozenset(
-    (
-        *(".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq"),
-        *(".html", ".xml", ".pdf", ".docx", ".xlsx", ".zip", ".gz"),
-        *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
-        *(".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".webm"),
-    )
-)
-"""Suffixes by which an argument of the command line is the name of a file, whether or not it
-exists.
-"""
 
 
 def lines(path: str) -> Iterator[Item]:
@@ -46,15 +34,6 @@ def lines(path: str) -> Iterator[Item]:
         raise InputError(f"{name}: cannot be opened ({reason})", name) from error
     if number == 0:
         raise InputError(f"{name}: is empty", name)
-
-
-def is_file_name(argument: str) -> bool:
-    """Whether an argument of the command line looks like a file: it exists, or has a known suffix
-    or the form of a path, and no spaces."""
-    if os.path.lexists(argument) or looks_like_path(argument):
-        return True
-    has_space = any(character.isspace() for character in argument)
-    return not has_space and PurePath(argument).suffix.lower() in FILE_SUFFIXES
 
 
 def unreadable(path: str) -> str:

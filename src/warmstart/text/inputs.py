@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from warmstart.core.input_kind import InputKind, Limits, checked_text, decoded_text
+from warmstart.core.input_kind import Argument, InputKind, Limits, checked_text, decoded_text
 from warmstart.core.inputs import Item
-from warmstart.core.reading import printable
+from warmstart.core.reading import given_name, is_file_name, printable
 from warmstart.core.records import columns
 from warmstart.errors import InputError, UsageError
-from warmstart.text.files import is_file_name, lines, split_at_tab, unreadable
+from warmstart.text.files import lines, split_at_tab, unreadable
 
 MAX_SHOWN = 200
 """Characters of a text that results repeat as their `input`."""
@@ -96,6 +96,11 @@ class TextKind(InputKind):
             )
         if self.is_several(inputs):
             return self.elements(inputs)
+        if isinstance(inputs, str) and is_file_name(inputs):
+            raise UsageError(
+                f"{inputs!r} may be a file of {self.plural} or a {self.noun}: stream "
+                f"pathlib.Path({inputs!r}) for its lines, or a list for the {self.noun} itself."
+            )
         if isinstance(inputs, Item) or self.is_input(inputs):
             return iter([self.single(inputs)])
         if inputs is None or not hasattr(inputs, "__iter__"):
@@ -124,13 +129,16 @@ class TextKind(InputKind):
 
     # The command line
 
-    def from_arguments(self, arguments: Iterable[str]) -> Iterator[Any]:
+    def from_arguments(self, arguments: Iterable[Argument]) -> Iterator[Any]:
         """Texts, and `Item`s for the lines of .txt files.
 
         An argument that looks like a file and cannot be read is an `InputError`, never a text.
         """
         for argument in arguments:
-            if not is_file_name(argument):
+            if not isinstance(argument, str):
+                name = given_name(argument) or self.default_name
+                yield Item(name, InputError(f"{name}: is not UTF-8 text", name))
+            elif not is_file_name(argument):
                 yield self.from_line(argument)
             elif reason := unreadable(argument):
                 name = printable(argument)

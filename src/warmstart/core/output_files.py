@@ -1,0 +1,168 @@
+"""The files that a command writes next to its results: drawings, masks, sounds, tables, plots."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from warmstart.checkpoints.atomic import atomic_file
+from warmstart.errors import CheckpointError, UsageError
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a flag of the command line has written: a file, or a folder of files.
+
+    Attributes:
+        noun: of the files, in the plural, for messages.
+        suffixes: of the files; those in a folder have the first one.
+        folder: whether a folder may hold a file for each input.
+        collects: whether one file holds the results of all inputs.
+        overwrites: whether a file in the folder replaces one of the same name of an earlier run.
+    """
+
+    noun: str
+    suffixes: tuple[str, ...]
+    folder: bool = True
+    collects: bool = False
+    overwrites: bool = True
+
+    def is_file(self, target: Path) -> bool:
+        """Whether a target is one file and not a folder."""
+        return target.suffix.lower() in self.suffixes and not target.is_dir()
+
+    def check(self, target: str, flag: str, inputs: Sequence[str]) -> None:
+        """Refuse a target that cannot be written, before anything is read.
+
+        Args:
+            target: as typed.
+            flag: such as "--draw".
+            inputs: the arguments as typed.
+
+        Raises:
+            UsageError: its suffix is another, it is an input, it is one file although there are
+                several inputs, or a folder where a file is needed.
+        """
+        path = Path(target).expanduser()
+        for name in inputs:
+            refuse_same_file(path, name)
+        kinds = " or ".join(
+            [", ".join(self.suffixes[:-1]), self.suffixes[-1]][-len(self.suffixes) :]
+        )
+        if not self.is_file(path):
+            has_suffix = re.fullmatch(r"\.[A-Za-z]\w{0,5}", path.suffix) and not target.endswith(
+                "/"
+            )
+            if not self.folder or (has_suffix and not path.is_dir()):
+                ending = " or into a folder, whose name has no suffix" if self.folder else ""
+                raise UsageError(f"{flag} {target}: {self.noun} are written as {kinds}{ending}.")
+        elif len(inputs) > 1 and not self.collects:
+            raise UsageError(
+                f"{flag} {target} is one file, and there are several inputs; name a folder."
+            )
+        for parent in (path, *path.parents) if not self.is_file(path) else path.parents:
+            if parent.exists():
+                if not parent.is_dir():
+                    raise UsageError(f"{flag} {target}: {parent} is not a folder.")
+                break
+
+
+class OutputFiles:
+    """The files of one run; none overwrites another of the run.
+
+    Args:
+        target: a file, or a folder, which is made.
+        output: what is written.
+
+    Raises:
+        UsageError: the folder cannot be made.
+    """
+
+    def __init__(self, target: str, output: Output):
+        self.target, self.output = Path(target).expanduser(), output
+        self.is_file = output.is_file(self.target)
+        self.count = 0
+        self._used: set[Path] = set()
+        folder = self.target.parent if self.is_file else self.target
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(f"The folder {folder} cannot be made: {reason}.") from error
+
+    def save(self, stem: str, content: Callable[[str], bytes], source: str = "") -> Path:
+        """Write one file, whole or not at all.
+
+        Args:
+            stem: of its name in a folder.
+            content: from the suffix to the bytes.
+            source: the input, which is not overwritten.
+
+        Raises:
+            UsageError: the target is one file and this is the second, it is the input, or it
+                cannot be written.
+        """
+        path = self._path(stem)
+        refuse_same_file(path, source)
+        with self._opened(path) as file:
+            file.write(content(path.suffix.lower()))
+        return path
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """The one file, to write to; it appears when the block ends without an error."""
+        with self._opened(self._path("")) as file:
+            yield file
+
+    def report(self) -> None:
+        """Say on standard error what was written."""
+        if self.count:
+            what = f"{self.count:,} {self.output.noun} in " if not self.is_file else ""
+            print(f"written: {what}{self.target}", file=sys.stderr, flush=True)
+
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[BinaryIO]:
+        try:
+            with atomic_file(path) as file:
+                yield file
+        except CheckpointError as error:
+            raise UsageError(str(error)) from error
+        self._used.add(path)
+        self.count += 1
+
+    def _path(self, stem: str) -> Path:
+        if self.is_file:
+            if self.count:
+                raise UsageError(
+                    f"{self.target} is one file, and there are several inputs; name a folder for "
+                    f"the {self.output.noun}."
+                )
+            return self.target
+        suffix = self.output.suffixes[0]
+        path, number = self.target / f"{stem}{suffix}", 1
+        while path in self._used or (not self.output.overwrites and path.exists()):
+            number += 1
+            path = self.target / f"{stem}-{number}{suffix}"
+        return path
+
+
+def refuse_same_file(output: Path, name: str) -> None:
+    """Raise `UsageError` where an output is the file of an input.
+
+    Args:
+        output: a file to be written.
+        name: an input: a path, or anything else.
+    """
+    try:
+        same = output.is_file() and output.samefile(Path(name).expanduser())
+    except (OSError, ValueError, RuntimeError):  # the input is not a path
+        return
+    if same:
+        raise UsageError(
+            f"{output} is an input; choose another output, so that it is not overwritten."
+        )
