@@ -51,16 +51,15 @@ class Output:
         path = Path(target).expanduser()
         for name in inputs:
             refuse_same_file(path, name)
-        kinds = " or ".join(
-            [", ".join(self.suffixes[:-1]), self.suffixes[-1]][-len(self.suffixes) :]
-        )
+        *first, last = self.suffixes
+        suffixes = f"{', '.join(first)} or {last}" if first else last
         if not self.is_file(path):
             has_suffix = re.fullmatch(r"\.[A-Za-z]\w{0,5}", path.suffix) and not target.endswith(
                 "/"
             )
             if not self.folder or (has_suffix and not path.is_dir()):
                 ending = " or into a folder, whose name has no suffix" if self.folder else ""
-                raise UsageError(f"{flag} {target}: {self.noun} are written as {kinds}{ending}.")
+                raise UsageError(f"{flag} {target}: {self.noun} are written as {suffixes}{ending}.")
         elif len(inputs) > 1 and not self.collects:
             raise UsageError(
                 f"{flag} {target} is one file, and there are several inputs; name a folder."

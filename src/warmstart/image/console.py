@@ -76,7 +76,7 @@ def saved(
         outputs: (output, target, function from a result to its picture); a target of None writes
             nothing.
     """
-    drawn = [
+    pictures = [
         (OutputFiles(target, output), picture_of)
         for output, target, picture_of in outputs
         if target is not None
@@ -84,10 +84,10 @@ def saved(
     for result in results:
         if not isinstance(result, Failed):
             stem = Path(result.input.split("?")[0]).stem or "photo"
-            for files, picture_of in drawn:
+            for files, picture_of in pictures:
                 files.save(stem, partial(_encoded, picture_of, result), result.input)
         yield result
-    for files, _ in drawn:
+    for files, _ in pictures:
         files.report()
 
 
