@@ -131,7 +131,13 @@ def _backbone(weights: bool) -> Any:
 
 
 def tuned(
-    data: Any, seed: int, folder: Path, *, validation: Any = "auto", **options: Any
+    data: Any,
+    seed: int,
+    folder: Path,
+    *,
+    base: Callable[[], Any] = base_model,
+    validation: Any = "auto",
+    **options: Any,
 ) -> Result:
     """`ws.finetune` with its usual recipe; `seconds` are those of the training itself, `whole`
     until it returns.
@@ -139,7 +145,7 @@ def tuned(
     import warmstart as ws
 
     shutil.rmtree(folder, ignore_errors=True)
-    model = base_model()
+    model = base()
     model.engine  # noqa: B018 (compiled once a machine; not part of what is compared)
     start = time.perf_counter()
     result = ws.finetune(
@@ -288,18 +294,18 @@ def measured(work: Work, seeds: Sequence[int]) -> Iterator[Figure]:
     yield Figure(
         1,
         "textbook script, validation accuracy",
-        _median(book, "accuracy"),
+        median_of(book, "accuracy"),
         "share",
-        note=f"{_all(book)}; {book_seconds:.1f} s of training",
+        note=f"{all_of(book)}; {book_seconds:.1f} s of training",
     )
     yield Figure(
         1,
         "phase 1 alone, validation accuracy",
-        _median(head, "accuracy"),
+        median_of(head, "accuracy"),
         "share",
         0.885,
         True,
-        _all(head),
+        all_of(head),
     )
     ratios = [a["seconds"] / b["seconds"] for a, b in zip(head, book, strict=True)]
     yield Figure(
@@ -308,17 +314,17 @@ def measured(work: Work, seeds: Sequence[int]) -> Iterator[Figure]:
         statistics.median(ratios),
         "ratio",
         0.35,
-        note=f"{_median(head, 'seconds'):.1f} s from photos to a trained head; until the checked bundle is "
-        f"written {_median(head, 'whole'):.0f} s",
+        note=f"{median_of(head, 'seconds'):.1f} s from photos to a trained head; until the checked bundle is "
+        f"written {median_of(head, 'whole'):.0f} s",
     )
     yield Figure(
         2,
         "both phases, validation accuracy",
-        _median(both, "accuracy"),
+        median_of(both, "accuracy"),
         "share",
         0.91,
         True,
-        f"{_all(both)}; {_median(both, 'seconds'):.0f} s, {_median(both, 'seconds') / book_seconds:.1f} times "
+        f"{all_of(both)}; {median_of(both, 'seconds'):.0f} s, {median_of(both, 'seconds') / book_seconds:.1f} times "
         "the textbook's",
     )
     chosen = [
@@ -330,14 +336,14 @@ def measured(work: Work, seeds: Sequence[int]) -> Iterator[Figure]:
     yield Figure(
         2,
         "both phases, accuracy on `val` where a fifth of `train` chose epoch and temperature",
-        _median(chosen, "accuracy"),
+        median_of(chosen, "accuracy"),
         "share",
-        note=_all(chosen),
+        note=all_of(chosen),
     )
     yield Figure(
         2,
         "calibration error of both phases on `val`",
-        _median(both, "error"),
+        median_of(both, "error"),
         "ratio",
         note="expected calibration error, 15 bins, cross-fitted",
     )
@@ -396,9 +402,9 @@ def measured(work: Work, seeds: Sequence[int]) -> Iterator[Figure]:
         yield Figure(
             6,
             f"{told}: {name}",
-            _median(results, "accuracy"),
+            median_of(results, "accuracy"),
             "share",
-            note=f"{_all(results)}; {_median(results, 'seconds'):.1f} s",
+            note=f"{all_of(results)}; {median_of(results, 'seconds'):.1f} s",
         )
     if Path(__file__).with_name("transfer_pick.py").exists():
         from transfer_pick import figures as pick_figures
@@ -406,11 +412,11 @@ def measured(work: Work, seeds: Sequence[int]) -> Iterator[Figure]:
         yield from pick_figures(7, work.folder)
 
 
-def _median(results: Sequence[Result], key: str) -> float:
+def median_of(results: Sequence[Result], key: str) -> float:
     return statistics.median(result[key] for result in results)
 
 
-def _all(results: Sequence[Result]) -> str:
+def all_of(results: Sequence[Result]) -> str:
     return "seeds: " + ", ".join(f"{result['accuracy']:.1%}" for result in results)
 
 

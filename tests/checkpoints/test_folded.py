@@ -51,15 +51,64 @@ def test_the_background_class_is_left_out():
     np.testing.assert_array_equal(model.get_layer("predictions").bias, bias[1:])
 
 
-def test_networks_with_branches_are_refused():
+def test_another_network_is_refused():
     module = architecture("keras_applications")
     config = {"function": "ResNet50", "input_size": [32, 32]}
     model = module.build(config, include_top=False)
     with (
         open_checkpoint(PROGRAM) as checkpoint,
-        pytest.raises(MismatchError, match="fills MobileNets"),
+        pytest.raises(MismatchError, match="operations with a kernel"),
     ):
         module.load(model, checkpoint, config)
+
+
+def branched(first, second, *, pooled):
+    """Two convolutions of the same map and shape, the second on its average if `pooled`."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((4, 4, 3))
+    x = layers.Conv2D(4, 1, name="stem")(inputs)
+    y = layers.GlobalAveragePooling2D(keepdims=True)(x) if pooled else x
+    y = layers.Conv2D(4, 1, name=second)(y)
+    joined = layers.Multiply()([layers.Conv2D(4, 1, name=first)(x), layers.Softmax()(y)])
+    return keras.Model(inputs, joined)
+
+
+@pytest.fixture
+def program_of(tmp_path):
+    def convert(model):
+        import tensorflow as tf
+
+        random = np.random.default_rng(0)
+        model.set_weights([random.normal(size=w.shape) for w in model.get_weights()])
+        path = tmp_path / "program.tflite"
+        path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+        return path
+
+    return convert
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("names", "pooled"), [
+    (("other", "another"), True),  # by the graph
+    (("left", "right"), False),  # by names
+])  # fmt: skip
+def test_parallel_branches_are_told_apart(names, pooled, program_of):
+    original = branched("left", "right", pooled=pooled)
+    model = branched(*names, pooled=pooled)
+    with open_checkpoint(program_of(original)) as checkpoint:
+        fill_folded(model, checkpoint)
+    images = np.random.default_rng(1).normal(size=(2, 4, 4, 3)).astype(np.float32)
+    np.testing.assert_allclose(np.asarray(model(images)), np.asarray(original(images)), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_branches_without_a_difference_are_refused(program_of):
+    path = program_of(branched("left", "right", pooled=False))
+    model = branched("other", "another", pooled=False)
+    with open_checkpoint(path) as checkpoint, pytest.raises(MismatchError, match="may be that of"):
+        fill_folded(model, checkpoint)
 
 
 @pytest.mark.shared

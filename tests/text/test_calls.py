@@ -15,7 +15,7 @@ from warmstart.errors import CancelledError, InputError, UsageError
 
 OPTIONS = {
     ws.TextClassifier: {"batch_size": None, "top_k": 5},
-    ws.TokenClassifier: {"batch_size": None, "aggregation": "simple"},
+    ws.TokenClassifier: {"batch_size": None, "aggregation": "auto"},
     ws.QuestionAnswerer: {
         "batch_size": None, "top_k": 1, "max_answer_tokens": 30, "no_answer": False, "align_to_words": True,
     },

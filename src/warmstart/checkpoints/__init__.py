@@ -11,6 +11,7 @@ from warmstart.checkpoints.folded import fill_folded
 from warmstart.checkpoints.formats import checkpoint_file, open_checkpoint
 from warmstart.checkpoints.layout import Layout, fill, layout_arrays, load_by_name
 from warmstart.checkpoints.naming import model_arrays
+from warmstart.checkpoints.parts import part_for
 from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.checkpoints.tflite import TFLiteCheckpoint
 
@@ -26,5 +27,6 @@ __all__ = [
     "load_by_name",
     "model_arrays",
     "open_checkpoint",
+    "part_for",
     "save_safetensors",
 ]

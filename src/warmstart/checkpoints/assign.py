@@ -25,6 +25,15 @@ NOT_WEIGHTS = {
     "safetensors": (),
 }
 
+DEPTHWISE_ORDERS = (
+    (0, 1, 2, 3),  # (H, W, C, 1)
+    (0, 1, 3, 2),  # (H, W, 1, C): a grouped convolution, and old Keras files
+    (2, 3, 0, 1),  # (C, 1, H, W): PyTorch
+    (3, 2, 0, 1),  # (1, C, H, W)
+    (3, 0, 1, 2),  # (1, H, W, C): TFLite
+    (2, 0, 1, 3),  # (C, H, W, 1)
+)
+
 
 def assign(
     model: Any,
@@ -58,8 +67,11 @@ def assign(
         UsageError: the model is not built.
     """
     targets = slots(model)
-    patterns = (*NOT_WEIGHTS.get(checkpoint.layout, ()), *ignore)
-    names = [name for name in checkpoint.names() if not _matches(name, patterns)]
+    names = [
+        name
+        for name in checkpoint.names()
+        if is_weight(checkpoint, name) and not _matches(name, ignore)
+    ]
     if rename is not None:
         pairs = _pair_renamed(names, targets, rename, model, checkpoint)
     elif checkpoint.layout == "keras-h5":
@@ -70,21 +82,29 @@ def assign(
         pairs = _pair_names(names, targets, model, checkpoint)
     if transform is None:
         _check_shapes([(slot, name, checkpoint.shape(name)) for slot, name in pairs], checkpoint)
-    values = []
+    values: list[tuple[Slot, str, np.ndarray]] = []
     for slot, name in pairs:
         value = checkpoint.read(name)
         if transform is not None:
             value = np.asarray(transform(slot.name, value))
-        values.append(_cast(_fold_depthwise(slot, value), slot, name, checkpoint))
-    _check_shapes(
-        [(slot, name, value.shape) for (slot, name), value in zip(pairs, values, strict=True)],
-        checkpoint,
-    )
-    for (slot, _), value in zip(pairs, values, strict=True):
+        values.append((slot, name, value))
+    _check_shapes([(slot, name, value.shape) for slot, name, value in values], checkpoint)
+    filled = [
+        (slot, _cast(_unfolded(slot, value, name, checkpoint), slot, name, checkpoint))
+        for slot, name, value in values
+    ]
+    for slot, value in filled:
         slot.variable.assign(value)
     for layer in all_layers(model):
         if hasattr(layer, "finalize_state") and layer.weights:  # Normalization computes with copies
             layer.finalize_state()
+
+
+def is_weight(checkpoint: Checkpoint, name: str) -> bool:
+    """Whether an array of a checkpoint is a weight, and not the state of an optimizer or of a
+    random generator.
+    """
+    return not _matches(name, NOT_WEIGHTS.get(checkpoint.layout, ()))
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
@@ -194,11 +214,7 @@ def incomplete(
 
 
 def _check_shapes(items: list[tuple[Slot, str, tuple[int, ...]]], checkpoint: Checkpoint) -> None:
-    wrong = [
-        (slot, name, shape)
-        for slot, name, shape in items
-        if shape != slot.shape and _folded_shape(slot, shape) != slot.shape
-    ]
+    wrong = [item for item in items if not _fits(item[0], item[2])]
     if wrong:
         slot, name, shape = wrong[0]
         more = f" ({len(wrong) - 1} more arrays differ, too)" if len(wrong) > 1 else ""
@@ -208,18 +224,39 @@ def _check_shapes(items: list[tuple[Slot, str, tuple[int, ...]]], checkpoint: Ch
         )
 
 
-def _folded_shape(slot: Slot, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Depthwise kernels of some old files are (H, W, 1, C), as of a grouped convolution; Keras has
-    (H, W, C, 1).
+def _depthwise_orders(slot: Slot) -> dict[tuple[int, ...], list[tuple[int, ...]]]:
+    """Shapes in which files hold the kernel of a depthwise convolution, (H, W, C, M) in Keras, and
+    the orders of the axes H, W, C * M and 1 that each may stand for.
     """
-    depthwise = type(slot.layer).__name__.startswith(("Depthwise", "Separable")) and len(shape) == 4
-    return (
-        (*shape[:2], shape[3], 1) if depthwise and shape[2] == 1 and slot.shape[-1] == 1 else shape
-    )
+    depthwise = type(slot.layer).__name__.startswith(("Depthwise", "Separable"))
+    if not depthwise or len(slot.shape) != 4 or slot.name.endswith("pointwise_kernel"):
+        return {}
+    height, width, channels, multiplier = slot.shape
+    sides = (height, width, channels * multiplier, 1)
+    orders: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    for order in DEPTHWISE_ORDERS:
+        orders.setdefault(tuple(sides[axis] for axis in order), []).append(order)
+    return orders
 
 
-def _fold_depthwise(slot: Slot, value: np.ndarray) -> np.ndarray:
-    return value.reshape(_folded_shape(slot, value.shape)) if value.shape != slot.shape else value
+def _fits(slot: Slot, shape: tuple[int, ...]) -> bool:
+    return shape == slot.shape or shape in _depthwise_orders(slot)
+
+
+def _unfolded(slot: Slot, value: np.ndarray, name: str, checkpoint: Checkpoint) -> np.ndarray:
+    """An array with the axes of its variable."""
+    if value.shape == slot.shape:
+        return value
+    readings = [
+        value.transpose(np.argsort(order)).reshape(slot.shape)
+        for order in _depthwise_orders(slot)[value.shape]
+    ]
+    if any(not np.array_equal(reading, readings[0]) for reading in readings):
+        raise MismatchError(
+            f"{checkpoint.path}: the array {name!r} of shape {value.shape} may hold the kernel {slot.shape} of "
+            f"{slot.name!r} in {len(readings)} orders of axes. Save it as {slot.shape}."
+        )
+    return readings[0]
 
 
 def _cast(value: np.ndarray, slot: Slot, name: str, checkpoint: Checkpoint) -> np.ndarray:

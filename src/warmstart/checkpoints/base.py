@@ -4,10 +4,10 @@ import contextlib
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
@@ -18,8 +18,8 @@ class Checkpoint(ABC):
     """A file of named arrays, open for reading. A context manager; `close` releases the file.
 
     The whole table of contents is read and checked when the file is opened, so names, shapes and
-    dtypes cost nothing afterwards and a damaged file fails at once. Only numbers are ever read: no
-    code, no config. NaN and infinity are returned unchanged.
+    dtypes cost nothing afterwards and a damaged file fails at once. Code in a file is never run.
+    NaN and infinity are returned unchanged.
 
     Attributes:
         path: the file, or for a checkpoint of several files the index or folder that was opened.
@@ -60,6 +60,17 @@ class Checkpoint(ABC):
         order.
         """
         return {}
+
+    def config(self) -> Mapping[str, Any] | None:
+        """What a file of a whole Keras model says of its layers, as JSON values: `class_name`,
+        `config`, and `compile_config` where it was compiled. None where the file has weights only.
+
+        It is data to read; nothing is made of it here.
+
+        Raises:
+            CorruptCheckpointError: it is not JSON, or damaged.
+        """
+        return None
 
     @abstractmethod
     def close(self) -> None:

@@ -1,9 +1,9 @@
 """Fill a model from a published `.tflite` file, whose normalisations are folded into the kernels
 before them.
 
-The names of tensors differ from publisher to publisher; the order of the operations does not. So
-kernels are paired in order, which is right for networks whose layers with kernels form a chain: in
-one with parallel branches, two layers of the same shape could be swapped.
+The names of tensors differ from publisher to publisher; the graph does not. So a kernel belongs to
+the layer that follows the same layers, is pooled before or not, and has its shape. Branches that
+are alike in all of these are told apart by names, or refused.
 
 | operation | kernel in the file | in Keras |
 |---|---|---|
@@ -29,10 +29,11 @@ LAYERS = {
     "DepthwiseConv2D": ("DEPTHWISE_CONV_2D",),
 }
 """Layers with a kernel, and the operations that they become."""
+POOLING = ("GlobalAveragePooling2D", "AveragePooling2D", "Mean")
 
 
 def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
-    """Fill all weights of a chain of convolutions, or none.
+    """Fill all weights of a network of convolutions, or none.
 
     A normalisation after a kernel is set to add the bias of the file and change nothing else. Of a
     classifier with one more class than the model has, the first, "background" in TensorFlow's
@@ -53,8 +54,9 @@ def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
             f"layers with one ({few([layer.name for layer in layers])}). Take the weights or the model of the same "
             "variant."
         )
+    pairs = _paired(model, layers, kernels, checkpoint)
     values: list[tuple[Any, np.ndarray]] = []
-    for layer, kernel in zip(layers, kernels, strict=True):
+    for layer, kernel in pairs:
         values += _values(model, layer, kernel, checkpoint, may_drop=layer is layers[-1])
     assigned = {id(variable) for variable, _ in values}
     if missing := [variable.path for variable in model.weights if id(variable) not in assigned]:
@@ -63,6 +65,67 @@ def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
         )
     for variable, value in values:
         variable.assign(value)
+
+
+def _paired(
+    model: Any, layers: list[Any], kernels: list[Kernel], checkpoint: TFLiteCheckpoint
+) -> list[tuple[Any, Kernel]]:
+    """Each layer with its kernel, in the order of the file."""
+    places = _places(model, layers)
+    left = {id(layer): layer for layer in layers}
+    chosen: list[Any] = []
+    for kernel in kernels:
+        place = (frozenset(id(chosen[index]) for index in kernel.before), kernel.pools)
+        candidates = [layer for key, layer in left.items() if places[key] == place]
+        if len(candidates) > 1:
+            fitting = [layer for layer in candidates if _fits(layer, kernel, checkpoint)]
+            named = [layer for layer in fitting if layer.name in kernel.kernel]
+            candidates = named if len(named) == 1 else fitting or candidates[:1]
+        if len(candidates) > 1:
+            raise MismatchError(
+                f"{checkpoint.path}: the kernel {kernel.kernel[:100]!r} may be that of "
+                f"{few([layer.name for layer in candidates])} of {model.name}; its file does not tell which."
+            )
+        # where none follows the same layers: the next one, whose shape tells what is wrong
+        layer = candidates[0] if candidates else next(iter(left.values()))
+        if not candidates and _fits(layer, kernel, checkpoint):
+            raise MismatchError(
+                f"{checkpoint.path}: the {kernel.operation} {kernel.kernel[:100]!r} follows other layers than "
+                f"{layer.name!r} of {model.name}. Take the weights or the model of the same variant."
+            )
+        chosen.append(left.pop(id(layer)))
+    return list(zip(chosen, kernels, strict=True))
+
+
+def _places(model: Any, layers: list[Any]) -> dict[int, tuple[frozenset[int], bool]]:
+    """Of each layer with a kernel (by id), the layers with a kernel before it, and whether a map is
+    averaged in between.
+    """
+    with_kernel = {id(layer) for layer in layers}
+    sources: dict[int, tuple[frozenset[int], bool]] = {}  # by id of the tensor
+    places = {}
+    for operation in model.operations:
+        inputs = _tensors(operation.input) if operation.input is not operation.output else []
+        known = [sources[id(tensor)] for tensor in inputs if id(tensor) in sources]
+        before = frozenset().union(*(layers_before for layers_before, _ in known))
+        pools = any(pooled for _, pooled in known) or type(operation).__name__ in POOLING
+        if id(operation) in with_kernel:
+            places[id(operation)] = (before, pools)
+            before, pools = frozenset({id(operation)}), False
+        sources |= {id(tensor): (before, pools) for tensor in _tensors(operation.output)}
+    return places
+
+
+def _tensors(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _fits(layer: Any, kernel: Kernel, checkpoint: TFLiteCheckpoint) -> bool:
+    """Whether a kernel has the operation and the shape of a layer."""
+    shape = checkpoint.shape(kernel.kernel)
+    return kernel.operation in LAYERS[type(layer).__name__] and _squeezed(
+        (*shape[1:], shape[0])
+    ) == _squeezed(tuple(layer.kernel.shape))
 
 
 def _values(

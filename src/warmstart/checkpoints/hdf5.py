@@ -1,11 +1,14 @@
 """Keras weight files in HDF5: the legacy `.h5` and the Keras 3 `.weights.h5`."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from warmstart.checkpoints import hdf5_arrays, hdf5_format
 from warmstart.checkpoints.base import ByteSource, Checkpoint
+from warmstart.checkpoints.keras_config import LARGEST_CONFIG, parse
 from warmstart.errors import CorruptCheckpointError
 
 MAX_DEPTH = 32
@@ -15,8 +18,8 @@ TOP_LEVEL = "top_level_model_weights"  # variables of the model itself, which ar
 class Hdf5Checkpoint(Checkpoint):
     """An open HDF5 file of either Keras layout; made by `open_hdf5`."""
 
-    def __init__(self, path: Path, source: ByteSource):
-        self.path = path
+    def __init__(self, path: Path, source: ByteSource, config_text: str | None = None):
+        self.path, self._config_text = path, config_text
         self._source = source
         self._arrays: dict[str, hdf5_arrays.ArrayInfo] = {}
         self._layers: dict[str, list[str]] = {}
@@ -51,6 +54,21 @@ class Hdf5Checkpoint(Checkpoint):
 
     def layers(self) -> dict[str, list[str]]:
         return {layer: list(names) for layer, names in self._layers.items()}
+
+    def config(self) -> Mapping[str, Any] | None:
+        if self._config_text is not None:
+            return parse(self._config_text, self._source.label)
+        texts = {
+            name: "".join(self._file.attribute(self._file.root, name, LARGEST_CONFIG) or ())
+            for name in ("model_config", "training_config")
+        }
+        if not texts["model_config"]:
+            return None
+        config = parse(texts["model_config"], self._source.label)
+        if texts["training_config"]:
+            training = parse(texts["training_config"], self._source.label)
+            config = {**config, "compile_config": training}
+        return config
 
     def close(self) -> None:
         self._source.close()
@@ -121,15 +139,20 @@ class Hdf5Checkpoint(Checkpoint):
                 self._add(f"{prefix}{name}", target)
 
 
-def open_hdf5(path: Path, source: ByteSource) -> Hdf5Checkpoint:
+def open_hdf5(path: Path, source: ByteSource, config_text: str | None = None) -> Hdf5Checkpoint:
     """Open Keras weights in HDF5; closes `source` on failure.
+
+    Args:
+        path: the file.
+        source: its bytes, or those of the weights in it.
+        config_text: the JSON of the model's config, where it is not in HDF5 itself.
 
     Raises:
         CorruptCheckpointError: damaged, or no Keras weights.
         UnsafeCheckpointError: links to other files, types other than numbers, absurd sizes.
     """
     try:
-        return Hdf5Checkpoint(path, source)
+        return Hdf5Checkpoint(path, source, config_text)
     except BaseException:
         source.close()
         raise

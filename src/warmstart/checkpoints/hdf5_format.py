@@ -81,9 +81,9 @@ class Structure:
         except struct.error as error:
             raise self.corrupt("a record is cut short") from error
 
-    def _text(self, data: bytes) -> str:
+    def _text(self, data: bytes, longest: int = MAX_NAME) -> str:
         data = data.split(b"\0", 1)[0]
-        if len(data) > MAX_NAME:
+        if len(data) > longest:
             raise self.unsafe(f"a name of {len(data)} characters")
         try:
             return data.decode()
@@ -284,12 +284,14 @@ class Structure:
 
     # attributes (IV.A.2.m)
 
-    def attribute(self, address: int, name: str) -> list[str] | None:
-        """A text attribute as a list of strings (a scalar gives one); None if it is missing."""
+    def attribute(self, address: int, name: str, longest: int = MAX_NAME) -> list[str] | None:
+        """A text attribute as a list of strings (a scalar gives one), each of at most `longest`
+        bytes; None if it is missing.
+        """
         if address not in self._attributes:
             self._attributes[address] = dict(self._attribute_parts(address))
         parts = self._attributes[address].get(name)
-        return None if parts is None else self._strings(*parts)
+        return None if parts is None else self._strings(*parts, longest=longest)
 
     def _attribute_parts(self, address: int) -> Iterator[tuple[str, list[bytes]]]:
         """Name, [datatype, dataspace, data] of every attribute."""
@@ -327,7 +329,7 @@ class Structure:
             raise self.corrupt("an array without a shape")
         return self.unpack(f"{rank}Q", data, 8 if version == 1 else 4)
 
-    def _strings(self, datatype: bytes, space: bytes, data: bytes) -> list[str]:
+    def _strings(self, datatype: bytes, space: bytes, data: bytes, *, longest: int) -> list[str]:
         count = 1
         for side in self.dataspace(space):
             count *= side
@@ -344,7 +346,9 @@ class Structure:
             raise self.corrupt("a list of names is cut short")
         items = [data[i * step : (i + 1) * step] for i in range(count)]
         return [
-            self._text(item if step == size and head & 15 == 3 else self._heap_object(item))
+            self._text(
+                item if step == size and head & 15 == 3 else self._heap_object(item), longest
+            )
             for item in items
         ]
 

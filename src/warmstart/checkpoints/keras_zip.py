@@ -1,4 +1,4 @@
-"""Read the `model.weights.h5` of a `.keras` archive; its config is never read."""
+"""Read the `model.weights.h5` of a `.keras` archive, and its config as data."""
 
 import struct
 import tempfile
@@ -9,10 +9,12 @@ from typing import BinaryIO, cast
 
 from warmstart.checkpoints.base import ByteSource, Checkpoint
 from warmstart.checkpoints.hdf5 import open_hdf5
+from warmstart.checkpoints.keras_config import LARGEST_CONFIG
 from warmstart.checkpoints.npz import NpzCheckpoint
 from warmstart.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
 
 MEMBER = "model.weights.h5"
+CONFIG = "config.json"
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY = 4 << 20  # bytes of the list of members
 SMALL = 16 << 20
@@ -51,7 +53,9 @@ def open_zip(path: Path, source: ByteSource) -> Checkpoint:
             if archive.namelist() and all(name.endswith(".npy") for name in archive.namelist()):
                 return NpzCheckpoint(path, archive, label)
             info = _find_member(archive, label)
-            return open_hdf5(path, ByteSource(_unpack(archive, info, label), f"{label} ({MEMBER})"))
+            text = _config_text(archive, label)
+            weights = ByteSource(_unpack(archive, info, label), f"{label} ({MEMBER})")
+            return open_hdf5(path, weights, text)
     except _BROKEN as error:
         raise CorruptCheckpointError(
             f"{label} is a damaged zip archive ({error}); fetch it again."
@@ -100,6 +104,19 @@ def _find_member(archive: zipfile.ZipFile, label: str) -> zipfile.ZipInfo:
             f"{label} is refused: its {MEMBER} unpacks from {info.compress_size} to {info.file_size} bytes."
         )
     return info
+
+
+def _config_text(archive: zipfile.ZipFile, label: str) -> str | None:
+    """The text of the config; None where there is none."""
+    if CONFIG not in archive.namelist():
+        return None
+    info = archive.getinfo(CONFIG)
+    if info.flag_bits & 1 or info.file_size > LARGEST_CONFIG:
+        raise UnsafeCheckpointError(
+            f"{label} is refused: its {CONFIG} is encrypted or has {info.file_size:,} bytes."
+        )
+    with archive.open(info) as member:
+        return member.read(LARGEST_CONFIG).decode()
 
 
 def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> BinaryIO:

@@ -26,6 +26,7 @@ import numpy as np
 from warmstart.checkpoints.assign import assign
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.naming import Slot, slots
+from warmstart.checkpoints.parts import part_for
 from warmstart.errors import MismatchError
 
 Rules = tuple[tuple[str, str], ...]
@@ -179,15 +180,15 @@ def layout_arrays(model: Any, layout: Layout, *, prefixed: bool = True) -> dict[
 
 
 def load_by_name(model: Any, checkpoint: Checkpoint, config: Any) -> None:
-    """Fill a model from a checkpoint whose arrays have the names of its variables: all of it, or an
-    error.
+    """Fill a model from a checkpoint whose arrays have the names of its variables, or from the
+    part of a Keras file that holds it: all of it, or an error.
 
     It is the `load` of families that have no public layout; they do not need `config`.
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    assign(model, checkpoint)
+    assign(model, part_for(model, checkpoint))
 
 
 def to_keras(layout: Layout, slot: Slot, array: np.ndarray) -> np.ndarray:

@@ -40,6 +40,7 @@ IDENTIFIER = b"TFL3"
 RECORD, PROGRAM, REST = "artifact.json", "program.tflite", "rest.safetensors"
 QUANTIZATION = ("scales", "zero_points", "quantized_dimension")
 WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+POOLING = ("AVERAGE_POOL_2D", "MEAN")
 MAX_RECORD = 25 << 20
 MAX_TENSORS = 200_000
 SHARED_BYTES = 128
@@ -63,11 +64,21 @@ class Constant(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """An operation with a kernel: its name in LiteRT, and the names of its constants."""
+    """An operation with a kernel.
+
+    Attributes:
+        operation: its name in LiteRT.
+        kernel, bias: the names of its constants.
+        before: indices of the kernels whose outputs it takes, directly or through operations
+            without a kernel.
+        pools: whether some of these average over the map.
+    """
 
     operation: str
     kernel: str
     bias: str | None
+    before: frozenset[int]
+    pools: bool
 
 
 class TFLiteCheckpoint(Checkpoint):
@@ -121,13 +132,21 @@ class TFLiteCheckpoint(Checkpoint):
             if constant.subgraph == 0
         }
         kernels: list[Kernel] = []
+        # of each tensor, the kernels that it depends on, and whether it was pooled since
+        sources: dict[int, tuple[frozenset[int], bool]] = {}
         for operation in self._interpreter._get_ops_details():
             inputs = [int(index) for index in operation["inputs"]]
+            outputs = [int(index) for index in operation["outputs"]]
             if operation["op_name"] == "DEQUANTIZE" and inputs[0] in names:
-                names[int(operation["outputs"][0])] = names[inputs[0]]
+                names[outputs[0]] = names[inputs[0]]
+            known = [sources[index] for index in inputs if index in sources]
+            before = frozenset().union(*(kernels_before for kernels_before, _ in known))
+            pools = any(pooled for _, pooled in known) or operation["op_name"] in POOLING
             if operation["op_name"] in WITH_KERNEL and len(inputs) > 1 and inputs[1] in names:
                 bias = names.get(inputs[2]) if len(inputs) > 2 else None
-                kernels.append(Kernel(operation["op_name"], names[inputs[1]], bias))
+                kernels.append(Kernel(operation["op_name"], names[inputs[1]], bias, before, pools))
+                before, pools = frozenset({len(kernels) - 1}), False
+            sources |= dict.fromkeys(outputs, (before, pools))
         return kernels
 
     def close(self) -> None:

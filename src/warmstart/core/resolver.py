@@ -61,12 +61,12 @@ def open_source(
         licences.announce(entry.name, entry.licence)
         files = {file.source: file for key, file in entry.weights.items() if key.startswith("repo")}
         repositories = list(files)
-        drawn = (
-            weights is None and entry.config and entry.labels
-        )  # random weights: nothing has to be fetched
-        if not repositories or drawn:
+        # with other weights, nothing of the repository is needed where the entry says all
+        whole = weights not in OWN and entry.config and entry.labels
+        if not repositories or whole:
             labels = catalog.labels(entry.labels) if entry.labels else ()
-            return Opened(entry, labels, fetch_weights(weights, entry, offline, progress), None)
+            own = fetch_weights(weights, entry, offline, progress)
+            return _saved_classifier(entry, labels, own) or Opened(entry, labels, own, None)
         source = next(filter(hub.is_cached, repositories), repositories[-1])
         with _named(entry.name, source):
             folder = hub.fetch_repo(source, repository.FILES, offline=offline, progress=progress)
@@ -86,7 +86,8 @@ def open_source(
             if weights in OWN
             else fetch_weights(weights, None, offline, progress)
         )
-        return Opened(contents.entry, contents.labels, own, folder)
+        classifier = _saved_classifier(contents.entry, contents.labels, own)
+        return classifier or Opened(contents.entry, contents.labels, own, folder)
     entry, labels = repository.read(folder, task)
     licences.announce(str(name), entry.licence)
     return Opened(entry, labels, _folder_weights(folder, weights, offline, progress), folder)
@@ -106,6 +107,18 @@ def for_task(opened: Opened, task: str | None) -> Opened:
     if adapted is None:
         raise UsageError(f"{entry.name} does {entry.task}, not {task}.")
     return replace(opened, entry=adapted, labels=())
+
+
+def _saved_classifier(entry: Entry, labels: tuple[Label, ...], weights: Weights) -> Opened | None:
+    """A classifier that was trained and saved with Keras on the network of an entry; None where
+    the weights are of the network itself.
+    """
+    if weights.path is None or weights.published:
+        return None
+    from warmstart.models.image.transfer import saved_entry
+
+    classifier = saved_entry.read(entry, labels, weights.path)
+    return Opened(*classifier, weights, None) if classifier else None
 
 
 def _folder_weights(

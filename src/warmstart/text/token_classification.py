@@ -34,13 +34,13 @@ class TagOptions(BatchOptions):
     """Options of token classification."""
 
     aggregation: Annotated[
-        Literal["none", "simple", "first", "max"],
+        Literal["auto", "none", "simple", "first", "max"],
         Option(
             'How tokens become entities: "none": every labelled token is one; "simple": neighbours with the same label '
             'are one, scored by their mean; "first" and "max": words stay whole, labelled by their first or '
-            "most confident token."
+            'most confident token; "auto": "first" where the tokenizer marks the pieces of a word, else "simple".'
         ),
-    ] = "simple"
+    ] = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +218,9 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         return self.merged(prepared.context.encoded, [row["logits"] for row in outputs])
 
     def _entities(self, text: str, tokens: Tokens, aggregation: str) -> Iterator[Entity]:
+        if aggregation == "auto":
+            # Byte-level tokens do not tell a word from the punctuation behind it.
+            aggregation = "first" if self.tokenizer.continuing else "simple"
         parts = list(self._parts(text, tokens))
         if aggregation in ("first", "max"):
             parts = list(_words(parts, aggregation))

@@ -65,7 +65,7 @@ def finalize(network: keras.Model) -> None:
 
 def base_layers(network: keras.Model) -> list[keras.layers.Layer]:
     """The layers of the base that have weights, first to last."""
-    return [layer for layer in network.layers if layer.weights and not _of_head(layer)]
+    return [layer for layer in network.layers if layer.weights and not transfer.is_head(layer.name)]
 
 
 def batch_norm_statistics(network: keras.Model) -> dict[str, Any]:
@@ -93,14 +93,6 @@ def precision(name: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def _of_head(layer: keras.layers.Layer) -> bool:
-    return layer.name.startswith("head_") or layer.name in (
-        "logits",
-        "calibration",
-        "probabilities",
-    )
 
 
 def head_layers(head: Any) -> list[keras.layers.Layer]:

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from warmstart.checkpoints import fill, layout_arrays
+from warmstart.checkpoints import TFLiteCheckpoint, fill, fill_folded, layout_arrays
 from warmstart.errors import UsageError
 from warmstart.models.image.deeplabv3_mobilenet_v2 import family
 from warmstart.models.image.deeplabv3_mobilenet_v2.family import MobileNetV2Config
@@ -156,11 +156,15 @@ def feature_map(model: keras.Model) -> keras.KerasTensor:
 
 
 def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint in Hugging Face layout: all of it, or an error.
+    """Fill the model from a checkpoint in Hugging Face layout, or from the published `.tflite`
+    file: all of it, or an error.
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
+    if isinstance(checkpoint, TFLiteCheckpoint):
+        fill_folded(model, checkpoint)
+        return
     has_head = any(layer.name.startswith(HEAD) for layer in model.layers)
     fill(
         model,

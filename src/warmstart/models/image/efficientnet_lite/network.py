@@ -23,7 +23,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from warmstart.checkpoints import TFLiteCheckpoint, fill, fill_folded, layout_arrays
+from warmstart.checkpoints import TFLiteCheckpoint, fill, fill_folded, layout_arrays, load_by_name
 from warmstart.errors import UsageError
 from warmstart.models.image.efficientnet_lite import family
 from warmstart.models.image.efficientnet_lite.family import STAGES, EfficientNetLiteConfig, Stage
@@ -142,14 +142,17 @@ def _conv_norm(
 
 
 def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint in a published layout, or from a `.tflite` file: all of it,
-    or an error.
+    """Fill the model from a checkpoint in a published layout, from a `.tflite` file, or from one
+    that Keras wrote: all of it, or an error.
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
     if isinstance(checkpoint, TFLiteCheckpoint):
         fill_folded(model, checkpoint)
+        return
+    if checkpoint.layout.startswith("keras"):
+        load_by_name(model, checkpoint, config)
         return
     has_top = any(layer.name == "predictions" for layer in model.layers)
     layout = family.LAYOUT.with_aliases(family.timm_names(EfficientNetLiteConfig.of(config)))

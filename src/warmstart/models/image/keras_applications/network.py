@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from warmstart.errors import MismatchError, UsageError
+from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
@@ -100,18 +100,13 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
     Raises:
         MismatchError: the arrays do not fit the model; it names file, array and both shapes.
     """
-    from warmstart.checkpoints import TFLiteCheckpoint, assign, fill_folded
+    from warmstart.checkpoints import TFLiteCheckpoint, assign, fill_folded, part_for
 
     function = str(config.get("function", ""))
     if isinstance(checkpoint, TFLiteCheckpoint):
-        if not function.startswith("MobileNet"):
-            raise MismatchError(
-                f"{checkpoint.path}: a .tflite file fills MobileNets, whose layers form a chain, and "
-                f"not {function}."
-            )
         fill_folded(model, checkpoint)
         return
-    assign(model, checkpoint, transform=_transform(function))
+    assign(model, part_for(model, checkpoint), transform=_transform(function))
 
 
 def _transform(function: str) -> Callable[[str, np.ndarray], np.ndarray] | None:

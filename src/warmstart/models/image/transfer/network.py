@@ -18,35 +18,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 from keras import layers
 
-from warmstart.errors import UsageError
+from warmstart.errors import MismatchError, UsageError
 from warmstart.models import architecture
+from warmstart.models.image.transfer import saved
+from warmstart.models.image.transfer.family import ACTIVATIONS, HEAD_LAYERS, MAP_LAYERS
 
 if TYPE_CHECKING:
     from warmstart.checkpoints import Checkpoint
 
-HEAD_LAYERS = frozenset({
-    "Dense", "Dropout", "BatchNormalization", "LayerNormalization", "Normalization", "Activation", "ReLU",
-    "LeakyReLU", "PReLU", "ELU", "Softmax", "GaussianNoise", "GaussianDropout", "AlphaDropout", "SpatialDropout2D",
-    "UnitNormalization", "Rescaling", "Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "AveragePooling2D",
-    "MaxPooling2D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D",
-})  # fmt: skip
-ACTIVATIONS = frozenset({
-    "linear", "relu", "relu6", "gelu", "silu", "swish", "elu", "selu", "tanh", "sigmoid", "softplus", "softsign",
-    "hard_sigmoid", "hard_silu", "hard_swish", "leaky_relu", "mish", "softmax", "exponential", "log_softmax",
-})  # fmt: skip
-_MAPS = (
-    "Flatten",
-    "GlobalAveragePooling2D",
-    "GlobalMaxPooling2D",
-    "AveragePooling2D",
-    "MaxPooling2D",
-    "Conv2D",
-    "DepthwiseConv2D",
-    "SeparableConv2D",
-    "SpatialDropout2D",
-)
 MAX_LAYERS, MAX_UNITS = 64, 2**20
 HEAD = ("head_*", "logits/*")
 """The names of the head's arrays in a checkpoint."""
@@ -94,24 +76,65 @@ def build(
         input_shape=input_shape,
         pooling=None if takes_map else "avg",
     )
+    if taken := [layer.name for layer in network.layers if is_head(layer.name)]:
+        raise UsageError(
+            f"transfer: the base has a layer called {taken[0]!r}, as a layer of the head would be"
+        )
     outputs = add_head({**config, "classes": classes or config.get("classes")}, network.output)
     return keras.Model(network.inputs, outputs, name="transfer")
 
 
 def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint with the names of its variables; one without a head ignores
-    the head's.
+    """Fill the model from a checkpoint with the names of its variables, or from the Keras file of a
+    classifier on the same base; one without a head ignores the head's.
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
     from warmstart.checkpoints import assign
 
-    assign(
-        model,
-        checkpoint,
-        ignore=() if any(layer.name == "logits" for layer in model.layers) else HEAD,
-    )
+    head = [layer for layer in model.layers if is_head(layer.name)]
+    try:
+        assign(model, checkpoint, ignore=() if head else HEAD)
+    except MismatchError:
+        classifier = saved.read(checkpoint, config["base"])
+        if classifier is None:
+            raise
+        _load_saved(model, head, checkpoint, config, classifier)
+
+
+def _load_saved(
+    model: keras.Model,
+    head: Sequence[keras.layers.Layer],
+    checkpoint: Checkpoint,
+    config: Mapping[str, Any],
+    classifier: saved.SavedClassifier,
+) -> None:
+    """Fill base and head from the parts of a Keras file."""
+    base = config["base"]
+    network = keras.Model(model.inputs, head[0].input) if head else model
+    architecture(base["architecture"]).load(network, checkpoint, base["config"])
+    layers_with_weights = [layer for layer in head if layer.weights]
+    for layer, names in zip(layers_with_weights, classifier.arrays, strict=bool(head)):
+        values = [checkpoint.read(name) for name in names]
+        if layer.name == "logits" and classifier.units == 1:
+            values = [np.stack([np.zeros_like(v[..., 0]), v[..., 0]], axis=-1) for v in values]
+        if layer.name == "logits" and len(values) == 1:  # without a bias
+            values.append(np.zeros(values[0].shape[-1:], np.float32))
+        expected = [tuple(variable.shape) for variable in layer.weights]
+        if [value.shape for value in values] != expected:
+            raise MismatchError(
+                f"{checkpoint.path}: the arrays {', '.join(names)} have the shapes "
+                f"{[value.shape for value in values]}, but {layer.name!r} of the model has {expected}."
+            )
+        layer.set_weights(values)
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
+def is_head(name: str) -> bool:
+    """Whether a layer of this name belongs to the head."""
+    return name.startswith("head_") or name in ("logits", "calibration", "probabilities")
 
 
 def add_head(config: Mapping[str, Any], features: keras.KerasTensor) -> keras.KerasTensor:
@@ -148,7 +171,7 @@ def add_head(config: Mapping[str, Any], features: keras.KerasTensor) -> keras.Ke
 
 def wants_map(specs: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a head begins on the feature map (B, h, w, C) and not on pooled features (B, D)."""
-    return bool(specs) and specs[0].get("class_name") in _MAPS
+    return bool(specs) and specs[0].get("class_name") in MAP_LAYERS
 
 
 def head_config(
