@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from warmstart.errors import InputError
-from warmstart.series.features import Past, Recipe, filled, scale_of
+from warmstart.series.features import Past, Recipe, filled
+from warmstart.series.scaling import scale_of
 from warmstart.series.time_series import TimeSeries
 
 START = pd.Timestamp("2024-01-01")
@@ -43,8 +44,8 @@ def test_past_is_padded_and_scaled():
     past = Past.of([series(3), series(50)], RECIPE, 4)
     assert past.values.shape == (2, 11)
     assert past.observed.sum(1).tolist() == [3, 11]
-    np.testing.assert_allclose(past.values[0, -3:] * past.scale[0], [1, 2, 3], rtol=1e-6)
-    assert past.scale[1] == pytest.approx(np.mean(np.arange(45, 51)))
+    np.testing.assert_allclose(past.values[0, -3:] * past.scaling.scale[0], [1, 2, 3], rtol=1e-6)
+    assert past.scaling.scale[1] == pytest.approx(np.mean(np.arange(45, 51)))
     assert past.static.tolist() == [[2], [2]]
     assert past.features.shape == (2, 10, RECIPE.width)
     assert (past.features[0, :3] == 0).all()  # before the series began
@@ -66,7 +67,7 @@ def test_recipes_go_to_json_and_back():
 
 def test_checks_name_series_and_way_out():
     with pytest.raises(
-        InputError, match=r"s: it has the frequency D, the model was trained on h; resample"
+        InputError, match=r"s: it has the frequency D, the model was trained on h; fine-tune"
     ):
         RECIPE.check(TimeSeries("s", np.ones(3), START, "D"), 4)
     with pytest.raises(InputError, match=r"s: the model needs the covariate 'price'"):

@@ -22,13 +22,16 @@ from warmstart.series.features import Recipe
 from warmstart.series.forecasting import Forecaster
 from warmstart.series.inputs import SERIES
 from warmstart.series.layout import Layout
+from warmstart.series.time_series import TimeSeries
 
 pytestmark = pytest.mark.tensorflow
 HOURS = pd.date_range("2024-01-01", periods=120, freq="h")
 
 
 def tiny(distribution="student_t", **options):
-    recipe = Recipe("h", 6, 12, (1, 2, 24), categories={"item": ["a", "b"]}, item="item")
+    recipe = Recipe(
+        "h", 6, 12, (1, 2, 24), categories={"item": ["a", "b"]}, item="item", calendar=False
+    )
     config = {
         "lags": [1, 2, 24],
         "features": recipe.width,
@@ -136,6 +139,27 @@ def test_numbers_are_one_series(model, table):
         np.testing.assert_array_equal(model(numbers, samples=5).samples, expected.samples)
     lists = model([values.tolist(), values[:50].tolist()], samples=5)
     assert [forecast.input for forecast in lists] == ["series 1", "series 2"]
+
+
+def test_a_series_without_timestamps_has_numbers_of_steps_and_no_invented_dates(model):
+    forecast = model([1.0, None, 3.0, 2.0], horizon=2, samples=5)
+    assert list(forecast.index) == [4, 5]
+    assert forecast.timestamps == ["4", "5"]
+    assert forecast.history.timestamps == ["0", "1", "2", "3"]
+    assert "no timestamps" in forecast.notes[0]
+    assert "2000" not in f"{forecast} {forecast.show()} {forecast.to_dict(embed=True)}"
+    assert list(forecast.to_frame()["timestamp"]) == [4, 5]
+    forecast.plot()
+
+
+def test_advice_and_notes_fit_the_series():
+    recipe = Recipe("h", 6, 12, (1, 2, 24))
+    series = TimeSeries("a", np.ones(50), HOURS[0], "h", dated=False)
+    assert "uses the calendar" in recipe.notes(series)[0]
+    assert not recipe.notes(TimeSeries("a", np.ones(50), HOURS[0], "h"))
+    monthly = TimeSeries("m", np.ones(50), HOURS[0], "MS")
+    with pytest.raises(InputError, match="trained on h; fine-tune"):  # months cannot become hours
+        recipe.check(monthly, 6)
 
 
 @pytest.mark.parametrize(
@@ -313,6 +337,9 @@ def test_features(model, table):
     ("options", "words"),
     [
         ({"horizon": 0}, "horizon must be from 1 to 100000, not 0"),
+        ({"horizon": 1.5}, "horizon must be an integer"),
+        ({"seed": 0.5}, "seed must be an integer"),
+        ({"decimal": ";"}, "decimal must be one of"),
         ({"samples": 0}, "samples"),
         ({"quantiles": [1.5]}, "every item of quantiles"),
         ({"quantiles": [0]}, "quantiles"),
@@ -348,6 +375,8 @@ def test_the_signature_shows_every_option(model):
         "target": None,
         "item": None,
         "timestamp": None,
+        "date_format": None,
+        "decimal": None,
         "duplicates": "error",
         "horizon": None,
         "quantiles": (0.1, 0.25, 0.5, 0.75, 0.9),
@@ -391,6 +420,8 @@ def test_the_wire_form(model, table):
             "0.1": [float(f"{value:.7g}") for value in forecast.quantile(0.1)],
             "0.5": [float(f"{value:.7g}") for value in median],
         },
+        "notes": [],
+        "validation": {},
     }
     history = forecast.to_dict(embed=True)["history"]
     assert history["timestamps"][-1] == "2024-01-05T23:00:00"
@@ -400,14 +431,10 @@ def test_the_wire_form(model, table):
     properties = wire_of(ws.Forecast, embed=True).schema()["properties"]
     assert properties["quantiles"] == {"type": "object", "additionalProperties": numbers}
     assert properties["mean"] == properties["history"]["properties"]["values"] == numbers
-    assert ws.Forecast.csv_columns() == ("item_id", "timestamp", "mean", "quantiles")
-    low = forecast.quantile(0.1)
-    assert list(forecast.csv_rows())[1] == (
-        "a",
-        "2024-01-06T01:00:00",
-        f"{forecast.mean[1]:.7g}",
-        f"0.1:{low[1]:.7g} 0.5:{median[1]:.7g}",
-    )
+    assert forecast.csv_columns((0.1, 0.5)) == ("item_id", "timestamp", "mean", "0.1", "0.5")
+    numbers = (forecast.mean[1], forecast.quantile(0.1)[1], median[1])
+    expected = ("a", "2024-01-06T01:00:00", *(f"{number:.7g}" for number in numbers))
+    assert list(forecast.csv_rows())[1] == expected
     assert forecast.show().splitlines()[0] == "a: 2 steps of h"
 
 
@@ -448,9 +475,9 @@ def test_series_from_records():
     layout = Layout(expected="h")
     assert SERIES.from_record([1, 2], "x.jsonl:1", layout).freq == "h"
     dated = SERIES.from_record(
-        {"item_id": "a", "start": "2024-01-01", "freq": "D", "target": [1, None]}, "x", layout
+        {"item_id": "a", "start": "2024-01-01", "freq": "D", "target": [1, None, 2]}, "x", layout
     )
-    assert (dated.name, dated.freq, len(dated)) == ("a", "D", 2)
+    assert (dated.name, dated.freq, len(dated)) == ("a", "D", 3)
     times = {"timestamp": ["2024-01-01", "2024-01-02"], "target": [1, 2]}
     assert SERIES.from_record(times, "x", layout).index(0, 1)[0] == pd.Timestamp("2024-01-01")
     for record in (
@@ -465,7 +492,13 @@ def test_series_from_records():
 
 
 def test_plot(model, table, tmp_path):
-    axes = model(table["a"]).plot(actual=np.full(6, 10.0))
+    forecast = model(table["a"])
+    for actual in ("x", [1.0] * 7, np.ones((6, 2)), []):
+        with pytest.raises(UsageError, match=r"actual must be .*numbers"):
+            forecast.plot(actual=actual)
+    with pytest.raises(UsageError, match="history is a number of steps"):
+        forecast.plot(history=0)
+    axes = forecast.plot(actual=np.full(6, 10.0))
     assert {"observed", "median", "actual"} <= {
         text.get_text() for text in axes.get_legend().get_texts()
     }
@@ -527,7 +560,7 @@ def test_the_console_writes_a_table_and_a_plot(model, table, tmp_path, capsys):
     assert list(written.columns) == ["item_id", "timestamp", "mean", "0.1", "0.9"]
     assert len(written) == 24
     assert (tmp_path / "x.svg").stat().st_size > 5000
-    assert console.columns() == ("item_id", "timestamp", "mean", "quantiles")
+    assert console.columns() == tuple(written.columns)
     with pytest.raises(UsageError, match="plots are written as"):
         ForecastConsole.check(ForecastFlags(plot=str(tmp_path / "x.nothing")), [])
 

@@ -51,8 +51,8 @@ def test_lags_seasons_and_features_are_those_of_gluonts(freq):
 def test_inference_finds_the_frequency_also_with_gaps(freq):
     index = pd.date_range("2021-01-01", periods=40, freq=freq)
     for times in (index, index.delete([7, 8, 21])):
-        assert frequency.kind(frequency.infer(times)) == frequency.kind(freq)
-        places = frequency.places(frequency.infer(times), times, "x")
+        assert frequency.unit_of(frequency.infer(times)) == frequency.unit_of(freq)
+        places = frequency.steps_of(frequency.infer(times), times, "x")
         assert len(places) == len(times)
         assert places[-1] == 39
 
@@ -62,7 +62,7 @@ def test_inference_finds_the_frequency_also_with_gaps(freq):
 def test_clock_changes_break_nothing(zone, freq):
     index = pd.date_range("2023-03-01", periods=400, freq=freq, tz=zone)
     assert frequency.infer(index) == freq
-    np.testing.assert_array_equal(frequency.places(freq, index, "x"), np.arange(400))
+    np.testing.assert_array_equal(frequency.steps_of(freq, index, "x"), np.arange(400))
     table = frequency.calendar(freq, index[0], 400)
     assert np.abs(table).max() <= 0.5
     if freq == "h":  # local hours
@@ -76,7 +76,7 @@ def test_irregular_timestamps_have_no_frequency():
     )
     assert frequency.infer(times) is None
     with pytest.raises(InputError, match=r"sales: .* not a step of h .*resample"):
-        frequency.places("h", times, "sales")
+        frequency.steps_of("h", times, "sales")
 
 
 def test_old_and_wrong_aliases():
@@ -90,10 +90,10 @@ def test_old_and_wrong_aliases():
     for wrong in ("fortnight", "ns", "-1h", ""):
         with pytest.raises(UsageError, match="no frequency"):
             frequency.normal(wrong)
-    assert frequency.kind("W-MON") == frequency.kind("W-SUN") != frequency.kind("2W-SUN")
+    assert frequency.unit_of("W-MON") == frequency.unit_of("W-SUN") != frequency.unit_of("2W-SUN")
 
 
 def test_absurd_spans_are_refused():
     times = pd.DatetimeIndex(["1900-01-01 00:00:00", "1900-01-01 00:00:01", "2024-01-01"])
     with pytest.raises(InputError, match="steps of s"):
-        frequency.places("s", times, "x")
+        frequency.steps_of("s", times, "x")

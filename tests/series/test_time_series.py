@@ -148,7 +148,7 @@ def test_one_bad_series_does_not_stop_the_others():
     for name, words in {
         "empty": "no observed value",
         "inf": "holds infinity",
-        "text": "no number",
+        "text": "not a number",
         "short": "too few to find its frequency; give freq=",
     }.items():
         assert str(found[name]).startswith(f"{name}: ")

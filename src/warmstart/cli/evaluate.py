@@ -14,7 +14,14 @@ from typing import Any
 import click
 
 from warmstart.cli.help import Argument, Command, Option
-from warmstart.cli.parameters import engine_option, json_option, precision_option, weights_option
+from warmstart.cli.parameters import (
+    engine_option,
+    flags_of,
+    json_option,
+    precision_option,
+    typed_options,
+    weights_option,
+)
 from warmstart.cli.tasks import task_at_hand
 from warmstart.core.task import Task, task_of
 from warmstart.errors import UsageError
@@ -31,8 +38,13 @@ class EvaluateCommand(Command):
         super().__init__("evaluate", help=text, params=_parameters(), callback=evaluate)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        self.params = _parameters()
+        task = task_at_hand(args)
+        if task and task.evaluate_options:
+            names = {parameter.name for parameter in self.params}
+            own = flags_of(task.evaluate_options_class(), "Evaluation")
+            self.params += [option for option in own if option.name not in names]
         if any(arg in ctx.help_option_names for arg in args):
-            task = task_at_hand(args)
             self.epilog = (
                 None if task else "With --task or --model, --help says what data it takes."
             )
@@ -68,7 +80,7 @@ def _parameters() -> list[click.Parameter]:
         engine_option(),
         precision_option(),
         json_option("One JSON object."),
-        Option(["--csv", "as_csv"], is_flag=True, help="The figures per class as CSV."),
+        Option(["--csv", "as_csv"], is_flag=True, help="The rows of the table as CSV."),
     ]
 
 
@@ -81,6 +93,7 @@ def evaluate(
     precision: str,
     as_json: bool,
     as_csv: bool,
+    **options: Any,
 ) -> None:
     """Print the metrics of a model; the exit code is 1 where an example was unusable."""
     from warmstart.cli.models import compiling, open_model, say
@@ -89,15 +102,19 @@ def evaluate(
     opened = open_model(model, task=task, weights=weights, engine=engine, precision=precision)
     with compiling(opened):
         opened.engine  # noqa: B018 (compile now, with its progress shown)
-    unit = task_of(opened.task).examples or opened.input_kind.plural
+    record = task_of(opened.task)
+    chosen: dict[str, Any] = {}
+    if record.evaluate_options:
+        chosen = typed_options(record.evaluate_options_class(), options)
+    unit = record.examples or opened.input_kind.plural
     with progress_bar(unit=unit) as progress:
-        metrics = opened.evaluate(data, progress=progress)
+        metrics = opened.evaluate(data, progress=progress, **chosen)
     if as_json:
         print(json.dumps(_plain({"model": opened.name, **metrics})))
     elif as_csv:
-        if not (classes := _classes(metrics)):
+        if not (classes := _classes(opened.name, metrics)):
             raise UsageError(f"{opened.name} has no figures per class; use --json.")
-        _write_csv(classes)
+        _write_csv(_label(metrics), classes)
     else:
         _print(opened.name, metrics, unit)
     if metrics["errors"]:
@@ -122,8 +139,10 @@ def _print(name: str, metrics: Mapping[str, Any], unit: str) -> None:
             f"{key} {value:.3f}" for key, value in metrics.items() if isinstance(value, float)
         )
     print(f"{name}: {figures} on {metrics['count']:,} {unit}")
-    if classes := _classes(metrics):
-        _print_table(classes)
+    if classes := _classes(name, metrics):
+        _print_table(_label(metrics), classes)
+    for warning in metrics.get("warnings", ()):
+        print(f"Warning: {warning}")
     if pairs := metrics.get("confusions"):
         confused = (f"{p['truth']} mistaken for {p['answer']} ({p['count']:,})" for p in pairs[:5])
         print(f"Most often confused: {', '.join(confused)}")
@@ -134,8 +153,19 @@ def _print(name: str, metrics: Mapping[str, Any], unit: str) -> None:
         )
 
 
-def _classes(metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """The figures per class, whatever the task; empty where there are none."""
+def _label(metrics: Mapping[str, Any]) -> str:
+    """What the rows of the table are."""
+    return "forecast" if "baselines" in metrics else "class"
+
+
+def _classes(name: str, metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The figures per class, whatever the task, or of a model and its baselines; empty where there
+    are none.
+    """
+    if "baselines" in metrics:
+        shown = ("mean_wQL", "MASE", "coverage_80")
+        rows = {name: metrics, **metrics["baselines"]}
+        return {key: {figure: row[figure] for figure in shown} for key, row in rows.items()}
     if "per_class" in metrics:
         classes: Mapping[str, Mapping[str, Any]] = metrics["per_class"]
         return classes
@@ -149,7 +179,7 @@ def _columns(classes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(key for figures in classes.values() for key in figures))
 
 
-def _print_table(classes: Mapping[str, Mapping[str, Any]]) -> None:
+def _print_table(label: str, classes: Mapping[str, Mapping[str, Any]]) -> None:
     """A table of classes; the weakest first, where there are too many."""
     from rich.console import Console
     from rich.table import Table
@@ -164,7 +194,7 @@ def _print_table(classes: Mapping[str, Mapping[str, Any]]) -> None:
         )[:SHOWN]
     table = Table(box=None, pad_edge=False)
     table.add_column(
-        "class" if len(names) == len(classes) else f"weakest {SHOWN} of {len(classes)} classes"
+        label if len(names) == len(classes) else f"weakest {SHOWN} of {len(classes)} classes"
     )
     for key in keys:
         table.add_column(key, justify="right")
@@ -173,10 +203,10 @@ def _print_table(classes: Mapping[str, Mapping[str, Any]]) -> None:
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
-def _write_csv(classes: Mapping[str, Mapping[str, Any]]) -> None:
+def _write_csv(label: str, classes: Mapping[str, Mapping[str, Any]]) -> None:
     keys = _columns(classes)
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["class", *keys])
+    writer.writerow([label, *keys])
     for name, figures in classes.items():
         cells = (figures.get(key, "") for key in keys)
         writer.writerow([name, *("" if cell != cell else cell for cell in cells)])

@@ -36,6 +36,7 @@ class Task:
         console: how the command line shows its results.
         trainer: the class that fine-tunes its models; None where there is none.
         train_options: the options class of the trainer.
+        evaluate_options: the options class of `evaluate` beyond the data; None where it has none.
         default_model: answers where none is named; "" where one must be.
         shard_rows: inputs per file of a batch run: a few minutes of work, which is what a kill
             costs.
@@ -52,6 +53,7 @@ class Task:
     console: str | type[Console] = "warmstart.core.console:Console"
     trainer: str | type[Trainer[Any]] | None = None
     train_options: str | type[TrainOptions] | None = None
+    evaluate_options: str | type | None = None
     default_model: str = ""
     shard_rows: int = 1024
     examples: str = ""
@@ -93,6 +95,17 @@ class Task:
             )
         found: type[TrainOptions] = resolve(self.train_options)
         return found
+
+    def evaluate_options_class(self) -> type:
+        """The options of `evaluate`.
+
+        Raises:
+            UsageError: there are none.
+        """
+        if self.evaluate_options is None:
+            raise UsageError(f"Evaluation of {self.name} has no options of its own.")
+        options: type = resolve(self.evaluate_options)
+        return options
 
     def console_class(self) -> type[Console]:
         found: type[Console] = resolve(self.console)
@@ -293,6 +306,7 @@ for _task in (
         console="warmstart.series.console:ForecastConsole",
         trainer="warmstart.series.train.forecasting:ForecastingTrainer",
         train_options="warmstart.series.train.options:ForecastingOptions",
+        evaluate_options="warmstart.series.options:EvaluateOptions",
         default_model="deepar_hourly",
         shard_rows=256,
         examples="windows",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from warmstart.core.console import Console, ConsoleOptions
 from warmstart.core.input_kind import Argument
 from warmstart.core.options import Option
 from warmstart.core.output_files import Output, OutputFiles
-from warmstart.series.results import Forecast, figure
+from warmstart.series.results import QUANTILES, Forecast, figure
 
 MAX_PLOTS = 12
 PLOT = Output("plots", (".png", ".svg", ".pdf"), folder=False, collects=True)
@@ -40,7 +40,13 @@ class ForecastConsole(Console):
     options: ClassVar = ForecastFlags
     outputs: ClassVar = MappingProxyType({"plot": PLOT, "output": TABLE})
 
+    quantiles: Sequence[float] = QUANTILES
+
+    def columns(self) -> tuple[str, ...]:
+        return Forecast.csv_columns(self.quantiles)
+
     def results(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterable[Any]:
+        self.quantiles = options.get("quantiles", QUANTILES)
         return written(super().results(arguments, options), self.flags.plot, self.flags.output)
 
 
@@ -77,12 +83,9 @@ def written(results: Iterable[Any], plot: str | None, output: str | None) -> Ite
 
 
 def _write_table(writer: Any, result: Forecast, *, header: bool) -> None:
-    table: Any = result.to_frame()
     if header:
-        writer.writerow(table.columns)
-    numbers = table.columns[2:]
-    table[numbers] = table[numbers].map("{:.7g}".format)  # float32 has no more digits
-    writer.writerows(table.itertuples(index=False))
+        writer.writerow(result.csv_columns(result.quantiles))
+    writer.writerows(result.csv_rows())
 
 
 def _plot(forecasts: list[Forecast], suffix: str) -> bytes:

@@ -10,8 +10,7 @@ import numpy as np
 
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
-from warmstart.series import frequency
-from warmstart.series.metrics import LEVELS, Scores, seasonal_naive
+from warmstart.series.comparison import Comparison, best
 from warmstart.series.results import Forecast
 from warmstart.series.time_series import NamedSeries, TimeSeries
 
@@ -35,7 +34,7 @@ class Backtest:
         self.errors: list[str] = []
         self.count = 0
         self._actual: deque[NDArray[np.float64]] = deque()
-        self._scores = self._naive_scores = Scores(season or 1)
+        self._comparison: Comparison | None = None
 
     def past(self, series: Iterable[NamedSeries]) -> Iterator[TimeSeries]:
         """What lies before each window, the earliest origin of a series first."""
@@ -49,13 +48,9 @@ class Backtest:
         if isinstance(result, Failed):
             self.errors.append(str(result.error))
             return False
-        if not self.count:
-            season = self.season or frequency.season(result.series.freq)
-            self._scores, self._naive_scores = Scores(season), Scores(season)
-        past = result.series.target
-        self._scores.add(actual, past, result.quantile, result.samples)
-        naive = seasonal_naive(past, self._scores.season, self.horizon)
-        self._naive_scores.add(actual, past, dict.fromkeys(LEVELS, naive).__getitem__, naive[None])
+        if self._comparison is None:
+            self._comparison = Comparison(result.series.freq, self.season)
+        self._comparison.add(actual, result)
         self.count += 1
         return True
 
@@ -65,13 +60,23 @@ class Backtest:
         Raises:
             UsageError: there was no window.
         """
-        if not self.count:
+        comparison = self._comparison
+        if comparison is None:
             first = f" The first error: {self.errors[0]}" if self.errors else ""
             raise UsageError(f"There is no window of {self.horizon} steps to evaluate on.{first}")
-        calibration = {f"{level:g}": share for level, share in self._scores.calibration().items()}
+        figures = comparison.model.result()
+        winner = best(comparison.baselines())
+        warnings = []
+        if winner and winner.loss < figures["mean_wQL"]:
+            warnings.append(f"{winner.name} is better (mean_wQL {winner.loss:.4g})")
+        calibration = {
+            f"{level:g}": share for level, share in comparison.model.calibration().items()
+        }
         return {
-            **self._scores.result(),
-            "seasonal_naive": self._naive_scores.result(),
+            **figures,
+            "seasonal_naive": comparison.naive.result(),
+            "baselines": comparison.baselines(),
+            "warnings": warnings,
             "count": self.count,
             "errors": self.errors,
             "calibration": calibration,

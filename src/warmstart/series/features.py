@@ -13,6 +13,7 @@ import numpy as np
 
 from warmstart.errors import InputError, UsageError
 from warmstart.series import frequency
+from warmstart.series.scaling import SCALINGS, Scaling
 from warmstart.series.time_series import TimeSeries
 
 if TYPE_CHECKING:
@@ -35,6 +36,16 @@ class Recipe:
         item: the category that is the series' own name, or None.
         calendar: whether there are calendar features; not where the training series had no
             timestamps.
+        columns: of the tables that it was trained on, by role; see `Layout.remembered`.
+        scaling: `"mean"` or `"robust"`; see `scaling.Scaling`.
+        log_scale: lowest and highest natural logarithm of a scale that the network saw in training;
+            others are clamped to them. () where they are not recorded.
+        covariates: mean and standard deviation of each covariate; one without is not standardised.
+        spread: what samples' distances from their median are multiplied by; calibrated on the
+            validation windows.
+        baseline: whether the series were too short to learn from, and forecasts are those of
+            `baselines.SeasonalNaive`.
+        validation: metrics on the validation windows, of the model and of each baseline.
     """
 
     freq: str
@@ -46,19 +57,30 @@ class Recipe:
     holidays: tuple[str, ...] = ()
     item: str | None = None
     calendar: bool = True
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    scaling: str = "mean"
+    log_scale: tuple[float, ...] = ()
+    covariates: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    spread: float = 1.0
+    baseline: bool = False
+    validation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
-        tuples = {key: tuple(data[key]) for key in ("lags", "known", "holidays") if key in data}
+        names = ("lags", "known", "holidays", "log_scale")
+        tuples = {key: tuple(data[key]) for key in names if key in data}
         try:
-            return cls(**{**data, **tuples})
+            recipe = cls(**{**data, **tuples})
         except TypeError as error:
             raise UsageError(
                 f"the model's processing does not describe a forecaster: {error}"
             ) from None
+        if recipe.scaling not in SCALINGS:
+            raise UsageError(f"scaling is one of {', '.join(SCALINGS)}, not {recipe.scaling!r}.")
+        return recipe
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        data: dict[str, Any] = {
             "freq": self.freq,
             "horizon": self.horizon,
             "context": self.context,
@@ -68,6 +90,19 @@ class Recipe:
             "holidays": list(self.holidays),
             "item": self.item,
             "calendar": self.calendar,
+        }
+        new = {
+            "columns": dict(self.columns),
+            "scaling": self.scaling,
+            "log_scale": list(self.log_scale),
+            "covariates": {key: list(value) for key, value in self.covariates.items()},
+            "spread": self.spread,
+            "baseline": self.baseline,
+            "validation": {key: dict(value) for key, value in self.validation.items()},
+        }
+        usual = {"scaling": "mean", "spread": 1.0}
+        return data | {
+            key: value for key, value in new.items() if value and value != usual.get(key)
         }
 
     @property
@@ -87,11 +122,14 @@ class Recipe:
 
     def check(self, series: TimeSeries, future: int) -> None:
         """Raise `InputError` unless the series is of this frequency and has what the network needs."""
-        if frequency.kind(series.freq) != frequency.kind(self.freq):
+        if frequency.unit_of(series.freq) != frequency.unit_of(self.freq):
+            way = f"resample it (`series.resample({self.freq!r}).sum()` or `.mean()`), "
+            if frequency.seconds(series.freq) >= frequency.seconds(self.freq):
+                way = ""  # coarse series cannot be made finer
             raise InputError(
                 f"{series.name}: it has the frequency {series.freq}, the model was trained on "
-                f"{self.freq}; resample it (`series.resample({self.freq!r}).sum()` or `.mean()`), "
-                "fine-tune a model for it, or take one for all frequencies (chronos_bolt_small).",
+                f"{self.freq}; {way}fine-tune a model for it, or take one for all frequencies "
+                "(chronos_bolt_small).",
                 series.name,
             )
         for name in self.known:
@@ -107,6 +145,13 @@ class Recipe:
                     "the forecast; add rows with it and an empty target.",
                     series.name,
                 )
+
+    def notes(self, series: TimeSeries) -> list[str]:
+        """What a forecast of the series leaves to chance, for people."""
+        if self.calendar_names and not series.dated:
+            start = f"{series.start:%Y-%m-%d}"
+            return [f"the model uses the calendar; without timestamps it counts from {start}"]
+        return []
 
     def features(self, series: TimeSeries, first: int, steps: int) -> np.ndarray:
         """Features of `steps` steps from place `first` on, which may be negative (zeros): float32
@@ -126,20 +171,33 @@ class Recipe:
             table[lead:, column] = off[begin : begin + count]
             column += 1
         for name in self.known:
-            table[lead:, column] = series.known[name][begin : begin + count]
+            middle, size = self.covariates.get(name, (0.0, 1.0))
+            table[lead:, column] = (series.known[name][begin : begin + count] - middle) / size
             column += 1
         return table
 
+    def log_scales(self, scaling: Scaling) -> np.ndarray:
+        """What the network sees of the scales, float32 (N,): nothing where it works with a
+        location, so that units do not matter.
+        """
+        if self.scaling != "mean":
+            return np.zeros(len(scaling.scale), np.float32)
+        logarithm = scaling.log_scale
+        if self.log_scale:
+            low, high = self.log_scale
+            logarithm = np.clip(logarithm, low, high)
+        return logarithm.astype(np.float32)
+
     def static(self, series: TimeSeries) -> np.ndarray:
         """Numbers of the categories: int32 (C,), 0 for a value never seen."""
-        found = [
+        values = [
             series.name if name == self.item else series.static.get(name, "")
             for name in self.categories
         ]
         return np.array(
             [
                 self._numbers[name].get(value, 0)
-                for name, value in zip(self.categories, found, strict=True)
+                for name, value in zip(self.categories, values, strict=True)
             ],
             np.int32,
         )
@@ -191,27 +249,6 @@ def filled(target: np.ndarray, season: int) -> tuple[np.ndarray, np.ndarray]:
     return values, observed
 
 
-def scale_of(values: np.ndarray, observed: np.ndarray, context: int) -> np.ndarray:
-    """Mean absolute observed value of the last `context` steps; where that is 0, of all; where that
-    is 0, 1.
-
-    Args:
-        values, observed: (…, T), left-padded with steps that are not observed.
-
-    Returns:
-        (…), above 0.
-    """
-
-    def mean(x: np.ndarray, observed: np.ndarray) -> np.ndarray:
-        means: np.ndarray = (np.abs(x) * observed).sum(-1) / np.maximum(observed.sum(-1), 1)
-        return means
-
-    recent = mean(values[..., -context:], observed[..., -context:])
-    overall = mean(values, observed)
-    found = np.where(recent > 0, recent, overall)
-    return np.where(found > 0, found, 1.0)
-
-
 @dataclass(frozen=True, eq=False)
 class Past:
     """What is known of some series at the moment of forecasting.
@@ -221,20 +258,26 @@ class Past:
         observed: bool (N, past).
         features: float32 (N, context + future, F).
         static: int32 (N, C).
-        scale: float32 (N,).
+        log_scale: float32 (N,), what the network sees of the scales.
+        scaling: of the N series.
     """
 
     values: np.ndarray
     observed: np.ndarray
     features: np.ndarray
     static: np.ndarray
-    scale: np.ndarray
+    log_scale: np.ndarray
+    scaling: Scaling
+
+    def __len__(self) -> int:
+        return len(self.values)
 
     @classmethod
     def of(cls, many: Sequence[TimeSeries], recipe: Recipe, future: int) -> Past:
         """Gather series that were `check`ed."""
         count, past = len(many), recipe.past
         values, observed = np.zeros((count, past)), np.zeros((count, past), bool)
+        is_inside = np.zeros((count, past), bool)
         features = np.empty((count, recipe.context + future, recipe.width), np.float32)
         static = np.empty((count, len(recipe.categories)), np.int32)
         season = frequency.season(recipe.freq)
@@ -242,24 +285,23 @@ class Past:
             recent, seen = filled(series.target[-(past + season) :], season)
             size = min(past, len(series))
             values[row, past - size :], observed[row, past - size :] = recent[-size:], seen[-size:]
+            is_inside[row, past - size :] = True
             features[row] = recipe.features(
                 series, len(series) - recipe.context, recipe.context + future
             )
             static[row] = recipe.static(series)
-        scale = scale_of(values, observed, recipe.context)
-        return cls(
-            (values / scale[:, None]).astype(np.float32),
-            observed,
-            features,
-            static,
-            scale.astype(np.float32),
-        )
+        scaling = Scaling.of(values, observed, recipe.context, recipe.scaling)
+        scaled = np.where(is_inside, scaling.scaled(values), np.float32(0))
+        log_scale = recipe.log_scales(scaling)
+        return cls(scaled, observed, features, static, log_scale, scaling)
 
     def rows(self, part: np.ndarray | slice) -> Past:
         """Some of the series."""
         return Past(
-            *(
-                getattr(self, key)[part]
-                for key in ("values", "observed", "features", "static", "scale")
-            )
+            self.values[part],
+            self.observed[part],
+            self.features[part],
+            self.static[part],
+            self.log_scale[part],
+            self.scaling.rows(part),
         )

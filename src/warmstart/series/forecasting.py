@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from warmstart.catalog import Entry, Label
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
-from warmstart.core.options import BatchOptions, Option, make, takes
+from warmstart.core.options import make, takes
 from warmstart.core.results import Failed
 from warmstart.core.weights import Weights
-from warmstart.engines.base import Engine
-from warmstart.errors import UsageError, require
+from warmstart.errors import require
 from warmstart.models import runner
 from warmstart.series.evaluation import Backtest
 from warmstart.series.inputs import SERIES, Series, SeveralSeries
 from warmstart.series.layout import Layout
+from warmstart.series.method import Method
+from warmstart.series.options import SAMPLES, EvaluateOptions, ForecastOptions, TableOptions
 from warmstart.series.results import Forecast
 from warmstart.series.time_series import TimeSeries, iter_series
 
@@ -30,100 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
-
-QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
-SAMPLES = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableOptions(BatchOptions):
-    """How tables of series are read."""
-
-    freq: Annotated[
-        str | None,
-        Option(
-            "Frequency, a pandas alias such as h, D or MS, where timestamps do not tell it.",
-            max_length=20,
-        ),
-    ] = None
-    target: Annotated[str | None, Option("Column of the values.")] = None
-    item: Annotated[str | None, Option("Column of the series' names.")] = None
-    timestamp: Annotated[str | None, Option("Column of the timestamps.")] = None
-    duplicates: Annotated[
-        Literal["error", "first", "last", "sum", "mean"],
-        Option("How to merge rows of a series with the same timestamp."),
-    ] = "error"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ForecastOptions(TableOptions):
-    """Options of forecasting."""
-
-    horizon: Annotated[
-        int | None,
-        Option("Steps to forecast; default: those the model was trained for.", ge=1, le=100_000),
-    ] = None
-    quantiles: Annotated[
-        Sequence[float],
-        Option("Levels of the quantiles in tables and plots.", gt=0, lt=1),
-    ] = QUANTILES
-    samples: Annotated[
-        int,
-        Option("Sample paths per series, of models that sample.", ge=1, le=100_000),
-    ] = SAMPLES
-    seed: Annotated[
-        int, Option("Seed of the random numbers; the same seed gives the same samples.", ge=0)
-    ] = 0
-    parameters: Annotated[
-        bool,
-        Option(
-            "Keep the distribution's parameters at each step, of models that have them.",
-            http=False,
-            cli=False,
-        ),
-    ] = False
-
-
-class Method(Protocol):
-    """How the network of one architecture forecasts.
-
-    Attributes:
-        horizon: steps that it forecasts by default.
-        freq: pandas alias; the frequency of series without timestamps.
-        known, static: columns that it needs.
-        sampled: whether it draws sample paths; the others compute quantiles.
-    """
-
-    sampled: bool
-    horizon: int
-    freq: str
-    known: tuple[str, ...]
-    static: tuple[str, ...]
-
-    def check(self, series: TimeSeries, horizon: int) -> None:
-        """Raise `InputError` where the series cannot be forecast."""
-
-    def batch_size(self, samples: int) -> int:
-        """Series per batch."""
-
-    def forecast(
-        self,
-        engine: Engine,
-        series: Sequence[TimeSeries],
-        horizon: int,
-        samples: int,
-        seeds: Sequence[Sequence[int]],
-        keep: bool,
-    ) -> Generator[None, None, list[dict[str, Any]]]:
-        """Fields of `Forecast` for each series: `samples`, or quantiles as `given`; yields between
-        steps.
-        """
-
-    def states(self, engine: Engine, series: Sequence[TimeSeries]) -> NDArray[np.float32]:
-        """The network's states behind the context: float32 (N, D)."""
-
-    def state_size(self, engine: Engine) -> int:
-        """D of the states."""
 
 
 class Forecaster(Model[Series, Forecast, ForecastOptions]):
@@ -140,8 +47,8 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     result = Forecast
     batched = False
     seeded_by_index = True
-    generates = "values of sample paths"
     decodes_ahead = False
+    generates = "values of sample paths"
 
     def __init__(
         self,
@@ -237,18 +144,18 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
             target=options.target,
             item=options.item,
             timestamp=options.timestamp,
+            date_format=options.date_format,
+            decimal=options.decimal,
             known=method.known,
             static=method.static,
             duplicates=options.duplicates,
             expected=method.freq,
+            remembered=method.columns,
         )
 
     def ready(self) -> None:
         require("pandas", extra="series", purpose="to read time series")
         super().ready()
-
-    def generated(self, value: Any, options: ForecastOptions) -> int:
-        return self._horizon(options) * (options.samples if self.method.sampled else 1)
 
     def elements(self, inputs: Any, options: ForecastOptions) -> Iterator[Item]:
         return SERIES.elements(inputs, self.layout(options))
@@ -264,6 +171,9 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
 
     def group_size(self, options: ForecastOptions, is_list: bool) -> int:
         return options.batch_size or self.method.batch_size(options.samples)
+
+    def generated(self, value: Any, options: ForecastOptions) -> int:
+        return self._horizon(options) * (options.samples if self.method.sampled else 1)
 
     def prepare(self, item: Item, options: ForecastOptions) -> Prepared:
         series = SERIES.read(item, self.layout(options))
@@ -291,8 +201,16 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     def decode(self, prepared: Prepared, outputs: Any, options: ForecastOptions) -> Forecast:
         quantiles = tuple(options.quantiles)
         series = prepared.context
+        notes = (*series.notes, *outputs.pop("notes", ()))
         return Forecast(
-            series.name, self.name, series, self._horizon(options), quantiles, **outputs
+            series.name,
+            self.name,
+            series,
+            self._horizon(options),
+            quantiles,
+            **outputs,
+            notes=notes,
+            validation=self.method.validation,
         )
 
     def vector(
@@ -333,18 +251,26 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
 
         Returns:
             Metrics of `series.metrics` (`mean_wQL`, `CRPS`, `ND`, `MASE`, `sMAPE`, `coverage_80`,
-            …), those of the seasonal-naive forecast on the same windows as `"seasonal_naive"`,
-            `"count"` of windows and `"errors"`.
+            …), those of the seasonal-naive forecast on the same windows as `"seasonal_naive"`, of
+            baselines with intervals by their names as `"baselines"` (the last season of each kind,
+            and drift), `"count"` of windows and `"errors"`.
 
         Raises:
             UsageError: an option is wrong, or there is no window at all.
         """
-        values = {"horizon": horizon, "samples": samples, "seed": seed, "batch_size": batch_size}
-        horizon = self._horizon(make(ForecastOptions, values, type(self).__name__))
-        layout = self.layout(make(TableOptions, options, type(self).__name__))
+        values = {
+            "horizon": horizon,
+            "windows": windows,
+            "stride": stride,
+            "season": season,
+            "samples": samples,
+            "seed": seed,
+            "batch_size": batch_size,
+        }
+        checked = make(EvaluateOptions, values | options, type(self).__name__)
+        layout = self.layout(checked)
+        horizon = self.method.horizon if checked.horizon is None else checked.horizon
         stride = horizon if stride is None else stride
-        if windows < 1 or stride < 1:
-            raise UsageError("windows and stride must be 1 or more.")
         backtest = Backtest(horizon, windows, stride, season)
         past = backtest.past(iter_series(data, layout))
         forecasts = self.stream(

@@ -1,8 +1,8 @@
 """Frequencies of series: infer and check them, and what a network is told of the calendar.
 
 A frequency is a pandas alias (`"h"`, `"30min"`, `"D"`, `"B"`, `"W-TUE"`, `"MS"`, `"QE-DEC"`,
-`"5s"`). Two frequencies are of one kind where their unit and multiple agree: `"W-SUN"` and
-`"W-MON"` are, `"h"` and `"30min"` are not. Lags, calendar features and seasons of a kind are those
+`"5s"`). Two frequencies are of one unit where their unit and multiple agree: `"W-SUN"` and
+`"W-MON"` are, `"h"` and `"30min"` are not. Lags, calendar features and seasons of a unit are those
 of GluonTS (`gluonts.time_feature`), so that networks and figures compare.
 """
 
@@ -56,6 +56,18 @@ SEASONS = {
     "quarter": 4,
     "year": 1,
 }
+ALL_SEASONS = {
+    "second": (60, 3600, 86_400, 604_800),
+    "minute": (60, 1440, 10_080),
+    "hour": (24, 168),
+    "day": (7, 365),
+    "business day": (5, 260),
+    "week": (52,),
+    "month": (12,),
+    "quarter": (4,),
+    "year": (),
+}
+"""Every season of a unit: minute, hour, day, week and year."""
 FEATURES = {
     "second": ("second", "minute", "hour", "weekday", "day", "day of year"),
     "minute": ("minute", "hour", "weekday", "day", "day of year"),
@@ -72,6 +84,20 @@ FIXED = {
     "minute": 60,
     "hour": 3600,
 }  # in seconds, whatever the clocks do; a day is a calendar's
+CALENDAR_UNITS = frozenset({"month", "quarter", "year"})
+"""Units of different lengths in days."""
+SECONDS = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day": 86_400,
+    "business day": 86_400,
+    "week": 604_800,
+    "month": 2_629_800,
+    "quarter": 7_889_400,
+    "year": 31_557_600,
+}
+"""The length of a unit, on average."""
 LARGEST_LAG = 1200
 MAX_STEPS = 50_000_000
 
@@ -85,9 +111,23 @@ def normal(freq: str) -> str:
     return _offset(freq)[0]
 
 
-def kind(freq: str) -> tuple[str, int]:
+def unit_of(freq: str) -> tuple[str, int]:
     """(unit, multiple): `("week", 1)` of `"W-TUE"`, `("minute", 30)` of `"30min"`."""
     return _offset(freq)[1]
+
+
+def seconds(freq: str) -> int:
+    """The length of a step, on average."""
+    unit, multiple = unit_of(freq)
+    return SECONDS[unit] * multiple
+
+
+def nearest(times: pd.DatetimeIndex) -> str:
+    """The alias of the unit that the median distance of two neighbours comes closest to."""
+    aliases = {"s": 1, "min": 60, "h": 3600, "D": 86_400, "W": 604_800}
+    aliases |= {"MS": 2_629_800, "QS": 7_889_400, "YS": 31_557_600}
+    gap = float(np.median(np.diff(times.as_unit("ns").asi8))) / 1e9
+    return min(aliases, key=lambda alias: abs(np.log(aliases[alias] / max(gap, 1e-9))))
 
 
 @lru_cache(maxsize=256)
@@ -115,44 +155,54 @@ def season(freq: str) -> int:
     """Steps of one season: 24 of hourly data, 12 of monthly; 1 where the multiple does not divide
     it.
     """
-    unit, multiple = kind(freq)
+    unit, multiple = unit_of(freq)
     steps, rest = divmod(SEASONS[unit], multiple)
     return 1 if rest else steps
+
+
+def seasons(freq: str) -> list[int]:
+    """Every season of the frequency in steps, the shortest first: 24 and 168 of hourly data."""
+    unit, multiple = unit_of(freq)
+    return [
+        steps // multiple
+        for steps in ALL_SEASONS[unit]
+        if not steps % multiple and steps > multiple
+    ]
 
 
 def lags(freq: str) -> list[int]:
     """The lags that DeepAR sees at this frequency: 1 to 7, and those around one to a few seasons
     ago.
     """
-    unit, n = kind(freq)
+    unit, n = unit_of(freq)
 
     def around(period: float, cycles: int, width: int) -> list[int]:
         middles = [int(k * period // n_scaled) for k in range(1, cycles + 1)]
         return [lag for middle in middles for lag in range(middle - width, middle + width + 1)]
 
-    found: list[int] = []
+    chosen: list[int] = []
     seconds = FIXED.get(unit, 86400) * n
     n_scaled: float = seconds
     if unit == "second":
-        found += around(60, 3, 2)  # as GluonTS has it: minutes
+        chosen += around(60, 3, 2)  # as GluonTS has it: minutes
     if unit in ("second", "minute"):
         n_scaled = seconds / 60
-        found += around(60, 3, 2)
+        chosen += around(60, 3, 2)
     if unit in FIXED:
         n_scaled = seconds / 3600
-        found += around(24, 7, 1)
+        chosen += around(24, 7, 1)
     if unit in ("minute", "hour", "day", "business day"):
         week, month = (5, 22) if unit == "business day" else (7, 30)
         n_scaled = n if unit == "business day" else seconds / 86400
-        found += around(week, 4, 1) + around(month, 1, 1)
+        chosen += around(week, 4, 1) + around(month, 1, 1)
         n_scaled /= week
-        found += _weekly(n_scaled)
+        chosen += _weekly(n_scaled)
     if unit == "week":
-        found += _weekly(n)
+        chosen += _weekly(n)
     if unit in ("month", "quarter"):
         n_scaled = n * (3 if unit == "quarter" else 1)
-        found += around(12, 3, 1)
-    return list(range(1, 8)) + sorted({lag for lag in found if 7 < lag <= LARGEST_LAG})
+        chosen += around(12, 3, 1)
+    return list(range(1, 8)) + sorted({lag for lag in chosen if 7 < lag <= LARGEST_LAG})
 
 
 def _weekly(n: float) -> list[int]:
@@ -162,7 +212,7 @@ def _weekly(n: float) -> list[int]:
 
 def feature_names(freq: str) -> tuple[str, ...]:
     """What of the calendar a network is told at this frequency."""
-    return FEATURES[kind(freq)[0]]
+    return FEATURES[unit_of(freq)[0]]
 
 
 @lru_cache(maxsize=32)
@@ -201,16 +251,19 @@ def dates(freq: str, start: pd.Timestamp, steps: int) -> pd.DatetimeIndex:
         ) from error
 
 
-def places(freq: str, times: pd.DatetimeIndex, item: str) -> np.ndarray:
+def steps_of(freq: str, times: pd.DatetimeIndex, item: str) -> np.ndarray:
     """The steps of sorted timestamps on the grid that starts at the first: int64, from 0 up.
 
     Raises:
         InputError: one lies off the grid, or the grid would be absurdly long; names the series.
     """
-    unit, multiple = kind(freq)
+    unit, multiple = unit_of(freq)
     first, last = times[0], times[-1]
     steps: np.ndarray
-    advice = "resample it (`series.resample(freq).sum()` or `.mean()`), or give the frequency that it has as freq="
+    advice = (
+        f"resample it (`series.resample({freq!r}).sum()` or `.mean()`), or give the frequency that it "
+        "has as freq="
+    )
     if unit in FIXED or (unit == "day" and times.tz is None):
         step = FIXED.get(unit, 86400) * multiple
         nanoseconds = times.as_unit("ns").asi8
@@ -251,10 +304,10 @@ def infer(times: pd.DatetimeIndex) -> str | None:
         return None
     for freq in _candidates(times):
         try:
-            found = places(freq, times, "")
+            steps = steps_of(freq, times, "")
         except (InputError, UsageError):
             continue
-        if found[0] == 0 and len(times) > (found[-1] + 1) / 2:
+        if steps[0] == 0 and len(times) > (steps[-1] + 1) / 2:
             return normal(freq)
     return None
 
@@ -274,21 +327,21 @@ def _candidates(times: pd.DatetimeIndex) -> list[str]:
     wall = np.diff(naive.normalize().as_unit("ns").asi8) // 86_400_000_000_000
     month = naive[0].strftime("%b").upper()
     weekday = naive[0].strftime("%a").upper()
-    found: list[str] = []
+    candidates: list[str] = []
     if (naive.normalize() == naive).all() or len(set(naive.time)) == 1:
         if 364 <= days <= 367:
-            found += [f"YS-{month}", f"YE-{month}"]
+            candidates += [f"YS-{month}", f"YE-{month}"]
         if 89 <= days <= 93:
-            found += [f"QS-{month}", f"QE-{month}"]
+            candidates += [f"QS-{month}", f"QE-{month}"]
         if 27 <= days <= 32:
-            found += ["MS", "ME", "BMS", "BME"]
+            candidates += ["MS", "ME", "BMS", "BME"]
         if round(days) % 7 == 0 and days >= 6.9:
-            found.append(f"{round(days) // 7}W-{weekday}")
+            candidates.append(f"{round(days) // 7}W-{weekday}")
         if round(days) == 1 and not (naive.day_of_week >= 5).any() and (wall == 3).any():
-            found.append("B")
+            candidates.append("B")
         if days >= 0.9:
-            found.append(f"{max(round(days), 1)}D")
+            candidates.append(f"{max(round(days), 1)}D")
     if common % 3600 == 0:
-        found.append(f"{common // 3600}h")
-    found.append(f"{common // 60}min" if common % 60 == 0 else f"{common}s")
-    return found
+        candidates.append(f"{common // 3600}h")
+    candidates.append(f"{common // 60}min" if common % 60 == 0 else f"{common}s")
+    return candidates

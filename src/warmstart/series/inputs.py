@@ -13,7 +13,7 @@ from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import printable
 from warmstart.core.records import columns
 from warmstart.errors import InputError, UsageError
-from warmstart.series import tables
+from warmstart.series import dates, table_files, tables
 from warmstart.series.layout import Layout
 from warmstart.series.time_series import (
     TimeSeries,
@@ -40,21 +40,21 @@ Table: TypeAlias = Union["pd.DataFrame", str, "os.PathLike[str]", Mapping[str, S
 series.
 """
 SeveralSeries: TypeAlias = Table | Several[Series] | Several[Table] | Several[Series | Table]
-"""A table, or a list of series and tables."""
+"""A table, or a list of series and table_files."""
 
 NUMBERS_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "null"]}}
 COLUMN_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "string", "null"]}}
 
 
 class SeriesKind(InputKind):
-    """Time series, one by one or in tables."""
+    """Time series, one by one or in table_files."""
 
     name = "series"
     noun = "series"
     plural = "series"
     media = ("text/csv", "application/vnd.ms-excel", "text/plain")
-    suffixes = tables.SUFFIXES
-    table_suffixes = tuple(sorted(tables.SUFFIXES))
+    suffixes = table_files.SUFFIXES
+    table_suffixes = tuple(sorted(table_files.SUFFIXES))
     is_parsed = True
     field = columns.Field("series", "target", (tables.TARGETS,))
     tensors: ClassVar = {"series": ("FP64", [-1, -1])}
@@ -81,7 +81,7 @@ class SeriesKind(InputKind):
 
         Raises:
             UsageError: the layout names columns that are not there, or the path is one of several
-                tables.
+                table_files.
             InputError: the table cannot be read.
         """
         layout = layout or Layout()
@@ -143,7 +143,9 @@ class SeriesKind(InputKind):
         index: Any = None
         try:
             if "timestamp" in fields:
-                index = pd.DatetimeIndex(pd.to_datetime(list(fields["timestamp"])))
+                column = pd.Series(list(fields["timestamp"]))
+                column_dates = dates.read(column, "timestamp", name, layout.date_format)
+                index = column_dates.times if column_dates.times is not None else column_dates.steps
             elif "start" in fields:
                 freq = str(fields.get("freq") or layout.freq or layout.expected)
                 index = pd.date_range(fields["start"], periods=len(target), freq=freq)
@@ -163,21 +165,21 @@ class SeriesKind(InputKind):
         if values.ndim not in (1, 2) or values.dtype.kind not in "iuf" or not values.size:
             raise InputError("series must be numbers of the shape [steps] or [series, steps].")
         rows, steps = np.atleast_2d(values).shape
-        tables.check_size(rows, steps, limits.max_values, limits.max_columns)
+        table_files.check_size(rows, steps, limits.max_values, limits.max_columns)
         return [np.array(row, np.float64) for row in np.atleast_2d(values)]
 
     def from_bytes(self, data: bytes, limits: Limits) -> pd.DataFrame:
         decoded_text(data[:4096].rpartition(b"\n")[0] or data[:4096], limits)
-        return tables.parse_csv(data, limits.max_values, limits.max_columns)
+        return table_files.parse_csv(data, limits.max_values, limits.max_columns)
 
     def from_json(self, value: Any, limits: Limits) -> NDArray[np.float64] | pd.DataFrame:
         if isinstance(value, list):
-            tables.check_size(1, len(value), limits.max_values, limits.max_columns)
+            table_files.check_size(1, len(value), limits.max_values, limits.max_columns)
             return _array(value)
         is_object = isinstance(value, dict) and bool(value)
         if is_object and all(isinstance(column, list) for column in value.values()):
             rows = max(map(len, value.values()))
-            tables.check_size(len(value), rows, limits.max_values, limits.max_columns)
+            table_files.check_size(len(value), rows, limits.max_values, limits.max_columns)
             return _frame(value)
         raise InputError(
             "A series is an array of numbers, or a table: an object of columns, such as "
@@ -202,7 +204,7 @@ def _each(values: Iterable[Any], layout: Layout) -> Iterator[Item]:
             continue
         try:
             if isinstance(value, str | os.PathLike) and not is_single(value):
-                for file in iter_items(value, suffixes=tables.SUFFIXES, what="table"):
+                for file in iter_items(value, suffixes=table_files.SUFFIXES, what="table"):
                     yield from _each([file.value], layout)
             else:
                 yield from _table_items(value, layout)
@@ -217,7 +219,9 @@ def _table_items(table: Any, layout: Layout) -> Iterator[Item]:
 def _refusal(value: Any) -> str:
     """Why a value is not one series, and what to do."""
     if hasattr(value, "ndim"):
-        return f"An array of {value.ndim} dimensions is no series; give a list of series: list(x)."
+        return (
+            f"An array of {value.ndim} dimensions is not a series; give a list of series: list(x)."
+        )
     if isinstance(value, tuple | set | frozenset):
         return "Several series are a list: model(list(x))."
     if hasattr(value, "__iter__") and not isinstance(value, bytes):

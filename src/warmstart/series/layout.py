@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from warmstart.errors import UsageError
 from warmstart.series import frequency
@@ -13,32 +14,57 @@ DUPLICATES = ("error", "first", "last", "sum", "mean")
 
 @dataclass(frozen=True)
 class Layout:
-    """How to read tables; None: found out.
+    """How to read tables; None: inferred.
 
     Attributes:
         freq: pandas alias; default: inferred, else `expected`.
-        target, item, timestamp: names of columns.
+        target, timestamp: names of columns.
+        item: the column of the series' names, or several, whose values together are the name.
+        date_format: of the timestamps: of strftime, or "excel", "unix" or "steps".
+        decimal: the decimal sign of numbers in texts.
         known: columns of covariates known in advance.
         static: columns of categories that stay the same within a series.
         duplicates: of two rows at one time: `"error"`, `"first"`, `"last"`, `"sum"` or `"mean"`.
         expected: the frequency that a model was trained for: taken where a series is too short to
             tell.
+        remembered: columns of the tables that a model was trained on, by role: taken where a table
+            has them and nothing else is asked for.
     """
 
     freq: str | None = None
     target: str | None = None
-    item: str | None = None
+    item: str | Sequence[str] | None = None
     timestamp: str | None = None
+    date_format: str | None = None
+    decimal: str | None = None
     known: Sequence[str] = ()
     static: Sequence[str] = ()
     duplicates: str = "error"
     expected: str | None = None
+    remembered: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The columns of `item`."""
+        return (self.item,) if isinstance(self.item, str) else tuple(self.item or ())
+
+    def for_columns(self, names: Sequence[Any]) -> Layout:
+        """With the remembered columns where a table with these columns has them."""
+        new = {}
+        for role, value in self.remembered.items():
+            columns = [value] if isinstance(value, str) else value
+            is_column = role in ("target", "item", "timestamp")
+            if getattr(self, role) is None and (not is_column or set(columns) <= set(names)):
+                new[role] = value
+        return replace(self, **new, remembered={})
 
     def __post_init__(self) -> None:
         if self.duplicates not in DUPLICATES:
             raise UsageError(
                 f"duplicates is one of {', '.join(DUPLICATES)}, not {self.duplicates!r}."
             )
+        if self.decimal not in (None, ".", ","):
+            raise UsageError(f"decimal is '.' or ',', not {self.decimal!r}.")
         for key in ("known", "static"):
             if isinstance(getattr(self, key), str):
                 raise UsageError(f"{key} is a list of column names, not {getattr(self, key)!r}.")

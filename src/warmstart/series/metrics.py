@@ -82,17 +82,17 @@ class Scores:
         """Metrics by name; NaN where nothing could be measured."""
         base = self.actual or float("nan")
         weighted = {f"wQL_{level:g}": loss / base for level, loss in self.losses.items()}
-        found = {
+        metrics = {
             "mean_wQL": float(np.mean(list(weighted.values()))),
             "ND": self.errors / base,
             "MASE": _mean(self.mase),
             "sMAPE": _mean(self.smape),
         }
         if self.crps is not None:
-            found["CRPS"] = self.crps / base
+            metrics["CRPS"] = self.crps / base
         for name, (low, high) in COVERED.items():
-            found[name] = _mean(self.below[high]) - _mean(self.below[low])
-        return found | weighted
+            metrics[name] = _mean(self.below[high]) - _mean(self.below[low])
+        return metrics | weighted
 
     def calibration(self) -> Mapping[float, float]:
         """Share of actual values at or below each quantile."""
@@ -120,6 +120,12 @@ def seasonal_naive(past: np.ndarray, season: int, horizon: int) -> np.ndarray:
     values = filled(past, season)[0]
     last = values[-season:] if len(values) >= season else values[-1:]
     return np.resize(last, horizon)
+
+
+def quantiles_of(samples: np.ndarray) -> Callable[[float], np.ndarray]:
+    """level -> (H,), of sample paths (S, H), as GluonTS takes them; see `Forecast.quantile`."""
+    ordered = np.sort(samples, 0)
+    return lambda level: ordered[round((len(ordered) - 1) * level)]
 
 
 def crps(truth: np.ndarray, samples: np.ndarray) -> np.ndarray:

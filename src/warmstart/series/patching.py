@@ -7,7 +7,7 @@ Source: the reference implementation, chronos-forecasting (`ChronosBoltPipeline.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,11 +27,13 @@ DEFAULT_FREQ = "D"  # of series without timestamps
 
 
 class ChronosBolt:
-    """One model; see `series.forecasting.Method`."""
+    """One model; see `series.method.Method`."""
 
+    sampled = False
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
-    sampled = False
+    columns: ClassVar[Mapping[str, Any]] = {}
+    validation: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     freq = DEFAULT_FREQ
 
     def __init__(self, entry: Entry):
@@ -59,7 +61,11 @@ class ChronosBolt:
         """Quantiles of each series; nothing is drawn at random."""
         context = padded([one.target[-self.context :] for one in series])
         quantiles = yield from self.quantiles(engine, context, horizon)
-        return [{"given": dict(zip(self.levels, row, strict=True))} for row in quantiles]
+        low, high = self.levels[0], self.levels[-1]
+        notes = [f"quantiles below {low:g} and above {high:g} are those of {low:g} and {high:g}"]
+        return [
+            {"given": dict(zip(self.levels, row, strict=True)), "notes": notes} for row in quantiles
+        ]
 
     def states(self, engine: Engine, series: Sequence[TimeSeries]) -> NDArray[Any]:
         """Mean of the encoder's states over the patches that were observed: float32 (N, D)."""

@@ -14,11 +14,15 @@ from numpy.typing import NDArray
 from warmstart.core import html
 from warmstart.core.wire import Record, Result, Value, Wire, wire_of
 from warmstart.errors import UsageError, is_installed, require
+from warmstart.series import frequency
+from warmstart.series.baselines import SeasonalNaive
 from warmstart.series.time_series import TimeSeries
 
 if TYPE_CHECKING:
     import pandas as pd
 
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+"""Levels of the quantiles in tables and plots."""
 INTERVALS = ((0.1, 0.9), (0.25, 0.75))
 PLOTTED_HORIZONS = 4  # of history before a forecast in a plot
 HISTORY_HORIZONS, MAX_HISTORY = 4, 2000  # horizons, and steps at most, of `Forecast.history`
@@ -27,7 +31,9 @@ SHOWN_STEPS = 6  # of a forecast on a terminal
 
 @dataclass(frozen=True)
 class History(Record):
-    """The end of a series: timestamps in ISO 8601 and values, None where nothing was observed."""
+    """The end of a series: timestamps in ISO 8601, or numbers of steps where it has none, and
+    values, None where nothing was observed.
+    """
 
     timestamps: Sequence[str]
     values: Sequence[Value | None]
@@ -47,9 +53,21 @@ class Forecast(Result):
         given: quantiles by level, float32 (horizon,), of a model that gives these only.
         parameters: the distribution's parameters, each float32 (S, horizon); empty unless asked
             for.
+        notes: how the series was read and forecast, where that was a decision.
+        validation: metrics on the windows that the model was validated on, of itself ("model") and
+            of baselines; empty where they are not known.
     """
 
-    wire: ClassVar = ("input", "model", "freq", "timestamps", "mean", "quantiles")
+    wire: ClassVar = (
+        "input",
+        "model",
+        "freq",
+        "timestamps",
+        "mean",
+        "quantiles",
+        "notes",
+        "validation",
+    )
     embedded: ClassVar = ("history",)
     tensors: ClassVar = ("mean",)
     files: ClassVar = (".png", ".svg")
@@ -62,6 +80,8 @@ class Forecast(Result):
     samples: NDArray[np.float32] | None = None
     given: Mapping[float, NDArray[np.float32]] = field(default_factory=dict)
     parameters: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    notes: Annotated[tuple[str, ...], Wire(Sequence[str])] = ()
+    validation: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
     @property
     def freq(self) -> str:
@@ -69,14 +89,14 @@ class Forecast(Result):
         return self.series.freq
 
     @property
-    def index(self) -> pd.DatetimeIndex:
-        """Timestamps of the steps."""
+    def index(self) -> pd.DatetimeIndex | pd.RangeIndex:
+        """Timestamps of the steps; numbers of steps where the series has no timestamps."""
         return self.series.index(len(self.series), self.horizon)
 
     @property
     def timestamps(self) -> list[str]:
-        """Timestamps of the steps in ISO 8601."""
-        return [time.isoformat() for time in self.index]
+        """Timestamps of the steps in ISO 8601; numbers of steps where the series has none."""
+        return _texts(self.index)
 
     @property
     def mean(self) -> Annotated[NDArray[np.float64], Wire(Sequence[Value | None])]:
@@ -98,8 +118,7 @@ class Forecast(Result):
         """The end of the series: four horizons, and 2000 steps at most."""
         count = min(len(self.series), HISTORY_HORIZONS * self.horizon, MAX_HISTORY)
         first = len(self.series) - count
-        timestamps = [time.isoformat() for time in self.series.index(first, count)]
-        return History(timestamps, self.series.target[first:].tolist())
+        return History(_texts(self.series.index(first, count)), self.series.target[first:].tolist())
 
     def quantile(self, level: float) -> NDArray[np.float64]:
         """The value that the series stays below with probability `level`, float64 (horizon,).
@@ -121,6 +140,26 @@ class Forecast(Result):
         levels = sorted(self.given)
         table = np.stack([self.given[known] for known in levels])  # (L, horizon)
         return np.array([np.interp(level, levels, column) for column in table.T])
+
+    def _checked(self, actual: Any) -> NDArray[np.float64]:
+        """The actual values of the first steps, float64 (up to horizon,).
+
+        Raises:
+            UsageError: they are not numbers, or more than the horizon.
+        """
+        index = getattr(actual, "index", None)
+        if self.series.dated and getattr(index, "inferred_type", "") == "datetime64":
+            actual = actual.reindex(self.index)
+        try:
+            values = np.asarray(actual, np.float64)
+        except (ValueError, TypeError):
+            raise UsageError("actual must be numbers, one a step of the forecast.") from None
+        if values.ndim != 1 or not 1 <= len(values) <= self.horizon:
+            raise UsageError(
+                f"actual must be up to {self.horizon} numbers, one a step of the forecast, not an "
+                f"array of the shape {values.shape}."
+            )
+        return values
 
     def to_frame(self) -> pd.DataFrame:
         """A table with a row per step: `item_id`, `timestamp`, `mean`, and a column per quantile
@@ -159,19 +198,20 @@ class Forecast(Result):
         return {f"{level:g}": self.quantile(level) for level in self.quantiles}
 
     @classmethod
-    def csv_columns(cls) -> tuple[str, ...]:
-        return ("item_id", "timestamp", "mean", "quantiles")
+    def csv_columns(cls, quantiles: Sequence[float] = QUANTILES) -> tuple[str, ...]:
+        """The header of a CSV file; `quantiles` are those of the forecasts."""
+        return ("item_id", "timestamp", "mean", *(f"{level:g}" for level in quantiles))
 
     def csv_rows(self) -> Iterator[tuple[str, ...]]:
-        quantiles = self._quantile_values().items()
-        for step, (timestamp, mean) in enumerate(zip(self.timestamps, self.mean, strict=True)):
-            cell = " ".join(f"{level}:{values[step]:.7g}" for level, values in quantiles)
-            yield self.input, timestamp, f"{mean:.7g}", cell
+        columns = [self.mean, *self._quantile_values().values()]
+        for timestamp, *values in zip(self.timestamps, *columns, strict=True):
+            yield self.input, timestamp, *(f"{value:.7g}" for value in values)
 
     def show(self) -> str:
         quantiles = [(f"{level:.0%}", self.quantile(level)) for level in self.quantiles]
         header = f"  {'':<25}" + "".join(f"{name:>12}" for name, _ in quantiles)
-        lines = [f"{self.input}: {self.horizon} steps of {self.freq}", header]
+        lines = [f"{self.input}: {self.horizon} steps of {self.freq}"]
+        lines += [*(f"  ({note})" for note in self.notes), header]
         times = self.index
         for step in range(min(self.horizon, SHOWN_STEPS)):
             cells = "".join(f"{values[step]:>12.6g}" for _, values in quantiles)
@@ -207,8 +247,12 @@ class Forecast(Result):
             The axes; `axes.figure.savefig("forecast.png")` writes the picture.
 
         Raises:
+            UsageError: `actual` is not one number a step, or `history` is not a number of steps.
             MissingPackageError: matplotlib is not installed.
         """
+        if history is not None and (not isinstance(history, int | np.integer) or history < 1):
+            raise UsageError(f"history is a number of steps, 1 or more, not {history!r}.")
+        values = None if actual is None else self._checked(actual)
         if axes is None:
             axes = figure(1)[1][0]
         dates: Any = import_module("matplotlib.dates")
@@ -220,6 +264,13 @@ class Forecast(Result):
             past, self.series.target[-count:], color="#333333", linewidth=1.1, label="observed"
         )
         times = self.index
+        season = frequency.seasons(self.series.freq)
+        usual = [steps for steps in season if len(self.series) >= steps > 1]
+        if usual:
+            steps = max((one for one in usual if one <= self.horizon * 2), default=usual[0])
+            last = SeasonalNaive(steps).point(self.series.target, self.horizon)
+            label = f"{steps} steps ago"
+            axes.plot(times, last, color="#999999", linewidth=0.9, linestyle="--", label=label)
         for (low, high), alpha in zip(INTERVALS, (0.18, 0.32), strict=True):
             label = f"{round(100 * (high - low))} % interval"
             bounds = self.quantile(low), self.quantile(high)
@@ -227,17 +278,24 @@ class Forecast(Result):
                 times, *bounds, color="#1f6fb4", alpha=alpha, linewidth=0, label=label
             )
         axes.plot(times, self.median, color="#1f6fb4", linewidth=1.6, label="median")
-        if actual is not None:
-            axes.plot(times, actual, color="#d1495b", linewidth=1.1, label="actual")
+        if values is not None:
+            axes.plot(times[: len(values)], values, color="#d1495b", linewidth=1.1, label="actual")
         axes.set_title(self.input, fontsize=10, loc="left")
         axes.margins(x=0.01)
-        locator = dates.AutoDateLocator(maxticks=9)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+        if self.series.dated:
+            zone = self.series.start.tz
+            locator = dates.AutoDateLocator(maxticks=9, tz=zone)
+            axes.xaxis.set_major_locator(locator)
+            axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
         axes.legend(fontsize=8, frameon=False, loc="upper left", ncols=4)
         return axes
+
+
+def _texts(index: Any) -> list[str]:
+    """Timestamps in ISO 8601, or numbers of steps."""
+    return [step.isoformat() if hasattr(step, "isoformat") else str(step) for step in index]
 
 
 def figure(rows: int) -> tuple[Any, list[Any]]:

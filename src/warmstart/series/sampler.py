@@ -14,28 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
-from warmstart.models.series.deepar.family import PARAMETERS, config_of, state_names
 from warmstart.series.features import Past, Recipe
-from warmstart.series.time_series import TimeSeries
+from warmstart.series.scaling import Scaling
 
 if TYPE_CHECKING:
-    import keras
     from numpy.typing import NDArray
 
-    from warmstart.engines.keras import Program
 
 ROWS = 1600  # series x samples in one call of `step`: more than that leaves the processor's caches
-BATCH = 6400  # series x samples that are prepared together
 POLL_SECONDS = 0.05  # between two chances to stop while threads sample
-POWERS = {
-    "loc": 1.0,
-    "scale": 1.0,
-    "mean": 1.0,
-    "alpha": -0.5,
-    "df": 0.0,
-}  # of a series' scale, in its parameters
+POWERS = {"scale": 1.0, "mean": 1.0, "alpha": -0.5, "df": 0.0}
+"""Of a series' scale, in its parameters; the location has its own rule."""
 
 Array: TypeAlias = "NDArray[Any]"
 Sampled: TypeAlias = "tuple[Array, dict[str, Array]]"
@@ -66,14 +56,14 @@ def sample(
         keep: also return the parameters that each step was drawn with.
 
     Returns:
-        float32 (N, samples, horizon) in the series' units; parameters by name, each as large, or
-        none.
+        float64 (N, samples, horizon) in the series' units, finite; parameters by name, each as
+        large, or none.
     """
     observed = past.observed[:, -recipe.context :]
     # Steps before the first of the series are no missing values: they are zeros, in training too.
     inside = np.maximum.accumulate(past.observed, axis=1)[:, -recipe.context :]
     has_gaps = (inside & ~observed).any(1)
-    count = len(past.scale)
+    count = len(past)
     paths = np.empty((count, samples, horizon), np.float32)
     parameters = (
         {name: np.empty((count, samples, horizon), np.float32) for name in names} if keep else {}
@@ -98,7 +88,23 @@ def sample(
                 parameters[name][indices] = values
 
         yield from _distribute(engine.workers(), parts, sample_part)
-    return paths, parameters
+    if recipe.spread != 1:
+        median = np.median(paths, 1, keepdims=True)
+        paths = median + np.float32(recipe.spread) * (paths - median)
+    values = past.scaling.in_units(paths)
+    if "mean" in names:
+        # Counts; scaling and back leaves rounding errors.
+        values = np.maximum(np.rint(values), 0)
+    return values, _in_units(past.scaling, parameters)
+
+
+def _in_units(scaling: Scaling, parameters: Mapping[str, Array]) -> dict[str, Array]:
+    """Parameters of scaled values, (N, S, H) each, as those of the series."""
+    scale = np.exp(scaling.log_scale)[:, None, None]
+    return {
+        name: scaling.in_units(values) if name == "loc" else values * scale ** POWERS[name]
+        for name, values in parameters.items()
+    }
 
 
 def _distribute(
@@ -188,7 +194,7 @@ class _Known:
         arrays = {
             "lags": table[:, np.where(indices < fixed.shape[1], indices, -1)],
             "features": past.features,
-            "log_scale": np.log(past.scale)[:, None],
+            "log_scale": past.log_scale[:, None],
         }
         if past.static.shape[1]:
             arrays["static"] = past.static
@@ -240,8 +246,8 @@ class _Run:
             self.cosine = np.cos(np.float32(2 * np.pi) * uniform[:, 1])
 
     def steps(self, keep: bool) -> Generator[None, None, Sampled]:
-        """Walk through all steps, yielding between them; the paths, and the parameters if they are
-        to be kept.
+        """Walk through all steps, yielding between them; the paths, and the parameters where `keep`
+        says so, of scaled values.
         """
         known, past, warm = self.known, self.known.past, self.known.warm
         shape = (self.count, self.samples)
@@ -277,13 +283,8 @@ class _Run:
                 values[k, is_known] = past.values[is_known, known.fixed.shape[1] + k, None]
             for index, name in enumerate(kept):
                 kept[name][k] = parameters[..., index]
-        scale = past.scale[:, None, None]
-        future = values[warm:].transpose(1, 2, 0) * scale
-        if "mean" in self.names:
-            future = np.rint(future)  # counts; scaling and back leaves rounding errors
-        return future, {
-            name: v[warm:].transpose(1, 2, 0) * scale ** POWERS[name] for name, v in kept.items()
-        }
+        future = values[warm:].transpose(1, 2, 0)
+        return future, {name: v[warm:].transpose(1, 2, 0) for name, v in kept.items()}
 
     def _draw(self, parameters: Array, k: int) -> Array:
         if "mean" in self.names:
@@ -298,7 +299,7 @@ class _Run:
 
     def _counts(self, parameters: Array) -> Array:
         """Negative binomial as a Poisson whose rate is a gamma, in the series' units, then scaled."""
-        scale = self.known.past.scale[:, None]
+        scale = np.exp(self.known.past.scaling.log_scale)[:, None]
         mean, alpha = parameters[..., 0] * scale, parameters[..., 1] / np.sqrt(scale)
         counts: Array = np.empty(mean.shape)
         for row, random in enumerate(self.random):
@@ -306,93 +307,3 @@ class _Run:
             counts[row] = random.poisson(np.minimum(rate, 1e15))
         scaled: Array = counts / scale
         return scaled
-
-
-class DeepAR:
-    """One model; see `series.forecasting.Method`."""
-
-    sampled = True
-
-    def __init__(self, entry: Entry):
-        self.recipe = Recipe.from_dict(entry.processing)
-        self.names = PARAMETERS[entry.config.get("distribution", "student_t")]
-        self.horizon, self.freq, self.known = (
-            self.recipe.horizon,
-            self.recipe.freq,
-            self.recipe.known,
-        )
-        self.static = tuple(name for name in self.recipe.categories if name != self.recipe.item)
-
-    def check(self, series: TimeSeries, horizon: int) -> None:
-        self.recipe.check(series, horizon)
-
-    def batch_size(self, samples: int) -> int:
-        return max(1, BATCH // samples)
-
-    def forecast(
-        self,
-        engine: Engine,
-        series: Sequence[TimeSeries],
-        horizon: int,
-        samples: int,
-        seeds: Sequence[Sequence[int]],
-        keep: bool,
-    ) -> Generator[None, None, list[dict[str, Any]]]:
-        """Samples of each series, and parameters if they are to be kept."""
-        past = Past.of(series, self.recipe, horizon)
-        paths, parameters = yield from sample(
-            engine, past, self.recipe, horizon, samples, self.names, seeds, keep=keep
-        )
-        return [
-            {
-                "samples": row,
-                "parameters": {name: values[index] for name, values in parameters.items()},
-            }
-            for index, row in enumerate(paths)
-        ]
-
-    def states(self, engine: Engine, series: Sequence[TimeSeries]) -> Array:
-        """What the network knows behind the context: float32 (N, D)."""
-        return states(engine, Past.of(series, self.recipe, 0), self.recipe)
-
-    def state_size(self, engine: Engine) -> int:
-        return state_size(engine)
-
-    @staticmethod
-    def program(entry: Entry, model: keras.Model) -> Program:
-        """`project`, `encode` and `step`; see `models.series.deepar.network.functions`."""
-        from warmstart.engines.keras import Function, Program
-        from warmstart.models.series.deepar import network as deepar
-
-        config = config_of(entry.config)
-        specs = program_specs(
-            Recipe.from_dict(entry.processing),
-            config.hidden,
-            bool(config.shortcut),
-            state_names(config.layers),
-        )
-        functions = zip(specs, deepar.functions(model, config), strict=True)
-        return Program({name: Function(call, specs[name]) for name, call in functions}, model)
-
-
-def program_specs(
-    recipe: Recipe, hidden: int, shortcut: bool, states: Sequence[str]
-) -> dict[str, Any]:
-    """Input specs of the functions of a `Program`."""
-    lags, width = len(recipe.lags), 4 * hidden + shortcut
-    project = [
-        TensorSpec("lags", "float32", ("batch", "time", lags)),
-        TensorSpec("features", "float32", ("batch", "time", recipe.width), -0.5, 0.5),
-        TensorSpec("log_scale", "float32", ("batch", 1), -2.0, 8.0),
-    ]
-    if recipe.categories:
-        most = min(len(values) for values in recipe.categories.values())
-        project.append(TensorSpec("static", "int32", ("batch", len(recipe.categories)), 0, most))
-    step = [
-        TensorSpec("recent", "float32", ("batch", "samples", "recent")),
-        TensorSpec("kernel", "float32", ("recent", width), -0.5, 0.5),
-        TensorSpec("projected", "float32", ("batch", 1, width), -1.0, 1.0),
-        *(TensorSpec(name, "float32", ("batch", "samples", hidden), -1.0, 1.0) for name in states),
-    ]
-    encode = [TensorSpec("projected", "float32", ("batch", "time", width), -1.0, 1.0)]
-    return {"project": tuple(project), "encode": tuple(encode), "step": tuple(step)}

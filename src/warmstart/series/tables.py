@@ -2,123 +2,62 @@
 
 from __future__ import annotations
 
-import io
-import os
-import re
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.errors import InputError, MissingPackageError, TooLargeError, UsageError, require
+from warmstart.errors import UsageError
+from warmstart.series import calendar_columns, dates, decimals
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
-"""Of files of tables; CSV and TSV may also be compressed (`.csv.gz`)."""
 ITEMS = ("item_id", "unique_id", "series_id", "item", "id", "series")
-TIMES = ("timestamp", "ds", "date", "datetime", "time", "month", "week", "day", "period")
+TIMES = ("timestamp", "ds", "date", "datetime", "time", "month", "week", "day", "period", "year")
 TARGETS = ("target", "y", "value")
-_QUOTED = r'(?:\A|([{}\r\n])) *+"[^"]*+(?:""[^"]*+)*+"'
-"""A field in quotes behind its separator, to be put into the braces."""
-
-
-def read(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """A table from a `.csv` (also compressed, also `.tsv`) or `.parquet` file.
-
-    Raises:
-        InputError: there is no such file, or it cannot be read.
-        MissingPackageError: it is a Parquet file, and pyarrow is not installed.
-    """
-    import pandas as pd
-
-    name = os.fspath(path)
-    if not Path(name).is_file():
-        raise InputError(f"{name}: there is no such file.", name)
-    table: pd.DataFrame
-    try:
-        if name.lower().endswith((".parquet", ".pq")):
-            require("pyarrow", extra="parquet", purpose=f"to read {name}")
-            return pd.read_parquet(name)
-        # Numbers with a decimal comma stay text, and are refused.
-        table = pd.read_csv(
-            name, sep="\t" if ".tsv" in name.lower() else ",", skipinitialspace=True
-        )
-        if table.shape[1] == 1 and ";" in str(table.columns[0]):
-            table = pd.read_csv(name, sep=";", skipinitialspace=True)
-        return table
-    except MissingPackageError:
-        raise
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # pandas' own errors are ValueErrors, and so are those of encodings
-        raise InputError(
-            f"{name}: it cannot be read as a table: {str(error).splitlines()[0]}", name
-        ) from error
-
-
-def parse_csv(data: bytes, max_values: int, max_columns: int) -> pd.DataFrame:
-    """A table from the bytes of a CSV file; the separator is the most frequent of comma, semicolon
-    and tab. Columns and values are counted before anything is parsed.
-
-    Raises:
-        InputError: it is not CSV.
-        TooLargeError: it has more than `max_values` values or `max_columns` columns.
-    """
-    separator = max(",;\t", key=data.lstrip()[:4096].split(b"\n", 1)[0].decode("latin-1").count)
-    _check_lines(data, separator, max_values, max_columns)
-    import pandas as pd
-
-    try:
-        table: pd.DataFrame = pd.read_csv(io.BytesIO(data), sep=separator, skipinitialspace=True)
-    except (ValueError, OverflowError) as error:  # see `read`
-        reason = str(error).splitlines()[0][:200]
-        raise InputError(f"The table cannot be read as CSV: {reason}") from None
-    return table
-
-
-def _check_lines(data: bytes, separator: str, max_values: int, max_columns: int) -> None:
-    """Refuse a CSV file by its separators and lines; those inside of quotes do not count."""
-    data = data.strip()
-    if b'"' in data:
-        data = re.sub(_QUOTED.format(separator).encode(), rb"\1", data)
-    lines = data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n") + 1
-    if (cells := data.count(separator.encode()) + lines) > 2 * max_values + max_columns:
-        raise TooLargeError(f"The table has {cells:,} values; {max_values:,} at most.")
-    characters = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero((characters == ord("\n")) | (characters == ord("\r")))
-    separators = np.flatnonzero(characters == ord(separator))
-    counts = np.diff(np.searchsorted(separators, ends), prepend=0, append=len(separators))
-    check_size(1 + int(counts.max()), lines - 1, max_values, max_columns)
-
-
-def check_size(columns: int, rows: int, max_values: int, max_columns: int) -> None:
-    """Refuse a table before it is built.
-
-    Raises:
-        TooLargeError: it has more than `max_values` values or `max_columns` columns.
-    """
-    if columns > max_columns:
-        raise TooLargeError(f"The table has {columns:,} columns; {max_columns:,} at most.")
-    if (values := columns * rows) > max_values:
-        raise TooLargeError(f"The table has {values:,} values; {max_values:,} at most.")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns are: names of series (None in a wide table), timestamps (None without),
-    targets.
+    """What the columns of a table are.
+
+    Attributes:
+        items: whose values together name a series; () in a wide table.
+        times: a timestamp a row; None without.
+        steps: the number of the step of each row, where a column counts them.
+        targets: one with `items`, else one a series.
+        notes: on how the table was read, for people.
+        by_role: names of the columns, as `Layout.remembered` has them.
     """
 
-    item: str | None
+    items: tuple[Any, ...]
     times: pd.DatetimeIndex | None
+    steps: NDArray[np.int64] | None
     targets: list[Any]
+    notes: tuple[str, ...]
+    by_role: dict[str, Any]
+
+
+def flat(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the levels of a MultiIndex, such as (item, timestamp), as columns."""
+    import pandas as pd
+
+    index = table.index
+    if not isinstance(index, pd.MultiIndex):
+        return table
+    names: list[Any] = []
+    for number, (name, level) in enumerate(zip(index.names, index.levels, strict=True)):
+        is_time = isinstance(level, pd.DatetimeIndex | pd.PeriodIndex)
+        default = "timestamp" if is_time else "item_id" if number == 0 else f"level_{number}"
+        names.append(default if name is None else name)
+    clash = [name for name in names if name in table.columns]
+    if clash:
+        raise UsageError(f"The table has an index level and a column {clash[0]!r}; rename one.")
+    return table.rename_axis(index=names).reset_index()
 
 
 def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
@@ -126,132 +65,177 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
 
     Raises:
         UsageError: a named column is not there, or the target is not clear.
-        InputError: the timestamps cannot be read.
+        InputError: the timestamps cannot be read, or can be read in two ways.
     """
-    import pandas as pd
-
-    for column in (layout.target, layout.item, layout.timestamp, *layout.known, *layout.static):
+    named = (layout.target, *layout.items, layout.timestamp, *layout.known, *layout.static)
+    for column in named:
         if column is not None and column not in table.columns:
             raise UsageError(f"{where} has no column {column!r}; it has: {_some(table.columns)}.")
     by_name = {str(column).lower(): column for column in table.columns}
-    item = layout.item or next(
-        (by_name[n] for n in ITEMS if n in by_name and n != layout.target), None
+    items = layout.items or tuple(
+        [by_name[n] for n in ITEMS if n in by_name and by_name[n] not in named][:1]
     )
-    index = table.index
-    timestamp: Any = layout.timestamp
-    times: pd.DatetimeIndex | None
-    if timestamp is None and isinstance(index, pd.DatetimeIndex | pd.PeriodIndex):
-        times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
-    else:
-        timestamp = timestamp or _time_column(table, by_name, item)
-        times = None if timestamp is None else parse(table[timestamp], str(timestamp), where)
-    used = (item, timestamp, *layout.known, *layout.static)
-    others = [column for column in table.columns if column not in used]
-    if layout.target is not None:
-        return Columns(item, times, [layout.target])
-    if item is None:
-        targets = [c for c in others if not str(c).startswith("Unnamed")]
-        if not targets:
+    time, used_by_time = _timestamps(table, layout, by_name, items, where)
+    used = (*items, *used_by_time, *layout.known, *layout.static)
+    others = [
+        column
+        for column in table.columns
+        if column not in used and not str(column).startswith("Unnamed")
+    ]
+    notes = [time.note] if time.note else []
+    targets = [layout.target] if layout.target is not None else []
+    if not targets:
+        items, others = _without_text(table, time, items, others, notes, where)
+        if time.times is not None:
+            others = _without_calendar(table, time.times, others, notes)
+        targets = _targets(table, items, others, by_name, where)
+    roles: dict[str, Any] = {"target": targets[0]} if len(targets) == 1 else {}
+    roles |= {"item": list(items)} if items else {}
+    roles |= {"timestamp": used_by_time[0]} if len(used_by_time) == 1 else {}
+    by_role = {
+        role: value
+        for role, value in roles.items()
+        if all(isinstance(n, str) for n in (value if isinstance(value, list) else [value]))
+    }
+    return Columns(items, time.times, time.steps, targets, tuple(notes), by_role)
+
+
+def _targets(
+    table: pd.DataFrame,
+    items: Sequence[Any],
+    others: list[Any],
+    by_name: dict[str, Any],
+    where: str,
+) -> list[Any]:
+    """The columns of values."""
+    if not items:
+        if not others:
             raise UsageError(f"{where} has no column of numbers; it has: {_some(table.columns)}.")
-        return Columns(None, times, targets)
+        return others
     targets = [by_name[n] for n in TARGETS if n in by_name and by_name[n] in others]
-    numeric = [c for c in others if table[c].dtype.kind in "iufb"]
+    numeric = [c for c in others if decimals.is_numeric(table[c])]
     if not targets and len(numeric) != 1:
         raise UsageError(
             f"{where} has {len(numeric)} columns that could be the series ({_some(numeric) or 'none'}); "
             "name one as target=, and covariates as known=."
         )
-    return Columns(item, times, targets[:1] or numeric)
+    return targets[:1] or numeric
 
 
-def _time_column(table: pd.DataFrame, by_name: dict[str, Any], item: Any) -> Any:
+def _without_text(
+    table: pd.DataFrame,
+    time: dates.Dates,
+    items: tuple[Any, ...],
+    others: list[Any],
+    notes: list[str],
+    where: str,
+) -> tuple[tuple[Any, ...], list[Any]]:
+    """Names of series, and the other columns without those of text.
+
+    Raises:
+        UsageError: columns of text may tell series apart, or may be the timestamps.
+    """
+    texts = [column for column in others if not decimals.is_numeric(table[column])]
+    if not texts:
+        return items, others
+    left = [column for column in others if column not in texts]
+    repeated = time.times is not None and not time.times.is_unique
+    if not items and repeated and len(texts) == 1:
+        notes.append(f"the column {texts[0]!r} names the series")
+        return (texts[0],), left
+    if not items and repeated:
+        names = ", ".join(repr(str(text)) for text in texts)
+        raise UsageError(
+            f"{where} has several rows of one time, and several columns of text ({_some(texts)}); name "
+            f"those that tell series apart as item=[{names}], and leave the others out."
+        )
+    if time.times is None and time.steps is None:
+        value = table[texts[0]].dropna().iloc[0]
+        raise UsageError(
+            f"{where} has no timestamps, and its column {texts[0]!r} holds text ({value!r}); say how to "
+            "read it as timestamp= with date_format=, or as item=, or leave it out."
+        )
+    notes.append(f"left out, because it is text: {_some(texts)}")
+    return items, left
+
+
+def _without_calendar(
+    table: pd.DataFrame, times: pd.DatetimeIndex, others: list[Any], notes: list[str]
+) -> list[Any]:
+    repeats = [c for c in others if calendar_columns.repeats_calendar(table[c], str(c), times)]
+    if len(repeats) == len(others) or not repeats:
+        return others
+    notes.append(f"left out, because the timestamps say it: {_some(repeats)}")
+    return [column for column in others if column not in repeats]
+
+
+def _timestamps(
+    table: pd.DataFrame,
+    layout: Layout,
+    by_name: dict[str, Any],
+    items: Sequence[Any],
+    where: str,
+) -> tuple[dates.Dates, list[Any]]:
+    """The timestamps or steps of the rows, and the columns that they come from."""
+    import pandas as pd
+
+    index = table.index
+    if layout.timestamp is None and isinstance(index, pd.DatetimeIndex | pd.PeriodIndex):
+        times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
+        return dates.Dates(times), []
+    column: Any = layout.timestamp
+    if column is None:
+        free = {n: c for n, c in by_name.items() if c not in (*items, layout.target)}
+        column = _date_column(table, free)
+        if column is None and (parts := calendar_columns.of_parts(table, free)):
+            times, used = parts
+            return dates.Dates(times, note=f"dates are those of {_some(used)}"), used
+        if column is None:
+            column = _time_column(table, free)
+    if column is None:
+        return dates.Dates(None), []
+    return dates.read(table[column], str(column), where, layout.date_format), [column]
+
+
+def _date_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
+    """A column with the name of one of dates, of dates or text."""
     for name in TIMES:
-        if (
-            name in by_name
-            and by_name[name] != item
-            and table[by_name[name]].dtype.kind not in "fb"
-        ):
+        if name in by_name and table[by_name[name]].dtype.kind not in "iufbc":
             return by_name[name]
-    for column in table.columns[:3]:  # text that is dates
-        if column != item and table[column].dtype.kind not in "iufbc" and len(table):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                import pandas as pd
-
-                if pd.to_datetime(table[column].head(20), errors="coerce").notna().all():
-                    return column
     return None
 
 
-def parse(column: pd.Series, name: str, where: str) -> pd.DatetimeIndex:
-    """Timestamps from text or dates; mixed offsets from UTC become UTC.
+def _time_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
+    for name in TIMES:
+        column = by_name.get(name)
+        if column is None or table[column].dtype.kind not in "iuf":
+            continue
+        values = table[column].dropna()
+        if table[column].dtype.kind in "iu" or values.between(*dates.EXCEL).all():
+            return column
+    for column in by_name.values():  # text that is dates
+        if table[column].dtype.kind == "M" or (
+            table[column].dtype.kind not in "iufbc" and dates.looks_like_dates(table[column])
+        ):
+            return column
+    return None
 
-    Raises:
-        InputError: one cannot be read; the message names it and its row.
+
+def factorize(table: pd.DataFrame, items: Sequence[Any]) -> tuple[NDArray[Any], list[str]]:
+    """Codes per row and the names of the series, in order of their first row; values of several
+    columns are joined by slashes.
     """
     import pandas as pd
 
-    if column.dtype.kind in "iuf":
-        if column.dropna().between(1000, 3000).all():  # years
-            return pd.DatetimeIndex(pd.to_datetime(column.astype("Int64").astype(str), format="%Y"))
-        raise InputError(
-            f"{where}: the column {name!r} holds plain numbers, not timestamps; turn them into dates with "
-            "pandas.to_datetime (which takes a unit), or name another column as timestamp=.",
-            where,
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about formats that it guesses
-        try:
-            return pd.DatetimeIndex(pd.to_datetime(column))
-        except (ValueError, TypeError):
-            times = pd.to_datetime(
-                column, errors="coerce", format="mixed", utc=_has_offsets(column)
-            )
-    unreadable = np.flatnonzero(times.isna().to_numpy())
-    if len(unreadable):
-        row = int(unreadable[0])
-        raise InputError(
-            f"{where}: {column.iloc[row]!r} in row {row + 1} of the column {name!r} is no timestamp; "
-            "write dates as 2024-01-31, or name another column as timestamp=.",
-            where,
-        )
-    return pd.DatetimeIndex(times)
-
-
-def _has_offsets(column: pd.Series) -> bool:
-    return bool(column.astype(str).str.contains(r"(?:[+-]\d\d:?\d\d|Z)$", regex=True).any())
-
-
-def numbers(values: Any, name: str) -> NDArray[Any]:
-    """float64, missing ones as NaN.
-
-    Raises:
-        InputError: they are no numbers.
-    """
-    import pandas as pd
-
-    try:
-        if isinstance(values, np.ndarray) and values.dtype.kind in "iufb":
-            return values.astype(np.float64)
-        return np.asarray(pd.to_numeric(pd.Series(values)), np.float64)
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"{name}: it holds something that is no number ({str(error).splitlines()[0]}); remove it or "
-            "name the right column as target=.",
-            name,
-        ) from error
-
-
-def factorize(column: pd.Series) -> tuple[NDArray[Any], Any]:
-    """Codes per row and the names, in order of their first row."""
-    import pandas as pd
-
-    codes, names = pd.factorize(column)
-    if (codes < 0).any():
-        raise UsageError(
-            f"{int((codes < 0).sum()):,} rows have no name in the column {column.name!r}; fill them."
-        )
-    return codes, names
+    for item in items:
+        empty = int(table[item].isna().sum())
+        if empty:
+            raise UsageError(f"{empty:,} rows have no name in the column {item!r}; fill them.")
+    if len(items) == 1:
+        codes, names = pd.factorize(table[items[0]])
+        return codes, [str(name) for name in names]
+    codes, rows = pd.factorize(pd.MultiIndex.from_frame(table[list(items)]))
+    return codes, ["/".join(str(value) for value in row) for row in rows]
 
 
 def _some(names: Any) -> str:

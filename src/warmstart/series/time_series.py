@@ -6,7 +6,7 @@ How a table is read:
 |---|---|---|
 | long | a column of names (`item_id`), one of timestamps, `target`, maybe covariates | a series per name |
 | wide | timestamps as index or as a column, numbers in the others | a series per column |
-| no timestamps | numbers only | a series per column, counted from `ORIGIN` at the model's frequency |
+| no timestamps | numbers only, or a column that counts steps | a series per column; steps are numbers |
 
 Rows may come in any order. A step without a row, and NaN, is a missing value. Two rows of one
 series at one time are an error unless `duplicates` says what to do. Timestamps with a time zone
@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from warmstart.errors import InputError, UsageError, require
-from warmstart.series import frequency, tables
+from warmstart.series import dates, decimals, frequency, grid, table_files, tables
+from warmstart.series.grid import Arrays
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ORIGIN = "2000-01-01"
+"""Where the grid of a series without timestamps starts; no result shows it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,11 @@ class TimeSeries:
         freq: pandas alias of the grid.
         known: covariates known in advance, by name: float64 (T + F,), F steps into the future.
         static: categories of the whole series, by name.
-        dated: whether the timestamps are the data's own, not counted from `ORIGIN`.
+        dated: whether there are timestamps; without them steps are numbers.
+        first: the number of the first step of a series without timestamps.
+        shift: what the data's timestamps are later than those of the grid; see `grid.Grid`.
+        notes: how it was read, where that was a decision.
+        columns: of the table, by role; see `Layout.remembered`.
     """
 
     name: str
@@ -56,14 +62,24 @@ class TimeSeries:
     known: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     static: Mapping[str, str] = field(default_factory=dict)
     dated: bool = True
+    first: int = 0
+    shift: pd.Timedelta | None = None
+    notes: tuple[str, ...] = ()
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)
 
-    def index(self, first: int, steps: int) -> pd.DatetimeIndex:
-        """Timestamps of `steps` steps from the index `first` on, which may lie behind the end."""
+    def index(self, first: int, steps: int) -> pd.DatetimeIndex | pd.RangeIndex:
+        """Timestamps of `steps` steps from the index `first` on, which may lie behind the end;
+        numbers of steps where the series has no timestamps.
+        """
+        import pandas as pd
+
+        if not self.dated:
+            return pd.RangeIndex(self.first + first, self.first + first + steps)
         dates: pd.DatetimeIndex = frequency.dates(self.freq, self.start, first + steps)[first:]
-        return dates
+        return dates if self.shift is None else dates + self.shift
 
     def head(self, steps: int) -> TimeSeries:
         """The first steps only; covariates stay as they are, known into the future."""
@@ -72,33 +88,33 @@ class TimeSeries:
 
 NamedSeries: TypeAlias = "tuple[str, TimeSeries | InputError]"
 """The name of a series and the series, or the error that says what is wrong with it."""
-Arrays: TypeAlias = "dict[str, NDArray[Any]]"
-"""The columns of one series: the target as "", covariates by name."""
-
-_grids: dict[tuple[Any, ...], tuple[str, NDArray[Any]]] = {}
-"""Many series of one table have the same timestamps; most of the time would go into inferring their
-frequency.
-"""
 
 
 def is_series(value: Any) -> bool:
     """Whether this is one series: a `TimeSeries`, a pandas Series, a 1-d array, or a list or tuple
-    of numbers.
+    of numbers, of which some may be None.
     """
-    if isinstance(value, TimeSeries) or getattr(value, "ndim", None) == 1:
+    if isinstance(value, TimeSeries):
         return True
+    if getattr(value, "ndim", None) == 1:
+        return not _has_levels(value)
     return (
         isinstance(value, list | tuple)
-        and bool(value)
-        and all(isinstance(number, int | float | np.number) for number in value)
+        and any(number is not None for number in value)
+        and all(number is None or isinstance(number, int | float | np.number) for number in value)
     )
 
 
+def _has_levels(value: Any) -> bool:
+    """Whether this is a pandas Series with an index such as (item, timestamp)."""
+    return bool(getattr(getattr(value, "index", None), "nlevels", 1) > 1)
+
+
 def is_table(value: Any) -> bool:
-    """Whether this may hold several series: a DataFrame, the path of a table, or a mapping from
-    names to series.
+    """Whether this may hold several series: a DataFrame, a pandas Series with an index of (item,
+    timestamp), the path of a table, or a mapping from names to series.
     """
-    if isinstance(value, str | os.PathLike | Mapping):
+    if isinstance(value, str | os.PathLike | Mapping) or _has_levels(value):
         return True
     return any(base.__name__ == "DataFrame" for base in type(value).__mro__)
 
@@ -152,8 +168,10 @@ def iter_table(data: Any, layout: Layout) -> Iterator[NamedSeries]:
         for name, value in data.items():
             yield _read_or_error(str(name), value, layout)
     elif isinstance(data, str | os.PathLike):
-        yield from _frame_series(tables.read(os.fspath(data)), layout, Path(data).name)
+        yield from _frame_series(table_files.read(os.fspath(data)), layout, Path(data).name)
     else:
+        if data.ndim == 1:
+            data = data.to_frame("target" if data.name is None else data.name)
         yield from _frame_series(data, layout, "the table")
 
 
@@ -172,11 +190,11 @@ def read_series(name: str, value: Any, layout: Layout) -> TimeSeries:
         if isinstance(index, pd.PeriodIndex):
             index = index.to_timestamp()
         if isinstance(index, pd.DatetimeIndex):
-            return _dated(name, index, {"": tables.numbers(value.to_numpy(), name)}, layout)
+            return _series(name, {"": _numbers(value, name, layout)}, layout, index)
         if index.dtype == object or str(index.dtype).startswith("str"):
-            raise InputError(
-                f"{name}: its index is text; turn it into timestamps with pandas.to_datetime.", name
-            )
+            column = dates.read(pd.Series(index), "index", name, layout.date_format)
+            arrays = {"": _numbers(value, name, layout)}
+            return _series(name, arrays, layout, column.times, column.steps, notes=_notes(column))
     elif not isinstance(value, list | tuple) and not hasattr(value, "ndim"):
         raise InputError(f"{name}: {refusal(value)}", name)
     target = np.asarray(value)
@@ -184,7 +202,7 @@ def read_series(name: str, value: Any, layout: Layout) -> TimeSeries:
         raise InputError(
             f"{name}: a series has one dimension, this has the shape {target.shape}.", name
         )
-    return _undated(name, {"": tables.numbers(target, name)}, layout)
+    return _series(name, {"": _numbers(target, name, layout)}, layout)
 
 
 def _read_or_error(name: str, value: Any, layout: Layout) -> NamedSeries:
@@ -197,46 +215,48 @@ def _read_or_error(name: str, value: Any, layout: Layout) -> NamedSeries:
 
 def _frame_series(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[NamedSeries]:
     """The series of a DataFrame; `where` it comes from, for messages."""
+    table = tables.flat(table)
+    layout = layout.for_columns(list(table.columns))
     columns = tables.columns(table, layout, where)
-    times = columns.times
-    if columns.item is None:
+    if not columns.items:
+        rows: Any = slice(None)
         for target in columns.targets:
-            try:
-                arrays = {"": tables.numbers(table[target].to_numpy(), target)}
-                arrays |= {
-                    name: tables.numbers(table[name].to_numpy(), target) for name in layout.known
-                }
-                if times is None:
-                    yield str(target), _undated(str(target), arrays, layout)
-                else:
-                    yield str(target), _dated(str(target), times, arrays, layout)
-            except InputError as error:
-                yield str(target), error
+            yield _rows_series(str(target), table, target, rows, columns, layout)
         return
     (target,) = columns.targets
-    codes, names = tables.factorize(table[columns.item])
+    codes, names = tables.factorize(table, columns.items)
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
-    values = table[target].to_numpy()
-    known = {k: table[k].to_numpy() for k in layout.known}
-    static = {k: table[k].to_numpy() for k in layout.static}
-    for code, item in enumerate(names):
+    # One column at a time: rows of a DataFrame are slow to take.
+    used = dict.fromkeys([target, *layout.known, *layout.static])
+    arrays = {name: table[name].to_numpy() for name in used}
+    for code, name in enumerate(names):
         rows = order[ends[code] : ends[code + 1]]
-        name = str(item)
-        try:
-            arrays = {"": tables.numbers(values[rows], name)}
-            arrays |= {k: tables.numbers(v[rows], name) for k, v in known.items()}
-            series = (
-                _undated(name, arrays, layout)
-                if times is None
-                else _dated(name, times[rows], arrays, layout)
-            )
-            yield (
-                name,
-                replace(series, static={k: _constant(v[rows], k, name) for k, v in static.items()}),
-            )
-        except InputError as error:
-            yield name, error
+        yield _rows_series(name, arrays, target, rows, columns, layout)
+
+
+def _rows_series(
+    name: str, table: Any, target: Any, rows: Any, columns: tables.Columns, layout: Layout
+) -> NamedSeries:
+    """The series of some rows of a table, or the error that says what is wrong with it."""
+    try:
+        arrays = {"": _numbers(table[target][rows], name, layout)}
+        arrays |= {key: _numbers(table[key][rows], name, layout) for key in layout.known}
+        times = None if columns.times is None else columns.times[rows]
+        steps = None if columns.steps is None else columns.steps[rows]
+        series = _series(name, arrays, layout, times, steps, columns.notes)
+        static = {key: _constant(table[key][rows], key, name) for key in layout.static}
+        return name, replace(series, static=static, columns=columns.by_role)
+    except InputError as error:
+        return name, error
+
+
+def _numbers(values: Any, name: str, layout: Layout) -> NDArray[np.float64]:
+    return decimals.numbers(np.asarray(values), name, layout.decimal)
+
+
+def _notes(column: dates.Dates) -> tuple[str, ...]:
+    return (column.note,) if column.note else ()
 
 
 def _constant(values: NDArray[Any], column: str, name: str) -> str:
@@ -250,125 +270,47 @@ def _constant(values: NDArray[Any], column: str, name: str) -> str:
     return distinct.pop()
 
 
-def _undated(name: str, arrays: Arrays, layout: Layout) -> TimeSeries:
+def _series(
+    name: str,
+    arrays: Arrays,
+    layout: Layout,
+    times: pd.DatetimeIndex | None = None,
+    steps: NDArray[np.int64] | None = None,
+    notes: tuple[str, ...] = (),
+) -> TimeSeries:
+    """A series of rows with timestamps, with numbers of steps, or in their order.
+
+    Raises:
+        InputError: the rows are not a series.
+    """
     import pandas as pd
 
-    freq = layout.freq or layout.expected
-    if freq is None:
+    if times is not None:
+        arrays, placed = grid.dated(name, times, arrays, layout)
+        target, known, more = grid.finished(name, arrays)
+        more = [placed.note, *more] if placed.note else more
+        start, freq = placed.start, placed.freq
+        all_notes = (*notes, *more)
+        return TimeSeries(name, target, start, freq, known, shift=placed.shift, notes=all_notes)
+    freq_or_none = layout.freq or layout.expected
+    if freq_or_none is None:
         raise InputError(
             f"{name}: it has no timestamps, so its frequency is unknown; give freq=, such as 'h' or 'D'.",
             name,
         )
-    return _finished(name, arrays, pd.Timestamp(ORIGIN), freq, dated=False)
-
-
-def _dated(name: str, times: pd.DatetimeIndex, arrays: Arrays, layout: Layout) -> TimeSeries:
-    """Sort, merge duplicates, infer the frequency, and put the values on its grid."""
-    if not len(times):
-        raise InputError(f"{name}: it has no rows.", name)
-    if times.hasnans:
-        count = int(np.isnat(times.to_numpy()).sum())
-        raise InputError(f"{name}: {count:,} rows have no timestamp; drop or fill them.", name)
-    if not times.is_monotonic_increasing:
-        order = np.argsort(times.asi8, kind="stable")
-        times, arrays = times[order], {key: values[order] for key, values in arrays.items()}
-    if not times.is_unique:
-        times, arrays = _merged(name, times, arrays, layout.duplicates)
-    freq, steps = _grid(name, times, layout)
-    start = times[0]
-    count = int(steps[-1]) + 1
-    if len(steps) < count:
-        gridded = {}
-        for key, values in arrays.items():
-            gridded[key] = np.full(count, np.nan)
-            gridded[key][steps] = values
-        arrays = gridded
-    return _finished(name, arrays, start, freq, dated=True)
-
-
-def _grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> tuple[str, NDArray[Any]]:
-    """The frequency of sorted, distinct timestamps, and the step of each."""
-    key = (times.asi8.tobytes(), str(times.dtype), layout.freq, layout.expected)
-    if (known := _grids.get(key)) is not None:
-        return known
-    freq = (
-        layout.freq or (times.freqstr if times.freq is not None else None) or frequency.infer(times)
+    first = 0
+    if steps is not None:
+        arrays, first = grid.counted(name, steps, arrays, layout)
+    target, known, more = grid.finished(name, arrays)
+    if steps is None:
+        more = ["the series has no timestamps; its steps are numbers", *more]
+    return TimeSeries(
+        name,
+        target,
+        pd.Timestamp(ORIGIN),
+        freq_or_none,
+        known,
+        dated=False,
+        first=first,
+        notes=(*notes, *more),
     )
-    if (
-        freq is None
-        and layout.expected is not None
-        and (len(times) < 3 or _fits(layout.expected, times))
-    ):
-        freq = layout.expected
-    if freq is None and len(times) < 3:
-        raise InputError(
-            f"{name}: {len(times)} timestamps are too few to find its frequency; give freq=.", name
-        )
-    if freq is None:
-        raise InputError(
-            f"{name}: its timestamps ({times[0]}, {times[1]}, {times[2]}, …) are not evenly spaced; "
-            "resample it (`series.resample('D').sum()` or `.mean()`), or give freq=.",
-            name,
-        )
-    freq = frequency.normal(freq)
-    steps = frequency.places(freq, times, name)
-    if len(_grids) >= 64:
-        _grids.clear()
-    _grids[key] = freq, steps
-    return freq, steps
-
-
-def _fits(freq: str, times: pd.DatetimeIndex) -> bool:
-    """Whether the timestamps lie on this grid and more than a quarter of it is there: days fit
-    hours, but are none.
-    """
-    try:
-        steps = frequency.places(freq, times, "")
-    except InputError:
-        return False
-    return bool(steps[0] == 0 and len(times) * 4 > steps[-1] + 1)
-
-
-def _merged(
-    name: str, times: pd.DatetimeIndex, arrays: Arrays, rule: str
-) -> tuple[pd.DatetimeIndex, Arrays]:
-    import pandas as pd
-
-    duplicates = times[np.asarray(times.duplicated())]
-    if rule == "error":
-        raise InputError(
-            f"{name}: it has {len(duplicates):,} rows with a repeated timestamp (the first is "
-            f"{duplicates[0]}); "
-            "name the column that tells the series apart as item=, or say what to do with them as "
-            "duplicates='first', 'last', 'sum' or 'mean'.",
-            name,
-        )
-    table = pd.DataFrame(arrays, index=times)
-    options = {"min_count": 1} if rule == "sum" else {}
-    table = getattr(table.groupby(level=0), rule)(**options)
-    return pd.DatetimeIndex(table.index), {key: table[key].to_numpy(float) for key in arrays}
-
-
-def _finished(
-    name: str, arrays: Arrays, start: pd.Timestamp, freq: str, *, dated: bool
-) -> TimeSeries:
-    """Steps behind the last observation that have covariates are the future, not missing values."""
-    target = arrays.pop("")
-    if np.isinf(target).any():
-        raise InputError(
-            f"{name}: it holds infinity; replace it with NaN (missing) or a number.", name
-        )
-    if not np.isfinite(target).any():
-        raise InputError(
-            f"{name}: it has no observed value; leave it out or give at least one.", name
-        )
-    for key, values in arrays.items():
-        if not np.isfinite(values).all():
-            raise InputError(
-                f"{name}: the covariate {key!r} is missing at step {int(np.argmin(np.isfinite(values)))}; "
-                "covariates must be known at every step.",
-                name,
-            )
-    if arrays:
-        target = target[: int(np.flatnonzero(np.isfinite(target))[-1]) + 1]
-    return TimeSeries(name, target, start, freq, arrays, {}, dated)

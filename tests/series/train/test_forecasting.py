@@ -31,11 +31,13 @@ def test_a_window_is_what_forecasting_sees():
     x, y = batches.at(np.array([0]), np.array([40]))
     past = Past.of([one.head(40)], RECIPE, 4)
     np.testing.assert_allclose(x["features"][0], past.features[0], atol=1e-6)
-    np.testing.assert_allclose(np.exp(x["log_scale"][0]), past.scale, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(x["log_scale"][0]), past.scaling.scale, rtol=1e-5)
     np.testing.assert_allclose(y[0, :, 0], one.target[34:44], rtol=1e-6)
     for t in range(7):  # the lags of the first forecast step end with the past
         np.testing.assert_allclose(
-            x["lags"][0, t] * past.scale, one.target[34 + t - np.array(RECIPE.lags)], rtol=1e-5
+            x["lags"][0, t] * past.scaling.scale,
+            one.target[34 + t - np.array(RECIPE.lags)],
+            rtol=1e-5,
         )
     x, y = batches.at(np.array([1]), np.array([1]))
     assert y[0, :, 1].tolist() == [0] * 5 + [1, 1, 1, 0, 0]

@@ -8,7 +8,6 @@ The network is `models.series.deepar`; `transfer` says what a base gives.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +21,22 @@ from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.errors import InputError, UsageError
 from warmstart.models.series.deepar import network as deepar
-from warmstart.models.series.deepar.family import DeepARConfig, config_of
+from warmstart.models.series.deepar.family import config_of
 from warmstart.series import frequency
 from warmstart.series.features import Recipe
 from warmstart.series.layout import Layout
 from warmstart.series.time_series import TimeSeries, iter_series
 from warmstart.series.train import report
 from warmstart.series.train.options import ForecastingOptions
+from warmstart.series.train.recipe import can_learn, planned_config, planned_recipe
 from warmstart.series.train.transfer import transfer
-from warmstart.series.train.windows import ValidationWindows, WindowBatches, refill
+from warmstart.series.train.windows import (
+    Refill,
+    ValidationWindows,
+    WindowBatches,
+    fingerprint,
+    without_end,
+)
 from warmstart.training.page import Section
 from warmstart.training.schedules import warmup_cosine
 from warmstart.training.summary import Summary, data_name
@@ -43,7 +49,6 @@ PAPER = (
 )
 RATE, SCRATCH_RATE = 1e-3, 5e-3
 """Highest learning rates: with a base, and without."""
-MOST_ITEMS = 100_000
 
 
 class ForecastingTrainer(Trainer[ForecastingOptions]):
@@ -71,11 +76,14 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             "layers",
             "dropout",
             "shortcut",
+            "scaling",
             "items",
             "freq",
             "target",
             "item",
             "timestamp",
+            "date_format",
+            "decimal",
             "known",
             "static",
             "holidays",
@@ -104,19 +112,24 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         options = self.options
         old: Recipe | None = self.start.method.recipe if self.start else None
         self.layout = Layout(
-            options.freq,
-            options.target,
-            options.item,
-            options.timestamp,
-            tuple(options.known or (old.known if old else ())),
-            tuple(options.static),
-            options.duplicates,
-            old.freq if old else None,
+            freq=options.freq,
+            target=options.target,
+            item=options.item,
+            timestamp=options.timestamp,
+            date_format=options.date_format,
+            decimal=options.decimal,
+            known=tuple(options.known or (old.known if old else ())),
+            static=tuple(options.static),
+            duplicates=options.duplicates,
+            expected=old.freq if old else None,
+            remembered=old.columns if old else {},
         )
         self.errors: list[str] = []
         many = self._read(data)
-        self.recipe = self._recipe(many, old)
-        self.config = self._config()
+        self.recipe = planned_recipe(many, options, self.layout, old)
+        before = config_of(self.start.entry.config) if self.start else None
+        self.config = planned_config(many, self.recipe, options, before)
+        self._check(many)
         self.series = self._usable(many)
         validated = len(self.series) if options.validates else 0
         counts = {"train": len(self.series), "validation": validated}
@@ -130,6 +143,27 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             else:
                 many.append(value)
         return self._some(many)
+
+    def _check(self, many: Sequence[TimeSeries]) -> None:
+        """Refuse data that the network cannot learn at all.
+
+        Raises:
+            UsageError: there are negative counts, or no series is longer than the horizon.
+        """
+        horizon, longest = self.recipe.horizon, max(map(len, many))
+        if longest <= horizon:
+            raise UsageError(
+                f"The horizon of {horizon} steps is longer than the data: the longest series has "
+                f"{longest} steps; give a shorter horizon= or more history."
+            )
+        if self.config.distribution != "negative_binomial":
+            return
+        for one in many:
+            if (low := np.nanmin(one.target)) < 0:
+                raise UsageError(
+                    f"{one.name} holds {low:g}, and negative_binomial is for counts from 0 up; give "
+                    "distribution='student_t'."
+                )
 
     def _usable(self, many: Sequence[TimeSeries]) -> list[TimeSeries]:
         usable = []
@@ -150,65 +184,6 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             raise UsageError(f"No series can be used to train on.{first}")
         return many
 
-    def _recipe(self, many: Sequence[TimeSeries], old: Recipe | None) -> Recipe:
-        options, freq = self.options, many[0].freq
-        if old is not None and frequency.kind(freq) != frequency.kind(old.freq):
-            raise UsageError(
-                f"The series have the frequency {freq}, the base forecasts {old.freq}; give "
-                "base='deepar' to train from scratch."
-            )
-        horizon = options.horizon or (old.horizon if old else 24)
-        season = frequency.season(freq)
-        usual = old.context if old else max(horizon, season if season <= 366 else 1)
-        names = list(dict.fromkeys(one.name for one in many))
-        items = 2 <= len(names) <= MOST_ITEMS if options.items is None else options.items
-        categories: dict[str, list[str]] = {"item": names} if items else {}
-        for column in self.layout.static:
-            values = {one.static[column] for one in many if column in one.static}
-            categories[column] = sorted(values)
-        holidays = options.holidays
-        if holidays is None:
-            holidays = old.holidays if old else ()
-        return Recipe(
-            freq,
-            horizon,
-            options.context or usual,
-            old.lags if old else tuple(frequency.lags(freq)),
-            tuple(self.layout.known),
-            categories,
-            tuple(str(day)[:10] for day in holidays),
-            "item" if items else None,
-            old.calendar if old else all(one.dated for one in many),
-        )
-
-    def _config(self) -> DeepARConfig:
-        options, recipe = self.options, self.recipe
-        before = config_of(self.start.entry.config) if self.start else None
-        distribution = options.distribution or (before.distribution if before else "student_t")
-        if before is None:
-            shortcut = options.shortcut
-            if shortcut is None:
-                shortcut = distribution != "negative_binomial"
-            season = frequency.season(recipe.freq)
-            lag = season if season in recipe.lags else min(recipe.lags)
-            hidden, layers, lag = options.hidden, options.layers, lag if shortcut else 0
-        elif distribution != before.distribution:
-            raise UsageError(
-                f"The base gives {before.distribution}; another distribution needs base='deepar'."
-            )
-        else:
-            hidden, layers, lag = before.hidden, before.layers, before.shortcut
-        return DeepARConfig(
-            recipe.lags,
-            recipe.width,
-            tuple(len(values) for values in recipe.categories.values()),
-            distribution,
-            hidden=hidden,
-            layers=layers,
-            dropout=options.dropout,
-            shortcut=lag,
-        )
-
     def settings(self) -> dict[str, Any]:
         options = self.options.recorded(without=self.derived)
         return {"task": self.task, **options, **self.identity()}
@@ -217,8 +192,10 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         recipe = self.recipe.to_dict()
         return {
             "base": self.start.weights.digest if self.start else SCRATCH,
-            "data": _fingerprint(self.series),
-            "recipe": {key: value for key, value in recipe.items() if key != "categories"},
+            "data": fingerprint(self.series),
+            "recipe": {
+                key: value for key, value in recipe.items() if key not in ("categories", "columns")
+            },
             "config": self.config.to_dict(),
             "validation": self.options.validates,
         }
@@ -234,7 +211,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         options, horizon = self.options, self.recipe.horizon
         series = self.series
         if options.validates:
-            series = [_without_end(one, horizon) for one in series]
+            series = [without_end(one, horizon) for one in series]
         return WindowBatches(
             series,
             self.recipe,
@@ -254,7 +231,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         """Where values are missing, the model's own samples take their place anew before each epoch
         but the first.
         """
-        own = [_Refill(batches, self.config.distribution, self.options.seed)]
+        own = [Refill(batches, self.config.distribution, self.options.seed)]
         return [*(own if batches.has_holes else ()), *self.options.callbacks]
 
     def loss(self) -> Any:
@@ -266,7 +243,8 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
 
     def describe(self) -> Entry:
         recipe, config = self.recipe, self.config
-        unit = frequency.kind(recipe.freq)[0].replace(" ", "_")
+        before = recipe
+        unit = frequency.unit_of(recipe.freq)[0].replace(" ", "_")
         entry = Entry(
             name=self.options.name or f"deepar_{unit}",
             task=self.task,
@@ -288,11 +266,17 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         self.backtest = None
         if self.options.validates:
             self.backtest = report.backtest(entry, self.network, self.series)
+        self.recipe = recipe = self._calibrated()
+        entry = replace(entry, processing=recipe.to_dict())
         if self.backtest is None:
             return entry
-        naive = {key: self.backtest.naive[key] for key in METRICS if key in self.backtest.naive}
-        words = ", ".join(f"{key} {value:.4g}" for key, value in naive.items())
-        self.summary = replace(self.summary, baseline=f"seasonal naive: {words}")
+        if recipe.to_dict() != before.to_dict():
+            self.backtest = report.backtest(entry, self.network, self.series)
+            assert self.backtest is not None
+        self.recipe = recipe = replace(recipe, validation=report.validation(self.backtest))
+        entry = replace(entry, processing=recipe.to_dict())
+        words = "; ".join(report.figures(self.backtest))
+        self.summary = replace(self.summary, baseline=words)
         data = f"the last {recipe.horizon} steps of {self.backtest.count} series"
         return replace(
             entry,
@@ -303,12 +287,39 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             ),
         )
 
+    def _calibrated(self) -> Recipe:
+        """The recipe with the spread of intervals that the validation windows ask for, and with the
+        baseline in place of a network that had too little to learn from.
+        """
+        recipe, backtest = self.recipe, self.backtest
+        longest = max(map(len, self.series))
+        trained = longest - recipe.horizon if self.options.validates else longest
+        if not can_learn(recipe.freq, trained, sum(map(len, self.series))):
+            return replace(recipe, baseline=True)
+        if backtest is None:
+            return recipe
+        return replace(recipe, spread=round(recipe.spread * backtest.spread, 4))
+
     def results(self) -> list[str]:
         lines = list(super().results())
-        if self.backtest is not None:
-            figures = ", ".join(f"{one.name} {one.value:.4g}" for one in self.entry.metrics)
-            lines.append(f"result: {figures} on the last {self.recipe.horizon} steps")
-            lines.append(f"baseline: {self.summary.baseline}")
+        backtest = self.backtest
+        if self.recipe.baseline:
+            lines.append(
+                "warning: the series are too short to learn from; the forecasts are those of seasonal "
+                "naive, with intervals from its past errors"
+            )
+        if backtest is None:
+            return lines
+        figures = ", ".join(f"{one.name} {one.value:.4g}" for one in self.entry.metrics)
+        covered = f"coverage of the 80 % interval {backtest.metrics['coverage_80']:.0%}"
+        lines.append(f"result: {figures}, {covered}, on the last {self.recipe.horizon} steps")
+        lines += [f"baseline: {words}" for words in report.figures(backtest)]
+        best = backtest.best_baseline
+        if not self.recipe.baseline and best and best.loss < backtest.metrics["mean_wQL"]:
+            lines.append(
+                f"warning: {best.name} is better (mean_wQL {best.loss:.4g}); use more history, a "
+                "longer context or more epochs, or take the baseline"
+            )
         return lines
 
     def tiles(self) -> list[tuple[str, str]]:
@@ -321,7 +332,11 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         backtest = self.backtest
         figures = {}
         if backtest is not None:
-            figures = {"metrics": backtest.metrics, "seasonal_naive": backtest.naive}
+            figures = {
+                "metrics": backtest.metrics,
+                "seasonal_naive": backtest.naive,
+                "baselines": backtest.baselines,
+            }
         return {**figures, "errors": list(self.errors)}
 
     def card(self) -> str:
@@ -332,30 +347,3 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
 
 
 METRICS = ("mean_wQL", "ND", "MASE")
-
-
-class _Refill(keras.callbacks.Callback):
-    def __init__(self, batches: WindowBatches, distribution: str, seed: int):
-        super().__init__()
-        self.batches, self.distribution, self.seed = batches, distribution, seed
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if epoch:
-            predict = self.model.predict_on_batch
-            refill(self.batches, predict, self.distribution, self.seed + epoch)
-
-
-def _fingerprint(many: Sequence[TimeSeries]) -> str:
-    digest = hashlib.sha256()
-    for one in many:
-        digest.update(f"{one.name}|{one.start}|{one.freq}|{sorted(one.static.items())}|".encode())
-        digest.update(np.ascontiguousarray(one.target).tobytes())
-        for key in sorted(one.known):
-            digest.update(np.ascontiguousarray(one.known[key]).tobytes())
-    return digest.hexdigest()[:20]
-
-
-def _without_end(one: TimeSeries, horizon: int) -> TimeSeries:
-    """Without its last horizon; a series too short for one keeps all but its last step."""
-    head = one.head(max(len(one) - horizon, 1))
-    return head if np.isfinite(head.target).any() else one

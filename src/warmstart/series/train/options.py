@@ -54,7 +54,16 @@ class ForecastingOptions(TrainOptions):
         bool | None,
         Option(
             "Whether a network from scratch has a straight path from the lags to the location, "
-            "which begins as seasonal naive; default: where the distribution has a location."
+            "which begins as seasonal naive; default: where the distribution has a location, a "
+            "season was seen in training, and there are no covariates."
+        ),
+    ] = None
+    scaling: Annotated[
+        Literal["mean", "robust"] | None,
+        Option(
+            "What values are relative to: the mean absolute value of a window, or its median and "
+            "mean absolute deviation. Default: the base's, else robust where the distribution has "
+            "a location."
         ),
     ] = None
     sampling: Annotated[
@@ -70,8 +79,22 @@ class ForecastingOptions(TrainOptions):
     ] = None
     freq: Annotated[str | None, Option("Frequency of the series, such as D or h.")] = None
     target: Annotated[str | None, Option("Column of the values.")] = None
-    item: Annotated[str | None, Option("Column of the names of the series.")] = None
+    item: Annotated[
+        str | Sequence[str] | None,
+        Option("Column of the series' names, or columns whose values together are the name."),
+    ] = None
     timestamp: Annotated[str | None, Option("Column of the timestamps.")] = None
+    date_format: Annotated[
+        str | None,
+        Option(
+            "How timestamps are written, such as %d/%m/%Y, where the column does not tell it; or "
+            "excel, unix or steps, for numbers."
+        ),
+    ] = None
+    decimal: Annotated[
+        Literal[".", ","] | None,
+        Option("Decimal sign of numbers in texts, where the column does not tell it."),
+    ] = None
     known: Annotated[Sequence[str] | None, Option("Columns of covariates known in advance.")] = None
     static: Annotated[Sequence[str], Option("Columns of categories of a series.")] = ()
     holidays: Annotated[

@@ -14,33 +14,45 @@ from warmstart.catalog import Entry
 from warmstart.core.model import drive
 from warmstart.engines.keras import KerasEngine
 from warmstart.errors import MissingPackageError, require
-from warmstart.models.series.deepar.family import PARAMETERS
-from warmstart.series import frequency, sampler
-from warmstart.series.features import Past, Recipe
+from warmstart.series.comparison import Best, Comparison, best
+from warmstart.series.deepar import DeepAR
+from warmstart.series.features import Recipe
 from warmstart.series.forecasting import Forecaster
-from warmstart.series.metrics import LEVELS, Scores, seasonal_naive
 from warmstart.series.results import Forecast, figure
-from warmstart.series.sampler import BATCH
 from warmstart.series.time_series import TimeSeries
 from warmstart.training import charts
 from warmstart.training.page import Section
 from warmstart.training.report import columns, pictures, table, text
 
-MOST_SERIES, DRAWN, SAMPLES = 500, 6, 100
+MOST_SERIES, SHOWN_SERIES, SAMPLES = 500, 6, 100
+VALIDATION = ("mean_wQL", "MASE", "coverage_80")
 SHOWN = ("mean_wQL", "CRPS", "ND", "MASE", "sMAPE", "coverage_80", "coverage_60")
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts of the validation steps: metrics, those of seasonal naive, calibration, some to
-    draw.
+    """Forecasts of the validation steps.
+
+    Attributes:
+        count: of windows.
+        metrics, naive, calibration: of the model, and of the last season as a point.
+        baselines: metrics of each baseline with its intervals, by its name.
+        spread: what intervals should be wider by, to cover 80 %.
+        examples: forecasts with what came, to be shown.
     """
 
     count: int
     metrics: Mapping[str, float]
     naive: Mapping[str, float]
+    baselines: Mapping[str, Mapping[str, float]]
     calibration: Mapping[float, float]
-    drawn: Sequence[tuple[Forecast, np.ndarray]]
+    spread: float
+    examples: Sequence[tuple[Forecast, np.ndarray]]
+
+    @property
+    def best_baseline(self) -> Best | None:
+        """The baseline with the lowest loss."""
+        return best(self.baselines)
 
 
 def backtest(entry: Entry, network: keras.Model, many: Sequence[TimeSeries]) -> Backtest | None:
@@ -48,7 +60,7 @@ def backtest(entry: Entry, network: keras.Model, many: Sequence[TimeSeries]) -> 
     short.
     """
     recipe = Recipe.from_dict(entry.processing)
-    horizon, season = recipe.horizon, frequency.season(recipe.freq)
+    horizon = recipe.horizon
     usable = [
         one for one in many if len(one) > horizon and np.isfinite(one.target[:-horizon]).any()
     ]
@@ -59,32 +71,50 @@ def backtest(entry: Entry, network: keras.Model, many: Sequence[TimeSeries]) -> 
         for n in np.unique(np.linspace(0, len(usable) - 1, MOST_SERIES).round().astype(int))
     ]
     engine = KerasEngine(Forecaster.program(entry, network))
-    ours, naive, drawn = Scores(season), Scores(season), []
-    show = set(np.linspace(0, len(chosen) - 1, DRAWN).round().astype(int).tolist())
-    size = max(1, BATCH // SAMPLES)
+    runner = DeepAR(entry)
+    comparison, examples = Comparison(recipe.freq), []
+    show = set(np.linspace(0, len(chosen) - 1, SHOWN_SERIES).round().astype(int).tolist())
+    size = runner.batch_size(SAMPLES)
     for first in range(0, len(chosen), size):
         whole = chosen[first : first + size]
         heads = [one.head(len(one) - horizon) for one in whole]
-        samples, _ = drive(
-            sampler.sample(
-                engine,
-                Past.of(heads, recipe, horizon),
-                recipe,
-                horizon,
-                SAMPLES,
-                PARAMETERS[entry.config["distribution"]],
-                [(0, first + n) for n in range(len(heads))],
-            )
-        )
+        seeds = [(0, first + n) for n in range(len(heads))]
+        outputs = drive(runner.forecast(engine, heads, horizon, SAMPLES, seeds, False))
         for n, (one, head) in enumerate(zip(whole, heads, strict=True)):
-            forecast = Forecast(one.name, entry.name, head, horizon, (0.1, 0.5, 0.9), samples[n])
+            forecast = Forecast(
+                one.name, entry.name, head, horizon, (0.1, 0.5, 0.9), samples=outputs[n]["samples"]
+            )
             actual = one.target[-horizon:]
-            ours.add(actual, head.target, forecast.quantile, samples[n])
-            point = seasonal_naive(head.target, season, horizon)
-            naive.add(actual, head.target, dict.fromkeys(LEVELS, point).__getitem__)
+            comparison.add(actual, forecast)
             if first + n in show:
-                drawn.append((forecast, actual))
-    return Backtest(len(chosen), ours.result(), naive.result(), ours.calibration(), drawn)
+                examples.append((forecast, actual))
+    return Backtest(
+        len(chosen),
+        comparison.model.result(),
+        comparison.naive.result(),
+        comparison.baselines(),
+        comparison.model.calibration(),
+        comparison.spread(),
+        examples,
+    )
+
+
+def validation(backtest: Backtest) -> dict[str, dict[str, float]]:
+    """The figures that travel with every forecast."""
+    rows = {"model": backtest.metrics, **backtest.baselines}
+    return {
+        name: {key: round(row[key], 5) for key in VALIDATION if np.isfinite(row[key])}
+        for name, row in rows.items()
+    }
+
+
+def figures(backtest: Backtest) -> list[str]:
+    """A line for each baseline."""
+    return [
+        f"{name}: mean_wQL {values['mean_wQL']:.4g}, MASE {values['MASE']:.4g}, "
+        f"coverage of the 80 % interval {values['coverage_80']:.0%}"
+        for name, values in backtest.baselines.items()
+    ]
 
 
 def tiles(backtest: Backtest | None) -> list[tuple[str, str]]:
@@ -102,12 +132,13 @@ def sections(recipe: Recipe, backtest: Backtest | None) -> list[Section]:
     """Forecasts and figures of the backtest."""
     if backtest is None:
         return []
-    metrics, naive = backtest.metrics, backtest.naive
+    metrics = backtest.metrics
+    names = list(backtest.baselines)
     rows = []
     for name in SHOWN:
         if name in metrics:
-            other = f"{naive[name]:.4f}" if name in naive and "coverage" not in name else ""
-            rows.append((name, f"{metrics[name]:.4f}", other))
+            values = (metrics[name], *(backtest.baselines[other][name] for other in names))
+            rows.append((name, *(f"{value:.4f}" for value in values)))
     calibration = charts.lines(
         {"share below the quantile": sorted(backtest.calibration.items())},
         x="quantile",
@@ -117,18 +148,18 @@ def sections(recipe: Recipe, backtest: Backtest | None) -> list[Section]:
         diagonal=True,
     )
     return [
-        (f"Forecasts of the last {recipe.horizon} steps", _plots(backtest.drawn)),
-        ("Accuracy", columns(table(["metric", "model", "seasonal naive"], rows), calibration)),
+        (f"Forecasts of the last {recipe.horizon} steps", _plots(backtest.examples)),
+        ("Accuracy", columns(table(["metric", "model", *names], rows), calibration)),
     ]
 
 
-def _plots(drawn: Sequence[tuple[Forecast, np.ndarray]]) -> str:
+def _plots(examples: Sequence[tuple[Forecast, np.ndarray]]) -> str:
     try:
         require("matplotlib", extra="plot", purpose="to plot forecasts")
     except MissingPackageError as error:
         return text(str(error))
     images = []
-    for forecast, actual in drawn:
+    for forecast, actual in examples:
         drawing, axes = figure(1)
         forecast.plot(axes[0], actual=actual)
         file = io.BytesIO()
@@ -141,15 +172,19 @@ def card(entry: Entry, recipe: Recipe, backtest: Backtest | None) -> str:
     """The model card of the bundle."""
     rows = ""
     if backtest is not None:
+        names = list(backtest.baselines)
         rows = (
             f"\nOn the last {recipe.horizon} steps of {backtest.count} series, set aside while training:\n\n"
-            "| metric | model | seasonal naive |\n|---|---|---|\n"
+            f"| metric | model | {' | '.join(names)} |\n|---|---|{'---|' * len(names)}\n"
         )
-        rows += "".join(
-            f"| {name} | {backtest.metrics[name]:.4f} | {backtest.naive[name]:.4f} |\n"
-            for name in ("mean_wQL", "ND", "MASE", "sMAPE")
-        )
-        rows += f"\n{backtest.metrics['coverage_80']:.0%} of the actual values lie in the 80 % interval.\n"
+        for name in ("mean_wQL", "ND", "MASE", "sMAPE", "coverage_80"):
+            values = [backtest.metrics[name], *(backtest.baselines[n][name] for n in names)]
+            rows += f"| {name} | {' | '.join(f'{value:.4f}' for value in values)} |\n"
+        if recipe.baseline:
+            rows += (
+                "\nThe series were too short to learn from: the forecasts are those of seasonal naive, "
+                "with intervals from its past errors.\n"
+            )
     known = ", ".join(recipe.known) or "none"
     return f"""---
 license: {entry.licence}

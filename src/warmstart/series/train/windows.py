@@ -4,14 +4,17 @@ behind it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from warmstart.errors import UsageError
 from warmstart.series import frequency
-from warmstart.series.features import Recipe, filled, scale_of
+from warmstart.series.features import Recipe, filled
+from warmstart.series.scaling import Scaling, scale_of
 from warmstart.series.time_series import TimeSeries
 
 SAMPLINGS = {"uniform": 0.0, "scale": 1.0}
@@ -61,7 +64,8 @@ class WindowBatches:
         # All series behind each other, each with `past` zeros before and `horizon` behind it.
         self.starts = np.concatenate([[0], np.cumsum(self.lengths + past + horizon)[:-1]]) + past
         size = int((self.lengths + past + horizon).sum())
-        self.values, self.observed = np.zeros(size, np.float32), np.zeros(size, np.float32)
+        self.values, self.observed = np.zeros(size), np.zeros(size, np.float32)
+        self.is_inside = np.zeros(size, bool)
         self.rows = (
             np.concatenate([[0], np.cumsum(self.lengths + recipe.context + horizon)[:-1]])
             + recipe.context
@@ -74,6 +78,7 @@ class WindowBatches:
         for index, one in enumerate(many):
             here = slice(self.starts[index], self.starts[index] + len(one))
             self.values[here], self.observed[here] = filled(one.target, season)
+            self.is_inside[here] = True
             row = self.rows[index]
             known = min([len(one) + horizon, *(len(values) for values in one.known.values())])
             self.features[row : row + known] = recipe.features(one, 0, known)
@@ -111,20 +116,36 @@ class WindowBatches:
         context, width = self.recipe.context, self.recipe.context + self.horizon
         steps = np.arange(-context, self.horizon)
         cells = (self.starts[which] + origins)[:, None] + steps  # (B, T)
-        values, observed = self.values[cells], self.observed[cells]
-        seen = observed[:, :context].sum(1)
-        scale = np.abs(values[:, :context] * observed[:, :context]).sum(1) / np.maximum(seen, 1)
-        scale = np.where(scale > 0, scale, self.whole[which]).astype(np.float32)
+        scaling = self.scaling(which, cells[:, :context])
+        earlier = cells[:, :, None] - np.array(self.recipe.lags)
+        lags = scaling.scaled(np.take(self.values, earlier))
+        if self.recipe.scaling != "mean":  # else zeros stay zeros
+            lags *= np.take(self.is_inside, earlier)
         x = {
-            "lags": np.take(self.values, cells[:, :, None] - np.array(self.recipe.lags))
-            / scale[:, None, None],
+            "lags": lags,
             "features": self.features[(self.rows[which] + origins)[:, None] + steps],
-            "log_scale": np.log(scale)[:, None],
+            "log_scale": self.recipe.log_scales(scaling)[:, None],
         }
         if self.static.shape[1]:
             x["static"] = self.static[which]
-        y = np.stack([values, observed, np.broadcast_to(scale[:, None], (len(which), width))], -1)
+        values, scale = self.values[cells], np.ones(len(which), np.float32)
+        if self.recipe.scaling == "mean":  # counts are scored in their own units
+            scale = np.exp(scaling.log_scale).astype(np.float32)
+        else:
+            values = scaling.scaled(values)
+        scales = np.broadcast_to(scale[:, None], (len(which), width))
+        y = np.stack([values.astype(np.float32), self.observed[cells], scales], -1)
         return x, y
+
+    def scaling(self, which: np.ndarray, cells: np.ndarray) -> Scaling:
+        """Of the contexts of windows: of the whole series, where a context has no scale."""
+        values, observed = self.values[cells], self.observed[cells] > 0
+        scaling = Scaling.of(values, observed, self.recipe.context, self.recipe.scaling)
+        whole = self.whole[which] / scaling.unit
+        is_empty = ~(
+            (np.abs(values - scaling.loc[:, None] * scaling.unit[:, None]) * observed).any(1)
+        )
+        return Scaling(scaling.unit, scaling.loc, np.where(is_empty, whole, scaling.scale))
 
 
 class ValidationWindows:
@@ -198,24 +219,59 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
             x, y = batches.at(
                 np.array([index, index]), np.array([origin, origin])
             )  # two: see `ValidationWindows`
-            found = parameters(x)[0]
+            outputs = parameters(x)[0]
             steps = origin + np.arange(-batches.recipe.context, batches.horizon)
             holes = (steps >= 0) & (steps < length) & (y[0, :, 1] == 0)
-            batches.values[here][steps[holes]] = _drawn(
-                random, found[holes], distribution, y[0, 0, 2]
+            cells = (batches.starts[index] + steps[: batches.recipe.context])[None]
+            scaling = batches.scaling(np.array([index]), cells)
+            batches.values[here][steps[holes]] = _sampled(
+                random, outputs[holes], distribution, scaling
             )
             filled_in += int(holes.sum())
     return filled_in
 
 
-def _drawn(
-    random: np.random.Generator, parameters: np.ndarray, distribution: str, scale: float
+def _sampled(
+    random: np.random.Generator, parameters: np.ndarray, distribution: str, scaling: Scaling
 ) -> np.ndarray:
+    """Values in the series' units from parameters of scaled ones, (T, P); float64 (T,)."""
     columns = parameters.astype(np.float64).T
     if distribution == "student_t":
-        return np.asarray(scale * (columns[0] + columns[1] * random.standard_t(columns[2])))
+        values = columns[0] + columns[1] * random.standard_t(columns[2])
+        return np.asarray(scaling.in_units(values[None])[0])
     if distribution == "gaussian":
-        return np.asarray(scale * random.normal(columns[0], columns[1]))
+        return np.asarray(scaling.in_units(random.normal(columns[0], columns[1])[None])[0])
+    scale = float(np.exp(scaling.log_scale[0]))
     alpha = columns[1] / np.sqrt(scale)
     rates = np.minimum(random.gamma(1 / alpha, alpha * columns[0] * scale), 1e15)
     return np.asarray(random.poisson(rates), np.float64)
+
+
+class Refill(keras.callbacks.Callback):
+    """Puts the model's own samples where values are missing, anew before each epoch."""
+
+    def __init__(self, batches: WindowBatches, distribution: str, seed: int):
+        super().__init__()
+        self.batches, self.distribution, self.seed = batches, distribution, seed
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch:
+            predict = self.model.predict_on_batch
+            refill(self.batches, predict, self.distribution, self.seed + epoch)
+
+
+def without_end(one: TimeSeries, horizon: int) -> TimeSeries:
+    """Without its last horizon; a series too short for one keeps all but its last step."""
+    head = one.head(max(len(one) - horizon, 1))
+    return head if np.isfinite(head.target).any() else one
+
+
+def fingerprint(many: Sequence[TimeSeries]) -> str:
+    """A digest of all that is trained on."""
+    digest = hashlib.sha256()
+    for one in many:
+        digest.update(f"{one.name}|{one.start}|{one.freq}|{sorted(one.static.items())}|".encode())
+        digest.update(np.ascontiguousarray(one.target).tobytes())
+        for key in sorted(one.known):
+            digest.update(np.ascontiguousarray(one.known[key]).tobytes())
+    return digest.hexdigest()[:20]

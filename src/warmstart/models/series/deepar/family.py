@@ -8,7 +8,7 @@ from typing import Any
 
 from warmstart.errors import UsageError
 
-RUNNER = "warmstart.series.sampler:DeepAR"
+RUNNER = "warmstart.series.deepar:DeepAR"
 PARAMETERS = {
     "student_t": ("loc", "scale", "df"),
     "gaussian": ("loc", "scale"),

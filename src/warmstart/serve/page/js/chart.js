@@ -14,8 +14,9 @@ export function ticks(low, high, count = 5) {
   return Array.from({ length: last - first + 1 }, (_, n) => Number(((first + n) * step).toPrecision(12)));
 }
 
-/** A date for an axis: with the time only where steps are shorter than a day. */
+/** A date for an axis, with the time only where steps are shorter than a day; without dates, the number of a step. */
 export function dateText(at, step) {
+  if (step < 1000) return String(at);
   const options =
     step < 86_400_000
       ? { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false }
@@ -25,9 +26,18 @@ export function dateText(at, step) {
   return new Intl.DateTimeFormat("en-GB", { ...options, timeZone: "UTC" }).format(at);
 }
 
-/** Milliseconds of a timestamp; one without a zone is taken as UTC, so that no hour is missing or doubled in spring. */
+/**
+ * Milliseconds of a timestamp, or the number of a step of a series without timestamps. A timestamp without a zone
+ * is taken as UTC, so that no hour is missing or doubled in spring.
+ */
 export function utc(text) {
+  if (/^-?\d+$/.test(text)) return Number(text);
   return Date.parse(/^\d{4}-\d\d-\d\dT[\d:.]+$/.test(text) ? `${text}Z` : text);
+}
+
+/** From one of the last two times to the other. */
+export function stepOf(times) {
+  return times.length > 1 ? times.at(-1) - times.at(-2) : 86_400_000;
 }
 
 /**
@@ -38,7 +48,7 @@ export function utc(text) {
  */
 export function chart(name, past, future) {
   const count = future.times.length;
-  const step = count > 1 ? future.times[1] - future.times[0] : 86_400_000;
+  const step = stepOf([...past.times, ...future.times]);
   const level = (q) => future.quantiles[q];
   const middle = level("0.5") ?? future.mean;
   const bands = [

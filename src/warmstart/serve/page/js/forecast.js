@@ -1,6 +1,6 @@
 // Forecasts: a chart of each series, and its numbers as a table.
 
-import { chart, dateText, utc } from "./chart.js";
+import { chart, dateText, stepOf, utc } from "./chart.js";
 import { counted, el, freshId, short } from "./dom.js";
 
 export function showForecasts(forecasts) {
@@ -28,7 +28,7 @@ export function showForecasts(forecasts) {
 function chartAndTable({ input, timestamps, mean, quantiles, history }) {
   const times = timestamps.map(utc);
   const past = { times: history.timestamps.map(utc), values: history.values.map((value) => value ?? NaN) };
-  const step = times.length > 1 ? times[1] - times[0] : 0;
+  const step = stepOf([...past.times, ...times]);
   const levels = Object.keys(quantiles);
   const heads = ["time", "mean", ...levels.map((level) => `${+(100 * level).toFixed(3)} %`)];
   const columns = [mean, ...levels.map((level) => quantiles[level])];

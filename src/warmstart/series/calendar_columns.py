@@ -1,0 +1,69 @@
+"""Columns that hold parts of a date: `year`, `month`, `weekday`, …"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+YEARS = (1700, 2300)
+CALENDAR: dict[str, str] = {
+    "year": "year",
+    "quarter": "quarter",
+    "month": "month",
+    "week": "week",
+    "day": "day",
+    "hour": "hour",
+    "minute": "minute",
+    "weekday": "day_of_week",
+    "dayofweek": "day_of_week",
+    "day_of_week": "day_of_week",
+    "dow": "day_of_week",
+    "dayofyear": "day_of_year",
+    "day_of_year": "day_of_year",
+}
+"""Name of a column -> what it may hold of the date in the same row, as an attribute of timestamps."""
+
+
+def repeats_calendar(column: pd.Series, name: str, times: pd.DatetimeIndex) -> bool:
+    """Whether a column only says what the timestamps say: their year, month, weekday, …"""
+    attribute = CALENDAR.get(name.lower())
+    if attribute is None or column.dtype.kind not in "iuf":
+        return False
+    part: Any = times.isocalendar().week if attribute == "week" else getattr(times, attribute)
+    values, expected = column.to_numpy(float), np.asarray(part, float)
+    shift = 1 if attribute == "day_of_week" else 0
+    return bool((values == expected).all() or (values == expected + shift).all())
+
+
+def of_parts(
+    table: pd.DataFrame, by_name: dict[str, Any]
+) -> tuple[pd.DatetimeIndex, list[Any]] | None:
+    """Timestamps from columns `year` and `month` or `quarter`, maybe `day` and `hour`; the columns."""
+    import pandas as pd
+
+    def whole(name: str) -> bool:
+        column = table[by_name[name]] if name in by_name else None
+        return column is not None and column.dtype.kind in "iu"
+
+    if not whole("year") or not table[by_name["year"]].between(*YEARS).all():
+        return None
+    small = "month" if whole("month") else "quarter" if whole("quarter") else ""
+    if not small:
+        return None
+    used = ["year", small]
+    parts = {"year": table[by_name["year"]], "month": table[by_name[small]], "day": 1}
+    if small == "quarter":
+        parts["month"] = 3 * parts["month"] - 2
+    for name in ("day", "hour", "minute"):
+        if not whole(name):
+            break
+        parts[name] = table[by_name[name]]
+        used.append(name)
+    times = pd.to_datetime(pd.DataFrame(parts), errors="coerce")
+    if times.isna().any():
+        return None
+    return pd.DatetimeIndex(times), [by_name[name] for name in used]

@@ -1,0 +1,99 @@
+"""Forecasts next to baselines on the same windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warmstart.series import baselines, frequency
+from warmstart.series.metrics import LEVELS, Scores, quantiles_of, seasonal_naive
+from warmstart.series.results import Forecast
+
+SAMPLES = 200
+FEW = 50
+"""So many actual values count as much as the belief that intervals are right."""
+WIDEST = 4.0
+
+
+class Best(NamedTuple):
+    """The best baseline: its name and its mean_wQL."""
+
+    name: str
+    loss: float
+
+
+def best(figures: Mapping[str, Mapping[str, float]]) -> Best | None:
+    """The one with the lowest loss; None where there is none."""
+    losses = [Best(name, values["mean_wQL"]) for name, values in figures.items()]
+    losses = [one for one in losses if np.isfinite(one.loss)]
+    return min(losses, key=lambda one: one.loss, default=None)
+
+
+class Comparison:
+    """Collects windows.
+
+    Args:
+        freq: of the series.
+        season: for MASE and the point forecast of `naive`; default: that of the frequency.
+
+    Attributes:
+        model: scores of the forecasts.
+        naive: scores of the last season as a point.
+    """
+
+    def __init__(self, freq: str, season: int | None = None):
+        self.freq, self.season = freq, season or frequency.season(freq)
+        self.model, self.naive = Scores(self.season), Scores(self.season)
+        self._others: dict[str, Scores] = {}
+        self._count = 0
+        self._distances: list[NDArray[np.float64]] = []
+
+    def add(self, actual: NDArray[np.float64], forecast: Forecast) -> None:
+        """One window.
+
+        Args:
+            actual: float64 (H,), NaN where unknown.
+            forecast: of these steps.
+        """
+        past, horizon = forecast.series.target, len(actual)
+        self.model.add(actual, past, forecast.quantile, forecast.samples)
+        point = seasonal_naive(past, self.season, horizon)
+        self.naive.add(actual, past, dict.fromkeys(LEVELS, point).__getitem__, point[None])
+        if not self._count:
+            self._baselines = baselines.of(self.freq, len(past))
+        random = np.random.default_rng((0, self._count))
+        for baseline in self._baselines:
+            samples = baseline.samples(past, horizon, SAMPLES, random)
+            scores = self._others.setdefault(baseline.name, Scores(self.season))
+            scores.add(actual, past, quantiles_of(samples), samples)
+        self._count += 1
+        self._distances.append(_distances(actual, forecast))
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Metrics of each baseline by its name."""
+        return {name: scores.result() for name, scores in self._others.items()}
+
+    def spread(self) -> float:
+        """What distances from the median should be multiplied by, so that the 80 % interval covers
+        80 %: the 80 % quantile of how far actual values lie out, as a share of the interval's half
+        (split conformal prediction). Closer to 1, the fewer values there are.
+        """
+        distances = np.concatenate(self._distances) if self._distances else np.empty(0)
+        if not len(distances):
+            return 1.0
+        factor = float(np.clip(np.quantile(distances, 0.8), 1 / WIDEST, WIDEST))
+        weight = len(distances) / (len(distances) + FEW)
+        return float(np.exp(weight * np.log(factor)))
+
+
+def _distances(actual: NDArray[np.float64], forecast: Forecast) -> NDArray[np.float64]:
+    """How far actual values lie from the median, as a share of the way to the bound of the 80 %
+    interval on their side.
+    """
+    low, middle, high = (forecast.quantile(level) for level in (0.1, 0.5, 0.9))
+    half = np.where(actual >= middle, high - middle, middle - low)
+    is_usable = np.isfinite(actual) & (half > 0)
+    return np.asarray(np.abs(actual - middle)[is_usable] / half[is_usable])

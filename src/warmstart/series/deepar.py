@@ -1,0 +1,160 @@
+"""DeepAR around its network: series in, sample paths out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warmstart.catalog import Entry
+from warmstart.engines.base import Engine, TensorSpec
+from warmstart.errors import InputError
+from warmstart.models.series.deepar.family import PARAMETERS, config_of, state_names
+from warmstart.series.baselines import SeasonalNaive, best_season
+from warmstart.series.features import Past, Recipe
+from warmstart.series.sampler import Array, sample, state_size, states
+from warmstart.series.time_series import TimeSeries
+
+if TYPE_CHECKING:
+    import keras
+
+    from warmstart.engines.keras import Program
+
+BATCH = 6400  # series x samples that are prepared together
+
+
+class DeepAR:
+    """One model; see `series.method.Method`."""
+
+    sampled = True
+
+    def __init__(self, entry: Entry):
+        self.recipe = Recipe.from_dict(entry.processing)
+        self.shortcut = int(entry.config.get("shortcut", 0))
+        self.names = PARAMETERS[entry.config.get("distribution", "student_t")]
+        self.horizon, self.freq, self.known = (
+            self.recipe.horizon,
+            self.recipe.freq,
+            self.recipe.known,
+        )
+        self.columns = self.recipe.columns
+        self.validation = self.recipe.validation
+        self.static = tuple(name for name in self.recipe.categories if name != self.recipe.item)
+
+    def check(self, series: TimeSeries, horizon: int) -> None:
+        self.recipe.check(series, horizon)
+        if "mean" in self.names and (low := np.nanmin(series.target)) < 0:
+            raise InputError(
+                f"{series.name}: it holds {low:g}, and the model forecasts counts; take a model with "
+                "distribution='student_t'.",
+                series.name,
+            )
+
+    def batch_size(self, samples: int) -> int:
+        return max(1, BATCH // samples)
+
+    def forecast(
+        self,
+        engine: Engine,
+        series: Sequence[TimeSeries],
+        horizon: int,
+        samples: int,
+        seeds: Sequence[Sequence[int]],
+        keep: bool,
+    ) -> Generator[None, None, list[dict[str, Any]]]:
+        """Samples of each series, and parameters where `keep` says so."""
+        reasons = [self.too_short(one) for one in series]
+        results: list[dict[str, Any]] = [{} for _ in series]
+        for index, reason in enumerate(reasons):
+            if reason:
+                results[index] = self._baseline(
+                    series[index], horizon, samples, seeds[index], reason
+                )
+        rows = [index for index, reason in enumerate(reasons) if not reason]
+        if not rows:
+            return results
+        chosen, random = [series[row] for row in rows], [seeds[row] for row in rows]
+        past = Past.of(chosen, self.recipe, horizon)
+        paths, parameters = yield from sample(
+            engine, past, self.recipe, horizon, samples, self.names, random, keep=keep
+        )
+        for index, (row, fits) in enumerate(zip(rows, _fits_float32(past), strict=True)):
+            results[row] = {
+                "samples": paths[index].astype(np.float32) if fits else paths[index],
+                "parameters": {name: values[index] for name, values in parameters.items()},
+                "notes": self.recipe.notes(series[row]),
+            }
+        return results
+
+    def too_short(self, series: TimeSeries) -> str:
+        """Why the network cannot forecast a series; "" where it can."""
+        if self.recipe.baseline:
+            return "the series that the model was trained on were too short to learn from"
+        if len(series) < self.shortcut:
+            return f"its {len(series)} steps do not reach back the {self.shortcut} that the model needs"
+        return ""
+
+    def _baseline(
+        self, series: TimeSeries, horizon: int, samples: int, seed: Sequence[int], reason: str
+    ) -> dict[str, Any]:
+        """The forecast of seasonal naive."""
+        naive = SeasonalNaive(best_season(series.target, series.freq))
+        paths = naive.samples(series.target, horizon, samples, np.random.default_rng(seed))
+        if "mean" in self.names:
+            paths = np.maximum(np.rint(paths), 0)
+        return {"samples": paths, "notes": [f"the forecast of {naive.name}: {reason}"]}
+
+    def states(self, engine: Engine, series: Sequence[TimeSeries]) -> Array:
+        """What the network knows behind the context: float32 (N, D)."""
+        return states(engine, Past.of(series, self.recipe, 0), self.recipe)
+
+    def state_size(self, engine: Engine) -> int:
+        return state_size(engine)
+
+    @staticmethod
+    def program(entry: Entry, model: keras.Model) -> Program:
+        """`project`, `encode` and `step`; see `models.series.deepar.network.functions`."""
+        from warmstart.engines.keras import Function, Program
+        from warmstart.models.series.deepar import network as deepar
+
+        config = config_of(entry.config)
+        specs = program_specs(
+            Recipe.from_dict(entry.processing),
+            config.hidden,
+            bool(config.shortcut),
+            state_names(config.layers),
+        )
+        functions = zip(specs, deepar.functions(model, config), strict=True)
+        return Program({name: Function(call, specs[name]) for name, call in functions}, model)
+
+
+def _fits_float32(past: Past) -> Array:
+    """Which series float32 can hold: neither near its limits nor far from zero for what they vary."""
+    scaling = past.scaling
+    is_usual = (scaling.unit == 1) & (np.abs(scaling.log_scale) < 70)
+    is_near: Array = is_usual & (np.abs(scaling.loc) < 1000 * scaling.scale)
+    return is_near & (np.abs(scaling.loc) < 1e30)
+
+
+def program_specs(
+    recipe: Recipe, hidden: int, shortcut: bool, states: Sequence[str]
+) -> dict[str, Any]:
+    """Input specs of the functions of a `Program`."""
+    lags, width = len(recipe.lags), 4 * hidden + shortcut
+    project = [
+        TensorSpec("lags", "float32", ("batch", "time", lags)),
+        TensorSpec("features", "float32", ("batch", "time", recipe.width), -0.5, 0.5),
+        TensorSpec("log_scale", "float32", ("batch", 1), -2.0, 8.0),
+    ]
+    if recipe.categories:
+        most = min(len(values) for values in recipe.categories.values())
+        project.append(TensorSpec("static", "int32", ("batch", len(recipe.categories)), 0, most))
+    step = [
+        TensorSpec("recent", "float32", ("batch", "samples", "recent")),
+        TensorSpec("kernel", "float32", ("recent", width), -0.5, 0.5),
+        TensorSpec("projected", "float32", ("batch", 1, width), -1.0, 1.0),
+        *(TensorSpec(name, "float32", ("batch", "samples", hidden), -1.0, 1.0) for name in states),
+    ]
+    encode = [TensorSpec("projected", "float32", ("batch", "time", width), -1.0, 1.0)]
+    return {"project": tuple(project), "encode": tuple(encode), "step": tuple(step)}

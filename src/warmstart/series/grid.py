@@ -1,0 +1,248 @@
+"""Rows of one series -> values on a regular grid: order, repeated timestamps, frequency, gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from warmstart.errors import InputError
+from warmstart.series import frequency
+from warmstart.series.layout import Layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+Arrays: TypeAlias = "dict[str, NDArray[Any]]"
+"""The columns of one series: the target as "", covariates by name."""
+
+JITTER = 0.1
+"""How far a timestamp may lie from its step, as a share of a step."""
+MINUTES = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
+ROUND_STEPS = (1, 5, 10, 15, 20, 30, *(60 * minutes for minutes in MINUTES))
+"""Seconds between timestamps that clocks write down a little late or early."""
+
+
+class Grid(NamedTuple):
+    """The steps of some timestamps.
+
+    Attributes:
+        freq: pandas alias.
+        start: timestamp of the first step.
+        steps: the step of each timestamp, from 0 up.
+        shift: what the data's own timestamps are later than those of the grid: 14 days where a
+            series of months has the 15th of each.
+        note: what was done to the timestamps, for people; else "".
+    """
+
+    freq: str
+    start: pd.Timestamp
+    steps: NDArray[Any]
+    shift: pd.Timedelta | None = None
+    note: str = ""
+
+
+_grids: dict[tuple[Any, ...], Grid] = {}
+"""Many series of one table have the same timestamps; most of the time would go into inferring their
+frequency.
+"""
+
+
+def dated(
+    name: str, times: pd.DatetimeIndex, arrays: Arrays, layout: Layout
+) -> tuple[Arrays, Grid]:
+    """Sort, merge duplicates, infer the frequency, and put the values on its grid.
+
+    Raises:
+        InputError: timestamps are missing, repeated or not evenly spaced.
+    """
+    if not len(times):
+        raise InputError(f"{name}: it has no rows.", name)
+    if times.hasnans:
+        count = int(np.isnat(times.to_numpy()).sum())
+        raise InputError(f"{name}: {count:,} rows have no timestamp; drop or fill them.", name)
+    times, arrays = _ordered(name, times, arrays, layout.duplicates)
+    grid = _grid(name, times, layout)
+    return _on_grid(arrays, grid.steps), grid
+
+
+def counted(
+    name: str, steps: NDArray[np.int64], arrays: Arrays, layout: Layout
+) -> tuple[Arrays, int]:
+    """The same for steps that are counted by a column of integers; the number of the first."""
+    import pandas as pd
+
+    index, arrays = _ordered(name, pd.Index(steps), arrays, layout.duplicates)
+    offsets = index.to_numpy() - index[0]
+    size = int(np.gcd.reduce(offsets[1:])) if len(offsets) > 1 else 1
+    if int(offsets[-1]) // size >= frequency.MAX_STEPS:
+        raise InputError(f"{name}: it has {int(offsets[-1]) // size:,} steps, too many.", name)
+    return _on_grid(arrays, offsets // size), int(index[0])
+
+
+def _on_grid(arrays: Arrays, steps: NDArray[Any]) -> Arrays:
+    count = int(steps[-1]) + 1
+    if len(steps) == count:
+        return arrays
+    gridded = {}
+    for key, values in arrays.items():
+        gridded[key] = np.full(count, np.nan)
+        gridded[key][steps] = values
+    return gridded
+
+
+def _ordered(name: str, times: Any, arrays: Arrays, rule: str) -> tuple[Any, Arrays]:
+    """Rows in the order of their timestamps or steps, each of which is there once."""
+    if not times.is_monotonic_increasing:
+        order = np.argsort(times.to_numpy(), kind="stable")
+        times, arrays = times[order], {key: values[order] for key, values in arrays.items()}
+    return (times, arrays) if times.is_unique else _merged(name, times, arrays, rule)
+
+
+def _merged(name: str, times: Any, arrays: Arrays, rule: str) -> tuple[Any, Arrays]:
+    import pandas as pd
+
+    duplicates = times[np.asarray(times.duplicated())]
+    if rule == "error":
+        raise InputError(
+            f"{name}: it has {len(duplicates):,} rows with a repeated timestamp (the first is "
+            f"{duplicates[0]}); "
+            "name the column that tells the series apart as item=, or say what to do with them as "
+            "duplicates='first', 'last', 'sum' or 'mean'.",
+            name,
+        )
+    table = pd.DataFrame(arrays, index=times)
+    options = {"min_count": 1} if rule == "sum" else {}
+    table = getattr(table.groupby(level=0), rule)(**options)
+    return table.index, {key: table[key].to_numpy(float) for key in arrays}
+
+
+def _grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> Grid:
+    """The grid of sorted, distinct timestamps."""
+    key = (times.asi8.tobytes(), str(times.dtype), layout.freq, layout.expected)
+    if (known := _grids.get(key)) is not None:
+        return known
+    grid = _found(name, times, layout)
+    if len(_grids) >= 64:
+        _grids.clear()
+    _grids[key] = grid
+    return grid
+
+
+def _found(name: str, times: pd.DatetimeIndex, layout: Layout) -> Grid:
+    error: InputError | None = None
+    for moved, shift, note in _variants(times):
+        freq = (
+            layout.freq
+            or (moved.freqstr if moved.freq is not None else None)
+            or frequency.infer(moved)
+        )
+        expected = layout.expected
+        if freq is None and expected and (len(times) < 3 or _fits(expected, moved)):
+            freq = expected
+        if freq is None:
+            continue
+        freq = frequency.normal(freq)
+        if shift is not None and frequency.unit_of(freq)[0] not in frequency.CALENDAR_UNITS:
+            continue
+        try:
+            steps = frequency.steps_of(freq, moved, name)
+        except InputError as problem:
+            error = error or problem
+            continue
+        return Grid(freq, moved[0], steps, shift, note)
+    if error is not None:
+        raise error
+    if len(times) < 3:
+        raise InputError(
+            f"{name}: {len(times)} timestamps are too few to find its frequency; give freq=.", name
+        )
+    nearest = frequency.nearest(times)
+    raise InputError(
+        f"{name}: its timestamps ({times[0]}, {times[1]}, {times[2]}, …) are not evenly spaced; "
+        f"resample it (`series.resample({nearest!r}).sum()` or `.mean()`), or give freq=.",
+        name,
+    )
+
+
+def _variants(
+    times: pd.DatetimeIndex,
+) -> Iterator[tuple[pd.DatetimeIndex, pd.Timedelta | None, str]]:
+    """(timestamps, what the data's own are later, a note): as they are; those of a day of the month
+    as the first of it; those of an inexact clock on their steps.
+    """
+    import pandas as pd
+
+    yield times, None, ""
+    if len(times) < 2:
+        return
+    if len(set(times.day)) == 1 and len(set(times.time)) == 1:
+        shift = pd.Timedelta(days=int(times.day[0]) - 1)
+        yield times - shift, shift, f"each step is a month's day {times.day[0]}"
+    rounded = _rounded(times)
+    if rounded is not None:
+        yield rounded, None, "timestamps are rounded to even steps"
+
+
+def _rounded(times: pd.DatetimeIndex) -> pd.DatetimeIndex | None:
+    """Timestamps of a clock that is a little late or early, on even steps; None where they are not."""
+    import pandas as pd
+
+    seconds = times.as_unit("ns").asi8 / 1e9
+    gap = float(np.median(np.diff(seconds)))
+    step = min(ROUND_STEPS, key=lambda size: abs(np.log(size / max(gap, 1e-9))))
+    if abs(gap - step) > JITTER * step or (step == 86400 and times.tz is not None):
+        return None
+    first = round(seconds[0] / step) * step
+    if abs(first - seconds[0]) > JITTER * step:
+        first = round(seconds[0])
+    steps = np.rint((seconds - first) / step)
+    exact = first + steps * step
+    if np.abs(exact - seconds).max() > JITTER * step or len(np.unique(steps)) < len(steps):
+        return None
+    rounded = pd.to_datetime(exact.astype(np.int64), unit="s")
+    if times.tz is not None:
+        rounded = rounded.tz_localize("UTC").tz_convert(times.tz)
+    return pd.DatetimeIndex(rounded)
+
+
+def _fits(freq: str, times: pd.DatetimeIndex) -> bool:
+    """Whether the timestamps lie on this grid and more than a quarter of it is there: days fit
+    hours, but are none.
+    """
+    try:
+        steps = frequency.steps_of(freq, times, "")
+    except InputError:
+        return False
+    return bool(steps[0] == 0 and len(times) * 4 > steps[-1] + 1)
+
+
+def finished(name: str, arrays: Arrays) -> tuple[NDArray[np.float64], Arrays, Sequence[str]]:
+    """(target, covariates, notes): empty steps behind the last observation are the future.
+
+    Raises:
+        InputError: there is no observed value, or a covariate is missing.
+    """
+    target = arrays.pop("")
+    if np.isinf(target).any():
+        raise InputError(
+            f"{name}: it holds infinity; replace it with NaN (missing) or a number.", name
+        )
+    observed = np.flatnonzero(np.isfinite(target))
+    if not len(observed):
+        raise InputError(
+            f"{name}: it has no observed value; leave it out or give at least one.", name
+        )
+    for key, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"{name}: the covariate {key!r} is missing at step {int(np.argmin(np.isfinite(values)))}; "
+                "covariates must be known at every step.",
+                name,
+            )
+    size = int(observed[-1]) + 1
+    empty = len(target) - size
+    notes = [f"{empty} empty steps at the end are the future"] if empty and not arrays else []
+    return target[:size], arrays, notes

@@ -1,0 +1,61 @@
+"""What `Forecaster` asks of the network of an architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from warmstart.engines.base import Engine
+from warmstart.series.time_series import TimeSeries
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Method(Protocol):
+    """How the network of one architecture forecasts.
+
+    Attributes:
+        horizon: steps that it forecasts by default.
+        freq: pandas alias; the frequency of series without timestamps.
+        known, static: columns that it needs.
+        sampled: whether it draws sample paths; the others compute quantiles.
+        columns: of the tables that it was trained on, by role; see `Layout.remembered`.
+        validation: metrics on its validation windows, of itself and of baselines; empty where they
+            are not known.
+    """
+
+    sampled: bool
+    horizon: int
+    freq: str
+    known: tuple[str, ...]
+    static: tuple[str, ...]
+    columns: Mapping[str, Any]
+    validation: Mapping[str, Mapping[str, float]]
+
+    def check(self, series: TimeSeries, horizon: int) -> None:
+        """Raise `InputError` where the series cannot be forecast."""
+
+    def batch_size(self, samples: int) -> int:
+        """Series per batch."""
+
+    def forecast(
+        self,
+        engine: Engine,
+        series: Sequence[TimeSeries],
+        horizon: int,
+        samples: int,
+        seeds: Sequence[Sequence[int]],
+        keep: bool,
+    ) -> Generator[None, None, list[dict[str, Any]]]:
+        """Fields of `Forecast` for each series: `samples`, or quantiles as `given`; yields between
+        steps.
+        """
+
+    def states(self, engine: Engine, series: Sequence[TimeSeries]) -> NDArray[np.float32]:
+        """The network's states behind the context: float32 (N, D)."""
+
+    def state_size(self, engine: Engine) -> int:
+        """D of the states."""

@@ -1,0 +1,102 @@
+"""Options of forecasting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from warmstart.core.options import BatchOptions, Option
+from warmstart.series.results import QUANTILES
+
+SAMPLES = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions(BatchOptions):
+    """How tables of series are read."""
+
+    freq: Annotated[
+        str | None,
+        Option(
+            "Frequency, a pandas alias such as h, D or MS, where timestamps do not tell it.",
+            max_length=20,
+        ),
+    ] = None
+    target: Annotated[str | None, Option("Column of the values.")] = None
+    item: Annotated[
+        str | Sequence[str] | None,
+        Option("Column of the series' names, or columns whose values together are the name."),
+    ] = None
+    timestamp: Annotated[str | None, Option("Column of the timestamps.")] = None
+    date_format: Annotated[
+        str | None,
+        Option(
+            "How timestamps are written, such as %d/%m/%Y, where the column does not tell it; or "
+            "excel, unix or steps, for numbers.",
+            max_length=60,
+        ),
+    ] = None
+    decimal: Annotated[
+        Literal[".", ","] | None,
+        Option("Decimal sign of numbers in texts, where the column does not tell it."),
+    ] = None
+    duplicates: Annotated[
+        Literal["error", "first", "last", "sum", "mean"],
+        Option("How to merge rows of a series with the same timestamp."),
+    ] = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastOptions(TableOptions):
+    """Options of forecasting."""
+
+    horizon: Annotated[
+        int | None,
+        Option("Steps to forecast; default: those the model was trained for.", ge=1, le=100_000),
+    ] = None
+    quantiles: Annotated[
+        Sequence[float],
+        Option("Levels of the quantiles in tables and plots.", gt=0, lt=1),
+    ] = QUANTILES
+    samples: Annotated[
+        int,
+        Option("Sample paths per series, of models that sample.", ge=1, le=100_000),
+    ] = SAMPLES
+    seed: Annotated[
+        int, Option("Seed of the random numbers; the same seed gives the same samples.", ge=0)
+    ] = 0
+    parameters: Annotated[
+        bool,
+        Option(
+            "Keep the distribution's parameters at each step, of models that have them.",
+            http=False,
+            cli=False,
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(TableOptions):
+    """Options of a backtest."""
+
+    horizon: Annotated[
+        int | None,
+        Option("Steps of a window; default: those the model was trained for.", ge=1, le=100_000),
+    ] = None
+    windows: Annotated[
+        int, Option("Windows of each series; the last one ends with it.", ge=1, le=100_000)
+    ] = 1
+    stride: Annotated[
+        int | None, Option("Steps from one window to the next; default: the horizon.", ge=1)
+    ] = None
+    season: Annotated[
+        int | None,
+        Option("Steps of a season, for MASE; default: that of the frequency.", ge=1),
+    ] = None
+    samples: Annotated[
+        int, Option("Sample paths per series, of models that sample.", ge=1, le=100_000)
+    ] = SAMPLES
+    seed: Annotated[
+        int, Option("Seed of the random numbers; the same seed gives the same samples.", ge=0)
+    ] = 0

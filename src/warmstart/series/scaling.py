@@ -1,0 +1,132 @@
+"""Location and scale of a window: what a network's values are relative to.
+
+`"mean"` is the paper's: no location, the mean absolute value. `"robust"` has the median as location
+and the mean absolute deviation from it as scale, so that what a network forecasts does not depend
+on the unit or the zero of a series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCALINGS = ("mean", "robust")
+LARGEST = np.finfo(np.float64).max
+FLAT = 1e-13
+"""A deviation below this share of the largest value is rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Of N windows.
+
+    Attributes:
+        unit: float64 (N,), a power of two that keeps numbers near the limits of floats in range.
+        loc, scale: float64 (N,), in this unit; the scale is above 0.
+    """
+
+    unit: NDArray[np.float64]
+    loc: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, values: NDArray[np.float64], observed: NDArray[np.bool_], context: int, scaling: str
+    ) -> Scaling:
+        """Of the last `context` steps; where these do not vary, of all; where these do not either,
+        the scale is their absolute value, or 1.
+
+        Args:
+            values, observed: (N, T), left-padded with steps that are not observed.
+        """
+        largest = np.asarray(np.where(observed, np.abs(values), 0.0).max(-1, initial=0.0))
+        is_extreme = (largest > 1e100) | ((largest < 1e-100) & (largest > 0))
+        unit = np.exp2(np.floor(np.log2(np.where(is_extreme, largest, 1.0)))).reshape(-1)
+        values = values / unit[:, None]
+        if scaling == "mean":
+            return cls(unit, np.zeros(len(values)), scale_of(values, observed, context))
+        there = np.where(observed, values, np.nan)
+        recent = there[:, -context:]
+        is_empty = np.asarray(np.isnan(recent).all(1))
+        recent = np.where(is_empty[:, None], there[:, :1] * np.nan, recent)
+        loc = np.where(is_empty, _median(there), _median(recent))
+        scale = _deviation(recent, loc)
+        scale = np.where(scale > FLAT * np.abs(loc), scale, _deviation(there, loc))
+        scale = np.where(scale > FLAT * np.abs(loc), scale, np.abs(loc))
+        return cls(unit, loc, np.where(scale > 0, scale, 1.0))
+
+    def scaled(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """(N, …) in the series' units -> what the network sees."""
+        unit, loc, scale = (
+            self._like(array, values) for array in (self.unit, self.loc, self.scale)
+        )
+        scaled: NDArray[np.float32] = ((values / unit - loc) / scale).astype(np.float32)
+        return scaled
+
+    def in_units(self, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What a network gives, (N, …) -> in the series' units; never infinite."""
+        unit, loc, scale = (
+            self._like(array, scaled) for array in (self.unit, self.loc, self.scale)
+        )
+        with np.errstate(over="ignore"):
+            values = (loc + scale * scaled.astype(np.float64)) * unit
+        return np.clip(values, -LARGEST, LARGEST)
+
+    @property
+    def log_scale(self) -> NDArray[np.float64]:
+        """Natural logarithm of the scale in the series' units, (N,)."""
+        logarithm: NDArray[np.float64] = np.log(self.scale) + np.log(self.unit)
+        return logarithm
+
+    def rows(self, part: NDArray[np.int64] | slice) -> Scaling:
+        """Some of the windows."""
+        return Scaling(self.unit[part], self.loc[part], self.scale[part])
+
+    @staticmethod
+    def _like(array: NDArray[np.float64], values: NDArray[np.generic]) -> NDArray[np.float64]:
+        return array.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each row, without NaN; 0 where there is nothing else."""
+    count = np.isfinite(values).sum(1)
+    ordered = np.sort(values, 1)  # NaN comes last
+    rows = np.arange(len(values))
+    low = ordered[rows, np.maximum(count - 1, 0) // 2]
+    high = ordered[rows, np.minimum(count // 2, values.shape[1] - 1)]
+    return np.where(count > 0, low / 2 + high / 2, 0.0)
+
+
+def _deviation(values: NDArray[np.float64], loc: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean absolute deviation of each row from its location, without NaN."""
+    count = np.maximum(np.isfinite(values).sum(1), 1)
+    deviation: NDArray[np.float64] = np.nansum(np.abs(values - loc[:, None]), 1) / count
+    return deviation
+
+
+def scale_of(
+    values: NDArray[np.float64], observed: NDArray[Any], context: int
+) -> NDArray[np.float64]:
+    """Mean absolute observed value of the last `context` steps; where that is 0, of all; where that
+    is 0, 1.
+
+    Args:
+        values, observed: (…, T), left-padded with steps that are not observed.
+
+    Returns:
+        (…), above 0.
+    """
+
+    def mean(x: NDArray[np.float64], observed: NDArray[Any]) -> NDArray[np.float64]:
+        means: NDArray[np.float64] = (np.abs(x) * observed).sum(-1) / np.maximum(
+            observed.sum(-1), 1
+        )
+        return means
+
+    recent = mean(values[..., -context:], observed[..., -context:])
+    overall = mean(values, observed)
+    scale = np.where(recent > 0, recent, overall)
+    return np.where(scale > 0, scale, 1.0)

@@ -1,0 +1,168 @@
+"""What a network is to see and how large it is, from the series and the options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from warmstart.errors import UsageError
+from warmstart.models.series.deepar.family import DeepARConfig
+from warmstart.series import baselines, frequency
+from warmstart.series.features import Recipe
+from warmstart.series.layout import Layout
+from warmstart.series.time_series import TimeSeries
+from warmstart.series.train.options import ForecastingOptions
+
+MOST_ITEMS = 100_000
+LEAST_SEASONS, LEAST_STEPS = 3, 60
+"""What a network needs to learn a season, and anything at all."""
+LONGEST_CONTEXT = 366
+"""A season beyond this is left to the lags."""
+
+
+def planned_recipe(
+    many: Sequence[TimeSeries], options: ForecastingOptions, layout: Layout, old: Recipe | None
+) -> Recipe:
+    """The recipe of a network for some series; `old` is that of the base.
+
+    Raises:
+        UsageError: the base forecasts another frequency, or has another scaling.
+    """
+    freq = many[0].freq
+    if old is not None and frequency.unit_of(freq) != frequency.unit_of(old.freq):
+        raise UsageError(
+            f"The series have the frequency {freq}, the base forecasts {old.freq}; give "
+            "base='deepar' to train from scratch."
+        )
+    if old is not None and options.scaling not in (None, old.scaling):
+        raise UsageError(
+            f"The base has the scaling {old.scaling}; another one needs base='deepar'."
+        )
+    horizon = options.horizon or (old.horizon if old else 24)
+    season = frequency.season(freq)
+    usual = old.context if old else max(horizon, season if season <= LONGEST_CONTEXT else 1)
+    names = list(dict.fromkeys(one.name for one in many))
+    has_items = 2 <= len(names) <= MOST_ITEMS if options.items is None else options.items
+    categories: dict[str, list[str]] = {"item": names} if has_items else {}
+    for column in layout.static:
+        categories[column] = sorted({one.static[column] for one in many if column in one.static})
+    holidays = options.holidays
+    if holidays is None:
+        holidays = old.holidays if old else ()
+    is_count = options.distribution == "negative_binomial"
+    known = tuple(layout.known)
+    return Recipe(
+        freq,
+        horizon,
+        options.context or usual,
+        old.lags if old else _lags(freq, max(map(len, many)), horizon, options),
+        known,
+        categories,
+        tuple(str(day)[:10] for day in holidays),
+        "item" if has_items else None,
+        old.calendar if old else all(one.dated for one in many),
+        columns=_columns(many, options),
+        scaling=options.scaling or (old.scaling if old else "mean" if is_count else "robust"),
+        log_scale=old.log_scale if old else (),
+        covariates=_covariates(many, known, old),
+    )
+
+
+def _lags(freq: str, longest: int, horizon: int, options: ForecastingOptions) -> tuple[int, ...]:
+    """Lags that training sees: longer ones would be zero there, and appear in forecasts only."""
+    trained = longest - horizon if options.validates else longest
+    return tuple(lag for lag in frequency.lags(freq) if lag < max(trained, 2))
+
+
+def _covariates(
+    many: Sequence[TimeSeries], known: Sequence[str], old: Recipe | None
+) -> dict[str, Sequence[float]]:
+    """Mean and standard deviation of each covariate; those of the base stay."""
+    scales: dict[str, Sequence[float]] = {}
+    for name in known:
+        if old is not None and name in old.known:
+            if name in old.covariates:
+                scales[name] = old.covariates[name]
+            continue
+        values = np.concatenate(
+            [one.known[name] for one in many if name in one.known] or [np.zeros(1)]
+        )
+        size = float(values.std())
+        scales[name] = (float(values.mean()), size if size > 0 else 1.0)
+    return scales
+
+
+def _columns(many: Sequence[TimeSeries], options: ForecastingOptions) -> dict[str, Any]:
+    """The columns of the tables, as far as all have the same."""
+    chosen = {"date_format": options.date_format, "decimal": options.decimal}
+    columns = {role: value for role, value in chosen.items() if value is not None}
+    return columns | {
+        role: value
+        for role, value in many[0].columns.items()
+        if all(one.columns.get(role) == value for one in many)
+    }
+
+
+def planned_config(
+    many: Sequence[TimeSeries],
+    recipe: Recipe,
+    options: ForecastingOptions,
+    before: DeepARConfig | None,
+) -> DeepARConfig:
+    """The sizes of the network; `before` is the config of the base.
+
+    Raises:
+        UsageError: the base has another distribution.
+    """
+    distribution = options.distribution or (before.distribution if before else "student_t")
+    if before is None:
+        lag = _shortcut(many, recipe, options, distribution)
+        hidden, layers = options.hidden, options.layers
+    elif distribution != before.distribution:
+        raise UsageError(
+            f"The base gives {before.distribution}; another distribution needs base='deepar'."
+        )
+    else:
+        hidden, layers, lag = before.hidden, before.layers, before.shortcut
+    return DeepARConfig(
+        recipe.lags,
+        recipe.width,
+        tuple(len(values) for values in recipe.categories.values()),
+        distribution,
+        hidden=hidden,
+        layers=layers,
+        dropout=options.dropout,
+        shortcut=lag,
+    )
+
+
+def _shortcut(
+    many: Sequence[TimeSeries], recipe: Recipe, options: ForecastingOptions, distribution: str
+) -> int:
+    """The lag that the shortcut begins with: the season after which the series change least, of
+    those that training sees; 0 for none.
+    """
+    uses_shortcut = options.shortcut
+    if uses_shortcut is None:
+        # A value one season ago holds the covariates of that time, not of this one.
+        uses_shortcut = distribution != "negative_binomial" and not recipe.known
+    if not uses_shortcut:
+        return 0
+    longest = max(many, key=len)
+    trained = longest.target[: -recipe.horizon] if options.validates else longest.target
+    best = baselines.best_season(trained, recipe.freq)
+    near = [lag for lag in recipe.lags if abs(lag - best) <= best // 50]
+    return min(near, key=lambda lag: abs(lag - best)) if near else min(recipe.lags)
+
+
+def can_learn(freq: str, longest: int, steps: int) -> bool:
+    """Whether series are long enough for a network to learn from.
+
+    Args:
+        longest: steps of the longest series that are trained on.
+        steps: of all series together.
+    """
+    shortest_season = min(frequency.seasons(freq), default=1)
+    return longest > LEAST_SEASONS * shortest_season and steps >= LEAST_STEPS
