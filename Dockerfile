@@ -21,5 +21,5 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/v2/health/live', timeout=2)"]
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["warmstart", "serve", "--port", "8000"]
-CMD ["efficientnet_lite0", "--host", "0.0.0.0"]
+ENTRYPOINT ["warmstart", "serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["efficientnet_lite0"]

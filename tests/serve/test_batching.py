@@ -64,14 +64,14 @@ def test_what_waits_gathers_only_while_all_lanes_are_taken(lanes):
 def test_what_waits_is_answered_in_batches_of_its_key():
     work = Work(opened=False)
     seen = []
-    batcher = busy(work, size=4, observe=lambda *told: seen.append(told))
+    batcher = busy(work, size=4, observe=lambda *batch: seen.append(batch))
     futures = batcher.submit("a", range(1, 7)) + batcher.submit("b", [7]) + batcher.submit("a", [8])
     work.gate.set()
     assert answers(futures) == [2, 4, 6, 8, 10, 12, 14, 16]
     batcher.close()
     assert batcher.join(10)
     assert work.batches == [[0], [1, 2, 3, 4], [5, 6, 8], [7]]
-    assert [size for size, _, _ in seen] == [1, 4, 3, 1]
+    assert [(size, failures) for size, _, _, failures in seen] == [(1, 0), (4, 0), (3, 0), (1, 0)]
     outcome = futures[0].result()
     assert outcome.batch == 4
     assert outcome.queued >= 0

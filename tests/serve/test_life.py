@@ -135,3 +135,37 @@ def test_the_log_has_one_json_object_a_request(cat):
         404,
         "unknown_address",
     )
+
+
+def test_a_port_in_use_is_reported_before_models_are_loaded():
+    import socket
+    import subprocess
+
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = str(busy.getsockname()[1])
+        command = [sys.executable, "-m", "warmstart", "serve", "no_such_model", "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "in use" in done.stderr
+    assert "--port" in done.stderr
+    assert "no_such_model" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_sighup_drains(cat):
+    with running(str(CIFAR), "--drain", "1") as server:
+        client = Client(server.address)
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: client.get("/v2/health/ready").status == 503)
+        answer = client.post("/v1/predict/cifar10_resnet20", cat, Content_Type="image/jpeg")
+        assert answer.status == 200
+        assert server.wait(30) == 0
+
+
+def test_metrics_of_the_process():
+    with running(str(CIFAR)) as server:
+        metrics = Client(server.address).get("/metrics").body.decode()
+    for name in ("process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds_total"):
+        assert f"\n{name} " in metrics

@@ -84,6 +84,7 @@ def server(models):
         "embedder": embedder,
         "listener": listener,
         "shakespeare_gpt2": models["shakespeare_gpt2"],
+        "speaker": ws.load("digits_wavenet", engine="litert"),
     }
     with Background(create_app(names)) as address:
         yield Client(address)
@@ -108,7 +109,8 @@ def recording() -> bytes:
 
 
 def test_models(openai):
-    assert [one.id for one in openai.models.list()] == ["embedder", "listener", "shakespeare_gpt2"]
+    names = ["embedder", "listener", "shakespeare_gpt2", "speaker"]
+    assert [one.id for one in openai.models.list()] == names
     assert openai.models.retrieve("embedder").owned_by == "warmstart"
 
 
@@ -139,7 +141,96 @@ def test_completions(openai, models):
     assert [choice.index for choice in several.choices] == [0, 1, 2, 3]
     assert several.choices[0].text != several.choices[1].text
     assert several.choices[3].text.startswith("A")
-    assert len(several.choices[2].logprobs.tokens) == 4
+    assert len(several.choices[2].logprobs.tokens) == 4 + len(
+        models["shakespeare_gpt2"].tokenizer.encode("A").ids
+    )
+
+
+def test_scores_of_a_prompt(openai, models):
+    """`max_tokens=0` with `echo`, as evaluation harnesses ask for it."""
+    model = models["shakespeare_gpt2"]
+    ask = {"model": "shakespeare_gpt2", "max_tokens": 0, "echo": True, "logprobs": 0}
+    answer = openai.completions.create(prompt=["ROMEO:\nBut soft", "A"], **ask)
+    first = answer.choices[0]
+    assert first.text == "ROMEO:\nBut soft"
+    assert "".join(first.logprobs.tokens) == first.text
+    score = model.score(first.text)
+    assert first.logprobs.token_logprobs[0] is None
+    assert first.logprobs.token_logprobs[1:] == pytest.approx(score.logprobs, abs=1e-6)
+    assert first.logprobs.text_offset[:2] == [0, len(first.logprobs.tokens[0])]
+    assert answer.usage.completion_tokens == 0
+
+
+def test_prompts_of_token_indices(openai, models):
+    tokenizer = models["shakespeare_gpt2"].tokenizer
+    ask = {"model": "shakespeare_gpt2", "max_tokens": 8, "temperature": 0}
+    expected = openai.completions.create(prompt=["ROMEO:", "JULIET:"], **ask)
+    indices = [tokenizer.encode(text).ids.tolist() for text in ("ROMEO:", "JULIET:")]
+    assert openai.completions.create(prompt=indices, **ask).choices == expected.choices
+    assert openai.completions.create(prompt=indices[0], **ask).choices == expected.choices[:1]
+
+
+def test_sampling_by_extra_fields(openai, models):
+    ask = {"model": "shakespeare_gpt2", "max_tokens": 12, "temperature": 0.9, "seed": 3}
+    answer = openai.completions.create(prompt="A", extra_body={"top_k": 1}, **ask)
+    greedy = models["shakespeare_gpt2"]("A", max_new_tokens=12, temperature=0).text
+    assert answer.choices[0].text == greedy
+    extra = {"min_p": 0.2, "repetition_penalty": 1.3}
+    answer = openai.completions.create(prompt="A", extra_body=extra, **ask)
+    expected = models["shakespeare_gpt2"](
+        "A", max_new_tokens=12, temperature=0.9, seed=3, top_p=None, **extra
+    )
+    assert answer.choices[0].text == expected.text
+
+
+def test_speech(openai, server):
+    import openai as library
+    import soundfile
+
+    ask = openai.audio.speech.create
+    for form in ("wav", "flac", "mp3"):
+        content = ask(model="speaker", voice="theo", input="seven", response_format=form).read()
+        samples, rate = soundfile.read(io.BytesIO(content))
+        assert rate == 8000
+        assert len(samples) > 1000
+    raw = ask(model="speaker", voice="theo", input="seven", response_format="pcm").read()
+    direct = server.post(
+        "/v1/predict/speaker",
+        {"inputs": "seven", "options": {"speaker": "theo"}},
+        Accept="audio/wav",
+    )
+    expected, _ = soundfile.read(io.BytesIO(direct.body))
+    np.testing.assert_allclose(np.frombuffer(raw, "<i2") / 32768, expected, atol=2e-4)
+    for wrong in ({"voice": "alloy"}, {"input": "hello"}, {"speed": 2}, {"model": "embedder"}):
+        with pytest.raises(library.BadRequestError):
+            ask(**{"model": "speaker", "voice": "theo", "input": "seven", **wrong})
+
+
+def test_errors_have_the_form_of_openai_wherever_its_clients_ask(server, openai):
+    import openai as library
+
+    for method, path in (
+        ("GET", "/v1/models/nothing"),
+        ("POST", "/v1/chat/completions"),
+        ("POST", "/v1/responses"),
+        ("GET", "/v1/completions"),
+        ("POST", "/v1/audio/speech"),
+    ):
+        answer = server(method, path, b"{}", {"Content-Type": "application/json"})
+        assert answer.status >= 400
+        assert answer.json["error"].keys() == {"message", "type", "param", "code"}
+    with pytest.raises(library.NotFoundError, match="no model"):
+        openai.models.retrieve("nothing")
+    assert isinstance(server.post("/v1/predict/nothing", b"").json["error"], str)
+
+
+def test_the_bad_prompt_is_named(openai):
+    import openai as library
+
+    ask = {"model": "shakespeare_gpt2", "max_tokens": 2}
+    for prompts in (["A", "x " * 3000, "B"], ["A", "B\0"], [[1, 2], [10**6]]):
+        with pytest.raises(library.BadRequestError, match=r"(input|prompt|Prompt) 2"):
+            openai.completions.create(prompt=prompts, **ask)
 
 
 def test_what_completions_refuse(openai):
@@ -152,6 +243,11 @@ def test_what_completions_refuse(openai):
         {"prompt": ""},
         {"prompt": []},
         {"max_tokens": 0},
+        {"max_tokens": 0, "echo": True, "stream": True},
+        {"prompt": [1, "A"]},
+        {"prompt": [767, 767, -1]},
+        {"logprobs": 5},
+        {"extra_body": {"top_k": 0}},
         {"max_tokens": 5000},
         {"temperature": 3},
         {"best_of": 2},

@@ -30,7 +30,8 @@ def test_health_and_metadata(triton):
     assert triton.is_model_ready("cifar10_resnet20", "1")
     assert not triton.is_model_ready("cifar10_resnet20", "7")
     assert not triton.is_model_ready("nothing")
-    assert triton.get_server_metadata()["extensions"] == ["binary_tensor_data"]
+    extensions = ["binary_tensor_data", "model_configuration", "statistics"]
+    assert triton.get_server_metadata()["extensions"] == extensions
     told = triton.get_model_metadata("cifar10_resnet20")
     assert told["versions"] == ["1"]
     assert {"name": "image", "datatype": "BYTES", "shape": [-1]} in told["inputs"]
@@ -195,7 +196,7 @@ def test_wrong_tensors(client, change, said):
                 "inputs": [IMAGES],
                 "outputs": [{"name": "features", "parameters": {"classification": 3}}],
             },
-            "binary_data",
+            "classification",
         ),
         ({"inputs": [IMAGES, TEXT]}, "takes image"),
         ({"inputs": [TEXT]}, "row 1"),
@@ -282,3 +283,40 @@ def test_not_finite_numbers_are_refused(client):
     )
     assert answer.status == 400
     assert "finite" in answer.json["error"]
+
+
+def test_configuration_and_statistics(triton, client, cat):
+    config = triton.get_model_config("cifar10_resnet20")
+    metadata = triton.get_model_metadata("cifar10_resnet20")
+    assert [one["name"] for one in config["input"]] == [one["name"] for one in metadata["inputs"]]
+    assert config["input"][0]["data_type"] == "TYPE_STRING"
+    assert config["max_batch_size"] == 0
+    path = "/v1/predict/cifar10_resnet20"
+
+    def counts():
+        (one,) = triton.get_inference_statistics("cifar10_resnet20")["model_stats"]
+        stats = one["inference_stats"]
+        return one["inference_count"], one["execution_count"], stats["fail"]["count"]
+
+    before = counts()
+    assert client.post(path, cat, Content_Type="image/jpeg").status == 200
+    assert counts() == (before[0] + 1, before[1] + 1, before[2])
+    every = triton.get_inference_statistics()["model_stats"]
+    assert {one["name"] for one in every} >= {"cifar10_resnet20", "shakespeare_gpt2"}
+    assert every[0]["inference_stats"]["success"]["ns"] >= 0
+
+
+def test_parameters_of_tensors(client, cat):
+    import base64
+
+    image = {"name": "image", "shape": [1], "datatype": "BYTES"}
+    image["data"] = [base64.b64encode(cat).decode()]
+    ask = {"inputs": [{**image, "parameters": {"content_type": "jpg", "binary_data": False}}]}
+    path = "/v2/models/cifar10_resnet20/infer"
+    assert client.post(path, ask).status == 200
+    for name in ("shared_memory_region", "shared_memory_byte_size"):
+        answer = client.post(path, {"inputs": [{**image, "parameters": {name: "x"}}]})
+        assert (answer.status, name in answer.json["error"]) == (400, True)
+    bad = {**image, "shape": [2], "data": [*image["data"], "bm8gcGhvdG8="]}
+    answer = client.post(path, {"inputs": [bad]})
+    assert (answer.status, "row 2" in answer.json["error"]) == (400, True)

@@ -163,7 +163,7 @@ def command(
     from warmstart.serve.app import create_app
     from warmstart.serve.logs import write_logs
     from warmstart.serve.opening import open_models
-    from warmstart.serve.running import run
+    from warmstart.serve.running import bound, run
     from warmstart.serve.settings import MIB, Settings
 
     if token is None and os.environ.get("WARMSTART_TOKEN") == "":
@@ -187,14 +187,18 @@ def command(
     def load(name: str) -> Model[Any, Any, Any]:
         return open_model(name, offline=offline or None, **options)
 
-    with write_logs(access=not no_access_log), open_models(names, load, copied=watch > 0) as opened:
+    with (
+        write_logs(access=not no_access_log),
+        bound(host, port) as sockets,
+        open_models(names, load, copied=watch > 0) as opened,
+    ):
         for name, model in opened.models.items():
             with compiling(model):
                 model.engine  # noqa: B018 (compiled now, with its progress shown)
             say(f"{name}: {model.task}, engine {model.engine.name}")
         app = create_app(opened.models, settings)
         with opened.reloading(app.state.warmstart, load):
-            run(app, host, port, lambda address: say(f"Serving on {address} (Ctrl+C stops)"))
+            run(app, host, sockets, lambda address: say(f"Serving on {address} (Ctrl+C stops)"))
 
 
 def embedded_models() -> list[str]:

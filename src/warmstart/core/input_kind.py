@@ -188,17 +188,20 @@ class InputKind(ABC):
             columns[name] = list(array.ravel())
         if len({len(column) for column in columns.values()}) != 1:
             raise InputError("All inputs must have the same number of rows.")
-        if len(columns) == 1:
-            (column,) = columns.values()
-            return [self.from_bytes(self.unpacked(data), limits) for data in column]
-        rows = zip(*columns.values(), strict=True)
-        return [
-            self.from_json(
-                {n: decoded_text(data, limits) for n, data in zip(columns, row, strict=True)},
-                limits,
-            )
-            for row in rows
-        ]
+        values = []
+        for number, row in enumerate(zip(*columns.values(), strict=True), 1):
+            try:
+                values.append(self._from_row(dict(zip(columns, row, strict=True)), limits))
+            except InputError as error:
+                error.args = (f"row {number}: {error}",)
+                raise
+        return values
+
+    def _from_row(self, row: Mapping[str, bytes], limits: Limits) -> Any:
+        """An input from a row of tensors: its bytes, or texts by name."""
+        if len(row) == 1:
+            return self.from_bytes(self.unpacked(*row.values()), limits)
+        return self.from_json({n: decoded_text(data, limits) for n, data in row.items()}, limits)
 
     def unpacked(self, data: bytes) -> bytes:
         """The bytes of one element of a BYTES tensor."""

@@ -211,6 +211,14 @@ class LoadedModel(ABC):
                 "take all of its files from one copy, or save the model again."
             )
 
+    @property
+    def stored_precision(self) -> str:
+        """The precision of the weights in the program's file: `"int8 kernels"` where a bundle has
+        such; else the model's own.
+        """
+        artifact = self._recorded_artifact()
+        return self.precision if artifact is None else artifact.precision
+
     def is_compiled(self) -> bool:
         """Whether predicting needs neither TensorFlow nor waiting."""
         return bool(

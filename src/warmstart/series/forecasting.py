@@ -153,6 +153,11 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
             remembered=method.columns,
         )
 
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        ignored = () if self.method.sampled else ("samples", "seed", "parameters")
+        return tuple(name for name in super().option_names if name not in ignored)
+
     def ready(self) -> None:
         require("pandas", extra="series", purpose="to read time series")
         super().ready()

@@ -16,10 +16,11 @@ from starlette.staticfiles import StaticFiles
 
 from warmstart.serve import v2
 from warmstart.serve.card import PAGE, PAGE_HEADERS, about
-from warmstart.serve.errors import Refused
+from warmstart.serve.errors import Refused, error_body
 from warmstart.serve.metrics import CONTENT_TYPE, Metrics
 from warmstart.serve.middleware import Watch
-from warmstart.serve.openai import completions, embeddings, transcriptions
+from warmstart.serve.openai import completions, embeddings
+from warmstart.serve.openai_audio import speech, transcriptions
 from warmstart.serve.openapi import document
 from warmstart.serve.predict import predict
 from warmstart.serve.registry import Registry, Served
@@ -65,12 +66,15 @@ def create_app(
         metrics.gauge(name, what, partial(_values, state.registry, value))
     app = Starlette(
         routes=[  # those that are asked most come first
+            Route("/v2/models/stats", v2.model_statistics, methods=["GET"]),
             *(
                 Route(f"/v2/models/{{model}}{version}{path}", endpoint, methods=[method])
                 for path, endpoint, method in (
                     ("/infer", v2.infer, "POST"),
                     ("", v2.model_metadata, "GET"),
                     ("/ready", v2.model_ready, "GET"),
+                    ("/config", v2.model_config, "GET"),
+                    ("/stats", v2.model_statistics, "GET"),
                 )
                 for version in ("", "/versions/{version}")
             ),
@@ -78,6 +82,7 @@ def create_app(
             Route("/v1/completions", completions, methods=["POST"]),
             Route("/v1/embeddings", embeddings, methods=["POST"]),
             Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
+            Route("/v1/audio/speech", speech, methods=["POST"]),
             Route("/v1/models", models_list, methods=["GET"]),
             Route("/v1/models/{model}", model_info, methods=["GET"]),
             *(Route(path, v2.server_metadata, methods=["GET"]) for path in ("/v2", "/v2/")),
@@ -146,4 +151,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
         404: "There is nothing at this address; /openapi.json lists the addresses.",
         405: "This address does not take this method.",
     }.get(error.status_code, str(error.detail))
-    return json_response({"error": message}, error.status_code, dict(error.headers or {}))
+    reason = {404: "unknown_address", 405: "wrong_method"}.get(error.status_code, "refused")
+    refused = Refused(error.status_code, reason, message, error.headers)
+    content = error_body(refused, request.url.path)
+    return json_response(content, error.status_code, refused.headers)

@@ -94,7 +94,8 @@ class Batcher:
         lanes: batches that are computed side by side.
         workers: threads, one a lane or more; one more prepares its inputs while the others have the
             engines.
-        observe: called after each batch with (size, seconds, seconds that each input waited).
+        observe: called after each batch with (size, seconds, seconds that each input waited, how
+            many failed).
         name: of the threads.
     """
 
@@ -107,7 +108,7 @@ class Batcher:
         capacity: int = 64,
         workers: int = 2,
         lanes: int = 1,
-        observe: Callable[[int, float, list[float]], None] | None = None,
+        observe: Callable[[int, float, list[float], int], None] | None = None,
         name: str = "model",
     ):
         if size < 1 or capacity < 1 or workers < 1:
@@ -257,7 +258,8 @@ class Batcher:
         results = self._results(batch)
         seconds = time.monotonic() - start
         if self._observe:
-            self._observe(len(batch), seconds, [start - job.since for job in batch])
+            failures = sum(isinstance(result, BaseException) for result in results)
+            self._observe(len(batch), seconds, [start - job.since for job in batch], failures)
         for job, result in zip(batch, results, strict=True):
             self._count(result)
             if isinstance(result, BaseException):

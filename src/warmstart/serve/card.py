@@ -90,17 +90,25 @@ def examples(accepted: InputKind) -> list[dict[str, str]]:
     ]
 
 
+def _memory(served: Served) -> int:
+    """Bytes of the weights in memory; those of a program with int8 weights are its file's."""
+    model = served.model
+    if "int8" in served.stored_precision:
+        return model.engine.size
+    return model.entry.parameters * WIDTHS[model.precision]
+
+
 def _facts(served: Served) -> dict[str, Any]:
     """The facts of a model's card; `bytes` is the memory of its weights."""
     model, entry = served.model, served.model.entry
     return {
         "licence": entry.licence,
         "parameters": entry.parameters,
-        "bytes": entry.parameters * WIDTHS[model.precision],
+        "bytes": _memory(served),
         "engine": model.engine.name,
         "precision": model.precision,
         "architecture": entry.architecture,
-        "context": entry.processing.get("longest"),
+        "context": getattr(model, "max_length", None),
         "paper": entry.paper,
         "metrics": [
             {"name": one.name, "value": one.value, "dataset": one.dataset, "source": one.source}

@@ -5,6 +5,7 @@ people.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from warmstart.errors import CancelledError, InputError, TooLargeError, UsageError, WarmstartError
 from warmstart.serve.batching import Closed, Expired, Full
@@ -87,3 +88,16 @@ def named(error: InputError, item: str) -> str:
         if text.startswith(f"{given}: "):
             return f"{item}: {text[len(given) + 2 :]}"
     return text if text.startswith(item) else f"{item}: {text}"
+
+
+def error_body(refused: Refused, path: str) -> dict[str, Any]:
+    """The JSON of a refusal: `{"error": text}`; at the addresses that OpenAI's clients use
+    `{"error": {"message": text, …}}`.
+    """
+    if not path.startswith("/v1/") or path.startswith("/v1/predict/"):
+        return {"error": str(refused)}
+    is_request = refused.status < 500 and refused.status != 429
+    type_ = "invalid_request_error" if is_request else "server_error"
+    return {
+        "error": {"message": str(refused), "type": type_, "param": None, "code": refused.reason}
+    }

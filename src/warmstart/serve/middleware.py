@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -16,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from warmstart.serve import access_log, origins
-from warmstart.serve.errors import RETRY, Refused, refusal
+from warmstart.serve.errors import RETRY, Refused, error_body, refusal
 from warmstart.serve.state import CROWDED, State, json_response
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -150,8 +149,8 @@ class _Call:
         if refused.reason == "disconnected":
             self._status = refused.status
             return
-        style = "openai" if self._scope["path"] in OPENAI else ""
-        response = json_response(error_body(refused, style), refused.status, refused.headers)
+        content = error_body(refused, self._scope["path"])
+        response = json_response(content, refused.status, refused.headers)
         if not self._whole and refused.status not in (408, 413):
             await (
                 self._linger()
@@ -197,18 +196,3 @@ class _Call:
             running=running,
             batch=batch,
         ).write(self._state.metrics)
-
-
-OPENAI = frozenset({"/v1/completions", "/v1/embeddings", "/v1/audio/transcriptions"})
-
-
-def error_body(refused: Refused, style: str = "") -> dict[str, Any]:
-    """What a refusal says: `{"error": text}`; for OpenAI's clients `{"error": {"message": text, …}}`."""
-    if style != "openai":
-        return {"error": str(refused)}
-    kind = (
-        "invalid_request_error"
-        if refused.status < 500 and refused.status != 429
-        else "server_error"
-    )
-    return {"error": {"message": str(refused), "type": kind, "param": None, "code": refused.reason}}

@@ -1,4 +1,4 @@
-"""OpenAI's endpoints: completions (also as a stream), embeddings, transcriptions.
+"""OpenAI's endpoints for texts: completions (also as a stream) and embeddings.
 
 Source: OpenAI's API reference, of which this is the part that the models here can do. Parameters
 that would change the answer and are not supported are refused; `user` is ignored.
@@ -9,27 +9,31 @@ from __future__ import annotations
 import base64
 import time
 import uuid
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 import numpy as np
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
+from warmstart.core import cancellation
 from warmstart.core.input_kind import checked_text
 from warmstart.errors import InputError
 from warmstart.serve import body
-from warmstart.serve.errors import Refused, invalid, refusal, too_large
-from warmstart.serve.forms import parse_form
+from warmstart.serve.errors import error_body, invalid, refusal, too_large
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.state import GONE, State, json_response, state_of
 from warmstart.serve.streaming import Stream
 from warmstart.serve.work import check_generated
-from warmstart.text.results import Generation
+from warmstart.text.results import Generation, TextScore
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Texts = Annotated[list[str], msgspec.Meta(min_length=1, max_length=64)]
+Tokens = Annotated[list[Annotated[int, msgspec.Meta(ge=0)]], msgspec.Meta(min_length=1)]
+Prompts = Annotated[list[str | int | Tokens], msgspec.Meta(min_length=1)]
+"""Several prompts, each a text or the indices of its tokens; or the indices of one."""
 Zero = Annotated[float, msgspec.Meta(ge=0, le=0)]
 
 
@@ -43,8 +47,8 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
     """What `/v1/completions` takes."""
 
     model: Text
-    prompt: str | Texts
-    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=2048)] | None = 16
+    prompt: str | Prompts
+    max_tokens: Annotated[int, msgspec.Meta(ge=0, le=2048)] | None = 16
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = 1.0
     top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = 1.0
     n: Annotated[int, msgspec.Meta(ge=1, le=8)] | None = 1
@@ -58,21 +62,24 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
     frequency_penalty: Zero | None = 0.0
     presence_penalty: Zero | None = 0.0
     user: str | None = None
+    top_k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    min_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, msgspec.Meta(gt=0, le=10)] | None = None
 
-    def choice(self, place: int = 0) -> dict[str, Any]:
-        """As options of `TextGenerator`, for the choice of this place."""
-        sampled = self.temperature is None or self.temperature > 0
-        told: dict[str, Any] = {
-            "max_new_tokens": self.max_tokens or 16,
+    def choice(self, index: int = 0) -> dict[str, Any]:
+        """As options of `TextGenerator`, for the choice of this index."""
+        is_sampled = self.temperature is None or self.temperature > 0
+        options: dict[str, Any] = {
+            "max_new_tokens": 16 if self.max_tokens is None else self.max_tokens,
             "temperature": 1.0 if self.temperature is None else self.temperature,
         }
-        if self.top_p not in (None, 1.0) and sampled:
-            told["top_p"] = self.top_p
-        if self.stop:
-            told["stop"] = [self.stop] if isinstance(self.stop, str) else self.stop
-        if self.seed is not None and sampled:
-            told["seed"] = self.seed + place
-        return told
+        if is_sampled:
+            options |= {"top_p": None if self.top_p == 1 else self.top_p}
+            options |= {"top_k": self.top_k, "min_p": self.min_p}
+            options["seed"] = None if self.seed is None else self.seed + index
+        options["repetition_penalty"] = self.repetition_penalty
+        options["stop"] = [self.stop] if isinstance(self.stop, str) else self.stop or None
+        return {name: value for name, value in options.items() if value is not None}
 
 
 class EmbeddingRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,56 +91,118 @@ class EmbeddingRequest(msgspec.Struct, forbid_unknown_fields=True):
     user: str | None = None
 
 
-Asked = TypeVar("Asked", CompletionRequest, EmbeddingRequest)
+class _Request(Protocol):
+    model: str
 
 
-async def _asked(request: Request, form: type[Asked], task: str) -> tuple[Asked, Served, float]:
+RequestT = TypeVar("RequestT", bound=_Request)
+
+
+async def read_request(
+    request: Request, form: type[RequestT], task: str
+) -> tuple[RequestT, Served, float]:
     """What a body asks for, the model that it names, and the deadline."""
     state = state_of(request)
     body.require_json(request)
-    asked: Asked = body.parse_json(await body.read(request, state.settings), form)
+    asked: RequestT = body.parse_json(await body.read(request, state.settings), form)
     return asked, state.model(request, asked.model, [task]), state.deadline(request)
 
 
 def _texts(given: str | list[str], state: State) -> list[str]:
     texts = [given] if isinstance(given, str) else given
-    for text in texts:
-        checked_text(text, state.settings)
+    for number, text in enumerate(texts, 1):
+        try:
+            checked_text(text, state.settings)
+        except InputError as error:
+            raise refusal(error, f"input {number}") from None
     return texts
+
+
+def _prompts(served: Served, prompt: str | list[Any], state: State) -> list[str]:
+    """The texts of prompts.
+
+    Raises:
+        Refused: they are of several types, or indices that are not what the tokenizer makes of
+        their text.
+    """
+    if isinstance(prompt, str):
+        return _texts(prompt, state)
+    if all(isinstance(one, int) for one in prompt):
+        prompt = [prompt]
+    if any(isinstance(one, int) for one in prompt):
+        raise invalid("A prompt is a text or an array of token indices, not both.")
+    if len(prompt) > state.settings.max_inputs:
+        raise too_large(f"There are {len(prompt)} prompts; {state.settings.max_inputs} at most.")
+    tokenizer = served.model.tokenizer  # type: ignore[attr-defined]
+    texts = []
+    for number, one in enumerate(prompt, 1):
+        if isinstance(one, str):
+            texts.append(one)
+            continue
+        is_known = max(one) < tokenizer.size
+        texts.append(tokenizer.decode(one) if is_known else "")
+        if not is_known or tokenizer.encode(texts[-1]).ids.tolist() != one:
+            raise invalid(
+                f"Prompt {number} is not how the tokenizer of {served.name} encodes its text; send the text."
+            )
+    return _texts(texts, state)
 
 
 async def completions(request: Request) -> Response:
     """Continue prompts."""
     state = state_of(request)
-    asked, served, deadline = await _asked(request, CompletionRequest, "text-generation")
-    prompts = _texts(asked.prompt, state)
+    asked, served, deadline = await read_request(request, CompletionRequest, "text-generation")
+    prompts = _prompts(served, asked.prompt, state)
     count = asked.n or 1
-    check_generated(served.model, prompts, asked.choice(), state.settings, count)
+    if asked.max_tokens != 0:
+        check_generated(served.model, prompts, asked.choice(), state.settings, count)
     if asked.stream:
         if len(prompts) > 1 or count > 1:
             raise invalid("A stream takes one prompt and n=1.")
+        if asked.logprobs is not None or asked.max_tokens == 0:
+            raise invalid("A stream has no logprobs, and max_tokens of 1 or more.")
         return await _streamed(request, state, served, asked, prompts[0], deadline)
     if asked.stream_options:
         raise invalid("stream_options goes with stream.")
+    if asked.max_tokens == 0 and not asked.echo:
+        raise invalid("max_tokens=0 generates nothing; with echo=true it returns the prompt.")
     if len(prompts) * count > state.settings.max_inputs:
         raise too_large(
             f"{len(prompts)} prompts with n={count} are more than {state.settings.max_inputs}."
         )
+    scores: list[Any] = [None] * len(prompts)
+    if asked.echo and asked.logprobs is not None:
+        scores = await state.ask(request, served, (_scored, ()), prompts, deadline)
     answers: list[Any] = [None] * (len(prompts) * count)
-    for place in range(
-        count
-    ):  # each place has a seed of its own, so all prompts of one place go together
-        found = await state.ask(
-            request, served, (Served.answer, freeze(asked.choice(place))), prompts, deadline
-        )
-        answers[place::count] = found
-    for number, answer in enumerate(answers):
+    for index in range(count if asked.max_tokens != 0 else 0):
+        # Each index has a seed of its own, so all prompts of one index go together.
+        key = (Served.answer, freeze(asked.choice(index)))
+        answers[index::count] = await state.ask(request, served, key, prompts, deadline)
+    for number, answer in enumerate([*scores, *answers]):
         if isinstance(answer, InputError):
-            raise refusal(answer, f"prompt {number // count + 1}")
-    choices = [_choice(served, answer, number, asked) for number, answer in enumerate(answers)]
+            number = number if number < len(prompts) else (number - len(prompts)) // count
+            raise refusal(answer, f"prompt {number + 1}")
+    choices = [
+        _choice(served, number, asked, prompts[number // count], answer, scores[number // count])
+        for number, answer in enumerate(answers)
+    ]
     return json_response(
         {**_head(served), "choices": choices, "usage": _usage(served, prompts, answers)}
     )
+
+
+def _scored(served: Served, key: Any, values: Sequence[str]) -> list[TextScore | InputError | None]:
+    """The scores of prompts, in a worker thread; None for one of a single token."""
+    scores: list[TextScore | InputError | None] = []
+    model = served.model
+    for text in values:
+        cancellation.check()
+        is_short = len(model.tokenizer.encode(text).ids) < 2  # type: ignore[attr-defined]
+        try:
+            scores.append(None if is_short else model.score(text))  # type: ignore[attr-defined]
+        except InputError as error:
+            scores.append(error)
+    return scores
 
 
 async def _streamed(
@@ -173,20 +242,7 @@ async def _streamed(
         except Exception as error:  # the status is sent already
             refused = refusal(error)
             request.scope["warmstart.reason"] = refused.reason
-            yield (
-                b"data: "
-                + msgspec.json.encode(
-                    {
-                        "error": {
-                            "message": str(refused),
-                            "type": "server_error",
-                            "param": None,
-                            "code": refused.reason,
-                        }
-                    }
-                )
-                + b"\n\n"
-            )
+            yield (b"data: " + msgspec.json.encode(error_body(refused, request.url.path)) + b"\n\n")
         finally:
             stream.cancel()
 
@@ -207,37 +263,58 @@ def _head(served: Served) -> dict[str, Any]:
 
 
 def _choice(
-    served: Served, answer: Generation, number: int, asked: CompletionRequest
+    served: Served,
+    number: int,
+    asked: CompletionRequest,
+    prompt: str,
+    answer: Generation | None,
+    score: TextScore | None,
 ) -> dict[str, Any]:
+    """One completion; `answer` is None where nothing was to be generated, `score` is of the prompt
+    where it is echoed with its probabilities.
+    """
+    text = (prompt if asked.echo else "") + (answer.text if answer else "")
     logprobs = None
     if asked.logprobs is not None:
-        pieces = [served.model.tokenizer.decode([token]) for token in answer.tokens]  # type: ignore[attr-defined]
-        starts = np.cumsum([len(answer.input) if asked.echo else 0, *map(len, pieces)])[:-1]
+        tokenizer = served.model.tokenizer  # type: ignore[attr-defined]
+        tokens: list[int] = tokenizer.encode(prompt).ids.tolist() if asked.echo else []
+        values: list[float | None] = [None] * min(len(tokens), 1)
+        values += score.logprobs if score else ()
+        if answer:
+            tokens, values = [*tokens, *answer.tokens], [*values, *answer.logprobs]
+        pieces = [tokenizer.decode([token]) for token in tokens]
+        starts = np.cumsum([0, *map(len, pieces)])[:-1]
         logprobs = {
             "tokens": pieces,
-            "token_logprobs": list(answer.logprobs),
+            "token_logprobs": values,
             "top_logprobs": None,
             "text_offset": starts.tolist(),
         }
-    text = answer.input + answer.text if asked.echo else answer.text
-    return {"index": number, "text": text, "logprobs": logprobs, "finish_reason": _finish(answer)}
+    finish = _finish(answer) if answer else "length"
+    return {"index": number, "text": text, "logprobs": logprobs, "finish_reason": finish}
 
 
 def _finish(answer: Generation) -> str:
     return "length" if answer.finish == "length" else "stop"
 
 
-def _usage(served: Served, prompts: list[str], answers: list[Generation]) -> dict[str, int]:
+def _usage(
+    served: Served, prompts: Sequence[str], answers: Sequence[Generation | None]
+) -> dict[str, int]:
     tokenizer = served.model.tokenizer  # type: ignore[attr-defined]
-    given = sum(len(tokenizer.encode(prompt).ids) for prompt in prompts)
-    written = sum(len(answer.tokens) for answer in answers)
-    return {"prompt_tokens": given, "completion_tokens": written, "total_tokens": given + written}
+    read = sum(len(tokenizer.encode(prompt).ids) for prompt in prompts)
+    generated = sum(len(answer.tokens) for answer in answers if answer)
+    return {
+        "prompt_tokens": read,
+        "completion_tokens": generated,
+        "total_tokens": read + generated,
+    }
 
 
 async def embeddings(request: Request) -> Response:
     """Texts as vectors."""
     state = state_of(request)
-    asked, served, deadline = await _asked(request, EmbeddingRequest, "text-embedding")
+    asked, served, deadline = await read_request(request, EmbeddingRequest, "text-embedding")
     texts = _texts(asked.input, state)
     answers = await state.ask(request, served, (Served.answer, ()), texts, deadline)
     found: list[dict[str, Any]] = []
@@ -261,81 +338,3 @@ async def embeddings(request: Request) -> Response:
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }
     )
-
-
-class TranscriptionRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The fields of the form of `/v1/audio/transcriptions`, besides the file."""
-
-    model: Text
-    language: Annotated[str, msgspec.Meta(min_length=1, max_length=20)] | None = None
-    prompt: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)] | None = None
-    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
-    temperature: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
-    granularity: Literal["word", "segment"] = msgspec.field(
-        name="timestamp_granularities[]", default="segment"
-    )
-
-
-async def transcriptions(request: Request) -> Response:
-    """What is said in a recording."""
-    state = state_of(request)
-    data = await body.read(request, state.settings)
-    if body.media_type(request) != "multipart/form-data":
-        raise Refused(
-            415,
-            "invalid",
-            "A recording comes as multipart/form-data with the fields file and model.",
-        )
-    fields = parse_form(data, request.headers["content-type"])
-    files = [field.data for field in fields if field.name == "file"]
-    given = {
-        field.name: field.data.decode("utf-8", "replace")
-        for field in fields
-        if field.name != "file"
-    }
-    given = {name: value for name, value in given.items() if value or name == "model"}
-    words = any(
-        field.name.startswith("timestamp_granularities") and field.data == b"word"
-        for field in fields
-    )
-    if "model" not in given:
-        raise invalid("The form must name the model, in the field `model`.")
-    try:
-        asked = msgspec.convert(given, TranscriptionRequest, strict=False)
-    except msgspec.ValidationError as error:
-        raise invalid(f"The form is not valid: {error}") from None
-    if len(files) != 1 or not files[0]:
-        raise invalid("The form must hold one file, in the field `file`, and it must not be empty.")
-    served = state.model(request, asked.model, ["speech-recognition"])
-    chosen: dict[str, Any] = {"language": asked.language, "initial_prompt": asked.prompt}
-    chosen |= {"temperature": asked.temperature or None, "words": words or None}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    [answer] = await state.ask(
-        request, served, (Served.answer, freeze(chosen)), files, state.deadline(request)
-    )
-    if isinstance(answer, InputError):
-        raise refusal(answer, "the recording")
-    match asked.response_format:
-        case "text":
-            return PlainTextResponse(answer.text + "\n")
-        case "srt":
-            return PlainTextResponse(answer.to_srt(), media_type="application/x-subrip")
-        case "vtt":
-            return PlainTextResponse(answer.to_vtt(), media_type="text/vtt")
-        case "verbose_json":
-            told = answer.to_dict()
-            segments = [{"id": n, **segment} for n, segment in enumerate(told["segments"])]
-            spoken = [
-                {"word": w["text"], "start": w["start"], "end": w["end"]} for w in told["words"]
-            ]
-            return json_response(
-                {
-                    "task": "transcribe",
-                    "language": answer.language,
-                    "duration": answer.duration,
-                    "text": answer.text,
-                    "segments": segments,
-                    **({"words": spoken} if words else {}),
-                }
-            )
-    return json_response({"text": answer.text})

@@ -7,19 +7,26 @@ and the structs of `openai`. The tests send thousands of requests made from it t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import msgspec
-
 from warmstart.core.task import TASKS
 from warmstart.core.wire import wire_of
-from warmstart.serve import openai, options, tensors
+from warmstart.serve import openapi_openai, options, tensors
+from warmstart.serve.openapi_parts import (
+    BOOLEAN,
+    ERROR,
+    INTEGER,
+    JSON,
+    OPENAI_ERROR,
+    STRING,
+    STRINGS,
+    Document,
+    closed_object,
+    content,
+    json_content,
+    open_object,
+    operation,
+)
 from warmstart.serve.registry import Registry, Served
 from warmstart.serve.settings import Settings
-
-Document = dict[str, Any]
-_JSON = "application/json"
 
 
 def document(registry: Registry, settings: Settings) -> Document:
@@ -27,20 +34,26 @@ def document(registry: Registry, settings: Settings) -> Document:
     from warmstart.version import __version__
 
     paths: Document = {
-        "/": {"get": _operation("The page", {"200": _content("text/html", {"type": "string"})})},
+        "/": {"get": operation("The page", {"200": content("text/html", {"type": "string"})})},
         "/metrics": {
-            "get": _operation(
-                "Prometheus metrics", {"200": _content("text/plain", {"type": "string"})}
+            "get": operation(
+                "Prometheus metrics", {"200": content("text/plain", {"type": "string"})}
             )
         },
-        "/openapi.json": {"get": _operation("This document", {"200": _json({"type": "object"})})},
-        "/v1/models": {"get": _operation("The models that are served", {"200": _json(_MODELS)})},
+        "/openapi.json": {
+            "get": operation("This document", {"200": json_content({"type": "object"})})
+        },
+        "/v1/models": {
+            "get": operation(
+                "The models that are served", {"200": json_content(_MODELS)}, fails="OpenAIError"
+            )
+        },
         "/v2": {
-            "get": _operation(
+            "get": operation(
                 "About the server",
                 {
-                    "200": _json(
-                        _object(
+                    "200": json_content(
+                        closed_object(
                             name={"type": "string"},
                             version={"type": "string"},
                             extensions={"type": "array", "items": {"type": "string"}},
@@ -50,32 +63,41 @@ def document(registry: Registry, settings: Settings) -> Document:
             )
         },
         "/v2/health/live": {
-            "get": _operation("Whether the server runs", {"200": _json(_object(live=_BOOLEAN))})
+            "get": operation(
+                "Whether the server runs", {"200": json_content(closed_object(live=BOOLEAN))}
+            )
         },
         "/v2/health/ready": {
-            "get": _operation(
+            "get": operation(
                 "Whether the server takes requests",
-                dict.fromkeys(("200", "503"), _json(_object(ready=_BOOLEAN))),
+                dict.fromkeys(("200", "503"), json_content(closed_object(ready=BOOLEAN))),
             )
         },
     }
     for served in registry.values():
         paths[f"/v1/models/{served.name}"] = {
-            "get": _operation("About the model", {"200": _json(_MODEL)})
+            "get": operation("About the model", {"200": json_content(_MODEL)}, fails="OpenAIError")
         }
         paths[f"/v1/predict/{served.name}"] = {"post": _predict(served, settings)}
         base = f"/v2/models/{served.name}"
-        paths[base] = {"get": _operation("The model's tensors", {"200": _json(_METADATA)})}
+        paths[base] = {"get": operation("The model's tensors", {"200": json_content(_METADATA)})}
         paths[f"{base}/ready"] = {
-            "get": _operation(
+            "get": operation(
                 "Whether the model takes requests",
                 dict.fromkeys(
-                    ("200", "503"), _json(_object(name={"type": "string"}, ready=_BOOLEAN))
+                    ("200", "503"),
+                    json_content(closed_object(name={"type": "string"}, ready=BOOLEAN)),
                 ),
             )
         }
+        paths[f"{base}/config"] = {
+            "get": operation("The model's configuration", {"200": json_content(_CONFIG)})
+        }
+        paths[f"{base}/stats"] = {
+            "get": operation("What the model has answered", {"200": json_content(_STATISTICS)})
+        }
         paths[f"{base}/infer"] = {"post": _infer(served)}
-    paths |= _openai(registry)
+    paths |= openapi_openai.paths(registry)
     found: Document = {
         "openapi": "3.1.0",
         "info": {
@@ -87,7 +109,11 @@ def document(registry: Registry, settings: Settings) -> Document:
         },
         "paths": paths,
         "components": {
-            "schemas": {"Error": _ERROR, "OpenAIError": _OPENAI_ERROR, **_structs(registry)}
+            "schemas": {
+                "Error": ERROR,
+                "OpenAIError": OPENAI_ERROR,
+                **openapi_openai.structs(registry),
+            }
         },
     }
     if settings.token is not None:
@@ -98,44 +124,24 @@ def document(registry: Registry, settings: Settings) -> Document:
     return found
 
 
-_BOOLEAN: Document = {"type": "boolean"}
-_STRING: Document = {"type": "string"}
-_INTEGER: Document = {"type": "integer"}
-
-
-def _open_object(**properties: Any) -> Document:
-    """An object that may have more properties than these."""
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _object(optional: Mapping[str, Any] | None = None, **properties: Any) -> Document:
-    return {
-        "type": "object",
-        "required": list(properties),
-        "additionalProperties": False,
-        "properties": {**properties, **(optional or {})},
-    }
-
-
-_STRINGS: Document = {"type": "array", "items": _STRING}
-_MODEL = _open_object(
-    id=_STRING,
-    object=_STRING,
-    created=_INTEGER,
-    owned_by=_STRING,
+_MODEL = open_object(
+    id=STRING,
+    object=STRING,
+    created=INTEGER,
+    owned_by=STRING,
     task={"enum": list(TASKS)},
-    task_title=_STRING,
-    task_summary=_STRING,
-    verb=_STRING,
-    title=_STRING,
-    version=_STRING,
-    labels=_INTEGER,
-    classes={"type": "array", "items": _STRINGS},
-    input=_STRING,
-    input_noun=_STRING,
+    task_title=STRING,
+    task_summary=STRING,
+    verb=STRING,
+    title=STRING,
+    version=STRING,
+    labels=INTEGER,
+    classes={"type": "array", "items": STRINGS},
+    input=STRING,
+    input_noun=STRING,
     input_schema={"type": "object"},
-    accepts=_STRINGS,
-    suffixes=_STRINGS,
+    accepts=STRINGS,
+    suffixes=STRINGS,
     examples={"type": "array", "items": {"type": "object"}},
     example_options={"type": "object"},
     options={"type": "object"},
@@ -143,24 +149,7 @@ _MODEL = _open_object(
 )
 
 
-_MODELS = _object(object=_STRING, data={"type": "array", "items": _MODEL})
-_ERROR = _object(error=_STRING)
-
-
-def _content(media: str, schema: Any) -> Document:
-    return {"description": "As asked", "content": {media: {"schema": schema}}}
-
-
-def _json(schema: Any) -> Document:
-    return _content(_JSON, schema)
-
-
-def _operation(summary: str, responses: Document, *, fails: str = "Error", **more: Any) -> Document:
-    refused = {
-        "description": "Refused; the text says why",
-        "content": {_JSON: {"schema": {"$ref": f"#/components/schemas/{fails}"}}},
-    }
-    return {"summary": summary, **more, "responses": {**responses, "4XX": refused, "5XX": refused}}
+_MODELS = closed_object(object=STRING, data={"type": "array", "items": _MODEL})
 
 
 def _predict(served: Served, settings: Settings) -> Document:
@@ -174,28 +163,28 @@ def _predict(served: Served, settings: Settings) -> Document:
         ]
     }
     given = {"type": "object", "properties": known, "additionalProperties": False}
-    media: Document = {_JSON: {"schema": _object({"options": given}, inputs=inputs)}}
+    media: Document = {JSON: {"schema": closed_object({"options": given}, inputs=inputs)}}
     file = {"type": "string", "format": f"{kind.name}-file"}
     for name in kind.media:
         media[f"{name}*" if name.endswith("/") else name] = {"schema": file}
     if kind.media:
-        media["multipart/form-data"] = {"schema": _object(dict(known), file=file)}
+        media["multipart/form-data"] = {"schema": closed_object(dict(known), file=file)}
     result = wire_of(result_class, embed=True).schema()
     answers: Document = {
         "anyOf": [
             result,
-            _object(
+            closed_object(
                 results={
                     "type": "array",
-                    "items": {"anyOf": [result, _object(input=_STRING, error=_STRING)]},
+                    "items": {"anyOf": [result, closed_object(input=STRING, error=STRING)]},
                 }
             ),
         ]
     }
-    content: Document = {_JSON: {"schema": answers}}
+    content: Document = {JSON: {"schema": answers}}
     for media_type in result_class.media:
         content[media_type] = {"schema": {"type": "string", "format": "binary"}}
-    return _operation(
+    return operation(
         f"{served.model.entry.title}: {served.task}",
         {"200": {"description": "The result", "content": content}},
         parameters=[
@@ -215,194 +204,84 @@ def _predict(served: Served, settings: Settings) -> Document:
     )
 
 
-_TENSOR = _object(
-    name=_STRING,
+_TENSOR = closed_object(
+    name=STRING,
     datatype={"enum": list(tensors.DTYPES)},
-    shape={"type": "array", "items": _INTEGER},
+    shape={"type": "array", "items": INTEGER},
 )
-_METADATA = _object(
-    name=_STRING,
-    versions={"type": "array", "items": _STRING},
-    platform=_STRING,
+_METADATA = closed_object(
+    name=STRING,
+    versions={"type": "array", "items": STRING},
+    platform=STRING,
     inputs={"type": "array", "items": _TENSOR},
     outputs={"type": "array", "items": _TENSOR},
+)
+
+
+_CONFIG = open_object(
+    name=STRING,
+    platform=STRING,
+    backend=STRING,
+    max_batch_size=INTEGER,
+    input={"type": "array", "items": {"type": "object"}},
+    output={"type": "array", "items": {"type": "object"}},
+)
+_STATISTICS = closed_object(
+    model_stats={
+        "type": "array",
+        "items": open_object(
+            name=STRING,
+            version=STRING,
+            last_inference=INTEGER,
+            inference_count=INTEGER,
+            execution_count=INTEGER,
+            inference_stats={"type": "object"},
+            batch_stats={"type": "array", "items": {"type": "object"}},
+        ),
+    }
 )
 
 
 def _infer(served: Served) -> Document:
     name = {"type": "string", "minLength": 1, "maxLength": tensors.LONGEST_NAME}
     size = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
-    given = _object(
-        {"data": {"type": "array"}, "parameters": _object({"binary_data_size": size})},
+    given = closed_object(
+        {"data": {"type": "array"}, "parameters": closed_object({"binary_data_size": size})},
         name=name,
         datatype={"enum": list(tensors.DTYPES)},
         shape={"type": "array", "items": size, "minItems": 1, "maxItems": tensors.MOST_DIMENSIONS},
     )
-    output = _object({"parameters": _object({"binary_data": _BOOLEAN})}, name=name)
-    asked = _object(
+    output = closed_object({"parameters": closed_object({"binary_data": BOOLEAN})}, name=name)
+    asked = closed_object(
         {
-            "id": _STRING,
+            "id": STRING,
             "parameters": {"type": "object"},
             "outputs": {"type": "array", "items": output},
             "model_name": {"const": served.name},
-            "model_version": _STRING,
+            "model_version": STRING,
         },
         inputs={"type": "array", "items": given, "minItems": 1},
     )
-    told = _object(
-        {"data": {"type": "array"}, "parameters": _object(binary_data_size=_INTEGER)},
-        name=_STRING,
+    told = closed_object(
+        {"data": {"type": "array"}, "parameters": closed_object(binary_data_size=INTEGER)},
+        name=STRING,
         datatype={"enum": list(tensors.DTYPES)},
-        shape={"type": "array", "items": _INTEGER},
+        shape={"type": "array", "items": INTEGER},
     )
-    answer = _object(
-        {"id": _STRING},
-        model_name=_STRING,
-        model_version=_STRING,
+    answer = closed_object(
+        {"id": STRING},
+        model_name=STRING,
+        model_version=STRING,
         outputs={"type": "array", "items": told},
     )
     binary = {"schema": {"type": "string", "format": "binary"}}
-    return _operation(
+    return operation(
         "Tensors in, tensors out; binary ones follow the JSON",
         {
             "200": {
                 "description": "The outputs",
-                "content": {_JSON: {"schema": answer}, "application/octet-stream": binary},
+                "content": {JSON: {"schema": answer}, "application/octet-stream": binary},
             }
         },
-        requestBody={"required": True, "content": {_JSON: {"schema": asked}}},
+        requestBody={"required": True, "content": {JSON: {"schema": asked}}},
     )
-
-
-_OPENAI_ERROR = _object(
-    error=_object(message=_STRING, type=_STRING, param={"type": "null"}, code=_STRING)
-)
-_USAGE = _object({"completion_tokens": _INTEGER}, prompt_tokens=_INTEGER, total_tokens=_INTEGER)
-
-
-def _named(registry: Registry, task: str) -> list[str]:
-    return [served.name for served in registry.values() if served.task == task]
-
-
-def _structs(registry: Registry) -> Document:
-    """Schemas of the requests of OpenAI's endpoints, with the names of the models that fit."""
-    _, found = msgspec.json.schema_components(
-        [openai.CompletionRequest, openai.EmbeddingRequest],
-        ref_template="#/components/schemas/{name}",
-    )
-    for name, task in (
-        ("CompletionRequest", "text-generation"),
-        ("EmbeddingRequest", "text-embedding"),
-    ):
-        found[name]["properties"]["model"] = {"enum": _named(registry, task)}
-    return found
-
-
-def _form_fields(struct: type[msgspec.Struct]) -> Document:
-    """The fields of a form: those of a struct, which in a form are absent instead of null."""
-    (found,) = msgspec.json.schema_components([struct])[1].values()
-    properties: Document = found["properties"]
-    for name, schema in properties.items():
-        if "anyOf" in schema:
-            (properties[name],) = (one for one in schema["anyOf"] if one != {"type": "null"})
-    return properties
-
-
-def _openai(registry: Registry) -> Document:
-    paths: Document = {}
-
-    def add(path: str, task: str, summary: str, responses: Document, body: Document) -> None:
-        if _named(registry, task):
-            paths[path] = {
-                "post": _operation(
-                    summary,
-                    responses,
-                    fails="OpenAIError",
-                    requestBody={"required": True, "content": body},
-                )
-            }
-
-    choice = _object(
-        index=_INTEGER,
-        text=_STRING,
-        logprobs={"type": ["object", "null"]},
-        finish_reason={"enum": ["stop", "length"]},
-    )
-    head = {"id": _STRING, "object": _STRING, "created": _INTEGER, "model": _STRING}
-    answered: Document = {
-        "200": {
-            "description": "The text, or its pieces as server-sent events",
-            "content": {
-                _JSON: {
-                    "schema": _object(
-                        **head, choices={"type": "array", "items": choice}, usage=_USAGE
-                    )
-                },
-                "text/event-stream": {"schema": _STRING},
-            },
-        }
-    }
-    add(
-        "/v1/completions",
-        "text-generation",
-        "Continue prompts",
-        answered,
-        {_JSON: {"schema": {"$ref": "#/components/schemas/CompletionRequest"}}},
-    )
-    vector = _object(
-        object=_STRING,
-        index=_INTEGER,
-        embedding={"anyOf": [_STRING, {"type": "array", "items": {"type": "number"}}]},
-    )
-    add(
-        "/v1/embeddings",
-        "text-embedding",
-        "Texts as vectors",
-        {
-            "200": _json(
-                _object(
-                    object=_STRING,
-                    data={"type": "array", "items": vector},
-                    model=_STRING,
-                    usage=_USAGE,
-                )
-            )
-        },
-        {_JSON: {"schema": {"$ref": "#/components/schemas/EmbeddingRequest"}}},
-    )
-    fields = {
-        **_form_fields(openai.TranscriptionRequest),
-        "model": {"enum": _named(registry, "speech-recognition")},
-        "file": {"type": "string", "format": "audio-file"},
-    }
-    form = {
-        "type": "object",
-        "required": ["file", "model"],
-        "properties": fields,
-        "additionalProperties": False,
-    }
-    texts = {
-        kind: {"schema": _STRING} for kind in ("text/plain", "text/vtt", "application/x-subrip")
-    }
-    add(
-        "/v1/audio/transcriptions",
-        "speech-recognition",
-        "What is said in a recording",
-        {
-            "200": {
-                "description": "The transcript",
-                "content": {
-                    _JSON: {
-                        "schema": {
-                            "type": "object",
-                            "required": ["text"],
-                            "properties": {"text": _STRING},
-                        }
-                    },
-                    **texts,
-                },
-            }
-        },
-        {"multipart/form-data": {"schema": form}},
-    )
-    return paths

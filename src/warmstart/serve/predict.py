@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -44,7 +46,11 @@ async def predict(request: Request) -> Response:
     grouped = served.model.seeded_by_index and many and not any(map(served.kind.is_several, values))
     answers = await state.ask(request, served, key, [values] if grouped else values, deadline)
     if grouped:
-        answers = [one.error if isinstance(one, Failed) else one for one in answers[0]]
+        errors = [one.error if isinstance(one, Failed) else one for one in answers[0]]
+        answers = [
+            value if isinstance(value, InputError) else one
+            for value, one in zip(values, errors, strict=True)
+        ]
     accept = request.headers.get("accept", "")
     result = served.model.result
     is_large = bool(result.media or result.embedded or len(answers) > 1 or grouped)
@@ -92,6 +98,20 @@ def _takes(kind: InputKind, media: str) -> bool:
     return any(media.startswith(one) if one.endswith("/") else media == one for one in kind.media)
 
 
+def _read(read: Callable[[], Any], is_one_of_several: bool) -> Any:
+    """An input; of several an unusable one is its error, so that the others are answered.
+
+    Raises:
+        InputError: the only input is unusable.
+    """
+    try:
+        return read()
+    except InputError as error:
+        if not is_one_of_several:
+            raise
+        return error
+
+
 def _of_json(
     kind: InputKind, content: Any, asked: dict[str, Any], settings: Settings
 ) -> tuple[list[str], list[Any], dict[str, Any], bool]:
@@ -110,7 +130,8 @@ def _of_json(
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"inputs must be 1 to {settings.max_inputs}, not {len(values)}.")
     names = [f"input {n}" for n in range(1, len(values) + 1)] if many else ["the input"]
-    return names, [kind.from_json(value, settings) for value in values], {**asked, **given}, many
+    read = [_read(partial(kind.from_json, value, settings), many) for value in values]
+    return names, read, {**asked, **given}, many
 
 
 def _of_form(
@@ -125,7 +146,8 @@ def _of_form(
     ]
     given: dict[str, str] = {}
     names = [field.filename or f"file {n}" for n, field in enumerate(files, 1)]
-    values = [served.kind.from_bytes(field.data, settings) for field in files]
+    read = partial(served.kind.from_bytes, limits=settings)
+    values = [_read(partial(read, field.data), len(files) > 1) for field in files]
     for field in fields:
         if field in files or field.filename is not None:
             continue
@@ -136,7 +158,7 @@ def _of_form(
             asked = {**asked, **more}
         elif field.name in ("inputs", "input", "text", "file") and not takes_files:
             names.append(f"input {len(values) + 1}")
-            values.append(served.kind.from_bytes(field.data, settings))
+            values.append(read(field.data))
         else:
             given[field.name] = field.data.decode("utf-8", "replace")
     if not 1 <= len(values) <= settings.max_inputs:

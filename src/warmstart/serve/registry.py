@@ -7,7 +7,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from warmstart.errors import InputError, UsageError
 from warmstart.serve import options, work
 from warmstart.serve.batching import Batcher, Closed, Full
 from warmstart.serve.settings import TRIAL, Settings
+from warmstart.serve.statistics import Statistics
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -38,6 +38,8 @@ class Served:
         version: counts from 1; a changed bundle is the next.
         loaded: seconds since 1970.
         batcher: its queue.
+        statistics: what it has answered.
+        stored_precision: of the weights in its program's file, such as "int8 kernels".
     """
 
     def __init__(
@@ -51,26 +53,33 @@ class Served:
         self.name, self.model, self.version, self.loaded = name, model, version, time.time()
         self.task = model.task
         self.kind = model.input_kind
+        self.stored_precision = model.stored_precision
         self._settings = settings
         self._halves = halves(model)
         self._next_half, self._own = cycle(self._halves), threading.local()
         for each in {model, *self._halves}:
             try_out(each, settings)
         self._next_trial = 0.0
-        observe = partial(metrics.batch, name) if metrics else None
+        self.statistics = Statistics()
+        self._metrics = metrics
         self.batcher = Batcher(
             self._run,
             size=settings.max_batch,
             delay=settings.max_delay,
             capacity=settings.queue,
             lanes=len(self._halves),
-            observe=observe,
+            observe=self._observe,
             name=name,
         )
 
     def _run(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
         function: Callable[[Served, Any, Sequence[Any]], Sequence[Any]] = key[0]
         return function(self, key, values)
+
+    def _observe(self, size: int, seconds: float, waits: list[float], failures: int) -> None:
+        self.statistics.add(size, seconds, waits, failures)
+        if self._metrics is not None:
+            self._metrics.batch(self.name, size, seconds, waits)
 
     def is_ready(self) -> bool:
         """Whether it can answer. Where its last answers failed, it is tried again, now and then, so

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
 
 from warmstart.engines import heap
+from warmstart.errors import UsageError
 from warmstart.serve.connections import Connections
 from warmstart.serve.origins import is_loopback
 from warmstart.serve.protocol import Protocol
@@ -46,7 +49,7 @@ class Server(uvicorn.Server):
         log.info("draining for %g s", self._state.settings.drain)
         self._state.draining = True
         self._stop_at = time.monotonic() + (
-            self._state.settings.drain if sig == signal.SIGTERM else 0
+            0 if sig == signal.SIGINT else self._state.settings.drain
         )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -123,18 +126,58 @@ def make_server(app: Starlette, host: str, port: int) -> Server:
     return Server(config, state)
 
 
-def run(
-    app: Starlette, host: str, port: int, on_start: Callable[[str], None] = lambda address: None
-) -> None:
-    """Serve until SIGTERM or Ctrl+C; what was taken by then is answered. `on_start` is told the
-    address.
+@contextlib.contextmanager
+def bound(host: str, port: int) -> Iterator[list[socket.socket]]:
+    """Sockets bound to all addresses of a host, which do not listen yet; closed after the block.
+
+    Raises:
+        UsageError: the port is in use, or the address is not one of this machine.
     """
-    server = make_server(app, host, port)
+    with contextlib.ExitStack() as stack:
+        sockets: list[socket.socket] = []
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            for family, _, _, _, address in dict.fromkeys(found):
+                one = stack.enter_context(socket.socket(family))
+                if sys.platform != "win32":
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                chosen = sockets[0].getsockname()[1] if sockets else port
+                one.bind((address[0], chosen, *address[2:]))
+                sockets.append(one)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                message = f"Port {port} of {host} is in use; name another with --port, or 0 for a free one."
+            else:
+                message = f"Cannot listen on port {port} of {host}: {error.strerror or error}."
+            raise UsageError(message) from None
+        yield sockets
+
+
+def run(
+    app: Starlette,
+    host: str,
+    sockets: list[socket.socket],
+    on_start: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Serve until SIGTERM, SIGHUP or Ctrl+C; what was taken by then is answered. `on_start` is
+    called with the address.
+
+    Args:
+        app: of `create_app`.
+        host: the address that was asked for; on a loopback address foreign origins are refused.
+        sockets: of `bound`.
+        on_start: is called once requests are taken.
+    """
+    server = make_server(app, host, 0)
     server.on_start = on_start
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, server.handle_exit)
     heap.set_options({heap.ARENA_MAX: ARENAS})
     state: State = app.state.warmstart
     _allow_files(state.settings.max_connections + OTHER_FILES)
-    server.run()
+    server.run(sockets)
     if not state.registry.close(state.settings.grace):
         log.error("gave up on requests that ran longer than %g s", state.settings.grace)
 

@@ -97,6 +97,37 @@ def metadata(served: Served) -> dict[str, Any]:
     }
 
 
+def config(served: Served, settings: Settings) -> dict[str, Any]:
+    """The model's configuration in the form of Triton's extension, which its clients read to shape
+    their requests.
+    """
+    described = metadata(served)
+
+    def tensors(specs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": spec["name"],
+                "data_type": f"TYPE_{'STRING' if spec['datatype'] == 'BYTES' else spec['datatype']}",
+                "dims": spec["shape"],
+            }
+            for spec in specs
+        ]
+
+    return {
+        "name": served.name,
+        "platform": described["platform"],
+        "backend": "warmstart",
+        "version_policy": {"latest": {"num_versions": 1}},
+        "max_batch_size": 0,  # shapes include the dimension of the batch
+        "input": tensors(described["inputs"]),
+        "output": tensors(described["outputs"]),
+        "dynamic_batching": {
+            "preferred_batch_size": [settings.max_batch],
+            "max_queue_delay_microseconds": round(settings.max_delay * 1e6),
+        },
+    }
+
+
 def raw_values(served: Served, arrays: Mapping[str, np.ndarray], settings: Settings) -> list[Any]:
     """The model's inputs, one for each row.
 

@@ -98,10 +98,9 @@ def _described(tensor: Any) -> tuple[str, str, tuple[int, ...], int | None]:
             f"The input {name!r} has a shape of {math.prod(shape)} elements, which no body holds."
         )
     parameters = tensor.get("parameters", {})
-    if not isinstance(parameters, dict) or parameters.keys() - {"binary_data_size"}:
-        raise invalid(
-            f"The parameters of the input {name!r} are an object, and at most binary_data_size is in it."
-        )
+    if not isinstance(parameters, dict):
+        raise invalid(f"The parameters of the input {name!r} must be an object.")
+    refuse_unsupported(name, parameters)
     size = parameters.get("binary_data_size")
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
         raise invalid(
@@ -110,6 +109,17 @@ def _described(tensor: Any) -> tuple[str, str, tuple[int, ...], int | None]:
     if (size is None) == ("data" not in tensor):
         raise invalid(f"The input {name!r} needs either data or the parameter binary_data_size.")
     return name, dtype, tuple(shape), size
+
+
+def refuse_unsupported(name: str, parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters of a tensor that would change what is read or answered; clients send others
+    for servers that know them, and these are ignored.
+    """
+    for parameter in parameters:
+        if parameter.startswith("shared_memory") or parameter == "classification":
+            raise invalid(
+                f"The parameter {parameter[:40]!r} of {name[:100]!r} is not supported here; leave it out."
+            )
 
 
 def _of_bytes(name: str, dtype: str, shape: tuple[int, ...], data: memoryview) -> np.ndarray:

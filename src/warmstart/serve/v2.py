@@ -20,7 +20,7 @@ from warmstart.serve.state import State, json_response, state_of
 from warmstart.serve.work import check_generated
 
 HEADER = "Inference-Header-Content-Length"
-EXTENSIONS = ["binary_tensor_data"]
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "statistics"]
 MICROSECONDS = 1e-6
 ADDRESSED = ("model_name", "model_version")
 """What the address says already; KServe's client repeats it in the request."""
@@ -71,6 +71,28 @@ async def model_ready(request: Request) -> Response:
     served = _named(request)
     is_ready = not state_of(request).draining and served.is_ready()
     return json_response({"name": served.name, "ready": is_ready}, 200 if is_ready else 503)
+
+
+async def model_config(request: Request) -> Response:
+    return json_response(signatures.config(_named(request), state_of(request).settings))
+
+
+async def model_statistics(request: Request) -> Response:
+    """Of one model, or of all."""
+    one = "model" in request.path_params
+    models = [_named(request)] if one else list(state_of(request).registry.values())
+    return json_response(
+        {
+            "model_stats": [
+                {
+                    "name": served.name,
+                    "version": str(served.version),
+                    **served.statistics.to_dict(),
+                }
+                for served in models
+            ]
+        }
+    )
 
 
 async def infer(request: Request) -> Response:
@@ -215,15 +237,11 @@ def _wanted(outputs: Any, known: list[str], as_binary: bool) -> dict[str, bool]:
             raise invalid(
                 f"There is no output {name[:100]!r} for these inputs; there are: {', '.join(known)}."
             )
-        if (
-            not isinstance(parameters, dict)
-            or parameters.keys() - {"binary_data"}
-            or not isinstance(parameters.get("binary_data", False), bool)
-        ):
-            raise invalid(
-                f"The parameters of the output {name!r} are an object, and at most binary_data, true or "
-                "false, is in it."
-            )
+        if not isinstance(parameters, dict):
+            raise invalid(f"The parameters of the output {name!r} must be an object.")
+        tensors.refuse_unsupported(name, parameters)
+        if not isinstance(parameters.get("binary_data", False), bool):
+            raise invalid(f"binary_data of the output {name!r} is true or false.")
         wanted[name] = parameters.get("binary_data", as_binary)
     return wanted
 

@@ -33,6 +33,8 @@ def predict(
     results: list[Any] = list(values)
     usable = []
     for index, value in enumerate(values):
+        if isinstance(value, InputError):
+            continue
         try:
             kind.check_size(value, settings)
             usable.append(index)

@@ -1,0 +1,141 @@
+"""OpenAI's endpoints for sound: transcriptions and speech.
+
+Source: OpenAI's API reference, of which this is the part that the models here can do.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from warmstart.core.input_kind import checked_text
+from warmstart.errors import InputError
+from warmstart.serve import body
+from warmstart.serve.errors import Refused, invalid, refusal
+from warmstart.serve.forms import parse_form
+from warmstart.serve.openai import Text, read_request
+from warmstart.serve.predict import freeze
+from warmstart.serve.registry import Served
+from warmstart.serve.state import json_response, state_of
+from warmstart.serve.work import check_generated
+
+MEDIA = {"wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "pcm": "audio/pcm"}
+"""Formats of speech with their media types."""
+
+
+class SpeechRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What `/v1/audio/speech` takes; `voice` is a speaker of the model."""
+
+    model: Text
+    input: Text
+    voice: Text | int | None = None
+    response_format: Literal["wav", "flac", "mp3", "pcm"] = "mp3"
+    speed: Annotated[float, msgspec.Meta(ge=1, le=1)] = 1.0
+    temperature: Annotated[float, msgspec.Meta(gt=0, le=10)] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
+
+    def options(self) -> dict[str, Any]:
+        """As options of `AudioGenerator`."""
+        options = {"speaker": self.voice, "temperature": self.temperature, "seed": self.seed}
+        return {name: value for name, value in options.items() if value is not None}
+
+
+async def speech(request: Request) -> Response:
+    """Turn a text into sound."""
+    state = state_of(request)
+    asked, served, deadline = await read_request(request, SpeechRequest, "audio-generation")
+    if served.kind.is_file:
+        raise invalid(f"{served.name} takes recordings, not texts; see /v1/predict/{served.name}.")
+    text, chosen = checked_text(asked.input, state.settings), asked.options()
+    check_generated(served.model, [text], chosen, state.settings)
+    key = (Served.answer, freeze(chosen))
+    [answer] = await state.ask(request, served, key, [text], deadline)
+    if isinstance(answer, InputError):
+        raise refusal(answer, "the input")
+    if asked.response_format == "pcm":  # 16 bits, little-endian, at the rate of the model
+        content = (answer.samples * 32767).round().astype("<i2").tobytes()
+    else:
+        suffix = f".{asked.response_format}"
+        content = await body.aside(body.SLOW, answer.file_content, suffix)
+    return Response(content, media_type=MEDIA[asked.response_format])
+
+
+class TranscriptionRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of the form of `/v1/audio/transcriptions`, besides the file."""
+
+    model: Text
+    language: Annotated[str, msgspec.Meta(min_length=1, max_length=20)] | None = None
+    prompt: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)] | None = None
+    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    granularity: Literal["word", "segment"] = msgspec.field(
+        name="timestamp_granularities[]", default="segment"
+    )
+
+
+async def transcriptions(request: Request) -> Response:
+    """What is said in a recording."""
+    state = state_of(request)
+    data = await body.read(request, state.settings)
+    if body.media_type(request) != "multipart/form-data":
+        raise Refused(
+            415,
+            "invalid",
+            "A recording comes as multipart/form-data with the fields file and model.",
+        )
+    fields = parse_form(data, request.headers["content-type"])
+    files = [field.data for field in fields if field.name == "file"]
+    values = {
+        field.name: field.data.decode("utf-8", "replace")
+        for field in fields
+        if field.name != "file"
+    }
+    values = {name: value for name, value in values.items() if value or name == "model"}
+    words = any(
+        field.name.startswith("timestamp_granularities") and field.data == b"word"
+        for field in fields
+    )
+    if "model" not in values:
+        raise invalid("The form must name the model, in the field `model`.")
+    try:
+        asked = msgspec.convert(values, TranscriptionRequest, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(f"The form is not valid: {error}") from None
+    if len(files) != 1 or not files[0]:
+        raise invalid("The form must hold one file, in the field `file`, and it must not be empty.")
+    served = state.model(request, asked.model, ["speech-recognition"])
+    chosen: dict[str, Any] = {"language": asked.language, "initial_prompt": asked.prompt}
+    chosen |= {"temperature": asked.temperature or None, "words": words or None}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    [answer] = await state.ask(
+        request, served, (Served.answer, freeze(chosen)), files, state.deadline(request)
+    )
+    if isinstance(answer, InputError):
+        raise refusal(answer, "the recording")
+    match asked.response_format:
+        case "text":
+            return PlainTextResponse(answer.text + "\n")
+        case "srt":
+            return PlainTextResponse(answer.to_srt(), media_type="application/x-subrip")
+        case "vtt":
+            return PlainTextResponse(answer.to_vtt(), media_type="text/vtt")
+        case "verbose_json":
+            record = answer.to_dict()
+            segments = [{"id": n, **segment} for n, segment in enumerate(record["segments"])]
+            spoken = [
+                {"word": w["text"], "start": w["start"], "end": w["end"]} for w in record["words"]
+            ]
+            return json_response(
+                {
+                    "task": "transcribe",
+                    "language": answer.language,
+                    "duration": answer.duration,
+                    "text": answer.text,
+                    "segments": segments,
+                    **({"words": spoken} if words else {}),
+                }
+            )
+    return json_response({"text": answer.text})

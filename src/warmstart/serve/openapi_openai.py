@@ -1,0 +1,158 @@
+"""OpenAI's endpoints in the OpenAPI document, each where a model serves it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from warmstart.serve import openai, openai_audio
+from warmstart.serve.openai_audio import MEDIA
+from warmstart.serve.openapi_parts import (
+    INTEGER,
+    JSON,
+    STRING,
+    Document,
+    closed_object,
+    json_content,
+    operation,
+)
+from warmstart.serve.registry import Registry
+
+_USAGE = closed_object({"completion_tokens": INTEGER}, prompt_tokens=INTEGER, total_tokens=INTEGER)
+
+
+def _named(registry: Registry, task: str) -> list[str]:
+    return [served.name for served in registry.values() if served.task == task]
+
+
+def structs(registry: Registry) -> Document:
+    """Schemas of the requests of OpenAI's endpoints, with the names of the models that fit."""
+    _, schemas = msgspec.json.schema_components(
+        [openai.CompletionRequest, openai.EmbeddingRequest, openai_audio.SpeechRequest],
+        ref_template="#/components/schemas/{name}",
+    )
+    for name, task in (
+        ("CompletionRequest", "text-generation"),
+        ("EmbeddingRequest", "text-embedding"),
+        ("SpeechRequest", "audio-generation"),
+    ):
+        schemas[name]["properties"]["model"] = {"enum": _named(registry, task)}
+    return schemas
+
+
+def _form_fields(struct: type[msgspec.Struct]) -> Document:
+    """The fields of a form: those of a struct, which in a form are absent instead of null."""
+    (schema,) = msgspec.json.schema_components([struct])[1].values()
+    properties: Document = schema["properties"]
+    for name, schema in properties.items():
+        if "anyOf" in schema:
+            (properties[name],) = (one for one in schema["anyOf"] if one != {"type": "null"})
+    return properties
+
+
+def paths(registry: Registry) -> Document:
+    """The operations by address."""
+    paths: Document = {}
+
+    def add(path: str, task: str, summary: str, responses: Document, body: Document) -> None:
+        if _named(registry, task):
+            paths[path] = {
+                "post": operation(
+                    summary,
+                    responses,
+                    fails="OpenAIError",
+                    requestBody={"required": True, "content": body},
+                )
+            }
+
+    choice = closed_object(
+        index=INTEGER,
+        text=STRING,
+        logprobs={"type": ["object", "null"]},
+        finish_reason={"enum": ["stop", "length"]},
+    )
+    head = {"id": STRING, "object": STRING, "created": INTEGER, "model": STRING}
+    answered: Document = {
+        "200": {
+            "description": "The text, or its pieces as server-sent events",
+            "content": {
+                JSON: {
+                    "schema": closed_object(
+                        **head, choices={"type": "array", "items": choice}, usage=_USAGE
+                    )
+                },
+                "text/event-stream": {"schema": STRING},
+            },
+        }
+    }
+    add(
+        "/v1/completions",
+        "text-generation",
+        "Continue prompts",
+        answered,
+        {JSON: {"schema": {"$ref": "#/components/schemas/CompletionRequest"}}},
+    )
+    vector = closed_object(
+        object=STRING,
+        index=INTEGER,
+        embedding={"anyOf": [STRING, {"type": "array", "items": {"type": "number"}}]},
+    )
+    add(
+        "/v1/embeddings",
+        "text-embedding",
+        "Texts as vectors",
+        {
+            "200": json_content(
+                closed_object(
+                    object=STRING,
+                    data={"type": "array", "items": vector},
+                    model=STRING,
+                    usage=_USAGE,
+                )
+            )
+        },
+        {JSON: {"schema": {"$ref": "#/components/schemas/EmbeddingRequest"}}},
+    )
+    fields = {
+        **_form_fields(openai_audio.TranscriptionRequest),
+        "model": {"enum": _named(registry, "speech-recognition")},
+        "file": {"type": "string", "format": "audio-file"},
+    }
+    form = {
+        "type": "object",
+        "required": ["file", "model"],
+        "properties": fields,
+        "additionalProperties": False,
+    }
+    texts = {
+        kind: {"schema": STRING} for kind in ("text/plain", "text/vtt", "application/x-subrip")
+    }
+    add(
+        "/v1/audio/transcriptions",
+        "speech-recognition",
+        "What is said in a recording",
+        {
+            "200": {
+                "description": "The transcript",
+                "content": {
+                    JSON: {
+                        "schema": {
+                            "type": "object",
+                            "required": ["text"],
+                            "properties": {"text": STRING},
+                        }
+                    },
+                    **texts,
+                },
+            }
+        },
+        {"multipart/form-data": {"schema": form}},
+    )
+    sound = {"schema": {"type": "string", "format": "binary"}}
+    add(
+        "/v1/audio/speech",
+        "audio-generation",
+        "A text as sound",
+        {"200": {"description": "The sound", "content": dict.fromkeys(MEDIA.values(), sound)}},
+        {JSON: {"schema": {"$ref": "#/components/schemas/SpeechRequest"}}},
+    )
+    return paths
