@@ -29,9 +29,16 @@ A message is one or two sentences: what is wrong with which file or item, and wh
 
 from __future__ import annotations
 
+import re
+
+_SYSTEM = re.compile(r"\[(?:Errno|WinError) -?\d+\] ")
+
 
 class WarmstartError(Exception):
     """Base of all errors of this package."""
+
+    def __init__(self, message: str = ""):
+        super().__init__(_SYSTEM.sub("", message))  # numbers of the system's errors help nobody
 
 
 class UsageError(WarmstartError, ValueError):

@@ -138,6 +138,10 @@ def test_what_cannot_be_is_told_before_any_work(cifar, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "run_process", None)
     with pytest.raises(UsageError, match="no format 'torch'"):
         cifar.export(tmp_path / "m", "torch")
+    with pytest.raises(
+        UsageError, match=r"no format has the suffix \.bin; a file ends in \.tflite"
+    ):
+        cifar.export(tmp_path / "m.bin")
     with pytest.raises(UsageError, match=r"name it m\.bin\.onnx"):
         cifar.export(tmp_path / "m.bin", "onnx")
     with pytest.raises(UsageError, match="int8 program can be exported as litert only"):

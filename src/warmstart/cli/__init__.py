@@ -36,11 +36,9 @@ def _run(arguments: Sequence[str]) -> int:
     import click
 
     from warmstart.cli.app import app
-    from warmstart.cli.noise import silence
     from warmstart.errors import WarmstartError
 
-    silence()
-
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # only TensorFlow's errors
     try:
         with app.make_context("warmstart", list(arguments)) as context:
             app.invoke(context)

@@ -12,6 +12,7 @@ import click
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.models import say
 from warmstart.cli.parameters import json_option
+from warmstart.core.terminal import counted
 
 if TYPE_CHECKING:
     from warmstart.catalog import Entry, ImagePreprocessing, WeightFile
@@ -189,7 +190,7 @@ def _facts(entry: Entry, classes: int) -> Iterator[tuple[str, str]]:
         yield "", f"without top: any size from {entry.min_size}x{entry.min_size}"
         yield "preprocessing", preprocessing_in_words(entry.preprocessing)
     if entry.labels:
-        yield "labels", f"{entry.labels} ({classes:,} classes)"
+        yield "labels", f"{entry.labels} ({counted(classes, 'class', 'classes')})"
     for metric in entry.metrics:
         yield metric.name, f"{metric.value:.1%} on {metric.dataset} (source: {metric.source})"
     for key, file in entry.weights.items():

@@ -12,6 +12,7 @@ from warmstart.cli.help import Argument, Command, Group, Option
 from warmstart.cli.models import say
 from warmstart.cli.parameters import json_option
 from warmstart.cli.progress import Callback, progress_bar
+from warmstart.core.terminal import counted
 from warmstart.errors import UnknownModelError, UsageError, WarmstartError
 
 # Of a repository: arrays, JSON and text. No pickles, and no other framework's copy of the weights.
@@ -115,7 +116,9 @@ def ls(pattern: str, as_json: bool) -> None:
         return
     for file in files:
         print(f"{_size(file.size):>9}  {file.fetched_at[:10]}  {file.source}")
-    print(f"{_size(sum(file.size for file in files)):>9}  in {len(files)} files in {hub.home()}")
+    print(
+        f"{_size(sum(file.size for file in files)):>9}  in {counted(len(files), 'file')} in {hub.home()}"
+    )
 
 
 @cache_group.command(
@@ -142,7 +145,7 @@ def rm(pattern: str, pins: bool) -> None:
         click.get_current_context().exit(1)
     for file in removed:
         print(f"removed {file.source}")
-    print(f"{len(removed)} files, {_size(sum(file.size for file in removed))}")
+    print(f"{counted(len(removed), 'file')}, {_size(sum(file.size for file in removed))}")
     if not removed and not pins and pattern != "*":
         say(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`")
         click.get_current_context().exit(1)
@@ -176,7 +179,10 @@ def verify(pattern: str, as_json: bool) -> None:
     else:
         for file, problem in bad:
             print(f"{file.source}: {problem}")
-        print(f"{len(checked) - len(bad)} of {len(checked)} files are intact")
+        print(f"{len(checked) - len(bad)} of {counted(len(checked), 'file')} intact")
+    if not checked and pattern != "*":
+        say(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`")
+        click.get_current_context().exit(1)
     if bad:
         say(
             "warmstart: damaged files are fetched again when they are needed, or by `warmstart "

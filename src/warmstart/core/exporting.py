@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -47,7 +48,7 @@ class Exported(Protocol):
 def export(model: Exported, path: str | Path, format: str | None = None) -> Path:
     """Write a model as another format; arguments and errors are those of `Model.export`."""
     path = Path(path).expanduser()
-    format = format or _told_by(path)
+    format = format or _format_of(path)
     if format not in FORMATS:
         raise UsageError(f"There is no format {format!r}; there are {', '.join(FORMATS)}.")
     if model.precision == "int8" and format != "litert":
@@ -133,7 +134,19 @@ def describe(model: Exported, artifact: Artifact, format: str, difference: float
     }
 
 
-def _told_by(path: Path) -> str:
-    return next(
-        (format for format, suffix in SUFFIXES.items() if suffix == path.suffix), "saved_model"
+def _format_of(path: Path) -> str:
+    """The format that the suffix of a path says.
+
+    Raises:
+        UsageError: no format has this suffix.
+    """
+    if not re.fullmatch(r"\.[A-Za-z]\w*", path.suffix):
+        return "saved_model"
+    for format, suffix in SUFFIXES.items():
+        if suffix == path.suffix:
+            return format
+    known = ", ".join(SUFFIXES.values())
+    raise UsageError(
+        f"{path}: no format has the suffix {path.suffix}; a file ends in {known}, a folder has no "
+        f"suffix, and format= chooses for any name."
     )

@@ -20,6 +20,7 @@ from warmstart.core.resolver import (
     open_source,
 )
 from warmstart.core.task import task_class, task_of
+from warmstart.core.terminal import counted
 from warmstart.core.weights import Weights
 from warmstart.engines import choose
 from warmstart.errors import MismatchError, UsageError
@@ -187,7 +188,7 @@ def default_model(
     if any(file.source.startswith("embedded:") for file in model.entry.weights.values()):
         hint = f"inside the package; {hint}"
     if model.labels:
-        hint = f"{len(model.labels):,} classes, {hint}"
+        hint = f"{counted(len(model.labels), 'class', 'classes')}, {hint}"
     return model, hint
 
 

@@ -217,6 +217,8 @@ class Field:
         return array if limit is None else {**array, "maxItems": limit}
 
 
+MAX_LISTED = 40
+"""Options that a message lists."""
 SYNONYMS = {
     "batch": "batch_size",
     "class_weights": "class_weight",
@@ -266,7 +268,9 @@ def unknown_option(owner: str, name: str, known: Iterable[str], listed: Iterable
     plain = name.lstrip("-").replace("-", "_")
     near = [SYNONYMS.get(plain, ""), *get_close_matches(plain, flags, 1)]
     hint = next((f"; did you mean {flags[option]}?" for option in near if option in flags), ".")
-    takes = ", ".join(listed or known) or "no options"
+    options = list(listed) or known
+    more = ", …" if len(options) > MAX_LISTED else ""
+    takes = ", ".join(options[:MAX_LISTED]) + more or "no options"
     shown = name if name.startswith("-") else repr(name)
     return f"{owner} takes no option {shown[:100]}{hint} It takes {takes}."
 

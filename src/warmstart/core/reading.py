@@ -34,7 +34,21 @@ FILE_SUFFIXES = frozenset(
         *(".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq"),
         *(".html", ".xml", ".pdf", ".docx", ".xlsx", ".zip", ".gz", ".npy"),
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif"),
-        *(".tiff", ".heic", ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aiff"),
+        *(
+            ".tiff",
+            ".heic",
+            ".heif",
+            ".hif",
+            ".avif",
+            ".wav",
+            ".flac",
+            ".ogg",
+            ".oga",
+            ".opus",
+            ".mp3",
+            ".m4a",
+            ".aiff",
+        ),
         *(".aif", ".au", ".w64", ".caf", ".mp4", ".webm"),
     )
 )

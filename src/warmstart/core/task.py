@@ -79,8 +79,11 @@ class Task:
         Raises:
             UsageError: the task has no fine-tuning.
         """
+        from warmstart.engines.noise import quiet_import
+
         self.train_options_class()
-        found: type[Trainer[Any]] = resolve(self.trainer)
+        with quiet_import():
+            found: type[Trainer[Any]] = resolve(self.trainer)
         return found
 
     def train_options_class(self) -> type[TrainOptions]:

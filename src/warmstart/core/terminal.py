@@ -6,6 +6,11 @@ import sys
 from collections.abc import Iterable
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A count with its noun: "1 token", "2,000 tokens"; `plural` where it is not the noun and s."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def bar(share: float, cells: int = 24) -> str:
     """A bar of eighths of a cell, as far as the output's encoding has them; `share` is 0 to 1."""
     eighths = round(share * cells * 8)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +11,10 @@ import numpy as np
 
 from warmstart.engines import pages
 from warmstart.engines.base import Engine, Session, Signature
+from warmstart.engines.noise import quiet
 from warmstart.errors import EngineError
 
-_quiet_lock = threading.Lock()
 LARGE = 2**26  # bytes of a file; below, the size of memory pages does not matter
-
-
-@contextlib.contextmanager
-def _quiet_native_log() -> Iterator[None]:
-    """Hide what LiteRT writes straight to file descriptor 2 ("Created ... delegate")."""
-    with _quiet_lock:
-        try:
-            saved = os.dup(2)
-        except OSError:  # the process has no standard error at all
-            yield
-            return
-        try:
-            with open(os.devnull, "wb") as sink:
-                os.dup2(sink.fileno(), 2)
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 class LiteRTEngine(Engine):
@@ -63,7 +43,7 @@ class LiteRTEngine(Engine):
 
         before = pages.anonymous() if path.is_file() and path.stat().st_size >= LARGE else None
         try:
-            with _quiet_native_log():
+            with quiet():
                 self._interpreter = Interpreter(str(path), num_threads=self._threads)
                 self._interpreter.allocate_tensors()
                 self._runners = {

@@ -28,6 +28,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from warmstart.engines.noise import quiet_import
 from warmstart.errors import UsageError
 
 
@@ -79,7 +80,9 @@ def architecture(name: str) -> ModuleType:
     Raises:
         UsageError: the name is not one of `ARCHITECTURES`.
     """
-    return import_module(f"{__name__}.{_row(name).package}.network")
+    package = _row(name).package
+    with quiet_import():
+        return import_module(f"{__name__}.{package}.network")
 
 
 def family(name: str) -> ModuleType:

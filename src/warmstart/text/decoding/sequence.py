@@ -9,6 +9,7 @@ import numpy as np
 
 from warmstart.core import cancellation
 from warmstart.core.inputs import Item
+from warmstart.core.terminal import counted
 from warmstart.errors import InputError
 from warmstart.text.decoding.beam_search import Beam
 from warmstart.text.decoding.detokenizer import Detokenizer
@@ -78,7 +79,7 @@ class Continuation:
         least = requested or 1
         if room < least:
             raise InputError(
-                f"{name}: has {self._prompt_length:,} tokens, and {least} more do not fit into the "
+                f"{name}: has {counted(self._prompt_length, 'token')}, and {least:,} more do not fit into the "
                 f"{self._model.max_length:,} that the model reads; cut the prompt, lower "
                 "max_new_tokens, or set overflow='slide'",
                 name,
