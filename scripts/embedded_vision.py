@@ -133,7 +133,6 @@ def publish(
     `precision` is that of the program: "float16" where every kernel has one normalisation, which
     `normalise` absorbs.
     """
-    weights = bundle.IN_PROGRAM if precision == "float16" else bundle.WEIGHTS
     told.work.joinpath("figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     entry = replace(
         model.entry,
@@ -142,12 +141,7 @@ def publish(
         aliases=(),
         licence="MIT",
         labels=name,
-        weights={
-            "top": WeightFile(
-                f"embedded:{name}/{weights}",
-                layout="tflite" if weights == bundle.IN_PROGRAM else "safetensors",
-            )
-        },
+        weights={"top": WeightFile(f"embedded:{name}/{bundle.IN_PROGRAM}", layout="tflite")},
         metrics=tuple(Metric(key, round(value, 4), dataset, script) for key, value in metrics),
     )
     history = json.loads((told.work / "run" / bundle.TRAINING).read_text())["history"]
@@ -195,7 +189,7 @@ This card was written by `{script}`.
         lambda folder: run_job(model.entry, model.weights, precision, folder, print),
         precision=precision,
         card=card,
-        weights=weights,
+        weights=bundle.IN_PROGRAM,
     )
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     print(f"{target}: {size / 2**20:.2f} MiB")

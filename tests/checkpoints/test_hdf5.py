@@ -456,3 +456,59 @@ def test_every_single_bit_of_the_structure(tmp_path, small_h5_bytes):
         path.write_bytes(raw)
         with contextlib.suppress(CheckpointError):
             read_all(path)
+
+
+@pytest.mark.parametrize("options", [{"libver": "latest"}, {"track_order": True}])
+@pytest.mark.parametrize("count", [9, 400, 5000])  # in one block, in several, in blocks of blocks
+def test_groups_of_many_members(options, count, tmp_path):
+    path = tmp_path / "model.weights.h5"
+    with h5py.File(path, "w", **options) as file:
+        for number in range(count):
+            file[f"layers/dense_with_a_long_name_{number}/vars/0"] = np.float32(number)
+    with open_checkpoint(path) as checkpoint:
+        names = [f"layers/dense_with_a_long_name_{number}/vars/0" for number in range(count)]
+        assert set(checkpoint.names()) == set(names)
+        assert [float(checkpoint.read(name)) for name in names] == list(range(count))
+
+
+@pytest.mark.parametrize("options", [{"libver": "latest"}, {"track_order": True}])
+def test_lists_of_layers_beside_many_attributes(options, tmp_path):
+    path = tmp_path / "model.h5"
+    layers = [f"layer_{'x' * 200}_{number}" for number in range(400)]  # more than 64 KB of names
+    with h5py.File(path, "w", **options) as file:
+        file.attrs["layer_names"] = layers
+        for number in range(20):
+            file.attrs[f"note {number}"] = "text" * number
+        for number, layer in enumerate(layers):
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = ["kernel:0"]
+            group["kernel:0"] = np.full(2, number, np.float32)
+    with open_checkpoint(path) as checkpoint:
+        assert list(checkpoint.layers()) == layers
+        for number, layer in enumerate(layers):
+            assert checkpoint.read(f"{layer}/kernel:0").tolist() == [number, number]
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_damaged_dense_groups_are_typed_errors(dense_bytes, tmp_path_factory, data):
+    raw = bytearray(dense_bytes)
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(8, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged.weights.h5"
+    path.write_bytes(raw)
+    try:
+        with open_checkpoint(path) as checkpoint:
+            for name in checkpoint.names():
+                checkpoint.read(name)
+    except CheckpointError:
+        pass
+
+
+@pytest.fixture(scope="module")
+def dense_bytes(tmp_path_factory):
+    path = tmp_path_factory.mktemp("dense") / "model.weights.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        for number in range(60):
+            file[f"layers/dense_{number}/vars/0"] = np.float32(number)
+    return path.read_bytes()

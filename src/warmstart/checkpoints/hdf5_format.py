@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from warmstart.checkpoints import hdf5_dense
 from warmstart.checkpoints.base import ByteSource
 from warmstart.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
 
@@ -210,10 +211,11 @@ class Structure:
                 pairs = iter([self._link(data)])
             elif number == LINK_INFO:
                 (flags,) = self.unpack("B", data, 1)
-                (heap,) = self.unpack("Q", data, 2 + 8 * (flags & 1))
-                if heap != NOWHERE:
-                    raise self.unsupported("a group with densely stored links")
-                continue
+                heap, index = self.unpack("QQ", data, 2 + 8 * (flags & 1))
+                if heap == NOWHERE:
+                    continue
+                dense = hdf5_dense.objects(self, heap, index, hdf5_dense.LINKS)
+                pairs = (self._link(link) for link in dense)
             else:
                 continue
             for name, target in pairs:
@@ -298,20 +300,25 @@ class Structure:
         for number, shared, data in self.messages(address):
             if number == ATTRIBUTE_INFO:
                 (flags,) = self.unpack("B", data, 1)
-                if self.unpack("Q", data, 2 + 2 * (flags & 1))[0] != NOWHERE:
-                    raise self.unsupported("densely stored attributes")
-            if number != ATTRIBUTE:
-                continue
-            version, flags, *sizes = self.unpack("BBHHH", data)
-            if version not in (1, 2, 3):
-                raise self.corrupt(f"attribute version {version}")
-            if shared or (version > 1 and flags & 3):
-                raise self.unsafe("it uses named (shared) types")
-            pieces, position = [], 9 if version == 3 else 8
-            for size in sizes:
-                pieces.append(data[position : position + size])
-                position += (size + 7) // 8 * 8 if version == 1 else size
-            yield self._text(pieces[0]), [*pieces[1:], data[position:]]
+                heap, index = self.unpack("QQ", data, 2 + 2 * (flags & 1))
+                if heap != NOWHERE:
+                    dense = hdf5_dense.objects(self, heap, index, hdf5_dense.ATTRIBUTES)
+                    yield from (self._attribute_part(part, False) for part in dense)
+            if number == ATTRIBUTE:
+                yield self._attribute_part(data, shared)
+
+    def _attribute_part(self, data: bytes, shared: bool) -> tuple[str, list[bytes]]:
+        """Name, [datatype, dataspace, data] of an attribute message."""
+        version, flags, *sizes = self.unpack("BBHHH", data)
+        if version not in (1, 2, 3):
+            raise self.corrupt(f"attribute version {version}")
+        if shared or (version > 1 and flags & 3):
+            raise self.unsafe("it uses named (shared) types")
+        pieces, position = [], 9 if version == 3 else 8
+        for size in sizes:
+            pieces.append(data[position : position + size])
+            position += (size + 7) // 8 * 8 if version == 1 else size
+        return self._text(pieces[0]), [*pieces[1:], data[position:]]
 
     def attributes(self, address: int, name: str) -> list[str] | None:
         """As `attribute`, joined from `name0`, `name1`, ... if Keras had to split a long list."""

@@ -47,7 +47,7 @@ SHARED_BYTES = 128
 """An array of fewer bytes goes to `rest.safetensors`: its line in the record would be as long."""
 ROUNDING = 1e-6
 """By how much, in parts of its largest number, a float32 array of a program may differ from the
-model's.
+model's. Numbers of other types must be the same.
 """
 
 
@@ -311,15 +311,16 @@ def share_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, An
 
 
 def _find(array: np.ndarray, constants: Mapping[str, np.ndarray]) -> ArraySource | None:
-    tolerance = ROUNDING * float(np.abs(array).max()) if array.dtype == np.float32 else 0.0
+    largest = float(np.abs(array).max())
     for tensor, stored in constants.items():
-        if stored.size != array.size or stored.dtype != array.dtype:
+        is_wide = stored.dtype.kind == array.dtype.kind and stored.itemsize >= array.itemsize
+        if stored.size != array.size or not is_wide:
             continue
         for axes in itertools.permutations(range(array.ndim)):
             turned = array.transpose(axes)
             if _long(turned.shape) == _long(stored.shape):
                 difference = np.abs(turned.reshape(stored.shape).astype(np.float64) - stored).max()
-                if difference <= tolerance:
+                if difference <= (ROUNDING * largest if stored.dtype == np.float32 else 0.0):
                     return ArraySource(tensor, array.shape, axes)
     return None
 

@@ -16,22 +16,14 @@ whole's size: with 12 heads, twice as fast.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers, ops
 
-from warmstart.checkpoints import fill, layout_arrays
-from warmstart.models.text.encoder_config import HEAD, EncoderConfig, decoder_aliases
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from warmstart.checkpoints import Checkpoint
+from warmstart.models.text.encoder_config import HEAD, EncoderConfig
 
 MASKED = -1e9  # added to the scores of padding; the minimum of float32 would overflow in sums
 
@@ -313,40 +305,3 @@ def pooled(config: EncoderConfig, x: Any) -> Any:
     return layers.Activation("tanh", name="pooled")(
         dense(config, config.hidden_size, "pooler.dense")(x[:, 0])
     )
-
-
-def fill_encoder(
-    model: keras.Model, checkpoint: Checkpoint, family: ModuleType, config: EncoderConfig
-) -> None:
-    """Fill a model from a checkpoint with the reference's names: all of it, or an error.
-
-    Args:
-        model: an encoder with its head.
-        checkpoint: open.
-        family: the family's module, with `LAYOUT` and `HEADS`, and `DECODER` where the decoder has
-            aliases.
-        config: of the model.
-
-    Raises:
-        MismatchError: the arrays do not fit the model.
-    """
-    rules = tuple(
-        (f"^{re.escape(alias)}$", name) for alias, name in _decoder_aliases(family, config).items()
-    )
-    fill(model, checkpoint, family.LAYOUT.with_aliases(rules), head=config.head, heads=family.HEADS)
-
-
-def encoder_arrays(
-    model: keras.Model, family: ModuleType, config: EncoderConfig
-) -> dict[str, np.ndarray]:
-    """The weights under the reference's names; with the prefix where the model has a head."""
-    arrays = layout_arrays(model, family.LAYOUT, prefixed=config.head != "base")
-    if not config.tie_word_embeddings:
-        aliases = _decoder_aliases(family, config).items()
-        arrays |= {alias: arrays[name] for alias, name in aliases if name in arrays}
-    return arrays
-
-
-def _decoder_aliases(family: ModuleType, config: EncoderConfig) -> dict[str, str]:
-    module = getattr(family, "DECODER", None)
-    return decoder_aliases(module, config) if module else {}

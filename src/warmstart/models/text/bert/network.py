@@ -15,7 +15,7 @@ numbers as in Hugging Face transformers (models/bert).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers
@@ -27,8 +27,6 @@ from warmstart.models.text.encoder import (
     TextModel,
     dense,
     encode,
-    encoder_arrays,
-    fill_encoder,
     norm,
     pooled,
     text_inputs,
@@ -36,11 +34,7 @@ from warmstart.models.text.encoder import (
     vocabulary_head,
 )
 from warmstart.models.text.encoder_config import HEAD, EncoderConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from warmstart.checkpoints import Checkpoint
+from warmstart.models.text.encoder_weights import weights_of
 
 
 def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
@@ -83,17 +77,4 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     return TextModel(inputs, outputs, name="bert")
 
 
-def load(
-    model: keras.Model, checkpoint: Checkpoint, config: EncoderConfig | Mapping[str, Any]
-) -> None:
-    """Fill the model from a checkpoint with the reference's names: all of it, or an error.
-
-    Raises:
-        MismatchError: the arrays do not fit the model.
-    """
-    fill_encoder(model, checkpoint, family, EncoderConfig.of(config, "bert"))
-
-
-def arrays(model: keras.Model, config: EncoderConfig | Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights under the reference's names."""
-    return encoder_arrays(model, family, EncoderConfig.of(config, "bert"))
+load, arrays = weights_of(family, "bert")

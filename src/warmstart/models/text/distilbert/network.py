@@ -11,7 +11,7 @@ Hugging Face transformers (models/distilbert).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers
@@ -23,19 +23,13 @@ from warmstart.models.text.encoder import (
     TextModel,
     dense,
     encode,
-    encoder_arrays,
-    fill_encoder,
     norm,
     text_inputs,
     token_head,
     vocabulary_head,
 )
 from warmstart.models.text.encoder_config import HEAD, EncoderConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from warmstart.checkpoints import Checkpoint
+from warmstart.models.text.encoder_weights import weights_of
 
 NAMES = Names(
     query="transformer.layer.{}.attention.q_lin", key="transformer.layer.{}.attention.k_lin",
@@ -79,17 +73,4 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     return TextModel(inputs, outputs, name="distilbert")
 
 
-def load(
-    model: keras.Model, checkpoint: Checkpoint, config: EncoderConfig | Mapping[str, Any]
-) -> None:
-    """Fill the model from a checkpoint with the reference's names: all of it, or an error.
-
-    Raises:
-        MismatchError: the arrays do not fit the model.
-    """
-    fill_encoder(model, checkpoint, family, EncoderConfig.of(config, "distilbert"))
-
-
-def arrays(model: keras.Model, config: EncoderConfig | Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights under the reference's names."""
-    return encoder_arrays(model, family, EncoderConfig.of(config, "distilbert"))
+load, arrays = weights_of(family, "distilbert")

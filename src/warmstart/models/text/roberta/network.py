@@ -13,7 +13,7 @@ are not padding, and start after the id of the padding.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers
@@ -23,8 +23,6 @@ from warmstart.models.text.encoder import (
     TextModel,
     dense,
     encode,
-    encoder_arrays,
-    fill_encoder,
     gelu,
     norm,
     pooled,
@@ -33,12 +31,8 @@ from warmstart.models.text.encoder import (
     vocabulary_head,
 )
 from warmstart.models.text.encoder_config import HEAD, EncoderConfig
+from warmstart.models.text.encoder_weights import weights_of
 from warmstart.models.text.roberta import family
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from warmstart.checkpoints import Checkpoint
 
 
 def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
@@ -78,17 +72,4 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     return TextModel(inputs, outputs, name="roberta")
 
 
-def load(
-    model: keras.Model, checkpoint: Checkpoint, config: EncoderConfig | Mapping[str, Any]
-) -> None:
-    """Fill the model from a checkpoint with the reference's names: all of it, or an error.
-
-    Raises:
-        MismatchError: the arrays do not fit the model.
-    """
-    fill_encoder(model, checkpoint, family, EncoderConfig.of(config, "roberta"))
-
-
-def arrays(model: keras.Model, config: EncoderConfig | Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights under the reference's names."""
-    return encoder_arrays(model, family, EncoderConfig.of(config, "roberta"))
+load, arrays = weights_of(family, "roberta")
