@@ -213,6 +213,7 @@ class Collector:
                 f"{what} holds no box that can be used, so there is no class to learn"
                 f"{few_of(self.problems)}."
             )
+        check_names(names, what)
         index = {name: number for number, name in enumerate(names)}
         photos = tuple(_photo(row, index) for row in self.rows)
         return BoxData(photos, names, tuple(self.problems))
@@ -235,6 +236,19 @@ def _photo(row: _Row, index: dict[str, int]) -> BoxedPhoto:
         np.array(area, np.float32),
         row.part,
     )
+
+
+def check_names(names: Sequence[str], what: str) -> None:
+    """Refuse names of classes that cannot be written to a file.
+
+    Raises:
+        UsageError: a name has an unpaired surrogate, as a damaged JSON file may.
+    """
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{what}: the class name {name!r} is not valid Unicode.") from None
 
 
 def unknown_classes(counts: dict[str, int], known: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
 from warmstart.image.annotations import cityscapes, coco, labelme, mask_files, mask_values
-from warmstart.image.annotations.collector import few_of, name_of
+from warmstart.image.annotations.collector import check_names, few_of, name_of
 from warmstart.image.annotations.mask_values import NOT_COUNTED, Colours, Encoding, read_values
 from warmstart.image.annotations.polygons import polygon_mask, run_length_mask
 
@@ -180,6 +180,7 @@ def _checked(
         encoding = mask_values.decide(counts, labels, what)
     else:
         mask_values.check(encoding, counts, what)
+    check_names(encoding.labels, what)
     if len(encoding.labels) > NOT_COUNTED:
         raise UsageError(f"{what} has {len(encoding.labels):,} classes; masks have 255 at most.")
     photos = tuple(

@@ -1,0 +1,99 @@
+"""Folders of class folders, with or without parts to train on, to validate and to test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from warmstart.core.inputs import natural
+from warmstart.core.records import PARTS, few
+from warmstart.errors import UsageError
+from warmstart.image.inputs import iter_photos
+
+PHOTOS = ("images", "jpegimages", "img", "imgs", "image", "photos", "leftimg8bit")
+ANNOTATIONS = (
+    "masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "gtfine",
+)  # fmt: skip
+"""Names of folders, in lower case, that hold photos and what is on them."""
+Labelled = tuple[Path, str]
+"""A photo, and the name of its class folder."""
+
+
+def class_folders(folder: Path) -> dict[str | None, list[Labelled]]:
+    """The photos of a folder by part; all are of the part None where it names none.
+
+    Raises:
+        UsageError: there are no class folders, one of them is empty, or the folders hold photos
+            and their annotations.
+    """
+    children = folders_of(folder)
+    parts = {PARTS[child.name.lower()]: child for child in children if child.name.lower() in PARTS}
+    if "train" in parts:
+        if folders_of(parts["train"]):
+            return {part: _labelled(child) for part, child in parts.items()}
+        if len(parts) == len(children) > 1:
+            names = " and ".join(f"{child.name}/" for child in children)
+            raise UsageError(
+                f"{folder} has the parts {names}, which hold no class folders: put the photos of "
+                "each class into a folder of its name. For boxes next to the photos, set "
+                "task='object-detection'."
+            )
+    if not children:
+        raise UsageError(
+            f"{folder} holds no class folders: put the photos of each class into a folder of its "
+            "name, or name a CSV file of paths and labels."
+        )
+    return {None: _labelled(folder)}
+
+
+def folders_of(folder: Path) -> list[Path]:
+    """The folders in a folder that are not hidden, in natural order."""
+    children = (child for child in folder.iterdir() if child.is_dir() and child.name[0] != ".")
+    return sorted(children, key=lambda child: natural(child.name))
+
+
+def photos_of(folder: Path) -> list[Path]:
+    """All photos below a folder."""
+    try:
+        return [Path(item.value) for item in iter_photos(folder)]
+    except UsageError:
+        return []
+
+
+def _labelled(folder: Path) -> list[Labelled]:
+    children = folders_of(folder)
+    _refuse_annotations(folder, children)
+    photos = {child.name: photos_of(child) for child in children}
+    if empty := [name for name, some in photos.items() if not some]:
+        raise UsageError(
+            f"{folder} has class folders without a photo ({few(empty)}): fill or remove them."
+        )
+    return [(photo, name) for name, some in photos.items() for photo in some]
+
+
+def _refuse_annotations(folder: Path, children: Sequence[Path]) -> None:
+    """Refuse folders of photos and of their masks, boxes or label files, which are not classes.
+
+    Raises:
+        UsageError: there are such, with files of the same names.
+    """
+    photos = next((child for child in children if child.name.lower() in PHOTOS), None)
+    others = [child for child in children if child.name.lower() in ANNOTATIONS]
+    if photos is None or not others:
+        return
+    stems = {_stem(file) for file in photos.rglob("*") if file.is_file()}
+    for other in others:
+        files = [file for file in other.rglob("*") if file.is_file()]
+        if any(_stem(file).startswith(tuple(stems)) for file in files[:1000] if stems):
+            masks = bool(photos_of(other))
+            what, task = ("masks", "segmentation") if masks else ("boxes", "detection")
+            task = "image-segmentation" if masks else f"object-{task}"
+            raise UsageError(
+                f"{folder} holds {photos.name}/ and {other.name}/ with files of the same names: these "
+                f"are photos and their {what}, or two classes. For {what}, set task={task!r}; for "
+                "classes, rename a folder."
+            )
+
+
+def _stem(file: Path) -> str:
+    return file.stem.lower()
