@@ -165,6 +165,101 @@ def test_pairs_and_balance(flowers):
     assert data.majority == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize(("low", "high", "dtype", "white"), [
+    (0, 1, "float32", 255), (0, 1, "float64", 255), (-1, 1, "float32", 255), (0, 255, "float32", 255),
+    (0, 255, "int64", 255), (0, 4095, "uint16", 255), (0, 65535, "uint16", 255), (0, 1, "bool", 255),
+    (0, 200, "uint8", 200), (0, 0.5, "float32", 128),
+])  # fmt: skip
+def test_pictures_in_memory_have_one_range(low, high, dtype, white):
+    """Of dark pictures too: their range is that of the whole data set."""
+    numbers = np.linspace(low, high, 8 * 16).reshape(8, 4, 4)
+    numbers = numbers[..., None].repeat(3, -1).astype(dtype)
+    data = read([(numbers[n], str(n % 2)) for n in range(8)], validation=0.5)
+    pictures = np.stack([*data.train.inputs, *data.validation.inputs]).astype(int)
+    assert pictures.max() == white
+    assert pictures.min() == 0
+    if dtype != "bool":
+        assert np.ptp(np.diff(np.sort(pictures[..., 0].ravel()))) <= 2  # evenly spaced: not clipped
+
+
+@pytest.mark.parametrize(("numbers", "words"), [
+    (np.linspace(-2.1, 2.6, 96), "float64 with numbers from -2.1 to 2.6: that is none of"),
+    (np.linspace(0, 16, 96), "numbers from 0 to 16"),
+    (np.linspace(0, 300, 96), "numbers from 0 to 300"),
+    (np.arange(-5, 91), "int64 with numbers from -5 to 90"),
+    (np.arange(96).astype("uint8") % 2, "uint8 with numbers from 0 to 1"),
+    (np.append(np.zeros(95), np.inf), "not finite"),
+    (np.array(["a"] * 96), "array of <U1"),
+])  # fmt: skip
+def test_impossible_numbers_of_pictures_are_refused(numbers, words):
+    pictures = numbers.reshape(2, 4, 4, 3)
+    with pytest.raises(UsageError, match=words):
+        read([(pictures[n % 2], str(n % 2)) for n in range(4)])
+
+
+@pytest.mark.parametrize(("y", "labels", "classes"), [
+    ([3, 10, 3, 10], [0, 1, 0, 1], ("3", "10")),
+    ([[0], [1], [0], [1]], [0, 1, 0, 1], ("0", "1")),
+    ([[0, 1], [1, 0], [0, 1], [1, 0]], [1, 0, 1, 0], ("0", "1")),
+    ([[1, 1, 0], [0, 1, 1], [1, 0, 1], [0, 0, 0]], [[1, 1, 0], [0, 1, 1], [1, 0, 1], [0, 0, 0]], ("0", "1", "2")),
+    (["cat", "dog", "cat", "dog"], [0, 1, 0, 1], ("cat", "dog")),
+    ([1.0, 2.0, 1.0, 2.0], [0, 1, 0, 1], ("1", "2")),
+])  # fmt: skip
+def test_arrays_as_keras_takes_them(y, labels, classes):
+    x = np.random.default_rng(0).random((4, 5, 6)).astype("float32")
+    data = read((x, np.array(y)), validation=(x[:2, ..., None], np.array(y)[:2]))
+    assert data.classes == classes
+    assert data.train.targets.tolist() == labels
+    assert data.validation.targets.tolist() == labels[:2]
+    np.testing.assert_array_equal(data.train.inputs[3], np.rint(x[3] * 255).astype(np.uint8))
+
+
+def test_arrays_that_do_not_fit_are_refused():
+    x = np.zeros((4, 5, 6, 3), "uint8")
+    for y, words in (
+        (np.zeros(3), r"not arrays of the shapes \(4, 5, 6, 3\) and \(3,\)"),
+        (np.full((4, 3), 0.5), "Label 1 is a row of 3 numbers that are not all 0 and 1"),
+        (np.zeros((4, 5, 6)), "for masks give a list"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            read((x, y))
+
+
+def test_pictures_of_two_types_are_refused():
+    pictures = [np.zeros((4, 4, 3), "uint8"), np.zeros((4, 4, 3), "float32")]
+    with pytest.raises(
+        UsageError, match="arrays of float32 and uint8; give all of them in one type"
+    ):
+        read([(pictures[n % 2], str(n % 2)) for n in range(4)])
+
+
+def test_annotations_are_not_classes(flowers, tmp_path):
+    """Photos with masks or boxes, and parts without class folders."""
+    for name in "ab":
+        photo(tmp_path / "masked/images" / f"{name}.png", ord(name))
+        photo(tmp_path / "masked/masks" / f"{name}_mask.png", ord(name) + 9)
+        photo(tmp_path / "boxed/train/images" / f"{name}.png", ord(name))
+        photo(tmp_path / "flat/train" / f"{name}.png", ord(name))
+        photo(tmp_path / "flat/valid" / f"{name}.png", ord(name) + 9)
+    (tmp_path / "boxed/train/labels").mkdir()
+    (tmp_path / "boxed/train/labels/a.txt").write_text("0 .5 .5 .1 .1")
+    for folder, words in (
+        (
+            "masked",
+            r"photos and their masks, or two classes\. For masks, set task='image-segmentation'",
+        ),
+        (
+            "boxed",
+            r"photos and their boxes, or two classes\. For boxes, set task='object-detection'",
+        ),
+        ("flat", r"has the parts train/ and valid/, which hold no class folders"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            read(tmp_path / folder)
+    (flowers / "rose").rename(flowers / "train")  # a class of that name
+    assert read(flowers).classes == ("aster", "train", "tulip")
+
+
 @pytest.mark.tensorflow
 def test_tf_data():
     import tensorflow as tf

@@ -19,7 +19,8 @@ from warmstart.core.records import LABEL, PARTS, PHOTO, SUFFIXES, Label, few
 from warmstart.core.records.labels import label_reader
 from warmstart.core.records.values import class_name
 from warmstart.errors import UsageError
-from warmstart.image.inputs import iter_photos
+from warmstart.image.arrays import are_arrays, as_uint8, labels_of_rows, pairs
+from warmstart.image.class_folders import class_folders, folders_of, photos_of
 from warmstart.image.train.data.examples import Dataset, Examples
 from warmstart.image.train.data.split import split
 from warmstart.image.train.photos import Photos
@@ -71,7 +72,8 @@ def read(
     Args:
         data: a folder of class folders, or of `train`, `val` and `test` that are; a CSV, TSV,
             JSONL, JSON or Parquet file, or a folder with one such file; a table or dataset in
-            memory, or (photo, label) pairs, see `core.records.read_table`; a `tf.data.Dataset`.
+            memory, or (photo, label) pairs, see `core.records.read_table`; arrays (x, y); a
+            `tf.data.Dataset`.
         validation: data in one of these forms; or the share of `data` that is split off,
             stratified. "auto": what `data` says itself, or a fifth.
         seed: of the split.
@@ -98,6 +100,7 @@ def read(
     train = parts.get("train")
     if train is None or not train.inputs:
         raise UsageError(f"{data_name(data)} holds nothing to train on{_first(problems)}.")
+    as_uint8(part.inputs for part in parts.values())
     several = _several(parts.values()) if multi_label is None else multi_label
     classes = _classes(parts, several)
     examples: dict[str, Examples] = {}
@@ -158,7 +161,7 @@ def _parts(data: Any, source: Source) -> dict[str, Labelled]:
         return _of_folder(path, source) if path.is_dir() else _of_records(path, source)
     if hasattr(data, "as_numpy_iterator"):
         return {"train": _of_tf(data, source)}
-    return _of_records(data, source)
+    return _of_records(pairs(data) if are_arrays(data) else data, source)
 
 
 def _only(data: Any, source: Source) -> Labelled:
@@ -172,46 +175,13 @@ def _only(data: Any, source: Source) -> Labelled:
 
 
 def _of_folder(folder: Path, source: Source) -> dict[str, Labelled]:
-    children = sorted(
-        (c for c in folder.iterdir() if c.is_dir() and not c.name.startswith(".")),
-        key=lambda child: items.natural(child.name),
-    )
-    named = {PARTS[child.name.lower()]: child for child in children if child.name.lower() in PARTS}
-    if "train" in named and any(child.is_dir() for child in named["train"].iterdir()):
-        return {part: _class_folders(child) for part, child in named.items()}
     tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
-    if len(tables) == 1 and not any(_photos(child) for child in children[:1]):
+    if len(tables) == 1 and not any(map(photos_of, folders_of(folder)[:1])):
         return _of_records(tables[0], source)
-    if not children:
-        raise UsageError(
-            f"{folder} holds no class folders: put the photos of each class into a folder of its name, or "
-            "name a CSV file of paths and labels."
-        )
-    return {"train": _class_folders(folder)}
-
-
-def _class_folders(folder: Path) -> Labelled:
-    found, labels, empty = [], [], []
-    for child in sorted(folder.iterdir(), key=lambda child: items.natural(child.name)):
-        if not child.is_dir() or child.name.startswith("."):
-            continue
-        photos = _photos(child)
-        if not photos:
-            empty.append(child.name)
-        found += photos
-        labels += [child.name] * len(photos)
-    if empty:
-        raise UsageError(
-            f"{folder} has class folders without a photo ({few(empty)}): fill or remove them."
-        )
-    return Labelled(found, list(labels))
-
-
-def _photos(folder: Path) -> list[Path]:
-    try:
-        return [Path(item.value) for item in iter_photos(folder)]
-    except UsageError:
-        return []
+    return {
+        part or "train": Labelled([photo for photo, _ in some], [name for _, name in some])
+        for part, some in class_folders(folder).items()
+    }
 
 
 def _of_records(data: Any, source: Source) -> dict[str, Labelled]:
@@ -237,7 +207,7 @@ def _of_records(data: Any, source: Source) -> dict[str, Labelled]:
 
 
 def _of_tf(dataset: Any, source: Source) -> Labelled:
-    """The elements of a `tf.data.Dataset` of photos and labels, batched or not, as uint8 arrays."""
+    """The elements of a `tf.data.Dataset` of photos and labels, batched or not."""
     table = records.read_table(dataset, (PHOTO, LABEL), example_rank=3)
     photo_column = table.column(PHOTO, source.path_column)
     labels = label_reader(table, LABEL, source.label_column, (photo_column,), source.multi_label)
@@ -245,33 +215,19 @@ def _of_tf(dataset: Any, source: Source) -> Labelled:
     pictures: list[Any] = []
     vectors: list[Any] = []
     for record in table.read():
-        pictures.append(_uint8(table.file(record, photo_column, "photo")))
+        pictures.append(table.file(record, photo_column, "photo"))
         vectors.append(
             labels(record) if label_column is None else np.asarray(record.values[label_column])
         )
     if label_column is None:  # 0 and 1 for each class
         return Labelled(pictures, vectors)
-    if not (vectors and vectors[0].ndim == 1 and vectors[0].size > 1):
-        return Labelled(pictures, [_class_name(table, label_column, vector) for vector in vectors])
-    if all(vector.sum() == 1 for vector in vectors):
-        return Labelled(
-            pictures, [_class_name(table, label_column, vector.argmax()) for vector in vectors]
-        )
-    return Labelled(
-        pictures,
-        [
-            tuple(_class_name(table, label_column, index) for index in np.flatnonzero(vector))
-            for vector in vectors
-        ],
-    )
-
-
-def _uint8(picture: Any) -> Any:
-    """Pixels of 0 to 1 or 0 to 255 as uint8; a path as it is."""
-    if getattr(picture, "dtype", np.uint8) == np.uint8:
-        return picture
-    top = 1.0 if picture.max(initial=0) <= 1.0 else 255.0
-    return np.clip(np.rint(picture * (255.0 / top)), 0, 255).astype(np.uint8)
+    names = [
+        tuple(_class_name(table, label_column, one) for one in label)
+        if isinstance(label, tuple)
+        else _class_name(table, label_column, label)
+        for label in labels_of_rows(vectors)
+    ]
+    return Labelled(pictures, names)
 
 
 def _class_name(table: records.Table, column: str, label: Any) -> str:

@@ -1,4 +1,6 @@
-"""The numbers of pictures in memory: one range for a data set, decided from all of them."""
+"""Labelled pictures in memory: (x, y) arrays as pairs, and one range of numbers for a data set,
+decided from all of them.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,68 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.errors import UsageError
+from warmstart.errors import InputError, UsageError
 from warmstart.image.depth import Range, extremes, scaled
 
 DARK = 128
 """Below this highest number a whole data set of pictures has another range than 0 to 255."""
 ROUNDING = 1e-3
+
+
+def are_arrays(data: Any) -> bool:
+    """Whether the data is (x, y): arrays of pictures and of labels, as Keras takes them."""
+    return (
+        isinstance(data, tuple)
+        and len(data) == 2
+        and all(hasattr(part, "shape") and hasattr(part, "__array__") for part in data)
+        and len(data[0].shape) >= 3
+    )
+
+
+def pairs(data: Any) -> list[tuple[np.ndarray, Any]]:
+    """The pictures of (x, y) with their labels: whole numbers or strings; an index for a row with a
+    single 1, and a tuple of indices where rows may have several.
+
+    Args:
+        data: x (N, H, W) or (N, H, W, channels); y (N,), (N, 1), or (N, classes) of 0 and 1.
+
+    Raises:
+        UsageError: the lengths differ, or y has another shape.
+    """
+    pictures, labels = (np.asarray(part) for part in data)
+    if pictures.ndim not in (3, 4) or len(pictures) != len(labels):
+        raise UsageError(
+            f"(x, y) must be N pictures and N labels, not arrays of the shapes {pictures.shape} and "
+            f"{labels.shape}."
+        )
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim not in (1, 2):
+        raise UsageError(
+            f"y must have the shape (N,) or (N, classes), not {labels.shape}; for masks give a list of "
+            "(photo, mask)."
+        )
+    return list(zip(pictures, labels_of_rows(list(labels)), strict=True))
+
+
+def labels_of_rows(rows: Sequence[Any]) -> list[Any]:
+    """Labels of rows of 0 and 1: an index where every row has a single 1, else tuples of indices;
+    other rows as they are.
+
+    Raises:
+        UsageError: a row has other numbers, such as probabilities.
+    """
+    if not (len(rows) and np.ndim(rows[0]) == 1 and np.size(rows[0]) > 1):
+        return list(rows)
+    for number, row in enumerate(rows, 1):
+        if not np.isin(row, (0, 1)).all():
+            raise UsageError(
+                f"Label {number} is a row of {np.size(row)} numbers that are not all 0 and 1; give "
+                "one index, or 0 and 1 for each class."
+            )
+    if all(np.sum(row) == 1 for row in rows):
+        return [int(np.argmax(row)) for row in rows]
+    return [tuple(np.flatnonzero(row).tolist()) for row in rows]
 
 
 def as_uint8(parts: Iterable[list[Any]]) -> str:
@@ -71,7 +129,7 @@ def _extremes(parts: Sequence[list[Any]]) -> Range:
             )
         try:
             lowest, highest = extremes(array, f"Picture {number}")
-        except ValueError as error:
+        except InputError as error:
             raise UsageError(str(error)) from error
         low, high = min(low, lowest), max(high, highest)
     return low, high
