@@ -265,7 +265,10 @@ def test_the_command_line(tmp_path):
     assert "Licence:" in done.stderr
     assert "not for commercial use" in done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [set(line) for line in lines[:2]] == [{"input", "model", "size", "areas"}] * 2
+    keys = {"input", "model", "size", "areas", "drawing", "mask"}
+    assert [set(line) for line in lines[:2]] == [keys] * 2
+    assert lines[1]["drawing"] == str(tmp_path / "drawn" / "p1.png")
+    assert lines[1]["mask"] == str(tmp_path / "masks" / "p1.png")
     with Image.open(tmp_path / "masks" / "p1.png") as mask:
         assert (mask.mode, mask.size) == ("P", (90, 40))
         counts = np.bincount(np.asarray(mask).ravel(), minlength=5)

@@ -46,7 +46,7 @@ def run(request: Request) -> None:
     if not quiet or request.model is None:
         say(f"Model: {model.name}{f' ({hint})' if hint else ''}")
     if request.as_json:
-        results = _json_lines(console.results(request.arguments, request.options))
+        results = _json_lines(console, console.results(request.arguments, request.options))
     elif request.as_csv:
         results = _csv_rows(console, console.results(request.arguments, request.options))
     else:
@@ -82,9 +82,10 @@ def opened(request: Request) -> tuple[Model[Any, Any, Any], str]:
     return open_default(request.task.name, **request.load)
 
 
-def _json_lines(results: Iterable[Any]) -> Iterator[Any]:
+def _json_lines(console: Console, results: Iterable[Any]) -> Iterator[Any]:
     for result in results:
-        print(json.dumps(result.to_dict(), ensure_ascii=False), flush=True)
+        line = result.to_dict() if isinstance(result, Failed) else console.to_json(result)
+        print(json.dumps(line, ensure_ascii=False), flush=True)
         yield result
 
 

@@ -32,6 +32,9 @@ class Console:
         options: the class of its own flags.
         outputs: what those flags of it that name files or folders have written.
         forms: those flags of it that say how results are printed, as `--json` and `--csv` do.
+
+    Attributes:
+        written: the files that belong to the latest result, by their key in JSON output.
     """
 
     options: ClassVar[type[ConsoleOptions]] = ConsoleOptions
@@ -41,6 +44,7 @@ class Console:
     def __init__(self, model: Model[Any, Any, Any], flags: Any = None):
         self.model = model
         self.flags: Any = self.options() if flags is None else flags
+        self.written: dict[str, str] = {}
 
     @classmethod
     def check(cls, flags: Any, inputs: Sequence[str]) -> None:
@@ -77,6 +81,10 @@ class Console:
         """One result for a person."""
         text: str = result.show()
         return text
+
+    def to_json(self, result: Any) -> Mapping[str, Any]:
+        """One result as a line of JSON output, with the files that were written of it."""
+        return {**result.to_dict(), **self.written}
 
     def columns(self) -> tuple[str, ...]:
         """The header of CSV output, without the last column "error"."""

@@ -11,9 +11,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from warmstart.core.compiling import job_of, run_process
 from warmstart.engines.export import FORMATS
@@ -35,6 +35,7 @@ class Exported(Protocol):
     entry: Entry
     labels: tuple[Label, ...]
     weights: Weights
+    output_notes: ClassVar[Mapping[str, str]]
     precision: str
     on_stage: Callable[[str], None]
 
@@ -64,9 +65,11 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
     if is_file and path.suffix != SUFFIXES[format]:
         raise UsageError(f"A {format} export is one file; name it {path.name}{SUFFIXES[format]}.")
     note = path.with_name(path.name + NOTE) if is_file else path / FOLDER_NOTE
-    for place in (path, note):
-        if place.exists() or place.is_symlink():
-            raise UsageError(f"{place} is there already; name a new path, nothing was overwritten.")
+    for target in (path, note):
+        if target.exists() or target.is_symlink():
+            raise UsageError(
+                f"{target} is there already; name a new path, nothing was overwritten."
+            )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".exporting-", dir=path.parent))
@@ -80,7 +83,7 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
             "artifact": str(artifact.folder.absolute()),
         }
         record = run_process(job, f"Exporting {model.name}", model.on_stage)
-        told = (
+        facts = (
             json.dumps(
                 describe(model, artifact, format, record["difference"]),
                 indent=1,
@@ -89,10 +92,10 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
             + "\n"
         )
         if is_file:
-            (temporary / note.name).write_text(told, "utf-8")
+            (temporary / note.name).write_text(facts, "utf-8")
             os.replace(temporary / note.name, note)
         else:
-            (made / note.name).write_text(told, "utf-8")
+            (made / note.name).write_text(facts, "utf-8")
         os.replace(made, path)
     except OSError as error:
         raise CacheError(
@@ -110,7 +113,7 @@ def note_of(exported: Path) -> Path:
 
 def describe(model: Exported, artifact: Artifact, format: str, difference: float) -> dict[str, Any]:
     """What whoever runs the export must know: functions, how inputs are made, what outputs mean."""
-    entry = model.entry.to_dict()
+    entry, meaning = model.entry.to_dict(), dict(model.output_notes)
     functions = {
         name: {
             kind: [
@@ -126,7 +129,7 @@ def describe(model: Exported, artifact: Artifact, format: str, difference: float
         "task": model.entry.task,
         "format": format,
         "precision": artifact.precision,
-        **({"functions": functions} if format != "keras" else {}),
+        **({"functions": functions, "outputs": meaning} if format != "keras" else {}),
         "largest_difference": difference,
         **{key: entry[key] for key in ("preprocessing", "processing") if entry.get(key)},
         "labels": [label.name for label in model.labels],

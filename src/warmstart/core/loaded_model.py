@@ -50,6 +50,8 @@ class LoadedModel(ABC):
     task: ClassVar[str]
     class_output: ClassVar[str] = ""
     """The output of the program whose last dimension counts the labels, where it has one."""
+    output_notes: ClassVar[Mapping[str, str]] = {}
+    """What the outputs of the program mean, by name; for the JSON file of an export."""
 
     def __init__(
         self,
@@ -320,7 +322,7 @@ class LoadedModel(ABC):
             path: new: a folder for `saved_model` and `openvino`, else a file (`.tflite`, `.onnx`,
                 `.keras`).
             format: `"saved_model"`, `"litert"`, `"onnx"`, `"openvino"` or `"keras"`; default: what
-                the suffix says, else `"saved_model"`.
+                the suffix says; without a suffix `"saved_model"`.
 
         Raises:
             UsageError: no such format, or the path is there already or has another suffix.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from warmstart.core.inputs import natural
 from warmstart.core.records import PARTS, few
+from warmstart.core.task import TASKS
 from warmstart.errors import UsageError
 from warmstart.image.inputs import iter_photos
 
@@ -36,7 +37,7 @@ def class_folders(folder: Path) -> dict[str | None, list[Labelled]]:
             raise UsageError(
                 f"{folder} has the parts {names}, which hold no class folders: put the photos of "
                 "each class into a folder of its name. For boxes next to the photos, set "
-                "task='object-detection'."
+                f"task={_task('detect')!r}."
             )
     if not children:
         raise UsageError(
@@ -86,13 +87,16 @@ def _refuse_annotations(folder: Path, children: Sequence[Path]) -> None:
         files = [file for file in other.rglob("*") if file.is_file()]
         if any(_stem(file).startswith(tuple(stems)) for file in files[:1000] if stems):
             masks = bool(photos_of(other))
-            what, task = ("masks", "segmentation") if masks else ("boxes", "detection")
-            task = "image-segmentation" if masks else f"object-{task}"
+            what, task = ("masks", _task("segment")) if masks else ("boxes", _task("detect"))
             raise UsageError(
                 f"{folder} holds {photos.name}/ and {other.name}/ with files of the same names: these "
                 f"are photos and their {what}, or two classes. For {what}, set task={task!r}; for "
                 "classes, rename a folder."
             )
+
+
+def _task(verb: str) -> str:
+    return next(task.name for task in TASKS.values() if task.verb == verb)
 
 
 def _stem(file: Path) -> str:

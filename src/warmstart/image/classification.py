@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, overload
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, overload
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from warmstart.core.results import Classification, Failed
 from warmstart.errors import UsageError
 from warmstart.image import preprocessing
 from warmstart.image.inputs import Photo, iter_photos
-from warmstart.image.model import PhotoModel, PhotoOptions, image_program
+from warmstart.image.model import FEATURE_NOTES, PhotoModel, PhotoOptions, image_program
 
 if TYPE_CHECKING:
     import keras
@@ -48,6 +48,11 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     class_output = "probabilities"
     options = ClassifyOptions
     result = Classification
+    output_notes: ClassVar = {
+        "probabilities": "(batch, classes): 0 to 1, in the order of `labels`; their sum is 1, except "
+        "where a photo may have several labels",
+        **FEATURE_NOTES,
+    }
 
     @overload
     @takes(ClassifyOptions)

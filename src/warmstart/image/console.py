@@ -49,7 +49,8 @@ class DetectionConsole(Console):
 
     def results(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterable[Any]:
         results = super().results(arguments, options)
-        return saved(results, (DRAWINGS, self.flags.draw, lambda result: result.draw()))
+        drawings = ("drawing", DRAWINGS, self.flags.draw, lambda result: result.draw())
+        return saved(results, self.written, drawings)
 
 
 class SegmentationConsole(Console):
@@ -61,33 +62,39 @@ class SegmentationConsole(Console):
     def results(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterable[Any]:
         return saved(
             super().results(arguments, options),
-            (DRAWINGS, self.flags.draw, lambda result: result.overlay()),
-            (MASKS, self.flags.masks, lambda result: result.indexed()),
+            self.written,
+            ("drawing", DRAWINGS, self.flags.draw, lambda result: result.overlay()),
+            ("mask", MASKS, self.flags.masks, lambda result: result.indexed()),
         )
 
 
 def saved(
-    results: Iterable[Any], *outputs: tuple[Output, str | None, Callable[[Any], Image]]
+    results: Iterable[Any],
+    written: dict[str, str],
+    *outputs: tuple[str, Output, str | None, Callable[[Any], Image]],
 ) -> Iterator[Any]:
     """The same results, each drawn to its files as it passes.
 
     Args:
         results: results and `Failed`s.
-        outputs: (output, target, function from a result to its picture); a target of None writes
-            nothing.
+        written: takes the files of each result by key, before the result is passed on.
+        outputs: (key, output, target, function from a result to its picture); a target of None
+            writes nothing.
     """
     pictures = [
-        (OutputFiles(target, output), picture_of)
-        for output, target, picture_of in outputs
+        (key, OutputFiles(target, output), picture_of)
+        for key, output, target, picture_of in outputs
         if target is not None
     ]
     for result in results:
+        written.clear()
         if not isinstance(result, Failed):
             stem = Path(result.input.split("?")[0]).stem or "photo"
-            for files, picture_of in pictures:
-                files.save(stem, partial(_encoded, picture_of, result), result.input)
+            for key, files, picture_of in pictures:
+                path = files.save(stem, partial(_encoded, picture_of, result), result.input)
+                written[key] = str(path)
         yield result
-    for files, _ in pictures:
+    for _, files, _ in pictures:
         files.report()
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, overload
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, overload
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from warmstart.core.results import Failed
 from warmstart.image.boxes import areas, choose
 from warmstart.image.geometry import Frame
 from warmstart.image.inputs import Photo
-from warmstart.image.model import DensePhotoModel, PhotoOptions, image_program
+from warmstart.image.model import FEATURE_NOTES, DensePhotoModel, PhotoOptions, image_program
 from warmstart.image.results.detections import Box, Detections
 
 if TYPE_CHECKING:
@@ -54,6 +54,15 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
     class_output = "scores"
     options = DetectOptions
     result = Detections
+    output_notes: ClassVar = {
+        "scores": "(batch, N, classes): 0 to 1 for each class, in the order of `labels`; a box counts "
+        "where its score is at least `processing.threshold` (0.5 where there is none)",
+        "boxes": "(batch, N, 4): xmin, ymin, xmax, ymax as fractions of the width and height of the "
+        "network's input, not of the photo: undo the resize of `preprocessing`. Where `processing` "
+        "has `suppression`, of two boxes of one class whose intersection over union is larger, the "
+        "one with the lower score is dropped; this is not part of the program",
+        **FEATURE_NOTES,
+    }
 
     @overload
     @takes(DetectOptions)

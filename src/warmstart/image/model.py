@@ -37,6 +37,9 @@ PROBE_RANGES = {
     "raw": (0.0, 255.0),
 }
 
+FEATURE_NOTES = {"features": "(batch, D): the last feature map, averaged over its pixels"}
+"""Of the output that all tasks share."""
+
 ResultT = TypeVar("ResultT")
 OptionsT = TypeVar("OptionsT", bound="PhotoOptions")
 

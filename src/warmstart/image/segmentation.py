@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from warmstart.catalog import Entry
 from warmstart.core.input_kind import Several
@@ -14,7 +14,7 @@ from warmstart.core.options import takes
 from warmstart.core.results import Failed
 from warmstart.image.inputs import Photo
 from warmstart.image.label_maps import label_map
-from warmstart.image.model import DensePhotoModel, PhotoOptions, image_program
+from warmstart.image.model import FEATURE_NOTES, DensePhotoModel, PhotoOptions, image_program
 from warmstart.image.results.segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
     class_output = "logits"
     options = PhotoOptions
     result = Segmentation
+    output_notes: ClassVar = {
+        "logits": "(batch, h, w, classes) on a coarse grid over the network's input: upsample "
+        "bilinearly to the size of the photo, then the index of the highest is the class, in the "
+        "order of `labels`",
+        **FEATURE_NOTES,
+    }
 
     @overload
     @takes(PhotoOptions)
