@@ -122,7 +122,8 @@ def _extremes(parts: Sequence[list[Any]]) -> Range:
     low, high = np.inf, -np.inf
     for number, value in enumerate(_arrays(parts), 1):
         array = _array(value)
-        if array.dtype.kind not in "fiub" or not array.size:
+        known = (np.floating, np.integer, np.bool_)
+        if not any(np.issubdtype(array.dtype, one) for one in known) or not array.size:
             raise UsageError(
                 f"Picture {number} is an array of {array.dtype} of the shape {array.shape}; give "
                 "numbers, (height, width) or (height, width, 1, 3 or 4)."
@@ -136,9 +137,9 @@ def _extremes(parts: Sequence[list[Any]]) -> Range:
 
 
 def _range(low: float, high: float, dtype: np.dtype[Any]) -> Range:
-    if dtype.kind == "b":
+    if dtype == bool:
         return 0.0, 1.0
-    if dtype.kind == "f":
+    if np.issubdtype(dtype, np.floating):
         if low < 0 and max(-low, high) <= 1 + ROUNDING:
             return -max(-low, 1.0), max(high, 1.0)
         if low >= 0 and high <= 1 + ROUNDING:

@@ -247,14 +247,14 @@ def _from_array(array: np.ndarray, name: str, value_range: ValueRange | None) ->
         )
     if array.size == 0:
         raise InputError(f"{name}: has no pixels ({shape})", name)
-    if array.dtype.kind == "f":
+    if np.issubdtype(array.dtype, np.floating):
         if value_range is None:
             raise InputError(
                 f"{name}: is a float array; say what its numbers mean with value_range='0..1', "
                 "'0..255' or '-1..1'",
                 name,
             )
-    elif array.dtype.kind not in "iub":
+    elif not (np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
         raise InputError(
             f"{name}: is an array of {array.dtype}; pictures are whole numbers, or float with a "
             "value_range",

@@ -29,12 +29,12 @@ def to_8bit(pixels: np.ndarray, name: str, value_range: ValueRange | None) -> np
     """
     if pixels.dtype == np.uint8:
         return pixels
-    if pixels.dtype.kind == "b":
+    if pixels.dtype == bool:
         return pixels.astype(np.uint8) * np.uint8(255)
-    if value_range is not None and pixels.dtype.kind == "f":
+    is_float = np.issubdtype(pixels.dtype, np.floating)
+    if value_range is not None and is_float:
         return scaled(pixels, range_of(value_range, name), name)
     low, high = extremes(pixels, name)
-    is_float = pixels.dtype.kind == "f"
     if low >= 0 and not is_float:  # the highest of the bits in use
         bits = max(8, int(high).bit_length())
         return (pixels >> (bits - 8)).astype(np.uint8)
@@ -99,7 +99,7 @@ def scaled(pixels: np.ndarray, black_white: Range, name: str) -> np.ndarray:
             f"{black:g}..{white:g}",
             name,
         )
-    if pixels.dtype.kind != "f" or pixels.dtype.itemsize < 4:
+    if pixels.dtype not in (np.float32, np.float64):
         pixels = pixels.astype(np.float64)
     shifted = pixels - black if black else pixels
     return np.clip(np.rint(shifted * (255.0 / (white - black))), 0, 255).astype(np.uint8)
