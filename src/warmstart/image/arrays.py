@@ -137,7 +137,7 @@ def _extremes(parts: Sequence[list[Any]]) -> Range:
 
 
 def _range(low: float, high: float, dtype: np.dtype[Any]) -> Range:
-    if dtype == bool:
+    if np.issubdtype(dtype, np.bool_):
         return 0.0, 1.0
     if np.issubdtype(dtype, np.floating):
         if low < 0 and max(-low, high) <= 1 + ROUNDING:
