@@ -3,6 +3,7 @@ answers.
 
     pip install torch transformers
     python scripts/make_goldens_gpt2.py tests/golden/gpt2
+    python scripts/make_goldens_gpt2.py tests/golden/gpt2 --settings    only gpt2_settings.json
 
 Each folder is a repository in Hugging Face layout with `expected.npz` beside it. All share one
 tokenizer, a byte-level BPE learned from the sentences below.
@@ -118,6 +119,63 @@ def generated(model, words: Tokenizer) -> dict[str, np.ndarray]:
     return arrays
 
 
+def settings(target: Path) -> None:
+    """What `generate` writes under settings of `generation_config.json` and its own options."""
+    words = Tokenizer.from_file(str(target / "plain" / "tokenizer.json"))
+    model = GPT2LMHeadModel.from_pretrained(target / "plain").eval()
+
+    def ids(word: str) -> list[list[int]]:
+        return [words.encode(spelling).ids for spelling in dict.fromkeys((word, f" {word}"))]
+
+    def answer(prompt: str, options: dict) -> list[list[int]]:
+        tokens = torch.tensor([words.encode(prompt).ids])
+        rows = model.generate(
+            tokens,
+            attention_mask=torch.ones_like(tokens),
+            pad_token_id=LAST,
+            **{"do_sample": False, **options},
+        )
+        return [row[tokens.shape[1] :].tolist() for row in rows]
+
+    greedy = [answer(prompt, {"max_new_tokens": 12})[0] for prompt in PROMPTS]
+    ends = [greedy[0][4], greedy[2][3]]
+    bad = [words.decode([row[2]]) for row in greedy[:2]]
+    config = {
+        "ends": {"eos_token_id": ends},
+        "ends_beams": {"eos_token_id": ends, "num_beams": 3},
+        "suppressed": {"suppress_tokens": greedy[0][1:3], "begin_suppress_tokens": [greedy[1][0]]},
+        "penalised": {"repetition_penalty": 1.4, "no_repeat_ngram_size": 2},
+        "total": {"max_length": 16},
+        "least": {"eos_token_id": ends, "min_new_tokens": 9},
+        "beams": {"num_beams": 4, "length_penalty": 2.0, "eos_token_id": ends},
+    }
+    options = {
+        "least": ({"min_new_tokens": 9}, {"eos_token_id": ends}),
+        "least_beams": ({"min_new_tokens": 6, "num_beams": 3}, {"eos_token_id": ends}),
+        "long": ({"num_beams": 4, "length_penalty": 3.0}, {"eos_token_id": ends}),
+        "short": ({"num_beams": 4, "length_penalty": -3.0}, {"eos_token_id": ends}),
+        "several": ({"num_beams": 4, "num_return_sequences": 3}, {"eos_token_id": ends}),
+        "bad_words": ({"bad_words_ids": [row for word in bad for row in ids(word)]}, {}),
+        "bad_words_beams": (
+            {"bad_words_ids": [row for word in bad for row in ids(word)], "num_beams": 3},
+            {},
+        ),
+        "bias": (
+            {"sequence_bias": [[row, 4.0] for word in bad for row in ids(word)]},
+            {},
+        ),
+    }
+    found = {"bad": bad, "config": {}, "options": {}}
+    for name, keys in config.items():
+        length = {} if "max_length" in keys else {"max_new_tokens": 12}
+        rows = [answer(prompt, {**keys, **length}) for prompt in PROMPTS]
+        found["config"][name] = {"keys": {**keys, **length}, "tokens": rows}
+    for name, (asked, keys) in options.items():
+        rows = [answer(prompt, {"max_new_tokens": 12, **asked, **keys}) for prompt in PROMPTS]
+        found["options"][name] = {"options": asked, "keys": keys, "tokens": rows}
+    (target.parent / "gpt2_settings.json").write_text(json.dumps(found) + "\n")
+
+
 def filtered() -> dict[str, np.ndarray]:
     """Random scores, and what transformers' processors make of them."""
     from transformers import (
@@ -151,7 +209,12 @@ def filtered() -> dict[str, np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("target", type=Path)
-    target = parser.parse_args().target
+    parser.add_argument("--settings", action="store_true")
+    chosen = parser.parse_args()
+    target = chosen.target
+    if chosen.settings:
+        settings(target)
+        return
     shutil.rmtree(target, ignore_errors=True)
     words = tokenizer()
     for number, (name, (kind, options)) in enumerate(VARIANTS.items()):

@@ -44,7 +44,7 @@ EXCEPTIONS = {
         # use.
         "src/warmstart/core/exporting.py",
         "src/warmstart/engines/export.py",
-        "src/warmstart/text/generation.py",
+        "src/warmstart/text/autoregressive.py",
         "src/warmstart/speech/synthesis.py",
         "src/warmstart/cli/serve.py",
     },

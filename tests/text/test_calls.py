@@ -20,11 +20,12 @@ OPTIONS = {
         "batch_size": None, "top_k": 1, "max_answer_tokens": 30, "no_answer": False, "align_to_words": True,
     },
     ws.FillMask: {"batch_size": None, "top_k": 5},
-    ws.TextEmbedder: {"batch_size": None},
+    ws.TextEmbedder: {"batch_size": None, "prompt_name": None, "prompt": None},
     ws.TextGenerator: {
         "batch_size": None, "max_new_tokens": None, "temperature": None, "top_k": None, "top_p": None, "min_p": None,
-        "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "num_beams": 1, "stop": (), "seed": None,
-        "overflow": "error",
+        "repetition_penalty": None, "no_repeat_ngram_size": None, "num_beams": None, "length_penalty": None,
+        "num_return_sequences": 1, "min_new_tokens": None, "bad_words": (), "logit_bias": None, "stop": (),
+        "seed": None, "overflow": "error",
     },
 }  # fmt: skip
 

@@ -148,10 +148,10 @@ def test_draws_follow_the_distribution():
     random = np.random.default_rng(0)
     logits = np.log(np.array([0.5, 0.3, 0.15, 0.05], np.float32))
     options = GenerateOptions(temperature=1.0)
-    drawn = np.bincount([next_token(logits, [], options, random) for _ in range(4000)], minlength=4)
+    drawn = np.bincount([next_token(logits, options, random) for _ in range(4000)], minlength=4)
     np.testing.assert_allclose(drawn / 4000, [0.5, 0.3, 0.15, 0.05], atol=0.03)
     options = GenerateOptions(top_p=0.7)
-    drawn = np.bincount([next_token(logits, [], options, random) for _ in range(1000)], minlength=4)
+    drawn = np.bincount([next_token(logits, options, random) for _ in range(1000)], minlength=4)
     np.testing.assert_allclose(drawn / 1000, [0.625, 0.375, 0, 0], atol=0.05)
 
 

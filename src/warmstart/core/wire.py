@@ -57,7 +57,7 @@ class Wire:
 
 
 class Omit:
-    """Leaves a field out where its value is None or False."""
+    """Leaves a field out where its value is None, False or empty."""
 
 
 Score: TypeAlias = Annotated[float, Decimals(6)]
@@ -156,7 +156,9 @@ class StructOf:
         encoded = {}
         for name, kind in self.fields:
             value = getattr(record, name)
-            if name not in self.optional or (value is not None and value is not False):
+            if name not in self.optional or (
+                value is not None and value is not False and value != ()
+            ):
                 encoded[name] = kind.encode(value)
         return encoded
 

@@ -17,6 +17,8 @@ BUDGETS = MappingProxyType(
         "max_boxes": 10_000,
         "max_answer_tokens": 1_000,
         "num_beams": 16,
+        "num_return_sequences": 16,
+        "min_new_tokens": 2048,
         "no_repeat_ngram_size": 1_000,
         "horizon": 10_000,
         "samples": 1_000,

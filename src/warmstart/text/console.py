@@ -49,13 +49,12 @@ class GenerationConsole(Console):
     """Each prompt with its continuation behind it, written while it is generated."""
 
     def shown(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterator[Any]:
-        is_search = (options.get("num_beams") or 1) > 1
-        if is_search or options.get(
-            "batch_size"
-        ):  # the text is there at the end, or several at once
+        model: Any = self.model
+        beams = options.get("num_beams") or model.defaults.get("num_beams", 1)
+        several = beams > 1 or options.get("num_return_sequences", 1) > 1
+        if several or options.get("batch_size"):  # these are there at the end, or at once
             yield from super().shown(arguments, options)
             return
-        model: Any = self.model
         for item in PROMPT.stream(PROMPT.from_arguments(arguments)):
             try:
                 stream = model.stream_text(item, **options)

@@ -214,6 +214,16 @@ class FilledMask(Result):
         return "\n".join([self.input, *blocks, ""])
 
 
+@dataclass(frozen=True)
+class Alternative(Record):
+    """Another continuation of the same prompt; the fields are those of `Generation`."""
+
+    text: str
+    tokens: tuple[int, ...]
+    logprobs: tuple[Score, ...]
+    finish: Finish
+
+
 @dataclass(frozen=True, repr=False)
 class Generation(Result):
     """The continuation of one prompt.
@@ -227,6 +237,8 @@ class Generation(Result):
             model's own, before penalties, temperature and truncation.
         finish: "length" (max_new_tokens were generated), "end" (the model ended its text) or
             "stop".
+        others: further continuations, where several were asked for: the next best of a beam search,
+            or other samples.
     """
 
     tensors: ClassVar = ("text",)
@@ -238,6 +250,7 @@ class Generation(Result):
     tokens: tuple[int, ...]
     logprobs: tuple[Score, ...]
     finish: Finish
+    others: Annotated[tuple[Generation, ...], Wire(list[Alternative]), Omit] = ()
 
     def file_content(self, suffix: str) -> str:
         """The prompt and what follows it."""

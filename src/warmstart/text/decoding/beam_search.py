@@ -1,8 +1,8 @@
 """Beam search: the most likely text among several that are continued at once.
 
-As in Hugging Face transformers with `early_stopping=False` and `length_penalty=1`: a text's score
-is the mean of its tokens' log-probabilities, and the search ends when no running text can beat the
-finished ones.
+As in Hugging Face transformers with `early_stopping=False`: a text's score is the sum of its tokens'
+log-probabilities over a power of their number, by default their mean, and the search ends when no
+running text can beat the finished ones.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from warmstart.text.decoding.constraints import Constraints
 from warmstart.text.decoding.decoder import Decoder
 from warmstart.text.decoding.options import GenerateOptions
-from warmstart.text.decoding.sampler import log_softmax, penalize
+from warmstart.text.decoding.sampler import log_softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,58 +33,70 @@ class Beam:
     total: float = 0.0
     ended: bool = False
 
-    @property
-    def score(self) -> float:
-        return self.total / max(len(self.tokens), 1)
+    def score(self, length_penalty: float) -> float:
+        """What ranks it: the sum of its log-probabilities over a power of its length."""
+        return float(self.total / max(len(self.tokens), 1) ** length_penalty)
 
 
 def search(
     decoder: Decoder,
     prompt: Sequence[int],
     max_tokens: int,
-    end_tokens: Collection[int],
+    ends: Collection[int],
     options: GenerateOptions,
-) -> Generator[None, None, Beam]:
-    """The best continuation of `prompt`, of up to `max_tokens` tokens; an end token is its last
-    one.
+    constraints: Constraints,
+) -> Generator[None, None, list[Beam]]:
+    """The best continuations of `prompt`, best first, of up to `max_tokens` tokens; an end token is
+    the last one of a text.
 
-    Yields after each step.
+    Where the context is full, the search goes on with its later half. Yields after each step.
     """
-    width = options.num_beams
-    logits = decoder.start([prompt])
+    width = options.num_beams or 1
+    penalty = 1.0 if options.length_penalty is None else options.length_penalty
+    candidates = max(2, 1 + len(ends)) * width  # enough to go on, however many of them end
+
+    def rank(beams: Sequence[Beam]) -> list[Beam]:
+        return sorted(beams, key=lambda beam: -beam.score(penalty))
+
+    logits = decoder.start([decoder.window(prompt)])
     running, finished = [Beam()], list[Beam]()
     while True:
         logprobs = [log_softmax(row.astype(np.float64)) for row in logits]
         totals = np.stack(
             [
-                penalize(row, [*prompt, *beam.tokens], options) + beam.total
+                constraints.apply(row, [*prompt, *beam.tokens]) + beam.total
                 for row, beam in zip(logprobs, running, strict=True)
             ]
         )
         extended: list[tuple[int, Beam]] = []
-        for rank, index in enumerate(_largest(totals.ravel(), 2 * width)):
+        for order, index in enumerate(_largest(totals.ravel(), candidates)):
             parent, token = divmod(int(index), totals.shape[1])
             beam = Beam(
                 (*running[parent].tokens, token),
                 (*running[parent].logprobs, float(logprobs[parent][token])),
                 float(totals[parent, token]),
-                token in end_tokens,
+                token in ends,
             )
-            if not beam.ended:
+            is_last = beam.ended or len(beam.tokens) >= max_tokens
+            if not is_last:
                 extended.append((parent, beam))
-            elif rank < width:
+            elif order < width:
                 finished.append(beam)
         extended = extended[:width]
-        finished = sorted(finished, key=lambda beam: -beam.score)[:width]
+        finished = rank(finished)[:width]
         running = [beam for _, beam in extended]
-        is_full = len(running[0].tokens) >= max_tokens if running else True
-        if is_full:
-            return max([*finished, *running], key=lambda beam: beam.score)
-        if len(finished) == width and finished[-1].score >= running[0].score:
-            return max(finished, key=lambda beam: beam.score)
+        if not running:
+            return finished
+        hopeless = finished[-1:] and finished[-1].score(penalty) >= running[0].score(penalty)
+        if len(finished) == width and hopeless:
+            return finished
         yield
-        decoder.keep([parent for parent, _ in extended])
-        logits = decoder.step([beam.tokens[-1] for beam in running])
+        if decoder.full:
+            texts = [[*prompt, *beam.tokens] for beam in running]
+            logits = decoder.start([decoder.window(text) for text in texts])
+        else:
+            decoder.keep([parent for parent, _ in extended])
+            logits = decoder.step([beam.tokens[-1] for beam in running])
 
 
 def _largest(values: NDArray[Any], count: int) -> NDArray[np.intp]:

@@ -48,6 +48,11 @@ class Decoder:
         """Whether a text has reached the end of the context."""
         return bool((self.lengths >= self._max_length).any())
 
+    def window(self, tokens: Sequence[int]) -> Sequence[int]:
+        """What is read of a text: all, or where it fills the context, as many as its later half."""
+        fits = len(tokens) < self._max_length
+        return tokens if fits else tokens[len(tokens) - self._max_length // 2 :]
+
     def start(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Read prompts from the start; float32 (N, V): logits of what follows each."""
         outputs = [self._read(np.asarray(prompt, np.int32)) for prompt in prompts]

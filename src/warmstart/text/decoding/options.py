@@ -7,9 +7,9 @@ Order and meaning are those of Hugging Face transformers' logits processors: rep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
 from warmstart.core.options import BatchOptions, Option
 from warmstart.errors import UsageError
@@ -58,14 +58,33 @@ class GenerateOptions(BatchOptions):
         ),
     ] = None
     repetition_penalty: Annotated[
-        float, Option("Above 1 makes tokens that occurred before less likely.", gt=0)
-    ] = 1.0
+        float | None,
+        Option("Above 1 makes tokens that occurred before less likely; default: 1.", gt=0),
+    ] = None
     no_repeat_ngram_size: Annotated[
-        int, Option("Block repeated n-grams of this size; 0 blocks none.", ge=0)
-    ] = 0
+        int | None, Option("Block repeated n-grams of this size; default: 0, none.", ge=0)
+    ] = None
     num_beams: Annotated[
-        int, Option("Beams of a beam search for the most likely text; 1 is no search.", ge=1)
+        int | None,
+        Option("Beams of a beam search for the most likely text; default: 1, no search.", ge=1),
+    ] = None
+    length_penalty: Annotated[
+        float | None,
+        Option("Of a beam search: above 0 favours long texts, below 0 short ones; default: 1."),
+    ] = None
+    num_return_sequences: Annotated[
+        int, Option("Texts for each prompt: samples, or the best of a beam search.", ge=1)
     ] = 1
+    min_new_tokens: Annotated[
+        int | None, Option("Tokens before the model may end its text; default: 0.", ge=0)
+    ] = None
+    bad_words: Annotated[
+        Sequence[str] | str, Option("Words that do not occur in the text, as they are spelt.")
+    ] = ()
+    logit_bias: Annotated[
+        Mapping[str, float] | None,
+        Option("What is added to the scores of words, by word.", http=False, cli=False),
+    ] = None
     stop: Annotated[
         Sequence[str] | str, Option("Strings that end the text; they are no part of it.")
     ] = ()
@@ -76,11 +95,21 @@ class GenerateOptions(BatchOptions):
     ] = "error"
 
     def __post_init__(self) -> None:
-        if self.num_beams > 1 and self.is_sampled:
+        if self.is_search and self.is_sampled:
             raise UsageError(
                 "num_beams searches for the most likely text; "
                 "it excludes temperature, top_k, top_p, min_p and seed."
             )
+        if self.is_search and self.num_return_sequences > (self.num_beams or 1):
+            raise UsageError(
+                f"num_return_sequences must be at most num_beams ({self.num_beams}), "
+                f"not {self.num_return_sequences}."
+            )
+
+    @property
+    def is_search(self) -> bool:
+        """Whether the most likely of several texts is searched for."""
+        return (self.num_beams or 1) > 1
 
     @property
     def is_sampled(self) -> bool:
@@ -92,3 +121,41 @@ class GenerateOptions(BatchOptions):
     @property
     def stop_strings(self) -> tuple[str, ...]:
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> GenerateOptions:
+        """These options, where they are not set with the defaults of a checkpoint.
+
+        A caller's beam search excludes a checkpoint's sampling, and the other way round.
+
+        Args:
+            defaults: of `models.text.generation_config`.
+
+        Raises:
+            UsageError: the options do not go together.
+        """
+        values = {key: value for key, value in defaults.items() if key in _NAMES}
+        asks_sampling = self.is_sampled or (defaults.get("do_sample") and not self.is_search)
+        if not asks_sampling or self.temperature == 0:
+            values = {key: value for key, value in values.items() if key not in _SAMPLING}
+        if asks_sampling:
+            values.pop("num_beams", None)
+            values.setdefault("temperature", 1.0)
+        changed = {key: value for key, value in values.items() if getattr(self, key) in (None, ())}
+        options = replace(self, **changed)
+        if options.num_return_sequences > 1 and not (options.is_search or options.is_sampled):
+            raise UsageError(
+                "num_return_sequences needs samples or a beam search: set temperature or num_beams."
+            )
+        return options
+
+
+_SAMPLING = frozenset({"temperature", "top_k", "top_p", "min_p"})
+_NAMES = _SAMPLING | {
+    "max_new_tokens",
+    "min_new_tokens",
+    "repetition_penalty",
+    "no_repeat_ngram_size",
+    "num_beams",
+    "length_penalty",
+    "stop",
+}

@@ -1,12 +1,11 @@
-"""From logits to the next token: penalties, temperature, truncation, sampling. Numpy only.
+"""From scores to the next token: temperature, truncation, sampling. Numpy only.
 
 The order of the steps is that of Hugging Face transformers' logits processors; see
-`decoding.options`.
+`decoding.options` and, for what comes before, `decoding.constraints`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,21 +16,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def next_token(
-    logits: NDArray[np.float32],
-    tokens: Sequence[int],
-    options: GenerateOptions,
-    random: np.random.Generator,
-) -> int:
+def next_token(scores: NDArray[Any], options: GenerateOptions, random: np.random.Generator) -> int:
     """The next token.
 
     Args:
-        logits: float32 (V,), of the model.
-        tokens: all before it, the prompt's first.
+        scores: (V,), of the model, after `Constraints.apply`.
         options: how it is chosen.
         random: the generator of this text.
     """
-    scores = penalize(logits, tokens, options)
     if not options.is_sampled:
         return int(scores.argmax())
     temperature = 1.0 if options.temperature is None else options.temperature
@@ -41,27 +33,6 @@ def next_token(
     weights = np.cumsum(np.exp(exponents))
     index = np.searchsorted(weights, random.random() * weights[-1], side="right")
     return int(candidates[min(index, len(candidates) - 1)])
-
-
-def penalize(scores: NDArray[Any], tokens: Sequence[int], options: GenerateOptions) -> NDArray[Any]:
-    """(V,) scores, those of repeated tokens and n-grams lowered; the same array where nothing
-    changes.
-    """
-    size, penalty = options.no_repeat_ngram_size, np.float32(options.repetition_penalty)
-    if penalty == 1 and not size:
-        return scores
-    scores = scores.copy()
-    if penalty != 1:
-        seen = np.unique(np.asarray(tokens, np.int64))
-        scores[seen] = np.where(scores[seen] < 0, scores[seen] * penalty, scores[seen] / penalty)
-    if size and len(tokens) >= size:
-        text = np.asarray(tokens, np.int64)
-        prefix = text[
-            len(text) - size + 1 :
-        ]  # an n-gram that starts so must not be completed again
-        ngrams = np.lib.stride_tricks.sliding_window_view(text, size)
-        scores[ngrams[(ngrams[:, :-1] == prefix).all(1), -1]] = -np.inf
-    return scores
 
 
 def truncate(scores: NDArray[Any], options: GenerateOptions) -> NDArray[Any]:

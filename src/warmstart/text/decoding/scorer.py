@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from warmstart.core.inputs import Item
+from warmstart.core.results import Failed
 from warmstart.engines.base import Engine
+from warmstart.errors import UsageError
 from warmstart.text.decoding.decoder import Decoder
 from warmstart.text.decoding.sampler import log_softmax
 from warmstart.text.decoding.sequence import LanguageModel, prompt_tokens
@@ -49,3 +52,42 @@ def total(scores: Sequence[TextScore]) -> TextScore:
     logprobs = tuple(logprob for score in scores for logprob in score.logprobs)
     characters = sum(score.characters for score in scores)
     return TextScore("", scores[0].model, tokens, logprobs, characters)
+
+
+def evaluate(
+    model: str,
+    results: Iterable[TextScore | Failed],
+    count: int,
+    progress: Callable[[str, int, int | None], None] | None,
+) -> dict[str, Any]:
+    """The figures of `TextGenerator.evaluate`.
+
+    Args:
+        model: its name.
+        results: of all texts.
+        count: how many there are.
+        progress: called with (name of the model, texts so far, texts in all).
+
+    Raises:
+        UsageError: there is no text that can be scored.
+    """
+    scores: list[TextScore] = []
+    errors: list[str] = []
+    for done, result in enumerate(results, 1):
+        if isinstance(result, Failed):
+            errors.append(str(result.error))
+        else:
+            scores.append(result)
+        if progress:
+            progress(model, done, count)
+    if not scores:
+        raise UsageError(f"There is no text to score. {' '.join(errors[:1])}".strip())
+    whole = total(scores)
+    return {
+        "perplexity": whole.perplexity,
+        "nats_per_token": whole.nats_per_token,
+        "nats_per_character": whole.nats_per_character,
+        "tokens": len(whole.tokens),
+        "count": len(scores),
+        "errors": errors,
+    }

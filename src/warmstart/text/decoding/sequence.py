@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.terminal import counted
 from warmstart.errors import InputError
 from warmstart.text.decoding.beam_search import Beam
+from warmstart.text.decoding.constraints import constraints
 from warmstart.text.decoding.detokenizer import Detokenizer
 from warmstart.text.decoding.options import DEFAULT_NEW_TOKENS, GenerateOptions
 from warmstart.text.decoding.sampler import next_token
@@ -38,6 +40,12 @@ class LanguageModel(Protocol):
     @property
     def ends(self) -> frozenset[int]: ...
 
+    @property
+    def suppressed(self) -> Mapping[str, Sequence[int]]: ...
+
+    @property
+    def max_total(self) -> int | None: ...
+
 
 class Continuation:
     """A prompt and what has been generated after it.
@@ -46,6 +54,7 @@ class Continuation:
         model: whose tokenizer and context length count.
         item: the prompt.
         options: how tokens are chosen.
+        number: among the texts of this prompt; each has random numbers of its own.
 
     Attributes:
         tokens: of the prompt, then the new ones.
@@ -57,7 +66,7 @@ class Continuation:
         InputError: the prompt is unusable, or leaves too little room in the context.
     """
 
-    def __init__(self, model: LanguageModel, item: Item, options: GenerateOptions):
+    def __init__(self, model: LanguageModel, item: Item, options: GenerateOptions, number: int = 0):
         self.options = options
         self.finish: Finish | None = None
         self.pieces = ""
@@ -67,12 +76,22 @@ class Continuation:
         self._window_start = 0
         self._logprobs: list[float] = []
         self._detokenizer = Detokenizer(model.tokenizer.decode, options.stop_strings)
-        self._random = np.random.default_rng(options.seed)
+        seed = options.seed
+        self._random = np.random.default_rng(seed if seed is None or not number else (seed, number))
+        self.constraints = constraints(
+            options,
+            partial(_ids, model.tokenizer),
+            ends=sorted(model.ends),
+            suppressed=model.suppressed,
+            prompt_length=self._prompt_length,
+        )
         self.max_tokens = self._max_tokens(item.name)
         self.slide()
 
     def _max_tokens(self, name: str) -> int:
         requested = self.options.max_new_tokens
+        if requested is None and (total := self._model.max_total) is not None:
+            requested = max(total - self._prompt_length, 1)
         if self.options.overflow == "slide":
             return requested or DEFAULT_NEW_TOKENS
         room = self._model.max_length - self._prompt_length
@@ -85,6 +104,10 @@ class Continuation:
                 name,
             )
         return requested or min(DEFAULT_NEW_TOKENS, room)
+
+    @property
+    def prompt(self) -> str:
+        return self._prompt
 
     @property
     def context(self) -> list[int]:
@@ -100,7 +123,8 @@ class Continuation:
         """Choose the next token from the model's logits (V,), and see whether the text ends with
         it.
         """
-        token = next_token(logits, self.tokens, self.options, self._random)
+        scores = self.constraints.apply(logits, self.tokens)
+        token = next_token(scores, self.options, self._random)
         shifted = logits - logits.max()
         self._add(token, float(shifted[token] - np.log(np.exp(shifted).sum())))
 
@@ -126,8 +150,12 @@ class Continuation:
         self.pieces += self._detokenizer.finish()
         self.finish = "stop" if self._detokenizer.stopped else reason
 
-    def result(self) -> Generation:
-        """The whole; call it once the text has ended."""
+    def result(self, others: Sequence[Generation] = ()) -> Generation:
+        """The whole; call it once the text has ended.
+
+        Args:
+            others: further texts of the same prompt.
+        """
         assert self.finish is not None
         return Generation(
             self._prompt,
@@ -136,6 +164,7 @@ class Continuation:
             tuple(self.tokens[self._prompt_length :]),
             tuple(self._logprobs),
             self.finish,
+            tuple(others),
         )
 
 
@@ -165,6 +194,11 @@ class TextStream:
                 piece, self._text.pieces = self._text.pieces, ""
                 return piece
         raise StopIteration
+
+
+def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
+    ids: list[int] = tokenizer.encode(text, special=False).ids.tolist()
+    return ids
 
 
 def prompt_tokens(model: LanguageModel, item: Item, min_tokens: int = 1) -> list[int]:

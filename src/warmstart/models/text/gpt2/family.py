@@ -11,6 +11,7 @@ from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.layout import Layout
 from warmstart.errors import BundleError, UsageError
 from warmstart.models import repository
+from warmstart.models.text import generation_config
 
 PAPER = "Radford, Wu, Child, Luan, Amodei, Sutskever: Language Models are Unsupervised Multitask Learners, 2019"
 SIZES = {
@@ -145,7 +146,7 @@ def read(
         built |= {"num_labels": len(labels), "tie_word_embeddings": True}
         processing |= {"problem": config.get("problem_type") or "single_label_classification"}
     else:
-        processing |= {"end": _ends(config, sizes["vocab_size"], path)}
+        processing |= generation_config.read(config, folder, sizes["vocab_size"])
     count = parameters(built)
     repository.check_parameters(count, folder, MOST_PARAMETERS)
     entry = Entry(
@@ -229,15 +230,3 @@ def _check_options(built: Mapping[str, Any], path: Path) -> None:
         raise BundleError(
             f"{path}: n_embd must be divisible by n_head, and {built['n_embd']} is not divisible by {built['n_head']}."
         )
-
-
-def _ends(config: Mapping[str, Any], vocabulary: int, path: Path) -> list[int]:
-    """The tokens that end a text."""
-    value = config.get("eos_token_id")
-    ends = value if isinstance(value, list) else [] if value is None else [value]
-    for token in ends:
-        if not isinstance(token, int) or token < 0:
-            raise BundleError(f"{path}: eos_token_id must be the id of a token, not {token!r}.")
-    return [
-        token for token in ends if token < vocabulary
-    ]  # tiny models have the id of the large ones
