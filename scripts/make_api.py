@@ -25,6 +25,8 @@ OTHERS = {
     "BatchResult": "warmstart.bulk.batch",
     "Entry": "warmstart.catalog",
     "Failed": "warmstart.core.results",
+    "Index": "warmstart.core.search",
+    "Matches": "warmstart.core.search",
     "Model": "warmstart.core.model",
     "Prediction": "warmstart.core.results",
     "Box": "warmstart.image.results.detections",

@@ -180,7 +180,7 @@ def opinions(teacher: Any, texts: Sequence[str], file: Path) -> Opinions:
         network = teacher.keras
         both = keras.Model(network.inputs, {**network.output, "states": states_of(network)})
         both.compile(jit_compile=False)  # XLA would compile every length anew
-        pad, encoded = padder(teacher.entry.config), [teacher.encode(text) for text in texts]
+        pad, encoded = padder(teacher.entry.config), [teacher.tokenize(text) for text in texts]
         order = np.argsort([len(one) for one in encoded], kind="stable")
 
         def ask(places: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -301,7 +301,7 @@ class Distillation(TextClassificationTrainer):
         )
 
     def batches(self) -> TextBatches:
-        encoded = [self.predictor.encode(text) for text in self.texts]
+        encoded = [self.predictor.tokenize(text) for text in self.texts]
         pieces = np.array([len(one) for one in encoded])
         return self.batched(
             encoded, lambda rows, length: self.teacher.targets(rows, length, pieces), shuffle=True

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from warmstart.core.results import Classification as Classification
     from warmstart.core.results import Failed as Failed
     from warmstart.core.results import Prediction as Prediction
+    from warmstart.core.search import Index as Index
+    from warmstart.core.search import Matches as Matches
     from warmstart.image.classification import ImageClassifier as ImageClassifier
     from warmstart.image.detection import ObjectDetector as ObjectDetector
     from warmstart.image.results.detections import Box as Box
@@ -69,6 +71,8 @@ MODULES = {
     "Generation": "warmstart.text.results",
     "ImageClassifier": "warmstart.image.classification",
     "ImageSegmenter": "warmstart.image.segmentation",
+    "Index": "warmstart.core.search",
+    "Matches": "warmstart.core.search",
     "Model": "warmstart.core.model",
     "ObjectDetector": "warmstart.image.detection",
     "Prediction": "warmstart.core.results",
@@ -112,6 +116,8 @@ __all__ = [
     "Generation",
     "ImageClassifier",
     "ImageSegmenter",
+    "Index",
+    "Matches",
     "Model",
     "ObjectDetector",
     "Prediction",

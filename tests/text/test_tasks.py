@@ -242,7 +242,7 @@ def test_a_cut_text_is_marked_and_named(opened):
 def test_embeddings_follow_modules_json(opened, tmp_path):
     plain = opened("bert_base")
     text = "the film is good"
-    states = plain.keras(plain.batch([plain.row(plain.encode(text))]))["last_hidden_state"][0]
+    states = plain.keras(plain.batch([plain.row(plain.tokenize(text))]))["last_hidden_state"][0]
     mean = np.mean(states, axis=0)
     np.testing.assert_allclose(plain(text).vector, mean, atol=1e-5)
     folder = changed("bert_base", tmp_path / "sentences")

@@ -12,6 +12,7 @@ from warmstart.core.task import TASKS, resolve
 USE, TRAIN, DEPLOY, MODELS = "Use a model", "Train", "Deploy", "Models and cache"
 
 COMMANDS = {
+    USE: {"search": "warmstart.cli.search:command"},
     TRAIN: {
         "finetune": "warmstart.cli.finetune:FinetuneCommand",
         "pick": "warmstart.cli.pick:command",

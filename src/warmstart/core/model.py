@@ -19,9 +19,9 @@ import numpy as np
 
 from warmstart.core import cancellation, prefetch
 from warmstart.core.inputs import Item, Prepared, Row
-from warmstart.core.loaded_model import LoadedModel
 from warmstart.core.options import fields_of, unknown_option
 from warmstart.core.results import Failed, raise_failed
+from warmstart.core.searchable import SearchableModel
 from warmstart.core.wire import Result
 from warmstart.errors import InputError, UsageError
 
@@ -57,7 +57,7 @@ def drive(steps: Steps) -> Sequence[Any]:
         steps.close()
 
 
-class Model(LoadedModel, Generic[InputT, ResultT, OptionsT]):
+class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     """A pretrained model, callable on real inputs. Made by `ws.load`; one subclass per task.
 
     Nothing heavy happens until the first prediction: then the program is taken from the bundle or

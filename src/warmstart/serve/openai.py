@@ -329,7 +329,7 @@ async def embeddings(request: Request) -> Response:
             else vector.tolist()
         )
         found.append({"object": "embedding", "index": number, "embedding": coded})
-        tokens += len(served.model.encode(texts[number]))  # type: ignore[attr-defined]
+        tokens += len(served.model.tokenize(texts[number]))  # type: ignore[attr-defined]
     return json_response(
         {
             "object": "list",

@@ -143,6 +143,9 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         """
         return raise_failed(one_by_one.stream(PROMPT, inputs, self._state))
 
+    def corpus_vectors(self, items: Iterable[Item]) -> Iterator[NDArray[np.float32] | Failed]:
+        return one_by_one.each(items, self._state)
+
     @property
     def feature_size(self) -> int:
         return int(self.entry.config["n_embd"])

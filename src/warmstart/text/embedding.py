@@ -123,6 +123,14 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         """
         return self.predict_features(texts, options)
 
+    def query_features(self, queries: Several[Any]) -> NDArray[np.float32]:
+        return self.features(queries, prompt_name="query" if "query" in self.prompts else None)
+
+    def corpus_vectors(self, items: Iterable[Item]) -> Iterator[NDArray[np.float32] | Failed]:
+        name = next((n for n in ("document", "passage", "corpus") if n in self.prompts), None)
+        options = EmbedOptions(prompt_name=name)
+        return self.run(items, options, (self.compute_features, self.vector))
+
     def check_options(self, options: EmbedOptions) -> None:
         super().check_options(options)
         if options.prompt_name is not None and options.prompt_name not in self.prompts:
@@ -134,7 +142,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
     def prepare(self, item: Item, options: EmbedOptions) -> Prepared:
         text = TEXT.read(item)
         assert isinstance(text, str)
-        encoded = [self.encode(self._prompt(options) + text, item.name)]
+        encoded = [self.tokenize(self._prompt(options) + text, item.name)]
         return Prepared(item.name, [self.row(encoded[0])], Windows(text, encoded), item.index)
 
     def _prompt(self, options: EmbedOptions) -> str:

@@ -138,9 +138,9 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         """What goes through the engine for one text: itself, or where a task cuts long ones, its
         windows.
         """
-        return [self.encode(text, name)]
+        return [self.tokenize(text, name)]
 
-    def encode(self, text: str | Pair, name: str = "") -> Encoded:
+    def tokenize(self, text: str | Pair, name: str = "") -> Encoded:
         """A text or pair as the model's tokens, cut to what it takes.
 
         Raises:

@@ -78,7 +78,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         """
         return self.predict_stream(texts, options)
 
-    def encode(self, text: str | Pair, name: str = "") -> Encoded:
+    def tokenize(self, text: str | Pair, name: str = "") -> Encoded:
         """A text as the model's tokens, its masks spelled as the model does.
 
         Raises:
@@ -90,7 +90,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         if isinstance(text, str):
             for spelling in MASKS:
                 text = text.replace(spelling, mask)
-        encoded = super().encode(text, name)
+        encoded = super().tokenize(text, name)
         if self.tokenizer.special_id("mask") not in encoded.ids:
             raise InputError(f"{name}: has no {MASKS[0]} for {self.name} to fill", name)
         return encoded

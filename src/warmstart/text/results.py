@@ -49,6 +49,10 @@ class Embedding(Result):
     vector: Annotated[NDArray[np.float32], Wire(list[Annotated[float, Decimals(7)]])]
     truncated: Truncated = False
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """The vector, so that `np.asarray` of a list of results is (N, D)."""
+        return np.array(self.vector, dtype) if copy else np.asarray(self.vector, dtype)
+
     def __str__(self) -> str:
         start = ", ".join(f"{value:.4f}" for value in self.vector[:4])
         return f"{len(self.vector)} numbers: {start}, …"

@@ -155,7 +155,7 @@ def test_a_word_gives_its_tag_to_its_pieces():
     for folder in (BERT, ROBERTA):
         model = ws.load(folder, task="text-embedding")
         sentence = Sentence(("bobby", "is", "annx"), ("B-PER", "O", "B-PER"))
-        encoded = model.encode(" ".join(sentence.words))
+        encoded = model.tokenize(" ".join(sentence.words))
         classes, weights = aligned(
             sentence, encoded, {"O": 0, "B-PER": 1, "I-PER": 2}, scheme_of(["B-PER", "O"])
         )

@@ -68,7 +68,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         return {**super().identity(), "problem": self.problem}
 
     def text_batches(self, examples: Sequence[Example], shuffle: bool) -> TextBatches:
-        encoded = [self.predictor.encode(one.text, one.name) for one in examples]
+        encoded = [self.predictor.tokenize(one.text, one.name) for one in examples]
         targets = self._truth(examples)
         weights = self._weights(targets) if shuffle else None
 

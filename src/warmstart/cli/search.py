@@ -1,0 +1,111 @@
+"""`warmstart search`: the texts or photos of a corpus that are most like a query."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from warmstart.cli.help import Argument, Command, Option
+from warmstart.cli.parameters import engine_option, json_option, weights_option
+from warmstart.core.search import DEFAULT_TOP_K, Index, is_index
+from warmstart.core.task import TASKS
+from warmstart.errors import UsageError
+
+if TYPE_CHECKING:
+    from warmstart.core.model import Model
+
+
+@click.command(
+    "search",
+    cls=Command,
+    params=[
+        Argument(
+            ["corpus"],
+            help="A folder of photos, a .txt file with a text a line, a folder of such files, or a "
+            "saved index.",
+        ),
+        Argument(["queries"], nargs=-1, required=True, help="Texts, or photos."),
+        Option(
+            ["--model", "-m"],
+            help="A name from `warmstart list`, a bundle's folder, or hf://org/name. Default: that "
+            "of the index; for photos the default image classifier.",
+        ),
+        Option(
+            ["--top-k", "-k"],
+            type=click.IntRange(min=1),
+            default=DEFAULT_TOP_K,
+            help="Matches for each query, best first.",
+        ),
+        Option(["--output", "-o"], help="A new folder for the index, to be searched again."),
+        weights_option(),
+        engine_option(),
+        json_option("One JSON object a query."),
+    ],
+)
+def command(
+    corpus: str,
+    queries: tuple[str, ...],
+    model: str | None,
+    top_k: int,
+    output: str | None,
+    weights: str,
+    engine: str,
+    as_json: bool,
+) -> None:
+    """Find the texts or photos that are most like a query, by the cosine of their features."""
+    from warmstart.cli.models import compiling, say
+
+    saved = Index.load(corpus) if is_index(Path(corpus)) else None
+    opened = _opened(corpus, model, saved, weights=weights, engine=engine)
+    with compiling(opened):
+        opened.engine  # noqa: B018 (compiles now, with its progress shown)
+    index = saved or opened.index(_inputs(opened, corpus))
+    say(f"Model: {opened.name}; {len(index):,} {opened.input_kind.plural} are searched")
+    for error in index.errors:
+        say(f"  left out: {error}")
+    if output is not None:
+        say(f"written: {index.save(output)}")
+    kind = opened.input_kind
+    inputs = [item.value for item in kind.stream(kind.from_arguments(queries))]
+    for matches in opened.search(inputs, index, top_k):
+        print(json.dumps(matches.to_dict(), ensure_ascii=False) if as_json else matches.show())
+
+
+def _opened(
+    corpus: str, name: str | None, index: Index | None, **options: Any
+) -> Model[Any, Any, Any]:
+    from warmstart.cli.models import open_default, open_model
+
+    if name is None and index is None:
+        if _texts(corpus):
+            raise UsageError(
+                "Searching texts needs a --model, such as all_minilm_l6_v2; `warmstart list` lists "
+                "others."
+            )
+        photos = (task for task in TASKS.values() if ".jpg" in task.input_kind().suffixes)
+        task = next(task.name for task in photos if task.default_model)
+        return open_default(task, **options)[0]
+    return open_model(name or (index.model if index else ""), **options)
+
+
+def _texts(corpus: str) -> list[Path]:
+    """The .txt files that a corpus names."""
+    path = Path(corpus)
+    if path.is_dir():
+        return sorted(path.rglob("*.txt"))
+    return [path] if path.suffix.lower() == ".txt" else []
+
+
+def _inputs(model: Model[Any, Any, Any], corpus: str) -> Any:
+    kind = model.input_kind
+    if kind.suffixes:
+        return corpus
+    if not (files := _texts(corpus)):
+        raise UsageError(
+            f"{corpus} holds no .txt file; {model.name} searches {kind.plural}, one a line."
+        )
+    return chain.from_iterable(map(kind.stream, files))

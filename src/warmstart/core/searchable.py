@@ -1,0 +1,120 @@
+"""What every model with features can do: compare inputs, and search a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import tee
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warmstart.core.compiling import artifact_key
+from warmstart.core.input_kind import Several
+from warmstart.core.inputs import Item
+from warmstart.core.loaded_model import LoadedModel
+from warmstart.core.results import Failed
+from warmstart.core.search import DEFAULT_TOP_K, Index, Matches, item_name, make_index, similarity
+from warmstart.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class SearchableModel(LoadedModel):
+    """Adds `similarity`, `index` and `search`, which compare the features of inputs."""
+
+    def query_features(self, queries: Several[Any]) -> NDArray[np.float32]:
+        """The features of queries, (Q, D); a task may prepare them in another way than a corpus."""
+        features: NDArray[np.float32] = self._as_model().features(queries)
+        return features
+
+    def corpus_vectors(self, items: Iterable[Item]) -> Iterator[NDArray[np.float32] | Failed]:
+        """The features of the inputs of a corpus, (D,) each."""
+        model = self._as_model()
+        vectors: Iterator[NDArray[np.float32] | Failed] = model.run(
+            items, model.options(), (model.compute_features, model.vector)
+        )
+        return vectors
+
+    def encode(self, inputs: Any, **options: Any) -> NDArray[np.float32]:
+        """The same as `features`, under the name that sentence-transformers gives it."""
+        features: NDArray[np.float32] = self._as_model().features(inputs, **options)
+        return features
+
+    def similarity(self, a: Any, b: Any) -> NDArray[np.float32]:
+        """How alike inputs are: the cosine of the angle of their features, -1 to 1.
+
+        Args:
+            a, b: an input, or a list of them.
+
+        Returns:
+            float32 (N, M) for two lists; an axis is left out for a single input.
+
+        Raises:
+            InputError: an input is unusable.
+            UsageError: the model has no features.
+        """
+        model = self._as_model()
+        lists = [model.input_kind.is_several(inputs) for inputs in (a, b)]
+        first, second = (
+            model.features(inputs if is_list else [inputs])
+            for inputs, is_list in zip((a, b), lists, strict=True)
+        )
+        cosines = similarity(first, second)
+        return cosines[tuple(slice(None) if is_list else 0 for is_list in lists)]
+
+    def index(self, corpus: Any) -> Index:
+        """The features of a corpus, for `search`.
+
+        Args:
+            corpus: a list, a folder, a pattern or an iterator, as for `stream`.
+
+        Returns:
+            The index; unusable inputs are left out, see `Index.errors`.
+
+        Raises:
+            UsageError: there is no usable input, or the model has no features.
+        """
+        model = self._as_model()
+        items, again = tee(model.stream_items(corpus, model.options()))
+        return make_index(model, again, self.corpus_vectors(items))
+
+    def search(self, queries: Any, corpus: Any, top_k: int = DEFAULT_TOP_K) -> Any:
+        """The inputs of a corpus that are most like a query, by the cosine of their features.
+
+        Args:
+            queries: an input, or a list of them.
+            corpus: an `Index` of this model, or a corpus as for `index`.
+            top_k: matches for each query.
+
+        Returns:
+            `Matches` for one query, a list for a list.
+
+        Raises:
+            InputError: a query is unusable.
+            UsageError: the index is of another model.
+        """
+        model = self._as_model()
+        index = corpus if isinstance(corpus, Index) else self.index(corpus)
+        if index.digest != self.features_digest:
+            raise UsageError(
+                f"The index was made by {index.model} with other weights or settings than those of "
+                f"{self.name}; make it again with model.index(…)."
+            )
+        kind = model.input_kind
+        several = kind.is_several(queries)
+        items = list(kind.elements(queries)) if several else [kind.single(queries)]
+        vectors = self.query_features(queries if several else [queries])
+        results = [
+            Matches(item_name(model, item), self.name, matches)
+            for item, matches in zip(items, index.matches(vectors, top_k), strict=True)
+        ]
+        return results if several else results[0]
+
+    @property
+    def features_digest(self) -> str:
+        """Of the weights, and of how features are made of them."""
+        return artifact_key(self.entry, self.weights, self.precision)
+
+    def _as_model(self) -> Any:
+        return self

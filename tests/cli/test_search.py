@@ -1,0 +1,53 @@
+"""`warmstart search`: a corpus of texts or photos, and a saved index."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from tests.oracles.cases import DATA
+
+from warmstart.cli.app import app
+
+TEXTS = "a warm film\na dull film\ntwo hours of nothing\n"
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["search", *map(str, arguments)], catch_exceptions=True)
+
+
+def test_texts_and_their_index(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text(TEXTS)
+    for corpus in (tmp_path / "notes", tmp_path / "notes" / "a.txt"):
+        done = run(corpus, "a warm film", "-m", "sst2_bert_tiny", "-k", 1, "--json")
+        assert done.exit_code == 0, done.output
+        (match,) = json.loads(done.stdout)["matches"]
+        assert (match["index"], match["item"]) == (0, "a warm film")
+    done = run(tmp_path / "notes", "dull", "-m", "sst2_bert_tiny", "-o", tmp_path / "index")
+    assert "3 texts are searched" in done.stderr
+    again = run(tmp_path / "index", "dull", "a warm film")
+    assert again.exit_code == 0, again.output
+    assert again.stdout.startswith(done.stdout)
+
+
+def test_photos(tmp_path):
+    for name in ("cat.jpg", "rocket.png"):
+        (tmp_path / name).write_bytes((DATA / name).read_bytes())
+    done = run(tmp_path, DATA / "cat.jpg", "-k", 1)
+    assert done.exit_code == 0, done.output
+    assert f"  1.000  {tmp_path / 'cat.jpg'}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.txt", "a"], "needs a --model"),
+        (["nowhere", "a", "-m", "sst2_bert_tiny"], "holds no .txt file"),
+        (["nowhere.txt", "a", "-m", "sst2_bert_tiny"], "nowhere.txt"),
+    ],
+)
+def test_what_cannot_be_searched(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    done = run(*arguments)
+    assert done.exit_code != 0
+    assert message in str(done.exception) + done.output
