@@ -14,12 +14,15 @@ from warmstart.core.results import Failed
 from warmstart.errors import CancelledError, InputError, UsageError
 
 OPTIONS = {
-    ws.TextClassifier: {"batch_size": None, "top_k": 5},
+    ws.TextClassifier: {
+        "batch_size": None, "top_k": 5, "candidate_labels": (), "hypothesis_template": "This example is {}.",
+        "multi_label": False,
+    },
     ws.TokenClassifier: {"batch_size": None, "aggregation": "auto"},
     ws.QuestionAnswerer: {
         "batch_size": None, "top_k": 1, "max_answer_tokens": 30, "no_answer": False, "align_to_words": True,
     },
-    ws.FillMask: {"batch_size": None, "top_k": 5},
+    ws.FillMask: {"batch_size": None, "top_k": 5, "targets": ()},
     ws.TextEmbedder: {"batch_size": None, "prompt_name": None, "prompt": None},
     ws.TextGenerator: {
         "batch_size": None, "max_new_tokens": None, "temperature": None, "top_k": None, "top_p": None, "min_p": None,

@@ -189,3 +189,50 @@ def test_cross_encoders(tmp_path, case):
     (folder / "config.json").write_text(json.dumps({**config, **activation}))
     with pytest.raises(UsageError, match="activation 'Tanh'"):
         ws.load(folder)
+
+
+@pytest.fixture(scope="module")
+def entailment(tmp_path_factory):
+    names = ["contradiction", "neutral", "entailment"]
+    config = {
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: n for n, name in enumerate(names)},
+    }
+    target = tmp_path_factory.mktemp("nli") / "a"
+    return ws.load(changed("bert_text_classification", target, config=config), engine="keras")
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("way", REFERENCE["zero_shot"]["ways"])
+def test_zero_shot(entailment, way):
+    case = REFERENCE["zero_shot"]
+    options = {"candidate_labels": case["labels"], **case["ways"][way]}
+    for result, answer in zip(
+        entailment(case["texts"], **options), case["answers"][way], strict=True
+    ):
+        assert [p.label for p in result] == answer["labels"]
+        assert [p.score for p in result] == pytest.approx(answer["scores"], abs=1e-5)
+        assert case["labels"][result[0].index] == result.label
+
+
+@pytest.mark.tensorflow
+def test_zero_shot_needs_a_model_of_entailment(entailment):
+    with pytest.raises(UsageError, match=r"must have \{\} where the class comes"):
+        entailment("a film", candidate_labels=["film"], hypothesis_template="a film")
+    with pytest.raises(ws.errors.InputError, match="for single texts"):
+        entailment(("a", "b"), candidate_labels=["film"])
+    plain = ws.load("sst2_bert_tiny")
+    with pytest.raises(UsageError, match="takes no option 'candidate_labels'"):
+        plain("a film", candidate_labels=["film"])
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("case", REFERENCE["targets"], ids=lambda case: case["folder"])
+def test_masks_are_filled_by_targets(case):
+    model = ws.load(GOLDEN / case["folder"], engine="keras")
+    result = model(case["text"], targets=case["targets"], top_k=3)
+    assert [(p.index, p.score) for p in result] == [
+        (filled["token"], pytest.approx(filled["score"], abs=1e-5)) for filled in case["filled"]
+    ]
+    with pytest.raises(UsageError, match="is not one token of"):
+        model(case["text"], targets=["unknowable"])

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 
+from warmstart.catalog import Label
 from warmstart.core.input_kind import Several
+from warmstart.core.inputs import Item
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.results import Failed
-from warmstart.errors import UsageError
+from warmstart.errors import InputError, UsageError
 from warmstart.text import data as text_data
 from warmstart.text.encoder import TextModel, Windows, sigmoid, softmax
-from warmstart.text.inputs import PAIR, PairInput, shown
+from warmstart.text.inputs import PAIR, Pair, PairInput, shown
 from warmstart.text.results import TextClassification
 
 if TYPE_CHECKING:
@@ -28,6 +31,27 @@ class ClassifyTextOptions(BatchOptions):
     """Options of text classification."""
 
     top_k: Annotated[int, Option("Classes in a result, best first.", ge=1, short="-k")] = 5
+    candidate_labels: Annotated[
+        Sequence[str],
+        Option("Classes of your own, in words; for models of entailment (zero-shot)."),
+    ] = ()
+    hypothesis_template: Annotated[
+        str, Option("What a text entails if a class applies; {} stands for the class.")
+    ] = "This example is {}."
+    multi_label: Annotated[
+        bool, Option("Whether several of the candidate labels may apply to a text.")
+    ] = False
+
+    def __post_init__(self) -> None:
+        if "{}" not in self.hypothesis_template:
+            raise UsageError(
+                f"hypothesis_template must have {{}} where the class comes, "
+                f"not {self.hypothesis_template!r}."
+            )
+
+
+ZERO_SHOT = ("candidate_labels", "hypothesis_template", "multi_label")
+"""Options of models of entailment."""
 
 
 class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOptions]):
@@ -63,6 +87,9 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
     def __call__(self, text: Any, options: ClassifyTextOptions) -> Any:
         """Classify a text (str or UTF-8 bytes) or a pair of texts, or a list of them.
 
+        A model of entailment (NLI) classifies by `candidate_labels`, too, without training: each
+        becomes a hypothesis, and its score is how much the text entails it.
+
         Returns:
             One `TextClassification`; for a list a list, in which an unusable text is a `Failed` at its
             index. For regression the scores are the values themselves.
@@ -82,15 +109,60 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         """
         return self.predict_stream(texts, options)
 
+    @cached_property
+    def entailment(self) -> int | None:
+        """The index of the class that says that one text entails another; None where there is none."""
+        names = [label.name.lower() for label in self.labels]
+        return next((n for n, name in enumerate(names) if name.startswith("entail")), None)
+
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        names = super().option_names
+        return (
+            names if self.entailment is not None else tuple(n for n in names if n not in ZERO_SHOT)
+        )
+
+    def prepare(self, item: Item, options: ClassifyTextOptions) -> Prepared:
+        if not options.candidate_labels:
+            return super().prepare(item, options)
+        text = PAIR.read(item)
+        if isinstance(text, Pair):
+            reason = "is a pair of texts; candidate_labels are for single texts"
+            raise InputError(f"{item.name}: {reason}", item.name)
+        hypotheses = [
+            options.hypothesis_template.replace("{}", label) for label in options.candidate_labels
+        ]
+        encoded = [self.tokenize(Pair(text, one), item.name) for one in hypotheses]
+        rows = [self.row(one) for one in encoded]
+        return Prepared(item.name, rows, Windows(text, encoded), item.index)
+
     def decode(
         self, prepared: Prepared, outputs: Any, options: ClassifyTextOptions
     ) -> TextClassification:
-        scores = self.scores(outputs[0]["logits"])
+        if options.candidate_labels:
+            labels = [Label(n, name, name) for n, name in enumerate(options.candidate_labels)]
+            scores = self._entailed(np.stack([row["logits"] for row in outputs]), options)
+        else:
+            labels, scores = list(self.labels), self.scores(outputs[0]["logits"])
         text: Windows = prepared.context
-        best = TextClassification.of(
-            shown(text.text), self.name, scores, self.labels, options.top_k
-        )
+        best = TextClassification.of(shown(text.text), self.name, scores, labels, options.top_k)
         return replace(best, truncated=text.truncated)
+
+    def _entailed(
+        self, logits: NDArray[np.float32], options: ClassifyTextOptions
+    ) -> NDArray[np.float64]:
+        """(N,) scores of candidate labels from the logits (N, L) of their hypotheses.
+
+        Source: Yin, Hay, Roth, "Benchmarking Zero-shot Text Classification" (2019), section 4.
+        """
+        assert self.entailment is not None
+        if options.multi_label or len(logits) == 1:
+            opposite = (
+                -1 if self.entailment == 0 else 0
+            )  # contradiction, by custom at the other end
+            shares: NDArray[np.float64] = softmax(logits[:, [opposite, self.entailment]])[:, 1]
+            return shares
+        return softmax(logits[:, self.entailment])
 
     def scores(self, logits: NDArray[np.float32]) -> NDArray[Any]:
         """Logits (…, L) as what results show: probabilities, or values for regression."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, overload
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 
@@ -13,12 +13,15 @@ from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.results import Failed, Prediction, best
-from warmstart.errors import InputError
+from warmstart.errors import InputError, UsageError
 from warmstart.text import data as text_data
 from warmstart.text.encoder import TextModel, Windows, softmax
 from warmstart.text.inputs import Pair, Text, shown
 from warmstart.text.results import FilledMask
 from warmstart.text.tokenizer import Encoded
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MASKS = ("[MASK]", "<mask>")
 """Spellings that every model takes for its own mask."""
@@ -29,6 +32,9 @@ class FillMaskOptions(BatchOptions):
     """Options of fill-mask."""
 
     top_k: Annotated[int, Option("Tokens for each mask, best first.", ge=1, short="-k")] = 5
+    targets: Annotated[
+        Sequence[str], Option("Words to choose among, in place of the whole vocabulary.")
+    ] = ()
 
 
 class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
@@ -98,14 +104,43 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
     def decode(self, prepared: Prepared, outputs: Any, options: FillMaskOptions) -> FilledMask:
         ids = np.array(prepared.context.encoded[0].ids)
         masks = []
+        targets = self._targets(options)
         for position in np.flatnonzero(ids == self.tokenizer.special_id("mask")):
             scores = softmax(outputs[0]["logits"][position])
-            tokens = best(scores, options.top_k).tolist()
+            if targets is None:
+                tokens = best(scores, options.top_k).tolist()
+            else:
+                tokens = targets[best(scores[targets], options.top_k)].tolist()
             masks.append(tuple(self._prediction(token, float(scores[token])) for token in tokens))
             ids[position] = tokens[0]
         prompt: Windows = prepared.context
         filled = self.tokenizer.decode(ids)
         return FilledMask(shown(prompt.text), self.name, tuple(masks), filled, prompt.truncated)
+
+    def check_options(self, options: FillMaskOptions) -> None:
+        super().check_options(options)
+        self._targets(options)
+
+    def _targets(self, options: FillMaskOptions) -> NDArray[np.int64] | None:
+        """The tokens to choose among; None for all.
+
+        Raises:
+            UsageError: a word is not one token of the model.
+        """
+        if not options.targets:
+            return None
+        tokens = [self._target(word) for word in options.targets]
+        return np.array(list(dict.fromkeys(tokens)), np.int64)
+
+    def _target(self, word: str) -> int:
+        spellings = (word, f" {word}") if word == word.strip() else (word,)
+        for spelling in reversed(spellings):  # byte-level tokens begin with the space before them
+            ids = self.tokenizer.encode(spelling, special=False).ids.tolist()
+            if len(ids) == 1 and ids[0] != self.tokenizer.special_id("unk"):
+                return int(ids[0])
+        raise UsageError(
+            f"{word!r} is not one token of {self.name}, so it cannot fill a mask; choose another word."
+        )
 
     def _prediction(self, token: int, score: float) -> Prediction:
         spelling = self.tokenizer.token(token) or ""
