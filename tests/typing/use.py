@@ -41,9 +41,9 @@ assert_type(ws.ObjectDetector.load("x")("street.jpg", threshold=0.5), ws.Detecti
 assert_type(ws.ImageSegmenter.load("x")("room.jpg"), ws.Segmentation)
 
 text = ws.TextClassifier.load("x")
-assert_type(text("a"), ws.Classification)
-assert_type(text(("a", "b")), ws.Classification)
-assert_type(text(["a", ("b", "c")]), list[ws.Classification | ws.Failed])
+assert_type(text("a"), ws.TextClassification)
+assert_type(text(("a", "b")), ws.TextClassification)
+assert_type(text(["a", ("b", "c")]), list[ws.TextClassification | ws.Failed])
 
 answerer = ws.QuestionAnswerer.load("x")
 pairs: list[tuple[str, str]] = []

@@ -108,7 +108,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
 
         Raises:
             InputError: the one text is unusable.
-            UsageError: `texts` stands for many texts and is no list; see `stream_scores`.
+            UsageError: `texts` stands for many texts and is not a list; see `stream_scores`.
         """
         return one_by_one.one_or_several(PROMPT, texts, self._score)
 

@@ -96,7 +96,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
 
         Raises:
             InputError: the one text is unusable.
-            UsageError: an option is wrong, or `text` stands for many texts and is no list.
+            UsageError: an option is wrong, or `text` stands for many texts and is not a list.
         """
         return self.predict(text, options)
 
@@ -243,7 +243,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
                 return np.array([float(label) for label in example.labels])
             except ValueError:
                 label = example.labels[0]
-                raise UsageError(f"{example.name}: the label {label!r} is no number.") from None
+                raise UsageError(f"{example.name}: the label {label!r} is not a number.") from None
         target = np.zeros(len(self.labels))
         for label in example.labels:
             target[self._index(label, example.name)] = 1

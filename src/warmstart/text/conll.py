@@ -124,7 +124,7 @@ def _tag(table: Table, record: Record, column: str, tag: Any) -> str:
     names = table.class_names.get(column)
     if names is None and not isinstance(tag, str | bytes):
         raise record.error(
-            f"the tag {tag!r:.40} is not a name such as 'B-PER' or 'O'; give names in place of numbers"
+            f"the tag {tag!r:.40} is not a name such as 'B-PER' or 'O'; give names instead of numbers"
         )
     try:
         return class_name(tag, names)
@@ -199,7 +199,7 @@ class _Columns:
 
     @staticmethod
     def _detect(line: str) -> str:
-        """The delimiter that the first line has in place of tabs and spaces; "" for these."""
+        """The delimiter of the first line where it has no tabs and spaces; else ""."""
         if "\t" in line or " " in line.strip():
             return ""
         return next((mark for mark in (",", ";", "|") if mark in line.strip()[1:]), "")

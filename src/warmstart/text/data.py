@@ -68,11 +68,11 @@ def examples(
         encoding=encoding,
         delimiter=delimiter,
     )
-    found: list[Example] = []
+    usable: list[Example] = []
     for one in labelled:
         labels = one.label if isinstance(one.label, tuple) else (one.label,)
         try:
-            found.append(Example(one.name, text_of(Item(one.name, one.value)), labels, one.part))
+            usable.append(Example(one.name, text_of(Item(one.name, one.value)), labels, one.part))
         except InputError as error:
             records.report(RecordError(str(error), one.name), problems)
-    return found
+    return usable

@@ -127,9 +127,9 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         return LIST_GROUP if is_list else max(STREAM_GROUP, 4 * batch_size)
 
     def prepare(self, item: Item, options: OptionsT) -> Prepared:
-        kind = self.input_kind
-        assert isinstance(kind, TextKind)
-        text = kind.read(item)
+        texts = self.input_kind
+        assert isinstance(texts, TextKind)
+        text = texts.read(item)
         encoded = self.windows(text, item.name)
         rows = [self.row(one) for one in encoded]
         return Prepared(item.name, rows, Windows(text, encoded), item.index)

@@ -33,7 +33,7 @@ class FillMaskOptions(BatchOptions):
 
     top_k: Annotated[int, Option("Tokens for each mask, best first.", ge=1, short="-k")] = 5
     targets: Annotated[
-        Sequence[str], Option("Words to choose among, in place of the whole vocabulary.")
+        Sequence[str], Option("Words to choose among; default: the whole vocabulary.")
     ] = ()
 
 
@@ -71,7 +71,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
 
         Raises:
             InputError: the one text is unusable, or has no mask.
-            UsageError: an option is wrong, or `text` stands for many texts and is no list.
+            UsageError: an option is wrong, or `text` stands for many texts and is not a list.
         """
         return self.predict(text, options)
 

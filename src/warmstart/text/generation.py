@@ -58,7 +58,7 @@ class TextGenerator(AutoregressiveModel):
 
         Raises:
             InputError: the one prompt is unusable: not UTF-8, or too long for the context.
-            UsageError: an option is wrong, or `prompt` stands for many prompts and is no list.
+            UsageError: an option is wrong, or `prompt` stands for many prompts and is not a list.
         """
         return self.predict(prompt, options)
 

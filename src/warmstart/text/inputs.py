@@ -67,7 +67,7 @@ class TextKind(InputKind):
         return isinstance(value, str | bytes | bytearray | Mapping)
 
     def refusal(self, value: Any) -> str:
-        """Why a value is not one input of this kind, and what to do."""
+        """Why a value is not one such input, and what to do."""
         if isinstance(value, os.PathLike):
             name = printable(os.fsdecode(value))
             return (
@@ -251,7 +251,7 @@ class PromptKind(TextKind):
         """The prompt of an item.
 
         Raises:
-            InputError: it is no text, not UTF-8 or too long; the message names the item.
+            InputError: it is not a text, not UTF-8 or too long; the message names the item.
         """
         value = item.value
         if isinstance(value, Mapping):

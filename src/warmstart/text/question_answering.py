@@ -90,7 +90,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
 
         Raises:
             InputError: the one question is unusable.
-            UsageError: an option is wrong, or `question` stands for many questions and is no list.
+            UsageError: an option is wrong, or `question` stands for many questions and is not a list.
         """
         return self.predict(question, options)
 

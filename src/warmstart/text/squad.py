@@ -45,7 +45,7 @@ def questions(
             questions and their contexts); a table or dataset with the columns `question`,
             `context` and `answers`, see `core.records.read_table`; or `Question`s. Answers are a
             mapping of two lists, `text` and `answer_start`, or a list of such mappings with one of
-            each; or one text, whose start is in a column `answer_start`, or is found where the
+            each; or one text, whose start is in a column `answer_start`, or is known where the
             context has the text once only.
         text_column, context_column, answer_column: of a table, where their names are not the
             usual ones.
@@ -78,8 +78,8 @@ def questions(
         spans = _answers(table, record, answers, start, text)
         for answer, first in spans:
             if first < 0 or text[first : first + len(answer)] != answer:
-                found = text.find(answer)
-                hint = f"; it begins at character {found}" if answer and found >= 0 else ""
+                index = text.find(answer)
+                hint = f"; it begins at character {index}" if answer and index >= 0 else ""
                 raise record.error(
                     f"{_id_of(record)}the answer {answer!r:.60} is not at character {first} of its "
                     f"context{hint}"

@@ -76,22 +76,22 @@ class Scheme:
         Tags that contradict each other still mark entities: one that does not continue the entity
         before it begins another.
         """
-        found: list[tuple[str, int, int]] = []
+        entities: list[tuple[str, int, int]] = []
         current, start = "", 0
         for index, tag in enumerate([*tags, OUTSIDE]):
             position, name = self.parse(tag)
             continues = bool(current) and name == current and position in "IE"
             if current and not continues:
-                found.append((current, start, index))
+                entities.append((current, start, index))
                 current = ""
             if position == OUTSIDE:
                 continue
             if not continues:
                 current, start = name, index
             if position in "ES":
-                found.append((current, start, index + 1))
+                entities.append((current, start, index + 1))
                 current = ""
-        return found
+        return entities
 
     def encode(self, entities: Iterable[tuple[str, int, int]], length: int) -> list[str]:
         """The tags of so many words that mark these entities."""

@@ -103,7 +103,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
 
         Raises:
             InputError: the one text is unusable.
-            UsageError: an option is wrong, or `text` stands for many texts and is no list.
+            UsageError: an option is wrong, or `text` stands for many texts and is not a list.
         """
         return self.predict(text, options)
 

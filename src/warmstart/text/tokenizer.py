@@ -71,7 +71,7 @@ class Tokenizer:
     """A model's tokenizer. Safe to use from several threads.
 
     Attributes:
-        special: special tokens by kind: `"cls"`, `"sep"`, `"pad"`, `"mask"`, `"unk"`, `"bos"`,
+        special: special tokens by role: `"cls"`, `"sep"`, `"pad"`, `"mask"`, `"unk"`, `"bos"`,
             `"eos"`, those it has.
         folder: where its files lie.
     """
@@ -132,11 +132,11 @@ class Tokenizer:
         """The token of an id; None where there is no such id."""
         return self._backend.id_to_token(int(number))
 
-    def special_id(self, kind: str) -> int | None:
-        """The id of a special token by its kind, such as `"mask"`; None where the tokenizer has
+    def special_id(self, role: str) -> int | None:
+        """The id of a special token by its role, such as `"mask"`; None where the tokenizer has
         none.
         """
-        return self.id(self.special[kind]) if kind in self.special else None
+        return self.id(self.special[role]) if role in self.special else None
 
     def encode(
         self,
@@ -226,13 +226,13 @@ class Tokenizer:
 
     def files(self) -> dict[str, Path | bytes]:
         """Its files by name, as they belong into a repository: always with a `tokenizer.json`."""
-        found: dict[str, Path | bytes] = {
+        files: dict[str, Path | bytes] = {
             name: path for name in vocabularies.FILES if (path := self.folder / name).is_file()
         }
         with self._lock:
             self._truncate({})
-            found.setdefault("tokenizer.json", self._backend.to_str(pretty=False).encode())
-        return found
+            files.setdefault("tokenizer.json", self._backend.to_str(pretty=False).encode())
+        return files
 
     def _encoding(
         self, text: str, pair: str | None, special: bool, name: str, **cut: Any

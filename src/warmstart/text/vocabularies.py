@@ -37,7 +37,7 @@ FILES = (
 """The files that make up a tokenizer; no repository has all of them."""
 LARGEST_FILE = 64 * 2**20
 MOST_TOKENS = 2_000_000
-KINDS = ("unk", "cls", "sep", "pad", "mask", "bos", "eos")
+ROLES = ("unk", "cls", "sep", "pad", "mask", "bos", "eos")
 BERT_TOKENS = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
 ROBERTA_TOKENS = {
     "unk": "<unk>",
@@ -81,18 +81,18 @@ def truncation_side(folder: Path) -> Side:
 
 
 def special_tokens(config: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, str]:
-    """Kind (`"cls"`, `"pad"`, ...) -> token, from settings like `{"cls_token": "[CLS]"}` or `{"content": …}`."""
+    """Role (`"cls"`, `"pad"`, ...) -> token, from settings like `{"cls_token": "[CLS]"}` or `{"content": …}`."""
     tokens = dict(defaults)
-    for kind in KINDS:
-        token = config.get(f"{kind}_token")
+    for role in ROLES:
+        token = config.get(f"{role}_token")
         token = token.get("content") if isinstance(token, Mapping) else token
         if isinstance(token, str) and token:
-            tokens[kind] = token
+            tokens[role] = token
     return tokens
 
 
 def open_backend(folder: Path) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
-    """The library's tokenizer for a folder, and its special tokens by kind.
+    """The library's tokenizer for a folder, and its special tokens by role.
 
     Raises:
         BundleError: files are missing, damaged, too large, or contradict each other.
@@ -186,7 +186,7 @@ def _wordpiece(
         token = line.rstrip("\r\n")
         if token or number == 0:
             vocabulary[token] = (
-                number  # a token that comes twice has its last place, as in the reference
+                number  # a token that comes twice has its last id, as in the reference
             )
     _check_tokens(path, vocabulary, [tokens["unk"], tokens["cls"], tokens["sep"]])
     with library_errors(str(path)):
@@ -238,7 +238,7 @@ def _byte_level(
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=space)
         backend.decoder = decoders.ByteLevel()
         if roberta:
-            cls, sep = ((tokens[kind], int(vocabulary[tokens[kind]])) for kind in ("cls", "sep"))
+            cls, sep = ((tokens[role], int(vocabulary[tokens[role]])) for role in ("cls", "sep"))
             backend.post_processor = processors.RobertaProcessing(
                 sep, cls, trim_offsets=True, add_prefix_space=space
             )
@@ -249,14 +249,14 @@ def _byte_level(
 
 
 def _is_roberta(folder: Path, config: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> bool:
-    """Whether texts are wrapped in <s> … </s>: by the tokenizer's class, the model's kind, or the
+    """Whether texts are wrapped in <s> … </s>: by the tokenizer's class, the model's type, or the
     vocabulary.
     """
-    kind = str(config.get("tokenizer_class") or "")
-    if not kind and (folder / "config.json").is_file():
-        kind = str(_object(folder / "config.json").get("model_type") or "")
-    if kind:
-        return "roberta" in kind.lower()
+    name = str(config.get("tokenizer_class") or "")
+    if not name and (folder / "config.json").is_file():
+        name = str(_object(folder / "config.json").get("model_type") or "")
+    if name:
+        return "roberta" in name.lower()
     return "<s>" in vocabulary and "</s>" in vocabulary
 
 
@@ -266,7 +266,7 @@ def _add(
     config: Mapping[str, Any],
     tokens: Mapping[str, str],
 ) -> None:
-    """Let special tokens and those of `added_tokens.json` be found in text as they are."""
+    """Let special tokens and those of `added_tokens.json` be recognised in text as they are."""
     from tokenizers import AddedToken
 
     path = folder / "added_tokens.json"
@@ -326,7 +326,7 @@ def _check_tokens(path: Path, vocabulary: Mapping[str, Any], needed: list[str]) 
 def _check_size(path: Path) -> None:
     if path.stat().st_size > LARGEST_FILE:
         raise BundleError(
-            f"{path} is larger than {LARGEST_FILE >> 20} MiB; this is no tokenizer's file."
+            f"{path} is larger than {LARGEST_FILE >> 20} MiB; this is not a file of a tokenizer."
         )
 
 

@@ -17,7 +17,7 @@ Pad = Callable[[Sequence[Encoded], int], dict[str, np.ndarray]]
 
 
 def padder(config: Mapping[str, Any]) -> Pad:
-    """Makes what an encoder of this config takes of texts, at a given length."""
+    """Makes what an encoder of this config takes of texts, at some length."""
     last_type = max(config["type_vocab_size"] - 1, 0)
 
     def pad(texts: Sequence[Encoded], length: int) -> dict[str, np.ndarray]:

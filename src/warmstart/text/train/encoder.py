@@ -235,8 +235,8 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             order += self.validation_text_batches.indices(0, index).tolist()
             for name, value in outputs.items():
                 rows.setdefault(name, []).extend(np.asarray(value))
-        places = np.argsort(order)
-        return {name: [value[index] for index in places] for name, value in rows.items()}
+        indices = np.argsort(order)
+        return {name: [value[index] for index in indices] for name, value in rows.items()}
 
     def describe(self) -> Entry:
         dataset = f"{len(self.validation_examples):,} validation {self.unit}"

@@ -37,7 +37,7 @@ LONGEST_CONTEXT = 512
 
 
 class GenerationTrainer(Trainer[GenerationOptions]):
-    """A language model on a text of your own; the best epoch is kept, the untrained one included."""
+    """A language model on a text of your own; the best epoch is selected, the untrained one included."""
 
     task = "text-generation"
     unit = "tokens"

@@ -29,7 +29,7 @@ from warmstart.models.text.encoder_config import is_body
 
 @dataclass(frozen=True)
 class Adapter:
-    """What a bundle has in place of weights: arrays under PEFT's names, and `adapter_config.json`."""
+    """What a bundle has instead of weights: arrays under PEFT's names, and `adapter_config.json`."""
 
     arrays: Mapping[str, np.ndarray]
     config: bytes
@@ -114,7 +114,7 @@ def adapter(network: keras.Model, entry: Entry, digest: str, source: str, rank: 
 
 
 def source_of(base: str | PathLike[str] | Model[Any, Any, Any], model: Model[Any, Any, Any]) -> str:
-    """How the base is found again: its source or name in the catalogue, else the folder it lies in."""
+    """How the base is identified: its source or name in the catalogue, else the folder it lies in."""
     if isinstance(base, str) and "://" in base:
         return base
     try:

@@ -17,7 +17,7 @@ class EncoderOptions(FreezeOptions):
 
     # Three epochs: the encoder is nearly right already, and small data is soon learned by heart.
     epochs: Annotated[
-        int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
+        int, Option("Passes over the training data, at most; the best epoch is selected.", ge=1)
     ] = 3
     warmup: Annotated[
         float, Option("Share of the steps in which the learning rate rises.", ge=0, lt=1)
@@ -69,7 +69,7 @@ class GenerationOptions(FreezeOptions):
 
     # A language model forgets what it knew when it sees a small text often.
     epochs: Annotated[
-        int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
+        int, Option("Passes over the training data, at most; the best epoch is selected.", ge=1)
     ] = 3
     # The end of the text; every token counts, so that a tenth says enough.
     validation: Annotated[
