@@ -10,6 +10,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import warmstart as ws
+from warmstart.core.inputs import Prepared
+from warmstart.core.model import drive
 from warmstart.errors import BundleError, UsageError
 from warmstart.text.tokenizer import Tokenizer, TruncationWarning
 
@@ -189,6 +191,30 @@ def test_cross_encoders(tmp_path, case):
     (folder / "config.json").write_text(json.dumps({**config, **activation}))
     with pytest.raises(UsageError, match="activation 'Tanh'"):
         ws.load(folder)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("engine", ["keras", "litert"])
+def test_gpt2_classifies(tmp_path, engine):
+    expected = np.load(GOLDEN.parent / "gpt2" / "classifier" / "expected.npz")
+    model = ws.load(GOLDEN.parent / "gpt2" / "classifier", engine=engine)
+    rows = [
+        {"input_ids": ids[mask > 0], "attention_mask": mask[mask > 0]}
+        for ids, mask in zip(expected["ids"].astype(np.int32), expected["mask"], strict=True)
+    ]
+    inputs = [Prepared(str(n), [row]) for n, row in enumerate(rows)]
+    outputs = drive(model.compute(inputs, model.options(batch_size=2)))
+    logits = np.stack([output[0]["logits"] for output in outputs])
+    np.testing.assert_allclose(logits, expected["logits"], atol=1e-4)
+    result = model("The cat sat on the mat.")
+    assert [label.name for label in model.labels] == ["no", "maybe", "yes"]
+    assert sum(p.score for p in result) == pytest.approx(1, abs=1e-5)
+    assert model.features(TEXTS).shape == (4, 32)
+    if engine == "litert":
+        saved = ws.load(model.save(tmp_path / "saved"))
+        assert saved("The cat sat on the mat.").label == result.label
+        config = json.loads((tmp_path / "saved" / "config.json").read_text())
+        assert config["architectures"] == ["GPT2ForSequenceClassification"]
 
 
 @pytest.fixture(scope="module")

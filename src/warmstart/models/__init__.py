@@ -9,6 +9,10 @@ and, where a bundle's checkpoint has names of its own (those of Hugging Face), t
 
     arrays(model, config) -> {name: array}
 
+and, where a text's outputs are not those of `models.text.outputs`:
+
+    outputs(model, inputs) -> {name: tensor}     `features`, and those of its head
+
 Its `family.py` imports no Keras and says all else that is particular to the family. Each name is optional:
 
     read(config, folder, task) -> (Entry, labels)    from the `config.json` of a repository

@@ -112,7 +112,8 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
 
     @property
     def feature_size(self) -> int:
-        return int(self.entry.config["hidden_size"])
+        config = self.entry.config
+        return int(config["hidden_size"] if "hidden_size" in config else config["n_embd"])
 
     def check_parts(self) -> None:
         super().check_parts()
@@ -157,7 +158,7 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
             "input_ids": encoded.ids,
             "attention_mask": np.ones(len(encoded), np.int32),
         }
-        if type_count := self.entry.config["type_vocab_size"]:
+        if type_count := self.entry.config.get("type_vocab_size"):
             row["token_type_ids"] = np.minimum(encoded.types, type_count - 1)
         return row
 
@@ -166,7 +167,7 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         length = max(len(row["input_ids"]) for row in rows)
         arrays = {}
         for name in rows[0]:
-            fill = self.entry.config["pad_token_id"] if name == "input_ids" else 0
+            fill = self.entry.config.get("pad_token_id", 0) if name == "input_ids" else 0
             arrays[name] = np.full((len(rows), length), fill, np.int32)
             for index, row in enumerate(rows):
                 arrays[name][index, : len(row[name])] = row[name]
@@ -203,17 +204,21 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         and `features`.
         """
         from warmstart.engines.keras import Function, Program
+        from warmstart.models import architecture
         from warmstart.models.text.outputs import with_features
 
         processing, config = entry.processing, entry.config
-        pooling, normalize = processing.get("pooling"), bool(processing.get("normalize"))
-        outputs = with_features(model, pooling, normalize)
+        own = getattr(architecture(entry.architecture), "outputs", None)
+        if own is None:
+            pooling, normalize = processing.get("pooling"), bool(processing.get("normalize"))
+            model = with_features(model, pooling, normalize)
+        types = config.get("type_vocab_size", 0)
         highest = {
             "input_ids": config["vocab_size"] - 1,
             "attention_mask": 1,
-            "token_type_ids": max(config["type_vocab_size"] - 1, 0),
+            "token_type_ids": max(types - 1, 0),
         }
-        names = INPUTS if config["type_vocab_size"] else INPUTS[:2]
+        names = INPUTS if types else INPUTS[:2]
         specs = tuple(
             TensorSpec(
                 name, "int32", ("batch", "tokens"), float(name == "attention_mask"), highest[name]
@@ -222,9 +227,10 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         )
 
         def forward(*tensors: Any) -> Any:
-            return outputs(dict(zip(names, tensors, strict=True)), training=False)
+            inputs = dict(zip(names, tensors, strict=True))
+            return own(model, inputs) if own else model(inputs, training=False)
 
-        return Program({"forward": Function(forward, specs)}, outputs)
+        return Program({"forward": Function(forward, specs)}, model)
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:

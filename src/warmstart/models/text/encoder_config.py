@@ -248,10 +248,7 @@ def write(
         config["id2label"] = {str(label.index): label.name for label in labels}
         config["label2id"] = {label.name: label.index for label in labels}
     if entry.task == "text-classification":
-        problem = entry.processing.get("problem", "single")
-        config["problem_type"] = next(
-            name for name, short in texts.PROBLEMS.items() if short == problem
-        )
+        config["problem_type"] = texts.problem_type(entry)
     return config
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from warmstart.catalog.entry import Label
+from warmstart.catalog.entry import Entry, Label
 from warmstart.errors import BundleError, UsageError
 from warmstart.models.repository import class_names, read_json
 
@@ -163,6 +163,12 @@ def problem_of(config: Mapping[str, Any], path: Path, labels: int) -> str:
             )
         return ACTIVATIONS[activation]
     return PROBLEMS[problem] or ("multi" if labels == 1 else "single")
+
+
+def problem_type(entry: Entry) -> str | None:
+    """The `problem_type` of `config.json` for a bundle that classifies texts."""
+    problem = entry.processing.get("problem", "single")
+    return next(name for name, short in PROBLEMS.items() if short == problem)
 
 
 def _activation(config: Mapping[str, Any]) -> str:

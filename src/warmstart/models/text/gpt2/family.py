@@ -12,6 +12,7 @@ from warmstart.checkpoints.layout import Layout
 from warmstart.errors import BundleError, UsageError
 from warmstart.models import repository
 from warmstart.models.text import generation_config
+from warmstart.models.text import repository as texts
 
 PAPER = "Radford, Wu, Child, Luan, Amodei, Sutskever: Language Models are Unsupervised Multitask Learners, 2019"
 SIZES = {
@@ -137,15 +138,17 @@ def read(
     if task is not None and task not in tasks:
         raise UsageError(f"{folder} was made for {tasks[0]} and has no head for {task}.")
     labels: tuple[Label, ...] = ()
-    processing: dict[str, Any] = {"longest": sizes["n_positions"]}
+    processing: dict[str, Any] = {}
     if tasks[0] == "text-classification":
         labels = tuple(
             Label(index, name, name)
             for index, name in enumerate(repository.class_names(config, path))
         )
         built |= {"num_labels": len(labels), "tie_word_embeddings": True}
-        processing |= {"problem": config.get("problem_type") or "single_label_classification"}
+        processing["max_length"] = texts.max_length(folder, sizes["n_positions"])
+        processing["problem"] = texts.problem_of(config, path, len(labels))
     else:
+        processing["longest"] = sizes["n_positions"]
         processing |= generation_config.read(config, folder, sizes["vocab_size"])
     count = parameters(built)
     repository.check_parameters(count, folder, MOST_PARAMETERS)
@@ -180,7 +183,7 @@ def write(
         "model_type": "gpt2",
         "architectures": [next(name for name, task in HEADS.items() if task == entry.task)],
         **entry.config,
-        **({"id2label": names} if labels else {}),
+        **({"id2label": names, "problem_type": texts.problem_type(entry)} if labels else {}),
         "eos_token_id": ends[0] if len(ends) == 1 else ends or None,
         "bos_token_id": begin,
         "dtype": "float32",

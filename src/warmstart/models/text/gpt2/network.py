@@ -152,10 +152,11 @@ class GPT2(keras.Model):
         indices = ops.arange(length)
         x = self.wte(ids) + self.wpe(indices[None] if positions is None else positions)  # (B, T, C)
         x = self.dropout(x, training=training)
-        seen = indices[None, None, :, None] >= indices  # (1, 1, T, T): what comes later is hidden
-        if mask is not None:
-            seen = ops.logical_and(seen, ops.cast(mask, "bool")[:, None, None, :])
+        seen = ops.expand_dims(indices, -1) >= indices  # (T, T): what comes later is hidden
         hidden = ops.where(seen, ops.cast(0.0, x.dtype), ops.cast(HIDDEN, x.dtype))
+        if mask is not None:
+            padding = (1.0 - ops.cast(mask, x.dtype)) * HIDDEN
+            hidden = ops.minimum(hidden, ops.expand_dims(padding, (1, 2)))  # (B, 1, T, T)
         for block in self.h:
             x = block(x, attend=partial(self._attend, block, hidden, training), training=training)
         x = self.ln_f(x)
@@ -237,9 +238,19 @@ def _last_real(x: Any, mask: Any) -> Any:
     """(B, T, C) -> (B, C): the last token that is not padding, wherever the padding is."""
     if mask is None:
         return x[:, -1]
-    indices = ops.arange(ops.shape(mask)[1])
-    last = ops.argmax(ops.cast(mask, "int32") * (indices + 1), axis=-1)
-    return ops.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
+    tokens = ops.cast(mask, "int32")
+    numbers = ops.cumsum(tokens, axis=1) * tokens  # tokens counted from 1, padding 0
+    is_last = ops.equal(numbers, ops.max(numbers, axis=1, keepdims=True))
+    return ops.sum(x * ops.expand_dims(ops.cast(is_last, x.dtype), -1), axis=1)
+
+
+def outputs(model: GPT2, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What the program of a classifier gives: `logits` (B, L), and `features` (B, C), the final state
+    of each text's last token.
+    """
+    results = model(inputs, training=False)
+    states = _last_real(results["last_hidden_state"], inputs.get("attention_mask"))
+    return {"logits": results["logits"], "features": states}
 
 
 def build(config: GPT2Config | Mapping[str, Any]) -> keras.Model:
