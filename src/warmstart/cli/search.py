@@ -64,13 +64,13 @@ def command(
     with compiling(opened):
         opened.engine  # noqa: B018 (compiles now, with its progress shown)
     index = saved or opened.index(_inputs(opened, corpus))
-    say(f"Model: {opened.name}; {len(index):,} {opened.input_kind.plural} are searched")
+    accepted = opened.input_kind
+    say(f"Model: {opened.name}; {len(index):,} {accepted.plural} are searched")
     for error in index.errors:
         say(f"  left out: {error}")
     if output is not None:
         say(f"written: {index.save(output)}")
-    kind = opened.input_kind
-    inputs = [item.value for item in kind.stream(kind.from_arguments(queries))]
+    inputs = [item.value for item in accepted.stream(accepted.from_arguments(queries))]
     for matches in opened.search(inputs, index, top_k):
         print(json.dumps(matches.to_dict(), ensure_ascii=False) if as_json else matches.show())
 
@@ -101,11 +101,11 @@ def _texts(corpus: str) -> list[Path]:
 
 
 def _inputs(model: Model[Any, Any, Any], corpus: str) -> Any:
-    kind = model.input_kind
-    if kind.suffixes:
+    accepted = model.input_kind
+    if accepted.suffixes:
         return corpus
     if not (files := _texts(corpus)):
         raise UsageError(
-            f"{corpus} holds no .txt file; {model.name} searches {kind.plural}, one a line."
+            f"{corpus} holds no .txt file; {model.name} searches {accepted.plural}, one a line."
         )
-    return chain.from_iterable(map(kind.stream, files))
+    return chain.from_iterable(map(accepted.stream, files))

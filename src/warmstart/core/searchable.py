@@ -101,9 +101,9 @@ class SearchableModel(LoadedModel):
                 f"The index was made by {index.model} with other weights or settings than those of "
                 f"{self.name}; make it again with model.index(…)."
             )
-        kind = model.input_kind
-        several = kind.is_several(queries)
-        items = list(kind.elements(queries)) if several else [kind.single(queries)]
+        inputs = model.input_kind
+        several = inputs.is_several(queries)
+        items = list(inputs.elements(queries)) if several else [inputs.single(queries)]
         vectors = self.query_features(queries if several else [queries])
         results = [
             Matches(item_name(model, item), self.name, matches)
