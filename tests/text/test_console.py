@@ -2,6 +2,9 @@
 generated.
 """
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -70,3 +73,17 @@ def test_texts_of_a_search_are_written_whole(generator, options, capsys):
     assert replace(results[0], logprobs=()) == replace(
         generator("ROMEO:", max_new_tokens=4, **options), logprobs=()
     )
+
+
+def test_a_text_that_is_cut_is_named_in_one_line(tmp_path):
+    (tmp_path / "a.txt").write_text("fine\n" + "a film " * 300 + "\n")
+    command = [sys.executable, "-m", "warmstart", "classify", "a.txt", "--model", "sst2_bert_tiny"]
+    done = subprocess.run(
+        [*command, "--json"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warning: a.txt:2 has more than the 128 tokens" in done.stderr
+    assert "site-packages" not in done.stderr
+    short, long = (json.loads(line) for line in done.stdout.splitlines())
+    assert "truncated" not in short
+    assert long["truncated"] is True

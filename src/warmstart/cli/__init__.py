@@ -1,7 +1,7 @@
 """The command line.
 
 Use a model: `warmstart classify | detect | segment | transcribe | synthesize | generate | answer |
-tag | fill-mask | embed | forecast`, a verb for each task, and `predict` for any model. Train:
+tag | fill-mask | embed | forecast`, a verb for each task, `predict` for any model, `search`. Train:
 `finetune | pick | evaluate`. Deploy: `serve | export | compile`. Models and cache: `list | info |
 pull | cache`.
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 
 def main() -> None:
@@ -39,6 +40,7 @@ def _run(arguments: Sequence[str]) -> int:
     from warmstart.errors import WarmstartError
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # only TensorFlow's errors
+    _print_plain_warnings()
     try:
         with app.make_context("warmstart", list(arguments)) as context:
             app.invoke(context)
@@ -54,3 +56,18 @@ def _run(arguments: Sequence[str]) -> int:
         print(f"warmstart: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _print_plain_warnings() -> None:
+    """Print warnings of this package as a sentence, without a file and line of its source."""
+    import warnings
+
+    before = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *where: Any, **options: Any) -> None:
+        if category.__module__.partition(".")[0] == "warmstart":
+            print(f"warning: {message}", file=sys.stderr, flush=True)
+        else:
+            before(message, category, *where, **options)
+
+    warnings.showwarning = show
