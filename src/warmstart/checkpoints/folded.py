@@ -71,12 +71,12 @@ def _paired(
     model: Any, layers: list[Any], kernels: list[Kernel], checkpoint: TFLiteCheckpoint
 ) -> list[tuple[Any, Kernel]]:
     """Each layer with its kernel, in the order of the file."""
-    places = _places(model, layers)
+    positions = _positions(model, layers)
     left = {id(layer): layer for layer in layers}
     chosen: list[Any] = []
     for kernel in kernels:
-        place = (frozenset(id(chosen[index]) for index in kernel.before), kernel.pools)
-        candidates = [layer for key, layer in left.items() if places[key] == place]
+        position = (frozenset(id(chosen[index]) for index in kernel.before), kernel.pools)
+        candidates = [layer for key, layer in left.items() if positions[key] == position]
         if len(candidates) > 1:
             fitting = [layer for layer in candidates if _fits(layer, kernel, checkpoint)]
             named = [layer for layer in fitting if layer.name in kernel.kernel]
@@ -97,23 +97,23 @@ def _paired(
     return list(zip(chosen, kernels, strict=True))
 
 
-def _places(model: Any, layers: list[Any]) -> dict[int, tuple[frozenset[int], bool]]:
+def _positions(model: Any, layers: list[Any]) -> dict[int, tuple[frozenset[int], bool]]:
     """Of each layer with a kernel (by id), the layers with a kernel before it, and whether a map is
     averaged in between.
     """
     with_kernel = {id(layer) for layer in layers}
     sources: dict[int, tuple[frozenset[int], bool]] = {}  # by id of the tensor
-    places = {}
+    positions = {}
     for operation in model.operations:
         inputs = _tensors(operation.input) if operation.input is not operation.output else []
         known = [sources[id(tensor)] for tensor in inputs if id(tensor) in sources]
         before = frozenset().union(*(layers_before for layers_before, _ in known))
         pools = any(pooled for _, pooled in known) or type(operation).__name__ in POOLING
         if id(operation) in with_kernel:
-            places[id(operation)] = (before, pools)
+            positions[id(operation)] = (before, pools)
             before, pools = frozenset({id(operation)}), False
         sources |= {id(tensor): (before, pools) for tensor in _tensors(operation.output)}
-    return places
+    return positions
 
 
 def _tensors(value: Any) -> list[Any]:
@@ -158,7 +158,7 @@ def _values(
         values.append((norm.beta, shift))
     elif not layer.use_bias and np.any(shift):
         raise MismatchError(
-            f"{checkpoint.path}: the layer {layer.name!r} of {model.name} has no place for a bias."
+            f"{checkpoint.path}: the layer {layer.name!r} of {model.name} has no bias."
         )
     return values
 

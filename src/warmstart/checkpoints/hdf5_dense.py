@@ -23,7 +23,9 @@ MAX_ROWS, MAX_DEPTH = 64, 16
 CHECKSUM = 4
 
 
-def objects(file: Structure, heap_address: int, index_address: int, kind: int) -> Iterator[bytes]:
+def objects(
+    file: Structure, heap_address: int, index_address: int, index_type: int
+) -> Iterator[bytes]:
     """The messages of all links or attributes of an object, in the order of the index.
 
     Raises:
@@ -31,18 +33,24 @@ def objects(file: Structure, heap_address: int, index_address: int, kind: int) -
             Keras does not write.
     """
     heap = _heap(file, heap_address)
-    start = ID_OFFSETS[kind]
-    for record in _records(file, index_address, kind):
+    start = ID_OFFSETS[index_type]
+    for record in _records(file, index_address, index_type):
         yield _object(file, heap, record[start : start + heap.id_length])
 
 
 # the index (III.A.2)
 
 
-def _records(file: Structure, address: int, kind: int) -> Iterator[bytes]:
+def _records(file: Structure, address: int, index_type: int) -> Iterator[bytes]:
     head = file.at(address, 38)
     signature, actual, node_size, size, depth, root, count = file.unpack("4sxBIHHxxQH", head)
-    if signature != b"BTHD" or actual != kind or size < 11 or node_size < 16 or depth > MAX_DEPTH:
+    if (
+        signature != b"BTHD"
+        or actual != index_type
+        or size < 11
+        or node_size < 16
+        or depth > MAX_DEPTH
+    ):
         raise file.corrupt("an index is damaged")
     pointers = _pointer_sizes(node_size, size, depth)
     seen: set[int] = set()
@@ -54,7 +62,7 @@ def _records(file: Structure, address: int, kind: int) -> Iterator[bytes]:
         seen.add(node)
         data = file.at(node, node_size)
         signature, actual = file.unpack("4sxB", data)
-        if signature != (b"BTIN" if level else b"BTLF") or actual != kind:
+        if signature != (b"BTIN" if level else b"BTLF") or actual != index_type:
             raise file.corrupt("an index is damaged")
         if 6 + used * size > node_size:
             raise file.corrupt("a node of an index is too full")
@@ -74,7 +82,7 @@ def _records(file: Structure, address: int, kind: int) -> Iterator[bytes]:
 
 
 def _pointer_sizes(node_size: int, size: int, depth: int) -> list[tuple[int, int]]:
-    """For each level above the leaves, the bytes of the two counts beside a child's address: of
+    """For each level above the leaves, the bytes of the two counts after the address of a child: of
     its own records, and of those below it.
     """
     overhead = 6 + CHECKSUM

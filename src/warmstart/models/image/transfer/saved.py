@@ -94,7 +94,7 @@ def is_plain(checkpoint: Checkpoint, base: Mapping[str, Any], classes: int) -> b
 
     Raises:
         CorruptCheckpointError: its config is damaged.
-        UsageError: its config is that of another kind of model.
+        UsageError: its config is that of another type of model.
         MismatchError: it is that of another network.
     """
     config = checkpoint.config()

@@ -62,7 +62,7 @@ def graph_of(config: Mapping[str, Any], label: str) -> Graph:
         label: of the file, for messages.
 
     Raises:
-        UsageError: it is another kind of model.
+        UsageError: it is another type of model.
     """
     graph = Graph()
     try:
