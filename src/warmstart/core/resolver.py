@@ -146,10 +146,15 @@ def find_folder(
         folder = hub.fetch_repo(
             text, patterns, revision=revision, offline=offline, progress=progress
         )
-    elif isinstance(name, Path) or os.sep in text or (text and Path(text).is_dir()):
+    elif isinstance(name, Path) or os.sep in text or (text and Path(text).exists()):
         folder = Path(text).expanduser()
         if not folder.exists():
             raise UsageError(f"There is no folder {text}.")
+        if folder.is_file():
+            raise UsageError(
+                f"{text} is a file, not the folder of a model. A file of weights needs the name of its network: "
+                f"ws.load(NAME, weights={text!r}), or --model NAME --weights {text}, with a name from `warmstart list`."
+            )
     else:
         embedded = Path(__file__).parents[1] / "embedded" / text.lower()
         return embedded if text and bundle.is_bundle(embedded) else None

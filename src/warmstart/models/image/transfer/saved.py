@@ -21,7 +21,7 @@ from warmstart.errors import UsageError
 from warmstart.models import family
 from warmstart.models.image.transfer.family import ACTIVATIONS, HEAD_ARGUMENTS, MAP_LAYERS
 from warmstart.models.image.transfer.saved_front import LARGEST_SIDE, Front, front_nodes, read_front
-from warmstart.models.image.transfer.saved_graph import Graph, Node, graph_of
+from warmstart.models.image.transfer.saved_graph import Graph, Node, graph_of, readable
 
 POOLED = ("GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten")
 SPATIAL = ("AveragePooling2D", "MaxPooling2D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D")
@@ -70,9 +70,16 @@ def read(checkpoint: Checkpoint, base: Mapping[str, Any]) -> SavedClassifier | N
     if config is None:
         return None
     label = str(checkpoint.path)
+    with readable(label):
+        return _read(checkpoint, config, base, label)
+
+
+def _read(
+    checkpoint: Checkpoint, config: Mapping[str, Any], base: Mapping[str, Any], label: str
+) -> SavedClassifier:
     graph = graph_of(config, label)
     nodes = front_nodes(graph, _own_preprocessing(base), label)
-    front = read_front(graph, nodes, lambda node: _read(checkpoint, node), label)
+    front = read_front(graph, nodes, lambda node: _arrays(checkpoint, node), label)
     tail = [graph.nodes[index] for index in _tail(graph, label)]
     tail, sigmoid, temperature = _without_activation(tail, config, label)
     dense = tail.pop()
@@ -100,15 +107,17 @@ def is_plain(checkpoint: Checkpoint, base: Mapping[str, Any], classes: int) -> b
     config = checkpoint.config()
     if config is None:
         return True
-    graph = graph_of(config, str(checkpoint.path))
-    if any(len(node.names) > 1 for node in graph.nodes):
-        return False
-    sizes = (
-        node.config.get("units") or node.config.get("filters") for node in reversed(graph.nodes)
-    )
-    if next(filter(None, sizes), None) != classes:
-        return False
-    return not front_nodes(graph, _own_preprocessing(base), str(checkpoint.path))
+    label = str(checkpoint.path)
+    with readable(label):
+        graph = graph_of(config, label)
+        if any(len(node.names) > 1 for node in graph.nodes):
+            return False
+        sizes = (
+            node.config.get("units") or node.config.get("filters") for node in reversed(graph.nodes)
+        )
+        if next(filter(None, sizes), None) != classes:
+            return False
+        return not front_nodes(graph, _own_preprocessing(base), label)
 
 
 def _own_preprocessing(base: Mapping[str, Any]) -> Sequence[Sequence[str]]:
@@ -133,7 +142,7 @@ def arrays_of(checkpoint: Checkpoint, node: Node) -> list[str]:
     return sorted(own, key=lambda name: (len(name), name))
 
 
-def _read(checkpoint: Checkpoint, node: Node) -> list[np.ndarray]:
+def _arrays(checkpoint: Checkpoint, node: Node) -> list[np.ndarray]:
     return [checkpoint.read(name) for name in arrays_of(checkpoint, node)]
 
 

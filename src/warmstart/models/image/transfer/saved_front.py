@@ -114,11 +114,13 @@ def read_front(graph: Graph, nodes: Sequence[int], arrays: Arrays, label: str) -
         node = graph.nodes[index]
         try:
             front = _after(front, node, arrays)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise UsageError(
                 f"{label}: the layer {node.name[:100]!r} ({node.class_name[:100]}) before the network cannot be read"
                 f" ({str(error)[:200]})."
             ) from error
+    if not np.all(np.isfinite(front.offset) & np.isfinite(front.scale) & (front.scale != 0)):
+        raise UsageError(f"{label}: the layers before the network make all photos the same.")
     return front
 
 

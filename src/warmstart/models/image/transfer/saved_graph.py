@@ -7,11 +7,12 @@ nothing in it names code that is run.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from warmstart.checkpoints.naming import snake_case
-from warmstart.errors import UsageError
+from warmstart.errors import UsageError, WarmstartError
 
 MODELS = ("Sequential", "Functional", "Model")
 MAX_NODES, MAX_DEPTH = 20_000, 16
@@ -65,16 +66,27 @@ def graph_of(config: Mapping[str, Any], label: str) -> Graph:
         UsageError: it is another type of model.
     """
     graph = Graph()
-    try:
+    with readable(label):
         graph.output = _Reader(graph, label).model(config, (), "", None, 0)
-    except UsageError:
+    return graph
+
+
+@contextmanager
+def readable(label: str) -> Iterator[None]:
+    """Values of other types than Keras writes become an error that says so.
+
+    Raises:
+        UsageError: there are such values.
+    """
+    try:
+        yield
+    except WarmstartError:
         raise
-    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UsageError(
             f"{label}: the config of its model is not one that Keras writes "
             f"({type(error).__name__}: {str(error)[:100]})."
         ) from error
-    return graph
 
 
 class _Reader:
