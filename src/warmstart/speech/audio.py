@@ -1,8 +1,9 @@
 """Recordings as float32 samples of one channel at the rate that a model was trained on.
 
 Formats are those of libsndfile: WAV (8 to 32 bits, float), FLAC, OGG (Vorbis, Opus), MP3, AIFF and
-others. Channels are averaged; rates are changed by soxr in its high quality. Files are read in
-pieces, so that a recording of ten hours takes no more memory than one of a minute.
+others; with PyAV also M4A, MP4, AAC and WebM (see `containers`). Channels are averaged; rates are
+changed by soxr in its high quality. Files are read in pieces, so that a recording of ten hours takes
+no more memory than one of a minute.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import io
 import math
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from warmstart.core.reading import given_name, opened
 from warmstart.errors import InputError
+from warmstart.speech import containers
 
-SUFFIXES = frozenset(
-    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"}
-)
+SUFFIXES = containers.SUFFIXES | {
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf",
+}  # fmt: skip
 RATES = (1_000, 768_000)
 """Lowest and highest sampling rate in Hz that is believed."""
 MAX_CHANNELS = 64
@@ -28,6 +30,9 @@ PIECE = 65_536
 """Samples (of all channels together) that are decoded at a time."""
 LONGEST = 600.0
 """Seconds that `decode` gives in one array; longer recordings are for `pieces`."""
+
+
+NOT_READABLE = "is not a recording that can be read (WAV, FLAC, OGG, MP3, AIFF)"
 
 
 def is_sound(value: Any) -> bool:
@@ -72,18 +77,20 @@ def decode(
 
 
 def file_seconds(data: bytes) -> float:
-    """The length of a recording, from the header of its file.
+    """The length of a recording, from the header of its file or the times of its packets.
 
     Raises:
-        InputError: it is not a recording.
+        InputError: it is not a recording that can be read.
     """
     import soundfile
 
+    name, stream = "the recording", io.BytesIO(data)
+    if container := containers.container_format(_head(stream)):
+        return containers.seconds(stream, container, name)
     try:
-        info = soundfile.info(io.BytesIO(data))
+        info = soundfile.info(stream)
     except (soundfile.LibsndfileError, TypeError, RuntimeError):
-        message = "the recording: is not one that can be read (WAV, FLAC, OGG, MP3, AIFF)"
-        raise InputError(message, "the recording") from None
+        raise InputError(f"{name}: {NOT_READABLE}", name) from None
     return float(info.frames / info.samplerate) if info.samplerate else 0.0
 
 
@@ -193,6 +200,8 @@ def _file(value: Any, name: str) -> tuple[Iterator[np.ndarray], float]:
     import soundfile
 
     stream = opened(value, name)
+    if container := containers.container_format(_head(stream)):
+        return _few_channels(*containers.read(stream, container, name), name)
     try:
         sound = soundfile.SoundFile(stream)
     except (
@@ -200,12 +209,32 @@ def _file(value: Any, name: str) -> tuple[Iterator[np.ndarray], float]:
         TypeError,
     ) as error:  # TypeError: raw PCM, which says nothing of itself
         stream.close()
-        raise InputError(
-            f"{name}: is not a recording that can be read (WAV, FLAC, OGG, MP3, AIFF)", name
-        ) from error
-    if sound.channels > MAX_CHANNELS:
-        raise InputError(f"{name}: has {sound.channels} channels; {MAX_CHANNELS} at most", name)
+        raise InputError(f"{name}: {NOT_READABLE}", name) from error
+    _check_channels(sound.channels, name)
     return _read(stream, sound, name), float(sound.samplerate)
+
+
+def _head(stream: BinaryIO) -> bytes:
+    """The first bytes of a file, which are read again."""
+    head = stream.read(16)
+    stream.seek(0)
+    return head
+
+
+def _few_channels(
+    parts: Iterator[np.ndarray], rate: float, name: str
+) -> tuple[Iterator[np.ndarray], float]:
+    def checked() -> Iterator[np.ndarray]:
+        for part in parts:
+            _check_channels(part.shape[1], name)
+            yield part
+
+    return checked(), rate
+
+
+def _check_channels(channels: int, name: str) -> None:
+    if channels > MAX_CHANNELS:
+        raise InputError(f"{name}: has {channels} channels; {MAX_CHANNELS} at most", name)
 
 
 def _read(stream: Any, sound: Any, name: str) -> Iterator[np.ndarray]:

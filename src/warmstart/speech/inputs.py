@@ -43,12 +43,12 @@ Utterance: TypeAlias = str | bytes | int
 
 
 class RecordingKind(FileKind):
-    """Recordings: WAV, FLAC, OGG, MP3 and AIFF files, and arrays."""
+    """Recordings: WAV, FLAC, OGG, MP3, AIFF, M4A, MP4 and WebM files, and arrays."""
 
     name = "audio"
     noun = "recording"
     plural = "recordings"
-    media = ("audio/", "video/webm")
+    media = ("audio/", "video/webm", "video/mp4")
     suffixes = SUFFIXES
     field = columns.RECORDING
     schema: ClassVar = {"type": "string", "format": "audio-base64", "minLength": 1}

@@ -37,6 +37,7 @@ def _family(entry: Entry) -> ModuleType:
     """The module that runs an entry's architecture. It has
 
         RECOGNIZER                                                the class of its `Recognizer`
+        TRAINER                                                   "module:Name" of its trainer
         program(entry, model) -> Program
         files(folder) -> {name: path or bytes}                    files of a bundle besides the weights
 

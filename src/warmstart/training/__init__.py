@@ -69,7 +69,7 @@ def finetune(
     record = task_of(task)
     checked = make(record.train_options_class(), options, f"Fine-tuning for {task}")
     require("tensorflow", extra="tensorflow", purpose="to fine-tune")
-    return record.trainer_class()(base, checked).fit(data)
+    return record.trainer_class().of(base, checked).fit(data)
 
 
 def _default_base(task: str) -> str:

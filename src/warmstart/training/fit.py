@@ -101,6 +101,8 @@ def fit(
             written.
         UsageError: there is no metric of that name.
     """
+    if keep_start and validation is None and measure is None:
+        raise UsageError("keep_start needs validation data.")
     optimizer = model.optimizer
     if clip_norm and not (optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm):
         optimizer.global_clipnorm = clip_norm
@@ -378,7 +380,7 @@ def _array(variable: Any) -> np.ndarray:
 
 def _evaluated(model: keras.Model, validation: Batches | None) -> dict[str, float]:
     if validation is None:
-        raise UsageError("keep_start needs validation data.")
+        return {}
     data = Epochs(validation, None, 1)
     logs = model.evaluate(data, callbacks=[Begin(data)], verbose=0, return_dict=True)
     return {f"val_{key}": float(value) for key, value in logs.items()}

@@ -85,6 +85,17 @@ class Trainer(ABC, Generic[OptionsT]):
         self.fits: dict[str, Fitted] = {}
         self.before: Mapping[str, float] = {}
 
+    @classmethod
+    def of(
+        cls, base: str | PathLike[str] | Model[Any, Any, Any], options: OptionsT
+    ) -> Trainer[OptionsT]:
+        """The trainer of a base: of this class, or of the one that its family has.
+
+        Raises:
+            UsageError: the base cannot be fine-tuned for this task.
+        """
+        return cls(base, options)
+
     def fit(self, data: Any) -> Model[Any, Any, Any]:
         """Train on labelled data; returns the model, loaded from its bundle.
 
@@ -245,7 +256,7 @@ class Trainer(ABC, Generic[OptionsT]):
                 validation=self.validation_batches(),
                 measure=measure,
                 patience=options.patience,
-                keep_start=self.keep_start,
+                keep_start=self.keep_start and self.validated,
                 workers=self.workers,
             )
 

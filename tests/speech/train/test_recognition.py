@@ -177,7 +177,7 @@ def test_options_are_checked(base, options, words):
 
 
 def test_only_wavenets_are_fine_tuned(base):
-    with pytest.raises(UsageError, match="not a WaveNet recogniser"):
+    with pytest.raises(UsageError, match="does image-classification, not speech-recognition"):
         ws.finetune(CIFAR, [], task="speech-recognition")
 
 

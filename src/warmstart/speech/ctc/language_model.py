@@ -62,7 +62,7 @@ class LanguageModel:
             ) from error
         if "\\data\\" in text[:10_000]:
             return cls._arpa(text, str(path))
-        return cls(line.strip().lower() for line in text.splitlines())
+        return cls(line.strip() for line in text.splitlines())
 
     @classmethod
     def _arpa(cls, text: str, name: str) -> LanguageModel:

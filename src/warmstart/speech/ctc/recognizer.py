@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -49,6 +49,30 @@ def program(entry: Entry, model: Any) -> Program:
     return Program({"forward": Function(forward, (features,))}, outputs)
 
 
+def spelt(words: Iterable[str], alphabet: str) -> Iterator[str]:
+    """The words of a vocabulary as the alphabet has them: in lower case where it has no others.
+
+    Raises:
+        UsageError: a word has characters that the alphabet lacks.
+    """
+    letters = {*alphabet} - {" "}
+    wrong = []
+    for word in sorted(words):
+        found = next((w for w in (word, word.lower(), word.upper()) if {*w} <= letters), None)
+        if found is None:
+            wrong.append(word)
+        else:
+            yield found
+    if wrong:
+        missing = "".join(sorted({c for word in wrong for c in word.lower()} - letters))
+        more = f" and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
+        raise UsageError(
+            f"The model cannot spell {', '.join(map(repr, wrong[:5]))}{more}: its characters are "
+            f"{''.join(sorted(letters))!r}, without {missing!r}. Spell numbers out, and give the "
+            "words of a phrase one by one."
+        )
+
+
 def files(folder: Path) -> Mapping[str, Path | bytes]:
     """Files of a bundle besides the weights: none, the alphabet is in the entry."""
     return {}
@@ -91,7 +115,10 @@ class CtcRecognizer(Recognizer):
         """The words of the options; a file is read once for all recordings of a call."""
         last = self._last
         if last is None or last[0] is not options:
-            self._last = last = options, LanguageModel.of(self._words(options))
+            language = LanguageModel.of(self._words(options))
+            if language is not None and not language.ngrams:
+                language = LanguageModel(spelt(language.words, self.alphabet))
+            self._last = last = options, language
         return last[1]
 
     def _words(self, options: TranscribeOptions) -> Any:
@@ -151,3 +178,4 @@ class CtcRecognizer(Recognizer):
 
 
 RECOGNIZER = CtcRecognizer
+TRAINER = "warmstart.speech.train.ctc:CtcTrainer"

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 from warmstart.core import html
 from warmstart.core.wire import Omit, Record, Result, Score, Seconds
+from warmstart.speech.results import subtitles
 
 LONGEST_CUE = 6.0
 """Seconds of a subtitle that is made of words."""
@@ -113,22 +114,35 @@ class Transcript(Result):
     def to_html(self) -> str:
         return super().to_html() if self.segments or self.words else html.paragraph(html.text(self))
 
-    def to_srt(self) -> str:
-        """As a SubRip file."""
-        cues = [
-            f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n"
-            f"{cue.text.replace('-->', '->')}\n"
-            for number, cue in enumerate(self.cues(), 1)
-        ]
-        return "\n".join(cues)
+    def to_srt(self, *, line_length: int = 42, lines: int = 2, seconds: float = 7.0) -> str:
+        """As a SubRip file.
 
-    def to_vtt(self) -> str:
-        """As a WebVTT file."""
-        cues = [
-            f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{_escaped(cue.text)}\n"
-            for cue in self.cues()
-        ]
+        Args:
+            line_length: characters of a line at most.
+            lines: of a cue at most.
+            seconds: that a cue is shown at most.
+
+        Raises:
+            UsageError: a limit is not positive.
+        """
+        limits = subtitles.Limits(line_length, lines, seconds)
+        return "\n".join(
+            f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_lines(cue.lines)}"
+            for number, cue in enumerate(self._subtitles(limits), 1)
+        )
+
+    def to_vtt(self, *, line_length: int = 42, lines: int = 2, seconds: float = 7.0) -> str:
+        """As a WebVTT file; arguments and errors as for `to_srt`."""
+        limits = subtitles.Limits(line_length, lines, seconds)
+        cues = (
+            f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n"
+            f"{_lines(map(_escaped, cue.lines))}"
+            for cue in self._subtitles(limits)
+        )
         return "\n".join(["WEBVTT\n", *cues])
+
+    def _subtitles(self, limits: subtitles.Limits) -> Iterator[subtitles.Cue]:
+        return subtitles.cues(self.cues(), self.words, limits)
 
     def cues(self) -> Iterator[Segment]:
         """The lines of a subtitle file: the segments, or else words in groups of a few seconds."""
@@ -156,9 +170,13 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _clock(seconds: float, point: str) -> str:
+def _lines(lines: Iterable[str]) -> str:
+    """Lines of a cue; none can be read as times."""
+    return "".join(f"{line.replace('-->', '->')}\n" for line in lines)
+
+
+def _clock(milliseconds: int, point: str) -> str:
     """00:01:02,345"""
-    milliseconds = round(seconds * 1000)
     hours, minutes = milliseconds // 3_600_000, milliseconds // 60_000 % 60
     return f"{hours:02}:{minutes:02}:{milliseconds // 1000 % 60:02}{point}{milliseconds % 1000:03}"
 

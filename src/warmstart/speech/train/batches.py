@@ -7,46 +7,16 @@ Augmentation for Speech Recognition" (2015), for changes of speed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from warmstart.speech import audio
 from warmstart.speech.spectrum import Features
+from warmstart.speech.train.clips import Clip
 from warmstart.training.sorted_batches import SortedBatches
 
-LONGEST = 30.0
-"""Seconds of a recording that are learned from at once."""
 SLOWEST = 0.9
 """Of the speeds at which a recording is heard."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A recording and what is said in it.
-
-    Attributes:
-        recording: as the models take it; decoded anew for every batch, so that memory stays flat.
-        name: of it, for messages.
-        text: in the alphabet of the model.
-        symbols: the text as int32 numbers of the network's output.
-        samples: at the model's rate.
-        digest: of the samples.
-    """
-
-    recording: Any
-    name: str
-    text: str
-    symbols: np.ndarray
-    samples: int
-    digest: str
-
-    def __repr__(self) -> str:
-        return f"{self.text!r} {self.digest}"  # what a run's fingerprint is made of
-
-    def decoded(self, rate: int) -> np.ndarray:
-        return audio.decode(self.recording, name=self.name, sample_rate=rate, longest=LONGEST)
 
 
 class SpeechBatches(SortedBatches):

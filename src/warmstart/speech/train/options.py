@@ -11,7 +11,17 @@ from warmstart.training.options import AugmentOptions, FreezeOptions
 
 @dataclass(frozen=True, kw_only=True)
 class RecognitionOptions(FreezeOptions, AugmentOptions):
-    """Of a recogniser. Texts are compared and learned without case and punctuation."""
+    """Of speech recognition. Models with CTC learn texts without case and punctuation, Whisper learns
+    them as they are written.
+    """
+
+    language: Annotated[
+        str | None,
+        Option(
+            "Language of the texts, a code or an English name, for models that know several; "
+            "default: detected in the recordings."
+        ),
+    ] = None
 
     # New characters start from random numbers, and CTC first learns where the silence is.
     epochs: Annotated[

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["RECOGNIZER", "WhisperRecognizer", "files", "program"]
+__all__ = ["RECOGNIZER", "TRAINER", "WhisperRecognizer", "files", "program"]
 
 
 def files(folder: Path) -> Mapping[str, Path | bytes]:
@@ -91,6 +91,7 @@ class WhisperRecognizer(Recognizer):
 
 
 RECOGNIZER = WhisperRecognizer
+TRAINER = "warmstart.speech.train.whisper:WhisperTrainer"
 
 
 def _blocks(recording: Any, name: str, sample_rate: float | None) -> Blocks:

@@ -1,0 +1,37 @@
+"""A recording and its text, as training keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from warmstart.speech import audio
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording and what is said in it.
+
+    Attributes:
+        recording: as the models take it; decoded anew for every batch, so that memory stays flat.
+        name: of it, for messages.
+        text: as it is learned.
+        symbols: the text as int32 numbers of the network's output.
+        samples: at the model's rate.
+        digest: of the samples.
+    """
+
+    recording: Any
+    name: str
+    text: str
+    symbols: np.ndarray
+    samples: int
+    digest: str
+
+    def __repr__(self) -> str:
+        return f"{self.text!r} {self.digest}"  # what a run's fingerprint is made of
+
+    def decoded(self, rate: int) -> np.ndarray:
+        return audio.decode(self.recording, name=self.name, sample_rate=rate, longest=np.inf)
