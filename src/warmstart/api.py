@@ -545,6 +545,7 @@ def finetune(
     verbose: bool = True,
     augment: bool = True,
     freeze: int | str = "none",
+    language: str | None = None,
 ) -> SpeechRecognizer: ...
 @overload
 def finetune(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -145,3 +146,24 @@ def test_sound_as_json_and_as_a_file():
     assert embedded == sound.to_dict()
     assert sound.audio[:4] == b"RIFF"
     assert len(sound.audio) == 44 + 2 * 3
+
+
+def test_a_file_for_each_recording(tmp_path, capsys):
+    other = replace(TRANSCRIPT, input="talks/b.flac")
+    twin = replace(TRANSCRIPT, input="other/a.mp3")
+    failed = Failed("c.wav", InputError("c.wav: there is no such file"))
+    flags = TranscriptFlags(output=str(tmp_path / "out"), format="vtt")
+    written = TranscriptConsole(Recorder(TRANSCRIPT, other, failed, twin), flags)  # type: ignore[arg-type]
+    assert len(list(written.shown([], {}))) == 4
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "a-2.vtt",
+        "a.vtt",
+        "b.vtt",
+    ]
+    assert (tmp_path / "out" / "b.vtt").read_text() == TRANSCRIPT.to_vtt()
+    assert "3 transcripts" in capsys.readouterr().err
+    short = TranscriptFlags(output=str(tmp_path / "a.srt"), line_length=4, cue_seconds=1.0)
+    list(TranscriptConsole(Recorder(TRANSCRIPT), short).results([], {}))  # type: ignore[arg-type]
+    assert (tmp_path / "a.srt").read_text() == TRANSCRIPT.to_srt(line_length=4, seconds=1.0)
+    with pytest.raises(UsageError, match=r"written as \.srt, \.vtt, \.txt or \.json"):
+        TranscriptConsole.check(TranscriptFlags(output="a.doc"), ["a.wav"])

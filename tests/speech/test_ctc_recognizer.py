@@ -131,3 +131,20 @@ def test_features_and_bad_recordings(model, sound):
         np.stack(list(model.stream_features(iter([(sound, RATE)])))),
         model.features([(sound, RATE)]),
     )
+
+
+def test_words_are_spelt_as_the_model_spells_or_refused(model, tmp_path):
+    def words(*vocabulary):
+        options = TranscribeOptions(vocabulary=vocabulary)
+        return model.recognizer.decoder(options).language.words
+
+    assert words("AB", "Ba") == {"ab", "ba"}
+    for wrong, message in (
+        (("ab", "a1", "c d"), r"cannot spell 'a1', 'c d': its characters are .*, without ' .*1"),
+        (("a-b",), "without '-'"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            words(*wrong)
+    (tmp_path / "words.txt").write_text("AB\nba\nxyz\n")
+    with pytest.raises(UsageError, match="cannot spell 'xyz'"):
+        model.recognizer.decoder(TranscribeOptions(vocabulary=tmp_path / "words.txt"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,6 +18,7 @@ from warmstart.core.results import Failed
 from warmstart.speech.results.audio import SUFFIXES, SavedAudio
 
 SOUNDS = Output("sounds", SUFFIXES, overwrites=False)
+TRANSCRIPTS = Output("transcripts", (".srt", ".vtt", ".txt", ".json"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,18 @@ class TranscriptFlags(ConsoleOptions):
         Literal["txt", "srt", "vtt", "json"] | None,
         Option("Write transcripts as txt, srt, vtt or json, and nothing else."),
     ] = None
+    output: Annotated[
+        str | None,
+        Option(
+            "A .srt, .vtt, .txt or .json file for one recording; for many a folder, in which each "
+            "has a file of --format, by default srt.",
+            short="-o",
+        ),
+    ] = None
+    line_length: Annotated[int, Option("Characters of a line of subtitles, at most.", ge=1)] = 42
+    cue_seconds: Annotated[
+        float, Option("Seconds that a subtitle is shown, at most.", ge=0.001)
+    ] = 7.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,24 +60,44 @@ class TranscriptConsole(Console):
     """The text of each recording under its name; with a format only what a file of it holds."""
 
     options: ClassVar = TranscriptFlags
+    outputs: ClassVar = MappingProxyType({"output": TRANSCRIPTS})
     forms: ClassVar = ("format",)
 
     def results(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterable[Any]:
         vocabulary = options.get("vocabulary")
         if vocabulary in ("own", "any"):
             options = {**options, "vocabulary": vocabulary == "own"}
-        return super().results(arguments, options)
+        results = super().results(arguments, options)
+        return results if self.flags.output is None else self._saved(results)
 
     def show(self, result: Any) -> str:
-        writers = {
-            "txt": lambda: result.text,
-            "srt": result.to_srt,
-            "vtt": result.to_vtt,
-            "json": lambda: json.dumps(result.to_dict(), ensure_ascii=False),
-            None: result.show,
-        }
-        text: str = writers[self.flags.format]()
-        return text
+        form = self.flags.format
+        return result.show() if form is None else self._file(result, f".{form}")
+
+    def _file(self, result: Any, suffix: str) -> str:
+        """What a file of a transcript holds."""
+        if suffix == ".json":
+            return json.dumps(result.to_dict(), ensure_ascii=False)
+        if suffix == ".txt":
+            text: str = result.text
+            return text
+        write = result.to_srt if suffix == ".srt" else result.to_vtt
+        subtitles: str = write(line_length=self.flags.line_length, seconds=self.flags.cue_seconds)
+        return subtitles
+
+    def _saved(self, results: Iterable[Any]) -> Iterator[Any]:
+        first = f".{self.flags.format or 'srt'}"
+        suffixes = (first, *(suffix for suffix in TRANSCRIPTS.suffixes if suffix != first))
+        files = OutputFiles(self.flags.output, replace(TRANSCRIPTS, suffixes=suffixes))
+        for result in results:
+            if not isinstance(result, Failed):
+
+                def content(suffix: str, result: Any = result) -> bytes:
+                    return (self._file(result, suffix).rstrip("\n") + "\n").encode()
+
+                files.save(Path(result.input).stem or "recording", content, result.input)
+            yield result
+        files.report()
 
 
 class AudioConsole(Console):

@@ -32,7 +32,10 @@ class TranscribeOptions(RecordingOptions):
 
     language: Annotated[
         str | None,
-        Option("Code of the spoken language, such as en; default: detected automatically."),
+        Option(
+            "Spoken language, a code or an English name, such as de or German; default: detected "
+            "automatically."
+        ),
     ] = None
     translate: Annotated[bool, Option("Translate to English.")] = False
     timestamps: Annotated[bool, Option("Divide the text into segments with times.")] = True
