@@ -40,7 +40,7 @@ class ErrorRates:
         """Count one recording.
 
         Args:
-            reference: what is said in it.
+            reference: its true text.
             transcript: what the model recognized.
             language: code of the language, which decides the rules of the normalizer.
         """

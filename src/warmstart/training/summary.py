@@ -98,3 +98,8 @@ def data_name(data: Any) -> str:
         path = Path(data).expanduser().resolve()
         return path.name if path.is_dir() else path.stem
     return "your data"
+
+
+def in_words(figures: Mapping[str, float]) -> str:
+    """Figures as a sentence shows them."""
+    return ", ".join(f"{key} {value:.4g}" for key, value in figures.items())

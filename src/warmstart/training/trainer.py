@@ -26,7 +26,7 @@ from warmstart.training.options import FreezeOptions, TrainOptions
 from warmstart.training.page import Section, page
 from warmstart.training.progress import Terminal
 from warmstart.training.run import Run, open_run
-from warmstart.training.summary import Summary
+from warmstart.training.summary import Summary, in_words
 
 OptionsT = TypeVar("OptionsT", bound=TrainOptions)
 SOURCE = "measured when it was fine-tuned"
@@ -86,14 +86,8 @@ class Trainer(ABC, Generic[OptionsT]):
         self.before: Mapping[str, float] = {}
 
     @classmethod
-    def of(
-        cls, base: str | PathLike[str] | Model[Any, Any, Any], options: OptionsT
-    ) -> Trainer[OptionsT]:
-        """The trainer of a base: of this class, or of the one that its family has.
-
-        Raises:
-            UsageError: the base cannot be fine-tuned for this task.
-        """
+    def of(cls, base: Any, options: OptionsT) -> Trainer[OptionsT]:
+        """The trainer of a base: of this class, or of the one that its family has."""
         return cls(base, options)
 
     def fit(self, data: Any) -> Model[Any, Any, Any]:
@@ -354,8 +348,3 @@ class Trainer(ABC, Generic[OptionsT]):
     def source_folder(self) -> Path | None:
         """Where the base has files that the result needs too, such as a tokenizer."""
         return self.model._folder
-
-
-def in_words(figures: Mapping[str, float]) -> str:
-    """Figures as a sentence shows them."""
-    return ", ".join(f"{key} {value:.4g}" for key, value in figures.items())

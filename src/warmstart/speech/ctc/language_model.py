@@ -22,7 +22,7 @@ class LanguageModel:
         words: those that may be said.
         ngrams: (words…) -> (natural logarithm of its probability, of its back-off weight); default:
             none.
-        weight: of the n-grams' logarithms beside the sound's.
+        weight: of the n-grams' logarithms next to the sound's.
         bonus: added for each word, as longer texts are less likely ones.
     """
 

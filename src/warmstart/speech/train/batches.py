@@ -1,4 +1,4 @@
-"""Batches of recordings of similar lengths, varied anew in every epoch.
+"""Batches of recordings of similar lengths, augmented anew in every epoch.
 
 Sources: Park et al., "SpecAugment" (2019), arXiv:1904.08779, section 2; Ko et al., "Audio
 Augmentation for Speech Recognition" (2015), for changes of speed.
@@ -30,7 +30,7 @@ class SpeechBatches(SortedBatches):
         features: of the model.
         padding: seconds of silence before and after.
         batch_size, shuffle, seed: as for `SortedBatches`.
-        augment: whether speed, level, noise and spectrum are varied.
+        augment: whether speed, level, noise and spectrum are augmented.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class SpeechBatches(SortedBatches):
         sounds = [clip.decoded(self.features.sample_rate) for clip in clips]
         if self.augment:
             sounds = [
-                varied(random, sound, self.features.sample_rate, self._slowest(clip))
+                augmented(random, sound, self.features.sample_rate, self._slowest(clip))
                 for sound, clip in zip(sounds, clips, strict=True)
             ]
         step = 32 * self.features.hop  # few lengths, so that few shapes are traced
@@ -87,7 +87,7 @@ def frames_needed(symbols: np.ndarray) -> int:
     return len(symbols) + int((symbols[1:] == symbols[:-1]).sum())
 
 
-def varied(
+def augmented(
     random: np.random.Generator, samples: np.ndarray, rate: int, fastest: float = 1.1
 ) -> np.ndarray:
     """At another speed (up to 10 %), at another level (up to 8 dB), half of the time with noise."""

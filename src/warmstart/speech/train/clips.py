@@ -12,7 +12,7 @@ from warmstart.speech import audio
 
 @dataclass(frozen=True)
 class Clip:
-    """A recording and what is said in it.
+    """A recording and its text.
 
     Attributes:
         recording: as the models take it; decoded anew for every batch, so that memory stays flat.

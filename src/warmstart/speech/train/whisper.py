@@ -177,8 +177,10 @@ class WhisperTrainer(RecognitionTrainer):
             words = int((targets != IGNORED).sum())
             loss += float(token_loss(targets, logits)) * words
             count += words
-            said = self.decoder.texts(batches.prompt(), cross, len(targets), self.longest_text + 1)
-            for row, tokens in zip(batches.indices(0, index), said, strict=True):
+            decoded = self.decoder.texts(
+                batches.prompt(), cross, len(targets), self.longest_text + 1
+            )
+            for row, tokens in zip(batches.indices(0, index), decoded, strict=True):
                 text = self.tokens.decode(tokens).strip()
                 rates.add(clips[row].text, text, self.language or "")
                 texts.append((clips[row], text))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.speech.mel_windows import HOP, RATE, Windows
-from warmstart.speech.train.batches import masked, varied
+from warmstart.speech.train.batches import augmented, masked
 from warmstart.speech.train.clips import Clip
 from warmstart.speech.whisper.tokens import SECONDS, WhisperTokens
 from warmstart.training.sorted_batches import SortedBatches
@@ -36,9 +36,9 @@ class WhisperBatches(SortedBatches):
         tokens: of the model.
         language: code of the texts.
         sound: makes the network's input of a recording; the second argument is a random generator
-            where speed, level, noise and spectrum are varied, else None.
+            where speed, level, noise and spectrum are augmented, else None.
         batch_size, shuffle, seed: as for `SortedBatches`.
-        augment: whether speed, level, noise and spectrum are varied.
+        augment: whether speed, level, noise and spectrum are augmented.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class WindowFeatures:
         samples = clip.decoded(RATE)
         varies = random is not None and len(samples) < SLOWEST * self.frames * HOP
         if random is not None and varies:
-            samples = varied(random, samples, RATE)
+            samples = augmented(random, samples, RATE)
         window = Windows(lambda: [samples], self.mels, self.frames).at(0)
         if random is not None and varies:
             count = len(samples) // HOP
@@ -119,7 +119,7 @@ class WindowFeatures:
 
 class Encoded:
     """What a frozen encoder gives for recordings, float32 (positions, width): computed once for each
-    that is not varied, as long as memory of `LARGEST` bytes lasts.
+    that is not augmented, as long as memory of `LARGEST` bytes lasts.
 
     Args:
         encode: features (1, mels, frames) -> (1, positions, width).

@@ -18,7 +18,7 @@ class GreedyDecoder:
 
     Args:
         network: whose weights may change between calls.
-        rules: what may not be said; without times.
+        rules: which tokens are allowed; without times.
         end: the token that ends a text.
     """
 
@@ -44,24 +44,24 @@ class GreedyDecoder:
             longest: tokens of a text at most.
         """
         logits, cache = self._start(tf.constant([list(prompt)] * batch, tf.int32), cross)
-        said: list[list[int]] = [[] for _ in range(batch)]
+        texts: list[list[int]] = [[] for _ in range(batch)]
         going = set(range(batch))
         for position in range(len(prompt), len(prompt) + longest):
             rows = np.array(logits)
             tokens = np.full((batch, 1), self.end, np.int32)
             for row in sorted(going):
-                self.rules.apply(rows[row], said[row])
+                self.rules.apply(rows[row], texts[row])
                 token = int(rows[row].argmax())
                 if token == self.end:
                     going.discard(row)
                 else:
-                    said[row].append(token)
+                    texts[row].append(token)
                     tokens[row] = token
             if not going:
                 break
             place = tf.constant([position], tf.int32)
             logits, cache = self._step(tf.constant(tokens), place, cache, cross)
-        return said
+        return texts
 
     def _prefill(self, tokens: Any, cross: Any) -> Any:
         logits, cache, _ = self.network.decode(tokens, cross)
