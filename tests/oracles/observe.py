@@ -263,12 +263,15 @@ def commands(folder: Path) -> dict[str, list[str]]:
     while waiting:
         path = waiting.pop()
         text = command(*path, "--help", folder=folder).stdout
-        heads = re.findall(r"^│ (-[\w-].*?)(?:  |│)", text, re.MULTILINE)
+        heads = re.findall(
+            r"^  (-[\w-].*?)(?:  |$)", text.partition("\nExamples:")[0], re.MULTILINE
+        )
         found[" ".join(path)] = sorted(
             {name for head in heads for name in re.findall(r"(?<!\w)--?[\w-]+", head)}
         )
-        if " COMMAND " in text.partition("╭")[0]:
-            waiting += [(*path, name) for name in re.findall(r"^│ (\w[\w-]*) ", text, re.MULTILINE)]
+        if " COMMAND " in text.partition("\n")[0]:
+            names = re.findall(r"^  ([a-z][\w-]*)  ", text, re.MULTILINE)
+            waiting += [(*path, name) for name in names]
     return dict(sorted(found.items()))
 
 

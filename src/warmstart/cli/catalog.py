@@ -30,8 +30,18 @@ SCALINGS = {
 @click.command(
     "list",
     cls=Command,
+    examples=(
+        "warmstart list",
+        "warmstart list sentiment",
+        "warmstart list 'mobilenet*'",
+        "warmstart list --task text-embedding --json",
+    ),
     params=[
-        Argument(["pattern"], default="*", help="A name, or a pattern such as 'mobilenet*'."),
+        Argument(
+            ["pattern"],
+            default="*",
+            help="A name, a pattern such as 'mobilenet*', or words such as sentiment.",
+        ),
         Option(["--task"], help="Only this task, such as image-classification."),
         Option(["--family"], help="Only this family, such as mobilenet_v2."),
         json_option("A JSON array of entries."),
@@ -45,6 +55,11 @@ def list_command(pattern: str, task: str | None, family: str | None, as_json: bo
 @click.command(
     "info",
     cls=Command,
+    examples=(
+        "warmstart info mobilenet_v2",
+        "warmstart info ./my-model",
+        "warmstart info gpt2 --json",
+    ),
     params=[
         Argument(["name"], help="A name or alias from `warmstart list`, or a bundle's folder."),
         json_option("The entry as one JSON object."),

@@ -13,6 +13,11 @@ from warmstart.cli.parameters import PRECISIONS
 @click.command(
     "compile",
     cls=Command,
+    examples=(
+        "warmstart compile mobilenet_v2 efficientnet_b0",
+        "warmstart compile mobilenet_v2 --precision int8 --check photos/",
+        "warmstart compile ./my-model",
+    ),
     params=[
         Argument(
             ["names"],

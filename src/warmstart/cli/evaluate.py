@@ -30,12 +30,21 @@ SHOWN = 20
 """Rows of the table of classes."""
 
 
+EXAMPLES = (
+    "warmstart evaluate flowers/val --model ./flowers-model",
+    "warmstart evaluate reviews.csv --model sst2_bert_tiny --json",
+    "warmstart evaluate sales.csv --task forecasting --model deepar_hourly",
+)
+
+
 class EvaluateCommand(Command):
     """`evaluate`; with `--task` or `--model`, its help says what data the task takes."""
 
     def __init__(self) -> None:
         text = "Measure a model on your own labelled data, class by class."
-        super().__init__("evaluate", help=text, params=_parameters(), callback=evaluate)
+        super().__init__(
+            "evaluate", help=text, params=_parameters(), callback=evaluate, examples=EXAMPLES
+        )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         self.params = _parameters()

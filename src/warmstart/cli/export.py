@@ -13,6 +13,11 @@ from warmstart.cli.parameters import weights_option
 @click.command(
     "export",
     cls=Command,
+    examples=(
+        "warmstart export mobilenet_v2 model.tflite",
+        "warmstart export ./my-model served --format saved_model",
+        "warmstart export ./my-model model.onnx",
+    ),
     params=[
         Argument(
             ["model"], help="A name from `warmstart list`, a bundle's folder, or hf://org/name."

@@ -36,7 +36,14 @@ class FinetuneCommand(Command):
         training resumes from its last checkpoint.
         """
         super().__init__(
-            "finetune", help=text, short_help="Fine-tune a pretrained model on your own data."
+            "finetune",
+            help=text,
+            short_help="Fine-tune a pretrained model on your own data.",
+            examples=(
+                "warmstart finetune flowers/ --model mobilenet_v2 -o flowers-model",
+                "warmstart finetune reviews.csv --task text-classification -o reviews-model",
+                "warmstart finetune sales.csv --model deepar_hourly --epochs 5 -o sales-model",
+            ),
         )
         self.params = _parameters(None)
 

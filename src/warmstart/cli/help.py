@@ -1,23 +1,25 @@
-"""Commands whose `--help` is laid out with rich: arguments, then a box for each panel of options."""
+"""Commands and their `--help`: arguments, panels of options, and examples."""
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from warmstart.errors import UsageError, WarmstartError
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 OPTIONS = "Options"
 MOST_COLUMNS = 110
+MANY_COLUMNS = 60
+"""Columns of a terminal from which on the help has two columns."""
+NAMES = 26
+"""Characters of the column of names."""
+MAX_CHOICES = 16
+"""Characters of a list of choices that stands next to the name of an option."""
 
 
 class Argument(click.Argument):
@@ -61,7 +63,7 @@ def value_name(parameter: click.Parameter) -> str:
     if isinstance(parameter.type, click.Choice):
         return f"[{'|'.join(map(str, parameter.type.choices))}]"
     name = parameter.type.name.split(" ")[0].upper()
-    return {"FLOAT": "NUMBER"}.get(name, name)
+    return {"FLOAT": "NUMBER", "INTEGER": "N"}.get(name, name)
 
 
 def default_text(parameter: click.Parameter) -> str:
@@ -112,7 +114,18 @@ def in_flags(message: str, parameters: Iterable[click.Parameter]) -> str:
 
 
 class Command(click.Command):
-    """A command with this help, whose messages name options as flags."""
+    """A command with this help, whose messages name options as flags.
+
+    Attributes:
+        examples: command lines, for the help.
+        brief: panels that the help shortens to their first option.
+    """
+
+    brief: frozenset[str] = frozenset()
+
+    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **attributes: Any):
+        super().__init__(*arguments, **attributes)
+        self.examples = tuple(examples)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -135,7 +148,7 @@ class Group(click.Group):
         return "Commands"
 
     def get_help(self, ctx: click.Context) -> str:
-        panels: dict[str, list[tuple[str, ...]]] = {}
+        panels: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
             command = self.get_command(ctx, name)
             if command is not None and not command.hidden:
@@ -165,21 +178,27 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _panels(command: click.Command, context: click.Context) -> dict[str, list[tuple[str, ...]]]:
-    """Title -> rows of (spelling, value, help) for the parameters of a command."""
-    panels: dict[str, list[tuple[str, ...]]] = {}
+def _panels(command: click.Command, context: click.Context) -> dict[str, list[tuple[str, str]]]:
+    """Title -> rows of (spelling, help) for the parameters of a command."""
+    panels: dict[str, list[tuple[str, str]]] = {}
     for parameter in command.get_params(context):
-        if getattr(parameter, "hidden", False):
+        if getattr(parameter, "hidden", False) or "--help" in parameter.opts:
             continue
         is_argument = isinstance(parameter, click.Argument)
         title = "Arguments" if is_argument else getattr(parameter, "panel", OPTIONS)
         text = getattr(parameter, "help", None) or ""
+        value = value_name(parameter)
+        if value.startswith("[") and len(value) > MAX_CHOICES:
+            *first, last = value.strip("[]").split("|")
+            text, value = f"{text} One of {', '.join(first)} or {last}.", "NAME"
         if default := default_text(parameter):
             text = f"{text} Default: {default}."
         elif parameter.required and isinstance(parameter, click.Option):
             text = f"{text} Required."
-        row = (spelling(parameter), value_name(parameter), text)
-        panels.setdefault(title, []).append(row)
+        panels.setdefault(title, []).append((f"{spelling(parameter)} {value}".rstrip(), text))
+    for title in panels.keys() & getattr(command, "brief", frozenset()):
+        name, meaning = panels[title][0]
+        panels[title] = [(name, f"{meaning} More: `warmstart predict --help`.")]
     order = ["Arguments", OPTIONS, *panels]
     return {title: panels[title] for title in order if title in panels}
 
@@ -188,25 +207,34 @@ def page(
     command: click.Command,
     context: click.Context,
     text: str,
-    panels: Mapping[str, Sequence[Sequence[str]]],
+    panels: Mapping[str, Sequence[tuple[str, str]]],
 ) -> str:
     """The help of a command, as wide as the terminal and in colour where standard output is one."""
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.text import Text
-
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    console = Console(file=io.StringIO(), force_terminal=colour, width=_width(), highlight=False)
-    usage = " ".join(command.collect_usage_pieces(context))
-    console.print(Padding(Text(f"Usage: {context.command_path} {usage}", style="bold"), (1, 1)))
-    if text:
-        console.print(Padding(Text(_unwrapped(text)), (0, 1, 1, 1)))
+
+    def style(words: str, **styles: Any) -> str:
+        return click.style(words, **styles) if colour else words
+
+    formatter = click.HelpFormatter(width=_width())
+    formatter.write_usage(context.command_path, " ".join(command.collect_usage_pieces(context)))
+    formatter.write_paragraph()
+    formatter.write_text(_unwrapped(text))
+    column = NAMES if formatter.width >= MANY_COLUMNS else 4  # else the text is below the name
     for title, rows in panels.items():
-        console.print(_box(title, rows))
+        formatter.write_paragraph()
+        formatter.write_heading(style(title, bold=True))
+        with formatter.indentation():
+            named = [(style(name, fg="cyan"), words) for name, words in rows]
+            formatter.write_dl(named, col_max=column)
     if command.epilog:
-        console.print(Padding(Text(_unwrapped(command.epilog)), (0, 1, 1, 1)))
-    output: io.StringIO = console.file  # type: ignore[assignment]
-    return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+        formatter.write_paragraph()
+        formatter.write_text(_unwrapped(command.epilog))
+    if examples := getattr(command, "examples", ()):
+        formatter.write_paragraph()
+        formatter.write_heading(style("Examples", bold=True))
+        for example in examples:
+            formatter.write(f"  {example}\n")
+    return formatter.getvalue().rstrip("\n")
 
 
 def _width() -> int:
@@ -214,23 +242,6 @@ def _width() -> int:
 
     columns = get_terminal_size((80, 24)).columns
     return columns if "COLUMNS" in os.environ else min(columns, MOST_COLUMNS)
-
-
-def _box(title: str, rows: Iterable[Sequence[str]]) -> RenderableType:
-    from rich.panel import Panel
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = list(rows)
-    used = [index for index in range(len(rows[0])) if any(row[index] for row in rows)]
-    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    styles = ("bold cyan", "yellow", "") if len(rows[0]) == 3 else ("bold cyan", "")
-    for index in used:
-        last = index == used[-1]
-        grid.add_column(style=styles[index], no_wrap=index == 0, ratio=1 if last else None)
-    for row in rows:
-        grid.add_row(*(Text(row[index]) for index in used))
-    return Panel(grid, title=title, title_align="left", border_style="dim")
 
 
 def _unwrapped(text: str) -> str:

@@ -25,6 +25,11 @@ cache_group = Group("cache", help="The fetched files: list, remove, verify.")
 @click.command(
     "pull",
     cls=Command,
+    examples=(
+        "warmstart pull mobilenet_v2",
+        "warmstart pull hf://openai/whisper-tiny",
+        "warmstart pull resnet50 --no-top",
+    ),
     params=[
         Argument(["names"], nargs=-1, required=True, help="Models of the catalogue, or sources."),
         Option(["--no-top"], is_flag=True, help="The weights without the classification layers."),

@@ -68,7 +68,9 @@ def flag(field: Field, panel: str) -> Option:
             names, is_flag=True, default=None, help=_with_default(meaning, shown), panel=panel
         )
     attributes: dict[str, Any] = {}
-    if field.choices:
+    if field.option.metavar:
+        attributes["metavar"] = field.option.metavar
+    elif field.choices:
         attributes["metavar"] = f"[{'|'.join(map(str, field.choices))}]"
     if field.many:
         attributes["multiple"] = True
@@ -150,10 +152,12 @@ def _long_flags(parameters: Iterable[click.Parameter]) -> list[str]:
 
 
 def weights_option(
-    help: str = "A checkpoint to use instead of the published weights.", panel: str = OPTIONS
+    help: str = "A checkpoint instead of the published weights.", panel: str = OPTIONS
 ) -> Option:
     """`--weights`."""
-    return Option(["--weights"], default="pretrained", help=help, panel=panel)
+    return Option(
+        ["--weights"], default="pretrained", show_default="", metavar="FILE", help=help, panel=panel
+    )
 
 
 def engine_option(names: Iterable[str] = ENGINES, panel: str = OPTIONS) -> Option:
@@ -165,7 +169,7 @@ def engine_option(names: Iterable[str] = ENGINES, panel: str = OPTIONS) -> Optio
 
 
 def precision_option(
-    help: str = "Number format of the weights.",
+    help: str = "Number format.",
     names: Iterable[str] = PRECISIONS,
     panel: str = OPTIONS,
 ) -> Option:

@@ -13,6 +13,11 @@ from warmstart.cli.parameters import json_option
 @click.command(
     "pick",
     cls=Command,
+    examples=(
+        "warmstart pick flowers/",
+        "warmstart pick flowers/ -c mobilenet_v2 -c resnet50",
+        "warmstart pick flowers.csv --json",
+    ),
     params=[
         Argument(
             ["data"],

@@ -66,6 +66,11 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
 @click.command(
     "serve",
     cls=Command,
+    examples=(
+        "warmstart serve efficientnet_lite0",
+        "warmstart serve film=sst2_bert_tiny ./my-model --port 9000",
+        "warmstart serve ./my-model --workers 4",
+    ),
     params=[
         Argument(
             ["models"],

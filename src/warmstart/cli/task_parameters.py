@@ -17,7 +17,7 @@ from warmstart.cli.parameters import (
 from warmstart.core.options import fields_of
 from warmstart.core.task import Task
 
-BATCH = "Many inputs into a folder, on this machine or on Ray"
+BATCH = "Many inputs into a folder"
 MODEL = "Model"
 OUTPUT = "Output"
 
@@ -65,7 +65,7 @@ def _inputs(tasks: Sequence[Task]) -> Argument:
 
 
 def _model_options(tasks: Sequence[Task], any_task: bool) -> list[click.Parameter]:
-    meaning = "A name from `warmstart list`, a bundle's folder, or hf://org/name."
+    meaning = "A name from `warmstart list`, a folder, or hf://org/name."
     defaults = [task.default_model for task in tasks if task.default_model]
     if any_task and len(tasks) != 1:
         meaning += " Default: by the kind of the inputs."
@@ -73,10 +73,10 @@ def _model_options(tasks: Sequence[Task], any_task: bool) -> list[click.Paramete
         meaning += f" Default: {' or '.join(defaults)}."
     elif tasks:
         meaning += " Required."
-    options = [Option(["--model", "-m"], help=meaning, panel=MODEL)]
+    options = [Option(["--model", "-m"], metavar="NAME", help=meaning, panel=MODEL)]
     if any_task:
         meaning = "What the model does, where it can do several things."
-        options.append(Option(["--task"], help=meaning, panel=MODEL))
+        options.append(Option(["--task"], metavar="NAME", help=meaning, panel=MODEL))
     return [
         *options,
         weights_option(panel=MODEL),
@@ -97,12 +97,14 @@ def _output_options() -> list[click.Parameter]:
         ),
         Option(
             ["--output", "-o"],
+            metavar="PATH",
             help="Of a table: the file that gets its rows with the results as columns (.csv, .tsv, "
             ".jsonl, .parquet). Of --on: a folder.",
             panel=OUTPUT,
         ),
         Option(
             ["--column"],
+            metavar="NAME",
             multiple=True,
             help="Of tables: the column with the input; twice for pairs of texts. Default: by its "
             "name or content.",
@@ -111,10 +113,8 @@ def _output_options() -> list[click.Parameter]:
         Option(
             ["--on"],
             metavar="[local|ray]",
-            help="Write the results of any number of inputs into the folder --output. "
-            "Interrupted, the same command "
-            "resumes. INPUTS may also be tables (.jsonl, .csv, .parquet, .txt) and URLs such as "
-            "s3://….",
+            help="Write results into the folder --output; the same command resumes. INPUTS may also "
+            "be tables and URLs such as s3://….",
             panel=BATCH,
         ),
         Option(

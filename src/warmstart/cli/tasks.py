@@ -12,13 +12,20 @@ from click.core import ParameterSource
 from warmstart.cli.arguments import STDIN, Arguments, check_texts, is_text, route
 from warmstart.cli.help import Command
 from warmstart.cli.parameters import typed_options, unknown_option
-from warmstart.cli.task_parameters import option_names, own_parameters, parameters
+from warmstart.cli.task_parameters import BATCH, option_names, own_parameters, parameters
 from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError
 
 _ESCAPED = "\0"
 """Marks a text that begins with a dash while click reads the arguments; no argument contains it."""
 _ARGUMENTS = "warmstart.cli.arguments"
+PREDICT_EXAMPLES = (
+    "warmstart predict photo.jpg",
+    'warmstart predict "what a film" --task text-classification',
+    "warmstart predict photos/ --model ./my-model --json",
+    "warmstart predict reviews.csv --column review -o labelled.csv",
+    "warmstart predict photos/ --model mobilenet_v2 --on ray -o results",
+)
 
 
 @dataclass(frozen=True)
@@ -63,12 +70,20 @@ class TaskCommand(Command):
         self.any_task = tasks is None
         self.tasks = list(tasks or TASKS.values())
         if tasks is None:
-            text = "Use any model: its task decides about inputs and options."
+            text = (
+                "Use any model: its task decides about inputs and options.\n\nUnusable inputs do not "
+                "stop the others: they are listed at the end, and the exit code is 1."
+            )
+            examples = list(PREDICT_EXAMPLES)
         else:
             text = " ".join(task.summary for task in tasks)
-        text += "\n\nUnusable inputs do not stop the others: they are listed at the end, and the exit code is 1."
+            usage = [arguments for task in tasks for arguments in task.usage]
+            examples = [f"warmstart {name} {arguments}" for arguments in usage]
+            self.brief = frozenset({BATCH})
         short = text.partition("\n\n")[0]
-        super().__init__(name, help=text, short_help=short, callback=lambda **_: self.run())
+        super().__init__(
+            name, help=text, short_help=short, callback=lambda **_: self.run(), examples=examples
+        )
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         if not self.params:  # late, since it imports the tasks' modules

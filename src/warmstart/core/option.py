@@ -24,6 +24,7 @@ class Option:
         cli: whether it is a flag of the command line.
         flag: the name of that flag, where it differs from the field's.
         short: a one-letter flag, such as "-k".
+        metavar: how the help of the command line calls the value, such as "FILE".
     """
 
     help: str
@@ -37,6 +38,7 @@ class Option:
     cli: bool = True
     flag: str | None = None
     short: str | None = None
+    metavar: str | None = None
 
     def range_text(self) -> str:
         """The valid range in words: "1 or more", "from 0 to 1", "" where any number is valid."""

@@ -1,7 +1,7 @@
 """`Task`, the record of what a model does, and `TASKS`, the one table of them.
 
-Every surface is derived from the record: Python, the command line, the server, batches, the page.
-Rows name classes as "module:Name", so that reading the table imports none of them.
+Every surface is derived from it: Python, the command line, the server, batches, the page. Rows
+name classes as "module:Name", so that reading the table imports none of them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Task:
         name: such as "image-classification".
         verb: of the command line, such as "classify".
         summary: one sentence for `--help`.
+        usage: arguments of example commands, for `--help`.
         model: the class of its models; as an object, or as "module:Name".
         input: the kind of input, an `InputKind` object.
         console: how the command line shows its results.
@@ -38,11 +39,10 @@ class Task:
         train_options: the options class of the trainer.
         evaluate_options: the options class of `evaluate` beyond the data; None where it has none.
         default_model: answers where none is named; "" where one must be.
-        shard_rows: inputs per file of a batch run: a few minutes of work, which is what a kill
-            costs.
+        shard_rows: inputs per file of a batch run: a few minutes of work, lost by a kill.
         examples: what `evaluate` counts, in the plural; "" means the inputs.
         samples: inputs to try, as JSON values; the page of the server offers them.
-        sample_options: options to try them with, where the defaults show little.
+        sample_options: options to try them with.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Task:
     summary: str
     model: str | type[Model[Any, Any, Any]]
     input: str | InputKind
+    usage: tuple[str, ...] = ()
     console: str | type[Console] = "warmstart.core.console:Console"
     trainer: str | type[Trainer[Any]] | None = None
     train_options: str | type[TrainOptions] | None = None
@@ -163,6 +164,7 @@ for _task in (
         name="image-classification",
         verb="classify",
         summary="Classify photos.",
+        usage=("photo.jpg", "photos/ --top-k 3 --csv"),
         model="warmstart.image.classification:ImageClassifier",
         input="warmstart.image.inputs:PHOTO",
         trainer="warmstart.image.train.classification:ImageClassificationTrainer",
@@ -174,6 +176,11 @@ for _task in (
         name="object-detection",
         verb="detect",
         summary="Find objects in photos.",
+        usage=(
+            "photo.jpg --draw boxes.png",
+            "photos/ --draw drawn/ --json",
+            "photo.jpg -m dfine_nano",
+        ),
         model="warmstart.image.detection:ObjectDetector",
         input="warmstart.image.inputs:PHOTO",
         console="warmstart.image.console:DetectionConsole",
@@ -186,6 +193,7 @@ for _task in (
         name="image-segmentation",
         verb="segment",
         summary="Assign a class to every pixel of photos.",
+        usage=("photo.jpg --draw out.png", "photos/ --masks masks/", "photo.jpg -m segformer_b0"),
         model="warmstart.image.segmentation:ImageSegmenter",
         input="warmstart.image.inputs:PHOTO",
         console="warmstart.image.console:SegmentationConsole",
@@ -198,6 +206,7 @@ for _task in (
         name="text-classification",
         verb="classify",
         summary="Classify texts or pairs of texts.",
+        usage=('"what a film"', "reviews.csv --column review -o labelled.csv"),
         model="warmstart.text.classification:TextClassifier",
         input="warmstart.text.inputs:PAIR",
         trainer="warmstart.text.train.classification:TextClassificationTrainer",
@@ -213,6 +222,7 @@ for _task in (
         name="token-classification",
         verb="tag",
         summary="Find entities in texts.",
+        usage=('"Ada in London" -m bert_base_ner', "a.txt -m my-model", "a.txt -m my-model --json"),
         model="warmstart.text.token_classification:TokenClassifier",
         input="warmstart.text.inputs:TEXT",
         trainer="warmstart.text.train.token_classification:TokenClassificationTrainer",
@@ -226,6 +236,11 @@ for _task in (
         name="question-answering",
         verb="answer",
         summary="Answer questions from a context.",
+        usage=(
+            '"Who?" --context page.txt -m my-model',
+            "a.txt -m my-model",
+            "a.txt -m my-model --csv",
+        ),
         model="warmstart.text.question_answering:QuestionAnswerer",
         input="warmstart.text.inputs:QUESTION",
         console="warmstart.text.console:QuestionConsole",
@@ -249,6 +264,11 @@ for _task in (
         name="fill-mask",
         verb="fill-mask",
         summary="Fill the masks of texts.",
+        usage=(
+            '"Paris is [MASK]." -m bert_base_uncased',
+            "a.txt -m my-model",
+            "a.txt -m my-model --csv",
+        ),
         model="warmstart.text.fill_mask:FillMask",
         input="warmstart.text.inputs:TEXT",
         samples=("Paris is the [MASK] of France.", "The [MASK] barked at the [MASK]."),
@@ -257,6 +277,11 @@ for _task in (
         name="text-embedding",
         verb="embed",
         summary="Turn texts into vectors.",
+        usage=(
+            '"a cat" -m all_minilm_l6_v2',
+            "a.txt -m my-model --json",
+            "a.csv -m my-model -o b.jsonl",
+        ),
         model="warmstart.text.embedding:TextEmbedder",
         input="warmstart.text.inputs:TEXT",
         examples="pairs",
@@ -269,6 +294,7 @@ for _task in (
         name="text-generation",
         verb="generate",
         summary="Continue prompts.",
+        usage=('"ROMEO:"', '"Once upon" -m gpt2 --seed 1', "prompts.txt --max-new-tokens 40"),
         model="warmstart.text.generation:TextGenerator",
         input="warmstart.text.inputs:PROMPT",
         console="warmstart.text.console:GenerationConsole",
@@ -283,6 +309,7 @@ for _task in (
         name="speech-recognition",
         verb="transcribe",
         summary="Transcribe recordings.",
+        usage=("talk.mp3", "talk.mp3 --format srt > talk.srt", "recordings/ --language en"),
         model="warmstart.speech.recognition:SpeechRecognizer",
         input="warmstart.speech.inputs:RECORDING",
         console="warmstart.speech.console:TranscriptConsole",
@@ -295,6 +322,7 @@ for _task in (
         name="audio-generation",
         verb="synthesize",
         summary="Generate sound.",
+        usage=("seven -o seven.wav", "one two -o sounds/", "seven --speaker theo --seed 1"),
         model="warmstart.speech.synthesis:AudioGenerator",
         input="warmstart.speech.inputs:UTTERANCE",
         console="warmstart.speech.console:AudioConsole",
@@ -304,6 +332,11 @@ for _task in (
         name="forecasting",
         verb="forecast",
         summary="Forecast time series.",
+        usage=(
+            "sales.csv --horizon 28",
+            "a.csv --plot a.png",
+            "a.csv -m chronos_bolt_tiny -o b.csv",
+        ),
         model="warmstart.series.forecasting:Forecaster",
         input="warmstart.series.inputs:SERIES",
         console="warmstart.series.console:ForecastConsole",

@@ -28,7 +28,10 @@ class DrawOptions(ConsoleOptions):
     """Flags of tasks whose results can be drawn."""
 
     draw: Annotated[
-        str | None, Option("Draw the results: a picture file for one photo, a folder for many.")
+        str | None,
+        Option(
+            "Draw the results: a picture file for one photo, a folder for many.", metavar="PATH"
+        ),
     ] = None
 
 
@@ -36,9 +39,9 @@ class DrawOptions(ConsoleOptions):
 class SegmentationFlags(DrawOptions):
     """Flags of segmentation."""
 
-    masks: Annotated[str | None, Option("A folder for the masks, as PNG files with a palette.")] = (
-        None
-    )
+    masks: Annotated[
+        str | None, Option("A folder for the masks, as PNG files with a palette.", metavar="FOLDER")
+    ] = None
 
 
 class DetectionConsole(Console):

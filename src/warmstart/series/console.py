@@ -27,11 +27,12 @@ class ForecastFlags(ConsoleOptions):
     """Flags of forecasting."""
 
     plot: Annotated[
-        str | None, Option("Draw the first forecasts into this PNG, SVG or PDF file.")
+        str | None,
+        Option("Draw the first forecasts into this PNG, SVG or PDF file.", metavar="FILE"),
     ] = None
-    output: Annotated[str | None, Option("Write all forecasts into this CSV file.", short="-o")] = (
-        None
-    )
+    output: Annotated[
+        str | None, Option("Write all forecasts into this CSV file.", short="-o", metavar="FILE")
+    ] = None
 
 
 class ForecastConsole(Console):

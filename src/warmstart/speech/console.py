@@ -52,6 +52,7 @@ class AudioFlags(ConsoleOptions):
         Option(
             "A .wav, .flac, .ogg or .mp3 file for one sound, a folder for many; default: the current folder.",
             short="-o",
+            metavar="PATH",
         ),
     ] = None
 
