@@ -18,7 +18,7 @@ from warmstart.checkpoints import open_checkpoint
 from warmstart.core import adapters
 from warmstart.core.weights import Weights, checkpoint_digest
 from warmstart.engines import store
-from warmstart.engines.noise import quiet
+from warmstart.engines.noise import quiet_import
 from warmstart.errors import CompileError, CorruptCheckpointError, require
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Report = Callable[[str], None]
 COMPILER = (sys.executable, "-m", "warmstart.core.compile_job")
 
 
-@quiet()
+@quiet_import()
 def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
     """The Keras model of an entry, filled from its weights.
 

@@ -299,7 +299,8 @@ class LoadedModel(ABC):
         entry = (
             self.entry if self.weights.published else replace(self.entry, metrics=())
         )  # measured with other weights
-        named = arrays(architecture(entry.architecture), self.keras, entry.config)
+        network = self.keras
+        named = arrays(architecture(entry.architecture), network, entry.config)
         together = {**self._training_files(), **self.files(), **(files or {})}
         return bundle.write(
             Path(folder),

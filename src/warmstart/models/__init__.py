@@ -32,7 +32,6 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from warmstart.engines.noise import quiet_import
 from warmstart.errors import UsageError
 
 
@@ -84,9 +83,7 @@ def architecture(name: str) -> ModuleType:
     Raises:
         UsageError: the name is not one of `ARCHITECTURES`.
     """
-    package = _row(name).package
-    with quiet_import():
-        return import_module(f"{__name__}.{package}.network")
+    return import_module(f"{__name__}.{_row(name).package}.network")
 
 
 def family(name: str) -> ModuleType:
