@@ -174,6 +174,16 @@ def test_backbone_gives_the_features(model):
 
 
 @pytest.mark.tensorflow
+def test_a_backbone_for_grey_pictures_gives_the_features_of_grey_in_rgb():
+    grey = np.random.default_rng(0).normal(size=(2, 32, 32, 1)).astype(np.float32)
+    coloured, single = (ws.backbone(CIFAR, input_shape=(32, 32, n), pooling="avg") for n in (3, 1))
+    expected = np.asarray(coloured(grey.repeat(3, -1)))
+    np.testing.assert_allclose(np.asarray(single(grey)), expected, atol=1e-4, rtol=1e-4)
+    with pytest.raises(UsageError, match=r"takes input_shape \(H, W, channels\)"):
+        ws.backbone(CIFAR, input_shape=(32, 32, None))
+
+
+@pytest.mark.tensorflow
 def test_random_weights_are_the_same_in_engine_and_keras(model):
     import random
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from warmstart import catalog, hub
 from warmstart.catalog import Entry
 from warmstart.core import bundle
+from warmstart.core.channels import RGB, inflated
 from warmstart.core.compiling import build_keras
 from warmstart.core.model import Model
 from warmstart.core.resolver import (
@@ -111,8 +112,9 @@ def backbone(
     Args:
         name: as for `load`.
         weights: as for `load`; a checkpoint may be with or without a top.
-        input_shape: (H, W, 3), each at least the entry's `min_size`, or None for any; default: the
-            entry's.
+        input_shape: (H, W, 3), H and W at least the entry's `min_size`, or None for any; default:
+            the entry's. With another number of channels, as for grey pictures (H, W, 1), the
+            kernels of the first layer are inflated; see `core.channels.inflated`.
         pooling: `None` gives the feature map (B, h, w, D), `"avg"` or `"max"` a vector (B, D).
 
     Returns:
@@ -129,12 +131,21 @@ def backbone(
     entry = contents.entry if contents else catalog.get(str(name))
     shape = input_shape or (*entry.preprocessing.size, 3) if entry.preprocessing else input_shape
     if shape and (
-        len(shape) != 3 or any(side is not None and side < entry.min_size for side in shape[:2])
+        len(shape) != 3
+        or any(side is not None and side < entry.min_size for side in shape[:2])
+        or not isinstance(shape[2], int)
+        or shape[2] < 1
     ):
         raise UsageError(
-            f"{entry.name} takes input_shape (H, W, 3), H and W of {entry.min_size} or more, not {shape}."
+            f"{entry.name} takes input_shape (H, W, channels), H and W of {entry.min_size} or more, "
+            f"not {shape}."
         )
     options: dict[str, Any] = {"include_top": False, "input_shape": shape, "pooling": pooling}
+    if shape and shape[2] != RGB and weights is not None:
+        coloured = backbone(name, weights=weights, input_shape=(*shape[:2], RGB), pooling=pooling)
+        model = build_keras(entry, Weights.random(), **options)
+        _copy_weights(coloured, model)
+        return model
     own = weights in OWN
     if contents and own:
         filled = bundle_weights(contents)
@@ -204,6 +215,8 @@ def _only_with_top(entry: Entry) -> bool:
 def _copy_weights(source: keras.Model, target: keras.Model) -> None:
     for layer in target.layers:
         if layer.weights:
-            layer.set_weights(source.get_layer(layer.name).get_weights())
+            values = source.get_layer(layer.name).get_weights()
+            shapes = [tuple(variable.shape) for variable in layer.weights]
+            layer.set_weights([inflated(*one) for one in zip(values, shapes, strict=True)])
             if hasattr(layer, "finalize_state"):
                 layer.finalize_state()

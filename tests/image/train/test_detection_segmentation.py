@@ -220,6 +220,51 @@ def test_stopped_and_started_again_it_ends_with_the_same_figures(base, pictures,
     assert json.dumps(told) == json.dumps(undisturbed)  # as text: NaN equals NaN
 
 
+def test_without_a_box_to_validate_with_the_training_loss_chooses_the_epoch(
+    base, pictures, tmp_path, capsys
+):
+    """Neither figure is defined then; boxes that do not count are as none."""
+    _, rows = pictures
+    recorded = {}
+
+    def finish(run, network, entry, labels, *, fits, **others):
+        recorded.update(record(run, fits, others["details"]), entry=entry)
+
+    with mock.patch("warmstart.training.result.finish", finish):
+        ws.finetune(
+            ws.load(BASE, weights=base),
+            rows[:4],
+            task="object-detection",
+            validation=[(photo, []) for photo, _ in rows[4:6]],
+            epochs=2,
+            image_size=96,
+            width=8,
+            depth=1,
+            batch_size=4,
+            output=tmp_path / "out",
+        )
+    losses = [epoch["loss"] for epoch in recorded["history"]]
+    assert recorded["best"]["network"]["epoch"] == 1 + losses.index(min(losses))
+    assert recorded["entry"].metrics == ()
+    assert (
+        "no validation photo has a box that counts, so ap is not defined and the epoch with the "
+        "lowest training loss is taken"
+    ) in capsys.readouterr().err
+
+
+def test_a_class_of_one_photo_and_photos_without_boxes_are_split():
+    """A photo with boxes is set aside although every class has a single one."""
+    from warmstart.image.train.dense import rarest_shared
+    from warmstart.training.split import split_rows
+
+    labels = [["a"], ["b"], ["c"], *[[]] * 10, ["d", "e"], ["e"]]
+    strata = rarest_shared(labels)
+    _, validation = split_rows(len(labels), 0.2, 0, strata=strata)
+    aside = [labels[row] for row in validation]
+    assert sum(bool(some) for some in aside) == 2
+    assert sum("e" in some for some in aside) == 1
+
+
 def test_the_command(base, pictures, detector, tmp_path):
     """Boxes as a table, `--set` for what the task has no option of its own for; then predicting
     with the result.
