@@ -1,6 +1,7 @@
 """From photos to answers, with the model inside the package."""
 
 import io
+import shutil
 import threading
 from dataclasses import replace
 
@@ -184,8 +185,27 @@ def test_evaluate_on_class_folders(model, photos):
         target.mkdir(exist_ok=True)
         path.rename(target / path.name)
     assert model.evaluate(photos)["top1"] == 1.0
-    with pytest.raises(UsageError, match="not a folder"):
+    with pytest.raises(UsageError, match="no file or folder"):
         model.evaluate(photos / "nowhere")
+
+
+def test_evaluate_on_parts_and_on_arrays(model, photos, tmp_path):
+    """Of a folder with parts the one to test counts; floats of arrays have one range."""
+    paths = sorted(photos.iterdir())[:3]
+    names = [model(path).label for path in paths]
+    for part, count in (("train", 1), ("val", 2), ("test", 3)):
+        for path, name in list(zip(paths, names, strict=True))[:count]:
+            folder = tmp_path / "parts" / part / name
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / f"{part}-{path.name}")
+    figures = model.evaluate(tmp_path / "parts")
+    assert (figures["count"], figures["top1"]) == (3, 1.0)
+    size = model.preprocessing.size[::-1]
+    x = np.stack([np.asarray(Image.open(path).convert("RGB").resize(size)) for path in paths])
+    y = np.array([model(picture)[0].index for picture in x])
+    for pictures in (x, x / 255, x / np.float32(127.5) - 1):
+        figures = model.evaluate((pictures, y))
+        assert (figures["count"], figures["top1"], figures["errors"]) == (3, 1.0, [])
 
 
 def test_evaluate_on_a_table_names_what_is_confused(model, photos):

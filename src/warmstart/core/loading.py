@@ -213,10 +213,14 @@ def _only_with_top(entry: Entry) -> bool:
 
 
 def _copy_weights(source: keras.Model, target: keras.Model) -> None:
-    for layer in target.layers:
-        if layer.weights:
-            values = source.get_layer(layer.name).get_weights()
-            shapes = [tuple(variable.shape) for variable in layer.weights]
-            layer.set_weights([inflated(*one) for one in zip(values, shapes, strict=True)])
-            if hasattr(layer, "finalize_state"):
-                layer.finalize_state()
+    """Fill a network from the same one with another top or another number of channels.
+
+    Layers go by their order: some names are numbered anew for each network.
+    """
+    own, others = ([layer for layer in one.layers if layer.weights] for one in (target, source))
+    for layer, other in zip(own, others, strict=False):  # a top comes last
+        shapes = [tuple(variable.shape) for variable in layer.weights]
+        values = other.get_weights()
+        layer.set_weights([inflated(*one) for one in zip(values, shapes, strict=True)])
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()

@@ -19,6 +19,8 @@ from warmstart.core.options import Option, takes
 from warmstart.core.results import Classification, Failed
 from warmstart.errors import UsageError
 from warmstart.image import preprocessing
+from warmstart.image.arrays import are_arrays, as_uint8, pairs
+from warmstart.image.class_folders import class_folders
 from warmstart.image.inputs import Photo, iter_photos
 from warmstart.image.model import FEATURE_NOTES, PhotoModel, PhotoOptions, image_program
 
@@ -116,8 +118,9 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         """Measure the model on labelled photos.
 
         Args:
-            data: pairs (photo, label), a folder of class folders, or a table of paths and labels,
-                in a file or in memory (see `core.records.read_table`). A label is an id or name of
+            data: pairs (photo, label), a folder of class folders (of one with parts, the part to
+                test, else to validate), a table of paths and labels, in a file or in memory (see
+                `core.records.read_table`), or arrays (x, y). A label is an id or name of
                 `labels`, or an index; where the model gives several labels a photo, a tuple of
                 them.
             batch_size: photos per call of the engine; does not change results.
@@ -132,19 +135,19 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         Raises:
             UsageError: no photos, or a label that the model does not have.
         """
-        pairs = _labelled(data)
-        if not pairs:
+        examples = _labelled(data)
+        if not examples:
             raise UsageError("There are no photos to evaluate on.")
         class_names = [label.name for label in self.labels]
         multi_label = bool(self.entry.processing.get("multi_label"))
         index_of = self._label_indices if multi_label else self._label_index
-        truth = [index_of(label) for _, label in pairs]
+        truth = [index_of(label) for _, label in examples]
         figures: Any = (
             DecisionFigures(class_names) if multi_label else ClassificationFigures(class_names)
         )
         errors: list[str] = []
         options = ClassifyOptions(batch_size=batch_size)
-        answers = self.scores((photo for photo, _ in pairs), options)
+        answers = self.scores((photo for photo, _ in examples), options)
         for done, ((name, scores), target) in enumerate(zip(answers, truth, strict=True), 1):
             if isinstance(scores, Failed):
                 errors.append(str(scores.error))
@@ -153,7 +156,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
             else:
                 figures.add(name, scores, target)
             if progress:
-                progress(self.name, done, len(pairs))
+                progress(self.name, done, len(examples))
         return {**figures.result(), "errors": errors}
 
     def scores(
@@ -192,24 +195,26 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
 
 def _labelled(data: Any) -> list[tuple[Any, Any]]:
-    """(photo, label) pairs of a folder of class folders, of a table, or as they are."""
-    path = Path(data) if isinstance(data, str | Path) else None
-    if path is not None and (path.is_dir() or not records.is_table(path)):
-        return list(_class_folders(path))
+    """(photo, label) pairs of a folder of class folders, of a table, of arrays (x, y), or as they
+    are; of data with parts those to test, else those to validate.
+    """
+    examples = list(_examples(data))
+    photos = [photo for photo, _ in examples]
+    as_uint8([photos])
+    return [(photo, label) for photo, (_, label) in zip(photos, examples, strict=True)]
+
+
+def _examples(data: Any) -> Iterable[tuple[Any, Any]]:
+    path = Path(data).expanduser() if isinstance(data, str | Path) else None
+    if path is not None and path.is_dir():
+        parts = class_folders(path)
+        return parts.get("test") or parts.get("validation") or next(iter(parts.values()))
     if path is not None and not path.is_file():
-        raise UsageError(f"There is no file {path}.")
+        raise UsageError(f"There is no file or folder {path}.")
+    if path is not None and not records.is_table(path):
+        raise UsageError(
+            f"{path} is not a folder of class folders, nor a table of paths and labels."
+        )
     if records.is_table(data):
         return [(one.value, one.label) for one in records.read_photos(data)]
-    return list(data)
-
-
-def _class_folders(folder: Path) -> Iterator[tuple[Path, str]]:
-    """(photo, name of its class folder) for every photo two levels down."""
-    if not folder.is_dir():
-        raise UsageError(
-            f"{folder} is not a folder of class folders, nor a table of paths and labels."
-        )
-    for child in sorted(folder.iterdir()):
-        if child.is_dir() and not child.name.startswith("."):
-            for item in iter_photos(child):
-                yield Path(item.value), child.name
+    return pairs(data) if are_arrays(data) else data
