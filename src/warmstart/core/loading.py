@@ -143,6 +143,13 @@ def backbone(
     options: dict[str, Any] = {"include_top": False, "input_shape": shape, "pooling": pooling}
     if shape and shape[2] != RGB and weights is not None:
         coloured = backbone(name, weights=weights, input_shape=(*shape[:2], RGB), pooling=pooling)
+        if any(
+            type(one).__name__ == "Normalization" and not one.weights for one in coloured.layers
+        ):
+            raise UsageError(
+                f"{entry.name} normalises red, green and blue inside of the network, so it takes 3 "
+                "channels."
+            )
         model = build_keras(entry, Weights.random(), **options)
         _copy_weights(coloured, model)
         return model

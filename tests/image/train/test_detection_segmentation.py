@@ -321,7 +321,7 @@ def test_the_command(base, pictures, detector, tmp_path):
     ],
 )
 def test_what_is_frozen(base, how, first):
-    from warmstart.image.train.dense import is_added
+    from warmstart.image.train.backbone import is_added
     from warmstart.models import architecture
     from warmstart.training.freeze import freeze
 

@@ -14,15 +14,13 @@ import keras
 import numpy as np
 
 from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric
-from warmstart.checkpoints.naming import slots
-from warmstart.core.compiling import build_keras
-from warmstart.core.model import Model
 from warmstart.errors import UsageError
 from warmstart.image.annotations.parts import of_part
+from warmstart.image.train.backbone import fill, is_added
 from warmstart.image.train.dense_augment import Variation
 from warmstart.image.train.options import MULTIPLE, DenseOptions
 from warmstart.image.train.photos import Photos
-from warmstart.models import architecture, family
+from warmstart.models import architecture
 from warmstart.training.adamw import AdamW
 from warmstart.training.freeze import Block, freeze
 from warmstart.training.options import share_of
@@ -36,18 +34,6 @@ STEM = 4
 """The stem is what comes before the maps of this stride. It sees edges and colours, which photos of
 all kinds share, on
 the largest maps: left as it is, a step of a small network takes two thirds of the time."""
-ADDED = (
-    "fpn_",
-    "class_",
-    "box_",
-    "aspp_",
-    "decoder_",
-    "details",
-    "deep",
-    "middle",
-    "segmentation_logits",
-)
-"""Beginnings of the names of layers that are added to a backbone."""
 
 DenseOptionsT = TypeVar("DenseOptionsT", bound=DenseOptions)
 DataT = TypeVar("DataT")
@@ -283,51 +269,6 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     def recorded_figures(self) -> Mapping[str, Any]:
         """The figures that `training.json` holds."""
         return self.result_figures
-
-
-def base_of(model: Model[Any, Any, Any]) -> dict[str, Any]:
-    """Architecture and config of a classifier's network.
-
-    Raises:
-        UsageError: it is no classifier of the catalogue.
-    """
-    entry = model.entry.to_dict()
-    if entry["architecture"] == "transfer":  # fine-tuned before: its base
-        entry = entry["config"]["base"]
-    if not getattr(family(entry["architecture"]), "BACKBONE", False):
-        raise UsageError(
-            f"{model.name} cannot be a backbone; take a classifier such as mobilenet_v2."
-        )
-    return {"architecture": entry["architecture"], "config": dict(entry["config"])}
-
-
-def fill(network: keras.Model, model: Model[Any, Any, Any]) -> None:
-    """Copy into a new network what the base has: all weights of the same name and shape.
-
-    A base without weights (random initialisation) leaves the network as it is.
-
-    Raises:
-        UsageError: nothing fits.
-    """
-    if model.weights.path is None:
-        return
-    known = {slot.name: slot.variable for slot in slots(build_keras(model.entry, model.weights))}
-    count = 0
-    for slot in slots(network):
-        value = known.get(slot.name)
-        if value is not None and tuple(value.shape) == slot.shape:
-            slot.variable.assign(value.numpy())
-            count += 1
-    if not count:
-        raise UsageError(f"Nothing of {model.name} fits the new network.")
-    for layer in network._flatten_layers():
-        if hasattr(layer, "finalize_state") and layer.weights:
-            layer.finalize_state()
-
-
-def is_added(name: str) -> bool:
-    """Whether a layer of this name was added to the backbone."""
-    return name.startswith(ADDED) and not name.startswith("block")
 
 
 def sized(size: Any, photos: Sequence[tuple[int, int]]) -> list[int]:

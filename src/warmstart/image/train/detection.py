@@ -18,7 +18,8 @@ from warmstart.image.boxes import choose
 from warmstart.image.evaluation import truth_of
 from warmstart.image.metrics.coco import CocoEvaluation, Found
 from warmstart.image.train import detection_report, fcos_targets
-from warmstart.image.train.dense import DenseTrainer, base_of, input_size, sized
+from warmstart.image.train.backbone import base_of
+from warmstart.image.train.dense import DenseTrainer, input_size, sized
 from warmstart.image.train.dense_augment import Variation
 from warmstart.image.train.dense_batches import BoxBatches
 from warmstart.image.train.options import DetectionOptions

@@ -21,7 +21,8 @@ from warmstart.image.geometry import Frame
 from warmstart.image.label_maps import label_map
 from warmstart.image.metrics.segmentation import Confusion
 from warmstart.image.results.segmentation import Segmentation
-from warmstart.image.train.dense import DenseTrainer, base_of, count_pixels, sized
+from warmstart.image.train.backbone import base_of
+from warmstart.image.train.dense import DenseTrainer, count_pixels, sized
 from warmstart.image.train.dense_augment import Variation
 from warmstart.image.train.dense_batches import MaskBatches
 from warmstart.image.train.options import SegmentationOptions
