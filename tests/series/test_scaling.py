@@ -66,6 +66,15 @@ def test_an_outlier_does_not_set_the_scale():
     assert abs(scaling_of(spiked).loc[0] - scaling_of(WAVE).loc[0]) < 1
 
 
+def test_the_scale_is_that_of_the_past_and_its_ratio_is_shown():
+    calm = np.where(np.arange(120) < 80, WAVE, WAVE[:80].mean() + 0.05 * WAVE)
+    scaling = scaling_of(calm, 30)
+    assert scaling.scale[0] > 0.5 * scaling_of(WAVE, 30).scale[0]
+    assert scaling.volatility[0] < -1
+    lifted = Scaling.of(WAVE[None], np.ones((1, 120), bool), 48, "robust", 4.0)
+    assert np.median(lifted.scaled(WAVE[None])[0, -48:]) == pytest.approx(1)
+
+
 def test_baselines_repeat_seasons_and_know_their_errors():
     random = np.random.default_rng(0)
     week = np.tile([1.0, 2, 3, 4, 5, 9, 9], 20)

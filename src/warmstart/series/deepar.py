@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,10 @@ from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import InputError
 from warmstart.models.series.deepar.family import PARAMETERS, config_of, state_names
+from warmstart.series import frequency
+from warmstart.series.adjustment import Adjustment
 from warmstart.series.baselines import SeasonalNaive, best_season
+from warmstart.series.effects import Effects
 from warmstart.series.features import Past, Recipe
 from warmstart.series.sampler import Array, sample, state_size, states
 from warmstart.series.time_series import TimeSeries
@@ -74,18 +78,44 @@ class DeepAR:
         rows = [index for index, reason in enumerate(reasons) if not reason]
         if not rows:
             return results
-        chosen, random = [series[row] for row in rows], [seeds[row] for row in rows]
+        random = [seeds[row] for row in rows]
+        effects = [self.effects(series[row]) for row in rows]
+        chosen = [
+            effect.removed(series[row]) if effect else series[row]
+            for row, effect in zip(rows, effects, strict=True)
+        ]
+        adjustments = [self._adjustment(one) for one in chosen]
+        chosen = [
+            replace(one, target=adjustment.removed(one.target)) if adjustment else one
+            for one, adjustment in zip(chosen, adjustments, strict=True)
+        ]
         past = Past.of(chosen, self.recipe, horizon)
         paths, parameters = yield from sample(
             engine, past, self.recipe, horizon, samples, self.names, random, keep=keep
         )
         for index, (row, fits) in enumerate(zip(rows, _fits_float32(past), strict=True)):
+            path, notes = paths[index], self.recipe.notes(series[row])
+            if adjustment := adjustments[index]:
+                path = adjustment.narrowed(path, chosen[index].target)
+                path = adjustment.added(path)
+                notes.append(f"adjusted for the season of {len(adjustment.profile)} steps")
+            if effect := effects[index]:
+                path = effect.added(path, series[row])
             results[row] = {
-                "samples": paths[index].astype(np.float32) if fits else paths[index],
+                "samples": path.astype(np.float32) if fits else path,
                 "parameters": {name: values[index] for name, values in parameters.items()},
-                "notes": self.recipe.notes(series[row]),
+                "notes": notes,
             }
         return results
+
+    def effects(self, series: TimeSeries) -> Effects | None:
+        """What the covariates add to a series, where it is taken off before."""
+        if not self.recipe.effects:
+            return None
+        return Effects.of(series, self.recipe.known, frequency.season(self.recipe.freq))
+
+    def _adjustment(self, series: TimeSeries) -> Adjustment | None:
+        return Adjustment.of(series.target, series.freq) if self.recipe.adjusted else None
 
     def too_short(self, series: TimeSeries) -> str:
         """Why the network cannot forecast a series; "" where it can."""

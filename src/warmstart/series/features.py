@@ -37,14 +37,17 @@ class Recipe:
         calendar: whether there are calendar features; not where the training series had no
             timestamps.
         columns: of the tables that it was trained on, by role; see `Layout.remembered`.
-        scaling: `"mean"` or `"robust"`; see `scaling.Scaling`.
-        log_scale: lowest and highest natural logarithm of a scale that the network saw in training;
-            others are clamped to them. () where they are not recorded.
+        scaling, level: `"mean"` or `"robust"`; see `scaling.Scaling`.
+        log_scale: lowest and highest natural logarithm of a scale that the network is shown; others
+            are clamped to them. () for no bounds.
         covariates: mean and standard deviation of each covariate; one without is not standardised.
         spread: what samples' distances from their median are multiplied by; calibrated on the
             validation windows.
         baseline: whether the series were too short to learn from, and forecasts are those of
             `baselines.SeasonalNaive`.
+        adjusted: whether what the longest season adds to the next shorter one is taken off before;
+            see `adjustment.Adjustment`.
+        effects: whether what covariates add is taken off before; see `effects.Effects`.
         validation: metrics on the validation windows, of the model and of each baseline.
     """
 
@@ -59,10 +62,13 @@ class Recipe:
     calendar: bool = True
     columns: Mapping[str, Any] = field(default_factory=dict)
     scaling: str = "mean"
+    level: float = 0.0
     log_scale: tuple[float, ...] = ()
     covariates: Mapping[str, Sequence[float]] = field(default_factory=dict)
     spread: float = 1.0
     baseline: bool = False
+    adjusted: bool = False
+    effects: bool = False
     validation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
@@ -94,10 +100,13 @@ class Recipe:
         new = {
             "columns": dict(self.columns),
             "scaling": self.scaling,
+            "level": self.level,
             "log_scale": list(self.log_scale),
             "covariates": {key: list(value) for key, value in self.covariates.items()},
             "spread": self.spread,
             "baseline": self.baseline,
+            "adjusted": self.adjusted,
+            "effects": self.effects,
             "validation": {key: dict(value) for key, value in self.validation.items()},
         }
         usual = {"scaling": "mean", "spread": 1.0}
@@ -177,16 +186,18 @@ class Recipe:
         return table
 
     def log_scales(self, scaling: Scaling) -> np.ndarray:
-        """What the network sees of the scales, float32 (N,): nothing where it works with a
-        location, so that units do not matter.
+        """What the network sees of the scales, float32 (N,): with a location, how much the context
+        varies compared to the past, so that units do not matter.
         """
-        if self.scaling != "mean":
-            return np.zeros(len(scaling.scale), np.float32)
-        logarithm = scaling.log_scale
+        logarithm = scaling.log_scale if self.scaling == "mean" else scaling.volatility
         if self.log_scale:
             low, high = self.log_scale
             logarithm = np.clip(logarithm, low, high)
         return logarithm.astype(np.float32)
+
+    def scales(self, values: np.ndarray, observed: np.ndarray) -> Scaling:
+        """The scaling of pasts, (N, T) each, that end with the context."""
+        return Scaling.of(values, observed, self.context, self.scaling, self.level)
 
     def static(self, series: TimeSeries) -> np.ndarray:
         """Numbers of the categories: int32 (C,), 0 for a value never seen."""
@@ -290,7 +301,7 @@ class Past:
                 series, len(series) - recipe.context, recipe.context + future
             )
             static[row] = recipe.static(series)
-        scaling = Scaling.of(values, observed, recipe.context, recipe.scaling)
+        scaling = recipe.scales(values, observed)
         scaled = np.where(is_inside, scaling.scaled(values), np.float32(0))
         log_scale = recipe.log_scales(scaling)
         return cls(scaled, observed, features, static, log_scale, scaling)

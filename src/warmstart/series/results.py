@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from warmstart.core import html
 from warmstart.core.wire import Record, Result, Value, Wire, wire_of
 from warmstart.errors import UsageError, is_installed, require
-from warmstart.series import frequency
-from warmstart.series.baselines import SeasonalNaive
+from warmstart.series.baselines import SeasonalNaive, best_season
 from warmstart.series.time_series import TimeSeries
 
 if TYPE_CHECKING:
@@ -264,10 +263,8 @@ class Forecast(Result):
             past, self.series.target[-count:], color="#333333", linewidth=1.1, label="observed"
         )
         times = self.index
-        season = frequency.seasons(self.series.freq)
-        usual = [steps for steps in season if len(self.series) >= steps > 1]
-        if usual:
-            steps = max((one for one in usual if one <= self.horizon * 2), default=usual[0])
+        steps = best_season(self.series.target, self.series.freq)
+        if steps > 1:
             last = SeasonalNaive(steps).point(self.series.target, self.horizon)
             label = f"{steps} steps ago"
             axes.plot(times, last, color="#999999", linewidth=0.9, linestyle="--", label=label)

@@ -1,8 +1,9 @@
 """Location and scale of a window: what a network's values are relative to.
 
-`"mean"` is the paper's: no location, the mean absolute value. `"robust"` has the median as location
-and the mean absolute deviation from it as scale, so that what a network forecasts does not depend
-on the unit or the zero of a series.
+`"mean"` is the paper's: no location, the mean absolute value of the context. `"robust"` has the
+median of the context as location and the mean absolute deviation of the whole past as scale, so
+that what a network forecasts does not depend on the unit or the zero of a series. A context is too
+short for a scale: one promotion more or less would change what all the others look like.
 """
 
 from __future__ import annotations
@@ -26,37 +27,53 @@ class Scaling:
     Attributes:
         unit: float64 (N,), a power of two that keeps numbers near the limits of floats in range.
         loc, scale: float64 (N,), in this unit; the scale is above 0.
+        volatility: float64 (N,), natural logarithm of how much the context varies, as a share of
+            the past, from -3 to 3; zeros without a location.
     """
 
     unit: NDArray[np.float64]
     loc: NDArray[np.float64]
     scale: NDArray[np.float64]
+    volatility: NDArray[np.float64]
 
     @classmethod
     def of(
-        cls, values: NDArray[np.float64], observed: NDArray[np.bool_], context: int, scaling: str
+        cls,
+        values: NDArray[np.float64],
+        observed: NDArray[np.bool_],
+        context: int,
+        scaling: str,
+        level: float = 0.0,
     ) -> Scaling:
-        """Of the last `context` steps; where these do not vary, of all; where these do not either,
-        the scale is their absolute value, or 1.
+        """Of windows whose last `context` steps are the context. Where nothing varies, the scale is
+        the absolute value, or 1.
 
         Args:
             values, observed: (N, T), left-padded with steps that are not observed.
+            level: for `"robust"`: the median becomes 1, and the deviation 1 / level, as if the
+                series were that far from zero; 0 for none. A network that was trained with
+                `"mean"` can so be used with a location.
         """
         largest = np.asarray(np.where(observed, np.abs(values), 0.0).max(-1, initial=0.0))
         is_extreme = (largest > 1e100) | ((largest < 1e-100) & (largest > 0))
         unit = np.exp2(np.floor(np.log2(np.where(is_extreme, largest, 1.0)))).reshape(-1)
         values = values / unit[:, None]
         if scaling == "mean":
-            return cls(unit, np.zeros(len(values)), scale_of(values, observed, context))
-        there = np.where(observed, values, np.nan)
-        recent = there[:, -context:]
-        is_empty = np.asarray(np.isnan(recent).all(1))
-        recent = np.where(is_empty[:, None], there[:, :1] * np.nan, recent)
-        loc = np.where(is_empty, _median(there), _median(recent))
-        scale = _deviation(recent, loc)
-        scale = np.where(scale > FLAT * np.abs(loc), scale, _deviation(there, loc))
-        scale = np.where(scale > FLAT * np.abs(loc), scale, np.abs(loc))
-        return cls(unit, loc, np.where(scale > 0, scale, 1.0))
+            scale = scale_of(values, observed, context)
+            return cls(unit, np.zeros(len(values)), scale, np.zeros(len(values)))
+        past = np.where(observed, values, np.nan)
+        recent = past[:, -context:]
+        middle = _median(past)
+        has_recent = np.asarray(np.isfinite(recent).any(1))
+        loc = np.where(has_recent, _median(recent), middle)
+        scale = _deviation(past, middle)
+        scale = np.where(scale > FLAT * np.abs(middle), scale, np.abs(middle))
+        scale = np.where(scale > 0, scale, 1.0)
+        share = np.where(has_recent, _deviation(recent, loc), scale) / scale
+        volatility = np.log(np.clip(share, np.exp(-3), np.exp(3)))
+        if level:
+            loc, scale = loc - level * scale, level * scale
+        return cls(unit, loc, scale, volatility)
 
     def scaled(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         """(N, …) in the series' units -> what the network sees."""
@@ -83,7 +100,7 @@ class Scaling:
 
     def rows(self, part: NDArray[np.int64] | slice) -> Scaling:
         """Some of the windows."""
-        return Scaling(self.unit[part], self.loc[part], self.scale[part])
+        return Scaling(self.unit[part], self.loc[part], self.scale[part], self.volatility[part])
 
     @staticmethod
     def _like(array: NDArray[np.float64], values: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -35,6 +35,7 @@ from warmstart.series.train.windows import (
     ValidationWindows,
     WindowBatches,
     fingerprint,
+    without_effects,
     without_end,
 )
 from warmstart.training.page import Section
@@ -209,7 +210,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
 
     def batches(self) -> WindowBatches:
         options, horizon = self.options, self.recipe.horizon
-        series = self.series
+        series = without_effects(self.series, self.recipe, self.options.validates)
         if options.validates:
             series = [without_end(one, horizon) for one in series]
         return WindowBatches(
@@ -225,7 +226,11 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
     def validation_batches(self) -> ValidationWindows | None:
         if not self.options.validates:
             return None
-        return ValidationWindows(self.series, self.recipe, self.recipe.horizon)
+        return ValidationWindows(
+            without_effects(self.series, self.recipe, self.options.validates),
+            self.recipe,
+            self.recipe.horizon,
+        )
 
     def callbacks(self, batches: Any) -> list[keras.callbacks.Callback]:
         """Where values are missing, the model's own samples take their place anew before each epoch
@@ -301,25 +306,14 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         return replace(recipe, spread=round(recipe.spread * backtest.spread, 4))
 
     def results(self) -> list[str]:
-        lines = list(super().results())
         backtest = self.backtest
-        if self.recipe.baseline:
-            lines.append(
-                "warning: the series are too short to learn from; the forecasts are those of seasonal "
-                "naive, with intervals from its past errors"
-            )
+        lines = [*super().results(), *report.warnings(self.recipe, backtest)]
         if backtest is None:
             return lines
         figures = ", ".join(f"{one.name} {one.value:.4g}" for one in self.entry.metrics)
         covered = f"coverage of the 80 % interval {backtest.metrics['coverage_80']:.0%}"
         lines.append(f"result: {figures}, {covered}, on the last {self.recipe.horizon} steps")
         lines += [f"baseline: {words}" for words in report.figures(backtest)]
-        best = backtest.best_baseline
-        if not self.recipe.baseline and best and best.loss < backtest.metrics["mean_wQL"]:
-            lines.append(
-                f"warning: {best.name} is better (mean_wQL {best.loss:.4g}); use more history, a "
-                "longer context or more epochs, or take the baseline"
-            )
         return lines
 
     def tiles(self) -> list[tuple[str, str]]:

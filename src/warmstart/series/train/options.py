@@ -54,8 +54,7 @@ class ForecastingOptions(TrainOptions):
         bool | None,
         Option(
             "Whether a network from scratch has a straight path from the lags to the location, "
-            "which begins as seasonal naive; default: where the distribution has a location, a "
-            "season was seen in training, and there are no covariates."
+            "which begins as seasonal naive; default: where the distribution has a location."
         ),
     ] = None
     scaling: Annotated[

@@ -65,8 +65,10 @@ def planned_recipe(
         old.calendar if old else all(one.dated for one in many),
         columns=_columns(many, options),
         scaling=options.scaling or (old.scaling if old else "mean" if is_count else "robust"),
+        level=old.level if old else 0.0,
         log_scale=old.log_scale if old else (),
         covariates=_covariates(many, known, old),
+        effects=old.effects if old else bool(known) and not is_count,
     )
 
 
@@ -146,8 +148,7 @@ def _shortcut(
     """
     uses_shortcut = options.shortcut
     if uses_shortcut is None:
-        # A value one season ago holds the covariates of that time, not of this one.
-        uses_shortcut = distribution != "negative_binomial" and not recipe.known
+        uses_shortcut = distribution != "negative_binomial"
     if not uses_shortcut:
         return 0
     longest = max(many, key=len)

@@ -108,6 +108,22 @@ def validation(backtest: Backtest) -> dict[str, dict[str, float]]:
     }
 
 
+def warnings(recipe: Recipe, backtest: Backtest | None) -> list[str]:
+    """What a person should know before trusting the model."""
+    if recipe.baseline:
+        return [
+            "warning: the series are too short to learn from; the forecasts are those of seasonal "
+            "naive, with intervals from its past errors"
+        ]
+    best = backtest.best_baseline if backtest else None
+    if backtest is None or best is None or best.loss >= backtest.metrics["mean_wQL"]:
+        return []
+    return [
+        f"warning: {best.name} is better (mean_wQL {best.loss:.4g}); use more history, a longer "
+        "context or more epochs, or take the baseline"
+    ]
+
+
 def figures(backtest: Backtest) -> list[str]:
     """A line for each baseline."""
     return [

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ import numpy as np
 
 from warmstart.errors import UsageError
 from warmstart.series import frequency
+from warmstart.series.effects import Effects
 from warmstart.series.features import Recipe, filled
 from warmstart.series.scaling import Scaling, scale_of
 from warmstart.series.time_series import TimeSeries
@@ -116,7 +118,7 @@ class WindowBatches:
         context, width = self.recipe.context, self.recipe.context + self.horizon
         steps = np.arange(-context, self.horizon)
         cells = (self.starts[which] + origins)[:, None] + steps  # (B, T)
-        scaling = self.scaling(which, cells[:, :context])
+        scaling = self.scaling(which, origins)
         earlier = cells[:, :, None] - np.array(self.recipe.lags)
         lags = scaling.scaled(np.take(self.values, earlier))
         if self.recipe.scaling != "mean":  # else zeros stay zeros
@@ -137,15 +139,21 @@ class WindowBatches:
         y = np.stack([values.astype(np.float32), self.observed[cells], scales], -1)
         return x, y
 
-    def scaling(self, which: np.ndarray, cells: np.ndarray) -> Scaling:
-        """Of the contexts of windows: of the whole series, where a context has no scale."""
+    def scaling(self, which: np.ndarray, origins: np.ndarray) -> Scaling:
+        """Of windows whose horizons begin at the steps `origins`; of the whole series, where a
+        context has no scale.
+        """
+        is_mean = self.recipe.scaling == "mean"
+        steps = np.arange(-(self.recipe.context if is_mean else self.recipe.past), 0)
+        cells = (self.starts[which] + origins)[:, None] + steps
         values, observed = self.values[cells], self.observed[cells] > 0
-        scaling = Scaling.of(values, observed, self.recipe.context, self.recipe.scaling)
-        whole = self.whole[which] / scaling.unit
-        is_empty = ~(
-            (np.abs(values - scaling.loc[:, None] * scaling.unit[:, None]) * observed).any(1)
+        scaling = self.recipe.scales(values, observed)
+        if not is_mean:
+            return scaling
+        is_empty = ~(np.abs(values) * observed).any(1)
+        return replace(
+            scaling, scale=np.where(is_empty, self.whole[which] / scaling.unit, scaling.scale)
         )
-        return Scaling(scaling.unit, scaling.loc, np.where(is_empty, whole, scaling.scale))
 
 
 class ValidationWindows:
@@ -222,8 +230,7 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
             outputs = parameters(x)[0]
             steps = origin + np.arange(-batches.recipe.context, batches.horizon)
             holes = (steps >= 0) & (steps < length) & (y[0, :, 1] == 0)
-            cells = (batches.starts[index] + steps[: batches.recipe.context])[None]
-            scaling = batches.scaling(np.array([index]), cells)
+            scaling = batches.scaling(np.array([index]), np.array([origin]))
             batches.values[here][steps[holes]] = _sampled(
                 random, outputs[holes], distribution, scaling
             )
@@ -264,6 +271,20 @@ def without_end(one: TimeSeries, horizon: int) -> TimeSeries:
     """Without its last horizon; a series too short for one keeps all but its last step."""
     head = one.head(max(len(one) - horizon, 1))
     return head if np.isfinite(head.target).any() else one
+
+
+def without_effects(
+    many: Sequence[TimeSeries], recipe: Recipe, validates: bool
+) -> list[TimeSeries]:
+    """The series without what their covariates add in the part that is trained on."""
+    if not recipe.effects:
+        return list(many)
+    season, series = frequency.season(recipe.freq), []
+    for one in many:
+        head = without_end(one, recipe.horizon) if validates else one
+        effects = Effects.of(head, recipe.known, season)
+        series.append(effects.removed(one) if effects else one)
+    return series
 
 
 def fingerprint(many: Sequence[TimeSeries]) -> str:
