@@ -478,6 +478,9 @@ def test_pairs_and_what_is_nothing(tmp_path, photo):
     path = photo("a.png")
     data = read_boxes([(path, [("cat", 1, 1, 9, 9)]), (np.zeros((5, 6, 3), np.uint8), [])])
     assert [p.size for p in data.photos] == [(40, 30), (6, 5)]
+    floats = np.linspace(-1, 1, 90).reshape(5, 6, 3)
+    boxed = read_boxes([(floats, [("cat", 1, 1, 3, 3)]), (floats / 9, [])])  # one range for both
+    assert [p.photo.min() for p in boxed.photos] == [0, 113]
     many = read_boxes([(path, [("cat", 0, 0, 1 + n % 30, 9) for n in range(500)])])
     assert len(many.photos[0].boxes) == 500
     for source, words in (

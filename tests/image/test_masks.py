@@ -182,6 +182,12 @@ def test_what_the_values_of_masks_mean(photo, values, labels, names, classes, mo
     assert sorted({*data.photos[0].mask().ravel().tolist()}) == list(classes)
 
 
+def test_photos_in_memory_have_one_range():
+    floats, mask = np.linspace(0, 1, 36).reshape(3, 4, 3), np.eye(3, 4, dtype=np.uint8)
+    data = read_masks([(floats, mask), (floats / 2, mask)])
+    assert [photo.photo.max() for photo in data.photos] == [255, 128]
+
+
 def test_values_are_those_of_the_whole_data_set(photo):
     """A mask with 0 and 255 means something else where another mask holds other classes."""
     ignored, classes = np.zeros((30, 40), np.uint8), np.zeros((30, 40), np.uint8)

@@ -146,7 +146,7 @@ def _range(low: float, high: float, dtype: np.dtype[Any]) -> Range:
             return 0.0, max(high, 1.0)
         if low >= 0 and DARK <= high <= 255:
             return 0.0, 255.0
-    elif low >= 0 and (high >= DARK or (dtype == np.uint8 and high > 1)):
+    elif low >= 0 and (high >= DARK or (dtype == np.uint8 and high != 1)):
         return 0.0, float(2 ** max(8, int(high).bit_length()) - 1)
     raise UsageError(
         f"The pictures are arrays of {dtype} with numbers from {low:g} to {high:g}: that is none of "

@@ -12,6 +12,7 @@ from warmstart.core.records import SUFFIXES as TABLES
 from warmstart.errors import UsageError
 from warmstart.image.annotations import coco, labelme, table, voc, yolo
 from warmstart.image.annotations.collector import BoxData, Collector, LabelledBox, name_of
+from warmstart.image.arrays import as_uint8
 
 Reader = Callable[[Path, Collector, str | None], None]
 LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Reader], ...] = (
@@ -90,6 +91,8 @@ def _read_pairs(source: Any, collector: Collector) -> None:
         raise UsageError(
             f"Cannot read boxes from an object of type {type(source).__name__}; {HELP}."
         ) from None
+    photos: list[Any] = []
+    boxes_of: list[list[LabelledBox]] = []
     for number, pair in enumerate(pairs, 1):
         try:
             photo, boxes = pair
@@ -101,6 +104,10 @@ def _read_pairs(source: Any, collector: Collector) -> None:
             raise UsageError(
                 f"Item {number} of the data is not (photo, [(label, xmin, ymin, xmax, ymax), …])."
             ) from error
+        photos.append(photo)
+        boxes_of.append(labelled)
+    as_uint8([photos])
+    for number, (photo, labelled) in enumerate(zip(photos, boxes_of, strict=True), 1):
         collector.add(photo, name_of(photo, f"item {number}"), labelled)
 
 

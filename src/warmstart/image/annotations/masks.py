@@ -19,6 +19,7 @@ from warmstart.image.annotations import cityscapes, coco, labelme, mask_files, m
 from warmstart.image.annotations.collector import check_names, few_of, name_of
 from warmstart.image.annotations.mask_values import NOT_COUNTED, Colours, Encoding, read_values
 from warmstart.image.annotations.polygons import polygon_mask, run_length_mask
+from warmstart.image.arrays import as_uint8
 
 NAMES = ("labels.txt", "classes.txt")
 BACKGROUND = "background"
@@ -106,14 +107,17 @@ def read_masks(
 
 
 def _of_pairs(source: Any, colours: Colours | None) -> list[_Source]:
-    sources = []
+    photos, masks = [], []
     for number, pair in enumerate(source, 1):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise UsageError(f"Item {number} of the data is not (photo, mask).")
-        sources.append(
-            _Source(pair[0], name_of(pair[0], f"item {number}"), _reader(pair[1], colours))
-        )
-    return sources
+        photos.append(pair[0])
+        masks.append(pair[1])
+    as_uint8([photos])
+    return [
+        _Source(photo, name_of(photo, f"item {number}"), _reader(mask, colours))
+        for number, (photo, mask) in enumerate(zip(photos, masks, strict=True), 1)
+    ]
 
 
 def _reader(mask: Any, colours: Colours | None) -> Callable[[], np.ndarray]:

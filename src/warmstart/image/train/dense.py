@@ -121,6 +121,10 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
             raise UsageError(f"{data_name(data)} holds nothing to train on.")
         self.training = replace(everything, photos=photos)
         warnings = [] if self.is_measurable() else [self._blind()]
+        if test := of_part(everything.photos, "test"):
+            warnings.append(
+                f"{len(test):,} photos to test are not used; `evaluate` with the same data takes them"
+            )
         self.module, self.config = self.network_config(self.training)
         self.photos = Photos()
         parts: dict[str, Any] = {"train": self.training, "validation": self.others}
