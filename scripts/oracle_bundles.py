@@ -346,7 +346,7 @@ def _forecasting(work: Path, target: Path) -> None:
 
 
 def _speech(work: Path, target: Path) -> None:
-    """From scratch, with the package's own parts: there is no recogniser small enough to begin
+    """From scratch, with the package's own parts: there is no recognizer small enough to begin
     with.
     """
     from warmstart.tasks.weights import Weights

@@ -1,4 +1,4 @@
-"""The recogniser as a task: a random network, so what it says means nothing, but it must say the
+"""The recognizer as a task: a random network, so what it says means nothing, but it must say the
 same in every way.
 """
 
@@ -25,7 +25,7 @@ CONFIG = {
 }
 
 
-def recogniser(**rules):
+def recognizer(**rules):
     """A `SpeechRecognizer` on the Keras engine, with other rules of its features."""
     from warmstart.core.weights import Weights
     from warmstart.speech.recognition import SpeechRecognizer
@@ -59,7 +59,7 @@ def recogniser(**rules):
 
 @pytest.fixture(scope="module")
 def model():
-    return recogniser()
+    return recognizer()
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def sound():
     ids=["mfcc", "log-mel"],
 )
 def test_a_stream_says_what_the_whole_recording_says(rules, sound):
-    model = recogniser(**rules)
+    model = recognizer(**rules)
     whole = model((sound, RATE))
     assert whole.language == "en"
     assert whole.text

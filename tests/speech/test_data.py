@@ -38,6 +38,46 @@ def test_common_voice(tmp_path):
     ]
 
 
+def test_ljspeech_and_other_lists_with_bars(tmp_path):
+    (tmp_path / "wavs").mkdir()
+    for name in ("LJ001-0001", "LJ001-0002"):
+        (tmp_path / "wavs" / f"{name}.wav").touch()
+    lines = ('LJ001-0001|He said "1, 2"|He said "one, two"', "LJ001-0002|Yes; no|Yes; no")
+    (tmp_path / "metadata.csv").write_text("\n".join(lines) + "\n")
+    wanted = [
+        (str(tmp_path / "wavs/LJ001-0001.wav"), 'He said "one, two"'),
+        (str(tmp_path / "wavs/LJ001-0002.wav"), "Yes; no"),
+    ]
+    assert pairs(tmp_path) == wanted
+    (tmp_path / "train.txt").write_text("wavs/a.wav|12|Please call.\nwavs/b.wav|7|Stella again\n")
+    assert pairs(tmp_path / "train.txt") == [
+        (str(tmp_path / "wavs/a.wav"), "Please call."),
+        (str(tmp_path / "wavs/b.wav"), "Stella again"),
+    ]
+    (tmp_path / "named.csv").write_text("audio_file|text|speaker\nwavs/LJ001-0001|Hello there|x\n")
+    assert pairs(tmp_path / "named.csv", path_column="audio_file") == [
+        (wanted[0][0], "Hello there")
+    ]
+    for text, message in (
+        ("a.wav|Hello there|anna\nb.wav|good bye|ben\n", "column 2 .* or in the last one"),
+        ("a.wav|Hello there\nb.wav\n", "list.txt:2: has 1 cells"),
+        ("a.wav|Hello there\nb.wav| \n", "list.txt:2: has no text"),
+    ):
+        (tmp_path / "list.txt").write_text(text)
+        with pytest.raises(UsageError, match=message):
+            pairs(tmp_path / "list.txt")
+
+
+def test_nemo_manifests(tmp_path):
+    rows = [{"audio_filepath": "a.wav", "text": "yes", "duration": 1.5}]
+    (tmp_path / "manifest.json").write_text("\n".join(map(json.dumps, rows * 2)))
+    assert pairs(tmp_path / "manifest.json") == [(str(tmp_path / "a.wav"), "yes")] * 2
+    rows[0]["offset"] = 3.0
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(rows[0]))
+    with pytest.raises(UsageError, match=r"manifest.jsonl:1: begins at offset 3.0"):
+        pairs(tmp_path)
+
+
 def test_tables_without_a_header_or_with_other_names(tmp_path):
     (tmp_path / "a.csv").write_text("a.wav;yes, please\nb.wav;no\n")
     assert pairs(tmp_path / "a.csv") == [

@@ -3,8 +3,12 @@
     talks.csv, .tsv, .jsonl, .json, .parquet
         a table: "audio" (or path, file, file_name) and "text" (or transcription, transcript,
         sentence); paths are relative to the table, or to "clips", "wavs" or "audio" next to it
-    talks/metadata.csv (or .tsv, .jsonl, .parquet)
+    talks/metadata.csv (or .tsv, .jsonl, .parquet; or transcripts, or manifest)
         the same table inside a folder
+    talks/metadata.csv, .txt
+        LJSpeech: lines "LJ001-0001|text|text" of wavs/LJ001-0001.wav
+    talks/manifest.jsonl, .json
+        NeMo: "audio_filepath", "text"
     talks/a.wav, talks/a.txt
         a transcript next to each recording
     talks/1/2/1-2.trans.txt
@@ -22,20 +26,19 @@ from typing import Any
 
 from warmstart.core import records
 from warmstart.core.inputs import natural
+from warmstart.core.reading import scheme
 from warmstart.core.records.columns import RECORDING, TRANSCRIPT
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.table import Record
 from warmstart.errors import UsageError
+from warmstart.speech import piped
 from warmstart.speech.audio import SUFFIXES
 
 TABLES = tuple(
     f"{name}{suffix}"
     for suffix in (".csv", ".tsv", ".jsonl", ".parquet")
-    for name in ("metadata", "transcripts")
+    for name in ("metadata", "transcripts", "manifest")
 )
-FOLDERS = ("clips", "wavs", "audio")
-"""Where recordings may be, seen from the table that names them."""
-
 Pair = tuple[Any, str]
 
 
@@ -55,7 +58,7 @@ def pairs(
         path_column, text_column: of a table, where their names are not the usual ones.
         problems: takes what is wrong with unusable records, which are left out; default: the
             first one is raised.
-        encoding, delimiter: of a file, where they are not recognised.
+        encoding, delimiter: of a file, where they are not recognized.
 
     Raises:
         UsageError: it is none of these forms, a record is unusable, or there are no records.
@@ -67,6 +70,11 @@ def pairs(
             if inside is None:
                 return _of_folder(path)
             path = inside
+        named = [name for name in (path_column, text_column) if name]
+        if piped.is_piped(path, encoding, named):
+            if not piped.has_header(next(iter(_lines(path)), ""), named):
+                return piped.read_piped(path, problems, encoding)
+            delimiter = delimiter or "|"
         data = path
     table = records.read_table(
         data,
@@ -80,6 +88,10 @@ def pairs(
     text = table.column(TRANSCRIPT, text_column)
 
     def pair(record: Record) -> Pair:
+        if record.values.get("offset") not in (None, 0, 0.0, "", "0", "0.0"):
+            raise record.error(
+                f"begins at offset {record.values['offset']} of its file; cut such recordings out"
+            )
         return _in_folder(table.file(record, recording, "recording"), table.folder), table.text(
             record, text
         )
@@ -88,19 +100,10 @@ def pairs(
 
 
 def _in_folder(recording: Any, folder: Path | None) -> Any:
-    """The path of a recording, which may be in a folder next to the table (Common Voice)."""
-    if (
-        folder is None
-        or not isinstance(recording, str)
-        or not Path(recording).is_relative_to(folder)
-    ):
+    """The path of a recording, which may be in a folder next to the table (Common Voice, LJSpeech)."""
+    if folder is None or not isinstance(recording, str) or scheme(recording) is not None:
         return recording
-    inside = (folder / name / Path(recording).relative_to(folder) for name in FOLDERS)
-    return (
-        recording
-        if Path(recording).is_file()
-        else next((str(path) for path in inside if path.is_file()), recording)
-    )
+    return str(piped.located(Path(recording), folder) or recording)
 
 
 def _of_folder(folder: Path) -> list[Pair]:

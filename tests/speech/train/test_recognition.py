@@ -1,4 +1,4 @@
-"""Fine-tuning a recogniser on a language of two tones: "a" is low, "b" is high."""
+"""Fine-tuning a recognizer on a language of two tones: "a" is low, "b" is high."""
 
 import json
 

@@ -38,7 +38,7 @@ def program(entry: Entry, model: Any) -> Program:
     """
     from warmstart.engines.keras import Function, Program
 
-    outputs = architecture(entry.architecture).recogniser_outputs(model)
+    outputs = architecture(entry.architecture).recognizer_outputs(model)
     low, high = family(entry.architecture).FEATURE_RANGE
     size = int(model.inputs[0].shape[-1])
     features = TensorSpec("features", "float32", (1, "frames", size), low, high)

@@ -1,1 +1,1 @@
-"""WaveNet as a recogniser of features."""
+"""WaveNet as a recognizer of features."""

@@ -1,4 +1,4 @@
-"""WaveNet as a recogniser of features."""
+"""WaveNet as a recognizer of features."""
 
 from __future__ import annotations
 

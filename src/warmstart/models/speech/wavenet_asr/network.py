@@ -1,4 +1,4 @@
-"""WaveNet as a recogniser: frames of features in, characters out, trained with CTC.
+"""WaveNet as a recognizer: frames of features in, characters out, trained with CTC.
 
 Sources: van den Oord et al., "WaveNet" (2016), arXiv:1609.03499, section 3.4 (recognition with a WaveNet); the
 speech-to-text recipe that is known for it: 20 MFCCs -> 128 channels, 3 blocks of dilations 1, 2, 4, 8, 16 with
@@ -53,7 +53,7 @@ def build(config: WaveNetASRConfig | Mapping[str, Any]) -> keras.Model:
     return keras.Model(inputs, layers.Dense(c.symbols, name="symbols")(x), name="wavenet_asr")
 
 
-def recogniser_outputs(model: keras.Model) -> keras.Model:
+def recognizer_outputs(model: keras.Model) -> keras.Model:
     """The model with two named outputs.
 
     Args:

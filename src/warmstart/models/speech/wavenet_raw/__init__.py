@@ -1,1 +1,1 @@
-"""WaveNet as a recogniser of raw audio."""
+"""WaveNet as a recognizer of raw audio."""

@@ -1,4 +1,4 @@
-"""WaveNet as a recogniser of raw audio."""
+"""WaveNet as a recognizer of raw audio."""
 
 from __future__ import annotations
 

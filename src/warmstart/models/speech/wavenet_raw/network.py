@@ -1,4 +1,4 @@
-"""WaveNet as a recogniser of raw audio: samples in, symbols of frames out, trained to predict the next sample too.
+"""WaveNet as a recognizer of raw audio: samples in, symbols of frames out, trained to predict the next sample too.
 
 Source: van den Oord et al., "WaveNet" (2016), arXiv:1609.03499, section 3.4: the causal dilated stack of the
 generator, mean-pooling to frames of 10 ms, a few convolutions that see both sides, and two losses at once, one for the
@@ -89,7 +89,7 @@ class RawWaveNet(layers.Layer):
         return {"config": {f.name: getattr(self.config, f.name) for f in fields(self.config)}}
 
 
-def recogniser_outputs(model: keras.Model) -> keras.Model:
+def recognizer_outputs(model: keras.Model) -> keras.Model:
     """(B, F, pooling) -> `{"log_probs": (B, F, symbols), "hidden": (B, F, skip)}`."""
     outputs = model.get_layer("raw")(model.inputs[0])
     return keras.Model(
