@@ -265,9 +265,6 @@ def test_embeddings_follow_modules_json(opened, tmp_path):
     (folder / "1_Pooling" / "config.json").write_text(pooling)
     model = ws.load(folder, engine="keras")
     np.testing.assert_allclose(model(text).vector, states[0] / np.linalg.norm(states[0]), atol=1e-5)
-    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_max_tokens": true}')
-    with pytest.raises(UsageError, match="pooling by max_tokens"):
-        ws.load(folder)
 
 
 @pytest.fixture(scope="module")
