@@ -9,6 +9,7 @@ from PIL import Image
 
 from warmstart.errors import UsageError
 from warmstart.image.annotations.boxes import read_boxes
+from warmstart.image.annotations.voc import parse
 
 
 @pytest.fixture
@@ -88,6 +89,17 @@ def test_voc(voc):
     part = read_boxes(voc / "ImageSets" / "Main" / "train.txt")
     assert len(part.photos) == 2
     assert "p9.xml: is missing" in part.problems[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "latin-1"])
+def test_voc_files_declare_no_entities_in_any_encoding(voc, encoding):
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><annotation>&b;</annotation>'
+    head = '<?xml version="1.0" encoding="latin-1"?>' if encoding == "latin-1" else ""
+    (voc / "Annotations" / "p0.xml").write_bytes((head + bomb).encode(encoding))
+    with pytest.raises(UsageError, match="document type"):
+        parse(voc / "Annotations" / "p0.xml")
+    (voc / "Annotations" / "p0.xml").write_bytes((head + "<annotation/>").encode(encoding))
+    assert parse(voc / "Annotations" / "p0.xml").tag == "annotation"
 
 
 def test_voc_is_read_without_growing_entities(voc):

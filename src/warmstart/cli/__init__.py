@@ -12,20 +12,28 @@ standard error.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from warmstart.cli import streams
+
 
 def main() -> None:
     """Run the command line and exit."""
+    streams.prepare()
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # the reader (`head`, a closed pager) has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        streams.abandon()
         code = 0
+    except OSError as error:
+        if error.errno not in streams.UNWRITABLE or error.filename is not None:
+            raise
+        streams.abandon()
+        print(f"warmstart: The output cannot be written: {error.strerror}.", file=sys.stderr)
+        code = 1
     except KeyboardInterrupt:
         print("warmstart: interrupted", file=sys.stderr)
         code = 130

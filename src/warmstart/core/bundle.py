@@ -19,6 +19,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,9 @@ def read(folder: Path) -> Contents:
         raise BundleError(
             f"{folder / LABELS} does not count its classes from 0 up; save the model again."
         )
+    for path in (folder / weights, *(folder / "artifacts" / "float32").glob("*")):
+        if path.exists() and not path.is_file():
+            raise BundleError(f"{path} is not a regular file; copy the bundle again.")
     for name, sha256 in others.items():
         if not FILE_NAME.fullmatch(name):
             raise BundleError(
@@ -245,6 +249,8 @@ def _check_statistics(folder: Path, values: Any, name: str = "") -> None:
 
 def _read_json(path: Path) -> Any:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BundleError(f"{path} is not a regular file; copy the bundle again.")
         if path.stat().st_size > LARGEST_JSON:
             raise BundleError(
                 f"{path} is larger than {LARGEST_JSON >> 20} MiB; this is not a bundle's file."

@@ -15,7 +15,7 @@ import os
 import sys
 from pathlib import Path
 
-from warmstart.errors import UsageError
+from warmstart.errors import CacheError, UsageError
 
 KERAS_STORAGE = "https://storage.googleapis.com/"
 HUGGING_FACE = "https://huggingface.co"
@@ -26,7 +26,19 @@ def home() -> Path:
 
     WARMSTART_HOME, else the platform's cache folder: ~/.cache/warmstart (or below XDG_CACHE_HOME),
     ~/Library/Caches/warmstart on macOS, %LOCALAPPDATA%\\warmstart on Windows.
+
+    Raises:
+        CacheError: there is no home directory.
     """
+    try:
+        return _home()
+    except RuntimeError:  # of Path.home
+        raise CacheError(
+            "There is no home directory; set WARMSTART_HOME to a folder for downloads and programs."
+        ) from None
+
+
+def _home() -> Path:
     if own := os.environ.get("WARMSTART_HOME"):
         return Path(own).expanduser().absolute()
     if sys.platform == "win32":

@@ -4,9 +4,11 @@ or from 1.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError, ParserCreate
 
 from warmstart.core.inputs import natural
 from warmstart.core.records import PARTS
@@ -150,18 +152,47 @@ def parse(file: Path) -> ElementTree.Element:
         if file.stat().st_size > LARGEST_XML:
             raise UsageError(f"{file}: is larger than {LARGEST_XML >> 20} MiB")
         content = file.read_bytes()
-        if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+        if declares_type(content):
             raise UsageError(f"{file}: declares a document type, which annotations do not need")
         tree = ElementTree.fromstring(content)
     except FileNotFoundError:
         raise UsageError(f"{file}: is missing") from None
-    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
+    except (OSError, ElementTree.ParseError, ExpatError, ValueError, LookupError) as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{file}: cannot be read ({error})") from error
     if tree.tag != "annotation":
         raise UsageError(f"{file}: is not an annotation of Pascal VOC but <{tree.tag[:40]}>")
     return tree
+
+
+def declares_type(content: bytes) -> bool:
+    """Whether XML, in whatever encoding, declares a document type, without which it has no entities
+    of its own.
+
+    Raises:
+        ExpatError: it is not XML as far as that.
+    """
+    declared = False
+
+    def declare(*arguments: object) -> None:
+        nonlocal declared
+        declared = True
+        raise _SeenError
+
+    def begin(*arguments: object) -> None:
+        raise _SeenError
+
+    parser = ParserCreate()
+    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = declare
+    parser.StartElementHandler = begin
+    with contextlib.suppress(_SeenError):
+        parser.Parse(content, True)
+    return declared
+
+
+class _SeenError(Exception):
+    """Ends the parsing at a declaration, or at the first element, after which there is none."""
 
 
 def _photo(file: Path, root: Path, named: str) -> Path | None:

@@ -1,0 +1,59 @@
+"""Standard output and error as people's terminals and other encodings need them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from typing import Any, TextIO
+
+_COLOURS = r"\x1b\[[0-9;]*m"
+_CURSOR = r"\x1b\[[0-9;?]*[A-Za-z]"
+_CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+"""C0 and C1 but tab and newline, delete, and what turns the direction of text around."""
+UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG)
+
+
+class Terminal:
+    """A stream to a terminal that writes control characters of texts as escapes, so that a label or
+    a file name cannot move the cursor, set the title or hide what is written.
+
+    Args:
+        stream: to write to.
+        allowed: a pattern of the sequences that this program itself writes.
+    """
+
+    def __init__(self, stream: TextIO, allowed: str):
+        self._stream = stream
+        self._pattern = re.compile(f"({allowed})|({_CONTROL})")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text; returns its length."""
+        self._stream.write(self._pattern.sub(_escaped, text))
+        return len(text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[1] or match[2].encode("unicode_escape").decode()
+
+
+def prepare() -> None:
+    """Make standard output and error take every text: what their encoding lacks becomes escapes."""
+    for name, allowed in (("stdout", _COLOURS), ("stderr", _CURSOR + r"|\r")):
+        stream: Any = getattr(sys, name)
+        if stream is None:  # the caller has closed it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            continue
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+        if stream.isatty():
+            setattr(sys, name, Terminal(stream, allowed))
+
+
+def abandon() -> None:
+    """Stop writing to standard output, which takes no more: also what is left in its buffer."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
