@@ -7,7 +7,7 @@ PYTHON_FILES := src tests scripts benchmarks examples
 PYTEST := $(TEST)/bin/python -m pytest -n 2 --dist worksteal
 FAST := -m "not tensorflow and not slow"
 
-.PHONY: demo fast test suite lowest lint types format generated docs coverage benchmark clean
+.PHONY: demo fast test suite lowest lint types format generated docs coverage faults benchmark clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/warmstart classify examples/photos --top-k 3
@@ -58,6 +58,9 @@ docs: $(TEST)/installed
 coverage: $(TEST)/installed
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check 'pytest-cov>=6'
 	$(PYTEST) $(FAST) --cov=warmstart --cov-report=term
+
+faults: $(TEST)/installed
+	$(TEST)/bin/python -m tests.faults.report $(if $(NIGHTLY),--nightly)
 
 benchmark: $(TEST)/installed
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tests.faults.table import BY_TEST
 
 pytest_plugins = ["tests.fixtures"]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -27,6 +28,7 @@ SLOW = (
     "tests/bulk/test_ray.py",
     "tests/checkpoints/test_memory.py",
     "tests/cli/test_evaluate.py",
+    "tests/cli/test_streams.py",
     "tests/core/test_records_properties.py",
     "tests/engines/test_store.py",
     "tests/hub/test_processes.py",
@@ -35,7 +37,9 @@ SLOW = (
     "tests/oracles/",
     "tests/serve/page/",
     "tests/serve/test_contract.py",
+    "tests/serve/test_access.py",
     "tests/serve/test_life.py",
+    "tests/serve/test_reload.py",
     "tests/speech/test_embedded_speaker.py",
     "tests/speech/test_real_whisper.py",
     "tests/typing/",
@@ -53,6 +57,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker("slow")
+        if fault := BY_TEST.get(item.nodeid.partition("[")[0]):
+            item.add_marker(pytest.mark.fault(fault.surface, fault.injected, fault.expected))
     items.sort(key=lambda item: "train" not in item.nodeid.split("::")[0])
 
 

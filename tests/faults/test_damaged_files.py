@@ -104,8 +104,8 @@ def table(folder: Path) -> Path:
 
 
 def table_of_a_request(path: Path) -> None:
-    from warmstart.serve.settings import Settings
     from warmstart.series.inputs import SERIES
+    from warmstart.serve.settings import Settings
 
     SERIES.from_bytes(path.read_bytes(), Settings())
 
@@ -123,8 +123,9 @@ def body_of_a_request(path: Path) -> None:
     try:
         body.parse_json(path.read_bytes())
     except Refused as refused:
-        assert 400 <= refused.status < 500
-        raise WarmstartError(str(refused)) from None
+        if refused.status < 500:
+            raise WarmstartError(str(refused)) from None
+        raise
 
 
 def sound(path: Path) -> None:

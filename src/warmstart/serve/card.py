@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core.task import task_of
 from warmstart.core.wire import wire_of
+from warmstart.hub import home
 from warmstart.serve import options
 
 if TYPE_CHECKING:
     from warmstart.core.input_kind import InputKind
+    from warmstart.core.model import Model
     from warmstart.serve.registry import Served
     from warmstart.serve.settings import Settings
 
 PAGE = Path(__file__).with_name("page")
+EMBEDDED = Path(__file__).parents[1] / "embedded"
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "media-src blob:; connect-src 'self'; form-action 'none'; base-uri 'none'; "
@@ -69,7 +73,8 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
         "input_schema": accepted.schema,
         "accepts": list(accepted.media),
         "suffixes": sorted(accepted.suffixes),
-        "examples": examples(accepted) or [{"input": sample} for sample in model.samples],
+        "source": _source(served),
+        "examples": examples(model, accepted) or [{"input": sample} for sample in model.samples],
         "example_options": dict(task.sample_options),
         "options": options.schemas(model, settings),
         "result_schema": wire_of(model.result, embed=True).schema(),
@@ -78,16 +83,33 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
     }
 
 
-@cache
-def examples(accepted: InputKind) -> list[dict[str, str]]:
-    """The files of the page that are examples of an input: each with its label and its address on
-    the server.
+def examples(model: Model[Any, Any, Any], accepted: InputKind) -> list[dict[str, str]]:
+    """The files of the page that suit the model: each with its label and its address on the server.
+
+    Photos suit a model that has a label for what one of them shows; one that finds blood cells has
+    nothing to say of a cat.
     """
-    files = sorted((PAGE / "examples" / accepted.name).glob("*.*"))
+    labels = " ".join(label.name for label in model.labels).lower()
+    words = set(re.findall(r"\w+", labels))
+    files = _files(accepted.name)
+    suits = not words or not accepted.is_file or any(one["label"] in words for one in files)
+    return files if suits else []
+
+
+@cache
+def _files(name: str) -> list[dict[str, str]]:
+    files = sorted((PAGE / "examples" / name).glob("*.*"))
     return [
-        {"label": file.stem.replace("-", " "), "file": f"page/examples/{accepted.name}/{file.name}"}
+        {"label": file.stem.replace("-", " "), "file": f"page/examples/{name}/{file.name}"}
         for file in files
     ]
+
+
+def _source(served: Served) -> str:
+    """What `ws.load` takes in a program of the user: a name, or a path in place of the server's."""
+    name, folder = served.model.entry.name, served.model.folder
+    is_own = folder is None or folder.is_relative_to(EMBEDDED) or folder.is_relative_to(home())
+    return name if is_own else f"path/of/{served.name}"
 
 
 def _memory(served: Served) -> int:

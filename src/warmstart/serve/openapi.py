@@ -142,6 +142,7 @@ _MODEL = open_object(
     input_schema={"type": "object"},
     accepts=STRINGS,
     suffixes=STRINGS,
+    source=STRING,
     examples={"type": "array", "items": {"type": "object"}},
     example_options={"type": "object"},
     options={"type": "object"},

@@ -52,8 +52,12 @@ function listed(boxes, drawn, stage) {
   const long = boxes.length > CROWD;
   return el(
     "ol",
-    { class: long ? "listing long" : "listing", tabindex: long && "0", "aria-label": "Boxes, best first" },
-    boxes.map((box, index) => {
+    {
+      class: long ? "listing long" : "listing",
+      tabindex: long && "0",
+      "aria-label": "Boxes by class, best first",
+    },
+    byClass(boxes).map(({ box, index }) => {
       const light = (on) => () => {
         stage.classList.toggle("picking", on);
         drawn[index].classList.toggle("picked-out", on);
@@ -61,13 +65,19 @@ function listed(boxes, drawn, stage) {
       const size = `${Math.round(box.xmax - box.xmin)} × ${Math.round(box.ymax - box.ymin)} px`;
       return el(
         "li",
-        { mouseenter: light(true), mouseleave: light(false) },
+        {
+          tabindex: "0",
+          mouseenter: light(true),
+          mouseleave: light(false),
+          focus: light(true),
+          blur: light(false),
+        },
         el(
           "span",
           { class: "number", style: { background: colour(box.index), color: ink(colour(box.index)) } },
           String(index + 1),
         ),
-        el("span", { class: "bar-label" }, box.label),
+        el("bdi", { class: "bar-label" }, box.label),
         el("span", { class: "note" }, size),
         el("span", { class: "bar-value" }, percent(box.score)),
       );
@@ -75,12 +85,21 @@ function listed(boxes, drawn, stage) {
   );
 }
 
+/** Label -> its boxes as `{ box, index }`, best first; the class with most boxes comes first. */
+function classes(boxes) {
+  const groups = new Map();
+  boxes.forEach((box, index) => groups.set(box.label, [...(groups.get(box.label) ?? []), { box, index }]));
+  return [...groups].sort((a, b) => b[1].length - a[1].length);
+}
+
+/** Boxes with their indices, those of one class together. */
+export function byClass(boxes) {
+  return classes(boxes).flatMap(([, group]) => group);
+}
+
 /** "2 cat, 1 dog", most first. */
 export function counts(boxes) {
-  const numbers = new Map();
-  for (const { label } of boxes) numbers.set(label, (numbers.get(label) ?? 0) + 1);
-  return [...numbers]
-    .sort((a, b) => b[1] - a[1])
-    .map(([label, count]) => `${count} ${label}`)
+  return classes(boxes)
+    .map(([label, group]) => `${group.length} ${label}`)
     .join(", ");
 }

@@ -113,7 +113,7 @@ export function bars(rows, { name = "Classes, best first" } = {}) {
       el(
         "li",
         { class: index ? null : "best" },
-        el("span", { class: "bar-label" }, label, note && el("span", { class: "note" }, ` ${note}`)),
+        el("bdi", { class: "bar-label" }, label, note && el("span", { class: "note" }, ` ${note}`)),
         el("span", { class: "bar-value" }, bounded ? percent(score) : short(score)),
         bounded &&
           el(

@@ -80,8 +80,17 @@ function list() {
   );
 }
 
+/** The model id of a fragment; one that is not well-formed names no model. */
+function idOf(fragment) {
+  try {
+    return decodeURIComponent(fragment);
+  } catch {
+    return fragment;
+  }
+}
+
 function route() {
-  const id = decodeURIComponent(location.hash.slice(1));
+  const id = idOf(location.hash.slice(1));
   const model = id ? served.find((one) => one.id === id) : served[0];
   for (const link of nav.querySelectorAll("a")) {
     if (model && link.hash === `#${encodeURIComponent(model.id)}`) link.setAttribute("aria-current", "page");

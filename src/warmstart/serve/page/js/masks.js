@@ -51,7 +51,7 @@ export function showMask(answer, { file }) {
         {},
         box,
         el("span", { class: "swatch", style: { background: colour(area.index) } }),
-        el("label", { for: id, class: "bar-label" }, area.label),
+        el("label", { for: id, class: "bar-label" }, el("bdi", {}, area.label)),
         el("span", { class: "bar-value" }, percent(area.share)),
       );
     }),
@@ -78,7 +78,9 @@ export function showMask(answer, { file }) {
     el("div", { class: "slider" }, el("label", { for: opacity.id }, "Opacity"), opacity),
     list,
   );
-  return { headline: answer.areas.map((area) => `${area.label} ${percent(area.share)}`).join(", "), node };
+  // What was looked for comes first, the background last.
+  const ordered = [...answer.areas].sort((a, b) => hidden.has(a.index) - hidden.has(b.index));
+  return { headline: ordered.map((area) => `${area.label} ${percent(area.share)}`).join(", "), node };
 }
 
 /** The index of each pixel's class, from a PNG in Pascal VOC's colours; null of a model with too many classes for one. */

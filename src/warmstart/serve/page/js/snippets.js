@@ -21,6 +21,11 @@ export function python(value) {
   return JSON.stringify(value);
 }
 
+/** The name of a file for `curl -F`, where `;` and `,` end a name that is not quoted. */
+export function formName(name) {
+  return /[;,"\\]/.test(name) ? `"${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"` : name;
+}
+
 const keywords = (options) =>
   Object.entries(options)
     .map(([name, value]) => `, ${name}=${python(value)}`)
@@ -38,7 +43,7 @@ function curl(model, request, options) {
     return lines.join(" \\\n  ");
   }
   const form = () => [
-    `-F ${shell(`file=@${request.file.name}`)}`,
+    `-F ${shell(`file=@${formName(request.file.name)}`)}`,
     ...Object.entries(options).map(([name, value]) => `-F ${shell(`${name}=${value}`)}`),
   ];
   const body = request.file ? form() : json(asJson(request, options));
