@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmstart.core.model import drive
+from warmstart.series.adjustment import Adjustment
 from warmstart.series.baselines import Drift, SeasonalNaive, best_season, seasons
 from warmstart.series.deepar import DeepAR
+from warmstart.series.effects import Effects
 from warmstart.series.features import Recipe
 from warmstart.series.scaling import Scaling
-from warmstart.series.time_series import iter_series
+from warmstart.series.time_series import TimeSeries, iter_series
 
 WAVE = 10 + 3 * np.sin(np.arange(120) / 24 * 2 * np.pi) + np.random.default_rng(0).normal(size=120)
 
@@ -109,3 +111,33 @@ def test_a_model_without_enough_history_forecasts_a_named_baseline():
         (result,) = drive(DeepAR(one).forecast(None, [series], 6, 50, [(0, 0)], False))
         assert result["samples"].shape == (50, 6)
         assert "the forecast of last value" in result["notes"][0]
+
+
+def test_effects_of_covariates_are_taken_off_and_put_back():
+    random = np.random.default_rng(0)
+    promotion = (random.random(120) < 0.2).astype(float)
+    target = 200 + 100 * promotion[:100] + random.normal(0, 3, 100)
+    days = pd.Timestamp("2024-01-01")
+    series = TimeSeries("a", target, days, "D", {"promo": promotion})
+    effects = Effects.of(series, ["promo"], 1)
+    assert effects.coefficients[0] == pytest.approx(100, abs=3)
+    assert effects.removed(series).target.std() < 5
+    future = effects.added(np.zeros((2, 20)), series)
+    np.testing.assert_allclose(future[0], effects.coefficients[0] * promotion[100:])
+    noise = TimeSeries("b", random.normal(size=100), days, "D", {"promo": promotion})
+    assert Effects.of(noise, ["promo"], 1) is None
+
+
+def test_a_week_is_taken_off_only_where_the_history_shows_it():
+    random = np.random.default_rng(0)
+    hours = np.arange(24 * 7 * 5)
+    weekend = np.where(hours // 24 % 7 >= 5, -40.0, 0.0)
+    load = 100 + 20 * np.sin(hours / 24 * 2 * np.pi) + weekend + random.normal(size=len(hours))
+    adjustment = Adjustment.of(load, "h")
+    rest = adjustment.removed(load)
+    assert np.abs(rest[24:] - rest[:-24]).mean() < 2
+    again = adjustment.added(np.zeros((1, 24 * 7)))[0]
+    assert again[5 * 24 + 12] - again[12] == pytest.approx(-40, abs=3)
+    assert Adjustment.of(load - weekend, "h") is None
+    assert Adjustment.of(load[: 24 * 13], "h") is None
+    assert Adjustment.of(load, "MS") is None

@@ -17,6 +17,8 @@ from warmstart.series.features import filled
 
 SEASONS = 4
 """Of the long kind, at most, that the profile is the mean of; and two at least."""
+LARGEST = 1e300
+"""Beyond it, differences may exceed float64."""
 GAIN = 0.8
 """The changes over a short season must shrink to this share."""
 
@@ -47,6 +49,8 @@ class Adjustment:
         if long % short or len(target) < 2 * long:
             return None
         values = filled(target, long)[0]
+        if np.abs(values).max() > LARGEST:
+            return None
         recent = values[-(min(len(values) // long, SEASONS) * long) :].reshape(-1, long)
         mean = recent.mean(0)
         profile = mean - np.tile(mean.reshape(-1, short).mean(0), long // short)

@@ -100,7 +100,7 @@ def sample(
 
 def _in_units(scaling: Scaling, parameters: Mapping[str, Array]) -> dict[str, Array]:
     """Parameters of scaled values, (N, S, H) each, as those of the series."""
-    scale = np.exp(scaling.log_scale)[:, None, None]
+    scale = scaling.size[:, None, None]
     return {
         name: scaling.in_units(values) if name == "loc" else values * scale ** POWERS[name]
         for name, values in parameters.items()
@@ -299,7 +299,7 @@ class _Run:
 
     def _counts(self, parameters: Array) -> Array:
         """Negative binomial as a Poisson whose rate is a gamma, in the series' units, then scaled."""
-        scale = np.exp(self.known.past.scaling.log_scale)[:, None]
+        scale = self.known.past.scaling.size[:, None]
         mean, alpha = parameters[..., 0] * scale, parameters[..., 1] / np.sqrt(scale)
         counts: Array = np.empty(mean.shape)
         for row, random in enumerate(self.random):

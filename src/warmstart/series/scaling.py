@@ -98,6 +98,12 @@ class Scaling:
         logarithm: NDArray[np.float64] = np.log(self.scale) + np.log(self.unit)
         return logarithm
 
+    @property
+    def size(self) -> NDArray[np.float64]:
+        """The scale in the series' units, (N,), finite."""
+        size: NDArray[np.float64] = np.exp(np.minimum(self.log_scale, 709.0))
+        return size
+
     def rows(self, part: NDArray[np.int64] | slice) -> Scaling:
         """Some of the windows."""
         return Scaling(self.unit[part], self.loc[part], self.scale[part], self.volatility[part])

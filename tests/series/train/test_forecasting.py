@@ -277,3 +277,40 @@ def test_useless_data_is_refused():
 def test_validation_is_the_last_horizon_or_nothing(validation):
     with pytest.raises(UsageError, match="validation must be 'auto'"):
         ws.finetune("deepar", pd.Series([1.0, 2.0]), validation=validation)
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "words"),
+    [
+        (
+            np.arange(8.0),
+            {"horizon": 12},
+            "horizon of 12 steps is longer than the data: .* 8 steps",
+        ),
+        (
+            np.arange(-5.0, 95.0),
+            {"distribution": "negative_binomial"},
+            "holds -5, and negative_binomial is for counts from 0 up; give distribution='student_t'",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_says_the_way_out(values, options, words):
+    series = pd.Series(values, pd.date_range("2024-01-01", periods=len(values), freq="D"))
+    with pytest.raises(UsageError, match=words):
+        ws.finetune("deepar", series, **options)
+
+
+def test_two_years_of_months_are_forecast_by_the_last_season_and_say_so():
+    months = pd.date_range("2022-01-01", periods=24, freq="MS")
+    wave = 100 + 20 * np.sin(np.arange(36) / 12 * 2 * np.pi)
+    noise = np.random.default_rng(0).normal(0, 3, 24)
+    model = ws.finetune(
+        "deepar", pd.Series(wave[:24] + noise, months), horizon=12, epochs=1, batches_per_epoch=1
+    )
+    forecast = model(pd.Series(wave[:24] + noise, months))
+    assert np.abs(forecast.median / wave[24:] - 1).mean() < 0.1
+    covered = (forecast.quantile(0.1) <= wave[24:]) & (wave[24:] <= forecast.quantile(0.9))
+    assert covered.mean() > 0.5
+    assert "seasonal naive of 12 steps" in forecast.notes[0]
+    assert "too short to learn from" in forecast.notes[0]
+    assert {"model", "drift"} <= set(forecast.to_dict()["validation"])

@@ -165,5 +165,7 @@ def can_learn(freq: str, longest: int, steps: int) -> bool:
         longest: steps of the longest series that are trained on.
         steps: of all series together.
     """
-    shortest_season = min(frequency.seasons(freq), default=1)
-    return longest > LEAST_SEASONS * shortest_season and steps >= LEAST_STEPS
+    season = frequency.season(freq)
+    if season == 1:  # GluonTS knows no week of days, and no year of weeks
+        season = min(frequency.seasons(freq), default=1)
+    return longest > LEAST_SEASONS * season and steps >= LEAST_STEPS

@@ -132,7 +132,7 @@ class WindowBatches:
             x["static"] = self.static[which]
         values, scale = self.values[cells], np.ones(len(which), np.float32)
         if self.recipe.scaling == "mean":  # counts are scored in their own units
-            scale = np.exp(scaling.log_scale).astype(np.float32)
+            scale = scaling.size.astype(np.float32)
         else:
             values = scaling.scaled(values)
         scales = np.broadcast_to(scale[:, None], (len(which), width))
@@ -248,7 +248,7 @@ def _sampled(
         return np.asarray(scaling.in_units(values[None])[0])
     if distribution == "gaussian":
         return np.asarray(scaling.in_units(random.normal(columns[0], columns[1])[None])[0])
-    scale = float(np.exp(scaling.log_scale[0]))
+    scale = float(scaling.size[0])
     alpha = columns[1] / np.sqrt(scale)
     rates = np.minimum(random.gamma(1 / alpha, alpha * columns[0] * scale), 1e15)
     return np.asarray(random.poisson(rates), np.float64)
