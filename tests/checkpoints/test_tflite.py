@@ -8,7 +8,7 @@ import pytest
 
 from warmstart.catalog.queries import EMBEDDED
 from warmstart.checkpoints import open_checkpoint, save_safetensors
-from warmstart.checkpoints.tflite import share_arrays
+from warmstart.checkpoints.program import share_arrays
 from warmstart.engines import store
 from warmstart.errors import CorruptCheckpointError, UnsafeCheckpointError
 

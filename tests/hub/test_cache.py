@@ -211,8 +211,8 @@ def test_digest_is_the_record_s_while_the_file_is_unchanged(
             "digests_of",
             lambda *a, **k: pytest.fail("read, although it is recorded"),
         )
-        assert hub.cache.digest(path) == sha256(content)
+        assert hub.digest(path) == sha256(content)
     path.write_bytes(content[::-1])
-    assert hub.cache.digest(path) == sha256(content[::-1])
+    assert hub.digest(path) == sha256(content[::-1])
     (tmp_path / "own.h5").write_bytes(b"mine")
-    assert hub.cache.digest(tmp_path / "own.h5") == sha256(b"mine")
+    assert hub.digest(tmp_path / "own.h5") == sha256(b"mine")

@@ -1,6 +1,7 @@
 """`warmstart pull` and `warmstart cache`, and the progress bar."""
 
 import json
+from hashlib import sha256
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +20,7 @@ def mirror(site, monkeypatch, content):
     """A mirror that has the weights of vgg16 without top, under its real address."""
     monkeypatch.setenv("WARMSTART_MIRROR", site.base)
     file = catalog.get("vgg16").weights["notop"]
-    fake = catalog.WeightFile(file.source, sha256=hub.cache._sha256(content).hexdigest())
+    fake = catalog.WeightFile(file.source, sha256=sha256(content).hexdigest())
     entry = catalog.get("vgg16")
     changed = catalog.Entry.from_dict({**entry.to_dict(), "weights": {"notop": vars(fake)}})
     real = catalog.get

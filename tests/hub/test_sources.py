@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from warmstart import hub
 from warmstart.errors import ChecksumError, SourceError, UsageError
-from warmstart.hub import sources
+from warmstart.hub import slots, sources
 from warmstart.hub.sources import Embedded, Hub, Installed, Local, Web, parse
 
 MEANINGS = {
@@ -183,7 +183,7 @@ def test_any_text_is_refused_or_means_one_thing(text):
     if isinstance(parsed, Web):
         assert parsed.url.isascii()
         assert not set(parsed.url) & set(' \\<>"{}')
-        slot = hub.cache.web_slot(parsed.url)
+        slot = slots.web_slot(parsed.url)
         assert slot.path.parent == slot.folder
         assert slot.name not in ("", ".", "..", ".warmstart")
         assert len(slot.folder.relative_to(hub.home()).parts) == 3

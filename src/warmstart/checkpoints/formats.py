@@ -6,8 +6,10 @@ from warmstart.checkpoints.base import ByteSource, Checkpoint
 from warmstart.checkpoints.hdf5 import open_hdf5
 from warmstart.checkpoints.hdf5_format import MAGIC
 from warmstart.checkpoints.keras_zip import open_zip, pickle_error
-from warmstart.checkpoints.safetensors import SafetensorsCheckpoint, ShardedCheckpoint
-from warmstart.checkpoints.tflite import IDENTIFIER, RECORD, ProgramCheckpoint, TFLiteCheckpoint
+from warmstart.checkpoints.program import RECORD, ProgramCheckpoint
+from warmstart.checkpoints.safetensors import SafetensorsCheckpoint
+from warmstart.checkpoints.sharded import ShardedCheckpoint
+from warmstart.checkpoints.tflite import IDENTIFIER, TFLiteCheckpoint
 from warmstart.errors import CheckpointError, CorruptCheckpointError
 
 INDEX = "model.safetensors.index.json"

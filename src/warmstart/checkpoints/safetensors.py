@@ -1,4 +1,4 @@
-"""Safetensors: read one file or a set of shards, and write files.
+"""Safetensors: read and write one file; `sharded` reads several.
 
 The header is parsed by a strict scanner: JSON of exactly this form, in which every byte of data
 belongs to one array. A general JSON parser would build whatever the file declares.
@@ -17,12 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from warmstart.checkpoints.atomic import atomic_file
-from warmstart.checkpoints.base import ByteSource, Checkpoint, few, widen_bfloat16
-from warmstart.errors import CorruptCheckpointError, UnsafeCheckpointError, UsageError
+from warmstart.checkpoints.base import ByteSource, Checkpoint, widen_bfloat16
+from warmstart.errors import UnsafeCheckpointError, UsageError
 
 MAX_HEADER = 25 << 20
 MAX_ARRAYS = 200_000
-MAX_SHARDS = 2_000
 DTYPES = {
     "F64": "float64",
     "F32": "float32",
@@ -223,87 +222,6 @@ class SafetensorsCheckpoint(Checkpoint):
 
     def close(self) -> None:
         self._source.close()
-
-
-class ShardedCheckpoint(Checkpoint):
-    """Several `.safetensors` files under one `model.safetensors.index.json`."""
-
-    layout = "safetensors"
-
-    def __init__(self, index: Path):
-        self.path = index
-        self._shards: dict[str, SafetensorsCheckpoint] = {}
-        self._shard_of: dict[str, SafetensorsCheckpoint] = {}
-        try:
-            self._open(_read_index(index))
-        except BaseException:
-            self.close()
-            raise
-
-    def _open(self, weight_map: dict[str, str]) -> None:
-        for file in dict.fromkeys(weight_map.values()):
-            path = self.path.with_name(file)
-            if not path.is_file():
-                raise CorruptCheckpointError(
-                    f"{self.path} lists the file {file}, which is missing in its folder."
-                )
-            self._shards[file] = SafetensorsCheckpoint(path, ByteSource.open(path))
-        for file, shard in self._shards.items():
-            for name in shard.names():
-                if weight_map.get(name) != file:
-                    raise CorruptCheckpointError(
-                        f"{self.path} does not list the array {name[:200]!r}, which is in {file}."
-                    )
-                self._shard_of[name] = shard
-        if missing := [name for name in weight_map if name not in self._shard_of]:
-            raise CorruptCheckpointError(
-                f"{self.path} lists arrays that its files lack: {few(missing)}."
-            )
-
-    def names(self) -> list[str]:
-        return list(self._shard_of)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._shard_of[name].shape(name)
-
-    def dtype(self, name: str) -> str:
-        return self._shard_of[name].dtype(name)
-
-    def read(self, name: str) -> np.ndarray:
-        return self._shard_of[name].read(name)
-
-    def files(self) -> list[Path]:
-        return [self.path, *(shard.path for shard in self._shards.values())]
-
-    def close(self) -> None:
-        for shard in self._shards.values():
-            shard.close()
-
-
-def _read_index(index: Path) -> dict[str, str]:
-    source = ByteSource.open(index)
-    try:
-        if source.size > MAX_HEADER:
-            raise UnsafeCheckpointError(f"{index} is refused: an index of {source.size} bytes.")
-        weight_map = json.loads(source.at(0, source.size))["weight_map"]
-        if not isinstance(weight_map, dict) or not weight_map:
-            raise ValueError("no weight_map")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CorruptCheckpointError(
-            f"{index} is not an index of safetensors files ({error})."
-        ) from error
-    finally:
-        source.close()
-    files = set()
-    for file in weight_map.values():
-        if not isinstance(file, str) or not re.fullmatch(r"[\w][\w.\-]{0,250}", file):
-            raise UnsafeCheckpointError(
-                f"{index} is refused: it points to {str(file)[:200]!r} outside its folder."
-            )
-        files.add(file)
-    if len(files) > MAX_SHARDS:
-        raise UnsafeCheckpointError(f"{index} is refused: it lists {len(files)} files.")
-    return weight_map
 
 
 def save_safetensors(

@@ -1,7 +1,7 @@
 """A bundle: one folder that holds a model, without code and without pickles.
 
 model.safetensors                  the weights, named layer/weight; or in its place
-artifacts/float32/artifact.json    names of them in the compiled program (see `checkpoints.tflite`); or
+artifacts/float32/artifact.json    names of them in the compiled program (see `checkpoints.program`); or
 adapter_model.safetensors          what changes the weights of a base that adapter_config.json names
 warmstart.json                     format, entry, sha256 of the weights
 labels.json                        [{"index": 0, "id": "…", "name": "…"}, …]
@@ -144,7 +144,7 @@ def write(
         BundleError: the folder is not empty.
     """
     from warmstart.checkpoints import save_safetensors
-    from warmstart.checkpoints.tflite import share_arrays
+    from warmstart.checkpoints.program import share_arrays
     from warmstart.core.weights import checkpoint_digest
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -49,7 +49,7 @@ FILE_SUFFIXES = frozenset(
             ".m4a",
             ".aiff",
         ),
-        *(".aif", ".au", ".w64", ".caf", ".mp4", ".webm"),
+        *(".aif", ".au", ".w64", ".caf", ".mp4", ".webm", ".aac", ".m4b", ".mka"),
     )
 )
 """Suffixes by which a text is the name of a file, whether or not it exists."""

@@ -28,7 +28,7 @@ class Weights:
     @classmethod
     def of(cls, path: Path, *, published: bool = False) -> Weights:
         path = checkpoint_file(path)
-        return cls(path, checkpoint_digest(path, hub.cache.digest), published)
+        return cls(path, checkpoint_digest(path, hub.digest), published)
 
     @classmethod
     def random(cls) -> Weights:

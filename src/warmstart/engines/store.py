@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.checkpoints.tflite import RECORD, REST
+from warmstart.checkpoints.program import RECORD, REST
 from warmstart.engines.base import Signature
 from warmstart.errors import CacheError, EngineError
 from warmstart.hub import home

@@ -5,10 +5,12 @@ and `cache`.
 from warmstart.hub import cache
 from warmstart.hub.fetcher import Progress, fetch, fetch_repo, is_cached
 from warmstart.hub.home import home, is_offline, offline_reason
+from warmstart.hub.slots import digest
 
 __all__ = [
     "Progress",
     "cache",
+    "digest",
     "fetch",
     "fetch_repo",
     "home",

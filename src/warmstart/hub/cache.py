@@ -22,16 +22,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from hashlib import sha256 as _sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from warmstart.hub import files
 from warmstart.hub.home import home
+from warmstart.hub.slots import Slot, is_record
 from warmstart.hub.sources import NOTES, safe_path
 
 
@@ -58,151 +57,6 @@ class CachedFile:
         return {**vars(self), "path": str(self.path)}
 
 
-@dataclass(frozen=True)
-class Expected:
-    """Hexadecimal digests (`git`: the sha1 of a git blob, which needs `size`) and a size in bytes."""
-
-    sha256: str | None = None
-    md5: str | None = None
-    git: str | None = None
-    size: int | None = None
-
-    @property
-    def known(self) -> bool:
-        """Whether any hash is known."""
-        return bool(self.sha256 or self.md5 or self.git)
-
-
-class Slot:
-    """The paths of one file in the cache: `folder / name`, and its metadata."""
-
-    def __init__(self, folder: Path, name: str):
-        self.folder, self.name = folder, name
-        self.path = folder / name
-        note = quote(name, safe=" ")
-        if len(note) > 200:  # file names end at 255
-            note = note[:150] + "-" + _sha256(name.encode()).hexdigest()[:16]
-        self.notes = folder / NOTES
-        self.record, self.pin = self.notes / f"{note}.json", self.notes / f"{note}.pin"
-        self.partial, self.state = self.notes / f"{note}.partial", self.notes / f"{note}.state"
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock the folder against other processes and threads. Raises CacheError if it cannot be
-        written.
-        """
-        from filelock import FileLock  # takes 40 ms to import, and a cached file does not need it
-
-        # Not in the folder itself: a lock file that `rm` removes would let two processes in.
-        key = self.folder.relative_to(home()).as_posix()
-        path = home() / "locks" / f"{_sha256(key.encode()).hexdigest()[:16]}.lock"
-        lock = FileLock(path)
-        with files.writing(home()):
-            for folder in (path.parent, self.notes, self.path.parent):
-                folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        try:
-            with files.writing(home()):
-                self.notes.mkdir(parents=True, exist_ok=True)  # `rm` may have been faster
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            yield
-        finally:
-            lock.release()
-
-    def pinned(self) -> dict[str, Any] | None:
-        """The record of the first download: {"sha256", "pinned_at", ...}, or None."""
-        pin = files.read_json(self.pin)
-        if pin and isinstance(pin.get("sha256"), str):
-            return pin
-        record = files.read_json(self.record)  # of a file that is damaged now
-        return (
-            {**record, "pinned_at": record["fetched_at"]} if record and _is_record(record) else None
-        )
-
-    def check(self, expected: Expected) -> str:
-        """Compare the file with its record and the expected hashes: "ok", "absent", "damaged" or
-        "other".
-
-        Size and modification time are compared. The file is read only if the time differs or a hash
-        was never computed.
-        """
-        record = files.read_json(self.record)
-        try:
-            status = self.path.stat()
-        except OSError:
-            return "absent"
-        if record is None or not _is_record(record):
-            return "absent"
-        if status.st_size != record["size"]:
-            return "damaged"
-        known = {
-            "sha256": record["sha256"],
-            "md5": record.get("md5"),
-            "mtime_ns": record.get("mtime_ns"),
-        }
-        if known["mtime_ns"] != status.st_mtime_ns or (expected.md5 and not known["md5"]):
-            try:
-                digests = files.digests_of(self.path, md5=bool(expected.md5))
-            except OSError:
-                return "damaged"
-            if digests["sha256"] != record["sha256"]:
-                return "damaged"
-            with suppress(OSError):  # a read-only cache may be used
-                files.write_json(self.record, {**record, **digests, "mtime_ns": status.st_mtime_ns})
-            known.update(digests)
-        for name in ("sha256", "md5"):
-            digest = getattr(expected, name)
-            if digest and digest != known[name]:
-                return "other"
-        return "ok"
-
-    def discard_partial(self) -> None:
-        """Remove an unfinished download."""
-        for path in (self.partial, self.state):
-            with suppress(OSError):
-                path.unlink()
-
-    def clean(self) -> None:
-        """Remove the folders of this slot that are empty."""
-        parents = []
-        for folder in (self.notes, *self.path.parents):
-            if folder == home():
-                break
-            parents.append(folder)
-        for folder in parents:
-            with suppress(OSError):  # not empty
-                folder.rmdir()
-
-
-def web_slot(url: str) -> Slot:
-    """The slot of a file on the web."""
-    import re
-
-    host, _, path = url.partition("://")[2].partition("/")
-    name = (
-        re.sub(r"[^\w.\-]", "_", path.partition("?")[0].rsplit("/", 1)[-1])[-100:].lstrip(".")
-        or "file"
-    )
-    folder = re.sub(r"[^\w.\-]", "_", host).lstrip(".") or "_"
-    return Slot(home() / "web" / folder / _sha256(url.encode()).hexdigest()[:12], name)
-
-
-def digest(path: Path) -> str:
-    """The sha256 of a file: from its record if it was fetched and is unchanged, else of its bytes."""
-    for folder in path.parents:
-        if not folder.is_relative_to(home()):
-            break
-        slot = Slot(folder, path.relative_to(folder).as_posix())
-        if slot.check(Expected()) == "ok" and (record := files.read_json(slot.record)):
-            return str(record["sha256"])
-    return files.digests_of(path)["sha256"]
-
-
-def _is_record(record: dict[str, Any]) -> bool:
-    types = (("source", str), ("file", str), ("size", int), ("sha256", str), ("fetched_at", str))
-    return all(isinstance(record.get(key), expected) for key, expected in types)
-
-
 def _records() -> Iterator[tuple[Slot, CachedFile]]:
     """Every record, with its slot."""
     for top in (home() / "web", home() / "hf"):
@@ -212,7 +66,7 @@ def _records() -> Iterator[tuple[Slot, CachedFile]]:
                 continue
             for name in sorted(names):
                 record = files.read_json(Path(folder) / name) if name.endswith(".json") else None
-                if record is None or not _is_record(record):
+                if record is None or not is_record(record):
                     continue
                 with suppress(ValueError):  # a record that points elsewhere is not ours
                     slot = Slot(Path(folder).parent, safe_path(record["file"], name))

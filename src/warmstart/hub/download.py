@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import ChecksumError, DownloadError
 from warmstart.hub import files, retries, transport
-from warmstart.hub.cache import Expected, Slot
 from warmstart.hub.partial_download import (
     PartialDownload,
     length_of,
@@ -27,6 +26,7 @@ from warmstart.hub.partial_download import (
     strong_etag,
 )
 from warmstart.hub.retries import TemporaryError
+from warmstart.hub.slots import Expected, Slot
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse

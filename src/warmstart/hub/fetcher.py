@@ -10,9 +10,9 @@ from pathlib import Path
 
 from warmstart.errors import ChecksumError, OfflineError, SourceError, UsageError
 from warmstart.hub import files, huggingface, sources
-from warmstart.hub.cache import Expected, Slot, web_slot
 from warmstart.hub.home import is_offline, mirrored, offline_reason
 from warmstart.hub.huggingface import Listing
+from warmstart.hub.slots import Expected, Slot, web_slot
 from warmstart.hub.sources import Hub, Local, Web
 
 Progress = Callable[[str, int, int | None], None]

@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 from warmstart.errors import DownloadError, SourceError, UsageError
 from warmstart.hub import files
-from warmstart.hub.cache import Expected, Slot
 from warmstart.hub.home import home, hub_endpoint, hub_token
+from warmstart.hub.slots import Expected, Slot
 from warmstart.hub.sources import Hub, safe_path
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")

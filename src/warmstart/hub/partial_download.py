@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from warmstart.hub import files
-from warmstart.hub.cache import Slot
+from warmstart.hub.slots import Slot
 
 if TYPE_CHECKING:
     from email.message import Message
