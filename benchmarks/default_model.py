@@ -101,7 +101,11 @@ def runs(
     seeds: Sequence[int],
     **options: Any,
 ) -> list[Result]:
-    """A fine-tuning for each seed, with the usual recipe."""
+    """A fine-tuning for each seed, with the usual recipe; of --kept results, those that are there.
+
+    Raises:
+        NotMeasured: none is there.
+    """
 
     def once(seed: int) -> Result:
         folder = work.folder / f"{name} {seed}"
@@ -109,7 +113,14 @@ def runs(
             f"{name}, seed {seed}", lambda: tuned(data, seed, folder, base=base, **options)
         )
 
-    return [once(seed) for seed in seeds]
+    results = []
+    for seed in seeds:
+        try:
+            results.append(once(seed))
+        except NotMeasured:
+            if seed == seeds[-1] and not results:
+                raise
+    return results
 
 
 def note_of(results: Sequence[Result]) -> str:

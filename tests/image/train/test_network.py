@@ -174,3 +174,20 @@ def test_two_devices_give_what_one_gives():
     assert told["learned"] > 1e-5
     assert told["difference"] < 1e-3 * told["scale"]
     assert told["statistics"] == 0
+
+
+def test_a_base_with_a_layer_named_as_the_head_is_refused(monkeypatch):
+    import keras
+
+    from warmstart.models.image.transfer import network
+
+    class Base:
+        @staticmethod
+        def build(config, **options):
+            inputs = keras.Input((8,))
+            return keras.Model(inputs, keras.layers.Dense(4, name="logits")(inputs))
+
+    monkeypatch.setattr(network, "architecture", lambda name: Base)
+    config = {"base": {"architecture": "cifar_resnet", "config": {}}, "head": [], "classes": 2}
+    with pytest.raises(UsageError, match="a layer called 'logits'"):
+        network.build(config)

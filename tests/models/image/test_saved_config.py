@@ -95,6 +95,26 @@ def test_what_a_config_says():
     np.testing.assert_allclose(classifier.front.scale, 1 / 255)
 
 
+def test_a_network_with_small_models_inside_is_itself():
+    """As ConvNeXt, whose stem is a Sequential."""
+    stem = {"class_name": "Sequential", "name": "stem", "config": {"name": "stem", "layers": [
+        layer("Conv2D", "conv", filters=8), layer("LayerNormalization", "norm"),
+    ]}}  # fmt: skip
+    for part in stem["config"]["layers"]:
+        del part["inbound_nodes"]
+    network = functional("convnext", [
+        layer("InputLayer", "photo", batch_input_shape=[None, 96, 96, 3]),
+        {**stem, "inbound_nodes": [[["photo", 0, 0, {}]]]},
+        layer("DepthwiseConv2D", "depthwise", "stem"),
+        layer("Add", "add", "stem", "depthwise"),
+        layer("GlobalAveragePooling2D", "pool", "add"),
+        layer("Dense", "classes", "pool", units=1000, activation="softmax"),
+    ])  # fmt: skip
+    assert saved.is_plain(File(network), BASE, 1000)
+    assert not saved.is_plain(File(network), BASE, 10)
+    assert not saved.is_plain(File(WHOLE), BASE, 3)
+
+
 def changed(**parts):
     """The config with other values in its layers."""
     config = copy.deepcopy(WHOLE)

@@ -110,7 +110,7 @@ def is_plain(checkpoint: Checkpoint, base: Mapping[str, Any], classes: int) -> b
     label = str(checkpoint.path)
     with readable(label):
         graph = graph_of(config, label)
-        if any(len(node.names) > 1 for node in graph.nodes):
+        if _backbone_group(graph):  # networks may have small nested models of their own
             return False
         sizes = (
             node.config.get("units") or node.config.get("filters") for node in reversed(graph.nodes)
