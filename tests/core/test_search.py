@@ -71,6 +71,8 @@ def test_what_does_not_belong_together_is_refused(model, tmp_path):
         other.search("cat.jpg", index)
     with pytest.raises(UsageError, match="top_k must be 1 or more"):
         model.search("a", index, top_k=0)
+    with pytest.raises(UsageError, match="a list, an iterator, or the Path of a file"):
+        model.search("a", "texts.txt")
     with pytest.raises(UsageError, match="no usable input"):
         model.index([""])
     with pytest.raises(UsageError, match="vectors of 128 numbers"):

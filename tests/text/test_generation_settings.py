@@ -145,6 +145,10 @@ def test_options_that_do_not_go_together(home):
         model("a", num_beams=2, num_return_sequences=3)
     with pytest.raises(UsageError, match="needs samples or a beam search"):
         model("a", num_return_sequences=2)
+    with pytest.raises(UsageError, match="logit_bias of 'a' must be a number"):
+        model("a", logit_bias={"a": "much"})
+    with pytest.raises(UsageError, match="has no tokens"):
+        model("a", logit_bias={"": 1.0})
     with pytest.raises(UsageError, match="Only one text can be streamed"):
         model.stream_text("a", num_return_sequences=2, seed=1)
 

@@ -76,6 +76,11 @@ class SearchableModel(LoadedModel):
             UsageError: there is no usable input, or the model has no features.
         """
         model = self._as_model()
+        if isinstance(corpus, str | bytes) and not model.input_kind.suffixes:
+            raise UsageError(
+                f"A corpus of {model.input_kind.plural} is a list, an iterator, or the Path of a file "
+                "with one a line; this is a single string."
+            )
         items, again = tee(model.stream_items(corpus, model.options()))
         return make_index(model, again, self.corpus_vectors(items))
 

@@ -7,6 +7,8 @@ Order and meaning are those of Hugging Face transformers' logits processors: rep
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
@@ -100,6 +102,9 @@ class GenerateOptions(BatchOptions):
                 "num_beams searches for the most likely text; "
                 "it excludes temperature, top_k, top_p, min_p and seed."
             )
+        for word, bias in (self.logit_bias or {}).items():
+            if not isinstance(bias, numbers.Real) or math.isnan(bias):
+                raise UsageError(f"logit_bias of {word!r} must be a number, not {bias!r}.")
         if self.is_search and self.num_return_sequences > (self.num_beams or 1):
             raise UsageError(
                 f"num_return_sequences must be at most num_beams ({self.num_beams}), "
