@@ -13,6 +13,7 @@ import keras
 
 from warmstart.catalog import Entry
 from warmstart.core.metrics import calibration
+from warmstart.errors import UsageError
 from warmstart.image.train import head, network, result
 from warmstart.image.train.classification_base import ClassificationBase
 from warmstart.image.train.data.examples import without
@@ -38,10 +39,16 @@ class ImageClassificationTrainer(ClassificationBase):
 
     def _leave_out(self, failed: Mapping[str, Mapping[int, Exception]]) -> None:
         known = len(self.dataset.problems)
-        self.dataset = checked(without(self.dataset, failed))
-        self.summary = self.dataset.summary()
-        problems = self.dataset.problems[known:]
+        remaining = without(self.dataset, failed)
+        problems = remaining.problems[known:]
         self.terminal.say(*(f"left out: {problem}" for problem in problems))
+        try:
+            self.dataset = checked(remaining)
+        except UsageError as error:
+            raise UsageError(
+                f"{error} {len(problems):,} photos cannot be read: {problems[0].rstrip('.')}."
+            ) from error
+        self.summary = self.dataset.summary()
 
     def train_network(self) -> None:
         """Train head and base together, gently; the result is never worse than phase 1's."""
