@@ -98,7 +98,7 @@ def document(registry: Registry, settings: Settings) -> Document:
         }
         paths[f"{base}/infer"] = {"post": _infer(served)}
     paths |= openapi_openai.paths(registry)
-    found: Document = {
+    whole: Document = {
         "openapi": "3.1.0",
         "info": {
             "title": "warmstart",
@@ -117,11 +117,11 @@ def document(registry: Registry, settings: Settings) -> Document:
         },
     }
     if settings.token is not None:
-        found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        found["security"] = [{"token": []}]
+        whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        whole["security"] = [{"token": []}]
         for path in ("/", "/v2/health/live", "/v2/health/ready"):
             paths[path]["get"]["security"] = []
-    return found
+    return whole
 
 
 _MODEL = open_object(
@@ -163,8 +163,8 @@ def _predict(served: Served, settings: Settings) -> Document:
             {"type": "array", "items": one, "minItems": 1, "maxItems": settings.max_inputs},
         ]
     }
-    given = {"type": "object", "properties": known, "additionalProperties": False}
-    media: Document = {JSON: {"schema": closed_object({"options": given}, inputs=inputs)}}
+    options_schema = {"type": "object", "properties": known, "additionalProperties": False}
+    media: Document = {JSON: {"schema": closed_object({"options": options_schema}, inputs=inputs)}}
     file = {"type": "string", "format": f"{kind.name}-file"}
     for name in kind.media:
         media[f"{name}*" if name.endswith("/") else name] = {"schema": file}
@@ -246,7 +246,7 @@ _STATISTICS = closed_object(
 def _infer(served: Served) -> Document:
     name = {"type": "string", "minLength": 1, "maxLength": tensors.LONGEST_NAME}
     size = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
-    given = closed_object(
+    input_described = closed_object(
         {"data": {"type": "array"}, "parameters": closed_object({"binary_data_size": size})},
         name=name,
         datatype={"enum": list(tensors.DTYPES)},
@@ -261,9 +261,9 @@ def _infer(served: Served) -> Document:
             "model_name": {"const": served.name},
             "model_version": STRING,
         },
-        inputs={"type": "array", "items": given, "minItems": 1},
+        inputs={"type": "array", "items": input_described, "minItems": 1},
     )
-    told = closed_object(
+    output_described = closed_object(
         {"data": {"type": "array"}, "parameters": closed_object(binary_data_size=INTEGER)},
         name=STRING,
         datatype={"enum": list(tensors.DTYPES)},
@@ -273,7 +273,7 @@ def _infer(served: Served) -> Document:
         {"id": STRING},
         model_name=STRING,
         model_version=STRING,
-        outputs={"type": "array", "items": told},
+        outputs={"type": "array", "items": output_described},
     )
     binary = {"schema": {"type": "string", "format": "binary"}}
     return operation(

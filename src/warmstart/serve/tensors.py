@@ -53,25 +53,25 @@ def decode(inputs: Any, binary: memoryview) -> dict[str, np.ndarray]:
     """
     if not isinstance(inputs, list) or not inputs:
         raise invalid("inputs must be an array of tensors, at least one.")
-    found: dict[str, np.ndarray] = {}
-    place = 0
+    arrays: dict[str, np.ndarray] = {}
+    offset = 0
     for tensor in inputs:
         name, dtype, shape, size = _described(tensor)
-        if name in found:
+        if name in arrays:
             raise invalid(f"The input {name!r} comes twice.")
         if size is None:
-            found[name] = _of_json(name, dtype, shape, tensor["data"])
+            arrays[name] = _of_json(name, dtype, shape, tensor["data"])
         else:
-            if size > len(binary) - place:
+            if size > len(binary) - offset:
                 raise invalid(
-                    f"The input {name!r} has binary_data_size {size}; only {len(binary) - place} bytes are "
+                    f"The input {name!r} has binary_data_size {size}; only {len(binary) - offset} bytes are "
                     "left."
                 )
-            found[name] = _of_bytes(name, dtype, shape, binary[place : place + size])
-            place += size
-    if place != len(binary):
-        raise invalid(f"{len(binary) - place} bytes follow the last binary tensor.")
-    return found
+            arrays[name] = _of_bytes(name, dtype, shape, binary[offset : offset + size])
+            offset += size
+    if offset != len(binary):
+        raise invalid(f"{len(binary) - offset} bytes follow the last binary tensor.")
+    return arrays
 
 
 def _described(tensor: Any) -> tuple[str, str, tuple[int, ...], int | None]:
@@ -125,10 +125,10 @@ def refuse_unsupported(name: str, parameters: Mapping[str, Any]) -> None:
 def _of_bytes(name: str, dtype: str, shape: tuple[int, ...], data: memoryview) -> np.ndarray:
     if dtype == "BYTES":
         return _elements(name, shape, data)
-    wanted = math.prod(shape) * DTYPES[dtype].itemsize
-    if len(data) != wanted:
+    expected = math.prod(shape) * DTYPES[dtype].itemsize
+    if len(data) != expected:
         raise invalid(
-            f"The input {name!r}, {dtype} of shape {list(shape)}, takes {wanted} bytes, not {len(data)}."
+            f"The input {name!r}, {dtype} of shape {list(shape)}, takes {expected} bytes, not {len(data)}."
         )
     array = np.frombuffer(data, DTYPES[dtype]).reshape(shape)
     if dtype == "BOOL" and (array.view("u1") > 1).any():
@@ -137,23 +137,23 @@ def _of_bytes(name: str, dtype: str, shape: tuple[int, ...], data: memoryview) -
 
 
 def _elements(name: str, shape: tuple[int, ...], data: memoryview) -> np.ndarray:
-    count, place = math.prod(shape), 0
-    found: list[bytes] = []
-    while place < len(data) and len(found) < count:
-        if place + 4 > len(data):
+    count, offset = math.prod(shape), 0
+    elements: list[bytes] = []
+    while offset < len(data) and len(elements) < count:
+        if offset + 4 > len(data):
             raise invalid(f"The input {name!r} ends within the length of an element.")
-        (length,) = struct.unpack_from("<I", data, place)
-        if length > len(data) - place - 4:
+        (length,) = struct.unpack_from("<I", data, offset)
+        if length > len(data) - offset - 4:
             raise invalid(
                 f"The input {name!r} has an element of {length} bytes, longer than what is left."
             )
-        found.append(bytes(data[place + 4 : place + 4 + length]))
-        place += 4 + length
-    if len(found) != count or place != len(data):
+        elements.append(bytes(data[offset + 4 : offset + 4 + length]))
+        offset += 4 + length
+    if len(elements) != count or offset != len(data):
         raise invalid(
             f"The input {name!r} of shape {list(shape)} needs {count} elements in its bytes, exactly."
         )
-    return _objects(found, shape)
+    return _objects(elements, shape)
 
 
 def _objects(values: Sequence[bytes], shape: tuple[int, ...]) -> np.ndarray:
@@ -234,24 +234,24 @@ def encode(
     behind: list[bytes] = []
     for name, array in arrays.items():
         kind = "BYTES" if array.dtype == object else datatype(array.dtype.name)
-        told: dict[str, Any] = {"name": name, "datatype": kind, "shape": list(array.shape)}
+        description: dict[str, Any] = {"name": name, "datatype": kind, "shape": list(array.shape)}
         if binary[name]:
             data = (
                 b"".join(struct.pack("<I", len(one)) + one for one in array.ravel())
                 if kind == "BYTES"
                 else np.ascontiguousarray(array, DTYPES[kind]).tobytes()
             )
-            told["parameters"] = {"binary_data_size": len(data)}
+            description["parameters"] = {"binary_data_size": len(data)}
             behind.append(data)
         elif kind == "BYTES":
-            told["data"] = [_readable(name, one) for one in array.ravel()]
+            description["data"] = [_readable(name, one) for one in array.ravel()]
         else:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise invalid(
                     f"The output {name!r} holds numbers that are not finite; ask for it with binary_data."
                 )
-            told["data"] = array.ravel().tolist()
-        described.append(told)
+            description["data"] = array.ravel().tolist()
+        described.append(description)
     return described, behind
 
 
