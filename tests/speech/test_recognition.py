@@ -13,8 +13,9 @@ import soundfile
 
 import warmstart as ws
 from warmstart.core import cancellation
+from warmstart.core.loading import default_model
 from warmstart.core.options import fields_of, schema
-from warmstart.errors import CancelledError, InputError, UsageError
+from warmstart.errors import CancelledError, InputError, OfflineError, UsageError
 from warmstart.speech.options import TranscribeOptions
 
 RATE = 8000
@@ -175,3 +176,9 @@ def test_an_architecture_that_recognizes_no_speech(model):
     entry = replace(model.entry, architecture="bert")
     with pytest.raises(UsageError, match="'bert' has no runner"):
         type(model)(entry, model.weights, ()).recognizer  # noqa: B018
+
+
+def test_without_a_network_the_default_says_what_there_is(monkeypatch):
+    monkeypatch.setenv("WARMSTART_OFFLINE", "1")
+    with pytest.raises(OfflineError, match=r"Without a network there is digits_wavenet_asr \("):
+        default_model("speech-recognition")

@@ -24,7 +24,7 @@ from warmstart.core.task import task_class, task_of
 from warmstart.core.terminal import counted
 from warmstart.core.weights import Weights
 from warmstart.engines import choose
-from warmstart.errors import MismatchError, UsageError
+from warmstart.errors import DownloadError, MismatchError, OfflineError, UsageError
 
 if TYPE_CHECKING:
     import keras
@@ -201,13 +201,26 @@ def default_model(
     record = task_of(task)
     if not record.default_model:
         raise UsageError(f"{task} needs a model; `warmstart list --task {task}` lists some.")
-    model = load(record.default_model, task=task, progress=progress, **options)
+    try:
+        model = load(record.default_model, task=task, progress=progress, **options)
+    except (DownloadError, OfflineError) as error:
+        raise type(error)(f"{error}{_inside_the_package(task)}") from None
     hint = "name another with --model"
     if any(file.source.startswith("embedded:") for file in model.entry.weights.values()):
         hint = f"inside the package; {hint}"
     if model.labels:
         hint = f"{counted(len(model.labels), 'class', 'classes')}, {hint}"
     return model, hint
+
+
+def _inside_the_package(task: str) -> str:
+    """The models of a task that need no network, as a sentence; "" where there are none."""
+    entries = [
+        f"{entry.name} ({entry.title})"
+        for entry in catalog.search(task=task)
+        if all(file.source.startswith("embedded:") for file in entry.weights.values())
+    ]
+    return f" Without a network there is {' or '.join(entries)}." if entries else ""
 
 
 def _only_with_top(entry: Entry) -> bool:
