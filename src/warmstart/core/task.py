@@ -101,11 +101,7 @@ class Task:
         return found
 
     def evaluate_options_class(self) -> type:
-        """The options of `evaluate`.
-
-        Raises:
-            UsageError: there are none.
-        """
+        """The options of `evaluate`; a `UsageError` where there are none."""
         if self.evaluate_options is None:
             raise UsageError(f"Evaluation of {self.name} has no options of its own.")
         options: type = resolve(self.evaluate_options)
