@@ -87,3 +87,39 @@ def test_overlap_of_maps():
     with pytest.raises(ValueError, match="value 7 is none of the 3 classes"):
         confusion.add(np.full((1, 1), 7), np.zeros((1, 1), int))
     assert math.isnan(Confusion(2).result()["miou"])
+
+
+def test_difficult_objects_are_neither_missed_nor_false():
+    """As in Pascal VOC's evaluation: any number of boxes may match one without being counted."""
+    boxes = np.array([[0, 0, 100, 100], [200, 200, 300, 300]], float)
+    labels, difficult = np.zeros(2, int), np.array([False, True])
+    truth = Truth(boxes, labels, difficult=difficult)
+    one = Found(boxes[:1], labels[:1], np.array([0.9]))
+    twice = Found(boxes[[1, 0, 1]], np.zeros(3, int), np.array([0.95, 0.9, 0.8]))
+    for found in (one, twice):
+        figures = evaluate_boxes([truth], [found], 1)
+        assert figures["ap"] == pytest.approx(1)
+        assert (figures["ar100"], figures["per_class"][0]["count"]) == (1, 1)
+    elsewhere = Found(np.array([[400.0, 0, 500, 100], boxes[0]]), labels, np.array([0.95, 0.9]))
+    assert evaluate_boxes([truth], [elsewhere], 1)["ap"] == pytest.approx(0.5, abs=0.01)
+    only = Truth(boxes, labels, difficult=np.ones(2, bool))
+    assert np.isnan(evaluate_boxes([only], [one], 1)["ap"])
+
+
+@pytest.mark.tensorflow
+def test_difficult_objects_are_learned_neither_as_objects_nor_as_background():
+    from warmstart.image.train.fcos_targets import IGNORED, Loss, Targets
+
+    boxes = np.array([[8, 8, 40, 40], [60, 60, 90, 90]], np.float32)
+    targets = Targets((96, 96))
+    both, marked = (targets(boxes, np.array(labels)) for labels in ([0, 1], [0, IGNORED]))
+    ignored = marked[:, 0] == IGNORED
+    assert ignored.any()
+    assert not (ignored & (both[:, 0] == 0)).any()
+    np.testing.assert_array_equal(marked[marked[:, 0] == 0], both[both[:, 0] == 0])
+    outputs = np.random.default_rng(0).normal(size=(1, len(both), 7)).astype(np.float32)
+    loss = Loss(2, (96, 96))
+    changed = outputs.copy()
+    changed[0, ignored, :2] += 5
+    assert float(loss(marked[None], changed)) == pytest.approx(float(loss(marked[None], outputs)))
+    assert float(loss(both[None], changed)) != pytest.approx(float(loss(both[None], outputs)))
