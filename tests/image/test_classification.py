@@ -4,6 +4,7 @@ import io
 import shutil
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -260,3 +261,14 @@ def test_repr_names_model_and_engine(model):
 
 def test_lists_are_public():
     assert "efficientnet_lite0" in [entry.name for entry in ws.list_models("efficientnet_l*")]
+
+
+def test_a_stream_searches_the_folders_of_a_list(tmp_path):
+    model = ws.load("efficientnet_lite0")
+    (tmp_path / "folder").mkdir()
+    for name in ("folder/a.png", "b.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    inputs = [str(tmp_path / "folder"), str(tmp_path / "b.png")]
+    assert [Path(result.input).name for result in model.stream(inputs)] == ["a.png", "b.png"]
+    failed, _ = model(inputs)
+    assert str(failed).startswith(f"{inputs[0]} may hold several photos; iterate over model.stream")

@@ -135,7 +135,10 @@ class InputKind(ABC):
                 item = self.single(value)
             except UsageError as error:
                 name = given_name(value) or f"item {index + 1}"
-                yield Item(name, InputError(f"{name}: {error}", name), index)
+                message = str(error)
+                if not message.startswith(name):
+                    message = f"{name}: {message}"
+                yield Item(name, InputError(message, name), index)
             else:
                 name = f"item {index + 1}" if item.name in ("", self.default_name) else item.name
                 yield Item(name, item.value, index)

@@ -180,7 +180,9 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     def stream_items(self, inputs: Any, options: OptionsT) -> Iterator[Item]:
         """The inputs of `stream`, one at a time; `options` may say how to read them."""
         kind = self.input_kind
-        return kind.elements(inputs) if isinstance(inputs, list) else kind.stream(inputs)
+        if isinstance(inputs, list) and not kind.is_file:  # folders in a list are searched
+            return kind.elements(inputs)
+        return kind.stream(inputs)
 
     def check_options(self, options: OptionsT) -> None:
         """Refuse options that this model does not honour.

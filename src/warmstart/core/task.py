@@ -35,11 +35,10 @@ class Task:
         model: the class of its models; as an object, or as "module:Name".
         input: the kind of input, an `InputKind` object.
         console: how the command line shows its results.
-        trainer: the class that fine-tunes its models; None where there is none.
-        train_options: the options class of the trainer.
+        trainer, train_options: what fine-tunes its models, and its options; None: nothing does.
         evaluate_options: the options class of `evaluate` beyond the data; None where it has none.
         default_model: answers where none is named; "" where one must be.
-        shard_rows: inputs per file of a batch run: a few minutes of work, lost by a kill.
+        shard_rows: inputs per file of a batch run; a kill costs that much work.
         examples: what `evaluate` counts, in the plural; "" means the inputs.
         samples: inputs to try, as JSON values; the page of the server offers them.
         sample_options: options to try them with.
@@ -151,7 +150,7 @@ def task_of(name: str) -> Task:
 
 
 def task_class(name: str) -> type[Model[Any, Any, Any]]:
-    """The class of a task's models; errors are those of `task_of`."""
+    """The class of its models; errors are those of `task_of`."""
     return task_of(name).model_class()
 
 
