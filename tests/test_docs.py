@@ -116,6 +116,13 @@ def commands() -> dict[str, set[str]]:
                 if task.trainer
                 for one in flags_of(task.train_options_class(), "")
             ]
+        if path and path[0] == "evaluate":
+            parameters += [
+                one
+                for task in TASKS.values()
+                if task.evaluate_options
+                for one in flags_of(task.evaluate_options_class(), "")
+            ]
         options = {
             option
             for parameter in parameters
