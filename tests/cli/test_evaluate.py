@@ -42,3 +42,21 @@ def test_the_help_says_what_data_a_task_takes(run):
     assert "CoNLL" in run("evaluate", "--task", "token-classification", "--help").out
     assert "CoNLL" not in run("evaluate", "--help").out
     assert "class folders" in run("evaluate", "-m", str(CIFAR), "--help").out
+
+
+def test_options_of_tables_reach_evaluate(run, tmp_path):
+    table = tmp_path / "a.csv"
+    table.write_bytes(
+        "ID|Verdict|Text\n1|positive|what a film, é\n2|negative|dull\n".encode("latin-1")
+    )
+    flags = ("--label-column", "Verdict", "--text-column", "Text", "--delimiter", "|")
+    done = run("evaluate", table, "-m", "sst2_bert_tiny", *flags, "--encoding", "latin-1", "--json")
+    figures = json.loads(done.out)
+    assert figures["count"] == 2
+    assert figures["per_class"].keys() == {"negative", "positive"}
+    done = run("evaluate", table, "-m", "sst2_bert_tiny", *flags)
+    assert done.code == 2
+    assert "not UTF-8" in done.err
+    done = run("evaluate", table, "-m", "sst2_bert_tiny", "--path-column", "x")
+    assert done.code == 2
+    assert "no option --path-column" in done.err

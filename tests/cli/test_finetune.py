@@ -3,10 +3,12 @@
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 from tests.photos import CIFAR
 
 from warmstart import training
 from warmstart.cli.app import app
+from warmstart.cli.data_task import task_of_data
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_the_help_lists_the_options_of_the_task(run):
 
 @pytest.mark.parametrize(("arguments", "expected"), [
     (["--task", "text-generation", "--lora", "4"], "no option --lora"),
-    ([], "--task or a --model"),
+    ([], "There is no file or folder data."),
     (["--task", "token-classification"], "needs a --model"),
     (["--task", "fill-mask"], "no fine-tuning for 'fill-mask'"),
     (["--task", "text-classification", "--epochs", "0"], "--epochs must be 1 or more"),
@@ -108,3 +110,32 @@ def test_the_default_model_is_that_of_the_task(handed):
         standalone_mode=False)  # fmt: skip
     assert handed["base"] == "sst2_bert_tiny"
     assert (handed["lora"], handed["freeze"]) == (4, 2)
+
+
+def photos(folder, *classes):
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / name / "a.png")
+    return folder
+
+
+def test_the_data_says_what_it_is_for(handed, tmp_path):
+    folder = photos(tmp_path / "photos", "cats", "dogs")
+    app(["finetune", "--epochs", "2", str(folder), "-o", "x"], standalone_mode=False)
+    assert (handed["task"], handed["epochs"]) == ("image-classification", 2)
+    assert handed["base"].name == "efficientnet_lite0"
+    for name, content, task in (
+        ("a.csv", "comment,label\nfine,1\n", "text-classification"),
+        ("b.csv", "file,label\nx.png,1\n", "image-classification"),
+        ("c.csv", "image,label,xmin,ymin,xmax,ymax\nx.png,a,1,2,3,4\n", "object-detection"),
+        ("d.tsv", "path\tsentence\na.mp3\thello\n", "speech-recognition"),
+    ):
+        (tmp_path / name).write_text(content)
+        assert task_of_data(str(tmp_path / name)).name == task
+
+
+@pytest.mark.parametrize("classes", [("images", "masks"), ("cats",), ("images", "labels", "x")])
+def test_data_that_may_be_for_several_tasks_needs_a_task(classes, run, tmp_path):
+    done = run("finetune", photos(tmp_path / "photos", *classes), "-o", tmp_path / "x")
+    assert done.code == 2
+    assert "name one with --task: image-classification, object-detection" in done.err

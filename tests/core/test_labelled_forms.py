@@ -137,7 +137,7 @@ def test_photos(form, tmp_path):
 def test_recordings(form, tmp_path):
     folder = "" if form in FILES else f"{tmp_path}/"
     rows = [(f"{folder}{number}.wav", text) for number, (text, _) in enumerate(TEXTS)]
-    found = speech.pairs(form_of(form, ("audio", "text"), rows, tmp_path))
+    found = [one[:2] for one in speech.examples(form_of(form, ("audio", "text"), rows, tmp_path))]
     assert found == [(f"{tmp_path}/{number}.wav", text) for number, (text, _) in enumerate(TEXTS)]
 
 

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from warmstart.catalog import Label
 from warmstart.core.records import read_photos, read_table, read_texts
+from warmstart.core.records.classes import ClassIndex
 from warmstart.core.records.columns import LABEL, TEXT
 from warmstart.errors import InputError, RecordError, UsageError
 
@@ -132,6 +134,107 @@ def test_columns_are_recognised(file, content, want):
     assert texts(file("a.csv", content)) == want
 
 
+SENTENCES = ["I liked it a lot", "never again, I am afraid", "what a nice little film", "it is dull and far too long",
+             "I would see it again", "my dog liked it more than I did", "a good evening for all of us"]  # fmt: skip
+LABELS = ["ham", "spam", "ham", "ham", "spam", "ham", "spam"]
+
+
+@pytest.mark.parametrize("header", ["v1,v2", "kind,words", "id,Message body"])
+def test_columns_are_recognised_by_their_content(tmp_path, header):
+    path = tmp_path / "a.csv"
+    pd.DataFrame(zip(LABELS, SENTENCES, strict=True)).to_csv(
+        path, index=False, header=header.split(",")
+    )
+    if header.startswith("id"):  # a column of row numbers is never a label
+        with pytest.raises(
+            UsageError, match=r"no column of labels.*\(the columns are id, Message body"
+        ):
+            texts(path)
+        return
+    columns: list[str] = []
+    found = list(read_texts(path, columns=columns))
+    assert [(one.value, one.label) for one in found] == list(zip(SENTENCES, LABELS, strict=True))
+    assert columns == [f"text: {header.split(',')[1]}", f"label: {header.split(',')[0]}"]
+
+
+def test_content_that_fits_two_columns_is_refused():
+    table = {"a": LABELS, "b": LABELS[::-1], "words": SENTENCES}
+    with pytest.raises(
+        UsageError, match="may be in the column 'a' or 'b'; name one with label_column"
+    ):
+        texts(table)
+    with pytest.raises(UsageError, match="no column of texts"):
+        texts({"label": LABELS, "a": SENTENCES, "b": SENTENCES})
+
+
+def test_photos_are_recognised_by_their_content(file):
+    rows = "".join(
+        f"x{number}.jpg,{'cat' if number % 2 else 'dog'},{number}\n" for number in range(8)
+    )
+    columns: list[str] = []
+    found = list(read_photos(file("a.csv", f"what,kind,n\n{rows}"), columns=columns))
+    assert [one.label for one in found] == ["dog", "cat"] * 4
+    assert columns == ["photo: what", "label: kind"]
+
+
+def test_cola_has_no_header(file):
+    rows = [("gj04", "1", "", "Our friends bought it."), ("gj04", "0", "*", "They drank the pub."),
+            ("ks08", "1", "", 'He said "no".')]  # fmt: skip
+    path = file("train.tsv", "".join("\t".join(row) + "\n" for row in rows))
+    assert texts(path) == [(row[3], row[1]) for row in rows]
+
+
+def test_labels_without_consensus_are_missing(file):
+    lines = [
+        {"sentence1": "a", "sentence2": "b", "gold_label": label} for label in ("neutral", "-")
+    ]
+    problems: list[str] = []
+    path = file("snli.jsonl", "\n".join(map(json.dumps, lines)))
+    assert texts(path, problems=problems) == [(("a", "b"), "neutral")]
+    assert "has no label (-" in problems[0]
+
+
+def test_splits_and_groups(file):
+    rows = "a,x,train,1\nb,y,Valid,1\nc,x,test,\nd,y,,2\n"
+    found = list(read_texts(file("a.csv", f"text,label,split,who\n{rows}"), group_column="who"))
+    assert [one.part for one in found] == ["train", "validation", "test", None]
+    assert [one.group for one in found] == ["1", "1", None, "2"]
+    (one, *_) = read_texts(file("a.csv", f"text,label,x,who\n{rows}"), split_column="x")
+    assert one.part == "train"
+    with pytest.raises(UsageError, match=r"a.csv:2: 'one' in the column 'split' is none of train"):
+        texts(file("a.csv", "text,label,split\na,x,one\n"))
+    # a column that is called `set`, and says something else, is none of splits
+    assert texts(file("a.csv", "text,label,set\na,x,one\n")) == [("a", "x")]
+
+
+def test_class_names_fix_the_classes():
+    names = ["cat", "dog"]
+    assert texts([("a", 1), ("b", "cat"), ("c", "0")], class_names=names) == [
+        ("a", "dog"), ("b", "cat"), ("c", "cat")]  # fmt: skip
+    assert texts([("a", "2")], class_names=["3", "2"]) == [("a", "2")]
+    for label, words in (("bird", "is 'bird', which is not one of the classes 'cat', 'dog'"),
+                         (2, "is 2, which is not an index of the 2 class names")):  # fmt: skip
+        with pytest.raises(UsageError, match=f"row 1: has a label that {words}"):
+            texts([("a", label)], class_names=names)
+    with pytest.raises(UsageError, match="'a' occurs twice"):
+        texts([("a", "a")], class_names=["a", "a"])
+
+
+def test_a_label_means_one_class_of_a_model():
+    def index(*names):
+        return ClassIndex([Label(n, f"id{n}", name) for n, name in enumerate(names)], "the model")
+
+    assert index("cat", "big dog")("big_dog", "row 1") == 1
+    assert index("cat", "dog")("1", "row 1") == 1  # no class is called by a number: an index
+    assert index("1", "2", "3")("1", "row 1") == 0  # a name
+    with pytest.raises(UsageError, match=r"row 1: the model has no class '0'; it has 1, 2, 3\."):
+        index("1", "2", "3")("0", "row 1")
+    with pytest.raises(
+        UsageError, match="2 classes named 'crane'; label with their ids, 'id0' and 'id1'"
+    ):
+        index("crane", "crane")("crane", "row 1")
+
+
 @pytest.mark.parametrize(("content", "options", "words"), [
     ("text,review,label\na,b,x\n", {}, "'text' or 'review'; name one with text_column"),
     ("text,label,class\na,b,x\n", {}, "'label' or 'class'; name one with label_column"),
@@ -180,13 +283,16 @@ def test_damaged_files_are_named(file, name, content, words):
 
 def test_problems_are_collected_and_the_others_are_read(file):
     problems: list[str] = []
-    path = file("a.csv", "text,label\na,x\nb\nc,\nd,e,f\ng,y\n")
-    assert texts(path, problems=problems) == [("a", "x"), ("g", "y")]
-    assert [problem.removeprefix(f"{path}:")[0] for problem in problems] == ["3", "4", "5"]
+    path = file("a.csv", "text,label\na,x\nb\nc,\n" + "g,y\n" * 40 + "d,e,f\n")
+    assert texts(path, problems=problems) == [("a", "x"), *[("g", "y")] * 40]
+    assert [problem.split(":")[1] for problem in problems] == ["3", "4", "45"]
     with pytest.raises(RecordError) as caught:
         texts(path)
     assert caught.value.item == f"{path}:3"
     assert isinstance(caught.value, InputError)
+    path = file("a.csv", "text,label\na, b,x\nc, d,y\ng,y\nh,y\n")
+    with pytest.raises(UsageError, match=r"2 of 4 records cannot be read; the first: .*a.csv:2"):
+        texts(path, problems=problems)
 
 
 def test_labels_keep_their_identity():

@@ -8,6 +8,7 @@ import io
 import json
 import tracemalloc
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from warmstart.core.records import SUFFIXES, read_texts
 from warmstart.errors import UsageError
 from warmstart.image.annotations.boxes import read_boxes
-from warmstart.speech.data import pairs
+from warmstart.speech.data import examples as speech_examples
 from warmstart.text.conll import sentences
 from warmstart.text.data import examples
 from warmstart.text.squad import questions
@@ -106,6 +107,83 @@ def test_json_is_read_back(tmp_path, rows, encoding, ascii_only):
         assert texts(tmp_path / name) == rows
 
 
+VALUES = st.one_of(
+    NAMES.filter(lambda name: name == name.strip()),
+    st.integers(-(10**6), 10**6),
+    st.floats(-1e6, 1e6),
+    st.booleans(),
+    st.sampled_from([None, "", " ", float("nan")]),
+)
+
+
+def class_of(value) -> str | None:
+    """The name of a label; None where it is missing."""
+    if value is None or value != value or not str(value).strip():
+        return None
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)
+
+
+@settings(LIMITS, max_examples=250)
+@given(
+    st.lists(st.tuples(CELLS, VALUES), min_size=1, max_size=12),
+    st.sampled_from(["pandas", "category", "mappings", "columns", "tuples", "jsonl", "json"]),
+)
+@example([("a", 1.0), ("b", float("nan"))], "pandas")
+def test_labels_of_any_type_keep_their_identity_or_are_missing(tmp_path, rows, form):
+    table = pd.DataFrame({"text": [text for text, _ in rows]})
+    values = pd.Series([value for _, value in rows], dtype=object)
+    mappings = [{"text": text, "label": value} for text, value in rows]
+    if form in ("pandas", "category"):
+        data = table.assign(label=values if form == "pandas" else values.astype("category"))
+    elif form in ("jsonl", "json"):
+        data = tmp_path / f"a.{form}"
+        lines = "\n".join(map(json.dumps, mappings))
+        data.write_text(lines if form == "jsonl" else json.dumps(mappings))
+    else:
+        columns = {name: [row[name] for row in mappings] for name in ("text", "label")}
+        data = {"mappings": mappings, "columns": columns, "tuples": rows}[form]
+    problems: list[str] = []
+    found = texts(data, problems=problems)
+    expected = [(text, class_of(value)) for text, value in rows]
+    assert found == [(text, label) for text, label in expected if label is not None]
+    assert len(problems) == len(rows) - len(found)
+    assert all("has no label" in problem for problem in problems)
+
+
+HEADERS = st.lists(
+    st.sampled_from(["v1", "v2", "id", "Message", "label", "text", "kind", "split", "a b", "1", ""]),
+    min_size=2, max_size=4, unique=True,
+)  # fmt: skip
+
+
+@LIMITS
+@given(HEADERS, st.data(), st.sampled_from(",;\t|"), ENCODINGS)
+def test_tables_with_any_header_are_read_whole_or_refused(
+    tmp_path, header, data, delimiter, encoding
+):
+    cells = st.sampled_from(
+        ["ham", "spam", "a good film, I think", "it is bad; very bad", "1", "0", ""]
+    )
+    row = st.tuples(*[cells] * len(header))
+    rows = data.draw(st.lists(row, min_size=1, max_size=12))
+    path = tmp_path / "a.csv"
+    path.write_bytes(written([header, *rows], delimiter=delimiter).encode(encoding))
+    problems: list[str] = []
+    columns: list[str] = []
+    found = texts_or_error(path, problems=problems, columns=columns)
+    if isinstance(found, str):
+        assert "a.csv" in found or "train on" in found
+        return
+    filled = [one for one in rows if any(one)]
+    assert len(found) + len(problems) in (len(filled), len(filled) + 1)  # a first line that is data
+    chosen = dict(column.split(": ", 1) for column in columns)
+    if chosen.keys() >= {"text", "label"}:
+        where = [header.index(chosen[name]) for name in ("text", "label")]
+        expected = [tuple(one[index] for index in where) for one in filled]
+        assert found == [pair for pair in expected if all(pair)]
+
+
 BYTES = st.one_of(
     st.binary(max_size=300),
     st.text(st.sampled_from(list('text,label;\t\n\r"{}[]:0aé|\0')), max_size=200).map(str.encode),
@@ -148,7 +226,7 @@ SQUAD = st.recursive(
 def test_readers_of_all_tasks_refuse_what_they_cannot_read(tmp_path, content, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content)
-    for read in (examples, pairs, questions, sentences, read_boxes):
+    for read in (examples, speech_examples, questions, sentences, read_boxes):
         with contextlib.suppress(UsageError):
             read(path)
 

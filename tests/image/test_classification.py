@@ -226,7 +226,7 @@ def test_evaluate_on_a_table_names_what_is_confused(model, photos):
     assert mistake["input"] == str(paths[0])
     assert model.evaluate(pd.read_csv(table)) == metrics
     assert mistake["score"] == pytest.approx(answers[0].score, abs=1e-5)
-    with pytest.raises(UsageError, match="no file"):
+    with pytest.raises(UsageError, match="no file or folder"):
         model.evaluate(table.with_name("nothing.csv"))
 
 

@@ -5,7 +5,11 @@ import json
 import pytest
 
 from warmstart.errors import UsageError
-from warmstart.speech.data import pairs
+from warmstart.speech.data import examples
+
+
+def pairs(data, **options):
+    return [one[:2] for one in examples(data, **options)]
 
 
 def test_tables_name_recordings_beside_them(tmp_path):

@@ -98,6 +98,26 @@ def test_never_worse_than_the_start():
     np.testing.assert_array_equal(model.predict(x, verbose=0), before)
 
 
+def test_where_the_metric_is_undefined_the_loss_decides(capsys):
+    from warmstart.training.fit import fit
+    from warmstart.training.progress import Terminal
+
+    losses = iter([0.5, 0.2, 0.4])
+    told = fit(
+        net(),
+        data(),
+        epochs=3,
+        measure=lambda: {"ap": np.nan, "loss": next(losses)},
+        monitor="val_ap",
+        terminal=Terminal(verbose=True),
+    )
+    assert told.best == 2
+    assert capsys.readouterr().err.count("ap is undefined on the validation data; the loss") == 1
+    values = iter([np.nan, 0.1, np.nan])  # a value is better than none
+    told = fit(net(), data(), epochs=3, measure=lambda: {"ap": next(values)}, monitor="val_ap")
+    assert told.best == 2
+
+
 def test_a_loss_that_is_not_finite_is_an_error():
     from warmstart.errors import TrainingError
     from warmstart.training.fit import fit
@@ -196,6 +216,6 @@ def test_schedules_rise_and_fall(kind):
     ("map", True), ("val_miou", True), ("mape", False), ("val_loss", False), ("mae", False), ("val_top_loss", False),
 ])  # fmt: skip
 def test_which_way_a_metric_goes(metric, up):
-    from warmstart.training.fit import better_is_more
+    from warmstart.training.keeper import better_is_more
 
     assert better_is_more(metric) is up

@@ -18,7 +18,7 @@ def parts(validation, seed=0, **options):
 
 
 def test_every_class_has_its_share():
-    train, validation = parts(0.2, labels=lambda one: (one[1],))
+    train, validation, *_ = parts(0.2, labels=lambda one: (one[1],))
     assert Counter(label for _, label in validation) == {"common": 9, "rare": 1}
     assert sorted(train + validation) == sorted(words(50))
     assert train == [one for one in words(50) if one in set(train)]  # in the order of the data
@@ -30,17 +30,37 @@ def test_the_seed_decides():
 
 
 def test_groups_stay_together():
-    train, validation = parts(0.3, group=lambda one: int(one[0]) // 5)
+    train, validation, *_ = parts(0.3, group=lambda one: int(one[0]) // 5)
     assert len(validation) == 15
     groups = [{int(text) // 5 for text, _ in part} for part in (train, validation)]
     assert not groups[0] & groups[1]
 
 
+def test_examples_without_a_group_stand_alone():
+    train, validation, *_ = parts(0.2, group=lambda one: None if int(one[0]) % 2 else "even")
+    assert len(train) + len(validation) == 50
+    assert len({int(text) % 2 for text, _ in validation}) == 1  # the group of 25 stays together
+
+
+def test_parts_of_the_data_are_respected():
+    def part(one):
+        return ("train", "validation", "test", None, "train")[int(one[0]) % 5]
+
+    train, validation, test, warnings = parts("auto", part=part)
+    assert [len(some) for some in (train, validation, test)] == [30, 10, 10]
+    assert not warnings
+    train, validation, test, warnings = parts(0.5, part=part)
+    assert [len(some) for some in (train, validation, test)] == [15, 15, 10]
+    assert "10 validation examples that the data names are not used" in warnings[0]
+    with pytest.raises(UsageError, match="nothing to train on"):
+        parts("auto", part=lambda one: "test")
+
+
 def test_auto_is_a_fifth_and_zero_is_none_and_data_is_read():
     assert len(parts("auto")[1]) == 10
     for none in (0, None, False, 0.0):
-        assert parts(none) == (words(50), [])
-    assert parts([("x", "y")]) == (words(50), [("x", "y")])
+        assert parts(none) == (words(50), [], [], ())
+    assert parts([("x", "y")])[:2] == (words(50), [("x", "y")])
 
 
 def test_a_class_with_one_example_stays_in_training():

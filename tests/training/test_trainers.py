@@ -62,6 +62,27 @@ def test_options_are_checked_before_any_work(task, options, words):
         ws.finetune("no-such-model", "no/such/data", task=task, **options)
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_the_output_folder_is_checked_before_any_work(task, tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(UsageError, match="is not empty and holds no unfinished training"):
+        ws.finetune("no-such-model", [], task=task, output=tmp_path)
+
+
+@pytest.mark.parametrize("options", [{"freeze": "layer 7"}, {"freeze": 999}])
+def test_a_wrong_freeze_leaves_the_folder_free(options, tmp_path):
+    examples = [(word, label) for word, label in zip("abcdefgh", "xy" * 4, strict=True)]
+    with pytest.raises(UsageError, match="freeze must be"):
+        ws.finetune(
+            TEXT / "bert_fill_mask",
+            examples,
+            task="text-classification",
+            output=tmp_path / "out",
+            **options,
+        )
+    assert not list((tmp_path / "out").rglob("*.json"))
+
+
 def test_a_task_without_fine_tuning_is_refused_before_any_work():
     with pytest.raises(UsageError, match="no fine-tuning for 'text-embedding'"):
         ws.finetune("no-such-model", "no/such/data", task="text-embedding")

@@ -20,12 +20,14 @@ from warmstart.cli.parameters import (
     json_option,
     precision_option,
     typed_options,
+    unknown_option,
     weights_option,
 )
 from warmstart.cli.tasks import task_at_hand
 from warmstart.core.task import Task, task_of
 from warmstart.errors import UsageError
 
+DATA = "Data and evaluation"
 SHOWN = 20
 """Rows of the table of classes."""
 
@@ -38,29 +40,25 @@ EXAMPLES = (
 
 
 class EvaluateCommand(Command):
-    """`evaluate`; with `--task` or `--model`, its help says what data the task takes."""
+    """`evaluate`; the task that `--task` or `--model` names decides about data and options."""
 
     def __init__(self) -> None:
         text = "Measure a model on your own labelled data, class by class."
         super().__init__(
-            "evaluate", help=text, params=_parameters(), callback=evaluate, examples=EXAMPLES
+            "evaluate", help=text, params=_parameters(None), callback=evaluate, examples=EXAMPLES
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        self.params = _parameters()
+        wants_help = any(arg in ctx.help_option_names for arg in args)
         task = task_at_hand(args)
-        if task and task.evaluate_options:
-            names = {parameter.name for parameter in self.params}
-            own = flags_of(task.evaluate_options_class(), "Evaluation")
-            self.params += [option for option in own if option.name not in names]
-        if any(arg in ctx.help_option_names for arg in args):
-            self.epilog = (
-                None if task else "With --task or --model, --help says what data it takes."
-            )
-            data = self.params[0]
-            if task and isinstance(data, Argument):
-                data.help = data_help(task) or data.help
-        return super().parse_args(ctx, args)
+        self.params = _parameters(task)
+        if wants_help and task is None:
+            self.epilog = "With --task or --model, --help also lists the data and options it takes."
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            owner = f"Evaluation of {task.name}" if task else ctx.command_path
+            raise unknown_option(error.option_name, owner, self.params, self.params) from None
 
 
 def data_help(task: Task) -> str:
@@ -71,11 +69,13 @@ def data_help(task: Task) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _parameters() -> list[click.Parameter]:
-    return [
+def _parameters(task: Task | None) -> list[click.Parameter]:
+    own = [] if task is None else flags_of(task.model_class().evaluate_options, DATA)
+    parameters: list[click.Parameter] = [
         Argument(
             ["data"],
-            help="A folder of class folders, named by a class's id, name or index, or a table of "
+            help=(data_help(task) if task else "")
+            or "A folder of class folders, named by a class's id, name or index, or a table of "
             "paths and labels; "
             "for other tasks, see `warmstart evaluate --task TASK --help`.",
         ),
@@ -91,6 +91,8 @@ def _parameters() -> list[click.Parameter]:
         json_option("One JSON object."),
         Option(["--csv", "as_csv"], is_flag=True, help="The rows of the table as CSV."),
     ]
+    names = {parameter.name for parameter in parameters}
+    return parameters + [option for option in own if option.name not in names]
 
 
 def evaluate(
@@ -112,9 +114,7 @@ def evaluate(
     with compiling(opened):
         opened.engine  # noqa: B018 (compile now, with its progress shown)
     record = task_of(opened.task)
-    chosen: dict[str, Any] = {}
-    if record.evaluate_options:
-        chosen = typed_options(record.evaluate_options_class(), options)
+    chosen = typed_options(type(opened).evaluate_options, options)
     unit = record.examples or opened.input_kind.plural
     with progress_bar(unit=unit) as progress:
         metrics = opened.evaluate(data, progress=progress, **chosen)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from warmstart.cli.data_task import data_argument, task_of_data
 from warmstart.cli.help import Argument, Command
 from warmstart.cli.help import Option as ClickOption
 from warmstart.cli.parameters import (
@@ -18,6 +19,7 @@ from warmstart.cli.parameters import (
     weights_option,
 )
 from warmstart.cli.tasks import option_value, task_at_hand
+from warmstart.core.options import make
 from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError
 
@@ -54,7 +56,10 @@ class FinetuneCommand(Command):
             names = ", ".join(name for name, each in TASKS.items() if each.trainer)
             self.epilog = f"With --task or --model, --help also lists the options of that task. Tasks: {names}."
         elif task is None and args:
-            raise UsageError("Fine-tuning needs a --task or a --model to start from.")
+            trainable = [each for each in TASKS.values() if each.trainer]
+            known = [one for each in trainable for one in _parameters(each)]
+            data = data_argument(args, known)
+            task = None if data is None else task_of_data(data)
         self.params = _parameters(task)
         try:
             rest = super().parse_args(ctx, args)
@@ -99,7 +104,8 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         weights_option("A checkpoint to start from instead of the published weights."),
         ClickOption(
             ["--task"],
-            help="What to train for, if the model does another task; required without --model.",
+            help="What to train for, if the model does another task; without --model and --task, "
+            "what the data is for, where it can only be one.",
         ),
     ]
     if task is not None:
@@ -137,7 +143,7 @@ def _scratch(args: list[str]) -> Task | None:
 def _run(task: Task, values: dict[str, Any]) -> None:
     """Train, and print how to use the result."""
     from warmstart.cli.models import open_model
-    from warmstart.training import SCRATCH, finetune
+    from warmstart.training import SCRATCH, check_exists, finetune
 
     model, output = values["model"], values["output"]
     if model == DEFAULT:
@@ -148,6 +154,8 @@ def _run(task: Task, values: dict[str, Any]) -> None:
     options |= _settings(values["settings"])
     base: Any = model
     if model not in SCRATCH and (values["task"] is None or values["weights"] != "pretrained"):
+        make(task.train_options_class(), options, f"Fine-tuning for {task.name}")
+        check_exists(values["data"])
         base = open_model(model, weights=values["weights"])
     options |= {"output": output, "seed": values["seed"]}
     result = finetune(base, values["data"], task=task.name, **options)
@@ -156,7 +164,7 @@ def _run(task: Task, values: dict[str, Any]) -> None:
         facts = {"model": result.name, "folder": output, "task": result.entry.task}
         print(json.dumps({**facts, "metrics": metrics}))
     else:
-        print(f"warmstart predict PHOTO --model {output}" if result.entry.preprocessing else output)
+        print(output)
 
 
 def _settings(settings: tuple[str, ...]) -> dict[str, Any]:

@@ -110,6 +110,13 @@ class InputKind(ABC):
         """Whether a call returns a list: exactly for a list."""
         return isinstance(inputs, list)
 
+    @staticmethod
+    def is_table(value: Any) -> bool:
+        """Whether this is a table of pandas, polars or pyarrow, whose elements are its columns."""
+        return hasattr(value, "columns") and (
+            hasattr(value, "iloc") or hasattr(value, "iter_rows") or hasattr(value, "to_pylist")
+        )
+
     @abstractmethod
     def single(self, value: Any) -> Item:
         """The one input of a call.
@@ -224,7 +231,7 @@ class FileKind(InputKind):
     default_name = "item 1"
 
     def single(self, value: Any) -> Item:
-        if self.is_input(value):
+        if self.is_input(value) and not self.is_table(value):
             return Item(given_name(value) or self.default_name, value)
         raise UsageError(self.refusal(value))
 
@@ -239,6 +246,11 @@ class FileKind(InputKind):
         if isinstance(value, str) or hasattr(value, "__fspath__"):
             name = printable(str(value))
             return f"{name} may hold several {self.plural}; iterate over model.stream({name!r})."
+        if self.is_table(value):
+            return (
+                f"A table has several columns; give the one that holds the {self.plural}: "
+                "model(list(table['path']))."
+            )
         if hasattr(value, "ndim") and hasattr(value, "shape"):
             return f"An array of {value.ndim} dimensions is no {self.noun}; give a list of {self.plural}: list(x)."
         if isinstance(value, Mapping) or not hasattr(value, "__iter__"):
@@ -249,7 +261,7 @@ class FileKind(InputKind):
         return f"An iterator gives many {self.plural}; iterate over model.stream(x), or call model(list(x))."
 
     def stream(self, inputs: Any) -> Iterator[Item]:
-        if self.is_input(inputs):
+        if self.is_input(inputs) or self.is_table(inputs):
             return iter([self.single(inputs)])
         return iter_items(inputs, suffixes=self.suffixes, what=self.noun)
 

@@ -2,8 +2,7 @@
 
 A task says what is its own: how an input is prepared, and how a result is made of the engine's
 outputs. All else stands here once: options are checked, inputs are decoded ahead in threads and go
-through the engine in batches, results come in order, and an unusable input is a `Failed` at its
-index.
+through the engine in batches, results come in order, and an unusable input is a `Failed`.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ import numpy as np
 from warmstart.core import cancellation, prefetch
 from warmstart.core.inputs import Item, Prepared, Row
 from warmstart.core.options import fields_of, unknown_option
+from warmstart.core.records.options import ProgressOptions
 from warmstart.core.results import Failed, raise_failed
 from warmstart.core.searchable import SearchableModel
 from warmstart.core.wire import Result
@@ -69,18 +69,18 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
 
     Class attributes:
         task: its name, such as "image-classification".
-        options: the options class of a call.
+        options, evaluate_options: the options classes of a call and of `evaluate`.
         result: the class of its results.
         batch_size: inputs per call of the engine where the caller does not say.
         batched: whether inputs of several requests go through the engine together.
         seeded_by_index: whether random numbers depend on the index of an input in the call.
         generates: what `generated` counts, in the plural.
-        decodes_ahead: whether threads prepare inputs while the engine is busy; not worth it for
-            texts.
+        decodes_ahead: whether threads prepare inputs ahead of the engine; not worth it for texts.
     """
 
     task: ClassVar[str]
     options: ClassVar[type]
+    evaluate_options: ClassVar[type] = ProgressOptions
     result: ClassVar[type[Result]]
     batch_size: ClassVar[int] = 8
     batched: ClassVar[bool] = True
@@ -345,7 +345,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     # What a task also has
 
     @abstractmethod
-    def evaluate(self, data: Any, *, progress: Any = None) -> Mapping[str, Any]:
+    def evaluate(self, *data: Any, **options: Any) -> Mapping[str, Any]:
         """Metrics on labelled data."""
 
 

@@ -36,7 +36,6 @@ class Task:
         input: the kind of input, an `InputKind` object.
         console: how the command line shows its results.
         trainer, train_options: what fine-tunes its models, and its options; None: nothing does.
-        evaluate_options: the options class of `evaluate` beyond the data; None where it has none.
         default_model: answers where none is named; "" where one must be.
         shard_rows: inputs per file of a batch run; a kill costs that much work.
         examples: what `evaluate` counts, in the plural; "" means the inputs.
@@ -53,7 +52,6 @@ class Task:
     console: str | type[Console] = "warmstart.core.console:Console"
     trainer: str | type[Trainer[Any]] | None = None
     train_options: str | type[TrainOptions] | None = None
-    evaluate_options: str | type | None = None
     default_model: str = ""
     shard_rows: int = 1024
     examples: str = ""
@@ -98,13 +96,6 @@ class Task:
             )
         found: type[TrainOptions] = resolve(self.train_options)
         return found
-
-    def evaluate_options_class(self) -> type:
-        """The options of `evaluate`; a `UsageError` where there are none."""
-        if self.evaluate_options is None:
-            raise UsageError(f"Evaluation of {self.name} has no options of its own.")
-        options: type = resolve(self.evaluate_options)
-        return options
 
     def console_class(self) -> type[Console]:
         found: type[Console] = resolve(self.console)
@@ -221,7 +212,7 @@ for _task in (
         model="warmstart.text.token_classification:TokenClassifier",
         input="warmstart.text.inputs:TEXT",
         trainer="warmstart.text.train.token_classification:TokenClassificationTrainer",
-        train_options="warmstart.text.train.options:EncoderOptions",
+        train_options="warmstart.text.train.options:TokenClassificationOptions",
         samples=(
             "Ada Lovelace met Charles Babbage in London in 1833.",
             "Marie Curie moved from Warsaw to Paris and taught at the Sorbonne.",
@@ -240,7 +231,7 @@ for _task in (
         input="warmstart.text.inputs:QUESTION",
         console="warmstart.text.console:QuestionConsole",
         trainer="warmstart.text.train.question_answering:QuestionAnsweringTrainer",
-        train_options="warmstart.text.train.options:EncoderOptions",
+        train_options="warmstart.text.train.options:QuestionAnsweringOptions",
         samples=(
             {
                 "question": "When did the first ship pass?",
@@ -337,7 +328,6 @@ for _task in (
         console="warmstart.series.console:ForecastConsole",
         trainer="warmstart.series.train.forecasting:ForecastingTrainer",
         train_options="warmstart.series.train.options:ForecastingOptions",
-        evaluate_options="warmstart.series.options:EvaluateOptions",
         default_model="deepar_hourly",
         shard_rows=256,
         examples="windows",

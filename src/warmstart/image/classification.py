@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, overload
 
 import numpy as np
 
 from warmstart.catalog import Entry
-from warmstart.core import records
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.metrics.classification import ClassificationFigures, DecisionFigures
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
+from warmstart.core.records import Labelled, is_table, measured, read_photos
+from warmstart.core.records.classes import ClassIndex
+from warmstart.core.records.options import EvaluateOptions, PhotoTable
 from warmstart.core.results import Classification, Failed
 from warmstart.errors import UsageError
 from warmstart.image import preprocessing
@@ -37,6 +41,11 @@ class ClassifyOptions(PhotoOptions):
     top_k: Annotated[int, Option("Classes in a result, best first.", ge=1, short="-k")] = 5
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluatePhotosOptions(PhotoTable, EvaluateOptions):
+    """Options of evaluating an image classifier."""
+
+
 class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     """Classifies photos.
 
@@ -49,6 +58,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     task = "image-classification"
     class_output = "probabilities"
     options = ClassifyOptions
+    evaluate_options = EvaluatePhotosOptions
     result = Classification
     output_notes: ClassVar = {
         "probabilities": "(batch, classes): 0 to 1, in the order of `labels`; their sum is 1, except "
@@ -108,23 +118,17 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
             prepared.name, self.name, probabilities, self.labels, options.top_k
         )
 
-    def evaluate(
-        self,
-        data: Any,
-        *,
-        batch_size: int | None = None,
-        progress: Callable[[str, int, int | None], None] | None = None,
-    ) -> dict[str, Any]:
+    @takes(EvaluatePhotosOptions)
+    def evaluate(self, data: Any, options: EvaluatePhotosOptions) -> dict[str, Any]:
         """Measure the model on labelled photos.
 
         Args:
-            data: pairs (photo, label), a folder of class folders (of one with parts, the part to
-                test, else to validate), a table of paths and labels, in a file or in memory (see
-                `core.records.read_table`), or arrays (x, y). A label is an id or name of
-                `labels`, or an index; where the model gives several labels a photo, a tuple of
-                them.
-            batch_size: photos per call of the engine; does not change results.
-            progress: called with (name of the model, photos so far, photos in all).
+            data: pairs (photo, label), a folder of class folders, a table of paths and labels, in a
+                file or in memory (see `core.records.read_table`), or arrays (x, y); of data with
+                parts, the part to test, else to validate. A label is an id or name of `labels`, or
+                an index, unless classes are called by numbers; where the model gives several
+                labels a photo, a tuple of them.
+            options: how a table is read, and photos per call of the engine.
 
         Returns:
             What `core.metrics.classification.ClassificationFigures.result` says (`top1`, `top5`,
@@ -135,28 +139,29 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         Raises:
             UsageError: no photos, or a label that the model does not have.
         """
-        examples = _labelled(data)
-        if not examples:
-            raise UsageError("There are no photos to evaluate on.")
         class_names = [label.name for label in self.labels]
         multi_label = bool(self.entry.processing.get("multi_label"))
-        index_of = self._label_indices if multi_label else self._label_index
-        truth = [index_of(label) for _, label in examples]
+        errors: list[str] = []
+        reading = {**options.reading(), "multi_label": multi_label, "problems": errors}
+        examples = _examples(data, reading)
+        if not examples:
+            first = f"; the first problem: {errors[0]}" if errors else ""
+            raise UsageError(f"There are no photos to evaluate on{first}.")
+        truth = [self._truth(one, multi_label) for one in examples]
         figures: Any = (
             DecisionFigures(class_names) if multi_label else ClassificationFigures(class_names)
         )
-        errors: list[str] = []
-        options = ClassifyOptions(batch_size=batch_size)
-        answers = self.scores((photo for photo, _ in examples), options)
+        call = ClassifyOptions(batch_size=options.batch_size)
+        answers = self.scores((one.value for one in examples), call)
         for done, ((name, scores), target) in enumerate(zip(answers, truth, strict=True), 1):
             if isinstance(scores, Failed):
                 errors.append(str(scores.error))
             elif multi_label:
                 figures.add(scores, np.isin(np.arange(len(class_names)), target))
             else:
-                figures.add(name, scores, target)
-            if progress:
-                progress(self.name, done, len(examples))
+                figures.add(name, scores, target[0])
+            if options.progress:
+                options.progress(self.name, done, len(examples))
         return {**figures.result(), "errors": errors}
 
     def scores(
@@ -170,19 +175,23 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         for answer in self.run(iter_photos(photos), options, (self.compute, decode)):
             yield (answer.input, answer) if isinstance(answer, Failed) else answer
 
-    def _label_index(self, label: Any) -> int:
-        if isinstance(label, int | np.integer) and 0 <= label < len(self.labels):
-            return int(label)
-        for known in self.labels:
-            if label in (known.id, known.name, known.name.replace(" ", "_")):
-                return known.index
-        if isinstance(label, str) and label.isdecimal() and int(label) < len(self.labels):
-            return int(label)
-        raise UsageError(f"{self.name} has no class {label!r}; its `labels` lists those it has.")
+    @cached_property
+    def class_index(self) -> ClassIndex:
+        """Which of `labels` a label of the data is."""
+        return ClassIndex(self.labels, self.name)
 
-    def _label_indices(self, labels: Any) -> list[int]:
-        several = labels if isinstance(labels, list | tuple | set) else (labels,)
-        return [self._label_index(label) for label in several]
+    def _truth(self, example: Labelled, multi_label: bool) -> list[int]:
+        """The indices of an example's labels.
+
+        Raises:
+            UsageError: the model lacks one, or gives one label a photo and there are several.
+        """
+        labels = example.label if isinstance(example.label, tuple) else (example.label,)
+        if not multi_label and len(labels) != 1:
+            raise UsageError(
+                f"{example.name} has {len(labels)} labels, and {self.name} gives one label a photo."
+            )
+        return [self.class_index(label, example.name) for label in labels]
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
@@ -194,27 +203,23 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         return image_program(entry, classifier_outputs(model))
 
 
-def _labelled(data: Any) -> list[tuple[Any, Any]]:
-    """(photo, label) pairs of a folder of class folders, of a table, of arrays (x, y), or as they
-    are; of data with parts those to test, else those to validate.
+def _examples(data: Any, reading: Mapping[str, Any]) -> list[Labelled]:
+    """The photos of a folder of class folders, of a table, of arrays (x, y), or of pairs; of data
+    with parts those to test, else those to validate.
     """
-    examples = list(_examples(data))
-    photos = [photo for photo, _ in examples]
-    as_uint8([photos])
-    return [(photo, label) for photo, (_, label) in zip(photos, examples, strict=True)]
-
-
-def _examples(data: Any) -> Iterable[tuple[Any, Any]]:
-    path = Path(data).expanduser() if isinstance(data, str | Path) else None
+    path = Path(data).expanduser() if isinstance(data, str | os.PathLike) else None
+    if path is not None and not path.exists():
+        raise UsageError(f"There is no file or folder {path}.")
     if path is not None and path.is_dir():
         parts = class_folders(path)
-        return parts.get("test") or parts.get("validation") or next(iter(parts.values()))
-    if path is not None and not path.is_file():
-        raise UsageError(f"There is no file or folder {path}.")
-    if path is not None and not records.is_table(path):
+        chosen = parts.get("test") or parts.get("validation") or next(iter(parts.values()))
+        examples = [Labelled(str(photo), photo, label) for photo, label in chosen]
+    elif path is not None and not is_table(path):
         raise UsageError(
             f"{path} is not a folder of class folders, nor a table of paths and labels."
         )
-    if records.is_table(data):
-        return [(one.value, one.label) for one in records.read_photos(data)]
-    return pairs(data) if are_arrays(data) else data
+    else:
+        examples = measured(read_photos(pairs(data) if are_arrays(data) else data, **reading))
+    photos = [one.value for one in examples]
+    as_uint8([photos])
+    return [replace(one, value=photo) for one, photo in zip(examples, photos, strict=True)]

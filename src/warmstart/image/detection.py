@@ -4,7 +4,7 @@ pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, overload
 
@@ -14,6 +14,7 @@ from warmstart.catalog import Entry
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
+from warmstart.core.records.options import BoxTable, EvaluateOptions
 from warmstart.core.results import Failed
 from warmstart.image.boxes import areas, choose
 from warmstart.image.geometry import Frame
@@ -41,6 +42,11 @@ class DetectOptions(PhotoOptions):
     max_boxes: Annotated[int, Option("Boxes per photo at most, best first.", ge=1)] = MAX_BOXES
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluateBoxesOptions(BoxTable, EvaluateOptions):
+    """Options of evaluating a detector."""
+
+
 class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
     """Finds objects in photos.
 
@@ -53,6 +59,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
     task = "object-detection"
     class_output = "scores"
     options = DetectOptions
+    evaluate_options = EvaluateBoxesOptions
     result = Detections
     output_notes: ClassVar = {
         "scores": "(batch, N, classes): 0 to 1 for each class, in the order of `labels`; a box counts "
@@ -117,20 +124,14 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         size = (frame.width, frame.height)
         return Detections(prepared.name, self.name, size, found, prepared.context.picture)
 
-    def evaluate(
-        self,
-        data: Any,
-        *,
-        batch_size: int | None = None,
-        progress: Callable[[str, int, int | None], None] | None = None,
-    ) -> dict[str, Any]:
+    @takes(EvaluateBoxesOptions)
+    def evaluate(self, data: Any, options: EvaluateBoxesOptions) -> dict[str, Any]:
         """COCO's average precision on photos with boxes.
 
         Args:
             data: what `ws.finetune` takes (a Pascal VOC folder, COCO JSON, YOLO folder, CSV), or a
                 list of (photo, [(label, xmin, ymin, xmax, ymax), …]).
-            batch_size: photos per call of the engine; does not change results.
-            progress: called with (name of the model, photos so far, photos in all).
+            options: photos per call of the engine; and how a table is read.
 
         Returns:
             A dict with `ap`, `ap50`, `ap75`, `ap_small` and others (0 to 1), `per_class` with `ap`
@@ -141,7 +142,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         """
         from warmstart.image.evaluation import evaluate_detection
 
-        return evaluate_detection(self, data, batch_size, progress)
+        return evaluate_detection(self, data, options)
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:

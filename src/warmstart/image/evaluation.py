@@ -18,19 +18,20 @@ from warmstart.image.metrics.segmentation import Confusion
 Progress = Callable[[str, int, int | None], None] | None
 
 
-def evaluate_detection(
-    model: Any, data: Any, batch_size: int | None, progress: Progress
-) -> dict[str, Any]:
+def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
     """See `ObjectDetector.evaluate`."""
     names = [label.name for label in model.labels]
-    annotated = read_boxes(data, names, strict=True)
+    annotated = read_boxes(data, names, strict=True, **options.reading())
     photos = to_measure(annotated.photos)
     evaluation = CocoEvaluation(len(names))
     errors = list(annotated.problems)
     results = model.stream(
-        (p.photo for p in photos), threshold=0.0, max_boxes=MOST[-1], batch_size=batch_size
+        (p.photo for p in photos),
+        threshold=0.0,
+        max_boxes=MOST[-1],
+        batch_size=options.batch_size,
     )
-    for photo, result in _readable(model.name, photos, results, errors, progress):
+    for photo, result in _readable(model.name, photos, results, errors, options.progress):
         evaluation.add(truth_of(photo), found_of(result))
     figures = evaluation.result()
     figures["per_class"] = {names[index]: values for index, values in figures["per_class"].items()}
@@ -50,17 +51,15 @@ def found_of(result: Any) -> Found:
     )
 
 
-def evaluate_segmentation(
-    model: Any, data: Any, batch_size: int | None, progress: Progress
-) -> dict[str, Any]:
+def evaluate_segmentation(model: Any, data: Any, options: Any) -> dict[str, Any]:
     """See `ImageSegmenter.evaluate`."""
     names = [label.name for label in model.labels]
     annotated = read_masks(data, names)
     photos = to_measure(annotated.photos)
     confusion = Confusion(len(names))
     errors, count = list(annotated.problems), 0
-    results = model.stream((p.photo for p in photos), batch_size=batch_size)
-    for photo, result in _readable(model.name, photos, results, errors, progress):
+    results = model.stream((p.photo for p in photos), batch_size=options.batch_size)
+    for photo, result in _readable(model.name, photos, results, errors, options.progress):
         confusion.add(photo.mask(), result.labels_map)
         count += 1
     figures = confusion.result()

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from warmstart.catalog import Entry
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
+from warmstart.core.records.options import EvaluateOptions
 from warmstart.core.results import Failed
 from warmstart.image.inputs import Photo
 from warmstart.image.label_maps import label_map
@@ -36,6 +37,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
     task = "image-segmentation"
     class_output = "logits"
     options = PhotoOptions
+    evaluate_options = EvaluateOptions
     result = Segmentation
     output_notes: ClassVar = {
         "logits": "(batch, h, w, classes) on a coarse grid over the network's input: upsample "
@@ -80,20 +82,14 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
             prepared.name, self.name, classes, self.labels, prepared.context.picture
         )
 
-    def evaluate(
-        self,
-        data: Any,
-        *,
-        batch_size: int | None = None,
-        progress: Callable[[str, int, int | None], None] | None = None,
-    ) -> dict[str, Any]:
+    @takes(EvaluateOptions)
+    def evaluate(self, data: Any, options: EvaluateOptions) -> dict[str, Any]:
         """Mean IoU and related metrics on photos with masks.
 
         Args:
             data: pairs (photo, mask), or a folder with `images/` and `masks/`; see `read_masks`. A
                 mask is a path or array (H, W) of class indices; 255 is not counted.
-            batch_size: photos per call of the engine; does not change results.
-            progress: called with (name of the model, photos so far, photos in all).
+            options: photos per call of the engine.
 
         Returns:
             A dict with `miou`, `pixel_accuracy` and `mean_dice` (0 to 1), `iou` and `dice` by
@@ -104,7 +100,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
         """
         from warmstart.image.evaluation import evaluate_segmentation
 
-        return evaluate_segmentation(self, data, batch_size, progress)
+        return evaluate_segmentation(self, data, options)
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:

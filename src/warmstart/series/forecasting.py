@@ -44,6 +44,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
 
     task = "forecasting"
     options = ForecastOptions
+    evaluate_options = EvaluateOptions
     result = Forecast
     batched = False
     seeded_by_index = True

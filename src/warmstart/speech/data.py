@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from warmstart.core import records
 from warmstart.core.inputs import natural
@@ -30,6 +30,7 @@ from warmstart.core.reading import scheme
 from warmstart.core.records.columns import RECORDING, TRANSCRIPT
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.table import Record
+from warmstart.core.records.values import is_missing
 from warmstart.errors import UsageError
 from warmstart.speech import piped
 from warmstart.speech.audio import SUFFIXES
@@ -39,25 +40,46 @@ TABLES = tuple(
     for suffix in (".csv", ".tsv", ".jsonl", ".parquet")
     for name in ("metadata", "transcripts", "manifest")
 )
-Pair = tuple[Any, str]
 
 
-def pairs(
+class Example(NamedTuple):
+    """A recording and its text.
+
+    Attributes:
+        recording: as the models take it.
+        text: what is said.
+        part: "train", "validation" or "test", as a column of splits says; None without one.
+        group: examples of the same group stay in one part.
+    """
+
+    recording: Any
+    text: str
+    part: str | None = None
+    group: str | None = None
+
+
+def examples(
     data: Any,
     *,
     path_column: str | None = None,
     text_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
     problems: list[str] | None = None,
+    columns: list[str] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
-) -> list[Pair]:
-    """(recording, text) of each example.
+) -> list[Example]:
+    """Recordings with their texts.
 
     Args:
         data: one of the forms above.
-        path_column, text_column: of a table, where their names are not the usual ones.
+        path_column, text_column, split_column: of a table, where their names are not the usual
+            ones.
+        group_column: of a table, where examples are to stay together.
         problems: takes what is wrong with unusable records, which are left out; default: the
             first one is raised.
+        columns: takes what the columns of a table were taken for.
         encoding, delimiter: of a file, where they are not recognized.
 
     Raises:
@@ -73,30 +95,39 @@ def pairs(
         named = [name for name in (path_column, text_column) if name]
         if piped.is_piped(path, encoding, named):
             if not piped.has_header(next(iter(_lines(path)), ""), named):
-                return piped.read_piped(path, problems, encoding)
+                return [Example(*pair) for pair in piped.read_piped(path, problems, encoding)]
             delimiter = delimiter or "|"
         data = path
     table = records.read_table(
         data,
         (RECORDING, TRANSCRIPT),
-        named=(path_column, text_column),
+        named=(path_column, text_column, split_column, group_column),
         encoding=encoding,
         delimiter=delimiter,
         example_rank=1,
     )
-    recording = table.column(RECORDING, path_column)
+    recording = table.file_column(RECORDING, path_column)
     text = table.column(TRANSCRIPT, text_column)
+    part, group = table.part_column(split_column), table.group_column(group_column)
+    if columns is not None and not table.positional:
+        found = {"recording": recording, "text": text, "split": part, "group": group}
+        columns += [f"{name}: {column}" for name, column in found.items() if column is not None]
 
-    def pair(record: Record) -> Pair:
+    def example(record: Record) -> Example:
         if record.values.get("offset") not in (None, 0, 0.0, "", "0", "0.0"):
             raise record.error(
                 f"begins at offset {record.values['offset']} of its file; cut such recordings out"
             )
-        return _in_folder(table.file(record, recording, "recording"), table.folder), table.text(
-            record, text
+        sound = _in_folder(table.file(record, recording, "recording"), table.folder)
+        together = None if group is None else record.values.get(group)
+        return Example(
+            sound,
+            table.text(record, text),
+            table.part(record, part),
+            None if is_missing(together) else str(together),
         )
 
-    return list(table.map(pair, problems))
+    return list(table.map(example, problems))
 
 
 def _in_folder(recording: Any, folder: Path | None) -> Any:
@@ -106,7 +137,7 @@ def _in_folder(recording: Any, folder: Path | None) -> Any:
     return str(piped.located(Path(recording), folder) or recording)
 
 
-def _of_folder(folder: Path) -> list[Pair]:
+def _of_folder(folder: Path) -> list[Example]:
     recordings = sorted(
         (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES),
         key=lambda path: natural(str(path)),
@@ -116,13 +147,14 @@ def _of_folder(folder: Path) -> list[Pair]:
         for line in _lines(path):
             stem, _, text = line.strip().partition(" ")
             lines[path.parent / stem] = text
-    found: list[Pair] = []
+    found: list[Example] = []
     for recording in recordings:
         transcript = recording.with_suffix(".txt")
         if recording.with_suffix("") in lines:
-            found.append((str(recording), lines[recording.with_suffix("")]))
+            found.append(Example(str(recording), lines[recording.with_suffix("")]))
         elif transcript.is_file():
-            found.append((str(recording), " ".join("".join(_lines(transcript)).split())))
+            text = " ".join("".join(_lines(transcript)).split())
+            found.append(Example(str(recording), text))
     if not found:
         raise UsageError(
             f"{folder} holds no recordings with their texts: a table ({', '.join(TABLES)}), a .txt file beside each "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from warmstart.core.options import Option
+from warmstart.core.records.options import ProgressOptions, RecordingTable
 from warmstart.errors import UsageError
 from warmstart.speech.ctc.language_model import LanguageModel
 
@@ -115,3 +116,8 @@ class TranscribeOptions(RecordingOptions):
                 f"temperature must be one or several numbers of 0 or more, not {self.temperature!r}."
             )
         return temperatures
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateRecordingsOptions(RecordingTable, ProgressOptions, TranscribeOptions):
+    """Options of evaluating a recogniser."""

@@ -11,13 +11,17 @@ from warmstart.catalog import Entry
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
-from warmstart.core.options import make, takes
+from warmstart.core.options import fields_of, make, takes
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
 from warmstart.models import runner
 from warmstart.speech import data as speech_data
 from warmstart.speech.inputs import Recording
-from warmstart.speech.options import RecordingOptions, TranscribeOptions
+from warmstart.speech.options import (
+    EvaluateRecordingsOptions,
+    RecordingOptions,
+    TranscribeOptions,
+)
 from warmstart.speech.recognizer import Recognizer
 from warmstart.speech.results.transcript import Transcript
 
@@ -64,6 +68,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
 
     task = "speech-recognition"
     options = TranscribeOptions
+    evaluate_options = EvaluateRecordingsOptions
     result = Transcript
     batch_size = 1  # a recording is many windows
     batched = False
@@ -209,13 +214,8 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         vector: NDArray[np.float32] = outputs
         return vector
 
-    def evaluate(
-        self,
-        data: Any,
-        *,
-        progress: Callable[[str, int, int | None], None] | None = None,
-        **options: Any,
-    ) -> dict[str, Any]:
+    @takes(EvaluateRecordingsOptions)
+    def evaluate(self, data: Any, options: EvaluateRecordingsOptions) -> dict[str, Any]:
         """Word and character error rate on recordings with their texts.
 
         Published figures are mostly word error rates after Whisper's text normalizer, which writes
@@ -223,8 +223,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
 
         Args:
             data: pairs (recording, text), or a folder or file that `speech.data` reads.
-            progress: called with (name of the model, recordings so far, recordings in all).
-            **options: as for a call.
+            options: as for a call; and how a table is read.
 
         Returns:
             A dict with `wer` and `cer`, without case and punctuation; `wer_normalized`, after
@@ -237,17 +236,22 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         """
         from warmstart.speech.error_rates import ErrorRates
 
-        pairs = speech_data.pairs(data)
-        rates, errors, translated = ErrorRates(), [], options.get("translate", False)
-        results = self.stream((recording for recording, _ in pairs), **options)
-        for done, (result, (_, text)) in enumerate(zip(results, pairs, strict=True), 1):
+        errors: list[str] = []
+        examples = speech_data.examples(data, problems=errors, **options.reading())
+        rates, count = ErrorRates(), 0
+        call = TranscribeOptions(
+            **{name: getattr(options, name) for name in fields_of(TranscribeOptions)}
+        )
+        results = self.predict_stream((one.recording for one in examples), call)
+        for done, (result, one) in enumerate(zip(results, examples, strict=True), 1):
             if isinstance(result, Failed):
                 errors.append(str(result.error))
             else:
-                rates.add(text, result.text, "en" if translated else result.language)
-            if progress:
-                progress(self.name, done, len(pairs))
-        return {**rates.to_dict(), "count": len(pairs) - len(errors), "errors": errors}
+                rates.add(one.text, result.text, "en" if options.translate else result.language)
+                count += 1
+            if options.progress:
+                options.progress(self.name, done, len(examples))
+        return {**rates.to_dict(), "count": count, "errors": errors}
 
     def files(self) -> Mapping[str, Path | bytes]:
         if self._folder is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, overload
@@ -13,11 +13,14 @@ import numpy as np
 from warmstart.catalog import Label
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
+from warmstart.core.metrics.classification import per_class
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.records.classes import ClassIndex
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
 from warmstart.text import data as text_data
+from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.encoder import TextModel, Windows, sigmoid, softmax
 from warmstart.text.inputs import PAIR, Pair, PairInput, shown
 from warmstart.text.results import TextClassification
@@ -54,6 +57,10 @@ ZERO_SHOT = ("candidate_labels", "hypothesis_template", "multi_label")
 """Options of models of entailment."""
 
 
+THRESHOLD = 0.5
+"""Score from which one of several classes applies."""
+
+
 class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOptions]):
     """Classifies texts, or pairs of texts.
 
@@ -66,7 +73,13 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
     task = "text-classification"
     class_output = "logits"
     options = ClassifyTextOptions
+    evaluate_options = EvaluateTextsOptions
     result = TextClassification
+
+    @cached_property
+    def class_index(self) -> ClassIndex:
+        """Which of `labels` a label of the data is."""
+        return ClassIndex(self.labels, self.name)
 
     @property
     def problem(self) -> str:
@@ -169,52 +182,61 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         functions = {"single": softmax, "multi": sigmoid}
         return functions.get(self.problem, np.asarray)(logits)
 
-    def evaluate(
-        self,
-        data: Any,
-        *,
-        batch_size: int | None = None,
-        progress: Callable[[str, int, int | None], None] | None = None,
-    ) -> dict[str, Any]:
+    @takes(EvaluateTextsOptions)
+    def evaluate(self, data: Any, options: EvaluateTextsOptions) -> dict[str, Any]:
         """Measure the model on labelled texts.
 
         Args:
             data: the path of a TSV, CSV or JSONL file, or (text, label) pairs; see
                 `text.data.examples`. A label is an id or name of `labels`, or an index; for
                 regression a number.
-            batch_size: texts per call of the engine; does not change results.
-            progress: called with (name of the model, texts so far, texts in all).
+            options: how a table is read, and texts per call of the engine.
 
         Returns:
             `accuracy` and `f1` (macro; both 0 to 1; of several labels a text: `accuracy` counts the
-            texts with all of them right), for regression `pearson` and `mse`; `count`; `errors`:
-            what is wrong with the others.
+            texts with all of them right) and `per_class` (`precision`, `recall`, `f1` and `count`
+            by name), for regression `pearson` and `mse`; `count`; `errors`: what is wrong with the
+            others.
 
         Raises:
             UsageError: no texts, or a label that the model does not have.
         """
-        examples = text_data.examples(data)
+        errors: list[str] = []
+        several = self.problem == "multi"
+        reading = options.reading()
+        examples = text_data.examples(data, multi_label=several, problems=errors, **reading)
         truth = [self._truth(example) for example in examples]
         pairs: list[tuple[NDArray[Any], NDArray[Any]]] = []
-        errors: list[str] = []
 
         def decode(prepared: Prepared, outputs: Any, options: Any) -> NDArray[Any]:
             return self.scores(outputs[0]["logits"])
 
-        options = ClassifyTextOptions(batch_size=batch_size)
+        call = ClassifyTextOptions(batch_size=options.batch_size)
         items = PAIR.stream(example.text for example in examples)
-        answers = self.run(items, options, (self.compute, decode))
+        answers = self.run(items, call, (self.compute, decode))
         for done, (target, scores) in enumerate(zip(truth, answers, strict=True), 1):
             if isinstance(scores, Failed):
                 errors.append(str(scores.error))
             else:
                 pairs.append((target, scores))
-            if progress:
-                progress(self.name, done, len(examples))
+            if options.progress:
+                options.progress(self.name, done, len(examples))
         if not pairs:
             raise UsageError(f"No text could be evaluated; the first error: {errors[0]}")
         targets, all_scores = map(np.stack, zip(*pairs, strict=True))
-        return {**self.metrics(targets, all_scores), "count": len(pairs), "errors": errors}
+        figures: dict[str, Any] = self.metrics(targets, all_scores)
+        if self.problem != "regression":
+            names = [label.name for label in self.labels]
+            decisions = self.decisions(all_scores).astype(bool)
+            figures["per_class"] = per_class(decisions, targets.astype(bool), names)
+        return {**figures, "count": len(pairs), "errors": errors}
+
+    def decisions(self, scores: NDArray[Any]) -> NDArray[np.float64]:
+        """1 for the classes that scores (N, L) decide for, else 0."""
+        if self.problem != "single":
+            return (scores >= THRESHOLD).astype(np.float64)
+        decisions: NDArray[np.float64] = np.eye(scores.shape[1])[scores.argmax(axis=1)]
+        return decisions
 
     def metrics(self, targets: NDArray[Any], scores: NDArray[Any]) -> dict[str, float]:
         """Metrics of scores (N, L) against the truth (N, L): 0 or 1, or values for regression."""
@@ -226,10 +248,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
                 "pearson": float(pearson),
                 "mse": float(np.mean((predicted - expected) ** 2)),
             }
-        if self.problem == "single":
-            decisions = np.eye(scores.shape[1])[scores.argmax(axis=1)]
-        else:
-            decisions = (scores >= 0.5).astype(float)
+        decisions = self.decisions(scores)
         correct = (decisions * targets).sum(0)
         total = decisions.sum(0) + targets.sum(0)
         occurs = total > 0
@@ -246,14 +265,5 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
                 raise UsageError(f"{example.name}: the label {label!r} is not a number.") from None
         target = np.zeros(len(self.labels))
         for label in example.labels:
-            target[self._index(label, example.name)] = 1
+            target[self.class_index(label, example.name)] = 1
         return target
-
-    def _index(self, label: str, name: str) -> int:
-        for known in self.labels:
-            if label in (known.id, known.name):
-                return known.index
-        if label.isdecimal() and int(label) < len(self.labels):
-            return int(label)
-        names = ", ".join(known.name for known in self.labels[:10])
-        raise UsageError(f"{name}: {self.name} has no class {label!r}; it has {names}.")

@@ -19,6 +19,7 @@ from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.results import Failed
 from warmstart.errors import BundleError, UsageError
 from warmstart.text import data as text_data
+from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.dense import Dense, module_files
 from warmstart.text.encoder import TextModel, Windows
 from warmstart.text.inputs import TEXT, Pair, Text, shown
@@ -61,6 +62,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
 
     task = "text-embedding"
     options = EmbedOptions
+    evaluate_options = EvaluateTextsOptions
     result = Embedding
 
     @property
@@ -190,15 +192,13 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
             )
         return super().export(path, format)
 
-    def evaluate(
-        self, data: Any, *, batch_size: int | None = None, progress: Any = None
-    ) -> dict[str, Any]:
+    @takes(EvaluateTextsOptions)
+    def evaluate(self, data: Any, options: EvaluateTextsOptions) -> dict[str, Any]:
         """How well the cosine of two texts' vectors follows the scores that people gave.
 
         Args:
             data: ((text, text), score) pairs.
-            batch_size: texts per call of the engine.
-            progress: called with (name of the model, pairs so far, pairs in all).
+            options: how a table is read, and texts per call of the engine.
 
         Returns:
             `spearman` and `pearson` (-1 to 1), `count`, `errors`.
@@ -206,17 +206,17 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         Raises:
             UsageError: there are fewer than two pairs.
         """
-        examples = text_data.examples(data)
+        examples = text_data.examples(data, multi_label=False, **options.reading())
         pairs = [example.text for example in examples if isinstance(example.text, Pair)]
         if len(examples) < 2 or len(pairs) < len(examples):
             raise UsageError("Embeddings are evaluated on two or more ((text, text), score) pairs.")
         truth = np.array([float(example.labels[0]) for example in examples])
-        first = self.features([pair.text for pair in pairs], batch_size=batch_size)
-        second = self.features([pair.pair for pair in pairs], batch_size=batch_size)
+        first = self.features([pair.text for pair in pairs], batch_size=options.batch_size)
+        second = self.features([pair.pair for pair in pairs], batch_size=options.batch_size)
         lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
         cosine = (first * second).sum(1) / np.maximum(lengths, 1e-12)
-        if progress:
-            progress(self.name, len(examples), len(examples))
+        if options.progress:
+            options.progress(self.name, len(examples), len(examples))
         return {
             "spearman": float(np.corrcoef(_ranks(cosine), _ranks(truth))[0, 1]),
             "pearson": float(np.corrcoef(cosine, truth)[0, 1]),

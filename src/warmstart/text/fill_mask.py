@@ -15,6 +15,7 @@ from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.results import Failed, Prediction, best
 from warmstart.errors import InputError, UsageError
 from warmstart.text import data as text_data
+from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.encoder import TextModel, Windows, softmax
 from warmstart.text.inputs import Pair, Text, shown
 from warmstart.text.results import FilledMask
@@ -48,6 +49,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
 
     task = "fill-mask"
     options = FillMaskOptions
+    evaluate_options = EvaluateTextsOptions
     result = FilledMask
 
     @overload
@@ -146,32 +148,30 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         spelling = self.tokenizer.token(token) or ""
         return Prediction(token, spelling, self.tokenizer.decode([token]).strip(), score)
 
-    def evaluate(
-        self, data: Any, *, batch_size: int | None = None, progress: Any = None
-    ) -> dict[str, Any]:
+    @takes(EvaluateTextsOptions)
+    def evaluate(self, data: Any, options: EvaluateTextsOptions) -> dict[str, Any]:
         """How often the model finds the one token that was masked.
 
         Args:
             data: (text with one mask, word) pairs, or a file of them; see `text.data.examples`.
-            batch_size: texts per call of the engine.
-            progress: called with (name of the model, texts so far, texts in all).
+            options: how a table is read, and texts per call of the engine.
 
         Returns:
             `top1`, `top5` (0 to 1), `count`, `errors`.
         """
-        examples = text_data.examples(data)
+        examples = text_data.examples(data, multi_label=False, **options.reading())
         errors: list[str] = []
         hits = np.zeros(2)
         texts: Any = (example.text for example in examples)
-        results = self.stream(texts, top_k=5, batch_size=batch_size)
+        results = self.stream(texts, top_k=5, batch_size=options.batch_size)
         for done, (example, result) in enumerate(zip(examples, results, strict=True), 1):
             if isinstance(result, Failed):
                 errors.append(str(result.error))
             else:
                 names = [prediction.label for prediction in result]
                 hits += [example.labels[0] == names[0], example.labels[0] in names]
-            if progress:
-                progress(self.name, done, len(examples))
+            if options.progress:
+                options.progress(self.name, done, len(examples))
         count = len(examples) - len(errors)
         top1, top5 = (float(share) for share in hits / max(count, 1))
         return {"top1": top1, "top5": top5, "count": count, "errors": errors}

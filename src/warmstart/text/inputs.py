@@ -78,6 +78,11 @@ class TextKind(InputKind):
                 f"The model takes one {self.noun} at a time ({self.forms}); "
                 f"several {self.plural} are a list: model(list(x))."
             )
+        if self.is_table(value):
+            return (
+                f"A table has several columns; give the one that holds the {self.plural}: "
+                "model(list(table['text'])), or model.stream(table['text'])."
+            )
         if value is not None and hasattr(value, "__iter__") and not isinstance(value, list):
             return (
                 f"An iterator or column gives many {self.plural}; "
@@ -89,11 +94,8 @@ class TextKind(InputKind):
     def stream(self, inputs: Any) -> Iterator[Item]:
         if isinstance(inputs, os.PathLike):
             return lines(os.fsdecode(inputs))
-        if hasattr(inputs, "columns") and hasattr(inputs, "iloc"):
-            raise UsageError(
-                f"A table has several columns; stream the one that holds the {self.plural}: "
-                "model.stream(table['text'])."
-            )
+        if self.is_table(inputs):
+            raise UsageError(self.refusal(inputs))
         if self.is_several(inputs):
             return self.elements(inputs)
         if isinstance(inputs, str) and is_file_name(inputs):
@@ -297,6 +299,10 @@ def _is_pair(value: Any) -> bool:
 def _of_mapping(value: Mapping[str, Any], name: str) -> Any:
     for first, second in (("text", "text_pair"), ("question", "context")):
         if first in value and value.keys() <= {first, second}:
+            if several := [key for key in value if not _is_text(value[key])]:
+                kind = type(value[several[0]]).__name__
+                reason = f"{several[0]!r} is not one text but {kind}; several texts are a list"
+                raise InputError(f"{name}: {reason}", name)
             return value[first] if value.get(second) is None else (value[first], value[second])
     keys = ", ".join(map(repr, value)) or "none"
     raise InputError(
@@ -304,6 +310,10 @@ def _of_mapping(value: Mapping[str, Any], name: str) -> Any:
         f"or 'question' and 'context'; not {keys}",
         name,
     )
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str | bytes | bytearray)
 
 
 def _filled(value: Any, name: str) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared, Row
 from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.records.options import EvaluateOptions, QuestionTable
 from warmstart.core.results import Failed
 from warmstart.errors import InputError
 from warmstart.text import squad
@@ -56,6 +57,11 @@ class AnswerOptions(BatchOptions):
     ] = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluateAnswersOptions(QuestionTable, EvaluateOptions):
+    """Options of evaluating on labelled questions."""
+
+
 class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
     """Finds the answer to a question in a context, of any length.
 
@@ -67,6 +73,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
 
     task = "question-answering"
     options = AnswerOptions
+    evaluate_options = EvaluateAnswersOptions
     result = Answer
 
     @overload
@@ -159,35 +166,33 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
             return Answer(name, self.name, "", 0, 0, 0.0)
         return replace(answers[0], others=tuple(answers[1:]))
 
-    def evaluate(
-        self, data: Any, *, batch_size: int | None = None, progress: Any = None
-    ) -> dict[str, Any]:
+    @takes(EvaluateAnswersOptions)
+    def evaluate(self, data: Any, options: EvaluateAnswersOptions) -> dict[str, Any]:
         """Exact match and F1, as SQuAD counts them.
 
         Args:
             data: the path of a file in SQuAD's format; see `text.squad`.
-            batch_size: windows per call of the engine.
-            progress: called with (name of the model, questions so far, questions in all).
+            options: how a table is read, and inputs per call of the engine.
 
         Returns:
             `exact` and `f1` (0 to 1), `count`, `errors`: what is wrong with the other questions, by
             their ids.
         """
         errors: list[str] = []
-        questions = squad.questions(data, problems=errors)
+        questions = squad.questions(data, problems=errors, **options.reading())
         no_answer = any(not question.answers for question in questions)
         scores = np.zeros(2)
         unusable = 0
         pairs = ((question.question, question.context) for question in questions)
-        results = self.stream(pairs, no_answer=no_answer, batch_size=batch_size)
+        results = self.stream(pairs, no_answer=no_answer, batch_size=options.batch_size)
         for done, (question, result) in enumerate(zip(questions, results, strict=True), 1):
             if isinstance(result, Failed):
                 errors.append(str(result.error))
                 unusable += 1
             else:
                 scores += judged(result.text, [text for text, _ in question.answers] or [""])
-            if progress:
-                progress(self.name, done, len(questions))
+            if options.progress:
+                options.progress(self.name, done, len(questions))
         count = len(questions) - unusable
         exact, f1 = (float(total) / max(count, 1) for total in scores)
         return {"exact": exact, "f1": f1, "count": count, "errors": errors}

@@ -13,6 +13,7 @@ import numpy as np
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.records.options import EvaluateOptions, TokenTable
 from warmstart.core.results import Failed
 from warmstart.errors import UsageError
 from warmstart.text import conll
@@ -74,6 +75,11 @@ class _Tagged:
         return int(self.scores.argmax())
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluateTagsOptions(TokenTable, EvaluateOptions):
+    """Options of evaluating on labelled sentences."""
+
+
 class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     """Finds entities in texts of any length: names of people, places and the like.
 
@@ -86,6 +92,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     task = "token-classification"
     class_output = "logits"
     options = TagOptions
+    evaluate_options = EvaluateTagsOptions
     result = Entities
 
     @overload
@@ -138,17 +145,15 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         entities = self._entities(text, tokens, options.aggregation)
         return Entities(shown(text), self.name, tuple(entities))
 
-    def evaluate(
-        self, data: Any, *, batch_size: int | None = None, progress: Any = None
-    ) -> dict[str, Any]:
+    @takes(EvaluateTagsOptions)
+    def evaluate(self, data: Any, options: EvaluateTagsOptions) -> dict[str, Any]:
         """Precision, recall and F1 of whole entities, as CoNLL counts them: label and both ends
         must be right.
 
         Args:
             data: the path of a CoNLL file, or (words, tags) pairs; see `text.conll.sentences`. Its
                 tags may have another scheme than the model's, see `text.tags`.
-            batch_size: windows per call of the engine; does not change results.
-            progress: called with (name of the model, sentences so far, sentences in all).
+            options: how a table is read, and windows per call of the engine.
 
         Returns:
             `f1`, `precision`, `recall`, `accuracy` (of tags), each 0 to 1, and `count` of
@@ -158,19 +163,19 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
             UsageError: there are no sentences, or the model lacks a type of entity.
         """
         errors: list[str] = []
-        sentences = conll.sentences(data, problems=errors)
+        sentences = conll.sentences(data, problems=errors, **options.reading())
         self._check_types(sentences)
         predicted: list[list[str]] = []
-        options = TagOptions(batch_size=batch_size)
+        call = TagOptions(batch_size=options.batch_size)
         items = TEXT.stream(" ".join(sentence.words) for sentence in sentences)
-        answers = self.run(items, options, (self.compute, self._tokens_of))
+        answers = self.run(items, call, (self.compute, self._tokens_of))
         for done, (sentence, answer) in enumerate(zip(sentences, answers, strict=True), 1):
             if isinstance(answer, Failed):
                 predicted.append([OUTSIDE] * len(sentence.words))
             else:
                 predicted.append(self.tags(sentence.words, answer))
-            if progress:
-                progress(self.name, done, len(sentences))
+            if options.progress:
+                options.progress(self.name, done, len(sentences))
         names = [label.name for label in self.labels]
         figures = conll.scores([sentence.tags for sentence in sentences], predicted, names)
         return {**figures, "count": len(sentences), "errors": errors}

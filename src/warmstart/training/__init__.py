@@ -8,9 +8,11 @@ flow), `run` (a folder that survives a kill), `fit` (the loop), `freeze`, `split
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core.options import make
+from warmstart.core.reading import scheme
 from warmstart.core.task import task_of
 from warmstart.errors import UsageError, require
 
@@ -64,12 +66,26 @@ def finetune(
     if base == DEFAULT:
         base = _default_base(task or "image-classification")
     if task is None:
+        check_exists(data)
         base = base if isinstance(base, Model) else load(base)
         task = base.entry.task
     record = task_of(task)
     checked = make(record.train_options_class(), options, f"Fine-tuning for {task}")
+    check_exists(data)
     require("tensorflow", extra="tensorflow", purpose="to fine-tune")
     return record.trainer_class().of(base, checked).fit(data)
+
+
+def check_exists(data: Any) -> None:
+    """Refuse the path of data that is not there.
+
+    Raises:
+        UsageError: there is no such file or folder.
+    """
+    if isinstance(data, str | PathLike) and scheme(data) is None:
+        path = Path(data).expanduser()
+        if not path.exists():
+            raise UsageError(f"There is no file or folder {path}.")
 
 
 def _default_base(task: str) -> str:

@@ -104,6 +104,12 @@ def _first(arrays: Any) -> Any:
     return _first(arrays[0]) if isinstance(arrays, tuple | list) else arrays
 
 
+def is_sparse(loss: Any) -> bool:
+    """Whether a loss takes class numbers in place of vectors."""
+    name = loss if isinstance(loss, str) else type(loss).__name__
+    return "sparse" in name.lower()
+
+
 def example_weights(weights: Any, labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """A weight per example (N,) float32, of mean 1.
 

@@ -25,9 +25,18 @@ NOT_RECORDED = frozenset(
         "verbose",
         "callbacks",
         "validation",
-        "path_column",
-        "label_column",
         "features_on",
+        "encoding",
+        "delimiter",
+        "path_column",
+        "text_column",
+        "pair_column",
+        "context_column",
+        "answer_column",
+        "label_column",
+        "split_column",
+        "group_column",
+        "class_names",
     }
 )
 """Options that do not decide the result, or do so through the data, whose fingerprint is recorded.
@@ -138,6 +147,18 @@ class ClassWeightOptions(TrainOptions):
             raise UsageError(
                 f"class_weight must be 'balanced' or weights by class name, not {weights!r}."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossOptions(TrainOptions):
+    """Of classifiers; loss and metrics see probabilities."""
+
+    loss: Annotated[
+        Any, Option("A loss as keras.Model.compile takes it.", http=False, cli=False)
+    ] = None
+    metrics: Annotated[
+        Sequence[Any], Option("Metrics as keras.Model.compile takes them.", http=False, cli=False)
+    ] = ()
 
 
 def share_of(validation: Any) -> float | None:

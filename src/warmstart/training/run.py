@@ -160,6 +160,7 @@ def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator
     """
     from filelock import FileLock, Timeout
 
+    check_output(output)
     current = json.loads(json.dumps(plain(settings)))
     if output is None:
         folder = Path(tempfile.mkdtemp(prefix="warmstart-"))
@@ -168,11 +169,6 @@ def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator
         yield Run(folder, current, resumable=False)
         return
     folder = Path(output).expanduser()
-    if folder.exists() and (not folder.is_dir() or _foreign(folder)):
-        raise UsageError(
-            f"{folder} is not empty and holds no unfinished training; name a new folder, nothing was "
-            "overwritten."
-        )
     try:
         (folder / STATE).mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / STATE / "lock", timeout=0)
@@ -195,13 +191,32 @@ def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator
             left.unlink()
         if known is None:
             run.write("run", {"settings": current})
-        yield run
+        try:
+            yield run
+        except UsageError:
+            if known is None and {path.name for path in run.state.iterdir()} <= {
+                "run.json",
+                "lock",
+            }:
+                (run.state / "run.json").unlink()  # nothing was trained: the folder stays free
+            raise
 
 
-def _foreign(folder: Path) -> bool:
-    """Whether there is anything in the folder that no run of ours has put there."""
-    names = {path.name for path in folder.iterdir()}
-    return bool(names - {STATE}) and not (folder / STATE / "run.json").is_file()
+def check_output(output: str | Path | None) -> None:
+    """Refuse a folder that a run cannot write into; touches nothing.
+
+    Raises:
+        UsageError: it is a file, or holds something that no run of ours has put there.
+    """
+    folder = None if output is None else Path(output).expanduser()
+    if folder is None or not folder.exists():
+        return
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
+    if names - {STATE} and not (folder / STATE / "run.json").is_file():
+        raise UsageError(
+            f"{folder} is not empty and holds no unfinished training; name a new folder, nothing was "
+            "overwritten."
+        )
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Sequence
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,15 @@ from warmstart.errors import UsageError
 from warmstart.training.options import share_of
 
 T = TypeVar("T")
+
+
+class Split(NamedTuple, Generic[T]):
+    """Examples by what they are for; those of `test` are never trained on, and choose nothing."""
+
+    train: list[T]
+    validation: list[T]
+    test: list[T]
+    warnings: tuple[str, ...] = ()
 
 
 def split(
@@ -23,8 +32,9 @@ def split(
     *,
     labels: Callable[[T], Collection[str]] | None = None,
     group: Callable[[T], Hashable] | None = None,
-) -> tuple[list[T], list[T]]:
-    """Training examples, and validation examples.
+    part: Callable[[T], str | None] | None = None,
+) -> Split[T]:
+    """Training, validation and test examples.
 
     Args:
         examples: all of them.
@@ -32,24 +42,54 @@ def split(
         seed: of the choice.
         read: makes examples of data.
         labels: of an example; the split is stratified by its rarest one.
-        group: examples with the same group stay together.
+        group: examples with the same group stay together; None: of no group.
+        part: what the data says of an example: "train", "validation", "test", or None.
 
     Raises:
         UsageError: there are too few examples.
     """
+    parts = by_part(examples, part)
+    train, own = parts["train"], parts["validation"]
+    if not train:
+        raise UsageError("The data holds nothing to train on, as its split column says.")
     share = share_of(validation)
     if share is None:
-        return list(examples), list(read(validation))
+        others = by_part(read(validation), part)
+        return Split(
+            train, others["validation"] or others["train"] or others["test"], parts["test"]
+        )
+    if own and validation == "auto":
+        return Split(train, own, parts["test"])
+    unused: tuple[str, ...] = ()
+    if own:
+        count = f"{len(own):,} validation examples that the data names"
+        unused = (f"the {count} are not used, because validation is {validation!r}",)
     if share == 0:
-        return list(examples), []
-    train, validation_rows = split_rows(
-        len(examples),
+        return Split(train, [], parts["test"], unused)
+    rows = split_rows(
+        len(train),
         share,
         seed,
-        strata=None if labels is None else rarest([labels(one) for one in examples]),
-        groups=None if group is None else [group(one) for one in examples],
+        strata=None if labels is None else rarest([labels(one) for one in train]),
+        groups=None if group is None else group_keys(list(map(group, train))),
     )
-    return [examples[row] for row in train], [examples[row] for row in validation_rows]
+    first, second = ([train[row] for row in some] for some in rows)
+    return Split(first, second, parts["test"], unused)
+
+
+def by_part(examples: Sequence[T], part: Callable[[T], str | None] | None) -> dict[str, list[T]]:
+    """The examples for training, validation and test; those of which nothing is known are for
+    training.
+    """
+    parts: dict[str, list[T]] = {"train": [], "validation": [], "test": []}
+    for one in examples:
+        parts[(part(one) if part else None) or "train"].append(one)
+    return parts
+
+
+def group_keys(groups: Sequence[Hashable]) -> list[Hashable]:
+    """A key for each example, equal within a group; an example without a group has its own."""
+    return [("row", row) if group is None else group for row, group in enumerate(groups)]
 
 
 def split_rows(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ class Summary:
         baseline: what a trivial model scores, as a sentence; "" where it is measured instead.
         warnings: what the user should know of the data.
         problems: what is wrong with each example that is left out.
+        columns: what the columns of a table were taken for, such as "label: category".
+        figures: what the baseline scores, by metric.
     """
 
     name: str
@@ -40,12 +43,16 @@ class Summary:
     baseline: str = ""
     warnings: Sequence[str] = ()
     problems: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
         """For the terminal: counts, classes, baseline, warnings, and what is left out."""
         uses = ", ".join(f"{count:,} {USE[part]}" for part, count in self.counts.items())
         what = f"{len(self.classes):,} classes" if self.classes else self.unit
         yield f"{self.name}: {what}; {uses}"
+        if self.columns:
+            yield f"  {', '.join(self.columns)}"
         order = sorted(self.classes, key=lambda name: -self.classes[name].get("train", 0))
         width = max(map(len, order), default=0)
         for name in order[:CLASSES]:
@@ -65,6 +72,8 @@ class Summary:
     def html(self) -> str:
         """For the report."""
         parts = [text(warning, warning=True) for warning in self.warnings]
+        if self.columns:
+            parts.append(text(f"Columns: {', '.join(self.columns)}."))
         if self.classes:
             rows = [
                 [name, *(counts.get(part, 0) for part in self.counts)]
@@ -102,4 +111,5 @@ def data_name(data: Any) -> str:
 
 def in_words(figures: Mapping[str, float]) -> str:
     """Figures as a sentence shows them."""
-    return ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
+    shown = {k: "undefined" if math.isnan(v) else f"{v:.4g}" for k, v in figures.items()}
+    return ", ".join(f"{key} {value}" for key, value in shown.items())

@@ -5,85 +5,34 @@ read → split → report the data → build → freeze → compile → fit → 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any
 
 import keras
 
-from warmstart.catalog import Entry, Label
 from warmstart.core import bundle
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.training import result
 from warmstart.training.batches import Batches
+from warmstart.training.checks import check_keras_options
 from warmstart.training.fit import Fitted, fit, seeded
-from warmstart.training.freeze import Block, freeze
-from warmstart.training.options import FreezeOptions, TrainOptions
-from warmstart.training.page import Section, page
-from warmstart.training.progress import Terminal
-from warmstart.training.run import Run, open_run
-from warmstart.training.summary import Summary, in_words
+from warmstart.training.hooks import OptionsT, TrainerHooks
+from warmstart.training.keeper import better_is_more
+from warmstart.training.page import page
+from warmstart.training.run import check_output, open_run
+from warmstart.training.summary import in_words
 
-OptionsT = TypeVar("OptionsT", bound=TrainOptions)
 SOURCE = "measured when it was fine-tuned"
 """Of the metrics in a result's entry."""
 
 
-class Trainer(ABC, Generic[OptionsT]):
-    """One fine-tuning.
-
-    Args:
-        base: a name, folder or source as `ws.load` takes it, or a model.
-        options: of the task, checked.
-
-    Attributes:
-        task: what the result does.
-        unit: what the examples are, in the plural.
-        example: an input on the command line.
-        fit_name: of the fit in the history.
-        state_name: of the files that a resumed fit starts from.
-        workers: threads that make batches.
-        monitor: the metric that decides which epoch is best.
-        clip_norm: the largest norm of all gradients together.
-        jit_compile: as `keras.Model.compile` takes it.
-        keep_start: whether the weights before training are a candidate too.
-        measures: whether `measure` is called after each epoch.
-        derived: options that `identity` covers.
-        model: the base.
-        network: what is trained.
-        fits: the fits so far, by name.
-        before: figures of the network before training, where the data has no baseline.
-    """
-
-    task: ClassVar[str]
-    unit: ClassVar[str] = "examples"
-    example: ClassVar[str] = "INPUT"
-    fit_name: ClassVar[str] = "fit"
-    state_name: ClassVar[str] = "fit"
-    workers: int = 1
-    jit_compile: ClassVar[bool | str] = "auto"
-    derived: ClassVar[frozenset[str]] = frozenset()
-    clip_norm: float = 1.0
-    monitor: str = "val_loss"
-    keep_start: bool = False
-    measures: bool = True
-
-    model: Model[Any, Any, Any]
-    network: keras.Model
-    run: Run
-    summary: Summary
-    entry: Entry
-    labels: Sequence[Label] = ()
-
-    def __init__(self, base: str | PathLike[str] | Model[Any, Any, Any], options: OptionsT):
-        self.base, self.options = base, options
-        self.terminal = Terminal(options.verbose)
-        self.fits: dict[str, Fitted] = {}
-        self.before: Mapping[str, float] = {}
+class Trainer(TrainerHooks[OptionsT]):
+    """One fine-tuning; arguments and attributes are those of `TrainerHooks`."""
 
     @classmethod
     def of(cls, base: Any, options: OptionsT) -> Trainer[OptionsT]:
@@ -97,9 +46,12 @@ class Trainer(ABC, Generic[OptionsT]):
             UsageError: the base, the data or an option cannot be used.
             TrainingError: training cannot go on.
         """
+        check_output(self.options.output)
+        check_keras_options(self.options)
         self.open()
         self.summary = self.read(data)
-        with open_run(self.options.output, self.settings()) as self.run:
+        self.verify()
+        with open_run(self.options.output, self.settings()) as self.run, self.resumable():
             if self.run.finished:
                 self.terminal.say(f"{self.run.folder} is finished; nothing was trained.")
                 model = load(self.run.folder)
@@ -108,103 +60,23 @@ class Trainer(ABC, Generic[OptionsT]):
                 self.train()
                 self.calibrate()
                 self.entry = self.describe()
-                self.terminal.say(*self.results(), "compiling and checking the result")
+                lines = (*self.results(), *self.result_warnings())
+                self.terminal.say(*lines, "compiling and checking the result")
                 model = self.bundle()
             self.terminal.say(*self.usage())
             return model
 
-    # The hooks of a task, in the order in which they are called.
-
-    def open(self) -> None:
-        """Set `model`: the base.
-
-        Raises:
-            UsageError: it cannot be fine-tuned for this task.
-        """
-        self.model = self.base if isinstance(self.base, Model) else load(self.base)
-
-    @abstractmethod
-    def read(self, data: Any) -> Summary:
-        """Read the data and split it.
-
-        Raises:
-            UsageError: it cannot be learned from.
-        """
-
-    def settings(self) -> dict[str, Any]:
-        """Everything that decides the result: the options, and what `identity` adds."""
-        base = {"base": self.model.name, "weights": self.model.weights.digest}
-        options = self.options.recorded(without=self.derived)
-        return {"task": self.task, **base, **options, **self.identity()}
-
-    @abstractmethod
-    def identity(self) -> Mapping[str, Any]:
-        """Fingerprints of the data, classes, and config of the network."""
-
-    @abstractmethod
-    def build(self) -> keras.Model:
-        """The network with the base's weights."""
-
-    def blocks(self) -> Sequence[Block]:
-        """Of the base within `network`, from the input on, for `freeze`."""
-        raise NotImplementedError
-
-    def freeze(self) -> None:
-        """Mark what is not trained."""
-        if isinstance(self.options, FreezeOptions):
-            freeze(self.network, self.blocks(), self.options.freeze)
-
-    @abstractmethod
-    def batches(self) -> Batches:
-        """To train on."""
-
-    def validation_batches(self) -> Batches | None:
-        """Of the validation data, where Keras evaluates it."""
-        return None
-
-    def learner(self) -> keras.Model:
-        """What is fitted, where it is not `network` itself."""
-        return self.network
-
-    @abstractmethod
-    def loss(self) -> Any:
-        """As `keras.Model.compile` takes it."""
-
-    @abstractmethod
-    def default_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
-        """The optimizer of the recipe, for so many steps."""
-
-    def callbacks(self, batches: Any) -> Sequence[keras.callbacks.Callback]:
-        """Of the fit on these batches."""
-        return self.options.callbacks
-
-    def measure(self) -> Mapping[str, float]:
-        """Figures on the validation data."""
-        raise NotImplementedError
-
-    def calibrate(self) -> None:
-        """Fit what is fitted on validation data after training."""
-
-    @abstractmethod
-    def describe(self) -> Entry:
-        """The entry of the result, with its metrics."""
-
-    def sections(self) -> Sequence[Section]:
-        """Of the report, on the validation data."""
-        return ()
-
-    def tiles(self) -> list[tuple[str, str]]:
-        """The large figures of the report."""
-        metrics = [(f"{metric.value:.4f}", metric.name) for metric in self.entry.metrics]
-        return [*metrics, (str(self.fits[self.fit_name].best), "best epoch")]
-
-    def details(self) -> Mapping[str, Any]:
-        """More plain values for `training.json`."""
-        return {}
-
-    def card(self) -> str | None:
-        """The model card; None: made from the entry."""
-        return None
+    @contextmanager
+    def resumable(self) -> Iterator[None]:
+        """Say, where the user stops the training, how it goes on."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.run.resumable:
+                self.terminal.say(
+                    f"stopped; the same call with output={str(self.run.folder)!r} resumes"
+                )
+            raise
 
     # The steps that most tasks share.
 
@@ -225,32 +97,44 @@ class Trainer(ABC, Generic[OptionsT]):
         self.freeze()
         self.fit_network()
 
+    def initialise(self, batches: Any) -> None:
+        """Prepare the weights from which the fit on these batches starts."""
+
+    def epochs(self, batches: Batches) -> int:
+        """Passes over these batches, at most."""
+        epochs: int = self.options.epochs
+        return epochs
+
     def fit_network(self) -> None:
         """Compile and fit; `network` ends with the weights of its best epoch."""
         options = self.options
         batches = self.batches()
+        epochs = self.epochs(batches)
         measure = self.measure if self.measures and self.validated else None
         with seeded(options.seed):
+            self.initialise(batches)
             learner = self.learner()
             with learner.distribute_strategy.scope():
                 optimizer = self.user_optimizer()
                 if optimizer is None:
-                    optimizer = self.default_optimizer(max(1, len(batches) * options.epochs))
+                    optimizer = self.default_optimizer(max(1, len(batches) * epochs))
                 self.compile(learner, optimizer)
             if measure is not None and not self.summary.baseline:
                 self.before = self.measured_before()
-                baseline = f"before training: {in_words(self.before)}"
-                self.summary = replace(self.summary, baseline=baseline)
+                baseline = f"{in_words(self.before)}, before training"
+                self.summary = replace(self.summary, baseline=baseline, figures=self.before)
                 self.terminal.say(f"baseline: {baseline}")
             self.fits[self.fit_name] = self.fitted(
                 learner,
                 batches,
                 name=self.state_name,
-                epochs=options.epochs,
+                epochs=epochs,
                 validation=self.validation_batches(),
                 measure=measure,
                 patience=options.patience,
                 keep_start=self.keep_start and self.validated,
+                restart=self.restart,
+                prefer_later=self.prefer_later,
                 workers=self.workers,
             )
 
@@ -296,7 +180,21 @@ class Trainer(ABC, Generic[OptionsT]):
         }
         where = f" on {self.summary.counts['validation']:,} {self.unit}" if figures else ""
         words = in_words(figures or {"loss": fitted.metrics["loss"]})
-        yield f"result: {words}{where}; epoch {fitted.best} of {self.options.epochs} ({fitted.stopped})"
+        epochs = fitted.history[-1]["epoch"]
+        yield f"result: {words}{where}; epoch {fitted.best} of {epochs} ({fitted.stopped})"
+
+    def result_warnings(self) -> Iterable[str]:
+        """What the user should know of the result: where the baseline is as good."""
+        *_, last = self.fits.values()
+        metrics = last.metrics
+        for name, baseline in self.summary.figures.items():
+            value = metrics.get(f"val_{name}", math.nan)
+            better = value > baseline if better_is_more(name) else value < baseline
+            if name == self.monitor.removeprefix("val_") and not better:
+                yield (
+                    f"warning: the baseline is as good: {name} {baseline:.4g}, and {value:.4g} after "
+                    "training; more data, more epochs or another base may help"
+                )
 
     def usage(self) -> list[str]:
         """Where the model is and how it is used."""

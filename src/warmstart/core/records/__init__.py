@@ -11,15 +11,16 @@ readings and the option.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from warmstart.core.records import content
 from warmstart.core.records.columns import (
+    COLA,
     LABEL,
     PAIR,
-    PART,
     PARTS,
     PHOTO,
     TEXT,
@@ -27,15 +28,15 @@ from warmstart.core.records.columns import (
     choose_texts,
 )
 from warmstart.core.records.files import SUFFIXES, read_file
-from warmstart.core.records.labels import Label, label_reader
+from warmstart.core.records.labels import Label, LabelReader, label_reader
 from warmstart.core.records.objects import read_object
 from warmstart.core.records.table import Record, Table, report
 from warmstart.core.records.values import is_missing
 from warmstart.errors import RecordError
 
 __all__ = [
-    "LABEL", "PAIR", "PART", "PARTS", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record",
-    "RecordError", "Table", "few", "is_table", "read_photos", "read_table", "read_texts", "report",
+    "LABEL", "PAIR", "PARTS", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record",
+    "RecordError", "Table", "few", "is_table", "measured", "read_photos", "read_table", "read_texts", "report",
 ]  # fmt: skip
 
 
@@ -47,13 +48,15 @@ class Labelled:
         name: of its record, for messages.
         value: the photo or text; a tuple of two texts is a pair.
         label: the name of its class; a tuple of names where it may have several.
-        part: what a column of splits says; None without one.
+        part: "train", "validation" or "test", as a column of splits says; None without one.
+        group: examples of the same group stay together; None: it has none.
     """
 
     name: str
     value: Any
     label: Label
     part: str | None = None
+    group: str | None = None
 
 
 def read_table(
@@ -99,8 +102,12 @@ def read_photos(
     *,
     path_column: str | None = None,
     label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
     multi_label: bool | None = None,
+    class_names: Sequence[str] | None = None,
     problems: list[str] | None = None,
+    columns: list[str] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> Iterator[Labelled]:
@@ -108,9 +115,13 @@ def read_photos(
 
     Args:
         data: see `read_table`; tuples are (photo, label). Paths are relative to the file.
-        path_column, label_column: of a table, where their names are not the usual ones.
+        path_column, label_column, split_column: of a table, where their names are not the usual
+            ones.
+        group_column: of a table, where examples are to stay together.
         multi_label: whether a photo may have several labels; default: what the data looks like.
+        class_names: all classes, in order; default: the labels of the data.
         problems: takes what is wrong with unusable records; default: the first one is raised.
+        columns: takes what was understood of the table, such as "label: category".
         encoding, delimiter: see `read_table`.
 
     Raises:
@@ -120,19 +131,21 @@ def read_photos(
     table = read_table(
         data,
         (PHOTO, LABEL),
-        named=(path_column, label_column),
+        named=(path_column, label_column, split_column, group_column),
         encoding=encoding,
         delimiter=delimiter,
         example_rank=3,
     )
-    photo = table.column(PHOTO, path_column)
-    part = None if table.positional else table.optional_column(PART)
-    label_of = label_reader(table, LABEL, label_column, (photo, part), multi_label)
+    photo = table.file_column(PHOTO, path_column)
+    part, group = table.part_column(split_column), table.group_column(group_column)
+    label_of = label_reader(
+        table, LABEL, label_column, (photo, part, group), multi_label, class_names
+    )
+    _understood(table, columns, {"photo": photo}, label_of, part, group)
 
     def example(record: Record) -> Labelled:
-        return Labelled(
-            record.name, table.file(record, photo, "photo"), label_of(record), _part(record, part)
-        )
+        value = table.file(record, photo, "photo")
+        return _labelled(table, record, value, label_of, part, group)
 
     yield from table.map(example, problems)
 
@@ -143,36 +156,91 @@ def read_texts(
     text_column: str | None = None,
     pair_column: str | None = None,
     label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
     multi_label: bool | None = None,
+    class_names: Sequence[str] | None = None,
     problems: list[str] | None = None,
+    columns: list[str] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> Iterator[Labelled]:
     """Texts, or pairs of texts, with their labels; arguments and errors as for `read_photos`.
 
     Tuples are (text, label), where the text may itself be a pair. A tab-separated file without a
-    header may have three columns: text, second text, label.
+    header may have three columns (text, second text, label), or the four of CoLA.
     """
     table = read_table(
-        data, (TEXT, LABEL), (TEXT, PAIR, LABEL),
-        named=(text_column, pair_column, label_column), encoding=encoding, delimiter=delimiter,
+        data, (TEXT, LABEL), (TEXT, PAIR, LABEL), COLA,
+        named=(text_column, pair_column, label_column, split_column, group_column),
+        encoding=encoding, delimiter=delimiter,
     )  # fmt: skip
+    part, group = table.part_column(split_column), table.group_column(group_column)
     if table.positional:
         table.check_names((TEXT, text_column), (PAIR, pair_column))
         text, pair = TEXT.name, PAIR.name if PAIR.name in table.columns else None
     else:
-        taken = [column for column in (label_column, table.optional_column(PART)) if column]
-        text, pair = choose_texts(table.columns, text_column, pair_column, table.name, taken=taken)
-    part = None if table.positional else table.optional_column(PART)
-    label_of = label_reader(table, LABEL, label_column, (text, pair, part), multi_label)
+        text, pair = _text_columns(table, text_column, pair_column, (label_column, part, group))
+    inputs = (text, pair, part, group)
+    label_of = label_reader(table, LABEL, label_column, inputs, multi_label, class_names)
+    texts = {"text": text} if pair is None else {"text": text, "second text": pair}
+    _understood(table, columns, texts, label_of, part, group)
 
     def example(record: Record) -> Labelled:
         value: Any = _text_or_pair(table, record, text)
         if pair is not None:
             value = (value, table.text(record, pair, "second text"))
-        return Labelled(record.name, value, label_of(record), _part(record, part))
+        return _labelled(table, record, value, label_of, part, group)
 
     yield from table.map(example, problems)
+
+
+def _text_columns(
+    table: Table, text: str | None, pair: str | None, others: Sequence[str | None]
+) -> tuple[str, str | None]:
+    """The columns of text and second text: by name, else the one whose cells are texts."""
+    taken = [column for column in others if column]
+    usual = {name for field in (TEXT, PAIR) for name in field.usual_names}
+    if text is None and pair is None and not {c.casefold() for c in table.columns} & usual:
+        candidates = content.columns_that(content.are_texts, table.cells(), taken)
+        if len(candidates) == 1:
+            return candidates[0], None
+    return choose_texts(table.columns, text, pair, table.name, taken=taken)
+
+
+def _labelled(
+    table: Table,
+    record: Record,
+    value: Any,
+    label_of: LabelReader,
+    part: str | None,
+    group: str | None,
+) -> Labelled:
+    together = None if group is None else record.values.get(group)
+    return Labelled(
+        record.name,
+        value,
+        label_of(record),
+        table.part(record, part),
+        None if is_missing(together) else str(together),
+    )
+
+
+def _understood(
+    table: Table,
+    columns: list[str] | None,
+    inputs: Mapping[str, str],
+    label_of: LabelReader,
+    part: str | None,
+    group: str | None,
+) -> None:
+    """Add to `columns` what each column of the table was taken for."""
+    if columns is None or table.positional:
+        return
+    columns += [f"{name}: {column}" for name, column in inputs.items()]
+    columns.append(label_of.describe())
+    others = {"split": part, "group": group}
+    columns += [f"{name}: {column}" for name, column in others.items() if column is not None]
 
 
 def _text_or_pair(table: Table, record: Record, column: str) -> Any:
@@ -180,9 +248,11 @@ def _text_or_pair(table: Table, record: Record, column: str) -> Any:
     return value if isinstance(value, tuple | list) else table.text(record, column)
 
 
-def _part(record: Record, column: str | None) -> str | None:
-    value = None if column is None else record.values.get(column)
-    return None if is_missing(value) else str(value).strip()
+def measured(examples: Iterable[Labelled]) -> list[Labelled]:
+    """Those to test where the data names them, else those to validate, else all."""
+    everything = list(examples)
+    parts = ([one for one in everything if one.part == part] for part in ("test", "validation"))
+    return next(filter(None, parts), everything)
 
 
 def is_table(data: Any) -> bool:

@@ -63,8 +63,9 @@ TEXT = Field(
     "text_column",
     (
         ("text", "sentence", "sentence1", "text1", "premise", "question1", "review", "comment", "comment_text",
-         "content", "document", "tweet", "utterance", "#1 string"),
+         "content", "document", "tweet", "utterance", "message", "body", "#1 string"),
         ("question", "prompt"),
+        ("abstract", "description", "headline", "title"),
         ("source",),
     ),
 )  # fmt: skip
@@ -78,6 +79,14 @@ LABEL = Field(
 )
 BOX_LABEL = Field("label", "label_column", (_LABELS, ("name",)))
 PART = Field("split", "split_column", (("split",), ("part",), ("subset",), ("set",)))
+GROUP = Field("group", "group_column", ())
+COLA = (
+    Field("source", "", ()),
+    LABEL,
+    Field("annotation", "", ()),
+    TEXT,
+)
+"""The columns of CoLA's files, which have no header (Warstadt et al. 2018, arXiv:1805.12471)."""
 QUESTION = Field("question", "text_column", (("question",), ("query",)))
 CONTEXT = Field("context", "context_column", (("context",), ("passage", "paragraph")))
 ANSWERS = Field("answers", "answer_column", (("answers",), ("answer", "answer_text")))

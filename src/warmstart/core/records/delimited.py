@@ -9,7 +9,8 @@ from os.path import splitext
 from pathlib import Path
 from typing import TypeVar
 
-from warmstart.core.records.columns import PHOTO, RECORDING, Field, listed
+from warmstart.core.records.columns import COLA, PHOTO, RECORDING, Field, listed
+from warmstart.core.records.content import is_header
 from warmstart.core.records.dialects import Dialect, detect_dialect, is_blank, is_number, sample_of
 from warmstart.core.records.table import PEEK, Record, Table, unique_columns
 from warmstart.errors import RecordError, UsageError
@@ -51,14 +52,18 @@ def read(
     if first is None:
         raise UsageError(f"{name} is empty.")
     cells = first[1]
+    positional = False
     if named or {cell.strip().casefold() for cell in cells} & usual_names:
         columns = unique_columns(cells, name)
-        positional = False
     else:
         ahead = [first, *islice(rows, PEEK)]
-        columns = _columns_without_header([row for _, row in ahead], layouts, dialect, name)
-        positional = True
-        rows = _chained(ahead, rows)
+        if is_header([row for _, row in ahead]):
+            columns = unique_columns(cells, name)
+            rows = _chained(ahead[1:], rows)
+        else:
+            columns = _columns_without_header([row for _, row in ahead], layouts, dialect, name)
+            positional = True
+            rows = _chained(ahead, rows)
     records = _records(rows, columns, name)
     return Table(name, columns, records, path.parent, positional=positional)
 
@@ -124,10 +129,13 @@ def _columns_without_header(
     layout = next(
         (fields for fields in layouts if len(fields) == width and _has_numbers(rows, fields)), None
     )
+    if layout is COLA and _is_cola(rows):
+        return tuple(field.name for field in layout)
     example = ",".join(field.option.removesuffix("_column") or field.name for field in layouts[0])
     options = " and ".join(field.option for field in layouts[0] if field.option)
     if (
         layout is not None
+        and layout is not COLA
         and _is_example(rows, layout)
         and (width == 2 or _is_numeric(layout) or _are_texts(rows, layout, dialect))
     ):
@@ -164,6 +172,11 @@ def _has_numbers(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool
         if len(row) == len(layout)
         for cell, field in zip(row, layout, strict=True)
     )
+
+
+def _is_cola(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether these are the columns of CoLA: source, 0 or 1, `*` or nothing, a sentence."""
+    return all(len(row) == len(COLA) and row[1] in ("0", "1") and row[3].strip() for row in rows)
 
 
 def _are_texts(rows: Sequence[Sequence[str]], layout: Sequence[Field], dialect: Dialect) -> bool:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from warmstart.core.records import values
-from warmstart.core.records.columns import ROW_NAMES, SEVERAL, Field, listed
+from warmstart.core.records import content, values
+from warmstart.core.records.columns import SEVERAL, Field, listed
 from warmstart.core.records.table import Record, Table
 from warmstart.errors import UsageError
 
 Label = str | tuple[str, ...]
 """The name of a class, or of several where an example may have several."""
 TRUE, FALSE = {"1", "1.0", "True", "true"}, {"0", "0.0", "False", "false"}
-_UNNAMED = re.compile(r"column \d+|unnamed: ?\d+")
+NO_CONSENSUS = {"gold_label": "-"}
+"""By column: what stands for no label (Bowman et al. 2015, arXiv:1508.05326, of SNLI)."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,22 @@ class LabelReader:
         column: of labels; None: there is a column of 0 and 1 for each class.
         flags: these columns.
         several: whether strings with `|` or `;` are several labels; None: they are refused.
+        class_names: all classes, in order; None: those of the data.
     """
 
     table: Table
     column: str | None
     flags: tuple[str, ...] = ()
     several: bool | None = None
+    class_names: tuple[str, ...] | None = None
+
+    def describe(self) -> str:
+        """What the labels are read from, for reports; "" where the records have no columns."""
+        if self.table.positional:
+            return ""
+        if self.column is None:
+            return f"labels: {listed(self.flags, 8)} (columns of 0 and 1)"
+        return f"label: {self.column}"
 
     def __call__(self, record: Record) -> Label:
         """The label of a record.
@@ -53,7 +63,7 @@ class LabelReader:
             return ()
         value = self.table.cell(record, self.column, "label")
         if self._is_unlabelled(value):
-            raise record.error("has no label (-1 in a column with class names); remove the row")
+            raise record.error(f"has no label ({value} in {self._where}); remove the row")
         if not isinstance(value, str):
             return self._name(record, value)
         if self.several:
@@ -68,16 +78,15 @@ class LabelReader:
     def _name(self, record: Record, value: Any) -> str:
         names = None if self.column is None else self.table.class_names.get(self.column)
         try:
-            return values.class_name(value, names)
+            name = values.class_name(value, names)
+            return name if self.class_names is None else values.one_of(name, self.class_names)
         except ValueError as error:
             raise record.error(f"has a label that {error}") from None
 
     def _is_unlabelled(self, value: Any) -> bool:
-        return (
-            self.column in self.table.class_names
-            and not isinstance(value, str | bytes)
-            and value == -1
-        )
+        if isinstance(value, str | bytes):
+            return value == NO_CONSENSUS.get(str(self.column).casefold())
+        return self.column in self.table.class_names and bool(value == -1)
 
     def _flag(self, record: Record, flag: str) -> bool:
         value = self.table.cell(record, flag, f"0 or 1 for {flag!r}")
@@ -96,13 +105,14 @@ def label_reader(
     column: str | None,
     inputs: Collection[str | None],
     multi_label: bool | None,
+    class_names: Sequence[str] | None = None,
 ) -> LabelReader:
     """How the labels of a table are read.
 
     A column whose name is a plural (`labels`, `classes`, `tags`) holds any number of labels, with
     `|` or `;` between them or as a list. Without a column of labels all other columns but the
     ones that number the records are classes, where there are two or more and they hold 0 and 1
-    only.
+    only; else the one column whose cells look like classes has the labels.
 
     Args:
         table: the records.
@@ -110,33 +120,72 @@ def label_reader(
         column: named by the caller.
         inputs: columns that hold something else.
         multi_label: whether a record may have several labels; None: what the data looks like.
+        class_names: all classes, in order; a whole number is an index into them, unless they are
+            numbers themselves.
 
     Raises:
         UsageError: there is no column of labels, or several could be meant.
     """
+    names = unique_names(class_names)
     if table.positional:
         table.check_names((field, column))
-        return LabelReader(table, field.name, several=False)
+        return LabelReader(table, field.name, several=False, class_names=names)
     chosen = table.optional_column(field, column)
-    if chosen is not None and (column is not None or chosen not in inputs):
-        plural = True if chosen.casefold() in SEVERAL else None
-        return LabelReader(table, chosen, several=plural if multi_label is None else multi_label)
-    flags = _flags(table, inputs)
-    if not flags:
+    if chosen is None or (column is None and chosen in inputs):
+        flags = _flags(table, inputs)
+        if flags:
+            return _of_flags(table, flags, names)
+        chosen = _by_content(table, field, inputs)
+    plural = True if chosen.casefold() in SEVERAL else None
+    several = plural if multi_label is None else multi_label
+    return LabelReader(table, chosen, several=several, class_names=names)
+
+
+def unique_names(class_names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The option `class_names`.
+
+    Raises:
+        UsageError: there are fewer than two names, or one occurs twice.
+    """
+    if class_names is None:
+        return None
+    names = tuple(class_names)
+    twice = [name for name in names if names.count(name) > 1]
+    if twice or len(names) < 2:
+        reason = f"{twice[0]!r} occurs twice" if twice else f"there is only {listed(names)}"
+        raise UsageError(f"class_names must be two or more different names; {reason}.")
+    return names
+
+
+def _of_flags(table: Table, flags: tuple[str, ...], names: tuple[str, ...] | None) -> LabelReader:
+    if names is not None and set(names) != set(flags):
         raise UsageError(
-            f"{table.name} has no column of labels, and its other columns are not all 0 and 1; name it with "
-            f"{field.option} (the columns are {listed(table.columns)})."
+            f"{table.name}: class_names are {listed(names)}, but the columns of 0 and 1 are "
+            f"{listed(flags)}."
         )
-    return LabelReader(table, None, flags)
+    return LabelReader(table, None, names or flags)
+
+
+def _by_content(table: Table, field: Field, inputs: Collection[str | None]) -> str:
+    candidates = content.columns_that(content.are_labels, table.cells(), inputs)
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise UsageError(
+            f"{table.name}: the {field.name} may be in the column "
+            f"{' or '.join(map(repr, candidates))}; name one with {field.option}."
+        )
+    raise UsageError(
+        f"{table.name} has no column of labels, and its other columns are not all 0 and 1; name it with "
+        f"{field.option} (the columns are {listed(table.columns)})."
+    )
 
 
 def _flags(table: Table, inputs: Collection[str | None]) -> tuple[str, ...]:
     columns: Sequence[str] = [
         column
         for column in table.columns
-        if column not in inputs
-        and column.casefold() not in ROW_NAMES
-        and not _UNNAMED.fullmatch(column.casefold())
+        if column not in inputs and not content.is_row_name(column)
     ]
     known = TRUE | FALSE
     first = table.peek()

@@ -9,12 +9,22 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.records import values
-from warmstart.core.records.columns import Field, choose_column, listed, require_column
+from warmstart.core.records import content, values
+from warmstart.core.records.columns import (
+    GROUP,
+    PART,
+    PARTS,
+    Field,
+    choose_column,
+    listed,
+    require_column,
+)
 from warmstart.errors import RecordError, UsageError
 
 PEEK = 1000
 """Records that are read ahead to learn the columns."""
+MOST_DAMAGED = 0.05
+"""Share of records without the columns of their table that may be left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,50 @@ class Table:
         self.records = chain(first, self.records)
         return [record for record in first if isinstance(record, Record)]
 
+    def cells(self) -> dict[str, list[Any]]:
+        """By column: the cells of the first records."""
+        first = self.peek()
+        return {column: [one.values.get(column) for one in first] for column in self.columns}
+
+    def file_column(self, field: Field, named: str | None = None) -> str:
+        """As `column`, for a field of files; without a usual name the one column of file names.
+
+        Raises:
+            UsageError: it is not there, or several columns could be meant.
+        """
+        column = self.optional_column(field, named)
+        if column is None and not self.positional:
+            candidates = content.columns_that(content.are_files, self.cells(), ())
+            if len(candidates) == 1:
+                return candidates[0]
+        return require_column(self.columns, field, column, self.name)
+
+    def part_column(self, named: str | None = None) -> str | None:
+        """The column that says what each record is for; None where there is none.
+
+        A column called `part`, `subset` or `set` counts only where it says train, validation or
+        test.
+
+        Raises:
+            UsageError: the named column is not there.
+        """
+        if self.positional:
+            self.check_names((PART, named))
+            return None
+        column = self.optional_column(PART, named)
+        if column is None or named is not None or column.casefold() == PART.name:
+            return column
+        cells = [str(one).strip().lower() for one in self.cells()[column] if one is not None]
+        return column if all(cell in PARTS for cell in cells if cell) else None
+
+    def group_column(self, named: str | None) -> str | None:
+        """The column of groups, which only the caller can name.
+
+        Raises:
+            UsageError: it is not there.
+        """
+        return None if named is None else self.column(GROUP, named)
+
     def read(self, problems: list[str] | None = None) -> Iterator[Record]:
         """The records.
 
@@ -92,12 +146,38 @@ class Table:
 
         Raises:
             RecordError: a record cannot be read.
+            UsageError: so many cannot be read that the file must have another form.
         """
+        count = damaged = 0
+        first: RecordError | None = None
         for record in self.records:
+            count += 1
             if isinstance(record, Record):
                 yield record
             else:
                 report(record, problems)
+                damaged, first = damaged + 1, first or record
+        if damaged > max(MOST_DAMAGED * count, 1):
+            raise UsageError(
+                f"{damaged:,} of {count:,} records cannot be read; the first: {first}."
+            )
+
+    def part(self, record: Record, column: str | None) -> str | None:
+        """What a record is for: "train", "validation" or "test"; None where nothing says it.
+
+        Raises:
+            UsageError: the cell says something else.
+        """
+        value = None if column is None else record.values.get(column)
+        if values.is_missing(value):
+            return None
+        name = str(value).strip()
+        if name.lower() not in PARTS:
+            raise UsageError(
+                f"{record.name}: {name!r} in the column {column!r} is none of train, validation and "
+                f"test; name another column with {PART.option}."
+            )
+        return PARTS[name.lower()]
 
     def map(
         self, make: Callable[[Record], Any], problems: list[str] | None = None

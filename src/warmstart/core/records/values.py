@@ -73,6 +73,22 @@ def class_name(value: Any, names: Sequence[str] | None = None) -> str:
     return name
 
 
+def one_of(name: str, class_names: Sequence[str]) -> str:
+    """A label as one of these classes; a whole number is an index, unless they are numbers, too.
+
+    Raises:
+        ValueError: it is none of them; the message completes "has a label that ".
+    """
+    if name in class_names:
+        return name
+    if name.isdecimal() and not any(map(str.isdecimal, class_names)):
+        if int(name) < len(class_names):
+            return class_names[int(name)]
+        raise ValueError(f"is {name}, which is not an index of the {len(class_names)} class names")
+    few = ", ".join(map(repr, class_names[:10])) + (", …" if len(class_names) > 10 else "")
+    raise ValueError(f"is {name!r}, which is not one of the classes {few}")
+
+
 def holds_separator(text: str) -> bool:
     """Whether a string may be several labels: names with `|` or `;` between them."""
     return _SEVERAL.search(text) is not None

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.core import records
-from warmstart.core.records import PART, PARTS
 from warmstart.core.records.columns import BOX_LABEL, PHOTO, SIDES, choose_column, listed
 from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import RecordError, UsageError
@@ -63,14 +62,13 @@ def read(
             f"{table.name}: the table lacks the columns {listed(missing)}; it has "
             f"{listed(table.columns)}."
         )
-    split = None if table.positional else table.optional_column(PART)
+    split = table.part_column()
     photos = _Photos(part)
     for record in table.read(collector.problems):
         try:
             photo = table.file(record, photo_column, "photo")
             name = photo if isinstance(photo, str) else record.name
-            own = None if split is None else record.values.get(split)
-            photos.add(name, photo, _part(record, own))
+            photos.add(name, photo, table.part(record, split))
         except RecordError as error:
             collector.problems.append(str(error))
             continue
@@ -101,15 +99,6 @@ class _Photos:
     def add_box(self, name: str, box: RowBox | None) -> None:
         if box is not None:
             self.boxes[name].append(box)
-
-
-def _part(record: records.Record, value: Any) -> str | None:
-    if is_missing(value):
-        return None
-    part = PARTS.get(str(value).strip().lower())
-    if part is None:
-        raise record.error(f"{value!r:.40} is none of the parts train, validation and test")
-    return part
 
 
 def _box(

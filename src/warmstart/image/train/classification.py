@@ -49,6 +49,8 @@ class ImageClassificationTrainer(ClassificationBase):
                 f"{error} {len(problems):,} photos cannot be read: {problems[0].rstrip('.')}."
             ) from error
         self.summary = self.dataset.summary()
+        if problems:
+            self.terminal.say(f"baseline without them: {self.summary.baseline}")
 
     def train_network(self) -> None:
         """Train head and base together, gently; the result is never worse than phase 1's."""

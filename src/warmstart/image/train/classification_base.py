@@ -23,7 +23,7 @@ from warmstart.image.train.photos import Photos
 from warmstart.models.image.transfer import network as transfer
 from warmstart.training import devices
 from warmstart.training.adamw import AdamW
-from warmstart.training.batches import example_weights
+from warmstart.training.batches import example_weights, is_sparse
 from warmstart.training.fit import seeded
 from warmstart.training.freeze import Block, freeze
 from warmstart.training.schedules import warmup_cosine
@@ -82,9 +82,8 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
             validation=options.validation,
             seed=options.seed,
             multi_label=options.multi_label,
-            path_column=options.path_column,
-            label_column=options.label_column,
             photos=self.photos,
+            **options.reading(),
         )
         classes = self.dataset.classes
         self.labels = [Label(index, name, name) for index, name in enumerate(classes)]
@@ -100,6 +99,18 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
             "head": transfer.head_config(own, len(classes), default=default),
         }
         return self.dataset.summary()
+
+    def verify(self) -> None:
+        options = self.options
+        names = [getattr(metric, "name", metric) for metric in options.metrics]
+        known = {"loss", "accuracy", *map(str, names)}
+        if options.monitor.removeprefix("val_") not in known:
+            raise UsageError(
+                f"monitor={options.monitor!r} is not a metric of this training: "
+                f"{', '.join(f'val_{name}' for name in sorted(known))}."
+            )
+        if options.freeze not in (0, "none", "backbone", "encoder"):
+            freeze(self.build(), self.blocks(), options.freeze)
 
     def identity(self) -> dict[str, Any]:
         return {
@@ -189,9 +200,7 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
 
     def targets(self, part: Examples) -> np.ndarray:
         """Targets as the loss takes them: class numbers for a sparse one, else vectors."""
-        loss = self.options.loss
-        name = loss if isinstance(loss, str) else type(loss).__name__
-        return part.targets if "sparse" in name.lower() else self.vectors(part)
+        return part.targets if is_sparse(self.options.loss) else self.vectors(part)
 
     def weights(self) -> np.ndarray | None:
         """A weight per training example, or None."""

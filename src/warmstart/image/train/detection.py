@@ -46,7 +46,7 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
     def read_photos(
         self, source: Any, labels: Sequence[str] | None, *, strict: bool = False
     ) -> BoxData:
-        data = read_boxes(source, labels, strict=strict, box_format=self.options.box_format)
+        data = read_boxes(source, labels, strict=strict, **self.options.reading())
         self.names = data.labels
         return data
 

@@ -7,15 +7,29 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from warmstart.core.options import Option
+from warmstart.core.records.options import BoxTable, NamedClasses, PhotoTable, SplitTable
 from warmstart.errors import UsageError
-from warmstart.training.options import AugmentOptions, ClassWeightOptions, FreezeOptions
+from warmstart.training.options import (
+    AugmentOptions,
+    ClassWeightOptions,
+    FreezeOptions,
+    LossOptions,
+)
 
 MULTIPLE = 32
 """Of the sides of a detector's or segmenter's input."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageClassificationOptions(FreezeOptions, AugmentOptions, ClassWeightOptions):
+class ImageClassificationOptions(
+    PhotoTable,
+    SplitTable,
+    NamedClasses,
+    FreezeOptions,
+    AugmentOptions,
+    ClassWeightOptions,
+    LossOptions,
+):
     """Of image classification. Phase 1 trains the head, phase 2 the head and the base.
 
     Two phases, because a random head sends large, meaningless gradients into the base (Kumar et
@@ -42,21 +56,9 @@ class ImageClassificationOptions(FreezeOptions, AugmentOptions, ClassWeightOptio
         Any,
         Option("Keras layers in place of the single linear layer.", http=False, cli=False),
     ] = None
-    loss: Annotated[
-        Any, Option("A loss as keras.Model.compile takes it.", http=False, cli=False)
-    ] = None
-    metrics: Annotated[
-        Sequence[Any], Option("Metrics as keras.Model.compile takes them.", http=False, cli=False)
-    ] = ()
     multi_label: Annotated[
         bool | None,
         Option("Whether a photo may have several labels; default: what the data looks like."),
-    ] = None
-    path_column: Annotated[
-        str | None, Option("Column of paths in a table, where it has an unusual name.")
-    ] = None
-    label_column: Annotated[
-        str | None, Option("Column of labels in a table, where it has an unusual name.")
     ] = None
     features_on: Annotated[
         Literal["local", "ray"], Option("Where the features of phase 1 are computed.")
@@ -135,18 +137,11 @@ class DenseOptions(FreezeOptions, AugmentOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectionOptions(DenseOptions):
+class DetectionOptions(BoxTable, DenseOptions):
     """Of detection."""
 
     width: Annotated[int, Option("Channels of pyramid and head of a new detector.", ge=1)] = 64
     depth: Annotated[int, Option("Layers of the head of a new detector.", ge=1)] = 2
-    box_format: Annotated[
-        Literal["xyxy", "xywh", "cxcywh"] | None,
-        Option(
-            "What the numbers of a table of boxes mean, where its columns leave it open: two "
-            "corners, or the top left corner or the centre with width and height."
-        ),
-    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

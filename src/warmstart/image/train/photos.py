@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
+from warmstart.core.reading import opened, printable
+from warmstart.errors import InputError
+
 T = TypeVar("T", Image.Image, np.ndarray)
 ROOM = 2**30
 
@@ -31,13 +34,17 @@ class Photos:
         self._lock = threading.Lock()
 
     def digest(self, path: str | os.PathLike[str]) -> str:
-        """The sha256 of a file; its content is kept for whoever decodes it.
+        """The sha256 of a file or URL; its content is kept for whoever decodes it.
 
         Raises:
-            OSError: it cannot be read.
+            InputError: it cannot be read.
         """
-        with open(path, "rb") as file:
-            data = file.read()
+        name = printable(os.fspath(path))
+        try:
+            with opened(path, name) as file:
+                data = file.read()
+        except OSError as error:
+            raise InputError(f"{name}: cannot be read ({error.strerror or error})", name) from error
         digest = sha256(data).hexdigest()
         with self._lock:
             if len(data) <= self.room:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from warmstart.core.options import Option
+from warmstart.core.records.options import RecordingTable, SplitTable
 from warmstart.training.options import AugmentOptions, FreezeOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecognitionOptions(FreezeOptions, AugmentOptions):
+class RecognitionOptions(RecordingTable, SplitTable, FreezeOptions, AugmentOptions):
     """Of speech recognition. Models with CTC learn texts without case and punctuation, Whisper learns
     them as they are written.
     """

@@ -24,6 +24,7 @@ from warmstart.errors import InputError, UsageError
 from warmstart.models import runner
 from warmstart.speech import audio
 from warmstart.speech import data as speech_data
+from warmstart.speech.data import Example
 from warmstart.speech.recognition import SpeechRecognizer
 from warmstart.speech.train.clips import Clip
 from warmstart.speech.train.options import RecognitionOptions
@@ -101,32 +102,53 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
     def read(self, data: Any) -> Summary:
         options = self.options
         own = share_of(options.validation) is None
-        pairs = speech_data.pairs(data)
-        others = speech_data.pairs(options.validation) if own else []
-        self.learn_texts(text for _, text in [*pairs, *others])
+        problems: list[str] = []
+        columns: list[str] = []
+
+        def examples(source: Any) -> list[Example]:
+            reading = options.reading()
+            return speech_data.examples(source, problems=problems, columns=columns, **reading)
+
+        everything = examples(data)
+        summary_columns = tuple(columns)
+        others = examples(options.validation) if own else []
+        self.learn_texts(one.text for one in [*everything, *others] if one.part != "test")
         self.left_out = []
-        first = list(self.clips(pairs))
+        first = list(self.clips(one for one in everything if one.part != "test"))
         second = list(self.clips(others))
         if not first or (own and not second):
             reasons = "; ".join(f"{name} {reason}" for name, reason in self.left_out[:3])
             raise UsageError(f"No recording can be learned from: {reasons}.")
-        if own:
-            self.train_clips, self.validation_clips = first, second
-        else:
-            self.train_clips, self.validation_clips = split(
-                first, options.validation, options.seed, list
-            )
+        chosen = split(
+            first,
+            second if own else options.validation,
+            options.seed,
+            list,
+            group=lambda one: one[0].group,
+            part=lambda one: one[0].part,
+        )
+        self.train_clips = [clip for _, clip in chosen.train]
+        self.validation_clips = [clip for _, clip in chosen.validation]
         counts = {"train": len(self.train_clips), "validation": len(self.validation_clips)}
-        problems = [f"{name} {reason}" for name, reason in self.left_out]
+        if test := sum(one.part == "test" for one in everything):
+            counts["test"] = test
+        problems += [f"{name} {reason}" for name, reason in self.left_out]
         return Summary(
-            data_name(data), self.unit, counts, {}, problems=problems, warnings=self.warnings()
+            data_name(data),
+            self.unit,
+            counts,
+            {},
+            warnings=[*chosen.warnings, *self.warnings()],
+            problems=problems,
+            columns=summary_columns,
         )
 
-    def clips(self, pairs: Iterable[tuple[Any, str]]) -> Iterator[Clip]:
+    def clips(self, examples: Iterable[Example]) -> Iterator[tuple[Example, Clip]]:
         """The recordings that can be learned from; `left_out` gets names and reasons of the others."""
-        for number, (recording, spoken) in enumerate(pairs, 1):
+        for number, example in enumerate(examples, 1):
+            recording = example.recording
             name = given_name(recording) or f"recording {number}"
-            text, symbols = self.target(spoken)
+            text, symbols = self.target(example.text)
             rate = self.sample_rate
             try:
                 samples = audio.decode(recording, name=name, sample_rate=rate, longest=self.longest)
@@ -138,7 +160,7 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
                 self.left_out.append((name, reason))
             else:
                 digest = sha256(samples.tobytes()).hexdigest()[:16]
-                yield Clip(recording, name, text, symbols, len(samples), digest)
+                yield example, Clip(recording, name, text, symbols, len(samples), digest)
 
     def identity(self) -> dict[str, Any]:
         return {

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from warmstart.catalog import Label
+from warmstart.core.records.dialects import is_number
 from warmstart.errors import UsageError
 from warmstart.text.classification import TextClassifier
 from warmstart.text.data import Example, examples
@@ -18,24 +20,42 @@ from warmstart.text.train.adversarial import Adversarial
 from warmstart.text.train.batches import TextBatches
 from warmstart.text.train.encoder import EncoderTrainer
 from warmstart.text.train.options import TextClassificationOptions
-from warmstart.training.batches import example_weights
+from warmstart.text.train.probe import head_layer, solve_head
+from warmstart.training.batches import example_weights, is_sparse
 from warmstart.training.page import MISTAKES, Section, class_section, mistakes
+from warmstart.training.summary import in_words
 
 MONITORS = {"single": "val_accuracy", "multi": "val_f1", "regression": "val_pearson"}
 THRESHOLD = 0.5
+MOST_FRACTIONS = 10
+"""Different labels with fractions up to which they may as well be classes."""
 
 
 class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Example, TextClassifier]):
     """Classes, several classes, or a number for each text."""
 
     task = "text-classification"
+    prefer_later = True
 
     def examples(self, data: Any) -> list[Example]:
-        return examples(data)
+        problem = self.options.problem
+        return examples(
+            data,
+            problems=self.problems,
+            columns=self.columns,
+            multi_label=None if problem is None else problem == "multi",
+            **self.options.reading(),
+        )
+
+    def group_of(self, example: Example) -> str | None:
+        return example.group
+
+    def part_of(self, example: Example) -> str | None:
+        return example.part
 
     def inspect(self, examples: Sequence[Example]) -> None:
-        several = any(len(example.labels) > 1 for example in examples)
-        self.problem = self.options.problem or ("multi" if several else "single")
+        self.problem = self.options.problem or problem_of(examples)
+        check_problem(examples, self.problem)
         self.monitor = MONITORS[self.problem]
         self.processing = {"problem": self.problem}
         if self.options.class_weight is not None and self.problem != "single":
@@ -48,7 +68,15 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         if self.problem == "regression":
             self.labels = (Label(0, "value", "value"),)
         else:
-            self.labels = classes(self.train_examples, self.options.names or {})
+            names, order = self.options.names or {}, self.options.class_names
+            self.labels = classes(self.train_examples, names, order)
+            known = {label.id for label in self.labels}
+            for one in self.validation_examples:
+                if unknown := [label for label in one.labels if label not in known]:
+                    raise UsageError(
+                        f"{one.name}: validation has the label {unknown[0]!r}, which training has "
+                        "not; add examples of it to train on, or remove it."
+                    )
 
     def trivial(self) -> str:
         if not self.validation_examples:
@@ -59,10 +87,18 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
             return f"always {mean:.3f}, the mean: root mean squared error {np.sqrt(np.mean((truth - mean) ** 2)):.4g}"
         counts = Counter(label for one in self.train_examples for label in one.labels)
         usual = max(counts, key=lambda label: counts[label])
-        right = np.mean([one.labels == (usual,) for one in self.validation_examples])
+        right = self.trivial_figures()["accuracy"]
         return (
             f"always {usual!r}, the most frequent class: {right:.1%} of the validation texts right"
         )
+
+    def trivial_figures(self) -> dict[str, float]:
+        if not self.validation_examples or self.problem == "regression":
+            return {}
+        counts = Counter(label for one in self.train_examples for label in one.labels)
+        usual = max(counts, key=lambda label: counts[label])
+        right = np.mean([one.labels == (usual,) for one in self.validation_examples])
+        return {"accuracy": float(right)}
 
     def identity(self) -> dict[str, Any]:
         return {**super().identity(), "problem": self.problem}
@@ -72,11 +108,46 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         targets = self._truth(examples)
         weights = self._weights(targets) if shuffle else None
 
+        learned = targets.argmax(1) if is_sparse(self.options.loss) else targets
+
         def batch(rows: np.ndarray, length: int) -> Any:
-            truth = {"logits": targets[rows]}
+            truth = {"logits": learned[rows]}
             return truth if weights is None else (truth, {"logits": weights[rows]})
 
         return self.batched(encoded, batch, shuffle)
+
+    def initialise(self, batches: Any) -> None:
+        """Let the best linear head be a candidate, unless the base has a head for these labels."""
+        self.probe: dict[str, float] = {}
+        head = head_layer(self.network)
+        start = head.get_weights()
+        if self.problem == "regression" or self.has_head or not self.validated:
+            return
+        known = self.run.read("probe")
+        if known is None:
+            targets = self._truth(self.train_examples)
+            weights = self._weights(targets)
+            several = self.problem == "multi"
+            if not solve_head(self.network, batches, targets, weights, multi_label=several):
+                return
+            known = dict(self.measure())
+            self.run.write("probe", known)
+        self.probe, self.keep_start = known, True
+        self.restart = lambda: head.set_weights(start)
+        self.terminal.say(f"linear probe: {in_words(known)}")
+
+    def result_warnings(self) -> Iterator[str]:
+        yield from super().result_warnings()
+        fitted = self.fits[self.fit_name]
+        if self.probe and fitted.best == 0:
+            name = self.monitor.removeprefix("val_")
+            yield (
+                "warning: no epoch was better than the linear probe, which is the result: "
+                f"{name} {self.probe[name]:.4g}"
+            )
+
+    def details(self) -> dict[str, Any]:
+        return {**super().details(), **({"probe": self.probe} if self.probe else {})}
 
     def _truth(self, examples: Sequence[Example]) -> np.ndarray:
         return np.stack([self.predictor._truth(one) for one in examples]).astype(np.float32)
@@ -89,12 +160,33 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
 
     def learner(self) -> keras.Model:
         size = self.options.adversarial
-        return Adversarial(self.network, size) if size else self.network
+        network = self.network
+        if self.user_loss:
+            activation = "sigmoid" if self.problem == "multi" else "softmax"
+            scores = keras.layers.Activation(activation, name="logits")(network.output["logits"])
+            network = keras.Model(network.inputs, {"logits": scores}, name=network.name)
+        return Adversarial(network, size) if size else network
 
-    def loss(self) -> dict[str, keras.losses.Loss]:
+    @property
+    def user_loss(self) -> bool:
+        """Whether a loss or metrics of the user's see probabilities."""
+        options = self.options
+        return self.problem != "regression" and bool(options.loss is not None or options.metrics)
+
+    def validation_batches(self) -> TextBatches | None:
+        return self.validation_text_batches if self.options.metrics and self.validated else None
+
+    def compile(self, learner: keras.Model, optimizer: Any) -> None:
+        metrics = {"logits": list(self.options.metrics)} if self.options.metrics else None
+        learner.compile(optimizer, self.loss(), metrics=metrics, jit_compile=self.jit_compile)
+
+    def loss(self) -> dict[str, Any]:
+        if self.options.loss is not None:
+            return {"logits": self.options.loss}
+        logits = not self.user_loss
         losses = {
-            "single": keras.losses.CategoricalCrossentropy(from_logits=True),
-            "multi": keras.losses.BinaryCrossentropy(from_logits=True),
+            "single": keras.losses.CategoricalCrossentropy(from_logits=logits),
+            "multi": keras.losses.BinaryCrossentropy(from_logits=logits),
             "regression": keras.losses.MeanSquaredError(),
         }
         return {"logits": losses[self.problem]}
@@ -144,13 +236,68 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         )
 
 
-def classes(train: Sequence[Example], names: Mapping[str, str]) -> tuple[Label, ...]:
-    """The labels that occur, in order: numbers by their size, others by the alphabet.
+def problem_of(examples: Sequence[Example]) -> str:
+    """What the labels look like: "single", "multi", or "regression" for numbers with fractions.
 
     Raises:
-        UsageError: there is only one.
+        UsageError: they may be classes or values.
+    """
+    if any(len(example.labels) != 1 for example in examples):
+        return "multi"
+    labels = {example.labels[0] for example in examples}
+    if not all(map(is_number, labels)) or all(float(one).is_integer() for one in labels):
+        return "single"
+    if len(labels) > MOST_FRACTIONS:
+        return "regression"
+    few = ", ".join(sorted(labels))
+    raise UsageError(
+        f"The labels are the numbers {few}: say problem='single' where they are classes, or "
+        "problem='regression' where they are values."
+    )
+
+
+def check_problem(examples: Sequence[Example], problem: str) -> None:
+    """Refuse labels that are none of this problem.
+
+    Raises:
+        UsageError: there is one; the message names its record.
+    """
+    for one in examples:
+        if problem == "regression" and not (
+            len(one.labels) == 1
+            and is_number(one.labels[0])
+            and math.isfinite(float(one.labels[0]))
+        ):
+            raise UsageError(
+                f"{one.name}: regression learns a number for each text, not {', '.join(one.labels)!r}."
+            )
+        if problem == "single" and len(one.labels) != 1:
+            raise UsageError(
+                f"{one.name} has {len(one.labels)} labels; problem='multi' allows that."
+            )
+
+
+def classes(
+    train: Sequence[Example], names: Mapping[str, str], order: Sequence[str] | None = None
+) -> tuple[Label, ...]:
+    """The labels that occur, in order: numbers by their size, others by the alphabet.
+
+    Args:
+        train: what is trained on.
+        names: readable ones by label.
+        order: all labels, where the caller names them.
+
+    Raises:
+        UsageError: there is only one, or one has no examples.
     """
     labels = {label for example in train for label in example.labels}
+    if order is not None:
+        if missing := [label for label in order if label not in labels]:
+            raise UsageError(
+                f"There is nothing to train on for {missing[0]!r}: add examples, or leave it out of "
+                "class_names."
+            )
+        return tuple(Label(index, one, names.get(one, one)) for index, one in enumerate(order))
     if len(labels) < 2:
         raise UsageError(
             f"The examples have only the label {next(iter(labels))!r}; there must be two or more."

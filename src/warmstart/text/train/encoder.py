@@ -26,6 +26,7 @@ from warmstart.text.train import lora
 from warmstart.text.train.batches import TextBatches, padder
 from warmstart.text.train.options import EncoderOptions
 from warmstart.training.adamw import warmed
+from warmstart.training.batches import Batches
 from warmstart.training.freeze import Block
 from warmstart.training.split import fingerprint, split
 from warmstart.training.summary import Summary, class_counts, data_name
@@ -34,6 +35,8 @@ from warmstart.training.trainer import SOURCE, Trainer
 WIDTH, RATE, HIGHEST_RATE = 768, 5e-5, 3e-4
 """BERT's learning rate at its base width; narrower encoders take a higher one, in proportion."""
 VALIDATION_BATCH = 32
+FEWEST_EPOCHS, MOST_EPOCHS, FEWEST_STEPS = 3, 20, 300
+"""Of a fit whose number of epochs nobody names."""
 
 EncoderOptionsT = TypeVar("EncoderOptionsT", bound=EncoderOptions)
 ExampleT = TypeVar("ExampleT")
@@ -45,9 +48,11 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
 
     Attributes:
         train_examples, validation_examples: what is trained and validated on.
-        grouped: whether `group_of` says which examples stay together.
+        problems: what is wrong with examples that are left out.
+        columns: what was understood of the columns of tables.
         predictor: a model of the task with the result's entry, for encoding and decoding.
         processing: of the result's entry.
+        has_head: whether the head came from the base, too.
     """
 
     unit: ClassVar[str] = "texts"
@@ -55,10 +60,10 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
     jit_compile = False  # XLA would compile every length anew
     model: TextModel[Any, Any, Any]
     predictor: TaskT
+    has_head: bool
     train_examples: list[ExampleT]
     validation_examples: list[ExampleT]
     processing: Mapping[str, Any] = {}
-    grouped: ClassVar[bool] = False
 
     @abstractmethod
     def examples(self, data: Any) -> Sequence[ExampleT]:
@@ -69,8 +74,12 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         return ()
 
     def group_of(self, example: ExampleT) -> Any:
-        """Examples of the same group stay together."""
-        raise NotImplementedError
+        """Examples of the same group stay together; None: of no group."""
+        return None
+
+    def part_of(self, example: ExampleT) -> str | None:
+        """What the data says that an example is for."""
+        return None
 
     def inspect(self, examples: Sequence[ExampleT]) -> None:
         """Set what the split depends on, from all examples."""
@@ -92,30 +101,72 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             )
         if self.options.lora is not None:
             lora.check(self.model, self.options.lora)
+        self.check_length()
+
+    def check_length(self) -> None:
+        """Refuse texts that are longer than the base has positions for.
+
+        Raises:
+            UsageError: the option asks for them.
+        """
+        config = self.model.entry.config
+        longest = config["max_position_embeddings"]
+        if config.get("pad_token_id") and "roberta" in self.model.entry.architecture:
+            longest -= config["pad_token_id"] + 1
+        if self.options.max_length is not None and self.options.max_length > longest:
+            raise UsageError(
+                f"{self.model.name} reads {longest} tokens at most, not max_length="
+                f"{self.options.max_length}."
+            )
 
     def read(self, data: Any) -> Summary:
         options = self.options
+        self.problems: list[str] = []
+        self.columns: list[str] = []
         examples = self.examples(data)
+        columns = tuple(self.columns)
         self.inspect(examples)
-        self.train_examples, self.validation_examples = split(
+        chosen = split(
             examples,
             options.validation,
             options.seed,
             self.examples,
             labels=self.labels_of,
-            group=self.group_of if self.grouped else None,
+            group=self.group_of,
+            part=self.part_of,
         )
+        self.train_examples, self.validation_examples = chosen.train, chosen.validation
         self.check()
-        parts = {"train": self.train_examples, "validation": self.validation_examples}
+        parts = {"train": chosen.train, "validation": chosen.validation}
+        if chosen.test:
+            parts["test"] = chosen.test
         counts = {part: len(some) for part, some in parts.items()}
         labels = {part: [self.labels_of(one) for one in some] for part, some in parts.items()}
         names = sorted({label for some in labels.values() for one in some for label in one})
-        classes = class_counts(names, labels)
-        return Summary(data_name(data), self.unit, counts, classes, self.trivial())
+        return Summary(
+            data_name(data),
+            self.unit,
+            counts,
+            class_counts(names, labels),
+            self.trivial(),
+            chosen.warnings,
+            self.problems,
+            columns,
+            self.trivial_figures(),
+        )
+
+    def epochs(self, batches: Batches) -> int:
+        if self.options.epochs is not None:
+            return self.options.epochs
+        return min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-FEWEST_STEPS // len(batches))))
 
     def trivial(self) -> str:
         """What a trivial model scores on the validation examples, as a sentence."""
         return ""
+
+    def trivial_figures(self) -> dict[str, float]:
+        """The same as figures, by metric."""
+        return {}
 
     def identity(self) -> dict[str, Any]:
         return {
@@ -140,11 +191,15 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             title=f"{base.entry.title}, fine-tuned",
             metrics=(),
             aliases=(),
-            processing={"max_length": base.max_length, **self.processing},
+            processing={
+                "max_length": options.max_length or base.max_length,
+                **self.processing,
+            },
             parameters=family(base.entry.architecture).parameters(config),
         )
         network = architecture(self.result_entry.architecture).build(config)
-        if not self._copy_weights(network):
+        self.has_head = self._copy_weights(network)
+        if not self.has_head:
             self.terminal.say(f"{base.name} has no head for these labels; a new one is trained.")
         if options.lora is not None:
             lora.adapt(network, self.result_entry, options.lora, options.seed)

@@ -7,18 +7,35 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from warmstart.core.options import Option
+from warmstart.core.records.options import (
+    NamedClasses,
+    QuestionTable,
+    SplitTable,
+    TextTable,
+    TokenTable,
+)
 from warmstart.errors import UsageError
-from warmstart.training.options import ClassWeightOptions, FreezeOptions
+from warmstart.training.options import ClassWeightOptions, FreezeOptions, LossOptions
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderOptions(FreezeOptions):
     """Of every task on an encoder; the defaults are those of BERT (Devlin et al. 2018, A.3)."""
 
-    # Three epochs: the encoder is nearly right already, and small data is soon learned by heart.
+    # Three epochs are right for large data (Devlin et al.), and too few steps for small data
+    # (Mosbach, Andriushchenko, Klakow, "On the Stability of Fine-tuning BERT" (2021),
+    # arXiv:2006.04884, section 6).
     epochs: Annotated[
-        int, Option("Passes over the training data, at most; the best epoch is selected.", ge=1)
-    ] = 3
+        int | None,
+        Option(
+            "Passes over the training data, at most; the best epoch is selected. Default: 3; for small "
+            "data as many as make 300 steps, at most 20.",
+            ge=1,
+        ),
+    ] = None  # type: ignore[assignment]  # None: the size of the data decides
+    max_length: Annotated[
+        int | None, Option("Tokens of a text, at most; default: as many as the base takes.", ge=8)
+    ] = None
     warmup: Annotated[
         float, Option("Share of the steps in which the learning rate rises.", ge=0, lt=1)
     ] = 0.1
@@ -38,7 +55,9 @@ class EncoderOptions(FreezeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextClassificationOptions(EncoderOptions, ClassWeightOptions):
+class TextClassificationOptions(
+    TextTable, SplitTable, NamedClasses, EncoderOptions, ClassWeightOptions, LossOptions
+):
     """Of text classification and regression."""
 
     problem: Annotated[
@@ -61,6 +80,16 @@ class TextClassificationOptions(EncoderOptions, ClassWeightOptions):
         super().__post_init__()
         if self.class_weight is not None and self.problem in ("multi", "regression"):
             raise UsageError("class_weight is for one class per text.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenClassificationOptions(TokenTable, EncoderOptions):
+    """Of token classification."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionAnsweringOptions(QuestionTable, EncoderOptions):
+    """Of question answering."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,23 +28,24 @@ from warmstart.text.squad import Question
 from warmstart.text.tokenizer import Encoded
 from warmstart.text.train.batches import TextBatches
 from warmstart.text.train.encoder import EncoderTrainer
-from warmstart.text.train.options import EncoderOptions
+from warmstart.text.train.options import QuestionAnsweringOptions
 from warmstart.training.page import MISTAKES, Section, mistakes
 
 LONGEST_ANSWER = 30
 
 
-class QuestionAnsweringTrainer(EncoderTrainer[EncoderOptions, Question, QuestionAnswerer]):
+class QuestionAnsweringTrainer(
+    EncoderTrainer[QuestionAnsweringOptions, Question, QuestionAnswerer]
+):
     """Answers as spans of a context; a batch counts windows."""
 
     task = "question-answering"
     unit = "questions"
     example = '"a question" --context "a text"'
     monitor = "val_f1"
-    grouped = True
 
     def examples(self, data: Any) -> list[Question]:
-        return list(squad.questions(data))
+        return list(squad.questions(data, problems=self.problems, **self.options.reading()))
 
     def group_of(self, example: Question) -> str:
         return example.context

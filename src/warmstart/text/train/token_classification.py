@@ -24,12 +24,14 @@ from warmstart.text.token_classification import TokenClassifier, word_indices
 from warmstart.text.tokenizer import Encoded
 from warmstart.text.train.batches import TextBatches
 from warmstart.text.train.encoder import EncoderTrainer
-from warmstart.text.train.options import EncoderOptions
+from warmstart.text.train.options import TokenClassificationOptions
 from warmstart.training.page import MISTAKES, Section, mistakes
 from warmstart.training.report import table
 
 
-class TokenClassificationTrainer(EncoderTrainer[EncoderOptions, Sentence, TokenClassifier]):
+class TokenClassificationTrainer(
+    EncoderTrainer[TokenClassificationOptions, Sentence, TokenClassifier]
+):
     """Entities in sentences."""
 
     task = "token-classification"
@@ -37,7 +39,7 @@ class TokenClassificationTrainer(EncoderTrainer[EncoderOptions, Sentence, TokenC
     monitor = "val_f1"
 
     def examples(self, data: Any) -> list[Sentence]:
-        return list(conll.sentences(data))
+        return list(conll.sentences(data, problems=self.problems, **self.options.reading()))
 
     def inspect(self, examples: Sequence[Sentence]) -> None:
         self.scheme = scheme_of(tag for one in examples for tag in one.tags)

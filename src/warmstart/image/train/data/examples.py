@@ -21,11 +21,13 @@ class Examples:
         targets: int64 (N,) class numbers; with several labels an example, float32 (N, classes) of 0
             and 1.
         digests: sha256 of each input's content, where it is known.
+        groups: examples of the same one stay together; empty where the data has none.
     """
 
     inputs: tuple[Any, ...]
     targets: np.ndarray
     digests: tuple[str, ...] = ()
+    groups: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -36,6 +38,7 @@ class Examples:
             tuple(self.inputs[i] for i in rows),
             self.targets[list(rows)],
             tuple(self.digests[i] for i in rows) if self.digests else (),
+            tuple(self.groups[i] for i in rows) if self.groups else (),
         )
 
 
@@ -51,6 +54,7 @@ class Dataset:
         test: as it was given; never used for training or for choosing; None where there is none.
         problems: what is wrong with each input that is left out.
         warnings: what the user should know of the data, in sentences.
+        columns: what the columns of a table were taken for.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Dataset:
     test: Examples | None = None
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def parts(self) -> Iterator[tuple[str, Examples]]:
         """(name, examples) of each part that is there."""
@@ -105,7 +110,17 @@ class Dataset:
             usual = self.classes[int(counts["train"].argmax())]
             baseline = f"always {usual!r}: {self.majority:.1%} of the validation examples right"
         sizes = {name: len(part) for name, part in parts.items()}
-        return Summary(self.name, "photos", sizes, classes, baseline, self.warnings, self.problems)
+        return Summary(
+            self.name,
+            "photos",
+            sizes,
+            classes,
+            baseline,
+            self.warnings,
+            self.problems,
+            self.columns,
+            {"accuracy": self.majority},
+        )
 
 
 def without(dataset: Dataset, failed: Mapping[str, Mapping[int, Exception]]) -> Dataset:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -15,10 +15,10 @@ import numpy as np
 
 from warmstart.core import inputs as items
 from warmstart.core import records
-from warmstart.core.records import LABEL, PARTS, PHOTO, SUFFIXES, Label, few
-from warmstart.core.records.labels import label_reader
-from warmstart.core.records.values import class_name
-from warmstart.errors import UsageError
+from warmstart.core.records import LABEL, PHOTO, SUFFIXES, Label, few
+from warmstart.core.records.labels import label_reader, unique_names
+from warmstart.core.records.values import class_name, one_of
+from warmstart.errors import InputError, UsageError
 from warmstart.image.arrays import are_arrays, as_uint8, labels_of_rows, pairs
 from warmstart.image.class_folders import class_folders, folders_of, photos_of
 from warmstart.image.train.data.examples import Dataset, Examples
@@ -34,25 +34,18 @@ class Labelled:
 
     inputs: list[Any]
     labels: list[Label]
+    groups: list[str | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Source:
-    """How records are read.
+    """How records are read; see `core.records.read_photos`, whose other keywords are `reading`."""
 
-    Attributes:
-        path_column, label_column: named by the caller.
-        multi_label: whether an example may have several labels; None: what the data looks like.
-        encoding, delimiter: of files.
-        problems: takes what is wrong with unusable records.
-    """
-
-    path_column: str | None
-    label_column: str | None
     multi_label: bool | None
-    encoding: str | None
-    delimiter: str | None
+    reading: Mapping[str, Any]
+    class_names: Sequence[str] | None
     problems: list[str]
+    columns: list[str]
 
 
 def read(
@@ -61,11 +54,9 @@ def read(
     validation: Any = "auto",
     seed: int = 0,
     multi_label: bool | None = None,
-    path_column: str | None = None,
-    label_column: str | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
+    class_names: Sequence[str] | None = None,
     photos: Photos | None = None,
+    **reading: Any,
 ) -> Dataset:
     """Read labelled photos.
 
@@ -78,17 +69,18 @@ def read(
             stratified. "auto": what `data` says itself, or a fifth.
         seed: of the split.
         multi_label: whether an example may have several labels; default: what the data looks like.
-        path_column, label_column: of tables, where their names are not the usual ones.
-        encoding, delimiter: of files, where they are not recognised.
+        class_names: all classes, in order; default: the labels of the data.
         photos: keeps what is read.
+        **reading: other keywords of `core.records.read_photos`: `path_column`, `group_column`, ….
 
     Raises:
         UsageError: nothing is there, a class is empty, there is one class only, or validation has
         classes of its own.
     """
     problems: list[str] = []
-    source = Source(path_column, label_column, multi_label, encoding, delimiter, problems)
+    source = Source(multi_label, reading, unique_names(class_names), problems, [])
     parts = _parts(data, source)
+    columns = tuple(source.columns)
     share = share_of(validation)
     if share == 0:
         raise UsageError(
@@ -102,24 +94,33 @@ def read(
         raise UsageError(f"{data_name(data)} holds nothing to train on{_first(problems)}.")
     as_uint8(part.inputs for part in parts.values())
     several = _several(parts.values()) if multi_label is None else multi_label
-    classes = _classes(parts, several)
+    classes = _classes(parts, several, source.class_names)
     examples: dict[str, Examples] = {}
     for name, part in parts.items():
         examples[name], bad = _examples(part, classes, several, photos or Photos(room=0))
         problems += bad
-    if share is not None and ("validation" not in examples or validation != "auto"):
-        examples["train"], examples["validation"] = split(examples["train"], share, seed)
-    return checked(
-        Dataset(
-            data_name(data),
-            classes,
-            several,
-            examples["train"],
-            examples["validation"],
-            examples.get("test"),
-            tuple(problems),
+    try:
+        if share is not None and ("validation" not in examples or validation != "auto"):
+            examples["train"], examples["validation"] = split(examples["train"], share, seed)
+        return checked(
+            Dataset(
+                data_name(data),
+                classes,
+                several,
+                examples["train"],
+                examples["validation"],
+                examples.get("test"),
+                tuple(problems),
+                columns=columns,
+            )
         )
-    )
+    except UsageError as error:
+        if not problems:
+            raise
+        count = sum(len(part.inputs) for part in parts.values())
+        raise UsageError(
+            f"{error} Of {count:,} photos {len(problems):,} cannot be used; the first: {problems[0]}."
+        ) from error
 
 
 def checked(dataset: Dataset) -> Dataset:
@@ -188,60 +189,62 @@ def _of_records(data: Any, source: Source) -> dict[str, Labelled]:
     parts: dict[str, Labelled] = {}
     for one in records.read_photos(
         data,
-        path_column=source.path_column,
-        label_column=source.label_column,
         multi_label=source.multi_label,
+        class_names=source.class_names,
         problems=source.problems,
-        encoding=source.encoding,
-        delimiter=source.delimiter,
+        columns=source.columns,
+        **source.reading,
     ):
-        name = "train" if one.part is None else PARTS.get(one.part.lower(), one.part)
-        if name not in ("train", "validation", "test"):
-            raise UsageError(
-                f"{one.name}: {one.part!r} is none of the parts train, validation and test."
-            )
-        part = parts.setdefault(name, Labelled([], []))
+        part = parts.setdefault(one.part or "train", Labelled([], []))
         part.inputs.append(one.value)
         part.labels.append(one.label)
+        part.groups.append(one.group)
     return parts
 
 
 def _of_tf(dataset: Any, source: Source) -> Labelled:
     """The elements of a `tf.data.Dataset` of photos and labels, batched or not."""
     table = records.read_table(dataset, (PHOTO, LABEL), example_rank=3)
-    photo_column = table.column(PHOTO, source.path_column)
-    labels = label_reader(table, LABEL, source.label_column, (photo_column,), source.multi_label)
+    photo_column = table.column(PHOTO, source.reading.get("path_column"))
+    label_column = source.reading.get("label_column")
+    labels = label_reader(table, LABEL, label_column, (photo_column,), source.multi_label)
     label_column = labels.column
     pictures: list[Any] = []
     vectors: list[Any] = []
     for record in table.read():
         pictures.append(table.file(record, photo_column, "photo"))
         vectors.append(
-            labels(record) if label_column is None else np.asarray(record.values[label_column])
+            labels(record) if labels.column is None else np.asarray(record.values[labels.column])
         )
-    if label_column is None:  # 0 and 1 for each class
+    if labels.column is None:  # 0 and 1 for each class
         return Labelled(pictures, vectors)
+
+    def name(label: Any) -> str:
+        return _class_name(table, labels.column, label, source.class_names)
+
     names = [
-        tuple(_class_name(table, label_column, one) for one in label)
-        if isinstance(label, tuple)
-        else _class_name(table, label_column, label)
+        tuple(map(name, label)) if isinstance(label, tuple) else name(label)
         for label in labels_of_rows(vectors)
     ]
     return Labelled(pictures, names)
 
 
-def _class_name(table: records.Table, column: str, label: Any) -> str:
+def _class_name(
+    table: records.Table, column: str | None, label: Any, class_names: Sequence[str] | None
+) -> str:
     value = np.asarray(label).ravel()[0]
-    return class_name(
-        int(value) if isinstance(value, np.floating) else value, table.class_names.get(column)
-    )
+    names = None if column is None else table.class_names.get(column)
+    name = class_name(int(value) if isinstance(value, np.floating) else value, names)
+    return name if class_names is None else one_of(name, class_names)
 
 
 def _several(parts: Iterable[Labelled]) -> bool:
     return any(isinstance(label, tuple) for part in parts for label in part.labels)
 
 
-def _classes(parts: dict[str, Labelled], several: bool) -> tuple[str, ...]:
+def _classes(
+    parts: dict[str, Labelled], several: bool, class_names: Sequence[str] | None
+) -> tuple[str, ...]:
     def names(part: Labelled) -> set[str]:
         return {
             name
@@ -250,6 +253,10 @@ def _classes(parts: dict[str, Labelled], several: bool) -> tuple[str, ...]:
         }
 
     known = names(parts["train"])
+    if class_names is not None:
+        if unknown := sorted(set().union(*map(names, parts.values())) - set(class_names)):
+            raise UsageError(f"The data has classes that class_names lacks: {few(unknown)}.")
+        return tuple(class_names)
     for part, held in parts.items():
         if unknown := sorted(names(held) - known):
             raise UsageError(f"The {part} part has classes that training has not: {few(unknown)}.")
@@ -269,12 +276,8 @@ def _examples(
     index = {name: place for place, name in enumerate(classes)}
     with ThreadPoolExecutor(4) as pool:
         digests = list(pool.map(partial(_digest, photos), part.inputs))
-    good = [place for place, digest in enumerate(digests) if not isinstance(digest, OSError)]
-    problems = [
-        f"{part.inputs[place]}: {digest.strerror or digest}"
-        for place, digest in enumerate(digests)
-        if isinstance(digest, OSError)
-    ]
+    good = [row for row, digest in enumerate(digests) if isinstance(digest, str)]
+    problems = [str(digest) for digest in digests if isinstance(digest, InputError)]
     if several:
         targets = np.zeros((len(good), len(classes)), np.float32)
         for row, place in enumerate(good):
@@ -283,20 +286,23 @@ def _examples(
                 row, [index[name] for name in (label if isinstance(label, tuple) else (label,))]
             ] = 1
     else:
-        told = [part.labels[place] for place in good]
-        if any(isinstance(label, tuple) and len(label) != 1 for label in told):
+        labels = [part.labels[row] for row in good]
+        if any(isinstance(label, tuple) and len(label) != 1 for label in labels):
             raise UsageError(
                 "An example has several labels, or none; multi_label=True allows that."
             )
         targets = np.array(
-            [index[label[0] if isinstance(label, tuple) else label] for label in told], np.int64
+            [index[label[0] if isinstance(label, tuple) else label] for label in labels], np.int64
         )
     return Examples(
-        tuple(part.inputs[p] for p in good), targets, tuple(str(digests[p]) for p in good)
+        tuple(part.inputs[row] for row in good),
+        targets,
+        tuple(str(digests[row]) for row in good),
+        tuple(part.groups[row] for row in good) if part.groups else (),
     ), problems
 
 
-def _digest(photos: Photos, value: Any) -> str | OSError:
+def _digest(photos: Photos, value: Any) -> str | InputError:
     """The sha256 of a file's bytes or of a picture's pixels; the error where the file cannot be
     read.
     """
@@ -305,7 +311,7 @@ def _digest(photos: Photos, value: Any) -> str | OSError:
             return photos.digest(value)
         array = np.ascontiguousarray(np.asarray(value))
         return sha256(f"{array.shape}".encode() + array.tobytes()).hexdigest()
-    except OSError as error:
+    except InputError as error:
         return error
 
 

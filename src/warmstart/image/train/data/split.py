@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from warmstart.image.train.data.examples import Examples
-from warmstart.training.split import split_rows
+from warmstart.training.split import group_keys, split_rows
 
 
 def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
@@ -20,7 +20,10 @@ def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Exampl
         UsageError: the share is not possible, or validation would be empty.
     """
     strata, repeated = _strata(examples.targets), _repeated(examples.digests)
-    train, validation = split_rows(len(examples), share, seed, strata=strata, fixed=repeated)
+    groups = group_keys(examples.groups) if examples.groups else None
+    train, validation = split_rows(
+        len(examples), share, seed, strata=strata, groups=groups, fixed=repeated
+    )
     return examples.subset(train), examples.subset(validation)
 
 

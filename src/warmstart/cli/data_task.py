@@ -1,0 +1,141 @@
+"""Which task a folder or table of labelled data is for, where nobody names one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from warmstart.core.records import LABEL, PARTS, PHOTO, SUFFIXES, TEXT, Table, content, read_table
+from warmstart.core.records.columns import CONTEXT, QUESTION, RECORDING, SIDES, TAGS, TOKENS, Field
+from warmstart.core.records.options import (
+    BoxTable,
+    PhotoTable,
+    QuestionTable,
+    RecordingTable,
+    TableOptions,
+    TextTable,
+    TokenTable,
+)
+from warmstart.core.records.values import is_missing
+from warmstart.core.task import TASKS, Task
+from warmstart.errors import UsageError
+
+LOOKED_AT = 200
+"""Files of a folder that are looked at."""
+NOT_CLASSES = {"images", "masks", "labels", "annotations", "jpegimages", "imagesets", "segmentationclass"}  # fmt: skip
+"""Folders of boxes and masks, in lower case."""
+FIELDS: dict[type[TableOptions], tuple[Field, ...]] = {
+    QuestionTable: (QUESTION, CONTEXT),
+    TokenTable: (TOKENS, TAGS),
+    TextTable: (TEXT, LABEL),
+}
+"""What a table of texts has, by what a task reads; the first that fits counts."""
+
+
+def data_argument(args: Sequence[str], parameters: Sequence[click.Parameter]) -> str | None:
+    """The first argument that is neither an option nor the value of one."""
+    valued = {
+        name
+        for parameter in parameters
+        if isinstance(parameter, click.Option) and not parameter.is_flag
+        for name in parameter.opts
+    }
+    rest = iter(args)
+    for arg in rest:
+        if arg in valued:
+            next(rest, None)
+        elif not arg.startswith("-"):
+            return arg
+    return None
+
+
+def task_of_data(data: str) -> Task:
+    """The task that this data is for.
+
+    Raises:
+        UsageError: it is not there, or several tasks could be meant; the message lists them.
+    """
+    path = Path(data).expanduser()
+    if not path.exists():
+        raise UsageError(f"There is no file or folder {data}.")
+    reads = _of_folder(path) if path.is_dir() else _of_file(path)
+    if reads is None:
+        names = ", ".join(name for name, task in TASKS.items() if task.trainer)
+        raise UsageError(f"{data} may be for several tasks; name one with --task: {names}.")
+    return _task_that_reads(reads)
+
+
+def _task_that_reads(table: type[TableOptions]) -> Task:
+    """The task whose fine-tuning reads just such tables."""
+    special = BoxTable if table is PhotoTable else ()
+    return next(
+        task
+        for task in TASKS.values()
+        if task.trainer
+        and issubclass(task.train_options_class(), table)
+        and not issubclass(task.train_options_class(), special)
+    )
+
+
+def _of_folder(folder: Path) -> type[TableOptions] | None:
+    """Photos with classes, where class folders hold nothing but pictures; else nothing is certain."""
+    children = [child for child in folder.iterdir() if child.is_dir() and child.name[0] != "."]
+    names = {child.name.lower() for child in children}
+    if names and names <= PARTS.keys():
+        return None if any(_of_folder(child) is None for child in children) else PhotoTable
+    if len(children) < 2 or names & NOT_CLASSES:
+        return None
+    suffixes = _task_that_reads(PhotoTable).input_kind().suffixes
+    files = [file for child in children for file in islice(_files(child), LOOKED_AT)]
+    pictures = all(Path(file).suffix.lower() in suffixes for file in files)
+    return PhotoTable if files and pictures else None
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for _, _, names in os.walk(folder):
+        yield from (name for name in names if name[0] != ".")
+
+
+def _of_file(path: Path) -> type[TableOptions] | None:
+    if path.suffix.lower() not in SUFFIXES:
+        return None
+    fields: list[Field] = [PHOTO, LABEL, *SIDES, RECORDING, TEXT, QUESTION, CONTEXT, TOKENS, TAGS]
+    try:
+        table = read_table(path, (PHOTO, LABEL), (TEXT, LABEL), optional=fields)
+    except UsageError:
+        if path.suffix.lower() == ".json":  # of COCO or SQuAD, perhaps
+            return None
+        raise
+    if table.positional:
+        return None
+    columns = {column.casefold() for column in table.columns}
+
+    def has(*needed: Field) -> bool:
+        return all(columns & field.usual_names for field in needed)
+
+    files = _files_of(table)
+    if files is PhotoTable and has(*SIDES):
+        return BoxTable
+    if files is not None:
+        return files
+    for reads, needed in FIELDS.items():
+        if has(*needed):
+            return reads
+    texts = content.columns_that(content.are_texts, table.cells(), ())
+    return TextTable if len(texts) == 1 else None
+
+
+def _files_of(table: Table) -> type[TableOptions] | None:
+    """Whether a column names photos or recordings; None where none does."""
+    for cells in table.cells().values():
+        names = [cell for cell in cells if isinstance(cell, str) and not is_missing(cell)]
+        suffixes = {Path(name).suffix.lower() for name in names}
+        for reads in (PhotoTable, RecordingTable):
+            known = _task_that_reads(reads).input_kind().suffixes
+            if names and len(names) == len(cells) and suffixes <= known:
+                return reads
+    return None

@@ -1,0 +1,104 @@
+"""What the cells of a column look like: texts, labels, or names of files.
+
+Names of columns decide first. Where a column has no usual name, its content decides, if exactly
+one column can be meant; what was understood is reported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from warmstart.core.records.columns import ROW_NAMES
+from warmstart.core.records.dialects import is_number
+from warmstart.core.records.values import as_list, class_name, is_missing
+
+FEWEST = 6
+"""Cells below which content says nothing."""
+MOST_CLASSES = 50
+WORDS, CHARACTERS = 3, 20
+"""Of a text, on average; one of both is enough, as not all scripts have spaces."""
+UNNAMED = re.compile(r"column \d+|unnamed: ?\d+")
+_FILE = re.compile(r"[^\n]{0,300}\.[A-Za-z][A-Za-z0-9]{1,4}")
+_NAME = re.compile(r"[^\W\d][\w.#/ -]{0,39}")
+
+
+def is_row_name(column: str) -> bool:
+    """Whether a column numbers or names the records."""
+    name = column.casefold()
+    return name in ROW_NAMES or UNNAMED.fullmatch(name) is not None
+
+
+def are_texts(cells: Sequence[Any]) -> bool:
+    """Whether cells are sentences: strings of several words, most of them different."""
+    strings = [cell for cell in cells if isinstance(cell, str) and not is_number(cell)]
+    if len(cells) < FEWEST or len(strings) < 0.9 * len(cells) or are_files(cells):
+        return False
+    words = sum(len(cell.split()) for cell in strings) / len(strings)
+    characters = sum(map(len, strings)) / len(strings)
+    different = len(set(strings)) >= 0.5 * len(strings)
+    return different and (words >= WORDS or characters >= CHARACTERS)
+
+
+def are_labels(cells: Sequence[Any]) -> bool:
+    """Whether cells are classes: few different values, of which most occur again and again."""
+    if len(cells) < FEWEST or are_texts(cells) or are_files(cells):
+        return False
+    try:
+        counts = Counter(
+            class_name(cell) for cell in cells if as_list(cell) is None and not is_missing(cell)
+        )
+    except ValueError:
+        return False
+    return 2 <= len(counts) <= min(MOST_CLASSES, len(cells) // 3)
+
+
+def are_files(cells: Sequence[Any]) -> bool:
+    """Whether cells are names of files of one or two types."""
+    if len(cells) < FEWEST or not all(isinstance(cell, str) for cell in cells):
+        return False
+    if not all(_FILE.fullmatch(cell.strip()) for cell in cells):
+        return False
+    return len({cell.strip().rpartition(".")[2].lower() for cell in cells}) <= 2
+
+
+def columns_that(
+    look: Any, cells: dict[str, list[Any]], taken: Collection[str | None]
+) -> list[str]:
+    """The columns whose cells look like this, without those that are taken or name the records."""
+    return [
+        column
+        for column, values in cells.items()
+        if column not in taken
+        and not is_row_name(column)
+        and look([value for value in values if not is_missing(value)])
+    ]
+
+
+def is_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first record of a file names its columns, as the others show.
+
+    It does where its cells are short names and some column has numbers, classes or files below a
+    cell that is none of them.
+    """
+    first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    if len(others) < FEWEST or not all(_NAME.fullmatch(cell.strip()) for cell in first):
+        return False
+    columns = list(zip(*others, strict=True))
+    for name, cells in zip(first, columns, strict=True):
+        if are_texts(cells) and len(name.split()) > 2:
+            return False
+        if (are_labels(cells) and _occurs(name, cells)) or are_files([name, *cells]):
+            return False
+    return any(
+        are_files(cells)
+        or all(is_number(cell) for cell in cells if cell.strip())
+        or are_labels(cells)
+        for cells in columns
+    )
+
+
+def _occurs(name: str, cells: Iterable[str]) -> bool:
+    return name.strip() in {cell.strip() for cell in cells}

@@ -1,0 +1,159 @@
+"""How files and tables of labelled data are read: options that fine-tuning and `evaluate` share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
+
+from warmstart.core.options import BatchOptions, Option
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """Of any table."""
+
+    encoding: Annotated[
+        str | None,
+        Option("Encoding of a text file; default: UTF-8, or what its byte order mark says."),
+    ] = None
+    delimiter: Annotated[
+        str | None,
+        Option("What separates the cells of a CSV or TSV file; default: what its lines show."),
+    ] = None
+
+    def reading(self) -> dict[str, Any]:
+        """The keywords of the reader: these options, without those of training and evaluation."""
+        own = (base for base in type(self).__mro__ if base.__module__ == __name__)
+        names = {
+            field.name for base in own if issubclass(base, TableOptions) for field in fields(base)
+        }
+        return {name: getattr(self, name) for name in sorted(names)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelTable(TableOptions):
+    """Of a table with a column of labels."""
+
+    label_column: Annotated[
+        str | None, Option("Column of labels in a table, where it has an unusual name.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoTable(LabelTable):
+    """Of photos with classes."""
+
+    path_column: Annotated[
+        str | None, Option("Column of paths in a table, where it has an unusual name.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxTable(PhotoTable):
+    """Of photos with boxes."""
+
+    box_format: Annotated[
+        Literal["xyxy", "xywh", "cxcywh"] | None,
+        Option(
+            "What the numbers of a table of boxes mean, where its columns leave it open: two "
+            "corners, or the top left corner or the centre with width and height."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTable(LabelTable):
+    """Of texts, or pairs of texts, with classes or numbers."""
+
+    text_column: Annotated[
+        str | None, Option("Column of texts in a table, where it has an unusual name.")
+    ] = None
+    pair_column: Annotated[
+        str | None, Option("Column of the second texts of pairs, where it has an unusual name.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenTable(LabelTable):
+    """Of sentences with a tag for each word."""
+
+    text_column: Annotated[
+        str | None, Option("Column of the words in a table, where it has an unusual name.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionTable(TableOptions):
+    """Of questions with contexts and answers."""
+
+    text_column: Annotated[
+        str | None, Option("Column of questions in a table, where it has an unusual name.")
+    ] = None
+    context_column: Annotated[
+        str | None, Option("Column of contexts in a table, where it has an unusual name.")
+    ] = None
+    answer_column: Annotated[
+        str | None, Option("Column of answers in a table, where it has an unusual name.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingTable(TableOptions):
+    """Of recordings with their texts."""
+
+    path_column: Annotated[
+        str | None, Option("Column of recordings in a table, where it has an unusual name.")
+    ] = None
+    text_column: Annotated[
+        str | None, Option("Column of transcripts in a table, where it has an unusual name.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitTable(TableOptions):
+    """Of a table that is split into training and validation examples."""
+
+    split_column: Annotated[
+        str | None,
+        Option(
+            "Column that says train, validation or test for each example, where it has an unusual "
+            "name."
+        ),
+    ] = None
+    group_column: Annotated[
+        str | None,
+        Option("Column whose equal cells stay in the same part, such as a patient or an author."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedClasses(TableOptions):
+    """Of classes whose names and order are fixed."""
+
+    class_names: Annotated[
+        Sequence[str] | None,
+        Option(
+            "Names of the classes in order; a whole number in the data is an index into them. "
+            "Default: the labels of the data."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressOptions:
+    """What every `evaluate` takes."""
+
+    progress: Annotated[
+        Any,
+        Option(
+            "Called with the name of the model, the examples so far and in all.",
+            http=False,
+            cli=False,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(BatchOptions, ProgressOptions):
+    """What `evaluate` takes where inputs go through the engine in batches."""
