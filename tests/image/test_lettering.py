@@ -1,5 +1,7 @@
 """Names of classes on pictures: readable in any script that a font has, never as empty boxes."""
 
+import importlib.metadata
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -45,7 +47,7 @@ def test_without_a_font_a_name_is_replaced_and_reported_once(tmp_path, monkeypat
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(lettering, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.metadata.Distribution, "discover", lambda **_: iter(()))
     (tmp_path / "fonts").mkdir()
     (tmp_path / "fonts" / "damaged.ttf").write_bytes(b"no font")
     assert (drawn("猫") == drawn("犬")).all()

@@ -8,9 +8,9 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +179,7 @@ def _folders() -> Iterator[Path]:
         own = os.environ.get("XDG_DATA_HOME") or str(home / ".local" / "share")
         yield from (Path(folder) / "fonts" for folder in (own, *data.split(":")) if folder)
         yield home / ".fonts"
-    spec = find_spec("matplotlib")  # it brings DejaVu Sans
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        yield Path(folder) / "mpl-data" / "fonts" / "ttf"
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    with suppress(PackageNotFoundError):  # it brings DejaVu Sans
+        yield Path(str(distribution("matplotlib").locate_file("matplotlib/mpl-data/fonts/ttf")))
