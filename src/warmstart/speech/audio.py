@@ -88,7 +88,7 @@ def file_seconds(data: bytes) -> float:
     if container := containers.container_format(_head(stream)):
         return containers.seconds(stream, container, name)
     try:
-        info = soundfile.info(stream)
+        info = soundfile.info(_Lenient(stream))
     except (soundfile.LibsndfileError, TypeError, RuntimeError):
         raise InputError(f"{name}: {NOT_READABLE}", name) from None
     return float(info.frames / info.samplerate) if info.samplerate else 0.0
@@ -203,7 +203,7 @@ def _file(value: Any, name: str) -> tuple[Iterator[np.ndarray], float]:
     if container := containers.container_format(_head(stream)):
         return _few_channels(*containers.read(stream, container, name), name)
     try:
-        sound = soundfile.SoundFile(stream)
+        sound = soundfile.SoundFile(_Lenient(stream))
     except (
         soundfile.LibsndfileError,
         TypeError,
@@ -212,6 +212,24 @@ def _file(value: Any, name: str) -> tuple[Iterator[np.ndarray], float]:
         raise InputError(f"{name}: {NOT_READABLE}", name) from error
     _check_channels(sound.channels, name)
     return _read(stream, sound, name), float(sound.samplerate)
+
+
+class _Lenient:
+    """A file that stays where it is when damage makes libsndfile seek to before its beginning;
+    soundfile would print the error.
+    """
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return self._file.tell()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def _head(stream: BinaryIO) -> bytes:
