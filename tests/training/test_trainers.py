@@ -49,7 +49,7 @@ def test_one_vocabulary_with_the_same_defaults(task):
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize(("options", "words"), [
-    ({"colour": "red"}, "takes no option 'colour'. It takes epochs"), ({"epochs": "3"}, "epochs must be an integer"),
+    ({"zest": "red"}, "takes no option 'zest'. It takes epochs"), ({"epochs": "3"}, "epochs must be an integer"),
     ({"epochs": -1}, "epochs must be"), ({"batch_size": 0}, "batch_size must be 1 or more"),
     ({"learning_rate": 0.0}, "learning_rate must be above 0"), ({"seed": 1.5}, "seed must be an integer"),
     ({"verbose": "yes"}, "verbose must be true or false"), ({"callbacks": 3}, "callbacks must be a list"),
