@@ -60,6 +60,7 @@ def finetune(
     """
     from warmstart.core.loading import load
     from warmstart.core.model import Model
+    from warmstart.training.run import check_output
 
     if isinstance(base, str) and base in SCRATCH:
         task = SCRATCH[base]
@@ -71,6 +72,7 @@ def finetune(
         task = base.entry.task
     record = task_of(task)
     checked = make(record.train_options_class(), options, f"Fine-tuning for {task}")
+    check_output(checked.output)
     check_exists(data)
     require("tensorflow", extra="tensorflow", purpose="to fine-tune")
     return record.trainer_class().of(base, checked).fit(data)

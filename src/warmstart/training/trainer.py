@@ -24,7 +24,7 @@ from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.hooks import OptionsT, TrainerHooks
 from warmstart.training.keeper import better_is_more
 from warmstart.training.page import page
-from warmstart.training.run import check_output, open_run
+from warmstart.training.run import open_run
 from warmstart.training.summary import in_words
 
 SOURCE = "measured when it was fine-tuned"
@@ -46,7 +46,6 @@ class Trainer(TrainerHooks[OptionsT]):
             UsageError: the base, the data or an option cannot be used.
             TrainingError: training cannot go on.
         """
-        check_output(self.options.output)
         check_keras_options(self.options)
         self.open()
         self.summary = self.read(data)
