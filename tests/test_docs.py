@@ -120,8 +120,7 @@ def commands() -> dict[str, set[str]]:
             parameters += [
                 one
                 for task in TASKS.values()
-                if task.evaluate_options
-                for one in flags_of(task.evaluate_options_class(), "")
+                for one in flags_of(task.model_class().evaluate_options, "")
             ]
         options = {
             option

@@ -18,7 +18,7 @@ from .table import FAULTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
-PART = re.compile(r"(<!-- generated: faults -->\n).*?(<!-- /generated -->)", re.DOTALL)
+PART = re.compile(r"(<!-- measured: faults -->\n).*?(<!-- /measured -->)", re.DOTALL)
 NIGHTLY = ("tests/bulk/test_ray.py", "tests/training/", "tests/hub/test_processes.py")
 Row = tuple[str, str, str]
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from warmstart.checkpoints import hdf5_dense
+from warmstart.checkpoints import hdf5_dense, hdf5_text
 from warmstart.checkpoints.base import ByteSource
 from warmstart.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
 
@@ -45,7 +45,7 @@ class Structure:
         self._objects = 0
         self._headers: dict[int, list[Message]] = {}
         self._attributes: dict[int, dict[str, list[bytes]]] = {}
-        self._heap_objects: dict[int, dict[int, tuple[int, int]]] = {}
+        self.heap_objects: dict[int, dict[int, tuple[int, int]]] = {}
         self.root = self._superblock()
 
     def corrupt(self, why: str) -> CheckpointError:
@@ -82,7 +82,7 @@ class Structure:
         except struct.error as error:
             raise self.corrupt("a record is cut short") from error
 
-    def _text(self, data: bytes, longest: int = MAX_NAME) -> str:
+    def text(self, data: bytes, longest: int = MAX_NAME) -> str:
         data = data.split(b"\0", 1)[0]
         if len(data) > longest:
             raise self.unsafe(f"a name of {len(data)} characters")
@@ -237,7 +237,7 @@ class Structure:
         width = 1 << (flags & 3)
         length = int.from_bytes(data[position : position + width], "little")
         position += width
-        name = self._text(data[position : position + length])
+        name = self.text(data[position : position + length])
         if link_type != 0:
             what = {1: "a soft link", 64: "an external link"}.get(link_type, "a user-defined link")
             raise self.unsafe(f"{name!r} is {what}, and only plain members are read")
@@ -254,7 +254,7 @@ class Structure:
                 raise self.corrupt("a group has no table of members")
             for entry in struct.iter_unpack("<QQI4x16s", self.at(node + 8, 40 * count)):
                 offset, target, cache, _ = entry
-                name = self._text(names[offset : offset + MAX_NAME + 1])
+                name = self.text(names[offset : offset + MAX_NAME + 1])
                 if cache == 2:
                     raise self.unsafe(f"{name!r} is a soft link, and only plain members are read")
                 yield name, target
@@ -293,7 +293,7 @@ class Structure:
         if address not in self._attributes:
             self._attributes[address] = dict(self._attribute_parts(address))
         parts = self._attributes[address].get(name)
-        return None if parts is None else self._strings(*parts, longest=longest)
+        return None if parts is None else hdf5_text.strings(self, *parts, longest=longest)
 
     def _attribute_parts(self, address: int) -> Iterator[tuple[str, list[bytes]]]:
         """Name, [datatype, dataspace, data] of every attribute."""
@@ -318,7 +318,7 @@ class Structure:
         for size in sizes:
             pieces.append(data[position : position + size])
             position += (size + 7) // 8 * 8 if version == 1 else size
-        return self._text(pieces[0]), [*pieces[1:], data[position:]]
+        return self.text(pieces[0]), [*pieces[1:], data[position:]]
 
     def attributes(self, address: int, name: str) -> list[str] | None:
         """As `attribute`, joined from `name0`, `name1`, ... if Keras had to split a long list."""
@@ -335,49 +335,3 @@ class Structure:
         if version not in (1, 2) or rank > 32 or (version == 2 and space == 2):
             raise self.corrupt("an array without a shape")
         return self.unpack(f"{rank}Q", data, 8 if version == 1 else 4)
-
-    def _strings(self, datatype: bytes, space: bytes, data: bytes, *, longest: int) -> list[str]:
-        count = 1
-        for side in self.dataspace(space):
-            count *= side
-        if count == 0:  # an empty list has no type of its own
-            return []
-        head, bits, size = self.unpack("BB2xI", datatype)
-        if head & 15 == 3 and size:
-            step = size
-        elif head & 15 == 9 and bits & 15 == 1:
-            step = 16
-        else:
-            raise self.unsafe("a list of names is not text")
-        if count * step > len(data):
-            raise self.corrupt("a list of names is cut short")
-        items = [data[i * step : (i + 1) * step] for i in range(count)]
-        return [
-            self._text(
-                item if step == size and head & 15 == 3 else self._heap_object(item), longest
-            )
-            for item in items
-        ]
-
-    def _heap_object(self, reference: bytes) -> bytes:
-        """Text of variable length, from the global heap (III.E)."""
-        length, heap, index = self.unpack("IQI", reference)
-        if length == 0:
-            return b""
-        if heap not in self._heap_objects:
-            signature, size = self.unpack("4s4xQ", self.at(heap, 16))
-            if signature != b"GCOL":
-                raise self.corrupt("a text of variable length is missing")
-            objects, position = {}, 16
-            while position + 16 <= size:
-                number, count = self.unpack("H6xQ", self.at(heap + position, 16))
-                if number == 0:
-                    break
-                self.spend(256)
-                objects[number] = (heap + position + 16, count)
-                position += 16 + (count + 7) // 8 * 8
-            self._heap_objects[heap] = objects
-        start, count = self._heap_objects[heap].get(index, (0, -1))
-        if length > count:
-            raise self.corrupt("a text of variable length is missing")
-        return self.at(start, length)

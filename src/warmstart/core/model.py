@@ -61,8 +61,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     """A pretrained model, callable on real inputs. Made by `ws.load`; one subclass per task.
 
     Nothing heavy happens until the first prediction: then the program is taken from the bundle or
-    the artifact store, or compiled (once per model and machine, 10 to 60 seconds; needs
-    TensorFlow).
+    the artifact store, or compiled (once per machine, 10 to 60 seconds; needs TensorFlow).
 
     Threads may call one model at the same time; the engine runs one batch after the other. A model
     cannot be pickled: in another process, load it again by its name or folder.
@@ -334,11 +333,9 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
                 continue
             output = next(outputs)
             try:
-                yield (
-                    Failed(prepared.name, output)
-                    if isinstance(output, InputError)
-                    else decode(prepared, output, options)
-                )
+                if isinstance(output, InputError):
+                    raise output
+                yield decode(prepared, output, options)
             except InputError as error:
                 yield Failed(prepared.name, error)
 

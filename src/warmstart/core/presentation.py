@@ -36,6 +36,7 @@ class Presentation:
         model: str
 
         def to_dict(self, *, embed: bool = False) -> dict[str, Any]: ...
+        def encoded(self, name: str) -> Any: ...
         @classmethod
         def csv_columns(cls) -> tuple[str, ...]: ...
         def csv_rows(self) -> Iterator[tuple[str, ...]]: ...
@@ -55,12 +56,10 @@ class Presentation:
 
     def table_rows(self) -> Iterator[dict[str, Any]]:
         """The rows of the result in a table of many results, by column: one, if not said otherwise."""
-        from warmstart.core.wire import encoded
-
         values = self.to_dict()
         names = self.summary or tuple(name for name in values if name not in ("input", "model"))
         yield {"input": self.input} | {
-            name: values[name] if name in values else encoded(self, name) for name in names
+            name: values[name] if name in values else self.encoded(name) for name in names
         }
 
     def to_frame(self) -> pd.DataFrame:

@@ -192,6 +192,10 @@ class Record:
         """The result as JSON values; `embed` adds what `embedded` names."""
         return wire_of(type(self), embed).encode(self)
 
+    def encoded(self, name: str) -> Any:
+        """A field or property as a JSON value."""
+        return wire_type(annotation(type(self), name)).encode(getattr(self, name))
+
 
 def wire_of(record: type[Record], embed: bool = False) -> StructOf:
     """The wire form of a class of results; `embed` adds what it names as `embedded`."""
@@ -233,11 +237,6 @@ def annotation(record: type, name: str) -> Any:
     attribute = getattr(record, name)
     function: Callable[..., Any] = getattr(attribute, "fget", None) or attribute.func
     return get_type_hints(function, include_extras=True)["return"]
-
-
-def encoded(record: object, name: str) -> Any:
-    """A field or property as a JSON value."""
-    return wire_type(annotation(type(record), name)).encode(getattr(record, name))
 
 
 def wire_type(hint: Any, rounding: Decimals | Digits | None = None) -> WireType:
