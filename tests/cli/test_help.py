@@ -6,7 +6,7 @@ import pytest
 from warmstart.cli.app import app
 from warmstart.core.task import TASKS
 
-VERBS = sorted({task.verb for task in TASKS.values()})
+VERBS = sorted({task.verb for task in TASKS.values() if isinstance(task.model, str)})  # ours
 LONGER = {"serve", "transcribe", "generate", "forecast"}
 """Commands with more options than fit on 60 lines."""
 OTHERS = [

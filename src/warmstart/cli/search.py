@@ -11,12 +11,12 @@ import click
 
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.parameters import engine_option, json_option, weights_option
-from warmstart.core.search import DEFAULT_TOP_K, Index, is_index
 from warmstart.core.task import TASKS
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
+    from warmstart.core.search import Index
 
 
 @click.command(
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         Option(
             ["--top-k", "-k"],
             type=click.IntRange(min=1),
-            default=DEFAULT_TOP_K,
+            default=5,
             help="Matches for each query, best first.",
         ),
         Option(["--output", "-o"], help="A new folder for the index, to be searched again."),
@@ -58,6 +58,7 @@ def command(
 ) -> None:
     """Find the texts or photos that are most like a query, by the cosine of their features."""
     from warmstart.cli.models import compiling, say
+    from warmstart.core.search import Index, is_index
 
     saved = Index.load(corpus) if is_index(Path(corpus)) else None
     opened = _opened(corpus, model, saved, weights=weights, engine=engine)
