@@ -152,7 +152,7 @@ def test_wrong_questions(folder, cifar, tmp_path):
     with pytest.raises(UsageError, match="There is no candidate"):
         ws.pick(folder, candidates=[])
     with pytest.raises(
-        UsageError, match="No candidate could be judged: nonsense: there is no model"
+        UsageError, match="No candidate could be judged: nonsense: There is no model"
     ):
         ws.pick(folder, candidates=["nonsense"])
     few = [

@@ -112,7 +112,7 @@ def test_what_cannot_be_learned_is_named(data, tmp_path):
     (tmp_path / "no.wav").write_bytes(b"no sound")
     mixed += [(tmp_path / name, "can") for name in ("no.wav", "nowhere.wav")]
     options = {**OPTIONS, "epochs": 1, "learning_rate": 1e-6, "output": tmp_path / "out"}
-    ws.finetune(GOLDEN, mixed[:6] + mixed[7:], **options)
+    ws.finetune(GOLDEN, mixed, **options)
     told = json.loads((tmp_path / "out" / "training.json").read_text())
     reasons = " / ".join(reason for _, reason in told["left_out"])
     assert "longer than 3 s" in reasons
@@ -121,7 +121,6 @@ def test_what_cannot_be_learned_is_named(data, tmp_path):
     assert len(told["left_out"]) == 4
     report = (tmp_path / "out" / "report.html").read_text()
     assert "leaves out by suppress_tokens: '('" in unescape(report)
-    with pytest.raises(UsageError, match="has no text"):
-        ws.finetune(GOLDEN, mixed, **options)
+    assert "has no text" in unescape(report)
     with pytest.raises(UsageError, match="no language 'Klingon'"):
         ws.finetune(GOLDEN, data, language="Klingon", verbose=False)

@@ -344,7 +344,7 @@ def test_class_weights_move_the_decision():
 @pytest.mark.parametrize(
     ("data", "options", "words"),
     [
-        ("nowhere.tsv", {}, "cannot be opened"),
+        ("nowhere.tsv", {}, "no file or folder nowhere.tsv"),
         ([("a", "x")] * 4, {}, "only the label"),
         (reviews(8, 0), {"validation": 1.5}, "share"),
         (reviews(8, 0), {"freeze": 3}, "first blocks up to 2"),

@@ -62,7 +62,7 @@ def test_windows_cover_the_text_and_repeat_with_the_epoch():
 @pytest.mark.parametrize(
     ("data", "options", "words"),
     [
-        ("nowhere.txt", {}, "cannot be read"),
+        ("nowhere.txt", {}, "no file or folder nowhere.txt"),
         (["short"], {}, "tokens to train on"),
         ([b"\xff" * 9], {}, "not UTF-8"),
         ([TEXT], {"freeze": 3}, "up to 2"),

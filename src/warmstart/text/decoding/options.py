@@ -75,7 +75,7 @@ class GenerateOptions(BatchOptions):
         Option("Of a beam search: above 0 favours long texts, below 0 short ones; default: 1."),
     ] = None
     num_return_sequences: Annotated[
-        int, Option("Texts for each prompt: samples, or the best of a beam search.", ge=1)
+        int, Option("Continuations to return: samples, or the best of a beam search.", ge=1)
     ] = 1
     min_new_tokens: Annotated[
         int | None, Option("Tokens before the model may end its text; default: 0.", ge=0)

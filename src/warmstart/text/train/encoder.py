@@ -111,8 +111,8 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         """
         config = self.model.entry.config
         longest = config["max_position_embeddings"]
-        if config.get("pad_token_id") and "roberta" in self.model.entry.architecture:
-            longest -= config["pad_token_id"] + 1
+        if first := getattr(family(self.model.entry.architecture), "first_position", None):
+            longest -= first(config)
         if self.options.max_length is not None and self.options.max_length > longest:
             raise UsageError(
                 f"{self.model.name} reads {longest} tokens at most, not max_length="

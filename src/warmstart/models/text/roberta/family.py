@@ -34,6 +34,11 @@ BLOCK = r"encoder\.layer\.(\d+)\."
 LORA_TARGETS = ("query", "value")
 
 
+def first_position(config: Mapping[str, Any]) -> int:
+    """The position of the first token: those before it are for padding."""
+    return int(config["pad_token_id"]) + 1
+
+
 def read(
     config: Mapping[str, Any], folder: Path, task: str | None
 ) -> tuple[Entry, tuple[Label, ...]]:
@@ -45,7 +50,7 @@ def read(
         architecture="roberta",
         paper=PAPERS[str(config["model_type"])],
         sizes=partial(encoder_config.bert_sizes, pad_token_id=1),
-        first_position=lambda sizes: int(sizes["pad_token_id"]) + 1,
+        first_position=first_position,
     )
 
 
