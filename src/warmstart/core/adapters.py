@@ -53,11 +53,11 @@ class Merged(Checkpoint):
         self.path, self.base, self.adapter, self.scale = path, base, adapter, scale
         own = {layout.bare(name.removeprefix(ROOT)): name for name in adapter.names()}
         self._low = {
-            name.removesuffix(".lora_A.weight"): place
-            for name, place in own.items()
+            name.removesuffix(".lora_A.weight"): index
+            for name, index in own.items()
             if ".lora_A." in name
         }
-        self._heads = {name: place for name, place in own.items() if ".lora_" not in name}
+        self._heads = {name: index for name, index in own.items() if ".lora_" not in name}
         self._base = {layout.bare(name): name for name in base.names()}
         for module in self._low:
             if f"{module}.weight" not in self._base:

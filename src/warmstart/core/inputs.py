@@ -125,7 +125,7 @@ def _is_pattern(path: str) -> bool:
 
 
 def _elements(inputs: Any, suffixes: Collection[str], what: str) -> Iterator[Item]:
-    for place, value in enumerate(inputs, 1):
+    for index, value in enumerate(inputs, 1):
         if isinstance(value, (str, os.PathLike)) and not is_single(value):
             try:
                 yield from _expanded(os.fsdecode(value), suffixes, what)
@@ -133,7 +133,7 @@ def _elements(inputs: Any, suffixes: Collection[str], what: str) -> Iterator[Ite
                 name = given_name(value) or ""
                 yield Item(name, InputError(str(error), name))
         else:
-            yield Item(given_name(value) or f"item {place}", value)
+            yield Item(given_name(value) or f"item {index}", value)
 
 
 def _expanded(path: str, suffixes: Collection[str], what: str) -> Iterator[Item]:

@@ -75,14 +75,14 @@ def choose(
     Returns:
         (places in `boxes`, classes, scores), each (M,).
     """
-    place, kind = np.nonzero(scores >= threshold)
-    score = scores[place, kind]
-    if suppression is not None and len(place):
+    index, kind = np.nonzero(scores >= threshold)
+    score = scores[index, kind]
+    if suppression is not None and len(index):
         kept = [
-            members[suppress(boxes[place[members]], score[members], suppression, most)]
+            members[suppress(boxes[index[members]], score[members], suppression, most)]
             for members in (np.nonzero(kind == one)[0] for one in np.unique(kind))
         ]
         left = np.sort(np.concatenate(kept))
-        place, kind, score = place[left], kind[left], score[left]
+        index, kind, score = index[left], kind[left], score[left]
     order = best(score, most)
-    return place[order], kind[order], score[order]
+    return index[order], kind[order], score[order]

@@ -58,10 +58,10 @@ def _places(length: int, start: int, inner: int, whole: int, cells: int) -> Plac
     """For each pixel of a side of the photo: the cell of the grid that its centre is in, and how
     far, 0 to 1.
     """
-    place = ((np.arange(length) + 0.5) * (inner / length) + start) * (cells / whole) - 0.5
-    place = np.clip(place, 0, cells - 1)
-    cell = place.astype(np.intp)
-    return cell, (place - cell).astype(np.float32)
+    index = ((np.arange(length) + 0.5) * (inner / length) + start) * (cells / whole) - 0.5
+    index = np.clip(index, 0, cells - 1)
+    cell = index.astype(np.intp)
+    return cell, (index - cell).astype(np.float32)
 
 
 class _Cells:
@@ -100,8 +100,8 @@ class _Cells:
 
     def fill(self, out: np.ndarray, rows: Places, columns: Places) -> None:
         """Write the best class of every pixel into `out` (rows, columns)."""
-        place = np.ix_(rows[0], columns[0])
-        agreed = self.agreed[place]
+        index = np.ix_(rows[0], columns[0])
+        agreed = self.agreed[index]
         np.copyto(out, agreed, casting="unsafe")
         y, x = np.nonzero(agreed < 0)
         if not len(y):
@@ -113,10 +113,10 @@ class _Cells:
         )
         few = self.few[number]
         for chosen, values, names in ((few, self.shortlist, self.names), (~few, self.values, None)):
-            places = np.nonzero(chosen)[0]
+            indices = np.nonzero(chosen)[0]
             step = max(1, CHUNK // (4 * values.shape[-1]))
-            for start in range(0, len(places), step):
-                part = places[start : start + step]
+            for start in range(0, len(indices), step):
+                part = indices[start : start + step]
                 mixed = np.einsum("nk,nkc->nc", weights[part], values[number[part]])
                 best = mixed.argmax(-1)
                 if names is not None:

@@ -255,8 +255,8 @@ def filled(target: np.ndarray, season: int) -> tuple[np.ndarray, np.ndarray]:
     values = target.copy()
     known = np.flatnonzero(observed)
     values[: known[0]] = values[known[0]]
-    for place in np.flatnonzero(~np.isfinite(values)):
-        values[place] = values[place - season] if place >= season else values[place - 1]
+    for index in np.flatnonzero(~np.isfinite(values)):
+        values[index] = values[index - season] if index >= season else values[index - 1]
     return values, observed
 
 

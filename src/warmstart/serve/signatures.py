@@ -234,4 +234,4 @@ def forward(
         name: np.ascontiguousarray(np.stack([row[name] for row in rows])) for name in rows[0]
     }
     outputs = served.at_hand.engine.run(FORWARD, **stacked)
-    return [{name: array[place] for name, array in outputs.items()} for place in range(len(rows))]
+    return [{name: array[index] for name, array in outputs.items()} for index in range(len(rows))]

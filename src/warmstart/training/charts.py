@@ -57,9 +57,9 @@ def lines(
         parts.append(
             f'<line class="mark" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{HEIGHT - BOTTOM}" y2="{TOP}"/>'
         )
-    for place, points in enumerate(clean.values()):
+    for index, points in enumerate(clean.values()):
         path = " ".join(f"{across(a):.1f},{up(b):.1f}" for a, b in points)
-        colour = f"var(--c{place % COLOURS})"
+        colour = f"var(--c{index % COLOURS})"
         parts.append(f'<polyline points="{path}" style="stroke:{colour}"/>')
         parts += [
             f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="2.5" style="fill:{colour}"><title>'
@@ -79,11 +79,11 @@ def reliability(probabilities: Mapping[str, tuple[np.ndarray, np.ndarray]], bins
     """
     series: dict[str, list[tuple[float, float]]] = {}
     for name, (confidence, right) in probabilities.items():
-        places = np.minimum((confidence * bins).astype(int), bins - 1)
+        indices = np.minimum((confidence * bins).astype(int), bins - 1)
         series[name] = [
-            (float(confidence[places == b].mean()), float(right[places == b].mean()))
+            (float(confidence[indices == b].mean()), float(right[indices == b].mean()))
             for b in range(bins)
-            if (places == b).any()
+            if (indices == b).any()
         ]
     return lines(
         series, x="confidence", y="accuracy", span=(0.0, 1.0), bounds=(0.0, 1.0), diagonal=True
@@ -147,8 +147,8 @@ def bars(values: Mapping[str, float], *, unit: str = "") -> str:
     top = max([*values.values(), 1e-12])
     left, cell = 12 + 7 * max(map(len, values), default=0), 24
     parts = []
-    for place, (name, value) in enumerate(values.items()):
-        y, width = place * cell + 4, max(1.0, (WIDTH - left - 80) * value / top)
+    for index, (name, value) in enumerate(values.items()):
+        y, width = index * cell + 4, max(1.0, (WIDTH - left - 80) * value / top)
         parts.append(
             f'<text class="tick" x="{left - 6}" y="{y + 13}" text-anchor="end">{escape(name)}</text>'
             f'<rect x="{left}" y="{y}" width="{width:.1f}" height="{cell - 7}" style="fill:var(--c0)"/>'
@@ -210,7 +210,7 @@ def _svg(parts: Sequence[str], title: str, width: float = WIDTH, height: float =
 
 def _legend(names: Sequence[str]) -> str:
     marks = (
-        f'<span><i style="background:var(--c{place % COLOURS})"></i>{escape(name)}</span>'
-        for place, name in enumerate(names)
+        f'<span><i style="background:var(--c{index % COLOURS})"></i>{escape(name)}</span>'
+        for index, name in enumerate(names)
     )
     return f'<p class="legend">{"".join(marks)}</p>'

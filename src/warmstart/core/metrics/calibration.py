@@ -46,9 +46,9 @@ def cross_fitted(
     """Logits (N, classes) divided by a temperature that was found on the other folds: for judging
     the calibration without having looked."""
     scaled = np.array(logits, np.float64)
-    place = np.random.default_rng(0).permutation(len(logits)) % min(folds, len(logits))
-    for fold in range(place.max() + 1):
-        inside = place == fold
+    index = np.random.default_rng(0).permutation(len(logits)) % min(folds, len(logits))
+    for fold in range(index.max() + 1):
+        inside = index == fold
         if not inside.all():
             scaled[inside] /= temperature(logits[~inside], targets[~inside], multi_label)
     return scaled

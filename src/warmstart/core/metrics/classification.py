@@ -51,8 +51,8 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15)
     """Expected calibration error: how far confidence and accuracy lie apart, bin by bin of equal
     width (Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017),
     arXiv:1706.04599, section 2)."""
-    places = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[places == b].sum() - right[places == b].sum()) for b in range(bins)]
+    indices = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [abs(confidence[indices == b].sum() - right[indices == b].sum()) for b in range(bins)]
     return float(sum(gaps) / max(len(confidence), 1))
 
 

@@ -82,15 +82,15 @@ def uncompressed(text: str) -> list[int]:
         UsageError: the text is damaged.
     """
     runs: list[int] = []
-    place = 0
-    while place < len(text):
+    index = 0
+    while index < len(text):
         value, shift, more = 0, 0, True
         while more:
-            if place >= len(text) or shift > 60:
+            if index >= len(text) or shift > 60:
                 raise UsageError("its compressed run lengths are damaged")
-            bits = ord(text[place]) - 48
+            bits = ord(text[index]) - 48
             value |= (bits & 31) << shift
-            more, shift, place = bool(bits & 32), shift + 5, place + 1
+            more, shift, index = bool(bits & 32), shift + 5, index + 1
             if not more and bits & 16:
                 value -= 1 << shift
         if len(runs) > 2:

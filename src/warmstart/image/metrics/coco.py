@@ -144,15 +144,15 @@ class CocoEvaluation:
         right = np.concatenate([part.right[:, :most] for part in parts], axis=1)[:, order]
         counts = ~np.concatenate([part.ignored[:, :most] for part in parts], axis=1)[:, order]
         hits, misses = np.cumsum(right & counts, axis=1), np.cumsum(~right & counts, axis=1)
-        for place, (hit, miss) in enumerate(
+        for index, (hit, miss) in enumerate(
             zip(hits.astype(float), misses.astype(float), strict=True)
         ):
             reached = hit / wanted
-            recall[place] = reached[-1] if len(reached) else 0
+            recall[index] = reached[-1] if len(reached) else 0
             exact = hit / (hit + miss + np.spacing(1))
             envelope = np.maximum.accumulate(exact[::-1])[::-1]
             at = np.searchsorted(reached, RECALLS, side="left")
-            precision[place] = (
+            precision[index] = (
                 np.where(at < len(envelope), envelope[np.minimum(at, len(envelope) - 1)], 0)
                 if len(envelope)
                 else 0

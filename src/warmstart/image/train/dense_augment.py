@@ -168,9 +168,9 @@ def mosaic(
     cross_x, cross_y = (round(side * random.uniform(0.35, 0.65)) for side in canvas)
     made = Image.new("RGB", canvas)
     boxes, labels = [], []
-    for place, (photo, own, kinds, size) in enumerate(photos):
-        x0, x1 = (0, cross_x) if place % 2 == 0 else (cross_x, width)
-        y0, y1 = (0, cross_y) if place < 2 else (cross_y, height)
+    for index, (photo, own, kinds, size) in enumerate(photos):
+        x0, x1 = (0, cross_x) if index % 2 == 0 else (cross_x, width)
+        y0, y1 = (0, cross_y) if index < 2 else (cross_y, height)
         part = (x1 - x0, y1 - y0)
         view = variation.view(
             size, canvas, random

@@ -111,32 +111,32 @@ def photo_features(
     failed: dict[int, InputError] = {}
     digests: dict[int, str] = {}  # by place
     with closing(prefetch.decoded(listed, work.digest, ahead=64)) as hashed:
-        for place, (_, told) in enumerate(hashed):
+        for index, (_, told) in enumerate(hashed):
             if isinstance(told, InputError):
-                failed[place] = told
+                failed[index] = told
             else:
-                digests[place] = told
+                digests[index] = told
     keys = {
         digest: [work.key(digest, view) for view in views]
         for digest in dict.fromkeys(digests.values())
     }
     known = cache.get([key for row in keys.values() for key in row], work.width)
     missing: dict[str, int] = {}  # digest -> the first place that has it
-    for place, digest in digests.items():
+    for index, digest in digests.items():
         if any(key not in known for key in keys[digest]):
-            missing.setdefault(digest, place)
+            missing.setdefault(digest, index)
     computed, broken = _compute(
-        work, [listed[place] for place in missing.values()], known, cache, progress, on
+        work, [listed[index] for index in missing.values()], known, cache, progress, on
     )
     unusable = {
         digest: error for digest, error in zip(missing, broken, strict=True) if error is not None
     }
     rows = np.full((len(listed), len(views), work.width), np.nan, np.float32)
-    for place, digest in digests.items():
+    for index, digest in digests.items():
         if digest in unusable:
-            failed[place] = unusable[digest]
+            failed[index] = unusable[digest]
         else:
-            rows[place] = [known[key] if key in known else computed[key] for key in keys[digest]]
+            rows[index] = [known[key] if key in known else computed[key] for key in keys[digest]]
     return Features(rows[..., :-1], rows[..., -1], dict(sorted(failed.items())), len(computed))
 
 
@@ -167,9 +167,9 @@ def _compute(
     )
     try:
         with closing(answers):
-            for done, (place, found) in enumerate(answers, 1):
+            for done, (index, found) in enumerate(answers, 1):
                 if isinstance(found, InputError):
-                    errors[place] = found
+                    errors[index] = found
                 else:
                     unwritten.update(
                         {key: vector for key, vector in found.items() if key not in known}

@@ -266,7 +266,7 @@ class _Chosen:
 
     def leave_out(self, failed: Mapping[int, Exception]) -> None:
         if failed:
-            good = [place for place in range(len(self.examples)) if place not in failed]
+            good = [index for index in range(len(self.examples)) if index not in failed]
             self.examples, self.targets = self.examples.subset(good), self.targets[good]
             self.problems += tuple(f"left out: {error}" for error in failed.values())
 
@@ -288,7 +288,7 @@ def _judge(
     with compiling(model):
         engine = model.engine
     found = photo_features(model, chosen.examples.inputs, progress=progress)
-    usable = [place for place in range(len(chosen.examples)) if place not in found.failed]
+    usable = [index for index in range(len(chosen.examples)) if index not in found.failed]
     vectors, confidence = found.vectors[usable, 0], found.confidence[usable, 0]
     chosen.leave_out(found.failed)
     folds = stratified_folds(chosen.targets, list(chosen.examples.digests), seed=chosen.seed)

@@ -48,7 +48,7 @@ class FeatureWorker:
             for name, path, data in zip(batch["name"], batch["path"], batch["data"], strict=True)
         ]
         answer: dict[str, list[Any]] = {
-            "place": [int(place) for place in batch["place"]],
+            "place": [int(index) for index in batch["place"]],
             "keys": [],
             "vectors": [],
             "error": [],
@@ -78,12 +78,12 @@ def compute(
     shipped = shipping.pack(work.model, work.model.engine.name)
     rows = [
         {
-            "place": place,
+            "place": index,
             "name": item.name,
             "path": "" if isinstance(item.value, bytes) else os.fsdecode(item.value),
             "data": item.value if isinstance(item.value, bytes) else b"",
         }
-        for place, item in enumerate(listed)
+        for index, item in enumerate(listed)
     ]
 
     def arguments(reference: Any, threads: int) -> tuple[Any, ...]:
@@ -104,9 +104,9 @@ def compute(
         with contextlib.closing(answers):
             for answer in answers:
                 columns = (answer[name] for name in ("place", "keys", "vectors", "error"))
-                for place, keys, vectors, error in zip(*columns, strict=True):
+                for index, keys, vectors, error in zip(*columns, strict=True):
                     if error:
-                        yield int(place), InputError(str(error), listed[int(place)].name)
+                        yield int(index), InputError(str(error), listed[int(index)].name)
                         continue
                     made = (
                         np.frombuffer(bytes(vectors), "<f4")
@@ -114,4 +114,4 @@ def compute(
                         .reshape(-1, work.width)
                     )
                     names = [bytes(keys)[start : start + 20] for start in range(0, len(keys), 20)]
-                    yield int(place), dict(zip(names, made, strict=True))
+                    yield int(index), dict(zip(names, made, strict=True))

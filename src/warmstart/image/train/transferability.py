@@ -135,8 +135,8 @@ def stratified_folds(
         groups: names the content of each example.
     """
     first: dict[str, int] = {}
-    for place, group in enumerate(groups):
-        first.setdefault(group, place)
+    for index, group in enumerate(groups):
+        first.setdefault(group, index)
     rows = np.array(list(first.values()))
     random = np.random.default_rng(seed)
     rows = rows[random.permutation(len(rows))]

@@ -59,8 +59,8 @@ class GreedyDecoder:
                     tokens[row] = token
             if not going:
                 break
-            place = tf.constant([position], tf.int32)
-            logits, cache = self._step(tf.constant(tokens), place, cache, cross)
+            index = tf.constant([position], tf.int32)
+            logits, cache = self._step(tf.constant(tokens), index, cache, cross)
         return texts
 
     def _prefill(self, tokens: Any, cross: Any) -> Any:

@@ -152,8 +152,8 @@ class WhisperDecoder:
         return int(self.config["text_positions"]) - self._position
 
     def _remember(self, out: Mapping[str, np.ndarray], count: int) -> None:
-        places = slice(self._position, self._position + count)
+        indices = slice(self._position, self._position + count)
         for n in range(int(self.config["decoder_layers"])):
             for kind in ("key", "value"):
-                self._session.write(f"{kind}_{n}", np.s_[..., places], out[f"new_{kind}_{n}"])
+                self._session.write(f"{kind}_{n}", np.s_[..., indices], out[f"new_{kind}_{n}"])
         self._position += count

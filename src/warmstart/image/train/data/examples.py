@@ -132,5 +132,5 @@ def without(dataset: Dataset, failed: Mapping[str, Mapping[int, Exception]]) -> 
     for name, part in dataset.parts():
         bad = failed.get(name, {})
         parts[name] = part.subset([i for i in range(len(part)) if i not in bad]) if bad else part
-        problems += [str(bad[place]) for place in sorted(bad)]
+        problems += [str(bad[index]) for index in sorted(bad)]
     return replace(dataset, **parts, problems=tuple(problems))
