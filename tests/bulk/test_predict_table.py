@@ -73,6 +73,37 @@ def test_columns_of_the_file_are_not_overwritten(tmp_path, run):
     assert [row["predicted_label"] for row in rows(output)] == ["positive", "negative"]
 
 
+def test_a_result_can_be_classified_again(reviews, tmp_path, run):
+    again = tmp_path / "again.csv"
+    run("classify", str(reviews), "-o", str(again))
+    code, output, messages = run("classify", str(again))
+    header = output.splitlines()[0].split(",")
+    assert len(header) == len(set(header))
+    assert header[-3:] == ["predicted_label", "predicted_score", "predicted_error"]
+    assert code == 1
+    assert "1 of 3 rows failed" in messages
+
+
+def test_both_texts_of_a_pair_are_read(tmp_path, run):
+    path = tmp_path / "a.csv"
+    path.write_text("text,text_pair\ngood film,awful mess terrible\nbad film,\n")
+    _, output, messages = run("classify", str(path))
+    assert "Input: text and text_pair" in messages
+    assert [row["label"] for row in rows(output)] == ["negative", "negative"]
+
+
+def test_one_column_is_the_input(tmp_path, run):
+    path = tmp_path / "a.csv"
+    path.write_text("text\ngood film\nbad film\n")
+    code, output, _ = run("classify", str(path))
+    assert code == 0
+    assert [row["label"] for row in rows(output)] == ["positive", "negative"]
+    path.write_text("good film\nbad film\n")  # a header, or a text?
+    code, output, messages = run("classify", str(path))
+    assert (code, output) == (2, "")
+    assert "good film" in messages
+
+
 def test_paths_are_relative_to_the_table(tmp_path, run):
     shutil.copy(PHOTOS / "espresso.jpg", tmp_path / "a.jpg")
     path = tmp_path / "photos.csv"

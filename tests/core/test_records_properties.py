@@ -136,6 +136,9 @@ def test_labels_of_any_type_keep_their_identity_or_are_missing(tmp_path, rows, f
     mappings = [{"text": text, "label": value} for text, value in rows]
     if form in ("pandas", "category"):
         data = table.assign(label=values if form == "pandas" else values.astype("category"))
+        rows = list(
+            zip(table["text"], data["label"].tolist(), strict=True)
+        )  # 0 and False are equal
     elif form in ("jsonl", "json"):
         data = tmp_path / f"a.{form}"
         lines = "\n".join(map(json.dumps, mappings))

@@ -34,12 +34,14 @@ class PredictedTable:
         inputs: the columns that hold the input.
         columns: of the file, then those of the results, then `error`.
         rows: in the order of the file; read once. A row has the cells of the file and the values of
-            its result, or the message in `error`.
+            its result, or a message in the column `error`.
+        error: the name of that column, which the file does not have.
     """
 
     inputs: tuple[str, ...]
     columns: tuple[str, ...]
     rows: Iterator[dict[str, Any]]
+    error: str
 
 
 def is_table(path: str) -> bool:
@@ -69,9 +71,18 @@ def predict_table(
     names = model.result.summary or tuple(
         name for name, _ in wire_of(model.result).fields if name not in ("input", "model")
     )
-    added = {name: f"predicted_{name}" if name in table.columns else name for name in names}
-    every = (*table.columns, *added.values(), ERROR)
-    return PredictedTable(inputs, every, _rows(model, table, inputs, options, added))
+    taken = set(table.columns)
+    added = {name: _free_name(name, taken) for name in (*names, ERROR)}
+    rows = _rows(model, table, inputs, options, added)
+    return PredictedTable(inputs, (*table.columns, *added.values()), rows, added[ERROR])
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """The name of a new column: with `predicted_` in front, as often as the file has it already."""
+    while name in taken:
+        name = f"predicted_{name}"
+    taken.add(name)
+    return name
 
 
 def _input_columns(
@@ -82,7 +93,7 @@ def _input_columns(
         raise UsageError(f"{model.name} takes its input from one column{' or two' * kind.pairs}.")
     if table.positional:
         return table.columns
-    names = dict.fromkeys(table.columns)
+    names = dict.fromkeys(table.columns, "")
     return listing.chosen(names, kind, tuple(columns), table.name)
 
 
@@ -110,7 +121,7 @@ def _rows(
     for result in model.results(items(), options):
         row = waiting.popleft()
         if isinstance(result, Failed):
-            yield row | {ERROR: str(result.error)}
+            yield row | {added[ERROR]: str(result.error)}
             continue
         (values,) = result.table_rows()
         yield row | {added[name]: value for name, value in values.items() if name in added}
@@ -123,7 +134,9 @@ def _value(
     try:
         if kind.is_file:
             return table.file(record, inputs[0], kind.noun)
-        texts = [table.text(record, column) for column in inputs]
+        first, *rest = inputs
+        texts = [table.text(record, first)]
+        texts += [table.text(record, column) for column in rest if record.values.get(column)]
     except InputError as error:
         return error
     return texts[0] if len(texts) == 1 else tuple(texts)

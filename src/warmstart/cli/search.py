@@ -61,7 +61,7 @@ def command(
     from warmstart.core.search import Index, is_index
 
     saved = Index.load(corpus) if is_index(Path(corpus)) else None
-    opened = _opened(corpus, model, saved, weights=weights, engine=engine)
+    opened = _opened(corpus, queries[0], model, saved, weights=weights, engine=engine)
     with compiling(opened):
         opened.engine  # noqa: B018 (compiles now, with its progress shown)
     index = saved or opened.index(_inputs(opened, corpus))
@@ -77,17 +77,17 @@ def command(
 
 
 def _opened(
-    corpus: str, name: str | None, index: Index | None, **options: Any
+    corpus: str, query: str, name: str | None, index: Index | None, **options: Any
 ) -> Model[Any, Any, Any]:
     from warmstart.cli.models import open_default, open_model
 
     if name is None and index is None:
-        if _texts(corpus):
+        photos = [task for task in TASKS.values() if ".jpg" in task.input_kind().suffixes]
+        if _texts(corpus) and Path(query).suffix.lower() not in photos[0].input_kind().suffixes:
             raise UsageError(
                 "Searching texts needs a --model, such as all_minilm_l6_v2; `warmstart list` lists "
                 "others."
             )
-        photos = (task for task in TASKS.values() if ".jpg" in task.input_kind().suffixes)
         task = next(task.name for task in photos if task.default_model)
         return open_default(task, **options)[0]
     return open_model(name or (index.model if index else ""), **options)

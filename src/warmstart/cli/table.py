@@ -30,7 +30,7 @@ def is_table(request: Request) -> bool:
 
 def run(request: Request) -> None:
     """The body of the command; its exit code is 1 where a row was unusable."""
-    from warmstart.bulk.predict_table import ERROR, predict_table
+    from warmstart.bulk.predict_table import predict_table
     from warmstart.cli.models import compiling, say
     from warmstart.cli.predict import opened
     from warmstart.core.options import make
@@ -50,8 +50,8 @@ def run(request: Request) -> None:
     count = 0
     for row in _written(table, target, ".jsonl" if request.as_json else ".csv"):
         count += 1
-        if ERROR in row:
-            failures.append(row[ERROR])
+        if table.error in row:
+            failures.append(row[table.error])
     if target:
         say(f"Written: {target}, {count:,} rows")
     if failures:

@@ -150,6 +150,5 @@ def _format_of(path: Path) -> str:
             return format
     known = ", ".join(SUFFIXES.values())
     raise UsageError(
-        f"{path}: no format has the suffix {path.suffix}; a file ends in {known}, a folder has no "
-        f"suffix, and format= chooses for any name."
+        f"{path}: unknown suffix {path.suffix}; use {known}, no suffix for a folder, or set format=."
     )

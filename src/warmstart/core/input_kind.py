@@ -252,7 +252,7 @@ class FileKind(InputKind):
                 "model(list(table['path']))."
             )
         if hasattr(value, "ndim") and hasattr(value, "shape"):
-            return f"An array of {value.ndim} dimensions is no {self.noun}; give a list of {self.plural}: list(x)."
+            return f"An array of {value.ndim} dimensions is not one {self.noun}; give a list of {self.plural}: list(x)."
         if isinstance(value, Mapping) or not hasattr(value, "__iter__"):
             what = "None" if value is None else f"an object of type {type(value).__name__}"
             return f"cannot take {self.plural} from {what}; give a path, URL, bytes, open file or array."

@@ -20,6 +20,7 @@ from warmstart.core.options import Option, takes
 from warmstart.core.records import Labelled, is_table, measured, read_photos
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.records.options import EvaluateOptions, PhotoTable
+from warmstart.core.records.table import require_usable
 from warmstart.core.results import Classification, Failed
 from warmstart.errors import UsageError
 from warmstart.image import preprocessing
@@ -152,16 +153,19 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
             DecisionFigures(class_names) if multi_label else ClassificationFigures(class_names)
         )
         call = ClassifyOptions(batch_size=options.batch_size)
+        failed = 0
         answers = self.scores((one.value for one in examples), call)
         for done, ((name, scores), target) in enumerate(zip(answers, truth, strict=True), 1):
             if isinstance(scores, Failed):
                 errors.append(str(scores.error))
+                failed += 1
             elif multi_label:
                 figures.add(scores, np.isin(np.arange(len(class_names)), target))
             else:
                 figures.add(name, scores, target[0])
             if options.progress:
                 options.progress(self.name, done, len(examples))
+        require_usable("photo", len(examples) - failed, errors)
         return {**figures.result(), "errors": errors}
 
     def scores(

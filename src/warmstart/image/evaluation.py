@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.core.records.table import require_usable
 from warmstart.core.results import Failed
 from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.annotations.collector import BoxedPhoto
@@ -33,6 +34,7 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
     )
     for photo, result in _readable(model.name, photos, results, errors, options.progress):
         evaluation.add(truth_of(photo), found_of(result))
+    require_usable("photo", len(evaluation.photos), errors)
     figures = evaluation.result()
     figures["per_class"] = {names[index]: values for index, values in figures["per_class"].items()}
     return {**figures, "count": len(evaluation.photos), "errors": errors}
@@ -62,6 +64,7 @@ def evaluate_segmentation(model: Any, data: Any, options: Any) -> dict[str, Any]
     for photo, result in _readable(model.name, photos, results, errors, options.progress):
         confusion.add(photo.mask(), result.labels_map)
         count += 1
+    require_usable("photo", count, errors)
     figures = confusion.result()
     for key in ("iou", "dice"):
         figures[key] = {name: float(value) for name, value in zip(names, figures[key], strict=True)}

@@ -171,7 +171,7 @@ class Registry(Mapping[str, Served]):
         for name in models:
             if not NAME.fullmatch(name):
                 raise UsageError(
-                    f"{name!r} is no name of a model: letters, digits, '_', '.' and '-' are."
+                    f"{name!r} is not a valid model name; use letters, digits, '_', '.' and '-'."
                 )
         self._settings, self._metrics = settings, metrics
         self._lock = threading.Lock()

@@ -12,6 +12,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import fields_of, make, takes
+from warmstart.core.records.table import require_usable
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
 from warmstart.models import runner
@@ -251,6 +252,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
                 count += 1
             if options.progress:
                 options.progress(self.name, done, len(examples))
+        require_usable("recording", count, errors)
         return {**rates.to_dict(), "count": count, "errors": errors}
 
     def files(self) -> Mapping[str, Path | bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 from warmstart.core import records
 from warmstart.core.inputs import Item
 from warmstart.core.records.options import EvaluateOptions, TextTable
-from warmstart.errors import InputError, RecordError, UsageError
+from warmstart.errors import InputError, RecordError
 from warmstart.text.inputs import Pair, text_of
 
 
@@ -71,6 +71,5 @@ def examples(
             records.report(RecordError(str(error), one.name), problems)
         else:
             usable.append(Example(one.name, text, labels, one.part, one.group))
-    if not usable and problems:
-        raise UsageError(f"No text can be used; the first problem: {problems[0]}.")
+    records.require_usable("text", len(usable), problems or ())
     return usable

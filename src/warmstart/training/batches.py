@@ -126,7 +126,7 @@ def example_weights(weights: Any, labels: np.ndarray, names: Sequence[str]) -> n
     if unknown := [name for name in weights if name not in names]:
         known = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         raise UsageError(
-            f"class_weight names {unknown[0]!r}, which is no class; there are {known}."
+            f"class_weight names {unknown[0]!r}, which is not a class; the classes are {known}."
         )
     per_class = np.array([weights.get(name, 1.0) for name in names], np.float32)
     weight: np.ndarray = per_class[labels]

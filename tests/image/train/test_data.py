@@ -293,7 +293,7 @@ def test_what_cannot_be_learned_from(flowers, tmp_path):
         read(tmp_path / "a.csv")
     with pytest.raises(UsageError, match=r"not a \(photo, label\) pair"):
         read([("a", "b", "c")])
-    with pytest.raises(UsageError, match="classes that training has not: 'iris'"):
+    with pytest.raises(UsageError, match="missing from the training data: 'iris'"):
         read(
             [(photo(tmp_path / "x" / f"{n}.png", n), str(n % 2)) for n in range(4)],
             validation=[(tmp_path / "x" / "0.png", "iris")],

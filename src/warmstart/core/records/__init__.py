@@ -30,13 +30,14 @@ from warmstart.core.records.columns import (
 from warmstart.core.records.files import SUFFIXES, read_file
 from warmstart.core.records.labels import Label, LabelReader, label_reader
 from warmstart.core.records.objects import read_object
-from warmstart.core.records.table import Record, Table, report
+from warmstart.core.records.table import Record, Table, report, require_usable
 from warmstart.core.records.values import is_missing
 from warmstart.errors import RecordError
 
 __all__ = [
     "LABEL", "PAIR", "PARTS", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record",
     "RecordError", "Table", "few", "is_table", "measured", "read_photos", "read_table", "read_texts", "report",
+    "require_usable",
 ]  # fmt: skip
 
 

@@ -46,6 +46,7 @@ def read(
         complete=complete,
         delimiter=delimiter,
         usual_names={*usual_names, *map(str.casefold, named)},
+        one_column=min(map(len, layouts)) == 1,
     )
     rows = _rows(_chained(sample, lines), name, dialect)
     first = next(rows, None)

@@ -240,6 +240,16 @@ def _absence(record: Record, column: str) -> str:
     return "empty" if column in record.values else "absent"
 
 
+def require_usable(what: str, count: int, problems: Sequence[str]) -> None:
+    """Refuse data of which nothing can be used.
+
+    Raises:
+        UsageError: there are problems, and no `what` is left.
+    """
+    if not count and problems:
+        raise UsageError(f"No {what} can be used; the first problem: {problems[0]}.")
+
+
 def report(error: RecordError, problems: list[str] | None) -> None:
     """Add the error to the problems, or raise it where nobody collects them."""
     if problems is None:

@@ -129,7 +129,7 @@ def _sources(path: Path) -> Iterator[tuple[Reader, Path, str | None]]:
     if len(layouts) > 1:
         names = " or ".join(name for name, _ in layouts)
         raise UsageError(
-            f"{path} can be read in {len(layouts)} ways, as {names}; move the files of the others."
+            f"{path} matches {len(layouts)} layouts: {names}. Keep the files of one and move the rest."
         )
     if layouts:
         yield layouts[0][1], _file(path) if layouts[0][1] is table.read else path, None

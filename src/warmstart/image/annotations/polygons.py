@@ -27,7 +27,9 @@ def polygon_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> 
             or len(polygon) > MOST_POINTS
             or not all(isinstance(v, int | float) for v in polygon)
         ):
-            raise UsageError("a polygon is no list of three points or more")
+            raise UsageError(
+                "a polygon must be a flat list of three or more points: x1, y1, x2, y2, …"
+            )
         points = np.asarray(polygon, np.float64).reshape(-1, 2)
         if not np.isfinite(points).all():
             raise UsageError("a polygon has a number that is not finite")

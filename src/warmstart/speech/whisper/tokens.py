@@ -121,11 +121,13 @@ class WhisperTokens:
             ("task_to_id.transcribe", tasks.get("transcribe"), self.transcribe),
         ):
             if value not in (None, token, [token]):
-                raise BundleError(f"{path}: {key} is {value!r}, and {token} in the tokenizer.")
+                raise BundleError(f"{path}: {key} is {value!r}, but {token} in the tokenizer.")
         listed = stated.get("lang_to_id") or {}
         for name, token in listed.items():
             if self.tokenizer.token_to_id(name) != token:
-                raise BundleError(f"{path}: lang_to_id has {name} as {token!r}, the tokenizer not.")
+                raise BundleError(
+                    f"{path}: lang_to_id gives {name} the id {token!r}, but the tokenizer does not."
+                )
         if not (listed and self.languages):
             return self
         languages = {name.strip("<|>"): token for name, token in listed.items()}

@@ -93,7 +93,7 @@ class GenerateOptions(BatchOptions):
     seed: Annotated[int | None, Option("Random seed.", ge=0)] = None
     overflow: Annotated[
         Literal["error", "slide"],
-        Option('Once the context is full: "error", or "slide" on with its later half.'),
+        Option('When the context is full: "error" stops; "slide" continues with its later half.'),
     ] = "error"
 
     def __post_init__(self) -> None:

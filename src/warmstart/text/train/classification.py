@@ -74,8 +74,8 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
             for one in self.validation_examples:
                 if unknown := [label for label in one.labels if label not in known]:
                     raise UsageError(
-                        f"{one.name}: validation has the label {unknown[0]!r}, which training has "
-                        "not; add examples of it to train on, or remove it."
+                        f"{one.name}: validation has the label {unknown[0]!r}, which is missing "
+                        "from the training data; add training examples of it, or remove it."
                     )
 
     def trivial(self) -> str:

@@ -259,7 +259,9 @@ def _classes(
         return tuple(class_names)
     for part, held in parts.items():
         if unknown := sorted(names(held) - known):
-            raise UsageError(f"The {part} part has classes that training has not: {few(unknown)}.")
+            raise UsageError(
+                f"The {part} part has classes that are missing from the training data: {few(unknown)}."
+            )
     if len(known) < (1 if several else 2):
         raise UsageError(
             f"There is one class only ({few(sorted(known))}): a classifier needs two or more."
