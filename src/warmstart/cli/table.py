@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +44,10 @@ def run(request: Request) -> None:
     with compiling(model):
         model.engine  # noqa: B018 (compiles now, with its progress shown)
     source = request.arguments.typed[0]
-    table = predict_table(model, source, options, request.batch.get("column", ()))
+    try:
+        table = predict_table(model, source, options, request.batch.get("column", ()))
+    except UsageError as error:  # the reader's options have one flag here
+        raise UsageError(re.sub(r"\b(text|path)_column\b", "--column", str(error))) from None
     say(f"Model: {model.name}{f' ({hint})' if hint else ''}")
     say(f"Input: {' and '.join(table.inputs)} of {source}")
     failures: list[str] = []
