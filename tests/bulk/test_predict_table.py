@@ -104,6 +104,14 @@ def test_one_column_is_the_input(tmp_path, run):
     assert "good film" in messages
 
 
+def test_a_text_may_end_like_a_table_and_tables_are_read_one_at_a_time(reviews, run):
+    code, output, _ = run("classify", "a fine film about reviews.csv")
+    assert (code, "positive" in output) == (0, True)
+    code, output, messages = run("classify", str(reviews), str(reviews))
+    assert (code, output) == (2, "")
+    assert "name no other input, or use --on local" in messages
+
+
 def test_paths_are_relative_to_the_table(tmp_path, run):
     shutil.copy(PHOTOS / "espresso.jpg", tmp_path / "a.jpg")
     path = tmp_path / "photos.csv"

@@ -15,7 +15,7 @@ from warmstart.bulk import listing
 from warmstart.checkpoints.atomic import atomic_file
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model
-from warmstart.core.reading import printable
+from warmstart.core.reading import is_file_name, printable
 from warmstart.core.records import SUFFIXES, Record, read_table
 from warmstart.core.records.table import Table
 from warmstart.core.results import Failed
@@ -45,8 +45,8 @@ class PredictedTable:
 
 
 def is_table(path: str) -> bool:
-    """Whether a file is a table by its suffix."""
-    return path.lower().endswith(SUFFIXES)
+    """Whether this names a table: it has the suffix of one, and is not a text that ends with it."""
+    return path.lower().endswith(SUFFIXES) and is_file_name(path)
 
 
 def predict_table(

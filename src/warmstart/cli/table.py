@@ -17,16 +17,25 @@ if TYPE_CHECKING:
 
 
 def is_table(request: Request) -> bool:
-    """Whether the input is one table whose rows are the inputs."""
+    """Whether the input is one table whose rows are the inputs.
+
+    Raises:
+        UsageError: there is a table among other inputs.
+    """
     from warmstart.bulk import predict_table
 
     typed = request.arguments.typed
-    return (
-        len(typed) == 1
-        and predict_table.is_table(typed[0])
-        and request.batch.keys() <= {"column"}
-        and not request.task.input_kind().table_suffixes
-    )
+    tables = [name for name in typed if predict_table.is_table(name)]
+    if not tables or request.batch.keys() - {"column"}:
+        return False
+    if request.task.input_kind().table_suffixes:
+        return False
+    if len(typed) > 1:
+        raise UsageError(
+            f"{tables[0]} is a table, whose rows are the inputs: name no other input, or use --on local, "
+            "which reads several."
+        )
+    return True
 
 
 def run(request: Request) -> None:
