@@ -268,7 +268,7 @@ def test_languages_have_names(tokens):
         ({"eos_token_id": 5}, "eos_token_id is 5, but 368 in the tokenizer"),
         ({"no_timestamps_token_id": 5}, "no_timestamps_token_id is 5"),
         ({"task_to_id": {"translate": 5}}, "task_to_id.translate is 5"),
-        ({"lang_to_id": {"<|de|>": 370}}, "lang_to_id has <|de|> as 370"),
+        ({"lang_to_id": {"<|de|>": 370}}, "lang_to_id gives <|de|> the id 370"),
     ],
 )
 def test_tokens_that_contradict_the_tokenizer_are_refused(tmp_path, change, message):
