@@ -149,7 +149,7 @@ def test_xml_next_to_the_photos_in_train_and_valid(tmp_path, photo):
     )
     (tmp_path / "r/train/classes.txt").write_text("cat")
     (tmp_path / "r/train/a.txt").write_text("0 .5 .5 .1 .1")
-    with pytest.raises(UsageError, match=r"read in 2 ways, as XML .* or YOLO's text files"):
+    with pytest.raises(UsageError, match=r"matches 2 layouts: XML .* or YOLO's text files"):
         read_boxes(tmp_path / "r")
 
 
