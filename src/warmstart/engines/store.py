@@ -78,7 +78,7 @@ class Artifact:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EngineError(f"The artifact {folder} is damaged: {error}") from error
         if not same:
-            raise EngineError(f"The artifact {folder} has an unsupported format.")
+            raise EngineError(f"The artifact {folder} is damaged or has an unsupported format.")
         return artifact
 
     @property
