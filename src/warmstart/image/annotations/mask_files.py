@@ -9,6 +9,7 @@ from pathlib import Path
 from warmstart.core.records import PARTS
 from warmstart.errors import UsageError
 from warmstart.image.annotations import cityscapes
+from warmstart.image.annotations.parts import parts_of_lists
 from warmstart.image.decoder import SUFFIXES
 from warmstart.image.inputs import iter_photos
 
@@ -62,7 +63,7 @@ def pairs_of(root: Path, problems: list[str]) -> list[Pair]:
     folders = list(_folders(root))
     if not folders:
         raise UsageError(f"{root} is not a known layout of masks: {HELP}.")
-    lists = _lists(root)
+    lists = parts_of_lists(root / LISTS)
     return [
         Pair(pair.photo, pair.mask, lists.get(pair.photo.stem, pair.part))
         for photos, masks, part in folders
@@ -158,20 +159,3 @@ def _part(key: Path, photos: Path) -> str | None:
     """Of `images/train/…` and so on."""
     inside = len(key.parts) > 1 and photos.name in PHOTOS
     return PARTS.get(key.parts[0].lower()) if inside else None
-
-
-def _lists(root: Path) -> dict[str, str]:
-    """The part of each photo by Pascal VOC's lists; empty where there are not two of them."""
-    lists = {
-        PARTS[file.stem]: file
-        for file in sorted((root / LISTS).glob("*.txt"))
-        if file.stem in PARTS
-    }
-    if "train" not in lists or len(lists) < 2:
-        return {}
-    return {
-        line.split()[0]: part
-        for part, file in lists.items()
-        for line in file.read_text("utf-8", "replace").splitlines()
-        if line.strip()
-    }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, TypeVar
+
+from warmstart.core.records import PARTS
 
 
 class _Photo(Protocol):
@@ -22,3 +25,19 @@ def of_part(photos: Sequence[PhotoT], part: str) -> tuple[PhotoT, ...]:
 def to_measure(photos: Sequence[PhotoT]) -> tuple[PhotoT, ...]:
     """The photos that a model is measured on: those to test, else those to validate, else all."""
     return of_part(photos, "test") or of_part(photos, "validation") or tuple(photos)
+
+
+def listed(path: Path) -> list[str]:
+    """The names in one of Pascal VOC's lists: the first word of each line."""
+    lines = path.read_text("utf-8", "replace").splitlines()
+    return [line.split()[0] for line in lines if line.strip()]
+
+
+def parts_of_lists(folder: Path) -> dict[str, str]:
+    """The part of each photo by the lists `train.txt`, `val.txt` and `test.txt` of a folder; empty
+    where there are not two of them.
+    """
+    lists = {PARTS[file.stem]: file for file in sorted(folder.glob("*.txt")) if file.stem in PARTS}
+    if "train" not in lists or len(lists) < 2:
+        return {}
+    return {name: part for part, file in lists.items() for name in listed(file)}

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from warmstart.core.inputs import natural
-from warmstart.core.records import PARTS
 from warmstart.errors import UsageError
 from warmstart.image.annotations.collector import Collector, LabelledBox
+from warmstart.image.annotations.parts import listed, parts_of_lists
 from warmstart.image.decoder import SUFFIXES
 
 LARGEST_XML = 16 * 2**20
@@ -53,10 +53,10 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
     assert root is not None
     folder = root / "Annotations"
     if not path.is_dir():
-        for name in _listed(path):
+        for name in listed(path):
             _read_file(folder / f"{name}.xml", root, collector, part)
         return
-    parts = _parts(root)
+    parts = parts_of_lists(root / LISTS)
     unlisted = []
     for file in _sorted(folder):
         own = parts.get(file.stem, part)
@@ -80,25 +80,6 @@ def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
     for photo in sorted(folder.iterdir(), key=lambda one: natural(one.name)):
         if photo.suffix.lower() in SUFFIXES and photo.stem not in annotated:
             collector.problems.append(f"{photo}: has no .xml of its name, so it is left out")
-
-
-def _listed(path: Path) -> list[str]:
-    lines = path.read_text("utf-8", "replace").splitlines()
-    return [line.split()[0] for line in lines if line.strip()]
-
-
-def _parts(root: Path) -> dict[str, str]:
-    """The part of each photo by the lists `train.txt`, `val.txt` and `test.txt`; empty where there
-    are not two of them.
-    """
-    lists = {
-        PARTS[file.stem]: file
-        for file in sorted((root / LISTS).glob("*.txt"))
-        if file.stem in PARTS
-    }
-    if "train" not in lists or len(lists) < 2:
-        return {}
-    return {name: part for part, file in lists.items() for name in _listed(file)}
 
 
 def _read_file(file: Path, root: Path, collector: Collector, part: str | None) -> None:
