@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from warmstart.checkpoints.atomic import atomic_file
 from warmstart.core import html
-from warmstart.errors import UsageError, require
+from warmstart.errors import CheckpointError, UsageError, require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,7 @@ class Presentation:
         return pd.DataFrame(list(self.table_rows()) if rows is None else rows)
 
     def save(self, path: str | Path) -> Path:
-        """Write the result as a file, by its suffix; one that exists is overwritten.
+        """Write the result as a file, whole or not at all; one that exists is overwritten.
 
         Args:
             path: `.json` and `.csv` for every result; also pictures (`.png`, `.jpg`, `.webp`) of
@@ -97,10 +98,10 @@ class Presentation:
             )
         content = self.file_content(suffix) if suffix in self.files else self._table(suffix)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
+            with atomic_file(path) as file:
+                file.write(content if isinstance(content, bytes) else content.encode())
+        except CheckpointError as error:
+            raise UsageError(str(error)) from error
         return path
 
     def file_content(self, suffix: str) -> str | bytes:
