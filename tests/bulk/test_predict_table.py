@@ -104,6 +104,12 @@ def test_one_column_is_the_input(tmp_path, run):
     assert "good film" in messages
 
 
+def test_a_missing_table_is_named_where_the_output_exists(reviews, run):
+    code, output, messages = run("classify", str(reviews) + "x.csv", "-o", str(reviews))
+    assert (code, output) == (2, "")
+    assert "reviews.csvx.csv" in messages
+
+
 def test_a_text_may_end_like_a_table_and_tables_are_read_one_at_a_time(reviews, run):
     code, output, _ = run("classify", "a fine film about reviews.csv")
     assert (code, "positive" in output) == (0, True)
@@ -127,7 +133,7 @@ def test_paths_are_relative_to_the_table(tmp_path, run):
     [
         (("--column", "nix"), "has no column 'nix'; it has: id, review, stars"),
         (("-o", "out.xlsx"), "a table is written as .csv, .tsv, .jsonl, .parquet"),
-        (("-o", "reviews.csv"), "is the input"),
+        (("-o", "reviews.csv"), "reviews.csv is an input"),
         (("-o", "out.csv", "--json"), "leave out --json"),
     ],
 )

@@ -77,15 +77,15 @@ def run(request: Request) -> None:
 def _target(request: Request) -> Path | None:
     """The file that is written; None is standard output."""
     from warmstart.bulk.predict_table import WRITTEN
+    from warmstart.core.output_files import refuse_same_file
 
     output = request.output or request.flags.get("output")
     if output is None:
         return None
-    path = Path(output)
+    path = Path(output).expanduser()
     if path.suffix.lower() not in WRITTEN:
         raise UsageError(f"--output {path}: a table is written as {', '.join(WRITTEN)}.")
-    if path.exists() and path.samefile(request.arguments.typed[0]):
-        raise UsageError(f"--output {path} is the input; name another file.")
+    refuse_same_file(path, request.arguments.typed[0])
     if request.as_json or request.as_csv:
         raise UsageError("--output has the form of its suffix; leave out --json and --csv.")
     return path
