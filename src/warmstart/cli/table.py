@@ -66,7 +66,7 @@ def run(request: Request) -> None:
         if table.error in row:
             failures.append(row[table.error])
     if target:
-        say(f"Written: {target}, {count:,} rows")
+        say(f"written: {target}, {count:,} rows")
     if failures:
         say(f"\n{len(failures):,} of {count:,} rows failed:")
         for failure in failures:
