@@ -85,7 +85,7 @@ def _opened(file: BinaryIO, container: str, name: str) -> tuple[Any, Any]:
         file.close()
         raise InputError(f"{name}: is damaged, or not a recording ({error})", name) from error
     stream = opened.streams.best("audio")
-    if stream is None or not stream.rate:
+    if not isinstance(stream, av.AudioStream) or not stream.rate:
         opened.close()
         file.close()
         raise InputError(f"{name}: has no sound", name)
