@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING
@@ -18,6 +19,7 @@ from warmstart.core.loading import LoadOptions, load
 from warmstart.core.options import fields_of
 from warmstart.core.task import TASKS
 from warmstart.training import finetune
+from warmstart.training import types as training_types
 from warmstart.training.options import TrainOptions
 
 TARGET = Path(__file__).parents[1] / "src" / "warmstart" / "api.py"
@@ -41,6 +43,11 @@ OTHERS = {
     "to_frame": "warmstart.core.frame",
 }
 """Public names that no task brings."""
+OPTION_TYPES = sorted(
+    name
+    for name, value in vars(training_types).items()
+    if value is object  # Keras is imported by type checkers only
+)
 
 
 def names() -> dict[str, str]:
@@ -86,7 +93,8 @@ def source() -> str:
     """The text of the module."""
     homes = names()
     by_module = sorted(homes.items(), key=lambda item: (item[1], item[0]))
-    imports = "\n".join(f"    from {module} import {name} as {name}" for name, module in by_module)
+    lines = [f"    from {module} import {name} as {name}" for name, module in by_module]
+    imports = "\n".join(sorted([*lines, "    from warmstart.core.types import Data"]))
     modules = "\n".join(f'    "{name}": "{module}",' for name, module in homes.items())
     public = "\n".join(f'    "{name}",' for name in sorted([*homes, "finetune", "load"]))
     overloads = "".join(
@@ -104,7 +112,7 @@ def load(
         f"""@overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: Literal["{task.name}"],
 {training_keywords(task.train_options_class())}
@@ -112,6 +120,10 @@ def finetune(
 """
         for task in TASKS.values()
         if task.trainer
+    )
+    every = trainings + training_keywords(TrainOptions)
+    option_types = "\n".join(
+        f"        {name}," for name in OPTION_TYPES if re.search(rf"\b{name}\b", every)
     )
     return f'''"""The public names with their types. Written by scripts/make_api.py; do not edit."""
 
@@ -125,6 +137,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, overload
 if TYPE_CHECKING:
     from warmstart import hub
 {imports}
+    from warmstart.training.types import (
+{option_types}
+    )
 
 MODULES = {{
 {modules}
@@ -169,17 +184,17 @@ def load(
 {trainings}@overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: str,
 {training_keywords(TrainOptions)}
 ) -> Model[Any, Any, Any]: ...
 @overload
 def finetune(
-    base: Name | Model[Any, Any, Any], data: Any, *, task: None = None, **options: Any
+    base: Name | Model[Any, Any, Any], data: Data, *, task: None = None, **options: Any
 ) -> Model[Any, Any, Any]: ...
 def finetune(
-    base: Name | Model[Any, Any, Any], data: Any, *, task: str | None = None, **options: Any
+    base: Name | Model[Any, Any, Any], data: Data, *, task: str | None = None, **options: Any
 ) -> Model[Any, Any, Any]:
 {docstring(finetune)}
     from warmstart.training import finetune as train

@@ -1,5 +1,6 @@
 """The public names: generated from the table of tasks, lazy, and described by `help`."""
 
+import ast
 import inspect
 import subprocess
 import sys
@@ -49,3 +50,22 @@ def test_importing_the_package_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_parameters_of_the_public_functions_are_typed():
+    tree = ast.parse((ROOT / "src" / "warmstart" / "api.py").read_text("utf-8"))
+    untyped = {
+        f"{function.name}({parameter.arg}) in line {parameter.lineno}"
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for parameter in [*function.args.args, *function.args.kwonlyargs]
+        if "Any" in _names_outside_of_models(parameter.annotation)
+    }
+    assert not untyped
+
+
+def _names_outside_of_models(annotation: ast.expr | None) -> set[str]:
+    """The names in an annotation; those in `Model[Any, Any, Any]`, any model, are left out."""
+    assert annotation is not None
+    text = ast.unparse(annotation).replace("Model[Any, Any, Any]", "Model")
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from warmstart.core.results import Prediction as Prediction
     from warmstart.core.search import Index as Index
     from warmstart.core.search import Matches as Matches
+    from warmstart.core.types import Data
     from warmstart.image.classification import ImageClassifier as ImageClassifier
     from warmstart.image.detection import ObjectDetector as ObjectDetector
     from warmstart.image.results.detections import Box as Box
@@ -50,6 +51,17 @@ if TYPE_CHECKING:
     from warmstart.text.results import TextClassification as TextClassification
     from warmstart.text.results import TextScore as TextScore
     from warmstart.text.token_classification import TokenClassifier as TokenClassifier
+    from warmstart.training.types import (
+        Augment,
+        Callback,
+        ClassWeight,
+        Head,
+        ImageSize,
+        Loss,
+        Metric,
+        Optimizer,
+        Validation,
+    )
 
 MODULES = {
     "Answer": "warmstart.text.results",
@@ -353,24 +365,24 @@ def load(
 @overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: Literal["image-classification"],
     epochs: int = 10,
     learning_rate: float | None = None,
     batch_size: int = 16,
-    validation: Any = "auto",
+    validation: Validation = "auto",
     patience: int | None = 6,
-    optimizer: Any = None,
-    callbacks: Sequence[Any] = (),
+    optimizer: Optimizer = None,
+    callbacks: Sequence[Callback] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
     verbose: bool = True,
-    loss: Any = None,
-    metrics: Sequence[Any] = (),
-    class_weight: Any = None,
-    augment: Any = True,
+    loss: Loss = None,
+    metrics: Sequence[Metric] = (),
+    class_weight: ClassWeight = None,
+    augment: Augment = True,
     freeze: int | str = "none",
     encoding: str | None = None,
     delimiter: str | None = None,
@@ -379,7 +391,7 @@ def finetune(
     group_column: str | None = None,
     label_column: str | None = None,
     path_column: str | None = None,
-    head: Any = None,
+    head: Head = None,
     multi_label: bool | None = None,
     features_on: Literal["local", "ray"] = "local",
     views: int = 4,
@@ -395,24 +407,24 @@ def finetune(
 @overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: Literal["object-detection"],
     epochs: int = 40,
     learning_rate: float | None = None,
     batch_size: int = 8,
-    validation: Any = "auto",
+    validation: Validation = "auto",
     patience: int | None = None,
-    optimizer: Any = None,
-    callbacks: Sequence[Any] = (),
+    optimizer: Optimizer = None,
+    callbacks: Sequence[Callback] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
     verbose: bool = True,
-    augment: Any = True,
+    augment: Augment = True,
     freeze: int | str = "none",
     labels: Sequence[str] | None = None,
-    image_size: Any = None,
+    image_size: ImageSize = None,
     encoding: str | None = None,
     delimiter: str | None = None,
     label_column: str | None = None,
@@ -424,47 +436,47 @@ def finetune(
 @overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: Literal["image-segmentation"],
     epochs: int = 40,
     learning_rate: float | None = None,
     batch_size: int = 8,
-    validation: Any = "auto",
+    validation: Validation = "auto",
     patience: int | None = None,
-    optimizer: Any = None,
-    callbacks: Sequence[Any] = (),
+    optimizer: Optimizer = None,
+    callbacks: Sequence[Callback] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
     verbose: bool = True,
-    augment: Any = True,
+    augment: Augment = True,
     freeze: int | str = "none",
     labels: Sequence[str] | None = None,
-    image_size: Any = None,
+    image_size: ImageSize = None,
     width: int = 96,
     colours: Mapping[str, tuple[int, int, int]] | None = None,
 ) -> ImageSegmenter: ...
 @overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: Literal["text-classification"],
     epochs: int | None = None,
     learning_rate: float | None = None,
     batch_size: int = 16,
-    validation: Any = "auto",
+    validation: Validation = "auto",
     patience: int | None = None,
-    optimizer: Any = None,
-    callbacks: Sequence[Any] = (),
+    optimizer: Optimizer = None,
+    callbacks: Sequence[Callback] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
     verbose: bool = True,
-    loss: Any = None,
-    metrics: Sequence[Any] = (),
-    class_weight: Any = None,
+    loss: Loss = None,
+    metrics: Sequence[Metric] = (),
+    class_weight: ClassWeight = None,
     freeze: int | str = "none",
     max_length: int | None = None,
     warmup: float = 0.1,
@@ -485,16 +497,16 @@ def finetune(
 @overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: Literal["token-classification"],
     epochs: int | None = None,
     learning_rate: float | None = None,
     batch_size: int = 16,
-    validation: Any = "auto",
+    validation: Validation = "auto",
     patience: int | None = None,
-    optimizer: Any = None,
-    callbacks: Sequence[Any] = (),
+    optimizer: Optimizer = None,
+    callbacks: Sequence[Callback] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -512,16 +524,16 @@ def finetune(
 @overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: Literal["question-answering"],
     epochs: int | None = None,
     learning_rate: float | None = None,
     batch_size: int = 16,
-    validation: Any = "auto",
+    validation: Validation = "auto",
     patience: int | None = None,
-    optimizer: Any = None,
-    callbacks: Sequence[Any] = (),
+    optimizer: Optimizer = None,
+    callbacks: Sequence[Callback] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -540,16 +552,16 @@ def finetune(
 @overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: Literal["text-generation"],
     epochs: int = 3,
     learning_rate: float | None = None,
     batch_size: int = 8,
-    validation: Any = 0.1,
+    validation: Validation = 0.1,
     patience: int | None = None,
-    optimizer: Any = None,
-    callbacks: Sequence[Any] = (),
+    optimizer: Optimizer = None,
+    callbacks: Sequence[Callback] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -560,16 +572,16 @@ def finetune(
 @overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: Literal["speech-recognition"],
     epochs: int = 20,
     learning_rate: float | None = None,
     batch_size: int = 8,
-    validation: Any = "auto",
+    validation: Validation = "auto",
     patience: int | None = None,
-    optimizer: Any = None,
-    callbacks: Sequence[Any] = (),
+    optimizer: Optimizer = None,
+    callbacks: Sequence[Callback] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -587,16 +599,16 @@ def finetune(
 @overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: Literal["forecasting"],
     epochs: int = 30,
     learning_rate: float | None = None,
     batch_size: int = 32,
-    validation: Any = "auto",
+    validation: Validation = "auto",
     patience: int | None = 10,
-    optimizer: Any = None,
-    callbacks: Sequence[Any] = (),
+    optimizer: Optimizer = None,
+    callbacks: Sequence[Callback] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -620,22 +632,22 @@ def finetune(
     decimal: Literal[".", ","] | None = None,
     known: Sequence[str] | None = None,
     static: Sequence[str] = (),
-    holidays: Sequence[Any] | None = None,
+    holidays: Sequence[object] | None = None,
     duplicates: str = "error",
 ) -> Forecaster: ...
 @overload
 def finetune(
     base: Name | Model[Any, Any, Any],
-    data: Any,
+    data: Data,
     *,
     task: str,
     epochs: int = 10,
     learning_rate: float | None = None,
     batch_size: int = 16,
-    validation: Any = "auto",
+    validation: Validation = "auto",
     patience: int | None = None,
-    optimizer: Any = None,
-    callbacks: Sequence[Any] = (),
+    optimizer: Optimizer = None,
+    callbacks: Sequence[Callback] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -643,10 +655,10 @@ def finetune(
 ) -> Model[Any, Any, Any]: ...
 @overload
 def finetune(
-    base: Name | Model[Any, Any, Any], data: Any, *, task: None = None, **options: Any
+    base: Name | Model[Any, Any, Any], data: Data, *, task: None = None, **options: Any
 ) -> Model[Any, Any, Any]: ...
 def finetune(
-    base: Name | Model[Any, Any, Any], data: Any, *, task: str | None = None, **options: Any
+    base: Name | Model[Any, Any, Any], data: Data, *, task: str | None = None, **options: Any
 ) -> Model[Any, Any, Any]:
     """Train a pretrained model further on your own labelled data.
 

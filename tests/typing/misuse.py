@@ -19,3 +19,7 @@ ws.QuestionAnswerer.load("x")("who?")  # error
 ws.Forecaster.load("x")([1.0, 2.0], horizon="3")  # error
 ws.finetune("bert", "a.csv", task="text-classification", augment=True)  # error
 ws.finetune("mobilenet_v2", "photos/", task="image-classification", epochs="3")  # error
+ws.finetune("mobilenet_v2", 3, task="image-classification")  # error
+ws.finetune("mobilenet_v2", "a/", task="image-classification", class_weight="even")  # error
+ws.pick(None)  # error
+classifier.evaluate(3)  # error

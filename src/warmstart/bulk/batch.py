@@ -94,7 +94,7 @@ class BatchResult:
 
 def batch(
     model: str | Path | Model[Any, Any, Any],
-    inputs: Any,
+    inputs: object,
     output: str | Path,
     *,
     on: str = "local",
@@ -102,13 +102,13 @@ def batch(
     column: str | tuple[str, ...] | list[str] | None = None,
     shard_rows: int | None = None,
     workers: int | None = None,
-    worker: Mapping[str, Any] | None = None,
+    worker: Mapping[str, object] | None = None,
     address: str | None = None,
     engine: str = "auto",
     precision: str = "float32",
     task: str | None = None,
     progress: Callable[[Progress], None] | None = None,
-    **options: Any,
+    **options: object,
 ) -> BatchResult:
     """Answer many inputs and write the answers into a folder.
 
@@ -203,7 +203,7 @@ def _run(
     left: list[Shard],
     told: _Teller,
     workers: int | None,
-    worker: Mapping[str, Any] | None,
+    worker: Mapping[str, object] | None,
     address: str | None,
 ) -> Generator[Done]:
     if on == "local":

@@ -11,9 +11,10 @@ import click
 from warmstart.cli.help import Argument, Command, Group, Option
 from warmstart.cli.models import say
 from warmstart.cli.parameters import json_option
-from warmstart.cli.progress import Callback, progress_bar
+from warmstart.cli.progress import progress_bar
 from warmstart.core.terminal import counted
 from warmstart.errors import UnknownModelError, UsageError, WarmstartError
+from warmstart.hub.progress import Progress
 
 # Of a repository: arrays, JSON and text. No pickles, and no other framework's copy of the weights.
 REPOSITORY_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.md", "*.jinja", "LICENSE*")
@@ -68,7 +69,7 @@ def pull_command(
 
 
 def _pull(
-    name: str, key: str, revision: str | None, patterns: Any, progress: Callback
+    name: str, key: str, revision: str | None, patterns: Any, progress: Progress
 ) -> Iterator[str]:
     """Fetch what one name means; gives the paths."""
     from warmstart import catalog, hub
@@ -92,7 +93,7 @@ def _pull(
         yield str(sources.locate(source))
 
 
-def _pull_entry(entry: Any, key: str, progress: Callback) -> Iterator[str]:
+def _pull_entry(entry: Any, key: str, progress: Progress) -> Iterator[str]:
     from warmstart import hub
 
     if not entry.weights:

@@ -1,19 +1,19 @@
 """Progress bars on the terminal, and nothing where there is none."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from warmstart.hub.progress import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-Callback = Callable[[str, int, int | None], None]
-
 
 @contextmanager
-def progress_bar(*, unit: str = "bytes", enabled: bool | None = None) -> Iterator[Callback]:
+def progress_bar(*, unit: str = "bytes", enabled: bool | None = None) -> Iterator[Progress]:
     """A callback that draws one bar per name on stderr while the block runs.
 
     The bars appear at the first call: work that is done already draws nothing.
@@ -53,12 +53,12 @@ def _bars(unit: str) -> "RichProgress":
         BarColumn,
         DownloadColumn,
         MofNCompleteColumn,
-        Progress,
         ProgressColumn,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
+    from rich.progress import Progress as RichProgress
 
     counts: list[ProgressColumn] = (
         [DownloadColumn(binary_units=False), TransferSpeedColumn()]
@@ -66,4 +66,6 @@ def _bars(unit: str) -> "RichProgress":
         else [MofNCompleteColumn(), TextColumn(unit, markup=False)]
     )
     name = TextColumn("{task.description}", markup=False)
-    return Progress(name, BarColumn(), *counts, TimeRemainingColumn(), console=Console(stderr=True))
+    return RichProgress(
+        name, BarColumn(), *counts, TimeRemainingColumn(), console=Console(stderr=True)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import tee
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class SearchableModel(LoadedModel):
     """Adds `similarity`, `index` and `search`, which compare the features of inputs."""
 
-    def query_features(self, queries: Several[Any]) -> NDArray[np.float32]:
+    def query_features(self, queries: Several[object]) -> NDArray[np.float32]:
         """The features of queries, (Q, D); a task may prepare them in another way than a corpus."""
         features: NDArray[np.float32] = self._as_model().features(queries)
         return features
@@ -36,12 +36,12 @@ class SearchableModel(LoadedModel):
         )
         return vectors
 
-    def encode(self, inputs: Any, **options: Any) -> NDArray[np.float32]:
+    def encode(self, inputs: object, **options: object) -> NDArray[np.float32]:
         """The same as `features`, under the name that sentence-transformers gives it."""
         features: NDArray[np.float32] = self._as_model().features(inputs, **options)
         return features
 
-    def similarity(self, a: Any, b: Any) -> NDArray[np.float32]:
+    def similarity(self, a: object, b: object) -> NDArray[np.float32]:
         """How alike inputs are: the cosine of the angle of their features, -1 to 1.
 
         Args:
@@ -63,7 +63,7 @@ class SearchableModel(LoadedModel):
         cosines = similarity(first, second)
         return cosines[tuple(slice(None) if is_list else 0 for is_list in lists)]
 
-    def index(self, corpus: Any) -> Index:
+    def index(self, corpus: object) -> Index:
         """The features of a corpus, for `search`.
 
         Args:
@@ -84,7 +84,15 @@ class SearchableModel(LoadedModel):
         items, again = tee(model.stream_items(corpus, model.options()))
         return make_index(model, again, self.corpus_vectors(items))
 
-    def search(self, queries: Any, corpus: Any, top_k: int = DEFAULT_TOP_K) -> Any:
+    @overload
+    def search(  # type: ignore[overload-overlap]  # a list is an object, too
+        self, queries: Several[object], corpus: object, top_k: int = DEFAULT_TOP_K
+    ) -> list[Matches]: ...
+    @overload
+    def search(self, queries: object, corpus: object, top_k: int = DEFAULT_TOP_K) -> Matches: ...
+    def search(
+        self, queries: object, corpus: object, top_k: int = DEFAULT_TOP_K
+    ) -> Matches | list[Matches]:
         """The inputs of a corpus that are most like a query, by the cosine of their features.
 
         Args:
@@ -109,7 +117,7 @@ class SearchableModel(LoadedModel):
         inputs = model.input_kind
         several = inputs.is_several(queries)
         items = list(inputs.elements(queries)) if several else [inputs.single(queries)]
-        vectors = self.query_features(queries if several else [queries])
+        vectors = self.query_features(cast("Several[object]", queries if several else [queries]))
         results = [
             Matches(item_name(model, item), self.name, matches)
             for item, matches in zip(items, index.matches(vectors, top_k), strict=True)

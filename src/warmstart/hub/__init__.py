@@ -3,8 +3,9 @@ and `cache`.
 """
 
 from warmstart.hub import cache
-from warmstart.hub.fetcher import Progress, fetch, fetch_repo, is_cached
+from warmstart.hub.fetcher import fetch, fetch_repo, is_cached
 from warmstart.hub.home import home, is_offline, offline_reason
+from warmstart.hub.progress import Progress
 from warmstart.hub.slots import digest
 
 __all__ = [

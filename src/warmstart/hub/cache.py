@@ -21,7 +21,7 @@ file which changed at its source is noticed; `rm(..., pins=True)` removes it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -30,6 +30,7 @@ from typing import Any
 
 from warmstart.hub import files
 from warmstart.hub.home import home
+from warmstart.hub.progress import Progress
 from warmstart.hub.slots import Slot, is_record
 from warmstart.hub.sources import NOTES, safe_path
 
@@ -176,7 +177,7 @@ def _forget_repositories() -> None:
 
 
 def verify(
-    pattern: str = "*", *, progress: Callable[[str, int, int | None], None] | None = None
+    pattern: str = "*", *, progress: Progress | None = None
 ) -> list[tuple[CachedFile, str | None]]:
     """Read every matching file again and compare its size and sha256 with its record.
 

@@ -12,7 +12,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,13 @@ from warmstart.hub.partial_download import (
     strong_date,
     strong_etag,
 )
+from warmstart.hub.progress import Progress
 from warmstart.hub.retries import TemporaryError
 from warmstart.hub.slots import Expected, Slot
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
-Progress = Callable[[str, int, int | None], None]
 _BLOCK = 1 << 18
 
 

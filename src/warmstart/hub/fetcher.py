@@ -12,11 +12,9 @@ from warmstart.errors import ChecksumError, OfflineError, SourceError, UsageErro
 from warmstart.hub import files, huggingface, sources
 from warmstart.hub.home import is_offline, mirrored, offline_reason
 from warmstart.hub.huggingface import Listing
+from warmstart.hub.progress import Progress
 from warmstart.hub.slots import Expected, Slot, web_slot
 from warmstart.hub.sources import Hub, Local, Web
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with (file name, bytes so far, bytes in all or None)."""
 
 
 def fetch(

@@ -22,6 +22,7 @@ from warmstart.core.records.classes import ClassIndex
 from warmstart.core.records.options import EvaluateOptions, PhotoTable
 from warmstart.core.records.table import require_usable
 from warmstart.core.results import Classification, Failed
+from warmstart.core.types import Data
 from warmstart.errors import UsageError
 from warmstart.image import preprocessing
 from warmstart.image.arrays import are_arrays, as_uint8, pairs
@@ -120,7 +121,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         )
 
     @takes(EvaluatePhotosOptions)
-    def evaluate(self, data: Any, options: EvaluatePhotosOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluatePhotosOptions) -> dict[str, Any]:
         """Measure the model on labelled photos.
 
         Args:

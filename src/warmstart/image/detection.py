@@ -16,6 +16,7 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
 from warmstart.core.records.options import BoxTable, EvaluateOptions
 from warmstart.core.results import Failed
+from warmstart.core.types import Data
 from warmstart.image.boxes import areas, choose
 from warmstart.image.geometry import Frame
 from warmstart.image.inputs import Photo
@@ -125,7 +126,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         return Detections(prepared.name, self.name, size, found, prepared.context.picture)
 
     @takes(EvaluateBoxesOptions)
-    def evaluate(self, data: Any, options: EvaluateBoxesOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateBoxesOptions) -> dict[str, Any]:
         """COCO's average precision on photos with boxes.
 
         Args:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from warmstart.core.records.table import require_usable
 from warmstart.core.results import Failed
+from warmstart.hub.progress import Progress
 from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.annotations.collector import BoxedPhoto
 from warmstart.image.annotations.masks import read_masks
 from warmstart.image.annotations.parts import to_measure
 from warmstart.image.metrics.coco import MOST, CocoEvaluation, Found, Truth
 from warmstart.image.metrics.segmentation import Confusion
-
-Progress = Callable[[str, int, int | None], None] | None
 
 
 def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
@@ -72,7 +71,7 @@ def evaluate_segmentation(model: Any, data: Any, options: Any) -> dict[str, Any]
 
 
 def _readable(
-    name: str, photos: Sequence[Any], results: Any, errors: list[str], progress: Progress
+    name: str, photos: Sequence[Any], results: Any, errors: list[str], progress: Progress | None
 ) -> Iterator[tuple[Any, Any]]:
     """(photo, result) of the photos that could be read; what is wrong with the others is added to
     `errors`.

@@ -13,6 +13,7 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import takes
 from warmstart.core.records.options import EvaluateOptions
 from warmstart.core.results import Failed
+from warmstart.core.types import Data
 from warmstart.image.inputs import Photo
 from warmstart.image.label_maps import label_map
 from warmstart.image.model import FEATURE_NOTES, DensePhotoModel, PhotoOptions, image_program
@@ -83,7 +84,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
         )
 
     @takes(EvaluateOptions)
-    def evaluate(self, data: Any, options: EvaluateOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateOptions) -> dict[str, Any]:
         """Mean IoU and related metrics on photos with masks.
 
         Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import make, takes
 from warmstart.core.results import Failed
+from warmstart.core.types import Data, Progress
 from warmstart.core.weights import Weights
 from warmstart.errors import require
 from warmstart.models import runner
@@ -230,7 +231,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
 
     def evaluate(
         self,
-        data: Any,
+        data: Data,
         *,
         horizon: int | None = None,
         windows: int = 1,
@@ -239,7 +240,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         seed: int = 0,
         season: int | None = None,
         batch_size: int | None = None,
-        progress: Callable[[str, int, int | None], None] | None = None,
+        progress: Progress | None = None,
         **options: Any,
     ) -> dict[str, Any]:
         """Backtest: forecast the last steps of each series from what lies before them, from several

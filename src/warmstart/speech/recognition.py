@@ -14,6 +14,7 @@ from warmstart.core.model import Model, Prepared
 from warmstart.core.options import fields_of, make, takes
 from warmstart.core.records.table import require_usable
 from warmstart.core.results import Failed
+from warmstart.core.types import Data
 from warmstart.errors import InputError, UsageError
 from warmstart.models import runner
 from warmstart.speech import data as speech_data
@@ -216,7 +217,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         return vector
 
     @takes(EvaluateRecordingsOptions)
-    def evaluate(self, data: Any, options: EvaluateRecordingsOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateRecordingsOptions) -> dict[str, Any]:
         """Word and character error rate on recordings with their texts.
 
         Published figures are mostly word error rates after Whisper's text normalizer, which writes

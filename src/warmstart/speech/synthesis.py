@@ -15,6 +15,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import Option, takes
 from warmstart.core.results import Failed
+from warmstart.core.types import Data, Progress
 from warmstart.engines.base import Engine
 from warmstart.errors import InputError, UsageError
 from warmstart.speech import audio
@@ -166,7 +167,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         """
         return self.predict_stream(utterances, options)
 
-    def evaluate(self, data: Any, *, progress: Any = None) -> Mapping[str, Any]:
+    def evaluate(self, data: Data, *, progress: Progress | None = None) -> Mapping[str, Any]:
         """Not for generators.
 
         Raises:

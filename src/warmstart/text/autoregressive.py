@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model
 from warmstart.core.results import Failed, raise_failed
+from warmstart.core.types import Progress
 from warmstart.engines import choose
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import BundleError, InputError, UsageError
@@ -151,7 +152,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         return int(self.entry.config["n_embd"])
 
     def evaluate(
-        self, data: Any, *, progress: Callable[[str, int, int | None], None] | None = None
+        self, data: str | Path | Iterable[str | bytes], *, progress: Progress | None = None
     ) -> dict[str, Any]:
         """Perplexity on texts.
 

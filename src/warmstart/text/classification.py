@@ -18,6 +18,7 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.results import Failed
+from warmstart.core.types import Data
 from warmstart.errors import InputError, UsageError
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
@@ -183,7 +184,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         return functions.get(self.problem, np.asarray)(logits)
 
     @takes(EvaluateTextsOptions)
-    def evaluate(self, data: Any, options: EvaluateTextsOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateTextsOptions) -> dict[str, Any]:
         """Measure the model on labelled texts.
 
         Args:

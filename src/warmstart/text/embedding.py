@@ -17,6 +17,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.results import Failed
+from warmstart.core.types import Data
 from warmstart.errors import BundleError, UsageError
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
@@ -193,7 +194,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         return super().export(path, format)
 
     @takes(EvaluateTextsOptions)
-    def evaluate(self, data: Any, options: EvaluateTextsOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateTextsOptions) -> dict[str, Any]:
         """How well the cosine of two texts' vectors follows the scores that people gave.
 
         Args:

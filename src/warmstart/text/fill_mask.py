@@ -13,6 +13,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.results import Failed, Prediction, best
+from warmstart.core.types import Data
 from warmstart.errors import InputError, UsageError
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
@@ -149,7 +150,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         return Prediction(token, spelling, self.tokenizer.decode([token]).strip(), score)
 
     @takes(EvaluateTextsOptions)
-    def evaluate(self, data: Any, options: EvaluateTextsOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateTextsOptions) -> dict[str, Any]:
         """How often the model finds the one token that was masked.
 
         Args:

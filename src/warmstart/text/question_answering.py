@@ -20,6 +20,7 @@ from warmstart.core.model import Prepared, Row
 from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.records.options import EvaluateOptions, QuestionTable
 from warmstart.core.results import Failed
+from warmstart.core.types import Data
 from warmstart.errors import InputError
 from warmstart.text import squad
 from warmstart.text.encoder import TextModel, log_sum_exp
@@ -167,7 +168,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
         return replace(answers[0], others=tuple(answers[1:]))
 
     @takes(EvaluateAnswersOptions)
-    def evaluate(self, data: Any, options: EvaluateAnswersOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateAnswersOptions) -> dict[str, Any]:
         """Exact match and F1, as SQuAD counts them.
 
         Args:

@@ -15,6 +15,7 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
 from warmstart.core.records.options import EvaluateOptions, TokenTable
 from warmstart.core.results import Failed
+from warmstart.core.types import Data
 from warmstart.errors import UsageError
 from warmstart.text import conll
 from warmstart.text.encoder import TextModel, softmax
@@ -146,7 +147,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         return Entities(shown(text), self.name, tuple(entities))
 
     @takes(EvaluateTagsOptions)
-    def evaluate(self, data: Any, options: EvaluateTagsOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateTagsOptions) -> dict[str, Any]:
         """Precision, recall and F1 of whole entities, as CoNLL counts them: label and both ends
         must be right.
 

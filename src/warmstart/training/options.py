@@ -16,6 +16,15 @@ from typing import Annotated, Any
 
 from warmstart.core.options import Option
 from warmstart.errors import UsageError
+from warmstart.training.types import (
+    Augment,
+    Callback,
+    ClassWeight,
+    Loss,
+    Metric,
+    Optimizer,
+    Validation,
+)
 
 SHARE = 0.2
 """Of the data, set aside for validation where nothing else is asked for."""
@@ -55,7 +64,7 @@ class TrainOptions:
     ] = None
     batch_size: Annotated[int, Option("Training examples per step.", ge=1)] = 16
     validation: Annotated[
-        Any,
+        Validation,
         Option(
             "Validation data, or the share of the data to set aside; 'auto': the part that the "
             "data names, else a fifth; 0: none."
@@ -65,10 +74,11 @@ class TrainOptions:
         int | None, Option("Stop after this many epochs without a better one.", ge=1)
     ] = None
     optimizer: Annotated[
-        Any, Option("An optimizer as keras.Model.compile takes it.", http=False, cli=False)
+        Optimizer, Option("An optimizer as keras.Model.compile takes it.", http=False, cli=False)
     ] = None
     callbacks: Annotated[
-        Sequence[Any], Option("Callbacks as keras.Model.fit takes them.", http=False, cli=False)
+        Sequence[Callback],
+        Option("Callbacks as keras.Model.fit takes them.", http=False, cli=False),
     ] = ()
     seed: Annotated[int, Option("Random seed; the same seed gives the same model.", ge=0)] = 0
     output: Annotated[
@@ -129,7 +139,7 @@ class FreezeOptions(TrainOptions):
 class AugmentOptions(TrainOptions):
     """Of inputs that can be varied without changing their label."""
 
-    augment: Annotated[Any, Option("Whether, or how, the training data is augmented.")] = True
+    augment: Annotated[Augment, Option("Whether, or how, the training data is augmented.")] = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +147,7 @@ class ClassWeightOptions(TrainOptions):
     """Of tasks with one class per example."""
 
     class_weight: Annotated[
-        Any, Option("'balanced': all classes count alike; or a weight by class name.")
+        ClassWeight, Option("'balanced': all classes count alike; or a weight by class name.")
     ] = None
 
     def __post_init__(self) -> None:
@@ -154,10 +164,11 @@ class LossOptions(TrainOptions):
     """Of classifiers; loss and metrics see probabilities."""
 
     loss: Annotated[
-        Any, Option("A loss as keras.Model.compile takes it.", http=False, cli=False)
+        Loss, Option("A loss as keras.Model.compile takes it.", http=False, cli=False)
     ] = None
     metrics: Annotated[
-        Sequence[Any], Option("Metrics as keras.Model.compile takes them.", http=False, cli=False)
+        Sequence[Metric],
+        Option("Metrics as keras.Model.compile takes them.", http=False, cli=False),
     ] = ()
 
 

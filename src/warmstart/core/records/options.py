@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
 from warmstart.core.options import BatchOptions, Option
+from warmstart.core.types import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,7 @@ class ProgressOptions:
     """What every `evaluate` takes."""
 
     progress: Annotated[
-        Any,
+        Progress | None,
         Option(
             "Called with the name of the model, the examples so far and in all.",
             http=False,

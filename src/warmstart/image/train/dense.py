@@ -181,7 +181,8 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     @property
     def vary(self) -> Variation | None:
         """How training photos are varied."""
-        return self.variation if self.options.augment is True else self.options.augment or None
+        augment = self.options.augment
+        return self.variation if augment is True else cast("Variation | None", augment or None)
 
     @property
     def rules(self) -> ImagePreprocessing:

@@ -9,7 +9,7 @@ what either has computed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ import numpy as np
 
 from warmstart.core import inputs, prefetch, reading
 from warmstart.errors import InputError, UsageError, require
+from warmstart.hub.progress import Progress
 from warmstart.image.classification import ImageClassifier
 from warmstart.image.train import ray_features
 from warmstart.image.train.feature_cache import FeatureCache
@@ -27,7 +28,6 @@ from warmstart.image.train.photos import Photos
 WRITE_EVERY = 256  # vectors: what a kill loses at most
 
 T = TypeVar("T")
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from warmstart.core.options import Option
 from warmstart.core.records.options import BoxTable, NamedClasses, PhotoTable, SplitTable
@@ -15,6 +15,7 @@ from warmstart.training.options import (
     FreezeOptions,
     LossOptions,
 )
+from warmstart.training.types import Head, ImageSize
 
 MULTIPLE = 32
 """Of the sides of a detector's or segmenter's input."""
@@ -53,7 +54,7 @@ class ImageClassificationOptions(
         int | None, Option("Stop phase 2 after this many epochs without a better one.", ge=1)
     ] = 6
     head: Annotated[
-        Any,
+        Head,
         Option("Keras layers in place of the single linear layer.", http=False, cli=False),
     ] = None
     multi_label: Annotated[
@@ -118,7 +119,7 @@ class DenseOptions(FreezeOptions, AugmentOptions):
         Sequence[str] | None, Option("Classes in order; default: those of the data.")
     ] = None
     image_size: Annotated[
-        Any,
+        ImageSize,
         Option(
             "Height and width of the network's input, or one number for both, in multiples of 32; "
             "default: 384 on the shorter side."

@@ -8,18 +8,20 @@ the first phase of fine-tuning gets, and by LogME.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, Union
 
 import numpy as np
 
 from warmstart import catalog, hub
 from warmstart.core.loading import load
 from warmstart.core.model import Model
+from warmstart.core.types import Data
 from warmstart.engines import choose
 from warmstart.errors import UsageError, WarmstartError
+from warmstart.hub.progress import Progress
 from warmstart.image.classification import ImageClassifier
 from warmstart.image.train import data as labelled
 from warmstart.image.train.features import photo_features
@@ -29,7 +31,8 @@ MOST = 2000  # photos: more make the estimate little better
 FAR = 0.65
 FEW = 30  # photos of which a mean confidence says something
 
-Progress = Callable[[str, int, int | None], None]
+CandidateSource: TypeAlias = Union[str, Path, "tuple[str, str]", Model[Any, Any, Any]]
+"""A name or folder of a model, one with a checkpoint, or a model."""
 Compiling = Callable[[Model[Any, Any, Any]], contextlib.AbstractContextManager[Any]]
 
 
@@ -156,9 +159,9 @@ class Ranking:
 
 
 def pick(
-    data: Any,
+    data: Data,
     *,
-    candidates: Sequence[Any] | None = None,
+    candidates: Iterable[CandidateSource] | None = None,
     task: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,

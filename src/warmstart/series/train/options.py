@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from warmstart.core.options import Option
 from warmstart.errors import UsageError
 from warmstart.training.options import TrainOptions
+from warmstart.training.types import Validation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class ForecastingOptions(TrainOptions):
     # A window is short, and likelihoods of random windows are noisy.
     batch_size: Annotated[int, Option("Windows per step.", ge=1)] = 32
     validation: Annotated[
-        Any,
+        Validation,
         Option(
             "Whether the last horizon of each series is set aside to choose the best epoch and to "
             "backtest: auto (yes) or 0 (train on everything)."
@@ -97,7 +98,7 @@ class ForecastingOptions(TrainOptions):
     known: Annotated[Sequence[str] | None, Option("Columns of covariates known in advance.")] = None
     static: Annotated[Sequence[str], Option("Columns of categories of a series.")] = ()
     holidays: Annotated[
-        Sequence[Any] | None, Option("Dates that get a feature of their own.", cli=False)
+        Sequence[object] | None, Option("Dates that get a feature of their own.", cli=False)
     ] = None
     duplicates: Annotated[str, Option("What to do where a timestamp occurs twice.")] = "error"
 

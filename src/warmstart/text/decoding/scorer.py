@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.results import Failed
 from warmstart.engines.base import Engine
 from warmstart.errors import UsageError
+from warmstart.hub.progress import Progress
 from warmstart.text.decoding.decoder import Decoder
 from warmstart.text.decoding.sampler import log_softmax
 from warmstart.text.decoding.sequence import LanguageModel, prompt_tokens
@@ -58,7 +59,7 @@ def evaluate(
     model: str,
     results: Iterable[TextScore | Failed],
     count: int,
-    progress: Callable[[str, int, int | None], None] | None,
+    progress: Progress | None,
 ) -> dict[str, Any]:
     """The figures of `TextGenerator.evaluate`.
 

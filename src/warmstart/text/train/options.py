@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from warmstart.core.options import Option
 from warmstart.core.records.options import (
@@ -16,6 +16,7 @@ from warmstart.core.records.options import (
 )
 from warmstart.errors import UsageError
 from warmstart.training.options import ClassWeightOptions, FreezeOptions, LossOptions
+from warmstart.training.types import Validation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ class GenerationOptions(FreezeOptions):
     ] = 3
     # The end of the text; every token counts, so that a tenth says enough.
     validation: Annotated[
-        Any, Option("A text to validate on, or the share of the text's end to set aside.")
+        Validation, Option("A text to validate on, or the share of the text's end to set aside.")
     ] = 0.1
     # A window holds up to 512 tokens, so that a step of 8 sees 4,096 of them.
     batch_size: Annotated[int, Option("Windows of text per step.", ge=1)] = 8
