@@ -7,7 +7,7 @@ PYTHON_FILES := src tests scripts benchmarks examples
 PYTEST := $(TEST)/bin/python -m pytest -n 2 --dist worksteal
 FAST := -m "not tensorflow and not slow"
 
-.PHONY: demo fast test suite lowest lint types format generated docs coverage faults benchmark clean
+.PHONY: demo fast test suite lowest lint types format generated docs coverage faults fuzz benchmark clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/warmstart classify examples/photos --top-k 3
@@ -61,6 +61,10 @@ coverage: $(TEST)/installed
 
 faults: $(TEST)/installed
 	$(TEST)/bin/python -m tests.faults.report $(if $(NIGHTLY),--nightly)
+
+# The readers of labelled data: more than 20,000 cases, a tenth of them in `make test`.
+fuzz: $(TEST)/installed
+	WARMSTART_FUZZ=10 $(PYTEST) tests/core/test_records_properties.py tests/image/test_annotation_properties.py
 
 benchmark: $(TEST)/installed
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from tests.fuzz import cases
 
 from warmstart.core.records import SUFFIXES, read_texts
 from warmstart.errors import UsageError
@@ -22,7 +23,7 @@ from warmstart.text.data import examples
 from warmstart.text.squad import questions
 
 LIMITS = settings(
-    max_examples=150,
+    max_examples=cases(150),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -124,7 +125,7 @@ def class_of(value) -> str | None:
     return str(int(value) if whole else value)
 
 
-@settings(LIMITS, max_examples=250)
+@settings(LIMITS, max_examples=cases(250))
 @given(
     st.lists(st.tuples(CELLS, VALUES), min_size=1, max_size=12),
     st.sampled_from(["pandas", "category", "mappings", "columns", "tuples", "jsonl", "json"]),
@@ -195,7 +196,7 @@ BYTES = st.one_of(
 )  # fmt: skip
 
 
-@settings(LIMITS, max_examples=350)
+@settings(LIMITS, max_examples=cases(350))
 @given(BYTES, st.sampled_from(SUFFIXES))
 def test_any_bytes_are_records_or_an_error(tmp_path, content, suffix):
     path = tmp_path / f"a{suffix}"
@@ -224,7 +225,7 @@ SQUAD = st.recursive(
 ).map(lambda value: json.dumps(value).encode())  # fmt: skip
 
 
-@settings(LIMITS, max_examples=300)
+@settings(LIMITS, max_examples=cases(300))
 @given(BYTES | CONLL | SQUAD, st.sampled_from([*SUFFIXES, ".conll", ".txt"]))
 def test_readers_of_all_tasks_refuse_what_they_cannot_read(tmp_path, content, suffix):
     path = tmp_path / f"a{suffix}"

@@ -13,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.fuzz import cases
 
 from warmstart.errors import UsageError
 from warmstart.image.annotations.boxes import read_boxes
@@ -21,7 +22,7 @@ from warmstart.image.annotations.masks import read_masks
 WIDTH, HEIGHT = 40, 30
 LIMITS = settings(
     deadline=None,
-    max_examples=60,
+    max_examples=cases(60),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 NAMES = st.text(
@@ -156,7 +157,7 @@ def test_any_xml_is_read_or_refused(folder, content):
         read_boxes(path)
 
 
-@settings(LIMITS, max_examples=120)
+@settings(LIMITS, max_examples=cases(120))
 @given(JSON.map(json.dumps).map(str.encode) | st.binary(max_size=80), st.booleans())
 def test_any_json_is_read_or_refused(folder, content, whole):
     path = folder()
@@ -166,7 +167,7 @@ def test_any_json_is_read_or_refused(folder, content, whole):
             read(path / "images" / "a.json" if whole else path / "images")
 
 
-@settings(LIMITS, max_examples=120)
+@settings(LIMITS, max_examples=cases(120))
 @given(st.data())
 def test_any_annotations_of_coco_are_read_or_refused(folder, data):
     """The form is COCO's, and the values are anything."""
@@ -200,7 +201,7 @@ YAML = st.text(
 )
 
 
-@settings(LIMITS, max_examples=120)
+@settings(LIMITS, max_examples=cases(120))
 @given(YAML | st.text(max_size=30), st.text(st.sampled_from(list("01.- e+nai\n\t")), max_size=40))
 @example("names: [cat", "0 1e400 .5 .1 .1")
 @example("names: {0: a, 0: b}", "0 .5 .5 .1 .1")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -504,3 +505,72 @@ def test_pairs_and_what_is_nothing(tmp_path, photo):
     ):
         with pytest.raises(UsageError, match=words):
             read_boxes(source)
+
+
+HALF = ("cat", 0.25, 0.5, 0.75, 1)
+
+
+def test_shares_of_the_photo_are_recognised_or_refused(tmp_path, photo):
+    """As if in pixels they would be boxes of one pixel, and all figures 0."""
+    path = photo("a.png")
+    data = read_boxes([(path, [HALF]), (path, [])])
+    assert data.photos[0].boxes.tolist() == [[10, 15, 30, 30]]
+    assert data.columns == ("boxes: shares of the photos",)
+    assert read_boxes([(path, [HALF, ("cat", 1, 1, 2, 2)])]).photos[0].boxes[0, 2] == 0.75
+    record = {"image_id": 1, "category_id": 1, "bbox": [0.25, 0.5, 0.5, 0.5]}
+    images, categories = [{"id": 1, "file_name": "a.png"}], [{"id": 1, "name": "cat"}]
+    content = {"images": images, "categories": categories, "annotations": [record]}
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    with pytest.raises(UsageError, match="all box sides lie between 0 and 1"):
+        read_boxes(tmp_path / "boxes.json")
+
+
+OBJECTS = {"bbox": [[3, 5, 30, 10], [20, 1, 19, 9]], "category": [1, 0]}
+SINGLE = [{"bbox": [3, 5, 30, 10], "label": "dog"}, {"bbox": [20, 1, 19, 9], "label": "cat"}]
+
+
+@pytest.mark.parametrize("objects", [OBJECTS, SINGLE, json.dumps(OBJECTS)])
+def test_a_column_of_objects_as_in_data_sets_of_hugging_face(objects):
+    picture = Image.new("RGB", (40, 30))
+    data = read_boxes([{"image": picture, "objects": objects}, {"image": picture, "objects": None}])
+    first, second = data.photos
+    assert first.boxes.tolist() == [[3, 5, 33, 15], [20, 1, 39, 10]]
+    assert [data.labels[label] for label in first.labels] in (["1", "0"], ["dog", "cat"])
+    assert len(second.boxes) == 0
+    assert "boxes: x and y of the top left corner, width, height, in pixels" in data.columns
+
+
+@pytest.mark.parametrize(("objects", "words"), [
+    ({"bbox": [[1, 2, 3]], "category": [0]}, "box 1 of the column 'objects' is .1, 2, 3., not four"),
+    ({"bbox": [[1, 2, 3, 4]], "category": []}, "as many boxes"),
+    ({"bbox": [[1, 2, 3, 4]]}, "its keys are bbox"),
+    ({"bbox": [[1, 2, 3, 4]], "category": [None]}, "has no class"),
+    ({"bbox": [[1, 2, 3, 4]], "category": [7]}, "not an index of the 2 class names"),
+    ("cats", "not boxes and their classes"),
+])  # fmt: skip
+def test_objects_in_another_form_leave_their_photo_out(objects, words):
+    """The names of the classes are those of the features of a `datasets.Dataset`."""
+
+    class Dataset(list):
+        features: ClassVar = {"objects": {"category": {"feature": {"names": ["cat", "dog"]}}}}
+
+    picture = Image.new("RGB", (40, 30))
+    rows = Dataset([{"image": picture, "objects": OBJECTS}, {"image": picture, "objects": objects}])
+    data = read_boxes(rows)
+    (one,) = data.photos
+    assert [data.labels[label] for label in one.labels] == ["dog", "cat"]
+    (problem,) = data.problems
+    assert problem.startswith("row 2: ")
+    assert re.search(words, problem)
+
+
+def test_photos_of_one_group_stay_together(tmp_path, photo):
+    photo("a.png")
+    path = tmp_path / "t.csv"
+    head = "image,label,xmin,ymin,xmax,ymax,fold,patient\n"
+    path.write_text(head + "a.png,cat,1,2,3,4,train,7\na.png,dog,1,2,9,9,train,7\n")
+    (one,) = read_boxes(path, split_column="fold", group_column="patient").photos
+    assert (one.part, one.group) == ("train", "7")
+    path.write_text(head + "a.png,cat,1,2,3,4,train,7\na.png,dog,1,2,9,9,train,8\n")
+    with pytest.raises(UsageError, match=r"a\.png is in two groups: 7 and 8"):
+        read_boxes(path, group_column="patient")

@@ -197,7 +197,7 @@ def test_values_are_those_of_the_whole_data_set(photo):
     assert (data.photos[0].mask()[:3] == 255).all()
     two = read_masks([(photo("a.png"), ignored)])
     empty = read_masks(
-        [(photo("c.png"), np.zeros((30, 40), np.uint8))], two.labels, encoding=two.encoding
+        [(photo("c.png"), np.zeros((30, 40), np.uint8))], two.labels, mask_encoding=two.encoding
     )
     assert (empty.photos[0].mask() == 0).all()
 
@@ -261,3 +261,56 @@ def test_labelme_as_masks(tmp_path, photo):
     assert data.labels == ("background", "cat")
     mask = data.photos[0].mask()
     assert ((mask == 1).sum(), (mask == 255).sum()) == (100, 80)
+
+
+@pytest.fixture
+def polygons(tmp_path, photo):
+    """A YOLO folder with a polygon in each part."""
+    for part in ("train", "val"):
+        photo(f"y/images/{part}/a.png")
+        (tmp_path / "y" / "labels" / part).mkdir(parents=True)
+        lines = "0 .25 0 .75 0 .75 1 .25 1\n1 .5 .5 .75 .5 .75 1 .5 1\n"
+        (tmp_path / "y" / "labels" / part / "a.txt").write_text(lines)
+    (tmp_path / "y" / "data.yaml").write_text(
+        "train: images/train\nval: images/val\nnames: [cat, dog]\n"
+    )
+    return tmp_path / "y"
+
+
+def test_polygons_of_yolo(polygons):
+    for source in (polygons, polygons / "data.yaml"):
+        data = read_masks(source)
+        assert data.labels == ("background", "cat", "dog")
+        assert [photo.part for photo in data.photos] == ["train", "validation"]
+        expected = np.zeros((30, 40), np.uint8)
+        expected[:, 10:30] = 1
+        expected[15:, 20:30] = 2  # the later one lies above
+        np.testing.assert_array_equal(data.photos[0].mask(), expected)
+    train = polygons / "labels" / "train" / "a.txt"
+    train.write_text(train.read_text() + "0 .5 .5 .1 .1\n")
+    data = read_masks(polygons)
+    assert [photo.part for photo in data.photos] == ["validation"]
+    assert "has a box and no outline of 'cat'" in data.problems[0]
+    for part in ("train", "val"):
+        (polygons / "labels" / part / "a.txt").write_text("0 .5 .5 .1 .1\n")
+    with pytest.raises(UsageError, match="hold boxes and no polygons"):
+        read_masks(polygons)
+
+
+def test_a_table_of_photos_and_masks(tmp_path, photo):
+    photo("a.png")
+    mask = np.zeros((30, 40), np.uint8)
+    mask[:, :20] = 1
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    path = tmp_path / "t.csv"
+    path.write_text("image;outline;fold;site\na.png;m.png;train;x\na.png;m.png;test;y\n")
+    options = {"mask_column": "outline", "split_column": "fold", "group_column": "site"}
+    data = read_masks(path, **options)
+    assert [(one.part, one.group) for one in data.photos] == [("train", "x"), ("test", "y")]
+    np.testing.assert_array_equal(data.photos[0].mask(), mask)
+    assert data.columns == ("photo: image", "mask: outline", "split: fold", "group: site")
+    picture = Image.open(tmp_path / "a.png")
+    data = read_masks([{"image": picture, "annotation": Image.fromarray(mask)}])
+    np.testing.assert_array_equal(data.photos[0].mask(), mask)
+    with pytest.raises(UsageError, match="Only a table of masks takes mask_column"):
+        read_masks([(picture, mask)], mask_column="outline")

@@ -104,10 +104,17 @@ def test_folders_with_texts_beside_or_as_librispeech_has_them(tmp_path):
     (tmp_path / "a.txt").write_text("one\n two\n")
     (tmp_path / "b.txt").write_text("three")
     (tmp_path / "1" / "1-2.trans.txt").write_text("1-2-0001 FOUR FIVE\n1-2-0002 OF NO RECORDING\n")
-    assert pairs(tmp_path) == [
+    (tmp_path / "silent.wav").touch()
+    (tmp_path / "silent.txt").write_text("\n")
+    problems: list[str] = []
+    assert pairs(tmp_path, problems=problems) == [
         (str(tmp_path / "1/1-2-0001.flac"), "FOUR FIVE"),
         (str(tmp_path / "a.wav"), "one two"),
         (str(tmp_path / "b.flac"), "three"),
+    ]
+    assert problems == [
+        f"{tmp_path}/silent.wav: has no text (silent.txt is empty)",
+        f"{tmp_path}/without.wav: has no text (without.txt is not there)",
     ]
 
 

@@ -25,6 +25,15 @@ def test_it_is_small_and_answers_without_tensorflow():
     assert done.returncode == 0, done.stderr
 
 
+def test_evaluation_takes_the_part_to_test():
+    rows = [
+        {"text": "a warm and moving film", "label": "positive", "split": "test"},
+        {"text": "a warm and moving film", "label": "negative", "split": "train"},
+    ]
+    figures = ws.load("sst2_bert_tiny").evaluate(rows)
+    assert (figures["count"], figures["accuracy"]) == (1, 1.0)
+
+
 @pytest.mark.shared
 def test_it_is_as_good_as_the_card_says(shared_data):
     model = ws.load("sst2_bert_tiny")

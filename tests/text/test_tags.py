@@ -147,3 +147,17 @@ def test_questions_of_every_layout_report_one_wrong_answer(tmp_path, answers, la
     assert "not at character 7 of its context; it begins at character 8" in problem
     with pytest.raises(UsageError, match="q2"):
         squad.questions(path)
+
+
+def test_sentences_and_questions_have_parts_and_groups():
+    rows = [
+        {"tokens": ["Ann"], "tags": ["B-PER"], "split": "test", "author": 7},
+        {"tokens": ["Bob"], "tags": ["B-PER"], "split": "train", "author": None},
+    ]
+    columns: list[str] = []
+    found = conll.sentences(rows, group_column="author", columns=columns)
+    assert [(one.part, one.group) for one in found] == [("test", "7"), ("train", None)]
+    assert columns == ["tokens: tokens", "tags: tags", "split: split", "group: author"]
+    question = {"question": "Who?", "context": CONTEXT, "answers": "Bob", "fold": "valid"}
+    (one,) = squad.questions([question], split_column="fold")
+    assert (one.part, one.group) == ("validation", None)

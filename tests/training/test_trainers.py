@@ -109,20 +109,16 @@ def reviews(count: int) -> list[tuple[str, str]]:
 
 
 def sentences() -> list:
-    from warmstart.text.conll import Sentence
-
     return [
-        Sentence((name, "lives", "in", place), ("B-PER", "O", "O", "B-LOC"))
+        ((name, "lives", "in", place), ("B-PER", "O", "O", "B-LOC"))
         for name in ("ann", "bob", "bobby")
         for place in ("paris", "york")
     ]
 
 
 def questions() -> list:
-    from warmstart.text.squad import Question
-
     return [
-        Question("who lives ?", f"{name} lives in {place} .", ((name, 0),))
+        ("who lives ?", f"{name} lives in {place} .", ((name, 0),))
         for name in ("ann", "bob")
         for place in ("paris", "york", "new york")
     ]

@@ -50,7 +50,13 @@ def is_table(path: str) -> bool:
 
 
 def predict_table(
-    model: Model[Any, Any, Any], path: str, options: Any, columns: Sequence[str] = ()
+    model: Model[Any, Any, Any],
+    path: str,
+    options: Any,
+    columns: Sequence[str] = (),
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
 ) -> PredictedTable:
     """What a model says of each row of a table.
 
@@ -59,6 +65,7 @@ def predict_table(
         path: a CSV, TSV, JSONL, JSON or Parquet file; paths in it are relative to it.
         options: of the model's call.
         columns: that hold the input; default: found by their names or their content.
+        encoding, delimiter: of a text file, where they are not recognised.
 
     Raises:
         UsageError: the model's results do not fit a row, or the columns are not there or ambiguous.
@@ -66,7 +73,9 @@ def predict_table(
     kind = model.input_kind
     if kind.table_suffixes or model.result.is_file:
         raise UsageError(f"{model.name} does not predict row by row; see its task's own options.")
-    table = read_table(path, (kind.field,), named=tuple(columns))
+    table = read_table(
+        path, (kind.field,), named=tuple(columns), encoding=encoding, delimiter=delimiter
+    )
     inputs = _input_columns(model, table, columns)
     names = model.result.summary or tuple(
         name for name, _ in wire_of(model.result).fields if name not in ("input", "model")

@@ -54,7 +54,8 @@ def run(request: Request) -> None:
         model.engine  # noqa: B018 (compiles now, with its progress shown)
     source = request.arguments.typed[0]
     try:
-        table = predict_table(model, source, options, request.batch.get("column", ()))
+        columns = request.batch.get("column", ())
+        table = predict_table(model, source, options, columns, **request.reading)
     except UsageError as error:  # the reader's options have one flag here
         raise UsageError(re.sub(r"\b(text|path)_column\b", "--column", str(error))) from None
     say(f"Model: {model.name}{f' ({hint})' if hint else ''}")

@@ -111,6 +111,18 @@ def _output_options() -> list[click.Parameter]:
             panel=OUTPUT,
         ),
         Option(
+            ["--encoding"],
+            metavar="NAME",
+            help="Of a table: its encoding. Default: UTF-8, or what its byte order mark says.",
+            panel=OUTPUT,
+        ),
+        Option(
+            ["--delimiter"],
+            metavar="TEXT",
+            help="Of a table: what separates its cells. Default: what its lines show.",
+            panel=OUTPUT,
+        ),
+        Option(
             ["--on"],
             metavar="[local|ray]",
             help="Write results into the folder --output; the same command resumes. INPUTS may also "

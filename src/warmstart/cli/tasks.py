@@ -43,6 +43,7 @@ class Request:
         as_json, as_csv: the form of the output.
         output: the folder of a batch.
         batch: options of `ws.batch`, those that were typed.
+        reading: how a table is read, as far as it was typed.
     """
 
     command: str
@@ -56,6 +57,7 @@ class Request:
     as_csv: bool
     output: str | None
     batch: dict[str, Any] = field(default_factory=dict)
+    reading: dict[str, str] = field(default_factory=dict)
 
 
 class TaskCommand(Command):
@@ -118,6 +120,9 @@ class TaskCommand(Command):
         if table.is_table(request):
             table.run(request)
             return
+        if request.reading:
+            flags = " and ".join(f"--{name}" for name in request.reading)
+            raise UsageError(f"Only a table as the single input, without --on, takes {flags}.")
         if request.batch:
             from warmstart.cli.batch import run
         else:
@@ -192,6 +197,9 @@ class TaskCommand(Command):
             as_csv=values["as_csv"],
             output=values["output"],
             batch={name: value for name, value in batch.items() if value not in (None, ())},
+            reading={
+                name: values[name] for name in ("encoding", "delimiter") if values[name] is not None
+            },
         )
 
 

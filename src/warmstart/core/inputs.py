@@ -214,13 +214,17 @@ def _listing(
             name = entry.name
             if files is not None and _matches(name, files):
                 wanted = suffixes is None or os.path.splitext(name)[1].lower() in suffixes
-                if (
-                    wanted and entry.is_file()
-                ):  # follows links; the target of a broken one is no file
+                # A broken link is an input that fails, with its name; it must not just be missing.
+                if wanted and (entry.is_file() or _is_broken(entry)):
                     file_names.append(name)
             if folders is not None and _matches(name, folders) and entry.is_dir():
                 folder_names.append(name)
     return sorted(file_names, key=natural), sorted(folder_names, key=natural)
+
+
+def _is_broken(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a link whose target is missing."""
+    return entry.is_symlink() and not os.path.exists(entry.path)
 
 
 def _matches(name: str, pattern: str) -> bool:

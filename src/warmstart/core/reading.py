@@ -150,7 +150,10 @@ def _open_path(path: str, name: str) -> BinaryIO:
             with open(path, "rb") as pipe:
                 return io.BytesIO(_read_all(pipe, name))
     except FileNotFoundError:
-        raise InputError(f"{name or repr(name)}: there is no such file", name) from None
+        reason = "there is no such file"
+        if os.path.islink(path):
+            reason = f"the link leads to {printable(os.path.realpath(path))}, which does not exist"
+        raise InputError(f"{name or repr(name)}: {reason}", name) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise InputError(
             f"{name}: cannot be opened ({getattr(error, 'strerror', None) or error})", name

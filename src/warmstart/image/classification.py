@@ -19,7 +19,7 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
 from warmstart.core.records import Labelled, is_table, measured, read_photos
 from warmstart.core.records.classes import ClassIndex
-from warmstart.core.records.options import EvaluateOptions, PhotoTable
+from warmstart.core.records.options import EvaluateOptions, PartTable, PhotoTable
 from warmstart.core.records.table import require_usable
 from warmstart.core.results import Classification, Failed
 from warmstart.core.types import Data
@@ -44,7 +44,7 @@ class ClassifyOptions(PhotoOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluatePhotosOptions(PhotoTable, EvaluateOptions):
+class EvaluatePhotosOptions(PhotoTable, PartTable, EvaluateOptions):
     """Options of evaluating an image classifier."""
 
 

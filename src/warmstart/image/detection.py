@@ -14,7 +14,7 @@ from warmstart.catalog import Entry
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
-from warmstart.core.records.options import BoxTable, EvaluateOptions
+from warmstart.core.records.options import BoxTable, EvaluateOptions, PartTable
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
 from warmstart.image.boxes import areas, choose
@@ -44,7 +44,7 @@ class DetectOptions(PhotoOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateBoxesOptions(BoxTable, EvaluateOptions):
+class EvaluateBoxesOptions(BoxTable, PartTable, EvaluateOptions):
     """Options of evaluating a detector."""
 
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.core.records.table import require_usable
+from warmstart.core.records import measured, require_usable
 from warmstart.core.results import Failed
 from warmstart.hub.progress import Progress
 from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.annotations.collector import BoxedPhoto
 from warmstart.image.annotations.masks import read_masks
-from warmstart.image.annotations.parts import to_measure
 from warmstart.image.metrics.coco import MOST, CocoEvaluation, Found, Truth
 from warmstart.image.metrics.segmentation import Confusion
 
@@ -22,7 +21,7 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
     """See `ObjectDetector.evaluate`."""
     names = [label.name for label in model.labels]
     annotated = read_boxes(data, names, strict=True, **options.reading())
-    photos = to_measure(annotated.photos)
+    photos = measured(annotated.photos)
     evaluation = CocoEvaluation(len(names))
     errors = list(annotated.problems)
     results = model.stream(
@@ -55,8 +54,8 @@ def found_of(result: Any) -> Found:
 def evaluate_segmentation(model: Any, data: Any, options: Any) -> dict[str, Any]:
     """See `ImageSegmenter.evaluate`."""
     names = [label.name for label in model.labels]
-    annotated = read_masks(data, names)
-    photos = to_measure(annotated.photos)
+    annotated = read_masks(data, names, **options.reading())
+    photos = measured(annotated.photos)
     confusion = Confusion(len(names))
     errors, count = list(annotated.problems), 0
     results = model.stream((p.photo for p in photos), batch_size=options.batch_size)

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from warmstart.catalog import Entry
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
-from warmstart.core.records.options import EvaluateOptions
+from warmstart.core.records.options import EvaluateOptions, MaskTable, PartTable
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
 from warmstart.image.inputs import Photo
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     import keras
 
     from warmstart.engines.keras import Program
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateMasksOptions(MaskTable, PartTable, EvaluateOptions):
+    """Options of evaluating a segmenter."""
 
 
 class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
@@ -38,7 +44,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
     task = "image-segmentation"
     class_output = "logits"
     options = PhotoOptions
-    evaluate_options = EvaluateOptions
+    evaluate_options = EvaluateMasksOptions
     result = Segmentation
     output_notes: ClassVar = {
         "logits": "(batch, h, w, classes) on a coarse grid over the network's input: upsample "
@@ -83,14 +89,14 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
             prepared.name, self.name, classes, self.labels, prepared.context.picture
         )
 
-    @takes(EvaluateOptions)
-    def evaluate(self, data: Data, options: EvaluateOptions) -> dict[str, Any]:
+    @takes(EvaluateMasksOptions)
+    def evaluate(self, data: Data, options: EvaluateMasksOptions) -> dict[str, Any]:
         """Mean IoU and related metrics on photos with masks.
 
         Args:
-            data: pairs (photo, mask), or a folder with `images/` and `masks/`; see `read_masks`. A
-                mask is a path or array (H, W) of class indices; 255 is not counted.
-            options: photos per call of the engine.
+            data: pairs (photo, mask), a table of both, or a folder with `images/` and `masks/`; see
+                `read_masks`. A mask is a path or array (H, W) of class indices; 255 is not counted.
+            options: how a table is read, and photos per call of the engine.
 
         Returns:
             A dict with `miou`, `pixel_accuracy` and `mean_dice` (0 to 1), `iou` and `dice` by

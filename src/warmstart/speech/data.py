@@ -30,8 +30,7 @@ from warmstart.core.reading import scheme
 from warmstart.core.records.columns import RECORDING, TRANSCRIPT
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.table import Record
-from warmstart.core.records.values import is_missing
-from warmstart.errors import UsageError
+from warmstart.errors import RecordError, UsageError
 from warmstart.speech import piped
 from warmstart.speech.audio import SUFFIXES
 
@@ -90,7 +89,7 @@ def examples(
         if path.is_dir():
             inside = next((path / name for name in TABLES if (path / name).is_file()), None)
             if inside is None:
-                return _of_folder(path)
+                return _of_folder(path, problems)
             path = inside
         named = [name for name in (path_column, text_column) if name]
         if piped.is_piped(path, encoding, named):
@@ -109,9 +108,8 @@ def examples(
     recording = table.file_column(RECORDING, path_column)
     text = table.column(TRANSCRIPT, text_column)
     part, group = table.part_column(split_column), table.group_column(group_column)
-    if columns is not None and not table.positional:
-        found = {"recording": recording, "text": text, "split": part, "group": group}
-        columns += [f"{name}: {column}" for name, column in found.items() if column is not None]
+    fields = {"recording": recording, "text": text, "split": part, "group": group}
+    table.describe(columns, fields)
 
     def example(record: Record) -> Example:
         if record.values.get("offset") not in (None, 0, 0.0, "", "0", "0.0"):
@@ -119,12 +117,11 @@ def examples(
                 f"begins at offset {record.values['offset']} of its file; cut such recordings out"
             )
         sound = _in_folder(table.file(record, recording, "recording"), table.folder)
-        together = None if group is None else record.values.get(group)
         return Example(
             sound,
             table.text(record, text),
             table.part(record, part),
-            None if is_missing(together) else str(together),
+            table.group(record, group),
         )
 
     return list(table.map(example, problems))
@@ -137,7 +134,7 @@ def _in_folder(recording: Any, folder: Path | None) -> Any:
     return str(piped.located(Path(recording), folder) or recording)
 
 
-def _of_folder(folder: Path) -> list[Example]:
+def _of_folder(folder: Path, problems: list[str] | None) -> list[Example]:
     recordings = sorted(
         (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES),
         key=lambda path: natural(str(path)),
@@ -147,20 +144,27 @@ def _of_folder(folder: Path) -> list[Example]:
         for line in _lines(path):
             stem, _, text = line.strip().partition(" ")
             lines[path.parent / stem] = text
-    found: list[Example] = []
+    pairs: list[Example] = []
+    without: list[RecordError] = []
     for recording in recordings:
         transcript = recording.with_suffix(".txt")
-        if recording.with_suffix("") in lines:
-            found.append(Example(str(recording), lines[recording.with_suffix("")]))
-        elif transcript.is_file():
+        text = lines.get(recording.with_suffix(""), "")
+        if not text and transcript.is_file():
             text = " ".join("".join(_lines(transcript)).split())
-            found.append(Example(str(recording), text))
-    if not found:
+        if text:
+            pairs.append(Example(str(recording), text))
+        else:
+            reason = "is empty" if transcript.is_file() else "is not there"
+            message = f"{recording}: has no text ({transcript.name} {reason})"
+            without.append(RecordError(message, str(recording)))
+    if not pairs:
         raise UsageError(
             f"{folder} holds no recordings with their texts: a table ({', '.join(TABLES)}), a .txt file beside each "
             "recording, or LibriSpeech's .trans.txt files."
         )
-    return found
+    for error in without:
+        records.report(error, problems)
+    return pairs
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from warmstart.core.options import Option
-from warmstart.core.records.options import ProgressOptions, RecordingTable
+from warmstart.core.records.options import PartTable, ProgressOptions, RecordingTable
 from warmstart.errors import UsageError
 from warmstart.speech.ctc.language_model import LanguageModel
 
@@ -119,5 +119,5 @@ class TranscribeOptions(RecordingOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateRecordingsOptions(RecordingTable, ProgressOptions, TranscribeOptions):
+class EvaluateRecordingsOptions(RecordingTable, PartTable, ProgressOptions, TranscribeOptions):
     """Options of evaluating a recogniser."""

@@ -12,7 +12,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import fields_of, make, takes
-from warmstart.core.records.table import require_usable
+from warmstart.core.records import measured, require_usable
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
 from warmstart.errors import InputError, UsageError
@@ -239,7 +239,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         from warmstart.speech.error_rates import ErrorRates
 
         errors: list[str] = []
-        examples = speech_data.examples(data, problems=errors, **options.reading())
+        examples = measured(speech_data.examples(data, problems=errors, **options.reading()))
         rates, count = ErrorRates(), 0
         call = TranscribeOptions(
             **{name: getattr(options, name) for name in fields_of(TranscribeOptions)}

@@ -16,6 +16,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.metrics.classification import per_class
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.records import measured
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
@@ -205,7 +206,9 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         errors: list[str] = []
         several = self.problem == "multi"
         reading = options.reading()
-        examples = text_data.examples(data, multi_label=several, problems=errors, **reading)
+        examples = measured(
+            text_data.examples(data, multi_label=several, problems=errors, **reading)
+        )
         truth = [self._truth(example) for example in examples]
         pairs: list[tuple[NDArray[Any], NDArray[Any]]] = []
 

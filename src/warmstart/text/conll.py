@@ -11,8 +11,9 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from warmstart.core import records
 from warmstart.core.records.columns import TAGS, TOKENS
@@ -30,11 +31,21 @@ TABLES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 """Files with a sentence in each record; `.tsv` is CoNLL's."""
 
 
-class Sentence(NamedTuple):
-    """Words and their tags, such as `B-person`, `I-person` and `O`."""
+@dataclass(frozen=True)
+class Sentence:
+    """Words and their tags, such as `B-person`, `I-person` and `O`.
+
+    Attributes:
+        words, tags: what is learned.
+        part: "train", "validation" or "test", as a column of splits says; None without one. Equal
+            sentences may differ in it.
+        group: sentences of the same group stay in one part.
+    """
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
+    part: str | None = field(default=None, repr=False, compare=False)
+    group: str | None = field(default=None, repr=False, compare=False)
 
 
 def sentences(
@@ -42,7 +53,10 @@ def sentences(
     *,
     text_column: str | None = None,
     label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
     problems: list[str] | None = None,
+    columns: list[str] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> list[Sentence]:
@@ -53,10 +67,12 @@ def sentences(
             JSON or Parquet file, a table or dataset with the columns `tokens` and `tags` (or
             `ner_tags`), see `core.records.read_table`; or (words, tags) pairs. In a CSV file
             words and tags are JSON lists, or have spaces between them.
-        text_column, label_column: of the tokens and the tags, where their names are not the usual
-            ones.
+        text_column, label_column, split_column: of the tokens, the tags and the parts, where their
+            names are not the usual ones.
+        group_column: of a table, where sentences are to stay together.
         problems: takes what is wrong with unusable sentences, which are left out; default: the
             first one is raised.
+        columns: takes what the columns of a table were taken for.
         encoding, delimiter: of a file, where they are not recognised.
 
     Raises:
@@ -76,12 +92,15 @@ def sentences(
     table = records.read_table(
         data,
         (TOKENS, TAGS),
-        named=(text_column, label_column),
+        named=(text_column, label_column, split_column, group_column),
         encoding=encoding,
         delimiter=delimiter,
         example_rank=1,
     )
     tokens, tags = table.column(TOKENS, text_column), table.column(TAGS, label_column)
+    part, group = table.part_column(split_column), table.group_column(group_column)
+    fields = {"tokens": tokens, "tags": tags, "split": part, "group": group}
+    table.describe(columns, fields)
 
     def sentence(record: Record) -> Sentence:
         words = tuple(_word(record, word) for word in _elements(table, record, tokens, "tokens"))
@@ -90,7 +109,7 @@ def sentences(
         )
         if len(words) != len(names) or not words:
             raise record.error(f"has {len(words)} words and {len(names)} tags")
-        return Sentence(words, names)
+        return Sentence(words, names, table.part(record, part), table.group(record, group))
 
     return list(table.map(sentence, problems))
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from warmstart.core import records
 from warmstart.core.inputs import Item
-from warmstart.core.records.options import EvaluateOptions, TextTable
+from warmstart.core.records.options import EvaluateOptions, PartTable, TextTable
 from warmstart.errors import InputError, RecordError
 from warmstart.text.inputs import Pair, text_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateTextsOptions(TextTable, EvaluateOptions):
+class EvaluateTextsOptions(TextTable, PartTable, EvaluateOptions):
     """Options of evaluating on labelled texts."""
 
 

@@ -16,6 +16,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.records import measured
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
 from warmstart.errors import BundleError, UsageError
@@ -207,7 +208,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         Raises:
             UsageError: there are fewer than two pairs.
         """
-        examples = text_data.examples(data, multi_label=False, **options.reading())
+        examples = measured(text_data.examples(data, multi_label=False, **options.reading()))
         pairs = [example.text for example in examples if isinstance(example.text, Pair)]
         if len(examples) < 2 or len(pairs) < len(examples):
             raise UsageError("Embeddings are evaluated on two or more ((text, text), score) pairs.")

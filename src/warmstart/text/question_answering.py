@@ -18,7 +18,8 @@ import numpy as np
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared, Row
 from warmstart.core.options import BatchOptions, Option, takes
-from warmstart.core.records.options import EvaluateOptions, QuestionTable
+from warmstart.core.records import measured
+from warmstart.core.records.options import EvaluateOptions, PartTable, QuestionTable
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
 from warmstart.errors import InputError
@@ -59,7 +60,7 @@ class AnswerOptions(BatchOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateAnswersOptions(QuestionTable, EvaluateOptions):
+class EvaluateAnswersOptions(QuestionTable, PartTable, EvaluateOptions):
     """Options of evaluating on labelled questions."""
 
 
@@ -180,7 +181,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
             their ids.
         """
         errors: list[str] = []
-        questions = squad.questions(data, problems=errors, **options.reading())
+        questions = measured(squad.questions(data, problems=errors, **options.reading()))
         no_answer = any(not question.answers for question in questions)
         scores = np.zeros(2)
         unusable = 0

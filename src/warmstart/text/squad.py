@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from warmstart.core import records
 from warmstart.core.records.columns import ANSWER_START, ANSWERS, CONTEXT, QUESTION
@@ -20,12 +21,22 @@ from warmstart.core.records.values import as_list, is_missing
 from warmstart.errors import RecordError, UsageError
 
 
-class Question(NamedTuple):
-    """A question, its context, and the right answers as (text, first character)."""
+@dataclass(frozen=True)
+class Question:
+    """A question, its context, and the right answers as (text, first character).
+
+    Attributes:
+        question, context, answers: what is learned.
+        part: "train", "validation" or "test", as a column of splits says; None without one. Equal
+            questions may differ in it.
+        group: questions of the same group stay in one part.
+    """
 
     question: str
     context: str
     answers: tuple[tuple[str, int], ...]
+    part: str | None = field(default=None, repr=False, compare=False)
+    group: str | None = field(default=None, repr=False, compare=False)
 
 
 def questions(
@@ -34,7 +45,10 @@ def questions(
     text_column: str | None = None,
     context_column: str | None = None,
     answer_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
     problems: list[str] | None = None,
+    columns: list[str] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> list[Question]:
@@ -43,14 +57,16 @@ def questions(
     Args:
         data: a JSON file in SQuAD's format (`data`, `paragraphs`, `qas`; or `data` with a list of
             questions and their contexts); a table or dataset with the columns `question`,
-            `context` and `answers`, see `core.records.read_table`; or `Question`s. Answers are a
+            `context` and `answers`, see `core.records.read_table`; or tuples of these. Answers are a
             mapping of two lists, `text` and `answer_start`, or a list of such mappings with one of
             each; or one text, whose start is in a column `answer_start`, or is known where the
             context has the text once only.
-        text_column, context_column, answer_column: of a table, where their names are not the
-            usual ones.
+        text_column, context_column, answer_column, split_column: of a table, where their names are
+            not the usual ones.
+        group_column: of a table, where questions are to stay together.
         problems: takes what is wrong with unusable questions, which are left out; default: the
             first one is raised.
+        columns: takes what the columns of a table were taken for.
         encoding, delimiter: of a file, where they are not recognised.
 
     Raises:
@@ -64,7 +80,7 @@ def questions(
             data,
             (QUESTION, CONTEXT, ANSWERS),
             optional=(ANSWER_START,),
-            named=(text_column, context_column, answer_column),
+            named=(text_column, context_column, answer_column, split_column, group_column),
             encoding=encoding,
             delimiter=delimiter,
         )
@@ -72,6 +88,15 @@ def questions(
     context = table.column(CONTEXT, context_column)
     answers = table.column(ANSWERS, answer_column)
     start = None if table.positional else table.optional_column(ANSWER_START)
+    part, group = table.part_column(split_column), table.group_column(group_column)
+    fields = {
+        "question": question,
+        "context": context,
+        "answers": answers,
+        "split": part,
+        "group": group,
+    }
+    table.describe(columns, fields)
 
     def read(record: Record) -> Question:
         text = table.text(record, context, "context")
@@ -84,7 +109,13 @@ def questions(
                     f"{_id_of(record)}the answer {answer!r:.60} is not at character {first} of its "
                     f"context{hint}"
                 )
-        return Question(table.text(record, question, "question"), text, spans)
+        return Question(
+            table.text(record, question, "question"),
+            text,
+            spans,
+            table.part(record, part),
+            table.group(record, group),
+        )
 
     read_questions = list(table.map(read, problems))
     if not read_questions and not problems:

@@ -13,7 +13,8 @@ import numpy as np
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
-from warmstart.core.records.options import EvaluateOptions, TokenTable
+from warmstart.core.records import measured
+from warmstart.core.records.options import EvaluateOptions, PartTable, TokenTable
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
 from warmstart.errors import UsageError
@@ -77,7 +78,7 @@ class _Tagged:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateTagsOptions(TokenTable, EvaluateOptions):
+class EvaluateTagsOptions(TokenTable, PartTable, EvaluateOptions):
     """Options of evaluating on labelled sentences."""
 
 
@@ -164,7 +165,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
             UsageError: there are no sentences, or the model lacks a type of entity.
         """
         errors: list[str] = []
-        sentences = conll.sentences(data, problems=errors, **options.reading())
+        sentences = measured(conll.sentences(data, problems=errors, **options.reading()))
         self._check_types(sentences)
         predicted: list[list[str]] = []
         call = TagOptions(batch_size=options.batch_size)

@@ -43,6 +43,7 @@ NOT_RECORDED = frozenset(
         "context_column",
         "answer_column",
         "label_column",
+        "mask_column",
         "split_column",
         "group_column",
         "class_names",

@@ -32,7 +32,7 @@ class Summary:
         baseline: what a trivial model scores, as a sentence; "" where it is measured instead.
         warnings: what the user should know of the data.
         problems: what is wrong with each example that is left out.
-        columns: what the columns of a table were taken for, such as "label: category".
+        columns: how the data was read, such as "label: category" for a column of a table.
         figures: what the baseline scores, by metric.
     """
 
@@ -73,7 +73,7 @@ class Summary:
         """For the report."""
         parts = [text(warning, warning=True) for warning in self.warnings]
         if self.columns:
-            parts.append(text(f"Columns: {', '.join(self.columns)}."))
+            parts.append(text(f"Read as: {', '.join(self.columns)}."))
         if self.classes:
             rows = [
                 [name, *(counts.get(part, 0) for part in self.counts)]

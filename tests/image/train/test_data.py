@@ -161,7 +161,8 @@ def test_pairs_and_balance(flowers):
     assert data.classes == ("9", "10")  # numbers in their order
     lines = list(data.summary().lines())
     assert "2 classes; 11 to train on, 3 to validate" in lines[0]
-    assert lines[3].startswith("baseline: always '10'")
+    assert lines[1] == "  pixels: uint8 from 0 (black) to 255 (white)"
+    assert lines[4].startswith("baseline: always '10'")
     assert data.majority == pytest.approx(2 / 3)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,9 +65,7 @@ def test_classes_are_learned_and_a_stopped_run_goes_on(tmp_path, as_killed, begu
 
 
 PEOPLE = [
-    Sentence(
-        (name, "lives", "in", *place), ("B-PER", "O", "O", "B-LOC", *["I-LOC"] * (len(place) - 1))
-    )
+    ((name, "lives", "in", *place), ("B-PER", "O", "O", "B-LOC", *["I-LOC"] * (len(place) - 1)))
     for name in ("ann", "bob", "bobby", "annx")
     for place in (("paris",), ("new", "york"), ("new", "paris"))
 ]
@@ -123,8 +122,7 @@ def test_entities_are_learned_from_conll(tmp_path):
 def test_entities_are_learned_in_any_scheme_and_at_any_length(tmp_path):
     """Plain types, and entities behind the end of what the model reads at once."""
     sentences = [
-        Sentence(one.words * 16, tuple(tag.split("-")[-1] for tag in one.tags) * 16)
-        for one in PEOPLE
+        (words * 16, tuple(tag.split("-")[-1] for tag in tags) * 16) for words, tags in PEOPLE
     ]
     model = ws.finetune(
         BERT,
@@ -200,13 +198,13 @@ def test_where_the_answer_stands():
 
     model = ws.load(GOLDEN / "bert_question_answering")
     question = Question("who ?", "ann works . bobby lives in paris .", (("bobby", 12),))
-    (window,) = model.windows(Pair(*question[:2]))
+    (window,) = model.windows(Pair(question.question, question.context))
     first, last = span(question, window)
     assert window.offsets[first, 0] == 12
     assert window.offsets[last, 1] == 17
     assert last > first
-    assert span(question._replace(answers=()), window) == (0, 0)
-    windows = model.tokenizer.windows(*question[:2], limit=10, stride=2)
+    assert span(replace(question, answers=()), window) == (0, 0)
+    windows = model.tokenizer.windows(question.question, question.context, limit=10, stride=2)
     spans = [span(question, window) for window in windows]
     assert (0, 0) in spans
     whole = next(one for one in zip(spans, windows, strict=True) if one[0] != (0, 0))

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from warmstart.core.records import content
 from warmstart.core.records.columns import (
@@ -31,7 +31,6 @@ from warmstart.core.records.files import SUFFIXES, read_file
 from warmstart.core.records.labels import Label, LabelReader, label_reader
 from warmstart.core.records.objects import read_object
 from warmstart.core.records.table import Record, Table, report, require_usable
-from warmstart.core.records.values import is_missing
 from warmstart.errors import RecordError
 
 __all__ = [
@@ -58,6 +57,16 @@ class Labelled:
     label: Label
     part: str | None = None
     group: str | None = None
+
+
+class HasPart(Protocol):
+    """An example that may be of a part: "train", "validation" or "test"; None: of none."""
+
+    @property
+    def part(self) -> str | None: ...
+
+
+PartT = TypeVar("PartT", bound=HasPart)
 
 
 def read_table(
@@ -217,13 +226,12 @@ def _labelled(
     part: str | None,
     group: str | None,
 ) -> Labelled:
-    together = None if group is None else record.values.get(group)
     return Labelled(
         record.name,
         value,
         label_of(record),
         table.part(record, part),
-        None if is_missing(together) else str(together),
+        table.group(record, group),
     )
 
 
@@ -236,12 +244,10 @@ def _understood(
     group: str | None,
 ) -> None:
     """Add to `columns` what each column of the table was taken for."""
-    if columns is None or table.positional:
-        return
-    columns += [f"{name}: {column}" for name, column in inputs.items()]
-    columns.append(label_of.describe())
-    others = {"split": part, "group": group}
-    columns += [f"{name}: {column}" for name, column in others.items() if column is not None]
+    table.describe(columns, inputs)
+    if columns is not None and not table.positional:
+        columns.append(label_of.describe())
+    table.describe(columns, {"split": part, "group": group})
 
 
 def _text_or_pair(table: Table, record: Record, column: str) -> Any:
@@ -249,7 +255,7 @@ def _text_or_pair(table: Table, record: Record, column: str) -> Any:
     return value if isinstance(value, tuple | list) else table.text(record, column)
 
 
-def measured(examples: Iterable[Labelled]) -> list[Labelled]:
+def measured(examples: Iterable[PartT]) -> list[PartT]:
     """Those to test where the data names them, else those to validate, else all."""
     everything = list(examples)
     parts = ([one for one in everything if one.part == part] for part in ("test", "validation"))

@@ -48,6 +48,11 @@ _LABELS = (
 PHOTO = Field(
     "photo", "path_column", ((*_FILES, "image", "image_path", "photo", "img"), _ADDRESSES)
 )
+MASK = Field(
+    "mask",
+    "mask_column",
+    (("mask", "mask_path", "segmentation", "segmentation_mask"), ("annotation", "label", "labels")),
+)
 RECORDING = Field(
     "recording",
     "path_column",

@@ -178,14 +178,27 @@ def class_names_of(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[st
     """By column: the class names that `datasets` writes into the metadata of a schema."""
     try:
         content = json.loads((metadata or {}).get(b"huggingface", b"{}"))
-        features = content["info"]["features"]
-        return {
-            column: tuple(names)
-            for column, feature in features.items()
-            if (names := feature_names(feature))
-        }
+        return names_of_features(content["info"]["features"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def names_of_features(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """By column: the class names of the features of a data set; `objects.category` is the key
+    `category` of the mappings in the column `objects`.
+    """
+    names: dict[str, tuple[str, ...]] = {}
+    for column, feature in features.items():
+        inner = {column: feature} | {f"{column}.{key}": one for key, one in _keys(feature).items()}
+        names |= {key: tuple(some) for key, one in inner.items() if (some := feature_names(one))}
+    return names
+
+
+def _keys(feature: Any) -> Mapping[str, Any]:
+    """The features of a column of mappings, or of lists of mappings, by key."""
+    is_mapping = isinstance(feature, Mapping)
+    inner = feature.get("feature", feature) if is_mapping else getattr(feature, "feature", None)
+    return inner if isinstance(inner, Mapping) and "_type" not in inner else {}
 
 
 def feature_names(feature: Any) -> Sequence[str] | None:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from warmstart.core.records.columns import TOKENS, Field
-from warmstart.core.records.files import class_names_of, feature_names
+from warmstart.core.records.files import class_names_of, names_of_features
 from warmstart.core.records.table import Record, Table, table_of_mappings, unique_columns
 from warmstart.errors import RecordError, UsageError
 
@@ -50,10 +50,7 @@ def read_object(data: Any, fields: Sequence[Field], example_rank: int = 0) -> Ta
             f"a list of ({', '.join(field.name for field in fields)}) pairs."
         )
     features = getattr(data, "features", None) or {}  # of a datasets.Dataset
-    names = {
-        column: found for column, feature in features.items() if (found := feature_names(feature))
-    }
-    return _of_iterable(data, fields, names)
+    return _of_iterable(data, fields, names_of_features(features))
 
 
 def _of_rows(

@@ -112,8 +112,20 @@ class RecordingTable(TableOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitTable(TableOptions):
-    """Of a table that is split into training and validation examples."""
+class MaskTable(TableOptions):
+    """Of photos with masks."""
+
+    path_column: Annotated[
+        str | None, Option("Column of photos in a table, where it has an unusual name.")
+    ] = None
+    mask_column: Annotated[
+        str | None, Option("Column of masks in a table, where it has an unusual name.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartTable(TableOptions):
+    """Of a table that says what each example is for."""
 
     split_column: Annotated[
         str | None,
@@ -122,6 +134,12 @@ class SplitTable(TableOptions):
             "name."
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitTable(PartTable):
+    """Of a table that is split into training and validation examples."""
+
     group_column: Annotated[
         str | None,
         Option("Column whose equal cells stay in the same part, such as a patient or an author."),

@@ -87,6 +87,18 @@ class Table:
                     f"its records are ({', '.join(self.columns)})."
                 )
 
+    def describe(self, columns: list[str] | None, fields: Mapping[str, str | None]) -> None:
+        """Add to `columns` which column was taken for what, such as "text: comment".
+
+        Args:
+            columns: None, where nobody asks.
+            fields: columns by what they are; None: there is no such column.
+        """
+        if columns is not None and not self.positional:
+            columns += [
+                f"{name}: {column}" for name, column in fields.items() if column is not None
+            ]
+
     def peek(self) -> list[Record]:
         """The first records, which are read again."""
         first = list(islice(self.records, PEEK))
@@ -178,6 +190,11 @@ class Table:
                 f"test; name another column with {PART.option}."
             )
         return PARTS[name.lower()]
+
+    def group(self, record: Record, column: str | None) -> str | None:
+        """The group of a record; None where it has none."""
+        value = None if column is None else record.values.get(column)
+        return None if values.is_missing(value) else str(value)
 
     def map(
         self, make: Callable[[Record], Any], problems: list[str] | None = None

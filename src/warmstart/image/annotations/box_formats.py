@@ -8,6 +8,7 @@ from typing import Any
 
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
+from warmstart.image.annotations.collector import SHARE_SLACK, are_shares
 
 FORMATS = ("xyxy", "xywh", "cxcywh")
 MEANING = {
@@ -78,18 +79,18 @@ def _plain(column: str) -> str:
 
 
 def decide(
-    boxes: Mapping[Any, Sequence[RowBox]],
+    boxes: Sequence[tuple[Any, Sequence[RowBox]]],
     formats: Sequence[str],
     box_format: str | None,
     name: str,
-) -> tuple[bool, Callable[[Numbers], Sides]]:
-    """Whether the numbers are shares of the photo, and the function from them to two corners.
+) -> tuple[bool, str]:
+    """Whether the numbers are shares of the photo, and their format; see `corners_of`.
 
     They are shares where none is above 1. Of several formats the one counts in which the boxes
     lie inside of their photos.
 
     Args:
-        boxes: by photo.
+        boxes: (photo, its boxes).
         formats: what the names of the columns allow.
         box_format: what the caller says.
         name: of the table, for messages.
@@ -102,16 +103,16 @@ def decide(
             f"{name}: the columns are {' or '.join(MEANING[one] for one in formats)}, not "
             f"box_format={box_format!r}."
         )
-    rows = [row for some in boxes.values() for row in some]
-    scaled = bool(rows) and all(-0.01 <= n <= 1.01 for row in rows for n in row.numbers)
+    rows = [row for _, some in boxes for row in some]
+    scaled = bool(rows) and all(are_shares(row.numbers) for row in rows)
     if box_format is not None or len(formats) == 1:
-        return scaled, _CONVERT[box_format or formats[0]]
-    sizes = {photo: (1, 1) if scaled else _size(photo) for photo in boxes}
-    slack = 0.01 if scaled else SLACK
+        return scaled, box_format or formats[0]
+    sizes = [(1, 1) if scaled else _size(photo) for photo, _ in boxes]
+    slack = SHARE_SLACK if scaled else SLACK
     misfits = {
         one: sum(
-            not _fits(_CONVERT[one](row.numbers), sizes[photo], slack)
-            for photo, some in boxes.items()
+            not _fits(corners_of(row.numbers, one), size, slack)
+            for size, (_, some) in zip(sizes, boxes, strict=True)
             for row in some
         )
         for one in formats
@@ -119,12 +120,17 @@ def decide(
     ordered = sorted(formats, key=lambda one: misfits[one])
     best, second = (misfits[one] for one in ordered[:2])
     if not rows or (best <= MISFITS * len(rows) and second > 4 * best):
-        return scaled, _CONVERT[ordered[0]]
+        return scaled, ordered[0]
     possible = [one for one in formats if misfits[one] <= max(4 * best, MISFITS * len(rows))]
     ways = " or ".join(f"{MEANING[one]} ({one!r})" for one in possible)
     raise UsageError(
         f"{name}: the numbers of the boxes may be {ways}, such as {_example(rows[0])}; set box_format."
     )
+
+
+def corners_of(numbers: Numbers, box_format: str) -> Sides:
+    """xmin, ymin, xmax, ymax of the four numbers of a box."""
+    return _CONVERT[box_format](numbers)
 
 
 def _example(row: RowBox) -> str:

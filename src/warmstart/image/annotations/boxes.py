@@ -11,7 +11,13 @@ from warmstart.core.records import PARTS, is_table
 from warmstart.core.records import SUFFIXES as TABLES
 from warmstart.errors import UsageError
 from warmstart.image.annotations import coco, labelme, table, voc, yolo
-from warmstart.image.annotations.collector import BoxData, Collector, LabelledBox, name_of
+from warmstart.image.annotations.collector import (
+    BoxData,
+    Collector,
+    LabelledBox,
+    are_shares,
+    name_of,
+)
 from warmstart.image.arrays import as_uint8
 
 Reader = Callable[[Path, Collector, str | None], None]
@@ -48,11 +54,11 @@ def read_boxes(
             of parts (`train/`, `valid/`, `test/`) that are one of these; a CSV, TSV, JSONL or
             Parquet file, or a table in memory, with the columns image, label, xmin, ymin, xmax,
             ymax (or x, y, width, height); or a list of (photo, [(label, xmin, ymin, xmax, ymax),
-            …]).
+            …]). Sides of a table or list are shares of the photo where none is above 1.
         labels: the classes in order. Default: what the data names.
         strict: whether boxes of other classes are an error; else they are listed and left out.
-        **columns: `path_column`, `label_column`, `box_format`, `encoding` and `delimiter` of a
-            table; see `table.read`.
+        **columns: `path_column`, `label_column`, `split_column`, `group_column`, `box_format`,
+            `encoding` and `delimiter` of a table; see `table.read`.
 
     Raises:
         UsageError: the layout is not known, can be read in two ways, or nothing in it can be used.
@@ -81,7 +87,7 @@ def read_boxes(
 
 def _refuse(columns: dict[str, str | None]) -> None:
     if names := [name for name, value in columns.items() if value is not None]:
-        raise UsageError(f"{', '.join(names)} belong to a table of boxes, which this is not.")
+        raise UsageError(f"Only a table of boxes takes {', '.join(names)}.")
 
 
 def _read_pairs(source: Any, collector: Collector) -> None:
@@ -106,9 +112,14 @@ def _read_pairs(source: Any, collector: Collector) -> None:
             ) from error
         photos.append(photo)
         boxes_of.append(labelled)
-    as_uint8([photos])
+    if pixels := as_uint8([photos]):
+        collector.columns.append(f"pixels: {pixels}")
+    sides_of_all = [box.sides for labelled in boxes_of for box in labelled]
+    scale = bool(sides_of_all) and all(map(are_shares, sides_of_all))
+    if scale:
+        collector.columns.append("boxes: shares of the photos")
     for number, (photo, labelled) in enumerate(zip(photos, boxes_of, strict=True), 1):
-        collector.add(photo, name_of(photo, f"item {number}"), labelled)
+        collector.add(photo, name_of(photo, f"item {number}"), labelled, scale=scale)
 
 
 def _sources(path: Path) -> Iterator[tuple[Reader, Path, str | None]]:

@@ -14,6 +14,8 @@ from warmstart.image import decoder
 
 MAX_BOXES = 10_000
 """Of one photo; more is a damaged file."""
+SHARE_SLACK = 0.01
+"""Below 0 and above 1, that rounding explains."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class BoxedPhoto:
         boxes, labels, crowd, difficult: (N, 4), (N,), (N,), (N,).
         area: (N,) in square pixels; of the outline where the file has it, else of the box.
         part: "train", "validation" or "test", where the data names parts.
+        group: photos of the same group stay in one part.
     """
 
     photo: Any
@@ -58,6 +61,7 @@ class BoxedPhoto:
     difficult: np.ndarray
     area: np.ndarray
     part: str | None = None
+    group: str | None = None
 
     @property
     def counted(self) -> np.ndarray:
@@ -68,13 +72,14 @@ class BoxedPhoto:
 
 @dataclass(frozen=True)
 class BoxData:
-    """Labelled photos, the names of the classes in order, and what is wrong with the data, one line
-    each.
+    """Labelled photos, the names of the classes in order, what is wrong with the data, one line
+    each, and how it was read, such as "boxes: xmin, ymin, xmax, ymax in pixels".
     """
 
     photos: tuple[BoxedPhoto, ...]
     labels: tuple[str, ...]
     problems: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Boxes of each label; crowds and difficult ones are left out."""
@@ -93,6 +98,7 @@ class _Row:
     size: tuple[int, int]
     boxes: list[tuple[LabelledBox, np.ndarray]]
     part: str | None
+    group: str | None
 
 
 @dataclass
@@ -110,8 +116,12 @@ class Collector:
     labels: Sequence[str] | None = None
     strict: bool = False
     problems: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
     rows: list[_Row] = field(default_factory=list)
+    in_pixels: int = 0
+    like_shares: int = 0
+    """Boxes in pixels, and those of them whose sides all lie between 0 and 1."""
 
     def add(
         self,
@@ -122,6 +132,7 @@ class Collector:
         *,
         scale: bool = False,
         part: str | None = None,
+        group: str | None = None,
         faults: Sequence[str] = (),
     ) -> None:
         """One photo.
@@ -133,6 +144,7 @@ class Collector:
             size: (width, height) of the photo where the annotation has it, to be compared.
             scale: whether sides are shares of the photo instead of pixels.
             part: "train", "validation" or "test".
+            group: of photos that stay in one part.
             faults: what is malformed in its annotation; then the photo is left out.
         """
         if faults:
@@ -157,10 +169,13 @@ class Collector:
                 )
                 break
             sides = np.array(box.sides, np.float64) * (np.array(true * 2) if scale else 1)
+            if not scale:
+                self.in_pixels += 1
+                self.like_shares += are_shares(box.sides)
             checked = self._checked(f"{name}: box {number} ({box.label!r})", box.label, sides, true)
             if checked is not None:
                 usable.append((box, checked))
-        self.rows.append(_Row(photo, name, true, usable, part))
+        self.rows.append(_Row(photo, name, true, usable, part, group))
 
     def _checked(
         self, what: str, label: str, box: np.ndarray, size: tuple[int, int]
@@ -196,9 +211,15 @@ class Collector:
         """All of it.
 
         Raises:
-            UsageError: there is no photo, or no class; or a class that is not known, where that is
-            an error.
+            UsageError: there is no photo, or no class; a class that is not known, where that is
+            an error; or the boxes are shares of the photo where pixels are expected.
         """
+        if self.in_pixels and self.like_shares == self.in_pixels:
+            raise UsageError(
+                f"{what}: all box sides lie between 0 and 1, as if they were shares of the photo, but "
+                "this format has pixels; multiply them by the width and height of the photo, or give "
+                "a table or a list, where shares are recognised."
+            )
         if self.strict and self.unknown:
             raise UsageError(f"{what} has {unknown_classes(self.unknown, self.labels or ())}")
         names = (
@@ -216,7 +237,7 @@ class Collector:
         check_names(names, what)
         index = {name: number for number, name in enumerate(names)}
         photos = tuple(_photo(row, index) for row in self.rows)
-        return BoxData(photos, names, tuple(self.problems))
+        return BoxData(photos, names, tuple(self.problems), tuple(self.columns))
 
 
 def _photo(row: _Row, index: dict[str, int]) -> BoxedPhoto:
@@ -235,6 +256,7 @@ def _photo(row: _Row, index: dict[str, int]) -> BoxedPhoto:
         np.array([box.difficult for box, _ in row.boxes], bool),
         np.array(area, np.float32),
         row.part,
+        row.group,
     )
 
 
@@ -264,6 +286,11 @@ def unknown_classes(counts: dict[str, int], known: Sequence[str]) -> str:
 def name_of(photo: Any, default: str) -> str:
     """The path of a photo; `default` for one in memory."""
     return os.fspath(photo) if isinstance(photo, str | os.PathLike) else default
+
+
+def are_shares(numbers: Iterable[float]) -> bool:
+    """Whether numbers of a box are shares of the photo: between 0 and 1, but for rounding."""
+    return all(-SHARE_SLACK <= number <= 1 + SHARE_SLACK for number in numbers)
 
 
 def number(value: Any) -> float:

@@ -41,7 +41,8 @@ FOLDER_ENDINGS = ("_masks", "_mask", "_labels", "_label", "_annotations", "annot
 LISTS = Path("ImageSets") / "Segmentation"
 HELP = (
     "it needs the folders images/ and masks/, whose files have the same names (x.jpg and x.png or "
-    "x_mask.png), or train/ and val/ with these; or give COCO's .json file"
+    "x_mask.png), or train/ and val/ with these; or give COCO's .json file, YOLO's data.yaml with "
+    "polygons, or a table with the columns image and mask"
 )
 
 
@@ -69,6 +70,11 @@ def pairs_of(root: Path, problems: list[str]) -> list[Pair]:
         for photos, masks, part in folders
         for pair in _paired(photos, masks, part, problems)
     ]
+
+
+def has_masks(root: Path) -> bool:
+    """Whether a folder has a known layout of photos and their masks."""
+    return root.is_dir() and any(True for _ in _folders(root))
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, Path, str | None]]:
@@ -132,7 +138,7 @@ def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) ->
     for item in iter_photos(photos):
         photo = Path(str(item.value))
         key = photo.relative_to(photos).with_suffix("")
-        if not photo.is_file() or (mixed and _photo_stem(key.name) != key.name):
+        if mixed and _photo_stem(key.name) != key.name:
             continue
         key = key.with_name(key.name.removesuffix(cityscapes.PHOTO_ENDING))
         mask = (None if mixed else exact.pop(key, None)) or ended.pop(key, None)

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -119,8 +120,8 @@ def _counted(counts: Counter[int], values: Sequence[int]) -> str:
 
 
 def read_values(mask: Any, colours: Colours | None = None) -> np.ndarray:
-    """The values (H, W) of a mask: int64 of a path, a PIL image (palette, grey, 1 bit, RGB with
-    `colours`) or an array (H, W) or (H, W, 1).
+    """The values (H, W) of a mask: int64 of a path, a file's bytes, a PIL image (palette, grey,
+    1 bit, RGB with `colours`) or an array (H, W) or (H, W, 1).
 
     Pixels of a colour that is none of `colours` are `UNKNOWN_COLOUR` less the colour's code.
 
@@ -129,14 +130,15 @@ def read_values(mask: Any, colours: Colours | None = None) -> np.ndarray:
     """
     from PIL import Image
 
-    if isinstance(mask, str | os.PathLike):
+    if isinstance(mask, str | os.PathLike | bytes):
+        name = "the mask" if isinstance(mask, bytes) else str(mask)
         try:
-            with Image.open(mask) as opened:
-                return _of_picture(opened, str(mask), colours)
+            with Image.open(BytesIO(mask) if isinstance(mask, bytes) else mask) as opened:
+                return _of_picture(opened, name, colours)
         except UsageError:
             raise
         except Exception as error:  # Pillow's parsers raise a dozen kinds on damaged files
-            raise UsageError(f"{mask}: the mask cannot be read ({error})") from error
+            raise UsageError(f"{name}: the mask cannot be read ({error})") from error
     if isinstance(mask, Image.Image):
         return _of_picture(mask, "the mask", colours)
     array = np.asarray(mask)

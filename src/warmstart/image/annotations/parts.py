@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
 
-from warmstart.core.records import PARTS
-
-
-class _Photo(Protocol):
-    @property
-    def part(self) -> str | None: ...
+from warmstart.core.records import PARTS, PartT
 
 
-PhotoT = TypeVar("PhotoT", bound=_Photo)
-
-
-def of_part(photos: Sequence[PhotoT], part: str) -> tuple[PhotoT, ...]:
+def of_part(photos: Sequence[PartT], part: str) -> tuple[PartT, ...]:
     """The photos of a part; those without one are "train"."""
     return tuple(photo for photo in photos if (photo.part or "train") == part)
-
-
-def to_measure(photos: Sequence[PhotoT]) -> tuple[PhotoT, ...]:
-    """The photos that a model is measured on: those to test, else those to validate, else all."""
-    return of_part(photos, "test") or of_part(photos, "validation") or tuple(photos)
 
 
 def listed(path: Path) -> list[str]:

@@ -9,8 +9,11 @@ from warmstart.core import records
 from warmstart.core.records.columns import BOX_LABEL, PHOTO, SIDES, choose_column, listed
 from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import RecordError, UsageError
-from warmstart.image.annotations.box_formats import RowBox, columns_of, decide
+from warmstart.image.annotations.box_formats import MEANING, RowBox, columns_of, corners_of, decide
 from warmstart.image.annotations.collector import Collector, LabelledBox
+from warmstart.image.annotations.objects import FORMATS as OBJECT_FORMATS
+from warmstart.image.annotations.objects import boxes_of, objects_column
+from warmstart.image.arrays import as_uint8
 
 LAYOUTS = ((PHOTO, BOX_LABEL, *SIDES), (PHOTO, *SIDES, BOX_LABEL))
 """Of a file without a header."""
@@ -23,18 +26,24 @@ def read(
     *,
     path_column: str | None = None,
     label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
     box_format: str | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> None:
-    """All photos that a table names; a row without a label and sides is a photo without boxes.
+    """All photos that a table names.
+
+    A row is a box, or a photo with all of its boxes in a column `objects`, as in data sets of
+    Hugging Face. A row without a label and sides is a photo without boxes.
 
     Args:
         data: a CSV, TSV, JSONL or Parquet file, or a table in memory; see
             `core.records.read_table`. Paths are relative to the file, or to `images/` next to it.
         collector: takes the photos, and what is wrong with rows.
         part: of all photos; default: what a column of splits says.
-        path_column, label_column: where their names are not the usual ones.
+        path_column, label_column, split_column: where their names are not the usual ones.
+        group_column: where photos are to stay together.
         box_format: "xyxy", "xywh" or "cxcywh", where names and numbers leave it open.
         encoding, delimiter: of a file, where they are not recognised.
 
@@ -45,14 +54,24 @@ def read(
     table = records.read_table(
         data,
         *LAYOUTS,
-        named=(path_column, label_column),
+        named=(path_column, label_column, split_column, group_column),
         encoding=encoding,
         delimiter=delimiter,
         example_rank=3,
     )
     table.check_names((PHOTO, path_column), (BOX_LABEL, label_column))
     photo_column = choose_column(table.columns, PHOTO, path_column, table.name)
-    label = choose_column(table.columns, BOX_LABEL, label_column, table.name)
+    parts = table.part_column(split_column), table.group_column(group_column)
+    objects = objects_column(table)
+    label = None if objects else choose_column(table.columns, BOX_LABEL, label_column, table.name)
+    fields = {"photo": photo_column, "label": label, "objects": objects}
+    table.describe(collector.columns, {**fields, "split": parts[0], "group": parts[1]})
+    if objects is not None and photo_column is not None:
+        photos = _Photos(part)
+        for record in table.read(collector.problems):
+            _add_objects(photos, table, record, photo_column, objects, parts, collector)
+        _collect(photos, table, collector, OBJECT_FORMATS, box_format)
+        return
     sides, formats = columns_of(table.columns, positional=table.positional)
     missing = [] if photo_column else [PHOTO.name]
     missing += [] if label else [BOX_LABEL.name]
@@ -62,21 +81,39 @@ def read(
             f"{table.name}: the table lacks the columns {listed(missing)}; it has "
             f"{listed(table.columns)}."
         )
-    split = table.part_column()
     photos = _Photos(part)
     for record in table.read(collector.problems):
         try:
-            photo = table.file(record, photo_column, "photo")
-            name = photo if isinstance(photo, str) else record.name
-            photos.add(name, photo, table.part(record, split))
+            name = photos.add(table, record, photo_column, parts)
         except RecordError as error:
             collector.problems.append(str(error))
             continue
         try:
-            photos.add_box(name, _box(table, record, label, sides))
+            if (box := _box(table, record, label, sides)) is not None:
+                photos.boxes[name].append(box)
         except RecordError as error:
             photos.faults[name].append(f"{error}; the photo {name} is left out")
     _collect(photos, table, collector, formats, box_format)
+
+
+def _add_objects(
+    photos: _Photos,
+    table: records.Table,
+    record: records.Record,
+    photo_column: str,
+    objects: str,
+    parts: tuple[str | None, str | None],
+    collector: Collector,
+) -> None:
+    try:
+        name = photos.add(table, record, photo_column, parts)
+    except RecordError as error:
+        collector.problems.append(str(error))
+        return
+    try:
+        photos.boxes[name] += boxes_of(table, record, objects)
+    except RecordError as error:
+        photos.faults[name].append(f"{error}; the photo is left out")
 
 
 class _Photos:
@@ -86,19 +123,36 @@ class _Photos:
         self.part = part
         self.files: dict[str, Any] = {}
         self.parts: dict[str, str | None] = {}
+        self.groups: dict[str, str | None] = {}
         self.boxes: dict[str, list[RowBox]] = {}
         self.faults: dict[str, list[str]] = {}
 
-    def add(self, name: str, photo: Any, part: str | None) -> None:
+    def add(
+        self,
+        table: records.Table,
+        record: records.Record,
+        photo_column: str,
+        columns: tuple[str | None, str | None],
+    ) -> str:
+        """The name of the photo of a record; `columns` are those of its part and its group.
+
+        Raises:
+            RecordError: it names no photo.
+            UsageError: the photo is in two parts or groups.
+        """
+        photo = table.file(record, photo_column, "photo")
+        name = photo if isinstance(photo, str) else record.name
+        part = self.part or table.part(record, columns[0])
+        group = table.group(record, columns[1])
         if name not in self.files:
             self.files[name], self.boxes[name], self.faults[name] = photo, [], []
-            self.parts[name] = self.part or part
-        elif (self.part or part) != self.parts[name]:
-            raise UsageError(f"The photo {name} is in two parts: {self.parts[name]} and {part}.")
-
-    def add_box(self, name: str, box: RowBox | None) -> None:
-        if box is not None:
-            self.boxes[name].append(box)
+            self.parts[name], self.groups[name] = part, group
+        elif (part, group) != (self.parts[name], self.groups[name]):
+            what, one, other = "groups", self.groups[name], group
+            if part != self.parts[name]:
+                what, one, other = "parts", self.parts[name], part
+            raise UsageError(f"The photo {name} is in two {what}: {one} and {other}.")
+        return name
 
 
 def _box(
@@ -129,31 +183,38 @@ def _collect(
     box_format: str | None,
 ) -> None:
     """Decide what the numbers mean, and add all photos to the collector."""
-    paths = {name: _path(photo, table.folder) for name, photo in photos.files.items()}
+    files = list(photos.files.values())
+    if pixels := as_uint8([files]):
+        collector.columns.append(f"pixels: {pixels}")
+    paths = {
+        name: _path(photo, table.folder) for name, photo in zip(photos.files, files, strict=True)
+    }
     missing = [name for name, path in paths.items() if path is None]
     if missing and len(missing) == len(paths):
         raise UsageError(
             f"{table.name}: none of its {len(missing):,} photos is there, the first is {missing[0]}; "
             "paths are relative to the table, or to images/ next to it."
         )
-    boxes = {paths[name]: rows for name, rows in photos.boxes.items() if _usable(paths[name])}
-    scaled, convert = decide(boxes, formats, box_format, table.name)
+    boxes = [(paths[name], rows) for name, rows in photos.boxes.items() if paths[name] is not None]
+    scaled, numbers = decide(boxes, formats, box_format, table.name)
+    unit = "shares of the photo" if scaled else "pixels"
+    collector.columns.append(f"boxes: {MEANING[numbers]}, in {unit}")
     for name, path in paths.items():
         if path is None:
             collector.problems.append(f"{table.name}: the photo {name!r} is missing")
             continue
         collector.add(
             path,
-            name if path is photos.files[name] else str(path),
-            [LabelledBox(row.label, convert(row.numbers)) for row in photos.boxes[name]],
+            str(path) if isinstance(path, Path) else name,
+            [
+                LabelledBox(row.label, corners_of(row.numbers, numbers))
+                for row in photos.boxes[name]
+            ],
             scale=scaled,
             part=photos.parts[name],
+            group=photos.groups[name],
             faults=photos.faults[name],
         )
-
-
-def _usable(path: Any) -> bool:
-    return isinstance(path, str | Path | bytes)
 
 
 def _path(photo: Any, folder: Path | None) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from warmstart.core.records import PARTS
 from warmstart.errors import UsageError
-from warmstart.image.annotations.collector import Collector, LabelledBox
+from warmstart.image.annotations.collector import Collector, LabelledBox, are_shares
 from warmstart.image.annotations.yolo_config import (
     NAMES,
     SUFFIXES,
@@ -23,8 +23,8 @@ from warmstart.image.inputs import iter_photos
 
 BOX, LEAST_POLYGON = 4, 6
 """Numbers after the class."""
-SLACK = 0.01
-"""Shares of the photo below 0 and above 1 that rounding explains."""
+Shape = tuple[int, list[float]]
+"""Number of the class; centre, width and height, or the points of a polygon; shares of the photo."""
 
 
 def is_yolo(path: Path) -> bool:
@@ -59,8 +59,18 @@ def _folders(path: Path) -> tuple[Path, Path] | None:
 
 
 def read(path: Path, collector: Collector, part: str | None) -> None:
-    """All photos, by the parts that `data.yaml` names, else by the folders of `images/`; a photo
-    without a text file has no boxes.
+    """All photos with their boxes; a photo without a text file has none.
+
+    Raises:
+        UsageError: classes have no names, or a folder of `data.yaml` is not there.
+    """
+    config, photos = photos_of(path, part)
+    _read_photos(photos, config, collector)
+
+
+def photos_of(path: Path, part: str | None = None) -> tuple[Config, list[tuple[Path, str | None]]]:
+    """The classes, and the photos with their parts: those that `data.yaml` names, else by the
+    folders of `images/`.
 
     Raises:
         UsageError: classes have no names, or a folder of `data.yaml` is not there.
@@ -72,7 +82,6 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
     else:
         file = config_of(root) or (config_of(root.parent) if _is_part(root) else None)
         config = class_names(root) if file is None else read_config(file)
-    _use_names(config, collector)
     if folders is not None and (path != root or not config.parts or _is_part(root)):
         photos = [
             (photo, part or _part_of(photo, folders[1])) for photo in _photos(folders[1], root)
@@ -86,13 +95,12 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
         ]
     else:
         raise UsageError(f"{path} names no `train` and `val`; name the folder of the photos.")
-    _read_photos(photos, config, collector)
+    return config, photos
 
 
 def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
     """Text files next to their photos."""
     config = class_names(folder)
-    _use_names(config, collector)
     _read_photos([(photo, part) for photo in _photos(folder, folder)], config, collector)
 
 
@@ -106,11 +114,6 @@ def _part_of(photo: Path, photos: Path) -> str | None:
     return (
         PARTS.get(photo.relative_to(photos).parts[0].lower()) if photos.name == "images" else None
     )
-
-
-def _use_names(config: Config, collector: Collector) -> None:
-    if collector.labels is None:
-        collector.labels = list(config.names.values())
 
 
 def _photos(source: Path, root: Path) -> Iterator[Path]:
@@ -134,26 +137,46 @@ def _named(line: str, file: Path, root: Path) -> Path:
 def _read_photos(
     photos: Sequence[tuple[Path, str | None]], config: Config, collector: Collector
 ) -> None:
+    if collector.labels is None:
+        collector.labels = list(config.names.values())
+    for photo, part, shapes, faults in shapes_of(photos, config, collector.problems):
+        boxes = [LabelledBox(config.names[label], sides(numbers)) for label, numbers in shapes]
+        collector.add(photo, str(photo), boxes, scale=True, part=part, faults=faults)
+
+
+def shapes_of(
+    photos: Sequence[tuple[Path, str | None]], config: Config, problems: list[str]
+) -> Iterator[tuple[Path, str | None, list[Shape], list[str]]]:
+    """(photo, part, shapes, what is malformed in its text file), for each photo.
+
+    Args:
+        photos: with their parts.
+        config: with the names of the classes.
+        problems: takes photos that are missing.
+
+    Raises:
+        UsageError: no photo has a text file.
+    """
     annotated = 0
     for photo, part in photos:
         if not photo.is_file():
-            collector.problems.append(f"{photo}: is missing")
+            problems.append(f"{photo}: is missing")
             continue
         file = _label_file(photo)
-        boxes: list[LabelledBox] = []
+        shapes: list[Shape] = []
         faults: list[str] = []
         lines = _lines(file) if file.is_file() else []
         annotated += file.is_file()
         for number, line in enumerate(lines, 1):
             try:
                 if line.strip():
-                    boxes.append(_box(line.split(), config))
+                    shapes.append(_shape(line.split(), config))
             except ValueError as error:
                 faults.append(f"{file}: line {number} {error}; the photo is left out")
-        collector.add(photo, str(photo), boxes, scale=True, part=part, faults=faults)
+        yield photo, part, shapes, faults
     if photos and not annotated:
         raise UsageError(
-            f"None of the {len(photos):,} photos has a .txt file of its boxes; that of "
+            f"None of the {len(photos):,} photos has a .txt file of its boxes or polygons; that of "
             f"{photos[0][0]} would be {_label_file(photos[0][0])}."
         )
 
@@ -173,8 +196,8 @@ def _label_file(photo: Path) -> Path:
     return next_to_it if next_to_it.is_file() and not in_labels.is_file() else in_labels
 
 
-def _box(words: list[str], config: Config) -> LabelledBox:
-    """The box of a line; a polygon's is the smallest one around it.
+def _shape(words: list[str], config: Config) -> Shape:
+    """The class and the numbers of a line: a box, or the points of a polygon.
 
     Raises:
         ValueError: the line is malformed; the message completes "line 3 …".
@@ -192,11 +215,14 @@ def _box(words: list[str], config: Config) -> LabelledBox:
             f"has {len(numbers)} numbers after its class, not 4 (centre, width, height) or pairs of "
             f"x and y of a polygon{' (is the last one a confidence?)' if len(numbers) == 5 else ''}"
         )
-    if not all(-SLACK <= number <= 1 + SLACK for number in numbers):
+    if not are_shares(numbers):
         raise ValueError("has a number outside of 0 to 1; YOLO's are shares of the photo")
+    return label, numbers
+
+
+def sides(numbers: Sequence[float]) -> tuple[float, float, float, float]:
+    """xmin, ymin, xmax, ymax of a shape; of a polygon the smallest box around it."""
     if len(numbers) == BOX:
         x, y, width, height = numbers
-        sides = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-    else:
-        sides = (min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2]))
-    return LabelledBox(config.names[label], sides)
+        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+    return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])

@@ -25,7 +25,7 @@ from warmstart.training.adamw import AdamW
 from warmstart.training.freeze import Block, freeze
 from warmstart.training.options import share_of
 from warmstart.training.schedules import warmup_cosine
-from warmstart.training.split import split_rows
+from warmstart.training.split import group_keys, split_rows
 from warmstart.training.summary import Summary, class_counts, data_name
 from warmstart.training.trainer import SOURCE, Trainer
 
@@ -136,7 +136,10 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         self.labels = [Label(index, name, name) for index, name in enumerate(parts["train"].labels)]
         classes = class_counts(parts["train"].labels, labels)
         name = data_name(data)
-        return Summary(name, self.unit, counts, classes, self.trivial(), warnings, problems)
+        columns = everything.columns
+        return Summary(
+            name, self.unit, counts, classes, self.trivial(), warnings, problems, columns
+        )
 
     def read_validation(self, source: Any, training: DataT) -> DataT:
         """Validation data of its own; of data with parts, the one to validate with.
@@ -153,7 +156,8 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     def split(self, photos: Sequence[Any], share: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Training and validation photos, stratified by the rarest class that two photos have."""
         strata = rarest_shared([self.labels_of(photo) for photo in photos])
-        rows = split_rows(len(photos), share, self.options.seed, strata=strata)
+        groups = group_keys([photo.group for photo in photos])
+        rows = split_rows(len(photos), share, self.options.seed, strata=strata, groups=groups)
         train, validation = (tuple(photos[row] for row in part) for part in rows)
         return train, validation
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from warmstart.core.options import Option
-from warmstart.core.records.options import BoxTable, NamedClasses, PhotoTable, SplitTable
+from warmstart.core.records.options import BoxTable, MaskTable, NamedClasses, PhotoTable, SplitTable
 from warmstart.errors import UsageError
 from warmstart.training.options import (
     AugmentOptions,
@@ -138,7 +138,7 @@ class DenseOptions(FreezeOptions, AugmentOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectionOptions(BoxTable, DenseOptions):
+class DetectionOptions(BoxTable, SplitTable, DenseOptions):
     """Of detection."""
 
     width: Annotated[int, Option("Channels of pyramid and head of a new detector.", ge=1)] = 64
@@ -146,7 +146,7 @@ class DetectionOptions(BoxTable, DenseOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegmentationOptions(DenseOptions):
+class SegmentationOptions(MaskTable, SplitTable, DenseOptions):
     """Of segmentation."""
 
     width: Annotated[int, Option("Channels of pyramid and decoder of a new segmenter.", ge=1)] = 96

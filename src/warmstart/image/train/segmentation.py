@@ -52,7 +52,13 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
     def read_photos(
         self, source: Any, labels: Sequence[str] | None, *, strict: bool = False
     ) -> MaskData:
-        data = read_masks(source, labels, self.options.colours, encoding=self.encoding)
+        data = read_masks(
+            source,
+            labels,
+            self.options.colours,
+            mask_encoding=self.encoding,
+            **self.options.reading(),
+        )
         self.names, self.encoding = data.labels, data.encoding
         self.masks: dict[str, tuple[bytes, Counter[int]]] = getattr(self, "masks", {})
         for photo in data.photos:

@@ -47,12 +47,6 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
             **self.options.reading(),
         )
 
-    def group_of(self, example: Example) -> str | None:
-        return example.group
-
-    def part_of(self, example: Example) -> str | None:
-        return example.part
-
     def inspect(self, examples: Sequence[Example]) -> None:
         self.problem = self.options.problem or problem_of(examples)
         check_problem(examples, self.problem)

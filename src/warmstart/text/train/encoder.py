@@ -10,7 +10,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import keras
 import numpy as np
@@ -38,8 +38,19 @@ VALIDATION_BATCH = 32
 FEWEST_EPOCHS, MOST_EPOCHS, FEWEST_STEPS = 3, 20, 300
 """Of a fit whose number of epochs nobody names."""
 
+
+class HasGroup(Protocol):
+    """An example that may be of a part, and of a group that stays together."""
+
+    @property
+    def part(self) -> str | None: ...
+
+    @property
+    def group(self) -> str | None: ...
+
+
 EncoderOptionsT = TypeVar("EncoderOptionsT", bound=EncoderOptions)
-ExampleT = TypeVar("ExampleT")
+ExampleT = TypeVar("ExampleT", bound=HasGroup)
 TaskT = TypeVar("TaskT", bound=TextModel[Any, Any, Any])
 
 
@@ -75,11 +86,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
 
     def group_of(self, example: ExampleT) -> Any:
         """Examples of the same group stay together; None: of no group."""
-        return None
-
-    def part_of(self, example: ExampleT) -> str | None:
-        """What the data says that an example is for."""
-        return None
+        return example.group
 
     def inspect(self, examples: Sequence[ExampleT]) -> None:
         """Set what the split depends on, from all examples."""
@@ -133,7 +140,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             self.examples,
             labels=self.labels_of,
             group=self.group_of,
-            part=self.part_of,
+            part=lambda example: example.part,
         )
         self.train_examples, self.validation_examples = chosen.train, chosen.validation
         self.check()

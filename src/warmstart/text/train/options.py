@@ -84,12 +84,12 @@ class TextClassificationOptions(
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenClassificationOptions(TokenTable, EncoderOptions):
+class TokenClassificationOptions(TokenTable, SplitTable, EncoderOptions):
     """Of token classification."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuestionAnsweringOptions(QuestionTable, EncoderOptions):
+class QuestionAnsweringOptions(QuestionTable, SplitTable, EncoderOptions):
     """Of question answering."""
 
 

@@ -45,10 +45,11 @@ class QuestionAnsweringTrainer(
     monitor = "val_f1"
 
     def examples(self, data: Any) -> list[Question]:
-        return list(squad.questions(data, problems=self.problems, **self.options.reading()))
+        reading = self.options.reading()
+        return squad.questions(data, problems=self.problems, columns=self.columns, **reading)
 
     def group_of(self, example: Question) -> str:
-        return example.context
+        return example.context if example.group is None else example.group
 
     def check(self) -> None:
         everything = (*self.train_examples, *self.validation_examples)

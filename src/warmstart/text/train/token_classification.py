@@ -39,7 +39,8 @@ class TokenClassificationTrainer(
     monitor = "val_f1"
 
     def examples(self, data: Any) -> list[Sentence]:
-        return list(conll.sentences(data, problems=self.problems, **self.options.reading()))
+        reading = self.options.reading()
+        return conll.sentences(data, problems=self.problems, columns=self.columns, **reading)
 
     def inspect(self, examples: Sequence[Sentence]) -> None:
         self.scheme = scheme_of(tag for one in examples for tag in one.tags)

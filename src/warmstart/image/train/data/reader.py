@@ -92,13 +92,19 @@ def read(
     train = parts.get("train")
     if train is None or not train.inputs:
         raise UsageError(f"{data_name(data)} holds nothing to train on{_first(problems)}.")
-    as_uint8(part.inputs for part in parts.values())
+    if pixels := as_uint8(part.inputs for part in parts.values()):
+        columns = (*columns, f"pixels: {pixels}")
     several = _several(parts.values()) if multi_label is None else multi_label
     classes = _classes(parts, several, source.class_names)
     examples: dict[str, Examples] = {}
     for name, part in parts.items():
         examples[name], bad = _examples(part, classes, several, photos or Photos(room=0))
         problems += bad
+        if bad and not len(examples[name]):
+            raise UsageError(
+                f"{data_name(data)}: none of the {len(part.inputs):,} photos of the {name} part can be "
+                f"used; the first: {bad[0]}."
+            )
     try:
         if share is not None and ("validation" not in examples or validation != "auto"):
             examples["train"], examples["validation"] = split(examples["train"], share, seed)
@@ -272,9 +278,7 @@ def _classes(
 def _examples(
     part: Labelled, classes: tuple[str, ...], several: bool, photos: Photos
 ) -> tuple[Examples, list[str]]:
-    """The examples whose content can be read, each with its digest; and what is wrong with the
-    others.
-    """
+    """The examples that can be read, each with its digest; and what is wrong with the others."""
     index = {name: place for place, name in enumerate(classes)}
     with ThreadPoolExecutor(4) as pool:
         digests = list(pool.map(partial(_digest, photos), part.inputs))
@@ -305,9 +309,7 @@ def _examples(
 
 
 def _digest(photos: Photos, value: Any) -> str | InputError:
-    """The sha256 of a file's bytes or of a picture's pixels; the error where the file cannot be
-    read.
-    """
+    """The sha256 of a file's bytes or of a picture's pixels; the error where it cannot be read."""
     try:
         if isinstance(value, str | os.PathLike):
             return photos.digest(value)
