@@ -1,4 +1,4 @@
-"""Masks that are drawn from outlines: COCO's polygons and run lengths, labelme's shapes, YOLO's
+"""Masks from outlines: COCO's polygons and run lengths, labelme's shapes, YOLO's
 polygons.
 """
 
