@@ -3,11 +3,12 @@ PYTHON ?= python3
 DEMO := .venv-demo
 TEST := .venv-test
 LOWEST := .venv-lowest
+RELEASE := .venv-release
 PYTHON_FILES := src tests scripts benchmarks examples
 PYTEST := $(TEST)/bin/python -m pytest -n 2 --dist worksteal
 FAST := -m "not tensorflow and not slow"
 
-.PHONY: demo fast test suite lowest lint types format generated docs coverage faults fuzz benchmark clean
+.PHONY: demo fast test suite lowest lint types format generated docs coverage faults fuzz benchmark release clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/warmstart classify examples/photos --top-k 3
@@ -70,6 +71,15 @@ benchmark: $(TEST)/installed
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	$(TEST)/bin/python benchmarks/image_classification.py
 
+# Builds the distributions in dist/, checks them, and tries the wheel in an environment of its own.
+release:
+	rm -rf dist
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/pip install --quiet --disable-pip-version-check 'build>=1.2' 'twine>=6.1'
+	$(RELEASE)/bin/python -m build --outdir dist
+	$(RELEASE)/bin/twine check --strict dist/*
+	$(RELEASE)/bin/python scripts/check_release.py dist
+
 # Upgrading pip first saves two thirds of the time; the pip that comes with Python works, too.
 $(DEMO)/installed: pyproject.toml
 	$(PYTHON) -m venv $(DEMO)
@@ -87,4 +97,4 @@ $(TEST)/installed: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(LOWEST) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(LOWEST) $(RELEASE) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,10 +5,12 @@ optional.
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,3 +200,38 @@ def test_missing_packages_are_reported_in_one_place():
             assert not re.search(r"util\.find_spec|import find_spec|[^.\w]find_spec\(\"", code), (
                 file
             )
+
+
+def release_module():
+    path = ROOT / "scripts" / "check_release.py"
+    spec = importlib.util.spec_from_file_location("check_release", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_release_check_finds_foreign_files_and_licences(tmp_path):
+    wheel = tmp_path / "warmstart-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("warmstart-1.0.dist-info/METADATA", "License-Expression: Apache-2.0\n")
+        archive.writestr("warmstart/embedded/a/README.md", "---\nlicense: gpl-3.0\n---\n")
+        archive.writestr("warmstart/embedded/b/README.md", "---\nlicense: apache-2.0\n---\n")
+        archive.writestr("warmstart/embedded/c/README.md", "# A card without a licence\n")
+        archive.writestr("tests/test_a.py", "")
+    assert list(release_module().wheel_faults(wheel)) == [
+        f"{wheel.name} holds tests/test_a.py, which does not belong there.",
+        "warmstart/embedded/a/README.md is gpl-3.0, which the licence 'Apache-2.0' lacks.",
+        "warmstart/embedded/c/README.md names no licence.",
+    ]
+
+
+def test_the_declared_licence_names_those_of_the_embedded_models():
+    declared = PROJECT["license"].lower().split(" and ")
+    cards = list(SOURCE.glob("embedded/*/README.md"))
+    assert cards
+    for card in cards:
+        licence = re.search(r"^license: *(\S+)", card.read_text("utf-8"), re.MULTILINE)
+        assert licence, card
+        assert licence[1].lower() in declared, card
