@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +43,9 @@ def repeats_calendar(column: pd.Series, name: str, times: pd.DatetimeIndex) -> b
 def of_parts(
     table: pd.DataFrame, by_name: dict[str, Any]
 ) -> tuple[pd.DatetimeIndex, list[Any]] | None:
-    """Timestamps from columns `year` and `month` or `quarter`, maybe `day` and `hour`; the columns."""
+    """Timestamps from columns `year` and `month`, `quarter` or `week`, maybe `day` and `hour`; the
+    columns.
+    """
     import pandas as pd
 
     def whole(name: str) -> bool:
@@ -51,9 +54,11 @@ def of_parts(
 
     if not whole("year") or not table[by_name["year"]].between(*YEARS).all():
         return None
-    small = "month" if whole("month") else "quarter" if whole("quarter") else ""
+    small = next((name for name in ("month", "quarter", "week") if whole(name)), "")
     if not small:
         return None
+    if small == "week":
+        return _of_weeks(table, [by_name["year"], by_name["week"]])
     used = ["year", small]
     parts = {"year": table[by_name["year"]], "month": table[by_name[small]], "day": 1}
     if small == "quarter":
@@ -67,3 +72,15 @@ def of_parts(
     if times.isna().any():
         return None
     return pd.DatetimeIndex(times), [by_name[name] for name in used]
+
+
+def _of_weeks(table: pd.DataFrame, columns: list[Any]) -> tuple[pd.DatetimeIndex, list[Any]] | None:
+    """Mondays of the weeks of ISO 8601; the columns."""
+    import pandas as pd
+
+    pairs = zip(*(table[column].tolist() for column in columns), strict=True)
+    try:
+        days = [date.fromisocalendar(year, week, 1) for year, week in pairs]
+    except ValueError:
+        return None
+    return pd.DatetimeIndex(days), columns

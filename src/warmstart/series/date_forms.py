@@ -29,11 +29,17 @@ FORMS = tuple(
         rf"{WEEKDAY}{MONTH}\.?[- ]+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?[- ]+(?P<year>\d{{4}}){TIME}",
         rf"{MONTH}\.?[-/,' ]+(?P<year>\d{{4}}|\d{{2}})",
         rf"(?P<year>\d{{4}})[-/ ]{MONTH}(?:[-/ ](?P<day>\d{{1,2}}))?{TIME}",
+        rf"(?P<year>\d{{2}})[- ]{MONTH}",
         r"(?P<year>\d{4})[- ]?q(?P<quarter>[1-4])",
-        r"q(?P<quarter>[1-4])[-/ ](?P<year>\d{4})",
-        r"(?P<year>\d{4})-?w(?P<week>\d{2})(?:-?(?P<weekday>[1-7]))?",
+        r"q(?P<quarter>[1-4])[-/' ]*(?P<year>\d{4}|\d{2})",
+        r"(?P<quarter>[1-4])q[-/' ]?(?P<year>\d{4}|\d{2})",
+        r"(?P<year>\d{4})[- ]?m(?P<month>\d{1,2})",
+        r"(?P<year>\d{4})[- ]?w(?P<week>\d{1,2})(?:-?(?P<weekday>[1-7]))?",
+        r"w(?P<week>\d{1,2})[-/ ](?P<year>\d{4})",
     )
 )
+OFFSET = re.compile(r"(?<=:\d\d)(?:\.\d+)?\s*(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)$")
+"""The end of a timestamp with an offset from UTC."""
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}.*)?|\d{8}T\d{4,6}Z?")
 
 

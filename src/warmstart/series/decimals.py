@@ -1,4 +1,5 @@
-"""Columns of numbers as people write them: decimal commas, separators of thousands.
+"""Columns of numbers as people write them: decimal commas, separators of thousands, units, and
+signs for missing values.
 
 One reading for the whole column; a column with only `1,234` can be read in two ways and is refused.
 """
@@ -6,6 +7,8 @@ One reading for the whole column; a column with only `1,234` can be read in two 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +22,64 @@ if TYPE_CHECKING:
 SPACES = re.compile(r"(?<=\d)[\s\u00a0\u202f'’](?=\d{3})")
 NUMBER = re.compile(r"[-+]?[\d.,]*\d[.,]?(?:[eE][-+]?\d+)?")
 GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(?:[.,]\d{3})+")
+PROPER = {
+    decimal: re.compile(
+        rf"[-+]?(?:\d+|\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}})?(?:{re.escape(decimal)}\d*)?"
+        r"(?:[eE][-+]?\d+)?"
+    )
+    for decimal, group in ((".", ","), (",", r"\."))
+}
+"""Decimal sign -> numbers with it; groups of two are those of India."""
+UNIT = re.compile("[$€£¥₹₩₽₺%]")
+"""What may stand before or behind each number of a column."""
+MISSING = frozenset(
+    {"", "-", "--", "—", "–", ".", "..", "...", "…", "?", "*", ":", "n.a.", "n.a", "n/a", "na"}
+    | {"nan", "null", "nil", "none", "missing", "unknown", "#n/a", "#na", "#div/0!", "#value!"}
+    | {"#ref!", "#num!", "#null!", "#name?"}
+)
+"""Signs for a missing value, in lower case."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column of numbers.
+
+    Attributes:
+        values: float64 (N,); NaN where they are missing or not numbers.
+        wrong: index of a row -> the text in it that is not a number.
+        note: how the column was read, where that was a decision; else "".
+    """
+
+    values: NDArray[np.float64]
+    wrong: Mapping[int, str] = field(default_factory=dict)
+    note: str = ""
+
+    def rows(self, rows: Any, name: str) -> NDArray[np.float64]:
+        """The values of some rows.
+
+        Args:
+            rows: indices, or a slice of all.
+            name: of the series, for messages.
+
+        Raises:
+            InputError: one of them is not a number.
+        """
+        if self.wrong:
+            indices = np.arange(len(self.values))[rows]
+            index = next((int(index) for index in indices if int(index) in self.wrong), None)
+            if index is not None:
+                raise InputError(
+                    f"{name}: {self.wrong[index]!r} in row {index + 1} is not a number; correct it, leave "
+                    "the cell empty where the value is missing, or name another column as target=.",
+                    name,
+                )
+        values: NDArray[np.float64] = self.values[rows]
+        return values
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, without a unit."""
+    return NUMBER.fullmatch(_plain(text)) is not None
 
 
 def is_numeric(column: pd.Series) -> bool:
@@ -26,43 +87,72 @@ def is_numeric(column: pd.Series) -> bool:
     if column.dtype.kind in "iufb":
         return True
     values = [_plain(value) for value in column.dropna().head(20)]
-    return not values or any(NUMBER.fullmatch(value) for value in values)
+    values = [value for value in values if value.lower() not in MISSING]
+    unit = _unit(values)
+    return not values or any(NUMBER.fullmatch(_without(value, unit)) for value in values)
 
 
-def numbers(values: Any, name: str, decimal: str | None = None) -> NDArray[np.float64]:
-    """float64, missing ones as NaN.
+def numbers(values: Any, name: str, decimal: str | None = None) -> Numbers:
+    """A column of numbers.
 
     Args:
-        values: (T,), numbers or text.
-        name: of the series, for messages.
+        values: (N,), numbers or text.
+        name: of the column, for messages.
         decimal: "." or ","; default: inferred from all values.
 
     Raises:
-        InputError: they are not numbers, or can be read in two ways.
+        InputError: they can be read in two ways.
     """
     import pandas as pd
 
     if isinstance(values, np.ndarray) and values.dtype.kind in "iufb":
-        return values.astype(np.float64)
+        return Numbers(values.astype(np.float64))
     column = pd.Series(values)
     if decimal != ",":
         try:
             if decimal == "." or not _may_be_grouped(column):
-                return np.asarray(pd.to_numeric(column), np.float64)
+                return Numbers(np.asarray(pd.to_numeric(column), np.float64))
         except (ValueError, TypeError):
             pass
-    texts = column.map(_plain, na_action="ignore")
-    decimal = decimal or _decimal(texts, name)
+    texts = column.map(_plain, na_action="ignore").astype("object")
+    is_missing = texts.isna() | texts.str.lower().isin(MISSING)
+    signs = sorted({str(text) for text in texts[is_missing].dropna()} - {""})
+    texts = texts.mask(is_missing)
+    unit = _unit(texts.dropna().tolist())
+    if unit:
+        texts = texts.map(lambda text: _without(text, unit), na_action="ignore")
+    is_number = texts.str.fullmatch(NUMBER.pattern).eq(True)
+    decimal = decimal or _decimal(texts[is_number], name)
+    is_number &= texts.str.fullmatch(PROPER[decimal].pattern).eq(True)
     group = "," if decimal == "." else "."
-    texts = texts.str.replace(group, "", regex=False).str.replace(decimal, ".", regex=False)
-    try:
-        return np.asarray(pd.to_numeric(texts), np.float64)
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"{name}: it holds something that is not a number ({str(error).splitlines()[0]}); remove "
-            "it or name the right column as target=.",
-            name,
-        ) from error
+    written = texts.where(is_number).astype("object")
+    written = written.str.replace(group, "", regex=False).str.replace(decimal, ".", regex=False)
+    result = np.asarray(pd.to_numeric(written, errors="coerce"), np.float64)
+    bad = np.flatnonzero(np.isnan(result) & ~is_missing.to_numpy(bool))
+    wrong = {int(index): str(column.iloc[index]) for index in bad}
+    notes = [f"{unit!r} is the unit of {name!r}"] if unit else []
+    notes += [f"{sign!r} is a missing value" for sign in signs[:3]]
+    return Numbers(result, wrong, "; ".join(notes))
+
+
+def _unit(texts: list[str]) -> str:
+    """What stands before or behind all of the numbers; "" where it is not the same for all."""
+    if not texts:
+        return ""
+    bare = re.sub(r"[-+\d.,\s\u00a0\u202f'’]", "", texts[0])
+    if not bare or not UNIT.fullmatch(bare):
+        return ""
+    return bare if all(_without(text, bare) != text for text in texts) else ""
+
+
+def _without(text: str, unit: str) -> str:
+    """The text without a unit at its beginning, behind its sign, or at its end."""
+    if not unit:
+        return text
+    match = re.fullmatch(rf"([-+]?)\s*{re.escape(unit)}\s*([-+]?\d.*)", text)
+    if match:
+        return match[1] + match[2]
+    return text.removesuffix(unit).rstrip() if text.endswith(unit) else text
 
 
 def _may_be_grouped(column: pd.Series) -> bool:
@@ -81,7 +171,7 @@ def _may_be_grouped(column: pd.Series) -> bool:
 
 
 def _plain(value: Any) -> str:
-    return SPACES.sub("", str(value).strip())
+    return SPACES.sub("", str(value).strip()).replace("\N{MINUS SIGN}", "-")
 
 
 def _decimal(texts: pd.Series, name: str) -> str:
@@ -90,16 +180,18 @@ def _decimal(texts: pd.Series, name: str) -> str:
     Raises:
         InputError: it can be either.
     """
-    signed = [text for text in texts.dropna() if "," in text or "." in text]
+    signed = [text for text in texts if "," in text or "." in text]
     votes: dict[str, str] = {}
     for text in signed:
         comma, point = text.rfind(","), text.rfind(".")
         last = "," if comma > point else "."
         other = "." if last == "," else ","
         if comma >= 0 and point >= 0:
-            votes.setdefault(last, text)
+            if PROPER[last].fullmatch(text):
+                votes.setdefault(last, text)
         elif text.count(last) > 1:
-            votes.setdefault(other, text)
+            if PROPER[other].fullmatch(text):
+                votes.setdefault(other, text)
         elif not GROUPED.fullmatch(text):
             votes.setdefault(last, text)
     if len(votes) > 1:
@@ -108,9 +200,10 @@ def _decimal(texts: pd.Series, name: str) -> str:
             "alike, or say decimal=',' or '.'.",
             name,
         )
-    if votes or not signed:
+    grouped = [text for text in signed if GROUPED.fullmatch(text)]
+    if votes or not grouped:
         return next(iter(votes), ".")
-    text = signed[0]
+    text = grouped[0]
     sign = "," if "," in text else "."
     one, thousands = text.replace(sign, "."), text.replace(sign, "")
     raise InputError(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Arrays: TypeAlias = "dict[str, NDArray[Any]]"
 """The columns of one series: the target as "", covariates by name."""
 
+PUT_BACK = (3, 4, 9, 10, 11)
+"""Months in which clocks are put back, on either half of the earth."""
 JITTER = 0.1
 """How far a timestamp may lie from its step, as a share of a step."""
 MINUTES = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
@@ -106,17 +108,30 @@ def _merged(name: str, times: Any, arrays: Arrays, rule: str) -> tuple[Any, Arra
 
     duplicates = times[np.asarray(times.duplicated())]
     if rule == "error":
+        rows = f"{len(duplicates):,} row{'s' if len(duplicates) > 1 else ''}"
         raise InputError(
-            f"{name}: it has {len(duplicates):,} rows with a repeated timestamp (the first is "
-            f"{duplicates[0]}); "
+            f"{name}: it has {rows} with a repeated timestamp (the first is {duplicates[0]}); "
             "name the column that tells the series apart as item=, or say what to do with them as "
-            "duplicates='first', 'last', 'sum' or 'mean'.",
+            f"duplicates='first', 'last', 'sum' or 'mean'.{_clocks(duplicates)}",
             name,
         )
     table = pd.DataFrame(arrays, index=times)
     options = {"min_count": 1} if rule == "sum" else {}
     table = getattr(table.groupby(level=0), rule)(**options)
     return table.index, {key: table[key].to_numpy(float) for key in arrays}
+
+
+def _clocks(duplicates: Any) -> str:
+    """Where timestamps are repeated on nights in which clocks are put back: that, and what to do."""
+    days = getattr(duplicates, "day_of_week", None)
+    if days is None or duplicates.tz is not None:
+        return ""
+    if not ((days == 6) & duplicates.month.isin(PUT_BACK) & (duplicates.hour <= 3)).all():
+        return ""
+    return (
+        " Clocks may have been put back then: with the offset from UTC, such as "
+        "2024-10-27T02:00+01:00, both hours are there."
+    )
 
 
 def _grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> Grid:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import io
 import os
 import re
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
 from warmstart.errors import InputError, MissingPackageError, TooLargeError, require
+from warmstart.series import csv_files
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
 """Of files of tables; CSV and TSV may also be compressed (`.csv.gz`)."""
+COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
+"""Suffixes of compressed files, and the modules that open them."""
 SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
 _QUOTED = r'(?:\A|([{}\r\n])) *+"[^"]*+(?:""[^"]*+)*+"'
 """A field in quotes behind its separator, to be put into the braces."""
@@ -44,45 +49,36 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
         if name.lower().endswith((".parquet", ".pq")):
             require("pyarrow", extra="parquet", purpose=f"to read {name}")
             return pd.read_parquet(name)
-        separator = "\t" if ".tsv" in name.lower() else ","
-        table: pd.DataFrame = pd.read_csv(name, sep=separator, skipinitialspace=True)
-        if table.shape[1] == 1 and ";" in str(table.columns[0]):
-            # Where a semicolon separates cells, a comma or a point may be the decimal sign.
-            text = pd.read_csv(name, sep=";", skipinitialspace=True, dtype=str)
-            table = text.apply(_integers)
-        return table
-    except MissingPackageError:
+        return csv_files.read(partial(_opened, name), name)
+    except (InputError, MissingPackageError):
         raise
     except (
         OSError,
-        ValueError,
-    ) as error:  # pandas' own errors are ValueErrors, and so are those of encodings
+        EOFError,
+        ValueError,  # pandas' own errors and those of encodings
+    ) as error:
         raise InputError(
             f"{name}: it cannot be read as a table: {str(error).splitlines()[0]}", name
         ) from error
 
 
+def _opened(name: str) -> BinaryIO:
+    """The bytes of a file, uncompressed."""
+    module = COMPRESSED.get(Path(name).suffix.lower())
+    return cast(BinaryIO, import_module(module or "io").open(name, "rb"))
+
+
 def parse_csv(data: bytes, max_values: int, max_columns: int) -> pd.DataFrame:
-    """A table from the bytes of a CSV file; the separator is the most frequent of comma, semicolon
-    and tab. Columns and values are counted before anything is parsed.
+    """A table from the bytes of a CSV file. Columns and values are counted before anything is
+    parsed.
 
     Raises:
         InputError: it is not CSV.
         TooLargeError: it has more than `max_values` values or `max_columns` columns.
     """
-    separator = max(",;\t", key=data.lstrip()[:4096].split(b"\n", 1)[0].decode("latin-1").count)
-    _check_lines(data, separator, max_values, max_columns)
-    import pandas as pd
-
-    options: Any = {"dtype": str} if separator == ";" else {}
-    try:
-        table: pd.DataFrame = pd.read_csv(
-            io.BytesIO(data), sep=separator, skipinitialspace=True, **options
-        )
-    except (ValueError, OverflowError) as error:  # see `read`
-        reason = str(error).splitlines()[0][:200]
-        raise InputError(f"The table cannot be read as CSV: {reason}") from None
-    return table.apply(_integers) if separator == ";" else table
+    shape = csv_files.shape_of(io.BytesIO(data), "The table")
+    _check_lines(data, shape.delimiter, max_values, max_columns)
+    return csv_files.read(partial(io.BytesIO, data), "The table")
 
 
 def _check_lines(data: bytes, separator: str, max_values: int, max_columns: int) -> None:
@@ -110,11 +106,3 @@ def check_size(columns: int, rows: int, max_values: int, max_columns: int) -> No
         raise TooLargeError(f"The table has {columns:,} columns; {max_columns:,} at most.")
     if (values := columns * rows) > max_values:
         raise TooLargeError(f"The table has {values:,} values; {max_values:,} at most.")
-
-
-def _integers(column: pd.Series) -> pd.Series:
-    """A column of text as integers, where all of it is."""
-    import pandas as pd
-
-    is_whole = bool(column.str.fullmatch(r"-?\d{1,18}").eq(True).all())
-    return pd.to_numeric(column) if is_whole and len(column) else column

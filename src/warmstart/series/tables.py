@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warmstart.errors import UsageError
-from warmstart.series import calendar_columns, dates, decimals
+from warmstart.series import calendar_columns, clock_times, dates, decimals, row_numbers
+from warmstart.series.date_column import Dates
+from warmstart.series.date_numbers import EXCEL, UNIX
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 ITEMS = ("item_id", "unique_id", "series_id", "item", "id", "series")
 TIMES = ("timestamp", "ds", "date", "datetime", "time", "month", "week", "day", "period", "year")
+LEAST_TIMES = 3
 TARGETS = ("target", "y", "value")
 
 
@@ -60,6 +63,27 @@ def flat(table: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis(index=names).reset_index()
 
 
+def upright(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
+    """A table with a series in each row, whose columns are named by dates, as a long one; any
+    other as it is.
+    """
+    times = [c for c in table.columns if dates.is_date(str(c)) and table[c].dtype.kind in "iuf"]
+    others = [column for column in table.columns if column not in times]
+    if len(times) < LEAST_TIMES or len(others) > len(times) or layout.target is not None:
+        return table
+    names = [column for column in others if not decimals.is_numeric(table[column])]
+    if len(others) > len(names) or any(c in table.columns for c in ("timestamp", "target")):
+        return table
+    long = table.melt(names, times, var_name="timestamp", value_name="target")
+    if not names:
+        long.insert(0, "item_id", np.tile([f"row {n + 1}" for n in range(len(table))], len(times)))
+    elif len(names) == 1:
+        long = long.rename(columns={names[0]: "item_id"})
+    note = "each row is a series; its columns are named by dates"
+    long.attrs["notes"] = (*table.attrs.get("notes", ()), note)
+    return long
+
+
 def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
     """Find out what is what; what the layout names is taken as named.
 
@@ -72,9 +96,12 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
         if column is not None and column not in table.columns:
             raise UsageError(f"{where} has no column {column!r}; it has: {_some(table.columns)}.")
     by_name = {str(column).lower(): column for column in table.columns}
+    notes = list(table.attrs.get("notes", ()))
     items = layout.items or tuple(
         [by_name[n] for n in ITEMS if n in by_name and by_name[n] not in named][:1]
     )
+    unique = [c for c in items if not layout.items and row_numbers.names_rows(table, c)]
+    items = tuple(column for column in items if column not in unique)
     time, used_by_time = _timestamps(table, layout, by_name, items, where)
     used = (*items, *used_by_time, *layout.known, *layout.static)
     others = [
@@ -82,13 +109,16 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
         for column in table.columns
         if column not in used and not str(column).startswith("Unnamed")
     ]
-    notes = [time.note] if time.note else []
+    notes += [time.note] if time.note else []
     targets = [layout.target] if layout.target is not None else []
     if not targets:
+        others = _without_row_numbers(table, others, unique, notes)
         items, others = _without_text(table, time, items, others, notes, where)
         if time.times is not None:
             others = _without_calendar(table, time.times, others, notes)
         targets = _targets(table, items, others, by_name, where)
+        if not items and layout.duplicates == "error":
+            _check_repeated(table, time, targets, where)
     roles: dict[str, Any] = {"target": targets[0]} if len(targets) == 1 else {}
     roles |= {"item": list(items)} if items else {}
     roles |= {"timestamp": used_by_time[0]} if len(used_by_time) == 1 else {}
@@ -122,9 +152,42 @@ def _targets(
     return targets[:1] or numeric
 
 
+def _without_row_numbers(
+    table: pd.DataFrame, others: list[Any], unique: list[Any], notes: list[str]
+) -> list[Any]:
+    """The columns without those that number or name the rows, where any others are left."""
+    numbers = [c for c in others if c in unique or row_numbers.numbers_rows(table, c)]
+    left = [column for column in others if column not in numbers]
+    if not numbers or not any(decimals.is_numeric(table[column]) for column in left):
+        return others
+    notes.append(f"left out, because each row has its own: {_some(numbers)}")
+    return left
+
+
+def _check_repeated(table: pd.DataFrame, time: Dates, targets: list[Any], where: str) -> None:
+    """Refuse several rows of one time where a column of few integers tells them apart.
+
+    Raises:
+        UsageError: there is such a column.
+    """
+    import pandas as pd
+
+    if time.times is None or time.times.is_unique or len(targets) < 2:
+        return
+    for column in targets:
+        values = table[column]
+        is_few = values.dtype.kind in "iu" and values.nunique() <= len(values) / 2
+        if is_few and not pd.MultiIndex.from_arrays([time.times, values]).duplicated().any():
+            raise UsageError(
+                f"{where} has several rows of one time, and the column {str(column)!r} tells them apart: "
+                f"give item={str(column)!r} for a series of each of its {values.nunique()} values, or "
+                "say what to do with the rows as duplicates='sum' or 'mean'."
+            )
+
+
 def _without_text(
     table: pd.DataFrame,
-    time: dates.Dates,
+    time: Dates,
     items: tuple[Any, ...],
     others: list[Any],
     notes: list[str],
@@ -175,33 +238,65 @@ def _timestamps(
     by_name: dict[str, Any],
     items: Sequence[Any],
     where: str,
-) -> tuple[dates.Dates, list[Any]]:
+) -> tuple[Dates, list[Any]]:
     """The timestamps or steps of the rows, and the columns that they come from."""
     import pandas as pd
 
     index = table.index
     if layout.timestamp is None and isinstance(index, pd.DatetimeIndex | pd.PeriodIndex):
         times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
-        return dates.Dates(times), []
+        return Dates(times), []
     column: Any = layout.timestamp
     if column is None:
         free = {n: c for n, c in by_name.items() if c not in (*items, layout.target)}
         column = _date_column(table, free)
         if column is None and (parts := calendar_columns.of_parts(table, free)):
             times, used = parts
-            return dates.Dates(times, note=f"dates are those of {_some(used)}"), used
+            return Dates(times, note=f"dates are those of {_some(used)}"), used
         if column is None:
             column = _time_column(table, free)
+        if column is None:
+            column = row_numbers.date_column(table, free, items)
+        if column is None:
+            column = row_numbers.counter(table, free, items)
     if column is None:
-        return dates.Dates(None), []
-    return dates.read(table[column], str(column), where, layout.date_format), [column]
+        return Dates(None), []
+    others = [c for c in table.columns if c not in (column, *items, layout.target, *layout.known)]
+    clock = clock_times.column(table, column, others) if dates.holds_days(table[column]) else None
+    if clock is None:
+        return dates.read(table[column], str(column), where, layout.date_format), [column]
+    return _joined(table, column, clock, layout, where), [column, clock]
+
+
+def _joined(table: pd.DataFrame, column: Any, clock: Any, layout: Layout, where: str) -> Dates:
+    """Timestamps from a column of days and one of times of the day."""
+    import pandas as pd
+
+    offsets = clock_times.offsets(table[clock])
+    values, form = table[column], layout.date_format
+    day = pd.Timedelta(days=1)
+    if values.dtype.kind not in "iufM" and form is None:  # the time may decide between two days
+        time_texts = (pd.Timestamp(0) + offsets % day).strftime("%H:%M:%S")
+        texts = values.astype("object").where(values.isna(), values.astype(str) + " " + time_texts)
+        offsets = offsets // day * day
+        values = texts
+    read = dates.read(values, str(column), where, form)
+    if read.times is None:
+        return read
+    note = f"timestamps are those of {str(column)!r} and {str(clock)!r}"
+    if (offsets == day).any():
+        note += ", where 24:00 is the end of the day"
+    notes = "; ".join([note, read.note] if read.note else [note])
+    return Dates(read.times + offsets, note=notes)
 
 
 def _date_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
-    """A column with the name of one of dates, of dates or text."""
+    """A column with the name of one of dates, of dates or text that is not only times of the day."""
     for name in TIMES:
         if name in by_name and table[by_name[name]].dtype.kind not in "iufbc":
-            return by_name[name]
+            column = by_name[name]
+            if not clock_times.are_times(table[column]):
+                return column
     return None
 
 
@@ -211,7 +306,8 @@ def _time_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
         if column is None or table[column].dtype.kind not in "iuf":
             continue
         values = table[column].dropna()
-        if table[column].dtype.kind in "iu" or values.between(*dates.EXCEL).all():
+        ranges = (EXCEL, *UNIX.values())
+        if table[column].dtype.kind in "iu" or any(values.between(*one).all() for one in ranges):
             return column
     for column in by_name.values():  # text that is dates
         if table[column].dtype.kind == "M" or (

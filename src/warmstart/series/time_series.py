@@ -26,6 +26,7 @@ import numpy as np
 
 from warmstart.errors import InputError, UsageError, require
 from warmstart.series import dates, decimals, frequency, grid, table_files, tables
+from warmstart.series.date_column import Dates
 from warmstart.series.grid import Arrays
 from warmstart.series.layout import Layout
 
@@ -215,47 +216,76 @@ def _read_or_error(name: str, value: Any, layout: Layout) -> NamedSeries:
 
 def _frame_series(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[NamedSeries]:
     """The series of a DataFrame; `where` it comes from, for messages."""
-    table = tables.flat(table)
+    table = tables.upright(tables.flat(table), layout)
     layout = layout.for_columns(list(table.columns))
     columns = tables.columns(table, layout, where)
     if not columns.items:
         rows: Any = slice(None)
         for target in columns.targets:
-            yield _rows_series(str(target), table, target, rows, columns, layout)
+            numbers = _Numbers(table, target, str(target), layout)
+            yield _rows_series(str(target), table, numbers, rows, columns, layout)
         return
     (target,) = columns.targets
     codes, names = tables.factorize(table, columns.items)
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    numbers = _Numbers(table, target, str(target), layout)
     # One column at a time: rows of a DataFrame are slow to take.
-    used = dict.fromkeys([target, *layout.known, *layout.static])
-    arrays = {name: table[name].to_numpy() for name in used}
+    static = {key: table[key].to_numpy() for key in layout.static}
     for code, name in enumerate(names):
         rows = order[ends[code] : ends[code + 1]]
-        yield _rows_series(name, arrays, target, rows, columns, layout)
+        yield _rows_series(name, static, numbers, rows, columns, layout)
+
+
+class _Numbers:
+    """The target and the covariates of a table, each read in one way for all of its rows."""
+
+    def __init__(self, table: pd.DataFrame, target: Any, name: str, layout: Layout):
+        self.columns: dict[str, decimals.Numbers] = {}
+        self.error: InputError | None = None
+        try:
+            for key, column in (("", target), *((key, key) for key in layout.known)):
+                label = str(column) if key else name
+                values = table[column].to_numpy()
+                self.columns[key] = decimals.numbers(values, label, layout.decimal)
+        except InputError as error:
+            self.error = error
+
+    def rows(self, rows: Any, name: str) -> Arrays:
+        """Those of some rows.
+
+        Raises:
+            InputError: one is not a number, or the column can be read in two ways.
+        """
+        if self.error is not None:
+            raise self.error
+        return {key: column.rows(rows, name) for key, column in self.columns.items()}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(column.note for column in self.columns.values() if column.note)
 
 
 def _rows_series(
-    name: str, table: Any, target: Any, rows: Any, columns: tables.Columns, layout: Layout
+    name: str, static: Any, numbers: _Numbers, rows: Any, columns: tables.Columns, layout: Layout
 ) -> NamedSeries:
     """The series of some rows of a table, or the error that says what is wrong with it."""
     try:
-        arrays = {"": _numbers(table[target][rows], name, layout)}
-        arrays |= {key: _numbers(table[key][rows], name, layout) for key in layout.known}
+        arrays = numbers.rows(rows, name)
         times = None if columns.times is None else columns.times[rows]
         steps = None if columns.steps is None else columns.steps[rows]
-        series = _series(name, arrays, layout, times, steps, columns.notes)
-        static = {key: _constant(table[key][rows], key, name) for key in layout.static}
-        return name, replace(series, static=static, columns=columns.by_role)
+        series = _series(name, arrays, layout, times, steps, (*columns.notes, *numbers.notes))
+        categories = {key: _constant(static[key][rows], key, name) for key in layout.static}
+        return name, replace(series, static=categories, columns=columns.by_role)
     except InputError as error:
         return name, error
 
 
 def _numbers(values: Any, name: str, layout: Layout) -> NDArray[np.float64]:
-    return decimals.numbers(np.asarray(values), name, layout.decimal)
+    return decimals.numbers(np.asarray(values), name, layout.decimal).rows(slice(None), name)
 
 
-def _notes(column: dates.Dates) -> tuple[str, ...]:
+def _notes(column: Dates) -> tuple[str, ...]:
     return (column.note,) if column.note else ()
 
 

@@ -1,0 +1,79 @@
+"""A column of days and one of times of the day: together they are the timestamps."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAMES = (
+    "time",
+    "hour",
+    "hr",
+    "hours",
+    "time of day",
+    "clock",
+    "start time",
+    "uhrzeit",
+    "zeit",
+    "stunde",
+)
+"""Usual names of columns of times of the day; those of numbers need one."""
+CLOCK = re.compile(
+    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?(?::(?P<second>\d{2}(?:\.\d+)?))?\s*(?:(?P<half>[ap])\.?m\.?)?",
+    re.IGNORECASE,
+)
+
+
+def column(table: pd.DataFrame, day: Any, others: list[Any]) -> Any:
+    """The column of the times that belong to a column of days; None where there is none.
+
+    Text is one where every cell is a time such as 13:30 or 1 PM; a column of numbers where it has
+    a usual name, holds hours, and days are repeated.
+    """
+    for other in others:
+        values = table[other]
+        name = str(other).strip().lower().replace("_", " ")
+        if values.dtype.kind in "iuf":
+            hours = values.dropna()
+            is_hour = name in NAMES and len(hours) == len(values) and hours.between(0, 24).all()
+            if is_hour and (hours == hours.round()).all() and table[day].duplicated().any():
+                return other
+        elif are_times(values):
+            return other
+    return None
+
+
+def are_times(values: pd.Series) -> bool:
+    """Whether a column is text of times of the day only, such as 13:30 or 1 PM."""
+    if values.dtype.kind in "iufbcM":
+        return False
+    texts = [str(value).strip() for value in values.unique()]
+    matches = [CLOCK.fullmatch(text) for text in texts]
+    return bool(texts) and all(
+        match is not None and (match["minute"] or match["half"]) and _seconds(match) <= 86_400
+        for match in matches
+    )
+
+
+def offsets(values: pd.Series) -> pd.TimedeltaIndex:
+    """Time since the beginning of the day of each row; 24:00 is a day."""
+    import pandas as pd
+
+    if values.dtype.kind in "iuf":
+        return pd.to_timedelta(values.to_numpy(float) * 3600, unit="s")
+    codes, texts = pd.factorize(values.astype(str).str.strip())
+    matches = [CLOCK.fullmatch(text) for text in texts]
+    seconds = np.array([_seconds(match) if match else np.nan for match in matches])
+    return pd.to_timedelta(seconds[codes], unit="s")
+
+
+def _seconds(match: re.Match[str]) -> float:
+    hour = int(match["hour"])
+    if half := match["half"]:
+        hour = hour % 12 + (12 if half.lower() == "p" else 0)
+    return 3600.0 * hour + 60 * int(match["minute"] or 0) + float(match["second"] or 0)

@@ -1,0 +1,61 @@
+"""A column of timestamps that is being read, and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from warmstart.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Dates:
+    """Timestamps, or numbers of steps.
+
+    Attributes:
+        times: a timestamp a row, NaT where it is empty; None where steps are counted.
+        steps: the number of the step of each row, int64 (N,); None with timestamps.
+        note: how the column was read, where that was a decision; else "".
+    """
+
+    times: pd.DatetimeIndex | None
+    steps: NDArray[np.int64] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class DateColumn:
+    """The column.
+
+    Attributes:
+        values: of text or numbers.
+        name: of the column.
+        where: the table, for messages.
+        date_format: how it is to be read; None: inferred.
+    """
+
+    values: pd.Series
+    name: str
+    where: str
+    date_format: str | None = None
+
+    def refuse(self, reason: str) -> InputError:
+        """The error that it cannot be read."""
+        return InputError(f"{self.where}: the column {self.name!r} {reason}", self.where)
+
+    def unreadable(self, text: str, first: str) -> InputError:
+        """The error of one cell; `first` is another one, of another form, or the same."""
+        row = int(np.argmax((self.values.astype(str).str.strip() == text).to_numpy())) + 1
+        other = f", and {first!r} is of another form" if text != first else ""
+        return InputError(
+            f"{self.where}: {text!r} in row {row} of the column {self.name!r} is not a timestamp"
+            f"{other}; write dates as 2024-01-31, say how they are written as date_format= (such as "
+            "'%d/%m/%Y'), leave the row out, or name another column as timestamp=.",
+            self.where,
+        )
