@@ -165,7 +165,7 @@ def _without_row_numbers(
 
 
 def _check_repeated(table: pd.DataFrame, time: Dates, targets: list[Any], where: str) -> None:
-    """Refuse several rows of one time where a column of few integers tells them apart.
+    """Refuse several rows of one time where a column of few integers separates them.
 
     Raises:
         UsageError: there is such a column.
