@@ -139,14 +139,14 @@ def _grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> Grid:
     key = (times.asi8.tobytes(), str(times.dtype), layout.freq, layout.expected)
     if (known := _grids.get(key)) is not None:
         return known
-    grid = _found(name, times, layout)
+    grid = _regular_grid(name, times, layout)
     if len(_grids) >= 64:
         _grids.clear()
     _grids[key] = grid
     return grid
 
 
-def _found(name: str, times: pd.DatetimeIndex, layout: Layout) -> Grid:
+def _regular_grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> Grid:
     error: InputError | None = None
     for moved, shift, note in _variants(times):
         freq = (
