@@ -13,9 +13,6 @@ from warmstart.series.metrics import LEVELS, Scores, quantiles_of, seasonal_naiv
 from warmstart.series.results import Forecast
 
 SAMPLES = 200
-FEW = 50
-"""So many actual values count as much as the belief that intervals are right."""
-WIDEST = 4.0
 
 
 class Best(NamedTuple):
@@ -49,7 +46,6 @@ class Comparison:
         self.model, self.naive = Scores(self.season), Scores(self.season)
         self._others: dict[str, Scores] = {}
         self._count = 0
-        self._distances: list[NDArray[np.float64]] = []
 
     def add(self, actual: NDArray[np.float64], forecast: Forecast) -> None:
         """One window.
@@ -70,30 +66,7 @@ class Comparison:
             scores = self._others.setdefault(baseline.name, Scores(self.season))
             scores.add(actual, past, quantiles_of(samples), samples)
         self._count += 1
-        self._distances.append(_distances(actual, forecast))
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """Metrics of each baseline by its name."""
         return {name: scores.result() for name, scores in self._others.items()}
-
-    def spread(self) -> float:
-        """What distances from the median should be multiplied by, so that the 80 % interval covers
-        80 %: the 80 % quantile of how far actual values lie out, as a share of the interval's half
-        (split conformal prediction). Closer to 1, the fewer values there are.
-        """
-        distances = np.concatenate(self._distances) if self._distances else np.empty(0)
-        if not len(distances):
-            return 1.0
-        factor = float(np.clip(np.quantile(distances, 0.8), 1 / WIDEST, WIDEST))
-        weight = len(distances) / (len(distances) + FEW)
-        return float(np.exp(weight * np.log(factor)))
-
-
-def _distances(actual: NDArray[np.float64], forecast: Forecast) -> NDArray[np.float64]:
-    """How far actual values lie from the median, as a share of the way to the bound of the 80 %
-    interval on their side.
-    """
-    low, middle, high = (forecast.quantile(level) for level in (0.1, 0.5, 0.9))
-    half = np.where(actual >= middle, high - middle, middle - low)
-    is_usable = np.isfinite(actual) & (half > 0)
-    return np.asarray(np.abs(actual - middle)[is_usable] / half[is_usable])

@@ -17,6 +17,7 @@ from warmstart.series.adjustment import Adjustment
 from warmstart.series.baselines import SeasonalNaive, best_season
 from warmstart.series.effects import Effects
 from warmstart.series.features import Past, Recipe
+from warmstart.series.pooling import calibrated
 from warmstart.series.sampler import Array, sample, state_size, states
 from warmstart.series.time_series import TimeSeries
 
@@ -93,12 +94,15 @@ class DeepAR:
         paths, parameters = yield from sample(
             engine, past, self.recipe, horizon, samples, self.names, random, keep=keep
         )
+        paths = calibrated(paths, self.recipe, chosen, random, counts="mean" in self.names)
         for index, (row, fits) in enumerate(zip(rows, _fits_float32(past), strict=True)):
             path, notes = paths[index], self.recipe.notes(series[row])
             if adjustment := adjustments[index]:
                 path = adjustment.narrowed(path, chosen[index].target)
                 path = adjustment.added(path)
                 notes.append(f"adjusted for the season of {len(adjustment.profile)} steps")
+            if self.recipe.pooled:
+                notes.append(f"exponential smoothing has a weight of {self.recipe.pooled:.0%}")
             if effect := effects[index]:
                 path = effect.added(path, series[row])
             results[row] = {

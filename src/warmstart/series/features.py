@@ -43,6 +43,7 @@ class Recipe:
         covariates: mean and standard deviation of each covariate; one without is not standardised.
         spread: what samples' distances from their median are multiplied by; calibrated on the
             validation windows.
+        pooled: weight of exponential smoothing in the forecasts, from 0 to 1; see `pooling`.
         baseline: whether the series were too short to learn from, and forecasts are those of
             `baselines.SeasonalNaive`.
         adjusted: whether what the longest season adds to the next shorter one is taken off before;
@@ -66,6 +67,7 @@ class Recipe:
     log_scale: tuple[float, ...] = ()
     covariates: Mapping[str, Sequence[float]] = field(default_factory=dict)
     spread: float = 1.0
+    pooled: float = 0.0
     baseline: bool = False
     adjusted: bool = False
     effects: bool = False
@@ -104,6 +106,7 @@ class Recipe:
             "log_scale": list(self.log_scale),
             "covariates": {key: list(value) for key, value in self.covariates.items()},
             "spread": self.spread,
+            "pooled": self.pooled,
             "baseline": self.baseline,
             "adjusted": self.adjusted,
             "effects": self.effects,

@@ -88,9 +88,6 @@ def sample(
                 parameters[name][indices] = values
 
         yield from _distribute(engine.workers(), parts, sample_part)
-    if recipe.spread != 1:
-        median = np.median(paths, 1, keepdims=True)
-        paths = median + np.float32(recipe.spread) * (paths - median)
     values = past.scaling.in_units(paths)
     if "mean" in names:
         # Counts; scaling and back leaves rounding errors.

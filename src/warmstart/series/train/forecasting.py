@@ -26,17 +26,21 @@ from warmstart.series import frequency
 from warmstart.series.features import Recipe
 from warmstart.series.layout import Layout
 from warmstart.series.time_series import TimeSeries, iter_series
-from warmstart.series.train import report
+from warmstart.series.train import calibration, report
 from warmstart.series.train.options import ForecastingOptions
-from warmstart.series.train.recipe import can_learn, planned_config, planned_recipe
+from warmstart.series.train.recipe import planned_config, planned_recipe
 from warmstart.series.train.transfer import transfer
+from warmstart.series.train.validation_windows import (
+    planned_windows,
+    windows_before,
+    without_windows,
+)
 from warmstart.series.train.windows import (
     Refill,
     ValidationWindows,
     WindowBatches,
     fingerprint,
     without_effects,
-    without_end,
 )
 from warmstart.training.page import Section
 from warmstart.training.schedules import warmup_cosine
@@ -132,7 +136,11 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         self.config = planned_config(many, self.recipe, options, before)
         self._check(many)
         self.series = self._usable(many)
-        validated = len(self.series) if options.validates else 0
+        self.windows = planned_windows(self.series, self.recipe.horizon) if options.validates else 0
+        horizon = self.recipe.horizon
+        validated = (
+            len(windows_before(self.series, horizon, self.windows)[0]) if self.windows else 0
+        )
         counts = {"train": len(self.series), "validation": validated}
         return Summary(data_name(data), self.unit, counts, {}, problems=self.errors)
 
@@ -198,7 +206,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
                 key: value for key, value in recipe.items() if key not in ("categories", "columns")
             },
             "config": self.config.to_dict(),
-            "validation": self.options.validates,
+            "validation": self.windows,
         }
 
     def build(self) -> keras.Model:
@@ -210,9 +218,9 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
 
     def batches(self) -> WindowBatches:
         options, horizon = self.options, self.recipe.horizon
-        series = without_effects(self.series, self.recipe, self.options.validates)
-        if options.validates:
-            series = [without_end(one, horizon) for one in series]
+        series = without_effects(self.series, self.recipe, self.windows)
+        if self.windows:
+            series = [without_windows(one, horizon, self.windows) for one in series]
         return WindowBatches(
             series,
             self.recipe,
@@ -227,9 +235,10 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         if not self.options.validates:
             return None
         return ValidationWindows(
-            without_effects(self.series, self.recipe, self.options.validates),
+            without_effects(self.series, self.recipe, self.windows),
             self.recipe,
             self.recipe.horizon,
+            windows=self.windows,
         )
 
     def callbacks(self, batches: Any) -> list[keras.callbacks.Callback]:
@@ -248,7 +257,6 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
 
     def describe(self) -> Entry:
         recipe, config = self.recipe, self.config
-        before = recipe
         unit = frequency.unit_of(recipe.freq)[0].replace(" ", "_")
         entry = Entry(
             name=self.options.name or f"deepar_{unit}",
@@ -268,21 +276,20 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             paper=PAPER,
             processing=recipe.to_dict(),
         )
-        self.backtest = None
-        if self.options.validates:
-            self.backtest = report.backtest(entry, self.network, self.series)
-        self.recipe = recipe = self._calibrated()
+        self.recipe = recipe = calibration.calibrated(
+            entry, self.network, self.series, self.windows, is_pretrained=self.start is not None
+        )
         entry = replace(entry, processing=recipe.to_dict())
+        self.backtest = None
+        if self.windows:
+            self.backtest = report.backtest(entry, self.network, self.series, self.windows)
         if self.backtest is None:
             return entry
-        if recipe.to_dict() != before.to_dict():
-            self.backtest = report.backtest(entry, self.network, self.series)
-            assert self.backtest is not None
         self.recipe = recipe = replace(recipe, validation=report.validation(self.backtest))
         entry = replace(entry, processing=recipe.to_dict())
         words = "; ".join(report.figures(self.backtest))
         self.summary = replace(self.summary, baseline=words)
-        data = f"the last {recipe.horizon} steps of {self.backtest.count} series"
+        data = f"{self.backtest.count} windows of {recipe.horizon} steps, set aside while training"
         return replace(
             entry,
             metrics=tuple(
@@ -292,19 +299,6 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             ),
         )
 
-    def _calibrated(self) -> Recipe:
-        """The recipe with the spread of intervals that the validation windows ask for, and with the
-        baseline in place of a network that had too little to learn from.
-        """
-        recipe, backtest = self.recipe, self.backtest
-        longest = max(map(len, self.series))
-        trained = longest - recipe.horizon if self.options.validates else longest
-        if not can_learn(recipe.freq, trained, sum(map(len, self.series))):
-            return replace(recipe, baseline=True)
-        if backtest is None:
-            return recipe
-        return replace(recipe, spread=round(recipe.spread * backtest.spread, 4))
-
     def results(self) -> list[str]:
         backtest = self.backtest
         lines = [*super().results(), *report.warnings(self.recipe, backtest)]
@@ -312,7 +306,10 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             return lines
         figures = ", ".join(f"{one.name} {one.value:.4g}" for one in self.entry.metrics)
         covered = f"coverage of the 80 % interval {backtest.metrics['coverage_80']:.0%}"
-        lines.append(f"result: {figures}, {covered}, on the last {self.recipe.horizon} steps")
+        where = f"in {backtest.count} windows of {self.recipe.horizon} steps"
+        lines.append(f"result: {figures}, {covered}, {where}")
+        if self.recipe.pooled:
+            lines.append(f"exponential smoothing has a weight of {self.recipe.pooled:.0%}")
         lines += [f"baseline: {words}" for words in report.figures(backtest)]
         return lines
 

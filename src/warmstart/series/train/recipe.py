@@ -14,6 +14,7 @@ from warmstart.series.features import Recipe
 from warmstart.series.layout import Layout
 from warmstart.series.time_series import TimeSeries
 from warmstart.series.train.options import ForecastingOptions
+from warmstart.series.train.validation_windows import planned_windows
 
 MOST_ITEMS = 100_000
 LEAST_SEASONS, LEAST_STEPS = 3, 60
@@ -57,7 +58,7 @@ def planned_recipe(
         freq,
         horizon,
         options.context or usual,
-        old.lags if old else _lags(freq, max(map(len, many)), horizon, options),
+        old.lags if old else _lags(freq, many, horizon, options),
         known,
         categories,
         tuple(str(day)[:10] for day in holidays),
@@ -72,9 +73,12 @@ def planned_recipe(
     )
 
 
-def _lags(freq: str, longest: int, horizon: int, options: ForecastingOptions) -> tuple[int, ...]:
+def _lags(
+    freq: str, many: Sequence[TimeSeries], horizon: int, options: ForecastingOptions
+) -> tuple[int, ...]:
     """Lags that training sees: longer ones would be zero there, and appear in forecasts only."""
-    trained = longest - horizon if options.validates else longest
+    windows = planned_windows(many, horizon) if options.validates else 0
+    trained = max(map(len, many)) - windows * horizon
     return tuple(lag for lag in frequency.lags(freq) if lag < max(trained, 2))
 
 

@@ -20,11 +20,12 @@ from warmstart.series.features import Recipe
 from warmstart.series.forecasting import Forecaster
 from warmstart.series.results import Forecast, figure
 from warmstart.series.time_series import TimeSeries
+from warmstart.series.train.validation_windows import windows_before
 from warmstart.training import charts
 from warmstart.training.page import Section
 from warmstart.training.report import columns, pictures, table, text
 
-MOST_SERIES, SHOWN_SERIES, SAMPLES = 500, 6, 100
+SHOWN_SERIES, SAMPLES = 6, 100
 VALIDATION = ("mean_wQL", "MASE", "coverage_80")
 SHOWN = ("mean_wQL", "CRPS", "ND", "MASE", "sMAPE", "coverage_80", "coverage_60")
 
@@ -37,7 +38,6 @@ class Backtest:
         count: of windows.
         metrics, naive, calibration: of the model, and of the last season as a point.
         baselines: metrics of each baseline with its intervals, by its name.
-        spread: what intervals should be wider by, to cover 80 %.
         examples: forecasts with what came, to be shown.
     """
 
@@ -46,7 +46,6 @@ class Backtest:
     naive: Mapping[str, float]
     baselines: Mapping[str, Mapping[str, float]]
     calibration: Mapping[float, float]
-    spread: float
     examples: Sequence[tuple[Forecast, np.ndarray]]
 
     @property
@@ -55,46 +54,40 @@ class Backtest:
         return best(self.baselines)
 
 
-def backtest(entry: Entry, network: keras.Model, many: Sequence[TimeSeries]) -> Backtest | None:
-    """Forecast the last horizon of the series, of at most 500 of them; None where all are too
+def backtest(
+    entry: Entry, network: keras.Model, many: Sequence[TimeSeries], windows: int = 1
+) -> Backtest | None:
+    """Forecast the windows at the end of the series that were set aside; None where all are too
     short.
     """
     recipe = Recipe.from_dict(entry.processing)
     horizon = recipe.horizon
-    usable = [
-        one for one in many if len(one) > horizon and np.isfinite(one.target[:-horizon]).any()
-    ]
-    if not usable:
+    pasts, actual = windows_before(many, horizon, windows)
+    if not pasts:
         return None
-    chosen = [
-        usable[n]
-        for n in np.unique(np.linspace(0, len(usable) - 1, MOST_SERIES).round().astype(int))
-    ]
     engine = KerasEngine(Forecaster.program(entry, network))
     runner = DeepAR(entry)
     comparison, examples = Comparison(recipe.freq), []
-    show = set(np.linspace(0, len(chosen) - 1, SHOWN_SERIES).round().astype(int).tolist())
+    show = set(np.linspace(0, len(pasts) - 1, SHOWN_SERIES).round().astype(int).tolist())
     size = runner.batch_size(SAMPLES)
-    for first in range(0, len(chosen), size):
-        whole = chosen[first : first + size]
-        heads = [one.head(len(one) - horizon) for one in whole]
-        seeds = [(0, first + n) for n in range(len(heads))]
-        outputs = drive(runner.forecast(engine, heads, horizon, SAMPLES, seeds, False))
-        for n, (one, head) in enumerate(zip(whole, heads, strict=True)):
+    for first in range(0, len(pasts), size):
+        part = pasts[first : first + size]
+        seeds = [(0, first + n) for n in range(len(part))]
+        outputs = drive(runner.forecast(engine, part, horizon, SAMPLES, seeds, False))
+        for n, past in enumerate(part):
             forecast = Forecast(
-                one.name, entry.name, head, horizon, (0.1, 0.5, 0.9), samples=outputs[n]["samples"]
+                past.name, entry.name, past, horizon, (0.1, 0.5, 0.9), samples=outputs[n]["samples"]
             )
-            actual = one.target[-horizon:]
-            comparison.add(actual, forecast)
+            truth = actual[first + n]
+            comparison.add(truth, forecast)
             if first + n in show:
-                examples.append((forecast, actual))
+                examples.append((forecast, truth))
     return Backtest(
-        len(chosen),
+        len(pasts),
         comparison.model.result(),
         comparison.naive.result(),
         comparison.baselines(),
         comparison.model.calibration(),
-        comparison.spread(),
         examples,
     )
 
@@ -164,7 +157,10 @@ def sections(recipe: Recipe, backtest: Backtest | None) -> list[Section]:
         diagonal=True,
     )
     return [
-        (f"Forecasts of the last {recipe.horizon} steps", _plots(backtest.examples)),
+        (
+            f"Forecasts of {recipe.horizon} steps, set aside while training",
+            _plots(backtest.examples),
+        ),
         ("Accuracy", columns(table(["metric", "model", *names], rows), calibration)),
     ]
 
@@ -190,7 +186,8 @@ def card(entry: Entry, recipe: Recipe, backtest: Backtest | None) -> str:
     if backtest is not None:
         names = list(backtest.baselines)
         rows = (
-            f"\nOn the last {recipe.horizon} steps of {backtest.count} series, set aside while training:\n\n"
+            f"\nIn {backtest.count} windows of {recipe.horizon} steps at the ends of the series, set aside "
+            "while training:\n\n"
             f"| metric | model | {' | '.join(names)} |\n|---|---|{'---|' * len(names)}\n"
         )
         for name in ("mean_wQL", "ND", "MASE", "sMAPE", "coverage_80"):
@@ -200,6 +197,11 @@ def card(entry: Entry, recipe: Recipe, backtest: Backtest | None) -> str:
             rows += (
                 "\nThe series were too short to learn from: the forecasts are those of seasonal naive, "
                 "with intervals from its past errors.\n"
+            )
+        if recipe.pooled:
+            rows += (
+                f"\nForecasts are averages of the network's and of exponential smoothing, which has a "
+                f"weight of {recipe.pooled:.0%}.\n"
             )
     known = ", ".join(recipe.known) or "none"
     return f"""---

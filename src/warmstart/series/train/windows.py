@@ -18,6 +18,7 @@ from warmstart.series.effects import Effects
 from warmstart.series.features import Recipe, filled
 from warmstart.series.scaling import Scaling, scale_of
 from warmstart.series.time_series import TimeSeries
+from warmstart.series.train.validation_windows import origins, without_windows
 
 SAMPLINGS = {"uniform": 0.0, "scale": 1.0}
 """How windows are drawn -> the power of a series' scale that their chance is in proportion to."""
@@ -157,11 +158,13 @@ class WindowBatches:
 
 
 class ValidationWindows:
-    """The last `horizon` steps of each series, in batches: only they count in the loss.
+    """The windows at the end of each series that are set aside, in batches: only their horizons
+    count in the loss.
 
     Args:
         many: whole series.
         recipe, horizon, batch_size: as for `WindowBatches`.
+        windows: of each series; see `calibration.origins`.
         most: at most so many series, evenly spread.
     """
 
@@ -172,15 +175,21 @@ class ValidationWindows:
         horizon: int,
         *,
         batch_size: int = 64,
+        windows: int = 1,
         most: int = 2000,
     ):
         chosen = [
             many[int(n)] for n in np.unique(np.linspace(0, len(many) - 1, most).round().astype(int))
         ]
         self.windows = WindowBatches(chosen, recipe, horizon)
+        pairs = [
+            (index, origin)
+            for index, one in enumerate(chosen)
+            for origin in origins(len(one), horizon, windows)
+        ]
         self.parts = [
-            np.arange(n, min(n + batch_size, len(chosen)))
-            for n in range(0, len(chosen), batch_size)
+            np.array(pairs[first : first + batch_size])
+            for first in range(0, len(pairs), batch_size)
         ]
 
     def __len__(self) -> int:
@@ -189,12 +198,9 @@ class ValidationWindows:
     def batch(self, epoch: int, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """One batch; the same in every epoch."""
         part = self.parts[index]
-        which = np.append(
-            part, part[: len(part) % 2]
-        )  # TensorFlow's LSTM is slow, and says so, where this is odd
-        x, y = self.windows.at(
-            which, np.maximum(self.windows.lengths[which] - self.windows.horizon, 1)
-        )
+        # TensorFlow's LSTM is slow, and says so, where the number of windows is odd.
+        which, first = np.concatenate([part, part[: len(part) % 2]]).T
+        x, y = self.windows.at(which, first)
         y[:, : self.windows.recipe.context, 1] = 0.0
         y[len(part) :, :, 1] = 0.0
         return x, y
@@ -267,21 +273,17 @@ class Refill(keras.callbacks.Callback):
             refill(self.batches, predict, self.distribution, self.seed + epoch)
 
 
-def without_end(one: TimeSeries, horizon: int) -> TimeSeries:
-    """Without its last horizon; a series too short for one keeps all but its last step."""
-    head = one.head(max(len(one) - horizon, 1))
-    return head if np.isfinite(head.target).any() else one
+def without_effects(many: Sequence[TimeSeries], recipe: Recipe, windows: int) -> list[TimeSeries]:
+    """The series without what their covariates add in the part that is trained on.
 
-
-def without_effects(
-    many: Sequence[TimeSeries], recipe: Recipe, validates: bool
-) -> list[TimeSeries]:
-    """The series without what their covariates add in the part that is trained on."""
+    Args:
+        windows: of each series that are set aside; 0 for none.
+    """
     if not recipe.effects:
         return list(many)
     season, series = frequency.season(recipe.freq), []
     for one in many:
-        head = without_end(one, recipe.horizon) if validates else one
+        head = without_windows(one, recipe.horizon, windows) if windows else one
         effects = Effects.of(head, recipe.known, season)
         series.append(effects.removed(one) if effects else one)
     return series
