@@ -24,8 +24,8 @@ class ForecastingOptions(TrainOptions):
     validation: Annotated[
         Validation,
         Option(
-            "Whether the last horizon of each series is set aside to choose the best epoch and to "
-            "backtest: auto (yes) or 0 (train on everything)."
+            "Whether the last horizon of each series, up to four of long ones, is set aside to choose "
+            "the best epoch, to calibrate and to backtest: auto (yes) or 0 (train on everything)."
         ),
     ] = "auto"
     # Epochs are short, so that a few without a better one say little.
@@ -114,5 +114,5 @@ class ForecastingOptions(TrainOptions):
 
     @property
     def validates(self) -> bool:
-        """Whether the last horizon of each series is set aside."""
+        """Whether the last horizons of each series are set aside."""
         return bool(self.validation)
