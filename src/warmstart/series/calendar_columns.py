@@ -32,7 +32,7 @@ CALENDAR: dict[str, str] = {
 def repeats_calendar(column: pd.Series, name: str, times: pd.DatetimeIndex) -> bool:
     """Whether a column only says what the timestamps say: their year, month, weekday, …"""
     attribute = CALENDAR.get(name.lower())
-    if attribute is None or column.dtype.kind not in "iuf":
+    if attribute is None or not is_number(column):
         return False
     part: Any = times.isocalendar().week if attribute == "week" else getattr(times, attribute)
     values, expected = column.to_numpy(float), np.asarray(part, float)
@@ -50,7 +50,7 @@ def of_parts(
 
     def whole(name: str) -> bool:
         column = table[by_name[name]] if name in by_name else None
-        return column is not None and column.dtype.kind in "iu"
+        return column is not None and is_integer(column)
 
     if not whole("year") or not table[by_name["year"]].between(*YEARS).all():
         return None

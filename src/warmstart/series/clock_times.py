@@ -38,7 +38,7 @@ def column(table: pd.DataFrame, day: Any, others: list[Any]) -> Any:
     for other in others:
         values = table[other]
         name = str(other).strip().lower().replace("_", " ")
-        if values.dtype.kind in "iuf":
+        if is_number(values):
             hours = values.dropna()
             is_hour = name in NAMES and len(hours) == len(values) and hours.between(0, 24).all()
             if is_hour and (hours == hours.round()).all() and table[day].duplicated().any():
@@ -50,7 +50,7 @@ def column(table: pd.DataFrame, day: Any, others: list[Any]) -> Any:
 
 def are_times(values: pd.Series) -> bool:
     """Whether a column is text of times of the day only, such as 13:30 or 1 PM."""
-    if values.dtype.kind in "iufbcM":
+    if has_type(values, "iufbcM"):
         return False
     texts = [str(value).strip() for value in values.unique()]
     matches = [CLOCK.fullmatch(text) for text in texts]
@@ -64,7 +64,7 @@ def offsets(values: pd.Series) -> pd.TimedeltaIndex:
     """Time since the beginning of the day of each row; 24:00 is a day."""
     import pandas as pd
 
-    if values.dtype.kind in "iuf":
+    if is_number(values):
         return pd.to_timedelta(values.to_numpy(float) * 3600, unit="s")
     codes, texts = pd.factorize(values.astype(str).str.strip())
     matches = [CLOCK.fullmatch(text) for text in texts]

@@ -24,7 +24,7 @@ def formatted(column: DateColumn, form: str) -> Dates:
     import pandas as pd
 
     text = column.values
-    if text.dtype.kind in "iuf":
+    if is_number(text):
         text = text.astype("Int64").astype("string")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -39,9 +39,9 @@ def holds_days(column: pd.Series) -> bool:
     """Whether no value has a time of the day."""
     if str(column.dtype).startswith("period"):
         return False
-    if column.dtype.kind == "M":
+    if is_date(column):
         return bool((column.dt.normalize() == column).all())
-    if column.dtype.kind in "iuf":
+    if is_number(column):
         return bool((column == column.round()).all())
     return not column.dropna().astype(str).str.contains(":", regex=False).any()
 
@@ -62,10 +62,10 @@ def read(values: pd.Series, name: str, where: str, date_format: str | None = Non
 
     if isinstance(values.dtype, pd.PeriodDtype):
         return Dates(pd.DatetimeIndex(values.dt.to_timestamp()))
-    if values.dtype.kind == "M":
+    if is_date(values):
         return Dates(pd.DatetimeIndex(values))
     column = DateColumn(values, name, where, date_format)
-    if values.dtype.kind in "iuf":
+    if is_number(values):
         return NumberReader(column).read(values.to_numpy(float))
     sample = values.dropna()
     if not len(sample):

@@ -84,7 +84,7 @@ def is_number(text: str) -> bool:
 
 def is_numeric(column: pd.Series) -> bool:
     """Whether the column holds numbers, maybe as text, among its first values."""
-    if column.dtype.kind in "iufb":
+    if has_type(column, "iufb"):
         return True
     values = [_plain(value) for value in column.dropna().head(20)]
     values = [value for value in values if value.lower() not in MISSING]
@@ -105,7 +105,7 @@ def numbers(values: Any, name: str, decimal: str | None = None) -> Numbers:
     """
     import pandas as pd
 
-    if isinstance(values, np.ndarray) and values.dtype.kind in "iufb":
+    if isinstance(values, np.ndarray) and has_type(values, "iufb"):
         return Numbers(values.astype(np.float64))
     column = pd.Series(values)
     if decimal != ",":

@@ -162,7 +162,7 @@ class SeriesKind(InputKind):
 
     def from_tensors(self, arrays: Mapping[str, NDArray[Any]], limits: Limits) -> list[Any]:
         values = arrays["series"]
-        if values.ndim not in (1, 2) or values.dtype.kind not in "iuf" or not values.size:
+        if values.ndim not in (1, 2) or not is_number(values) or not values.size:
             raise InputError("series must be numbers of the shape [steps] or [series, steps].")
         rows, steps = np.atleast_2d(values).shape
         table_files.check_size(rows, steps, limits.max_values, limits.max_columns)

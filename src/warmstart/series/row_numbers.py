@@ -28,7 +28,7 @@ def numbers_rows(table: pd.DataFrame, column: Any) -> bool:
     number under a usual name.
     """
     values = table[column]
-    if values.dtype.kind not in "iu" or len(values) < LEAST:
+    if not is_integer(values) or len(values) < LEAST:
         return False
     integers = values.to_numpy(np.int64)
     is_ordered = len(np.unique(np.diff(integers))) == 1
@@ -50,11 +50,11 @@ def counter(table: pd.DataFrame, by_name: dict[str, Any], items: Any) -> Any:
     """
     for name in COUNTERS:
         column = by_name.get(name)
-        if column is not None and table[column].dtype.kind == "f" and name in ("t", "time"):
+        if column is not None and has_type(table[column], "f") and name in ("t", "time"):
             steps = np.diff(table[column].to_numpy(float))
             if len(steps) >= LEAST and (steps > 0).all():
                 return column
-        if column is None or table[column].dtype.kind not in "iu":
+        if column is None or not is_integer(table[column]):
             continue
         groups = table.groupby(list(items))[column] if items else [("", table[column])]
         if all(_counts(values.to_numpy(np.int64)) for _, values in groups):
@@ -77,7 +77,7 @@ def date_column(table: pd.DataFrame, by_name: dict[str, Any], items: Any) -> Any
     or 2024, evenly spaced; None where there is none.
     """
     for column in by_name.values():
-        if column in items or table[column].dtype.kind not in "iuf":
+        if column in items or not is_number(table[column]):
             continue
         values = table[column].dropna().to_numpy(float)
         if len(values) < LEAST or (not items and len(np.unique(values)) < len(values)):

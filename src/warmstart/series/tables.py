@@ -67,7 +67,7 @@ def upright(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     """A table with a series in each row, whose columns are named by dates, as a long one; any
     other as it is.
     """
-    times = [c for c in table.columns if dates.is_date(str(c)) and table[c].dtype.kind in "iuf"]
+    times = [c for c in table.columns if dates.is_date(str(c)) and is_number(table[c])]
     others = [column for column in table.columns if column not in times]
     if len(times) < LEAST_TIMES or len(others) > len(times) or layout.target is not None:
         return table
@@ -176,7 +176,7 @@ def _check_repeated(table: pd.DataFrame, time: Dates, targets: list[Any], where:
         return
     for column in targets:
         values = table[column]
-        is_few = values.dtype.kind in "iu" and values.nunique() <= len(values) / 2
+        is_few = is_integer(values) and values.nunique() <= len(values) / 2
         if is_few and not pd.MultiIndex.from_arrays([time.times, values]).duplicated().any():
             raise UsageError(
                 f"{where} has several rows of one time, and the column {str(column)!r} tells them apart: "
@@ -275,7 +275,7 @@ def _joined(table: pd.DataFrame, column: Any, clock: Any, layout: Layout, where:
     offsets = clock_times.offsets(table[clock])
     values, form = table[column], layout.date_format
     day = pd.Timedelta(days=1)
-    if values.dtype.kind not in "iufM" and form is None:  # the time may decide between two days
+    if not has_type(values, "iufM") and form is None:  # the time may decide between two days
         time_texts = (pd.Timestamp(0) + offsets % day).strftime("%H:%M:%S")
         texts = values.astype("object").where(values.isna(), values.astype(str) + " " + time_texts)
         offsets = offsets // day * day
@@ -293,7 +293,7 @@ def _joined(table: pd.DataFrame, column: Any, clock: Any, layout: Layout, where:
 def _date_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
     """A column with the name of one of dates, of dates or text that is not only times of the day."""
     for name in TIMES:
-        if name in by_name and table[by_name[name]].dtype.kind not in "iufbc":
+        if name in by_name and not has_type(table[by_name[name]], "iufbc"):
             column = by_name[name]
             if not clock_times.are_times(table[column]):
                 return column
@@ -303,15 +303,15 @@ def _date_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
 def _time_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
     for name in TIMES:
         column = by_name.get(name)
-        if column is None or table[column].dtype.kind not in "iuf":
+        if column is None or not is_number(table[column]):
             continue
         values = table[column].dropna()
         ranges = (EXCEL, *UNIX.values())
-        if table[column].dtype.kind in "iu" or any(values.between(*one).all() for one in ranges):
+        if is_integer(table[column]) or any(values.between(*one).all() for one in ranges):
             return column
     for column in by_name.values():  # text that is dates
-        if table[column].dtype.kind == "M" or (
-            table[column].dtype.kind not in "iufbc" and dates.looks_like_dates(table[column])
+        if is_date(table[column]) or (
+            not has_type(table[column], "iufbc") and dates.looks_like_dates(table[column])
         ):
             return column
     return None
