@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from warmstart.series.column_types import holds_integers, holds_numbers
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -32,7 +34,7 @@ CALENDAR: dict[str, str] = {
 def repeats_calendar(column: pd.Series, name: str, times: pd.DatetimeIndex) -> bool:
     """Whether a column only says what the timestamps say: their year, month, weekday, …"""
     attribute = CALENDAR.get(name.lower())
-    if attribute is None or not is_number(column):
+    if attribute is None or not holds_numbers(column):
         return False
     part: Any = times.isocalendar().week if attribute == "week" else getattr(times, attribute)
     values, expected = column.to_numpy(float), np.asarray(part, float)
@@ -50,7 +52,7 @@ def of_parts(
 
     def whole(name: str) -> bool:
         column = table[by_name[name]] if name in by_name else None
-        return column is not None and is_integer(column)
+        return column is not None and holds_integers(column)
 
     if not whole("year") or not table[by_name["year"]].between(*YEARS).all():
         return None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from warmstart.series.column_types import has_type, holds_numbers
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -38,7 +40,7 @@ def column(table: pd.DataFrame, day: Any, others: list[Any]) -> Any:
     for other in others:
         values = table[other]
         name = str(other).strip().lower().replace("_", " ")
-        if is_number(values):
+        if holds_numbers(values):
             hours = values.dropna()
             is_hour = name in NAMES and len(hours) == len(values) and hours.between(0, 24).all()
             if is_hour and (hours == hours.round()).all() and table[day].duplicated().any():
@@ -64,7 +66,7 @@ def offsets(values: pd.Series) -> pd.TimedeltaIndex:
     """Time since the beginning of the day of each row; 24:00 is a day."""
     import pandas as pd
 
-    if is_number(values):
+    if holds_numbers(values):
         return pd.to_timedelta(values.to_numpy(float) * 3600, unit="s")
     codes, texts = pd.factorize(values.astype(str).str.strip())
     matches = [CLOCK.fullmatch(text) for text in texts]

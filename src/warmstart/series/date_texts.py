@@ -13,6 +13,7 @@ import numpy as np
 
 from warmstart.errors import InputError
 from warmstart.series import frequency
+from warmstart.series.column_types import holds_numbers
 from warmstart.series.date_column import DateColumn, Dates
 from warmstart.series.date_forms import FORMS, ISO, OFFSET, iso
 
@@ -24,7 +25,7 @@ def formatted(column: DateColumn, form: str) -> Dates:
     import pandas as pd
 
     text = column.values
-    if is_number(text):
+    if holds_numbers(text):
         text = text.astype("Int64").astype("string")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

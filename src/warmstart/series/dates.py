@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from warmstart.errors import InputError
+from warmstart.series.column_types import holds_dates, holds_numbers
 from warmstart.series.date_column import DateColumn, Dates
 from warmstart.series.date_forms import FORMS, ISO
 from warmstart.series.date_numbers import NumberReader
@@ -39,9 +40,9 @@ def holds_days(column: pd.Series) -> bool:
     """Whether no value has a time of the day."""
     if str(column.dtype).startswith("period"):
         return False
-    if is_date(column):
+    if holds_dates(column):
         return bool((column.dt.normalize() == column).all())
-    if is_number(column):
+    if holds_numbers(column):
         return bool((column == column.round()).all())
     return not column.dropna().astype(str).str.contains(":", regex=False).any()
 
@@ -62,10 +63,10 @@ def read(values: pd.Series, name: str, where: str, date_format: str | None = Non
 
     if isinstance(values.dtype, pd.PeriodDtype):
         return Dates(pd.DatetimeIndex(values.dt.to_timestamp()))
-    if is_date(values):
+    if holds_dates(values):
         return Dates(pd.DatetimeIndex(values))
     column = DateColumn(values, name, where, date_format)
-    if is_number(values):
+    if holds_numbers(values):
         return NumberReader(column).read(values.to_numpy(float))
     sample = values.dropna()
     if not len(sample):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warmstart.errors import InputError
+from warmstart.series.column_types import has_type
 
 if TYPE_CHECKING:
     import pandas as pd

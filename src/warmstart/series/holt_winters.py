@@ -160,7 +160,7 @@ class HoltWinters:
         errors = self.errors[row][np.isfinite(self.errors[row])]
         if not len(errors):
             errors = np.zeros(1)
-        drawn = random.choice(errors, (horizon, samples))
+        chosen = random.choice(errors, (horizon, samples))
         alpha, beta, gamma, phi = (
             float(parameter[row]) for parameter in (self.alpha, self.beta, self.gamma, self.phi)
         )
@@ -169,7 +169,7 @@ class HoltWinters:
         paths = np.empty((samples, horizon))
         for step in range(horizon):
             at = step % self.season
-            error, damped = drawn[step], phi * trend
+            error, damped = chosen[step], phi * trend
             paths[:, step] = level + damped + profile[at] + error
             level, trend = level + damped + alpha * error, damped + beta * error
             profile[at] += gamma * error

@@ -14,6 +14,7 @@ from warmstart.core.reading import printable
 from warmstart.core.records import columns
 from warmstart.errors import InputError, UsageError
 from warmstart.series import dates, table_files, tables
+from warmstart.series.column_types import holds_numbers
 from warmstart.series.layout import Layout
 from warmstart.series.time_series import (
     TimeSeries,
@@ -162,7 +163,7 @@ class SeriesKind(InputKind):
 
     def from_tensors(self, arrays: Mapping[str, NDArray[Any]], limits: Limits) -> list[Any]:
         values = arrays["series"]
-        if values.ndim not in (1, 2) or not is_number(values) or not values.size:
+        if values.ndim not in (1, 2) or not holds_numbers(values) or not values.size:
             raise InputError("series must be numbers of the shape [steps] or [series, steps].")
         rows, steps = np.atleast_2d(values).shape
         table_files.check_size(rows, steps, limits.max_values, limits.max_columns)

@@ -8,6 +8,7 @@ import numpy as np
 
 from warmstart.core.records.columns import ROW_NAMES
 from warmstart.series import frequency
+from warmstart.series.column_types import has_type, holds_integers, holds_numbers
 from warmstart.series.date_numbers import COUNTERS, evident_dates
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def numbers_rows(table: pd.DataFrame, column: Any) -> bool:
     number under a usual name.
     """
     values = table[column]
-    if not is_integer(values) or len(values) < LEAST:
+    if not holds_integers(values) or len(values) < LEAST:
         return False
     integers = values.to_numpy(np.int64)
     is_ordered = len(np.unique(np.diff(integers))) == 1
@@ -54,7 +55,7 @@ def counter(table: pd.DataFrame, by_name: dict[str, Any], items: Any) -> Any:
             steps = np.diff(table[column].to_numpy(float))
             if len(steps) >= LEAST and (steps > 0).all():
                 return column
-        if column is None or not is_integer(table[column]):
+        if column is None or not holds_integers(table[column]):
             continue
         groups = table.groupby(list(items))[column] if items else [("", table[column])]
         if all(_counts(values.to_numpy(np.int64)) for _, values in groups):
@@ -77,7 +78,7 @@ def date_column(table: pd.DataFrame, by_name: dict[str, Any], items: Any) -> Any
     or 2024, evenly spaced; None where there is none.
     """
     for column in by_name.values():
-        if column in items or not is_number(table[column]):
+        if column in items or not holds_numbers(table[column]):
             continue
         values = table[column].dropna().to_numpy(float)
         if len(values) < LEAST or (not items and len(np.unique(values)) < len(values)):

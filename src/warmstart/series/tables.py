@@ -10,6 +10,7 @@ import numpy as np
 
 from warmstart.errors import UsageError
 from warmstart.series import calendar_columns, clock_times, dates, decimals, row_numbers
+from warmstart.series.column_types import has_type, holds_dates, holds_integers, holds_numbers
 from warmstart.series.date_column import Dates
 from warmstart.series.date_numbers import EXCEL, UNIX
 from warmstart.series.layout import Layout
@@ -67,7 +68,7 @@ def upright(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     """A table with a series in each row, whose columns are named by dates, as a long one; any
     other as it is.
     """
-    times = [c for c in table.columns if dates.is_date(str(c)) and is_number(table[c])]
+    times = [c for c in table.columns if dates.is_date(str(c)) and holds_numbers(table[c])]
     others = [column for column in table.columns if column not in times]
     if len(times) < LEAST_TIMES or len(others) > len(times) or layout.target is not None:
         return table
@@ -176,7 +177,7 @@ def _check_repeated(table: pd.DataFrame, time: Dates, targets: list[Any], where:
         return
     for column in targets:
         values = table[column]
-        is_few = is_integer(values) and values.nunique() <= len(values) / 2
+        is_few = holds_integers(values) and values.nunique() <= len(values) / 2
         if is_few and not pd.MultiIndex.from_arrays([time.times, values]).duplicated().any():
             raise UsageError(
                 f"{where} has several rows of one time, and the column {str(column)!r} tells them apart: "
@@ -303,14 +304,14 @@ def _date_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
 def _time_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
     for name in TIMES:
         column = by_name.get(name)
-        if column is None or not is_number(table[column]):
+        if column is None or not holds_numbers(table[column]):
             continue
         values = table[column].dropna()
         ranges = (EXCEL, *UNIX.values())
-        if is_integer(table[column]) or any(values.between(*one).all() for one in ranges):
+        if holds_integers(table[column]) or any(values.between(*one).all() for one in ranges):
             return column
     for column in by_name.values():  # text that is dates
-        if is_date(table[column]) or (
+        if holds_dates(table[column]) or (
             not has_type(table[column], "iufbc") and dates.looks_like_dates(table[column])
         ):
             return column
