@@ -53,6 +53,7 @@ docs: $(TEST)/installed
 	$(TEST)/bin/python scripts/make_api.py
 	$(TEST)/bin/python scripts/update_readme.py
 	$(TEST)/bin/python scripts/make_docs.py
+	$(TEST)/bin/python scripts/run_tutorials.py
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check 'sphinx>=8' 'myst-parser>=4' 'furo>=2024.8'
 	$(TEST)/bin/sphinx-build --fail-on-warning --keep-going -q -b html docs site
 

@@ -27,7 +27,7 @@ from warmstart.core.task import TASKS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")]
-PAGES += sorted((ROOT / "docs").glob("*.md"))
+PAGES += sorted((ROOT / "docs").glob("*.md")) + sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FORBIDDEN = re.compile(r"/tmp/|/root\b|/home/|/work\b")  # paths of one machine
@@ -229,11 +229,15 @@ def test_error_tree_is_complete():
     assert all(f"| `{name}` |" in page for name in real if name not in abstract)
 
 
-def test_navigation_names_every_page():
-    index = (ROOT / "docs" / "index.md").read_text("utf-8")
+@pytest.mark.parametrize(
+    "folder", [ROOT / "docs", ROOT / "docs" / "tutorials"], ids=lambda p: p.name
+)
+def test_navigation_names_every_page(folder):
+    index = (folder / "index.md").read_text("utf-8")
     trees = re.findall(r"^```\{toctree\}\n(.*?)^```$", index, re.MULTILINE | re.DOTALL)
     named = [name for tree in trees for name in tree.split("\n") if name and name[0] != ":"]
-    pages = [path.stem for path in (ROOT / "docs").glob("*.md") if path.stem != "index"]
+    pages = [path.stem for path in folder.glob("*.md") if path.stem != "index"]
+    pages += [f"{path.parent.name}/index" for path in folder.glob("*/index.md")]
     assert sorted(named) == sorted(pages)
 
 
