@@ -2,11 +2,11 @@
 
     python benchmarks/forecasting.py --data SERIES --reference PYTHON --work FOLDER
 
-SERIES is a folder with m4/, exchange_rate.csv, ETTh1.csv and taylor.csv; PYTHON has the peers of
-benchmarks/requirements.txt. Every job runs in a process of its own, ours and the peer's in turns on
-the same cores, and its result is kept in FOLDER: a run that was stopped goes on where it was, parts
-can be run apart (`--only`), and `--kept` makes the table of what there is without measuring
-anything. Exit code 1 where a job failed.
+SERIES is a folder with m4/, exchange_rate.csv, ETTh1.csv, taylor.csv, AirPassengers.csv, ausbeer.csv
+and us_gasoline.csv; PYTHON has the peers of benchmarks/requirements.txt (part 6: statsforecast). Every
+job runs in a process of its own, ours and the peer's in turns on the same cores, and its result is kept
+in FOLDER: a run that was stopped goes on where it was, parts can be run apart (`--only`), and `--kept`
+makes the table of what there is without measuring anything. Exit code 1 where a job failed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,19 @@ from typing import Any
 import numpy as np
 
 from figures import Figure, markdown, summary, text_table, write_markdown
+from forecasting_data import FINETUNED
 from measure import machine, usable_cpus, versions
 from settings import tell
 
 HERE = Path(__file__).parent
-PARTS = {1: "M4 hourly", 2: "the embedded model", 3: "Chronos-Bolt", 4: "memory", 5: "other series"}
+PARTS = {
+    1: "M4 hourly",
+    2: "the embedded model",
+    3: "Chronos-Bolt",
+    4: "memory",
+    5: "other series",
+    6: "fine-tuned",
+}
 SAMPLING = (
     0.3  # of windows of M4: chosen on the last 48 hours of its training part, not on its test part
 )
@@ -50,7 +58,8 @@ class Jobs:
     def __init__(self, options: argparse.Namespace):
         self.options, self.failed = options, 0
         self.when: list[str] = []
-        self.pythons = {"ours": sys.executable, "peer": str(options.reference)}
+        reference = str(options.reference)
+        self.pythons = {"ours": sys.executable, "peer": reference, "ets": reference}
         options.work.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, name: str, side: str, **job: Any) -> dict[str, Any] | None:
@@ -255,13 +264,38 @@ def others(jobs: Jobs) -> Iterator[Figure]:
             )
 
 
+def finetuned(jobs: Jobs) -> Iterator[Figure]:
+    """Fine-tuned with the defaults, once, against AutoETS, which is fitted again before each window."""
+    ratios = []
+    for name, (horizon, windows) in FINETUNED.items():
+        job = {"series": name, "horizon": horizon, "windows": windows}
+        ours = jobs(f"finetuned-{name}", "ours", kind="finetuned", seed=0, **job)
+        theirs = jobs(f"finetuned-{name}", "ets", kind="autoets", **job)
+        if not ours or not theirs:
+            continue
+        mine, peer = (side["metrics"] for side in (ours, theirs))
+        ratios.append(mine["mean_wQL"] / peer["mean_wQL"])
+        yield Figure(
+            6,
+            f'finetune("deepar") on {name}, {windows} later windows of {horizon} steps, mean wQL against '
+            "AutoETS",
+            ratios[-1],
+            bar=1.05,
+            note=f"{mine['mean_wQL']:.4f} against {peer['mean_wQL']:.4f}; coverage of the 80 % interval "
+            f"{mine['coverage_80']:.0%} and {peer['coverage_80']:.0%}",
+        )
+    if ratios:
+        mean = float(np.exp(np.mean(np.log(ratios))))
+        yield Figure(6, f"geometric mean of these {len(ratios)}", mean, bar=0.8)
+
+
 def _list(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.4f}" for value in values)
 
 
 def peers(work: Path) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for path in work.glob("*-peer.json"):
+    for path in (*work.glob("*-peer.json"), *work.glob("*-ets.json")):
         found |= json.loads(path.read_text("utf-8")).get("versions", {})
     return found
 
@@ -289,7 +323,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     told = dict(machine())
     jobs = Jobs(options)
-    parts = {1: m4, 2: embedded, 3: chronos, 4: memory, 5: others}
+    parts = {1: m4, 2: embedded, 3: chronos, 4: memory, 5: others, 6: finetuned}
     found = [figure for part in options.only for figure in parts[part](jobs)]
     found.sort(key=lambda figure: figure.part)
     print(text_table(found) + "\n\n" + summary(found))

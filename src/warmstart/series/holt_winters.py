@@ -28,8 +28,10 @@ GAMMAS = (0.0, 0.05, 0.2, 0.5)
 LONGEST = 2000
 """Steps of history that are looked at."""
 LONGEST_SEASON = 200
-RESIDUALS = 500
-"""The latest errors, of which sample paths draw theirs."""
+RESIDUALS, LEAST_RESIDUALS = 500, 40
+"""The latest errors, which sample paths add: those of the latter half, within these bounds, as the
+size of errors changes.
+"""
 GROUP = 16
 """Series that are smoothed together."""
 STREAM = 1
@@ -126,7 +128,9 @@ class HoltWinters:
         loss = np.einsum("tnk,tnk,tn->nk", errors, errors, is_measured.astype(float))
         best = loss.argmin(1)
         rows = np.arange(count)
-        chosen = np.where(is_measured.T, errors[:, rows, best].T, np.nan)
+        latest = np.maximum((length - start) // 2, LEAST_RESIDUALS)
+        is_latest = np.arange(length) >= (length - latest)[:, None]
+        chosen = np.where(is_measured.T & is_latest, errors[:, rows, best].T, np.nan)
         order = (length + np.arange(season)) % season
         return cls(
             season,

@@ -120,6 +120,20 @@ def test_likelihoods_are_those_of_scipy():
     assert float(np.mean(got)) == pytest.approx((expected * weight).sum() / weight.sum(), rel=1e-4)
 
 
+@pytest.mark.parametrize("deviation", [0.003, 0.05, 1.0])
+@pytest.mark.parametrize("rate", [3e3, 3e6, 1e9])
+def test_the_likelihood_of_large_counts_is_that_of_scipy(rate, deviation):
+    counts = np.float32(rate * np.array([[0.98, 1.0, 1.01, 1.3]]))
+    scale = np.full((1, 4), rate)
+    alpha = np.full((1, 4), deviation**2 * np.sqrt(rate))
+    shape = np.sqrt(scale) / alpha
+    expected = -stats.nbinom.logpmf(counts.astype(float), shape, shape / (shape + rate))
+    truth = np.stack([counts, np.ones((1, 4)), scale], -1).astype("f")
+    parameters = np.stack([np.ones((1, 4)), alpha], -1).astype("f")
+    got = deepar.negative_log_likelihood("negative_binomial")(truth, parameters)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=2e-3)
+
+
 def test_nothing_observed_costs_nothing():
     truth = np.stack([np.ones((2, 3)), np.zeros((2, 3)), np.ones((2, 3))], -1).astype("f")
     assert (

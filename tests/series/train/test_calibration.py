@@ -9,6 +9,7 @@ from warmstart.series.time_series import TimeSeries
 from warmstart.series.train import calibration
 from warmstart.series.train.calibration import Window
 from warmstart.series.train.validation_windows import origins, planned_windows, without_windows
+from warmstart.series.train.windows import WindowBatches
 
 pytestmark = pytest.mark.tensorflow
 START = pd.Timestamp("2024-01-01")
@@ -79,3 +80,26 @@ def test_past_errors_of_smoothing_widen_it():
     assert calibration.past_spread([series(wild)], "D", 10, 1.0) > 1.2
     assert 0.7 < calibration.past_spread([series(calm)], "D", 10, 1.0) < 1.3
     assert calibration.past_spread([series(wild)], "D", 10, 0.0) == 1.0
+
+
+@pytest.mark.parametrize("shift", [-1e6, 0.0, 1e6])
+@pytest.mark.parametrize("factor", [1e-6, 1e-3, 1e6])
+def test_training_does_not_depend_on_unit_and_zero(factor, shift):
+    """What the network sees, the weight of smoothing and the factor of intervals are the same."""
+    random = np.random.default_rng(5)
+    values = 100 + 30 * np.sin(np.arange(300) / 7 * 2 * np.pi) + random.normal(0, 2, 300)
+    values[[20, 90]] = np.nan
+    recipe = Recipe("D", 7, 14, (1, 2, 7), scaling="robust")
+    ours, moved = (
+        WindowBatches([one], recipe, 7, seed=3).batch(0, 0)
+        for one in (series(values), series(factor * values + shift))
+    )
+    for key, array in ours[0].items():
+        np.testing.assert_allclose(moved[0][key], array, atol=1e-2 if factor < 1e-3 else 1e-4)
+    np.testing.assert_allclose(moved[1], ours[1], atol=1e-2 if factor < 1e-3 else 1e-4)
+    few = windows(6, 0.5, 0.6)
+    others = [Window(*(factor * np.asarray(a) + shift for a in vars(one).values())) for one in few]
+    assert calibration.weight_of(others, 0.3) == calibration.weight_of(few, 0.3)
+    assert calibration.spread_of(others, 0.4, 1.1) == pytest.approx(
+        calibration.spread_of(few, 0.4, 1.1), rel=1e-3
+    )

@@ -204,10 +204,11 @@ def _distances(actual: Array, paths: Array) -> Array:
 
 def _factor(distances: Sequence[Array]) -> float | None:
     """The 80 % quantile of distances, with the correction for their number; None where there are
-    none.
+    none. Those of one window depend on each other, and count as many as their root.
     """
     values = np.concatenate([*distances, np.empty(0)])
     if not len(values):
         return None
-    level = min(0.8 * (1 + 1 / len(values)), 1.0)
+    count = sum(np.sqrt(len(window)) for window in distances)
+    level = min(0.8 * (1 + 1 / count), 1.0)
     return float(np.clip(np.quantile(values, level), 1 / WIDEST, WIDEST))

@@ -188,15 +188,18 @@ def negative_log_likelihood(distribution: str) -> Any:
 
 
 def _negative_binomial(count: Any, mean: Any, alpha: Any) -> Any:
+    """In float64: of counts in the millions, float32 leaves nothing of differences of logarithms."""
+    count, mean, alpha = (ops.cast(value, "float64") for value in (count, mean, alpha))
     shape = 1.0 / alpha
     log_rate = ops.log1p(alpha * mean)
-    return (
+    likelihood = (
         log_gamma(count + 1.0)
         + log_gamma(shape)
         - log_gamma(count + shape)
         + shape * log_rate
         + count * (log_rate - ops.log(alpha * mean))
     )
+    return ops.cast(likelihood, "float32")
 
 
 def functions(model: keras.Model, config: DeepARConfig | Mapping[str, Any]) -> tuple[Any, Any, Any]:
