@@ -48,9 +48,10 @@ def drive(steps: Steps) -> Sequence[Any]:
     """
     try:
         while True:
-            next(steps)
             cancellation.check()
+            next(steps)
     except StopIteration as stop:
+        cancellation.check()
         outputs: Sequence[Any] = stop.value
         return outputs
     finally:

@@ -143,7 +143,7 @@ def _from_file(
                 image, 2 * max(target)
             )  # the larger side for both, as the picture may still turn
         turned = image.size
-        picture = _from_pil(image, name, max_pixels, value_range)
+        picture = _from_pil(image, name, max_pixels, value_range, is_own=True)
         picture.info["size"] = whole if picture.size == turned else whole[::-1]
         return picture
 
@@ -187,11 +187,17 @@ def _draft(image: Image.Image, least: int) -> None:
 
 
 def _from_pil(
-    image: Image.Image, name: str, max_pixels: int, value_range: ValueRange | None
+    image: Image.Image,
+    name: str,
+    max_pixels: int,
+    value_range: ValueRange | None,
+    is_own: bool = False,
 ) -> Image.Image:
+    """A new picture; where `is_own`, one that is RGB already may be returned as it is."""
     _check_size(image, name, max_pixels)
     image.load()
-    rgb = _to_rgb(image, name, value_range)
+    is_rgb = is_own and image.mode == "RGB" and not image.has_transparency_data
+    rgb = image if is_rgb else _to_rgb(image, name, value_range)
     turn = _UPRIGHT.get(_orientation(image))
     if turn is not None:
         rgb = rgb.transpose(turn)

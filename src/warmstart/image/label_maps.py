@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from warmstart.core import cancellation
+
 Places = tuple[np.ndarray, np.ndarray]
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def label_map(logits: np.ndarray, frame: Frame) -> np.ndarray:
     out = np.empty((frame.height, frame.width), dtype)
     step = max(1, ROWS // frame.width)
     for start in range(0, frame.height, step):
+        cancellation.check()
         part = slice(start, start + step)
         cells.fill(out[part], (rows[0][part], rows[1][part]), columns)
     return out

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 import numpy as np
@@ -45,6 +47,8 @@ SeveralSeries: TypeAlias = Table | Several[Series] | Several[Table] | Several[Se
 
 NUMBERS_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "null"]}}
 COLUMN_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "string", "null"]}}
+FIRST = 1000
+"""Values of a JSON array that are looked at to tell one series from several."""
 
 
 class SeriesKind(InputKind):
@@ -188,7 +192,9 @@ class SeriesKind(InputKind):
         )
 
     def is_several_json(self, value: Any) -> bool:
-        return isinstance(value, list) and any(isinstance(one, list | dict) for one in value)
+        return isinstance(value, list) and any(
+            isinstance(one, list | dict) for one in value[:FIRST]
+        )
 
 
 SERIES = SeriesKind()
@@ -232,16 +238,12 @@ def _refusal(value: Any) -> str:
     return refusal(value)
 
 
-def _is_number_or_null(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
 def _array(values: list[Any]) -> NDArray[np.float64]:
     """float64 (T,) from the numbers of JSON; null is NaN."""
-    if not values or not all(map(_is_number_or_null, values)):
+    if not values or not set(map(type, values)) <= {int, float, NoneType}:
         raise InputError("A series is an array of numbers, at least one; null is a missing one.")
     try:
-        return np.array([np.nan if value is None else value for value in values], np.float64)
+        return np.array(values, np.float64)
     except OverflowError:
         raise InputError("A number of the series is too large.") from None
 
@@ -253,7 +255,7 @@ def _frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
     lengths = {len(column) for column in columns.values()}
     if len(lengths) != 1 or 0 in lengths:
         raise InputError("The columns of a table have the same number of values, at least one.")
-    values = (value for column in columns.values() for value in column)
-    if not all(value is None or isinstance(value, int | float | str) for value in values):
+    types = set(chain.from_iterable(map(type, column) for column in columns.values()))
+    if not types <= {int, float, bool, str, NoneType}:
         raise InputError("The values of a table are numbers, strings or null.")
     return pd.DataFrame(columns)

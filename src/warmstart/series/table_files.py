@@ -73,12 +73,15 @@ def parse_csv(data: bytes, max_values: int, max_columns: int) -> pd.DataFrame:
     parsed.
 
     Raises:
-        InputError: it is not CSV.
+        InputError: it is not CSV, or has no rows.
         TooLargeError: it has more than `max_values` values or `max_columns` columns.
     """
     shape = csv_files.shape_of(io.BytesIO(data), "The table")
     _check_lines(data, shape.delimiter, max_values, max_columns)
-    return csv_files.read(partial(io.BytesIO, data), "The table")
+    table = csv_files.read(partial(io.BytesIO, data), "The table")
+    if table.empty:
+        raise InputError("The table has no rows.")
+    return table
 
 
 def _check_lines(data: bytes, separator: str, max_values: int, max_columns: int) -> None:

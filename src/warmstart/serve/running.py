@@ -24,9 +24,10 @@ from warmstart.serve.origins import is_loopback
 from warmstart.serve.protocol import Protocol
 from warmstart.serve.state import State
 
-ARENAS = 2
-"""Heaps of glibc's malloc. It would make up to eight for each processor, and every one keeps what
-its busiest moment took."""
+MALLOC = {heap.ARENA_MAX: 2, heap.MMAP_THRESHOLD: 2**23, heap.TRIM_THRESHOLD: 2**24}
+"""Options of glibc's malloc. It would make up to eight heaps for each processor, and every one keeps
+what its busiest moment took; and it would learn to put large blocks there, such as the pixels of a
+photo of 50 megapixels, which otherwise go back to the system at once."""
 OTHER_FILES = 512
 """Files that the server opens besides its connections, at most."""
 log = logging.getLogger("warmstart.serve")
@@ -174,7 +175,7 @@ def run(
     server.on_start = on_start
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, server.handle_exit)
-    heap.set_options({heap.ARENA_MAX: ARENAS})
+    heap.set_options(MALLOC)
     state: State = app.state.warmstart
     _allow_files(state.settings.max_connections + OTHER_FILES)
     server.run(sockets)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+CHUNK = 2**20
+"""Pixels that are counted at a time."""
+
 
 @dataclass(frozen=True)
 class Area(Record):
@@ -78,7 +81,10 @@ class Segmentation(Result):
     @cached_property
     def areas(self) -> tuple[Area, ...]:
         """The classes that were found, largest first."""
-        counts = np.bincount(self.labels_map.ravel(), minlength=len(self.labels))
+        pixels, count = self.labels_map.ravel(), len(self.labels)
+        counts = np.zeros(count, np.int64)
+        for start in range(0, len(pixels), CHUNK):  # bincount takes 8 bytes for each
+            counts += np.bincount(pixels[start : start + CHUNK], minlength=count)
         order = np.argsort(-counts, kind="stable")
         return tuple(
             Area(

@@ -1,0 +1,365 @@
+"""`warmstart serve` under pressure: hostile requests beside honest ones, work that nobody waits for,
+reloads, and an hour of everything at once.
+
+    pip install -e '.[all,test]' -r benchmarks/requirements.txt
+    python benchmarks/serving_pressure.py --markdown docs/benchmarks.md
+
+Server and clients share the machine. `--only 1,2` runs some of the parts: 1 hostile requests, 2
+abandoned work, 3 reloads, 4 mixed load for `--minutes`. With `--keep FILE` figures of several runs
+of parts are put together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tests" / "serve")]
+
+from processes import Process, copy_of, running, until  # noqa: E402
+
+from figures import Figure, markdown, summary, text_table, write_markdown  # noqa: E402
+from measure import machine, versions  # noqa: E402
+from serving_clients import Connection, open_loop, request  # noqa: E402
+from serving_hostile import CASES, Hostile  # noqa: E402
+from settings import tell  # noqa: E402
+
+PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
+BUNDLE = ROOT / "tests" / "data" / "cifar10_resnet20"
+JPEG = {"Content-Type": "image/jpeg"}
+ASKED = "efficientnet_lite0"
+HOSTILE = (ASKED, "leaf_deeplabv3", "sst2_bert_tiny", "shakespeare_gpt2", "deepar_hourly")
+SOUND = ("digits_wavenet", "digits_wavenet_asr")
+RATE = 8.0
+"""Requests per second of the client that is measured: a fraction of what the server can answer."""
+
+
+def as_json(path: str, value: Any) -> bytes:
+    return request(path, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+
+class Usage:
+    """What a server's process uses, from /proc."""
+
+    def __init__(self, server: Process):
+        self._folder = Path(f"/proc/{server.process.pid}")
+
+    def memory(self) -> float:
+        """MB that are resident now."""
+        return int((self._folder / "statm").read_text().split()[1]) * PAGE / 1e6
+
+    def peak(self) -> float:
+        """MB that were resident at most since `forget_peak`."""
+        lines = (self._folder / "status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1e3
+
+    def forget_peak(self) -> None:
+        (self._folder / "clear_refs").write_text("5")
+
+    def files(self) -> int:
+        return len(list((self._folder / "fd").iterdir()))
+
+    def processor(self) -> float:
+        """Seconds of processor time so far."""
+        fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def metric(server: Process, name: str) -> float:
+    """The sum of a metric over all models."""
+    connection = Connection(server.address)
+    connection.ask(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    lines = bytes(connection.got).decode().splitlines()
+    connection.socket.close()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+def p99(seconds: Sequence[float]) -> float:
+    return sorted(seconds)[int(0.99 * (len(seconds) - 1))] * 1e3
+
+
+def hostile(options: argparse.Namespace) -> list[Figure]:
+    """A model is asked at a fixed rate, in turns alone and beside clients that send all of `CASES`
+    to the other models and to this one."""
+    ask = request(f"/v1/predict/{ASKED}", PHOTO.read_bytes(), JPEG)
+    quiet: list[float] = []
+    pressed: list[float] = []
+    statuses: Counter[tuple[str, int]] = Counter()
+    with running(*HOSTILE, *SOUND, "--no-access-log") as server:
+        usage = Usage(server)
+        for each in (quiet, pressed):  # the first round only warms everything up
+            attackers = Hostile(server.address, 2) if each is pressed else None
+            open_loop(server.address, ask, RATE, 5.0)
+            if attackers:
+                attackers.stop()
+        usage.forget_peak()
+        open_loop(server.address, ask, RATE, 5.0)
+        calm = usage.peak()
+        peak = calm
+        for number in range(options.rounds):
+            for each in (quiet, pressed):
+                attackers = Hostile(server.address, 2, start=number) if each is pressed else None
+                tally = open_loop(server.address, ask, RATE, options.seconds)
+                if attackers:
+                    statuses += attackers.stop()
+                    peak = max(peak, usage.peak())
+                if set(tally.seconds) != {200} or tally.lost:
+                    raise RuntimeError(f"not all requests were answered: {tally}")
+                each += tally.seconds[200]
+                tell(f"p99 {p99(tally.seconds[200]):.1f} ms of {tally.count(200)} requests")
+                until(lambda: not metric(server, "warmstart_running{"), 30)
+    unexpected = {
+        f"{case}: {status}": count
+        for (case, status), count in statuses.items()
+        if not CASES[case].expects(status)
+    }
+    sent = sum(statuses.values())
+    return [
+        Figure(
+            1,
+            f"p99 of {ASKED} beside hostile requests, against the quiet p99",
+            p99(pressed) / p99(quiet),
+            bar=3.0,
+            note=f"{p99(pressed):.1f} and {p99(quiet):.1f} ms, medians "
+            f"{statistics.median(pressed) * 1e3:.1f} and {statistics.median(quiet) * 1e3:.1f} ms; "
+            f"{len(pressed)} and {len(quiet)} photos at {RATE:g} a second, in {options.rounds} turns; "
+            f"{sent} hostile requests of {len(CASES)} sorts by 2 clients",
+        ),
+        Figure(
+            1,
+            "memory above the quiet peak",
+            peak - calm,
+            "MB",
+            bar=500,
+            note=f"{calm:.0f} MB quiet, {peak:.0f} MB at most",
+        ),
+        Figure(
+            1,
+            "hostile requests with another status than they should get",
+            sum(unexpected.values()),
+            "count",
+            bar=0,
+            note=", ".join(f"{what} ({count})" for what, count in unexpected.items()),
+        ),
+    ]
+
+
+LONG = {
+    "generation": (
+        "/v1/predict/shakespeare_gpt2",
+        {
+            "inputs": ["ROMEO:"] * 8,
+            "options": {"max_new_tokens": 2048, "overflow": "slide", "temperature": 1.0},
+        },
+    ),
+    "a completion": (
+        "/v1/completions",
+        {"model": "shakespeare_gpt2", "prompt": "A", "max_tokens": 120, "n": 8},
+    ),
+    "forecasting": (
+        "/v1/predict/deepar_hourly",
+        {"inputs": [1.0, 2.0, 3.0] * 40, "options": {"horizon": 4000, "samples": 200}},
+    ),
+    "sound": ("/v1/predict/digits_wavenet", {"inputs": "seven " * 500}),
+    "photos": (
+        f"/v2/models/{ASKED}/infer",
+        {
+            "inputs": [
+                {
+                    "name": "images",
+                    "datatype": "FP32",
+                    "shape": [48, 224, 224, 3],
+                    "data": [0.5] * (48 * 224 * 224 * 3),
+                }
+            ]
+        },
+    ),
+}
+"""Requests that take longer than a second, or their share of one, by the work that they make."""
+
+
+def abandoned(options: argparse.Namespace) -> list[Figure]:
+    """Each kind of work, with a client that leaves and with a deadline that passes."""
+    still: list[str] = []
+    tried = 0
+    with running(*HOSTILE, *SOUND, "--no-access-log") as server:
+        usage = Usage(server)
+        for (what, (path, body)), way, _ in itertools.product(
+            LONG.items(), ("left", "deadline"), range(options.rounds)
+        ):
+            until(lambda: not metric(server, "warmstart_running{"), 30)
+            data = as_json(path, body)
+            if way == "deadline":
+                data = data.replace(b"\r\n\r\n", b"\r\nX-Request-Timeout: 0.4\r\n\r\n", 1)
+            connection = Connection(server.address)
+            connection.socket.sendall(data)
+            if way == "deadline":
+                connection.socket.recv(2**16)
+            else:
+                time.sleep(0.4)
+            connection.socket.close()
+            time.sleep(1.0)
+            before = usage.processor()
+            busy = metric(server, "warmstart_running{") + metric(server, "warmstart_pending{")
+            time.sleep(0.5)
+            used = usage.processor() - before
+            tried += 1
+            if busy or used > 0.1:
+                still.append(f"{what} ({way}): {busy:.0f} running, {used:.2f} s of processor time")
+    return [
+        Figure(
+            2,
+            "work that runs 1 s after its client left or its deadline passed",
+            len(still),
+            "count",
+            bar=0,
+            note=f"{tried} requests: {', '.join(LONG)}" + "".join(f"; {each}" for each in still),
+        )
+    ]
+
+
+def reloads(options: argparse.Namespace) -> list[Figure]:
+    """One bundle, changed and loaded again, over and over."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = copy_of(BUNDLE, Path(scratch) / "net")
+        with running(f"net={folder}", "--watch", "0.1", "--no-access-log") as server:
+            usage = Usage(server)
+            samples = []
+            for number in range(options.reloads):
+                (folder / "README.md").write_text(str(number))
+                until(lambda n=number: len(served(server)) > n, 60)
+                time.sleep(0.1)  # the version before is released
+                samples.append((usage.memory(), usage.files()))
+    tenth, last = samples[9], samples[-1]
+    return [
+        Figure(
+            3,
+            f"{options.reloads} reloads: growth of memory after the tenth",
+            last[0] / tenth[0] - 1,
+            "share",
+            bar=0.05,
+            note=f"{tenth[0]:.0f} and {last[0]:.0f} MB, at most {max(m for m, _ in samples):.0f} MB",
+        ),
+        Figure(
+            3,
+            "growth of open files",
+            last[1] - tenth[1],
+            "count",
+            bar=0,
+            note=f"{tenth[1]} and {last[1]}",
+        ),
+    ]
+
+
+def served(server: Process) -> list[str]:
+    """What the server has logged of accepted reloads."""
+    return [line for line in server.lines if "is served as" in line]
+
+
+def mixed(options: argparse.Namespace) -> list[Figure]:
+    """Photos, arrays, texts, streams that are left, series, hostile requests, reloads and broken
+    reloads."""
+    from serving_mixed import Mixed
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = copy_of(BUNDLE, Path(scratch) / "net")
+        with running(
+            f"net={folder}", *HOSTILE, *SOUND, "--no-access-log", "--watch", "1"
+        ) as server:
+            usage = Usage(server)
+            load = Mixed(server.address, folder, options.clients)
+            load.start()
+            samples = []
+            end = time.monotonic() + options.minutes * 60
+            while time.monotonic() < end:
+                time.sleep(min(5.0, options.minutes * 3))
+                samples.append((usage.memory(), usage.files()))
+            load.stop()
+            until(lambda: not metric(server, "warmstart_running{"), 60)
+            errors = [line for line in server.lines if "Traceback" in line]
+    fifth = max(len(samples) // 5, 1)
+    parts = (samples[fifth : 2 * fifth], samples[2 * fifth : -fifth], samples[-fifth:])
+    sizes, files = (
+        [statistics.median(each[n] for each in part or samples) for part in parts] for n in (0, 1)
+    )
+    note = f"{load.total()} requests: {load.described()}; {len(served(server))} reloads"
+    return [
+        Figure(
+            4,
+            f"{options.minutes:g} minutes of mixed load with reloads and faults: growth of memory",
+            sizes[-1] / sizes[0] - 1,
+            "share",
+            bar=0.03,
+            note=f"{', '.join(f'{size:.0f}' for size in sizes)} MB in the second fifth, in the middle, "
+            f"in the last fifth; {note}",
+        ),
+        Figure(
+            4,
+            "growth of open files",
+            files[-1] - files[0],
+            "count",
+            bar=0,
+            note=f"{files[0]:.0f} and {files[-1]:.0f}",
+        ),
+        Figure(
+            4,
+            "answers of 5xx, requests without an answer, wrong answers, tracebacks",
+            len(load.wrong) + len(errors),
+            "count",
+            bar=0,
+            note="; ".join(load.wrong[:5] + errors[:5]),
+        ),
+    ]
+
+
+PARTS = {1: hostile, 2: abandoned, 3: reloads, 4: mixed}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--only", default="1,2,3,4", help="parts, with commas")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=40.0, help="of each round of part 1")
+    parser.add_argument("--reloads", type=int, default=300)
+    parser.add_argument("--minutes", type=float, default=60.0, help="of mixed load")
+    parser.add_argument("--clients", type=int, default=4, help="of mixed load")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="figures of other parts")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the page to write them to")
+    options = parser.parse_args(argv)
+    system, used = machine(), versions()
+    results: dict[str, list[dict[str, Any]]] = {}
+    if options.keep and options.keep.is_file():
+        results = json.loads(options.keep.read_text("utf-8"))
+    for part in map(int, filter(None, options.only.split(","))):
+        tell(f"part {part}: {PARTS[part].__name__}")
+        results[str(part)] = [figure.to_dict() for figure in PARTS[part](options)]
+        if options.keep:
+            options.keep.write_text(json.dumps(results, indent=1), "utf-8")
+    figures = [
+        Figure(**{name: value for name, value in row.items() if name != "verdict"})
+        for part in sorted(results, key=int)
+        for row in results[part]
+    ]
+    print(text_table(figures) + "\n\n" + summary(figures))
+    if options.markdown:
+        command = "python benchmarks/serving_pressure.py --markdown docs/benchmarks.md"
+        write_markdown(options.markdown, markdown(figures, system, used, command), "pressure")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
