@@ -151,6 +151,38 @@ def test_a_shard_that_kills_its_workers_ends_the_run(cluster, photos, model, tmp
         ws.batch(model, photos / "a", tmp_path / "run", **GIVEN)
 
 
+class Starved(Worker):
+    """A worker that may take 100 MB more than it has, and needs 1 GB for a shard."""
+
+    def _one(self, shard):
+        import resource
+
+        from warmstart.bulk import cluster as here
+
+        run, limits = here.run_shard, resource.getrlimit(resource.RLIMIT_AS)
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (used + 100 * 2**20, limits[1]))
+
+        def hungry(model, job, shard):
+            np.ones(2**27)
+            return run(model, job, shard)
+
+        here.run_shard = hungry
+        try:
+            return super()._one(shard)
+        finally:
+            here.run_shard = run
+            resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def test_a_worker_without_memory_ends_the_run(cluster, photos, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("warmstart.bulk.cluster.Worker", Starved)
+    with pytest.raises(BatchError, match=r"part-0000\d \(from row \d+ on\) needs more memory than"):
+        ws.batch(model, photos / "a", tmp_path / "run", **GIVEN)
+    monkeypatch.undo()
+    assert ws.batch(model, photos / "a", tmp_path / "run", **GIVEN).rows == 80
+
+
 class Refused(Worker):
     """A worker whose disk is full."""
 

@@ -6,6 +6,7 @@ python -m tests.faults.report --nightly   all
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections import Counter
@@ -62,8 +63,11 @@ def table(counts: Counts) -> str:
 
 def main(arguments: list[str]) -> int:
     counts = Counts()
+    is_nightly = "--nightly" in arguments
+    os.environ.setdefault("WARMSTART_KILLS", "200" if is_nightly else "20")
+    os.environ.setdefault("WARMSTART_DAMAGE_STEP", "1")
     options = ["-m", "fault", "-p", "no:cacheprovider"]
-    if "--nightly" not in arguments:
+    if not is_nightly:
         options += [f"--ignore={ROOT / path}" for path in NIGHTLY]
     code = pytest.main([*options, str(ROOT / "tests")], plugins=[counts])
     text = table(counts)

@@ -220,3 +220,21 @@ def test_advice_fits_the_data():
         ["2024-01-01", "2024-02-03", "2024-03-01", "2024-04-09", "2024-05-20"]
     )
     assert "resample('MS')" in str(only(pd.Series(np.ones(5), months, name="x")))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["9999-12-31", "0001-01-01", "9998-01-01"],
+        ["2262-04-11T23:00", "2262-04-12T00:00", "2262-04-12T01:00"],
+        ["9990-01", "9991-01", "9992-01"],
+        [2**63 - 2, 2**63 - 1, 2**63],
+    ],
+)
+def test_times_beyond_the_range_of_nanoseconds_are_refused(values):
+    try:
+        error = only(frame(values))
+    except InputError as raised:
+        error = raised
+    assert isinstance(error, InputError)
+    assert "2261" in str(error)

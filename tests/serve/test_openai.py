@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import wave
 from pathlib import Path
 
@@ -161,6 +162,32 @@ def test_scores_of_a_prompt(openai, models):
     assert answer.usage.completion_tokens == 0
 
 
+def test_alternatives(openai, models):
+    model = models["shakespeare_gpt2"]
+    ask = {"model": "shakespeare_gpt2", "prompt": "ROMEO:", "max_tokens": 6, "logprobs": 3}
+    answer = openai.completions.create(temperature=0, **ask).choices[0]
+    assert "".join(answer.logprobs.tokens) == answer.text
+    for piece, logprob, top in zip(
+        answer.logprobs.tokens,
+        answer.logprobs.token_logprobs,
+        answer.logprobs.top_logprobs,
+        strict=True,
+    ):
+        assert len(top) == 3
+        assert max(top, key=top.get) == piece  # temperature 0
+        assert top[piece] == pytest.approx(logprob, abs=1e-4)
+        assert sum(map(math.exp, top.values())) <= 1
+    echoed = openai.completions.create(temperature=2, seed=1, echo=True, **ask).choices[0].logprobs
+    assert echoed.token_logprobs[0] is echoed.top_logprobs[0] is None
+    pairs = list(zip(echoed.tokens, echoed.top_logprobs, strict=True))[1:]
+    assert all(piece in top for piece, top in pairs)
+    assert {len(top) for _, top in pairs} == {3, 4}  # with the token itself, where it is another
+    prompt = len(model.tokenizer.encode("ROMEO:").ids)
+    assert echoed.token_logprobs[1:prompt] == pytest.approx(
+        model.score("ROMEO:").logprobs, abs=1e-6
+    )
+
+
 def test_prompts_of_token_indices(openai, models):
     tokenizer = models["shakespeare_gpt2"].tokenizer
     ask = {"model": "shakespeare_gpt2", "max_tokens": 8, "temperature": 0}
@@ -246,7 +273,8 @@ def test_what_completions_refuse(openai):
         {"max_tokens": 0, "echo": True, "stream": True},
         {"prompt": [1, "A"]},
         {"prompt": [767, 767, -1]},
-        {"logprobs": 5},
+        {"logprobs": 6},
+        {"logprobs": 1, "stream": True},
         {"extra_body": {"top_k": 0}},
         {"max_tokens": 5000},
         {"temperature": 3},

@@ -85,6 +85,13 @@ class Worker:
             done = run_shard(self.model, self.job, shard)
             folder.remove(f"{TRIES}/{shard.name}")
             return done, ""
+        except MemoryError:
+            folder.remove(f"{TRIES}/{shard.name}")
+            message = (
+                f"{shard.name} (from row {shard.first} on) needs more memory than the worker has; "
+                "give workers more memory, or make shards smaller with shard_rows."
+            )
+            return Done(shard.number, 0, 0), json.dumps(["BatchError", message])
         except WarmstartError as error:
             return Done(shard.number, 0, 0), json.dumps([type(error).__name__, str(error)])
 

@@ -107,8 +107,10 @@ def retry(
     raise AssertionError("unreachable")
 
 
-def seconds_to_wait(value: str | None) -> float | None:
-    """The seconds of a Retry-After header, which is a number of seconds or a date."""
+def seconds_to_wait(value: str | None, date: str | None = None) -> float | None:
+    """The seconds of a Retry-After header, which is a number of seconds or a date; the latter counts
+    from the server's own `date`, since the clock here may be wrong.
+    """
     if not value:
         return None
     from email.utils import parsedate_to_datetime
@@ -116,6 +118,7 @@ def seconds_to_wait(value: str | None) -> float | None:
     try:
         if value.strip().isdigit():
             return float(value)
-        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+        now = parsedate_to_datetime(date).timestamp() if date else time.time()
+        return max(parsedate_to_datetime(value).timestamp() - now, 0.0)
     except (ValueError, TypeError, OverflowError):
         return None

@@ -133,7 +133,8 @@ def _check_status(response: HTTPResponse, url: str) -> None:
         return
     message = f"{urlsplit(url).netloc} responds {status} {response.reason}"
     if status in TEMPORARY or status >= 500:
-        raise TemporaryError(message, wait=seconds_to_wait(response.headers.get("Retry-After")))
+        wait = seconds_to_wait(response.headers.get("Retry-After"), response.headers.get("Date"))
+        raise TemporaryError(message, wait=wait)
     if status in (401, 403):
         message += ": access is not allowed"
     elif status in (404, 410):

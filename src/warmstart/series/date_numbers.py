@@ -113,8 +113,12 @@ class NumberReader:
         units = [unit for unit, (first, last) in UNIX.items() if first <= low and high < last]
         if not units:
             raise self.refuse("does not hold times since 1970 in s, ms, us or ns.")
+        try:
+            times = unix_times(values)
+        except (ValueError, OverflowError):
+            raise self.refuse(f"has times since 1970 in {units[0]} that are after 2261.") from None
         note = f"dates in {self.name!r} are times since 1970 in {units[0]}"
-        return Dates(unix_times(values), note=note)
+        return Dates(times, note=note)
 
     def _steps(self, values: NDArray[np.float64], is_whole: bool) -> Dates:
         if not is_whole or not np.isfinite(values).all() or np.abs(values).max() > 2**53:

@@ -58,13 +58,18 @@ def dated(
     """Sort, merge duplicates, infer the frequency, and put the values on its grid.
 
     Raises:
-        InputError: timestamps are missing, repeated or not evenly spaced.
+        InputError: timestamps are missing, repeated, not evenly spaced, or too far from today.
     """
     if not len(times):
         raise InputError(f"{name}: it has no rows.", name)
     if times.hasnans:
         count = int(np.isnat(times.to_numpy()).sum())
         raise InputError(f"{name}: {count:,} rows have no timestamp; drop or fill them.", name)
+    try:
+        times.as_unit("ns")
+    except ValueError:  # of pandas
+        reason = f"has timestamps from {times.min()} to {times.max()}; 1678 to 2261 are possible"
+        raise InputError(f"{name}: {reason}.", name) from None
     times, arrays = _ordered(name, times, arrays, layout.duplicates)
     grid = _grid(name, times, layout)
     return _on_grid(arrays, grid.steps), grid

@@ -13,21 +13,20 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from warmstart.core import cancellation
 from warmstart.core.input_kind import checked_text
 from warmstart.errors import InputError
 from warmstart.serve import body
 from warmstart.serve.errors import error_body, invalid, refusal, too_large
+from warmstart.serve.openai_logprobs import Scored, score_tokens
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.state import GONE, State, json_response, state_of
 from warmstart.serve.streaming import Stream
 from warmstart.serve.work import check_generated
-from warmstart.text.results import Generation, TextScore
+from warmstart.text.results import Generation
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Texts = Annotated[list[str], msgspec.Meta(min_length=1, max_length=64)]
@@ -55,7 +54,7 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
     best_of: Annotated[int, msgspec.Meta(ge=1, le=1)] | None = 1
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    logprobs: Annotated[int, msgspec.Meta(ge=0, le=0)] | None = None
+    logprobs: Annotated[int, msgspec.Meta(ge=0, le=5)] | None = None
     echo: bool | None = False
     stop: Text | Annotated[list[Text], msgspec.Meta(max_length=16)] | None = None
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
@@ -160,7 +159,7 @@ async def completions(request: Request) -> Response:
         if len(prompts) > 1 or count > 1:
             raise invalid("A stream takes one prompt and n=1.")
         if asked.logprobs is not None or asked.max_tokens == 0:
-            raise invalid("A stream has no logprobs, and max_tokens of 1 or more.")
+            raise invalid("A stream takes neither logprobs nor max_tokens=0.")
         return await _streamed(request, state, served, asked, prompts[0], deadline)
     if asked.stream_options:
         raise invalid("stream_options goes with stream.")
@@ -170,39 +169,36 @@ async def completions(request: Request) -> Response:
         raise too_large(
             f"{len(prompts)} prompts with n={count} are more than {state.settings.max_inputs}."
         )
-    scores: list[Any] = [None] * len(prompts)
-    if asked.echo and asked.logprobs is not None:
-        scores = await state.ask(request, served, (_scored, ()), prompts, deadline)
     answers: list[Any] = [None] * (len(prompts) * count)
     for index in range(count if asked.max_tokens != 0 else 0):
         # Each index has a seed of its own, so all prompts of one index go together.
         key = (Served.answer, freeze(asked.choice(index)))
         answers[index::count] = await state.ask(request, served, key, prompts, deadline)
-    for number, answer in enumerate([*scores, *answers]):
+    for number, answer in enumerate(answers):
         if isinstance(answer, InputError):
-            number = number if number < len(prompts) else (number - len(prompts)) // count
-            raise refusal(answer, f"prompt {number + 1}")
+            raise refusal(answer, f"prompt {number // count + 1}")
+    logprobs: Sequence[Any] = [None] * len(answers)
+    if asked.logprobs is not None:
+        texts = [prompt for prompt in prompts for _ in range(count)]
+        values = [
+            Scored(served, text, answer, is_echoed=bool(asked.echo))
+            for text, answer in zip(texts, answers, strict=True)
+        ]
+        work = (score_tokens, asked.logprobs)
+        logprobs = await state.ask(request, served, work, values, deadline)
     choices = [
-        _choice(served, number, asked, prompts[number // count], answer, scores[number // count])
+        {
+            "index": number,
+            "text": (prompts[number // count] if asked.echo else "")
+            + (answer.text if answer else ""),
+            "logprobs": logprobs[number],
+            "finish_reason": _finish(answer) if answer else "length",
+        }
         for number, answer in enumerate(answers)
     ]
     return json_response(
         {**_head(served), "choices": choices, "usage": _usage(served, prompts, answers)}
     )
-
-
-def _scored(served: Served, key: Any, values: Sequence[str]) -> list[TextScore | InputError | None]:
-    """The scores of prompts, in a worker thread; None for one of a single token."""
-    scores: list[TextScore | InputError | None] = []
-    model = served.model
-    for text in values:
-        cancellation.check()
-        is_short = len(model.tokenizer.encode(text).ids) < 2  # type: ignore[attr-defined]
-        try:
-            scores.append(None if is_short else model.score(text))  # type: ignore[attr-defined]
-        except InputError as error:
-            scores.append(error)
-    return scores
 
 
 async def _streamed(
@@ -260,38 +256,6 @@ def _head(served: Served) -> dict[str, Any]:
         "created": int(time.time()),
         "model": served.name,
     }
-
-
-def _choice(
-    served: Served,
-    number: int,
-    asked: CompletionRequest,
-    prompt: str,
-    answer: Generation | None,
-    score: TextScore | None,
-) -> dict[str, Any]:
-    """One completion; `answer` is None where nothing was to be generated, `score` is of the prompt
-    where it is echoed with its probabilities.
-    """
-    text = (prompt if asked.echo else "") + (answer.text if answer else "")
-    logprobs = None
-    if asked.logprobs is not None:
-        tokenizer = served.model.tokenizer  # type: ignore[attr-defined]
-        tokens: list[int] = tokenizer.encode(prompt).ids.tolist() if asked.echo else []
-        values: list[float | None] = [None] * min(len(tokens), 1)
-        values += score.logprobs if score else ()
-        if answer:
-            tokens, values = [*tokens, *answer.tokens], [*values, *answer.logprobs]
-        pieces = [tokenizer.decode([token]) for token in tokens]
-        starts = np.cumsum([0, *map(len, pieces)])[:-1]
-        logprobs = {
-            "tokens": pieces,
-            "token_logprobs": values,
-            "top_logprobs": None,
-            "text_offset": starts.tolist(),
-        }
-    finish = _finish(answer) if answer else "length"
-    return {"index": number, "text": text, "logprobs": logprobs, "finish_reason": finish}
 
 
 def _finish(answer: Generation) -> str:

@@ -88,7 +88,7 @@ def file_seconds(data: bytes) -> float:
     if container := containers.container_format(_head(stream)):
         return containers.seconds(stream, container, name)
     try:
-        info = soundfile.info(_Lenient(stream))
+        info = soundfile.info(_SoundSource(stream, name))
     except (soundfile.LibsndfileError, TypeError, RuntimeError):
         raise InputError(f"{name}: {NOT_READABLE}", name) from None
     return float(info.frames / info.samplerate) if info.samplerate else 0.0
@@ -200,36 +200,71 @@ def _file(value: Any, name: str) -> tuple[Iterator[np.ndarray], float]:
     import soundfile
 
     stream = opened(value, name)
-    if container := containers.container_format(_head(stream)):
-        return _few_channels(*containers.read(stream, container, name), name)
     try:
-        sound = soundfile.SoundFile(_Lenient(stream))
+        head = _head(stream)
+    except OSError as error:
+        stream.close()
+        raise _unreadable(error, name) from error
+    if container := containers.container_format(head):
+        return _few_channels(*containers.read(stream, container, name), name)
+    source = _SoundSource(stream, name)
+    try:
+        sound = soundfile.SoundFile(source)
+        source.check()
     except (
         soundfile.LibsndfileError,
         TypeError,
     ) as error:  # TypeError: raw PCM, which says nothing of itself
         stream.close()
+        source.check()
         raise InputError(f"{name}: {NOT_READABLE}", name) from error
     _check_channels(sound.channels, name)
-    return _read(stream, sound, name), float(sound.samplerate)
+    return _read(source, sound, name), float(sound.samplerate)
 
 
-class _Lenient:
-    """A file that stays where it is when damage makes libsndfile seek to before its beginning;
-    soundfile would print the error.
+def _unreadable(error: OSError, name: str) -> InputError:
+    return InputError(f"{name}: cannot be read ({error.strerror or error})", name)
+
+
+class _SoundSource:
+    """A file as libsndfile reads it, which takes an exception for the end of the file.
+
+    It stays where it is when damage makes libsndfile seek to before its beginning; soundfile would
+    print the error. A read that fails is raised by `check`.
+
+    Attributes:
+        file: that is read.
     """
 
-    def __init__(self, file: BinaryIO):
-        self._file = file
+    def __init__(self, file: BinaryIO, name: str):
+        self.file, self._name = file, name
+        self._failure: OSError | None = None
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            count: int = self.file.readinto(buffer)  # type: ignore[attr-defined]
+        except OSError as error:
+            self._failure = error
+            return 0
+        return count
+
+    def check(self) -> None:
+        """Raise what a read has failed with.
+
+        Raises:
+            InputError: one has.
+        """
+        if self._failure is not None:
+            raise _unreadable(self._failure, self._name) from self._failure
 
     def seek(self, offset: int, whence: int = 0) -> int:
         try:
-            return self._file.seek(offset, whence)
+            return self.file.seek(offset, whence)
         except (OSError, ValueError):
-            return self._file.tell()
+            return self.file.tell()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
+    def tell(self) -> int:
+        return self.file.tell()
 
 
 def _head(stream: BinaryIO) -> bytes:
@@ -255,17 +290,19 @@ def _check_channels(channels: int, name: str) -> None:
         raise InputError(f"{name}: has {channels} channels; {MAX_CHANNELS} at most", name)
 
 
-def _read(stream: Any, sound: Any, name: str) -> Iterator[np.ndarray]:
+def _read(source: _SoundSource, sound: Any, name: str) -> Iterator[np.ndarray]:
     import soundfile
 
     done, rows = 0, max(PIECE // sound.channels, 1)
     # The decoder gives zeros for what is lost of a compressed file, or less than was announced.
     promised = sound.frames if sound.format in ("FLAC", "OGG") else 0
-    with stream, sound:
+    with source.file, sound:
         while True:
             try:
                 part = sound.read(rows, dtype="float32", always_2d=True)
+                source.check()
             except (soundfile.LibsndfileError, RuntimeError) as error:
+                source.check()
                 reason = f"is damaged or cut off after {done / sound.samplerate:.2f} s"
                 raise InputError(f"{name}: {reason}", name) from error
             done += len(part)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from warmstart.core import cancellation
 from warmstart.core.inputs import Item
 from warmstart.core.results import Failed
 from warmstart.engines.base import Engine
@@ -18,6 +19,9 @@ from warmstart.text.decoding.sequence import LanguageModel, prompt_tokens
 from warmstart.text.inputs import PROMPT, shown
 from warmstart.text.results import TextScore
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 CHUNK = 64
 """Tokens whose logits are in memory at once."""
 
@@ -28,23 +32,48 @@ def score(model: LanguageModel, engine: Engine, item: Item) -> TextScore:
     Raises:
         InputError: the text is unusable, or has fewer than two tokens.
     """
-    tokens, half = prompt_tokens(model, item, min_tokens=2), model.max_length // 2
+    tokens = prompt_tokens(model, item, min_tokens=2)
     logprobs: list[float] = []
-    start = 0  # of the window
-    while len(logprobs) < len(tokens) - 1:
-        decoder = Decoder(engine, model.max_length)
-        window = tokens[start : start + model.max_length]
-        for offset in range(0, len(window), CHUNK):
-            chunk = window[offset : offset + CHUNK]
-            first = start + offset + 1
-            targets = tokens[first : first + len(chunk)]
-            logs = log_softmax(decoder.extend(chunk).astype(np.float64))
-            rows = logs[np.arange(len(targets)), targets]
-            logprobs.extend(map(float, rows[max(len(logprobs) - start - offset, 0) :]))
-        start += half
+    for first, logs in _log_probabilities(model, engine, tokens):
+        targets = tokens[first : first + len(logs)]
+        logprobs.extend(map(float, logs[np.arange(len(targets)), targets]))
     text = model.tokenizer.decode(tokens[1:], special=True)
     name = shown(PROMPT.read(item))
     return TextScore(name, model.name, tuple(tokens[1:]), tuple(logprobs), len(text))
+
+
+def _log_probabilities(
+    model: LanguageModel, engine: Engine, tokens: Sequence[int]
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """(index of the first, log-probabilities (n, V)) of n tokens at a time, from the second on."""
+    done, start = 1, 0  # start: of the window
+    while done < len(tokens):
+        decoder = Decoder(engine, model.max_length)
+        window = tokens[start : start + model.max_length]
+        for offset in range(0, len(window), CHUNK):
+            cancellation.check()
+            first = start + offset + 1
+            logs = log_softmax(decoder.extend(window[offset : offset + CHUNK]).astype(np.float64))
+            rows = logs[max(done - first, 0) : len(tokens) - first]
+            if len(rows):
+                yield done, rows
+                done += len(rows)
+        start += model.max_length // 2
+
+
+def alternatives(
+    model: LanguageModel, engine: Engine, tokens: Sequence[int], first: int, count: int
+) -> list[dict[int, float]]:
+    """The most probable tokens at each index from `first` (1 or more) on, and the one that is there:
+    id → log-probability, most probable first.
+    """
+    found: list[dict[int, float]] = []
+    for start, logs in _log_probabilities(model, engine, tokens):
+        for index, row in enumerate(logs, start):
+            if index >= first:
+                best = np.argsort(-row, kind="stable")[:count]
+                found.append({int(id_): float(row[id_]) for id_ in (*best, tokens[index])})
+    return found
 
 
 def total(scores: Sequence[TextScore]) -> TextScore:

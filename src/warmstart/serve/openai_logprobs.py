@@ -1,0 +1,79 @@
+"""`logprobs` of OpenAI's completions: how probable each token was, and which others were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from warmstart.core import cancellation
+from warmstart.serve.registry import Served
+from warmstart.text.decoding import scorer
+from warmstart.text.results import Generation
+
+
+class Scored:
+    """A completion whose tokens are to be scored.
+
+    Args:
+        served: the model.
+        prompt: its text.
+        answer: what was generated; None: nothing.
+        is_echoed: whether the tokens of the prompt are scored, too.
+
+    Attributes:
+        tokens: ids, all of them.
+        first: the index of the first token that is shown.
+        logprobs: of the generated tokens, as the model gave them.
+    """
+
+    def __init__(self, served: Served, prompt: str, answer: Generation | None, is_echoed: bool):
+        tokenizer = served.model.tokenizer  # type: ignore[attr-defined]
+        tokens = tokenizer.encode(prompt).ids.tolist()
+        begin = [] if tokens else [tokenizer.special_id("bos")]
+        self.tokens: list[int] = [*begin, *tokens, *(answer.tokens if answer else ())]
+        self.first = len(begin) if is_echoed else len(begin) + len(tokens)
+        self.logprobs: tuple[float, ...] = answer.logprobs if answer else ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all of its log-probabilities are known, or there are none."""
+        return len(self.tokens) - max(self.first, 1) <= len(self.logprobs)
+
+
+def score_tokens(served: Served, key: Any, values: Sequence[Scored]) -> list[dict[str, Any]]:
+    """The `logprobs` of completions; the second of `key` is how many alternatives are shown. Work of
+    the queue.
+    """
+    return [_logprobs(served, value, key[1]) for value in values]
+
+
+def _logprobs(served: Served, value: Scored, count: int) -> dict[str, Any]:
+    cancellation.check()
+    model: Any = served.model
+    shown = value.tokens[value.first :]
+    is_first = value.first == 0 and bool(shown)  # nothing stands before it
+    best: list[dict[int, float]] = []
+    logprobs: list[float] = list(value.logprobs)
+    if count or not value.is_known:
+        start = max(value.first, 1)
+        best = scorer.alternatives(model, served.at_hand.engine, value.tokens, start, count)
+        scored = [one[token] for one, token in zip(best, value.tokens[start:], strict=True)]
+        logprobs = [*scored[: len(scored) - len(logprobs)], *logprobs]
+    pieces = [model.tokenizer.decode([token]) for token in shown]
+    top: list[dict[str, float] | None] = [_by_piece(model.tokenizer, one) for one in best]
+    return {
+        "tokens": pieces,
+        "token_logprobs": [None] * is_first + logprobs,
+        "top_logprobs": [None] * is_first + top if count else None,
+        "text_offset": np.cumsum([0, *map(len, pieces)])[:-1].tolist(),
+    }
+
+
+def _by_piece(tokenizer: Any, best: dict[int, float]) -> dict[str, float]:
+    """By text; of several tokens with the same text the most probable."""
+    found: dict[str, float] = {}
+    for token, logprob in best.items():
+        found.setdefault(tokenizer.decode([token]), logprob)
+    return found
