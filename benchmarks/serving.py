@@ -1,12 +1,12 @@
-"""`warmstart serve` on this machine: speed, overload, endings and reloads under load, contracts,
-and flat memory.
+"""`warmstart serve` on this machine: speed, overload, endings and reloads under load, and contracts;
+`serving_pressure.py` measures what attackers and time do to it.
 
     pip install -e '.[all,test]' -r benchmarks/requirements.txt
     python benchmarks/serving.py --markdown docs/benchmarks.md
 
 Server and clients share the machine. `--only 1,2` runs some of the parts: 1 latency, 2 throughput,
-3 overload, 4 endings and reloads, 5 contracts, 6 mixed load for `--minutes`. With `--keep FILE`
-figures of several runs of parts are put together.
+3 overload, 4 endings and reloads, 5 contracts. With `--keep FILE` figures of several runs of parts
+are put together.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import signal
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -358,126 +356,12 @@ def _checked(what: str, schema: Any, contract: Any, options: argparse.Namespace)
     )
 
 
-def soak(options: argparse.Namespace) -> list[Figure]:
-    """Mixed load: photos, arrays, texts, streams that are left, series, and what is refused."""
-    stop, counts = threading.Event(), {"answered": 0, "failed": 0}
-    photo, array = PHOTO.read_bytes(), array_of(SMALL)
-
-    def as_json(path: str, value: Any) -> bytes:
-        return request(path, json.dumps(value).encode(), {"Content-Type": "application/json"})
-
-    stream = as_json(
-        "/v1/completions",
-        {"model": "shakespeare_gpt2", "prompt": "ROMEO:", "max_tokens": 60, "stream": True},
-    )
-    asks = [
-        (request(f"/v1/predict/{SMALL}", photo, JPEG), 200),
-        (binary(SMALL, array, ["probabilities"]), 200),
-        (
-            as_json(
-                "/v1/predict/shakespeare_gpt2",
-                {"inputs": "JULIET:", "options": {"max_new_tokens": 8}},
-            ),
-            200,
-        ),
-        (
-            as_json(
-                "/v1/predict/deepar_hourly",
-                {"inputs": list(range(50)), "options": {"horizon": 2, "samples": 5}},
-            ),
-            200,
-        ),
-        (request(f"/v1/predict/{SMALL}", b"no picture", JPEG), 400),
-        (as_json("/v1/predict/nothing", {}), 404),
-        (as_json(f"/v2/models/{SMALL}/infer", {"inputs": []}), 400),
-        (stream, 0),
-    ]
-
-    def client(number: int, address: str) -> None:
-        draw = random.Random(number)
-        connection = Connection(address)
-        while not stop.is_set():
-            data, expected = draw.choice(asks)
-            try:
-                if not expected:  # reads a little, and leaves
-                    connection.socket.sendall(data)
-                    connection.socket.recv(2000)
-                    connection.socket.close()
-                    connection = Connection(address)
-                else:
-                    status = connection.ask(data)
-                    counts["answered" if status == expected else "failed"] += 1
-                    if status != expected:
-                        tell(f"{status} in place of {expected}: {bytes(connection.got)[-200:]!r}")
-            except OSError as error:
-                counts["failed"] += 1
-                tell(f"no answer: {error!r}")
-                connection = Connection(address)
-            stop.wait(0.02)
-        connection.socket.close()
-
-    with running(
-        str(SMALL_FOLDER), "shakespeare_gpt2", "deepar_hourly", "--no-access-log"
-    ) as server:
-        threads = [
-            threading.Thread(target=client, args=(n, server.address), daemon=True) for n in range(6)
-        ]
-        for thread in threads:
-            thread.start()
-        samples = []
-        end = time.monotonic() + options.minutes * 60
-        while time.monotonic() < end:
-            time.sleep(min(5.0, options.minutes * 3))
-            folder = Path(f"/proc/{server.process.pid}")
-            pages = int((folder / "statm").read_text().split()[1])
-            samples.append(
-                (pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(list((folder / "fd").iterdir())))
-            )
-        stop.set()
-        for thread in threads:
-            thread.join(60)
-    fifth = max(len(samples) // 5, 1)
-    early, middle, late = (
-        samples[fifth : 2 * fifth] or samples[:1],
-        samples[2 * fifth : -fifth],
-        samples[-fifth:],
-    )
-    memory, files = (
-        statistics.median(each[n] for each in late) / statistics.median(each[n] for each in early)
-        - 1
-        for n in (0, 1)
-    )
-    note = f"{counts['answered']} requests answered as expected, {counts['failed']} otherwise, streams left half-way"
-    return [
-        Figure(
-            6,
-            f"{options.minutes:g} minutes of mixed load: growth of memory after warm-up",
-            memory,
-            "share",
-            bar=0.03,
-            note=", ".join(
-                f"{statistics.median(s[0] for s in part):.1f}"
-                for part in (early, middle or early, late)
-            )
-            + f" MB early, in the middle, late; {note}",
-        ),
-        Figure(
-            6,
-            "growth of open file descriptors",
-            files,
-            "share",
-            bar=0.03,
-            note=f"{statistics.median(s[1] for s in early):.0f} to {statistics.median(s[1] for s in late):.0f}",
-        ),
-    ]
-
-
-PARTS = {1: latency, 2: throughput, 3: overload, 4: endings, 5: contracts, 6: soak}
+PARTS = {1: latency, 2: throughput, 3: overload, 4: endings, 5: contracts}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--only", default="1,2,3,4,5,6", help="parts, with commas")
+    parser.add_argument("--only", default="1,2,3,4,5", help="parts, with commas")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each round of throughput")
     parser.add_argument("--overload", type=float, default=60.0, metavar="SECONDS")
@@ -486,7 +370,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--protocol", type=Path, help="the Open Inference Protocol's open_inference_rest.yaml"
     )
-    parser.add_argument("--minutes", type=float, default=20.0, help="of mixed load")
     parser.add_argument(
         "--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs"
     )

@@ -167,3 +167,19 @@ def test_health_and_page(client):
         assert answer.status == 404
         assert answer.json.keys() == {"error"}
     assert client("DELETE", "/v1/models").status == 405
+
+
+def test_previews_of_photos_that_browsers_cannot_show(client):
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (2000, 1000), (200, 10, 10)).save(file, "TIFF")
+    answer = client.post("/preview", file.getvalue())
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/webp")
+    with Image.open(io.BytesIO(answer.body)) as shown:
+        assert shown.size == (1600, 800)
+        assert shown.getpixel((5, 5))[0] > 180
+    assert client.post("/preview", b"not a picture").status == 400
+    file = io.BytesIO()
+    Image.new("L", (5000, 5000)).save(file, "PNG")
+    assert client.post("/preview", file.getvalue()).status == 400

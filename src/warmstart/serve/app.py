@@ -23,6 +23,7 @@ from warmstart.serve.openai import completions, embeddings
 from warmstart.serve.openai_audio import speech, transcriptions
 from warmstart.serve.openapi import document
 from warmstart.serve.predict import predict
+from warmstart.serve.preview import preview
 from warmstart.serve.registry import Registry, Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import State, json_response, state_of
@@ -91,6 +92,7 @@ def create_app(
             Route("/openapi.json", _openapi, methods=["GET"]),
             Route("/metrics", _metrics, methods=["GET"]),
             Route("/", _page, methods=["GET"]),
+            Route("/preview", preview, methods=["POST"]),
             Mount("/page", _PageFiles(directory=PAGE)),
         ],
         exception_handlers={HTTPException: _http_error},

@@ -41,6 +41,22 @@ def test_times(call):
     assert call("chart", "utc", "2024-01-01T00:00:00+01:00") == 1704063600000
 
 
+def test_the_last_season(call):
+    hour, day = 3_600_000, 86_400_000
+    week = list(range(7 * 24))
+    assert call("chart", "lastSeason", [-1, *week], hour, 3) == [0, 1, 2]
+    assert call("chart", "lastSeason", week[:-1], hour, 3) == week[143:146]  # a day: no whole week
+    assert call("chart", "lastSeason", list(range(9)), day, 9) == [2, 3, 4, 5, 6, 7, 8, 2, 3]
+    assert call("chart", "lastSeason", list(range(30)), 30 * day, 1) == [18]
+    assert call("chart", "lastSeason", [1, 2, 3], day, 2) is None
+    assert call("chart", "lastSeason", list(range(99)), 1, 2) is None  # steps without dates
+
+
+def test_labels_from_right_to_left(call):
+    assert call("dom", "isolated", "cat") == "cat"
+    assert call("dom", "isolated", "קטה") == "\u2068קטה\u2069"
+
+
 def test_results_of_any_shape(call, tab):
     call("generic", "showRecord", {})
     result = {

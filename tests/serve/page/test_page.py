@@ -83,6 +83,21 @@ def test_boxes_lie_where_the_model_finds_them(tab, address, served):
     assert drawn["height"] == pytest.approx(best.height / 60 * stage["height"], abs=5)
 
 
+def test_a_tap_highlights_a_box_of_a_photo_that_browsers_cannot_show(tab, address):
+    page = tab.open(address, "objects")
+    field(page, "Lowest score of a box").fill("0.3")
+    file = io.BytesIO()
+    Image.open(io.BytesIO(png())).save(file, "TIFF")
+    choose(page, "photo.tif", "image/tiff", file.getvalue())
+    page.wait_for_selector(".stage .box")
+    page.wait_for_function("document.querySelector('.stage img').naturalWidth === 90")
+    assert page.locator(".input img:not(.chip img)").count() == 0  # the result shows the photo
+    assert page.locator(".box.picked-out").count() == 0
+    page.locator(".listing li").last.click()
+    page.mouse.move(0, 0)
+    assert page.locator(".box.picked-out").count() == 1
+
+
 def test_masks_are_drawn_and_can_be_hidden(tab, address, served):
     page = tab.open(address, "segments")
     choose(page, "photo.png", "image/png", png())
@@ -228,9 +243,7 @@ def test_a_table_becomes_a_chart(tab, address):
     field(page, "Sample paths per series").fill("20")
     page.get_by_role("button", name="two series").click()
     assert headline(page) == "24 steps of 2 series"
-    assert (
-        page.locator(".chart path").count() == 4
-    )  # two intervals, the observed values, the median
+    assert page.locator(".chart path").count() == 5  # intervals, observed, last season, median
     chart = page.get_by_role("slider", name="Forecast of north")
     chart.focus()
     first = chart.get_attribute("aria-valuetext")

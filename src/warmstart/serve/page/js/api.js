@@ -116,6 +116,12 @@ export function predict(model, request, options, { signal, uploaded }) {
   });
 }
 
+/** A picture as this browser can show it, made by the server. */
+export async function shown(file) {
+  const answer = await fetched("/preview", { method: "POST", body: file, headers: headers({}) });
+  return answer.blob();
+}
+
 /** Pieces of a text while it is generated: `{text, finish}`. */
 export async function* complete(path, body, signal) {
   const answer = await fetched(path, {

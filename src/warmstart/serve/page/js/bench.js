@@ -21,7 +21,7 @@ export const titleOf = (model) => model.title || model.id;
 export function bench(model, unauthorized) {
   const renderer = rendererOf(model);
   const form = inputForm(model, renderer, run);
-  const options = optionFields(model.options, model.example_options);
+  const options = optionFields(bounded(model), model.example_options);
   let controller = null; // of the request in progress
 
   const go = el("button", { class: "go" }, verbOf(model));
@@ -164,6 +164,12 @@ export function bench(model, unauthorized) {
     }
   }
   return { node, take };
+}
+
+/** The options of a model; no more classes can be asked for than it has. */
+function bounded({ options, labels }) {
+  if (!options.top_k || labels < 2) return options;
+  return { ...options, top_k: { ...options.top_k, maximum: labels } };
 }
 
 /** What the renderer shows for an answer: one result, or `{results: […]}`, some of which may be errors. */

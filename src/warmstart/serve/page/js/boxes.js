@@ -1,7 +1,7 @@
 // Object detection: boxes drawn over the photo, and as a list.
 
 import { colour, ink } from "./colours.js";
-import { counted, el, percent } from "./dom.js";
+import { counted, el, isolated, percent } from "./dom.js";
 import { pictureOf } from "./preview.js";
 
 const CROWD = 12; // more boxes than that carry their number only; the list has the names, and scrolls
@@ -29,7 +29,7 @@ export function showBoxes({ boxes, size: [width, height] }, { file }) {
 function rectangle(box, index, width, height, crowded) {
   const shade = colour(box.index);
   const share = (value, all) => `${(100 * value) / all}%`;
-  const text = crowded ? String(index + 1) : `${box.label} ${percent(box.score)}`;
+  const text = crowded ? String(index + 1) : `${isolated(box.label)} ${percent(box.score)}`;
   const inside = box.ymin < 0.06 * height; // no room for the name above the box
   return el(
     "div",
@@ -71,6 +71,7 @@ function listed(boxes, drawn, stage) {
           mouseleave: light(false),
           focus: light(true),
           blur: light(false),
+          click: (event) => event.currentTarget.focus(), // a tap does not focus everywhere
         },
         el(
           "span",
@@ -100,6 +101,6 @@ export function byClass(boxes) {
 /** "2 cat, 1 dog", most first. */
 export function counts(boxes) {
   return classes(boxes)
-    .map(([label, group]) => `${group.length} ${label}`)
+    .map(([label, group]) => `${group.length} ${isolated(label)}`)
     .join(", ");
 }

@@ -32,7 +32,9 @@ export function facts(model) {
       .filter(([, value]) => value)
       .map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
   );
-  return [terms, more(model)];
+  const narrow = matchMedia("(max-width: 52rem)").matches; // where the input would be below the window
+  const folded = narrow && el("details", { class: "more" }, el("summary", {}, "About this model"), terms);
+  return [folded || terms, more(model)];
 }
 
 function more({ metrics = [], paper }) {

@@ -40,6 +40,29 @@ export function stepOf(times) {
   return times.length > 1 ? times.at(-1) - times.at(-2) : 86_400_000;
 }
 
+const HOUR = 3_600_000;
+const SEASONS = [
+  // steps of at least so many milliseconds, and the steps of their seasons, longest first
+  [360 * 24 * HOUR, () => []],
+  [85 * 24 * HOUR, () => [4]],
+  [27 * 24 * HOUR, () => [12]],
+  [7 * 24 * HOUR, () => [52]],
+  [24 * HOUR, () => [7]],
+  [1000, (step) => [(7 * 24 * HOUR) / step, (24 * HOUR) / step].map(Math.round)],
+];
+
+/**
+ * What was observed one season before each of `count` steps: a week, day or year by the length of a step; null where
+ * there is no season, or less of one was observed.
+ */
+export function lastSeason(values, step, count) {
+  const lengths = SEASONS.find(([least]) => step >= least)?.[1](step) ?? [];
+  const length = lengths.find((one) => one > 1 && one <= values.length);
+  if (!length) return null;
+  const season = values.slice(-length);
+  return Array.from({ length: count }, (_, n) => season[n % length]);
+}
+
 /**
  * The chart of one forecast, which redraws itself when its width changes.
  *
@@ -51,6 +74,7 @@ export function chart(name, past, future) {
   const step = stepOf([...past.times, ...future.times]);
   const level = (q) => future.quantiles[q];
   const middle = level("0.5") ?? future.mean;
+  const before = lastSeason(past.values, step, count);
   const bands = [
     ["0.1", "0.9", "band wide"],
     ["0.25", "0.75", "band"],
@@ -77,6 +101,7 @@ export function chart(name, past, future) {
     const values = [
       ...past.values,
       ...middle,
+      ...(before ?? []),
       ...bands.flatMap(([low, high]) => [...level(low), ...level(high)]),
     ].filter(Number.isFinite);
     let [low, high] = [Math.min(...values), Math.max(...values)];
@@ -141,6 +166,7 @@ export function chart(name, past, future) {
         }),
       ),
       svg("path", { class: "observed", d: line(past.times, past.values) }),
+      ...(before ? [svg("path", { class: "season", d: line(future.times, before) })] : []),
       svg("path", { class: "median", d: line(future.times, middle) }),
       svg("line", { class: "cursor", y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
       svg("circle", { class: "cursor", r: 4.5 }),
@@ -168,7 +194,8 @@ export function chart(name, past, future) {
     const between = bands.length
       ? `, 80 % between ${short(level("0.1")[cursor])} and ${short(level("0.9")[cursor])}`
       : "";
-    const text = `${dateText(future.times[cursor], step)}: median ${short(middle[cursor])}${between}`;
+    const season = Number.isFinite(before?.[cursor]) ? `; last season ${short(before[cursor])}` : "";
+    const text = `${dateText(future.times[cursor], step)}: median ${short(middle[cursor])}${between}${season}`;
     readout.textContent = text;
     holder.setAttribute("aria-valuenow", cursor + 1);
     holder.setAttribute("aria-valuetext", text);
@@ -210,6 +237,7 @@ export function chart(name, past, future) {
     [
       ["observed", "observed"],
       ["median", "median"],
+      ...(before ? [["season", "last season"]] : []),
       ["band", "50 % interval"],
       ["band wide", "80 % interval"],
     ].map(([line, label]) => el("li", {}, el("span", { class: `sample ${line}` }), label)),

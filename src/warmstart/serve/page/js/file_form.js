@@ -24,14 +24,17 @@ function takes(model, media) {
   return model.accepts.includes(media);
 }
 
-export function fileForm(model, run) {
+/** @param renderer of the model's results; where it shows the picture, the form does not. */
+export function fileForm(model, renderer, run) {
   const noun = model.input_noun;
   const sound = takes(model, "audio/");
   const formats = [
     ...new Set(model.suffixes.map((suffix) => FORMATS[suffix.slice(1)] ?? suffix.slice(1).toUpperCase())),
   ];
   const field = fileField({
-    label: `Drop a ${noun} here, or choose one`,
+    label: matchMedia("(pointer: coarse)").matches
+      ? `${takes(model, "image/") ? "Take or choose" : "Choose"} a ${noun}`
+      : `Drop a ${noun} here, or choose one`,
     hint: `${anyOf(formats)}.${takes(model, "image/") ? " Pasting works too." : ""}`,
     accept: [...model.accepts.map((media) => (media.endsWith("/") ? `${media}*` : media)), sound && "video/*"]
       .filter(Boolean)
@@ -42,7 +45,7 @@ export function fileForm(model, run) {
         ? null
         : `${file.name} is not a ${noun}. Choose a file of one of these formats: ${formats.join(", ")}.`;
     },
-    preview: previewOf(model),
+    preview: renderer.showsInput ? undefined : previewOf(model),
     chosen: () => run(),
   });
   return {

@@ -20,7 +20,7 @@ export function inputForm(model, renderer, run) {
   const variants = model.input_schema.anyOf ?? [model.input_schema];
   const texts = variants.find((variant) => variant.type === "object" && variant.properties);
   const text = variants.find((variant) => variant.type === "string");
-  if (text?.format?.endsWith("-base64")) return fileForm(model, run);
+  if (text?.format?.endsWith("-base64")) return fileForm(model, renderer, run);
   if (model.accepts.includes("text/csv")) return tableForm(model);
   if (text && renderer.several) return comparisonForm(model);
   if (texts) return textsForm(model, texts, text);

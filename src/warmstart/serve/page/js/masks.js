@@ -1,7 +1,7 @@
 // Image segmentation: the classes of the pixels drawn over the photo, and the share of each.
 
 import { colour, ink, rgb } from "./colours.js";
-import { el, freshId, percent } from "./dom.js";
+import { el, freshId, isolated, percent } from "./dom.js";
 import { fileOf, pictureOf } from "./preview.js";
 
 const TAGS = 6; // names written on the photo, of the largest classes
@@ -23,6 +23,8 @@ export function showMask(answer, { file }) {
       .filter((area) => area.index === 0 && /^background$/i.test(area.label))
       .map((area) => area.index),
   );
+  // What was looked for comes first, the background last.
+  const ordered = [...answer.areas].sort((a, b) => hidden.has(a.index) - hidden.has(b.index));
   let map = null;
   const paint = () => map && draw(canvas, map, hidden);
   const opacity = el("input", {
@@ -36,8 +38,8 @@ export function showMask(answer, { file }) {
   canvas.style.setProperty("opacity", 0.55);
   const list = el(
     "ul",
-    { class: "listing", "aria-label": "Classes, largest first" },
-    answer.areas.map((area) => {
+    { class: "listing", "aria-label": "Classes, largest first, the background last" },
+    ordered.map((area) => {
       const id = freshId("class");
       const toggle = () => {
         if (box.checked) hidden.delete(area.index);
@@ -78,9 +80,8 @@ export function showMask(answer, { file }) {
     el("div", { class: "slider" }, el("label", { for: opacity.id }, "Opacity"), opacity),
     list,
   );
-  // What was looked for comes first, the background last.
-  const ordered = [...answer.areas].sort((a, b) => hidden.has(a.index) - hidden.has(b.index));
-  return { headline: ordered.map((area) => `${area.label} ${percent(area.share)}`).join(", "), node };
+  const headline = ordered.map((area) => `${isolated(area.label)} ${percent(area.share)}`).join(", ");
+  return { headline, node };
 }
 
 /** The index of each pixel's class, from a PNG in Pascal VOC's colours; null of a model with too many classes for one. */

@@ -1,27 +1,38 @@
 // Previews of files: pictures and sound.
 
+import { shown } from "./api.js";
 import { el } from "./dom.js";
 
-/** A file as an `img`; a note in its place where the browser cannot show it. */
+/** A file as an `img`; the server makes a preview of one that the browser cannot show, such as a TIFF. */
 export function pictureOf(file, alt) {
-  const url = URL.createObjectURL(file);
-  const free = () => URL.revokeObjectURL(url);
-  const image = el("img", {
-    alt,
-    load: free,
-    error: () => {
-      free();
-      image.replaceWith(
-        el(
-          "p",
-          { class: "hint unshown" },
-          "This browser cannot show this file. The model may be able to read it.",
-        ),
-      );
-    },
+  const image = el("img", { alt });
+  show(image, file, async () => {
+    try {
+      show(image, await shown(file), () => image.replaceWith(unshown()));
+    } catch {
+      image.replaceWith(unshown());
+    }
   });
-  image.src = url;
   return image;
+}
+
+function show(image, blob, otherwise) {
+  const url = URL.createObjectURL(blob);
+  const free = () => URL.revokeObjectURL(url);
+  image.onload = free;
+  image.onerror = () => {
+    free();
+    otherwise();
+  };
+  image.src = url;
+}
+
+function unshown() {
+  return el(
+    "p",
+    { class: "hint unshown" },
+    "This file cannot be shown here. The model may be able to read it.",
+  );
 }
 
 /** A player of a sound file. */

@@ -4,6 +4,7 @@
 //   matches(model)           whether its results have the shape that `render` needs
 //   render(result, request)  `{headline, status, node}`; with `several` the first argument is a list of results
 //   several                  whether results are shown together, and several inputs are asked for
+//   showsInput               whether the result shows the chosen picture, which the form then leaves out
 //   hint                     for the field of the input
 //   code                     the lines of the Python example that use the result
 
@@ -36,10 +37,11 @@ const takes = (media) => (model) => model.accepts.includes(media);
 const both = (first, second) => (model) => first(model) && second(model);
 
 export const RENDERERS = [
-  { matches: both(takes("image/"), has({ boxes: BOX, size: [] })), render: showBoxes },
+  { matches: both(takes("image/"), has({ boxes: BOX, size: [] })), render: showBoxes, showsInput: true },
   {
     matches: both(takes("image/"), has({ mask_png: [], areas: ["label", "index", "share"], size: [] })),
     render: showMask,
+    showsInput: true,
   },
   {
     matches: has({ timestamps: [], mean: [], quantiles: [], history: ["timestamps", "values"] }),

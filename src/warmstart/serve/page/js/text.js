@@ -1,7 +1,7 @@
 // Results of text models: classes, entities, answers, filled masks, similarities, generated text.
 
 import { byName, ink } from "./colours.js";
-import { counted, el, percent, short } from "./dom.js";
+import { counted, el, isolated, percent, short } from "./dom.js";
 import { bars } from "./fields.js";
 
 // Positions in results count characters; JavaScript's strings count UTF-16 units.
@@ -25,7 +25,7 @@ export function showClasses({ predictions }) {
   if (!predictions.length) return { headline: "No classes", node: el("div") };
   const [best] = predictions;
   const bounded = predictions.every(({ score }) => score >= 0 && score <= 1);
-  const headline = `${best.label}, ${bounded ? percent(best.score) : short(best.score)}`;
+  const headline = `${isolated(best.label)}, ${bounded ? percent(best.score) : short(best.score)}`;
   return { headline, node: bars(predictions) };
 }
 
@@ -44,7 +44,7 @@ export function showEntities({ entities }, { inputs }) {
         el(
           "span",
           { class: "entity-label" },
-          el("span", { class: "tag", style: { background: shade(label), color: ink(shade(label)) } }, label),
+          el("span", { class: "tag", style: { background: shade(label), color: ink(shade(label)) } }, el("bdi", {}, label)),
           el("span", { class: "entity-score" }, ` ${percent(score)}`),
         ),
       ),
@@ -75,7 +75,7 @@ export function showAnswer(answer, { inputs }) {
       { name: "Answers, best first" },
     ),
   );
-  return { headline: `${answer.text || "No answer"}, ${percent(answer.score)}`, node };
+  return { headline: `${isolated(answer.text || "No answer")}, ${percent(answer.score)}`, node };
 }
 
 /** The text with each mask replaced: `choices[n]` for the n-th. */
@@ -102,7 +102,7 @@ export function showFilledMasks(answer, { inputs }) {
     ),
   );
   return {
-    headline: answer.masks.map((mask) => `${mask[0].label}, ${percent(mask[0].score)}`).join("; "),
+    headline: answer.masks.map((mask) => `${isolated(mask[0].label)}, ${percent(mask[0].score)}`).join("; "),
     node: el("div", {}, sentence, el("div", { class: several ? "columns" : "" }, lists)),
   };
 }

@@ -1,0 +1,35 @@
+"""`POST /preview`: a picture as browsers can show it, for the page."""
+
+from __future__ import annotations
+
+import io
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from warmstart.serve import body
+from warmstart.serve.state import state_of
+
+LARGEST = 1600
+"""Pixels of the longer side."""
+MOST_PIXELS = 16_000_000
+"""Of the picture that is shown: several may be decoded at the same time."""
+
+
+async def preview(request: Request) -> Response:
+    """A picture in any format that models read, such as TIFF, as WebP."""
+    settings = state_of(request).settings
+    data = await body.read(request, settings)
+    most = min(MOST_PIXELS, settings.max_pixels)
+    content = await body.aside(body.SLOW, _as_webp, data, most)
+    return Response(content, media_type="image/webp")
+
+
+def _as_webp(data: bytes, max_pixels: int) -> bytes:
+    from warmstart.image import decoder
+
+    picture = decoder.decode(data, name="the picture", max_pixels=max_pixels)
+    picture.thumbnail((LARGEST, LARGEST))
+    file = io.BytesIO()
+    picture.save(file, "WEBP", quality=85)
+    return file.getvalue()
