@@ -68,7 +68,7 @@ function listed(boxes, drawn, stage) {
         {
           tabindex: "0",
           mouseenter: light(true),
-          mouseleave: light(false),
+          mouseleave: (event) => document.activeElement !== event.currentTarget && light(false)(),
           focus: light(true),
           blur: light(false),
           click: (event) => event.currentTarget.focus(), // a tap does not focus everywhere
