@@ -169,7 +169,7 @@ export function bench(model, unauthorized) {
 /** The options of a model; no more classes can be asked for than it has. */
 function bounded({ options, labels }) {
   if (!options.top_k || labels < 2) return options;
-  const limited = { maximum: labels, default: Math.min(options.top_k.default, labels) };
+  const limited = { maximum: labels, default: Math.min(options.top_k.default ?? labels, labels) };
   return { ...options, top_k: { ...options.top_k, ...limited } };
 }
 
