@@ -148,3 +148,16 @@ def test_mu_law_is_its_own_inverse_up_to_a_level():
     x = np.linspace(-1, 1, 999)
     assert np.abs(mu_law.decode(mu_law.encode(x)) - x).max() < 0.025
     assert mu_law.encode(np.array([-2.0, 2.0])).tolist() == [0, 255]
+
+
+def test_one_channel_of_several():
+    sound = np.stack([TONE, -0.5 * TONE], 1)
+    for channel, factor in ((1, 1.0), (2, -0.5), (None, 0.25)):
+        found = np.concatenate(
+            list(audio.pieces(sound, sample_rate=RATE, given_rate=RATE, channel=channel))
+        )
+        np.testing.assert_allclose(found, factor * TONE, atol=1e-6)
+    with pytest.raises(InputError, match="has 2 channels, and no channel 3"):
+        list(audio.pieces(sound, sample_rate=RATE, given_rate=RATE, channel=3))
+    with pytest.raises(InputError, match="has 1 channel, and no channel 2"):
+        list(audio.pieces(TONE, sample_rate=RATE, given_rate=RATE, channel=2))

@@ -31,6 +31,8 @@ OTHER_DEFAULTS = {
     "text-classification": {"epochs"},
     "token-classification": {"epochs"},
     "question-answering": {"epochs"},
+    "fill-mask": {"epochs"},
+    "text-embedding": {"epochs", "batch_size"},
     "text-generation": {"epochs", "batch_size", "validation"},
     "speech-recognition": {"epochs", "batch_size"},
     "forecasting": {"epochs", "batch_size", "patience"},
@@ -84,8 +86,8 @@ def test_a_wrong_freeze_leaves_the_folder_free(options, tmp_path):
 
 
 def test_a_task_without_fine_tuning_is_refused_before_any_work():
-    with pytest.raises(UsageError, match="no fine-tuning for 'text-embedding'"):
-        ws.finetune("no-such-model", "no/such/data", task="text-embedding")
+    with pytest.raises(UsageError, match="no fine-tuning for 'audio-generation'"):
+        ws.finetune("no-such-model", "no/such/data", task="audio-generation")
 
 
 def test_options_are_known_without_tensorflow():
@@ -221,6 +223,8 @@ def small_run(task: str, folder: Path) -> tuple:
         "text-classification": lambda: (bert, reviews(12), {}),
         "token-classification": lambda: (bert, sentences(), {}),
         "question-answering": lambda: (bert, questions(), {}),
+        "fill-mask": lambda: (bert, [text for text, _ in reviews(12)], {}),
+        "text-embedding": lambda: (bert, [(text, f"ann {text}") for text, _ in reviews(12)], {}),
         "text-generation": lambda: (GPT2, ["The cat sat on the mat. " * 40], {"context": 16}),
         "speech-recognition": lambda: (recognizer(), recordings(), {}),
         "forecasting": lambda: (

@@ -258,6 +258,8 @@ for _task in (
         model="warmstart.text.fill_mask:FillMask",
         input="warmstart.text.inputs:TEXT",
         samples=("Paris is the [MASK] of France.", "The [MASK] barked at the [MASK]."),
+        trainer="warmstart.text.train.fill_mask:FillMaskTrainer",
+        train_options="warmstart.text.train.options:FillMaskOptions",
     ),
     Task(
         name="text-embedding",
@@ -275,6 +277,8 @@ for _task in (
             ["A cat sat on the mat.", "There is a cat on the rug."],
             ["A cat sat on the mat.", "Interest rates rose again in spring."],
         ),
+        trainer="warmstart.text.train.embedding:EmbeddingTrainer",
+        train_options="warmstart.text.train.options:EmbeddingOptions",
     ),
     Task(
         name="text-generation",

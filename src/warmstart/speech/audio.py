@@ -95,7 +95,12 @@ def file_seconds(data: bytes) -> float:
 
 
 def pieces(
-    value: Any, *, name: str = "", sample_rate: int, given_rate: float | None = None
+    value: Any,
+    *,
+    name: str = "",
+    sample_rate: int,
+    given_rate: float | None = None,
+    channel: int | None = None,
 ) -> Iterator[np.ndarray]:
     """A recording in pieces, in constant memory.
 
@@ -106,12 +111,14 @@ def pieces(
         name: for messages.
         sample_rate: of the result, in Hz.
         given_rate: of a bare array.
+        channel: the one that is read, from 1; None: all, mixed down.
 
     Returns:
         An iterator of float32 arrays, which together are the recording: at least one sample.
 
     Raises:
-        InputError: it is no recording, is damaged, empty, or has a value that is not a number. What
+        InputError: it is no recording, is damaged, empty, lacks the channel, or has a value that is not
+            a number. What
             is wrong at its beginning is raised at once, the rest when it is reached.
     """
     name = name or given_name(value) or "the recording"
@@ -123,18 +130,18 @@ def pieces(
             f"{name}: says it has {rate:g} samples a second; {RATES[0]:,} to {RATES[1]:,} are possible",
             name,
         )
-    checked = _checked(parts, name)
+    checked = _checked(parts, name, channel)
     first = next(checked)  # raises here what is wrong from the start
     return _resampled(chain([first], checked), rate, sample_rate)
 
 
-def _checked(parts: Iterator[np.ndarray], name: str) -> Iterator[np.ndarray]:
-    """The parts mixed down to one channel; at least one sample, all finite."""
+def _checked(parts: Iterator[np.ndarray], name: str, channel: int | None) -> Iterator[np.ndarray]:
+    """One channel of the parts, or all mixed down to one; at least one sample, all finite."""
     empty = True
     for part in parts:
         if not len(part):
             continue
-        mono = part.mean(1, dtype=np.float32) if part.ndim == 2 else part
+        mono = _mono(part, name, channel)
         if not np.isfinite(mono).all():
             raise InputError(
                 f"{name}: holds samples that are no finite numbers (NaN or infinite)", name
@@ -143,6 +150,17 @@ def _checked(parts: Iterator[np.ndarray], name: str) -> Iterator[np.ndarray]:
         yield mono
     if empty:
         raise InputError(f"{name}: holds no samples", name)
+
+
+def _mono(part: np.ndarray, name: str, channel: int | None) -> np.ndarray:
+    channels = part.shape[1] if part.ndim == 2 else 1
+    if channel is not None and channel > channels:
+        few = "1 channel" if channels == 1 else f"{channels} channels"
+        raise InputError(f"{name}: has {few}, and no channel {channel}", name)
+    if part.ndim == 1:
+        return part
+    mono: np.ndarray = part.mean(1, dtype=np.float32) if channel is None else part[:, channel - 1]
+    return mono
 
 
 def _resampled(parts: Iterator[np.ndarray], rate: float, sample_rate: int) -> Iterator[np.ndarray]:

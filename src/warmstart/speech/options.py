@@ -28,9 +28,17 @@ class TranscribeOptions(RecordingOptions):
     """Options of speech recognition; a model honours those of its `option_names`.
 
     Whisper honours all but `beam`, `vocabulary` and `language_model`; models with CTC honour these
-    three and `words`.
+    three, `words` and `channel`.
     """
 
+    channel: Annotated[
+        int | None,
+        Option(
+            "The channel that is transcribed, from 1, such as one speaker of a call; default: all, "
+            "mixed.",
+            ge=1,
+        ),
+    ] = None
     language: Annotated[
         str | None,
         Option(

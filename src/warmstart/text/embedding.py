@@ -146,10 +146,11 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
     def prepare(self, item: Item, options: EmbedOptions) -> Prepared:
         text = TEXT.read(item)
         assert isinstance(text, str)
-        encoded = [self.tokenize(self._prompt(options) + text, item.name)]
+        encoded = [self.tokenize(self.prompt_of(options) + text, item.name)]
         return Prepared(item.name, [self.row(encoded[0])], Windows(text, encoded), item.index)
 
-    def _prompt(self, options: EmbedOptions) -> str:
+    def prompt_of(self, options: EmbedOptions) -> str:
+        """What is put before each text."""
         if options.prompt is not None:
             return options.prompt
         name = options.prompt_name or self.entry.processing.get("prompt_name")

@@ -12,6 +12,7 @@ import numpy as np
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.records import measured
 from warmstart.core.results import Failed, Prediction, best
 from warmstart.core.types import Data
 from warmstart.errors import InputError, UsageError
@@ -160,7 +161,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         Returns:
             `top1`, `top5` (0 to 1), `count`, `errors`.
         """
-        examples = text_data.examples(data, multi_label=False, **options.reading())
+        examples = measured(text_data.examples(data, multi_label=False, **options.reading()))
         errors: list[str] = []
         hits = np.zeros(2)
         texts: Any = (example.text for example in examples)

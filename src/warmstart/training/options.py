@@ -44,6 +44,7 @@ NOT_RECORDED = frozenset(
         "answer_column",
         "label_column",
         "mask_column",
+        "negative_column",
         "split_column",
         "group_column",
         "class_names",

@@ -10,6 +10,8 @@ import numpy as np
 
 from warmstart.training.batches import epoch_order, parts
 
+ROUND = 8
+"""Lengths are padded to a multiple of this, so that fewer shapes are traced."""
 BUCKET = 32  # batches whose things are sorted by length together
 
 
@@ -52,6 +54,11 @@ class SortedBatches(ABC):
         """A batch, as short as may be and `more` steps longer; if it is the only one, of one length
         in all epochs.
         """
+
+    def length(self, rows: np.ndarray, more: int) -> int:
+        """Of a batch of these things: that of the longest, rounded up so that few shapes are traced,
+        and `more` steps."""
+        return (-(-int(self.lengths[rows].max()) // ROUND) + more) * ROUND
 
     def indices(self, epoch: int, index: int) -> np.ndarray:
         """Which things the batch holds."""

@@ -79,6 +79,21 @@ PAIR = Field(
     "pair_column",
     (("text_pair", "sentence2", "text2", "hypothesis", "question2", "pair", "#2 string"),),
 )
+ANCHOR = Field(
+    "anchor",
+    "text_column",
+    (("anchor", "query", "question"), ("sentence1", "text1", "premise"), ("text", "sentence")),
+)
+POSITIVE = Field(
+    "positive",
+    "pair_column",
+    (
+        ("positive", "pos"),
+        ("answer", "passage", "document", "sentence2", "text2", "hypothesis"),
+        ("text_pair", "context"),
+    ),
+)
+NEGATIVE = Field("negative", "negative_column", (("negative", "neg", "hard_negative"),))
 LABEL = Field(
     "label", "label_column", (_LABELS, ("tags",), ("score", "rating", "stars", "quality"))
 )

@@ -97,6 +97,7 @@ def detect_dialect(
         UsageError: two delimiters are possible, or none is.
     """
     if delimiter is not None:
+        delimiter = "\t" if delimiter == r"\t" else delimiter  # as a shell passes it
         if len(delimiter) != 1 or delimiter in '"\r\n':
             raise UsageError(f"A delimiter is one character, not {delimiter!r}.")
         return _unambiguous(_reading(sample, delimiter, complete), name)

@@ -76,6 +76,30 @@ class TextTable(LabelTable):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CorpusTable(TableOptions):
+    """Of texts without labels."""
+
+    text_column: Annotated[
+        str | None, Option("Column of texts in a table, where it has an unusual name.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositiveTable(TableOptions):
+    """Of texts that belong together."""
+
+    text_column: Annotated[
+        str | None, Option("Column of anchors in a table, where it has an unusual name.")
+    ] = None
+    pair_column: Annotated[
+        str | None, Option("Column of the texts that belong to them, where it has an unusual name.")
+    ] = None
+    negative_column: Annotated[
+        str | None, Option("Column of texts that do not, where it has an unusual name.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TokenTable(LabelTable):
     """Of sentences with a tag for each word."""
 

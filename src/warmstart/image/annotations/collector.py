@@ -121,7 +121,9 @@ class Collector:
     rows: list[_Row] = field(default_factory=list)
     in_pixels: int = 0
     like_shares: int = 0
-    """Boxes in pixels, and those of them whose sides all lie between 0 and 1."""
+    fractions: int = 0
+    """Boxes in pixels; those of them whose sides all lie between 0 and 1, and those with a side
+    that is not a whole number."""
 
     def add(
         self,
@@ -172,6 +174,7 @@ class Collector:
             if not scale:
                 self.in_pixels += 1
                 self.like_shares += are_shares(box.sides)
+                self.fractions += any(side % 1 for side in box.sides)
             checked = self._checked(f"{name}: box {number} ({box.label!r})", box.label, sides, true)
             if checked is not None:
                 usable.append((box, checked))
@@ -214,7 +217,7 @@ class Collector:
             UsageError: there is no photo, or no class; a class that is not known, where that is
             an error; or the boxes are shares of the photo where pixels are expected.
         """
-        if self.in_pixels and self.like_shares == self.in_pixels:
+        if self.fractions and self.like_shares == self.in_pixels:
             raise UsageError(
                 f"{what}: all box sides lie between 0 and 1, as if they were shares of the photo, but "
                 "this format has pixels; multiply them by the width and height of the photo, or give "

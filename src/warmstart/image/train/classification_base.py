@@ -18,7 +18,7 @@ from warmstart.image.train import network
 from warmstart.image.train.augment import Augmentation
 from warmstart.image.train.batches import LabelledBatches
 from warmstart.image.train.data import Dataset, Examples, read
-from warmstart.image.train.options import ImageClassificationOptions
+from warmstart.image.train.options import ImageClassificationOptions, sides_of
 from warmstart.image.train.photos import Photos
 from warmstart.models.image.transfer import network as transfer
 from warmstart.training import devices
@@ -72,6 +72,8 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
         self.monitor, self.clip_norm = self.options.monitor, self.options.clip_norm
         if not isinstance(self.model, ImageClassifier):
             raise UsageError(f"{self.model.name} does {self.model.entry.task}, not {self.task}.")
+        if (size := sides_of(self.options.image_size)) is not None:
+            self.model = network.resized(self.model, size)
 
     def read(self, data: Any) -> Summary:
         options = self.options

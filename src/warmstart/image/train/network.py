@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from warmstart.checkpoints.naming import slots
 from warmstart.core.compiling import build_keras
 from warmstart.core.model import Model
 from warmstart.errors import UsageError
+from warmstart.image.classification import ImageClassifier
 from warmstart.models.image.transfer import network as transfer
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -24,6 +26,29 @@ def base_config(model: Model[Any, Any, Any]) -> dict[str, Any]:
         base: dict[str, Any] = told["config"]["base"]
         return base
     return {"architecture": model.entry.architecture, "config": told["config"]}
+
+
+def resized(model: ImageClassifier, size: tuple[int, int]) -> ImageClassifier:
+    """The same network for photos of another size.
+
+    Raises:
+        UsageError: the network needs larger photos, or equal sides.
+    """
+    entry, rules = model.entry, model.preprocessing
+    config = entry.to_dict()["config"]
+    own = config["base"]["config"] if entry.architecture == "transfer" else config
+    if min(size) < entry.min_size:
+        raise UsageError(
+            f"{model.name} needs an image_size of {entry.min_size} or more, not {min(size)}."
+        )
+    if "input_size" in own:
+        own["input_size"] = list(size)
+    elif size[0] == size[1]:
+        own["image_size"] = size[0]
+    else:
+        raise UsageError(f"{model.name} takes photos of equal sides only, not {size}.")
+    entry = replace(entry, config=config, preprocessing=replace(rules, size=size))
+    return type(model)(entry, model.weights, model.labels)
 
 
 def build(model: Model[Any, Any, Any], config: Mapping[str, Any]) -> keras.Model:

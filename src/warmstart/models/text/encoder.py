@@ -182,6 +182,22 @@ class Bias(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("warmstart")
+class MeanOfTokens(keras.layers.Layer):
+    """The average of the tokens that are not padding: (B, T, D) and the mask int32 (B, T) -> (B,
+    D).
+
+    Source: Reimers, Gurevych, "Sentence-BERT" (2019), section 3.
+    """
+
+    def call(self, states: Any, mask: Any) -> Any:
+        weights = ops.expand_dims(ops.cast(mask, states.dtype), -1)  # (B, T, 1)
+        return ops.sum(states * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1e-9)
+
+    def compute_output_spec(self, states: Any, mask: Any) -> keras.KerasTensor:
+        return keras.KerasTensor((states.shape[0], states.shape[2]), states.dtype)
+
+
+@keras.saving.register_keras_serializable("warmstart")
 class TextModel(keras.Model):
     """A functional model that may be called with only `input_ids`: the other inputs of
     `text_inputs` are optional.
@@ -222,9 +238,9 @@ def encode(
     inputs: Mapping[str, Any],
     *,
     position_padding: int | None = None,
-) -> tuple[Any, layers.Embedding]:
-    """The hidden states float32 (B, T, D) as a layer named `last_hidden_state`, and the word
-    embedding.
+) -> tuple[Any, layers.Embedding, Any]:
+    """The hidden states float32 (B, T, D) as a layer named `last_hidden_state`, the word
+    embedding, and the mask int32 (B, T).
     """
     ids = inputs["input_ids"]
     mask = Fill(1, name="mask_or_ones")(ids, inputs["attention_mask"])
@@ -240,7 +256,7 @@ def encode(
     )
     for index in range(config.num_hidden_layers):
         x = _layer(config, names, index, x, mask)
-    return layers.Identity(name="last_hidden_state")(x), word
+    return layers.Identity(name="last_hidden_state")(x), word, mask
 
 
 def _embedding(
@@ -298,6 +314,13 @@ def token_head(config: EncoderConfig, x: Any) -> dict[str, Any]:
     assert config.head == "question-answering", config.head
     ends = dense(config, 2, f"{HEAD}qa_outputs")(x)
     return {"start_logits": ends[:, :, 0], "end_logits": ends[:, :, 1]}
+
+
+def mean_classifier(config: EncoderConfig, x: Any, mask: Any) -> dict[str, Any]:
+    """A class for the mean of the tokens: (B, T, D) and the mask int32 (B, T) -> (B, L)."""
+    mean = MeanOfTokens(name="pooled_mean")(x, mask)
+    dropped = layers.Dropout(config.classifier_dropout)(mean)
+    return {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(dropped)}
 
 
 def pooled(config: EncoderConfig, x: Any) -> Any:

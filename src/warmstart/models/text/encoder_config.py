@@ -27,6 +27,7 @@ ACTIVATIONS = (
     "swish",
     "tanh",
 )
+CLASSIFIER_POOLING = ("cls", "mean")
 HEAD = "head."
 """What the names of the layers of a head start with; the pooler belongs to neither head nor body.
 """
@@ -68,6 +69,8 @@ class EncoderConfig:
 
     `head` is "base", "fill-mask", "text-classification", "token-classification" or
     "question-answering"; `num_labels` is for the two classification heads, `pooler` for "base".
+    `classifier_pooling` is what of a text is classified: its first token ("cls"), as in the
+    reference, or the mean of its tokens ("mean").
     """
 
     vocab_size: int
@@ -88,6 +91,7 @@ class EncoderConfig:
     head: str = "base"
     num_labels: int = 2
     pooler: bool = True
+    classifier_pooling: str = "cls"
 
     @classmethod
     def of(cls, config: Self | Mapping[str, Any], family: str) -> Self:
@@ -107,6 +111,11 @@ class EncoderConfig:
         if made.hidden_act not in ACTIVATIONS:
             raise UsageError(
                 f"{family}: hidden_act must be one of {', '.join(ACTIVATIONS)}, not {made.hidden_act!r}"
+            )
+        if made.classifier_pooling not in CLASSIFIER_POOLING:
+            raise UsageError(
+                f"{family}: classifier_pooling must be one of {', '.join(CLASSIFIER_POOLING)}, not "
+                f"{made.classifier_pooling!r}"
             )
         if made.hidden_size % made.num_attention_heads:
             raise UsageError(
@@ -168,6 +177,8 @@ def read(
     built["pooler"] = head == "text-embedding" and texts.mentions(folder, "pooler.dense.weight")
     if labels:
         built["num_labels"] = len(labels)
+    if head == "text-classification" and config.get("classifier_pooling") is not None:
+        built["classifier_pooling"] = config["classifier_pooling"]
     processing: dict[str, Any] = {"max_length": texts.max_length(folder, positions)}
     if head == "text-embedding":
         processing |= sentence_modules.read(folder)
@@ -249,6 +260,10 @@ def write(
         config["label2id"] = {label.name: label.index for label in labels}
     if entry.task == "text-classification":
         config["problem_type"] = texts.problem_type(entry)
+        if sizes.get("classifier_pooling") == "mean":
+            # The reference has no such head, so that it must read no more than the encoder.
+            config["architectures"] = [classes[model_type] + "Model"]
+            config["classifier_pooling"] = "mean"
     return config
 
 
@@ -265,8 +280,9 @@ def parameters(config: Mapping[str, Any]) -> int:
     square = width * width + width
     classes = (width + 1) * config.get("num_labels", 2)
     decoder = vocabulary * (1 if config["tie_word_embeddings"] else width + 1)
+    mean = config.get("classifier_pooling") == "mean"
     heads = {
-        "text-classification": square + classes,
+        "text-classification": classes if mean else square + classes,
         "token-classification": classes,
         "question-answering": 2 * (width + 1),
         "fill-mask": square + 2 * width + decoder,

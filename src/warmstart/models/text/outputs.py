@@ -7,26 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from warmstart.models.text.encoder import TextModel
+from warmstart.models.text.encoder import MeanOfTokens, TextModel
 
 LAST = "last_hidden_state"
 LOWEST = -1e9  # for padding, below every hidden state
-
-
-@keras.saving.register_keras_serializable("warmstart")
-class MeanOfTokens(keras.layers.Layer):
-    """The average of the tokens that are not padding: (B, T, D) and the mask int32 (B, T) -> (B,
-    D).
-
-    Source: Reimers, Gurevych, "Sentence-BERT" (2019), section 3.
-    """
-
-    def call(self, states: Any, mask: Any) -> Any:
-        weights = ops.expand_dims(ops.cast(mask, states.dtype), -1)  # (B, T, 1)
-        return ops.sum(states * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1e-9)
-
-    def compute_output_spec(self, states: Any, mask: Any) -> keras.KerasTensor:
-        return keras.KerasTensor((states.shape[0], states.shape[2]), states.dtype)
 
 
 @keras.saving.register_keras_serializable("warmstart")

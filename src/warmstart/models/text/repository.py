@@ -115,6 +115,8 @@ def head_of(config: Mapping[str, Any], folder: Path, task: str | None) -> str:
         if isinstance(name, str)
         and (match := re.search("|".join(f"{end}$" for end in HEADS), name))
     ]
+    if config.get("classifier_pooling") == "mean":  # of a head that the reference does not have
+        tasks = ["text-classification"]
     if names and not tasks:
         raise UsageError(
             f"{folder / 'config.json'}: the architecture {names[0]!r} is not supported."

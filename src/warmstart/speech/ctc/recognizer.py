@@ -87,7 +87,14 @@ class CtcRecognizer(Recognizer):
     decodes with them) and `decoding`: "vocabulary" makes that the default.
     """
 
-    option_names: ClassVar = ("sample_rate", "words", "beam", "vocabulary", "language_model")
+    option_names: ClassVar = (
+        "sample_rate",
+        "channel",
+        "words",
+        "beam",
+        "vocabulary",
+        "language_model",
+    )
 
     def __init__(self, engine: Engine, entry: Entry, folder: Path | None = None):
         super().__init__(engine, entry, folder)
@@ -142,7 +149,7 @@ class CtcRecognizer(Recognizer):
         self, name: str, recording: Any, options: TranscribeOptions
     ) -> Generator[None, None, Transcript]:
         live = LiveTranscript(self, self.decoder(options), WINDOW, name)
-        for samples in self._pieces(name, recording, options.sample_rate):
+        for samples in self._pieces(name, recording, options.sample_rate, options.channel):
             live.add(samples)
             yield
         return live.end()
@@ -170,10 +177,14 @@ class CtcRecognizer(Recognizer):
         return int(size)
 
     def _pieces(
-        self, name: str, recording: Any, sample_rate: float | None
+        self, name: str, recording: Any, sample_rate: float | None, channel: int | None = None
     ) -> Iterator[NDArray[np.float32]]:
         return audio.pieces(
-            recording, name=name, sample_rate=self.rules.sample_rate, given_rate=sample_rate
+            recording,
+            name=name,
+            sample_rate=self.rules.sample_rate,
+            given_rate=sample_rate,
+            channel=channel,
         )
 
 

@@ -43,6 +43,7 @@ class WhisperRecognizer(Recognizer):
 
     option_names: ClassVar = (
         "sample_rate",
+        "channel",
         "language",
         "translate",
         "timestamps",
@@ -77,7 +78,7 @@ class WhisperRecognizer(Recognizer):
     def transcribe(
         self, name: str, recording: Any, options: TranscribeOptions
     ) -> Generator[None, None, Transcript]:
-        blocks = _blocks(recording, name, options.sample_rate)
+        blocks = _blocks(recording, name, options.sample_rate, options.channel)
         return (yield from self._transcriber.transcribe(name, blocks, options))
 
     def features(
@@ -94,7 +95,9 @@ RECOGNIZER = WhisperRecognizer
 TRAINER = "warmstart.speech.train.whisper:WhisperTrainer"
 
 
-def _blocks(recording: Any, name: str, sample_rate: float | None) -> Blocks:
+def _blocks(
+    recording: Any, name: str, sample_rate: float | None, channel: int | None = None
+) -> Blocks:
     """The samples of the recording, as often as they are asked for.
 
     What can be read only once is kept as it comes, not decoded.
@@ -102,7 +105,14 @@ def _blocks(recording: Any, name: str, sample_rate: float | None) -> Blocks:
     if scheme(recording) is not None or hasattr(recording, "read") or _is_pipe(recording):
         with opened(recording, name) as file:
             recording = file.read()
-    return partial(audio.pieces, recording, name=name, sample_rate=RATE, given_rate=sample_rate)
+    return partial(
+        audio.pieces,
+        recording,
+        name=name,
+        sample_rate=RATE,
+        given_rate=sample_rate,
+        channel=channel,
+    )
 
 
 def _is_pipe(recording: Any) -> bool:

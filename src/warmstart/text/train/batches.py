@@ -10,9 +10,6 @@ import numpy as np
 from warmstart.text.tokenizer import Encoded, padded
 from warmstart.training.sorted_batches import SortedBatches
 
-ROUND = 8  # lengths are padded to a multiple of this, so that fewer shapes are traced
-
-
 Pad = Callable[[Sequence[Encoded], int], dict[str, np.ndarray]]
 
 
@@ -55,7 +52,7 @@ class TextBatches(SortedBatches):
 
     def padded(self, epoch: int, index: int, more: int) -> tuple[Any, ...]:
         rows = self.indices(epoch, index)
-        length = (-(-int(self.lengths[rows].max()) // ROUND) + more) * ROUND
+        length = self.length(rows, more)
         targets = self.targets(rows, length)
         inputs = self.pad([self.encoded[row] for row in rows], length)
         return (inputs, *targets) if isinstance(targets, tuple) else (inputs, targets)

@@ -11,8 +11,10 @@ import keras
 import numpy as np
 
 from warmstart.catalog import Label
+from warmstart.core.model import Model
 from warmstart.core.records.dialects import is_number
 from warmstart.errors import UsageError
+from warmstart.models.text import sentence_modules
 from warmstart.text.classification import TextClassifier
 from warmstart.text.data import Example, examples
 from warmstart.text.inputs import shown
@@ -23,6 +25,7 @@ from warmstart.text.train.options import TextClassificationOptions
 from warmstart.text.train.probe import head_layer, solve_head
 from warmstart.training.batches import example_weights, is_sparse
 from warmstart.training.page import MISTAKES, Section, class_section, mistakes
+from warmstart.training.sorted_batches import SortedBatches
 from warmstart.training.summary import in_words
 
 MONITORS = {"single": "val_accuracy", "multi": "val_f1", "regression": "val_pearson"}
@@ -110,8 +113,19 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
 
         return self.batched(encoded, batch, shuffle)
 
+    def head_config(self) -> dict[str, Any]:
+        """Of a base whose sentence vectors are the mean of the tokens, this mean is classified: what
+        it has learned of sentences is there, and not in the first token.
+        """
+        return {"classifier_pooling": "mean"} if embeds_by_mean(self.model) else {}
+
     def initialise(self, batches: Any) -> None:
-        """Let the best linear head be a candidate, unless the base has a head for these labels."""
+        """Let the best linear head be a candidate, unless the base has a head for these labels.
+
+        Training starts from it where the features are those of sentences, which a random head would
+        distort in its first steps (Kumar, Raghunathan, Jones, Ma, Liang, "Fine-Tuning can Distort
+        Pretrained Features and Underperform Out-of-Distribution" (2022), arXiv:2202.10054).
+        """
         self.probe: dict[str, float] = {}
         head = head_layer(self.network)
         start = head.get_weights()
@@ -127,7 +141,8 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
             known = dict(self.measure())
             self.run.write("probe", known)
         self.probe, self.keep_start = known, True
-        self.restart = lambda: head.set_weights(start)
+        if self.result_entry.config.get("classifier_pooling") != "mean":
+            self.restart = lambda: head.set_weights(start)
         self.terminal.say(f"linear probe: {in_words(known)}")
 
     def result_warnings(self) -> Iterator[str]:
@@ -167,7 +182,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         options = self.options
         return self.problem != "regression" and bool(options.loss is not None or options.metrics)
 
-    def validation_batches(self) -> TextBatches | None:
+    def validation_batches(self) -> SortedBatches | None:
         return self.validation_text_batches if self.options.metrics and self.validated else None
 
     def compile(self, learner: keras.Model, optimizer: Any) -> None:
@@ -228,6 +243,17 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         return (
             ", ".join(f"{name} {score:.0%}" for name, score in pairs if score > THRESHOLD) or "none"
         )
+
+
+def embeds_by_mean(base: Model[Any, Any, Any]) -> bool:
+    """Whether a base was trained to embed sentences by the mean of their tokens."""
+    processing = base.entry.processing
+    if base.entry.task != "text-embedding" or processing.get("pooling") != "mean":
+        return False
+    folder = base._folder
+    return bool(processing.get("normalize")) or (
+        folder is not None and (folder / sentence_modules.MODULES).is_file()
+    )
 
 
 def problem_of(examples: Sequence[Example]) -> str:

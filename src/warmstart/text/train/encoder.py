@@ -23,11 +23,12 @@ from warmstart.models.text.encoder_config import is_body, is_head
 from warmstart.text.encoder import TextModel
 from warmstart.text.tokenizer import Encoded
 from warmstart.text.train import lora
-from warmstart.text.train.batches import TextBatches, padder
+from warmstart.text.train.batches import Pad, TextBatches, padder
 from warmstart.text.train.options import EncoderOptions
 from warmstart.training.adamw import warmed
 from warmstart.training.batches import Batches
 from warmstart.training.freeze import Block
+from warmstart.training.sorted_batches import SortedBatches
 from warmstart.training.split import fingerprint, split
 from warmstart.training.summary import Summary, class_counts, data_name
 from warmstart.training.trainer import SOURCE, Trainer
@@ -95,7 +96,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         """Set `labels`, and what else follows from the examples."""
 
     @abstractmethod
-    def text_batches(self, examples: Sequence[ExampleT], shuffle: bool) -> TextBatches:
+    def text_batches(self, examples: Sequence[ExampleT], shuffle: bool) -> SortedBatches:
         """The examples with their targets."""
 
     def open(self) -> None:
@@ -182,10 +183,14 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             "validation": fingerprint(self.validation_examples),
         }
 
+    def head_config(self) -> Mapping[str, Any]:
+        """What the config of the network says of the head."""
+        return {}
+
     def build(self) -> keras.Model:
         """The base's encoder, and its head where it has this very head; else a random one."""
         base, options = self.model, self.options
-        config = {**base.entry.config, "head": self.task, "pooler": False}
+        config = {**base.entry.config, "head": self.task, "pooler": False, **self.head_config()}
         if self.labels:
             config["num_labels"] = len(self.labels)
         self.result_entry = replace(
@@ -261,7 +266,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
                 blocks[int(match[1]) if match else 0].append(layer)
         return [list(block) for block in blocks]
 
-    def batches(self) -> TextBatches:
+    def batches(self) -> SortedBatches:
         return self.text_batches(self.train_examples, shuffle=True)
 
     def batched(
@@ -273,10 +278,14 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         """Encoded texts as batches; `targets` as for `TextBatches`."""
         options = self.options
         size = options.batch_size if shuffle else VALIDATION_BATCH
-        pad = padder(self.result_entry.config)
         return TextBatches(
-            encoded, targets, pad, batch_size=size, shuffle=shuffle, seed=options.seed
+            encoded, targets, self.pad, batch_size=size, shuffle=shuffle, seed=options.seed
         )
+
+    @property
+    def pad(self) -> Pad:
+        """Makes the network's inputs of texts."""
+        return padder(self.result_entry.config)
 
     def default_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         options = self.options

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from warmstart.core.options import Option
 from warmstart.core.records.options import (
+    CorpusTable,
     NamedClasses,
+    PositiveTable,
     QuestionTable,
     SplitTable,
     TextTable,
@@ -91,6 +93,24 @@ class TokenClassificationOptions(TokenTable, SplitTable, EncoderOptions):
 @dataclass(frozen=True, kw_only=True)
 class QuestionAnsweringOptions(QuestionTable, SplitTable, EncoderOptions):
     """Of question answering."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FillMaskOptions(CorpusTable, SplitTable, EncoderOptions):
+    """Of fill-mask; the defaults are BERT's (Devlin et al. 2018, section 3.1)."""
+
+    masked: Annotated[float, Option("Share of the tokens that are predicted.", gt=0, lt=1)] = 0.15
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingOptions(PositiveTable, SplitTable, EncoderOptions):
+    """Of text embedding."""
+
+    # Every other text of a batch is a negative: more of them make a harder task.
+    batch_size: Annotated[int, Option("Pairs or triplets per step.", ge=2)] = 32
+    scale: Annotated[
+        float, Option("What cosines are multiplied by in the softmax of the loss.", gt=0)
+    ] = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)

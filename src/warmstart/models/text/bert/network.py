@@ -27,6 +27,7 @@ from warmstart.models.text.encoder import (
     TextModel,
     dense,
     encode,
+    mean_classifier,
     norm,
     pooled,
     text_inputs,
@@ -56,11 +57,13 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     config = EncoderConfig.of(config, "bert")
     width = config.hidden_size
     inputs = text_inputs()
-    x, word = encode(config, Names(), inputs)
+    x, word, mask = encode(config, Names(), inputs)
     if config.head == "base":
         outputs = {"last_hidden_state": x} | (
             {"pooler_output": pooled(config, x)} if config.pooler else {}
         )
+    elif config.head == "text-classification" and config.classifier_pooling == "mean":
+        outputs = mean_classifier(config, x, mask)
     elif config.head == "text-classification":
         first = layers.Dropout(config.classifier_dropout)(pooled(config, x))
         outputs = {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(first)}

@@ -23,6 +23,7 @@ from warmstart.models.text.encoder import (
     TextModel,
     dense,
     encode,
+    mean_classifier,
     norm,
     text_inputs,
     token_head,
@@ -55,9 +56,11 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     config = EncoderConfig.of(config, "distilbert")
     width = config.hidden_size
     inputs = text_inputs()
-    x, word = encode(config, NAMES, inputs)
+    x, word, mask = encode(config, NAMES, inputs)
     if config.head == "base":
         outputs = {"last_hidden_state": x}
+    elif config.head == "text-classification" and config.classifier_pooling == "mean":
+        outputs = mean_classifier(config, x, mask)
     elif config.head == "text-classification":
         h = layers.Activation("relu", name="pooled")(
             dense(config, width, f"{HEAD}pre_classifier")(x[:, 0])

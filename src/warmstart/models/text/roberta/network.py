@@ -24,6 +24,7 @@ from warmstart.models.text.encoder import (
     dense,
     encode,
     gelu,
+    mean_classifier,
     norm,
     pooled,
     text_inputs,
@@ -50,11 +51,13 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     config = EncoderConfig.of(config, "roberta")
     width = config.hidden_size
     inputs = text_inputs()
-    x, word = encode(config, Names(), inputs, position_padding=config.pad_token_id)
+    x, word, mask = encode(config, Names(), inputs, position_padding=config.pad_token_id)
     if config.head == "base":
         outputs = {"last_hidden_state": x} | (
             {"pooler_output": pooled(config, x)} if config.pooler else {}
         )
+    elif config.head == "text-classification" and config.classifier_pooling == "mean":
+        outputs = mean_classifier(config, x, mask)
     elif config.head == "text-classification":
         first = layers.Dropout(config.classifier_dropout)(x[:, 0])
         h = layers.Activation("tanh", name="pooled")(

@@ -1,0 +1,165 @@
+"""Texts without labels, and texts that belong together: files, tables and lists."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from warmstart.core import records
+from warmstart.core.inputs import Item
+from warmstart.core.records.columns import ANCHOR, NEGATIVE, POSITIVE, TEXT, Field
+from warmstart.core.records.table import Record
+from warmstart.errors import RecordError, UsageError
+from warmstart.text import files
+
+
+@dataclass(frozen=True)
+class Together:
+    """Texts of one example.
+
+    Attributes:
+        name: of its record, for messages.
+        texts: one text; or an anchor, a text that belongs to it, and perhaps one that does not.
+        part: "train", "validation" or "test", as a column of splits says; None without one.
+        group: examples of the same group stay in one part.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    part: str | None = field(default=None, repr=False, compare=False)
+    group: str | None = field(default=None, repr=False, compare=False)
+
+
+def texts(
+    data: Any,
+    *,
+    text_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
+    problems: list[str] | None = None,
+    columns: list[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> list[Together]:
+    """Single texts.
+
+    Args:
+        data: a `.txt` file with a text a line, a list of strings, or a table or dataset with a
+            column of texts; see `core.records.read_table`.
+        text_column, split_column: of a table, where their names are not the usual ones.
+        group_column: of a table, where texts are to stay together.
+        problems: takes what is wrong with unusable texts, which are left out; default: the first
+            one is raised.
+        columns: takes what the columns of a table were taken for.
+        encoding, delimiter: of a file, where they are not recognised.
+
+    Raises:
+        UsageError: the file cannot be opened, or there are no texts.
+    """
+    if isinstance(data, str | os.PathLike) and not records.is_table(data):
+        rows: Iterable[Any] = ((item.name, item.value) for item in _lines(Path(data)))
+        return _usable(list(_plain(rows, problems)), problems)
+    if not records.is_table(data) and not hasattr(data, "as_numpy_iterator"):
+        listed = list(data)
+        if all(isinstance(one, str) for one in listed):
+            numbered = ((f"text {number}", one) for number, one in enumerate(listed, 1))
+            return _usable(list(_plain(numbered, problems)), problems)
+        data = listed
+    table = records.read_table(
+        data,
+        (TEXT,),
+        named=(text_column, split_column, group_column),
+        encoding=encoding,
+        delimiter=delimiter,
+    )
+    text = table.column(TEXT, text_column)
+    part, group = table.part_column(split_column), table.group_column(group_column)
+    table.describe(columns, {"text": text, "split": part, "group": group})
+
+    def read(record: Record) -> Together:
+        one = (table.text(record, text),)
+        return Together(record.name, one, table.part(record, part), table.group(record, group))
+
+    return _usable(list(table.map(read, problems)), problems)
+
+
+def pairs(
+    data: Any,
+    *,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    negative_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
+    problems: list[str] | None = None,
+    columns: list[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> list[Together]:
+    """Pairs (anchor, positive), or triplets with a negative.
+
+    Args:
+        data: a table or dataset with the columns `anchor` (or `query`, `question`, `sentence1`),
+            `positive` (or `answer`, `passage`, `sentence2`), and perhaps `negative`; or tuples.
+        text_column, pair_column, negative_column, split_column: of a table, where their names are
+            not the usual ones.
+        group_column, problems, columns, encoding, delimiter: as for `texts`.
+
+    Raises:
+        UsageError: a column is missing, there are no pairs, or only some have a negative.
+    """
+    layouts: list[tuple[Field, ...]] = [(ANCHOR, POSITIVE), (ANCHOR, POSITIVE, NEGATIVE)]
+    if not records.is_table(data) and not hasattr(data, "as_numpy_iterator"):
+        data = data if isinstance(data, str | os.PathLike) else list(data)
+        if isinstance(data, list) and data and len(data[0]) > 2:
+            layouts.reverse()
+    table = records.read_table(
+        data,
+        *layouts,
+        named=(text_column, pair_column, negative_column, split_column, group_column),
+        encoding=encoding,
+        delimiter=delimiter,
+    )
+    names = [table.column(ANCHOR, text_column), table.column(POSITIVE, pair_column)]
+    negative = table.optional_column(NEGATIVE, negative_column)
+    part, group = table.part_column(split_column), table.group_column(group_column)
+    chosen = {"anchor": names[0], "positive": names[1], "negative": negative}
+    table.describe(columns, {**chosen, "split": part, "group": group})
+    names += [negative] if negative is not None else []
+
+    def read(record: Record) -> Together:
+        some = tuple(table.text(record, name) for name in names)
+        return Together(record.name, some, table.part(record, part), table.group(record, group))
+
+    return _usable(list(table.map(read, problems)), problems)
+
+
+def _lines(path: Path) -> Iterator[Item]:
+    if not path.is_file() or path.suffix.lower() != ".txt":
+        raise UsageError(
+            f"{path} is not a .txt file with a text a line, nor a table ({', '.join(records.SUFFIXES)})."
+        )
+    return files.lines(str(path))
+
+
+def _plain(rows: Iterable[tuple[str, Any]], problems: list[str] | None) -> Iterator[Together]:
+    for name, value in rows:
+        try:
+            text = value.decode() if isinstance(value, bytes) else value
+        except UnicodeDecodeError:
+            records.report(RecordError(f"{name}: is not UTF-8", name), problems)
+            continue
+        if text.strip():
+            yield Together(name, (text,))
+        else:
+            records.report(RecordError(f"{name}: is empty", name), problems)
+
+
+def _usable(examples: list[Together], problems: list[str] | None) -> list[Together]:
+    records.require_usable("text", len(examples), problems or ())
+    if not examples:
+        raise UsageError("There are no texts in the data.")
+    return examples
