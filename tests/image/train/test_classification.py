@@ -217,3 +217,16 @@ def test_the_keras_model_is_keras_own_layers(tuned, shapes, tmp_path):
         [scores[i] for i in range(3)],
         atol=1e-4,
     )
+
+
+def test_photos_of_another_size(shapes, tmp_path):
+    size = {"epochs": 0, "views": 0, "verbose": False}
+    model = ws.finetune(CIFAR, shapes, image_size=48, output=tmp_path / "out", **size)
+    assert model.preprocessing.size == (48, 48)
+    again = ws.load(tmp_path / "out")
+    photo = shapes / "val" / "down" / "0.png"
+    assert again.preprocess(photo).shape == (48, 48, 3)
+    assert again(photo).label == model(photo).label
+    for image_size, words in ((8, "image_size"), ((48, 64), "equal sides"), ("x", "a number, or")):
+        with pytest.raises(UsageError, match=words):
+            ws.finetune(CIFAR, shapes, image_size=image_size, **size)

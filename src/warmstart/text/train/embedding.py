@@ -57,6 +57,12 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, Together, TextEmbedder])
         reading = self.options.reading()
         return corpus.pairs(data, problems=self.problems, columns=self.columns, **reading)
 
+    def check(self) -> None:
+        if self.options.batch_size == 1 and len(self.train_examples[0].texts) == 2:
+            raise UsageError(
+                "With batch_size=1 a pair has nothing to be told from; take 2 or more, or triplets."
+            )
+
     def group_of(self, example: Together) -> str:
         return example.texts[0] if example.group is None else example.group
 

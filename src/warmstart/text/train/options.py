@@ -107,7 +107,7 @@ class EmbeddingOptions(PositiveTable, SplitTable, EncoderOptions):
     """Of text embedding."""
 
     # Every other text of a batch is a negative: more of them make a harder task.
-    batch_size: Annotated[int, Option("Pairs or triplets per step.", ge=2)] = 32
+    batch_size: Annotated[int, Option("Pairs or triplets per step.", ge=1)] = 32
     scale: Annotated[
         float, Option("What cosines are multiplied by in the softmax of the loss.", gt=0)
     ] = 20.0
