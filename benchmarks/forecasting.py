@@ -178,7 +178,7 @@ def embedded(jobs: Jobs) -> Iterator[Figure]:
     windows = f"{metrics['count']} windows of 48 hours"
     yield Figure(
         2,
-        "deepar_hourly on taylor.csv, never trained on, against seasonal naive, mean wQL",
+        "deepar on taylor.csv, never trained on, against seasonal naive, mean wQL",
         loss / naive,
         bar=1.0,
         note=f"{loss:.4f} against {naive:.4f}, {windows}; coverage of the 80 % interval "

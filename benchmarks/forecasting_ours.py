@@ -100,12 +100,12 @@ def embedded(job: dict[str, Any]) -> dict[str, Any]:
     demand = pd.Series(
         values, pd.date_range("2000-06-05", periods=len(values), freq="h"), name="taylor"
     )
-    return ws.load("deepar_hourly").evaluate(demand, horizon=48, windows=28, stride=24, samples=200)
+    return ws.load("deepar").evaluate(demand, horizon=48, windows=28, stride=24, samples=200)
 
 
 def memory(job: dict[str, Any]) -> dict[str, Any]:
     """Peak memory while forecasting so many series, one after the other out of an iterator."""
-    model = ws.load("deepar_hourly")
+    model = ws.load("deepar")
     index = pd.date_range("2024-01-01", periods=500, freq="h")
     random = np.random.default_rng(0)
 

@@ -206,7 +206,7 @@ def milliseconds(call, count):
 photo = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 series = (np.sin(np.arange(200) / 4) + 2).tolist()
 text, generator, forecaster = (
-    ws.load(name, engine="litert") for name in ("sst2_bert_tiny", "shakespeare_gpt2", "deepar_hourly")
+    ws.load(name, engine="litert") for name in ("sst2_bert_tiny", "shakespeare_gpt2", "deepar")
 )
 classifier = ws.load(sys.argv[1], engine="litert")
 print(json.dumps({

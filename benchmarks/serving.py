@@ -295,9 +295,7 @@ def contracts(options: argparse.Namespace) -> list[Figure]:
     import schemathesis
 
     found = []
-    with running(
-        str(SMALL_FOLDER), "shakespeare_gpt2", "deepar_hourly", "--no-access-log"
-    ) as server:
+    with running(str(SMALL_FOLDER), "shakespeare_gpt2", "deepar", "--no-access-log") as server:
         own = schemathesis.openapi.from_url(f"{server.address}/openapi.json")
         found.append(_checked("our own OpenAPI document", own, contract, options))
         if options.protocol:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from serving_clients import Connection, request
 
 MIB = 2**20
-PICTURE, SERIES = "/v1/predict/leaf_deeplabv3", "/v1/predict/deepar_hourly"
+PICTURE, SERIES = "/v1/predict/leaf_deeplabv3", "/v1/predict/deepar"
 TEXT, PROMPT = "/v1/predict/sst2_bert_tiny", "/v1/predict/shakespeare_gpt2"
 SOUND = "/v1/predict/digits_wavenet_asr"
 TENSORS = "/v2/models/efficientnet_lite0/infer"

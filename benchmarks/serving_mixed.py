@@ -44,7 +44,7 @@ def honest() -> dict[str, tuple[bytes, str]]:
         ),
         "a series": (
             as_json(
-                "/v1/predict/deepar_hourly",
+                "/v1/predict/deepar",
                 {"inputs": list(range(50)), "options": {"horizon": 2, "samples": 5}},
             ),
             '"quantiles"',
@@ -61,7 +61,7 @@ STREAM = as_json(
     {"model": "shakespeare_gpt2", "prompt": "ROMEO:", "max_tokens": 60, "stream": True},
 )
 LONG = as_json(
-    "/v1/predict/deepar_hourly",
+    "/v1/predict/deepar",
     {"inputs": list(range(50)), "options": {"horizon": 4000, "samples": 200}},
 )
 

@@ -39,7 +39,7 @@ PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
 BUNDLE = ROOT / "tests" / "data" / "cifar10_resnet20"
 JPEG = {"Content-Type": "image/jpeg"}
 ASKED = "efficientnet_lite0"
-HOSTILE = (ASKED, "leaf_deeplabv3", "sst2_bert_tiny", "shakespeare_gpt2", "deepar_hourly")
+HOSTILE = (ASKED, "leaf_deeplabv3", "sst2_bert_tiny", "shakespeare_gpt2", "deepar")
 SOUND = ("digits_wavenet", "digits_wavenet_asr")
 RATE = 8.0
 """Requests per second of the client that is measured: a fraction of what the server can answer."""
@@ -171,7 +171,7 @@ LONG = {
         {"model": "shakespeare_gpt2", "prompt": "A", "max_tokens": 120, "n": 8},
     ),
     "forecasting": (
-        "/v1/predict/deepar_hourly",
+        "/v1/predict/deepar",
         {"inputs": [1.0, 2.0, 3.0] * 40, "options": {"horizon": 4000, "samples": 200}},
     ),
     "sound": ("/v1/predict/digits_wavenet", {"inputs": "seven " * 500}),

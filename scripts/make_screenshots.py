@@ -35,7 +35,7 @@ REPLACED = {
 SHOTS: dict[str, dict[str, Any]] = {
     "page-picture": {"model": "efficientnet_lite0", "example": "cat", "size": (1280, 800)},
     "page-forecast": {
-        "model": "deepar_hourly",
+        "model": "deepar",
         "example": "five weeks",
         "size": (1280, 800),
         "scheme": "dark",
@@ -68,9 +68,7 @@ def main() -> None:
     from warmstart.serve.running import Background
 
     IMAGES.mkdir(exist_ok=True)
-    models = {
-        name: ws.load(name) for name in ("efficientnet_lite0", "shakespeare_gpt2", "deepar_hourly")
-    }
+    models = {name: ws.load(name) for name in ("efficientnet_lite0", "shakespeare_gpt2", "deepar")}
     with tempfile.TemporaryDirectory() as folder, Background(create_app(models)) as address:
         os.environ["FONTCONFIG_FILE"] = str(fonts(Path(folder)))
         from playwright.sync_api import sync_playwright

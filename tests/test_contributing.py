@@ -157,7 +157,10 @@ def test_a_task_of_a_user_is_named_in_one_module():
 @pytest.mark.parametrize("family", ARCHITECTURES)
 def test_a_family_is_named_where_the_table_says(family):
     trainers = re.compile(r"src/warmstart/\w+/train/.+")  # a trainer says what it builds
-    assert not {file for file in unlisted(family, "a family") if not trainers.fullmatch(file)}
+    named = {file for file in unlisted(family, "a family") if not trainers.fullmatch(file)}
+    if family in {task.default_model for task in TASKS.values()}:
+        named.discard("src/warmstart/core/task.py")  # a model with the name of its family
+    assert not named
 
 
 @pytest.mark.parametrize("command", COMMAND_NAMES)

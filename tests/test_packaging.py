@@ -149,7 +149,7 @@ def test_a_missing_extra_is_one_sentence_with_the_command(tmp_path):
         {"pandas", "matplotlib", "tensorflow", "pyarrow", "ray"},
         f"""
 calls = [
-    lambda: ws.load("deepar_hourly")([1.0, 2.0, 3.0]),
+    lambda: ws.load("deepar")([1.0, 2.0, 3.0]),
     lambda: ws.finetune("efficientnet_lite0", {str(tmp_path)!r}),
     lambda: ws.batch("sst2_bert_tiny", {str(tmp_path / "texts.parquet")!r}, {str(tmp_path / "out")!r}),
     lambda: ws.batch("sst2_bert_tiny", ["a film"], {str(tmp_path / "out")!r}, on="ray"),
@@ -178,7 +178,7 @@ def test_a_plot_without_matplotlib_names_the_extra():
     output = run_without(
         {"matplotlib"},
         """
-forecast = ws.load("deepar_hourly")([float(n % 24) for n in range(200)], horizon=4, samples=10)
+forecast = ws.load("deepar")([float(n % 24) for n in range(200)], horizon=4, samples=10)
 try:
     forecast.plot()
 except MissingPackageError as error:

@@ -25,7 +25,7 @@ MODELS = {
     "photo": CIFAR,
     "recording": "digits_wavenet_asr",
     "question": GOLDEN / "bert_question_answering",
-    "series": "deepar_hourly",
+    "series": "deepar",
 }
 
 
@@ -197,7 +197,7 @@ def test_series(tmp_path):
     for item in ("a", "b", "c"):
         lines += [f"{item},{time},{value:.4f}" for time, value in zip(times, wave, strict=True)]
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    model = ws.load("deepar_hourly", engine="litert")
+    model = ws.load("deepar", engine="litert")
     given = {"horizon": 3, "samples": 5}
     done = ws.batch(model, tmp_path / "t.csv", tmp_path / "csv", shard_rows=2, **given)
     assert [row["input"] for row in done.results()] == ["a", "b", "c"]

@@ -63,7 +63,7 @@ def test_the_first_line_of_standard_input_decides(line, model, run):
     ([CAT], "efficientnet_lite0"),
     (["a fine film"], "sst2_bert_tiny"),
     (["ROMEO:", "--max-new-tokens", "2"], "shakespeare_gpt2"),
-    ([DATA / "hourly.csv"], "deepar_hourly"),
+    ([DATA / "hourly.csv"], "deepar"),
     ([CAT, "--threshold", "0.9"], "bccd_fcos"),
 ])  # fmt: skip
 def test_predict_chooses_by_inputs_and_options(arguments, model, run):

@@ -25,7 +25,7 @@ def test_the_program_gives_the_numbers_that_are_stored_beside_it(name):
 
 
 def test_there_are_embedded_models():
-    assert {"efficientnet_lite0", "shakespeare_gpt2", "deepar_hourly"} <= set(EMBEDDED)
+    assert {"efficientnet_lite0", "shakespeare_gpt2", "deepar"} <= set(EMBEDDED)
 
 
 def test_they_are_small():

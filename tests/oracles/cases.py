@@ -347,7 +347,7 @@ CASES: dict[str, Case] = {
     ),
     "forecasting": Case(
         "forecasting",
-        "deepar_hourly",
+        "deepar",
         {
             "array": values,
             "pandas series": lambda: (

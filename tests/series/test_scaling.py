@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmstart.core.model import drive
-from warmstart.series.adjustment import Adjustment
 from warmstart.series.baselines import Drift, SeasonalNaive, best_season, seasons
 from warmstart.series.deepar import DeepAR
 from warmstart.series.effects import Effects
@@ -126,18 +125,3 @@ def test_effects_of_covariates_are_taken_off_and_put_back():
     np.testing.assert_allclose(future[0], effects.coefficients[0] * promotion[100:])
     noise = TimeSeries("b", random.normal(size=100), days, "D", {"promo": promotion})
     assert Effects.of(noise, ["promo"], 1) is None
-
-
-def test_a_week_is_taken_off_only_where_the_history_shows_it():
-    random = np.random.default_rng(0)
-    hours = np.arange(24 * 7 * 5)
-    weekend = np.where(hours // 24 % 7 >= 5, -40.0, 0.0)
-    load = 100 + 20 * np.sin(hours / 24 * 2 * np.pi) + weekend + random.normal(size=len(hours))
-    adjustment = Adjustment.of(load, "h")
-    rest = adjustment.removed(load)
-    assert np.abs(rest[24:] - rest[:-24]).mean() < 2
-    again = adjustment.added(np.zeros((1, 24 * 7)))[0]
-    assert again[5 * 24 + 12] - again[12] == pytest.approx(-40, abs=3)
-    assert Adjustment.of(load - weekend, "h") is None
-    assert Adjustment.of(load[: 24 * 13], "h") is None
-    assert Adjustment.of(load, "MS") is None

@@ -15,7 +15,7 @@ PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 SERVED = {
     "cifar10_resnet20": CIFAR,
     "shakespeare_gpt2": "shakespeare_gpt2",
-    "deepar_hourly": "deepar_hourly",
+    "deepar": "deepar",
 }
 
 

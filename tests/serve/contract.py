@@ -16,7 +16,7 @@ EXCLUDED = (
     "/v2/models",
     "/v1/completions",
     "/v1/predict/shakespeare_gpt2",
-    "/v1/predict/deepar_hourly",
+    "/v1/predict/deepar",
 )
 """Where a request that fits its schema may be refused all the same: shapes must fit the data,
 options each other, the model its inputs."""

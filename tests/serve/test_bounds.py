@@ -18,7 +18,7 @@ WORK = {  # takes far longer than the tests wait
         "inputs": ["ROMEO:"] * 8,
         "options": {"max_new_tokens": 2048, "overflow": "slide", "temperature": 1.0},
     },
-    "deepar_hourly": {"inputs": [1.0, 2.0, 3.0] * 40, "options": {"horizon": 4000, "samples": 200}},
+    "deepar": {"inputs": [1.0, 2.0, 3.0] * 40, "options": {"horizon": 4000, "samples": 200}},
     "digits_wavenet": {"inputs": "seven " * 500},
 }
 STOPPED = 1.0
@@ -100,9 +100,9 @@ def test_one_that_leaves_does_not_stop_the_others_of_its_batch(server):
         ),
         ("digits_wavenet", "seven " * 2000, {}),
         ("digits_wavenet", ["seven"] * 64, {"seconds": 60}),
-        ("deepar_hourly", [1.0, 2.0, 3.0], {"horizon": 10_000, "samples": 1000}),
-        ("deepar_hourly", [[1.0, 2.0, 3.0]] * 64, {"horizon": 1000, "samples": 100}),
-        ("deepar_hourly", {f"s{n}": [1.0, 2.0, 3.0] for n in range(900)}, {"samples": 1000}),
+        ("deepar", [1.0, 2.0, 3.0], {"horizon": 10_000, "samples": 1000}),
+        ("deepar", [[1.0, 2.0, 3.0]] * 64, {"horizon": 1000, "samples": 100}),
+        ("deepar", {f"s{n}": [1.0, 2.0, 3.0] for n in range(900)}, {"samples": 1000}),
     ],
     ids=range(6),
 )
@@ -128,7 +128,7 @@ def test_more_than_a_request_may_generate(server, name, inputs, options):
 )
 def test_wide_tables_are_refused_before_they_are_parsed(server, table):
     start = time.monotonic()
-    answer = server.post("/v1/predict/deepar_hourly", table, Content_Type="text/csv")
+    answer = server.post("/v1/predict/deepar", table, Content_Type="text/csv")
     assert answer.status == 413, answer
     assert "at most" in answer.json["error"]
     assert time.monotonic() - start < 10
@@ -137,9 +137,7 @@ def test_wide_tables_are_refused_before_they_are_parsed(server, table):
 def test_separators_inside_of_quotes_are_not_columns(server):
     rows = b"".join(b'"%s",%d\n' % (b"," * 2000, n) for n in range(30))
     table = b"note,y\n" + rows
-    answer = server.post(
-        "/v1/predict/deepar_hourly?target=y&horizon=2", table, Content_Type="text/csv"
-    )
+    answer = server.post("/v1/predict/deepar?target=y&horizon=2", table, Content_Type="text/csv")
     assert answer.status == 200, answer
 
 
@@ -155,14 +153,14 @@ def test_separators_inside_of_quotes_are_not_columns(server):
     ids=["deep, not first", "arrays", "numbers", "strings", "keys"],
 )
 def test_json_bombs(server, text):
-    answer = server.post("/v1/predict/deepar_hourly", text, Content_Type="application/json")
+    answer = server.post("/v1/predict/deepar", text, Content_Type="application/json")
     assert answer.status in (400, 413), answer
     assert "JSON" in answer.json["error"]
 
 
 def test_wide_json_tables(server):
     wide = {"inputs": {f"c{n}": [1.0] for n in range(1001)}}
-    answer = server.post("/v1/predict/deepar_hourly", wide)
+    answer = server.post("/v1/predict/deepar", wide)
     assert (answer.status, "columns" in answer.json["error"]) == (413, True)
     rows = {"name": "series", "datatype": "FP64", "shape": [1001, 1], "data": [0.0] * 1001}
-    assert server.post("/v2/models/deepar_hourly/infer", {"inputs": [rows]}).status == 413
+    assert server.post("/v2/models/deepar/infer", {"inputs": [rows]}).status == 413

@@ -12,7 +12,7 @@ def test_the_document_is_well_formed(client):
     assert told["openapi"] == "3.1.0"
     assert {
         "/v1/predict/cifar10_resnet20",
-        "/v2/models/deepar_hourly/infer",
+        "/v2/models/deepar/infer",
         "/v1/completions",
     } <= told["paths"].keys()
     assert "/v1/embeddings" not in told["paths"]

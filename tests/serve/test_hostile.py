@@ -166,7 +166,7 @@ def test_packed_bodies(server, cat):
 def test_strange_json(server, text):
     for path in (
         PATH,
-        "/v1/predict/deepar_hourly",
+        "/v1/predict/deepar",
         "/v1/predict/shakespeare_gpt2",
         "/v1/completions",
         "/v2/models/cifar10_resnet20/infer",

@@ -74,7 +74,7 @@ def test_tensorflow_is_never_imported(cat):
         "from warmstart.serve.app import create_app\n"
         "from warmstart.serve.running import Background\n"
         "import urllib.request\n"
-        "names = ('cifar10_resnet20', 'shakespeare_gpt2', 'deepar_hourly')\n"
+        "names = ('cifar10_resnet20', 'shakespeare_gpt2', 'deepar')\n"
         "sources = (sys.argv[2], *names[1:])\n"
         "asks = (open(sys.argv[1], 'rb').read(), b'ROMEO:', b't\\n1\\n2\\n3\\n')\n"
         "medias = ('image/jpeg', 'text/plain', 'text/csv')\n"

@@ -73,9 +73,9 @@ def test_texts(client, models):
 
 
 def test_series(client, models):
-    path, values = "/v1/predict/deepar_hourly", np.sin(np.arange(60) / 4).tolist()
+    path, values = "/v1/predict/deepar", np.sin(np.arange(60) / 4).tolist()
     options = {"horizon": 3, "samples": 20}
-    expected = models["deepar_hourly"](np.array(values), **options).to_dict()
+    expected = models["deepar"](np.array(values), **options).to_dict()
     answer = client.post(path, {"inputs": values, "options": options}).json
     assert answer["mean"] == expected["mean"]
     assert answer["history"]["values"] == [float(f"{v:.7g}") for v in values[-12:]]
@@ -110,8 +110,8 @@ def test_series(client, models):
         (CAT, {"inputs": "aaaa", "options": {"temperature": 1}}, 400, "no option 'temperature'"),
         (CAT, b"{", 400, "JSON"),
         (CAT, b"", 400, "empty"),
-        ("/v1/predict/deepar_hourly", {"inputs": "/etc/passwd"}, 400, "A series is"),
-        ("/v1/predict/deepar_hourly", {"inputs": [1e400]}, 400, ""),
+        ("/v1/predict/deepar", {"inputs": "/etc/passwd"}, 400, "A series is"),
+        ("/v1/predict/deepar", {"inputs": [1e400]}, 400, ""),
         ("/v1/predict/shakespeare_gpt2", {"inputs": "x" * 200_001}, 413, "characters"),
     ],
 )
@@ -124,7 +124,7 @@ def test_what_is_refused(client, path, body, status, said):
 
 def test_no_path_is_opened_whatever_the_task(client, tmp_path, cat):
     (tmp_path / "cat.jpg").write_bytes(cat)
-    for name in ("cifar10_resnet20", "deepar_hourly"):
+    for name in ("cifar10_resnet20", "deepar"):
         for value in (str(tmp_path / "cat.jpg"), f"file://{tmp_path}/cat.jpg", str(tmp_path)):
             assert client.post(f"/v1/predict/{name}", {"inputs": value}).status == 400
             assert client.post(f"/v1/predict/{name}", {"inputs": [value]}).status in (200, 400)
@@ -143,7 +143,7 @@ def test_a_large_picture_and_a_table_of_wrong_things(client):
     assert answer.status == 400
     assert "limit of 50,000,000" in answer.json["error"]
     for text in (b"\xff\xfe\x00", b"timestamp,target\nyesterday,1\n", b'"', b"a\n" * 50):
-        answer = client.post("/v1/predict/deepar_hourly", text, Content_Type="text/csv")
+        answer = client.post("/v1/predict/deepar", text, Content_Type="text/csv")
         assert answer.status == 400 or "error" in json.dumps(answer.json)
 
 
@@ -153,9 +153,9 @@ def test_models_are_listed(client):
     assert [(one["id"], one["task"], one["input"]) for one in listed["data"]] == [
         ("cifar10_resnet20", "image-classification", "image"),
         ("shakespeare_gpt2", "text-generation", "text"),
-        ("deepar_hourly", "forecasting", "series"),
+        ("deepar", "forecasting", "series"),
     ]
-    assert client.get("/v1/models/deepar_hourly").json["id"] == "deepar_hourly"
+    assert client.get("/v1/models/deepar").json["id"] == "deepar"
     assert client.get("/v1/models/x").status == 404
 
 

@@ -49,7 +49,7 @@ def test_a_lone_photo_has_all_processors(served):
     assert served.at_hand is served.model
 
 
-@pytest.mark.parametrize("name", ["shakespeare_gpt2", "deepar_hourly"])
+@pytest.mark.parametrize("name", ["shakespeare_gpt2", "deepar"])
 def test_what_goes_one_at_a_time_is_not_halved(name):
     model = ws.load(name, engine="litert")
     assert halves(model) == (model,)

@@ -102,7 +102,7 @@ def test_pixels_texts_and_series(triton, models, cat):
     values = np.sin(np.arange(80).reshape(2, 40))
     series = InferInput("series", [2, 40], "FP64")
     series.set_data_from_numpy(values)
-    answer = triton.infer("deepar_hourly", [series], parameters={"horizon": 5, "samples": 10})
+    answer = triton.infer("deepar", [series], parameters={"horizon": 5, "samples": 10})
     assert answer.as_numpy("mean").shape == (2, 5)
 
 

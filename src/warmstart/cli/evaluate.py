@@ -35,7 +35,7 @@ SHOWN = 20
 EXAMPLES = (
     "warmstart evaluate flowers/val --model ./flowers-model",
     "warmstart evaluate reviews.csv --model sst2_bert_tiny --json",
-    "warmstart evaluate sales.csv --task forecasting --model deepar_hourly",
+    "warmstart evaluate sales.csv --task forecasting --model deepar",
 )
 
 

@@ -44,7 +44,7 @@ class FinetuneCommand(Command):
             examples=(
                 "warmstart finetune flowers/ --model mobilenet_v2 -o flowers-model",
                 "warmstart finetune reviews.csv --task text-classification -o reviews-model",
-                "warmstart finetune sales.csv --model deepar_hourly --epochs 5 -o sales-model",
+                "warmstart finetune sales.csv --model deepar --epochs 5 -o sales-model",
             ),
         )
         self.params = _parameters(None)

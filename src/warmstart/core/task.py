@@ -332,7 +332,7 @@ for _task in (
         console="warmstart.series.console:ForecastConsole",
         trainer="warmstart.series.train.forecasting:ForecastingTrainer",
         train_options="warmstart.series.train.options:ForecastingOptions",
-        default_model="deepar_hourly",
+        default_model="deepar",
         shard_rows=256,
         examples="windows",
     ),

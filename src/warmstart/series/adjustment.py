@@ -1,8 +1,10 @@
-"""Seasonal adjustment: what a week adds to its days is taken off a series before a network sees it,
-and put back onto the forecast.
+"""Seasonal adjustment: what the seasons add to a series is taken off before a network sees it, and
+put back onto the forecast.
 
-For networks that forecast series that they were not trained on: they know what a day looks like,
-and cannot know the weekends of a new series from one look.
+For networks that forecast series that they were not trained on: they cannot learn the season of a
+new series from one look. Everything is estimated on the series itself: a season stays only where it
+would have forecast later seasons from earlier ones, and so do its weights, its smoothness and its
+size. `y -> a * y + b` changes nothing but the units.
 """
 
 from __future__ import annotations
@@ -15,73 +17,202 @@ from numpy.typing import NDArray
 from warmstart.series import frequency
 from warmstart.series.features import filled
 
-SEASONS = 4
-"""Of the long kind, at most, that the profile is the mean of; and two at least."""
+Array = NDArray[np.float64]
+
+SEASONS = 30
+"""At most, of one length, that a profile is the mean of; two at least."""
+LONGEST = 11_000
+"""Steps of a season; longer ones are not looked for."""
 LARGEST = 1e300
-"""Beyond it, differences may exceed float64."""
-GAIN = 0.8
-"""The changes over a short season must shrink to this share."""
+"""Beyond it, sums may exceed float64."""
+MEMORY = (0.0, 0.5, 0.8, 1.0)
+"""Weights of a season relative to the next one: from only the last to all alike."""
+SMOOTH = 24
+"""A season of so many steps or more may be smoothed."""
+OUTLIER = 4.0
+"""Deviations beyond so many mean ones are cut."""
+LEAST_GAIN = 0.1
+"""By which a season must lessen errors, as a share, where two seasons are known; less where more."""
+GROWTH = 0.5
+"""Squared correlation of amplitude and level from which on the amplitude follows the level."""
+
+
+@dataclass(frozen=True, eq=False)
+class Season:
+    """One season: `y = shift + factor * z` at each of its steps, z being the adjusted value.
+
+    Attributes:
+        shift, factor: float64 (season,); the first numbers belong to the first step of a forecast.
+        error: mean absolute error of forecasting each season from earlier ones, as a share of that
+            without the season, below 1.
+        optimism: the same error by that on the seasons that the profile is the mean of, above 0.
+    """
+
+    shift: Array
+    factor: Array
+    error: float
+    optimism: float
+
+    def __len__(self) -> int:
+        return len(self.shift)
+
+    @classmethod
+    def of(cls, values: Array, length: int) -> Season | None:
+        """That of a series without missing values; None where it has none."""
+        count = min(len(values) // length, SEASONS)
+        if count < 2:
+            return None
+        middle = float(np.median(values))
+        size = float(np.abs(values - middle).mean())
+        if not np.isfinite(size) or size <= 1e-13 * abs(middle):
+            return None
+        rows = ((values[-count * length :] - middle) / size).reshape(count, length)
+        means = rows.mean(1)
+        rows = _winsorized(_deviations(rows, means))
+        growth = _growth(rows, means)
+        rows = rows / np.clip(1 + growth * (means - means[-1]), 0.3, 3.0)[:, None]
+        best = _best_profile(rows)
+        if best is None:
+            return None
+        profile, error, optimism = best
+        factor = np.maximum(1 + growth * profile, 0.2)
+        shift = profile - (factor - 1) * (middle / size + means[-1])
+        return cls(shift * size, factor, error, optimism)
+
+    def removed(self, values: Array, future: int = 0) -> Array:
+        """A series without it, (T,), of which the last `future` steps are behind the past."""
+        phases = np.arange(future - len(values), future) % len(self)
+        adjusted: Array = (values - self.shift[phases]) / self.factor[phases]
+        return adjusted
+
+    def added(self, samples: Array) -> Array:
+        """Sample paths (S, horizon) with it."""
+        phases = np.arange(samples.shape[1]) % len(self)
+        return self.shift[phases] + self.factor[phases] * samples
 
 
 @dataclass(frozen=True, eq=False)
 class Adjustment:
-    """What the long season adds to the short one.
+    """All seasons of a series, in the order in which they are taken off."""
 
-    Attributes:
-        profile: float64 (long season,); the first number belongs to the first step of a forecast.
-        short: steps of the short season.
-        count: of the long seasons that the profile is the mean of.
-    """
+    seasons: tuple[Season, ...]
 
-    profile: NDArray[np.float64]
-    short: int
-    count: int
+    def __str__(self) -> str:
+        lengths = " and ".join(str(len(season)) for season in self.seasons)
+        return f"the season{'s' * (len(self.seasons) > 1)} of {lengths} steps"
+
+    @property
+    def error(self) -> float:
+        """Of forecasting each season from earlier ones, as a share of that without seasons."""
+        return float(np.prod([season.error for season in self.seasons]))
 
     @classmethod
-    def of(cls, target: NDArray[np.float64], freq: str) -> Adjustment | None:
-        """That of a series; None where it has none, is too short to show one, or is not more
-        regular without it.
-        """
-        seasons = frequency.seasons(freq)[-2:]
-        if len(seasons) < 2:
-            return None
-        short, long = seasons
-        if long % short or len(target) < 2 * long:
-            return None
-        values = filled(target, long)[0]
-        if np.abs(values).max() > LARGEST:
-            return None
-        recent = values[-(min(len(values) // long, SEASONS) * long) :].reshape(-1, long)
-        mean = recent.mean(0)
-        profile = mean - np.tile(mean.reshape(-1, short).mean(0), long // short)
-        adjustment = cls(profile, short, len(recent))
-        before = np.abs(values[short:] - values[:-short]).mean()
-        after = adjustment.removed(values)
-        changed = np.abs(after[short:] - after[:-short]).mean()
-        return adjustment if changed < GAIN * before else None
+    def of(cls, target: Array, freq: str) -> Adjustment:
+        """That of a series, float64 (T,), NaN where nothing was observed."""
+        seasons: list[Season] = []
+        if np.nanmax(np.abs(target)) > LARGEST:
+            return cls(())
+        for length in frequency.seasons(freq):
+            if length > LONGEST or len(target) < 2 * length:
+                break
+            values = filled(target, length)[0]
+            for known in seasons:
+                values = known.removed(values)
+            if season := Season.of(values, length):
+                seasons.append(season)
+        return cls(tuple(seasons))
 
-    def removed(self, target: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The series without it, (T,)."""
-        return target - self.profile[np.arange(-len(target), 0) % len(self.profile)]
+    def removed(self, target: Array, future: int = 0) -> Array:
+        """The series without them; see `Season.removed`."""
+        for season in self.seasons:
+            target = season.removed(target, future)
+        return target
 
-    def added(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sample paths (S, horizon) with it."""
-        return samples + self.profile[np.arange(samples.shape[1]) % len(self.profile)]
+    def added(self, samples: Array) -> Array:
+        """Sample paths (S, horizon) with them."""
+        for season in reversed(self.seasons):
+            samples = season.added(samples)
+        return samples
 
-    def narrowed(
-        self, samples: NDArray[np.float64], adjusted: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Sample paths (S, horizon) whose 80 % interval is not wider than that of seasonal naive.
 
-        Args:
-            adjusted: the past without the profile, float64 (T,).
-        """
-        errors = np.abs(adjusted[self.short :] - adjusted[: -self.short])
-        errors = errors[np.isfinite(errors)]
-        # The profile was fitted to these errors: those of the next season are larger.
-        optimism = np.sqrt((self.count + 1) / (self.count - 1))
-        ahead = np.sqrt(1 + np.arange(samples.shape[1]) // self.short)
-        usual = float(np.quantile(errors, 0.8) * ahead.mean() * optimism)
-        low, median, high = np.quantile(samples, (0.1, 0.5, 0.9), axis=0)
-        width = float((high - low).mean()) / 2
-        return median + (samples - median) * min(1.0, usual / width) if width > 0 else samples
+def _deviations(rows: Array, means: Array) -> Array:
+    """Of each season (K, m) from a line through the means, with a mean of zero each."""
+    count, length = rows.shape
+    centres = np.arange(count) + 0.5
+    steps = (np.arange(count * length) + 0.5) / length
+    level = np.interp(steps, centres, means)
+    half = length // 2
+    if half:  # beyond the first and the last centre the line goes on
+        level[:half] += (means[1] - means[0]) * (steps[:half] - 0.5)
+        level[-half:] += (means[-1] - means[-2]) * (steps[-half:] - centres[-1])
+    deviations = rows - level.reshape(rows.shape)
+    return np.asarray(deviations - deviations.mean(1, keepdims=True))
+
+
+def _winsorized(rows: Array) -> Array:
+    """Without outliers: distances from the median season are cut."""
+    if len(rows) < 3:
+        return rows
+    middle = np.median(rows, 0)
+    rest = rows - middle
+    bound = OUTLIER * np.abs(rest).mean()
+    return np.asarray(middle + np.clip(rest, -bound, bound))
+
+
+def _growth(rows: Array, means: Array) -> float:
+    """How much the amplitude grows with the level, as a share of the last one; 0 where it does not."""
+    if len(rows) < 4:
+        return 0.0
+    profile = rows.mean(0)
+    energy, moved = float((profile**2).sum()), means - means[-1]
+    if not energy > 0 or not moved.std() > 0:
+        return 0.0
+    amplitudes = rows @ profile / energy
+    centred, apart = moved - moved.mean(), amplitudes - amplitudes.mean()
+    common, variation = float(centred @ apart), float(apart @ apart)
+    if not variation > 0:
+        return 0.0
+    slope = common / float(centred @ centred)
+    last = float(amplitudes.mean()) - slope * float(moved.mean())
+    share = slope * common / variation
+    return share * slope / last if share > GROWTH and last > 0.3 else 0.0
+
+
+def _best_profile(rows: Array) -> tuple[Array, float, float] | None:
+    """The profile whose earlier states would have forecast later seasons best, its error as a share
+    of that of no profile, and its optimism; None where no profile is better.
+    """
+    count, length = rows.shape
+    ages = np.arange(count)[:, None] - 1 - np.arange(count)
+    known = np.array([np.where(ages >= 0, memory ** np.maximum(ages, 0), 0.0) for memory in MEMORY])
+    known = known[:, 1:] / known[:, 1:].sum(-1, keepdims=True)
+    all_weights = np.array(MEMORY)[:, None] ** np.arange(count)[::-1]
+    all_weights = all_weights / all_weights.sum(-1, keepdims=True)
+    truth, usual = rows[1:], float(np.abs(rows[1:]).mean())
+    best: tuple[float, Array, float] | None = None
+    widths = (0.0, length / 52, length / 18) if length >= SMOOTH else (0.0,)
+    for width in widths:
+        smooth = _smoothed(rows, width)
+        forecasts = known @ smooth  # (memory, K - 1, m)
+        energy = (forecasts**2).sum((1, 2))
+        size = np.clip((forecasts * truth).sum((1, 2)) / np.where(energy > 0, energy, 1), 0, 1)
+        errors = np.abs(truth - size[:, None, None] * forecasts).mean((1, 2))
+        index = int(errors.argmin())
+        if best is None or errors[index] < best[0]:
+            profile = size[index] * (all_weights[index] @ smooth)
+            best = float(errors[index]), profile, float(np.abs(rows - profile).mean())
+    assert best is not None
+    error, profile, inside = best
+    if not error < (1 - LEAST_GAIN / (count - 1)) * usual:
+        return None
+    return profile, error / usual, max(error, 1e-9) / max(inside, 1e-9)
+
+
+def _smoothed(rows: Array, width: float) -> Array:
+    """Around each season, with a Gaussian of `width` steps."""
+    if not width:
+        return rows
+    distance = np.minimum(np.arange(rows.shape[1]), np.arange(rows.shape[1])[::-1] + 1)
+    kernel = np.exp(-0.5 * (distance / width) ** 2)
+    spectrum = np.fft.rfft(rows) * np.fft.rfft(kernel / kernel.sum())
+    return np.asarray(np.fft.irfft(spectrum, rows.shape[1]))

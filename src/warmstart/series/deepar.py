@@ -12,7 +12,7 @@ from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import InputError
 from warmstart.models.series.deepar.family import PARAMETERS, config_of, state_names
-from warmstart.series import frequency
+from warmstart.series import frequency, universal
 from warmstart.series.adjustment import Adjustment
 from warmstart.series.baselines import SeasonalNaive, best_season
 from warmstart.series.effects import Effects
@@ -41,7 +41,7 @@ class DeepAR:
         self.horizon, self.freq, self.known = (
             self.recipe.horizon,
             self.recipe.freq,
-            self.recipe.known,
+            () if self.recipe.universal else self.recipe.known,
         )
         self.columns = self.recipe.columns
         self.validation = self.recipe.validation
@@ -77,40 +77,92 @@ class DeepAR:
                     series[index], horizon, samples, seeds[index], reason
                 )
         rows = [index for index, reason in enumerate(reasons) if not reason]
-        if not rows:
-            return results
-        random = [seeds[row] for row in rows]
-        effects = [self.effects(series[row]) for row in rows]
+        if self.recipe.universal:
+            series = [universal.with_frequency(one) for one in series]
+        for group in self._groups(series, rows):
+            forecasts = yield from self._sampled(
+                engine,
+                [series[row] for row in group],
+                horizon,
+                samples,
+                [seeds[row] for row in group],
+                keep,
+            )
+            for row, result in zip(group, forecasts, strict=True):
+                results[row] = result
+        return results
+
+    def _groups(self, series: Sequence[TimeSeries], rows: Sequence[int]) -> list[list[int]]:
+        """Rows that the network forecasts together: those of one frequency."""
+        groups: dict[str, list[int]] = {}
+        for row in rows:
+            groups.setdefault(series[row].freq if self.recipe.universal else "", []).append(row)
+        return list(groups.values())
+
+    def _sampled(
+        self,
+        engine: Engine,
+        series: Sequence[TimeSeries],
+        horizon: int,
+        samples: int,
+        seeds: Sequence[Sequence[int]],
+        keep: bool,
+    ) -> Generator[None, None, list[dict[str, Any]]]:
+        """The forecasts of the network."""
+        recipe, effects, chosen, adjustments = self._prepared(series, horizon)
+        past = Past.of(chosen, recipe, horizon)
+        # Parameters are those of the network's own samples: with them, there are no others.
+        others = 0 if keep else round(samples * recipe.smoothing)
+        paths, parameters = yield from sample(
+            engine, past, recipe, horizon, samples - others, self.names, seeds, keep=keep
+        )
+        if others:
+            yield
+            smoothed = universal.smoothed(chosen, past.scaling, horizon, others, seeds)
+            paths = universal.mixed(paths, smoothed, seeds)
+        paths = calibrated(paths, recipe, chosen, seeds, counts="mean" in self.names)
+        results = []
+        for index, (one, fits) in enumerate(zip(series, _fits_float32(past), strict=True)):
+            path, notes = paths[index], self.recipe.notes(one)
+            adjustment, effect = adjustments[index], effects[index]
+            if adjustment is not None and adjustment.seasons:
+                path = adjustment.added(path)
+                notes.append(f"adjusted for {adjustment}")
+            if recipe.pooled:
+                notes.append(f"exponential smoothing has a weight of {recipe.pooled:.0%}")
+            if effect:
+                path = effect.added(path, one)
+            if recipe.universal:
+                path = universal.above_floor(path, one)
+            results.append(
+                {
+                    "samples": path.astype(np.float32) if fits else path,
+                    "parameters": {name: values[index] for name, values in parameters.items()},
+                    "notes": notes,
+                }
+            )
+        return results
+
+    def _prepared(
+        self, series: Sequence[TimeSeries], horizon: int
+    ) -> tuple[Recipe, list[Effects | None], list[TimeSeries], list[Adjustment | None]]:
+        """The recipe for some series of one frequency, and what the network sees of them."""
+        if self.recipe.universal:
+            recipe = universal.recipe_of(self.recipe, series[0].freq)
+            pairs = [universal.prepared(one, horizon) for one in series]
+            nothing: list[Effects | None] = [None] * len(series)
+            return recipe, nothing, [one for one, _ in pairs], [a for _, a in pairs]
+        effects = [self.effects(one) for one in series]
         chosen = [
-            effect.removed(series[row]) if effect else series[row]
-            for row, effect in zip(rows, effects, strict=True)
+            effect.removed(one) if effect else one
+            for one, effect in zip(series, effects, strict=True)
         ]
         adjustments = [self._adjustment(one) for one in chosen]
         chosen = [
             replace(one, target=adjustment.removed(one.target)) if adjustment else one
             for one, adjustment in zip(chosen, adjustments, strict=True)
         ]
-        past = Past.of(chosen, self.recipe, horizon)
-        paths, parameters = yield from sample(
-            engine, past, self.recipe, horizon, samples, self.names, random, keep=keep
-        )
-        paths = calibrated(paths, self.recipe, chosen, random, counts="mean" in self.names)
-        for index, (row, fits) in enumerate(zip(rows, _fits_float32(past), strict=True)):
-            path, notes = paths[index], self.recipe.notes(series[row])
-            if adjustment := adjustments[index]:
-                path = adjustment.narrowed(path, chosen[index].target)
-                path = adjustment.added(path)
-                notes.append(f"adjusted for the season of {len(adjustment.profile)} steps")
-            if self.recipe.pooled:
-                notes.append(f"exponential smoothing has a weight of {self.recipe.pooled:.0%}")
-            if effect := effects[index]:
-                path = effect.added(path, series[row])
-            results[row] = {
-                "samples": path.astype(np.float32) if fits else path,
-                "parameters": {name: values[index] for name, values in parameters.items()},
-                "notes": notes,
-            }
-        return results
+        return self.recipe, effects, chosen, adjustments
 
     def effects(self, series: TimeSeries) -> Effects | None:
         """What the covariates add to a series, where it is taken off before."""
@@ -123,6 +175,8 @@ class DeepAR:
 
     def too_short(self, series: TimeSeries) -> str:
         """Why the network cannot forecast a series; "" where it can."""
+        if self.recipe.universal and len(series) < universal.SHORTEST:
+            return f"it has {len(series)} steps, and the model needs {universal.SHORTEST}"
         if self.recipe.baseline:
             return "the series that the model was trained on were too short to learn from"
         if len(series) < self.shortcut:
@@ -141,7 +195,13 @@ class DeepAR:
 
     def states(self, engine: Engine, series: Sequence[TimeSeries]) -> Array:
         """What the network knows behind the context: float32 (N, D)."""
-        return states(engine, Past.of(series, self.recipe, 0), self.recipe)
+        if self.recipe.universal:
+            series = [universal.with_frequency(one) for one in series]
+        rows = np.empty((len(series), self.state_size(engine)), np.float32)
+        for group in self._groups(series, range(len(series))):
+            recipe, _, chosen, _ = self._prepared([series[row] for row in group], 0)
+            rows[group] = states(engine, Past.of(chosen, recipe, 0), recipe)
+        return rows
 
     def state_size(self, engine: Engine) -> int:
         return state_size(engine)

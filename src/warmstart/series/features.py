@@ -19,6 +19,9 @@ from warmstart.series.time_series import TimeSeries
 if TYPE_CHECKING:
     import pandas as pd
 
+LIMIT = 40.0
+"""Scaled values beyond are cut for a universal network."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -50,6 +53,9 @@ class Recipe:
             see `adjustment.Adjustment`.
         effects: whether what covariates add is taken off before; see `effects.Effects`.
         validation: metrics on the validation windows, of the model and of each baseline.
+        universal: whether it forecasts every frequency; see `universal`.
+        smoothing: share of the sample paths that come from exponential smoothing, from 0 to 1; of
+            universal networks; see `smoothing`.
     """
 
     freq: str
@@ -72,6 +78,8 @@ class Recipe:
     adjusted: bool = False
     effects: bool = False
     validation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    universal: bool = False
+    smoothing: float = 0.0
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
@@ -110,6 +118,8 @@ class Recipe:
             "baseline": self.baseline,
             "adjusted": self.adjusted,
             "effects": self.effects,
+            "universal": self.universal,
+            "smoothing": self.smoothing,
             "validation": {key: dict(value) for key, value in self.validation.items()},
         }
         usual = {"scaling": "mean", "spread": 1.0}
@@ -134,6 +144,8 @@ class Recipe:
 
     def check(self, series: TimeSeries, future: int) -> None:
         """Raise `InputError` unless the series is of this frequency and has what the network needs."""
+        if self.universal:
+            return
         if frequency.unit_of(series.freq) != frequency.unit_of(self.freq):
             way = f"resample it (`series.resample({self.freq!r}).sum()` or `.mean()`), "
             if frequency.seconds(series.freq) >= frequency.seconds(self.freq):
@@ -306,6 +318,8 @@ class Past:
             static[row] = recipe.static(series)
         scaling = recipe.scales(values, observed)
         scaled = np.where(is_inside, scaling.scaled(values), np.float32(0))
+        if recipe.universal:
+            scaled = np.clip(scaled, -LIMIT, LIMIT)
         log_scale = recipe.log_scales(scaling)
         return cls(scaled, observed, features, static, log_scale, scaling)
 

@@ -38,7 +38,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     """Forecasts time series.
 
     Example:
-        >>> model = ws.load("deepar_hourly")
+        >>> model = ws.load("deepar")
         >>> forecast = model(load_per_hour, horizon=24)
         >>> forecast.quantile(0.9)
     """

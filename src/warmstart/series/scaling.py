@@ -3,7 +3,9 @@
 `"mean"` is the paper's: no location, the mean absolute value of the context. `"robust"` has the
 median of the context as location and the mean absolute deviation of the whole past as scale, so
 that what a network forecasts does not depend on the unit or the zero of a series. A context is too
-short for a scale: one promotion more or less would change what all the others look like.
+short for a scale: one promotion more or less would change what all the others look like. Where
+seasons were taken off before, that is no danger: `"recent"` has the deviation of the context as
+scale.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SCALINGS = ("mean", "robust")
+SCALINGS = ("mean", "robust", "recent")
 LARGEST = np.finfo(np.float64).max
 FLAT = 1e-13
 """A deviation below this share of the largest value is rounding."""
@@ -71,6 +73,8 @@ class Scaling:
         scale = np.where(scale > 0, scale, 1.0)
         share = np.where(has_recent, _deviation(recent, loc), scale) / scale
         volatility = np.log(np.clip(share, np.exp(-3), np.exp(3)))
+        if scaling == "recent":
+            scale = scale * np.exp(volatility)
         if level:
             loc, scale = loc - level * scale, level * scale
         return cls(unit, loc, scale, volatility)

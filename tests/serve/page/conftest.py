@@ -27,7 +27,7 @@ CHROMIUM = (
     or shutil.which("chromium-browser")
 )
 GOLDEN = Path(__file__).parents[2] / "golden"
-EMBEDDED = ("efficientnet_lite0", "shakespeare_gpt2", "deepar_hourly")
+EMBEDDED = ("efficientnet_lite0", "shakespeare_gpt2", "deepar")
 TOKENS = ("batch", "tokens")
 TEXTS = {  # name -> folder of a checkpoint, outputs of its program
     "classes": ("distilbert_text_classification", {"logits": ("batch", 3)}),

@@ -238,7 +238,7 @@ def test_sound_is_generated_and_played(tab, address):
 
 
 def test_a_table_becomes_a_chart(tab, address):
-    page = tab.open(address, "deepar_hourly")
+    page = tab.open(address, "deepar")
     field(page, "Steps to forecast").fill("24")
     field(page, "Sample paths per series").fill("20")
     page.get_by_role("button", name="two series").click()
@@ -342,7 +342,7 @@ def test_wrong_files_are_named(tab, address, tmp_path):
 
 
 def test_a_broken_table_is_explained(tab, address):
-    page = tab.open(address, "deepar_hourly")
+    page = tab.open(address, "deepar")
     field(page, "Series, as CSV").fill('timestamp,load\n2024-01-01,"1\n')
     page.get_by_role("button", name="Forecast").click()
     assert "CSV" in page.get_by_role("alert").inner_text()

@@ -74,7 +74,9 @@ def calibrated(
     recipe = Recipe.from_dict(entry.processing)
     horizon = recipe.horizon
     trained = [without_windows(one, horizon, windows) if windows else one for one in series]
-    if not can_learn(recipe.freq, max(map(len, trained)), sum(map(len, series))):
+    if not recipe.universal and not can_learn(
+        recipe.freq, max(map(len, trained)), sum(map(len, series))
+    ):
         return replace(recipe, baseline=True)
     measured = []
     if windows:
@@ -89,6 +91,8 @@ def belief(recipe: Recipe, series: Sequence[TimeSeries], is_pretrained: bool) ->
     """The weight of exponential smoothing before anything is measured: that of a network with
     little to learn from is high.
     """
+    if recipe.universal:  # its samples are mixed with those of smoothing already
+        return 0.0
     if recipe.known and not recipe.effects:  # smoothing does not see covariates
         return 0.0
     windows = sum(map(len, series)) / (recipe.context + recipe.horizon)

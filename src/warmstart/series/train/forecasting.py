@@ -28,6 +28,7 @@ from warmstart.series.layout import Layout
 from warmstart.series.time_series import TimeSeries, iter_series
 from warmstart.series.train import calibration, report
 from warmstart.series.train.options import ForecastingOptions
+from warmstart.series.train.prepared_windows import PreparedWindows
 from warmstart.series.train.recipe import planned_config, planned_recipe
 from warmstart.series.train.transfer import transfer
 from warmstart.series.train.validation_windows import (
@@ -123,7 +124,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             timestamp=options.timestamp,
             date_format=options.date_format,
             decimal=options.decimal,
-            known=tuple(options.known or (old.known if old else ())),
+            known=tuple(options.known or (self.start.method.known if old else ())),
             static=tuple(options.static),
             duplicates=options.duplicates,
             expected=old.freq if old else None,
@@ -216,12 +217,13 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             transfer(self.start.keras, before, old, network, self.config, self.recipe)
         return network
 
-    def batches(self) -> WindowBatches:
+    def batches(self) -> WindowBatches | PreparedWindows:
         options, horizon = self.options, self.recipe.horizon
         series = without_effects(self.series, self.recipe, self.windows)
         if self.windows:
             series = [without_windows(one, horizon, self.windows) for one in series]
-        return WindowBatches(
+        windows = PreparedWindows if self.recipe.universal else WindowBatches
+        return windows(
             series,
             self.recipe,
             horizon,
@@ -231,9 +233,13 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             sampling=options.sampling,
         )
 
-    def validation_batches(self) -> ValidationWindows | None:
+    def validation_batches(self) -> ValidationWindows | PreparedWindows | None:
         if not self.options.validates:
             return None
+        if self.recipe.universal:
+            return PreparedWindows(
+                self.series, self.recipe, self.recipe.horizon, windows=self.windows
+            )
         return ValidationWindows(
             without_effects(self.series, self.recipe, self.windows),
             self.recipe,

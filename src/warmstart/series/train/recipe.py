@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ def planned_recipe(
         UsageError: the base forecasts another frequency, or has another scaling.
     """
     freq = many[0].freq
+    if old is not None and old.universal:
+        return _universal(old, many, options, layout)
     if old is not None and frequency.unit_of(freq) != frequency.unit_of(old.freq):
         raise UsageError(
             f"The series have the frequency {freq}, the base forecasts {old.freq}; give "
@@ -70,6 +73,36 @@ def planned_recipe(
         log_scale=old.log_scale if old else (),
         covariates=_covariates(many, known, old),
         effects=old.effects if old else bool(known) and not is_count,
+    )
+
+
+def _universal(
+    old: Recipe, many: Sequence[TimeSeries], options: ForecastingOptions, layout: Layout
+) -> Recipe:
+    """The recipe of a network for every frequency, trained further.
+
+    Raises:
+        UsageError: an option asks for what such a network cannot see.
+    """
+    asked = {
+        "known": layout.known,
+        "static": layout.static,
+        "holidays": options.holidays,
+        "items": options.items,
+        "context": options.context not in (None, old.context),
+        "scaling": options.scaling not in (None, old.scaling),
+    }
+    if wrong := [name for name, value in asked.items() if value]:
+        raise UsageError(
+            f"The base forecasts every frequency from the values alone, and takes no {wrong[0]}=; "
+            "base='deepar' trains a network that does."
+        )
+    return replace(
+        old,
+        horizon=options.horizon or old.horizon,
+        freq=many[0].freq,
+        columns=_columns(many, options),
+        spread=1.0,
     )
 
 

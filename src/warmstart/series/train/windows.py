@@ -55,11 +55,7 @@ class WindowBatches:
         seed: int = 0,
         sampling: str | float = "uniform",
     ):
-        power = SAMPLINGS.get(sampling, -1.0) if isinstance(sampling, str) else float(sampling)
-        if not 0 <= power <= 1:
-            raise UsageError(
-                f"sampling is one of {', '.join(SAMPLINGS)}, or a power from 0 to 1, not {sampling!r}."
-            )
+        power = power_of(sampling)
         self.recipe, self.horizon, self.batches = recipe, horizon, batches
         self.batch_size, self.seed = batch_size, seed
         self.lengths = np.array([len(one) for one in many])
@@ -155,6 +151,20 @@ class WindowBatches:
         return replace(
             scaling, scale=np.where(is_empty, self.whole[which] / scaling.unit, scaling.scale)
         )
+
+
+def power_of(sampling: str | float) -> float:
+    """The power of a series' scale that the chance of its windows is in proportion to.
+
+    Raises:
+        UsageError: it is not from 0 to 1.
+    """
+    power = SAMPLINGS.get(sampling, -1.0) if isinstance(sampling, str) else float(sampling)
+    if not 0 <= power <= 1:
+        raise UsageError(
+            f"sampling is one of {', '.join(SAMPLINGS)}, or a power from 0 to 1, not {sampling!r}."
+        )
+    return power
 
 
 class ValidationWindows:
