@@ -21,6 +21,7 @@ from warmstart.core.task import TASKS
 from warmstart.training import finetune
 from warmstart.training import types as training_types
 from warmstart.training.options import TrainOptions
+from warmstart.training.wrap import wrap
 
 TARGET = Path(__file__).parents[1] / "src" / "warmstart" / "api.py"
 OTHERS = {
@@ -96,7 +97,7 @@ def source() -> str:
     lines = [f"    from {module} import {name} as {name}" for name, module in by_module]
     imports = "\n".join(sorted([*lines, "    from warmstart.core.types import Data"]))
     modules = "\n".join(f'    "{name}": "{module}",' for name, module in homes.items())
-    public = "\n".join(f'    "{name}",' for name in sorted([*homes, "finetune", "load"]))
+    public = "\n".join(f'    "{name}",' for name in sorted([*homes, "finetune", "load", "wrap"]))
     overloads = "".join(
         f"""@overload
 def load(
@@ -121,7 +122,19 @@ def finetune(
         for task in TASKS.values()
         if task.trainer
     )
-    every = trainings + training_keywords(TrainOptions)
+    wrappings = "".join(
+        f"""@overload
+def wrap(
+    model: KerasSource,
+    *,
+    task: Literal["{task.name}"],
+{training_keywords(task.wrapper_class().options)}
+) -> {task.model_class().__name__}: ...
+"""
+        for task in TASKS.values()
+        if task.wrapper
+    )
+    every = trainings + wrappings + training_keywords(TrainOptions)
     option_types = "\n".join(
         f"        {name}," for name in OPTION_TYPES if re.search(rf"\b{name}\b", every)
     )
@@ -200,6 +213,15 @@ def finetune(
     from warmstart.training import finetune as train
 
     return train(base, data, task=task, **options)
+
+
+{wrappings}@overload
+def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]: ...
+def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]:
+{docstring(wrap)}
+    from warmstart.training.wrap import wrap as wrap_model
+
+    return wrap_model(model, task=task, **options)
 '''
 
 

@@ -20,8 +20,8 @@ import click
 import warmstart
 from warmstart import api, errors
 from warmstart.catalog import Entry, search
+from warmstart.catalog.words import preprocessing_in_words
 from warmstart.cli.app import app
-from warmstart.cli.catalog import preprocessing_in_words
 from warmstart.cli.help import default_text, spelling, value_name
 from warmstart.core.task import TASKS, task_of
 

@@ -100,8 +100,11 @@ def _own_cache(tmp_path_factory, monkeypatch):
         "WARMSTART_MIRROR",
         "HF_ENDPOINT",
         "HF_TOKEN",
+        "HF_TOKEN_PATH",
+        "HF_HUB_CACHE",
     ):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", os.devnull)
     monkeypatch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("home")))
 
 

@@ -62,7 +62,7 @@ def rows() -> dict[str, list[str]]:
 
 
 def pattern(place: str) -> re.Pattern[str]:
-    names = re.escape(place).replace("WING", "(image|text|speech|series)")
+    names = re.escape(place).replace("WING", "(image|text|speech|series|tensors)")
     return re.compile(
         re.sub(r"[A-Z]{3,}", r"[a-z0-9_]+", names) + (".+" if place.endswith("/") else "")
     )

@@ -18,7 +18,7 @@ FLOORS = [
     ("core",),
     ("bulk",),
     ("training",),
-    ("image", "text", "speech", "series"),
+    ("image", "text", "speech", "series", "tensors"),
     ("serve",),
     ("cli",),
 ]

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from warmstart.speech.results.transcript import Transcript as Transcript
     from warmstart.speech.results.transcript import Word as Word
     from warmstart.speech.synthesis import AudioGenerator as AudioGenerator
+    from warmstart.tensors.prediction import ArrayModel as ArrayModel
+    from warmstart.tensors.results import Arrays as Arrays
     from warmstart.text.classification import TextClassifier as TextClassifier
     from warmstart.text.embedding import TextEmbedder as TextEmbedder
     from warmstart.text.fill_mask import FillMask as FillMask
@@ -54,17 +56,24 @@ if TYPE_CHECKING:
     from warmstart.training.types import (
         Augment,
         Callback,
+        ClassNames,
         ClassWeight,
+        Examples,
         Head,
         ImageSize,
+        KerasSource,
         Loss,
         Metric,
         Optimizer,
+        PhotoRules,
+        TextSplitter,
         Validation,
     )
 
 MODULES = {
     "Answer": "warmstart.text.results",
+    "ArrayModel": "warmstart.tensors.prediction",
+    "Arrays": "warmstart.tensors.results",
     "Audio": "warmstart.speech.results.audio",
     "AudioGenerator": "warmstart.speech.synthesis",
     "BatchResult": "warmstart.bulk.batch",
@@ -110,6 +119,8 @@ MODULES = {
 
 __all__ = [
     "Answer",
+    "ArrayModel",
+    "Arrays",
     "Audio",
     "AudioGenerator",
     "BatchResult",
@@ -152,6 +163,7 @@ __all__ = [
     "load",
     "pick",
     "to_frame",
+    "wrap",
 ]
 
 Name: TypeAlias = Union[str, "PathLike[str]"]
@@ -305,6 +317,18 @@ def load(
 def load(
     name: Name,
     *,
+    task: Literal["tensors"],
+    weights: str | PathLike[str] | None = "pretrained",
+    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    revision: str | None = None,
+    offline: bool | None = None,
+    progress: hub.Progress | None = None,
+) -> ArrayModel: ...
+@overload
+def load(
+    name: Name,
+    *,
     task: str | None = None,
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
@@ -375,6 +399,7 @@ def finetune(
     patience: int | None = 6,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -418,6 +443,7 @@ def finetune(
     patience: int | None = None,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -449,6 +475,7 @@ def finetune(
     patience: int | None = None,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -479,6 +506,7 @@ def finetune(
     patience: int | None = None,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -516,6 +544,7 @@ def finetune(
     patience: int | None = None,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -545,6 +574,7 @@ def finetune(
     patience: int | None = None,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -575,6 +605,7 @@ def finetune(
     patience: int | None = None,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -604,6 +635,7 @@ def finetune(
     patience: int | None = None,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -635,6 +667,7 @@ def finetune(
     patience: int | None = None,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -655,6 +688,7 @@ def finetune(
     patience: int | None = None,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -682,6 +716,7 @@ def finetune(
     patience: int | None = 10,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -721,6 +756,7 @@ def finetune(
     patience: int | None = None,
     optimizer: Optimizer = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
     name: str | None = None,
@@ -761,3 +797,75 @@ def finetune(
     from warmstart.training import finetune as train
 
     return train(base, data, task=task, **options)
+
+
+@overload
+def wrap(
+    model: KerasSource,
+    *,
+    task: Literal["image-classification"],
+    name: str | None = None,
+    output: str | Path | None = None,
+    licence: str = "NOASSERTION",
+    labels: ClassNames = None,
+    activation: str | None = None,
+    multi_label: bool | None = None,
+    features: str | None = None,
+    scaling: Literal["0..255", "0..1", "-1..1", "imagenet", "caffe"] | None = None,
+    resize: Literal["squash", "crop", "pad"] = "squash",
+    crop_ratio: float = 1.0,
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "area"] = "bilinear",
+    size: int | None = None,
+    preprocessing: PhotoRules = None,
+    check: Examples = None,
+) -> ImageClassifier: ...
+@overload
+def wrap(
+    model: KerasSource,
+    *,
+    task: Literal["text-classification"],
+    name: str | None = None,
+    output: str | Path | None = None,
+    licence: str = "NOASSERTION",
+    labels: ClassNames = None,
+    activation: str | None = None,
+    multi_label: bool | None = None,
+    features: str | None = None,
+    tokenizer: TextSplitter = None,
+    max_length: int | None = None,
+) -> TextClassifier: ...
+@overload
+def wrap(
+    model: KerasSource,
+    *,
+    task: Literal["tensors"],
+    name: str | None = None,
+    output: str | Path | None = None,
+    licence: str = "NOASSERTION",
+) -> ArrayModel: ...
+@overload
+def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]: ...
+def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]:
+    """Make a model of a task from a Keras model of your own.
+
+    The model is compiled, compared with itself, and written as a bundle: weights, labels and
+    processing, no code. What it returns is like any other model: callable on real inputs, to be
+    saved, exported, evaluated, served, and run over many files.
+
+    Args:
+        model: a functional or Sequential `keras.Model`; or the path of a `.keras` or `.h5` file, or
+            of a SavedModel folder.
+        task: what it does, such as "image-classification"; "tensors" for named arrays in and out.
+        **options: those of the task; all tasks share `name`, `output` and `licence`.
+
+    Returns:
+        A model of the task's class, loaded from the bundle.
+
+    Raises:
+        UsageError: an option is wrong or missing, or the model cannot be one of this task.
+        CompileError: its operations cannot be compiled, or the program differs from the model.
+        MissingPackageError: TensorFlow is not installed.
+    """
+    from warmstart.training.wrap import wrap as wrap_model
+
+    return wrap_model(model, task=task, **options)

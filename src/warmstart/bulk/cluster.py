@@ -21,10 +21,13 @@ from warmstart.bulk.storage import TRIES, Folder
 from warmstart.bulk.work import Done, Job, run_shard
 from warmstart.bulk.writing import failures_of
 from warmstart.core.model import Model
+from warmstart.engines.noise import quiet
 from warmstart.errors import BatchError, UsageError, WarmstartError
 
 DEATHS = 20
 """How often the work on one shard may be lost to a dying worker before the run gives up."""
+MODE = "RAY_AUTH_MODE"
+"""The variable that says whether Ray authenticates."""
 ATTEMPTS = 3
 """To start Ray: on a busy machine it gives up after half a minute."""
 STORE = 256 * 2**20
@@ -223,6 +226,7 @@ def connected(address: str | None, size: int) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it warns of how Ray Data makes actors
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    use_token()
     import ray
 
     if ray.is_initialized():
@@ -235,18 +239,47 @@ def connected(address: str | None, size: int) -> Iterator[None]:
     attempts = 1 if "address" in options else ATTEMPTS
     for attempt in range(1, attempts + 1):
         try:
-            with _quiet():
+            with _quiet(), quiet() if "address" in options else contextlib.nullcontext():
                 ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
             break
         except Exception as error:  # Ray raises bare ones, too
             ray.shutdown()
             if attempt == attempts:
                 what = f"reached at {found}" if "address" in options else "started"
-                raise BatchError(f"Ray cannot be {what}: {_in_short(error)}.") from error
+                hint = "" if "address" not in options else _about_token()
+                raise BatchError(f"Ray cannot be {what}: {_in_short(error)}.{hint}") from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def use_token() -> None:
+    """Let Ray authenticate where there is a token, as clusters ask for one by default from Ray 2.60
+    on. Ray reads the mode when it is imported.
+    """
+    if MODE not in os.environ and _has_token():
+        os.environ[MODE] = "token"
+
+
+def _has_token() -> bool:
+    """Whether Ray finds a token: in RAY_AUTH_TOKEN, in the file of RAY_AUTH_TOKEN_PATH, or in its
+    own.
+    """
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return True
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or os.path.join("~", ".ray", "auth_token")
+    return os.path.isfile(os.path.expanduser(path))
+
+
+def _about_token() -> str:
+    """What to do where a cluster may ask for a token."""
+    if _has_token() and os.environ.get(MODE) == "token":
+        return " If it asks for a token, the one here may be of another cluster."
+    return (
+        " If it asks for a token, set RAY_AUTH_TOKEN to that of the cluster, which "
+        "`ray get-auth-token` shows on its head."
+    )
 
 
 def _running() -> str | None:

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from warmstart.cli.help import Group
-from warmstart.core.task import TASKS, resolve
+from warmstart.core.reference import resolve
+from warmstart.core.task import TASKS
 
 USE, TRAIN, DEPLOY, MODELS = "Use a model", "Train", "Deploy", "Models and cache"
 
@@ -21,7 +22,9 @@ COMMANDS = {
     DEPLOY: {
         "serve": "warmstart.cli.serve:command",
         "export": "warmstart.cli.export:command",
+        "wrap": "warmstart.cli.wrap:WrapCommand",
         "compile": "warmstart.cli.compile:command",
+        "push": "warmstart.cli.push:command",
     },
     MODELS: {
         "list": "warmstart.cli.catalog:list_command",

@@ -9,22 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from warmstart.catalog.words import config_in_words, preprocessing_in_words
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.models import say
 from warmstart.cli.parameters import json_option
 from warmstart.core.terminal import counted
 
 if TYPE_CHECKING:
-    from warmstart.catalog import Entry, ImagePreprocessing, WeightFile
+    from warmstart.catalog import Entry, WeightFile
 
 COLUMNS = ("name", "task", "input", "parameters", "GFLOPs", "top-1", "weights", "licence")
 RIGHT = {"input", "parameters", "GFLOPs", "top-1", "weights"}
-SCALINGS = {
-    "tf": "RGB, scaled to -1..1",
-    "caffe": "BGR, 0..255 minus the ImageNet mean",
-    "torch": "RGB, scaled to 0..1, ImageNet mean subtracted, divided by the standard deviation",
-    "raw": "RGB, 0..255 (the network scales by itself)",
-}
 
 
 @click.command(
@@ -126,25 +121,6 @@ def info(name: str, as_json: bool) -> None:
             print(f"{label:{width}}  {value}")
 
 
-def preprocessing_in_words(rules: ImagePreprocessing) -> str:
-    """One line: what happens to a photo before the network gets it."""
-    height, width = rules.size
-    size = f"{width}x{height}"
-    if rules.resize == "crop":
-        shorter = round(min(rules.size) / rules.crop_ratio)
-        resize = f"shorter side to {shorter} pixels ({rules.interpolation}), centre crop {size}"
-    elif rules.resize == "pad":
-        resize = f"fitted into {size} ({rules.interpolation}), the rest filled"
-    else:
-        resize = f"resized to {size} ({rules.interpolation}), not keeping the aspect ratio"
-    scaling = SCALINGS.get(rules.scaling)
-    if scaling is None:
-        scaling = (
-            f"RGB, scaled to 0..1, minus {_numbers(rules.mean)}, divided by {_numbers(rules.std)}"
-        )
-    return f"{resize}; {scaling}"
-
-
 def _row(entry: Entry) -> tuple[str, ...]:
     top1 = next((metric.value for metric in entry.metrics if metric.name == "top1"), None)
     return (
@@ -195,14 +171,14 @@ def _facts(entry: Entry, classes: int) -> Iterator[tuple[str, str]]:
         yield "also called", ", ".join(entry.aliases)
     yield "task", entry.task
     yield "family", entry.family
-    arguments = ", ".join(f"{key}={value!r}" for key, value in entry.to_dict()["config"].items())
-    yield "architecture", f"{entry.architecture}({arguments})"
+    yield "architecture", f"{entry.architecture}({config_in_words(entry)})"
     yield "parameters", f"{entry.parameters:,}"
     if entry.gflops is not None:
         yield "compute", f"{entry.gflops:g} GFLOPs (billions of multiply-adds) per input"
     if entry.preprocessing is not None:
         yield "input", f"{entry.preprocessing.size[1]}x{entry.preprocessing.size[0]} pixels"
-        yield "", f"without top: any size from {entry.min_size}x{entry.min_size}"
+        if entry.min_size:
+            yield "", f"without top: any size from {entry.min_size}x{entry.min_size}"
         yield "preprocessing", preprocessing_in_words(entry.preprocessing)
     if entry.labels:
         yield "labels", f"{entry.labels} ({counted(classes, 'class', 'classes')})"
@@ -211,7 +187,8 @@ def _facts(entry: Entry, classes: int) -> Iterator[tuple[str, str]]:
     for key, file in entry.weights.items():
         yield f"weights, {_KEYS.get(key, key)}", _weights_in_words(file)
     yield "licence", f"{entry.licence} (of the weights)"
-    yield "paper", entry.paper
+    if entry.paper:
+        yield "paper", entry.paper
 
 
 _KEYS = {"top": "with top", "notop": "without top"}
@@ -235,7 +212,3 @@ def _megabytes(entry: Entry) -> str:
         if entry.parameters >= 250_000
         else "< 1 MB"
     )
-
-
-def _numbers(values: tuple[float, ...] | None) -> str:
-    return ", ".join(f"{value:g}" for value in values or ())

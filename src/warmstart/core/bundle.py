@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.catalog import Entry, Label
+from warmstart.catalog.words import preprocessing_in_words
 from warmstart.checkpoints.formats import IN_PROGRAM
 from warmstart.engines import store
 from warmstart.errors import BundleError
@@ -191,9 +192,20 @@ def write(
 def model_card(entry: Entry, labels: Sequence[Label]) -> str:
     """A short card: what the model is, what it was measured at, how to use it."""
     shown = ", ".join(label.name for label in labels[:10]) + (", …" if len(labels) > 10 else "")
-    metrics = "\n".join(
-        f"| {m.name} | {m.value:.4g} | {m.dataset} | {m.source} |" for m in entry.metrics
+    rows = [("task", entry.task), ("parameters", f"{entry.parameters:,}")]
+    if labels:
+        rows.append(("classes", f"{len(labels)}: {shown}"))
+    if entry.preprocessing:
+        rows.append(("photos", preprocessing_in_words(entry.preprocessing)))
+    if entry.paper:
+        rows.append(("paper", entry.paper))
+    facts = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    measured = "".join(
+        f"| {m.name} | {m.value:.4g} | {m.dataset} | {m.source} |\n" for m in entry.metrics
     )
+    if measured:
+        measured = f"\n| metric | value | data | source |\n|---|---|---|---|\n{measured}"
+    call = "(\"photo.jpg\")" if entry.preprocessing else ""
     return f"""---
 license: {entry.licence}
 library_name: warmstart
@@ -204,19 +216,12 @@ pipeline_tag: {entry.task}
 
 | | |
 |---|---|
-| task | {entry.task} |
-| parameters | {entry.parameters:,} |
-| classes | {len(labels)}: {shown} |
-| paper | {entry.paper} |
-
-| metric | value | data | source |
-|---|---|---|---|
-{metrics}
-
+{facts}
+{measured}
 ```python
 import warmstart as ws
 
-ws.load("path/of/this/folder")("photo.jpg")
+ws.load("path/of/this/folder"){call}
 ```
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from warmstart.catalog import Entry, Label
+from warmstart.checkpoints.formats import IN_PROGRAM
 from warmstart.core import bundle
 from warmstart.core.compiling import artifact_key, build_keras, compiled
 from warmstart.core.task import task_of
+from warmstart.core.training_files import TrainingFiles
 from warmstart.core.weights import Weights
 from warmstart.engines import choose, store
 from warmstart.engines.base import Engine, Signature
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 def _silent(stage: str) -> None: ...
 
 
-class LoadedModel(ABC):
+class LoadedModel(TrainingFiles, ABC):
     """A pretrained model, without what makes it callable; see `Model`.
 
     Nothing heavy happens until the first prediction: then the program is taken from the bundle or
@@ -126,10 +127,11 @@ class LoadedModel(ABC):
     @property
     def feature_size(self) -> int:
         """D of the features."""
-        (size,) = (
-            s.shape[-1] for s in self.engine.signatures["forward"].outputs if s.name == "features"
-        )
-        return int(size)
+        outputs = self.engine.signatures["forward"].outputs
+        sizes = [spec.shape[-1] for spec in outputs if spec.name == "features"]
+        if not sizes:
+            raise UsageError(f"{self.name} has no features of inputs.")
+        return int(sizes[0])
 
     @property
     def folder(self) -> Path | None:
@@ -251,30 +253,6 @@ class LoadedModel(ABC):
             return None  # damaged or not there: compiled anew from the weights
         return artifact if artifact.belongs_to(self.weights.path, self.weights.digest) else None
 
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """The epochs of its fine-tuning, one record each; empty where it was not fine-tuned."""
-        told = self._training_files().get(bundle.TRAINING)
-        return json.loads(told.read_text("utf-8"))["history"] if told else []
-
-    def report(self) -> Path:
-        """Where the page lies that shows how it was fine-tuned and how good it is.
-
-        Raises:
-            UsageError: it was not fine-tuned, or its bundle has no report.
-        """
-        if (path := self._training_files().get(bundle.REPORT)) is None:
-            raise UsageError(f"{self.name} has no report: it was not fine-tuned here.")
-        return path
-
-    def _training_files(self) -> dict[str, Path]:
-        paths = (
-            [self._folder / name for name in (bundle.TRAINING, bundle.REPORT)]
-            if self._folder
-            else []
-        )
-        return {path.name: path for path in paths if path.is_file()}
-
     def save(
         self,
         folder: str | Path,
@@ -294,13 +272,13 @@ class LoadedModel(ABC):
             BundleError: the folder is not empty.
             EngineUnavailableError: TensorFlow is not installed.
         """
-        from warmstart.models import architecture, arrays
+        from warmstart.models import architecture, arrays, has_network
 
         entry = (
             self.entry if self.weights.published else replace(self.entry, metrics=())
         )  # measured with other weights
-        network = self.keras
-        named = arrays(architecture(entry.architecture), network, entry.config)
+        module = architecture(entry.architecture)
+        named = arrays(module, self.keras, entry.config) if has_network(entry.config) else {}
         together = {**self._training_files(), **self.files(), **(files or {})}
         return bundle.write(
             Path(folder),
@@ -310,6 +288,7 @@ class LoadedModel(ABC):
             self.artifact.copy_to,
             card=card,
             files=together,
+            weights=bundle.WEIGHTS if named else IN_PROGRAM,
         )
 
     def export(self, path: str | Path, format: str | None = None) -> Path:
@@ -334,6 +313,14 @@ class LoadedModel(ABC):
         from warmstart.core.exporting import export
 
         return export(self, path, format)
+
+    def push_to_hub(self, name: str, *, private: bool | None = None, message: str = "") -> str:
+        """Upload the model as a bundle to the Hugging Face hub; arguments, errors and the address
+        that it returns are those of `core.publishing.push`.
+        """
+        from warmstart.core.publishing import push_model
+
+        return push_model(self, name, private=private, message=message)
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The task's own files of a bundle (a tokenizer, a `config.json`), by name: a path or the

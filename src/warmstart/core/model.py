@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, ca
 
 import numpy as np
 
-from warmstart.core import cancellation, prefetch
+from warmstart.core import prefetch
 from warmstart.core.inputs import Item, Prepared, Row
 from warmstart.core.options import fields_of, unknown_option
 from warmstart.core.records.options import ProgressOptions
 from warmstart.core.results import Failed, raise_failed
 from warmstart.core.searchable import SearchableModel
+from warmstart.core.steps import Steps, drive
 from warmstart.core.wire import Result
 from warmstart.errors import InputError, UsageError
 
@@ -32,30 +33,10 @@ InputT = TypeVar("InputT")
 ResultT = TypeVar("ResultT")
 OptionsT = TypeVar("OptionsT")
 
-Steps: TypeAlias = Generator[None, None, Sequence[Any]]
-"""Computes the outputs of several inputs; yields between steps, where the caller may stop."""
 Route: TypeAlias = tuple[
     Callable[[Sequence[Prepared], OptionsT], Steps], Callable[[Prepared, Any, OptionsT], Any]
 ]
 """How the outputs of prepared inputs are computed, and what becomes of each."""
-
-
-def drive(steps: Steps) -> Sequence[Any]:
-    """Run steps to their end; close them where they do not get there.
-
-    Raises:
-        CancelledError: nobody waits for the result any more; see `cancellation`.
-    """
-    try:
-        while True:
-            cancellation.check()
-            next(steps)
-    except StopIteration as stop:
-        cancellation.check()
-        outputs: Sequence[Any] = stop.value
-        return outputs
-    finally:
-        steps.close()
 
 
 class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
@@ -141,6 +122,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     def forward(self, rows: Sequence[Row], batch_size: int) -> Generator[None, None, list[Row]]:
         """Run `forward` on rows of equal shapes, `batch_size` at a time."""
         outputs: list[Row] = []
+        batch_size = self.rows_per_call(batch_size)
         for start in range(0, len(rows), batch_size):
             if start:
                 yield
@@ -153,6 +135,11 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
             ]
         return outputs
 
+    def rows_per_call(self, batch_size: int) -> int:
+        """Rows that go through the engine together: fewer where the program takes a fixed number."""
+        first = self.engine.signatures["forward"].inputs[0].shape[0]
+        return min(batch_size, first) if isinstance(first, int) else batch_size
+
     def group_size(self, options: OptionsT, is_list: bool) -> int:
         """How many inputs are prepared before any goes through the engine; default: one batch."""
         return getattr(options, "batch_size", None) or self.batch_size
@@ -163,6 +150,8 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
 
     def vector(self, prepared: Prepared, outputs: Any, options: OptionsT) -> NDArray[np.float32]:
         """The pooled features of an input, float32 (D,)."""
+        if "features" not in outputs[0]:
+            raise UsageError(f"{self.name} has no features of inputs.")
         vector: NDArray[np.float32] = outputs[0]["features"]
         return vector
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from warmstart.core.reference import resolve
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from warmstart.core.model import Model
     from warmstart.training.options import TrainOptions
     from warmstart.training.trainer import Trainer
+    from warmstart.training.wrap.wrapper import Wrapper
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +36,13 @@ class Task:
         input: the kind of input, an `InputKind` object.
         console: how the command line shows its results.
         trainer, train_options: what fine-tunes its models, and its options; None: nothing does.
+        wrapper: what makes one of its models of a Keras model; None: nothing does.
         default_model: answers where none is named; "" where one must be.
         shard_rows: inputs per file of a batch run; a kill costs that much work.
         examples: what `evaluate` counts, in the plural; "" means the inputs.
         samples: inputs to try, as JSON values; the page of the server offers them.
         sample_options: options to try them with.
+        hub_name: what the Hugging Face hub calls it; "": the same; None: it has no such task.
     """
 
     name: str
@@ -52,10 +54,12 @@ class Task:
     console: str | type[Console] = "warmstart.core.console:Console"
     trainer: str | type[Trainer[Any]] | None = None
     train_options: str | type[TrainOptions] | None = None
+    wrapper: str | type[Wrapper[Any]] | None = None
     default_model: str = ""
     shard_rows: int = 1024
     examples: str = ""
     samples: tuple[Any, ...] = field(default=(), hash=False)
+    hub_name: str | None = ""
     sample_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
@@ -97,20 +101,17 @@ class Task:
         found: type[TrainOptions] = resolve(self.train_options)
         return found
 
+    def wrapper_class(self) -> type[Wrapper[Any]]:
+        """What wraps Keras models for the task, else a `UsageError`; without TensorFlow."""
+        if self.wrapper is None:
+            names = ", ".join(name for name, task in _TASKS.items() if task.wrapper)
+            raise UsageError(f"Models are not wrapped for {self.name!r}; tasks that are: {names}.")
+        wrapper: type[Wrapper[Any]] = resolve(self.wrapper)
+        return wrapper
+
     def console_class(self) -> type[Console]:
         found: type[Console] = resolve(self.console)
         return found
-
-
-def resolve(reference: Any) -> Any:
-    """The object that "module:Name" names; anything else is itself."""
-    return _imported(reference) if isinstance(reference, str) else reference
-
-
-@cache
-def _imported(reference: str) -> Any:
-    module, _, name = reference.partition(":")
-    return getattr(import_module(module), name)
 
 
 _TASKS: dict[str, Task] = {}
@@ -155,6 +156,7 @@ for _task in (
         input="warmstart.image.inputs:PHOTO",
         trainer="warmstart.image.train.classification:ImageClassificationTrainer",
         train_options="warmstart.image.train.options:ImageClassificationOptions",
+        wrapper="warmstart.image.train.wrap:ImageClassifierWrapper",
         default_model="efficientnet_lite0",
         shard_rows=512,
     ),
@@ -197,6 +199,7 @@ for _task in (
         input="warmstart.text.inputs:PAIR",
         trainer="warmstart.text.train.classification:TextClassificationTrainer",
         train_options="warmstart.text.train.options:TextClassificationOptions",
+        wrapper="warmstart.text.train.wrap:TextClassifierWrapper",
         default_model="sst2_bert_tiny",
         samples=(
             "A warm, funny and honest film, beautifully played.",
@@ -222,11 +225,7 @@ for _task in (
         name="question-answering",
         verb="answer",
         summary="Answer questions from a context.",
-        usage=(
-            '"Who?" --context page.txt -m my-model',
-            "a.txt -m my-model",
-            "a.txt -m my-model --csv",
-        ),
+        usage=('"Who?" --context page.txt -m my-model', "a.txt -m my-model", "a.txt -m my-model --csv"),
         model="warmstart.text.question_answering:QuestionAnswerer",
         input="warmstart.text.inputs:QUESTION",
         console="warmstart.text.console:QuestionConsole",
@@ -250,11 +249,7 @@ for _task in (
         name="fill-mask",
         verb="fill-mask",
         summary="Fill the masks of texts.",
-        usage=(
-            '"Paris is [MASK]." -m bert_base_uncased',
-            "a.txt -m my-model",
-            "a.txt -m my-model --csv",
-        ),
+        usage=('"Paris is [MASK]." -m bert_base_uncased', "a.txt -m my-model", "a.txt -m my-model --csv"),
         model="warmstart.text.fill_mask:FillMask",
         input="warmstart.text.inputs:TEXT",
         samples=("Paris is the [MASK] of France.", "The [MASK] barked at the [MASK]."),
@@ -264,6 +259,7 @@ for _task in (
     Task(
         name="text-embedding",
         verb="embed",
+        hub_name="feature-extraction",
         summary="Turn texts into vectors.",
         usage=(
             '"a cat" -m all_minilm_l6_v2',
@@ -298,6 +294,7 @@ for _task in (
     Task(
         name="speech-recognition",
         verb="transcribe",
+        hub_name="automatic-speech-recognition",
         summary="Transcribe recordings.",
         usage=("talk.mp3", "talk.mp3 --format srt > talk.srt", "recordings/ --language en"),
         model="warmstart.speech.recognition:SpeechRecognizer",
@@ -311,6 +308,7 @@ for _task in (
     Task(
         name="audio-generation",
         verb="synthesize",
+        hub_name="text-to-audio",
         summary="Generate sound.",
         usage=("seven -o seven.wav", "one two -o sounds/", "seven --speaker theo --seed 1"),
         model="warmstart.speech.synthesis:AudioGenerator",
@@ -321,6 +319,7 @@ for _task in (
     Task(
         name="forecasting",
         verb="forecast",
+        hub_name="time-series-forecasting",
         summary="Forecast time series.",
         usage=(
             "sales.csv --horizon 28",
@@ -335,6 +334,17 @@ for _task in (
         default_model="deepar",
         shard_rows=256,
         examples="windows",
+    ),
+    Task(
+        name="tensors",
+        verb="run",
+        hub_name=None,
+        summary="Run any model on named arrays.",
+        usage=("a.npz -m my-model", "houses.csv -m my-model --csv", "a.json -m my-model --json"),
+        model="warmstart.tensors.prediction:ArrayModel",
+        input="warmstart.tensors.inputs:ARRAYS",
+        wrapper="warmstart.tensors.train.wrap:ArrayWrapper",
+        examples="pairs",
     ),
 ):
     _TASKS[_task.name] = _task

@@ -17,7 +17,7 @@ import numpy as np
 
 from warmstart.errors import EngineError
 
-PROBED = {"tokens": 24}
+PROBED = {"tokens": 24, "rows": 64, "columns": 64}
 """Sizes of dynamic dimensions in probe inputs, where two would test too little: a sentence has some
 20 tokens.
 """

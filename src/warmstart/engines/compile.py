@@ -9,6 +9,7 @@ computes in bfloat16.
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -41,6 +42,8 @@ def save_module(program: Program, folder: Path, *, export: bool = False) -> list
     module = tf.Module()
     # Tracking the plain tf.Variables matters: the converter drops those of a tracked Keras model.
     module.variables_used = [variable.value for variable in program.model.variables]
+    layers: Any = getattr(program.model, "_flatten_layers", tuple)()
+    module.loaded = [layer.loaded for layer in layers if hasattr(layer, "loaded")]  # SavedModels
     signatures = {name: f.get_concrete_function() for name, f in program.traced.items()}
     names = list(signatures)
     if export:
@@ -81,7 +84,7 @@ def convert(
         try:
             content = _converted(folder, names, precision)
         except Exception as error:  # the converter raises whatever its passes raise
-            raise CompileError(f"TensorFlow's converter failed: {error}") from error
+            raise CompileError(f"TensorFlow's converter failed: {_reason(str(error))}.") from error
     least = (
         0.8
         * bytes_per_weight
@@ -123,6 +126,15 @@ def _converted(folder: str, names: list[str], precision: str) -> bytes:
     return bytes(
         configured(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)).convert()
     )
+
+
+def _reason(text: str) -> str:
+    """What a message of the converter, of many lines, says."""
+    if match := re.search(r"TF Select ops: (.+)", text):
+        return f"LiteRT does not have the operations {match[1].strip()} for these shapes"
+    if match := re.search(r"'(tf\.\w+)' op ([^\n]{1,200})", text):
+        return f"{match[1]} {match[2]}".rstrip(".")
+    return (text.strip().splitlines() or ["no reason"])[0][:300].rstrip(".")
 
 
 def _with_tensor_names(path: Path, function: str, signature: Signature) -> Signature:

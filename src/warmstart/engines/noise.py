@@ -17,7 +17,10 @@ _NOISE = re.compile(
     rb"\d{4}-\d\d-\d\d [\d:.]+: [IWE] (tensorflow|external)/|"
     rb"WARNING: All log messages before absl|To enable the following instructions: |"
     rb"(INFO|WARNING): (Created|Initialized|Attempting|\[compiler|XNNPACK)|"
-    rb"SUBPROCESS|I tensorflow"
+    rb"\[\d{4}-\d\d-\d\d [\d:,]+ [IWECF] \d+ \d+\] |"  # Ray
+    rb"SUBPROCESS|I tensorflow|loc\(|error: Lowering tensor list|"
+    rb"error: failed while converting|Some ops are not supported by the native TFLite|"
+    rb"TF Select ops: |Details:\n|\ttf\."
 )
 """Lines that no level of their log stops, such as those before the log is set up."""
 

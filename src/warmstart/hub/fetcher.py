@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from warmstart.errors import ChecksumError, OfflineError, SourceError, UsageError
-from warmstart.hub import files, huggingface, sources
+from warmstart.hub import files, huggingface, shared_cache, sources
 from warmstart.hub.home import is_offline, mirrored, offline_reason
 from warmstart.hub.huggingface import Listing
 from warmstart.hub.progress import Progress
@@ -128,10 +128,13 @@ def _into_cache(
     offline: bool | None,
     progress: Progress | None,
     secret: dict[str, str] | None = None,
+    adopt: Callable[[], bool] | None = None,
 ) -> Path:
-    """The file of a slot, fetched if it is absent, damaged or another; only then is `url` called."""
+    """The file of a slot, fetched if it is absent, damaged or another; only then is `url` called.
+    `adopt` may put it there in another way.
+    """
     state = slot.check(expected)
-    if state == "ok":
+    if state == "ok" or (adopt is not None and _adopted(slot, expected, adopt)):
         return slot.path
     if is_offline(offline):
         if state == "other":
@@ -153,6 +156,11 @@ def _into_cache(
     return slot.path
 
 
+def _adopted(slot: Slot, expected: Expected, adopt: Callable[[], bool]) -> bool:
+    with slot.locked():
+        return slot.check(expected) == "ok" or adopt()
+
+
 def _fetch_from_hub(
     hub: Hub, expected: Expected, offline: bool | None, progress: Progress | None
 ) -> Path:
@@ -162,9 +170,7 @@ def _fetch_from_hub(
     if listing is None or (
         hub.path not in listing.files and not huggingface.is_commit(hub.revision)
     ):
-        if is_offline(offline):
-            raise _offline(str(hub), "is not in the cache", offline)
-        listing = huggingface.resolve(hub)
+        listing = _requested(hub, offline)
     if hub.path not in listing.files:
         raise SourceError(
             f"there is no file {hub.path!r} in hf://{hub.repository}@{hub.revision or listing.commit}"
@@ -178,15 +184,27 @@ def _fetch_repo_from_hub(
     listing = huggingface.remembered(hub)
     paths = listing.matching(patterns, hub.path) if listing else []
     if listing is None or (not paths and not huggingface.is_commit(hub.revision)):
-        if is_offline(offline):
-            raise _offline(str(hub), "is not in the cache", offline)
-        listing = huggingface.resolve(hub)
+        listing = _requested(hub, offline)
         paths = listing.matching(patterns, hub.path)
     if not paths:
         raise SourceError(f"no file of {hub} matches {', '.join(patterns)}")
     for path in paths:
         _one_from_hub(hub, listing, path, Expected(), offline, progress)
     return listing.folder / hub.path
+
+
+def _requested(hub: Hub, offline: bool | None) -> Listing:
+    """The files of a repository: from the hub, offline from the cache of its libraries.
+
+    Raises:
+        OfflineError: it is in neither cache.
+    """
+    if not is_offline(offline):
+        return huggingface.resolve(hub)
+    listing = shared_cache.listing_of(hub)
+    if listing is None:
+        raise _offline(str(hub), "is not in the cache", offline)
+    return listing
 
 
 def _one_from_hub(
@@ -207,6 +225,7 @@ def _one_from_hub(
         )
     expected = Expected(requested.sha256 or known.sha256, requested.md5, known.git, known.size)
     slot, source = listing.slot(path), listing.source(path)
+    shared = shared_cache.has(listing, path)
     try:
         return _into_cache(
             slot,
@@ -216,6 +235,7 @@ def _one_from_hub(
             offline,
             progress,
             huggingface.secret(),
+            (lambda: shared_cache.adopt(slot, listing, path, expected)) if shared else None,
         )
     except RefusedError as error:
         raise huggingface.refused(hub, error) from error

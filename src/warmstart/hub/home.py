@@ -4,7 +4,8 @@
     WARMSTART_OFFLINE   1: never go online (HF_HUB_OFFLINE=1 means the same)
     WARMSTART_MIRROR    an address that replaces https://storage.googleapis.com/ (Keras weights)
     HF_ENDPOINT         an address that replaces https://huggingface.co (metadata and data)
-    HF_TOKEN            sent to that endpoint only
+    HF_TOKEN            sent to that endpoint only; without it the token of `hf auth login`
+    HF_HUB_CACHE        the cache of Hugging Face's libraries, which is read, too (also HF_HOME)
 
 They are read at every call, so a change takes effect at once.
 """
@@ -19,6 +20,7 @@ from warmstart.errors import CacheError, UsageError
 
 KERAS_STORAGE = "https://storage.googleapis.com/"
 HUGGING_FACE = "https://huggingface.co"
+YES = ("1", "true", "yes", "on")
 
 
 def home() -> Path:
@@ -63,7 +65,7 @@ def offline_reason(flag: bool | None = None) -> str:
         return "offline=True" if flag else ""
     for name in ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE"):
         value = os.environ.get(name, "").strip()
-        if value.lower() in ("1", "true", "yes", "on"):
+        if value.lower() in YES:
             return f"{name}={value}"
     return ""
 
@@ -74,8 +76,37 @@ def hub_endpoint() -> str:
 
 
 def hub_token() -> str | None:
-    """The token of HF_TOKEN, or None."""
-    return os.environ.get("HF_TOKEN", "").strip() or None
+    """The token of HF_TOKEN, else the one that `hf auth login` has stored; None where there is
+    neither, or HF_HUB_DISABLE_IMPLICIT_TOKEN forbids the stored one.
+    """
+    if token := os.environ.get("HF_TOKEN", "").strip():
+        return token
+    if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").strip().lower() in YES:
+        return None
+    own, folder = os.environ.get("HF_TOKEN_PATH"), hugging_face_home()
+    path = Path(own).expanduser() if own else folder / "token" if folder else None
+    try:
+        return path.read_text("utf-8").strip() or None if path else None
+    except (OSError, ValueError):
+        return None
+
+
+def hugging_face_home() -> Path | None:
+    """The folder of Hugging Face's libraries; None without a home directory."""
+    if own := os.environ.get("HF_HOME"):
+        return Path(own).expanduser()
+    try:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        return None
+    return Path(cache) / "huggingface"
+
+
+def shared_cache() -> Path | None:
+    """The cache that Hugging Face's libraries share; None where there is none."""
+    own, folder = os.environ.get("HF_HUB_CACHE"), hugging_face_home()
+    path = Path(own).expanduser() if own else folder / "hub" if folder else None
+    return path if path and path.is_dir() else None
 
 
 def mirrored(url: str) -> str:

@@ -203,9 +203,12 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         """`forward`: images float32 (batch, H, W, 3) → probabilities (batch, classes), features
         (batch, D).
         """
+        from warmstart.models import architecture
         from warmstart.models.image.outputs import classifier_outputs
 
-        return image_program(entry, classifier_outputs(model))
+        own = getattr(architecture(entry.architecture), "classifier_outputs", None)
+        outputs = own(model, entry.config) if own else classifier_outputs(model)
+        return image_program(entry, outputs)
 
 
 def _examples(data: Any, reading: Mapping[str, Any]) -> list[Labelled]:

@@ -152,7 +152,8 @@ def image_spec(entry: Entry) -> TensorSpec:
     rules = entry.preprocessing
     assert rules is not None
     low, high = PROBE_RANGES[rules.scaling]
-    return TensorSpec("images", "float32", ("batch", *rules.size, 3), low, high)
+    batch = entry.config.get("batch", "batch")
+    return TensorSpec("images", "float32", (batch, *rules.size, 3), low, high)
 
 
 def image_program(entry: Entry, outputs: keras.Model) -> Program:

@@ -13,6 +13,12 @@ and, where a text's outputs are not those of `models.text.outputs`:
 
     outputs(model, inputs) -> {name: tensor}     `features`, and those of its head
 
+and, where a program is not made as for the other families of its task:
+
+    classifier_outputs(model, config) -> keras.Model    with the outputs `probabilities` and `features`
+    text_outputs(model, config) -> keras.Model          with the outputs `logits` and `features`
+    array_outputs(model, config) -> keras.Model         with outputs by name
+
 Its `family.py` imports no Keras and says all else that is particular to the family. Each name is optional:
 
     read(config, folder, task) -> (Entry, labels)    from the `config.json` of a repository
@@ -70,6 +76,7 @@ FAMILIES = (
     Family("speech.wavenet_raw", "wavenet_raw"),
     Family("series.deepar", "deepar"),
     Family("series.chronos_bolt", "chronos_bolt", ("t5",)),
+    Family("tensors.wrapped", "wrapped"),
 )
 """All families. A name from a file never imports anything else."""
 
@@ -115,6 +122,11 @@ def _row(name: str) -> Family:
             f"there is no architecture named {name!r}; there are: {', '.join(ARCHITECTURES)}"
         )
     return ARCHITECTURES[name]
+
+
+def has_network(config: Mapping[str, Any]) -> bool:
+    """Whether there is a Keras model of a config, and not a compiled program only."""
+    return "reason" not in config
 
 
 def arrays(module: ModuleType, model: Any, config: Mapping[str, Any]) -> Mapping[str, Any]:

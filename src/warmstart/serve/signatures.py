@@ -38,6 +38,8 @@ def raw_inputs(served: Served) -> dict[str, tuple[str, list[int]]]:
 def raw_outputs(served: Served) -> dict[str, tuple[str, list[int]]]:
     """Outputs for such inputs: the result as JSON, and its parts that are tensors."""
     result = served.model.result
+    if not served.kind.tensors:
+        return {}
     return {
         "answer": ("BYTES", [-1]),
         **{name: tensor_spec(result, name) for name in result.tensors},
@@ -189,13 +191,16 @@ def program_rows(
         raise invalid(f"The input {min(missing)!r} is missing.")
     sizes: dict[str, int] = {}
     longest = int(served.model.entry.processing.get("max_length", LONGEST_DIMENSION))
+    limits = served.model.entry.config.get("limits")  # of a model of arrays: those it knows
     for name, array in arrays.items():
-        _check(specs[name], array, sizes, longest)
+        _check(specs[name], array, sizes, longest, limits is None or name in limits)
     rows = [{name: array[row] for name, array in arrays.items()} for row in range(sizes["batch"])]
     return (forward, tuple((name, arrays[name].shape[1:]) for name in sorted(arrays))), rows
 
 
-def _check(spec: TensorSpec, array: np.ndarray, sizes: dict[str, int], longest: int) -> None:
+def _check(
+    spec: TensorSpec, array: np.ndarray, sizes: dict[str, int], longest: int, is_bounded: bool
+) -> None:
     shown = [-1 if isinstance(d, str) else d for d in spec.shape]
     if array.dtype == object or array.dtype != np.dtype(spec.dtype):
         raise invalid(
@@ -220,7 +225,7 @@ def _check(spec: TensorSpec, array: np.ndarray, sizes: dict[str, int], longest: 
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise invalid(f"The input {spec.name!r} holds numbers that are not finite.")
-    elif array.dtype.kind in "iu" and (array.min() < min(spec.low, 0) or array.max() > spec.high):
+    elif is_bounded and array.dtype.kind in "iu" and (array.min() < min(spec.low, 0) or array.max() > spec.high):
         raise invalid(
             f"The values of the input {spec.name!r} are {min(int(spec.low), 0)} to {int(spec.high)}."
         )

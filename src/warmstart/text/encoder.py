@@ -5,7 +5,7 @@ of their length.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -87,7 +87,10 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         """The tokenizer and `config.json`, which make the bundle a repository that transformers
         loads.
         """
-        config = family(self.entry.architecture).write(self.entry, self.labels)
+        write = getattr(family(self.entry.architecture), "write", None)
+        if write is None:
+            return self.tokenizer.files()
+        config = write(self.entry, self.labels)
         return {
             **self.tokenizer.files(),
             "config.json": (json.dumps(config, indent=2) + "\n").encode(),
@@ -113,7 +116,8 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
     @property
     def feature_size(self) -> int:
         config = self.entry.config
-        return int(config["hidden_size"] if "hidden_size" in config else config["n_embd"])
+        size = config.get("hidden_size", config.get("n_embd"))
+        return super().feature_size if size is None else int(size)
 
     def check_parts(self) -> None:
         super().check_parts()
@@ -160,11 +164,11 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         }
         if type_count := self.entry.config.get("type_vocab_size"):
             row["token_type_ids"] = np.minimum(encoded.types, type_count - 1)
-        return row
+        return {name: row[name] for name in self.entry.config.get("names", row)}
 
     def batch(self, rows: Sequence[Row]) -> dict[str, NDArray[np.int32]]:
         """Rows as the arrays that the program takes, int32 (N, T), padded to the longest."""
-        length = max(len(row["input_ids"]) for row in rows)
+        length = self.entry.config.get("length") or max(len(row["input_ids"]) for row in rows)
         arrays = {}
         for name in rows[0]:
             fill = self.entry.config.get("pad_token_id", 0) if name == "input_ids" else 0
@@ -185,10 +189,9 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         engine = self.engine
         per_token = engine.signatures["forward"].per_token
         outputs: list[Row] = [{}] * len(rows)
-        for start in range(0, len(order), batch_size):
-            if start:
+        for number, indices in enumerate(self._batches(order, lengths, batch_size)):
+            if number:
                 yield
-            indices = order[start : start + batch_size]
             arrays = engine.run("forward", **self.batch([rows[index] for index in indices]))
             for position, index in enumerate(indices):
                 end = lengths[index]
@@ -197,6 +200,24 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
                     for name, array in arrays.items()
                 }
         return outputs
+
+    def _batches(
+        self, order: NDArray[Any], lengths: Sequence[int], batch_size: int
+    ) -> Iterator[NDArray[Any]]:
+        """The rows of each call of the engine. A model without a mask cannot tell padding from
+        tokens, so that only texts of one length go through it together.
+        """
+        config = self.entry.config
+        names = config.get("names", INPUTS)
+        pads = "attention_mask" in names or config.get("length") is not None
+        batch_size = self.rows_per_call(batch_size)
+        start = 0
+        while start < len(order):
+            end = min(start + batch_size, len(order))
+            while not pads and lengths[order[end - 1]] != lengths[order[start]]:
+                end -= 1
+            yield order[start:end]
+            start = end
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:
@@ -208,8 +229,11 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         from warmstart.models.text.outputs import with_features
 
         processing, config = entry.processing, entry.config
-        own = getattr(architecture(entry.architecture), "outputs", None)
-        if own is None:
+        module = architecture(entry.architecture)
+        own = getattr(module, "outputs", None)
+        if make := getattr(module, "text_outputs", None):
+            model = make(model, config)
+        elif own is None:
             pooling, normalize = processing.get("pooling"), bool(processing.get("normalize"))
             model = with_features(model, pooling, normalize)
         types = config.get("type_vocab_size", 0)
@@ -218,10 +242,11 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
             "attention_mask": 1,
             "token_type_ids": max(types - 1, 0),
         }
-        names = INPUTS if types else INPUTS[:2]
+        names = config.get("names") or (INPUTS if types else INPUTS[:2])
+        length = config.get("length") or "tokens"
         specs = tuple(
             TensorSpec(
-                name, "int32", ("batch", "tokens"), float(name == "attention_mask"), highest[name]
+                name, "int32", (config.get("batch", "batch"), length), float(name == "attention_mask"), highest[name]
             )
             for name in names
         )

@@ -20,6 +20,7 @@ from warmstart.training.page import Section
 from warmstart.training.progress import Terminal
 from warmstart.training.run import Run
 from warmstart.training.summary import Summary
+from warmstart.training.trackers import Trackers
 
 OptionsT = TypeVar("OptionsT", bound=TrainOptions)
 
@@ -70,6 +71,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
     model: Model[Any, Any, Any]
     network: keras.Model
     run: Run
+    trackers: Trackers
     summary: Summary
     entry: Entry
     labels: Sequence[Label] = ()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from warmstart.core.options import Option
 from warmstart.errors import UsageError
@@ -33,6 +33,7 @@ NOT_RECORDED = frozenset(
         "output",
         "verbose",
         "callbacks",
+        "track",
         "validation",
         "features_on",
         "encoding",
@@ -81,6 +82,10 @@ class TrainOptions:
     callbacks: Annotated[
         Sequence[Callback],
         Option("Callbacks as keras.Model.fit takes them.", http=False, cli=False),
+    ] = ()
+    track: Annotated[
+        Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]],
+        Option("Where parameters, metrics and the report are logged.", http=False),
     ] = ()
     seed: Annotated[int, Option("Random seed; the same seed gives the same model.", ge=0)] = 0
     output: Annotated[

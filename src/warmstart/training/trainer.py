@@ -26,6 +26,7 @@ from warmstart.training.keeper import better_is_more
 from warmstart.training.page import page
 from warmstart.training.run import open_run
 from warmstart.training.summary import in_words
+from warmstart.training.trackers import Trackers
 
 SOURCE = "measured when it was fine-tuned"
 """Of the metrics in a result's entry."""
@@ -56,12 +57,18 @@ class Trainer(TrainerHooks[OptionsT]):
                 model = load(self.run.folder)
             else:
                 self.terminal.say(*self.summary.lines())
+                self.trackers = Trackers(
+                    self.options.track, self.run, self.options.name or self.base_name
+                )
+                self.trackers.start(self.parameters())
                 self.train()
                 self.calibrate()
                 self.entry = self.describe()
                 lines = (*self.results(), *self.result_warnings())
                 self.terminal.say(*lines, "compiling and checking the result")
                 model = self.bundle()
+                figures = {metric.name: metric.value for metric in self.entry.metrics}
+                self.trackers.finish(figures, self.run.folder / bundle.REPORT)
             self.terminal.say(*self.usage())
             return model
 
@@ -144,7 +151,7 @@ class Trainer(TrainerHooks[OptionsT]):
             batches,
             monitor=self.monitor,
             clip_norm=self.clip_norm,
-            callbacks=self.callbacks(batches),
+            callbacks=[*self.callbacks(batches), *self.trackers.callbacks(options["name"])],
             run=self.run,
             terminal=self.terminal,
             **options,
@@ -205,17 +212,21 @@ class Trainer(TrainerHooks[OptionsT]):
             f"  ws.load({str(folder)!r})",
         ]
 
+    def parameters(self) -> dict[str, Any]:
+        """The settings of the run, as trackers log them: plain values by name."""
+        return {
+            key: value
+            for key, value in self.run.settings.items()
+            if not isinstance(value, dict | list)
+        }
+
     def exported(self) -> tuple[keras.Model, Any]:
         """The network as the bundle holds it, and an adapter in place of its weights, or None."""
         return self.network, None
 
     def bundle(self) -> Model[Any, Any, Any]:
         """Write the report and the bundle; returns the model that is loaded from it."""
-        settings = {
-            key: value
-            for key, value in self.run.settings.items()
-            if not isinstance(value, dict | list)
-        }
+        settings = self.parameters()
         report = page(
             self.entry.title,
             f"{self.base_name}, trained for {self.task}",

@@ -1,4 +1,4 @@
-"""Types of what fine-tuning takes. Keras is imported by type checkers only."""
+"""Types of what fine-tuning and wrapping take. Keras is imported by type checkers only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from warmstart.core.types import Data
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     import keras
+
+    from warmstart.catalog import ImagePreprocessing
 
     Augment: TypeAlias = bool | keras.layers.Layer | Callable[..., object]
     Callback: TypeAlias = keras.callbacks.Callback
@@ -19,7 +23,13 @@ if TYPE_CHECKING:
     Metric: TypeAlias = str | keras.metrics.Metric | Callable[..., object]
     Optimizer: TypeAlias = str | keras.optimizers.Optimizer | None
     Validation: TypeAlias = float | Data | None
+    ClassNames: TypeAlias = str | PathLike[str] | Sequence[str] | None
+    Examples: TypeAlias = Data | None
+    KerasSource: TypeAlias = keras.Model | str | PathLike[str]
+    PhotoRules: TypeAlias = ImagePreprocessing | Mapping[str, object] | str | None
+    TextSplitter: TypeAlias = keras.layers.TextVectorization | str | PathLike[str] | None
 else:
     # An option of these types is checked by the task, for its values have no form in common.
     Augment = Callback = ClassWeight = Head = ImageSize = object
     Loss = Metric = Optimizer = Validation = object
+    ClassNames = Examples = KerasSource = PhotoRules = TextSplitter = object

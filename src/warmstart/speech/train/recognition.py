@@ -19,7 +19,7 @@ from warmstart.catalog import Entry, Metric
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.reading import given_name
-from warmstart.core.task import resolve
+from warmstart.core.reference import resolve
 from warmstart.errors import InputError, UsageError
 from warmstart.models import runner
 from warmstart.speech import audio

@@ -85,10 +85,20 @@ def _rules(
 
 def _names(path: Path, classes: int, labels: Sequence[Label]) -> tuple[list[str], bool]:
     """The names of the classes, and whether the file numbers them as Teachable Machine does."""
-    if not path.is_file():
-        if len(labels) == classes:
-            return [label.name for label in labels], False
-        return [f"LABEL_{index}" for index in range(classes)], False
+    if path.is_file():
+        return names_of_file(path, classes)
+    if len(labels) == classes:
+        return [label.name for label in labels], False
+    return [f"LABEL_{index}" for index in range(classes)], False
+
+
+def names_of_file(path: Path, classes: int) -> tuple[list[str], bool]:
+    """The names of the classes in a file with one a line, "0 Name" or "Name", and whether it
+    numbers them.
+
+    Raises:
+        InputError: it has another number of lines, names a class twice, or is not text.
+    """
     if path.stat().st_size > LARGEST_LABELS:
         raise InputError(f"{path} is not a list of {classes} classes: it is too large.", str(path))
     try:

@@ -1,0 +1,42 @@
+"""`warmstart push`: the folder of a model to the Hugging Face hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from warmstart.cli.help import Argument, Command, Option
+
+
+@click.command(
+    "push",
+    cls=Command,
+    examples=(
+        "warmstart push flowers-model my-name/flowers",
+        "warmstart push flowers-model my-org/flowers --private",
+        'warmstart push flowers-model my-org/flowers --message "More photos"',
+    ),
+    params=[
+        Argument(["folder"], help="The folder of a model, as finetune, wrap or save wrote it."),
+        Argument(["name"], metavar="ORG/NAME", help="The repository; made where there is none."),
+        Option(
+            ["--private/--public"],
+            default=None,
+            is_flag=True,
+            help="Who may see a new repository. Default: as the account has it.",
+        ),
+        Option(["--message"], default="", help="Of the commit."),
+    ],
+)
+def command(folder: str, name: str, private: bool | None, message: str) -> None:
+    """Upload a model to the Hugging Face hub, with its card.
+
+    It needs a token with the scope `write`: run `hf auth login`, or set HF_TOKEN.
+    """
+    from warmstart.cli.models import say
+    from warmstart.core.publishing import push
+
+    address = push(Path(folder).expanduser(), name, private=private, message=message)
+    say(f"ws.load('hf://{name.removeprefix('hf://')}') opens it.")
+    print(address)

@@ -1,0 +1,93 @@
+"""`warmstart wrap`: a model for a task from a Keras model of one's own; its options are those of
+the task.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from warmstart.cli.help import Argument, Command, Option
+from warmstart.cli.parameters import flags_of, json_option, typed_options, unknown_option
+from warmstart.cli.tasks import task_at_hand
+from warmstart.core.task import TASKS, Task
+
+WRAPPING = "The model"
+
+
+class WrapCommand(Command):
+    """`wrap`; the task that `--task` names decides about the options."""
+
+    def __init__(self) -> None:
+        text = """Make a model of a task from a Keras model of your own.
+
+        The model is compiled, compared with itself, and written as a folder without code. The
+        folder is a model like any other: predict with it, evaluate it, export it, serve it.
+        """
+        super().__init__(
+            "wrap",
+            help=text,
+            short_help="Make a model of a task from a Keras model of your own.",
+            examples=(
+                "warmstart wrap my.keras --task image-classification --labels labels.txt "
+                "--scaling 0..1 -o my-model",
+                "warmstart wrap my.keras --task text-classification --tokenizer vocab/ -o my-model",
+                "warmstart wrap exported/ --task tensors -o my-model",
+            ),
+            params=_parameters(None),
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        task = task_at_hand(args)
+        if task is None and any(arg in ctx.help_option_names for arg in args):
+            names = ", ".join(name for name, each in TASKS.items() if each.wrapper)
+            self.epilog = f"With --task, --help lists the options of that task. Tasks: {names}."
+        self.params = _parameters(task)
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            owner = f"Wrapping for {task.name}" if task else ctx.command_path
+            raise unknown_option(error.option_name, owner, self.params, self.params) from None
+        ctx.obj = task
+        return rest
+
+    def invoke(self, ctx: click.Context) -> None:
+        _run(ctx.obj, ctx.params)
+
+
+def _parameters(task: Task | None) -> list[click.Parameter]:
+    parameters: list[click.Parameter] = [
+        Argument(["model"], help="A .keras or .h5 file, or a SavedModel folder."),
+        Option(["--task"], required=True, help="What the model does; tensors: arrays in and out."),
+        Option(["--output", "-o"], required=True, help="A new folder for the model."),
+        json_option("One JSON object: what the folder says of the model."),
+    ]
+    names = {parameter.name for parameter in parameters}
+    own = [] if task is None else flags_of(task.wrapper_class().options, WRAPPING)
+    return parameters + [option for option in own if option.name not in names]
+
+
+def _run(task: Task, values: dict[str, Any]) -> None:
+    """Wrap the model, and say what it takes and how to use it."""
+    from warmstart.catalog.words import preprocessing_in_words
+    from warmstart.cli.models import say
+    from warmstart.training.wrap import wrap
+
+    options = typed_options(task.wrapper_class().options, values)
+    say(f"Compiling {values['model']}: 10 to 60 seconds.")
+    model = wrap(values["model"], task=task.name, **{**options, "output": values["output"]})
+    entry = model.entry
+    if values["as_json"]:
+        facts = entry.to_dict()
+        facts["config"].pop("network", None)
+        print(json.dumps({**facts, "labels": [label.name for label in model.labels]}))
+        return
+    if entry.preprocessing:
+        say(f"Photos: {preprocessing_in_words(entry.preprocessing)}")
+    if model.labels:
+        say(f"Classes: {', '.join(label.name for label in model.labels[:10])}")
+    if reason := entry.config.get("reason"):
+        say(f"The folder has no Keras model: {reason}.")
+    print(values["output"])

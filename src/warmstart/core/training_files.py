@@ -1,0 +1,41 @@
+"""What a model knows of its fine-tuning, from the files of its bundle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from warmstart.core import bundle
+from warmstart.errors import UsageError
+
+
+class TrainingFiles:
+    """The record and the report of a fine-tuning; neither is there where a model was not fine-tuned."""
+
+    name: str
+    _folder: Path | None
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The epochs of its fine-tuning, one record each; empty where it was not fine-tuned."""
+        path = self._training_files().get(bundle.TRAINING)
+        return json.loads(path.read_text("utf-8"))["history"] if path else []
+
+    def report(self) -> Path:
+        """Where the page lies that shows how it was fine-tuned and how good it is.
+
+        Raises:
+            UsageError: it was not fine-tuned, or its bundle has no report.
+        """
+        if (path := self._training_files().get(bundle.REPORT)) is None:
+            raise UsageError(f"{self.name} has no report: it was not fine-tuned here.")
+        return path
+
+    def _training_files(self) -> dict[str, Path]:
+        paths = (
+            [self._folder / name for name in (bundle.TRAINING, bundle.REPORT)]
+            if self._folder
+            else []
+        )
+        return {path.name: path for path in paths if path.is_file()}

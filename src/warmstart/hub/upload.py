@@ -1,0 +1,100 @@
+"""Uploads to the Hugging Face hub, by its own library, which is imported here only."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from warmstart.errors import DownloadError, OfflineError, SourceError, UsageError, require
+from warmstart.hub.home import hub_endpoint, hub_token, offline_reason
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.ASCII)
+WRITE = "a token with the scope `write`"
+
+
+def check_name(name: str) -> str:
+    """The name of a repository, without `hf://`.
+
+    Raises:
+        UsageError: it is not ORG/NAME.
+    """
+    plain = name.removeprefix("hf://")
+    if not _NAME.fullmatch(plain) or "--" in plain or ".." in plain:
+        raise UsageError(
+            f"A repository of the hub is called ORG/NAME, such as my-name/flowers, not {name!r}."
+        )
+    return plain
+
+
+def upload_folder(
+    folder: Path, name: str, *, private: bool | None = None, message: str = "Upload with warmstart"
+) -> str:
+    """Make a repository of a folder, or add a commit to the one that is there; files that the folder
+    does not have are deleted.
+
+    Args:
+        folder: what is uploaded, as it is.
+        name: `"org/name"`.
+        private: whether a new repository is private; default: as the account has it.
+        message: of the commit.
+
+    Returns:
+        The address of the repository.
+
+    Raises:
+        UsageError: the name is not one of a repository, or there is no token.
+        OfflineError: going online is forbidden.
+        SourceError: the hub refuses: the message names the scope or name that is missing.
+        DownloadError: the hub cannot be reached.
+        MissingPackageError: `huggingface_hub` is not installed.
+    """
+    name = check_name(name)
+    if reason := offline_reason():
+        raise OfflineError(f"{name} cannot be uploaded: {reason} forbids going online.")
+    token = hub_token()
+    if token is None:
+        raise UsageError(
+            f"Uploading to {name} needs {WRITE}: run `hf auth login`, or set HF_TOKEN."
+        )
+    require("huggingface_hub", extra="hub", purpose="to upload to the hub")
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()
+    api = HfApi(endpoint=hub_endpoint(), token=token, library_name="warmstart")
+    try:
+        api.create_repo(name, private=private, exist_ok=True)
+        api.upload_folder(
+            repo_id=name, folder_path=folder, commit_message=message, delete_patterns="*"
+        )
+    except HfHubHTTPError as error:
+        raise _refused(error, name) from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _broken(error, name) from error
+    except Exception as error:  # of the client of HTTP beneath it, which has changed before
+        if "http" not in type(error).__module__:
+            raise
+        raise _broken(error, name) from error
+    return f"{hub_endpoint()}/{name}"
+
+
+def _broken(error: Exception, name: str) -> DownloadError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return DownloadError(f"{name} cannot be uploaded to {hub_endpoint()}: {reason[:300]}.")
+
+
+def _refused(error: Any, name: str) -> SourceError:
+    """What a status of the hub means, and what to do."""
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    owner = name.partition("/")[0]
+    detail = str(getattr(error, "server_message", "") or "").strip().rstrip(".")
+    reasons = {
+        401: f"the token is not valid; take {WRITE} from {hub_endpoint()}/settings/tokens",
+        403: f"the token may not write to {owner!r}; take {WRITE} for {owner!r}, or your own name",
+        404: f"there is no user or organisation {owner!r}, or the token does not see it",
+        409: "another upload is going on; try again",
+    }
+    reason = reasons.get(status, f"the hub responds {status or 'with an error'}")
+    return SourceError(f"{name} cannot be uploaded: {reason}{f' ({detail[:200]})' if detail else ''}.")

@@ -1,0 +1,1 @@
+"""A Keras model of the user: built from Keras' own description of its layers."""

@@ -1,0 +1,1 @@
+"""Wrapping models of named arrays; Keras only here."""

@@ -1,0 +1,62 @@
+"""`ws.wrap`: a Keras model of the user becomes a model of a task, compiled and checked against
+itself.
+
+`source` opens what the user has, `wrapper` makes a bundle of it; a task's `Wrapper` says what its
+inputs and outputs mean. Importing this package imports neither TensorFlow nor Keras.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warmstart.core.options import make
+from warmstart.core.task import task_of
+from warmstart.errors import UsageError, require
+
+if TYPE_CHECKING:
+    from warmstart.core.model import Model
+    from warmstart.training.types import KerasSource
+
+
+def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]:
+    """Make a model of a task from a Keras model of your own.
+
+    The model is compiled, compared with itself, and written as a bundle: weights, labels and
+    processing, no code. What it returns is like any other model: callable on real inputs, to be
+    saved, exported, evaluated, served, and run over many files.
+
+    Args:
+        model: a functional or Sequential `keras.Model`; or the path of a `.keras` or `.h5` file, or
+            of a SavedModel folder.
+        task: what it does, such as "image-classification"; "tensors" for named arrays in and out.
+        **options: those of the task; all tasks share `name`, `output` and `licence`.
+
+    Returns:
+        A model of the task's class, loaded from the bundle.
+
+    Raises:
+        UsageError: an option is wrong or missing, or the model cannot be one of this task.
+        CompileError: its operations cannot be compiled, or the program differs from the model.
+        MissingPackageError: TensorFlow is not installed.
+    """
+    wrapper = task_of(task).wrapper_class()
+    checked = make(wrapper.options, options, f"Wrapping for {task}")
+    if checked.output is not None:
+        check_output(Path(checked.output).expanduser())
+    require("tensorflow", extra="tensorflow", purpose="to wrap a Keras model")
+    from warmstart.engines.noise import quiet_import
+
+    with quiet_import():
+        from warmstart.training.wrap.source import open_model
+    return wrapper(open_model(model), checked).wrap()
+
+
+def check_output(folder: Path) -> None:
+    """Refuse a folder that is not new or empty.
+
+    Raises:
+        UsageError: it is a file, or holds something.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not empty; name a new folder, nothing was overwritten.")

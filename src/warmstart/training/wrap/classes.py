@@ -1,0 +1,114 @@
+"""The classes of a classifier that is wrapped: their names, and what makes probabilities of its
+outputs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warmstart.catalog import Label
+from warmstart.errors import UsageError
+from warmstart.training.wrap.wrapper import LabelOptions
+
+if TYPE_CHECKING:
+    import keras
+
+
+def class_labels(names_or_file: Any, count: int) -> tuple[Label, ...]:
+    """The classes of the option `labels`: names, `Label`s, or a file with one a line.
+
+    Raises:
+        UsageError: there are more or fewer than outputs, or one comes twice.
+    """
+    if names_or_file is None:
+        names = [f"class_{index}" for index in range(count)]
+    elif isinstance(names_or_file, str | Path):
+        from warmstart.models.image.transfer.saved_entry import names_of_file
+
+        path = Path(names_or_file).expanduser()
+        if not path.is_file():
+            raise UsageError(f"labels: there is no file {path}.")
+        names = names_of_file(path, count)[0]
+    else:
+        names = [getattr(label, "name", None) or str(label) for label in names_or_file]
+    if len(names) != count:
+        raise UsageError(f"labels names {len(names)} classes, but the model has {count}.")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"labels names the class {repeated[0][:100]!r} twice.")
+    return tuple(Label(index, name, name) for index, name in enumerate(names))
+
+
+def last_activation(model: keras.Model) -> str | None:
+    """The activation of a model's output: "softmax", "sigmoid", "linear"; None where another
+    operation gives it.
+    """
+    import keras
+
+    operation = model.outputs[0]._keras_history.operation
+    while True:
+        if isinstance(operation, keras.Model):
+            return last_activation(operation)
+        name = type(operation).__name__
+        if name in ("Softmax", "Sigmoid"):
+            return name.lower()
+        activation = getattr(getattr(operation, "activation", None), "__name__", None)
+        if name != "Activation" or activation != "linear":
+            return activation
+        operation = operation.input._keras_history.operation
+
+
+def chosen_activation(model: keras.Model, options: LabelOptions) -> tuple[str, int, bool]:
+    """(activation of the config, classes, whether several may apply) of a classifier.
+
+    Raises:
+        UsageError: its outputs are not one vector of classes, or nothing says what they are.
+    """
+    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in model.outputs)
+        raise UsageError(
+            f"A classifier has one output of the shape (None, classes); this model gives {shapes}. "
+            "Wrap it for the task 'tensors'."
+        )
+    units = model.outputs[0].shape[-1]
+    if not isinstance(units, int):
+        raise UsageError("The model does not say how many classes it has.")
+    own, asked = last_activation(model), options.activation
+    if asked is None:
+        if own not in ("softmax", "sigmoid"):
+            asked = _of_loss(model)
+        if asked is None and own not in ("softmax", "sigmoid"):
+            raise UsageError(
+                "The model does not end with a softmax or sigmoid, so its outputs may be logits or "
+                "probabilities. Say which: activation='softmax' (logits, one class an "
+                "input), 'sigmoid' (logits, each class by itself) or 'none' (probabilities)."
+            )
+    elif asked != "none" and own in ("softmax", "sigmoid"):
+        raise UsageError(
+            f"The model ends with a {own} already; activation={asked!r} would apply a second one. "
+            "Leave it out, or give activation='none'."
+        )
+    applied = asked if asked in ("softmax", "sigmoid") else "none"
+    is_sigmoid = "sigmoid" in (applied, own)
+    if units == 1:
+        if not is_sigmoid:
+            raise UsageError(
+                "The model has one output, which is a probability only with a sigmoid; give "
+                "activation='sigmoid' where it is a logit, or wrap it for the task 'tensors'."
+            )
+        return ("binary" if applied == "sigmoid" else "complement"), 2, False
+    several = is_sigmoid if options.multi_label is None else options.multi_label
+    return applied, units, several
+
+
+def _of_loss(model: keras.Model) -> str | None:
+    """The activation that belongs to the loss of a compiled model whose outputs are logits."""
+    loss = getattr(model, "loss", None)
+    if not getattr(loss, "from_logits", None) and not (getattr(loss, "_fn_kwargs", None) or {}).get(
+        "from_logits"
+    ):
+        return None
+    name = type(loss).__name__
+    if "Binary" in name:
+        return "sigmoid"
+    return "softmax" if "Categorical" in name else None

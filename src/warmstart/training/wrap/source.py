@@ -1,0 +1,190 @@
+"""What a user has: a Keras model in memory, or a file or folder of one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from warmstart.checkpoints import open_checkpoint
+from warmstart.errors import UsageError, WarmstartError
+from warmstart.models.repository import slug
+from warmstart.models.tensors.wrapped import family
+
+KERAS_FILES = (".keras", ".h5", ".hdf5")
+GRAPH = "saved_model.pb"
+SIGNATURE = "serving_default"
+COMPILED = ("compile_config", "training_config")
+"""Keys of a file for its optimizer and loss, which are not loaded."""
+LOAD = "load it with keras.saving.load_model, and wrap the model that it returns"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A Keras model to be wrapped.
+
+    Attributes:
+        model: functional or Sequential, built.
+        name: for the catalogue, from its file or its own name.
+        network: its JSON, where it is made of Keras' own layers.
+        reason: why there is no such JSON; "" where there is.
+    """
+
+    model: keras.Model
+    name: str
+    network: Mapping[str, Any] | None
+    reason: str
+
+    def with_model(self, model: keras.Model) -> Source:
+        """The same with another model, a part of it."""
+        return _source(model, self.name)
+
+
+def open_model(model: Any) -> Source:
+    """A model in memory, or that of a path.
+
+    Raises:
+        UsageError: it is not functional or Sequential, or the file is not one of a model.
+    """
+    if isinstance(model, keras.Model):
+        return _source(model, _name(model.name))
+    if not isinstance(model, str | os.PathLike):
+        raise UsageError(
+            f"ws.wrap takes a keras.Model, or the path of one, not an object of type {type(model).__name__}."
+        )
+    path = Path(model).expanduser()
+    if not path.exists():
+        raise UsageError(f"There is no file or folder {path}.")
+    if path.is_dir():
+        if not (path / GRAPH).is_file():
+            raise UsageError(f"{path} is not a SavedModel folder: it has no {GRAPH}.")
+        return _source(_saved_model(path), _name(path.name))
+    if path.suffix.lower() in KERAS_FILES:
+        return _source(_keras_file(path), _name(path.stem))
+    ways = {
+        ".onnx": "convert it with onnx2tf to a SavedModel folder",
+        ".tflite": "wrap the Keras model or the SavedModel folder that it was made of",
+    }
+    if path.suffix.lower() in ways:
+        raise UsageError(
+            f"{path}: {path.suffix} files are not wrapped; {ways[path.suffix.lower()]}."
+        )
+    raise UsageError(
+        f"{path} is not a model: ws.wrap takes {', '.join(KERAS_FILES)} files and SavedModel folders."
+    )
+
+
+def _name(text: str) -> str:
+    return slug(Path(text))
+
+
+def _source(model: keras.Model, name: str) -> Source:
+    """Check a model, and find out whether its own layers describe it."""
+    label = f"The model {model.name!r}"
+    if isinstance(model, keras.Sequential) and not model.built:
+        raise UsageError(f"{label} is not built: call it on some input, or give it a keras.Input.")
+    if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
+        raise UsageError(
+            f"{label} is a class of its own without fixed inputs. Wrap a functional or Sequential "
+            "model; or write it with model.export(FOLDER), and wrap that folder."
+        )
+    if not isinstance(model, keras.Sequential) and type(model).__name__ != "Functional":
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
+    try:
+        network: dict[str, Any] = json.loads(model.to_json())
+        family.check(network)
+    except UsageError as error:
+        return Source(model, name, None, str(error))
+    except Exception as error:  # layers without a config raise whatever they like
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return Source(model, name, None, f"Keras cannot describe it: {first[:200]}")
+    network.pop("compile_config", None)
+    return Source(model, name, network, "")
+
+
+def _keras_file(path: Path) -> keras.Model:
+    """The model of a `.keras` or `.h5` file, whose description is checked before Keras reads it."""
+    try:
+        with open_checkpoint(path) as checkpoint:
+            config = checkpoint.config()
+    except WarmstartError as error:
+        raise UsageError(str(error)) from error
+    if config is None:
+        raise UsageError(
+            f"{path} holds weights only; build its model, load them, and wrap the model."
+        )
+    layers = {key: value for key, value in config.items() if key not in COMPILED}
+    try:
+        _check_file(layers, path)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}. If you trust the file, {LOAD}.") from None
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its layers raise
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0].partition(". ")[0]
+        raise UsageError(f"{path}: Keras cannot load the model ({first[:300]}).") from error
+    return model
+
+
+def _check_file(config: Mapping[str, Any], path: Path) -> None:
+    """Refuse a description with classes that are not Keras' own; files of Keras 2 name no modules.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if path.suffix.lower() == ".keras":
+        family.check(config)
+        return
+    for item in family.objects(config):
+        if "module" in item:
+            family.check_object(item)
+        elif item["class_name"] in family.UNSAFE:  # names without a module are Keras' or registered
+            raise UsageError(f"it has a {item['class_name']} layer, which is code of its author")
+
+
+def _saved_model(path: Path) -> keras.Model:
+    """A SavedModel folder as a model of one layer, with its inputs and outputs by name."""
+    import tensorflow as tf
+
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except Exception as error:  # TensorFlow raises whatever its loader raises
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"{path} cannot be loaded: {first[:300]}") from error
+    names = list(loaded.signatures)
+    if not names:
+        raise UsageError(f"{path} has no signature to call; save it with model.export(FOLDER).")
+    endpoint = SIGNATURE if SIGNATURE in names else names[0]
+    _, specs = loaded.signatures[endpoint].structured_input_signature
+    inputs = {
+        name: keras.Input(tuple(spec.shape[1:]), dtype=spec.dtype.name, name=name)
+        for name, spec in specs.items()
+    }
+    layer = _Endpoint(loaded, endpoint, name="saved_model")
+    return keras.Model(inputs, layer(inputs), name=_name(path.name))
+
+
+class _Endpoint(keras.layers.Layer):
+    """A signature of a loaded SavedModel as a layer."""
+
+    def __init__(self, loaded: Any, endpoint: str, **options: Any):
+        super().__init__(**options)
+        self.loaded, self._function = loaded, loaded.signatures[endpoint]
+        self.built = True
+
+    def call(self, inputs: Mapping[str, Any]) -> Any:
+        return self._function(**inputs)
+
+    def compute_output_spec(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: keras.KerasTensor((None, *spec.shape[1:]), spec.dtype.name)
+            for name, spec in self._function.structured_outputs.items()
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        raise NotImplementedError("it is the graph of a SavedModel folder, which is code")

@@ -1,0 +1,262 @@
+"""`Wrapper`: the flow from a Keras model to a bundle, and what a task says of it."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from warmstart.catalog import Entry, ImagePreprocessing, Label
+from warmstart.catalog.entry import NAME
+from warmstart.checkpoints.formats import IN_PROGRAM
+from warmstart.core import bundle
+from warmstart.core.loading import load
+from warmstart.core.options import Option
+from warmstart.core.task import task_class
+from warmstart.engines.noise import quiet
+from warmstart.errors import CompileError, UsageError
+from warmstart.models.repository import slug
+from warmstart.models.tensors.wrapped import family
+from warmstart.training.types import ClassNames
+
+if TYPE_CHECKING:
+    from warmstart.core.model import Model
+    from warmstart.engines.keras import Program
+    from warmstart.training.wrap.source import Source
+
+STEPS = "tf.TensorList"
+"""Operations of layers that compute step by step."""
+SAME = 1e-5
+"""By how much the rebuilt model may differ from the user's, in parts of its largest output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrapOptions:
+    """What wrapping takes for every task."""
+
+    name: Annotated[
+        str | None, Option("Name of the model; default: that of its file or itself.")
+    ] = None
+    output: Annotated[
+        str | Path | None,
+        Option("A new folder for the model. Default: a temporary folder.", http=False),
+    ] = None
+    licence: Annotated[
+        str, Option("Licence of the weights, as an SPDX identifier, for the card.")
+    ] = "NOASSERTION"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions(WrapOptions):
+    """Of classifiers."""
+
+    labels: Annotated[
+        ClassNames,
+        Option("Names of the classes: a file with one a line, in the order of the outputs."),
+    ] = None
+    activation: Annotated[
+        str | None,
+        Option(
+            "What makes probabilities of the outputs: none, softmax or sigmoid. Default: what the "
+            "last layer says."
+        ),
+    ] = None
+    multi_label: Annotated[
+        bool | None,
+        Option(
+            "Whether an input may have several labels. Default: where each output has a sigmoid of "
+            "its own."
+        ),
+    ] = None
+    features: Annotated[
+        str | None,
+        Option("The layer whose outputs are the features; default: what the head takes."),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.activation not in (None, "none", "softmax", "sigmoid"):
+            raise UsageError(f"activation is none, softmax or sigmoid, not {self.activation!r}.")
+
+
+OptionsT = TypeVar("OptionsT", bound=WrapOptions)
+
+
+class Wrapper(ABC, Generic[OptionsT]):
+    """Makes a bundle of a Keras model; subclasses say what its inputs and outputs mean.
+
+    Class attributes:
+        task: what the result does.
+        options: the class of its options.
+    """
+
+    task: ClassVar[str]
+    options: ClassVar[type[Any]]
+
+    def __init__(self, source: Source, options: OptionsT):
+        self.source, self.asked = source, options
+
+    # What a task says
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The keys of the network's config besides `network` and `reason`."""
+
+    def preprocessing(self) -> ImagePreprocessing | None:
+        """How photos become inputs."""
+        return None
+
+    def processing(self) -> dict[str, Any]:
+        """Settings of inputs and outputs other than photos."""
+        return {}
+
+    def labels(self) -> tuple[Label, ...]:
+        """The classes, in the order of the outputs."""
+        return ()
+
+    def files(self) -> Mapping[str, Path | bytes]:
+        """The task's own files of the bundle."""
+        return {}
+
+    def report(self, model: Model[Any, Any, Any]) -> None:
+        """Say what the user should know of the result."""
+
+    # The flow
+
+    def wrap(self) -> Model[Any, Any, Any]:
+        """Write the bundle, and load it.
+
+        Raises:
+            UsageError: the model cannot be one of this task.
+            CompileError: it cannot be compiled, or the program differs from it.
+        """
+        entry = self.entry()
+        labels, files = self.labels(), self.files()
+        with quiet(), tempfile.TemporaryDirectory() as temporary:
+            compiled = Path(temporary)
+            entry, program, record = self._compiled(entry, compiled)
+            entry = self._checked(entry, program)
+            arrays = {} if "network" not in entry.config else self._arrays(entry)
+
+            def fill(target: Path) -> Mapping[str, Any]:
+                shutil.copytree(compiled, target, dirs_exist_ok=True)
+                return record
+
+            folder = bundle.write(
+                self._folder(),
+                entry,
+                arrays,
+                labels,
+                fill,
+                files=files,
+                weights=bundle.WEIGHTS if arrays else IN_PROGRAM,
+            )
+        model = load(folder)
+        self.report(model)
+        return model
+
+    def entry(self) -> Entry:
+        """What the bundle says of the model."""
+        source = self.source
+        name = self.asked.name or source.name
+        if not NAME.fullmatch(name):
+            raise UsageError(
+                f"name must be lower snake case, such as {slug(Path(name))!r}, not {name!r}."
+            )
+        network = {"network": source.network} if source.network else {"reason": source.reason}
+        return Entry(
+            name=name,
+            task=self.task,
+            family=family.ARCHITECTURE,
+            title=f"{source.model.name}, a Keras model of its user",
+            architecture=family.ARCHITECTURE,
+            config={**network, **self.config()},
+            weights={},
+            preprocessing=self.preprocessing(),
+            labels="",
+            licence=self.asked.licence,
+            parameters=int(source.model.count_params()),
+            gflops=None,
+            min_size=0,
+            metrics=(),
+            paper="",
+            processing=self.processing(),
+        )
+
+    def _compiled(self, entry: Entry, folder: Path) -> tuple[Entry, Program, Mapping[str, Any]]:
+        """Compile into a folder: for any number of rows at once; where that fails, as for recurrent
+        layers, for one row.
+
+        Returns:
+            The entry, which says so, the program, and its record.
+        """
+        from warmstart.engines.compile import compile_program
+
+        one_row = replace(entry, config={**entry.config, "batch": 1})
+        choices = [one_row] if self._is_recurrent() else [entry, one_row]
+        for each in choices:
+            program = task_class(self.task).program(each, self.source.model)
+            try:
+                record = compile_program(program, folder, "float32", lambda stage: None)
+            except CompileError as error:
+                reason = str(error)
+                if STEPS not in reason:  # the number of rows does not matter
+                    break
+            else:
+                return each, program, record
+        if any(None in tensor.shape[1:] for tensor in self.source.model.inputs):
+            reason += " The model may compile once the open sides of its inputs are fixed."
+        raise CompileError(reason)
+
+    def _is_recurrent(self) -> bool:
+        """Whether a layer computes step by step: LiteRT needs the number of rows for it."""
+        import keras
+
+        layers = self.source.model._flatten_layers()
+        return any(isinstance(layer, keras.layers.RNN) and not layer.unroll for layer in layers)
+
+    def _arrays(self, entry: Entry) -> Mapping[str, np.ndarray]:
+        from warmstart.models.tensors.wrapped import network
+
+        return network.arrays(self.source.model, entry.config)
+
+    def _checked(self, entry: Entry, program: Program) -> Entry:
+        """The entry, without the network where what is rebuilt from it is another model."""
+        if "network" not in entry.config:
+            return entry
+        reason = self._difference(entry, program)
+        if not reason:
+            return entry
+        config = {key: value for key, value in entry.config.items() if key != "network"}
+        return replace(entry, config={**config, "reason": reason})
+
+    def _difference(self, entry: Entry, program: Program) -> str:
+        """Why the model that is rebuilt from its description is another one; "" where it is not."""
+        from warmstart.engines.compile import reference_outputs
+        from warmstart.engines.parity import differences
+        from warmstart.models.tensors.wrapped import network
+
+        try:
+            again = network.build(entry.config)
+            again.set_weights(self.source.model.get_weights())
+        except (UsageError, ValueError) as error:
+            return str(error).rstrip(".")
+        rebuilt = task_class(self.task).program(entry, again)
+        own, other = reference_outputs(program), reference_outputs(rebuilt)
+        worst = max(max(differences(other[name], own[name]).values()) for name in own)
+        if not worst <= SAME:
+            return f"what Keras rebuilds from its description differs from it by {worst:.2g}"
+        return ""
+
+    def _folder(self) -> Path:
+        if self.asked.output is not None:
+            return Path(self.asked.output).expanduser()
+        parent = Path(tempfile.mkdtemp(prefix="warmstart-"))
+        atexit.register(shutil.rmtree, parent, ignore_errors=True)
+        return parent / (self.asked.name or self.source.name)

@@ -1,0 +1,267 @@
+"""A bundle goes to a hub on loopback that speaks as the real one does, and comes back from it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import warmstart as ws
+from warmstart import hub
+from warmstart.cli.app import app
+from warmstart.errors import DownloadError, OfflineError, SourceError, UsageError
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of httpx
+EMBEDDED = Path(ws.__path__[0]) / "embedded" / "sst2_bert_tiny"
+
+
+@dataclass
+class HubState:
+    """What the hub has, and what it was told."""
+
+    status: int = 200
+    visibility: object = None
+    files: dict[str, bytes] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)
+    tokens: set[str] = field(default_factory=set)
+    commits: int = 0
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The calls that `huggingface_hub` makes to upload, and those of a download."""
+
+    server: Hub
+
+    def do_POST(self) -> None:
+        state = self.server.state
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        state.tokens.add(self.headers.get("Authorization", ""))
+        path = self.path.partition("?")[0]
+        if state.status != 200:
+            self.reply({"error": "You don't have the rights"}, state.status)
+        elif path == "/api/repos/create":
+            asked = json.loads(body)
+            state.visibility = asked.get("private", asked.get("visibility"))
+            self.reply({"url": f"{self.server.base}/org/name", "id": "org/name"})
+        elif path == "/api/validate-yaml":
+            self.reply({"errors": [], "warnings": []})
+        elif "/preupload/" in path:
+            modes = [
+                {
+                    "path": one["path"],
+                    "uploadMode": "lfs" if one["path"].endswith(".tflite") else "regular",
+                    "shouldIgnore": False,
+                }
+                for one in json.loads(body)["files"]
+            ]
+            self.reply({"files": modes})
+        elif path.endswith("/info/lfs/objects/batch"):
+            objects = [
+                {
+                    "oid": one["oid"],
+                    "size": one["size"],
+                    "actions": {"upload": {"href": f"{self.server.base}/lfs/{one['oid']}"}},
+                }
+                for one in json.loads(body)["objects"]
+            ]
+            self.reply({"transfer": "basic", "objects": objects})
+        elif "/commit/" in path:
+            self.commit([json.loads(line) for line in body.splitlines()])
+        else:
+            self.reply({"error": path}, 404)
+
+    def do_PUT(self) -> None:
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.state.objects[hashlib.sha256(data).hexdigest()] = data
+        self.reply({})
+
+    def do_GET(self) -> None:
+        state, path = self.server.state, self.path.partition("?")[0]
+        commit = f"{state.commits:040d}"
+        if path.startswith("/api/models/org/name/revision/"):
+            siblings = [
+                {"rfilename": name, "size": len(data), "blobId": git_sha1(data)}
+                for name, data in state.files.items()
+            ]
+            self.reply({"id": "org/name", "sha": commit, "siblings": siblings})
+        elif path.startswith(f"/org/name/resolve/{commit}/"):
+            self.raw(state.files[path.removeprefix(f"/org/name/resolve/{commit}/")])
+        elif "/tree/" in path:
+            self.reply([{"type": "file", "path": p, "size": 1, "oid": "0"} for p in state.files])
+        elif path.startswith("/api/models/org/name"):
+            siblings = [{"rfilename": name} for name in state.files]
+            self.reply({"id": "org/name", "sha": commit, "siblings": siblings})
+        else:
+            self.reply({"error": path}, 404)
+
+    def commit(self, lines: list[dict]) -> None:
+        state = self.server.state
+        for line in lines:
+            value = line["value"]
+            if line["key"] == "file":
+                state.files[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                state.files[value["path"]] = state.objects[value["oid"]]
+            elif line["key"] == "deletedFile":
+                del state.files[value["path"]]
+        state.commits += 1
+        base = f"{self.server.base}/org/name/commit/{state.commits:040d}"
+        self.reply({"success": True, "commitOid": f"{state.commits:040d}", "commitUrl": base})
+
+    def reply(self, value: object, status: int = 200) -> None:
+        self.raw(json.dumps(value).encode(), status, "application/json")
+
+    def raw(self, data: bytes, status: int = 200, media: str = "application/octet-stream") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", media)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class Hub(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.state = HubState()
+        self.base = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+def git_sha1(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    hub_server = Hub()
+    thread = threading.Thread(target=hub_server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.setenv("HF_ENDPOINT", hub_server.base)
+    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    yield hub_server.state
+    hub_server.shutdown()
+    thread.join()
+    hub_server.server_close()
+
+
+def test_a_model_goes_up_and_comes_back(server, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_of_the_user")
+    model = ws.load("sst2_bert_tiny")
+    assert model.push_to_hub("org/name", private=True).endswith("/org/name")
+    assert server.tokens == {"Bearer hf_of_the_user"}
+    assert server.visibility in (True, "private")
+    again = ws.load("hf://org/name")
+    assert again("what a film").to_dict() == model("what a film").to_dict()
+    card = server.files["README.md"].decode()
+    head = card.split("---\n")[1]
+    facts = {k: json.loads(v) for k, _, v in (line.partition(": ") for line in head.splitlines())}
+    assert facts["library_name"] == "warmstart"
+    assert facts["pipeline_tag"] == "text-classification"
+    assert facts["model-index"][0]["results"][0]["metrics"][0]["type"] == "accuracy"
+
+
+def test_a_second_push_replaces_the_first(server, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    server.files["old.txt"] = b"old"
+    done = CliRunner().invoke(app, ["push", str(EMBEDDED), "hf://org/name", "--public"])
+    assert done.exit_code == 0, done.output
+    assert "old.txt" not in server.files
+    assert {"warmstart.json", "artifacts/float32/program.tflite"} <= server.files.keys()
+
+
+def test_the_stored_token_is_used(server, monkeypatch, tmp_path):
+    (tmp_path / "token").write_text("hf_stored\n")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    from warmstart.hub.home import hub_token
+
+    assert hub_token() == "hf_stored"
+    monkeypatch.setenv("HF_TOKEN", "hf_other")
+    assert hub_token() == "hf_other"
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+    assert hub_token() is None
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, "the token is not valid; take a token with the scope `write`"),
+        (403, "may not write to 'org'"),
+        (404, "no user or organisation 'org'"),
+        (400, "responds 400"),
+    ],
+)
+def test_a_refusal_says_what_is_missing(server, monkeypatch, status, message):
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    server.status = status
+    with pytest.raises(SourceError, match=message):
+        ws.load("sst2_bert_tiny").push_to_hub("org/name")
+    assert not server.files
+
+
+def test_nothing_is_sent_without_a_token_or_offline(server, monkeypatch):
+    model = ws.load("sst2_bert_tiny")
+    with pytest.raises(UsageError, match="hf auth login"):
+        model.push_to_hub("org/name")
+    with pytest.raises(UsageError, match="called ORG/NAME"):
+        model.push_to_hub("name")
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(OfflineError, match="HF_HUB_OFFLINE=1"):
+        model.push_to_hub("org/name")
+    assert not server.tokens
+
+
+def test_a_hub_that_is_away(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(DownloadError, match="cannot be uploaded"):
+        ws.load("sst2_bert_tiny").push_to_hub("org/name")
+
+
+def share(folder: Path, files: dict[str, bytes], commit: str) -> None:
+    """The cache that Hugging Face's libraries write for `org/name`."""
+    repository = folder / "models--org--name"
+    for name, data in files.items():
+        blob = repository / "blobs" / git_sha1(data)
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(data)
+        link = repository / "snapshots" / commit / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+
+
+def test_the_shared_cache_is_read(server, monkeypatch, tmp_path):
+    files = {
+        path.relative_to(EMBEDDED).as_posix(): path.read_bytes()
+        for path in EMBEDDED.rglob("*")
+        if path.is_file()
+    }
+    share(tmp_path, files, f"{1:040d}")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    expected = ws.load("sst2_bert_tiny")("what a film").to_dict()
+    assert ws.load("hf://org/name")("what a film").to_dict() == expected
+
+
+def test_a_damaged_file_of_the_shared_cache_is_fetched(server, monkeypatch, tmp_path):
+    server.files, server.commits = {"a.json": b"right", "b.json": b"whole"}, 1
+    share(tmp_path, server.files, f"{1:040d}")
+    (tmp_path / "models--org--name" / "blobs" / git_sha1(b"right")).write_bytes(b"wrong")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    folder = hub.fetch_repo("hf://org/name")
+    assert {path.name: path.read_bytes() for path in folder.glob("*.json")} == server.files
