@@ -25,7 +25,7 @@ from typing import Any
 
 from figures import Figure, markdown, text_table, write_markdown
 from measure import machine, versions
-from settings import ROOT, tell
+from settings import tell
 
 KILLS = 5
 ROWS = 128
@@ -47,9 +47,7 @@ def main() -> int:
     )
     parser.add_argument("--work", default="batch-benchmark", type=Path)
     parser.add_argument(
-        "--small",
-        default=str(ROOT / "tests" / "data" / "cifar10_resnet20"),
-        help="the model for all photos",
+        "--small", default="efficientnet_lite0", help="the model for all photos, with its weights"
     )
     parser.add_argument(
         "--large", default="mobilenet_v2", help="the model for some of them, with random weights"

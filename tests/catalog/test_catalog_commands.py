@@ -90,6 +90,9 @@ def test_info_tells_everything(run):
 
 def test_info_of_weights_without_a_hash(run):
     assert run("info", "mobilenet").stdout.count("no hash is published") == 2
+    text = run("info", "efficientnet_lite1").stdout
+    assert "no hash" not in text
+    assert "checked against the hash that the repository states" in text
 
 
 def test_info_tells_what_is_downloaded(run, monkeypatch):

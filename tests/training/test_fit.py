@@ -98,6 +98,77 @@ def test_never_worse_than_the_start():
     np.testing.assert_array_equal(model.predict(x, verbose=0), before)
 
 
+@pytest.mark.parametrize(("scores", "share"), [
+    ([0.5, 0.4, 0.3, 0.8, 0.7], 0.75),  # better than both
+    ([0.5, 0.9, 0.3, 0.8, 0.7], None),
+])  # fmt: skip
+def test_the_average_of_the_weights_before_and_after(scores, share):
+    from warmstart.training.fit import fit
+
+    model, values, seen = net(), iter(scores), []
+
+    def measure():
+        seen.append(model.get_weights()[0].copy())
+        return {"score_accuracy": next(values)}
+
+    fitted = fit(
+        model,
+        data(),
+        epochs=1,
+        measure=measure,
+        monitor="val_score_accuracy",
+        keep_start=True,
+        averages=(0.25, 0.75, 0.5),
+    )
+    before, after, *averages = seen
+    for average, record in zip(averages, fitted.averages, strict=True):
+        expected = before + record["share"] * (after - before)
+        np.testing.assert_allclose(average, expected, rtol=1e-6)
+    best = averages[1] if share else after
+    assert fitted.share == share
+    assert fitted.metrics["val_score_accuracy"] == max(scores)
+    np.testing.assert_array_equal(model.get_weights()[0], best)
+
+
+def test_a_resumed_run_averages_the_same_weights(tmp_path):
+    """Whether it ended before the averages were measured, or after one of them was chosen."""
+    from warmstart.training.fit import fit
+    from warmstart.training.run import open_run
+
+    class Stopped(Exception):
+        """As a kill would."""
+
+    def trained(folder, scores):
+        values = iter(scores)
+
+        def measure():
+            score = next(values)
+            if score is None:
+                raise Stopped
+            return {"score_accuracy": score}
+
+        model = net()
+        with open_run(folder, {}) as run:
+            fitted = fit(
+                model,
+                data(),
+                epochs=2,
+                measure=measure,
+                monitor="val_score_accuracy",
+                keep_start=True,
+                averages=(0.5,),
+                run=run,
+            )
+        return fitted.best, fitted.share, model.get_weights()[0].tolist()
+
+    expected = trained(tmp_path / "whole", [0.5, 0.6, 0.4, 0.9])
+    assert expected[:2] == (1, 0.5)
+    with pytest.raises(Stopped):
+        trained(tmp_path / "cut", [0.5, 0.6, 0.4, None])
+    assert trained(tmp_path / "cut", [0.9]) == expected
+    assert trained(tmp_path / "cut", []) == expected
+
+
 def test_where_the_metric_is_undefined_the_loss_decides(capsys):
     from warmstart.training.fit import fit
     from warmstart.training.progress import Terminal

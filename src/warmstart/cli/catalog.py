@@ -200,7 +200,12 @@ def _weights_in_words(file: WeightFile) -> str:
     if file.source.startswith("embedded:"):
         return f"{file.source} (shipped with warmstart)"
     hashes = [f"{name} {value}" for name in ("sha256", "md5") if (value := getattr(file, name))]
-    digest = hashes[0] if hashes else "no hash is published: pinned on first use"
+    if hashes:
+        digest = hashes[0]
+    elif file.source.startswith("hf://"):
+        digest = "checked against the hash that the repository states"
+    else:
+        digest = "no hash is published: pinned on first use"
     state = "cached" if is_cached(file.source) else "not downloaded"
     return f"{file.source} ({digest}; {state})"
 

@@ -38,15 +38,22 @@ class Fitted:
         best: the epoch whose weights the model has now.
         stopped: why it ended: `"all epochs"`, `"no better epoch"`, `"callback"` or `"loss is not
             finite"`.
+        averages: a record for each average of the weights before and after training: `share` of
+            those after it, and the metrics of the validation data.
+        share: of the average that the model has now; None: it has the weights of the best epoch.
     """
 
     history: tuple[Mapping[str, float], ...]
     best: int
     stopped: str
+    averages: tuple[Mapping[str, float], ...] = ()
+    share: float | None = None
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """The record of the best epoch."""
+        """The record of the weights that the model has now."""
+        if self.share is not None:
+            return next(record for record in self.averages if record["share"] == self.share)
         return next(record for record in self.history if record["epoch"] == self.best)
 
 
@@ -64,6 +71,7 @@ def fit(
     keep_start: bool = False,
     restart: Callable[[], None] | None = None,
     prefer_later: bool = False,
+    averages: Sequence[float] = (),
     callbacks: Sequence[keras.callbacks.Callback] = (),
     run: Run | None = None,
     name: str = "fit",
@@ -92,6 +100,9 @@ def fit(
         prefer_later: whether the later one of equal epochs is better, whatever its loss: that of an
             overconfident classifier rises while its decisions improve (Guo et al. 2017,
             arXiv:1706.04599, section 3).
+        averages: shares of the last weights in averages of those before and after training, which
+            are candidates after the last epoch (Wortsman et al., "Robust fine-tuning of zero-shot
+            models" (2022), arXiv:2109.01903); needs `keep_start`.
         callbacks: as `keras.Model.fit` takes them.
         run: where checkpoints go; None for none.
         name: of this fit among those of the run.
@@ -105,6 +116,8 @@ def fit(
     """
     if keep_start and validation is None and measure is None:
         raise UsageError("keep_start needs validation data.")
+    if averages and not keep_start:
+        raise UsageError("averages need keep_start.")
     optimizer = model.optimizer
     if clip_norm and not (optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm):
         optimizer.global_clipnorm = clip_norm
@@ -120,15 +133,20 @@ def fit(
         mode,
         patience,
         prefer_later,
+        averages,
     )
     keeper.resume()
+
+    def evaluate() -> dict[str, float]:
+        with _uneven_parts(model, data):
+            logs = _measured(measure)
+            if validation is not None or not logs:
+                logs = _evaluated(model, validation) | logs
+        return logs
+
     if not keeper.done:
         if keep_start and not keeper.history:
-            with _uneven_parts(model, data):
-                logs = _measured(measure)
-                if validation is not None or not logs:
-                    logs = _evaluated(model, validation) | logs
-            keeper.record({"epoch": 0, "seconds": 0.0, **logs})
+            keeper.record({"epoch": 0, "seconds": 0.0, **evaluate()})
         if restart is not None and keeper.epoch == 0:
             restart()
         bar.epoch = keeper.epoch
@@ -147,8 +165,12 @@ def fit(
                 verbose=0,
             )
         keeper.end()
+    if averages:
+        keeper.average(evaluate)
     keeper.restore_best()
-    return Fitted(tuple(keeper.history), keeper.best, keeper.stopped)
+    return Fitted(
+        tuple(keeper.history), keeper.best, keeper.stopped, tuple(keeper.averages), keeper.share
+    )
 
 
 @contextmanager

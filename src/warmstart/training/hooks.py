@@ -43,6 +43,8 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         clip_norm: the largest norm of all gradients together.
         jit_compile: as `keras.Model.compile` takes it.
         keep_start: whether the weights before training are a candidate too.
+        averages: shares of the trained weights in averages of those before and after training, which
+            are candidates too, where `keep_start` holds.
         restart: sets the weights from which training starts, where they are others.
         prefer_later: whether the later one of equal epochs counts as better.
         measures: whether `measure` is called after each epoch.
@@ -64,6 +66,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
     clip_norm: float = 1.0
     monitor: str = "val_loss"
     keep_start: bool = False
+    averages: Sequence[float] = ()
     restart: Callable[[], None] | None = None
     prefer_later: ClassVar[bool] = False
     measures: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -54,6 +54,7 @@ class Keeper(keras.callbacks.Callback):
         mode: str,
         patience: int | None,
         prefer_later: bool,
+        shares: Sequence[float],
     ):
         super().__init__()
         self.trained, self.run, self.bar, self.name, self.epochs = model, run, bar, bar.name, epochs
@@ -64,7 +65,10 @@ class Keeper(keras.callbacks.Callback):
         self.files: dict[str, str] = {}
         self.started = time.monotonic()
         self.undefined = False
-        self.prefer_later = prefer_later
+        self.prefer_later, self.shares = prefer_later, shares
+        self.first_arrays: dict[str, np.ndarray] | None = None
+        self.averages: list[dict[str, float]] = []
+        self.share: float | None = None
 
     def resume(self) -> None:
         """Take up the state that an earlier process has stored."""
@@ -73,7 +77,8 @@ class Keeper(keras.callbacks.Callback):
             return
         self.history, self.best, self.epoch = state["history"], state["best"], state["epoch"]
         self.done, self.stopped, self.files = state["done"], state["stopped"], state["files"]
-        if not self.done:
+        self.averages, self.share = state.get("averages", []), state.get("share")
+        if not self.done or (self.shares and not self.averages):
             self._assign(self.run.load_arrays(self.files["last"]), with_optimizer=True)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -108,7 +113,7 @@ class Keeper(keras.callbacks.Callback):
             self.stopped, self.done = "loss is not finite", True
         elif self._is_best(record):
             self.best = self.epoch
-            self._keep_best()
+            self._keep_best(self._arrays(with_optimizer=False))
         if (
             not self.done
             and self.patience is not None
@@ -126,6 +131,39 @@ class Keeper(keras.callbacks.Callback):
         """After `fit`: a callback may have stopped it where no epoch had ended."""
         if not self.history:
             raise TrainingError("Training was stopped before its first epoch ended.")
+
+    def average(self, evaluate: Callable[[], Mapping[str, float]]) -> None:
+        """Measure averages of the weights before and after training; the best of them is the
+        result where it is better than the best epoch.
+
+        Args:
+            evaluate: the metrics of the model as it is, those of the validation data.
+        """
+        if self.averages or self.stopped == "loss is not finite":
+            return
+        last, best = self._arrays(with_optimizer=False), None
+        for share in self.shares:
+            arrays = self._average(share, last)
+            self._assign(arrays, with_optimizer=False)
+            record = {"share": share, **evaluate()}
+            if self._is_best(record):
+                self.share, best = share, arrays
+            self.averages.append(record)
+        if best is not None:
+            self._keep_best(best)
+        self._write()
+
+    def _average(self, share: float, last: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        first = self.first_arrays
+        if first is None:
+            assert self.run is not None
+            first = self.run.load_arrays(self.files["first"])
+        return {
+            name: (array + share * (last[name] - array)).astype(array.dtype)
+            if np.issubdtype(array.dtype, np.floating)
+            else last[name]
+            for name, array in first.items()
+        }
 
     def restore_best(self) -> None:
         arrays = self.best_arrays
@@ -151,9 +189,16 @@ class Keeper(keras.callbacks.Callback):
             self._say_undefined()
         if first:
             return True
-        best = next(r for r in self.history if r["epoch"] == self.best)
+        best = self.best_record
         rank, best_rank = self._rank(record), self._rank(best)
         return rank[:2] >= best_rank[:2] if self.prefer_later else rank > best_rank
+
+    @property
+    def best_record(self) -> Mapping[str, float]:
+        """Of the best epoch, or of the average that is better."""
+        if self.share is not None:
+            return next(r for r in self.averages if r["share"] == self.share)
+        return next(r for r in self.history if r["epoch"] == self.best)
 
     def _rank(self, record: Mapping[str, float]) -> tuple[bool, float, float]:
         """The better, the larger; an epoch whose metric is undefined is ranked by its loss."""
@@ -171,14 +216,17 @@ class Keeper(keras.callbacks.Callback):
                 "the loss decides which epoch is best"
             )
 
-    def _keep_best(self) -> None:
-        arrays = self._arrays(with_optimizer=False)
+    def _keep_best(self, arrays: dict[str, np.ndarray]) -> None:
         if self.run is None:
             self.best_arrays = arrays
-            return
-        file = f"{self.name}-best-{self.epoch}.safetensors"
-        self.run.save_arrays(file, arrays)
-        self.files = {**self.files, "best": file}
+        else:
+            name = self.epoch if self.share is None else "average"
+            file = f"{self.name}-best-{name}.safetensors"
+            self.run.save_arrays(file, arrays)
+            self.files = {**self.files, "best": file}
+        if self.epoch == 0 and self.shares:
+            self.first_arrays = self.best_arrays
+            self.files |= {"first": self.files["best"]} if self.run else {}
 
     def _store(self) -> None:
         if self.run is None:
@@ -186,6 +234,13 @@ class Keeper(keras.callbacks.Callback):
         file = f"{self.name}-epoch-{self.epoch}.safetensors"
         self.run.save_arrays(file, self._arrays(with_optimizer=True))
         self.files = {**self.files, "last": file}
+        self._write()
+
+    def _write(self) -> None:
+        """Write the state, and remove files that it does not name."""
+        if self.run is None:
+            return
+        averages = {"averages": self.averages, "share": self.share} if self.averages else {}
         self.run.write(
             self.name,
             {
@@ -195,6 +250,7 @@ class Keeper(keras.callbacks.Callback):
                 "stopped": self.stopped,
                 "files": self.files,
                 "history": self.history,
+                **averages,
             },
         )
         named = set(self.files.values())

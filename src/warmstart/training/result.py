@@ -86,11 +86,16 @@ def finish(
 def record(
     run: Run, fits: Mapping[str, Fitted], details: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What `training.json` holds: settings, `details`, the best epoch of each fit, and all epochs
-    by fit.
+    """What `training.json` holds: settings, `details`, the best epoch of each fit with the
+    averages that were measured, and all epochs by fit.
     """
     history = [{"fit": name, **epoch} for name, fitted in fits.items() for epoch in fitted.history]
     best = {
-        name: {"epoch": fitted.best, "stopped": fitted.stopped} for name, fitted in fits.items()
+        name: {
+            "epoch": fitted.best,
+            "stopped": fitted.stopped,
+            **({"share": fitted.share, "averages": fitted.averages} if fitted.averages else {}),
+        }
+        for name, fitted in fits.items()
     }
     return {"settings": run.settings, **plain(details or {}), "best": best, "history": history}

@@ -117,6 +117,7 @@ class Trainer(TrainerHooks[OptionsT]):
         batches = self.batches()
         epochs = self.epochs(batches)
         measure = self.measure if self.measures and self.validated else None
+        keep_start = self.keep_start and self.validated
         with seeded(options.seed):
             self.initialise(batches)
             learner = self.learner()
@@ -138,7 +139,8 @@ class Trainer(TrainerHooks[OptionsT]):
                 validation=self.validation_batches(),
                 measure=measure,
                 patience=options.patience,
-                keep_start=self.keep_start and self.validated,
+                keep_start=keep_start,
+                averages=self.averages if keep_start else (),
                 restart=self.restart,
                 prefer_later=self.prefer_later,
                 workers=self.workers,

@@ -199,6 +199,7 @@ def test_the_default_model_inside_a_classifier(tmp_path):
 @pytest.mark.parametrize(("text", "names", "resize"), [
     ("0 Cardboard\n1 Glass bottle\n2 7 Up\n", ["Cardboard", "Glass bottle", "7 Up"], "crop"),
     ("\ufeffant\nbee\n\nwasp\n", ["ant", "bee", "wasp"], "squash"),
+    ("1 euro\n2 euro\n5 euro\n", ["1 euro", "2 euro", "5 euro"], "squash"),
     (None, ["LABEL_0", "LABEL_1", "LABEL_2"], "squash"),
 ])  # fmt: skip
 def test_labels_beside_the_file(text, names, resize, mobilenet, tmp_path):
@@ -211,10 +212,14 @@ def test_labels_beside_the_file(text, names, resize, mobilenet, tmp_path):
     assert loaded.preprocessing.size == (SIZE, SIZE)
 
 
-def test_another_number_of_labels_is_refused(mobilenet, tmp_path):
+@pytest.mark.parametrize(("text", "message"), [
+    ("ant\nbee\n", r"labels\.txt names 2 classes, but the model has 3"),
+    ("0 ant\n2 wasp\n1 bee\n", "numbers its lines from 0, but not in order"),
+])  # fmt: skip
+def test_labels_that_do_not_fit_are_refused(text, message, mobilenet, tmp_path):
     saved(tutorial, mobilenet(), tmp_path / "keras_model.h5")
-    (tmp_path / "labels.txt").write_text("ant\nbee\n")
-    with pytest.raises(InputError, match=r"labels\.txt names 2 classes, but the model has 3"):
+    (tmp_path / "labels.txt").write_text(text)
+    with pytest.raises(InputError, match=message):
         ws.load(NAME, weights=tmp_path / "keras_model.h5")
 
 
@@ -243,7 +248,42 @@ def unscaled(base, keras):
     return keras.Model(inputs, keras.layers.Dense(CLASSES, activation="softmax")(x))
 
 
+def before(layer):
+    """A classifier with a layer before its backbone that is not one of scaling."""
+
+    def build(base, keras):
+        inputs = keras.Input((SIZE, SIZE, 3))
+        x = base(layer(keras)(inputs))
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        return keras.Model(inputs, keras.layers.Dense(CLASSES, activation="softmax")(x))
+
+    return build
+
+
+def after(layer):
+    """Layers of the backbone among the others, and one more before the head."""
+
+    def build(base, keras):
+        x = keras.layers.GlobalAveragePooling2D()(layer(keras)(base.output))
+        return keras.Model(base.input, keras.layers.Dense(CLASSES, activation="softmax")(x))
+
+    return build
+
+
+def grey(base, keras):
+    base = keras.applications.MobileNet(
+        alpha=0.25, weights=None, include_top=False, input_shape=(SIZE, SIZE, 1)
+    )
+    x = keras.layers.GlobalAveragePooling2D()(base.output)
+    return keras.Model(base.input, keras.layers.Dense(CLASSES, activation="softmax")(x))
+
+
 @pytest.mark.parametrize(("build", "message"), [
+    (before(lambda keras: keras.layers.Lambda(lambda x: x * 2)), r"\(Lambda\) before the network"),
+    (before(lambda keras: keras.layers.ZeroPadding2D()), r"\(ZeroPadding2D\) before the network"),
+    (after(lambda keras: keras.layers.Lambda(lambda x: x * 2)), r"\(Lambda\) between the network"),
+    (after(lambda keras: keras.layers.Activation("tanh")), r"\(Activation\) between the network"),
+    (grey, "its input has 1 channels, and photos have 3"),
     (with_code, r"the layer 'lambda.*' \(Lambda\)"),
     (with_two_outputs, "a model with 2 outputs"),
     (regression, "ends with a linear layer"),

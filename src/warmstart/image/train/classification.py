@@ -82,9 +82,11 @@ class ImageClassificationTrainer(ClassificationBase):
         self.figures = {name: result.figures(self, name) for name in self.logits}
 
     def _accuracy_in_words(self, name: str) -> str:
-        accuracy = self.fits[name].metrics["val_accuracy"]
+        fitted = self.fits[name]
+        accuracy = fitted.metrics["val_accuracy"]
         what = "decisions" if self.dataset.multi_label else "examples"
-        return f"{accuracy:.1%} of the validation {what} right, after {self.seconds[name]:.1f} s"
+        average = "" if fitted.share is None else f"; {result.average_in_words(fitted.share)}"
+        return f"{accuracy:.1%} of the validation {what} right, after {self.seconds[name]:.1f} s{average}"
 
     def describe(self) -> Entry:
         return result.entry(self)

@@ -32,10 +32,12 @@ from warmstart.training.trainer import Trainer
 
 RATE = 3e-5
 RECIPE = (
-    "views", "head_epochs", "head_rate", "rate", "warmup", "batch_size", "label_smoothing",
+    "views", "head_epochs", "head_rate", "rate", "warmup", "batch_size", "average", "label_smoothing",
     "weight_decay", "clip_norm", "patience", "monitor", "precision",
 )  # fmt: skip
 """Numbers that the run's settings hold as `recipe`."""
+SHARES = (0.25, 0.5, 0.75)
+"""Of phase 2 in averages of the weights before and after it."""
 EVALUATED = 32
 """Photos per batch that is not trained on."""
 
@@ -70,6 +72,7 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
     def open(self) -> None:
         super().open()
         self.monitor, self.clip_norm = self.options.monitor, self.options.clip_norm
+        self.averages = SHARES if self.options.average else ()
         if not isinstance(self.model, ImageClassifier):
             raise UsageError(f"{self.model.name} does {self.model.entry.task}, not {self.task}.")
         if (size := sides_of(self.options.image_size)) is not None:

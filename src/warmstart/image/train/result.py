@@ -109,6 +109,9 @@ def card(trainer: ClassificationBase) -> str:
     phases = "head only"
     if "network" in trainer.fits:
         phases = f"head, then {len(trainer.learned)} layers of the base"
+        share = trainer.fits["network"].share
+        if share is not None:
+            phases += f"; {average_in_words(share)}"
     return (
         bundle.model_card(trainer.entry, trainer.labels)
         + f"""
@@ -118,7 +121,7 @@ Fine-tuned with warmstart from `{trainer.model.name}` ({phases}; BatchNormalizat
 {settings["seed"]}, label smoothing {settings["recipe"]["label_smoothing"]}. Its probabilities are calibrated with the
 temperature {trainer.config["temperature"]:.3f}; the expected calibration error on the validation part is
 {figures["calibration_error"]:.3f} (before: {figures["calibration_error_before"]:.3f}).
-The validation part also chose the best epoch, so figures on new photos may be lower.
+The validation part also chose the best epoch or average, so figures on new photos may be lower.
 
 | class | {" | ".join(counts)} |
 |---|{"--:|" * len(counts)}
@@ -127,6 +130,11 @@ The validation part also chose the best epoch, so figures on new photos may be l
 `{bundle.REPORT}` shows curves, confusion matrix, calibration and mistakes; `{bundle.TRAINING}` has the numbers.
 """
     )
+
+
+def average_in_words(share: float) -> str:
+    """Of the weights before and after phase 2."""
+    return f"an average, {share:.0%} of it from after phase 2"
 
 
 def tiles(trainer: ClassificationBase) -> list[tuple[str, str]]:
@@ -151,6 +159,9 @@ def sections(trainer: ClassificationBase) -> list[Section]:
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in trainer.seconds.items())
     if "network" in trainer.fits:
         phases = f"Phase 2 trained {len(trainer.learned)} layers of the base."
+        share = trainer.fits["network"].share
+        if share is not None:
+            phases += f" The weights are {average_in_words(share)}."
     else:
         phases = "Only the head was trained; the base is as it was."
     if trainer.fits["head"].stopped == "solved":

@@ -26,6 +26,10 @@ from warmstart.models.image.transfer.saved_graph import Graph, Node, graph_of, r
 POOLED = ("GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten")
 SPATIAL = ("AveragePooling2D", "MaxPooling2D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D")
 """Layers of a head that, inside a backbone, are the backbone's."""
+FUNCTIONS = ("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Rescaling", "UnitNormalization")
+"""Of a head, too; a backbone ends with one of them at most."""
+BACKBONE_ENDS = (*SPATIAL, "Add", "Multiply", "Concatenate")
+"""What stands before the last normalisation and activation of a backbone."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,8 @@ def _tail(graph: Graph, label: str) -> list[int]:
     pooled = [i for i, c in enumerate(chain[:inside]) if graph.nodes[c].class_name in POOLED]
     tail = chain[pooled[0] if pooled else inside :]
     first = graph.nodes[tail[0]] if tail else last
+    if not group:
+        _check_end(graph, [index, *chain[: len(chain) - len(tail)]], label)
     if last.names[: len(group)] != group or first.class_name not in MAP_LAYERS:
         raise UsageError(
             f"{label}: the head, after the layer {last.name[:100]!r} ({last.class_name[:100]}), is not one that is "
@@ -167,6 +173,22 @@ def _tail(graph: Graph, label: str) -> list[int]:
             f"{', '.join(sorted(set(HEAD_ARGUMENTS) - set(MAP_LAYERS)))}."
         )
     return tail
+
+
+def _check_end(graph: Graph, before: Sequence[int], label: str) -> None:
+    """Refuse layers that were added at the end of a backbone whose layers stand among the others.
+
+    Args:
+        before: the last layers before the head.
+    """
+    nodes = [graph.nodes[index] for index in before]
+    own = [node for node in nodes[:1] if node.class_name not in BACKBONE_ENDS]
+    added = own or [node for node in nodes[1:] if node.class_name in FUNCTIONS][1:]
+    if added:
+        raise UsageError(
+            f"{label}: the layer {added[0].name[:100]!r} ({added[0].class_name[:100]}) between the "
+            "network and the head is not one that is read."
+        )
 
 
 def _continues(graph: Graph, index: int, chain: Sequence[int], group: tuple[str, ...]) -> bool:
@@ -266,9 +288,13 @@ def _input_size(graph: Graph, label: str) -> tuple[int, int] | None:
     """Height and width of the model's input; None where it takes any."""
     config = graph.nodes[0].config
     shape = config.get("batch_shape") or config.get("batch_input_shape") or ()
-    if not isinstance(shape, list) or len(shape) != 4 or None in shape[1:3]:
+    if not isinstance(shape, list) or len(shape) != 4 or None in shape[1:]:
         return None
-    height, width = shape[1:3]
+    height, width, channels = shape[1:]
+    if channels != 3:
+        raise UsageError(
+            f"{label}: its input has {channels!r} channels, and photos have 3: red, green and blue."
+        )
     if not all(isinstance(side, int) and 1 <= side <= LARGEST_SIDE for side in (height, width)):
         raise UsageError(f"{label}: its input has the shape {str(shape)[:100]}.")
     return height, width

@@ -104,12 +104,21 @@ def names_of_file(path: Path, classes: int) -> tuple[list[str], bool]:
     try:
         lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 at byte {error.start}.", str(path)) from error
+        raise InputError(
+            f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8.", str(path)
+        ) from error
     if len(lines) != classes:
         raise InputError(
             f"{path} names {len(lines)} classes, but the model has {classes}.", str(path)
         )
-    numbered = all(line.split(" ", 1)[0] == str(index) for index, line in enumerate(lines))
+    numbers = [line.split(" ", 1)[0] for line in lines]
+    ordered = [str(index) for index in range(classes)]
+    numbered = numbers == ordered
+    if not numbered and sorted(numbers) == sorted(ordered):
+        raise InputError(
+            f"{path} numbers its lines from 0, but not in order: sort them, or leave the numbers out.",
+            str(path),
+        )
     names = [line.split(" ", 1)[-1].strip() if numbered else line.strip() for line in lines]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"{path} names the class {repeated[0][:100]!r} twice.", str(path))

@@ -78,6 +78,7 @@ def front_nodes(graph: Graph, own: Sequence[Sequence[str]], label: str) -> tuple
 
     Raises:
         MismatchError: the backbone's own layers are missing.
+        UsageError: a layer before the backbone is not one of those that are read.
     """
     chain: list[int] = []
     index = 0
@@ -87,6 +88,7 @@ def front_nodes(graph: Graph, own: Sequence[Sequence[str]], label: str) -> tuple
         if len(node.inputs) != 1 or not _is_front(node):
             break
         chain.append(index)
+    _check_start(graph, chain[-1] if chain else 0, label)
     if not own:
         return tuple(chain)
     classes = [graph.nodes[index].class_name for index in chain]
@@ -96,6 +98,25 @@ def front_nodes(graph: Graph, own: Sequence[Sequence[str]], label: str) -> tuple
     raise MismatchError(
         f"{label}: the network of this name begins with {' and '.join(own[-1])}, and the model of the file does not."
     )
+
+
+def _check_start(graph: Graph, last: int, label: str) -> None:
+    """Refuse a layer between the last one that is read and the first convolution of a network; of
+    one without weights, nothing else would be missed.
+    """
+    padding: list[Node] = []
+    after = graph.consumers(last)
+    while len(after) == 1 and graph.nodes[after[0]].class_name == "ZeroPadding2D":
+        padding.append(graph.nodes[after[0]])
+        after = graph.consumers(after[0])
+    first = [graph.nodes[index] for index in after]
+    if all("Conv2D" in node.class_name for node in first):
+        first = [node for node in padding if node.names[:-1] != first[0].names[:-1]]
+    if first:
+        raise UsageError(
+            f"{label}: the layer {first[0].name[:100]!r} ({first[0].class_name[:100]}) before the "
+            "network is not one that is read: only augmentation, resizing and scaling are."
+        )
 
 
 def _is_front(node: Node) -> bool:
