@@ -27,10 +27,10 @@ NORMALISATION = ("/gamma", "/beta", "/moving_mean", "/moving_variance")
 def options(description: str, epochs: int, rate: float) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("data", type=Path, help="the folder of the data set")
+    parser.add_argument("--base", default=BACKBONE, help="the classifier that is the backbone")
     parser.add_argument(
         "--weights",
-        type=Path,
-        help=f"ImageNet weights of {BACKBONE}; without them it begins random",
+        help="ImageNet weights of the base, a file or 'pretrained'; without them it begins random",
     )
     parser.add_argument(
         "--work", type=Path, required=True, help="folder for checkpoints and the results"
@@ -54,7 +54,7 @@ def train(
     """Fine-tune; started again with the same options it goes on after the last whole epoch. All is
     rounded.
     """
-    base = ws.load(BACKBONE, weights=told.weights)
+    base = ws.load(told.base, weights=told.weights)
     model = ws.finetune(
         base,
         training,
@@ -146,7 +146,7 @@ def publish(
     )
     history = json.loads((told.work / "run" / bundle.TRAINING).read_text())["history"]
     seconds = sum(epoch["seconds"] for epoch in history)
-    began = f"ImageNet weights of `{BACKBONE}`" if told.weights else "random numbers"
+    began = f"ImageNet weights of `{told.base}`" if told.weights else "random numbers"
     compared = ""
     if told.random:
         other = json.loads((told.random / "figures.json").read_text())
@@ -166,7 +166,7 @@ pipeline_tag: {entry.task}
 
 | | |
 |---|---|
-| network | {entry.architecture} on `{BACKBONE}`, {entry.parameters:,} parameters |
+| network | {entry.architecture} on `{told.base}`, {entry.parameters:,} parameters |
 | input | {entry.preprocessing.size[1]}x{entry.preprocessing.size[0]} pixels |
 | began with | {began} |
 | recipe | {len(history)} of {told.epochs} epochs, AdamW, batch {told.batch_size}, peak learning rate {told.rate:g}, \

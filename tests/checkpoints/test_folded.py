@@ -27,7 +27,7 @@ def test_a_program_fills_the_network_that_it_was_made_of():
 @pytest.mark.parametrize(("options", "message"), [
     ({"depth": 1.1}, "operations with a kernel"),
     ({"width": 1.1}, "has a kernel"),
-    ({"classes": 10}, "has a kernel"),
+    ({"classes": 10}, "classifier with 1000 classes, and efficientnet_lite has 10"),
 ])  # fmt: skip
 def test_another_variant_is_refused_and_unchanged(options, message):
     module = architecture("efficientnet_lite")
@@ -120,3 +120,22 @@ def test_accuracy_of_published_files(shared_data, name, file, top1):
     photos = sorted((shared_data / "images" / "imagenet-sample").glob("*.JPEG"))
     model = ws.load(name, weights=shared_data / "weights" / "tflite" / file)
     assert model.evaluate([(photo, photo.name.split("_")[0]) for photo in photos])["top1"] >= top1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_program_that_scales_its_input_is_refused(program_of):
+    import keras
+
+    def network(*before):
+        inputs = keras.Input((4, 4, 3))
+        x = inputs
+        for layer in before:
+            x = layer(x)
+        return keras.Model(inputs, keras.layers.ReLU()(keras.layers.Conv2D(2, 3)(x)))
+
+    path = program_of(network(keras.layers.Rescaling(1 / 255, offset=-0.5)))
+    with (
+        open_checkpoint(path) as checkpoint,
+        pytest.raises(MismatchError, match=r"scales its input by itself \(MUL, ADD\)"),
+    ):
+        fill_folded(network(), checkpoint)

@@ -29,6 +29,8 @@ LAYERS = {
     "DepthwiseConv2D": ("DEPTHWISE_CONV_2D",),
 }
 """Layers with a kernel, and the operations that they become."""
+SCALING = ("Rescaling", "Normalization")
+"""Layers that scale the inputs of a network."""
 POOLING = ("GlobalAveragePooling2D", "AveragePooling2D", "Mean")
 
 
@@ -44,7 +46,8 @@ def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
         checkpoint: the opened file.
 
     Raises:
-        MismatchError: other operations, or another shape; the model is unchanged.
+        MismatchError: other operations, shapes or classes, or a file that scales its input where
+            the model does not; the model is unchanged.
     """
     layers = [layer for layer in model.layers if type(layer).__name__ in LAYERS]
     kernels = checkpoint.kernels()
@@ -53,6 +56,12 @@ def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
             f"{checkpoint.path} has {len(kernels)} operations with a kernel, the model {model.name} has {len(layers)} "
             f"layers with one ({few([layer.name for layer in layers])}). Take the weights or the model of the same "
             "variant."
+        )
+    own = any(type(layer).__name__ in SCALING for layer in model.layers)
+    if not own and (scaling := checkpoint.scaling()):
+        raise MismatchError(
+            f"{checkpoint.path} scales its input by itself ({', '.join(scaling)}), and the model "
+            f"{model.name} takes scaled inputs. Convert the network without its preprocessing."
         )
     pairs = _paired(model, layers, kernels, checkpoint)
     values: list[tuple[Any, np.ndarray]] = []
@@ -139,6 +148,11 @@ def _values(
     if may_drop and outputs == shape[-1] + 1:
         array, bias, outputs = array[1:], None if bias is None else bias[1:], outputs - 1
     turned = np.moveaxis(array, 0, -1)
+    if may_drop and turned.ndim == 2 and len(turned) == shape[-2] and outputs != shape[-1]:
+        raise MismatchError(
+            f"{checkpoint.path} is a classifier with {outputs} classes, and {model.name} has "
+            f"{shape[-1]}. Only a .keras or .h5 file is read with classes of its own."
+        )
     if kernel.operation not in LAYERS[type(layer).__name__] or _squeezed(turned.shape) != _squeezed(
         shape
     ):

@@ -19,6 +19,7 @@ IDENTIFIER = b"TFL3"
 QUANTIZATION = ("scales", "zero_points", "quantized_dimension")
 WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 POOLING = ("AVERAGE_POOL_2D", "MEAN")
+ARITHMETIC = ("ADD", "SUB", "MUL", "DIV")
 MAX_TENSORS = 200_000
 
 
@@ -119,6 +120,12 @@ class TFLiteCheckpoint(Checkpoint):
                 before, pools = frozenset({len(kernels) - 1}), False
             sources |= dict.fromkeys(outputs, (before, pools))
         return kernels
+
+    def scaling(self) -> list[str]:
+        """The operations by which the first function scales its input, before any kernel."""
+        names = [operation["op_name"] for operation in self._interpreter._get_ops_details()]
+        first = next((index for index, name in enumerate(names) if name in WITH_KERNEL), 0)
+        return [name for name in names[:first] if name in ARITHMETIC]
 
     def close(self) -> None:
         self._interpreter = None

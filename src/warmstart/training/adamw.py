@@ -8,7 +8,7 @@ devices it is Keras' own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -24,6 +24,15 @@ class AdamW(keras.optimizers.AdamW):
 
     Arguments as for `keras.optimizers.AdamW`.
     """
+
+    slow: tuple[frozenset[int], float] = (frozenset(), 1.0)
+
+    def slow_down(self, variables: Iterable[Any], factor: float) -> None:
+        """Let these variables learn at this share of the learning rate: those of a base, below new
+        layers (Howard, Ruder, "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146,
+        section 3.2).
+        """
+        self.slow = frozenset(id(variable) for variable in variables), factor
 
     def _alone(self) -> bool:
         replicas: int = self._distribution_strategy.num_replicas_in_sync
@@ -46,6 +55,18 @@ class AdamW(keras.optimizers.AdamW):
                 weights.assign_sub(weights * decay * step)
 
     def _backend_update_step(
+        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
+    ) -> None:
+        slow, factor = self.slow
+        pairs = list(zip(grads, trainable_variables, strict=True))
+        for group, rate in (
+            ([pair for pair in pairs if id(pair[1]) not in slow], learning_rate),
+            ([pair for pair in pairs if id(pair[1]) in slow], learning_rate * factor),
+        ):
+            if group:
+                self._update([pair[0] for pair in group], [pair[1] for pair in group], rate)
+
+    def _update(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
         if self.amsgrad or not self._alone():

@@ -280,7 +280,7 @@ def grey(base, keras):
 
 @pytest.mark.parametrize(("build", "message"), [
     (before(lambda keras: keras.layers.Lambda(lambda x: x * 2)), r"\(Lambda\) before the network"),
-    (before(lambda keras: keras.layers.ZeroPadding2D()), r"\(ZeroPadding2D\) before the network"),
+    (before(lambda keras: keras.layers.Cropping2D(0)), r"\(Cropping2D\) before the network"),
     (after(lambda keras: keras.layers.Lambda(lambda x: x * 2)), r"\(Lambda\) between the network"),
     (after(lambda keras: keras.layers.Activation("tanh")), r"\(Activation\) between the network"),
     (grey, "its input has 1 channels, and photos have 3"),

@@ -34,6 +34,8 @@ STEM = 4
 """The stem is what comes before the maps of this stride. It sees edges and colours, which photos of
 all kinds share, on
 the largest maps: left as it is, a step of a small network takes two thirds of the time."""
+BASE_RATE = 0.1
+"""Of a pretrained base, as a share of the learning rate of the layers on top."""
 
 DenseOptionsT = TypeVar("DenseOptionsT", bound=DenseOptions)
 DataT = TypeVar("DataT")
@@ -228,7 +230,13 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
 
     def default_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         rate = warmup_cosine(self.options.learning_rate or self.rate, steps, warmup=0.05)
-        return AdamW(rate, weight_decay=1e-3)
+        optimizer = AdamW(rate, weight_decay=1e-3)
+        if self.model.weights.path is not None:
+            base = (
+                variable for block in self.blocks() for variable in block[0].trainable_variables
+            )
+            optimizer.slow_down(base, BASE_RATE)
+        return optimizer
 
     def outputs(self) -> Iterator[tuple[int, Any]]:
         """(row, what the network says), for each validation photo."""
