@@ -131,11 +131,13 @@ def test_a_program_that_scales_its_input_is_refused(program_of):
         x = inputs
         for layer in before:
             x = layer(x)
-        return keras.Model(inputs, keras.layers.ReLU()(keras.layers.Conv2D(2, 3)(x)))
+        return keras.Model(
+            inputs, keras.layers.ReLU()(keras.layers.Conv2D(2, 3, padding="same")(x))
+        )
 
     path = program_of(network(keras.layers.Rescaling(1 / 255, offset=-0.5)))
     with (
         open_checkpoint(path) as checkpoint,
-        pytest.raises(MismatchError, match=r"scales its input by itself \(MUL, ADD\)"),
+        pytest.raises(MismatchError, match=r"scales its input by itself \(.*ADD\)"),
     ):
         fill_folded(network(), checkpoint)
