@@ -4,6 +4,7 @@ the split.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,8 +35,11 @@ STEM = 4
 """The stem is what comes before the maps of this stride. It sees edges and colours, which photos of
 all kinds share, on
 the largest maps: left as it is, a step of a small network takes two thirds of the time."""
-BASE_RATE = 0.1
-"""Of a pretrained base, as a share of the learning rate of the layers on top."""
+BASE_RATE, SMALL = 0.1, 1_000_000
+"""The learning rate of a pretrained base, as a share of that of the layers on top, and the
+parameters below which a base learns as fast as they do. Measured on blood cells, 4 epochs:
+EfficientNet-Lite0 (3.4 million) loses what it knows at the full rate, MobileNet 0.25 (0.2 million)
+has an AP of 0.34 at the full one and of 0.30 at a tenth."""
 
 DenseOptionsT = TypeVar("DenseOptionsT", bound=DenseOptions)
 DataT = TypeVar("DataT")
@@ -231,10 +235,9 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     def default_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         rate = warmup_cosine(self.options.learning_rate or self.rate, steps, warmup=0.05)
         optimizer = AdamW(rate, weight_decay=1e-3)
-        if self.model.weights.path is not None:
-            base = (
-                variable for block in self.blocks() for variable in block[0].trainable_variables
-            )
+        base = [variable for block in self.blocks() for variable in block[0].variables]
+        size = sum(math.prod(variable.shape) for variable in base)
+        if self.model.weights.path is not None and size >= SMALL:
             optimizer.slow_down(base, BASE_RATE)
         return optimizer
 
