@@ -30,3 +30,15 @@ def trained(kind: type[keras.optimizers.Optimizer]) -> list[np.ndarray]:
 def test_one_operation_learns_what_keras_does():
     for ours, theirs in zip(trained(AdamW), trained(keras.optimizers.AdamW), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_slow_variables_move_by_a_share_of_the_rate():
+    slow, fast = keras.Variable([1.0, 2.0]), keras.Variable([1.0, 2.0])
+    optimizer = AdamW(1e-2, weight_decay=0)
+    optimizer.slow_down([slow], 0.1)
+    gradient = keras.ops.convert_to_tensor([0.5, -3.0])
+    for _ in range(3):
+        optimizer.apply([gradient, gradient], [slow, fast])
+    moved = [variable.numpy() - [1.0, 2.0] for variable in (slow, fast)]
+    np.testing.assert_allclose(moved[1], [-0.03, 0.03], rtol=1e-4)  # Adam: about the rate a step
+    np.testing.assert_allclose(moved[0], moved[1] * 0.1, rtol=1e-3)
