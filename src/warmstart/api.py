@@ -423,7 +423,7 @@ def finetune(
     views: int = 4,
     head_epochs: int = 30,
     head_rate: float = 0.001,
-    average: bool = True,
+    average: bool = False,
     warmup: float = 0.1,
     label_smoothing: float = 0.1,
     weight_decay: float = 0.0001,
