@@ -94,7 +94,7 @@ def test_the_help_lists_the_options_of_the_task(run):
     (["--task", "text-generation", "--lora", "4"], "no option --lora"),
     ([], "There is no file or folder data."),
     (["--task", "token-classification"], "needs a --model"),
-    (["--task", "fill-mask"], "no fine-tuning for 'fill-mask'"),
+    (["--task", "audio-generation"], "no fine-tuning for 'audio-generation'"),
     (["--task", "text-classification", "--epochs", "0"], "--epochs must be 1 or more"),
     (["--model", str(CIFAR), "--set", "widht=8"], "label_smoothing"),
 ])  # fmt: skip
