@@ -116,6 +116,9 @@ def commands() -> dict[str, set[str]]:
                 if task.trainer
                 for one in flags_of(task.train_options_class(), "")
             ]
+        if path and path[0] == "wrap":
+            wrappers = [task.wrapper_class() for task in TASKS.values() if task.wrapper]
+            parameters += [one for each in wrappers for one in flags_of(each.options, "")]
         if path and path[0] == "evaluate":
             parameters += [
                 one

@@ -32,7 +32,7 @@ to 1.5.
 FILE_SUFFIXES = frozenset(
     (
         *(".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq"),
-        *(".html", ".xml", ".pdf", ".docx", ".xlsx", ".zip", ".gz", ".npy"),
+        *(".html", ".xml", ".pdf", ".docx", ".xlsx", ".zip", ".gz", ".npy", ".npz"),
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif"),
         *(
             ".tiff",
