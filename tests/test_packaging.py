@@ -110,10 +110,9 @@ def test_packages_that_tests_import_are_declared():
     assert imported(tests, local) <= declared() | declared("all", "test")
 
 
-def test_all_includes_every_extra_but_the_cluster_and_the_tests():
-    others = [
-        name for name in PROJECT["optional-dependencies"] if name not in ("all", "ray", "test")
-    ]
+def test_all_includes_every_extra_but_the_cluster_the_trackers_and_the_tests():
+    left_out = ("all", "ray", "mlflow", "wandb", "test")
+    others = [name for name in PROJECT["optional-dependencies"] if name not in left_out]
     assert declared("all") == declared(*others)
 
 
