@@ -40,7 +40,7 @@ def test_it_knows_the_season_of_every_frequency(freq):
     error = np.abs(forecast.median - future).mean()
     if SEASONS[freq] > 1:
         assert error < 6
-        assert f"{SEASONS[freq]} steps" in forecast.notes[-1]
+        assert f"{SEASONS[freq]} steps" in " ".join(forecast.notes)
     else:  # years have no season: the network sees the cycle in the last steps
         assert error < 0.7 * np.abs(past.iloc[-1] - future).mean()
 
@@ -81,6 +81,7 @@ def test_weekends_and_short_histories():
     forecast = model(load[: 24 * 28], horizon=24 * 7)
     assert np.abs(forecast.median - load[24 * 28 :].to_numpy()).mean() < 3
     assert "adjusted for the seasons of 24 and 168 steps" in forecast.notes
+    assert "exponential smoothing has a weight of 50%" in forecast.notes
     short = model(load[:3], horizon=24)
     assert "the forecast of last value: it has 3 steps" in short.notes[0]
     assert short.median.min() > 0
@@ -97,6 +98,7 @@ def test_counts_do_not_fall_below_zero():
 def test_parameters_are_those_of_the_networks_own_samples():
     forecast = ws.load("deepar")(wave("MS", 60)[0], horizon=6, samples=20, parameters=True)
     assert forecast.samples.shape == forecast.parameters["loc"].shape == (20, 6)
+    assert not any("smoothing" in note for note in forecast.notes)
 
 
 @pytest.mark.parametrize(

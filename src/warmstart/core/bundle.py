@@ -205,7 +205,7 @@ def model_card(entry: Entry, labels: Sequence[Label]) -> str:
     )
     if measured:
         measured = f"\n| metric | value | data | source |\n|---|---|---|---|\n{measured}"
-    call = "(\"photo.jpg\")" if entry.preprocessing else ""
+    call = '("photo.jpg")' if entry.preprocessing else ""
     return f"""---
 license: {entry.licence}
 library_name: warmstart

@@ -141,7 +141,9 @@ def find_folder(
     text = os.fspath(name)
     if text.startswith(SCHEMES):
         patterns = (
-            (*repository.FILES, "artifacts/*", "README.md", bundle.REPORT) if text.startswith("hf://") else ("*",)
+            (*repository.FILES, "artifacts/*", "README.md", bundle.REPORT)
+            if text.startswith("hf://")
+            else ("*",)
         )
         folder = hub.fetch_repo(
             text, patterns, revision=revision, offline=offline, progress=progress

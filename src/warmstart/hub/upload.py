@@ -97,4 +97,6 @@ def _refused(error: Any, name: str) -> SourceError:
         409: "another upload is going on; try again",
     }
     reason = reasons.get(status, f"the hub responds {status or 'with an error'}")
-    return SourceError(f"{name} cannot be uploaded: {reason}{f' ({detail[:200]})' if detail else ''}.")
+    return SourceError(
+        f"{name} cannot be uploaded: {reason}{f' ({detail[:200]})' if detail else ''}."
+    )

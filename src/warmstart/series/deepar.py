@@ -128,8 +128,8 @@ class DeepAR:
             if adjustment is not None and adjustment.seasons:
                 path = adjustment.added(path)
                 notes.append(f"adjusted for {adjustment}")
-            if recipe.pooled:
-                notes.append(f"exponential smoothing has a weight of {recipe.pooled:.0%}")
+            if weight := others / samples if others else recipe.pooled:
+                notes.append(f"exponential smoothing has a weight of {weight:.0%}")
             if effect:
                 path = effect.added(path, one)
             if recipe.universal:

@@ -225,7 +225,11 @@ def _check(
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise invalid(f"The input {spec.name!r} holds numbers that are not finite.")
-    elif is_bounded and array.dtype.kind in "iu" and (array.min() < min(spec.low, 0) or array.max() > spec.high):
+    elif (
+        is_bounded
+        and array.dtype.kind in "iu"
+        and (array.min() < min(spec.low, 0) or array.max() > spec.high)
+    ):
         raise invalid(
             f"The values of the input {spec.name!r} are {min(int(spec.low), 0)} to {int(spec.high)}."
         )

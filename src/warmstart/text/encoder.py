@@ -246,7 +246,11 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         length = config.get("length") or "tokens"
         specs = tuple(
             TensorSpec(
-                name, "int32", (config.get("batch", "batch"), length), float(name == "attention_mask"), highest[name]
+                name,
+                "int32",
+                (config.get("batch", "batch"), length),
+                float(name == "attention_mask"),
+                highest[name],
             )
             for name in names
         )

@@ -94,7 +94,9 @@ def check_object(item: Mapping[str, Any]) -> None:
         return
     is_known = name in CLASSES.get(module, ()) or module in WHOLE or module.startswith(OPERATIONS)
     if not is_known or name in UNSAFE:
-        raise UsageError(f"{where}is of the class {name[:60]}, which is not one of Keras' own layers")
+        raise UsageError(
+            f"{where}is of the class {name[:60]}, which is not one of Keras' own layers"
+        )
     if item.get("registered_name") not in (None, name):
         raise UsageError(f"{where}is registered as {str(item['registered_name'])[:60]!r}")
     if isinstance(config, Mapping):
