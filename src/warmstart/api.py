@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from warmstart.bulk.batch import BatchResult as BatchResult
     from warmstart.bulk.batch import batch as batch
     from warmstart.catalog import Entry as Entry
+    from warmstart.core.evaluation import Evaluation as Evaluation
     from warmstart.core.frame import to_frame as to_frame
+    from warmstart.core.listing import Entries as Entries
     from warmstart.core.loading import backbone as backbone
     from warmstart.core.loading import list_models as list_models
+    from warmstart.core.many_results import Results as Results
+    from warmstart.core.many_results import ResultStream as ResultStream
     from warmstart.core.model import Model as Model
     from warmstart.core.results import Classification as Classification
     from warmstart.core.results import Failed as Failed
@@ -83,7 +87,9 @@ MODULES = {
     "Embedding": "warmstart.text.results",
     "Entities": "warmstart.text.results",
     "Entity": "warmstart.text.results",
+    "Entries": "warmstart.core.listing",
     "Entry": "warmstart.catalog",
+    "Evaluation": "warmstart.core.evaluation",
     "Failed": "warmstart.core.results",
     "FillMask": "warmstart.text.fill_mask",
     "FilledMask": "warmstart.text.results",
@@ -98,6 +104,8 @@ MODULES = {
     "ObjectDetector": "warmstart.image.detection",
     "Prediction": "warmstart.core.results",
     "QuestionAnswerer": "warmstart.text.question_answering",
+    "ResultStream": "warmstart.core.many_results",
+    "Results": "warmstart.core.many_results",
     "Segment": "warmstart.speech.results.transcript",
     "Segmentation": "warmstart.image.results.segmentation",
     "SpeechRecognizer": "warmstart.speech.recognition",
@@ -130,7 +138,9 @@ __all__ = [
     "Embedding",
     "Entities",
     "Entity",
+    "Entries",
     "Entry",
+    "Evaluation",
     "Failed",
     "FillMask",
     "FilledMask",
@@ -145,6 +155,8 @@ __all__ = [
     "ObjectDetector",
     "Prediction",
     "QuestionAnswerer",
+    "ResultStream",
+    "Results",
     "Segment",
     "Segmentation",
     "SpeechRecognizer",
@@ -177,6 +189,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -189,6 +202,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -201,6 +215,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -213,6 +228,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -225,6 +241,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -237,6 +254,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -249,6 +267,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -261,6 +280,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -273,6 +293,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -285,6 +306,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -297,6 +319,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -309,6 +332,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -333,6 +357,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -344,6 +369,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -359,6 +385,8 @@ def load(
             checkpoint; `None`: random initialisation.
         engine: `"auto"`, `"litert"`, `"openvino"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"` or `"int8"`.
+        device: `"auto"`: compiled models on the CPU, `engine="keras"` where TensorFlow runs it;
+            `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees.
         revision: of an `hf://` source.
         offline: never go online; default: `WARMSTART_OFFLINE` or `HF_HUB_OFFLINE`.
         progress: called while files are fetched with (name, bytes so far, total or None).
@@ -380,6 +408,7 @@ def load(
         weights=weights,
         engine=engine,
         precision=precision,
+        device=device,
         revision=revision,
         offline=offline,
         progress=progress,
@@ -402,6 +431,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
     loss: Loss = None,
@@ -447,6 +477,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
     augment: Augment = True,
@@ -479,6 +510,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
     augment: Augment = True,
@@ -510,6 +542,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
     loss: Loss = None,
@@ -548,6 +581,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
     freeze: int | str = "none",
@@ -578,6 +612,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
     freeze: int | str = "none",
@@ -609,6 +644,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
     freeze: int | str = "none",
@@ -639,6 +675,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
     freeze: int | str = "none",
@@ -671,6 +708,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
     freeze: int | str = "none",
@@ -692,6 +730,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
     augment: bool = True,
@@ -720,6 +759,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
     batches_per_epoch: int = 50,
@@ -760,6 +800,7 @@ def finetune(
     track: Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]] = (),
     seed: int = 0,
     output: str | Path | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     name: str | None = None,
     verbose: bool = True,
 ) -> Model[Any, Any, Any]: ...

@@ -87,7 +87,7 @@ def test_the_help_lists_the_options_of_the_task(run):
     assert "--horizon" not in text
     assert "sst2_bert_tiny" in text
     assert "--horizon" in run("finetune", "--model", "deepar", "--help").out
-    assert "--class-weight" in run("finetune", "-m", "mobilenet_v2", "--help").out
+    assert "--freeze" in run("finetune", "-m", "mobilenet_v2", "--help").out
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
@@ -96,7 +96,7 @@ def test_the_help_lists_the_options_of_the_task(run):
     (["--task", "token-classification"], "needs a --model"),
     (["--task", "audio-generation"], "no fine-tuning for 'audio-generation'"),
     (["--task", "text-classification", "--epochs", "0"], "--epochs must be 1 or more"),
-    (["--model", str(CIFAR), "--set", "widht=8"], "label_smoothing"),
+    (["--model", str(CIFAR), "--set", "widht=8"], "label-smoothing"),
 ])  # fmt: skip
 def test_a_wrong_option_ends_before_anything_is_done(arguments, expected, run, tmp_path):
     done = run("finetune", "data", "--output", tmp_path / "x", *arguments)
@@ -139,3 +139,13 @@ def test_data_that_may_be_for_several_tasks_needs_a_task(classes, run, tmp_path)
     done = run("finetune", photos(tmp_path / "photos", *classes), "-o", tmp_path / "x")
     assert done.code == 2
     assert "name one with --task: image-classification, object-detection" in done.err
+
+
+def test_the_output_is_a_new_folder_named_after_the_data(run, handed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = []
+    for _ in range(2):
+        assert run("finetune", "../my sales.csv", "--model", "deepar").code == 0
+        folders.append(handed["output"])
+        (tmp_path / handed["output"]).mkdir(parents=True)
+    assert folders == ["runs/my sales", "runs/my sales-2"]

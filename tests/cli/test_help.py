@@ -1,5 +1,7 @@
 """`--help` of every command: short, with examples, and readable in a narrow terminal."""
 
+import re
+
 import click
 import pytest
 
@@ -7,10 +9,10 @@ from warmstart.cli.app import app
 from warmstart.core.task import TASKS
 
 VERBS = sorted({task.verb for task in TASKS.values() if isinstance(task.model, str)})  # ours
-LONGER = {"serve", "transcribe", "generate", "forecast"}
-"""Commands with more options than fit on 60 lines."""
+MOST_LINES = 59
 OTHERS = [
     "predict",
+    "search",
     "finetune",
     "pick",
     "evaluate",
@@ -32,7 +34,7 @@ def test_the_help_is_short_and_has_examples(run, monkeypatch, name):
     assert all(
         line.startswith(f"  warmstart {name} ") or line == "  warmstart list" for line in examples
     )
-    assert len(lines) <= (80 if name in LONGER else 59)
+    assert len(lines) <= MOST_LINES
     assert max(map(len, lines)) <= 80
 
 
@@ -51,3 +53,36 @@ def test_examples_name_options_that_exist(task):
     }
     for arguments in task.usage:
         assert {word for word in arguments.split() if word.startswith("-")} <= flags
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_examples_of_other_commands_name_options_that_exist(run, name):
+    text, _, examples = run(name, "--help-all").out.partition("\nExamples:\n")
+    if name == "finetune":
+        text += run(name, "--task", "forecasting", "--help-all").out
+    flags = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", text))
+    words = {word for word in examples.split() if word.startswith("-")}
+    assert words <= flags
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+@pytest.mark.parametrize("name", ["finetune", "evaluate"])
+def test_the_help_of_a_task_is_short_too(run, monkeypatch, name, task):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert len(run(name, "--task", task.name, "--help").out.splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("name", ["ls", "rm", "verify"])
+def test_commands_of_the_cache_have_examples(run, name):
+    assert "\n  warmstart cache " in run("cache", name, "--help").out
+
+
+def test_rare_options_are_in_the_long_help(run):
+    short, long = run("transcribe", "--help").out, run("transcribe", "--help-all").out
+    assert "more options." in short
+    assert "--compression-ratio" not in short
+    assert "--compression-ratio" in long
+    assert "more option" not in long
+    assert "--validation" in run("finetune", "--task", "forecasting", "--help-all").out
+    assert "--static" in run("finetune", "--task", "forecasting", "--help-all").out
+    assert "--keep-alive" in run("serve", "--help-all").out

@@ -10,12 +10,20 @@ from tests.photos import CIFAR
 from warmstart.core.options import fields_of
 from warmstart.core.task import TASKS
 
-COMMON = {
+COMMON = {"-q", "-v", "--device",
     "-m", "--model", "--weights", "--engine", "--precision", "--offline", "--json", "--csv", "-o", "--output",
     "--on", "--column",
 }  # fmt: skip
-BATCH = {"--shards", "--shard-rows", "--workers", "--cpus", "--address"}
-"""Options of batch runs; the help of a verb refers to that of `predict`."""
+BATCH = {
+    "--encoding",
+    "--delimiter",
+    "--shards",
+    "--shard-rows",
+    "--workers",
+    "--cpus",
+    "--address",
+}
+"""Options of tables and batch runs that only the long help lists."""
 VERBS = {
     task.verb: [each for each in TASKS.values() if each.verb == task.verb]
     for task in TASKS.values()
@@ -45,9 +53,9 @@ def flags(tasks) -> set[str]:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_help_of_a_verb_lists_the_options_of_its_tasks(verb, run):
-    done = run(verb, "--help")
+    done = run(verb, "--help-all")
     assert done.code == 0
-    assert listed(done.out) == COMMON | flags(VERBS[verb])
+    assert listed(done.out) == COMMON | BATCH | flags(VERBS[verb])
     for task in VERBS[verb]:
         assert task.summary in done.out
         assert task.default_model in done.out
@@ -55,7 +63,7 @@ def test_the_help_of_a_verb_lists_the_options_of_its_tasks(verb, run):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_predict_lists_the_options_of_a_task(name, run):
-    done = run("predict", "--task", name, "--help")
+    done = run("predict", "--task", name, "--help-all")
     assert listed(done.out) == COMMON | BATCH | {"--task"} | flags([TASKS[name]])
 
 

@@ -113,11 +113,12 @@ def test_rm_with_pins_accepts_a_changed_file(site, content):
     assert run("pull", url).exit_code == 0
 
 
-def test_the_progress_bar_draws_on_a_terminal_only(capsys):
-    with progress.progress_bar() as callback:
+def test_downloads_are_drawn_on_a_terminal_only(capsys, monkeypatch):
+    with progress.downloads() as callback:
         callback("file", 1, 2)
     assert capsys.readouterr() == ("", "")
-    with progress.progress_bar(enabled=True) as callback:
+    monkeypatch.setattr(progress, "is_shown", lambda: True)
+    with progress.downloads() as callback:
         callback("weights[bold].h5", 1_000_000, 2_000_000)
         callback("weights[bold].h5", 2_000_000, 2_000_000)
         callback("unknown", 5, None)
@@ -125,6 +126,6 @@ def test_the_progress_bar_draws_on_a_terminal_only(capsys):
     assert out == ""
     assert "weights[bold].h5" in err
     assert "2.0/2.0 MB" in err
-    with progress.progress_bar(enabled=True):
+    with progress.downloads():
         pass
     assert capsys.readouterr() == ("", "")

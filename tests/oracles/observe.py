@@ -262,7 +262,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
     ]
     while waiting:
         path = waiting.pop()
-        text = command(*path, "--help", folder=folder).stdout
+        text = command(*path, "--help-all", folder=folder).stdout
         heads = re.findall(
             r"^  (-[\w-].*?)(?:  |$)", text.partition("\nExamples:")[0], re.MULTILINE
         )

@@ -1,6 +1,6 @@
 """Right uses of the public API; mypy and pyright check every `assert_type`. Never run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -23,7 +23,7 @@ assert_type(classifier(b"..."), ws.Classification)
 assert_type(classifier(photo), ws.Classification)
 assert_type(classifier(["a.jpg", Path("b.jpg")]), list[ws.Classification | ws.Failed])
 assert_type(classifier(paths, top_k=1), list[ws.Classification | ws.Failed])
-assert_type(classifier.stream("photos/", top_k=2), Iterator[ws.Classification | ws.Failed])
+assert_type(classifier.stream("photos/", top_k=2), ws.ResultStream[ws.Classification | ws.Failed])
 assert_type(classifier.features(photo), NDArray[np.float32])
 assert_type(classifier("cat.jpg").label, str)
 
@@ -70,7 +70,7 @@ assert_type(forecaster([samples, samples], horizon=3), list[ws.Forecast | ws.Fai
 assert_type(forecaster("sales.csv"), list[ws.Forecast | ws.Failed])
 assert_type(forecaster(table), list[ws.Forecast | ws.Failed])
 
-assert_type(ws.list_models("mobilenet*", task="image-classification"), list[ws.Entry])
+assert_type(ws.list_models("mobilenet*", task="image-classification"), ws.Entries)
 assert_type(ws.batch("mobilenet_v2", "photos/", "out"), ws.BatchResult)
 assert_type(
     ws.finetune("mobilenet_v2", "photos/", task="image-classification", epochs=3),

@@ -53,7 +53,7 @@ def get(name: str) -> Entry:
             f"{listed}{more}."
         )
     raise UnknownModelError(
-        f"There is no model named {name!r}{_suggestion(normalized, names)}; see `warmstart list`."
+        f"There is no model named {name!r}{_suggestion(normalized, names)} See `warmstart list`."
     )
 
 
@@ -205,7 +205,9 @@ def _suggestion(name: str, names: list[str]) -> str:
 
     squeezed = {_plain(known): known for known in reversed(names)}
     similar = get_close_matches(_plain(name), squeezed, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(squeezed[match] for match in similar)}?" if similar else ""
+    if not similar:
+        return "."
+    return f"; did you mean {' or '.join(squeezed[match] for match in similar)}?"
 
 
 def _plain(name: str) -> str:

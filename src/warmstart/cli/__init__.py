@@ -46,10 +46,12 @@ def _run(arguments: Sequence[str]) -> int:
     import click
 
     from warmstart.cli.app import app
+    from warmstart.core.terminal import set_quiet
     from warmstart.errors import WarmstartError
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # only TensorFlow's errors
     _print_plain_warnings()
+    set_quiet(False)
     try:
         with app.make_context("warmstart", list(arguments)) as context:
             app.invoke(context)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from warmstart.core.terminal import complain, is_quiet, say
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _FLAGS = {"format": "shards"}
 def run(request: Request) -> None:
     """The body of the command; the exit code is 1 where rows failed, 130 where it was interrupted."""
     from warmstart.bulk.batch import batch
-    from warmstart.cli.models import compiling, say
+    from warmstart.cli.models import compiling
     from warmstart.cli.predict import opened
 
     folder, options = _options(request)
@@ -104,17 +105,20 @@ def _print(result: BatchResult, say: Callable[[str], None]) -> None:
     print(f"{result.folder}: {usable:,} of {result.rows:,} succeeded ({before}{now:,} now{speed})")
     if not result.failed:
         return
-    say(f"\n{result.failed:,} failed; they are listed in {result.folder}/_failed:")
+    complain(f"\n{result.failed:,} failed; they are listed in {result.folder}/_failed:")
     for index, failure in enumerate(result.failures()):
         if index == SHOWN_FAILURES:
-            say("  …")
+            complain("  …")
             break
-        say(f"  {failure['error']}")
+        complain(f"  {failure['error']}")
 
 
 @contextmanager
 def _shown(unit: str) -> Iterator[Callable[[Progress], None]]:
     """A function that shows progress: a bar on a terminal, else a line now and then."""
+    if is_quiet():
+        yield lambda now: None
+        return
     if not sys.stderr.isatty():
         yield _Lines(unit)
         return

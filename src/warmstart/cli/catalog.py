@@ -11,15 +11,11 @@ import click
 
 from warmstart.catalog.words import config_in_words, preprocessing_in_words
 from warmstart.cli.help import Argument, Command, Option
-from warmstart.cli.models import say
 from warmstart.cli.parameters import json_option
-from warmstart.core.terminal import counted
+from warmstart.core.terminal import complain, counted
 
 if TYPE_CHECKING:
     from warmstart.catalog import Entry, WeightFile
-
-COLUMNS = ("name", "task", "input", "parameters", "GFLOPs", "top-1", "weights", "licence")
-RIGHT = {"input", "parameters", "GFLOPs", "top-1", "weights"}
 
 
 @click.command(
@@ -44,7 +40,7 @@ RIGHT = {"input", "parameters", "GFLOPs", "top-1", "weights"}
 )
 def list_command(pattern: str, task: str | None, family: str | None, as_json: bool) -> None:
     """List the models of the catalogue."""
-    list_models(pattern, task, family, as_json)
+    print_models(pattern, task, family, as_json)
 
 
 @click.command(
@@ -65,11 +61,11 @@ def info_command(name: str, as_json: bool) -> None:
     info(name, as_json)
 
 
-def list_models(pattern: str, task: str | None, family: str | None, as_json: bool) -> None:
+def print_models(pattern: str, task: str | None, family: str | None, as_json: bool) -> None:
     """Print the models of the catalogue that match."""
-    from warmstart.catalog import search
+    from warmstart.core.loading import list_models
 
-    entries = search(pattern, task=task, family=family)
+    entries = list_models(pattern, task=task, family=family)
     if as_json:
         print(json.dumps([entry.to_dict() for entry in entries], indent=2))
         return
@@ -78,13 +74,11 @@ def list_models(pattern: str, task: str | None, family: str | None, as_json: boo
         conditions += [
             f"{key} {value!r}" for key, value in (("task", task), ("family", family)) if value
         ]
-        say(f"No model matches {', '.join(conditions)}; `warmstart list` shows all.")
+        complain(f"No model matches {', '.join(conditions)}; `warmstart list` shows all.")
         click.get_current_context().exit(1)
-    rows = [_row(entry) for entry in entries]
+    print(entries)
     if sys.stdout.isatty():
-        _print_table(rows)
-    else:
-        _print_columns(rows)
+        print(counted(len(entries), "model"))
 
 
 def info(name: str, as_json: bool) -> None:
@@ -119,50 +113,6 @@ def info(name: str, as_json: bool) -> None:
         width = max(len(label) for label, _ in facts)
         for label, value in facts:
             print(f"{label:{width}}  {value}")
-
-
-def _row(entry: Entry) -> tuple[str, ...]:
-    top1 = next((metric.value for metric in entry.metrics if metric.name == "top1"), None)
-    return (
-        entry.name,
-        entry.task,
-        f"{entry.preprocessing.size[1]}x{entry.preprocessing.size[0]}"
-        if entry.preprocessing
-        else "",
-        f"{entry.parameters / 1e6:.1f} M",
-        "" if entry.gflops is None else f"{entry.gflops:.3g}",
-        "" if top1 is None else f"{top1:.1%}",
-        _megabytes(entry),
-        entry.licence,
-    )
-
-
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in COLUMNS:
-        table.add_column(
-            column, justify="right" if column in RIGHT else "left", no_wrap=column == "name"
-        )
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console = Console()
-    console.print(table)
-    console.print(f"{len(rows)} model{'s' if len(rows) > 1 else ''}", style="dim", highlight=False)
-
-
-def _print_columns(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(map(len, cells)) for cells in zip(COLUMNS, *rows, strict=True)]
-    for row in (COLUMNS, *rows):
-        cells = [
-            cell.rjust(width) if column in RIGHT else cell.ljust(width)
-            for column, cell, width in zip(COLUMNS, row, widths, strict=True)
-        ]
-        print("  ".join(cells).rstrip())
 
 
 def _facts(entry: Entry, classes: int) -> Iterator[tuple[str, str]]:
@@ -208,12 +158,3 @@ def _weights_in_words(file: WeightFile) -> str:
         digest = "no hash is published: pinned on first use"
     state = "cached" if is_cached(file.source) else "not downloaded"
     return f"{file.source} ({digest}; {state})"
-
-
-def _megabytes(entry: Entry) -> str:
-    """Four bytes a parameter: what the published float32 files hold, give or take their names."""
-    return (
-        f"{max(entry.parameters * 4 / 1e6, 0.1):,.0f} MB"
-        if entry.parameters >= 250_000
-        else "< 1 MB"
-    )

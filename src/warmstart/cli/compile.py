@@ -44,7 +44,9 @@ def command(names: tuple[str, ...], precision: str, weights: str, check: str | N
 
     For a precision other than float32 it also prints the agreement with float32 and the speed.
     """
-    from warmstart.cli.models import say
+    from warmstart.cli.models import task_of_model
+    from warmstart.core.task import task_of
+    from warmstart.core.terminal import complain, say
     from warmstart.errors import WarmstartError
 
     failed = 0
@@ -52,8 +54,15 @@ def command(names: tuple[str, ...], precision: str, weights: str, check: str | N
         try:
             _compile(name, precision, None if weights == "random" else weights, check)
         except WarmstartError as error:
-            say(f"{name}: {error}")
+            complain(f"{name}: {error}")
             failed += 1
+    if names and not failed:
+        precise = "" if precision == "float32" else f" --precision {precision}"
+        verb = task_of(task_of_model(names[0])).verb
+        say(
+            f"next: warmstart {verb} INPUT --model {names[0]}{precise}",
+            f"      warmstart serve {' '.join(names)}{precise}",
+        )
     if failed:
         click.get_current_context().exit(1)
 

@@ -41,7 +41,8 @@ def command(model: str, path: str, format: str | None, weights: str, precision: 
     are prepared.
     """
     from warmstart.cli.models import compiling, open_model
-    from warmstart.core.exporting import note_of
+    from warmstart.core.exporting import next_step, note_of
+    from warmstart.core.terminal import say
 
     opened = open_model(model, weights=weights, precision=precision)
     with compiling(opened):
@@ -59,3 +60,4 @@ def command(model: str, path: str, format: str | None, weights: str, precision: 
         f"  largest difference from the model: {facts['largest_difference']:.1g}; preprocessing "
         f"and labels: {note}"
     )
+    say(f"  next: {next_step(facts['format'], written)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +16,6 @@ from warmstart.cli.parameters import (
     json_option,
     json_or_text,
     typed_options,
-    unknown_option,
     weights_option,
 )
 from warmstart.cli.tasks import option_value, task_at_hand
@@ -41,6 +41,7 @@ class FinetuneCommand(Command):
             "finetune",
             help=text,
             short_help="Fine-tune a pretrained model on your own data.",
+            callback=lambda **values: _run(click.get_current_context().obj, values),
             examples=(
                 "warmstart finetune flowers/ --model mobilenet_v2 -o flowers-model",
                 "warmstart finetune reviews.csv --task text-classification -o reviews-model",
@@ -61,16 +62,10 @@ class FinetuneCommand(Command):
             data = data_argument(args, known)
             task = None if data is None else task_of_data(data)
         self.params = _parameters(task)
-        try:
-            rest = super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            owner = f"Fine-tuning for {task.name}" if task else ctx.command_path
-            raise unknown_option(error.option_name, owner, self.params, self.params) from None
+        self.owner = f"Fine-tuning for {task.name}" if task else ""
+        rest = super().parse_args(ctx, args)
         ctx.obj = task
         return rest
-
-    def invoke(self, ctx: click.Context) -> None:
-        _run(ctx.obj, ctx.params)
 
 
 def _parameters(task: Task | None) -> list[click.Parameter]:
@@ -97,11 +92,12 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         ),
         ClickOption(
             ["--output", "-o"],
-            required=True,
+            metavar="FOLDER",
+            show_default="runs/ and the name of the data",
             help="A new folder for the model and its report; run again with the same one, "
             "training resumes.",
         ),
-        weights_option("A checkpoint to start from instead of the published weights."),
+        weights_option("A checkpoint to start from instead of the published weights.", rare=True),
         ClickOption(
             ["--task"],
             help="What to train for, if the model does another task; without --model and --task, "
@@ -123,6 +119,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
             metavar="NAME=VALUE",
             help="Another option of the training, such as --set label_smoothing=0.2 or "
             "image_size=[320,416]; may be repeated.",
+            rare=True,
         ),
         json_option("One JSON object with the figures."),
     ]
@@ -143,9 +140,10 @@ def _scratch(args: list[str]) -> Task | None:
 def _run(task: Task, values: dict[str, Any]) -> None:
     """Train, and print how to use the result."""
     from warmstart.cli.models import open_model
+    from warmstart.core.terminal import is_quiet
     from warmstart.training import SCRATCH, check_exists, finetune
 
-    model, output = values["model"], values["output"]
+    model, data = values["model"], values["data"]
     if model == DEFAULT:
         if not task.default_model:
             raise UsageError(f"Fine-tuning for {task.name} needs a --model to start from.")
@@ -155,16 +153,29 @@ def _run(task: Task, values: dict[str, Any]) -> None:
     base: Any = model
     if model not in SCRATCH and (values["task"] is None or values["weights"] != "pretrained"):
         make(task.train_options_class(), options, f"Fine-tuning for {task.name}")
-        check_exists(values["data"])
+        check_exists(data)
         base = open_model(model, weights=values["weights"])
+    output = values["output"] or _free_folder(data)
     options |= {"output": output, "seed": values["seed"]}
-    result = finetune(base, values["data"], task=task.name, **options)
+    if is_quiet():
+        options["verbose"] = False
+    result = finetune(base, data, task=task.name, **options)
     if values["as_json"]:
         metrics = {metric.name: metric.value for metric in result.entry.metrics}
         facts = {"model": result.name, "folder": output, "task": result.entry.task}
         print(json.dumps({**facts, "metrics": metrics}))
     else:
         print(output)
+
+
+def _free_folder(data: str) -> str:
+    """`runs/NAME` after the data, with a number where it exists."""
+    stem = Path(data).expanduser().resolve().stem or "model"
+    name, number = stem, 1
+    while Path("runs", name).exists():
+        number += 1
+        name = f"{stem}-{number}"
+    return str(Path("runs", name))
 
 
 def _settings(settings: tuple[str, ...]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from warmstart.core import option
+from warmstart.core.terminal import counted
 from warmstart.errors import UsageError, WarmstartError
 
 OPTIONS = "Options"
@@ -18,6 +20,9 @@ MANY_COLUMNS = 60
 """Columns of a terminal from which on the help has two columns."""
 NAMES = 26
 """Characters of the column of names."""
+HELP_ALL = "--help-all"
+LONG = "warmstart.cli.help.long"
+"""Key of a context: whether the long help was asked for."""
 MAX_CHOICES = 16
 """Characters of a list of choices that stands next to the name of an option."""
 
@@ -39,10 +44,13 @@ class Option(click.Option):
 
     Attributes:
         panel: the title of the panel.
+        rare: whether only `--help-all` lists it.
     """
 
-    def __init__(self, *arguments: Any, panel: str = OPTIONS, **attributes: Any):
-        self.panel = panel
+    def __init__(
+        self, *arguments: Any, panel: str = OPTIONS, rare: bool = False, **attributes: Any
+    ):
+        self.panel, self.rare = panel, rare
         super().__init__(*arguments, **attributes)
 
 
@@ -105,6 +113,11 @@ def in_flags(message: str, parameters: Iterable[click.Parameter]) -> str:
         flag_for,
         message,
     )
+    message = re.sub(
+        rf"\boption '({names})'",
+        lambda match: f"option {max(flags[match[1]].opts, key=len)}",
+        message,
+    )
     spelled = [name for name in flags if "_" in name]
     return re.sub(
         rf"(?<![\w.'/-])(?:{'|'.join(spelled) or '(?!)'})(?![\w=./'-])",
@@ -113,19 +126,73 @@ def in_flags(message: str, parameters: Iterable[click.Parameter]) -> str:
     )
 
 
+def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    from warmstart.core.terminal import set_quiet
+
+    if value:
+        set_quiet(True)
+
+
+def _be_verbose(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    from warmstart import log
+
+    if value:
+        log.show()
+
+
+VERBOSITY = tuple(
+    click.Option(
+        [short, name], is_flag=True, hidden=True, expose_value=False, is_eager=True, callback=apply
+    )
+    for short, name, apply in (("-q", "--quiet", _be_quiet), ("-v", "--verbose", _be_verbose))
+)
+"""Options of every command; the help shows them in one line."""
+VERBOSITY_ROW = ("-q, -v", "Less or more on standard error (--quiet, --verbose).")
+
+
+def unknown_option(
+    name: str, owner: str, known: Iterable[click.Parameter], listed: Iterable[click.Parameter]
+) -> UsageError:
+    """The error for an option that a command does not have.
+
+    Args:
+        name: as it was typed.
+        owner: what does not have it.
+        known: the parameters among which a near one is sought.
+        listed: those that the message lists.
+    """
+    message = option.unknown_option(owner, name, _long_flags(known), _long_flags(listed))
+    return UsageError(
+        f"{message[:-1]}, and those of --help. A text that begins with a dash goes after `--`."
+    )
+
+
+def _long_flags(parameters: Iterable[click.Parameter]) -> list[str]:
+    return [
+        max(parameter.opts, key=len)
+        for parameter in parameters
+        if isinstance(parameter, click.Option) and "--help" not in parameter.opts
+    ]
+
+
 class Command(click.Command):
     """A command with this help, whose messages name options as flags.
 
     Attributes:
         examples: command lines, for the help.
-        brief: panels that the help shortens to their first option.
+        owner: what takes the options, for messages; "" is the command.
+        listed: the parameters that a message on an unknown one lists; None: all.
     """
 
-    brief: frozenset[str] = frozenset()
+    owner: str = ""
+    listed: Sequence[click.Parameter] | None = None
 
     def __init__(self, *arguments: Any, examples: Sequence[str] = (), **attributes: Any):
         super().__init__(*arguments, **attributes)
         self.examples = tuple(examples)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*super().get_params(ctx), *VERBOSITY]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -134,7 +201,19 @@ class Command(click.Command):
             error.args = (in_flags(str(error), self.params), *error.args[1:])
             raise
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[LONG] = HELP_ALL in args
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            owner, listed = self.owner or ctx.command_path, self.listed or self.params
+            raise unknown_option(error.option_name, owner, self.params, listed) from None
+
     def get_help(self, ctx: click.Context) -> str:
+        rare = [one for one in self.get_params(ctx) if getattr(one, "rare", False)]
+        if rare and not ctx.meta.get(LONG):
+            more = f"{HELP_ALL} lists {counted(len(rare), 'more option')}."
+            self.epilog = f"{self.epilog} {more}" if self.epilog else more
         return page(self, ctx, self.help or "", _panels(self, ctx))
 
 
@@ -184,6 +263,8 @@ def _panels(command: click.Command, context: click.Context) -> dict[str, list[tu
     for parameter in command.get_params(context):
         if getattr(parameter, "hidden", False) or "--help" in parameter.opts:
             continue
+        if getattr(parameter, "rare", False) and not context.meta.get(LONG):
+            continue
         is_argument = isinstance(parameter, click.Argument)
         title = "Arguments" if is_argument else getattr(parameter, "panel", OPTIONS)
         text = getattr(parameter, "help", None) or ""
@@ -196,9 +277,9 @@ def _panels(command: click.Command, context: click.Context) -> dict[str, list[tu
         elif parameter.required and isinstance(parameter, click.Option):
             text = f"{text} Required."
         panels.setdefault(title, []).append((f"{spelling(parameter)} {value}".rstrip(), text))
-    for title in panels.keys() & getattr(command, "brief", frozenset()):
-        name, meaning = panels[title][0]
-        panels[title] = [(name, f"{meaning} More: `warmstart predict --help`.")]
+    if isinstance(command, Command):
+        last = OPTIONS if OPTIONS in panels else next(reversed(panels), OPTIONS)
+        panels.setdefault(last, []).append(VERBOSITY_ROW)
     order = ["Arguments", OPTIONS, *panels]
     return {title: panels[title] for title in order if title in panels}
 

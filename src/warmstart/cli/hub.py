@@ -9,10 +9,9 @@ from typing import Any
 import click
 
 from warmstart.cli.help import Argument, Command, Group, Option
-from warmstart.cli.models import say
 from warmstart.cli.parameters import json_option
-from warmstart.cli.progress import progress_bar
-from warmstart.core.terminal import counted
+from warmstart.cli.progress import downloads
+from warmstart.core.terminal import complain, counted, say
 from warmstart.errors import UnknownModelError, UsageError, WarmstartError
 from warmstart.hub.progress import Progress
 
@@ -48,7 +47,7 @@ def pull_command(
 ) -> None:
     """Fetch the weights of models before they are needed; prints where each lies."""
     failed = 0
-    with progress_bar() as progress:
+    with downloads() as progress:
         for name in names:
             try:
                 for path in _pull(
@@ -64,7 +63,7 @@ def pull_command(
                 _complain(name, error)
     if failed:
         if len(names) > 1:
-            say(f"{failed} of {len(names)} could not be fetched")
+            complain(f"{failed} of {len(names)} could not be fetched")
         click.get_current_context().exit(1)
 
 
@@ -107,6 +106,7 @@ def _pull_entry(entry: Any, key: str, progress: Progress) -> Iterator[str]:
 
 @cache_group.command(
     "ls",
+    examples=("warmstart cache ls", "warmstart cache ls 'resnet*'"),
     params=[
         Argument(["pattern"], default="*", help=PATTERN),
         json_option("Print JSON."),
@@ -129,6 +129,7 @@ def ls(pattern: str, as_json: bool) -> None:
 
 @cache_group.command(
     "rm",
+    examples=("warmstart cache rm resnet50", "warmstart cache rm '*' --pins"),
     params=[
         Argument(["pattern"], help=PATTERN),
         Option(
@@ -153,12 +154,13 @@ def rm(pattern: str, pins: bool) -> None:
         print(f"removed {file.source}")
     print(f"{counted(len(removed), 'file')}, {_size(sum(file.size for file in removed))}")
     if not removed and not pins and pattern != "*":
-        say(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`")
+        complain(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`")
         click.get_current_context().exit(1)
 
 
 @cache_group.command(
     "verify",
+    examples=("warmstart cache verify", "warmstart cache verify resnet50 --json"),
     params=[
         Argument(["pattern"], default="*", help=PATTERN),
         json_option("Print JSON."),
@@ -168,7 +170,7 @@ def verify(pattern: str, as_json: bool) -> None:
     """Read the fetched files again and compare their hashes; exit with 1 if one is damaged."""
     from warmstart import hub
 
-    with progress_bar() as progress:
+    with downloads() as progress:
         checked = [
             result
             for source in _sources(pattern)
@@ -187,7 +189,7 @@ def verify(pattern: str, as_json: bool) -> None:
             print(f"{file.source}: {problem}")
         print(f"{len(checked) - len(bad)} of {counted(len(checked), 'file')} intact")
     if not checked and pattern != "*":
-        say(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`")
+        complain(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`")
         click.get_current_context().exit(1)
     if bad:
         say(
@@ -216,7 +218,7 @@ def _unique(files: Iterator[Any]) -> list[Any]:
 
 def _complain(name: str, error: WarmstartError) -> None:
     message = str(error)
-    say(f"warmstart: {name + ': ' if name and name not in message else ''}{message}")
+    complain(f"warmstart: {name + ': ' if name and name not in message else ''}{message}")
 
 
 def _print_json(value: Any) -> None:

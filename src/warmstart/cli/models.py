@@ -8,30 +8,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from warmstart.core.terminal import complain, is_quiet, say
+
 if TYPE_CHECKING:
     from warmstart.core.model import Model
 
 
-def say(text: str) -> None:
-    """Print a line to standard error."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def open_model(name: str, **options: Any) -> Model[Any, Any, Any]:
     """The model of a name, folder or source; options and errors are those of `warmstart.load`."""
-    from warmstart.cli.progress import progress_bar
+    from warmstart.cli.progress import downloads
     from warmstart.core.loading import load
 
-    with progress_bar() as progress, licences_printed():
+    with downloads() as progress, licences_printed():
         return load(name, progress=progress, **options)
 
 
 def open_default(task: str, **options: Any) -> tuple[Model[Any, Any, Any], str]:
     """The default model of a task, and a few words on it."""
-    from warmstart.cli.progress import progress_bar
+    from warmstart.cli.progress import downloads
     from warmstart.core.loading import default_model
 
-    with progress_bar() as progress, licences_printed():
+    with downloads() as progress, licences_printed():
         return default_model(task, progress=progress, **options)
 
 
@@ -62,7 +59,7 @@ def licences_printed() -> Iterator[None]:
 
     def show(message: Any, category: type[Warning], *where: Any, **options: Any) -> None:
         if issubclass(category, LicenceWarning):
-            say(f"Licence: {message}")
+            complain(f"Licence: {message}")
         else:
             before(message, category, *where, **options)
 
@@ -80,6 +77,8 @@ def compiling(model: Model[Any, Any, Any], what: str = "Compiling") -> Iterator[
         status: list[Any] = []
 
         def show(stage: str) -> None:
+            if is_quiet():
+                return
             text = f"{what} {model.name} ({long}): {stage}"
             if not sys.stderr.isatty():
                 if not status:

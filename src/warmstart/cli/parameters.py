@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from warmstart.cli.help import OPTIONS, Option
-from warmstart.core import options
 from warmstart.core.options import Field, fields_of
-from warmstart.errors import UsageError
 
+DEVICES = ("auto", "cpu", "gpu")
 ENGINES = ("auto", "litert", "openvino", "keras")
 PRECISIONS = ("float32", "bfloat16", "int8")
 _TYPE_NAMES: Mapping[type, str] = {int: "integer", float: "number", str: "text"}
@@ -65,7 +64,12 @@ def flag(field: Field, panel: str) -> Option:
             names[-1] = f"{long}/--no-{long[2:]}"
         shown = long if field.default is True else None
         return Option(
-            names, is_flag=True, default=None, help=_with_default(meaning, shown), panel=panel
+            names,
+            is_flag=True,
+            default=None,
+            help=_with_default(meaning, shown),
+            panel=panel,
+            rare=field.option.rare,
         )
     attributes: dict[str, Any] = {}
     if field.option.metavar:
@@ -85,12 +89,13 @@ def flag(field: Field, panel: str) -> Option:
         default=None,
         help=_with_default(meaning, _shown(field)),
         panel=panel,
+        rare=field.option.rare,
         **attributes,
     )
 
 
 def _with_default(meaning: str, default: str | None) -> str:
-    return meaning if default is None else f"{meaning} Default: {default}."
+    return meaning if default is None else f"{meaning} Default: {default.rstrip('.')}."
 
 
 def _shown(field: Field) -> str | None:
@@ -123,40 +128,23 @@ def typed_options(declared: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def unknown_option(
-    name: str, owner: str, known: Iterable[click.Parameter], listed: Iterable[click.Parameter]
-) -> UsageError:
-    """The error for an option that a command does not have.
-
-    Args:
-        name: as it was typed.
-        owner: what does not have it.
-        known: the parameters among which a near one is sought.
-        listed: those that the message lists.
-    """
-    message = options.unknown_option(owner, name, _long_flags(known), _long_flags(listed))
-    return UsageError(
-        f"{message[:-1]}, and those of --help. A text that begins with a dash goes after `--`."
-    )
-
-
-def _long_flags(parameters: Iterable[click.Parameter]) -> list[str]:
-    return [
-        max(parameter.opts, key=len)
-        for parameter in parameters
-        if isinstance(parameter, click.Option) and "--help" not in parameter.opts
-    ]
-
-
 # Options that several commands share
 
 
 def weights_option(
-    help: str = "A checkpoint instead of the published weights.", panel: str = OPTIONS
+    help: str = "A checkpoint instead of the published weights.",
+    panel: str = OPTIONS,
+    rare: bool = False,
 ) -> Option:
     """`--weights`."""
     return Option(
-        ["--weights"], default="pretrained", show_default="", metavar="FILE", help=help, panel=panel
+        ["--weights"],
+        default="pretrained",
+        show_default="",
+        metavar="FILE",
+        help=help,
+        panel=panel,
+        rare=rare,
     )
 
 
@@ -176,6 +164,18 @@ def precision_option(
     """`--precision`."""
     shown = f"[{'|'.join(names)}]"
     return Option(["--precision"], default="float32", metavar=shown, help=help, panel=panel)
+
+
+def device_option(panel: str = OPTIONS) -> Option:
+    """`--device`."""
+    return Option(
+        ["--device"],
+        default="auto",
+        metavar=f"[{'|'.join(DEVICES)}]",
+        help="auto: compiled models on the CPU; gpu: the keras engine on a GPU of TensorFlow.",
+        panel=panel,
+        rare=True,
+    )
 
 
 def offline_option(panel: str = OPTIONS) -> Option:

@@ -48,19 +48,20 @@ def command(data: str, candidates: tuple[str, ...], seed: int, as_json: bool) ->
     Each model's features are computed once and kept for `finetune`; a linear classifier on them is
     cross-validated.
     """
-    from warmstart.cli.models import compiling, say
-    from warmstart.cli.progress import progress_bar
+    from warmstart.cli.models import compiling
+    from warmstart.cli.progress import counting
+    from warmstart.core.terminal import complain
     from warmstart.image.train.pick import pick
 
     pairs = [_pair(text) for text in candidates] or None
-    with progress_bar(unit="photos") as progress:
+    with counting("photos") as progress:
         ranking = pick(data, candidates=pairs, seed=seed, progress=progress, compiling=compiling)
     if as_json:
         print(json.dumps(ranking.to_dict(), ensure_ascii=False))
     else:
         print(ranking)
     for name, reason in ranking.failed.items():
-        say(f"{name}: {reason}")
+        complain(f"{name}: {reason}")
     if ranking.failed:
         click.get_current_context().exit(1)
 

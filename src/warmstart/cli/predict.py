@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from warmstart.cli.arguments import STDIN
 from warmstart.cli.help import in_flags
+from warmstart.cli.progress import counting, is_shown
 from warmstart.core.results import Failed
 from warmstart.errors import UsageError
 
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 
 def run(request: Request) -> None:
     """The body of the command; its exit code is 1 where an input was unusable."""
-    from warmstart.cli.models import compiling, say
+    from warmstart.cli.models import compiling
     from warmstart.core.options import make
+    from warmstart.core.terminal import complain, say
 
     if request.as_json and request.as_csv:
         raise UsageError("Choose one of --json and --csv.")
@@ -53,17 +56,29 @@ def run(request: Request) -> None:
         results = console.shown(request.arguments, request.options)
     failed: list[Failed] = []
     usable = 0
-    for result in results:
-        if isinstance(result, Failed):
-            failed.append(result)
-        else:
-            usable += 1
+    with counting(model.input_kind.plural) as progress:
+        total = None if sys.stdout.isatty() else input_count(request, model)
+        for done, result in enumerate(results, 1):
+            if isinstance(result, Failed):
+                failed.append(result)
+            else:
+                usable += 1
+            if not sys.stdout.isatty():  # else the results themselves show how far it is
+                progress(model.name, done, total)
     if failed:
-        say(f"\n{len(failed)} of {len(failed) + usable} inputs failed:")
+        complain(f"\n{len(failed)} of {len(failed) + usable} inputs failed:")
         context = click.get_current_context()
         for failure in failed:
-            say(f"  {in_flags(str(failure.error), context.command.params)}")
+            complain(f"  {in_flags(str(failure.error), context.command.params)}")
         context.exit(1)
+
+
+def input_count(request: Request, model: Model[Any, Any, Any]) -> int | None:
+    """How many inputs there are; None where that is not known before they are read."""
+    accepted = model.input_kind
+    if not is_shown() or STDIN in request.arguments.typed or accepted.table_suffixes:
+        return None
+    return sum(1 for _ in accepted.stream(accepted.from_arguments(request.arguments.typed)))
 
 
 def opened(request: Request) -> tuple[Model[Any, Any, Any], str]:

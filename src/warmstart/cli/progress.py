@@ -1,10 +1,13 @@
-"""Progress bars on the terminal, and nothing where there is none."""
+"""Progress on the terminal, and nothing where there is none or the user wants quiet."""
+
+from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from warmstart.core.terminal import is_quiet
 from warmstart.hub.progress import Progress
 
 if TYPE_CHECKING:
@@ -12,21 +15,46 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-@contextmanager
-def progress_bar(*, unit: str = "bytes", enabled: bool | None = None) -> Iterator[Progress]:
-    """A callback that draws one bar per name on stderr while the block runs.
+def is_shown() -> bool:
+    """Whether progress is shown."""
+    return sys.stderr.isatty() and not is_quiet()
 
-    The bars appear at the first call: work that is done already draws nothing.
+
+def _ignore(name: str, done: int, total: int | None) -> None:
+    pass
+
+
+@contextmanager
+def counting(unit: str) -> Iterator[Progress]:
+    """A line on standard error for work that takes longer than a second.
 
     Args:
-        unit: "bytes" (shown with sizes and speed) or what is counted, such as "photos".
-        enabled: None draws only where stderr is a terminal.
+        unit: what is counted, in the plural, such as "photos".
 
     Yields:
-        Called with (name, so far, in all or None), as `warmstart.hub` does it.
+        Called with (name, so far, in all or None).
     """
-    if not (sys.stderr.isatty() if enabled is None else enabled):
-        yield lambda name, done, total: None
+    if not is_shown():
+        yield _ignore
+        return
+    from warmstart.core.progress import ProgressLine
+
+    line = ProgressLine(unit)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+@contextmanager
+def downloads() -> Iterator[Progress]:
+    """A bar on standard error for each file that is fetched, from the first call on.
+
+    Yields:
+        Called with (name, bytes so far, bytes in all or None), as `warmstart.hub` does it.
+    """
+    if not is_shown():
+        yield _ignore
         return
     bars: RichProgress | None = None
     tasks: dict[str, TaskID] = {}
@@ -34,7 +62,7 @@ def progress_bar(*, unit: str = "bytes", enabled: bool | None = None) -> Iterato
     def callback(name: str, done: int, total: int | None) -> None:
         nonlocal bars
         if bars is None:
-            bars = _bars(unit)
+            bars = _bars()
             bars.start()
         if name not in tasks:
             tasks[name] = bars.add_task(name, total=total)
@@ -47,25 +75,18 @@ def progress_bar(*, unit: str = "bytes", enabled: bool | None = None) -> Iterato
             bars.stop()
 
 
-def _bars(unit: str) -> "RichProgress":
+def _bars() -> RichProgress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
-        MofNCompleteColumn,
-        ProgressColumn,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
     from rich.progress import Progress as RichProgress
 
-    counts: list[ProgressColumn] = (
-        [DownloadColumn(binary_units=False), TransferSpeedColumn()]
-        if unit == "bytes"
-        else [MofNCompleteColumn(), TextColumn(unit, markup=False)]
-    )
     name = TextColumn("{task.description}", markup=False)
-    return RichProgress(
-        name, BarColumn(), *counts, TimeRemainingColumn(), console=Console(stderr=True)
-    )
+    sizes = DownloadColumn(binary_units=False)
+    columns = (name, BarColumn(), sizes, TransferSpeedColumn(), TimeRemainingColumn())
+    return RichProgress(*columns, console=Console(stderr=True))

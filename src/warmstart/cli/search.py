@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 @click.command(
     "search",
     cls=Command,
+    examples=(
+        "warmstart search photos/ cat.jpg",
+        'warmstart search notes.txt "who pays?" --model all_minilm_l6_v2',
+        "warmstart search photos/ cat.jpg --output photos-index",
+    ),
     params=[
         Argument(
             ["corpus"],
@@ -57,8 +62,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Find the texts or photos that are most like a query, by the cosine of their features."""
-    from warmstart.cli.models import compiling, say
+    from warmstart.cli.models import compiling
     from warmstart.core.search import Index, is_index
+    from warmstart.core.terminal import complain, say
 
     saved = Index.load(corpus) if is_index(Path(corpus)) else None
     opened = _opened(corpus, queries[0], model, saved, weights=weights, engine=engine)
@@ -68,7 +74,7 @@ def command(
     accepted = opened.input_kind
     say(f"Model: {opened.name}; {len(index):,} {accepted.plural} are searched")
     for error in index.errors:
-        say(f"  left out: {error}")
+        complain(f"  left out: {error}")
     if output is not None:
         say(f"written: {index.save(output)}")
     inputs = [item.value for item in accepted.stream(accepted.from_arguments(queries))]

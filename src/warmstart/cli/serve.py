@@ -61,6 +61,8 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
     ("grace", SECONDS, 60.0, "Seconds after that in which running requests are finished."),
 )
 """Name, type, default and help of the options that are limits of `Settings`."""
+USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
+"""Those of them that the short help lists."""
 
 
 @click.command(
@@ -69,7 +71,7 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
     examples=(
         "warmstart serve efficientnet_lite0",
         "warmstart serve film=sst2_bert_tiny ./my-model --port 9000",
-        "warmstart serve ./my-model --workers 4",
+        "warmstart serve ./my-model --host 0.0.0.0 --token SECRET",
     ),
     params=[
         Argument(
@@ -102,7 +104,14 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
             "request; 0: never.",
         ),
         *(
-            Option([f"--{name}"], type=value_type, default=default, help=text, panel=LIMITS)
+            Option(
+                [f"--{name}"],
+                type=value_type,
+                default=default,
+                help=text,
+                panel=LIMITS,
+                rare=name not in USUAL,
+            )
             for name, value_type, default, text in LIMIT_OPTIONS
         ),
         Option(
@@ -164,7 +173,8 @@ def command(
     )
     if engine == "keras":
         raise UsageError("The keras engine is not for serving: it needs TensorFlow in the server.")
-    from warmstart.cli.models import compiling, open_model, say
+    from warmstart.cli.models import compiling, open_model
+    from warmstart.core.terminal import say
     from warmstart.serve.app import create_app
     from warmstart.serve.logs import write_logs
     from warmstart.serve.opening import open_models

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from warmstart.cli.progress import counting
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ def is_table(request: Request) -> bool:
 def run(request: Request) -> None:
     """The body of the command; its exit code is 1 where a row was unusable."""
     from warmstart.bulk.predict_table import predict_table
-    from warmstart.cli.models import compiling, say
+    from warmstart.cli.models import compiling
     from warmstart.cli.predict import opened
     from warmstart.core.options import make
+    from warmstart.core.terminal import complain, say
 
     if request.as_json and request.as_csv:
         raise UsageError("Choose one of --json and --csv.")
@@ -62,16 +64,19 @@ def run(request: Request) -> None:
     say(f"Input: {' and '.join(table.inputs)} of {source}")
     failures: list[str] = []
     count = 0
-    for row in _written(table, target, ".jsonl" if request.as_json else ".csv"):
-        count += 1
-        if table.error in row:
-            failures.append(row[table.error])
+    with counting("rows") as progress:
+        for row in _written(table, target, ".jsonl" if request.as_json else ".csv"):
+            count += 1
+            if table.error in row:
+                failures.append(row[table.error])
+            if target or not sys.stdout.isatty():  # else the rows themselves show how far it is
+                progress(model.name, count, None)
     if target:
         say(f"written: {target}, {count:,} rows")
     if failures:
-        say(f"\n{len(failures):,} of {count:,} rows failed:")
+        complain(f"\n{len(failures):,} of {count:,} rows failed:")
         for failure in failures:
-            say(f"  {failure}")
+            complain(f"  {failure}")
         click.get_current_context().exit(1)
 
 

@@ -8,6 +8,7 @@ import click
 
 from warmstart.cli.help import OPTIONS, Argument, Option
 from warmstart.cli.parameters import (
+    device_option,
     engine_option,
     flags_of,
     offline_option,
@@ -82,6 +83,7 @@ def _model_options(tasks: Sequence[Task], any_task: bool) -> list[click.Paramete
         weights_option(panel=MODEL),
         engine_option(panel=MODEL),
         precision_option(panel=MODEL),
+        device_option(panel=MODEL),
         offline_option(panel=MODEL),
     ]
 
@@ -115,12 +117,14 @@ def _output_options() -> list[click.Parameter]:
             metavar="NAME",
             help="Of a table: its encoding. Default: UTF-8, or what its byte order mark says.",
             panel=OUTPUT,
+            rare=True,
         ),
         Option(
             ["--delimiter"],
             metavar="TEXT",
             help="Of a table: what separates its cells. Default: what its lines show.",
             panel=OUTPUT,
+            rare=True,
         ),
         Option(
             ["--on"],
@@ -134,29 +138,34 @@ def _output_options() -> list[click.Parameter]:
             metavar="[jsonl|parquet]",
             help="Format of the files. Default: jsonl.",
             panel=BATCH,
+            rare=True,
         ),
         Option(
             ["--shard-rows"],
             type=click.IntRange(min=1),
             help="Inputs per file; default: by the task.",
             panel=BATCH,
+            rare=True,
         ),
         Option(
             ["--workers"],
             type=click.IntRange(min=1),
             help="Processes on Ray; default: one a processor.",
             panel=BATCH,
+            rare=True,
         ),
         Option(
             ["--cpus"],
             type=click.FloatRange(min=0.1),
             help="Processors per process on Ray; default: 1.",
             panel=BATCH,
+            rare=True,
         ),
         Option(
             ["--address"],
             help="Of the Ray cluster; default: RAY_ADDRESS, else the one that runs here, else a "
             "new one.",
             panel=BATCH,
+            rare=True,
         ),
     ]

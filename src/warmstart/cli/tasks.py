@@ -10,9 +10,9 @@ import click
 from click.core import ParameterSource
 
 from warmstart.cli.arguments import STDIN, Arguments, check_texts, is_text, route
-from warmstart.cli.help import Command
-from warmstart.cli.parameters import typed_options, unknown_option
-from warmstart.cli.task_parameters import BATCH, option_names, own_parameters, parameters
+from warmstart.cli.help import Command, unknown_option
+from warmstart.cli.parameters import typed_options
+from warmstart.cli.task_parameters import option_names, own_parameters, parameters
 from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError
 
@@ -81,7 +81,6 @@ class TaskCommand(Command):
             text = " ".join(task.summary for task in tasks)
             usage = [arguments for task in tasks for arguments in task.usage]
             examples = [f"warmstart {name} {arguments}" for arguments in usage]
-            self.brief = frozenset({BATCH})
         short = text.partition("\n\n")[0]
         super().__init__(
             name, help=text, short_help=short, callback=lambda **_: self.run(), examples=examples
@@ -103,12 +102,9 @@ class TaskCommand(Command):
         if len(tasks) > 1 and not wants_help:
             tasks = [self._routed(ctx, args, tasks)]
             self.params = parameters(tasks, self.any_task)
-        try:
-            rest = super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            owner = f"warmstart {tasks[0].verb}" if tasks and self.any_task else ctx.command_path
-            own = own_parameters(tasks) if tasks else self.params
-            raise unknown_option(error.option_name, owner, self.params, own) from None
+        self.owner = f"warmstart {tasks[0].verb}" if tasks and self.any_task else ""
+        self.listed = own_parameters(tasks) if tasks else None
+        rest = super().parse_args(ctx, args)
         ctx.obj = self._request(ctx, tasks[0])
         return rest
 
@@ -191,7 +187,7 @@ class TaskCommand(Command):
             options=typed_options(task.model_class().options, values),
             flags=flags,
             model=values["model"],
-            load={name: values[name] for name in ("weights", "engine", "precision")}
+            load={name: values[name] for name in ("weights", "engine", "precision", "device")}
             | {"offline": values["offline"] or None},
             as_json=values["as_json"],
             as_csv=values["as_csv"],

@@ -8,11 +8,12 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warmstart import errors
+from warmstart import errors, log
 from warmstart.catalog import Entry
 from warmstart.checkpoints import open_checkpoint
 from warmstart.core import adapters
@@ -98,8 +99,9 @@ def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> 
         MissingPackageError: it is not in the store, and TensorFlow is not installed.
     """
     key, file_precision = artifact_key(entry, weights, precision), _file_precision(precision)
-    if (found := store.find(key)) is not None:
-        return found
+    if (stored := store.find(key)) is not None:
+        log.info("%s: compiled before, %s", entry.name, stored.path)
+        return stored
     if weights.path is not None:
         open_checkpoint(weights.path).close()  # where that fails, TensorFlow would not help
     require(
@@ -107,9 +109,12 @@ def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> 
         extra="tensorflow",
         purpose=f"once, to compile {entry.name}, and not afterwards",
     )
-    return store.make(
+    begun = time.monotonic()
+    artifact = store.make(
         key, file_precision, lambda folder: run_job(entry, weights, file_precision, folder, report)
     )
+    log.info("%s: compiled in %.1f s, %s", entry.name, time.monotonic() - begun, artifact.path)
+    return artifact
 
 
 def run_job(

@@ -150,5 +150,20 @@ def _format_of(path: Path) -> str:
             return format
     known = ", ".join(SUFFIXES.values())
     raise UsageError(
-        f"{path}: unknown suffix {path.suffix}; use {known}, no suffix for a folder, or set format=."
+        f"{path}: unknown suffix {path.suffix}; use {known}, no suffix for a folder, or name a "
+        "format, such as format='onnx'."
     )
+
+
+def next_step(format: str, path: Path) -> str:
+    """How an export of a format is opened, in code or on a shell."""
+    name = path.stem
+    steps = {
+        "saved_model": f"docker run -p 8501:8501 -v {path.resolve()}:/models/{name}/1 "
+        f"-e MODEL_NAME={name} tensorflow/serving",
+        "litert": f'ai_edge_litert.interpreter.Interpreter("{path}")',
+        "onnx": f'onnxruntime.InferenceSession("{path}")',
+        "openvino": f'openvino.Core().compile_model("{next(path.glob("*.xml"), path)}")',
+        "keras": f'keras.models.load_model("{path}")',
+    }
+    return steps[format]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFrame:
     """Results as a table with a row for each input, in order; for forecasts a row for each step.
 
-        reviews["label"] = ws.to_frame(model(list(reviews["text"])))["label"]
+        reviews["label"] = ws.to_frame(model(reviews["text"]))["label"]
 
     Args:
         results: what a model returns for one input, for a list, or from `stream`.
@@ -24,7 +24,7 @@ def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFra
     Returns:
         Columns `input` and the values of the results, such as `label` and `score`; what is a list,
         such as the boxes of a photo, stays one in its cell. Where an input failed there is a column
-        `error`, and the other cells are empty.
+        `error`, and the other cells are empty. Results of a column of pandas have its index.
 
     Raises:
         UsageError: `results` holds something that is not a result.
@@ -42,4 +42,8 @@ def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFra
             rows += result.table_rows()
         else:
             raise UsageError(f"to_frame takes results of models, not {type(result).__name__}.")
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    labels = getattr(results, "row_labels", None)
+    if labels is not None and len(labels) == len(frame):
+        frame.index = labels
+    return frame

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 COLOUR = "#1f6fb4"
 MAX_ROWS = 50
 """Rows of a table that are shown."""
+MAX_CELL = 80
+"""Characters of a cell of a table of results."""
 MAX_SIDE = 720
 """Pixels of the longer side of a picture."""
 

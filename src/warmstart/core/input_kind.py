@@ -15,9 +15,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
+from warmstart.core import table_inputs
 from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import given_name, printable
 from warmstart.core.records.columns import Field
+from warmstart.core.table_inputs import is_table
 from warmstart.errors import InputError, TooLargeError, UsageError
 
 if TYPE_CHECKING:
@@ -28,17 +30,36 @@ _HTTP = re.compile(r"https?://", re.IGNORECASE)
 _PATH_OR_URL = re.compile(r"[./~\\]|[a-z]+:")
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Several(Protocol[T_co]):
-    """A list, covariantly: `list[str]` is `Several[str | Path]`. No str, bytes, tuple, mapping or
+class ListOf(Protocol[T_co]):
+    """A list, covariantly: `list[str]` is `ListOf[str | Path]`. No str, bytes, tuple, mapping or
     array is one.
     """
 
     def __iter__(self) -> Iterator[T_co]: ...
     def __len__(self) -> int: ...
     def reverse(self) -> None: ...
+
+
+class SeriesColumn(Protocol):
+    """A column of pandas or polars."""
+
+    def __len__(self) -> int: ...
+    def to_frame(self) -> Any: ...
+
+
+class ArrowColumn(Protocol):
+    """A column of pyarrow."""
+
+    def __len__(self) -> int: ...
+    def to_pylist(self) -> Any: ...
+
+
+Several: TypeAlias = ListOf[T] | SeriesColumn | ArrowColumn
+"""Several inputs: a list, or a column of a table."""
 
 
 class Readable(Protocol):
@@ -87,6 +108,7 @@ class InputKind(ABC):
         default_name: of the one input of a call, where it has no name of its own.
         is_parsed: whether `from_bytes` parses the bytes, which takes time; the others only check
             them.
+        row_is_input: whether each row of a table is an input.
     """
 
     name: ClassVar[str]
@@ -103,19 +125,17 @@ class InputKind(ABC):
     table_suffixes: ClassVar[tuple[str, ...]] = ()
     default_name: ClassVar[str] = "the input"
     is_parsed: ClassVar[bool] = False
+    row_is_input: ClassVar[bool] = True
 
     # Python
 
     def is_several(self, inputs: Any) -> bool:
-        """Whether a call returns a list: exactly for a list."""
-        return isinstance(inputs, list)
+        """Whether a call returns a list: for a list, and for a column of a table."""
+        return isinstance(inputs, list) or self.is_column(inputs)
 
-    @staticmethod
-    def is_table(value: Any) -> bool:
-        """Whether this is a table of pandas, polars or pyarrow, whose elements are its columns."""
-        return hasattr(value, "columns") and (
-            hasattr(value, "iloc") or hasattr(value, "iter_rows") or hasattr(value, "to_pylist")
-        )
+    def is_column(self, inputs: Any) -> bool:
+        """Whether this is a column of a table whose cells are inputs."""
+        return table_inputs.is_column(inputs)
 
     @abstractmethod
     def single(self, value: Any) -> Item:
@@ -134,10 +154,14 @@ class InputKind(ABC):
         """
 
     def elements(self, inputs: Iterable[Any]) -> Iterator[Item]:
-        """The inputs of a list or iterator, in order; one that is unusable has an `InputError` as
-        its value.
+        """The inputs of a list, column or iterator, in order; one that is unusable has an
+        `InputError` as its value.
         """
-        for index, value in enumerate(inputs):
+        values = table_inputs.cells(inputs) if self.is_column(inputs) else inputs
+        for index, value in enumerate(values):
+            if isinstance(value, InputError):
+                yield Item(value.item or f"item {index + 1}", value, index)
+                continue
             try:
                 item = self.single(value)
             except UsageError as error:
@@ -231,7 +255,7 @@ class FileKind(InputKind):
     default_name = "item 1"
 
     def single(self, value: Any) -> Item:
-        if self.is_input(value) and not self.is_table(value):
+        if self.is_input(value) and not is_table(value):
             return Item(given_name(value) or self.default_name, value)
         raise UsageError(self.refusal(value))
 
@@ -246,11 +270,8 @@ class FileKind(InputKind):
         if isinstance(value, str) or hasattr(value, "__fspath__"):
             name = printable(str(value))
             return f"{name} may hold several {self.plural}; iterate over model.stream({name!r})."
-        if self.is_table(value):
-            return (
-                f"A table has several columns; give the one that holds the {self.plural}: "
-                "model(list(table['path']))."
-            )
+        if is_table(value):
+            return table_inputs.refusal(value, self)
         if hasattr(value, "ndim") and hasattr(value, "shape"):
             return f"An array of {value.ndim} dimensions is not one {self.noun}; give a list of {self.plural}: list(x)."
         if isinstance(value, Mapping) or not hasattr(value, "__iter__"):
@@ -261,7 +282,9 @@ class FileKind(InputKind):
         return f"An iterator gives many {self.plural}; iterate over model.stream(x), or call model(list(x))."
 
     def stream(self, inputs: Any) -> Iterator[Item]:
-        if self.is_input(inputs) or self.is_table(inputs):
+        if self.is_column(inputs):
+            return self.elements(inputs)
+        if self.is_input(inputs) or is_table(inputs):
             return iter([self.single(inputs)])
         return iter_items(inputs, suffixes=self.suffixes, what=self.noun)
 

@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from warmstart import log
 from warmstart.catalog import Entry, Label
 from warmstart.checkpoints.formats import IN_PROGRAM
 from warmstart.core import bundle
@@ -116,6 +117,7 @@ class LoadedModel(TrainingFiles, ABC):
                 engine = self._open_engine()
                 self.check_program(engine.signatures)
                 self._engine = engine
+                log.info("%s: runs on %s, %s", self.name, engine.name, self.precision)
             return self._engine
 
     def ready(self) -> None:

@@ -11,6 +11,7 @@ from warmstart.catalog import Entry
 from warmstart.core import bundle
 from warmstart.core.channels import RGB, inflated
 from warmstart.core.compiling import build_keras
+from warmstart.core.listing import Entries
 from warmstart.core.model import Model
 from warmstart.core.resolver import (
     OWN,
@@ -36,6 +37,7 @@ class LoadOptions(TypedDict, total=False):
     weights: str | PathLike[str] | None
     engine: Literal["auto", "litert", "openvino", "keras"]
     precision: Literal["float32", "bfloat16", "int8"]
+    device: Literal["auto", "cpu", "gpu"]
     revision: str | None
     offline: bool | None
     progress: hub.Progress | None
@@ -48,6 +50,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: str = "auto",
     precision: str = "float32",
+    device: str = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
@@ -63,6 +66,8 @@ def load(
             checkpoint; `None`: random initialisation.
         engine: `"auto"`, `"litert"`, `"openvino"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"` or `"int8"`.
+        device: `"auto"`: compiled models on the CPU, `engine="keras"` where TensorFlow runs it;
+            `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees.
         revision: of an `hf://` source.
         offline: never go online; default: `WARMSTART_OFFLINE` or `HF_HUB_OFFLINE`.
         progress: called while files are fetched with (name, bytes so far, total or None).
@@ -76,11 +81,16 @@ def load(
         SourceError: the weights could not be had.
         BundleError: the folder is not a whole bundle.
     """
+    engine = choose.for_device(engine, device)
     choose.check_options(engine, precision)
     if not isinstance(name, str | PathLike):
         raise UsageError(f"ws.load takes the name, folder or source of one model, not {name!r}.")
     name = name if isinstance(name, str) else Path(name)
     weights = weights if weights is None or isinstance(weights, str) else Path(weights)
+    if engine == "keras":
+        from warmstart.engines.keras import use_device
+
+        use_device(device)
     opened = for_task(
         open_source(
             name, task=task, weights=weights, revision=revision, offline=offline, progress=progress
@@ -173,8 +183,8 @@ def backbone(
 
 def list_models(
     pattern: str = "*", *, task: str | None = None, family: str | None = None
-) -> list[Entry]:
-    """The entries of the catalogue that match, in its order.
+) -> Entries:
+    """The entries of the catalogue that match, in its order: a list that prints as a table.
 
     Args:
         pattern: a shell pattern of names (`"mobilenet*"`), or words that names, titles, families
@@ -182,7 +192,7 @@ def list_models(
         task: only this task.
         family: only this family.
     """
-    return catalog.search(pattern, task=task, family=family)
+    return Entries(catalog.search(pattern, task=task, family=family))
 
 
 def default_model(

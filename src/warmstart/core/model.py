@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import contextlib
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from warmstart.core import prefetch
+from warmstart.core import prefetch, table_inputs
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.inputs import Item, Prepared, Row
-from warmstart.core.options import fields_of, unknown_option
-from warmstart.core.records.options import ProgressOptions
+from warmstart.core.many_results import Results, ResultStream
+from warmstart.core.options import ProgressOptions, fields_of, unknown_option
+from warmstart.core.progress import reported
 from warmstart.core.results import Failed, raise_failed
 from warmstart.core.searchable import SearchableModel
 from warmstart.core.steps import Steps, drive
@@ -210,14 +212,17 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         """
         return self._call(inputs, options, (self.compute, self.decode))
 
-    def predict_stream(self, inputs: Any, options: OptionsT) -> Iterator[ResultT | Failed]:
+    def predict_stream(self, inputs: Any, options: OptionsT) -> ResultStream[ResultT | Failed]:
         """The body of `stream`: an iterator in order, in constant memory.
 
         Raises:
             UsageError: an option is wrong, or there are no inputs.
         """
         self.check_options(options)
-        return self.results(self.stream_items(inputs, options), options)
+        inputs = table_inputs.selected(inputs, options, self.input_kind)
+        results = self.results(self.stream_items(inputs, options), options)
+        stream = ResultStream(results, inputs, lambda: self.stream_items(inputs, options))
+        return stream.reported(options, self.name)
 
     def results(
         self, items: Iterable[Item], options: OptionsT, *, is_list: bool = False
@@ -253,10 +258,13 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
 
     def _call(self, inputs: Any, options: OptionsT, route: Route[OptionsT]) -> Any:
         self.check_options(options)
-        kind = self.input_kind
-        if kind.is_several(inputs):
-            return list(self.run(self.elements(inputs, options), options, route, is_list=True))
-        item = kind.single(inputs)
+        accepted = self.input_kind
+        selected = table_inputs.selected(inputs, options, accepted)
+        if accepted.is_several(selected):
+            results = self.run(self.elements(selected, options), options, route, is_list=True)
+            labels = table_inputs.row_labels(inputs) if accepted.row_is_input else None
+            return Results(reported(results, options, self.name, lambda: len(selected)), labels)
+        item = accepted.single(inputs)
         self.ready()
         compute, decode = route
         if isinstance(item.value, InputError):
@@ -332,7 +340,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     # What a task also has
 
     @abstractmethod
-    def evaluate(self, *data: Any, **options: Any) -> Mapping[str, Any]:
+    def evaluate(self, *data: Any, **options: Any) -> Evaluation:
         """Metrics on labelled data."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, MISSING, dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ class Option:
         flag: the name of that flag, where it differs from the field's.
         short: a one-letter flag, such as "-k".
         metavar: how the help of the command line calls the value, such as "FILE".
+        rare: whether only the long help of the command line lists the flag.
+        read: makes the value that the options class holds; raises `UsageError`.
     """
 
     help: str
@@ -39,6 +41,8 @@ class Option:
     flag: str | None = None
     short: str | None = None
     metavar: str | None = None
+    rare: bool = False
+    read: Callable[[Any], Any] | None = None
 
     def range_text(self) -> str:
         """The valid range in words: "1 or more", "from 0 to 1", "" where any number is valid."""
@@ -103,6 +107,8 @@ class Field:
         """
         if value is None and self.nullable:
             return None
+        if self.option.read is not None:
+            return self.option.read(value)
         if not self.many:
             return self._check_one(value, self.name)
         if isinstance(value, str if self.type is str else numbers.Real) and (

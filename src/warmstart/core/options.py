@@ -31,7 +31,9 @@ from typing import (
 )
 
 from warmstart.core.option import Field, Option, unknown_option
+from warmstart.core.progress import progress_of
 from warmstart.errors import UsageError
+from warmstart.hub.progress import Progress
 
 P = ParamSpec("P")
 ModelT = TypeVar("ModelT")
@@ -41,12 +43,44 @@ ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchOptions:
+class ProgressOptions:
+    """What every call with many inputs, and every `evaluate`, takes."""
+
+    progress: Annotated[
+        Progress | bool | None,
+        Option(
+            "True: a line on standard error where the work takes longer than a second; a function: "
+            "called with the name of the model, the inputs so far, and in all or None.",
+            http=False,
+            cli=False,
+            read=progress_of,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnOptions:
+    """What every call with inputs from a table takes."""
+
+    column: Annotated[
+        Any,
+        Option(
+            "Of a table of pandas, polars or pyarrow: the column of the inputs; two for pairs.",
+            http=False,
+            cli=False,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions(ProgressOptions):
     """Options of every task whose inputs go through the engine in batches."""
 
     batch_size: Annotated[
         int | None,
-        Option("Inputs per call of the engine; does not change results.", ge=1, http=False),
+        Option(
+            "Inputs per call of the engine; does not change results.", ge=1, http=False, rare=True
+        ),
     ] = None
 
 
@@ -131,7 +165,11 @@ def make(options: Callable[..., OptionsT], values: Mapping[str, Any], owner: str
     checked = {}
     for name, value in values.items():
         if name not in known:
-            raise UsageError(unknown_option(owner, name, known))
+            in_python_only = {
+                key: not (field.option.http or field.option.cli) for key, field in known.items()
+            }
+            listed = sorted(known, key=in_python_only.__getitem__)
+            raise UsageError(unknown_option(owner, name, known, listed))
         checked[name] = known[name].check(value)
     if missing := _required(options) - checked.keys():
         raise UsageError(f"{owner} needs the option {min(missing)!r}.")
@@ -184,8 +222,10 @@ def takes(
 
 __all__ = [
     "BatchOptions",
+    "ColumnOptions",
     "Field",
     "Option",
+    "ProgressOptions",
     "fields_of",
     "make",
     "schema",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from warmstart.checkpoints.atomic import atomic_file
+from warmstart.core.terminal import say
 from warmstart.errors import CheckpointError, UsageError
 
 
@@ -122,15 +122,12 @@ class OutputFiles:
         """Say on standard error what was written."""
         if self.count:
             what = f"{self.count:,} {self.output.noun} in " if not self.is_file else ""
-            print(f"written: {what}{self.target}", file=sys.stderr, flush=True)
+            say(f"written: {what}{self.target}")
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[BinaryIO]:
-        try:
-            with atomic_file(path) as file:
-                yield file
-        except CheckpointError as error:
-            raise UsageError(str(error)) from error
+        with opened_whole(path) as file:
+            yield file
         self._used.add(path)
         self.count += 1
 
@@ -148,6 +145,30 @@ class OutputFiles:
             number += 1
             path = self.target / f"{stem}-{number}{suffix}"
         return path
+
+
+@contextmanager
+def opened_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to; it appears when the block ends without an error.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        with atomic_file(path) as file:
+            yield file
+    except CheckpointError as error:
+        raise UsageError(str(error)) from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    with opened_whole(path) as file:
+        file.write(content)
 
 
 def refuse_same_file(output: Path, name: str) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from warmstart.checkpoints.atomic import atomic_file
 from warmstart.core import html
-from warmstart.errors import CheckpointError, UsageError, require
+from warmstart.core.output_files import write_whole
+from warmstart.errors import UsageError, require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,11 +97,7 @@ class Presentation:
                 f"{suffixes[-1]}."
             )
         content = self.file_content(suffix) if suffix in self.files else self._table(suffix)
-        try:
-            with atomic_file(path) as file:
-                file.write(content if isinstance(content, bytes) else content.encode())
-        except CheckpointError as error:
-            raise UsageError(str(error)) from error
+        write_whole(path, content if isinstance(content, bytes) else content.encode())
         return path
 
     def file_content(self, suffix: str) -> str | bytes:

@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+UNLIMITED = 10_000
+"""Columns of an output that is not a terminal."""
+
+_quiet = False
+
+
+def set_quiet(quiet: bool) -> None:
+    """Whether `say` and progress are silent."""
+    global _quiet
+    _quiet = quiet
+
+
+def is_quiet() -> bool:
+    """Whether the user asked for results and errors only."""
+    return _quiet
+
+
+def say(*lines: str) -> None:
+    """Write lines to standard error, which the option `--quiet` leaves out."""
+    if not _quiet:
+        complain(*lines)
+
+
+def complain(*lines: str) -> None:
+    """Write lines on what went wrong to standard error."""
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
@@ -28,3 +57,26 @@ def bars(rows: Iterable[tuple[str, float]]) -> list[str]:
     rows = list(rows)
     width = max((len(name) for name, _ in rows), default=0)
     return [f"  {name:<{width}}  {share:6.1%}  {bar(share)}" for name, share in rows]
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Texts in columns, as wide as the terminal where standard output is one; figures stand right."""
+    import io
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = Table(box=None, pad_edge=False)
+    for index, name in enumerate(header):
+        cells = [row[index] for row in rows]
+        is_figure = any(cells) and all(not cell or cell[0] in "0123456789-–<" for cell in cells)
+        columns.add_column(
+            name, justify="right" if is_figure else "left", no_wrap=index == 0, header_style=""
+        )
+    for row in rows:
+        columns.add_row(*map(Text, row))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
+    file = io.StringIO()
+    Console(file=file, width=width, color_system=None).print(columns)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

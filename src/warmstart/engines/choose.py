@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from warmstart import log
 from warmstart.engines.base import Engine
 from warmstart.engines.litert import LiteRTEngine, usable_cpus
 from warmstart.engines.parity import TOLERANCE, compare
@@ -27,6 +28,7 @@ from warmstart.errors import EngineError, EngineUnavailableError, UsageError, is
 from warmstart.hub import home
 
 ENGINES = ("auto", "litert", "openvino", "keras")
+DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16", "int8")
 SMALL_MS = 2.0  # below this, another engine saves less per call than loading it costs
 CLEARLY_FASTER = 0.97
@@ -47,6 +49,28 @@ def check_options(engine: str, precision: str) -> None:
         raise UsageError(
             "LiteRT does not compute in bfloat16; use engine='openvino' or precision='float32'."
         )
+
+
+def for_device(engine: str, device: str) -> str:
+    """The engine for a device: compiled programs run on the CPU, Keras where TensorFlow may.
+
+    Args:
+        engine: as the user named it.
+        device: `"auto"`, `"cpu"` or `"gpu"`.
+
+    Raises:
+        UsageError: there is no such device, or the engine does not run on it.
+    """
+    if device not in DEVICES:
+        raise UsageError(
+            f"There is no device {device!r}; there are {', '.join(DEVICES)}. Compiled models run on "
+            "the CPU; engine='keras' and fine-tuning use the GPUs that TensorFlow sees."
+        )
+    if device != "gpu":
+        return engine
+    if engine not in ("auto", "keras"):
+        raise UsageError(f"{engine} runs on the CPU; device='gpu' needs engine='keras'.")
+    return "keras"
 
 
 def open_engine(artifact: Artifact, engine: str = "auto", precision: str = "float32") -> Engine:
@@ -124,6 +148,7 @@ def _open_fastest(artifact: Artifact, precision: str) -> Engine:
                     both = measure([litert, other], clear_ratio=CLEAR_RATIO)
                     times = dict(zip(("litert", "openvino"), both, strict=True))
         _record(key, times)
+        log.info("engines measured, in ms: %s", times)
     if times.get("openvino", float("inf")) < CLEARLY_FASTER * times["litert"]:
         with contextlib.suppress(EngineError):
             return _openvino(artifact, precision)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from warmstart.engines.base import Engine, Signature, TensorSpec
+from warmstart.engines.noise import quiet_import
+from warmstart.errors import EngineUnavailableError, require
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,36 @@ class Program:
             return tf.function(function.call, input_signature=signature, autograph=False)
 
         return {name: trace(function) for name, function in self.functions.items()}
+
+
+def use_device(device: str) -> None:
+    """Let TensorFlow use a device: `"auto"` what it sees, `"cpu"` no GPU in this process, `"gpu"` one
+    that must be there.
+
+    Raises:
+        EngineUnavailableError: TensorFlow sees no GPU, or has started on one already.
+    """
+    if device == "auto":
+        return
+    require("tensorflow", extra="tensorflow", purpose=f"for device={device!r}")
+    with quiet_import():
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        build = "" if tf.test.is_built_with_cuda() else "; this TensorFlow was built without them"
+        raise EngineUnavailableError(
+            f"TensorFlow {tf.__version__} sees no GPU{build}. Leave out device='gpu', or see "
+            "https://www.tensorflow.org/install/pip for what a GPU needs."
+        )
+    if device == "cpu" and gpus:
+        try:
+            tf.config.set_visible_devices([], "GPU")
+        except RuntimeError as error:
+            raise EngineUnavailableError(
+                "TensorFlow has started on the GPU already; ask for device='cpu' first, or set "
+                "CUDA_VISIBLE_DEVICES= before Python starts."
+            ) from error
 
 
 class KerasEngine(Engine):

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from warmstart import log
 from warmstart.errors import ChecksumError, DownloadError
 from warmstart.hub import files, retries, transport
 from warmstart.hub.partial_download import (
@@ -62,6 +63,7 @@ def download(
     try:
         digests = _fetch_verified(partial, url, expected, secret, progress, _advice(source, pin))
         _publish(partial, digests, expected, pin)
+        log.info("%s: fetched from %s", source, url)
     except BaseException as error:
         # What has arrived is kept for the next time, but not on a disk that it has filled.
         if partial.size == 0 or (

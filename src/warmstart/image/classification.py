@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, overload
 import numpy as np
 
 from warmstart.catalog import Entry
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
+from warmstart.core.many_results import ResultStream
 from warmstart.core.metrics.classification import ClassificationFigures, DecisionFigures
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
@@ -93,7 +95,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     @takes(ClassifyOptions)
     def stream(
         self, photos: Iterable[Photo] | Photo, options: ClassifyOptions
-    ) -> Iterator[Classification | Failed]:
+    ) -> ResultStream[Classification | Failed]:
         """Classify the photos of an iterator, a folder or a pattern (`"photos/*.jpg"`), in order, in
         constant memory.
         """
@@ -121,7 +123,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         )
 
     @takes(EvaluatePhotosOptions)
-    def evaluate(self, data: Data, options: EvaluatePhotosOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluatePhotosOptions) -> Evaluation:
         """Measure the model on labelled photos.
 
         Args:
@@ -164,10 +166,10 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
                 figures.add(scores, np.isin(np.arange(len(class_names)), target))
             else:
                 figures.add(name, scores, target[0])
-            if options.progress:
+            if callable(options.progress):
                 options.progress(self.name, done, len(examples))
         require_usable("photo", len(examples) - failed, errors)
-        return {**figures.result(), "errors": errors}
+        return Evaluation.of(self, {**figures.result(), "errors": errors})
 
     def scores(
         self, photos: Iterable[Photo], options: ClassifyOptions

@@ -4,14 +4,16 @@ pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, overload
 
 import numpy as np
 
 from warmstart.catalog import Entry
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
+from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
 from warmstart.core.records.options import BoxTable, EvaluateOptions, PartTable
@@ -97,7 +99,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
     @takes(DetectOptions)
     def stream(
         self, photos: Iterable[Photo] | Photo, options: DetectOptions
-    ) -> Iterator[Detections | Failed]:
+    ) -> ResultStream[Detections | Failed]:
         """Find the objects in the photos of an iterator, a folder or a pattern, in order, in
         constant memory.
         """
@@ -126,7 +128,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         return Detections(prepared.name, self.name, size, found, prepared.context.picture)
 
     @takes(EvaluateBoxesOptions)
-    def evaluate(self, data: Data, options: EvaluateBoxesOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateBoxesOptions) -> Evaluation:
         """COCO's average precision on photos with boxes.
 
         Args:
@@ -135,7 +137,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
             options: photos per call of the engine; and how a table is read.
 
         Returns:
-            A dict with `ap`, `ap50`, `ap75`, `ap_small` and others (0 to 1), `per_class` with `ap`
+            `ap`, `ap50`, `ap75`, `ap_small` and others (0 to 1), `per_class` with `ap`
             and `ap50` by label, `count`, and `errors`, a list of texts.
 
         Raises:
@@ -143,7 +145,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         """
         from warmstart.image.evaluation import evaluate_detection
 
-        return evaluate_detection(self, data, options)
+        return Evaluation.of(self, evaluate_detection(self, data, options))
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:

@@ -13,7 +13,7 @@ import numpy as np
 
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
-from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.engines.base import Signature, TensorSpec
 from warmstart.errors import BundleError
 from warmstart.image import decoder, preprocessing
@@ -45,7 +45,7 @@ OptionsT = TypeVar("OptionsT", bound="PhotoOptions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhotoOptions(BatchOptions):
+class PhotoOptions(BatchOptions, ColumnOptions):
     """Options of every task on images."""
 
     value_range: Annotated[

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from warmstart.catalog import Entry
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
+from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
 from warmstart.core.records.options import EvaluateOptions, MaskTable, PartTable
@@ -78,7 +80,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
     @takes(PhotoOptions)
     def stream(
         self, photos: Iterable[Photo] | Photo, options: PhotoOptions
-    ) -> Iterator[Segmentation | Failed]:
+    ) -> ResultStream[Segmentation | Failed]:
         """Segment the photos of an iterator, a folder or a pattern, in order, in constant memory."""
         return self.predict_stream(photos, options)
 
@@ -90,7 +92,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
         )
 
     @takes(EvaluateMasksOptions)
-    def evaluate(self, data: Data, options: EvaluateMasksOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateMasksOptions) -> Evaluation:
         """Mean IoU and related metrics on photos with masks.
 
         Args:
@@ -99,7 +101,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
             options: how a table is read, and photos per call of the engine.
 
         Returns:
-            A dict with `miou`, `pixel_accuracy` and `mean_dice` (0 to 1), `iou` and `dice` by
+            `miou`, `pixel_accuracy` and `mean_dice` (0 to 1), `iou` and `dice` by
             label, `count`, and `errors`, a list of texts.
 
         Raises:
@@ -107,7 +109,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
         """
         from warmstart.image.evaluation import evaluate_segmentation
 
-        return evaluate_segmentation(self, data, options)
+        return Evaluation.of(self, evaluate_segmentation(self, data, options))
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:

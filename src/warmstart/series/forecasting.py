@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from warmstart.catalog import Entry, Label
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.inputs import Item
+from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import make, takes
+from warmstart.core.progress import progress_of
 from warmstart.core.results import Failed
 from warmstart.core.types import Data, Progress
 from warmstart.core.weights import Weights
@@ -102,7 +105,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     @takes(ForecastOptions)
     def stream(
         self, series: Iterable[Any] | Series | SeveralSeries, options: ForecastOptions
-    ) -> Iterator[Forecast | Failed]:
+    ) -> ResultStream[Forecast | Failed]:
         """Forecast the series of an iterator, of a folder or pattern of tables, in order, in
         constant memory.
         """
@@ -240,9 +243,9 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         seed: int = 0,
         season: int | None = None,
         batch_size: int | None = None,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
         **options: Any,
-    ) -> dict[str, Any]:
+    ) -> Evaluation:
         """Backtest: forecast the last steps of each series from what lies before them, from several
         origins.
 
@@ -254,7 +257,8 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
             windows: origins per series; the last window ends with the series.
             stride: steps from one origin to the next; default: the horizon.
             season: for the seasonal-naive forecast and MASE; default: that of the frequency.
-            progress: called with (name of the model, windows so far, None).
+            progress: True, or a function that is called with (name of the model, windows so far, in
+                all or None).
 
         Returns:
             Metrics of `series.metrics` (`mean_wQL`, `CRPS`, `ND`, `MASE`, `sMAPE`, `coverage_80`,
@@ -279,14 +283,17 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         horizon = self.method.horizon if checked.horizon is None else checked.horizon
         stride = horizon if stride is None else stride
         backtest = Backtest(horizon, windows, stride, season)
+        report = progress_of(progress)
         past = backtest.past(iter_series(data, layout))
         forecasts = self.stream(
             past, horizon=horizon, quantiles=(), samples=samples, seed=seed, batch_size=batch_size
         )
         for forecast in forecasts:
-            if backtest.add(forecast) and progress:
-                progress(self.name, backtest.count, None)
-        return backtest.result()
+            if backtest.add(forecast) and report:
+                report(self.name, backtest.count, None)
+        if report:
+            report(self.name, backtest.count, backtest.count)
+        return Evaluation.of(self, backtest.result())
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The config of a Hugging Face repository, so that the bundle stays one."""

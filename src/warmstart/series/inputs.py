@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 import numpy as np
 
-from warmstart.core.input_kind import InputKind, Limits, Several, decoded_text
+from warmstart.core.input_kind import InputKind, Limits, ListOf, decoded_text
 from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import printable
 from warmstart.core.records import columns
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Series: TypeAlias = Union[
-    TimeSeries, "pd.Series[Any]", "NDArray[Any]", Several[float], tuple[float, ...]
+    TimeSeries, "pd.Series[Any]", "NDArray[Any]", ListOf[float], tuple[float, ...]
 ]
 """A pandas Series, an array (T,), or a list of numbers; timestamps are the index of the pandas
 Series.
@@ -42,7 +42,7 @@ Table: TypeAlias = Union["pd.DataFrame", str, "os.PathLike[str]", Mapping[str, S
 """Several series: a DataFrame, the path of a CSV or Parquet file, or a mapping from names to
 series.
 """
-SeveralSeries: TypeAlias = Table | Several[Series] | Several[Table] | Several[Series | Table]
+SeveralSeries: TypeAlias = Table | ListOf[Series] | ListOf[Table] | ListOf[Series | Table]
 """A table, or a list of series and table_files."""
 
 NUMBERS_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "null"]}}
@@ -69,6 +69,8 @@ class SeriesKind(InputKind):
             {"type": "object", "minProperties": 1, "additionalProperties": COLUMN_SCHEMA},
         ]
     }
+
+    row_is_input = False
 
     # Python
 

@@ -26,7 +26,9 @@ class TableOptions(BatchOptions):
     target: Annotated[str | None, Option("Column of the values.")] = None
     item: Annotated[
         str | Sequence[str] | None,
-        Option("Column of the series' names, or columns whose values together are the name."),
+        Option(
+            "Column of the series' names, or columns whose values together are the name.", rare=True
+        ),
     ] = None
     timestamp: Annotated[str | None, Option("Column of the timestamps.")] = None
     date_format: Annotated[
@@ -35,15 +37,16 @@ class TableOptions(BatchOptions):
             "How timestamps are written, such as %d/%m/%Y, where the column does not tell it; or "
             "excel, unix or steps, for numbers.",
             max_length=60,
+            rare=True,
         ),
     ] = None
     decimal: Annotated[
         Literal[".", ","] | None,
-        Option("Decimal sign of numbers in texts, where the column does not tell it."),
+        Option("Decimal sign of numbers in texts, where the column does not tell it.", rare=True),
     ] = None
     duplicates: Annotated[
         Literal["error", "first", "last", "sum", "mean"],
-        Option("How to merge rows of a series with the same timestamp."),
+        Option("How to merge rows of a series with the same timestamp.", rare=True),
     ] = "error"
 
 

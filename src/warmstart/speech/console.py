@@ -37,9 +37,11 @@ class TranscriptFlags(ConsoleOptions):
             short="-o",
         ),
     ] = None
-    line_length: Annotated[int, Option("Characters of a line of subtitles, at most.", ge=1)] = 42
+    line_length: Annotated[
+        int, Option("Characters of a line of subtitles, at most.", ge=1, rare=True)
+    ] = 42
     cue_seconds: Annotated[
-        float, Option("Seconds that a subtitle is shown, at most.", ge=0.001)
+        float, Option("Seconds that a subtitle is shown, at most.", ge=0.001, rare=True)
     ] = 7.0
 
 

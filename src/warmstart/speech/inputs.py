@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 import numpy as np
 
+from warmstart.core import table_inputs
 from warmstart.core.input_kind import (
     FileKind,
     InputKind,
@@ -58,6 +59,10 @@ class RecordingKind(FileKind):
         if is_sound(value):
             return True
         return super().is_input(value) and getattr(value, "ndim", 0) < 3
+
+    def is_column(self, inputs: Any) -> bool:
+        """A column of numbers is the samples of one recording."""
+        return super().is_column(inputs) and not table_inputs.is_numeric(inputs)
 
     def trial(self) -> tuple[NDArray[Any], float]:
         return np.zeros(8000, np.float32), 16000.0
@@ -112,7 +117,11 @@ class UtteranceKind(InputKind):
         return self.elements(inputs)
 
     def elements(self, inputs: Iterable[Any]) -> Iterator[Item]:
-        for index, value in enumerate(inputs):
+        values = table_inputs.cells(inputs) if self.is_column(inputs) else inputs
+        for index, value in enumerate(values):
+            if isinstance(value, InputError):
+                yield Item(value.item or f"item {index + 1}", value, index)
+                continue
             try:
                 item = self.single(value)
             except (UsageError, InputError) as error:

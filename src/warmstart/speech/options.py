@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from warmstart.core.options import Option
-from warmstart.core.records.options import PartTable, ProgressOptions, RecordingTable
+from warmstart.core.options import ColumnOptions, Option, ProgressOptions
+from warmstart.core.records.options import PartTable, RecordingTable
 from warmstart.errors import UsageError
 from warmstart.speech.ctc.language_model import LanguageModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordingOptions:
+class RecordingOptions(ProgressOptions, ColumnOptions):
     """Options of every task that takes recordings."""
 
     sample_rate: Annotated[
@@ -55,12 +55,14 @@ class TranscribeOptions(RecordingOptions):
         str | None, Option("Text that could come before the first window: names, spelling, style.")
     ] = None
     condition_on_previous: Annotated[
-        bool, Option("Give each window the text before it as context.")
+        bool, Option("Give each window the text before it as context.", rare=True)
     ] = True
     temperature: Annotated[
         float | Sequence[float],
         Option(
-            "First temperature, and those tried next where a text looks wrong; 0 is greedy.", ge=0
+            "First temperature, and those tried next where a text looks wrong; 0 is greedy.",
+            ge=0,
+            rare=True,
         ),
     ] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     compression_ratio: Annotated[
@@ -69,12 +71,15 @@ class TranscribeOptions(RecordingOptions):
             "A text that zlib compresses by more repeats itself: the next temperature is tried.",
             ge=0,
             http=False,
+            rare=True,
         ),
     ] = 2.4
     log_probability: Annotated[
         float | None,
         Option(
-            "Mean log probability of a token below which the next temperature is tried.", http=False
+            "Mean log probability of a token below which the next temperature is tried.",
+            http=False,
+            rare=True,
         ),
     ] = -1.0
     no_speech: Annotated[
@@ -84,9 +89,12 @@ class TranscribeOptions(RecordingOptions):
             ge=0,
             le=1,
             http=False,
+            rare=True,
         ),
     ] = 0.6
-    seed: Annotated[int, Option("Seed of the random numbers at temperatures above 0.", ge=0)] = 0
+    seed: Annotated[
+        int, Option("Seed of the random numbers at temperatures above 0.", ge=0, rare=True)
+    ] = 0
     beam: Annotated[
         int | None,
         Option(
@@ -94,6 +102,7 @@ class TranscribeOptions(RecordingOptions):
             "else 1, the best path.",
             ge=1,
             le=1000,
+            rare=True,
         ),
     ] = None
     vocabulary: Annotated[
@@ -127,5 +136,5 @@ class TranscribeOptions(RecordingOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateRecordingsOptions(RecordingTable, PartTable, ProgressOptions, TranscribeOptions):
+class EvaluateRecordingsOptions(RecordingTable, PartTable, TranscribeOptions):
     """Options of evaluating a recogniser."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, overload
 
 from warmstart.catalog import Entry
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
+from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import fields_of, make, takes
 from warmstart.core.records import measured, require_usable
@@ -111,7 +113,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     @takes(TranscribeOptions)
     def stream(
         self, recordings: Iterable[Recording] | Recording, options: TranscribeOptions
-    ) -> Iterator[Transcript | Failed]:
+    ) -> ResultStream[Transcript | Failed]:
         """Transcribe the recordings of an iterator, a folder or a pattern (`"talks/*.flac"`), in
         order, one at a time.
         """
@@ -217,7 +219,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         return vector
 
     @takes(EvaluateRecordingsOptions)
-    def evaluate(self, data: Data, options: EvaluateRecordingsOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateRecordingsOptions) -> Evaluation:
         """Word and character error rate on recordings with their texts.
 
         Published figures are mostly word error rates after Whisper's text normalizer, which writes
@@ -228,7 +230,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
             options: as for a call; and how a table is read.
 
         Returns:
-            A dict with `wer` and `cer`, without case and punctuation; `wer_normalized`, after
+            `wer` and `cer`, without case and punctuation; `wer_normalized`, after
             Whisper's normalizer, by its rules for English or for the other languages; `count`, the
             recordings transcribed; and `errors`, what is wrong with the others. Rates are edits
             divided by the words or characters of the texts.
@@ -251,10 +253,10 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
             else:
                 rates.add(one.text, result.text, "en" if options.translate else result.language)
                 count += 1
-            if options.progress:
+            if callable(options.progress):
                 options.progress(self.name, done, len(examples))
         require_usable("recording", count, errors)
-        return {**rates.to_dict(), "count": count, "errors": errors}
+        return Evaluation.of(self, {**rates.to_dict(), "count": count, "errors": errors})
 
     def files(self) -> Mapping[str, Path | bytes]:
         if self._folder is None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
 import numpy as np
 
 from warmstart.catalog import Entry
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
+from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import Option, takes
 from warmstart.core.results import Failed
@@ -161,13 +163,13 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     @takes(SynthesizeOptions)
     def stream(
         self, utterances: Iterable[Sound] | Sound, options: SynthesizeOptions
-    ) -> Iterator[Audio | Failed]:
+    ) -> ResultStream[Audio | Failed]:
         """Generate sound for the inputs of an iterator or of a file of lines (a `Path`), in order,
         one at a time.
         """
         return self.predict_stream(utterances, options)
 
-    def evaluate(self, data: Data, *, progress: Progress | None = None) -> Mapping[str, Any]:
+    def evaluate(self, data: Data, *, progress: Progress | bool | None = None) -> Evaluation:
         """Not for generators.
 
         Raises:

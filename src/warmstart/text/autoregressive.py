@@ -14,9 +14,11 @@ import numpy as np
 
 from warmstart.catalog import Entry
 from warmstart.core import one_by_one
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model
+from warmstart.core.progress import progress_of
 from warmstart.core.results import Failed, raise_failed
 from warmstart.core.types import Progress
 from warmstart.engines import choose
@@ -152,13 +154,14 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         return int(self.entry.config["n_embd"])
 
     def evaluate(
-        self, data: str | Path | Iterable[str | bytes], *, progress: Progress | None = None
-    ) -> dict[str, Any]:
+        self, data: str | Path | Iterable[str | bytes], *, progress: Progress | bool | None = None
+    ) -> Evaluation:
         """Perplexity on texts.
 
         Args:
             data: a list of texts, or the path of a UTF-8 text file, which is one text.
-            progress: called with (name of the model, texts so far, texts in all).
+            progress: True, or a function that is called with (name of the model, texts so far, texts
+                in all).
 
         Returns:
             `{"perplexity", "nats_per_token", "nats_per_character", "tokens", "count", "errors"}`
@@ -168,7 +171,10 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
             UsageError: there is no text that can be scored.
         """
         texts = [_read_text(Path(data))] if isinstance(data, str | Path) else list(data)
-        return scorer.evaluate(self.name, self.stream_scores(iter(texts)), len(texts), progress)
+        scores = self.stream_scores(iter(texts))
+        return Evaluation.of(
+            self, scorer.evaluate(self.name, scores, len(texts), progress_of(progress))
+        )
 
     def files(self) -> Mapping[str, Path | bytes]:
         """The tokenizer, and the configs with which transformers reads the folder."""

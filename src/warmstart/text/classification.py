@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, overload
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, overload
 import numpy as np
 
 from warmstart.catalog import Label
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
+from warmstart.core.many_results import ResultStream
 from warmstart.core.metrics.classification import per_class
 from warmstart.core.model import Prepared
-from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records import measured
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.results import Failed
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifyTextOptions(BatchOptions):
+class ClassifyTextOptions(BatchOptions, ColumnOptions):
     """Options of text classification."""
 
     top_k: Annotated[int, Option("Classes in a result, best first.", ge=1, short="-k")] = 5
@@ -118,7 +120,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
     @takes(ClassifyTextOptions)
     def stream(
         self, texts: Iterable[PairInput] | os.PathLike[str], options: ClassifyTextOptions
-    ) -> Iterator[TextClassification | Failed]:
+    ) -> ResultStream[TextClassification | Failed]:
         """Classify the texts of an iterator, a column, or the `Path` of a file with one a line, in
         constant memory.
         """
@@ -185,7 +187,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         return functions.get(self.problem, np.asarray)(logits)
 
     @takes(EvaluateTextsOptions)
-    def evaluate(self, data: Data, options: EvaluateTextsOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateTextsOptions) -> Evaluation:
         """Measure the model on labelled texts.
 
         Args:
@@ -223,7 +225,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
                 errors.append(str(scores.error))
             else:
                 pairs.append((target, scores))
-            if options.progress:
+            if callable(options.progress):
                 options.progress(self.name, done, len(examples))
         if not pairs:
             raise UsageError(f"No text could be evaluated; the first error: {errors[0]}")
@@ -233,7 +235,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
             names = [label.name for label in self.labels]
             decisions = self.decisions(all_scores).astype(bool)
             figures["per_class"] = per_class(decisions, targets.astype(bool), names)
-        return {**figures, "count": len(pairs), "errors": errors}
+        return Evaluation.of(self, {**figures, "count": len(pairs), "errors": errors})
 
     def decisions(self, scores: NDArray[Any]) -> NDArray[np.float64]:
         """1 for the classes that scores (N, L) decide for, else 0."""

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
+from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
-from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records import measured
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmbedOptions(BatchOptions):
+class EmbedOptions(BatchOptions, ColumnOptions):
     """Options of text embedding.
 
     Raises:
@@ -106,7 +108,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
     @takes(EmbedOptions)
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: EmbedOptions
-    ) -> Iterator[Embedding | Failed]:
+    ) -> ResultStream[Embedding | Failed]:
         """Embed the texts of an iterator, a column, or the `Path` of a file with one a line, in
         constant memory.
         """
@@ -196,7 +198,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         return super().export(path, format)
 
     @takes(EvaluateTextsOptions)
-    def evaluate(self, data: Data, options: EvaluateTextsOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateTextsOptions) -> Evaluation:
         """How well the cosine of two texts' vectors follows the scores that people gave.
 
         Args:
@@ -218,14 +220,15 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         second = self.features([pair.pair for pair in pairs], batch_size=options.batch_size)
         lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
         cosine = (first * second).sum(1) / np.maximum(lengths, 1e-12)
-        if options.progress:
+        if callable(options.progress):
             options.progress(self.name, len(examples), len(examples))
-        return {
+        metrics = {
             "spearman": float(np.corrcoef(_ranks(cosine), _ranks(truth))[0, 1]),
             "pearson": float(np.corrcoef(cosine, truth)[0, 1]),
             "count": len(examples),
             "errors": [],
         }
+        return Evaluation.of(self, metrics)
 
 
 def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:

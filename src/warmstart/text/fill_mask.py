@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
+from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
-from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records import measured
 from warmstart.core.results import Failed, Prediction, best
 from warmstart.core.types import Data
@@ -31,7 +33,7 @@ MASKS = ("[MASK]", "<mask>")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FillMaskOptions(BatchOptions):
+class FillMaskOptions(BatchOptions, ColumnOptions):
     """Options of fill-mask."""
 
     top_k: Annotated[int, Option("Tokens for each mask, best first.", ge=1, short="-k")] = 5
@@ -82,7 +84,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
     @takes(FillMaskOptions)
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: FillMaskOptions
-    ) -> Iterator[FilledMask | Failed]:
+    ) -> ResultStream[FilledMask | Failed]:
         """Fill the masks of an iterator, a column, or the `Path` of a file with a text a line, in
         constant memory.
         """
@@ -151,7 +153,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         return Prediction(token, spelling, self.tokenizer.decode([token]).strip(), score)
 
     @takes(EvaluateTextsOptions)
-    def evaluate(self, data: Data, options: EvaluateTextsOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateTextsOptions) -> Evaluation:
         """How often the model finds the one token that was masked.
 
         Args:
@@ -172,8 +174,9 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
             else:
                 names = [prediction.label for prediction in result]
                 hits += [example.labels[0] == names[0], example.labels[0] in names]
-            if options.progress:
+            if callable(options.progress):
                 options.progress(self.name, done, len(examples))
         count = len(examples) - len(errors)
         top1, top5 = (float(share) for share in hits / max(count, 1))
-        return {"top1": top1, "top5": top5, "count": count, "errors": errors}
+        figures = {"top1": top1, "top5": top5, "count": count, "errors": errors}
+        return Evaluation.of(self, figures)

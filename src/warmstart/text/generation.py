@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any, overload
 
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
+from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
 from warmstart.core.results import Failed
@@ -65,7 +66,7 @@ class TextGenerator(AutoregressiveModel):
     @takes(GenerateOptions)
     def stream(
         self, prompts: Iterable[Text] | os.PathLike[str], options: GenerateOptions
-    ) -> Iterator[Generation | Failed]:
+    ) -> ResultStream[Generation | Failed]:
         """Continue the prompts of an iterator, a column, or the `Path` of a file with one a line,
         in constant memory.
 

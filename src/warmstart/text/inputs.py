@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
+from warmstart.core import table_inputs
 from warmstart.core.input_kind import Argument, InputKind, Limits, checked_text, decoded_text
 from warmstart.core.inputs import Item
 from warmstart.core.reading import given_name, is_file_name, printable
 from warmstart.core.records import columns
+from warmstart.core.table_inputs import is_table
 from warmstart.errors import InputError, UsageError
 from warmstart.text.files import lines, split_at_tab, unreadable
 
@@ -78,14 +80,11 @@ class TextKind(InputKind):
                 f"The model takes one {self.noun} at a time ({self.forms}); "
                 f"several {self.plural} are a list: model(list(x))."
             )
-        if self.is_table(value):
-            return (
-                f"A table has several columns; give the one that holds the {self.plural}: "
-                "model(list(table['text'])), or model.stream(table['text'])."
-            )
+        if is_table(value):
+            return table_inputs.refusal(value, self)
         if value is not None and hasattr(value, "__iter__") and not isinstance(value, list):
             return (
-                f"An iterator or column gives many {self.plural}; "
+                f"An iterator gives many {self.plural}; "
                 "iterate over model.stream(x), or call model(list(x))."
             )
         what = "None" if value is None else f"an object of type {type(value).__name__}"
@@ -94,7 +93,7 @@ class TextKind(InputKind):
     def stream(self, inputs: Any) -> Iterator[Item]:
         if isinstance(inputs, os.PathLike):
             return lines(os.fsdecode(inputs))
-        if self.is_table(inputs):
+        if is_table(inputs):
             raise UsageError(self.refusal(inputs))
         if self.is_several(inputs):
             return self.elements(inputs)

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
 
 import numpy as np
 
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
+from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared, Row
-from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records import measured
 from warmstart.core.records.options import EvaluateOptions, PartTable, QuestionTable
 from warmstart.core.results import Failed
@@ -46,7 +48,7 @@ Characters: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerOptions(BatchOptions):
+class AnswerOptions(BatchOptions, ColumnOptions):
     """Options of question answering."""
 
     top_k: Annotated[int, Option("Answers returned, best first.", ge=1, short="-k")] = 1
@@ -106,7 +108,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
     @takes(AnswerOptions)
     def stream(
         self, questions: Iterable[QuestionInput] | os.PathLike[str], options: AnswerOptions
-    ) -> Iterator[Answer | Failed]:
+    ) -> ResultStream[Answer | Failed]:
         """Answer the questions of an iterator, in order, in constant memory."""
         return self.predict_stream(questions, options)
 
@@ -169,7 +171,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
         return replace(answers[0], others=tuple(answers[1:]))
 
     @takes(EvaluateAnswersOptions)
-    def evaluate(self, data: Data, options: EvaluateAnswersOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateAnswersOptions) -> Evaluation:
         """Exact match and F1, as SQuAD counts them.
 
         Args:
@@ -193,11 +195,12 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
                 unusable += 1
             else:
                 scores += judged(result.text, [text for text, _ in question.answers] or [""])
-            if options.progress:
+            if callable(options.progress):
                 options.progress(self.name, done, len(questions))
         count = len(questions) - unusable
         exact, f1 = (float(total) / max(count, 1) for total in scores)
-        return {"exact": exact, "f1": f1, "count": count, "errors": errors}
+        figures = {"exact": exact, "f1": f1, "count": count, "errors": errors}
+        return Evaluation.of(self, figures)
 
 
 def _spans(

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 import numpy as np
 
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
+from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
-from warmstart.core.options import BatchOptions, Option, takes
+from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records import measured
 from warmstart.core.records.options import EvaluateOptions, PartTable, TokenTable
 from warmstart.core.results import Failed
@@ -33,7 +35,7 @@ OVERLAP = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagOptions(BatchOptions):
+class TagOptions(BatchOptions, ColumnOptions):
     """Options of token classification."""
 
     aggregation: Annotated[
@@ -119,7 +121,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     @takes(TagOptions)
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: TagOptions
-    ) -> Iterator[Entities | Failed]:
+    ) -> ResultStream[Entities | Failed]:
         """The entities of an iterator, a column, or the `Path` of a file with a text a line, in
         constant memory.
         """
@@ -148,7 +150,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         return Entities(shown(text), self.name, tuple(entities))
 
     @takes(EvaluateTagsOptions)
-    def evaluate(self, data: Data, options: EvaluateTagsOptions) -> dict[str, Any]:
+    def evaluate(self, data: Data, options: EvaluateTagsOptions) -> Evaluation:
         """Precision, recall and F1 of whole entities, as CoNLL counts them: label and both ends
         must be right.
 
@@ -176,11 +178,11 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
                 predicted.append([OUTSIDE] * len(sentence.words))
             else:
                 predicted.append(self.tags(sentence.words, answer))
-            if options.progress:
+            if callable(options.progress):
                 options.progress(self.name, done, len(sentences))
         names = [label.name for label in self.labels]
         figures = conll.scores([sentence.tags for sentence in sentences], predicted, names)
-        return {**figures, "count": len(sentences), "errors": errors}
+        return Evaluation.of(self, {**figures, "count": len(sentences), "errors": errors})
 
     def _check_types(self, sentences: Sequence[conll.Sentence]) -> None:
         tags = {tag for sentence in sentences for tag in sentence.tags}

@@ -31,6 +31,7 @@ SHARE = 0.2
 NOT_RECORDED = frozenset(
     {
         "output",
+        "device",
         "verbose",
         "callbacks",
         "track",
@@ -74,7 +75,7 @@ class TrainOptions:
         ),
     ] = "auto"
     patience: Annotated[
-        int | None, Option("Stop after this many epochs without a better one.", ge=1)
+        int | None, Option("Stop after this many epochs without a better one.", ge=1, rare=True)
     ] = None
     optimizer: Annotated[
         Optimizer, Option("An optimizer as keras.Model.compile takes it.", http=False, cli=False)
@@ -96,9 +97,18 @@ class TrainOptions:
             http=False,
         ),
     ] = None
+    device: Annotated[
+        Literal["auto", "cpu", "gpu"],
+        Option(
+            "auto: the GPUs that TensorFlow sees, else the CPU; gpu: an error where it sees none.",
+            http=False,
+            rare=True,
+        ),
+    ] = "auto"
     name: Annotated[str | None, Option("Name of the resulting model.")] = None
     verbose: Annotated[
-        bool, Option("Report counts, progress and results on standard error.", http=False)
+        bool,
+        Option("Report counts, progress and results on standard error.", http=False, cli=False),
     ] = True
 
     def __post_init__(self) -> None:
@@ -154,7 +164,8 @@ class ClassWeightOptions(TrainOptions):
     """Of tasks with one class per example."""
 
     class_weight: Annotated[
-        ClassWeight, Option("'balanced': all classes count alike; or a weight by class name.")
+        ClassWeight,
+        Option("'balanced': all classes count alike; or a weight by class name.", rare=True),
     ] = None
 
     def __post_init__(self) -> None:

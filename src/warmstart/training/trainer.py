@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import keras
@@ -17,6 +18,8 @@ import keras
 from warmstart.core import bundle
 from warmstart.core.loading import load
 from warmstart.core.model import Model
+from warmstart.core.task import task_of
+from warmstart.engines.keras import use_device
 from warmstart.training import result
 from warmstart.training.batches import Batches
 from warmstart.training.checks import check_keras_options
@@ -48,6 +51,7 @@ class Trainer(TrainerHooks[OptionsT]):
             TrainingError: training cannot go on.
         """
         check_keras_options(self.options)
+        use_device(self.options.device)
         self.open()
         self.summary = self.read(data)
         self.verify()
@@ -208,9 +212,12 @@ class Trainer(TrainerHooks[OptionsT]):
         """Where the model is and how it is used."""
         folder = self.run.folder
         note = "" if self.run.resumable else "; deleted with this process, model.save(…) keeps it"
+        shell = quote(str(folder))
         return [
             f"written: {folder} (how good it is: {bundle.REPORT}{note})",
-            f"  warmstart predict --model {folder} {self.example}",
+            f"  warmstart {task_of(self.entry.task).verb} {self.example} --model {shell}",
+            f"  warmstart serve {shell}",
+            f"  warmstart export {shell} {quote(folder.name)}.onnx",
             f"  ws.load({str(folder)!r})",
         ]
 

@@ -109,9 +109,11 @@ def test_the_terminal_shows_data_baseline_progress_result_and_use(tuned):
     assert any(
         line.startswith("result: ") and "of the validation examples right" in line for line in lines
     )
-    assert lines[-3:] == [
+    assert lines[-5:] == [
         f"written: {folder} (how good it is: report.html)",
-        f"  warmstart predict --model {folder} photo.jpg",
+        f"  warmstart classify photo.jpg --model {folder}",
+        f"  warmstart serve {folder}",
+        f"  warmstart export {folder} {folder.name}.onnx",
         f"  ws.load({str(folder)!r})",
     ]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
 from warmstart.core.options import BatchOptions, Option
-from warmstart.core.types import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,11 +15,16 @@ class TableOptions:
 
     encoding: Annotated[
         str | None,
-        Option("Encoding of a text file; default: UTF-8, or what its byte order mark says."),
+        Option(
+            "Encoding of a text file; default: UTF-8, or what its byte order mark says.", rare=True
+        ),
     ] = None
     delimiter: Annotated[
         str | None,
-        Option("What separates the cells of a CSV or TSV file; default: what its lines show."),
+        Option(
+            "What separates the cells of a CSV or TSV file; default: what its lines show.",
+            rare=True,
+        ),
     ] = None
 
     def reading(self) -> dict[str, Any]:
@@ -58,7 +62,8 @@ class BoxTable(PhotoTable):
         Literal["xyxy", "xywh", "cxcywh"] | None,
         Option(
             "What the numbers of a table of boxes mean, where its columns leave it open: two "
-            "corners, or the top left corner or the centre with width and height."
+            "corners, or the top left corner or the centre with width and height.",
+            rare=True,
         ),
     ] = None
 
@@ -71,7 +76,8 @@ class TextTable(LabelTable):
         str | None, Option("Column of texts in a table, where it has an unusual name.")
     ] = None
     pair_column: Annotated[
-        str | None, Option("Column of the second texts of pairs, where it has an unusual name.")
+        str | None,
+        Option("Column of the second texts of pairs, where it has an unusual name.", rare=True),
     ] = None
 
 
@@ -116,10 +122,11 @@ class QuestionTable(TableOptions):
         str | None, Option("Column of questions in a table, where it has an unusual name.")
     ] = None
     context_column: Annotated[
-        str | None, Option("Column of contexts in a table, where it has an unusual name.")
+        str | None,
+        Option("Column of contexts in a table, where it has an unusual name.", rare=True),
     ] = None
     answer_column: Annotated[
-        str | None, Option("Column of answers in a table, where it has an unusual name.")
+        str | None, Option("Column of answers in a table, where it has an unusual name.", rare=True)
     ] = None
 
 
@@ -140,7 +147,7 @@ class MaskTable(TableOptions):
     """Of photos with masks."""
 
     path_column: Annotated[
-        str | None, Option("Column of photos in a table, where it has an unusual name.")
+        str | None, Option("Column of photos in a table, where it has an unusual name.", rare=True)
     ] = None
     mask_column: Annotated[
         str | None, Option("Column of masks in a table, where it has an unusual name.")
@@ -155,7 +162,8 @@ class PartTable(TableOptions):
         str | None,
         Option(
             "Column that says train, validation or test for each example, where it has an unusual "
-            "name."
+            "name.",
+            rare=True,
         ),
     ] = None
 
@@ -166,7 +174,10 @@ class SplitTable(PartTable):
 
     group_column: Annotated[
         str | None,
-        Option("Column whose equal cells stay in the same part, such as a patient or an author."),
+        Option(
+            "Column whose equal cells stay in the same part, such as a patient or an author.",
+            rare=True,
+        ),
     ] = None
 
 
@@ -178,25 +189,12 @@ class NamedClasses(TableOptions):
         Sequence[str] | None,
         Option(
             "Names of the classes in order; a whole number in the data is an index into them. "
-            "Default: the labels of the data."
+            "Default: the labels of the data.",
+            rare=True,
         ),
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProgressOptions:
-    """What every `evaluate` takes."""
-
-    progress: Annotated[
-        Progress | None,
-        Option(
-            "Called with the name of the model, the examples so far and in all.",
-            http=False,
-            cli=False,
-        ),
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateOptions(BatchOptions, ProgressOptions):
+class EvaluateOptions(BatchOptions):
     """What `evaluate` takes where inputs go through the engine in batches."""

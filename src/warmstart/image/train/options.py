@@ -51,7 +51,8 @@ class ImageClassificationOptions(
     batch_size: Annotated[int, Option("Training photos per step.", ge=1)] = 16
     # Phase 2 begins with a good model: most runs are at their best within a few epochs.
     patience: Annotated[
-        int | None, Option("Stop phase 2 after this many epochs without a better one.", ge=1)
+        int | None,
+        Option("Stop phase 2 after this many epochs without a better one.", ge=1, rare=True),
     ] = 6
     # Other sizes than the base was trained at are nearly as good as they are, and better once they
     # are trained (Touvron et al. 2019, arXiv:1906.06423).
@@ -67,50 +68,61 @@ class ImageClassificationOptions(
     ] = None
     multi_label: Annotated[
         bool | None,
-        Option("Whether a photo may have several labels; default: what the data looks like."),
+        Option(
+            "Whether a photo may have several labels; default: what the data looks like.", rare=True
+        ),
     ] = None
     features_on: Annotated[
-        Literal["local", "ray"], Option("Where the features of phase 1 are computed.")
+        Literal["local", "ray"], Option("Where the features of phase 1 are computed.", rare=True)
     ] = "local"
     views: Annotated[
         int,
-        Option("Augmented views of each training photo in phase 1, besides the original.", ge=0),
+        Option(
+            "Augmented views of each training photo in phase 1, besides the original.",
+            ge=0,
+            rare=True,
+        ),
     ] = 4
     head_epochs: Annotated[
-        int, Option("Epochs of phase 1 for a head without a closed-form solution.", ge=1)
+        int, Option("Epochs of phase 1 for a head without a closed-form solution.", ge=1, rare=True)
     ] = 30
-    head_rate: Annotated[float, Option("Learning rate of phase 1 for such a head.", gt=0)] = 1e-3
+    head_rate: Annotated[
+        float, Option("Learning rate of phase 1 for such a head.", gt=0, rare=True)
+    ] = 1e-3
     # Wortsman et al. 2022, arXiv:2109.01903. Not the default: in whole runs no average was better
     # than the best epoch (docs/benchmarks.md).
     average: Annotated[
         bool,
         Option(
             "Whether averages of the weights before and after phase 2 are candidates, too; the "
-            "validation part decides."
+            "validation part decides.",
+            rare=True,
         ),
     ] = False
     # Goyal et al. 2017, arXiv:1706.02677.
     warmup: Annotated[
-        float, Option("Share of phase 2 in which the learning rate rises.", ge=0, lt=1)
+        float, Option("Share of phase 2 in which the learning rate rises.", ge=0, lt=1, rare=True)
     ] = 0.1
     # Szegedy et al. 2015, arXiv:1512.00567, section 7; Müller et al. 2019, arXiv:1906.02629, for
     # calibration.
     label_smoothing: Annotated[
-        float, Option("Share of a label that is spread over all classes.", ge=0, lt=1)
+        float, Option("Share of a label that is spread over all classes.", ge=0, lt=1, rare=True)
     ] = 0.1
     # Decoupled (Loshchilov and Hutter 2017, arXiv:1711.05101).
-    weight_decay: Annotated[float, Option("Of AdamW.", ge=0)] = 1e-4
+    weight_decay: Annotated[float, Option("Of AdamW.", ge=0, rare=True)] = 1e-4
     # Pascanu et al. 2013, arXiv:1211.5063.
-    clip_norm: Annotated[float, Option("Largest norm of all gradients together; 0: any.", ge=0)] = (
-        1.0
-    )
+    clip_norm: Annotated[
+        float, Option("Largest norm of all gradients together; 0: any.", ge=0, rare=True)
+    ] = 1.0
     # Not the loss, which punishes an overconfidence that the temperature takes away (Guo et al.
     # 2017, section 3).
-    monitor: Annotated[str, Option("Metric that decides which epoch is best.")] = "val_accuracy"
+    monitor: Annotated[str, Option("Metric that decides which epoch is best.", rare=True)] = (
+        "val_accuracy"
+    )
     # Micikevicius et al. 2017, arXiv:1710.03740.
     precision: Annotated[
         Literal["float32", "mixed_bfloat16", "mixed_float16"],
-        Option("Of computing in phase 2; weights stay float32."),
+        Option("Of computing in phase 2; weights stay float32.", rare=True),
     ] = "float32"
 
     def __post_init__(self) -> None:
@@ -137,7 +149,7 @@ class DenseOptions(FreezeOptions, AugmentOptions):
         ),
     ] = "none"
     labels: Annotated[
-        Sequence[str] | None, Option("Classes in order; default: those of the data.")
+        Sequence[str] | None, Option("Classes in order; default: those of the data.", rare=True)
     ] = None
     image_size: Annotated[
         ImageSize,
@@ -160,8 +172,10 @@ class DenseOptions(FreezeOptions, AugmentOptions):
 class DetectionOptions(BoxTable, SplitTable, DenseOptions):
     """Of detection."""
 
-    width: Annotated[int, Option("Channels of pyramid and head of a new detector.", ge=1)] = 64
-    depth: Annotated[int, Option("Layers of the head of a new detector.", ge=1)] = 2
+    width: Annotated[
+        int, Option("Channels of pyramid and head of a new detector.", ge=1, rare=True)
+    ] = 64
+    depth: Annotated[int, Option("Layers of the head of a new detector.", ge=1, rare=True)] = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +185,7 @@ class SegmentationOptions(MaskTable, SplitTable, DenseOptions):
     width: Annotated[int, Option("Channels of pyramid and decoder of a new segmenter.", ge=1)] = 96
     colours: Annotated[
         Mapping[str, tuple[int, int, int]] | None,
-        Option("Colour of each class in RGB masks.", cli=False),
+        Option("Colour of each class in RGB masks.", cli=False, rare=True),
     ] = None
 
 

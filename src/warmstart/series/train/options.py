@@ -18,7 +18,7 @@ class ForecastingOptions(TrainOptions):
 
     # Windows are drawn at random: an epoch is only `batches_per_epoch` steps.
     epochs: Annotated[int, Option("Epochs, at most; the best one is kept.", ge=1)] = 30
-    batches_per_epoch: Annotated[int, Option("Steps of an epoch.", ge=1)] = 50
+    batches_per_epoch: Annotated[int, Option("Steps of an epoch.", ge=1, rare=True)] = 50
     # A window is short, and likelihoods of random windows are noisy.
     batch_size: Annotated[int, Option("Windows per step.", ge=1)] = 32
     validation: Annotated[
@@ -30,7 +30,7 @@ class ForecastingOptions(TrainOptions):
     ] = "auto"
     # Epochs are short, so that a few without a better one say little.
     patience: Annotated[
-        int | None, Option("Stop after this many epochs without a better one.", ge=1)
+        int | None, Option("Stop after this many epochs without a better one.", ge=1, rare=True)
     ] = 10
     horizon: Annotated[
         int | None, Option("Steps to forecast; default: the base's, else 24.", ge=1, le=10_000)
@@ -46,16 +46,20 @@ class ForecastingOptions(TrainOptions):
     ] = None
     distribution: Annotated[
         Literal["student_t", "gaussian", "negative_binomial"] | None,
-        Option("Of a step; negative_binomial for counts. Default: the base's, else student_t."),
+        Option(
+            "Of a step; negative_binomial for counts. Default: the base's, else student_t.",
+            rare=True,
+        ),
     ] = None
-    hidden: Annotated[int, Option("Width of a network from scratch.", ge=1)] = 40
-    layers: Annotated[int, Option("Layers of a network from scratch.", ge=1)] = 2
-    dropout: Annotated[float, Option("Of a network from scratch.", ge=0, lt=1)] = 0.1
+    hidden: Annotated[int, Option("Width of a network from scratch.", ge=1, rare=True)] = 40
+    layers: Annotated[int, Option("Layers of a network from scratch.", ge=1, rare=True)] = 2
+    dropout: Annotated[float, Option("Of a network from scratch.", ge=0, lt=1, rare=True)] = 0.1
     shortcut: Annotated[
         bool | None,
         Option(
             "Whether a network from scratch has a straight path from the lags to the location, "
-            "which begins as seasonal naive; default: where the distribution has a location."
+            "which begins as seasonal naive; default: where the distribution has a location.",
+            rare=True,
         ),
     ] = None
     scaling: Annotated[
@@ -63,19 +67,23 @@ class ForecastingOptions(TrainOptions):
         Option(
             "What values are relative to: the mean absolute value of a window, or its median and "
             "mean absolute deviation. Default: the base's, else robust where the distribution has "
-            "a location."
+            "a location.",
+            rare=True,
         ),
     ] = None
     sampling: Annotated[
         float | str,
         Option(
             "Of windows: uniform, scale (large series more often), or a power of the scale from 0 "
-            "to 1."
+            "to 1.",
+            rare=True,
         ),
     ] = "uniform"
     items: Annotated[
         bool | None,
-        Option("Whether each series has an embedding; default: for 2 to 100,000 of them."),
+        Option(
+            "Whether each series has an embedding; default: for 2 to 100,000 of them.", rare=True
+        ),
     ] = None
     freq: Annotated[str | None, Option("Frequency of the series, such as D or h.")] = None
     target: Annotated[str | None, Option("Column of the values.")] = None
@@ -88,19 +96,24 @@ class ForecastingOptions(TrainOptions):
         str | None,
         Option(
             "How timestamps are written, such as %d/%m/%Y, where the column does not tell it; or "
-            "excel, unix or steps, for numbers."
+            "excel, unix or steps, for numbers.",
+            rare=True,
         ),
     ] = None
     decimal: Annotated[
         Literal[".", ","] | None,
-        Option("Decimal sign of numbers in texts, where the column does not tell it."),
+        Option("Decimal sign of numbers in texts, where the column does not tell it.", rare=True),
     ] = None
-    known: Annotated[Sequence[str] | None, Option("Columns of covariates known in advance.")] = None
-    static: Annotated[Sequence[str], Option("Columns of categories of a series.")] = ()
+    known: Annotated[
+        Sequence[str] | None, Option("Columns of covariates known in advance.", rare=True)
+    ] = None
+    static: Annotated[Sequence[str], Option("Columns of categories of a series.", rare=True)] = ()
     holidays: Annotated[
         Sequence[object] | None, Option("Dates that get a feature of their own.", cli=False)
     ] = None
-    duplicates: Annotated[str, Option("What to do where a timestamp occurs twice.")] = "error"
+    duplicates: Annotated[str, Option("What to do where a timestamp occurs twice.", rare=True)] = (
+        "error"
+    )
 
     def check_validation(self) -> None:
         chosen = self.validation

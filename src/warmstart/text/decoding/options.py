@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from warmstart.core.options import BatchOptions, Option
+from warmstart.core.options import BatchOptions, ColumnOptions, Option
 from warmstart.errors import UsageError
 
 DEFAULT_NEW_TOKENS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerateOptions(BatchOptions):
+class GenerateOptions(BatchOptions, ColumnOptions):
     """Options of text generation.
 
     Raises:
@@ -57,6 +57,7 @@ class GenerateOptions(BatchOptions):
             "Sample among tokens at least this probable, relative to the most likely one.",
             ge=0,
             le=1,
+            rare=True,
         ),
     ] = None
     repetition_penalty: Annotated[
@@ -64,24 +65,33 @@ class GenerateOptions(BatchOptions):
         Option("Above 1 makes tokens that occurred before less likely; default: 1.", gt=0),
     ] = None
     no_repeat_ngram_size: Annotated[
-        int | None, Option("Block repeated n-grams of this size; default: 0, none.", ge=0)
+        int | None,
+        Option("Block repeated n-grams of this size; default: 0, none.", ge=0, rare=True),
     ] = None
     num_beams: Annotated[
         int | None,
-        Option("Beams of a beam search for the most likely text; default: 1, no search.", ge=1),
+        Option(
+            "Beams of a beam search for the most likely text; default: 1, no search.",
+            ge=1,
+            rare=True,
+        ),
     ] = None
     length_penalty: Annotated[
         float | None,
-        Option("Of a beam search: above 0 favours long texts, below 0 short ones; default: 1."),
+        Option(
+            "Of a beam search: above 0 favours long texts, below 0 short ones; default: 1.",
+            rare=True,
+        ),
     ] = None
     num_return_sequences: Annotated[
         int, Option("Continuations to return: samples, or the best of a beam search.", ge=1)
     ] = 1
     min_new_tokens: Annotated[
-        int | None, Option("Tokens before the model may end its text; default: 0.", ge=0)
+        int | None, Option("Tokens before the model may end its text; default: 0.", ge=0, rare=True)
     ] = None
     bad_words: Annotated[
-        Sequence[str] | str, Option("Words that do not occur in the text, as they are spelt.")
+        Sequence[str] | str,
+        Option("Words that do not occur in the text, as they are spelt.", rare=True),
     ] = ()
     logit_bias: Annotated[
         Mapping[str, float] | None,
@@ -93,7 +103,10 @@ class GenerateOptions(BatchOptions):
     seed: Annotated[int | None, Option("Random seed.", ge=0)] = None
     overflow: Annotated[
         Literal["error", "slide"],
-        Option('When the context is full: "error" stops; "slide" continues with its later half.'),
+        Option(
+            'When the context is full: "error" stops; "slide" continues with its later half.',
+            rare=True,
+        ),
     ] = "error"
 
     def __post_init__(self) -> None:

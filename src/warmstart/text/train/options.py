@@ -40,9 +40,11 @@ class EncoderOptions(FreezeOptions):
         int | None, Option("Tokens of a text, at most; default: as many as the base takes.", ge=8)
     ] = None
     warmup: Annotated[
-        float, Option("Share of the steps in which the learning rate rises.", ge=0, lt=1)
+        float, Option("Share of the steps in which the learning rate rises.", ge=0, lt=1, rare=True)
     ] = 0.1
-    weight_decay: Annotated[float, Option("Of AdamW, on kernels and embeddings only.", ge=0)] = 0.01
+    weight_decay: Annotated[
+        float, Option("Of AdamW, on kernels and embeddings only.", ge=0, rare=True)
+    ] = 0.01
     lora: Annotated[
         int | None,
         Option("Train a low-rank adapter of this rank and the head; the base is frozen.", ge=1),
@@ -67,16 +69,19 @@ class TextClassificationOptions(
         Literal["single", "multi", "regression"] | None,
         Option(
             "One class per text, any number of them, or a number; default: what the labels look "
-            "like."
+            "like.",
+            rare=True,
         ),
     ] = None
     names: Annotated[
         Mapping[str, str] | None,
-        Option('Readable names by label, such as {"1": "positive"}.', cli=False),
+        Option('Readable names by label, such as {"1": "positive"}.', cli=False, rare=True),
     ] = None
     adversarial: Annotated[
         float,
-        Option("Norm of the adversarial perturbation of the word embeddings; 0: none.", ge=0),
+        Option(
+            "Norm of the adversarial perturbation of the word embeddings; 0: none.", ge=0, rare=True
+        ),
     ] = 0.0
 
     def __post_init__(self) -> None:

@@ -1,0 +1,133 @@
+"""The results of many inputs: a list of those of a list, an iterator of those of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from warmstart.core import html
+from warmstart.core.progress import reported
+from warmstart.core.results import Failed
+from warmstart.core.table_inputs import is_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+SHOWN = 10
+"""Results that a notebook shows."""
+
+
+class Results(list[T]):
+    """The results of a list or column of inputs, in order; a notebook shows the first as a table.
+
+    Attributes:
+        row_labels: the index of the inputs where they were a column of pandas, which `to_frame`
+            keeps; else None.
+    """
+
+    def __init__(self, results: Iterable[T], row_labels: Any = None):
+        super().__init__(results)
+        self.row_labels = row_labels
+
+    def _repr_html_(self) -> str:
+        return _table(self[:SHOWN], len(self))
+
+    def to_frame(self) -> pd.DataFrame:
+        """A table of pandas with a row for each input; see `warmstart.to_frame`."""
+        from warmstart.core.frame import to_frame
+
+        return to_frame(self)  # type: ignore[arg-type]
+
+
+class ResultStream(Iterator[T_co]):
+    """The results of a stream, in order, computed when they are asked for, once.
+
+    A notebook shows the first as a table; they are still there for the loop that follows. `len` is
+    the number of inputs of a folder, pattern, file or list, and a `TypeError` for an iterator.
+    """
+
+    def __init__(self, results: Iterator[T_co], inputs: Any, items: Callable[[], Iterable[Any]]):
+        self._source = self._results = results
+        self._inputs, self._items = inputs, items
+        self._length: int | None = None
+        self._taken = 0
+
+    def reported(self, options: Any, name: str) -> Self:
+        """Report each result as the options of the call say; `name` is that of the model."""
+
+        def count() -> int | None:
+            return len(self) if self.is_counted else None
+
+        self._results = reported(self._results, options, name, count)
+        return self
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T_co:
+        result = next(self._results)
+        self._taken += 1
+        return result
+
+    def close(self) -> None:
+        """Stop, and read no more inputs."""
+        if isinstance(self._source, Generator):
+            self._source.close()
+        self._results = iter(())
+
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether `len` knows the number of inputs."""
+        return isinstance(self._inputs, str | PathLike | list) or is_column(self._inputs)
+
+    def __len__(self) -> int:
+        if not self.is_counted:
+            raise TypeError("The number of results of an iterator is known at its end.")
+        if self._length is None:
+            self._length = sum(1 for _ in self._items())
+        return self._length
+
+    def __repr__(self) -> str:
+        name = str(self._inputs) if isinstance(self._inputs, str | PathLike) else "an iterator"
+        count = f"{len(self):,} results" if self.is_counted else "results"
+        of = "" if isinstance(self._inputs, list) else f" of {name}"
+        return f"<ResultStream: {count}{of}, {self._taken:,} of them taken>"
+
+    def _repr_html_(self) -> str:
+        first = list(islice(self._results, SHOWN))
+        self._results = chain(first, self._results)
+        count = len(self) - self._taken if self.is_counted else None
+        return _table(first, count)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The remaining results as a table of pandas; see `warmstart.to_frame`."""
+        from warmstart.core.frame import to_frame
+
+        return to_frame(self)  # type: ignore[arg-type]
+
+
+def _table(results: Sequence[Any], count: int | None) -> str:
+    """The first of `count` results as a table; None: nobody knows how many there are."""
+    rows = [
+        row
+        for result in results
+        for row in ([result.to_dict()] if isinstance(result, Failed) else result.table_rows())
+    ]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    more = "" if count is None else f"{count:,} results"
+    if count is None and len(results) == SHOWN:
+        more = f"The first {SHOWN} results"
+    shown = [[_cell(row.get(name, "")) for name in columns] for row in rows]
+    return html.table(columns, shown) + html.paragraph(html.text(more))
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= html.MAX_CELL else f"{text[: html.MAX_CELL - 1]}…"

@@ -1,0 +1,108 @@
+"""Columns and tables in memory as inputs: of pandas, polars and pyarrow, none of which is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from warmstart.core.reading import printable
+from warmstart.core.records.values import is_missing
+from warmstart.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from warmstart.core.input_kind import InputKind
+
+MOST_NAMED = 20
+"""Columns that a message lists."""
+
+
+def is_table(value: Any) -> bool:
+    """Whether this is a table, whose elements are its columns."""
+    return hasattr(value, "columns") and (
+        hasattr(value, "iloc") or hasattr(value, "iter_rows") or hasattr(value, "to_pylist")
+    )
+
+
+def is_column(value: Any) -> bool:
+    """Whether this is a column of a table: a Series of pandas or polars, an array of pyarrow."""
+    if is_table(value) or isinstance(value, type):
+        return False
+    return hasattr(value, "to_pylist") or (hasattr(value, "to_frame") and hasattr(value, "dtype"))
+
+
+def is_numeric(column: Any) -> bool:
+    """Whether the cells of a column are numbers."""
+    name = str(getattr(column, "dtype", getattr(column, "type", ""))).lower()
+    return name.startswith(("int", "uint", "float", "double"))
+
+
+def cells(column: Any) -> Iterator[Any]:
+    """The cells of a column as Python's own objects; an empty one is an `InputError`."""
+    for method in ("to_pylist", "to_list", "tolist"):
+        if hasattr(column, method):
+            values = getattr(column, method)()
+            break
+    for number, value in enumerate(values, 1):
+        name = f"item {number}"
+        is_empty = not isinstance(value, str | bytes) and is_missing(value)
+        yield InputError(f"{name}: the cell is empty", name) if is_empty else value
+
+
+def row_labels(inputs: Any) -> Any:
+    """The index of a table or column of pandas; None for all else."""
+    return inputs.index if hasattr(inputs, "iloc") else None
+
+
+def selected(inputs: Any, options: Any, input_kind: InputKind) -> Any:
+    """The inputs of a call: in one column of a table, or in two for pairs, where the option
+    `column` says so.
+
+    Raises:
+        UsageError: this is not a table, or has no such column.
+    """
+    column = getattr(options, "column", None)
+    return inputs if column is None else _selected(inputs, column, input_kind)
+
+
+def _selected(table: Any, column: str | Sequence[str], input_kind: InputKind) -> Any:
+    if not is_table(table):
+        raise UsageError(
+            f"column= names a column of a table, and this is {type(table).__name__}; leave it out."
+        )
+    names = [column] if isinstance(column, str) else list(column)
+    known = _names(table)
+    for name in names:
+        if name not in known:
+            raise UsageError(f"The table has no column {name!r}; it has {_listed(known)}.")
+    if len(names) == 1:
+        return table[names[0]]
+    if len(names) != 2 or not input_kind.pairs:
+        most = "one or two columns" if input_kind.pairs else "one column"
+        raise UsageError(
+            f"The {input_kind.plural} are in {most} of a table; column= names {len(names)}."
+        )
+    pairs = zip(*(cells(table[name]) for name in names), strict=True)
+    return [
+        next((cell for cell in pair if isinstance(cell, InputError)), tuple(pair)) for pair in pairs
+    ]
+
+
+def refusal(table: Any, input_kind: InputKind) -> str:
+    """Why a table is not an input, and what to do."""
+    known = _names(table)
+    texts = [name for name in known if not is_numeric(table[name])]
+    example = next(iter([*texts, *known]), input_kind.noun)
+    return (
+        f"A table has several columns ({_listed(known)}); name the one with the {input_kind.plural}: "
+        f"model(table, column={example!r}), or model(table[{example!r}])."
+    )
+
+
+def _names(table: Any) -> list[str]:
+    return list(getattr(table, "column_names", None) or table.columns)
+
+
+def _listed(names: Sequence[Any]) -> str:
+    listed = ", ".join(printable(str(name)) for name in names[:MOST_NAMED])
+    more = len(names) - MOST_NAMED
+    return f"{listed} and {more} more" if more > 0 else listed
