@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
@@ -36,3 +38,19 @@ default_role = "code"
 html_theme = "furo"
 html_title = f"warmstart {release}"
 html_copy_source = False
+
+
+def setup(app: Any) -> None:
+    """Write the executed notebook as a page of its own."""
+    app.connect("build-finished", _write_notebook)
+
+
+def _write_notebook(app: Any, error: Exception | None) -> None:
+    path = Path(__file__).parents[1] / "scripts" / "make_notebook.py"
+    spec = importlib.util.spec_from_file_location("make_notebook", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if error is None and app.builder.format == "html":
+        (Path(app.outdir) / "notebook.html").write_text(module.page(module.read()), "utf-8")

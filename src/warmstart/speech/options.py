@@ -37,6 +37,7 @@ class TranscribeOptions(RecordingOptions):
             "The channel that is transcribed, from 1, such as one speaker of a call; default: all, "
             "mixed.",
             ge=1,
+            rare=True,
         ),
     ] = None
     language: Annotated[

@@ -37,7 +37,8 @@ class EncoderOptions(FreezeOptions):
         ),
     ] = None  # type: ignore[assignment]  # None: the size of the data decides
     max_length: Annotated[
-        int | None, Option("Tokens of a text, at most; default: as many as the base takes.", ge=8)
+        int | None,
+        Option("Tokens of a text, at most; default: as many as the base takes.", ge=8, rare=True),
     ] = None
     warmup: Annotated[
         float, Option("Share of the steps in which the learning rate rises.", ge=0, lt=1, rare=True)
@@ -114,7 +115,7 @@ class EmbeddingOptions(PositiveTable, SplitTable, EncoderOptions):
     # Every other text of a batch is a negative: more of them make a harder task.
     batch_size: Annotated[int, Option("Pairs or triplets per step.", ge=1)] = 32
     scale: Annotated[
-        float, Option("What cosines are multiplied by in the softmax of the loss.", gt=0)
+        float, Option("What cosines are multiplied by in the softmax of the loss.", gt=0, rare=True)
     ] = 20.0
 
 

@@ -1,0 +1,58 @@
+"""docs/results.ipynb: its cells run, and every result shows itself."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SPEC = importlib.util.spec_from_file_location("notebook", ROOT / "scripts" / "make_notebook.py")
+assert SPEC
+assert SPEC.loader
+notebook = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(notebook)
+SHOWN = {
+    "cat.jpg": "<table>",
+    "stream(": "3 results",
+    "bccd_fcos": "<img ",
+    "leaf_deeplabv3": "<img ",
+    "sst2_bert_tiny": "negative",
+    "pandas": "positive",
+    "evaluate(": "precision",
+    "search(": "photos/cat.jpg",
+    "shakespeare_gpt2": "ROMEO:",
+    "digits_wavenet": "<audio ",
+    "digits_wavenet_asr": "seven",
+    "deepar_hourly": "<img ",
+    "list_models(": "Apache-2.0",
+}
+"""Part of the code of a cell -> part of what it shows."""
+
+
+def cells(content):
+    return [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+
+
+def html(cell):
+    (output,) = [one for one in cell["outputs"] if one["output_type"] == "execute_result"]
+    return "".join(output["data"]["text/html"])
+
+
+@pytest.mark.shared
+def test_every_cell_shows_its_result_as_the_notebook_does(tmp_path):
+    pytest.importorskip("pandas")
+    stored = notebook.read()
+    fresh = notebook.executed(stored, tmp_path)
+    assert len(cells(fresh)) == len(SHOWN)
+    for cell, old, (code, shown) in zip(cells(fresh), cells(stored), SHOWN.items(), strict=True):
+        assert code in "".join(cell["source"])
+        assert shown in html(cell)
+        assert shown in html(old)
+        plain = [one["outputs"][-1]["data"]["text/plain"] for one in (cell, old)]
+        assert plain[0] == plain[1], code
+
+
+def test_the_page_of_the_notebook_shows_all_cells():
+    page = notebook.page(notebook.read())
+    assert page.count("<img ") == 3
+    assert page.count("<audio ") == 1
