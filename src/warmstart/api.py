@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from warmstart.core.listing import Entries as Entries
     from warmstart.core.loading import backbone as backbone
     from warmstart.core.loading import list_models as list_models
-    from warmstart.core.many_results import Results as Results
     from warmstart.core.many_results import ResultStream as ResultStream
+    from warmstart.core.many_results import Results as Results
     from warmstart.core.model import Model as Model
     from warmstart.core.results import Classification as Classification
     from warmstart.core.results import Failed as Failed
@@ -345,6 +345,7 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,

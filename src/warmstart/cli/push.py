@@ -34,8 +34,8 @@ def command(folder: str, name: str, private: bool | None, message: str) -> None:
 
     It needs a token with the scope `write`: run `hf auth login`, or set HF_TOKEN.
     """
-    from warmstart.cli.models import say
     from warmstart.core.publishing import push
+    from warmstart.core.terminal import say
 
     address = push(Path(folder).expanduser(), name, private=private, message=message)
     say(f"ws.load('hf://{name.removeprefix('hf://')}') opens it.")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from warmstart.cli.help import Argument, Command, Option
-from warmstart.cli.parameters import flags_of, json_option, typed_options, unknown_option
+from warmstart.cli.parameters import flags_of, json_option, typed_options
 from warmstart.cli.tasks import task_at_hand
 from warmstart.core.task import TASKS, Task
 
@@ -37,6 +37,7 @@ class WrapCommand(Command):
                 "warmstart wrap exported/ --task tensors -o my-model",
             ),
             params=_parameters(None),
+            callback=lambda **values: _run(click.get_current_context().obj, values),
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -45,16 +46,10 @@ class WrapCommand(Command):
             names = ", ".join(name for name, each in TASKS.items() if each.wrapper)
             self.epilog = f"With --task, --help lists the options of that task. Tasks: {names}."
         self.params = _parameters(task)
-        try:
-            rest = super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            owner = f"Wrapping for {task.name}" if task else ctx.command_path
-            raise unknown_option(error.option_name, owner, self.params, self.params) from None
+        self.owner = f"Wrapping for {task.name}" if task else ""
+        rest = super().parse_args(ctx, args)
         ctx.obj = task
         return rest
-
-    def invoke(self, ctx: click.Context) -> None:
-        _run(ctx.obj, ctx.params)
 
 
 def _parameters(task: Task | None) -> list[click.Parameter]:
@@ -72,7 +67,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
 def _run(task: Task, values: dict[str, Any]) -> None:
     """Wrap the model, and say what it takes and how to use it."""
     from warmstart.catalog.words import preprocessing_in_words
-    from warmstart.cli.models import say
+    from warmstart.core.terminal import say
     from warmstart.training.wrap import wrap
 
     options = typed_options(task.wrapper_class().options, values)

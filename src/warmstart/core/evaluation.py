@@ -90,9 +90,12 @@ class Evaluation(dict[str, Any]):
         if "baselines" in self:
             rows = {self.model: self, **self["baselines"]}
             return {name: {key: row[key] for key in OF_FORECASTS} for name, row in rows.items()}
-        if "per_class" in self:
-            classes: Mapping[str, Mapping[str, Any]] = self["per_class"]
-            return classes
+        for value in self.values():
+            if isinstance(value, Mapping) and all(
+                isinstance(one, Mapping) for one in value.values()
+            ):
+                classes: Mapping[str, Mapping[str, Any]] = value
+                return classes
         keys = [key for key, value in self.items() if isinstance(value, Mapping)]
         names = self[keys[0]] if keys else ()
         return {name: {key: self[key][name] for key in keys} for name in names}

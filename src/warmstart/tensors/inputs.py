@@ -18,6 +18,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.reading import opened, printable
 from warmstart.core.records import SUFFIXES, Record, read_table
 from warmstart.core.records.columns import Field
+from warmstart.core.table_inputs import is_table
 from warmstart.errors import CheckpointError, InputError, TooLargeError, UsageError
 
 if TYPE_CHECKING:
@@ -56,9 +57,13 @@ class ArrayKind(InputKind):
 
     # Python
 
+    def is_column(self, inputs: Any) -> bool:
+        """A column of numbers is one array."""
+        return False
+
     def single(self, value: Any) -> Item:
         if isinstance(value, Mapping) or hasattr(value, "__array__"):
-            if self.is_table(value):
+            if is_table(value):
                 raise UsageError(
                     "A table holds many inputs; iterate over "
                     "model.stream(table.to_dict(orient='records'))."

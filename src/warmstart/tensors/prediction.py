@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 import numpy as np
 
 from warmstart.catalog import Entry
+from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
+from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Model, Prepared, Row
 from warmstart.core.options import BatchOptions, takes
 from warmstart.core.records.options import EvaluateOptions
@@ -86,7 +88,7 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
     @takes(ArrayOptions)
     def stream(
         self, arrays: Iterable[ArrayInput] | os.PathLike[str] | str, options: ArrayOptions
-    ) -> Iterator[Arrays | Failed]:
+    ) -> ResultStream[Arrays | Failed]:
         """The outputs of the inputs of an iterator, an `.npz` file (one input a row), a `.json` file
         or a table, in constant memory.
         """
@@ -152,7 +154,7 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
         return row
 
     @takes(EvaluateOptions)
-    def evaluate(self, data: Any, options: EvaluateOptions) -> dict[str, Any]:
+    def evaluate(self, data: Any, options: EvaluateOptions) -> Evaluation:
         """Measure the model against expected outputs.
 
         Args:
@@ -183,7 +185,7 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
                 errors.append(str(result.error))
             else:
                 _add_errors(sums, result, expected, done)
-            if options.progress:
+            if callable(options.progress):
                 options.progress(self.name, done, len(pairs))
         if not sums:
             first = f"; the first problem: {errors[0]}" if errors else ""
@@ -193,13 +195,14 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
             for name, (absolute, squared, size) in sums.items()
         }
         absolute, squared, size = (sum(column) for column in zip(*sums.values(), strict=True))
-        return {
+        metrics = {
             "mean_absolute_error": absolute / size,
             "mean_squared_error": squared / size,
             "per_output": per_output,
             "count": len(pairs) - len(errors),
             "errors": errors,
         }
+        return Evaluation.of(self, metrics)
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:

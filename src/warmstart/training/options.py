@@ -86,7 +86,7 @@ class TrainOptions:
     ] = ()
     track: Annotated[
         Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]],
-        Option("Where parameters, metrics and the report are logged.", http=False),
+        Option("Where parameters, metrics and the report are logged.", http=False, rare=True),
     ] = ()
     seed: Annotated[int, Option("Random seed; the same seed gives the same model.", ge=0)] = 0
     output: Annotated[
