@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, overload
 
 if TYPE_CHECKING:
     from warmstart import hub
-    from warmstart.bulk.batch import BatchResult as BatchResult
     from warmstart.bulk.batch import batch as batch
+    from warmstart.bulk.batch import BatchResult as BatchResult
     from warmstart.catalog import Entry as Entry
     from warmstart.core.evaluation import Evaluation as Evaluation
     from warmstart.core.frame import to_frame as to_frame
     from warmstart.core.listing import Entries as Entries
     from warmstart.core.loading import backbone as backbone
     from warmstart.core.loading import list_models as list_models
-    from warmstart.core.many_results import ResultStream as ResultStream
     from warmstart.core.many_results import Results as Results
+    from warmstart.core.many_results import ResultStream as ResultStream
     from warmstart.core.model import Model as Model
     from warmstart.core.results import Classification as Classification
     from warmstart.core.results import Failed as Failed
