@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, overload
 
 if TYPE_CHECKING:
     from warmstart import hub
-    from warmstart.bulk.batch import batch as batch
     from warmstart.bulk.batch import BatchResult as BatchResult
+    from warmstart.bulk.batch import batch as batch
     from warmstart.catalog import Entry as Entry
     from warmstart.core.evaluation import Evaluation as Evaluation
     from warmstart.core.frame import to_frame as to_frame
