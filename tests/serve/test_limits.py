@@ -1,12 +1,14 @@
 """Full queues, deadlines, tokens, and what is only allowed when it is switched on."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.photos import CIFAR
 
 import warmstart as ws
+from warmstart.image import decoder
 
 from .conftest import Client
 from .processes import until
@@ -200,3 +202,24 @@ def test_a_model_that_hangs_is_not_ready(serving, cat):
     assert client.get("/v2/health/live").status == 200
     client.gate.set()
     until(lambda: readiness(client) == (200, 200, True))
+
+
+def test_large_photos_are_answered_one_at_a_time(client, cat, monkeypatch):
+    running, counts, real = [], [], decoder.decode
+
+    def decode(*arguments, **options):
+        running.append(None)
+        counts.append(len(running))
+        time.sleep(0.02)
+        try:
+            return real(*arguments, **options)
+        finally:
+            running.pop()
+
+    monkeypatch.setattr("warmstart.image.decoder.decode", decode)
+    monkeypatch.setattr("warmstart.image.inputs.LARGE", 0)
+    with ThreadPoolExecutor(6) as pool:
+        path, media = "/v1/predict/cifar10_resnet20", {"Content_Type": "image/jpeg"}
+        answers = list(pool.map(lambda _: client.post(path, cat, **media).status, range(6)))
+    assert answers == [200] * 6
+    assert counts == [1] * 6

@@ -196,12 +196,16 @@ class InputKind(ABC):
         """Whether a JSON value is several inputs."""
         return isinstance(value, list)
 
-    def check_size(self, value: Any, limits: Limits) -> None:  # noqa: B027 (most inputs are as large as they look)
+    def check_size(self, value: Any, limits: Limits) -> bool:
         """Refuse an input that unpacks to too much; reads its header only.
 
+        Returns:
+            Whether it unpacks to so much that a server should answer one such input at a time.
+
         Raises:
-            InputError: it does.
+            InputError: it unpacks to too much.
         """
+        return False
 
     def trial(self) -> Any:
         """A small input for a model to be tried with; None: there is none of this kind that suits

@@ -23,6 +23,10 @@ Photo: TypeAlias = Union[str, "os.PathLike[str]", bytes, Readable, "Image", "NDA
 1), (H, W, 3) or (H, W, 4), of whole numbers or with a `value_range`."""
 
 
+LARGE = 16_000_000
+"""Pixels; the photo takes three bytes for each, and more on the way."""
+
+
 class PhotoKind(FileKind):
     """Photos: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC files, PIL images and arrays."""
 
@@ -48,11 +52,13 @@ class PhotoKind(FileKind):
     def trial(self) -> NDArray[Any]:
         return np.full((48, 64, 3), 128, np.uint8)
 
-    def check_size(self, value: Any, limits: Limits) -> None:
+    def check_size(self, value: Any, limits: Limits) -> bool:
         from warmstart.image import decoder
 
-        if isinstance(value, bytes):
-            decoder.size(value, name="the photo", max_pixels=limits.max_pixels)
+        if not isinstance(value, bytes):
+            return False
+        width, height = decoder.size(value, name="the photo", max_pixels=limits.max_pixels)
+        return width * height > LARGE
 
 
 PHOTO = PhotoKind()

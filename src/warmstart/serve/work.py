@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core import cancellation
@@ -16,6 +17,11 @@ from warmstart.errors import InputError, TooLargeError
 if TYPE_CHECKING:
     from warmstart.core.input_kind import InputKind
     from warmstart.serve.settings import Settings
+
+
+TURN_SECONDS = 0.1
+"""Between looks whether anybody still waits for a large input."""
+_large_inputs = threading.Lock()
 
 
 def predict(
@@ -31,25 +37,38 @@ def predict(
         WarmstartError: an option is wrong, or the model cannot answer at all.
     """
     results: list[Any] = list(values)
-    usable = []
+    usable, is_large = [], False
     for index, value in enumerate(values):
         if isinstance(value, InputError):
             continue
         try:
-            kind.check_size(value, settings)
+            is_large = bool(kind.check_size(value, settings)) or is_large
             usable.append(index)
         except InputError as error:
             results[index] = error
     inputs = [values[index] for index in usable]
-    together = model.batched and len(inputs) > 1 and not any(map(kind.is_several, inputs))
-    if together:
-        size = {"batch_size": len(inputs)} if "batch_size" in fields_of(model.options) else {}
-        answers = model(inputs, **options, **size)
-    else:
-        answers = [_one(model, kind, settings, value, options) for value in inputs]
+    is_batch = model.batched and len(inputs) > 1 and not is_large
+    together = is_batch and not any(map(kind.is_several, inputs))
+    with _turn() if is_large else contextlib.nullcontext():
+        if together:
+            size = {"batch_size": len(inputs)} if "batch_size" in fields_of(model.options) else {}
+            answers = model(inputs, **options, **size)
+        else:
+            answers = [_one(model, kind, settings, value, options) for value in inputs]
     for index, answer in zip(usable, answers, strict=True):
         results[index] = answer.error if isinstance(answer, Failed) else answer
     return results
+
+
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    """Wait until no other large input is answered, as long as anybody waits for this one."""
+    while not _large_inputs.acquire(timeout=TURN_SECONDS):
+        cancellation.check()
+    try:
+        yield
+    finally:
+        _large_inputs.release()
 
 
 def _one(

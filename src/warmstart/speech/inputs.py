@@ -67,12 +67,11 @@ class RecordingKind(FileKind):
     def trial(self) -> tuple[NDArray[Any], float]:
         return np.zeros(8000, np.float32), 16000.0
 
-    def check_size(self, value: Any, limits: Limits) -> None:
-        if not isinstance(value, bytes):
-            return
-        if file_seconds(value) > limits.max_audio:
+    def check_size(self, value: Any, limits: Limits) -> bool:
+        if isinstance(value, bytes) and file_seconds(value) > limits.max_audio:
             message = f"the recording: is longer than {limits.max_audio:g} s"
             raise InputError(message, "the recording")
+        return False
 
 
 class UtteranceKind(InputKind):
