@@ -305,3 +305,16 @@ def test_an_endpoint_that_is_no_address(monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "file:///tmp")
     with pytest.raises(UsageError, match="HF_ENDPOINT"):
         hub.fetch("hf://org/name/config.json")
+
+
+def test_alternatives_of_missing_files(hugging):
+    folder = hub.fetch_repo(
+        "hf://org/name",
+        ["config.json"],
+        alternatives={"*.h5": "onnx/*", "*.safetensors": "model*"},
+    )
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {name for name in files if ".warmstart" not in name} == {
+        "config.json",
+        "onnx/model.onnx",
+    }

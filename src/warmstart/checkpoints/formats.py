@@ -9,13 +9,16 @@ from warmstart.checkpoints.keras_zip import open_zip, pickle_error
 from warmstart.checkpoints.program import RECORD, ProgramCheckpoint
 from warmstart.checkpoints.safetensors import SafetensorsCheckpoint
 from warmstart.checkpoints.sharded import ShardedCheckpoint
+from warmstart.checkpoints.tensor_bundle import TensorBundleCheckpoint, is_index
+from warmstart.checkpoints.tensorflow_names import pytorch_names
 from warmstart.checkpoints.tflite import IDENTIFIER, TFLiteCheckpoint
 from warmstart.errors import CheckpointError, CorruptCheckpointError
 
 INDEX = "model.safetensors.index.json"
 IN_PROGRAM = f"artifacts/float32/{RECORD}"
 """The checkpoint of a bundle whose compiled program holds the weights."""
-FOLDER_FILES = (INDEX, "model.safetensors", IN_PROGRAM, "model.weights.h5")
+TRANSFORMERS_H5 = "tf_model.h5"
+FOLDER_FILES = (INDEX, "model.safetensors", IN_PROGRAM, "model.weights.h5", TRANSFORMERS_H5)
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -24,8 +27,10 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
     Args:
         path: a Keras `.h5`, `.weights.h5` or `.keras`, a `.safetensors` or its
-            `model.safetensors.index.json`, a `.tflite`, under any name; the `artifact.json` of a
-            program that holds a model's weights; or a folder that contains one of `FOLDER_FILES`.
+            `model.safetensors.index.json`, a `.tflite`, under any name; the `.index` of a
+            checkpoint of TensorFlow, or its name without that ending; the `artifact.json` of a
+            program that holds a model's weights; or a folder that contains one of `FOLDER_FILES`,
+            or one checkpoint of TensorFlow.
 
     Returns:
         The open checkpoint; close it, or use it in a `with` statement.
@@ -41,7 +46,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     try:
         start = source.at(0, min(16, source.size))
         if start.startswith(MAGIC):
-            return open_hdf5(path, source)
+            return pytorch_names(open_hdf5(path, source))
         if start.startswith(b"PK\x03\x04"):
             return open_zip(path, source)
         if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
@@ -54,6 +59,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
             return TFLiteCheckpoint(path)
         if start[8:9] == b"{":
             return SafetensorsCheckpoint(path, source)
+        if is_index(source):
+            return pytorch_names(TensorBundleCheckpoint(path, source))
         raise CorruptCheckpointError(f"{path} is not a weight file: {_guess(start, source.size)}.")
     except BaseException:
         source.close()
@@ -68,10 +75,17 @@ def checkpoint_file(path: Path) -> Path:
         CheckpointError: it has no weights.
     """
     if not path.is_dir():
-        return path
+        index = path.with_name(f"{path.name}.index")
+        return index if index.is_file() and not path.exists() else path
     for name in FOLDER_FILES:
         if (path / name).is_file():
             return path / name
+    bundles = sorted(path.glob("*ckpt*.index"))
+    if len(bundles) > 1:
+        names = ", ".join(one.name for one in bundles)
+        raise CheckpointError(f"{path} holds several checkpoints ({names}); name one of them.")
+    if bundles:
+        return bundles[0]
     for name in PICKLES:
         if (path / name).is_file():
             raise pickle_error(str(path / name))
@@ -86,4 +100,4 @@ def _guess(start: bytes, size: int) -> str:
         return "it is a Git LFS pointer; fetch the file itself (git lfs pull)"
     if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "it is a web page, probably an error message of the server; fetch it again"
-    return "neither HDF5 (.h5, .weights.h5), nor .keras, nor .safetensors, nor .tflite"
+    return "neither HDF5 (.h5, .weights.h5), nor .keras, nor .safetensors, nor .tflite, nor .ckpt.index"

@@ -86,7 +86,8 @@ class Layout:
     def name(self, slot: Slot, *, prefixed: bool = False) -> str:
         """The reference's name of a variable: `encoder.layer.0.output.dense.weight`."""
         *layer, variable = slot.parts
-        name = f"{self.module('.'.join(layer))}.{self.variables.get(variable, variable)}"
+        module, variable = self.module(".".join(layer)), self.variables.get(variable, variable)
+        name = f"{module}.{variable}" if module else variable
         return self.prefixed(name) if prefixed else name
 
     def prefixed(self, name: str) -> str:

@@ -15,6 +15,7 @@ from warmstart.core.listing import Entries
 from warmstart.core.model import Model
 from warmstart.core.resolver import (
     OWN,
+    Opened,
     bundle_weights,
     fetch_weights,
     find_folder,
@@ -138,7 +139,8 @@ def backbone(
         raise UsageError(f"pooling is None, 'avg' or 'max', not {pooling!r}.")
     folder = find_folder(name)
     contents = bundle.read(folder) if folder and bundle.is_bundle(folder) else None
-    entry = contents.entry if contents else catalog.get(str(name))
+    opened = None if contents else _repository(name, folder, weights)
+    entry = contents.entry if contents else opened.entry if opened else catalog.get(str(name))
     shape = input_shape or (*entry.preprocessing.size, 3) if entry.preprocessing else input_shape
     if shape and (
         len(shape) != 3
@@ -166,6 +168,8 @@ def backbone(
     own = weights in OWN
     if contents and own:
         filled = bundle_weights(contents)
+    elif opened is not None:
+        filled = opened.weights
     elif own and "notop" in entry.weights and not _only_with_top(entry):
         filled = fetch_weights(entry.weights["notop"].source, entry, None, None)
     else:
@@ -179,6 +183,13 @@ def backbone(
         model = build_keras(entry, Weights.random(), **options)
         _copy_weights(whole, model)
         return model
+
+
+def _repository(name: str | Path, folder: Path | None, weights: str | Path | None) -> Opened | None:
+    """What a repository in Hugging Face layout holds, or one that an entry names; None for others."""
+    if folder is None and not any(key.startswith("repo") for key in catalog.get(str(name)).weights):
+        return None
+    return open_source(name, weights=weights)
 
 
 def list_models(

@@ -69,7 +69,13 @@ def open_source(
             return _saved_classifier(entry, labels, own) or Opened(entry, labels, own, None)
         source = next(filter(hub.is_cached, repositories), repositories[-1])
         with _named(entry.name, source):
-            folder = hub.fetch_repo(source, repository.FILES, offline=offline, progress=progress)
+            folder = hub.fetch_repo(
+                source,
+                repository.FILES,
+                alternatives=repository.ALTERNATIVES,
+                offline=offline,
+                progress=progress,
+            )
         found, labels = repository.read(folder, task or entry.task)
         told = {key: getattr(entry, key) for key in CATALOGUE_SAYS}
         own = _folder_weights(folder, weights, offline, progress)
@@ -146,7 +152,12 @@ def find_folder(
             else ("*",)
         )
         folder = hub.fetch_repo(
-            text, patterns, revision=revision, offline=offline, progress=progress
+            text,
+            patterns,
+            alternatives=repository.ALTERNATIVES,
+            revision=revision,
+            offline=offline,
+            progress=progress,
         )
     elif isinstance(name, Path) or os.sep in text or (text and Path(text).exists()):
         folder = Path(text).expanduser()

@@ -36,10 +36,10 @@ class Weights:
 
 
 def checkpoint_digest(path: Path, sha256: Callable[[Path], str]) -> str:
-    """The sha256 of a checkpoint; of a sharded one (its index is given), of the index and all
+    """The sha256 of a checkpoint; of one in several files (its index is given), of the index and all
     shards together.
     """
-    if path.suffix != ".json":
+    if path.suffix not in (".json", ".index"):
         return sha256(path)
     with open_checkpoint(path) as checkpoint:
         files = checkpoint.files()

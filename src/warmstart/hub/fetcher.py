@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -64,6 +64,7 @@ def fetch_repo(
     source: str | os.PathLike[str],
     patterns: Sequence[str] = ("*",),
     *,
+    alternatives: Mapping[str, str] | None = None,
     revision: str | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -75,6 +76,7 @@ def fetch_repo(
             local folder.
         patterns: shell patterns of paths from that folder, with slashes; `*` also matches slashes.
             They choose what is downloaded; a local folder is returned as it is.
+        alternatives: pattern -> the one that is downloaded too where no file matches it.
         revision, offline, progress: see `fetch`.
 
     Raises:
@@ -86,7 +88,7 @@ def fetch_repo(
             f"{parsed} is one file; a folder comes from hf://, package:, embedded: or a local path"
         )
     if isinstance(parsed, Hub):
-        return _fetch_repo_from_hub(parsed, patterns, offline, progress)
+        return _fetch_repo_from_hub(parsed, patterns, alternatives or {}, offline, progress)
     folder = sources.locate(parsed)
     if not folder.is_dir():
         raise SourceError(f"{parsed} is not a folder")
@@ -179,7 +181,11 @@ def _fetch_from_hub(
 
 
 def _fetch_repo_from_hub(
-    hub: Hub, patterns: Sequence[str], offline: bool | None, progress: Progress | None
+    hub: Hub,
+    patterns: Sequence[str],
+    alternatives: Mapping[str, str],
+    offline: bool | None,
+    progress: Progress | None,
 ) -> Path:
     listing = huggingface.remembered(hub)
     paths = listing.matching(patterns, hub.path) if listing else []
@@ -188,6 +194,9 @@ def _fetch_repo_from_hub(
         paths = listing.matching(patterns, hub.path)
     if not paths:
         raise SourceError(f"no file of {hub} matches {', '.join(patterns)}")
+    for pattern, other in alternatives.items():
+        if not listing.matching((pattern,), hub.path):
+            paths += listing.matching((other,), hub.path)
     for path in paths:
         _one_from_hub(hub, listing, path, Expected(), offline, progress)
     return listing.folder / hub.path

@@ -116,6 +116,22 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
             array = preprocessing.preprocess(self._decoded(item, options.value_range), rules)
         return Prepared(item.name, [{"images": array}], index=item.index)
 
+    def results(self, *arguments: Any, **options: Any) -> Iterator[Classification | Failed]:
+        self.require_classes()
+        return super().results(*arguments, **options)
+
+    def predict(self, inputs: Any, options: ClassifyOptions) -> Any:
+        self.require_classes()
+        return super().predict(inputs, options)
+
+    def require_classes(self) -> None:
+        """Raise `UsageError` for a network without a head, such as DINOv2's."""
+        if not self.labels:
+            raise UsageError(
+                f"{self.name} was trained without classes. `features` gives vectors of photos; "
+                "ws.finetune makes a classifier of it."
+            )
+
     def decode(self, prepared: Prepared, outputs: Any, options: ClassifyOptions) -> Classification:
         probabilities = outputs[0]["probabilities"]
         return Classification.of(
@@ -143,6 +159,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         Raises:
             UsageError: no photos, or a label that the model does not have.
         """
+        self.require_classes()
         class_names = [label.name for label in self.labels]
         multi_label = bool(self.entry.processing.get("multi_label"))
         errors: list[str] = []

@@ -22,6 +22,7 @@ and, where a program is not made as for the other families of its task:
 Its `family.py` imports no Keras and says all else that is particular to the family. Each name is optional:
 
     read(config, folder, task) -> (Entry, labels)    from the `config.json` of a repository
+    read_timm(config, folder, task) -> (Entry, labels)   the same of a repository of timm
     write(entry, labels, **tokens) -> dict           the `config.json` of a bundle
     as_task(entry, task) -> Entry | None             by which the same weights do another task
     parameters(config) -> int                        numbers in a network of this config
@@ -32,6 +33,7 @@ Its `family.py` imports no Keras and says all else that is particular to the fam
     BACKBONE, SEGMENTATION                           what may be built on it
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -49,17 +51,42 @@ class Family:
         package: the folder, as a dotted name below this package.
         architecture: what entries and bundles call it.
         model_types: those of `config.json` that it reads.
+        timm: a pattern of the architectures of timm that it reads.
     """
 
     package: str
     architecture: str
     model_types: tuple[str, ...] = ()
+    timm: str = ""
 
 
 FAMILIES = (
     Family("image.keras_applications", "keras_applications"),
     Family("image.cifar_resnet", "cifar_resnet"),
     Family("image.efficientnet_lite", "efficientnet_lite"),
+    Family(
+        "image.vit",
+        "vit",
+        ("vit", "deit", "dinov2", "dinov2_with_registers"),
+        r"(vit|deit3?)_[a-z]+(_distilled)?_patch\d+(_(plus|clip|quickgelu|gap|reg\d+|dinov2|\d+))*",
+    ),
+    Family(
+        "image.resnet",
+        "resnet",
+        ("resnet",),
+        r"resnet(10|14|18|26|34|50|101|152|200)[cdst]?|wide_resnet(50|101)_2",
+    ),
+    Family(
+        "image.convnext",
+        "convnext",
+        ("convnext", "convnextv2"),
+        r"convnext(v2)?_(atto|femto|pico|nano|tiny|small|base|large|xlarge|xxlarge|huge)",
+    ),
+    Family(
+        "image.efficientnet",
+        "efficientnet",
+        timm=r"(tf_)?(efficientnet_b[0-8]|mobilenetv3_(large|small)(_minimal)?_(050|075|100))",
+    ),
     Family("image.segformer", "segformer", ("segformer",)),
     Family("image.deeplabv3_mobilenet_v2", "deeplabv3_mobilenet_v2", ("mobilenet_v2",)),
     Family("image.deeplabv3", "deeplabv3"),
@@ -114,6 +141,11 @@ def runner(name: str) -> Any:
     module, _, attribute = where.partition(":")
     runs = import_module(module)
     return getattr(runs, attribute) if attribute else runs
+
+
+def timm_family(name: str) -> Family | None:
+    """The family of an architecture of timm; None where none reads it."""
+    return next((row for row in FAMILIES if row.timm and re.fullmatch(row.timm, name)), None)
 
 
 def _row(name: str) -> Family:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
+from warmstart.checkpoints.formats import TRANSFORMERS_H5
 from warmstart.errors import BundleError, UsageError
-from warmstart.models import MODEL_TYPES, family
+from warmstart.models import MODEL_TYPES, family, timm_family
 
 CONFIG = "config.json"
 LARGEST_CONFIG = 16 * 2**20
@@ -21,6 +22,8 @@ FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 """What is fetched of a repository: numbers and JSON; no code, no pickles, no copies for other
 frameworks.
 """
+ALTERNATIVES = {"*.safetensors": TRANSFORMERS_H5}
+"""Former TensorFlow repositories have these weights only."""
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9.]+)*")
 MOST_CLASSES = 200_000
 
@@ -43,12 +46,28 @@ def read(folder: Path, task: str | None = None) -> tuple[Entry, tuple[Label, ...
     """
     config = read_json(folder / CONFIG)
     model_type = config.get("model_type")
+    if model_type is None and isinstance(config.get("architecture"), str):
+        return _read_timm(config, folder, task)
     if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
         raise UsageError(
             f"{folder / CONFIG} has model_type {model_type!r}, which is not supported; supported are: "
             f"{', '.join(sorted(MODEL_TYPES))}."
         )
     entry, labels = family(MODEL_TYPES[model_type].architecture).read(config, folder, task)
+    return entry, labels
+
+
+def _read_timm(
+    config: Mapping[str, Any], folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
+    name = config["architecture"]
+    row = timm_family(name)
+    if row is None:
+        raise UsageError(
+            f"{folder / CONFIG} is of timm, and its architecture {name!r} is not supported; docs/weights.md "
+            "lists those that are."
+        )
+    entry, labels = family(row.architecture).read_timm(config, folder, task)
     return entry, labels
 
 

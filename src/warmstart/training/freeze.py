@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -59,6 +60,23 @@ def freeze(
     if statistics:
         freeze_statistics(layers)
     return [layer.name for layer in layers if layer.trainable_weights]
+
+
+def grouped(layers: Sequence[keras.layers.Layer], pattern: str | None) -> list[Block]:
+    """The layers of a base by blocks: those whose names fit `pattern`, by the number in it.
+
+    Layers between blocks belong to the block before; those before the first one to the first.
+    Without a pattern each layer is a block of its own.
+    """
+    if pattern is None:
+        return [[layer] for layer in layers]
+    blocks: dict[int, list[keras.layers.Layer]] = {0: []}
+    index = 0
+    for layer in layers:
+        match = re.match(pattern, layer.name)
+        index = int(match[1]) if match else index
+        blocks.setdefault(index, []).append(layer)
+    return [blocks[index] for index in sorted(blocks)]
 
 
 def freeze_statistics(layers: Sequence[keras.layers.Layer]) -> None:

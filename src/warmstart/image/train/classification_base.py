@@ -20,12 +20,13 @@ from warmstart.image.train.batches import LabelledBatches
 from warmstart.image.train.data import Dataset, Examples, read
 from warmstart.image.train.options import ImageClassificationOptions, sides_of
 from warmstart.image.train.photos import Photos
+from warmstart.models import family
 from warmstart.models.image.transfer import network as transfer
 from warmstart.training import devices
 from warmstart.training.adamw import AdamW
 from warmstart.training.batches import example_weights, is_sparse
 from warmstart.training.fit import seeded
-from warmstart.training.freeze import Block, freeze
+from warmstart.training.freeze import Block, freeze, grouped
 from warmstart.training.schedules import warmup_cosine
 from warmstart.training.summary import Summary
 from warmstart.training.trainer import Trainer
@@ -151,7 +152,8 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
         return self.network
 
     def blocks(self) -> list[Block]:
-        return [[layer] for layer in network.base_layers(self.network)]
+        pattern = getattr(family(self.config["base"]["architecture"]), "BLOCK", None)
+        return grouped(network.base_layers(self.network), pattern)
 
     def freeze(self) -> None:
         self.learned = freeze(self.network, self.blocks(), self.options.freeze)

@@ -127,7 +127,9 @@ def computed_rows(
     def run(count: int) -> None:
         batch = [(key, waiting.pop(key)) for key in list(waiting)[:count]]
         outputs = work.model.engine.run("forward", images=np.stack([row for _, row in batch]))
-        rows = np.column_stack([outputs["features"], outputs["probabilities"].max(-1)])
+        features = outputs["features"]
+        scores = outputs.get("probabilities", np.zeros((len(features), 1), np.float32))
+        rows = np.column_stack([features, scores.max(-1)])
         vectors.update(zip((key for key, _ in batch), rows, strict=True))
 
     def ready() -> Iterator[dict[bytes, np.ndarray] | InputError]:

@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+FEATURES = "image_features"
+"""The name of the layer whose output (B, D) a network without a pooling layer gives to its head."""
 _POOLS = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D, layers.Flatten)
 
 
@@ -40,11 +42,15 @@ def pooled_features(model: keras.Model) -> keras.KerasTensor:
     very model.
 
     It is the average of `feature_layer(model)` over height and width; where the head normalises the
-    average (ConvNeXt), that layer of the model follows with its weights.
+    average (ConvNeXt), that layer of the model follows with its weights. A network that pools in
+    another way (ViT) has a layer named `FEATURES`, whose output it is.
 
     Raises:
         ValueError: the model has no feature map.
     """
+    named = [layer for layer in model.layers if layer.name == FEATURES]
+    if named:
+        return named[0].output
     feature_map = feature_layer(model)
     pool = _head_pool(model)
     average = layers.GlobalAveragePooling2D(name="pooled_features")(feature_map)

@@ -14,16 +14,17 @@ def classifier_outputs(model: keras.Model) -> keras.Model:
     """The model with two named outputs.
 
     Args:
-        model: (B, H, W, 3) -> probabilities (B, classes).
+        model: (B, H, W, 3) -> probabilities (B, classes), or features (B, D) where it has no head.
 
     Returns:
         (B, H, W, 3) -> `{"probabilities": (B, classes), "features": (B, D)}`, where the features are
         the last feature map before the head, averaged over its pixels: what
-        `ws.backbone(..., pooling="avg")` gives.
+        `ws.backbone(..., pooling="avg")` gives. Without a head there are features only.
     """
-    return keras.Model(
-        model.inputs, {"probabilities": model.outputs[0], "features": pooled_features(model)}
-    )
+    features = pooled_features(model)
+    if features is model.outputs[0]:
+        return keras.Model(model.inputs, {"features": features})
+    return keras.Model(model.inputs, {"probabilities": model.outputs[0], "features": features})
 
 
 def with_features(

@@ -76,28 +76,47 @@ def preprocessing(
         "resize": "pad" if config.get("do_center_crop") else "squash",
         "interpolation": RESAMPLING.get(config.get("resample", 2), "bilinear"),
     }
-    if config.get("do_normalize", True):
-        mean, std = (
-            _three(config.get(f"image_{key}", scale[key]), path, key) for key in ("mean", "std")
-        )
-    else:
-        mean, std = NONE["mean"], NONE["std"]
+    return ImagePreprocessing(**rules, **scaling(config, path, scale))
+
+
+def scaling(
+    config: Mapping[str, Any], path: Path, scale: Mapping[str, tuple[float, ...]]
+) -> dict[str, Any]:
+    """The fields of `ImagePreprocessing` that say how pixels are scaled, from `do_normalize`,
+    `image_mean` and `image_std`.
+    """
+    if not config.get("do_normalize", True):
+        return normalisation(NONE["mean"], NONE["std"])
+    mean, std = (
+        three(config.get(f"image_{key}", scale[key]), path, f"image_{key}")
+        for key in ("mean", "std")
+    )
+    return normalisation(mean, std)
+
+
+def normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> dict[str, Any]:
+    """The fields of `ImagePreprocessing` for a mean and a standard deviation on the 0..1 scale."""
     if (mean, std) == (IMAGENET["mean"], IMAGENET["std"]):
-        return ImagePreprocessing(**rules, scaling="torch")
+        return {"scaling": "torch"}
     if (mean, std) == (HALF["mean"], HALF["std"]):
-        return ImagePreprocessing(**rules, scaling="tf")
-    return ImagePreprocessing(**rules, scaling="standard", mean=mean, std=std)
+        return {"scaling": "tf"}
+    return {"scaling": "standard", "mean": mean, "std": std}
 
 
-def _three(values: Any, path: Path, key: str) -> tuple[float, ...]:
+def three(values: Any, path: Path, key: str) -> tuple[float, ...]:
+    """Three numbers, one a channel; those of a standard deviation above 0.
+
+    Raises:
+        UsageError: they are not.
+    """
     if (
         not isinstance(values, list | tuple)
         or len(values) != 3
         or not all(isinstance(v, int | float) for v in values)
     ):
-        raise UsageError(f"{path}: image_{key} must be three numbers, not {values!r}.")
-    if key == "std" and not all(v > 0 for v in values):
-        raise UsageError(f"{path}: image_std must be above 0, not {values!r}.")
+        raise UsageError(f"{path}: {key} must be three numbers, not {values!r}.")
+    if key.endswith("std") and not all(v > 0 for v in values):
+        raise UsageError(f"{path}: {key} must be above 0, not {values!r}.")
     return tuple(float(v) for v in values)
 
 
@@ -109,10 +128,13 @@ def make_entry(
     rules: ImagePreprocessing,
     licence: str,
     paper: str,
+    *,
+    name: str = "",
+    parameters: int = 0,
 ) -> Entry:
     """The entry of a repository; what only the catalogue knows of it stays empty."""
     return Entry(
-        name=family,
+        name=name or family,
         task=task,
         family=family,
         title=family,
@@ -122,7 +144,7 @@ def make_entry(
         preprocessing=rules,
         labels="",
         licence=licence,
-        parameters=0,
+        parameters=parameters,
         gflops=None,
         min_size=16,
         metrics=(),

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
-from warmstart.errors import BundleError, UsageError
+from warmstart.checkpoints import open_checkpoint
+from warmstart.errors import BundleError, CheckpointError, UsageError
 from warmstart.models.repository import class_names, read_json
 
 HEADS = {
@@ -202,12 +203,22 @@ def max_length(folder: Path, positions: int) -> int:
 
 
 def mentions(folder: Path, name: str) -> bool:
-    """Whether an array whose name ends so is in the repository's safetensors files, by their
-    headers.
+    """Whether an array whose name ends so is in the repository's weights: by the headers of its
+    safetensors files, or where it has none, in what else there is.
     """
+    if not any(folder.glob("*.safetensors")):
+        return _has_array(folder, name)
     for path in folder.glob("*.safetensors"):
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if f'{name}"'.encode() in file.read(min(length, LARGEST_HEADER)):
                 return True
     return False
+
+
+def _has_array(folder: Path, name: str) -> bool:
+    try:
+        with open_checkpoint(folder) as checkpoint:
+            return any(one.endswith(name) for one in checkpoint.names())
+    except CheckpointError:
+        return False  # the error comes where the weights are needed

@@ -1,0 +1,164 @@
+"""What the repositories of image classifiers have in common: heads, classes, preprocessing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from warmstart.catalog.entry import Entry, ImagePreprocessing, Label
+from warmstart.checkpoints import open_checkpoint
+from warmstart.errors import UsageError
+from warmstart.models.image.repository import (
+    LARGEST_SIDE,
+    PROCESSOR,
+    RESAMPLING,
+    labels_of,
+    make_entry,
+    scaling,
+)
+from warmstart.models.repository import CONFIG, check_parameters, read_json, slug
+
+TASK = "image-classification"
+MOST_PARAMETERS = 10 * 10**9
+SQUASHED_FROM = 384
+"""Sides from which ConvNeXt's processor squashes pictures and does not crop them."""
+
+
+def head_of(
+    config: Mapping[str, Any], folder: Path, task: str | None, heads: Mapping[str, bool]
+) -> tuple[str, tuple[Label, ...]]:
+    """The class of a repository of Hugging Face, and its labels; none where it has no head.
+
+    Args:
+        config: of `config.json`.
+        folder: of the repository.
+        task: what the model shall do.
+        heads: the classes that are supported, and whether each has a head.
+
+    Raises:
+        UsageError: the class, the task, or the problem is not supported.
+    """
+    path = folder / CONFIG
+    names = config.get("architectures") or []
+    known = [name for name in names if isinstance(name, str) and name in heads]
+    if not known:
+        raise UsageError(
+            f"{path}: the architecture {', '.join(map(str, names)) or None} is not supported; "
+            f"supported are {', '.join(heads)}."
+        )
+    check_task(folder, task)
+    if config.get("problem_type") not in (None, "single_label_classification"):
+        raise UsageError(f"{path}: problem_type {config['problem_type']!r} is not supported.")
+    if config.get("num_channels", 3) != 3:
+        raise UsageError(f"{path}: num_channels must be 3, not {config['num_channels']!r}.")
+    return known[0], labels_of(config, folder) if heads[known[0]] else ()
+
+
+def check_task(folder: Path, task: str | None) -> None:
+    """Raise `UsageError` unless the task is image classification, or none is asked for."""
+    if task not in (None, TASK):
+        raise UsageError(f"{folder} does {TASK}, not {task}.")
+
+
+def array_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays of a repository, by name; nothing else is read of them.
+
+    Raises:
+        CheckpointError: there are no weights, or they are damaged.
+    """
+    with open_checkpoint(folder) as checkpoint:
+        return {name: checkpoint.shape(name) for name in checkpoint.names()}
+
+
+def classifier_preprocessing(
+    folder: Path, side: int | tuple[int, int], scale: Mapping[str, tuple[float, ...]]
+) -> ImagePreprocessing:
+    """The rules of `preprocessor_config.json`; without it, squashed to `side`, scaled by `scale`.
+
+    `size`, `crop_size`, `crop_pct`, `resample` and the statistics mean what they mean to Hugging
+    Face's processors. One thing differs: a picture that is cropped from a square keeps its aspect
+    ratio here, as in the evaluations of the papers.
+    """
+    path = folder / PROCESSOR
+    config = read_json(path) if path.is_file() else {}
+    if config.get("do_rescale") is False or not math.isclose(
+        config.get("rescale_factor", 1 / 255), 1 / 255, rel_tol=1e-3
+    ):
+        raise UsageError(f"{path}: pixels that are not rescaled by 1/255 are not supported.")
+    height, width = sides(config.get("size", side), path)
+    rules: dict[str, Any] = {
+        "interpolation": RESAMPLING.get(config.get("resample", 2), "bilinear"),
+        **scaling(config, path, scale),
+    }
+    if config.get("do_center_crop", "crop_size" in config):
+        crop = sides(config.get("crop_size", side), path)
+        if crop[0] > height or crop[1] > width:
+            raise UsageError(
+                f"{path}: crop_size {crop} is larger than the size {(height, width)}; that is not "
+                "supported."
+            )
+        return ImagePreprocessing(size=crop, crop_ratio=crop[0] / height, **rules)
+    share = config.get("crop_pct")
+    if share is None and "ConvNext" in str(config.get("image_processor_type", "")):
+        share = 224 / 256
+    if share is not None and height < SQUASHED_FROM:
+        return cropped((height, width), share, path, **rules)
+    if share is None and _is_shortest(config.get("size")):
+        return ImagePreprocessing(size=(height, width), crop_ratio=1.0, **rules)
+    return ImagePreprocessing(size=(height, width), resize="squash", **rules)
+
+
+def cropped(size: tuple[int, int], share: Any, path: Path, **rules: Any) -> ImagePreprocessing:
+    """Rules that crop the share `crop_pct` of a picture, whose size before is rounded down."""
+    if not isinstance(share, int | float) or isinstance(share, bool) or not 0.1 <= share <= 1:
+        raise UsageError(f"{path}: crop_pct must be a number from 0.1 to 1, not {share!r}.")
+    before = math.floor(size[0] / share)
+    return ImagePreprocessing(size=size, crop_ratio=size[0] / before, **rules)
+
+
+def _is_shortest(size: Any) -> bool:
+    return isinstance(size, Mapping) and "shortest_edge" in size
+
+
+def sides(value: Any, path: Path) -> tuple[int, int]:
+    if isinstance(value, Mapping):
+        shortest = value.get("shortest_edge")
+        value = value.get("height", shortest), value.get("width", shortest)
+    elif not isinstance(value, list | tuple):
+        value = value, value
+    if len(value) != 2 or not all(
+        isinstance(side, int) and not isinstance(side, bool) and 16 <= side <= LARGEST_SIDE
+        for side in value
+    ):
+        raise UsageError(
+            f"{path}: the size must be of whole numbers from 16 to {LARGEST_SIDE}, not {value!r}."
+        )
+    return value[0], value[1]
+
+
+def repository_entry(
+    folder: Path,
+    *,
+    family: str,
+    architecture: str,
+    config: Mapping[str, Any],
+    rules: ImagePreprocessing,
+    licence: str,
+    paper: str,
+    parameters: int,
+) -> Entry:
+    """The entry of a repository, after its size was compared with that of its files."""
+    check_parameters(parameters, folder, MOST_PARAMETERS)
+    return make_entry(
+        family,
+        TASK,
+        architecture,
+        config,
+        rules,
+        licence,
+        paper,
+        name=slug(folder, family),
+        parameters=parameters,
+    )

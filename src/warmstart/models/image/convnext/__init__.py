@@ -1,0 +1,1 @@
+"""ConvNeXt as PyTorch has it."""

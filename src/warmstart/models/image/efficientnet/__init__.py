@@ -1,0 +1,1 @@
+"""EfficientNet and MobileNetV3 as PyTorch has them."""

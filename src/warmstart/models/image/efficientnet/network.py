@@ -1,0 +1,138 @@
+"""EfficientNet and MobileNetV3 as timm has them: padding on both sides, or TensorFlow's.
+
+Sources: Tan, Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019), arXiv:1905.11946,
+table 1; Howard et al., "Searching for MobileNetV3" (2019), arXiv:1905.02244, tables 1 and 2.
+
+| network            | parameters, with moving statistics |
+|--------------------|-----------------------------------:|
+| EfficientNet-B0    |                          5,330,564 |
+| MobileNetV3 large  |                          5,507,432 |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from warmstart.checkpoints import fill, layout_arrays
+from warmstart.models.image.classifier_head import classifier_head, pooled_top
+from warmstart.models.image.efficientnet import family
+from warmstart.models.image.efficientnet.family import EfficientNetConfig
+from warmstart.models.image.padding import padded
+
+if TYPE_CHECKING:
+    from warmstart.checkpoints import Checkpoint
+
+DROPOUT = 0.2
+
+
+def build(
+    config: EfficientNetConfig | Mapping[str, Any],
+    *,
+    include_top: bool = True,
+    input_shape: tuple[int | None, int | None, int] | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+) -> keras.Model:
+    """Build the network with random weights.
+
+    Args:
+        config: its sizes.
+        include_top: whether pooling and the layers after it are part of it.
+        input_shape: (H, W, 3); H and W may be None. Default: the config's.
+        pooling: without the top: `None` (a map (B, H/32, W/32, C)), `"avg"` or `"max"`.
+        classes: with the top, the number of outputs. Default: the config's.
+
+    Returns:
+        A `keras.Model` from float32 (B, H, W, 3), scaled as the entry says, to probabilities
+        (B, classes), or to features.
+
+    Raises:
+        UsageError: the config is not possible.
+    """
+    c = EfficientNetConfig.of(config)
+    c = c if classes is None else replace(c, classes=classes)
+    inputs = keras.Input(input_shape or (*c.input_size, 3), name="images")
+    x = _conv(inputs, c, c.stem, 3, "conv_stem", stride=2)
+    x = _norm(x, c, "bn1", c.activation)
+    for stage, blocks in enumerate(c.stages):
+        for index, block in enumerate(blocks):
+            x = _block(x, c, block, f"blocks.{stage}.{index}")
+    if c.mobile:
+        name = f"blocks.{len(c.stages)}.0"
+        x = _norm(_conv(x, c, c.top, 1, f"{name}.conv"), c, f"{name}.bn1", c.activation)
+    else:
+        x = _norm(_conv(x, c, c.top, 1, "conv_head"), c, "bn2", c.activation)
+    if not include_top or not c.classes:
+        x = pooled_top(x, "avg" if include_top else pooling)
+        return keras.Model(inputs, x, name="efficientnet")
+    x = layers.GlobalAveragePooling2D(keepdims=True, name="avg_pool")(x)
+    if c.mobile:
+        x = layers.Conv2D(c.hidden, 1, activation=c.activation, name="conv_head")(x)
+    x = layers.Dropout(DROPOUT, seed=0)(layers.Flatten(name="flatten")(x))
+    return keras.Model(inputs, classifier_head(x, c.classes, "classifier"), name="efficientnet")
+
+
+def _block(x: Any, c: EfficientNetConfig, block: tuple[Any, ...], name: str) -> Any:
+    """Widen, filter each channel, weigh the channels, narrow; the input is added where shapes
+    allow. (B, H, W, C).
+    """
+    kernel, stride, width, channels, squeeze, activation = block
+    y = x
+    if width:
+        y = _norm(_conv(y, c, width, 1, f"{name}.conv_pw"), c, f"{name}.bn1", activation)
+    y = _conv(y, c, None, kernel, f"{name}.conv_dw", stride=stride)
+    y = _norm(y, c, f"{name}.{'bn2' if width else 'bn1'}", activation)
+    if squeeze:
+        y = _excited(y, c, squeeze, f"{name}.se")
+    y = _conv(y, c, channels, 1, f"{name}.{'conv_pwl' if width else 'conv_pw'}")
+    y = _norm(y, c, f"{name}.{'bn3' if width else 'bn2'}")
+    return layers.Add()([x, y]) if stride == 1 and x.shape[-1] == channels else y
+
+
+def _excited(x: Any, c: EfficientNetConfig, squeeze: int, name: str) -> Any:
+    """Every channel times a weight that depends on the means of all channels."""
+    inner, gate = ("relu", "hard_sigmoid") if c.mobile else (c.activation, "sigmoid")
+    y = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    y = layers.Conv2D(squeeze, 1, activation=inner, name=f"{name}.conv_reduce")(y)
+    y = layers.Conv2D(x.shape[-1], 1, activation=gate, name=f"{name}.conv_expand")(y)
+    return layers.Multiply()([x, y])
+
+
+def _conv(
+    x: Any, c: EfficientNetConfig, filters: int | None, kernel: int, name: str, *, stride: int = 1
+) -> Any:
+    """Convolution without bias, depthwise where `filters` is None."""
+    options = {"padding": "same" if c.same else "valid", "use_bias": False, "name": name}
+    x = x if c.same else padded(x, (kernel // 2, kernel // 2))
+    if filters is None:
+        return layers.DepthwiseConv2D(kernel, stride, **options)(x)
+    return layers.Conv2D(filters, kernel, stride, kernel_initializer="he_normal", **options)(x)
+
+
+def _norm(x: Any, c: EfficientNetConfig, name: str, activation: str | None = None) -> Any:
+    x = layers.BatchNormalization(epsilon=c.epsilon, momentum=0.9, name=name)(x)
+    return layers.Activation(activation)(x) if activation else x
+
+
+def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
+    """Fill the model from a checkpoint with the names of timm: all of it, or an error.
+
+    Raises:
+        MismatchError: the arrays do not fit the model.
+    """
+    c = EfficientNetConfig.of(config)
+    ignore = []
+    if not any(layer.name == "classifier" for layer in model.layers):
+        ignore = ["classifier.*", *(["conv_head.*"] if c.mobile else [])]
+    fill(model, checkpoint, family.LAYOUT, ignore=ignore)
+
+
+def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The weights under the names of timm."""
+    return layout_arrays(model, family.LAYOUT)

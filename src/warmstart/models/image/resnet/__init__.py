@@ -1,0 +1,1 @@
+"""ResNet as PyTorch has it."""

@@ -1,0 +1,152 @@
+"""What the repositories of timm have in common: `config.json` with `pretrained_cfg`.
+
+timm's classes are chosen by name (`architecture`); sizes that the name stands for are read from the
+shapes of the arrays, so that they agree with the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from warmstart import catalog
+from warmstart.catalog.entry import Entry, ImagePreprocessing, Label
+from warmstart.errors import BundleError, UsageError
+from warmstart.models.image.classifiers import (
+    cropped,
+    repository_entry,
+    sides,
+)
+from warmstart.models.image.repository import MOST_CLASSES, RESAMPLING, normalisation, three
+
+LICENCES = {
+    "apache-2.0": "Apache-2.0",
+    "mit": "MIT",
+    "bsd-3-clause": "BSD-3-Clause",
+    "cc-by-nc-4.0": "CC-BY-NC-4.0",
+    "cc-by-4.0": "CC-BY-4.0",
+}
+"""What timm writes -> the SPDX identifier."""
+HARMLESS = (
+    "img_size", "num_classes", "in_chans", "drop_rate", "drop_path_rate", "global_pool",
+)  # fmt: skip
+"""Arguments of models that change no numbers, or that the arrays and `pretrained_cfg` say too."""
+
+
+def pretrained(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What timm's `config.json` says of the weights."""
+    inner = config.get("pretrained_cfg")
+    return inner if isinstance(inner, Mapping) else config
+
+
+def preprocessing(config: Mapping[str, Any], path: Path) -> ImagePreprocessing:
+    """The rules by which timm evaluates the model: `input_size`, `crop_pct`, `crop_mode`,
+    `interpolation`, `mean` and `std`.
+
+    Raises:
+        UsageError: one is not supported.
+    """
+    known = pretrained(config)
+    size = known.get("input_size", [3, 224, 224])
+    if not isinstance(size, list | tuple) or len(size) != 3 or size[0] != 3:
+        raise UsageError(f"{path}: input_size must be [3, height, width], not {size!r}.")
+    shape = sides(size[1:], path)
+    mean, std = (
+        three(known.get(key, default), path, key)
+        for key, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225)))
+    )
+    interpolation = known.get("interpolation", "bicubic")
+    interpolation = "bilinear" if interpolation == "random" else interpolation
+    if interpolation not in RESAMPLING.values():
+        raise UsageError(f"{path}: interpolation {interpolation!r} is not supported.")
+    rules = {"interpolation": interpolation, **normalisation(mean, std)}
+    share, mode = known.get("crop_pct", 0.875), known.get("crop_mode") or "center"
+    if mode == "center" or (mode == "squash" and share == 1):
+        if mode == "squash":
+            return ImagePreprocessing(size=shape, resize="squash", **rules)
+        return cropped(shape, share, path, **rules)
+    raise UsageError(f"{path}: crop_mode {mode!r} with crop_pct {share!r} is not supported.")
+
+
+def labels_of(config: Mapping[str, Any], path: Path) -> tuple[Label, ...]:
+    """The classes of `label_names`, with their `label_descriptions`; without them, a thousand are
+    those of ImageNet-1k, as in timm, and others are called `LABEL_0`, `LABEL_1`, ….
+
+    Raises:
+        BundleError: they are not counted from 0 up, or not as many as `num_classes`.
+    """
+    known = {**pretrained(config), **config}
+    count = known.get("num_classes", 1000)
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MOST_CLASSES:
+        raise BundleError(
+            f"{path}: num_classes must be a whole number of at most {MOST_CLASSES:,}, not {count!r}."
+        )
+    names: Any = known.get("label_names")
+    if not names:
+        if count == 1000:
+            return catalog.labels("imagenet-1k")
+        return tuple(Label(n, f"LABEL_{n}", f"LABEL_{n}") for n in range(count))
+    if isinstance(names, Mapping):
+        names = [names.get(str(index)) for index in range(len(names))]
+    if not isinstance(names, list) or len(names) != count or None in names:
+        raise BundleError(f"{path}: label_names must count num_classes={count} classes from 0 up.")
+    described = known.get("label_descriptions") or {}
+    return tuple(
+        Label(index, str(name), str(described.get(name, name))) for index, name in enumerate(names)
+    )
+
+
+def check_arguments(config: Mapping[str, Any], path: Path, known: Sequence[str] = ()) -> None:
+    """Refuse arguments of the model that neither its arrays nor a family's reader say.
+
+    Args:
+        config: of `config.json`.
+        path: of it.
+        known: keys of `model_args` that the reader of the family takes.
+
+    Raises:
+        UsageError: there is one.
+    """
+    arguments = config.get("model_args") or {}
+    allowed = {*HARMLESS, *known}
+    if unknown := sorted(set(arguments) - allowed):
+        raise UsageError(f"{path}: the model argument {unknown[0]!r} is not supported.")
+
+
+def check_classes(
+    shapes: Mapping[str, tuple[int, ...]], head: str, classes: int, path: Path
+) -> None:
+    """Compare the head's array with `num_classes`.
+
+    Raises:
+        BundleError: they differ.
+    """
+    rows = shapes.get(head, (0,))[0]
+    if rows != classes:
+        raise BundleError(f"{path}: num_classes is {classes}, but {head!r} has {rows} rows.")
+
+
+def entry(
+    folder: Path,
+    config: Mapping[str, Any],
+    *,
+    family: str,
+    architecture: str,
+    values: Mapping[str, Any],
+    rules: ImagePreprocessing,
+    paper: str,
+    parameters: int,
+) -> Entry:
+    """The entry of a repository; `values` are the sizes of its network."""
+    licence = str(pretrained(config).get("license") or "NOASSERTION")
+    return repository_entry(
+        folder,
+        family=family,
+        architecture=architecture,
+        config=values,
+        rules=rules,
+        licence=LICENCES.get(licence.lower(), licence),
+        paper=paper,
+        parameters=parameters,
+    )

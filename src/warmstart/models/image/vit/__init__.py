@@ -1,0 +1,1 @@
+"""Vision Transformer: ViT, DeiT and DINOv2."""
