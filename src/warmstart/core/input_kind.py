@@ -197,13 +197,10 @@ class InputKind(ABC):
         return isinstance(value, list)
 
     def check_size(self, value: Any, limits: Limits) -> bool:
-        """Refuse an input that unpacks to too much; reads its header only.
-
-        Returns:
-            Whether it unpacks to so much that a server should answer one such input at a time.
+        """Whether an input unpacks to so much that a server answers one at a time, by its header.
 
         Raises:
-            InputError: it unpacks to too much.
+            InputError: it unpacks to more than the limits.
         """
         return False
 
