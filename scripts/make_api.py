@@ -105,7 +105,9 @@ def source() -> str:
     homes = names()
     by_module = sorted(homes.items(), key=lambda item: (item[1], item[0]))
     lines = [f"    from {module} import {name} as {name}" for name, module in by_module]
-    imports = "\n".join(sorted([*lines, "    from warmstart.core.types import Data"], key=_import_order))
+    imports = "\n".join(
+        sorted([*lines, "    from warmstart.core.types import Data"], key=_import_order)
+    )
     modules = "\n".join(f'    "{name}": "{module}",' for name, module in homes.items())
     public = "\n".join(f'    "{name}",' for name in sorted([*homes, "finetune", "load", "wrap"]))
     overloads = "".join(

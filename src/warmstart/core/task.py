@@ -1,4 +1,4 @@
-"""`Task`, the record of what a model does, and `TASKS`, the one table of them.
+"""`TASKS`, the one table of tasks.
 
 Every surface is derived from it: Python, the command line, the server, batches, the page. Rows
 name classes as "module:Name", so that reading the table imports none of them.
@@ -7,111 +7,14 @@ name classes as "module:Name", so that reading the table imports none of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from warmstart.core.reference import resolve
+from warmstart.core.task_record import Task as Task
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
-    from warmstart.core.console import Console
-    from warmstart.core.input_kind import InputKind
     from warmstart.core.model import Model
-    from warmstart.training.options import TrainOptions
-    from warmstart.training.trainer import Trainer
-    from warmstart.training.wrap.wrapper import Wrapper
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """What a model does.
-
-    Attributes:
-        name: such as "image-classification".
-        verb: of the command line, such as "classify".
-        summary: one sentence for `--help`.
-        usage: arguments of example commands, for `--help`.
-        model: the class of its models; as an object, or as "module:Name".
-        input: the kind of input, an `InputKind` object.
-        console: how the command line shows its results.
-        trainer, train_options: what fine-tunes its models, and its options; None: nothing does.
-        wrapper: what makes one of its models of a Keras model; None: nothing does.
-        default_model: answers where none is named; "" where one must be.
-        shard_rows: inputs per file of a batch run; a kill costs that much work.
-        examples: what `evaluate` counts, in the plural; "" means the inputs.
-        samples: inputs to try, as JSON values; the page of the server offers them.
-        sample_options: options to try them with.
-        hub_name: what the Hugging Face hub calls it; "": the same; None: it has no such task.
-    """
-
-    name: str
-    verb: str
-    summary: str
-    model: str | type[Model[Any, Any, Any]]
-    input: str | InputKind
-    usage: tuple[str, ...] = ()
-    console: str | type[Console] = "warmstart.core.console:Console"
-    trainer: str | type[Trainer[Any]] | None = None
-    train_options: str | type[TrainOptions] | None = None
-    wrapper: str | type[Wrapper[Any]] | None = None
-    default_model: str = ""
-    shard_rows: int = 1024
-    examples: str = ""
-    samples: tuple[Any, ...] = field(default=(), hash=False)
-    hub_name: str | None = ""
-    sample_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-
-    @property
-    def title(self) -> str:
-        """The name as a heading: "Image classification"."""
-        return self.name.replace("-", " ").capitalize()
-
-    def model_class(self) -> type[Model[Any, Any, Any]]:
-        found: type[Model[Any, Any, Any]] = resolve(self.model)
-        return found
-
-    def input_kind(self) -> InputKind:
-        found: InputKind = resolve(self.input)
-        return found
-
-    def trainer_class(self) -> type[Trainer[Any]]:
-        """Imports TensorFlow.
-
-        Raises:
-            UsageError: the task has no fine-tuning.
-        """
-        from warmstart.engines.noise import quiet_import
-
-        self.train_options_class()
-        with quiet_import():
-            found: type[Trainer[Any]] = resolve(self.trainer)
-        return found
-
-    def train_options_class(self) -> type[TrainOptions]:
-        """The options of fine-tuning; without TensorFlow.
-
-        Raises:
-            UsageError: the task has no fine-tuning.
-        """
-        if self.trainer is None:
-            raise UsageError(
-                f"There is no fine-tuning for {self.name!r}; `ws.load(…).keras` is a Keras model to train yourself."
-            )
-        found: type[TrainOptions] = resolve(self.train_options)
-        return found
-
-    def wrapper_class(self) -> type[Wrapper[Any]]:
-        """What wraps Keras models for the task, else a `UsageError`; without TensorFlow."""
-        if self.wrapper is None:
-            names = ", ".join(name for name, task in _TASKS.items() if task.wrapper)
-            raise UsageError(f"Models are not wrapped for {self.name!r}; tasks that are: {names}.")
-        wrapper: type[Wrapper[Any]] = resolve(self.wrapper)
-        return wrapper
-
-    def console_class(self) -> type[Console]:
-        found: type[Console] = resolve(self.console)
-        return found
 
 
 _TASKS: dict[str, Task] = {}
@@ -225,7 +128,11 @@ for _task in (
         name="question-answering",
         verb="answer",
         summary="Answer questions from a context.",
-        usage=('"Who?" --context page.txt -m my-model', "a.txt -m my-model", "a.txt -m my-model --csv"),
+        usage=(
+            '"Who?" --context page.txt -m my-model',
+            "a.txt -m my-model",
+            "a.txt -m my-model --csv",
+        ),
         model="warmstart.text.question_answering:QuestionAnswerer",
         input="warmstart.text.inputs:QUESTION",
         console="warmstart.text.console:QuestionConsole",
@@ -249,7 +156,11 @@ for _task in (
         name="fill-mask",
         verb="fill-mask",
         summary="Fill the masks of texts.",
-        usage=('"Paris is [MASK]." -m bert_base_uncased', "a.txt -m my-model", "a.txt -m my-model --csv"),
+        usage=(
+            '"Paris is [MASK]." -m bert_base_uncased',
+            "a.txt -m my-model",
+            "a.txt -m my-model --csv",
+        ),
         model="warmstart.text.fill_mask:FillMask",
         input="warmstart.text.inputs:TEXT",
         samples=("Paris is the [MASK] of France.", "The [MASK] barked at the [MASK]."),

@@ -229,6 +229,10 @@ def test_photos_of_another_size(shapes, tmp_path):
     photo = shapes / "val" / "down" / "0.png"
     assert again.preprocess(photo).shape == (48, 48, 3)
     assert again(photo).label == model(photo).label
-    for image_size, words in ((4, "of 8 or more"), ((48, 64), "equal sides"), ("x", "a number, or")):
+    for image_size, words in (
+        (4, "of 8 or more"),
+        ((48, 64), "equal sides"),
+        ("x", "a number, or"),
+    ):
         with pytest.raises(UsageError, match=words):
             ws.finetune(CIFAR, shapes, image_size=image_size, **size)
