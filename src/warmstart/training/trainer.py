@@ -215,7 +215,7 @@ class Trainer(TrainerHooks[OptionsT]):
         shell = quote(str(folder))
         return [
             f"written: {folder} (how good it is: {bundle.REPORT}{note})",
-            f"  warmstart {task_of(self.entry.task).verb} {self.example} --model {shell}",
+            f"  warmstart {task_of(self.task).verb} {self.example} --model {shell}",
             f"  warmstart serve {shell}",
             f"  warmstart export {shell} {quote(folder.name)}.onnx",
             f"  ws.load({str(folder)!r})",
