@@ -19,6 +19,7 @@ from warmstart.image.train.classification import ImageClassificationTrainer  # n
 from warmstart.image.train.options import ImageClassificationOptions  # noqa: E402
 from warmstart.training import devices  # noqa: E402
 from warmstart.training.run import open_run  # noqa: E402
+from warmstart.training.trackers import Trackers
 
 CIFAR = Path(__file__).parents[2] / "data" / "cifar10_resnet20"
 
@@ -49,6 +50,7 @@ def train(names: list[str]) -> tuple[keras.Model, np.ndarray]:
     trainer.open()
     trainer.summary = trainer.read(pairs[:18])
     with open_run(None, {}) as trainer.run:
+        trainer.trackers = Trackers((), trainer.run, "the test")
         trainer.train()
     return trainer.network, trainer.logits["validation"]
 

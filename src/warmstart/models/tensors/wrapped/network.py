@@ -1,5 +1,7 @@
 """A Keras model of the user, rebuilt from its JSON, and the outputs that its task takes of it.
 
+Source: the JSON form of models of built-in layers in Keras 3, `keras.Model.to_json`.
+
 The config is plain JSON:
 
     network       the model as `keras.Model.to_json` writes it, parsed; see `family.check`
