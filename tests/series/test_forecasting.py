@@ -307,7 +307,7 @@ def test_evaluate_tells_seasonal_naive_on_the_same_windows(model, table):
         table, horizon=6, windows=3, stride=2, samples=30, progress=lambda *x: seen.append(x)
     )
     assert found["count"] == 9
-    assert seen[-1] == ("deepar_tiny", 9, None)
+    assert seen[-1] == ("deepar_tiny", 9, 9)
     truth = np.concatenate([table[n].to_numpy()[e : e + 6] for n in "abc" for e in (110, 112, 114)])
     naive = np.concatenate(
         [table[n].to_numpy()[e - 24 : e - 18] for n in "abc" for e in (110, 112, 114)]
@@ -370,6 +370,7 @@ def test_the_signature_shows_every_option(model):
     }
     assert defaults == {
         "series": inspect.Parameter.empty,
+        "progress": None,
         "batch_size": None,
         "freq": None,
         "target": None,

@@ -172,7 +172,7 @@ def boxes() -> RandomEngine:
         "scores": 1 / (1 + np.exp(-expected["logits"][:1])),
         "boxes": np.concatenate([centre - size / 2, centre + size / 2], -1),
     }
-    engine = RandomEngine()
+    engine = RandomEngine(forward=({"images": ("batch", 32, 32, 3)}, {}))
     engine._run = lambda function, arrays: outputs  # type: ignore[method-assign]
     return engine
 
