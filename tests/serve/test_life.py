@@ -76,7 +76,7 @@ def test_tensorflow_is_never_imported(cat):
         "import urllib.request\n"
         "names = ('cifar10_resnet20', 'shakespeare_gpt2', 'deepar')\n"
         "sources = (sys.argv[2], *names[1:])\n"
-        "asks = (open(sys.argv[1], 'rb').read(), b'ROMEO:', b't\\n1\\n2\\n3\\n')\n"
+        "asks = (open(sys.argv[1], 'rb').read(), b'ROMEO:', b'y\\n1\\n2\\n3\\n')\n"
         "medias = ('image/jpeg', 'text/plain', 'text/csv')\n"
         "with Background(create_app({name: ws.load(source, engine='litert')\n"
         "                            for name, source in zip(names, sources)})) as address:\n"

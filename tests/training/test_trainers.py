@@ -258,7 +258,7 @@ def test_the_terminal_and_the_report_show_the_same_things(task, tmp_path, capsys
         r"^\S.*; [\d,]+ to train on, [\d,]+ to validate$",
         r"^result: ",
         r"^written: .*out.*report.html",
-        r"^  warmstart \w+ .* --model \S*out$",
+        r"^  warmstart [\w-]+ .* --model \S*out$",
         r"^  ws\.load\('.*out'\)$",
     ]
     found = [re.search(piece, output, re.MULTILINE) for piece in pieces]

@@ -105,6 +105,9 @@ def _reason(error: Exception) -> str:
         return (
             "rows have more cells than there are columns; write a first line that names them all."
         )
+    unclosed = re.search(r"EOF inside string starting at row (\d+)", text)
+    if unclosed:
+        return f"a quotation mark in line {int(unclosed[1]) + 1} of the CSV is not closed."
     if "No columns" in text:
         return "it is empty."
     return f"it cannot be read as a table: {text}"

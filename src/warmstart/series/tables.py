@@ -141,7 +141,10 @@ def _targets(
     """The columns of values."""
     if not items:
         if not others:
-            raise UsageError(f"{where} has no column of numbers; it has: {_some(table.columns)}.")
+            raise UsageError(
+                f"{where} has no column of numbers besides timestamps; it has: "
+                f"{_some(table.columns)}."
+            )
         return others
     targets = [by_name[n] for n in TARGETS if n in by_name and by_name[n] in others]
     numeric = [c for c in others if decimals.is_numeric(table[c])]

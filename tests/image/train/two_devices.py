@@ -19,7 +19,7 @@ from warmstart.image.train.classification import ImageClassificationTrainer  # n
 from warmstart.image.train.options import ImageClassificationOptions  # noqa: E402
 from warmstart.training import devices  # noqa: E402
 from warmstart.training.run import open_run  # noqa: E402
-from warmstart.training.trackers import Trackers
+from warmstart.training.trackers import Trackers  # noqa: E402
 
 CIFAR = Path(__file__).parents[2] / "data" / "cifar10_resnet20"
 

@@ -84,13 +84,15 @@ def test_boxes_lie_where_the_model_finds_them(tab, address, served):
 
 
 def test_a_tap_highlights_a_box_of_a_photo_that_browsers_cannot_show(tab, address):
+    from playwright.sync_api import expect
+
     page = tab.open(address, "objects")
     field(page, "Lowest score of a box").fill("0.3")
     file = io.BytesIO()
     Image.open(io.BytesIO(png())).save(file, "TIFF")
     choose(page, "photo.tif", "image/tiff", file.getvalue())
     page.wait_for_selector(".stage .box")
-    page.wait_for_function("document.querySelector('.stage img').naturalWidth === 90")
+    expect(page.locator(".stage img")).to_have_js_property("naturalWidth", 90)
     assert page.locator(".input img:not(.chip img)").count() == 0  # the result shows the photo
     assert page.locator(".box.picked-out").count() == 0
     page.locator(".listing li").last.click()

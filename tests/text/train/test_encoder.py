@@ -354,7 +354,7 @@ def test_class_weights_move_the_decision():
         (reviews(8, 0), {"problem": "double"}, "problem must be one of"),
         (reviews(8, 0), {"augment": True}, "no option"),
         ([(["a"], ["O"])] * 4, {"task": "token-classification"}, "no entities"),
-        (reviews(8, 0), {"task": "text-embedding"}, "no fine-tuning"),
+        (reviews(8, 0), {"task": "text-embedding"}, "look like labels"),
     ],
 )
 def test_what_cannot_be_used(data, options, words):

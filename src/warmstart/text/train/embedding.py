@@ -30,6 +30,8 @@ from warmstart.training.sorted_batches import SortedBatches
 
 FAR = -1e9
 """Score of a text that is no negative."""
+LABEL_REPEATS, LABEL_WORDS = 3, 3
+"""Second texts are taken for labels where each occurs so often on average, and has so few words."""
 
 
 class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, Together, TextEmbedder]):
@@ -61,6 +63,14 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, Together, TextEmbedder])
         if self.options.batch_size == 1 and len(self.train_examples[0].texts) == 2:
             raise UsageError(
                 "With batch_size=1 a pair has nothing to be told from; take 2 or more, or triplets."
+            )
+        partners = {example.texts[1] for example in self.train_examples}
+        repeated = len(partners) * LABEL_REPEATS <= len(self.train_examples)
+        if repeated and all(len(text.split()) <= LABEL_WORDS for text in partners):
+            raise UsageError(
+                f"The second texts of {len(self.train_examples)} pairs are only {len(partners)} "
+                f"different ones, such as {min(partners)[:40]!r}: they look like labels. Pairs are two "
+                "texts that belong together; labels train a classifier (task='text-classification')."
             )
 
     def group_of(self, example: Together) -> str:
