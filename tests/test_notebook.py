@@ -23,7 +23,7 @@ SHOWN = {
     "shakespeare_gpt2": "ROMEO:",
     "digits_wavenet": "<audio ",
     "digits_wavenet_asr": "seven",
-    "deepar_hourly": "<img ",
+    "deepar": "<img ",
     "list_models(": "Apache-2.0",
 }
 """Part of the code of a cell -> part of what it shows."""

@@ -97,7 +97,11 @@ def test_parameters_are_those_of_the_options():
     assert list(signature.parameters) == ["self", "recording", *fields_of(TranscribeOptions)]
     assert signature.parameters["language"].default is None
     assert signature.parameters["words"].default is False
-    assert list(inspect.signature(ws.SpeechRecognizer.features).parameters)[2:] == ["sample_rate"]
+    assert list(inspect.signature(ws.SpeechRecognizer.features).parameters)[2:] == [
+        "column",
+        "progress",
+        "sample_rate",
+    ]
     assert list(inspect.signature(ws.SpeechRecognizer.listen).parameters)[1:] == [
         "beam", "vocabulary", "language_model"]  # fmt: skip
 
