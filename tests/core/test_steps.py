@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from warmstart.core import cancellation
-from warmstart.core.model import drive
+from warmstart.core.steps import drive
 from warmstart.errors import CancelledError
 
 
@@ -26,7 +26,8 @@ def test_steps_give_their_answer():
 
 def test_cancelled_steps_free_what_they_hold_while_the_error_is_kept():
     closed: list[bool] = []
-    with cancellation.scope(lambda: True), pytest.raises(CancelledError) as caught:
+    cancelled = iter([False, True])  # before the first step, and before the second
+    with cancellation.scope(lambda: next(cancelled)), pytest.raises(CancelledError) as caught:
         drive(steps(closed))
     assert caught.value.__traceback__ is not None
     assert closed == [True]
