@@ -10,8 +10,7 @@ from PIL import Image
 
 from warmstart import training
 
-pytest_plugins = ("tests.cli.conftest",)
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "comparison.md").read_text("utf-8")
 JOBS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 INSTEAD = {"all_minilm_l6_v2": "sst2_bert_tiny"}
