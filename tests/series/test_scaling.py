@@ -45,6 +45,7 @@ def test_what_the_network_sees_does_not_depend_on_unit_and_zero(power, shift, si
     "values",
     [
         [1.7e308, -1.7e308, 1e308],
+        [float(np.finfo(float).max), 1.0, -float(np.finfo(float).max)],
         [5e-324, 1e-323, 5e-324],
         [0.0, 0.0],
         [7.0] * 60,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from warmstart.series import frequency
 from warmstart.series.features import filled
+from warmstart.series.scaling import power_of_two
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -90,7 +91,7 @@ class HoltWinters:
             )
         start = length - np.array([min(len(target), length) for target in targets])
         largest = np.abs(values).max(1, initial=0.0)
-        unit = np.exp2(np.floor(np.log2(np.where(largest > 0, largest, 1.0))))
+        unit = power_of_two(np.where(largest > 0, largest, 1.0))
         return cls._fitted(values / unit[:, None], is_observed, start, season, skip)._times(unit)
 
     @classmethod

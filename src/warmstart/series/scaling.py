@@ -58,7 +58,7 @@ class Scaling:
         """
         largest = np.asarray(np.where(observed, np.abs(values), 0.0).max(-1, initial=0.0))
         is_extreme = (largest > 1e100) | ((largest < 1e-100) & (largest > 0))
-        unit = np.exp2(np.floor(np.log2(np.where(is_extreme, largest, 1.0)))).reshape(-1)
+        unit = power_of_two(np.where(is_extreme, largest, 1.0)).reshape(-1)
         values = values / unit[:, None]
         if scaling == "mean":
             scale = scale_of(values, observed, context)
@@ -115,6 +115,15 @@ class Scaling:
     @staticmethod
     def _like(array: NDArray[np.float64], values: NDArray[np.generic]) -> NDArray[np.float64]:
         return array.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def power_of_two(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest power of two that is not above each positive number; exact up to the limits of
+    floats, where `exp2(floor(log2(x)))` is off by rounding.
+    """
+    exponents = np.frexp(values)[1]
+    powers: NDArray[np.float64] = np.ldexp(1.0, exponents - 1)
+    return powers
 
 
 def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
