@@ -118,3 +118,13 @@ def test_it_beats_the_last_week_of_a_series_that_it_was_not_trained_on(shared_da
     assert metrics["count"] == 28
     assert metrics["mean_wQL"] < 0.75 * metrics["seasonal_naive"]["mean_wQL"]
     assert 0.6 < metrics["coverage_80"] < 0.95
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1.0, -1.0], [1.0, 0.25] * 20, [1.0, -1.0, 0.0] * 30, list(np.linspace(0.0, 1.0, 60))],
+)
+def test_series_at_the_limits_of_floats_have_finite_forecasts(values):
+    forecast = ws.load("deepar")(np.finfo(float).max * np.array(values), horizon=5)
+    assert np.isfinite(forecast.mean).all()
+    assert np.isfinite(forecast.quantile(0.9)).all()

@@ -19,6 +19,7 @@ from warmstart.series.effects import Effects
 from warmstart.series.features import Past, Recipe
 from warmstart.series.pooling import calibrated
 from warmstart.series.sampler import Array, sample, state_size, states
+from warmstart.series.scaling import LARGEST, power_of_two
 from warmstart.series.time_series import TimeSeries
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class DeepAR:
                 path = effect.added(path, one)
             if recipe.universal:
                 path = universal.above_floor(path, one)
+            fits &= np.abs(path).max() < LARGEST_FLOAT32  # what was added again may be large
             results.append(
                 {
                     "samples": path.astype(np.float32) if fits else path,
@@ -187,8 +189,12 @@ class DeepAR:
         self, series: TimeSeries, horizon: int, samples: int, seed: Sequence[int], reason: str
     ) -> dict[str, Any]:
         """The forecast of seasonal naive."""
-        naive = SeasonalNaive(best_season(series.target, series.freq))
-        paths = naive.samples(series.target, horizon, samples, np.random.default_rng(seed))
+        largest = np.nanmax(np.abs(series.target), initial=1.0)
+        unit = power_of_two(largest) if largest > 1e300 else 1.0  # differences may overflow
+        target = series.target / unit
+        naive = SeasonalNaive(best_season(target, series.freq))
+        paths = naive.samples(target, horizon, samples, np.random.default_rng(seed))
+        paths = np.clip(paths, -LARGEST / unit, LARGEST / unit) * unit
         if "mean" in self.names:
             paths = np.maximum(np.rint(paths), 0)
         return {"samples": paths, "notes": [f"the forecast of {naive.name}: {reason}"]}
@@ -223,12 +229,16 @@ class DeepAR:
         return Program({name: Function(call, specs[name]) for name, call in functions}, model)
 
 
+LARGEST_FLOAT32 = 1e30
+"""Of the samples of a forecast; far below the limit of float32."""
+
+
 def _fits_float32(past: Past) -> Array:
     """Which series float32 can hold: neither near its limits nor far from zero for what they vary."""
     scaling = past.scaling
     is_usual = (scaling.unit == 1) & (np.abs(scaling.log_scale) < 70)
     is_near: Array = is_usual & (np.abs(scaling.loc) < 1000 * scaling.scale)
-    return is_near & (np.abs(scaling.loc) < 1e30)
+    return is_near & (np.abs(scaling.loc) < LARGEST_FLOAT32)
 
 
 def program_specs(

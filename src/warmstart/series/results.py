@@ -15,6 +15,7 @@ from warmstart.core import html
 from warmstart.core.wire import Record, Result, Value, Wire, wire_of
 from warmstart.errors import UsageError, is_installed, require
 from warmstart.series.baselines import SeasonalNaive, best_season
+from warmstart.series.scaling import power_of_two
 from warmstart.series.time_series import TimeSeries
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ class Forecast(Result):
         """
         if self.samples is None:
             return self.quantile(0.5)
-        mean: NDArray[np.float64] = self.samples.mean(0, dtype=np.float64)
+        samples = self.samples.astype(np.float64)
+        unit = power_of_two(np.maximum(np.abs(samples).max(0), 1.0))  # their sum may overflow
+        mean: NDArray[np.float64] = (samples / unit).mean(0) * unit
         return mean
 
     @property
