@@ -17,7 +17,7 @@ from typing import Any
 
 from warmstart.core.loading import LoadOptions, load
 from warmstart.core.options import fields_of
-from warmstart.core.task import TASKS
+from warmstart.core.task import TASKS, wrapper_class
 from warmstart.training import finetune
 from warmstart.training import types as training_types
 from warmstart.training.options import TrainOptions
@@ -140,7 +140,7 @@ def wrap(
     model: KerasSource,
     *,
     task: Literal["{task.name}"],
-{training_keywords(task.wrapper_class().options)}
+{training_keywords(wrapper_class(task.name).options)}
 ) -> {task.model_class().__name__}: ...
 """
         for task in TASKS.values()

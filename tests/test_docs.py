@@ -23,7 +23,7 @@ import warmstart as ws
 from warmstart.cli import task_parameters
 from warmstart.cli.app import app
 from warmstart.cli.parameters import flags_of
-from warmstart.core.task import TASKS
+from warmstart.core.task import TASKS, wrapper_class
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")]
@@ -117,7 +117,7 @@ def commands() -> dict[str, set[str]]:
                 for one in flags_of(task.train_options_class(), "")
             ]
         if path and path[0] == "wrap":
-            wrappers = [task.wrapper_class() for task in TASKS.values() if task.wrapper]
+            wrappers = [wrapper_class(task.name) for task in TASKS.values() if task.wrapper]
             parameters += [one for each in wrappers for one in flags_of(each.options, "")]
         if path and path[0] == "evaluate":
             parameters += [
@@ -131,7 +131,7 @@ def commands() -> dict[str, set[str]]:
             for option in (*parameter.opts, *parameter.secondary_opts)
             if option.startswith("-")
         }
-        found[" ".join(path)] = options | {"-h", "--help"}
+        found[" ".join(path)] = options
         if isinstance(command, click.Group):
             for name in command.list_commands(context):
                 visit([*path, name], command.get_command(context, name))

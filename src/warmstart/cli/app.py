@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from warmstart.cli.help import HELP_ALL, Group
+from warmstart.cli.help import HELP_NAMES, Group
 from warmstart.core.reference import resolve
 from warmstart.core.task import TASKS
 
@@ -73,7 +73,7 @@ def _version(context: click.Context, parameter: click.Parameter, value: Any) -> 
 app = App(
     "warmstart",
     help="Pretrained models for TensorFlow: use one, train one, deploy one.",
-    context_settings={"help_option_names": ["-h", "--help", HELP_ALL]},
+    context_settings={"help_option_names": list(HELP_NAMES)},
     params=[
         click.Option(
             ["--version"],

@@ -21,6 +21,7 @@ MANY_COLUMNS = 60
 NAMES = 26
 """Characters of the column of names."""
 HELP_ALL = "--help-all"
+HELP_NAMES = ("-h", "--help", HELP_ALL)
 LONG = "warmstart.cli.help.long"
 """Key of a context: whether the long help was asked for."""
 MAX_CHOICES = 16
@@ -193,6 +194,10 @@ class Command(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *VERBOSITY]
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """The same for all contexts: click keeps the option of the first one."""
+        return list(HELP_NAMES)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

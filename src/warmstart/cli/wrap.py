@@ -12,7 +12,7 @@ import click
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.parameters import flags_of, json_option, typed_options
 from warmstart.cli.tasks import task_at_hand
-from warmstart.core.task import TASKS, Task
+from warmstart.core.task import TASKS, Task, wrapper_class
 
 WRAPPING = "The model"
 
@@ -60,7 +60,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         json_option("One JSON object: what the folder says of the model."),
     ]
     names = {parameter.name for parameter in parameters}
-    own = [] if task is None else flags_of(task.wrapper_class().options, WRAPPING)
+    own = [] if task is None else flags_of(wrapper_class(task.name).options, WRAPPING)
     return parameters + [option for option in own if option.name not in names]
 
 
@@ -70,7 +70,7 @@ def _run(task: Task, values: dict[str, Any]) -> None:
     from warmstart.core.terminal import say
     from warmstart.training.wrap import wrap
 
-    options = typed_options(task.wrapper_class().options, values)
+    options = typed_options(wrapper_class(task.name).options, values)
     say(f"Compiling {values['model']}: 10 to 60 seconds.")
     model = wrap(values["model"], task=task.name, **{**options, "output": values["output"]})
     entry = model.entry

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from warmstart.core.reference import resolve
 from warmstart.core.task_record import Task as Task
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
+    from warmstart.training.wrap.wrapper import Wrapper
 
 
 _TASKS: dict[str, Task] = {}
@@ -47,6 +49,20 @@ def task_of(name: str) -> Task:
 def task_class(name: str) -> type[Model[Any, Any, Any]]:
     """The class of its models; errors are those of `task_of`."""
     return task_of(name).model_class()
+
+
+def wrapper_class(name: str) -> type[Wrapper[Any]]:
+    """What wraps Keras models for a task; without TensorFlow.
+
+    Raises:
+        UsageError: there is no such task, or its models are not wrapped.
+    """
+    wrapper = task_of(name).wrapper
+    if wrapper is None:
+        names = ", ".join(known for known, task in _TASKS.items() if task.wrapper)
+        raise UsageError(f"Models are not wrapped for {name!r}; tasks that are: {names}.")
+    found: type[Wrapper[Any]] = resolve(wrapper)
+    return found
 
 
 for _task in (

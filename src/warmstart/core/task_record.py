@@ -96,16 +96,6 @@ class Task:
         found: type[TrainOptions] = resolve(self.train_options)
         return found
 
-    def wrapper_class(self) -> type[Wrapper[Any]]:
-        """What wraps Keras models for the task, else a `UsageError`; without TensorFlow."""
-        if self.wrapper is None:
-            from warmstart.core.task import TASKS
-
-            names = ", ".join(name for name, task in TASKS.items() if task.wrapper)
-            raise UsageError(f"Models are not wrapped for {self.name!r}; tasks that are: {names}.")
-        wrapper: type[Wrapper[Any]] = resolve(self.wrapper)
-        return wrapper
-
     def console_class(self) -> type[Console]:
         found: type[Console] = resolve(self.console)
         return found

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core.options import make
-from warmstart.core.task import task_of
+from warmstart.core.task import wrapper_class
 from warmstart.errors import UsageError, require
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
         CompileError: its operations cannot be compiled, or the program differs from the model.
         MissingPackageError: TensorFlow is not installed.
     """
-    wrapper = task_of(task).wrapper_class()
+    wrapper = wrapper_class(task)
     checked = make(wrapper.options, options, f"Wrapping for {task}")
     if checked.output is not None:
         check_output(Path(checked.output).expanduser())
