@@ -18,11 +18,11 @@ WORK = {  # takes far longer than the tests wait
         "inputs": ["ROMEO:"] * 8,
         "options": {"max_new_tokens": 2048, "overflow": "slide", "temperature": 1.0},
     },
-    "deepar": {"inputs": [1.0, 2.0, 3.0] * 40, "options": {"horizon": 4000, "samples": 200}},
+    "deepar": {"inputs": [1.0, 2.0, 3.0] * 40, "options": {"horizon": 4900, "samples": 1000}},
     "digits_wavenet": {"inputs": "seven " * 500},
 }
-STOPPED = 1.0
-"""Seconds after which nothing may run any more."""
+STOPPED = 3.0
+"""Seconds after which nothing may run any more, on a busy machine; benchmarks/serving_pressure.py has the bar."""
 
 
 @pytest.fixture(scope="module")
