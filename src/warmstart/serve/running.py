@@ -75,17 +75,21 @@ class Server(uvicorn.Server):
         """Close the listening sockets; returns the connections that waited in their backlog.
 
         Closing the sockets would reset these, although their clients have been told that they are
-        connected. There is no `await` between the last accept and the close, during which more
-        could arrive.
+        connected. More could arrive between the last accept and the close: there is no `await`
+        there, and a thread that waits for the interpreter's lock gets it at once.
         """
         waiting: list[socket.socket] = []
+        duplicates = [listening.dup() for server in self.servers for listening in server.sockets]
         for server in self.servers:
-            for listening in server.sockets:
-                with listening.dup() as duplicate, contextlib.suppress(BlockingIOError):
-                    duplicate.setblocking(False)
-                    while True:
-                        waiting.append(duplicate.accept()[0])
-            server.close()
+            server.close()  # the duplicates still listen
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        for duplicate in duplicates:
+            with duplicate, contextlib.suppress(BlockingIOError):
+                duplicate.setblocking(False)
+                while True:
+                    waiting.append(duplicate.accept()[0])
+        sys.setswitchinterval(interval)
         return waiting
 
     def _protocol(self) -> asyncio.Protocol:
