@@ -84,12 +84,14 @@ class Server(uvicorn.Server):
             server.close()  # the duplicates still listen
         interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-6)
-        for duplicate in duplicates:
-            with duplicate, contextlib.suppress(BlockingIOError):
-                duplicate.setblocking(False)
-                while True:
-                    waiting.append(duplicate.accept()[0])
-        sys.setswitchinterval(interval)
+        try:
+            for duplicate in duplicates:
+                with duplicate, contextlib.suppress(BlockingIOError):
+                    duplicate.setblocking(False)
+                    while True:
+                        waiting.append(duplicate.accept()[0])
+        finally:
+            sys.setswitchinterval(interval)
         return waiting
 
     def _protocol(self) -> asyncio.Protocol:
