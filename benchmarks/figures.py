@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import argparse
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from settings import tell
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 FORMATS = {
@@ -164,3 +168,27 @@ def write_markdown(path: Path, content: str, topic: str = "") -> None:
     else:
         before = after = ""
     path.write_text(f"{before}{first}\n{content}{last}{after or chr(10)}", "utf-8")
+
+
+def run_parts(
+    parts: Mapping[int, Callable[[Any], Iterable[Figure]]], options: argparse.Namespace
+) -> list[Figure]:
+    """The figures of the parts named by `options.only`, and those that `options.keep` has of others.
+
+    Args:
+        parts: number -> what measures that part.
+        options: of the command line; `options.keep` is a JSON file that is written after each part.
+    """
+    results: dict[str, list[dict[str, Any]]] = {}
+    if options.keep and options.keep.is_file():
+        results = json.loads(options.keep.read_text("utf-8"))
+    for part in map(int, filter(None, options.only.split(","))):
+        tell(f"part {part}: {parts[part].__name__}")
+        results[str(part)] = [figure.to_dict() for figure in parts[part](options)]
+        if options.keep:
+            options.keep.write_text(json.dumps(results, indent=1), "utf-8")
+    return [
+        Figure(**{name: value for name, value in row.items() if name != "verdict"})
+        for part in sorted(results, key=int)
+        for row in results[part]
+    ]

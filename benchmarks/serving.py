@@ -29,7 +29,14 @@ sys.path[:0] = [str(ROOT / "tests" / "serve")]
 
 from processes import Load, copy_of, running, until  # noqa: E402
 
-from figures import Figure, markdown, summary, text_table, write_markdown  # noqa: E402
+from figures import (  # noqa: E402
+    Figure,
+    markdown,
+    run_parts,
+    summary,
+    text_table,
+    write_markdown,
+)
 from measure import machine, versions  # noqa: E402
 from serving_clients import Connection, closed_loop, open_loop, request  # noqa: E402
 from settings import tell  # noqa: E402
@@ -387,26 +394,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
     )
     options = parser.parse_args(argv)
-    told, used = machine(), versions()
+    system, used = machine(), versions()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
         os.environ["WARMSTART_HOME"] = str(options.home or scratch)
-        kept: dict[str, list[dict[str, Any]]] = {}
-        if options.keep and options.keep.is_file():
-            kept = json.loads(options.keep.read_text("utf-8"))
-        for part in map(int, filter(None, options.only.split(","))):
-            tell(f"part {part}: {PARTS[part].__name__}")
-            kept[str(part)] = [figure.to_dict() for figure in PARTS[part](options)]
-            if options.keep:
-                options.keep.write_text(json.dumps(kept, indent=1), "utf-8")
-    figures = [
-        Figure(**{name: value for name, value in told.items() if name != "verdict"})
-        for part in sorted(kept, key=int)
-        for told in kept[part]
-    ]
+        figures = run_parts(PARTS, options)
     print(text_table(figures) + "\n\n" + summary(figures))
     if options.markdown:
         command = "python benchmarks/serving.py --protocol open_inference_rest.yaml --markdown docs/benchmarks.md"
-        write_markdown(options.markdown, markdown(figures, told, used, command), "serving")
+        write_markdown(options.markdown, markdown(figures, system, used, command), "serving")
     return 0
 
 

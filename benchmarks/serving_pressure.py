@@ -30,7 +30,14 @@ sys.path[:0] = [str(ROOT / "tests" / "serve")]
 
 from processes import Process, copy_of, running, until  # noqa: E402
 
-from figures import Figure, markdown, summary, text_table, write_markdown  # noqa: E402
+from figures import (  # noqa: E402
+    Figure,
+    markdown,
+    run_parts,
+    summary,
+    text_table,
+    write_markdown,
+)
 from measure import machine, versions  # noqa: E402
 from serving_clients import Connection, open_loop, request  # noqa: E402
 from serving_hostile import CASES, Hostile  # noqa: E402
@@ -347,19 +354,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="the page to write them to")
     options = parser.parse_args(argv)
     system, used = machine(), versions()
-    results: dict[str, list[dict[str, Any]]] = {}
-    if options.keep and options.keep.is_file():
-        results = json.loads(options.keep.read_text("utf-8"))
-    for part in map(int, filter(None, options.only.split(","))):
-        tell(f"part {part}: {PARTS[part].__name__}")
-        results[str(part)] = [figure.to_dict() for figure in PARTS[part](options)]
-        if options.keep:
-            options.keep.write_text(json.dumps(results, indent=1), "utf-8")
-    figures = [
-        Figure(**{name: value for name, value in row.items() if name != "verdict"})
-        for part in sorted(results, key=int)
-        for row in results[part]
-    ]
+    figures = run_parts(PARTS, options)
     print(text_table(figures) + "\n\n" + summary(figures))
     if options.markdown:
         command = "python benchmarks/serving_pressure.py --markdown docs/benchmarks.md"
