@@ -17,8 +17,8 @@ from warmstart.text import files
 
 
 @dataclass(frozen=True)
-class Together:
-    """Texts of one example.
+class TextExample:
+    """One text, or texts that belong together.
 
     Attributes:
         name: of its record, for messages.
@@ -43,7 +43,7 @@ def texts(
     columns: list[str] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
-) -> list[Together]:
+) -> list[TextExample]:
     """Single texts.
 
     Args:
@@ -79,9 +79,9 @@ def texts(
     part, group = table.part_column(split_column), table.group_column(group_column)
     table.describe(columns, {"text": text, "split": part, "group": group})
 
-    def read(record: Record) -> Together:
+    def read(record: Record) -> TextExample:
         one = (table.text(record, text),)
-        return Together(record.name, one, table.part(record, part), table.group(record, group))
+        return TextExample(record.name, one, table.part(record, part), table.group(record, group))
 
     return _usable(list(table.map(read, problems)), problems)
 
@@ -98,7 +98,7 @@ def pairs(
     columns: list[str] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
-) -> list[Together]:
+) -> list[TextExample]:
     """Pairs (anchor, positive), or triplets with a negative.
 
     Args:
@@ -130,9 +130,9 @@ def pairs(
     table.describe(columns, {**chosen, "split": part, "group": group})
     names += [negative] if negative is not None else []
 
-    def read(record: Record) -> Together:
+    def read(record: Record) -> TextExample:
         some = tuple(table.text(record, name) for name in names)
-        return Together(record.name, some, table.part(record, part), table.group(record, group))
+        return TextExample(record.name, some, table.part(record, part), table.group(record, group))
 
     return _usable(list(table.map(read, problems)), problems)
 
@@ -145,7 +145,7 @@ def _lines(path: Path) -> Iterator[Item]:
     return files.lines(str(path))
 
 
-def _plain(rows: Iterable[tuple[str, Any]], problems: list[str] | None) -> Iterator[Together]:
+def _plain(rows: Iterable[tuple[str, Any]], problems: list[str] | None) -> Iterator[TextExample]:
     for name, value in rows:
         try:
             text = value.decode() if isinstance(value, bytes) else value
@@ -153,12 +153,12 @@ def _plain(rows: Iterable[tuple[str, Any]], problems: list[str] | None) -> Itera
             records.report(RecordError(f"{name}: is not UTF-8", name), problems)
             continue
         if text.strip():
-            yield Together(name, (text,))
+            yield TextExample(name, (text,))
         else:
             records.report(RecordError(f"{name}: is empty", name), problems)
 
 
-def _usable(examples: list[Together], problems: list[str] | None) -> list[Together]:
+def _usable(examples: list[TextExample], problems: list[str] | None) -> list[TextExample]:
     records.require_usable("text", len(examples), problems or ())
     if not examples:
         raise UsageError("There are no texts in the data.")

@@ -20,7 +20,7 @@ from warmstart.errors import UsageError
 from warmstart.models.text import sentence_modules
 from warmstart.models.text.outputs import with_features
 from warmstart.text import corpus
-from warmstart.text.corpus import Together
+from warmstart.text.corpus import TextExample
 from warmstart.text.embedding import EmbedOptions, TextEmbedder
 from warmstart.text.tokenizer import Encoded
 from warmstart.text.train.batches import Pad
@@ -34,7 +34,7 @@ LABEL_REPEATS, LABEL_WORDS = 3, 3
 """Second texts are taken for labels where each occurs so often on average, and has so few words."""
 
 
-class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, Together, TextEmbedder]):
+class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, TextExample, TextEmbedder]):
     """Vectors of texts; the best epoch finds the most of the anchors' own texts."""
 
     task = "text-embedding"
@@ -55,7 +55,7 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, Together, TextEmbedder])
     def head_config(self) -> Mapping[str, Any]:
         return {"head": "base"}
 
-    def examples(self, data: Any) -> list[Together]:
+    def examples(self, data: Any) -> list[TextExample]:
         reading = self.options.reading()
         return corpus.pairs(data, problems=self.problems, columns=self.columns, **reading)
 
@@ -73,10 +73,10 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, Together, TextEmbedder])
                 "texts that belong together; labels train a classifier (task='text-classification')."
             )
 
-    def group_of(self, example: Together) -> str:
+    def group_of(self, example: TextExample) -> str:
         return example.texts[0] if example.group is None else example.group
 
-    def text_batches(self, examples: Sequence[Together], shuffle: bool) -> PairBatches:
+    def text_batches(self, examples: Sequence[TextExample], shuffle: bool) -> PairBatches:
         options = self.options
         return PairBatches(
             [self.encoded(one) for one in examples],
@@ -87,7 +87,7 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, Together, TextEmbedder])
             seed=options.seed,
         )
 
-    def encoded(self, example: Together) -> list[Encoded]:
+    def encoded(self, example: TextExample) -> list[Encoded]:
         """The texts of an example as tokens, with the prompts of queries and documents that the base
         has."""
         prompts = self.predictor.prompts

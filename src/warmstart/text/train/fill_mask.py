@@ -16,7 +16,7 @@ import numpy as np
 
 from warmstart.errors import UsageError
 from warmstart.text import corpus
-from warmstart.text.corpus import Together
+from warmstart.text.corpus import TextExample
 from warmstart.text.fill_mask import FillMask
 from warmstart.text.tokenizer import Encoded
 from warmstart.text.train.batches import Pad
@@ -28,7 +28,7 @@ REPLACED, RANDOM = 0.8, 0.1
 """Shares of the predicted tokens: replaced by the mask, and by a random token."""
 
 
-class FillMaskTrainer(EncoderTrainer[FillMaskOptions, Together, FillMask]):
+class FillMaskTrainer(EncoderTrainer[FillMaskOptions, TextExample, FillMask]):
     """Masked tokens; a batch counts windows of texts."""
 
     task = "fill-mask"
@@ -43,11 +43,11 @@ class FillMaskTrainer(EncoderTrainer[FillMaskOptions, Together, FillMask]):
                 "bert_base_uncased."
             )
 
-    def examples(self, data: Any) -> list[Together]:
+    def examples(self, data: Any) -> list[TextExample]:
         reading = self.options.reading()
         return corpus.texts(data, problems=self.problems, columns=self.columns, **reading)
 
-    def text_batches(self, examples: Sequence[Together], shuffle: bool) -> MaskedBatches:
+    def text_batches(self, examples: Sequence[TextExample], shuffle: bool) -> MaskedBatches:
         limit, tokenizer = self.predictor.max_length, self.predictor.tokenizer
         windows = [
             window
