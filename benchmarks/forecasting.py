@@ -38,6 +38,7 @@ PARTS = {
     4: "memory",
     5: "other series",
     6: "fine-tuned",
+    7: "short histories, and a promotion",
 }
 SAMPLING = (
     0.3  # of windows of M4: chosen on the last 48 hours of its training part, not on its test part
@@ -289,6 +290,48 @@ def finetuned(jobs: Jobs) -> Iterator[Figure]:
         yield Figure(6, f"geometric mean of these {len(ratios)}", mean, bar=0.8)
 
 
+HISTORIES = (
+    "24 months",
+    "8 quarters",
+    "2 days of 15 minutes",
+    "3 days of hours",
+    "20 items of 24 months",
+)
+
+
+def small(jobs: Jobs) -> Iterator[Figure]:
+    """Fine-tuned with the defaults on few seasons, and with a covariate that explains everything."""
+    for name in HISTORIES:
+        results = [
+            jobs(f"short-{name}-seed{seed}", "ours", kind="short", name=name, seed=seed)
+            for seed in range(jobs.options.seeds)
+        ]
+        made = [result for result in results if result]
+        if made:
+            errors = [result["error"] for result in made]
+            coverages = ", ".join(f"{result['coverage']:.0%}" for result in made)
+            yield Figure(
+                7,
+                f'finetune("deepar") on {name} of 100 ± 20, mean error in percent of the steps after '
+                "them, worst seed",
+                max(errors),
+                "share",
+                0.10,
+                note=f"seeds: {_list(errors)}; coverage of the 80 % interval {coverages}",
+            )
+    found = [jobs(f"promotion-seed{n}", "ours", kind="promotion", seed=n) for n in range(5)]
+    errors = [result["error"] for result in found if result]
+    if errors:
+        yield Figure(
+            7,
+            "a known promotion adds 100: mean absolute error, worst seed",
+            max(errors),
+            "loss",
+            8.0,
+            note=f"seeds: {_list(errors)}",
+        )
+
+
 def _list(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.4f}" for value in values)
 
@@ -323,7 +366,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     told = dict(machine())
     jobs = Jobs(options)
-    parts = {1: m4, 2: embedded, 3: chronos, 4: memory, 5: others, 6: finetuned}
+    parts = {1: m4, 2: embedded, 3: chronos, 4: memory, 5: others, 6: finetuned, 7: small}
     found = [figure for part in options.only for figure in parts[part](jobs)]
     found.sort(key=lambda figure: figure.part)
     print(text_table(found) + "\n\n" + summary(found))

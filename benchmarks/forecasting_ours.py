@@ -88,6 +88,56 @@ def finetuned(job: dict[str, Any]) -> dict[str, Any]:
     return {"metrics": metrics, "validation": model.method.validation}
 
 
+SHORT = {
+    "24 months": ("MS", 12, 24, 12, 1),
+    "8 quarters": ("QS", 4, 8, 4, 1),
+    "2 days of 15 minutes": ("15min", 96, 192, 24, 1),
+    "3 days of hours": ("h", 24, 72, 24, 1),
+    "20 items of 24 months": ("MS", 12, 24, 12, 20),
+}
+"""Frequency, season, steps of history, horizon, series."""
+
+
+def short(job: dict[str, Any]) -> dict[str, Any]:
+    """Few seasons of 100 ± 20 with little noise: error and coverage of the steps that follow."""
+    freq, season, steps, horizon, count = SHORT[job["name"]]
+    random = np.random.default_rng(job["seed"])
+    times = np.arange(steps + horizon)
+    shifts = np.arange(count)[:, None] / max(count, 1)
+    whole = 100 + 20 * np.sin(2 * np.pi * (times / season + shifts))
+    whole += random.normal(0, 1, whole.shape)
+    rows = {f"s{n}": row for n, row in enumerate(whole)}
+    past = {name: row[:steps] for name, row in rows.items()}
+    model = ws.finetune(
+        "deepar",
+        series(past, freq, "2020-01-01", dated=True),
+        horizon=horizon,
+        seed=job["seed"],
+    )
+    forecasts = model(series(past, freq, "2020-01-01", dated=True), horizon=horizon, samples=200)
+    future = whole[:, steps:]
+    median = np.stack([forecast.median for forecast in forecasts])
+    low, high = (np.stack([f.quantile(q) for f in forecasts]) for q in (0.1, 0.9))
+    return {
+        "error": float(np.mean(np.abs(median - future) / future)),
+        "coverage": float(np.mean((low <= future) & (future <= high))),
+    }
+
+
+def promotion(job: dict[str, Any]) -> dict[str, Any]:
+    """A known promotion adds exactly 100 to noise around 200: the mean absolute error of 28 days."""
+    random = np.random.default_rng(job["seed"])
+    promoted = (random.random(328) < 0.2).astype(float)
+    values = 200 + 100 * promoted + random.normal(0, 3, 328)
+    days = pd.date_range("2023-01-01", periods=328, freq="D")
+    table = pd.DataFrame({"timestamp": days, "target": values, "promoted": promoted})
+    model = ws.finetune("deepar", table[:300], horizon=28, known=["promoted"], seed=job["seed"])
+    future = table.copy()
+    future.loc[300:, "target"] = np.nan
+    (forecast,) = model(future, horizon=28, samples=200)
+    return {"error": float(np.abs(forecast.median - values[300:]).mean())}
+
+
 def embedded(job: dict[str, Any]) -> dict[str, Any]:
     """The embedded model on a series it has never seen."""
     values = (
@@ -152,6 +202,8 @@ if __name__ == "__main__":
         {
             "deepar": deepar,
             "finetuned": finetuned,
+            "short": short,
+            "promotion": promotion,
             "embedded": embedded,
             "memory": memory,
             "chronos": chronos,

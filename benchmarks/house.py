@@ -18,7 +18,6 @@ import io
 import json
 import os
 import random
-import shutil
 import statistics
 import subprocess
 import sys
@@ -189,6 +188,13 @@ def _post(port: int) -> None:
 
 # Two versions in turns. What follows runs in either of them, so it uses what both have.
 
+SAVED = """
+import sys
+import warmstart as ws
+
+for name, folder in zip(("cifar10_resnet20", "deepar_hourly"), sys.argv[1:]):
+    ws.load(name).save(folder)
+"""
 CALLS = """
 import json, statistics, sys, time
 import numpy as np
@@ -205,10 +211,10 @@ def milliseconds(call, count):
 
 photo = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 series = (np.sin(np.arange(200) / 4) + 2).tolist()
-text, generator, forecaster = (
-    ws.load(name, engine="litert") for name in ("sst2_bert_tiny", "shakespeare_gpt2", "deepar")
+text, generator, classifier, forecaster = (
+    ws.load(name, engine="litert")
+    for name in ("sst2_bert_tiny", "shakespeare_gpt2", sys.argv[1], sys.argv[2])
 )
-classifier = ws.load(sys.argv[1], engine="litert")
 print(json.dumps({
     "one text": milliseconds(lambda: text("a warm and moving film"), 100),
     "64 tokens of GPT-2": milliseconds(
@@ -239,12 +245,14 @@ def _python(checkout: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _measured(checkout: Path, classifier: Path, training: Path | None) -> dict[str, float]:
+def _measured(
+    checkout: Path, classifier: Path, forecaster: Path, training: Path | None
+) -> dict[str, float]:
     """Milliseconds of each kind of work in one version."""
     start = time.perf_counter()
     _python(checkout, "-m", "warmstart", "predict", "a warm film", "--model", "sst2_bert_tiny")
     values = {"first answer, as a process": 1e3 * (time.perf_counter() - start)}
-    values |= json.loads(_python(checkout, "-c", CALLS, str(classifier)))
+    values |= json.loads(_python(checkout, "-c", CALLS, str(classifier), str(forecaster)))
     values["one text over HTTP"] = _served(checkout)
     if training:
         with tempfile.TemporaryDirectory() as folder:
@@ -276,16 +284,17 @@ def _served(checkout: Path) -> float:
         server.wait()
 
 
-def pairs(other: Path, count: int, classifier: Path, training: bool) -> None:
+def pairs(other: Path, count: int, training: bool) -> None:
     """Print the ratios of this version to another one."""
     with tempfile.TemporaryDirectory() as folder:
         data = _photos(Path(folder) / "data") if training else None
-        bundle = Path(folder) / "classifier"  # one folder, which both versions can read
-        shutil.copytree(classifier, bundle)
+        # The other version writes them: both can read these, and the package has others now.
+        bundles = (Path(folder) / "classifier", Path(folder) / "forecaster")
+        _python(other, "-c", SAVED, *map(str, bundles))
         rounds: list[dict[Path, dict[str, float]]] = []
         for number in range(count):
             order = (ROOT, other) if number % 2 else (other, ROOT)
-            rounds.append({side: _measured(side, bundle, data) for side in order})
+            rounds.append({side: _measured(side, *bundles, data) for side in order})
             print(f"pair {number + 1} of {count}", file=sys.stderr)
     for name in rounds[0][ROOT]:
         ratios = [one[ROOT][name] / one[other][name] for one in rounds]
@@ -314,7 +323,6 @@ def main() -> None:
     parser.add_argument("name", nargs="?", choices=["photo", "text", "http", "finetune"])
     parser.add_argument("--against", type=Path, help="a clone of the version to compare with")
     parser.add_argument("--pairs", type=int, default=30)
-    parser.add_argument("--classifier", type=Path, default=ROOT / "tests/data/cifar10_resnet20")
     parser.add_argument("--training", action="store_true", help="compare a short fine-tuning too")
     arguments = parser.parse_args()
     if arguments.part == "steps" and arguments.name is None:
@@ -325,9 +333,7 @@ def main() -> None:
     elif arguments.part == "pairs":
         if arguments.against is None:
             parser.error("pairs needs --against CHECKOUT")
-        pairs(
-            arguments.against.resolve(), arguments.pairs, arguments.classifier, arguments.training
-        )
+        pairs(arguments.against.resolve(), arguments.pairs, arguments.training)
     else:
         size()
 

@@ -12,6 +12,7 @@ of parts are put together.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import math
@@ -19,9 +20,10 @@ import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,22 +60,42 @@ def as_json(path: str, value: Any) -> bytes:
 
 
 class Usage:
-    """What a server's process uses, from /proc."""
+    """What a server's process, and the one that parses for it, use, from /proc."""
 
     def __init__(self, server: Process):
         self._folder = Path(f"/proc/{server.process.pid}")
 
     def memory(self) -> float:
-        """MB that are resident now."""
-        return int((self._folder / "statm").read_text().split()[1]) * PAGE / 1e6
+        """MB that are resident now, together."""
+        total = 0
+        for folder in self._processes():
+            with contextlib.suppress(OSError):  # it has just ended
+                total += int((folder / "statm").read_text().split()[1]) * PAGE
+        return total / 1e6
 
-    def peak(self) -> float:
-        """MB that were resident at most since `forget_peak`."""
-        lines = (self._folder / "status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1e3
+    def _processes(self) -> Iterator[Path]:
+        yield self._folder
+        for children in (self._folder / "task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                yield from (Path(f"/proc/{pid}") for pid in children.read_text().split())
 
-    def forget_peak(self) -> None:
-        (self._folder / "clear_refs").write_text("5")
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[list[float]]:
+        """Its memory in MB, every 5 milliseconds."""
+        samples: list[float] = []
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not stop.wait(0.005):
+                samples.append(self.memory())
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield samples
+        finally:
+            stop.set()
+            thread.join()
 
     def files(self) -> int:
         return len(list((self._folder / "fd").iterdir()))
@@ -114,17 +136,17 @@ def hostile(options: argparse.Namespace) -> list[Figure]:
             open_loop(server.address, ask, RATE, 5.0)
             if attackers:
                 attackers.stop()
-        usage.forget_peak()
-        open_loop(server.address, ask, RATE, 5.0)
-        calm = usage.peak()
-        peak = calm
+        with usage.watched() as samples:
+            open_loop(server.address, ask, RATE, 5.0)
+        calm = peak = max(samples)
         for number in range(options.rounds):
             for each in (quiet, pressed):
                 attackers = Hostile(server.address, 2, start=number) if each is pressed else None
-                tally = open_loop(server.address, ask, RATE, options.seconds)
-                if attackers:
-                    statuses += attackers.stop()
-                    peak = max(peak, usage.peak())
+                with usage.watched() as samples:
+                    tally = open_loop(server.address, ask, RATE, options.seconds)
+                    if attackers:
+                        statuses += attackers.stop()
+                peak = max(peak, *samples)
                 if set(tally.seconds) != {200} or tally.lost:
                     raise RuntimeError(f"not all requests were answered: {tally}")
                 each += tally.seconds[200]

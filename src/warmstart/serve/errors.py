@@ -28,6 +28,9 @@ class Refused(Exception):
         super().__init__(message)
         self.status, self.reason, self.headers = status, reason, dict(headers or {})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Refused, (self.status, self.reason, str(self), self.headers)
+
 
 def invalid(message: str) -> Refused:
     """The request is wrong: 400."""

@@ -103,8 +103,10 @@ async def read_request(
     """What a body asks for, the model that it names, and the deadline."""
     state = state_of(request)
     body.require_json(request)
-    asked: RequestT = body.parse_json(await body.read(request, state.settings), form)
-    return asked, state.model(request, asked.model, [task]), state.deadline(request)
+    deadline = state.deadline(request)
+    data = await body.read(request, state.settings)
+    asked: RequestT = await state.parse(request, deadline, body.parse_json, data, form)
+    return asked, state.model(request, asked.model, [task]), deadline
 
 
 def _texts(given: str | list[str], state: State) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,10 +15,10 @@ from warmstart.core.wire import Result
 from warmstart.errors import InputError
 from warmstart.serve import body, options
 from warmstart.serve.errors import Refused, invalid, refusal
-from warmstart.serve.forms import Field, parse_form
+from warmstart.serve.forms import parse_form
 from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
-from warmstart.serve.state import json_response, state_of
+from warmstart.serve.state import State, json_response, state_of
 from warmstart.serve.work import check_generated, to_json
 
 RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")
@@ -33,11 +33,12 @@ async def predict(request: Request) -> Response:
     state = state_of(request)
     served = state.model(request, request.path_params["model"])
     deadline = state.deadline(request)
+    query = options.from_text(dict(request.query_params), served.model)
+    asked = options.check(served.model, query, state.settings)
     data = await body.read(request, state.settings)
-    size = body.SLOW if served.kind.is_parsed else len(data)
-    names, values, asked, many = await body.aside(
-        size, _inputs, request, served, data, state.settings
-    )
+    inputs = await _read_inputs(request, state, served, data, deadline)
+    names, values, many = inputs.names, inputs.values, inputs.many
+    asked |= inputs.options | options.from_text(inputs.texts, served.model)
     asked = options.check(served.model, asked, state.settings)
     check_generated(served.model, values, asked, state.settings)
     key = (Served.answer, freeze(asked))
@@ -68,21 +69,41 @@ def freeze(given: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
     )
 
 
-def _inputs(
-    request: Request, served: Served, data: bytes, settings: Settings
-) -> tuple[list[str], list[Any], dict[str, Any], bool]:
-    """(names, values, options, whether there are several) of a body."""
-    kind, media = served.kind, body.media_type(request)
-    query = options.from_text(dict(request.query_params), served.model)
-    asked = options.check(served.model, query, settings)
+class _Inputs(NamedTuple):
+    """What a body asks.
+
+    Attributes:
+        names: of the inputs, for messages and results.
+        values: the inputs, or the `InputError` of each.
+        many: whether the answer is a list.
+        options: of JSON.
+        texts: options as text, of a form.
+    """
+
+    names: list[str]
+    values: list[Any]
+    many: bool
+    options: Mapping[str, Any] = {}
+    texts: Mapping[str, str] = {}
+
+
+async def _read_inputs(
+    request: Request, state: State, served: Served, data: bytes, deadline: float
+) -> _Inputs:
+    kind, settings, media = served.kind, state.settings, body.media_type(request)
     if body.is_json(media):
-        return _of_json(kind, body.parse_json(data), asked, settings)
+        return await state.parse(request, deadline, _of_json, data, kind, settings)
     if media == "multipart/form-data":
-        return _of_form(served, parse_form(data, request.headers["content-type"]), asked, settings)
+        content_type = request.headers["content-type"]
+        return await body.aside(len(data), _of_form, data, kind, content_type, settings)
     if (kind.media and media in RAW) or _takes(kind, media):
         if not data:
             raise invalid(f"The body is empty; {served.name} needs {kind.name} data.")
-        return [kind.name], [kind.from_bytes(data, settings)], asked, False
+        if kind.is_file:  # its bytes are not looked at yet
+            return _of_bytes(data, kind, settings)
+        if kind.is_parsed and len(data) <= body.INLINE:
+            return await body.aside(body.SLOW, _of_bytes, data, kind, settings)
+        return await state.parse(request, deadline, _of_bytes, data, kind, settings)
     forms = (
         f"{kind.name} data, as a raw body, as a file of multipart/form-data, or"
         if kind.media
@@ -91,6 +112,10 @@ def _inputs(
     raise Refused(
         415, "invalid", f"{served.name} takes {forms} as application/json; not {media[:80]!r}."
     )
+
+
+def _of_bytes(data: bytes, kind: InputKind, settings: Settings) -> _Inputs:
+    return _Inputs([kind.name], [kind.from_bytes(data, settings)], many=False)
 
 
 def _takes(kind: InputKind, media: str) -> bool:
@@ -112,59 +137,56 @@ def _read(read: Callable[[], Any], is_one_of_several: bool) -> Any:
         return error
 
 
-def _of_json(
-    kind: InputKind, content: Any, asked: dict[str, Any], settings: Settings
-) -> tuple[list[str], list[Any], dict[str, Any], bool]:
+def _of_json(data: bytes, kind: InputKind, settings: Settings) -> _Inputs:
+    content = body.parse_json(data)
     if (
         not isinstance(content, dict)
         or "inputs" not in content
         or content.keys() - {"inputs", "options"}
     ):
         raise invalid('The body is {"inputs": …, "options": {…}}, and nothing else.')
-    given = content.get("options", {})
-    if not isinstance(given, dict):
-        raise invalid("options must be an object.")
-    inputs = content["inputs"]
+    inputs, asked = content["inputs"], _options(content.get("options", {}))
     many = kind.is_several_json(inputs)
     values = inputs if many else [inputs]
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"inputs must be 1 to {settings.max_inputs}, not {len(values)}.")
     names = [f"input {n}" for n in range(1, len(values) + 1)] if many else ["the input"]
     read = [_read(partial(kind.from_json, value, settings), many) for value in values]
-    return names, read, {**asked, **given}, many
+    return _Inputs(names, read, many, asked)
 
 
-def _of_form(
-    served: Served, fields: list[Field], asked: dict[str, Any], settings: Settings
-) -> tuple[list[str], list[Any], dict[str, Any], bool]:
-    takes_files = served.kind.is_file
+def _of_form(data: bytes, kind: InputKind, content_type: str, settings: Settings) -> _Inputs:
+    fields = parse_form(data, content_type)
     files = [
         field
         for field in fields
         if (field.filename is not None and (field.filename or field.data))
-        or (takes_files and field.filename is None and field.name == "file")
+        or (kind.is_file and field.filename is None and field.name == "file")
     ]
-    given: dict[str, str] = {}
+    asked: dict[str, Any] = {}
+    texts: dict[str, str] = {}
     names = [field.filename or f"file {n}" for n, field in enumerate(files, 1)]
-    read = partial(served.kind.from_bytes, limits=settings)
+    read = partial(kind.from_bytes, limits=settings)
     values = [_read(partial(read, field.data), len(files) > 1) for field in files]
     for field in fields:
         if field in files or field.filename is not None:
             continue
         if field.name == "options":
-            more = body.parse_json(field.data)
-            if not isinstance(more, dict):
-                raise invalid("options must be an object.")
-            asked = {**asked, **more}
-        elif field.name in ("inputs", "input", "text", "file") and not takes_files:
+            asked |= _options(body.parse_json(field.data))
+        elif field.name in ("inputs", "input", "text", "file") and not kind.is_file:
             names.append(f"input {len(values) + 1}")
             values.append(read(field.data))
         else:
-            given[field.name] = field.data.decode("utf-8", "replace")
+            texts[field.name] = field.data.decode("utf-8", "replace")
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"The form must hold 1 to {settings.max_inputs} files, not {len(values)}.")
-    asked = {**asked, **options.from_text(given, served.model)}
-    return names, values, asked, len(values) > 1
+    return _Inputs(names, values, len(values) > 1, asked, texts)
+
+
+def _options(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise invalid("options must be an object.")
+    return value
 
 
 def _accepted(accept: str, result: type[Result]) -> str | None:

@@ -70,6 +70,7 @@ class Server(uvicorn.Server):
         ):
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
+        self._state.parser.close()
 
     def _stop_listening(self) -> list[socket.socket]:
         """Close the listening sockets; returns the connections that waited in their backlog.

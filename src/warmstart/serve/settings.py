@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
+from typing import Any
 
 from warmstart.errors import UsageError
 
@@ -95,6 +96,10 @@ class Settings:
     cors: Collection[str] = ()
     hosts: Collection[str] = ()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return _made, ({**values, "budgets": dict(self.budgets)},)
+
     def __post_init__(self) -> None:
         budgets = {**self.budgets, "max_new_tokens": self.max_new_tokens}
         object.__setattr__(self, "budgets", MappingProxyType(budgets))
@@ -131,3 +136,7 @@ class Settings:
                 raise UsageError(
                     f"{origin!r} is not an origin: a scheme and a host, such as https://app.example.com."
                 )
+
+
+def _made(values: dict[str, Any]) -> Settings:
+    return Settings(**values)

@@ -6,20 +6,25 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from warmstart.errors import InputError
+from warmstart.serve import body
 from warmstart.serve.batching import Answer, Closed, Full, Outcome
 from warmstart.serve.errors import Refused, invalid
 from warmstart.serve.metrics import Metrics
+from warmstart.serve.parser import Parser
 from warmstart.serve.registry import Registry, Served
 from warmstart.serve.settings import Settings
+
+ResultT = TypeVar("ResultT")
+ArgumentsT = TypeVarTuple("ArgumentsT")
 
 GONE = "warmstart.gone"
 """The key of an ASGI scope whose value is a future that is done when the client has gone."""
@@ -40,6 +45,7 @@ class State:
     draining: bool = False
     is_local: bool = False
     started: float = field(default_factory=time.time)
+    parser: Parser = field(default_factory=Parser)
 
     def model(self, request: Request, name: str, tasks: Sequence[str] = ()) -> Served:
         """The model that a request names; noted for metrics and the log.
@@ -80,6 +86,21 @@ class State:
                 raise invalid("X-Request-Timeout is a number of seconds above 0.")
             seconds = min(seconds, wanted)
         return time.monotonic() + seconds
+
+    async def parse(
+        self,
+        request: Request,
+        deadline: float,
+        function: Callable[[bytes, *ArgumentsT], ResultT],
+        data: bytes,
+        *arguments: *ArgumentsT,
+    ) -> ResultT:
+        """`function(data, …)`: at once where the data are few, else in the parser's process, so that
+        other requests go on; see `Parser.run`.
+        """
+        if len(data) <= body.INLINE:
+            return function(data, *arguments)
+        return await self.parser.run(deadline, request.scope.get(GONE), function, data, *arguments)
 
     async def ask(
         self,

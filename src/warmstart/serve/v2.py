@@ -103,7 +103,7 @@ async def infer(request: Request) -> Response:
     body.require_json(request, "", "application/octet-stream")
     deadline = state.deadline(request)
     data = await body.read(request, state.settings)
-    asked, arrays = await body.aside(_json_size(request, data), _parsed, request, served, data)
+    asked, arrays = await _read(request, state, served, data, deadline)
     given = dict(asked.get("parameters", {}))
     as_binary = given.pop("binary_data_output", False)
     if not isinstance(as_binary, bool):
@@ -167,31 +167,32 @@ def _check_rows(count: int, state: State) -> None:
         raise too_large(f"The inputs have {count} rows; {state.settings.max_inputs} at most.")
 
 
-def _json_size(request: Request, data: bytes) -> int:
-    """Bytes that have to be parsed; binary tensors are only looked at."""
-    length = request.headers.get(HEADER, "")
-    return int(length) if length.isdecimal() and len(length) < 20 else len(data)
+async def _read(
+    request: Request, state: State, served: Served, data: bytes, deadline: float
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The request's JSON and its tensors."""
+    length = request.headers.get(HEADER, str(len(data)))
+    if not (length.isascii() and length.isdigit()) or not 0 <= int(length[:20]) <= len(data):
+        raise invalid(f"{HEADER} must be a number of bytes, at most those of the body.")
+    if int(length) == 0 and HEADER in request.headers:
+        return {}, _only(served, data)
+    head: bytes = data[: int(length)]
+    binary: bytes | memoryview = memoryview(data)[int(length) :]
+    if len(head) > body.INLINE:
+        binary = bytes(binary)  # for another process
+    names = (served.name, str(served.version))
+    return await state.parse(request, deadline, _parsed, head, binary, names)
 
 
 def _parsed(
-    request: Request, served: Served, data: bytes
+    head: bytes, binary: bytes | memoryview, names: tuple[str, str]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The request's JSON and its tensors."""
-    length = request.headers.get(HEADER)
-    if length is None:
-        head, binary = data, memoryview(b"")
-    else:
-        if not (length.isascii() and length.isdigit()) or not 0 <= int(length[:20]) <= len(data):
-            raise invalid(f"{HEADER} must be a number of bytes, at most those of the body.")
-        if int(length) == 0:
-            return {}, _only(served, data)
-        head, binary = data[: int(length)], memoryview(data)[int(length) :]
     asked = body.parse_json(head)
     if not isinstance(asked, dict):
         raise invalid("The request must be a JSON object.")
     if unknown := asked.keys() - {"id", "parameters", "inputs", "outputs", *ADDRESSED}:
         raise invalid(f"The request has an unknown key: {min(unknown)[:100]!r}.")
-    for name, wanted in zip(ADDRESSED, (served.name, str(served.version)), strict=True):
+    for name, wanted in zip(ADDRESSED, names, strict=True):
         if asked.get(name, wanted) != wanted:
             raise invalid(f"{name} contradicts the URL, which names {wanted!r}.")
     if not isinstance(asked.get("id", ""), str) or not isinstance(
@@ -200,7 +201,7 @@ def _parsed(
         raise invalid("id must be a string, and parameters an object.")
     if not asked.get("id"):
         asked.pop("id", None)
-    return asked, tensors.decode(asked.get("inputs"), binary)
+    return asked, tensors.decode(asked.pop("inputs", None), memoryview(binary))
 
 
 def _only(served: Served, data: bytes) -> dict[str, np.ndarray]:

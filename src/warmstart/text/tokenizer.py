@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PADDED_ROWS = 1024
 """How many more rows than tokens an embedding may have: some are padded to a round number."""
+LONG_TEXT = 10_000
+"""Characters from which on a text is encoded as a batch of one, which has a cost of its own."""
 LARGEST_TEXT = 16 * 2**20
 """Characters of one text; more are refused."""
 
@@ -246,6 +248,9 @@ class Tokenizer:
             self._lock,
         ):
             self._truncate(cut)
+            if len(text) + len(pair or "") > LONG_TEXT:  # a batch leaves the interpreter to others
+                both = text if pair is None else (text, pair)
+                return self._backend.encode_batch([both], add_special_tokens=special)[0]
             return self._backend.encode(text, pair, add_special_tokens=special)
 
     def _truncate(self, cut: dict[str, Any]) -> None:

@@ -1,0 +1,148 @@
+"""Parse large request bodies in a process of its own.
+
+Parsing holds the interpreter's lock, so that one large body would stall the answers to all other
+requests. The process has a low priority and a limit of memory, and ends when nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, BinaryIO, TypeVar, TypeVarTuple
+
+from warmstart.serve.errors import Refused
+
+T = TypeVar("T")
+ArgumentsT = TypeVarTuple("ArgumentsT")
+
+COMMAND = (sys.executable, "-m", "warmstart.serve.parsing_process")
+IDLE_SECONDS = 60.0
+"""After which the process ends, and its memory is free."""
+_SIZE = struct.Struct("<Q")
+
+
+class Parser:
+    """Runs functions in one other process, one at a time; it starts with the first of them."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "warmstart-parser")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._idle: asyncio.TimerHandle | None = None
+
+    async def run(
+        self,
+        deadline: float,
+        gone: asyncio.Future[None] | None,
+        function: Callable[[bytes, *ArgumentsT], T],
+        data: bytes,
+        *arguments: *ArgumentsT,
+    ) -> T:
+        """`function(data, *arguments)`; the arguments, and what is returned or raised, must be
+        possible to pickle.
+
+        Args:
+            deadline: of `time.monotonic`.
+            gone: is done when the client has closed its connection.
+            function: of a module.
+            data: a body, or a part of one.
+            arguments: the others.
+
+        Raises:
+            TimeoutError: the deadline passed.
+            Refused: the client has gone.
+            MemoryError: the process had too little memory.
+        """
+        work = asyncio.ensure_future(self._run((function, arguments), data))
+        ends = {work} if gone is None else {work, gone}
+        left = max(deadline - time.monotonic(), 0)
+        await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            result: T = work.result()
+            return result
+        work.cancel()
+        if gone is not None and gone.done():
+            raise Refused(499, "disconnected", "The client left.")
+        raise TimeoutError
+
+    def close(self) -> None:
+        """End the process; another call of `run` starts a new one."""
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+
+    async def _run(self, call: tuple[Callable[..., T], tuple[Any, ...]], data: bytes) -> T:
+        async with self._turn:
+            loop = asyncio.get_running_loop()
+            if self._idle is not None:
+                self._idle.cancel()
+            exchange = loop.run_in_executor(self._thread, self._exchange, call, data)
+            try:
+                is_error, value = await asyncio.shield(exchange)
+            except asyncio.CancelledError:
+                self.close()
+                await asyncio.wait([exchange])
+                exchange.exception()
+                raise
+            finally:
+                self._idle = loop.call_later(IDLE_SECONDS, self.close)
+        if is_error:
+            raise value
+        result: T = value
+        return result
+
+    def _exchange(self, call: object, data: bytes) -> tuple[bool, Any]:
+        """Send a call to the process and wait for its answer: whether it is an error, and the value."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            send(process.stdin, call, data)
+            answer: tuple[bool, Any] = receive(process.stdout)[0]
+        except (EOFError, BrokenPipeError):  # killed, most likely for its memory
+            process.wait()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            process.stdout.close()
+            raise MemoryError from None
+        return answer
+
+
+def send(file: BinaryIO, value: object, data: bytes = b"") -> None:
+    """Write a value, whose arrays are not copied, and data."""
+    buffers: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    parts = [memoryview(data), memoryview(head), *(buffer.raw() for buffer in buffers)]
+    file.write(_SIZE.pack(len(parts)) + b"".join(_SIZE.pack(part.nbytes) for part in parts))
+    for part in parts:
+        file.write(part)
+    file.flush()
+
+
+def receive(file: BinaryIO) -> tuple[Any, bytes]:
+    """Read a value and the data that `send` has written.
+
+    Raises:
+        EOFError: the file ends.
+    """
+    (count,) = _SIZE.unpack(_read(file, _SIZE.size))
+    sizes = [_SIZE.unpack(_read(file, _SIZE.size))[0] for _ in range(count)]
+    data, head, *buffers = [_read(file, size) for size in sizes]
+    return pickle.loads(head, buffers=map(bytearray, buffers)), data
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    data = file.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data

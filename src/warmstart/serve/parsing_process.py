@@ -1,0 +1,52 @@
+"""The process of `parser.Parser`: calls from standard input, answers to standard output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from warmstart.engines import heap
+from warmstart.serve.parser import receive, send
+
+MEMORY = 2**30
+"""Bytes that parsing may take."""
+NICE = 10
+MALLOC = {heap.MMAP_THRESHOLD: 2**20, heap.TRIM_THRESHOLD: 2**22}
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    heap.set_options(MALLOC)
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(NICE)
+    _limit_memory()
+    calls, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not be an answer
+    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        while True:
+            (function, arguments), data = receive(calls)
+            try:
+                answer = (False, function(data, *arguments))
+            except Exception as error:
+                answer = (True, error.with_traceback(None))
+            del data
+            send(answers, answer)
+            del answer
+            heap.trim()
+
+
+def _limit_memory() -> None:
+    """Refuse memory beyond what the process has already and `MEMORY`, where the system can."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+if __name__ == "__main__":
+    main()
