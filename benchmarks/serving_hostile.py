@@ -133,7 +133,13 @@ CASES = {
     "a PNG of gigapixels": Case(header_of_png),
     **{
         f"a bomb in {name}": Case(picture(name, side))
-        for name, side in (("png", 20_000), ("gif", 12_000), ("tiff", 20_000), ("jpeg", 12_000))
+        for name, side in (
+            ("png", 20_000),
+            ("gif", 12_000),
+            ("tiff", 20_000),
+            ("jpeg", 12_000),
+            ("webp", 7000),
+        )
     },
     **{
         f"the largest {name}": Case(picture(name, side, mode), is_allowed=True)
@@ -143,7 +149,7 @@ CASES = {
             ("bmp", 7000, "L"),
             ("tiff", 7000, "RGB"),
             ("jpeg", 7000, "RGB"),
-            ("webp", 7000, "RGB"),
+            ("webp", 4000, "RGB"),
         )
     },
     "FLAC of hours": Case(recording(7200, 8000, 1, "FLAC")),

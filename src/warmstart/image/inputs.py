@@ -24,7 +24,9 @@ Photo: TypeAlias = Union[str, "os.PathLike[str]", bytes, Readable, "Image", "NDA
 
 
 LARGE = 16_000_000
-"""Pixels; the photo takes three bytes for each, and more on the way."""
+"""Pixels; the photo takes four bytes for each, and more on the way."""
+DECODING = {"WEBP": 3, "AVIF": 2, "HEIF": 2}
+"""How many times as much memory as others these formats take for a pixel while they are decoded."""
 
 
 class PhotoKind(FileKind):
@@ -53,12 +55,14 @@ class PhotoKind(FileKind):
         return np.full((48, 64, 3), 128, np.uint8)
 
     def check_size(self, value: Any, limits: Limits) -> bool:
-        from warmstart.image import decoder
+        from warmstart.image import decoder, formats
 
         if not isinstance(value, bytes):
             return False
-        width, height = decoder.size(value, name="the photo", max_pixels=limits.max_pixels)
-        return width * height > LARGE
+        times = DECODING.get(formats.format_of(value[: formats.HEAD], "the photo"), 1)
+        most = limits.max_pixels // times
+        width, height = decoder.size(value, name="the photo", max_pixels=most)
+        return width * height * times > LARGE
 
 
 PHOTO = PhotoKind()

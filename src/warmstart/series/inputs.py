@@ -47,6 +47,8 @@ SeveralSeries: TypeAlias = Table | ListOf[Series] | ListOf[Table] | ListOf[Serie
 
 NUMBERS_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "null"]}}
 COLUMN_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "string", "null"]}}
+LARGE = 500_000
+"""Values; a forecast takes several copies of them."""
 FIRST = 1000
 """Values of a JSON array that are looked at to tell one series from several."""
 
@@ -162,6 +164,9 @@ class SeriesKind(InputKind):
         return read_series(str(fields.get("item_id", name)), series, layout)
 
     # Requests
+
+    def check_size(self, value: Any, limits: Limits) -> bool:
+        return int(getattr(value, "size", 0)) > LARGE
 
     def trial(self) -> NDArray[np.float64]:
         values: NDArray[np.float64] = 2.0 + np.sin(np.arange(200) * (np.pi / 12))

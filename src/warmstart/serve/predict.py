@@ -36,7 +36,9 @@ async def predict(request: Request) -> Response:
     query = options.from_text(dict(request.query_params), served.model)
     asked = options.check(served.model, query, state.settings)
     data = await body.read(request, state.settings)
+    length = len(data)
     inputs = await _read_inputs(request, state, served, data, deadline)
+    del data  # up to 64 MiB
     names, values, many = inputs.names, inputs.values, inputs.many
     asked |= inputs.options | options.from_text(inputs.texts, served.model)
     asked = options.check(served.model, asked, state.settings)
@@ -55,7 +57,7 @@ async def predict(request: Request) -> Response:
     accept = request.headers.get("accept", "")
     result = served.model.result
     is_large = bool(result.media or result.embedded or len(answers) > 1 or grouped)
-    size = body.SLOW if is_large or isinstance(answers[0], list) else len(data)
+    size = body.SLOW if is_large or isinstance(answers[0], list) else length
     return await body.aside(size, _answer, served, names, answers, many, accept)
 
 
@@ -139,6 +141,7 @@ def _read(read: Callable[[], Any], is_one_of_several: bool) -> Any:
 
 def _of_json(data: bytes, kind: InputKind, settings: Settings) -> _Inputs:
     content = body.parse_json(data)
+    del data
     if (
         not isinstance(content, dict)
         or "inputs" not in content

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,33 +39,43 @@ class Encoded:
         types: int32 (T,); 0, or 1 for the second text of a pair.
         truncated: whether tokens were left out.
         encoding: what the tokenizers library gave; offsets and words are read from it when they are
-            needed.
+            needed. None: they were read already.
     """
 
     ids: np.ndarray
     types: np.ndarray
     truncated: bool
-    encoding: tokenizers.Encoding
+    encoding: tokenizers.Encoding | None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def without_encoding(self) -> Encoded:
+        """The same, without the tokens that were left out, which `encoding` holds as well."""
+        known = {"offsets": self.offsets, "sequences": self.sequences, "words": self.words}
+        other = replace(self, encoding=None)
+        other.__dict__.update(known)  # these are cached properties
+        return other
 
     @cached_property
     def offsets(self) -> np.ndarray:
         """int64 (T, 2): where each token begins and ends in its text, in characters; (0, 0) for
         special ones.
         """
+        assert self.encoding is not None
         return np.array(self.encoding.offsets, np.int64).reshape(-1, 2)
 
     @cached_property
     def sequences(self) -> np.ndarray:
         """int64 (T,): 0 or 1 for tokens of the first or second text, -1 for special ones."""
+        assert self.encoding is not None
         indices = self.encoding.sequence_ids
         return np.array([-1 if index is None else index for index in indices], np.int64)
 
     @cached_property
     def words(self) -> np.ndarray:
         """int64 (T,): the number of the word that each token belongs to, -1 for special ones."""
+        assert self.encoding is not None
         return np.array([-1 if word is None else word for word in self.encoding.word_ids], np.int64)
 
 
@@ -178,7 +188,9 @@ class Tokenizer:
                 "appears once."
             )
             warnings.warn_explicit(message, TruncationWarning, "warmstart", 1)  # no source line
-        return self._encoded(encoding, truncated)
+        encoded = self._encoded(encoding, truncated)
+        is_long = len(text) + len(pair or "") > LONG_TEXT
+        return encoded.without_encoding() if truncated and is_long else encoded
 
     def windows(
         self, text: str, pair: str | None = None, *, limit: int, stride: int, name: str = ""
