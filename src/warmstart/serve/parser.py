@@ -12,10 +12,11 @@ import pickle
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO, TypeVar, TypeVarTuple
+from typing import IO, Any, TypeVar, TypeVarTuple
 
 from warmstart.serve.errors import Refused
 
@@ -36,6 +37,7 @@ class Parser:
         self._thread = ThreadPoolExecutor(1, "warmstart-parser")
         self._process: subprocess.Popen[bytes] | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._is_exchanging = False
 
     async def run(
         self,
@@ -61,7 +63,7 @@ class Parser:
             MemoryError: the process had too little memory.
         """
         work = asyncio.ensure_future(self._run((function, arguments), data))
-        ends = {work} if gone is None else {work, gone}
+        ends: set[asyncio.Future[Any]] = {work} if gone is None else {work, gone}
         left = max(deadline - time.monotonic(), 0)
         await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
@@ -76,49 +78,70 @@ class Parser:
         """End the process; another call of `run` starts a new one."""
         if self._process is not None:
             self._process.kill()
-            self._process = None
+            if not self._is_exchanging:
+                self._forget()
 
     async def _run(self, call: tuple[Callable[..., T], tuple[Any, ...]], data: bytes) -> T:
         async with self._turn:
             loop = asyncio.get_running_loop()
             if self._idle is not None:
                 self._idle.cancel()
-            exchange = loop.run_in_executor(self._thread, self._exchange, call, data)
+            self._is_exchanging = True
+            abandoned = threading.Event()
+            exchange = loop.run_in_executor(self._thread, self._exchange, call, data, abandoned)
             try:
                 is_error, value = await asyncio.shield(exchange)
             except asyncio.CancelledError:
+                abandoned.set()
                 self.close()
                 await asyncio.wait([exchange])
                 exchange.exception()
                 raise
             finally:
+                self._is_exchanging = False
                 self._idle = loop.call_later(IDLE_SECONDS, self.close)
         if is_error:
             raise value
         result: T = value
         return result
 
-    def _exchange(self, call: object, data: bytes) -> tuple[bool, Any]:
-        """Send a call to the process and wait for its answer: whether it is an error, and the value."""
-        process = self._process
-        if process is None or process.poll() is not None:
-            process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            self._process = process
+    def _exchange(self, call: object, data: bytes, abandoned: threading.Event) -> tuple[bool, Any]:
+        """Send a call to the process and wait for its answer: whether it is an error, and the
+        value.
+        """
+        process = self._started()
+        if abandoned.is_set():  # while it was started
+            process.kill()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             send(process.stdin, call, data)
             answer: tuple[bool, Any] = receive(process.stdout)[0]
         except (EOFError, BrokenPipeError):  # killed, most likely for its memory
-            process.wait()
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-            process.stdout.close()
+            self._forget()
             raise MemoryError from None
         return answer
 
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is not None:
+            self._forget()
+        if self._process is None:
+            self._process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        return self._process
 
-def send(file: BinaryIO, value: object, data: bytes = b"") -> None:
+    def _forget(self) -> None:
+        """Release what belongs to a process that has ended."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.wait()
+        for file in (process.stdin, process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                if file is not None:
+                    file.close()
+
+
+def send(file: IO[bytes], value: object, data: bytes = b"") -> None:
     """Write a value, whose arrays are not copied, and data."""
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
@@ -129,7 +152,7 @@ def send(file: BinaryIO, value: object, data: bytes = b"") -> None:
     file.flush()
 
 
-def receive(file: BinaryIO) -> tuple[Any, bytes]:
+def receive(file: IO[bytes]) -> tuple[Any, bytes]:
     """Read a value and the data that `send` has written.
 
     Raises:
@@ -141,7 +164,7 @@ def receive(file: BinaryIO) -> tuple[Any, bytes]:
     return pickle.loads(head, buffers=map(bytearray, buffers)), data
 
 
-def _read(file: BinaryIO, size: int) -> bytes:
+def _read(file: IO[bytes], size: int) -> bytes:
     data = file.read(size)
     if len(data) < size:
         raise EOFError

@@ -12,7 +12,7 @@ from warmstart.serve.parser import receive, send
 
 MEMORY = 2**30
 """Bytes that parsing may take."""
-NICE = 10
+NICE = 5
 MALLOC = {heap.MMAP_THRESHOLD: 2**20, heap.TRIM_THRESHOLD: 2**22}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -40,7 +40,7 @@ async def predict(request: Request) -> Response:
     inputs = await _read_inputs(request, state, served, data, deadline)
     del data  # up to 64 MiB
     names, values, many = inputs.names, inputs.values, inputs.many
-    asked |= inputs.options | options.from_text(inputs.texts, served.model)
+    asked |= {**inputs.options, **options.from_text(inputs.texts, served.model)}
     asked = options.check(served.model, asked, state.settings)
     check_generated(served.model, values, asked, state.settings)
     key = (Served.answer, freeze(asked))
@@ -85,8 +85,8 @@ class _Inputs(NamedTuple):
     names: list[str]
     values: list[Any]
     many: bool
-    options: Mapping[str, Any] = {}
-    texts: Mapping[str, str] = {}
+    options: dict[str, Any]
+    texts: dict[str, str]
 
 
 async def _read_inputs(
@@ -117,7 +117,7 @@ async def _read_inputs(
 
 
 def _of_bytes(data: bytes, kind: InputKind, settings: Settings) -> _Inputs:
-    return _Inputs([kind.name], [kind.from_bytes(data, settings)], many=False)
+    return _Inputs([kind.name], [kind.from_bytes(data, settings)], False, {}, {})
 
 
 def _takes(kind: InputKind, media: str) -> bool:
@@ -155,7 +155,7 @@ def _of_json(data: bytes, kind: InputKind, settings: Settings) -> _Inputs:
         raise invalid(f"inputs must be 1 to {settings.max_inputs}, not {len(values)}.")
     names = [f"input {n}" for n in range(1, len(values) + 1)] if many else ["the input"]
     read = [_read(partial(kind.from_json, value, settings), many) for value in values]
-    return _Inputs(names, read, many, asked)
+    return _Inputs(names, read, many, asked, {})
 
 
 def _of_form(data: bytes, kind: InputKind, content_type: str, settings: Settings) -> _Inputs:
