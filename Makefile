@@ -48,14 +48,17 @@ lowest:
 generated: $(TEST)/installed
 	$(TEST)/bin/python scripts/make_api.py --check
 	$(TEST)/bin/python scripts/make_docs.py --check
+	$(TEST)/bin/python scripts/make_chart.py --check
 
 docs: $(TEST)/installed
 	$(TEST)/bin/python scripts/make_api.py
 	$(TEST)/bin/python scripts/update_readme.py
 	$(TEST)/bin/python scripts/make_docs.py
+	$(TEST)/bin/python scripts/make_chart.py
 	$(TEST)/bin/python scripts/run_tutorials.py
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check 'sphinx>=8' 'myst-parser>=4' 'furo>=2024.8'
 	$(TEST)/bin/sphinx-build --fail-on-warning --keep-going -q -b html docs site
+	if command -v chromium chromium-browser > /dev/null; then $(TEST)/bin/python scripts/check_site.py site; fi
 
 coverage: $(TEST)/installed
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check 'pytest-cov>=6'

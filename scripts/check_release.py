@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 MAX_MODELS = 20_000_000
 """Bytes of all embedded models in the wheel."""
 FORBIDDEN = re.compile(r"(^|/)(tests?|__pycache__|\.[^/]+|shared)(/|$)|\.pyc$")
+RELATIVE = re.compile(r"\]\((?!https?://|#)([^)\s]+)\)")
 SOURCES = ("src/warmstart/__init__.py", "tests/conftest.py", "docs/index.md", "LICENSE")
 
 
@@ -50,7 +51,10 @@ def wheel_faults(wheel: Path) -> Iterator[str]:
         if models > MAX_MODELS:
             yield f"The embedded models take {models:,} bytes; at most {MAX_MODELS:,} are allowed."
         metadata = next(e for e in entries if e.filename.endswith(".dist-info/METADATA"))
-        declared = Parser().parsestr(archive.read(metadata).decode())["License-Expression"] or ""
+        described = Parser().parsestr(archive.read(metadata).decode())
+        for link in RELATIVE.findall(str(described.get_payload())):
+            yield f"The description links to {link}, which the package index cannot open."
+        declared = described["License-Expression"] or ""
         for entry in entries:
             if not re.fullmatch(r"warmstart/embedded/[^/]+/README\.md", entry.filename):
                 continue

@@ -284,6 +284,56 @@ def test_readme_shows_the_demo():
         assert f"examples/photos/{photo.name}\n" in block
 
 
+def test_readme_shows_every_task():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert f"[{len(ws.list_models())} models" in text
+    pictured = set()
+    for name in {entry.task for entry in ws.list_models()}:
+        assert f"**{name.replace('-', ' ')}**<br>`ws.load(" in text, name
+        if f"docs/answers/{name}.webp" in text:
+            pictured.add(name)
+    assert pictured == set(module(ROOT / "scripts" / "make_answers.py").ANSWERS)
+
+
+def test_pictures_of_answers_are_small():
+    pictures = sorted((ROOT / "docs" / "answers").iterdir())
+    assert pictures
+    assert [path.name for path in pictures if path.stat().st_size > 40_000] == []
+
+
+def test_the_chart_has_the_figures_of_the_benchmarks():
+    make_chart = module(ROOT / "scripts" / "make_chart.py")
+    page = make_chart.PAGE.read_text("utf-8")
+    message = "run python scripts/make_chart.py"
+    assert make_chart.CHART.read_text("utf-8") == make_chart.chart(page), message
+    changed = page.replace("| 0.044 |", "| 0.055 |")
+    assert ">0.06</text>" in make_chart.chart(changed)
+
+
+@pytest.mark.parametrize("urls", [{}, {"Source": "https://example.org/warmstart/"}])
+def test_the_description_of_the_package_has_no_relative_link(urls):
+    for_index = module(ROOT / "scripts" / "readme_for_index.py").for_index
+    text = (ROOT / "README.md").read_text("utf-8")
+    described = for_index(text, urls, "1.2.3")
+    targets = re.findall(r"\]\(([^)\s]+)\)", described)
+    assert all(target.startswith("https://") for target in targets)
+    source = "https://example.org/warmstart"
+    assert (f"[security]({source}/blob/v1.2.3/docs/security.md)" in described) == bool(urls)
+    assert (f"]({source}/raw/v1.2.3/docs/images/benchmarks.svg)" in described) == bool(urls)
+    assert blocks(ROOT / "README.md", "python")[0] in described
+    outside = "[a](https://example.com) `[b](c)` [d](#e)"
+    assert for_index(outside, urls, "1") == outside
+
+
+GUIDES = [page for page in PAGES if "docs" in page.parts and page.stem != "index"]
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
+def test_pages_begin_with_what_the_reader_can_do_after_them(page):
+    _, opening, *_ = page.read_text("utf-8").split("\n\n")
+    assert opening.startswith("After this page you can ")
+
+
 def run(*words: str) -> str:
     done = subprocess.run(
         [sys.executable, *words],

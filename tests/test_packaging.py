@@ -211,16 +211,23 @@ def release_module():
     return module
 
 
+METADATA = """License-Expression: Apache-2.0
+
+# A package, with [a link](https://example.org), [a section](#use) and [a page](docs/page.md)
+"""
+
+
 def test_the_release_check_finds_foreign_files_and_licences(tmp_path):
     wheel = tmp_path / "warmstart-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("warmstart-1.0.dist-info/METADATA", "License-Expression: Apache-2.0\n")
+        archive.writestr("warmstart-1.0.dist-info/METADATA", METADATA)
         archive.writestr("warmstart/embedded/a/README.md", "---\nlicense: gpl-3.0\n---\n")
         archive.writestr("warmstart/embedded/b/README.md", "---\nlicense: apache-2.0\n---\n")
         archive.writestr("warmstart/embedded/c/README.md", "# A card without a licence\n")
         archive.writestr("tests/test_a.py", "")
     assert list(release_module().wheel_faults(wheel)) == [
         f"{wheel.name} holds tests/test_a.py, which does not belong there.",
+        "The description links to docs/page.md, which the package index cannot open.",
         "warmstart/embedded/a/README.md is gpl-3.0, which the licence 'Apache-2.0' lacks.",
         "warmstart/embedded/c/README.md names no licence.",
     ]

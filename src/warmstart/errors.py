@@ -24,21 +24,49 @@
     ├── BatchError                  a batch run cannot go on; what was done so far is kept
     └── TrainingError               training cannot go on; what was reached so far is kept
 
-A message is one or two sentences: what is wrong with which file or item, and what to do next.
+A message is one or two sentences: what is wrong with which file or item, and what to do next. Where
+the documentation has a section about it, a note under the message points there: a traceback shows
+it, and so does the command line.
+
+Example:
+    >>> try:
+    ...     ws.load("mobilenet_v9")
+    ... except ws.errors.WarmstartError as error:
+    ...     print(type(error).__name__, error.section)
+    UnknownModelError models.md
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import ClassVar
 
 _SYSTEM = re.compile(r"\[(?:Errno|WinError) -?\d+\] ")
 
 
 class WarmstartError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
 
-    def __init__(self, message: str = ""):
+    Attributes:
+        section: where the documentation explains it, such as "weights.md#cache"; "" for nowhere.
+    """
+
+    usual_section: ClassVar[str] = ""
+    """The section of errors that do not name one."""
+
+    def __init__(self, message: str = "", *, section: str = ""):
         super().__init__(_SYSTEM.sub("", message))  # numbers of the system's errors help nobody
+        self.section = ""
+        self.point_to(section or self.usual_section)
+
+    def point_to(self, section: str) -> None:
+        """Add a note that points to a section of the documentation, unless there is one."""
+        if section and not self.section:
+            self.section = section
+            self.add_note(f"See {address_of(section)}")
 
 
 class UsageError(WarmstartError, ValueError):
@@ -48,6 +76,8 @@ class UsageError(WarmstartError, ValueError):
 class UnknownModelError(UsageError):
     """No entry of the catalogue has this name."""
 
+    usual_section = "models.md"
+
 
 class SourceError(WarmstartError):
     """A file could not be had from its source."""
@@ -56,17 +86,25 @@ class SourceError(WarmstartError):
 class OfflineError(SourceError):
     """The file is not in the cache and going online is not allowed."""
 
+    usual_section = "weights.md#environment"
+
 
 class DownloadError(SourceError):
     """The server or the network failed, also after the retries."""
+
+    usual_section = "weights.md#downloads-hashes-and-pins"
 
 
 class ChecksumError(SourceError):
     """The bytes are not the published or pinned ones."""
 
+    usual_section = "weights.md#downloads-hashes-and-pins"
+
 
 class CacheError(SourceError):
     """The cache folder cannot be written."""
+
+    usual_section = "weights.md#cache"
 
 
 class CheckpointError(WarmstartError):
@@ -76,13 +114,19 @@ class CheckpointError(WarmstartError):
 class CorruptCheckpointError(CheckpointError):
     """The file is truncated, damaged, or of no known layout."""
 
+    usual_section = "weights.md#checkpoints"
+
 
 class UnsafeCheckpointError(CheckpointError):
     """The file asks for more than reading numbers: links, pickles, absurd sizes."""
 
+    usual_section = "security.md#what-is-checked"
+
 
 class MismatchError(CheckpointError):
     """The arrays of the file do not fit the architecture."""
+
+    usual_section = "weights.md#checkpoints"
 
 
 class InputError(WarmstartError):
@@ -108,9 +152,13 @@ class EngineError(WarmstartError):
 class EngineUnavailableError(EngineError):
     """The engine is not installed, or this machine cannot run it."""
 
+    usual_section = "engines.md"
+
 
 class CompileError(EngineError):
     """A model could not be compiled, or its artifact does not give the same numbers."""
+
+    usual_section = "engines.md#verified"
 
 
 class MissingPackageError(EngineUnavailableError, UsageError):
@@ -120,9 +168,13 @@ class MissingPackageError(EngineUnavailableError, UsageError):
     `UsageError`, because most others are needed for one option or file format only.
     """
 
+    usual_section = "quickstart.md#install"
+
 
 class BundleError(WarmstartError):
     """A model folder is incomplete or damaged."""
+
+    usual_section = "bundles.md"
 
 
 class CancelledError(WarmstartError):
@@ -132,9 +184,52 @@ class CancelledError(WarmstartError):
 class BatchError(WarmstartError):
     """A batch run cannot go on: the disk is full, another process writes into the folder, workers keep dying."""
 
+    usual_section = "batch.md#resuming"
+
 
 class TrainingError(WarmstartError):
     """Training cannot go on: the disk is full, the loss is not a number, another process trains into the folder."""
+
+    usual_section = "fine-tuning.md#long-runs"
+
+
+@contextmanager
+def documented_in(section: str) -> Iterator[None]:
+    """Errors that leave the block point to a section of the documentation, unless they do so."""
+    try:
+        yield
+    except WarmstartError as error:
+        error.point_to(section)
+        raise
+
+
+def explained(error: BaseException) -> str:
+    """The message of an error, and under it where the documentation explains it."""
+    return "\n".join([str(error), *getattr(error, "__notes__", ())])
+
+
+def address_of(section: str) -> str:
+    """The address of a section such as "weights.md#cache": on the site that the package's metadata
+    names, else in the folder `docs` of its source.
+    """
+    site = _site()
+    page, _, anchor = section.partition("#")
+    if not site:
+        return f"docs/{section}"
+    return f"{site}/{page.removesuffix('.md')}.html{anchor and '#' + anchor}"
+
+
+@cache
+def _site() -> str:
+    """The address of the documentation; "" where the package has none."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        urls = metadata("warmstart").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    named = dict(url.split(", ", 1) for url in urls)
+    return str(named.get("Documentation", "")).rstrip("/")
 
 
 def is_installed(package: str) -> bool:

@@ -130,3 +130,8 @@ def test_options_and_paths_are_checked_before_tensorflow_is_imported(folder):
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_mistake_names_the_section_that_explains_it(run):
+    done = run("classify", "a film", "--model", "mobilenet_v9")
+    assert done.err.splitlines()[-1] == "See docs/models.md"

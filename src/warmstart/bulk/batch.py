@@ -55,6 +55,13 @@ class BatchResult:
         failed: those among the dead letters.
         before: rows that earlier, interrupted runs had done.
         seconds: that this run took, from the listing on.
+
+    Example:
+        >>> done = ws.batch("efficientnet_lite0", "photos", "labels", top_k=1)
+        >>> done.rows, done.failed
+        (3, 0)
+        >>> [row["predictions"][0]["label"] for row in done.results()]
+        ['tiger cat', 'espresso', 'missile']
     """
 
     folder: str
@@ -151,6 +158,11 @@ def batch(
             or a run that began with other settings.
         BatchError: the run cannot go on: the disk is full, the folder read-only, a worker dies
             again and again. What is done is kept.
+
+    Example:
+        >>> done = ws.batch("sst2_bert_tiny", ["a delight", "a waste of time"], "sentiments")
+        >>> done.rows
+        2
     """
     start = time.monotonic()
     _check(on, shard_rows, workers, worker, address)

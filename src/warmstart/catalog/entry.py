@@ -134,6 +134,11 @@ class Entry:
         processing: settings of inputs and outputs other than images: the longest text, the sampling
             rate, the frequency, the pooling; JSON values only, with the names that the task's class
             expects.
+
+    Example:
+        >>> entry = ws.load("efficientnet_lite0").entry
+        >>> entry.parameters, entry.licence, entry.preprocessing.size
+        (4652008, 'Apache-2.0', (224, 224))
     """
 
     name: str

@@ -47,7 +47,7 @@ def _run(arguments: Sequence[str]) -> int:
 
     from warmstart.cli.app import app
     from warmstart.core.terminal import set_quiet
-    from warmstart.errors import WarmstartError
+    from warmstart.errors import WarmstartError, explained
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # only TensorFlow's errors
     _print_plain_warnings()
@@ -64,7 +64,7 @@ def _run(arguments: Sequence[str]) -> int:
         print(f"warmstart: {message}{hint}", file=sys.stderr)
         return 2
     except WarmstartError as error:
-        print(f"warmstart: {error}", file=sys.stderr)
+        print(f"warmstart: {explained(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -47,14 +47,14 @@ def command(names: tuple[str, ...], precision: str, weights: str, check: str | N
     from warmstart.cli.models import task_of_model
     from warmstart.core.task import task_of
     from warmstart.core.terminal import complain, say
-    from warmstart.errors import WarmstartError
+    from warmstart.errors import WarmstartError, explained
 
     failed = 0
     for name in names:
         try:
             _compile(name, precision, None if weights == "random" else weights, check)
         except WarmstartError as error:
-            complain(f"{name}: {error}")
+            complain(f"{name}: {explained(error)}")
             failed += 1
     if names and not failed:
         precise = "" if precision == "float32" else f" --precision {precision}"

@@ -12,7 +12,7 @@ from warmstart.cli.help import Argument, Command, Group, Option
 from warmstart.cli.parameters import json_option
 from warmstart.cli.progress import downloads
 from warmstart.core.terminal import complain, counted, say
-from warmstart.errors import UnknownModelError, UsageError, WarmstartError
+from warmstart.errors import UnknownModelError, UsageError, WarmstartError, explained
 from warmstart.hub.progress import Progress
 
 # Of a repository: arrays, JSON and text. No pickles, and no other framework's copy of the weights.
@@ -217,7 +217,7 @@ def _unique(files: Iterator[Any]) -> list[Any]:
 
 
 def _complain(name: str, error: WarmstartError) -> None:
-    message = str(error)
+    message = explained(error)
     complain(f"warmstart: {name + ': ' if name and name not in message else ''}{message}")
 
 

@@ -36,6 +36,12 @@ class Evaluation(dict[str, Any]):
     Attributes:
         model: the name of the model.
         unit: what was counted, in the plural, such as "photos".
+
+    Example:
+        >>> model = ws.load("efficientnet_lite0")
+        >>> evaluation = model.evaluate([("photos/espresso.jpg", "espresso"), ("photos/cat.jpg", "tabby")])
+        >>> evaluation["top1"], evaluation["top5"], evaluation["count"]
+        (0.5, 1.0, 2)
     """
 
     @classmethod

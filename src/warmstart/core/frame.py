@@ -29,6 +29,12 @@ def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFra
     Raises:
         UsageError: `results` holds something that is not a result.
         MissingPackageError: pandas is not installed.
+
+    Example:
+        >>> model = ws.load("efficientnet_lite0")
+        >>> table = ws.to_frame(model(["photos/cat.jpg", "missing.jpg"]))
+        >>> table["label"].tolist()[0], table["error"].tolist()[1]
+        ('tiger cat', 'missing.jpg: there is no such file')
     """
     require("pandas", extra="series", purpose="to make tables of results")
     import pandas as pd

@@ -15,7 +15,13 @@ COLUMNS = ("name", "task", "input", "parameters", "GFLOPs", "top-1", "weights", 
 
 
 class Entries(list[Entry]):
-    """Entries of the catalogue; `print` and a notebook show them as a table."""
+    """Entries of the catalogue; `print` and a notebook show them as a table.
+
+    Example:
+        >>> entries = ws.list_models(task="audio-generation")
+        >>> [entry.name for entry in entries]
+        ['digits_wavenet']
+    """
 
     def __repr__(self) -> str:
         return table(COLUMNS, [_row(entry) for entry in self])

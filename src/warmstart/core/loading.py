@@ -81,6 +81,13 @@ def load(
         UsageError: an option is wrong.
         SourceError: the weights could not be had.
         BundleError: the folder is not a whole bundle.
+
+    Example:
+        >>> ws.load("efficientnet_lite0")("photos/espresso.jpg").label
+        'espresso'
+        >>> model = ws.load("sst2_bert_tiny", task="text-classification")  # a TextClassifier to type checkers
+        >>> model("a moving film").label
+        'positive'
     """
     engine = choose.for_device(engine, device)
     choose.check_options(engine, precision)
@@ -134,6 +141,11 @@ def backbone(
     Raises:
         UsageError: the shape is too small, or the pooling unknown.
         CheckpointError: the weights do not fit.
+
+    Example:
+        >>> base = ws.backbone("efficientnet_lite0", pooling="avg")
+        >>> base.output_shape
+        (None, 1280)
     """
     if pooling not in (None, "avg", "max"):
         raise UsageError(f"pooling is None, 'avg' or 'max', not {pooling!r}.")
@@ -195,13 +207,22 @@ def _repository(name: str | Path, folder: Path | None, weights: str | Path | Non
 def list_models(
     pattern: str = "*", *, task: str | None = None, family: str | None = None
 ) -> Entries:
-    """The entries of the catalogue that match, in its order: a list that prints as a table.
+    """Models of the catalogue.
 
     Args:
         pattern: a shell pattern of names (`"mobilenet*"`), or words that names, titles, families
             and tasks begin with (`"sentiment"`).
         task: only this task.
         family: only this family.
+
+    Returns:
+        The entries that match, in the order of the catalogue: a list that prints as a table.
+
+    Example:
+        >>> [entry.name for entry in ws.list_models("mobilenet_v3*")][:2]
+        ['mobilenet_v3_small', 'mobilenet_v3_large']
+        >>> len(ws.list_models(task="forecasting"))
+        5
     """
     return Entries(catalog.search(pattern, task=task, family=family))
 

@@ -27,6 +27,11 @@ class Results(list[T]):
     Attributes:
         row_labels: the index of the inputs where they were a column of pandas, which `to_frame`
             keeps; else None.
+
+    Example:
+        >>> results = ws.load("sst2_bert_tiny")(["a delight", "a waste of time"])
+        >>> results.to_frame()["label"].tolist()
+        ['positive', 'negative']
     """
 
     def __init__(self, results: Iterable[T], row_labels: Any = None):
@@ -48,6 +53,13 @@ class ResultStream(Iterator[T_co]):
 
     A notebook shows the first as a table; they are still there for the loop that follows. `len` is
     the number of inputs of a folder, pattern, file or list, and a `TypeError` for an iterator.
+
+    Example:
+        >>> stream = ws.load("efficientnet_lite0").stream("photos", top_k=1)
+        >>> len(stream)
+        3
+        >>> next(stream).label
+        'tiger cat'
     """
 
     def __init__(self, results: Iterator[T_co], inputs: Any, items: Callable[[], Iterable[Any]]):

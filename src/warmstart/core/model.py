@@ -20,7 +20,7 @@ from warmstart.core import prefetch, table_inputs
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.inputs import Item, Prepared, Row
 from warmstart.core.many_results import Results, ResultStream
-from warmstart.core.options import ProgressOptions, fields_of, unknown_option
+from warmstart.core.options import SECTION, ProgressOptions, fields_of, unknown_option
 from warmstart.core.progress import reported
 from warmstart.core.results import Failed, raise_failed
 from warmstart.core.searchable import SearchableModel
@@ -59,6 +59,10 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         seeded_by_index: whether random numbers depend on the index of an input in the call.
         generates: what `generated` counts, in the plural.
         decodes_ahead: whether threads prepare inputs ahead of the engine; not worth it for texts.
+
+    Example:
+        >>> [result.label for result in ws.load("efficientnet_lite0").stream("photos")]
+        ['tiger cat', 'espresso', 'missile']
     """
 
     task: ClassVar[str]
@@ -186,15 +190,14 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
             return
         for name, field in fields.items():
             if name not in names and getattr(options, name) != field.default:
-                raise UsageError(unknown_option(self.name, name, names))
+                raise UsageError(unknown_option(self.name, name, names), section=SECTION)
 
     def read_table(self, path: str, options: OptionsT) -> Iterable[Item]:
         """The inputs of a file that holds several as a whole; for kinds with `table_suffixes`."""
         raise UsageError(f"{path} is not read as a table of {self.input_kind.plural}.")
 
     def from_row(self, row: Any, source: str, options: OptionsT) -> Any:
-        """The input of a row (a mapping, a list or a text) of JSONL, CSV or Parquet; for kinds with
-        `table_suffixes`.
+        """The input of a row (a mapping, list or text) of a table; for kinds with `table_suffixes`.
 
         Raises:
             InputError: the row holds none.

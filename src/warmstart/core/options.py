@@ -41,6 +41,9 @@ InputT = TypeVar("InputT")
 OptionsT = TypeVar("OptionsT")
 ResultT = TypeVar("ResultT")
 
+SECTION = "quickstart.md#from-python"
+"""Where the documentation explains options; an options class may have a `section` of its own."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressOptions:
@@ -169,7 +172,8 @@ def make(options: Callable[..., OptionsT], values: Mapping[str, Any], owner: str
                 key: not (field.option.http or field.option.cli) for key, field in known.items()
             }
             listed = sorted(known, key=in_python_only.__getitem__)
-            raise UsageError(unknown_option(owner, name, known, listed))
+            message = unknown_option(owner, name, known, listed)
+            raise UsageError(message, section=getattr(options, "section", SECTION))
         checked[name] = known[name].check(value)
     if missing := _required(options) - checked.keys():
         raise UsageError(f"{owner} needs the option {min(missing)!r}.")

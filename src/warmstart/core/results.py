@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 class Prediction(Record):
     """One class: its index in the model's output, its id (a WordNet id for ImageNet), name and
     probability.
+
+    Example:
+        >>> prediction = ws.load("efficientnet_lite0")("photos/espresso.jpg")[0]
+        >>> prediction.index, prediction.id, prediction.label
+        (967, 'n07920052', 'espresso')
     """
 
     index: int
@@ -35,6 +40,11 @@ class Prediction(Record):
 class Classification(Result):
     """The best classes of one input, best first; `len`, indexing and iteration are over
     `predictions`.
+
+    Example:
+        >>> result = ws.load("efficientnet_lite0")("photos/espresso.jpg", top_k=2)
+        >>> result.label, round(result.score, 2), len(result)
+        ('espresso', 0.95, 2)
     """
 
     rows: ClassVar = "predictions"
@@ -99,6 +109,13 @@ class Classification(Result):
 class Failed:
     """Stands at the index of an input that could not be used, so that the others are answered; it
     is false.
+
+    Example:
+        >>> good, bad = ws.load("efficientnet_lite0")(["photos/cat.jpg", "missing.jpg"])
+        >>> bool(good), bool(bad), bad.input
+        (True, False, 'missing.jpg')
+        >>> print(bad)
+        missing.jpg: there is no such file
     """
 
     input: str

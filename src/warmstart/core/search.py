@@ -53,6 +53,11 @@ class Match(Record):
 class Matches(Result):
     """The inputs of a corpus that are most like a query, best first; `len`, indexing and iteration
     are over `matches`.
+
+    Example:
+        >>> matches = ws.load("efficientnet_lite0").search("photos/cat.jpg", "photos", top_k=2)
+        >>> matches[0].item, round(matches[0].score, 3)
+        ('photos/cat.jpg', 1.0)
     """
 
     rows: ClassVar = "matches"
@@ -89,6 +94,16 @@ class Index:
         items: the texts, or the paths of the photos, in order.
         vectors: float32 (N, D), each of length 1.
         errors: what is wrong with inputs that are left out.
+
+    Example:
+        >>> model = ws.load("efficientnet_lite0")
+        >>> index = model.index("photos")
+        >>> index
+        <Index of 3 inputs by efficientnet_lite0, 1280 numbers each>
+        >>> index.save("photo-index")
+        PosixPath('photo-index')
+        >>> model.search("photos/cat.jpg", ws.Index.load("photo-index"), top_k=1)[0].item
+        'photos/cat.jpg'
     """
 
     model: str

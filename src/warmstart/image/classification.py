@@ -54,9 +54,11 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     """Classifies photos.
 
     Example:
-        >>> model = ws.load("mobilenet_v2")
-        >>> model("cat.jpg", top_k=3).label
-        'tabby'
+        >>> model = ws.load("efficientnet_lite0")
+        >>> for prediction in model("photos/cat.jpg", top_k=2):
+        ...     print(prediction.label, round(prediction.score, 2))
+        tiger cat 0.39
+        Egyptian cat 0.36
     """
 
     task = "image-classification"

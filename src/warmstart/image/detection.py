@@ -54,9 +54,10 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
     """Finds objects in photos.
 
     Example:
-        >>> model = ws.load("dfine_nano")
-        >>> [(box.label, round(box.score, 2)) for box in model("street.jpg")]
-        [('car', 0.93), ('person', 0.88)]
+        >>> model = ws.load("bccd_fcos")
+        >>> for box in model("smear.jpg", threshold=0.6)[:1]:
+        ...     print(box.label)
+        WBC
     """
 
     task = "object-detection"

@@ -37,10 +37,11 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
     """Assigns a class to every pixel of photos.
 
     Example:
-        >>> model = ws.load("segformer_b0")
-        >>> result = model("street.jpg")
-        >>> result.areas[0].label, result.overlay().size
-        ('road', (1920, 1080))
+        >>> result = ws.load("leaf_deeplabv3")("leaf.jpg")
+        >>> [area.label for area in result.areas]
+        ['background', 'leaf', 'symptom']
+        >>> result.overlay().size == result.size
+        True
     """
 
     task = "image-segmentation"

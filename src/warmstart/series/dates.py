@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from warmstart.errors import InputError
+from warmstart.errors import InputError, documented_in
 from warmstart.series.column_types import holds_dates, holds_numbers
 from warmstart.series.date_column import DateColumn, Dates
 from warmstart.series.date_forms import FORMS, ISO
@@ -47,6 +47,7 @@ def holds_days(column: pd.Series) -> bool:
     return not column.dropna().astype(str).str.contains(":", regex=False).any()
 
 
+@documented_in("forecasting.md#inputs")
 def read(values: pd.Series, name: str, where: str, date_format: str | None = None) -> Dates:
     """The timestamps of a column.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.errors import InputError
+from warmstart.errors import InputError, documented_in
 from warmstart.series.column_types import has_type
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def is_numeric(column: pd.Series) -> bool:
     return not values or any(NUMBER.fullmatch(_without(value, unit)) for value in values)
 
 
+@documented_in("forecasting.md#inputs")
 def numbers(values: Any, name: str, decimal: str | None = None) -> Numbers:
     """A column of numbers.
 

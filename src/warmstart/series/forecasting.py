@@ -42,8 +42,9 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
 
     Example:
         >>> model = ws.load("deepar")
-        >>> forecast = model(load_per_hour, horizon=24)
-        >>> forecast.quantile(0.9)
+        >>> forecast = model([3.0, 5.0, 4.0, 6.0, 5.0, 7.0], horizon=2)
+        >>> forecast.quantile(0.9).shape
+        (2,)
     """
 
     task = "forecasting"

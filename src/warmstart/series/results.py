@@ -56,6 +56,13 @@ class Forecast(Result):
         notes: how the series was read and forecast, where that was a decision.
         validation: metrics on the windows that the model was validated on, of itself ("model") and
             of baselines; empty where they are not known.
+
+    Example:
+        >>> forecast = ws.load("deepar")("visits.csv", horizon=24)[0]
+        >>> forecast.mean.shape, forecast.freq, str(forecast.index[0])
+        ((24,), 'h', '2024-04-15 00:00:00')
+        >>> bool((forecast.quantile(0.1) <= forecast.quantile(0.9)).all())
+        True
     """
 
     wire: ClassVar = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.errors import UsageError
+from warmstart.errors import UsageError, documented_in
 from warmstart.series import calendar_columns, clock_times, dates, decimals, row_numbers
 from warmstart.series.column_types import has_type, holds_dates, holds_integers, holds_numbers
 from warmstart.series.date_column import Dates
@@ -85,6 +85,7 @@ def upright(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     return long
 
 
+@documented_in("forecasting.md#inputs")
 def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
     """Find out what is what; what the layout names is taken as named.
 

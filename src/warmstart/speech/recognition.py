@@ -65,9 +65,9 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     """Transcribes recordings.
 
     Example:
-        >>> model = ws.load("whisper_tiny")
-        >>> model("talk.flac", language="en").text
-        'And so, my fellow Americans, …'
+        >>> model = ws.load("digits_wavenet_asr")  # or "whisper_base"
+        >>> model("digits.flac").text
+        'zero one two three four five six seven eight nine'
     """
 
     task = "speech-recognition"

@@ -83,7 +83,9 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
 
     Example:
         >>> model = ws.load("digits_wavenet")
-        >>> model("seven", speaker="theo", seed=1).save("seven.wav")
+        >>> audio = model("seven", speaker="theo", seed=1)
+        >>> 0.2 < audio.seconds < 1
+        True
     """
 
     task = "audio-generation"

@@ -42,7 +42,13 @@ class NamedArray(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Arrays(Result):
-    """The outputs of one input, by name: `result["price"]` is an array, `dict(result)` all of them."""
+    """The outputs of one input, by name: `result["price"]` is an array, `dict(result)` all of them.
+
+    Example:
+        >>> arrays = ws.load("prices-model")({"area": 120.0, "rooms": 5})
+        >>> list(arrays.keys()), arrays["price"].dtype
+        (['price'], dtype('float32'))
+    """
 
     rows: ClassVar = "arrays"
     files: ClassVar = (".npz",)

@@ -70,8 +70,8 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
 
     Example:
         >>> model = ws.load("sst2_bert_tiny")
-        >>> model("what a film").label
-        'positive'
+        >>> [result.label for result in model(["a delight", "a waste of time"])]
+        ['positive', 'negative']
     """
 
     task = "text-classification"

@@ -58,10 +58,12 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
     """Turns texts into vectors whose angles tell how alike the texts are.
 
     Example:
-        >>> model = ws.load("all_minilm_l6_v2")
+        >>> model = ws.load("sentence-model")  # such as "all_minilm_l6_v2"
         >>> a, b = model(["a cat sat on the mat", "there is a cat"])
-        >>> float(a.vector @ b.vector)
-        0.63
+        >>> a.vector.shape == b.vector.shape
+        True
+        >>> round(float(model.similarity("a cat", "a cat")), 3)
+        1.0
     """
 
     task = "text-embedding"

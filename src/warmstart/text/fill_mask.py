@@ -46,9 +46,10 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
     """Predicts the tokens that were masked in a text.
 
     Example:
-        >>> model = ws.load("bert_base_uncased")
-        >>> model("Paris is the [MASK] of France.")[0].label
-        'capital'
+        >>> model = ws.load("mask-model")  # such as "bert_base_uncased"
+        >>> result = model("Paris is the [MASK] of France.", top_k=3)
+        >>> len(result), "[MASK]" in result.text
+        (3, False)
     """
 
     task = "fill-mask"

@@ -70,9 +70,11 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
     """Finds the answer to a question in a context, of any length.
 
     Example:
-        >>> model = ws.load("hf://distilbert/distilbert-base-cased-distilled-squad")
-        >>> model(("Where does Ann live?", "Ann moved to Paris in May.")).text
-        'Paris'
+        >>> model = ws.load("qa-model")  # such as "roberta_base_squad2"
+        >>> context = "Ann moved to Paris in May."
+        >>> answer = model(("Where does Ann live?", context))
+        >>> answer.text == context[answer.start : answer.end]
+        True
     """
 
     task = "question-answering"

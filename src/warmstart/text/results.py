@@ -30,6 +30,10 @@ class TextClassification(Classification):
     """The best classes of one text or pair, best first.
 
     `truncated` says whether the text was longer than the model takes, and a part of it left out.
+
+    Example:
+        >>> ws.load("sst2_bert_tiny")("a moving film").label
+        'positive'
     """
 
     truncated: Truncated = False
@@ -40,6 +44,10 @@ class Embedding(Result):
     """A text as a vector: float32 (D,).
 
     `truncated` says whether the text was longer than the model takes, and a part of it left out.
+
+    Example:
+        >>> ws.load("sentence-model")("a cat").vector.dtype
+        dtype('float32')
     """
 
     tensors: ClassVar = ("vector",)
@@ -63,8 +71,11 @@ class Embedding(Result):
 
 @dataclass(frozen=True)
 class Entity(Record):
-    """A part of a text: its label, the text from `start` to `end` (characters), and a score of 0 to
-    1.
+    """A labelled part of a text, from `start` to `end` (characters); the score is 0 to 1.
+
+    Example:
+        >>> ws.Entity(label="LOC", text="Rome", start=13, end=17, score=0.998).to_dict()
+        {'label': 'LOC', 'text': 'Rome', 'start': 13, 'end': 17, 'score': 0.998}
     """
 
     label: str
@@ -76,8 +87,11 @@ class Entity(Record):
 
 @dataclass(frozen=True, repr=False)
 class Entities(Result):
-    """The entities of one text, in the order of the text; `len`, indexing and iteration are over
-    them.
+    """The entities of one text, in its order; `len`, indexing and iteration are over them.
+
+    Example:
+        >>> ws.load("ner-model")("Ann lives in Rome").input
+        'Ann lives in Rome'
     """
 
     rows: ClassVar = "entities"
@@ -127,11 +141,14 @@ class Span(Record):
 
 @dataclass(frozen=True, repr=False)
 class Answer(Result):
-    """An answer from a context: `text` from `start` to `end` (characters); "" with 0, 0 where there
-    is none.
+    """An answer from a context: `text` from `start` to `end` (characters); "" with 0, 0 for none.
 
     `score` is its probability (0 to 1) among all spans of the context; `others` are the next best
     answers.
+
+    Example:
+        >>> 0 <= ws.load("qa-model")(("Where does Ann live?", "Ann moved to Paris in May.")).score <= 1
+        True
     """
 
     tensors: ClassVar = ("text", "score")
@@ -177,6 +194,10 @@ class FilledMask(Result):
             vocabulary.
         text: the text with each mask filled by its best token.
         truncated: whether the text was longer than the model takes, and a part of it left out.
+
+    Example:
+        >>> len(ws.load("mask-model")("The [MASK] barked at the [MASK].", top_k=2).masks)
+        2
     """
 
     wire: ClassVar = ("input", "model", "text", "masks", "truncated")
@@ -243,6 +264,10 @@ class Generation(Result):
             "stop".
         others: further continuations, where several were asked for: the next best of a beam search,
             or other samples.
+
+    Example:
+        >>> ws.load("shakespeare_gpt2")("ROMEO:", max_new_tokens=8, seed=1).finish
+        'length'
     """
 
     tensors: ClassVar = ("text",)
@@ -289,6 +314,10 @@ class TextScore(Result):
         logprobs: natural logarithms of their probabilities, each after all tokens before it that
             fit the context.
         characters: of the text of the scored tokens.
+
+    Example:
+        >>> ws.load("shakespeare_gpt2").score("What light through yonder window breaks?").perplexity > 1
+        True
     """
 
     wire: ClassVar = ("input", "model", "perplexity", "nats_per_token", "nats_per_character")

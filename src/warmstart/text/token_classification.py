@@ -88,9 +88,10 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     """Finds entities in texts of any length: names of people, places and the like.
 
     Example:
-        >>> model = ws.load("hf://dslim/bert-base-NER")
-        >>> model("Ann lives in New York")[1]
-        Entity(label='LOC', text='New York', start=13, end=21, score=0.999)
+        >>> model = ws.load("ner-model")  # such as "bert_base_ner"
+        >>> entities = model("Ann lives in New York")
+        >>> all(0 <= entity.score <= 1 for entity in entities)
+        True
     """
 
     task = "token-classification"

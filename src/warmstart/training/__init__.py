@@ -57,6 +57,13 @@ def finetune(
             something else.
         TrainingError: training cannot go on; what was reached is kept in `output`.
         MissingPackageError: TensorFlow is not installed.
+
+    Example:
+        >>> model = ws.finetune("default", "classes", epochs=0, views=1, output="my-model", verbose=False)
+        >>> [label.name for label in model.labels]
+        ['cat', 'espresso']
+        >>> ws.load("my-model")("photos/cat.jpg").label
+        'cat'
     """
     from warmstart.core.loading import load
     from warmstart.core.model import Model

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from warmstart.core.options import Option
 from warmstart.errors import UsageError
@@ -59,6 +59,9 @@ NOT_RECORDED = frozenset(
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """What every fine-tuning takes. A task that has another default says why in a comment."""
+
+    section: ClassVar[str] = "fine-tuning.md#options"
+    """Where the documentation explains them."""
 
     epochs: Annotated[
         int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)

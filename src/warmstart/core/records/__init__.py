@@ -31,7 +31,7 @@ from warmstart.core.records.files import SUFFIXES, read_file
 from warmstart.core.records.labels import Label, LabelReader, label_reader
 from warmstart.core.records.objects import read_object
 from warmstart.core.records.table import Record, Table, report, require_usable
-from warmstart.errors import RecordError
+from warmstart.errors import RecordError, documented_in
 
 __all__ = [
     "LABEL", "PAIR", "PARTS", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record",
@@ -69,6 +69,7 @@ class HasPart(Protocol):
 PartT = TypeVar("PartT", bound=HasPart)
 
 
+@documented_in("fine-tuning.md#tables")
 def read_table(
     data: Any,
     *layouts: Sequence[Field],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from warmstart.errors import UsageError
+from warmstart.errors import UsageError, documented_in
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,7 @@ PARTS = {
 """Names of folders and of cells in a column of splits, in lower case: what the examples are for."""
 
 
+@documented_in("fine-tuning.md#tables")
 def choose_column(columns: Sequence[str], field: Field, named: str | None, name: str) -> str | None:
     """The column of a field: the named one, or the one with a usual name; None where there is none.
 
@@ -173,6 +174,7 @@ def choose_column(columns: Sequence[str], field: Field, named: str | None, name:
     return None
 
 
+@documented_in("fine-tuning.md#tables")
 def require_column(columns: Sequence[str], field: Field, named: str | None, name: str) -> str:
     """As `choose_column`.
 
@@ -188,6 +190,7 @@ def require_column(columns: Sequence[str], field: Field, named: str | None, name
     return column
 
 
+@documented_in("fine-tuning.md#tables")
 def choose_texts(
     columns: Sequence[str],
     text: str | None,

@@ -30,6 +30,11 @@ class Box(Record):
 
     Coordinates are pixels of the upright photo, from its left and top edge: `xmin` of 0 is the left
     edge of the first column, `xmax` equal to the photo's width the right edge of its last.
+
+    Example:
+        >>> box = ws.load("bccd_fcos")("smear.jpg")[0]
+        >>> box.label, box.width > 50
+        ('WBC', True)
     """
 
     label: str
@@ -60,6 +65,13 @@ class Detections(Result):
         size: (width, height) of the upright photo in pixels.
         boxes: the objects.
         picture: opens the photo again, for drawing on it.
+
+    Example:
+        >>> detections = ws.load("bccd_fcos")("smear.jpg")
+        >>> detections.counts()
+        {'RBC': 23, 'Platelets': 2, 'WBC': 1}
+        >>> detections.draw().size == detections.size
+        True
     """
 
     wire: ClassVar = ("input", "model", "size", "boxes")

@@ -48,6 +48,13 @@ class Segmentation(Result):
             upright photo.
         labels: the model's classes.
         picture: opens the photo again, for drawing on it.
+
+    Example:
+        >>> segmentation = ws.load("leaf_deeplabv3")("leaf.jpg")
+        >>> segmentation.labels_map.shape == segmentation.size[::-1]
+        True
+        >>> segmentation.mask("leaf").dtype
+        dtype('bool')
     """
 
     wire: ClassVar = ("input", "model", "size", "areas")

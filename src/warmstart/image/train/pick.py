@@ -183,8 +183,15 @@ def pick(
         compiling: called with each model; the context that it gives is entered while that is
             compiled, to show it.
 
+    Returns:
+        The candidates, best first, with their cross-validated accuracy and what they cost.
+
     Raises:
         UsageError: the data holds nothing to learn, there is no candidate, or none could be judged.
+
+    Example:
+        >>> ws.pick("classes", candidates=["efficientnet_lite0"]).best.name
+        'efficientnet_lite0'
     """
     if task not in (None, ImageClassifier.task):
         raise UsageError(

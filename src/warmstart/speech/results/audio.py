@@ -30,6 +30,13 @@ class Audio(Result):
         sample_rate: in Hz.
         input: what was asked for.
         model: name of the model.
+
+    Example:
+        >>> audio = ws.load("digits_wavenet")("seven", seed=1)
+        >>> audio.samples.dtype, audio.sample_rate
+        (dtype('float32'), 8000)
+        >>> audio.save("seven.wav")
+        PosixPath('seven.wav')
     """
 
     wire: ClassVar[tuple[str, ...]] = ("input", "model", "sample_rate", "seconds", "peak")

@@ -16,7 +16,13 @@ LONGEST_CUE = 6.0
 
 @dataclass(frozen=True)
 class Word(Record):
-    """One word: when it was spoken, in seconds, and its probability, 0 to 1."""
+    """One word: when it was spoken, in seconds, and its probability, 0 to 1.
+
+    Example:
+        >>> word = ws.load("digits_wavenet_asr")("digits.flac").words[-1]
+        >>> word.text, word.end > word.start, 0 <= word.score <= 1
+        ('nine', True, True)
+    """
 
     text: str
     start: Seconds
@@ -32,6 +38,11 @@ class Segment(Record):
         start, end: in seconds.
         score: probability, 0 to 1; the mean over the words or tokens.
         silence: probability of silence, 0 to 1; None where the model does not give it.
+
+    Example:
+        >>> segment = ws.Segment(text="And so, my fellow Americans", start=0.0, end=2.4, score=0.93)
+        >>> segment.end - segment.start
+        2.4
     """
 
     text: str
@@ -54,6 +65,13 @@ class Transcript(Result):
         segments: with their times; empty where the option `timestamps` is off, or the model has
             none.
         duration: of the recording, in seconds.
+
+    Example:
+        >>> transcript = ws.load("digits_wavenet_asr")("digits.flac")
+        >>> transcript.words[0].text, round(transcript.duration)
+        ('zero', 5)
+        >>> print(transcript.to_srt().splitlines()[1])
+        00:00:00,013 --> 00:00:05,212
     """
 
     wire: ClassVar = ("input", "model", "text", "language", "duration", "segments", "words")

@@ -39,6 +39,12 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
         UsageError: an option is wrong or missing, or the model cannot be one of this task.
         CompileError: its operations cannot be compiled, or the program differs from the model.
         MissingPackageError: TensorFlow is not installed.
+
+    Example:
+        >>> network = keras.Sequential([keras.Input((2,), name="point"), keras.layers.Dense(1)])
+        >>> model = ws.wrap(network, task="tensors", output="line-model")
+        >>> list(model({"point": [1.0, 2.0]}).keys())
+        ['dense']
     """
     wrapper = wrapper_class(task)
     checked = make(wrapper.options, options, f"Wrapping for {task}")

@@ -41,6 +41,9 @@ SAME = 1e-5
 class WrapOptions:
     """What wrapping takes for every task."""
 
+    section: ClassVar[str] = "wrap.md"
+    """Where the documentation explains them."""
+
     name: Annotated[
         str | None, Option("Name of the model; default: that of its file or itself.")
     ] = None
