@@ -23,6 +23,8 @@ from warmstart.catalog import Entry, search
 from warmstart.catalog.words import preprocessing_in_words
 from warmstart.cli.app import app
 from warmstart.cli.help import default_text, spelling, value_name
+from warmstart.core.option import Field
+from warmstart.core.options import fields_of
 from warmstart.core.task import TASKS, task_of
 
 ROOT = Path(__file__).parents[1]
@@ -108,19 +110,42 @@ def generate(name: str) -> str:
 def reference(group: str) -> Iterator[str]:
     """Directives from which Sphinx makes the reference of a group of public names."""
     names = [name for name in api.__all__ if group_of(name) == group]
-    yield "```{eval-rst}"
     for name in names:
+        yield from (f"### {name}", "", "```{eval-rst}")
         if group == "functions":
-            yield f".. autofunction:: warmstart.{name}"
+            yield from (f".. autofunction:: warmstart.{name}", "```", "")
             continue
         yield f".. autoclass:: warmstart.{name}"
+        members = group == "models" and name != "Model"
+        yield "   :members: stream, features, evaluate" if members else "   :members:"
         if group == "models":
-            yield "   :members: stream, features, evaluate" if name != "Model" else "   :members:"
             yield "   :special-members: __call__"
-        elif group == "results":
-            yield "   :members:"
-        yield "   :show-inheritance:"
-    yield "```"
+        yield from ("   :show-inheritance:", "```", "")
+        if members:
+            yield from call_options(name)
+
+
+def call_options(name: str) -> Iterator[str]:
+    """The options of a call of a class of models, as a table."""
+    yield from ("| option of a call | type | meaning | default |", "|---|---|---|---|")
+    for field in fields_of(getattr(warmstart, name).options).values():
+        text = field.option.help.replace("|", "\\|")
+        valid = field.option.range_text()
+        default = "required" if field.required else f"`{field.default!r}`"
+        yield (
+            f"| `{field.name}` | {type_in_words(field)} | {text}"
+            f"{f' Valid: {valid}.' if valid else ''} | {default} |"
+        )
+    yield ""
+
+
+def type_in_words(field: Field) -> str:
+    """The type of an option: "int", "list of str", "'a' or 'b'"."""
+    words = " or ".join(f"`{choice!r}`" for choice in field.choices) or field.type.__name__
+    words = {"object": "see its meaning", "NoneType": "see its meaning"}.get(words, words)
+    if field.many:
+        words = f"list of {words}"
+    return f"{words} or None" if field.nullable and words != "see its meaning" else words
 
 
 def group_of(name: str) -> str:

@@ -80,6 +80,13 @@ def is_model(name: str) -> bool:
     )
 
 
+@by_name([page for page in PAGES if page.stem != "CHANGELOG"])  # which names what was
+def test_models_in_prose_exist(page):
+    outputs = {"default", *re.findall(r"--output (\S+)", page.read_text("utf-8"))}
+    for name in re.findall(r'ws\.(?:load|backbone|finetune)\("([^"{]+)"', prose(page)):
+        assert is_model(name) or name in outputs, name
+
+
 def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
