@@ -30,11 +30,19 @@ SMEAR = DATA / "images" / "bccd" / "JPEGImages" / "BloodImage_00007.jpg"
 LEAF = DATA / "images" / "coffee-leaves" / "test" / "images" / "1449.jpg"
 TAGGER = DATA / "weights" / "rampart_ner"
 DIGITS = ROOT / "docs" / "sounds" / "digits.flac"
-SIZE = (400, 270)
+WIDTH = 400
+HEIGHTS = {
+    "image-classification": 270,
+    "object-detection": 270,
+    "image-segmentation": 270,
+    "forecasting": 270,
+}
+LOW = 160
+"""Pixels of a page: of the tasks in `HEIGHTS`, and of all others."""
 LARGEST = 40_000  # bytes
 STYLE = """
 body { margin: 0; background: #fff; color: #1f2328; font: 15px "Liberation Sans", sans-serif }
-main { box-sizing: border-box; width: 400px; height: 270px; padding: 14px; overflow: hidden;
+main { box-sizing: border-box; width: 400px; height: 100vh; padding: 14px; overflow: hidden;
        border: 1px solid #d0d7de; border-radius: 8px }
 img { display: block; max-width: 100%; max-height: 150px; margin: 0 auto 10px }
 .whole img { max-height: 240px; margin: 0 auto }
@@ -74,7 +82,7 @@ def text_classification() -> str:
 
 
 def token_classification() -> str:
-    text = "Call Jane Miller at +1 415-555-0132 or write to jane@example.org."
+    text = "Please call me at +1 415-555-0132 or write to Jane."
     return ws.load(TAGGER)(text).to_html()
 
 
@@ -90,7 +98,9 @@ def embedding() -> str:
 
 
 def generation() -> str:
-    result = ws.load("shakespeare_gpt2")("ROMEO:\n", max_new_tokens=60, temperature=0.7, seed=3)
+    result = ws.load("shakespeare_gpt2")(
+        "ROMEO:\n", max_new_tokens=80, temperature=0.7, seed=3, stop="\n\n"
+    )
     text = escape(result.text.strip()).replace("\n", "<br>")
     return f"{asked('ROMEO:')}<p>{text}</p>"
 
@@ -109,7 +119,7 @@ def synthesis() -> str:
         for n, peak in enumerate(peaks)
     )
     return (
-        f'{asked("seven")}<svg viewBox="0 0 368 120" width="368">{lines}</svg>'
+        f'{asked("seven")}<svg viewBox="0 0 368 120" width="220">{lines}</svg>'
         f"<p>{escape(str(audio))}</p>"
     )
 
@@ -164,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("tasks", nargs="*", choices=[*ANSWERS, []], help="default: all")
+    parser.add_argument("tasks", nargs="*", help="default: all")
     parser.add_argument(
         "--chromium", default=shutil.which("chromium") or shutil.which("chromium-browser")
     )
@@ -176,13 +186,13 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
         browser = driver.chromium.launch(executable_path=arguments.chromium)
-        size = {"width": SIZE[0], "height": SIZE[1]}
-        page = browser.new_context(viewport=size, device_scale_factor=1.5).new_page()
+        page = browser.new_context(device_scale_factor=1.5).new_page()
         for task, content in pages.items():
             path = Path(folder) / "answer.html"
             path.write_text(
                 f'<meta charset="utf-8"><style>{STYLE}</style><main>{content}</main>', "utf-8"
             )
+            page.set_viewport_size({"width": WIDTH, "height": HEIGHTS.get(task, LOW)})
             page.goto(path.as_uri())
             target = FOLDER / f"{task}.webp"
             target.write_bytes(webp(page.screenshot()))

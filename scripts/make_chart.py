@@ -41,7 +41,7 @@ class Bar(NamedTuple):
 
 BARS = (
     Bar(
-        "classify a photo, whole process",
+        "one photo, whole process",
         "import tensorflow",
         "`warmstart predict PHOTO`",
     ),

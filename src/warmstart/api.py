@@ -400,6 +400,13 @@ def load(
         UsageError: an option is wrong.
         SourceError: the weights could not be had.
         BundleError: the folder is not a whole bundle.
+
+    Example:
+        >>> ws.load("efficientnet_lite0")("photos/espresso.jpg").label
+        'espresso'
+        >>> model = ws.load("sst2_bert_tiny", task="text-classification")  # a TextClassifier to type checkers
+        >>> model("a moving film").label
+        'positive'
     """
     from warmstart.core.loading import load as load_model
 
@@ -836,6 +843,13 @@ def finetune(
             something else.
         TrainingError: training cannot go on; what was reached is kept in `output`.
         MissingPackageError: TensorFlow is not installed.
+
+    Example:
+        >>> model = ws.finetune("default", "classes", epochs=0, views=1, output="my-model", verbose=False)
+        >>> [label.name for label in model.labels]
+        ['cat', 'espresso']
+        >>> ws.load("my-model")("photos/cat.jpg").label
+        'cat'
     """
     from warmstart.training import finetune as train
 
@@ -908,6 +922,12 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
         UsageError: an option is wrong or missing, or the model cannot be one of this task.
         CompileError: its operations cannot be compiled, or the program differs from the model.
         MissingPackageError: TensorFlow is not installed.
+
+    Example:
+        >>> network = keras.Sequential([keras.Input((2,), name="point"), keras.layers.Dense(1)])
+        >>> model = ws.wrap(network, task="tensors", output="line-model")
+        >>> list(model({"point": [1.0, 2.0]}).keys())
+        ['output']
     """
     from warmstart.training.wrap import wrap as wrap_model
 

@@ -138,7 +138,7 @@ class Entry:
     Example:
         >>> entry = ws.load("efficientnet_lite0").entry
         >>> entry.parameters, entry.licence, entry.preprocessing.size
-        (4652008, 'Apache-2.0', (224, 224))
+        (4694024, 'Apache-2.0', (224, 224))
     """
 
     name: str

@@ -220,7 +220,7 @@ def list_models(
 
     Example:
         >>> [entry.name for entry in ws.list_models("mobilenet_v3*")][:2]
-        ['mobilenet_v3_small', 'mobilenet_v3_large']
+        ['mobilenet_v3_small', 'mobilenet_v3_small_0.75']
         >>> len(ws.list_models(task="forecasting"))
         5
     """

@@ -44,7 +44,7 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
         >>> network = keras.Sequential([keras.Input((2,), name="point"), keras.layers.Dense(1)])
         >>> model = ws.wrap(network, task="tensors", output="line-model")
         >>> list(model({"point": [1.0, 2.0]}).keys())
-        ['dense']
+        ['output']
     """
     wrapper = wrapper_class(task)
     checked = make(wrapper.options, options, f"Wrapping for {task}")
