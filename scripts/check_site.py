@@ -36,6 +36,8 @@ FINDINGS = r"""
     return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
   };
   const luminance = (c) => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches &&
+    getComputedStyle(document.documentElement).colorScheme.includes("dark");
   const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
   const parsed = (text) => {
     canvas.clearRect(0, 0, 1, 1);
@@ -54,7 +56,7 @@ FINDINGS = r"""
       if (colour[3] > 0) layers.push(colour);
       if (colour[3] === 1) break;
     }
-    const page = matchMedia("(prefers-color-scheme: dark)").matches ? [18, 18, 18] : [255, 255, 255];
+    const page = dark ? [18, 18, 18] : [255, 255, 255];
     return layers.reverse().reduce((below, layer) => over(layer, below), page);
   };
   const described = (node) =>

@@ -30,9 +30,13 @@ FILES = {
     "leaf.jpg": DATA / "coffee-leaves" / "test" / "images" / "1449.jpg",
 }
 """Name in the folder of a run -> what is copied there."""
-STYLE = """body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif }
-pre { background: #f5f7f9; padding: .6rem .8rem; overflow-x: auto } table { border-collapse: collapse }
-td, th { padding: .2rem .6rem; text-align: right }"""
+STYLE = """:root { color-scheme: light dark }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif;
+       overflow-wrap: anywhere }
+pre { background: color-mix(in srgb, currentColor 6%, transparent); padding: .6rem .8rem; overflow-x: auto }
+table { border-collapse: collapse; display: block; max-width: 100%; overflow-x: auto }
+td, th { padding: .2rem .6rem; text-align: right; overflow-wrap: normal }
+img, audio, svg { max-width: 100% }"""
 
 
 def executed(notebook: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -104,7 +108,8 @@ def page(notebook: dict[str, Any]) -> str:
             html = "".join(data.get("text/html", ()))
             parts.append(html or f"<pre>{escape(text)}</pre>")
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Results</title>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Results</title>'
         f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
     )
 

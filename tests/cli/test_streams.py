@@ -125,7 +125,8 @@ def test_no_home_directory():
     )
     assert done.returncode == 2
     assert done.stderr.startswith("warmstart: There is no home directory; set WARMSTART_HOME")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith("\nSee docs/weights.md#cache\n")
+    assert done.stderr.count("\n") == 2
 
 
 @pytest.mark.parametrize("name", ["labels.json", "artifacts/float32/program.tflite"])
