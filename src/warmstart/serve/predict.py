@@ -92,23 +92,23 @@ class _Inputs(NamedTuple):
 async def _read_inputs(
     request: Request, state: State, served: Served, data: bytes, deadline: float
 ) -> _Inputs:
-    kind, settings, media = served.kind, state.settings, body.media_type(request)
+    input_kind, settings, media = served.kind, state.settings, body.media_type(request)
     if body.is_json(media):
-        return await state.parse(request, deadline, _of_json, data, kind, settings)
+        return await state.parse(request, deadline, _of_json, data, input_kind, settings)
     if media == "multipart/form-data":
         content_type = request.headers["content-type"]
-        return await body.aside(len(data), _of_form, data, kind, content_type, settings)
-    if (kind.media and media in RAW) or _takes(kind, media):
+        return await body.aside(len(data), _of_form, data, input_kind, content_type, settings)
+    if (input_kind.media and media in RAW) or _takes(input_kind, media):
         if not data:
-            raise invalid(f"The body is empty; {served.name} needs {kind.name} data.")
-        if kind.is_file:  # its bytes are not looked at yet
-            return _of_bytes(data, kind, settings)
-        if kind.is_parsed and len(data) <= body.INLINE:
-            return await body.aside(body.SLOW, _of_bytes, data, kind, settings)
-        return await state.parse(request, deadline, _of_bytes, data, kind, settings)
+            raise invalid(f"The body is empty; {served.name} needs {input_kind.name} data.")
+        if input_kind.is_file:  # its bytes are not looked at yet
+            return _of_bytes(data, input_kind, settings)
+        if input_kind.is_parsed and len(data) <= body.INLINE:
+            return await body.aside(body.SLOW, _of_bytes, data, input_kind, settings)
+        return await state.parse(request, deadline, _of_bytes, data, input_kind, settings)
     forms = (
-        f"{kind.name} data, as a raw body, as a file of multipart/form-data, or"
-        if kind.media
+        f"{input_kind.name} data, as a raw body, as a file of multipart/form-data, or"
+        if input_kind.media
         else "inputs"
     )
     raise Refused(
@@ -116,13 +116,15 @@ async def _read_inputs(
     )
 
 
-def _of_bytes(data: bytes, kind: InputKind, settings: Settings) -> _Inputs:
-    return _Inputs([kind.name], [kind.from_bytes(data, settings)], False, {}, {})
+def _of_bytes(data: bytes, input_kind: InputKind, settings: Settings) -> _Inputs:
+    return _Inputs([input_kind.name], [input_kind.from_bytes(data, settings)], False, {}, {})
 
 
-def _takes(kind: InputKind, media: str) -> bool:
-    """Whether a body of this media type is an input; "image/" of a kind stands for all images."""
-    return any(media.startswith(one) if one.endswith("/") else media == one for one in kind.media)
+def _takes(input_kind: InputKind, media: str) -> bool:
+    """Whether a body of this media type is an input; "image/" stands for all images."""
+    return any(
+        media.startswith(one) if one.endswith("/") else media == one for one in input_kind.media
+    )
 
 
 def _read(read: Callable[[], Any], is_one_of_several: bool) -> Any:
@@ -139,7 +141,7 @@ def _read(read: Callable[[], Any], is_one_of_several: bool) -> Any:
         return error
 
 
-def _of_json(data: bytes, kind: InputKind, settings: Settings) -> _Inputs:
+def _of_json(data: bytes, input_kind: InputKind, settings: Settings) -> _Inputs:
     content = body.parse_json(data)
     del data
     if (
@@ -149,34 +151,34 @@ def _of_json(data: bytes, kind: InputKind, settings: Settings) -> _Inputs:
     ):
         raise invalid('The body is {"inputs": …, "options": {…}}, and nothing else.')
     inputs, asked = content["inputs"], _options(content.get("options", {}))
-    many = kind.is_several_json(inputs)
+    many = input_kind.is_several_json(inputs)
     values = inputs if many else [inputs]
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"inputs must be 1 to {settings.max_inputs}, not {len(values)}.")
     names = [f"input {n}" for n in range(1, len(values) + 1)] if many else ["the input"]
-    read = [_read(partial(kind.from_json, value, settings), many) for value in values]
+    read = [_read(partial(input_kind.from_json, value, settings), many) for value in values]
     return _Inputs(names, read, many, asked, {})
 
 
-def _of_form(data: bytes, kind: InputKind, content_type: str, settings: Settings) -> _Inputs:
+def _of_form(data: bytes, input_kind: InputKind, content_type: str, settings: Settings) -> _Inputs:
     fields = parse_form(data, content_type)
     files = [
         field
         for field in fields
         if (field.filename is not None and (field.filename or field.data))
-        or (kind.is_file and field.filename is None and field.name == "file")
+        or (input_kind.is_file and field.filename is None and field.name == "file")
     ]
     asked: dict[str, Any] = {}
     texts: dict[str, str] = {}
     names = [field.filename or f"file {n}" for n, field in enumerate(files, 1)]
-    read = partial(kind.from_bytes, limits=settings)
+    read = partial(input_kind.from_bytes, limits=settings)
     values = [_read(partial(read, field.data), len(files) > 1) for field in files]
     for field in fields:
         if field in files or field.filename is not None:
             continue
         if field.name == "options":
             asked |= _options(body.parse_json(field.data))
-        elif field.name in ("inputs", "input", "text", "file") and not kind.is_file:
+        elif field.name in ("inputs", "input", "text", "file") and not input_kind.is_file:
             names.append(f"input {len(values) + 1}")
             values.append(read(field.data))
         else:
