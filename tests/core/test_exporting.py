@@ -15,6 +15,7 @@ from tests.photos import CIFAR
 import warmstart as ws
 from warmstart.core import exporting
 from warmstart.errors import CacheError, CompileError, EngineUnavailableError, UsageError
+from warmstart.image.model import EXAMPLES
 
 pytestmark = pytest.mark.tensorflow
 
@@ -78,11 +79,18 @@ def test_saved_model_without_tensorflow_here(images, want, tmp_path):
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "saved")], check=True)
     import tensorflow as tf
 
-    got = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"](
-        images=tf.constant(images)
-    )
+    signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
+    got = signatures["serving_default"](images=tf.constant(images))
     np.testing.assert_allclose(got["probabilities"], want, atol=1e-5)
-    assert json.loads((tmp_path / "saved" / "model.json").read_text())["format"] == "saved_model"
+    note = json.loads((tmp_path / "saved" / "model.json").read_text())
+    assert note["format"] == "saved_model"
+    photo = EXAMPLES / "cat.jpg"
+    files = signatures["photos"](image_bytes=tf.constant([photo.read_bytes()] * 2))
+    ours = {one.label: one.score for one in ws.load(CIFAR, engine="litert")(photo, top_k=10)}
+    theirs = dict(zip(note["labels"], files["probabilities"][1].numpy(), strict=True))
+    largest = max(abs(theirs[label] - score) for label, score in ours.items())
+    assert largest <= note["photos"]["largest_difference"]["probabilities"] + 1e-6 < 0.1
+    assert note["photos"]["share_of_equal_classes"] == 1
 
 
 def test_openvino(cifar, images, want, tmp_path):

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from warmstart.errors import UsageError
+from warmstart.errors import InputError, UsageError
 from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.train.data import read as read_images
 from warmstart.speech import data as speech
@@ -222,3 +222,46 @@ def test_wrong_questions_and_sentences_are_named():
     problems: list[str] = []
     assert len(conll.sentences([(["a"], ["O"]), (["a"], [])], problems=problems)) == 1
     assert len(problems) == 1
+
+
+@pytest.mark.parametrize("write", [str, json.dumps], ids=["Python", "JSON"])
+def test_lists_and_mappings_written_into_cells(write, tmp_path):
+    def table(name, **cells):
+        path = tmp_path / name
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows(
+                [cells, [write(v) if not isinstance(v, str) else v for v in cells.values()]]
+            )
+        return path
+
+    (one,) = data.examples(table("a.csv", text="a fine film", labels=["good", "it's, short"]))
+    assert one.labels == ("good", "it's, short")
+    (sentence,) = conll.sentences(
+        table("b.csv", tokens=["New York", "is"], ner_tags=["B-LOC", "O"])
+    )
+    assert (sentence.words, sentence.tags) == (("New York", "is"), ("B-LOC", "O"))
+    answers = {"text": ["Ann"], "answer_start": [4]}
+    (question,) = squad.questions(
+        table("c.csv", question="Who?", context="Now Ann", answers=answers)
+    )
+    assert question.answers == (("Ann", 4),)
+
+
+def test_lists_as_numpy_writes_them_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("text,labels\nfine,\"['good' 'short']\"\n")
+    with pytest.raises(UsageError, match="without commas; write it as JSON"):
+        data.examples(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text("text,labels\nfine,[draft]\n")
+    assert data.examples(tmp_path / "b.csv")[0].labels == ("[draft]",)
+
+
+def test_tags_in_the_first_column_and_words_of_two_parts_are_refused(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("B-LOC Paris\nO is\n\nB-PER Ann\n")
+    with pytest.raises(UsageError, match="tags seem to be in the first column"):
+        conll.sentences(path)
+    path.write_text("Paris B-LOC\nis O\n\nNew York B-LOC\n")
+    with pytest.raises(InputError, match=r"a.conll:4: has 3 columns where the first line has 2"):
+        conll.sentences(path)
+    path.write_text(path.read_text().replace(" B", "\tB").replace(" O", "\tO"))
+    assert conll.sentences(path)[1].words == ("New York",)

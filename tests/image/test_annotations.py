@@ -249,6 +249,32 @@ def test_the_folder_of_coco(tmp_path, photo):
     assert [photo.part for photo in data.photos] == ["train", "validation"]
 
 
+def test_coco_with_ids_as_texts_and_in_a_file_of_any_name(tmp_path, photo):
+    boxes = [{"id": 1, "image_id": "1", "category_id": "7", "bbox": [1, 2, 10, 10]}]
+    path = coco_file(tmp_path, photo, annotations=boxes)
+    path.rename(path.with_name("result.json"))
+    data = read_boxes(path.parent)
+    assert data.photos[0].boxes.tolist() == [[1, 2, 11, 12]]
+    assert not any("not among" in problem for problem in data.problems)
+
+
+def test_corners_in_place_of_width_and_height_are_refused(tmp_path, photo):
+    images = [{"id": 1, "file_name": "1.png", "width": 40, "height": 30}]
+    corners = [[1, 2, 11, 12], [20, 5, 39, 29], [25, 3, 38, 9]]
+
+    def read(boxes):
+        records = [
+            {"id": n, "image_id": 1, "category_id": 7, "bbox": box} for n, box in enumerate(boxes)
+        ]
+        return read_boxes(coco_file(tmp_path, photo, images=images, annotations=records))
+
+    with pytest.raises(
+        UsageError, match=r"2 of 3 boxes reach beyond .* fit as xmin, ymin, xmax, ymax"
+    ):
+        read(corners)
+    assert len(read([*corners, [30, 10, 8, 5]]).photos[0].boxes) == 4  # no corners
+
+
 def test_coco_with_duplicate_ids(tmp_path, photo):
     images = [
         {"id": 1, "file_name": "1.png", "width": None},

@@ -96,10 +96,46 @@ def test_for_people_and_as_rows():
     ]
     assert "(silence)" in console().show(SILENCE)
     rows = [*console().rows(TRANSCRIPT), *console().rows(SILENCE)]
-    assert rows[0] == ("a.wav", "0.00", "1.25", "Ask not.", "0.900000")
-    assert rows[2] == ("b.wav", "0.00", "0.00", "", "")
-    assert console().columns() == ("input", "start", "end", "text", "score")
+    assert rows[0] == ("a.wav", "0.00", "1.25", "Ask not.", "0.900000", "")
+    assert rows[2] == ("b.wav", "0.00", "0.00", "", "", "")
+    assert console().columns() == ("input", "start", "end", "text", "score", "channel")
     assert all(len(row) == len(console().columns()) for row in rows)
+
+
+def test_a_transcript_of_each_channel():
+    caller = Transcript(
+        "call.wav", "m", "Hello. Bye.", "en", duration=9.0,
+        segments=(Segment("Hello.", 0.5, 1.0, 0.9), Segment("Bye.", 8.0, 9.0, 0.7)),
+        words=(Word("Hello.", 0.5, 1.0, 0.9), Word("Bye.", 8.0, 9.0, 0.7)),
+    )  # fmt: skip
+    called = Transcript(
+        "call.wav", "m", "Good day to you.", "en", duration=9.0,
+        segments=(Segment("Good day to you.", 0.8, 4.0, 0.8),),
+        words=tuple(Word(word, 0.8 + n, 1.5 + n, 0.8) for n, word in enumerate(("Good", "day", "to", "you."))),
+    )  # fmt: skip
+    both = Transcript.of_channels([caller, called])
+    assert (both.text, both.language) == ("Hello. Bye.\nGood day to you.", "en")
+    assert [(s.channel, s.text) for s in both.segments] == [
+        (1, "Hello."),
+        (2, "Good day to you."),
+        (1, "Bye."),
+    ]
+    assert [one.text for one in both.channels] == [caller.text, called.text]
+    assert both.to_dict()["channels"] == [
+        {"channel": 1, "text": caller.text, "language": "en"},
+        {"channel": 2, "text": called.text, "language": "en"},
+    ]
+    assert both.to_dict()["segments"][1]["channel"] == 2
+    assert "channel" not in str(caller.to_dict())
+    assert both.to_srt(line_length=10).splitlines()[4:13] == [
+        "2", "00:00:00,800 --> 00:00:03,500", "[2] Good", "day to", "",
+        "3", "00:00:03,800 --> 00:00:04,500", "[2] you.", "",
+    ]  # fmt: skip
+    assert "<v 2>Good day to you." in both.to_vtt()
+    assert both.show().splitlines()[2] == "    0:00.80 -   0:04.00  [2] Good day to you."
+    assert [row[-1] for row in both.csv_rows()] == ["1", "2", "1"]
+    german = replace(called, language="de")
+    assert Transcript.of_channels([caller, german]).language == ""
 
 
 def test_words_without_segments_become_cues_of_a_few_seconds():

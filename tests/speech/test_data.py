@@ -97,6 +97,15 @@ def test_tables_without_a_header_or_with_other_names(tmp_path):
     assert problems == ["row 2: has no text; fill it in, or remove the row"]
 
 
+def test_parts_of_longer_recordings_are_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("path,Start,end,text\na.wav,0,1.5,one\na.wav,1.5,3,two\n")
+    problems: list[str] = []
+    assert pairs(path, problems=problems) == [(str(tmp_path / "a.wav"), "one")]
+    assert problems[0].endswith("remove the column where they are cut already")
+    assert "a.csv:3: begins at Start 1.5 of its file" in problems[0]
+
+
 def test_folders_with_texts_beside_or_as_librispeech_has_them(tmp_path):
     (tmp_path / "1").mkdir()
     for name in ("b.flac", "a.wav", "without.wav", "1/1-2-0001.flac"):

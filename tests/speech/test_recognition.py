@@ -77,6 +77,41 @@ def test_a_bare_array_needs_its_rate(model):
         model(SOUND)
 
 
+def test_each_channel_is_transcribed_by_itself(model, tmp_path):
+    stereo = np.stack([SOUND, np.roll(SOUND, 3000) * (np.arange(RATE) > RATE // 2)], 1)
+    soundfile.write(tmp_path / "call.wav", stereo, RATE, subtype="FLOAT")
+    alone = [model(tmp_path / "call.wav", channel=number) for number in (1, 2)]
+    with (tmp_path / "call.wav").open("rb") as file:
+        for form in (
+            tmp_path / "call.wav",
+            (tmp_path / "call.wav").read_bytes(),
+            (stereo, RATE),
+            file,
+        ):
+            both = model(form, channel="each")
+            assert [one.text for one in both.channels] == [one.text for one in alone]
+            assert [len(one.words) for one in both.channels] == [len(one.words) for one in alone]
+            assert both.text.split("\n") == [one.text for one in alone]
+            assert both.duration == 1.0
+    mono = model((SOUND, RATE), channel="each")
+    assert [one.channel for one in mono.channels] == [1]
+    assert model([(SOUND, RATE), b"no sound"], channel="each")[1].error
+    with pytest.raises(UsageError, match="channel must be each or an integer"):
+        model((stereo, RATE), channel="both")
+    with pytest.raises(UsageError, match="channel must be 1 or more"):
+        model((stereo, RATE), channel=0)
+    with pytest.raises(UsageError, match="belongs to a whole recording"):
+        model.evaluate([((stereo, RATE), "one")], channel="each")
+    field = fields_of(TranscribeOptions)["channel"]
+    assert [field.parse(text) for text in ("each", "2")] == ["each", 2]
+    assert schema(TranscribeOptions)["channel"] == {
+        "type": ["string", "integer"],
+        "pattern": "^(each)$",
+        "minimum": 1,
+        "description": field.option.help,
+    }
+
+
 def test_a_stream_reads_a_recording_when_its_result_is_taken(model):
     taken = []
 

@@ -75,7 +75,8 @@ def flag(field: Field, panel: str) -> Option:
     if field.option.metavar:
         attributes["metavar"] = field.option.metavar
     elif field.choices:
-        attributes["metavar"] = f"[{'|'.join(map(str, field.choices))}]"
+        values = [*map(str, field.choices), *(["integer"] if field.numbered else [])]
+        attributes["metavar"] = f"[{'|'.join(values)}]"
     if field.many:
         attributes["multiple"] = True
         meaning += (

@@ -36,7 +36,8 @@ def _compile(
 def _export(
     job: Job, entry: Entry, weights: Weights, build: Build, report: Report
 ) -> dict[str, Any]:
-    from warmstart.engines.export import export_keras, export_program
+    from warmstart.engines.export import export_keras, export_program, saved_functions
+    from warmstart.engines.litert import LiteRTEngine
     from warmstart.engines.store import Artifact
 
     artifact, path = Artifact.load(Path(job["artifact"])), Path(job["path"])
@@ -47,12 +48,15 @@ def _export(
             for spec in signature.inputs
         }
         return {"difference": export_keras(build(), inputs, path, report)}
-    make = task_class(entry.task).program
-    return {
-        "difference": export_program(
-            artifact, lambda: make(entry, build()), job["format"], path, report
-        )
-    }
+    task = task_class(entry.task)
+    difference = export_program(
+        artifact, lambda: task.program(entry, build()), job["format"], path, report
+    )
+    served: Mapping[str, Any] = {}
+    if job["format"] == "saved_model":
+        engine = LiteRTEngine(artifact.path, artifact.signatures)
+        served = task.compare_served(entry, engine, saved_functions(path))
+    return {"difference": difference, "served": served}
 
 
 def main() -> int:

@@ -85,7 +85,7 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
         record = run_process(job, f"Exporting {model.name}", model.on_stage)
         facts = (
             json.dumps(
-                describe(model, artifact, format, record["difference"]),
+                describe(model, artifact, format, record),
                 indent=1,
                 ensure_ascii=False,
             )
@@ -111,7 +111,9 @@ def note_of(exported: Path) -> Path:
     return exported / FOLDER_NOTE if exported.is_dir() else exported.with_name(exported.name + NOTE)
 
 
-def describe(model: Exported, artifact: Artifact, format: str, difference: float) -> dict[str, Any]:
+def describe(
+    model: Exported, artifact: Artifact, format: str, record: Mapping[str, Any]
+) -> dict[str, Any]:
     """What whoever runs the export must know: functions, how inputs are made, what outputs mean."""
     entry, meaning = model.entry.to_dict(), dict(model.output_notes)
     functions = {
@@ -130,7 +132,8 @@ def describe(model: Exported, artifact: Artifact, format: str, difference: float
         "format": format,
         "precision": artifact.precision,
         **({"functions": functions, "outputs": meaning} if format != "keras" else {}),
-        "largest_difference": difference,
+        "largest_difference": record["difference"],
+        **record.get("served", {}),
         **{key: entry[key] for key in ("preprocessing", "processing") if entry.get(key)},
         "labels": [label.name for label in model.labels],
         "licence": model.entry.licence,

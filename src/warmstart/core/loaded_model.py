@@ -19,7 +19,7 @@ from warmstart.core.task import task_of
 from warmstart.core.training_files import TrainingFiles
 from warmstart.core.weights import Weights
 from warmstart.engines import choose, store
-from warmstart.engines.base import Engine, Signature
+from warmstart.engines.base import Engine, Runner, Signature
 from warmstart.errors import BundleError, EngineError, UsageError
 
 if TYPE_CHECKING:
@@ -327,6 +327,19 @@ class LoadedModel(TrainingFiles, ABC):
     def files(self) -> Mapping[str, Path | bytes]:
         """The task's own files of a bundle (a tokenizer, a `config.json`), by name: a path or the
         bytes.
+        """
+        return {}
+
+    @classmethod
+    def compare_served(
+        cls, entry: Entry, engine: Engine, functions: Mapping[str, Runner]
+    ) -> Mapping[str, Any]:
+        """Facts, as JSON values, on the functions that only a SavedModel has (`Program.served`).
+
+        Args:
+            entry: of the model.
+            engine: with the compiled program.
+            functions: of the SavedModel, by name.
         """
         return {}
 

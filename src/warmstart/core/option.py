@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, MISSING, dataclass
 from typing import Any
@@ -82,7 +83,8 @@ class Field:
         default: of the field; `MISSING` where it must be set.
         option: its meaning and bounds.
         lone: whether one item without a list is valid, too (`float | Sequence[float]`).
-        numbered: whether an integer is valid in place of a name (`str | int`).
+        numbered: whether an integer is valid in place of a name (`str | int`); the bounds are
+            those of this integer.
     """
 
     name: str
@@ -125,11 +127,13 @@ class Field:
         return tuple(self._check_one(one, f"every item of {self.name}") for one in value)
 
     def _check_one(self, value: Any, name: str) -> Any:
+        if self.numbered and isinstance(value, numbers.Integral) and not isinstance(value, bool):
+            return self._bounded(int(value), value, name)
         if self.choices:
             if value not in self.choices or isinstance(value, bool) != (self.type is bool):
-                raise UsageError(
-                    f"{name} must be one of {', '.join(map(str, self.choices))}, not {value!r}."
-                )
+                named = ", ".join(map(str, self.choices))
+                one = f"one of {named}" if not self.numbered else f"{named} or an integer"
+                raise UsageError(f"{name} must be {one}, not {value!r}.")
             return value
         if self.type is bool:
             if not isinstance(value, bool) and type(value).__name__ not in ("bool_", "bool"):
@@ -137,8 +141,6 @@ class Field:
             return bool(value)
         if self.type in (int, float):
             return self._check_number(value, name)
-        if self.numbered and isinstance(value, numbers.Integral) and not isinstance(value, bool):
-            return int(value)
         if self.type is str:
             if not isinstance(value, str):
                 raise UsageError(f"{name} must be a string, not {describe(value)}.")
@@ -154,7 +156,9 @@ class Field:
         if not fits or (whole and value != value // 1):
             expected = "an integer" if whole else "a number"
             raise UsageError(f"{name} must be {expected}, not {describe(value)}.")
-        number = int(value) if whole else float(value)
+        return self._bounded(int(value) if whole else float(value), value, name)
+
+    def _bounded(self, number: Any, value: Any, name: str) -> Any:
         if not self.option.contains(number):
             raise UsageError(f"{name} must be {self.option.range_text() or 'finite'}, not {value}.")
         return number
@@ -195,25 +199,27 @@ class Field:
     def _type_schema(self) -> dict[str, Any]:
         option = self.option
         one: dict[str, Any]
-        if self.choices:
+        if self.choices and self.numbered:
+            one = {"type": "string", "pattern": f"^({'|'.join(map(re.escape, self.choices))})$"}
+        elif self.choices:
             one = {"enum": list(self.choices)}
             if all(isinstance(choice, str) for choice in self.choices):
                 one["type"] = "string"
         else:
             names = {bool: "boolean", int: "integer", float: "number", str: "string"}
             one = {"type": names[self.type]}
+            if self.type is str:
+                one["minLength"] = 1
+        if self.numbered:
+            one["type"] = ["string", "integer"]
+        if self.numbered or self.type in (int, float):
             bounds = {
                 "minimum": option.ge,
                 "exclusiveMinimum": option.gt,
                 "maximum": option.le,
                 "exclusiveMaximum": option.lt,
             }
-            if self.type in (int, float):
-                one |= {key: bound for key, bound in bounds.items() if bound is not None}
-            if self.type is str:
-                one["minLength"] = 1
-            if self.numbered:
-                one["type"] = ["string", "integer"]
+            one |= {key: bound for key, bound in bounds.items() if bound is not None}
         limit = option.max_length
         if not self.many:
             if limit is not None:

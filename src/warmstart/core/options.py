@@ -115,8 +115,10 @@ def field_of(name: str, hint: Any, default: Any, option: Option) -> Field:
     lone = any(map(_is_sequence, members)) and (
         float in members or int in members or str in members
     )
-    numbered = str in members and int in members and not set(members) - {str, int, type(None)}
-    shape = (str, False, type(None) in members, ()) if numbered else shape_of(hint)
+    names = [one for one in members if one is str or get_origin(one) is Literal]
+    numbered = int in members and len(names) == 1 and not {*members} - {*names, int, type(None)}
+    choices = get_args(names[0]) if numbered else ()
+    shape = (str, False, type(None) in members, choices) if numbered else shape_of(hint)
     return Field(name, *shape, default, option, lone, numbered)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -123,6 +123,10 @@ class Signature:
                 raise EngineError(
                     f"{function} takes {name} as {spec.dtype} {spec.shape}; got {array.dtype} {shape}."
                 )
+
+
+Runner: TypeAlias = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
+"""Runs one function: arrays by name to outputs by name."""
 
 
 class Engine(ABC):

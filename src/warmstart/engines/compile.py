@@ -34,8 +34,8 @@ def save_module(program: Program, folder: Path, *, export: bool = False) -> list
 
     Args:
         export: for use outside: also save the first function under the name that TensorFlow Serving
-            expects, and save custom gradients, without which TensorFlow warns when it loads the
-            model. Tracing them adds a quarter to the time of compiling.
+            expects, the functions of `served`, and custom gradients, without which TensorFlow
+            warns when it loads the model. Tracing them adds a quarter to the time of compiling.
     """
     import tensorflow as tf
 
@@ -48,6 +48,9 @@ def save_module(program: Program, folder: Path, *, export: bool = False) -> list
     names = list(signatures)
     if export:
         signatures.setdefault("serving_default", signatures[names[0]])
+        signatures |= {
+            name: make().get_concrete_function() for name, make in program.served.items()
+        }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=export)

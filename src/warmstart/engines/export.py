@@ -21,19 +21,19 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from warmstart.engines.base import Engine, Signature, TensorSpec
+from warmstart.engines.base import Engine, Runner, Signature, TensorSpec
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.parity import TOLERANCE, compare, differences
 from warmstart.engines.store import Artifact
 from warmstart.errors import CompileError, EngineError
 
 Report = Callable[[str], None]
-Runner = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 Build = Callable[[], Any]
 ALTERNATIVE = "export as saved_model, or use `ws.load(…).keras`, which has warmstart's own layers"
 FORMATS = ("saved_model", "litert", "onnx", "openvino", "keras")
@@ -219,14 +219,20 @@ def _onnx_file(
 
 
 def _saved_model(artifact: Artifact, program: Build, path: Path, report: Report) -> Engine:
-    import tensorflow as tf
-
     from warmstart.engines.compile import save_module
 
     whole = program()
     report("writing the SavedModel")
     save_module(whole, path, export=True)
     report("loading it again")
+    return _Files("saved_model", artifact.signatures, saved_functions(path))
+
+
+@lru_cache(1)  # verified, then compared
+def saved_functions(path: Path) -> dict[str, Runner]:
+    """The functions of a SavedModel, by name; `serving_default` is left out."""
+    import tensorflow as tf
+
     loaded = tf.saved_model.load(str(path))
 
     def runner(name: str) -> Runner:
@@ -238,9 +244,7 @@ def _saved_model(artifact: Artifact, program: Build, path: Path, report: Report)
 
         return run
 
-    return _Files(
-        "saved_model", artifact.signatures, {name: runner(name) for name in artifact.signatures}
-    )
+    return {name: runner(name) for name in loaded.signatures if name != "serving_default"}
 
 
 LOAD_KERAS = """

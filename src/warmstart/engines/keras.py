@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -28,10 +28,18 @@ class Function:
 
 @dataclass(frozen=True)
 class Program:
-    """Named functions and the Keras model whose variables they use."""
+    """Named functions and the Keras model whose variables they use.
+
+    Attributes:
+        functions: by name.
+        model: whose variables they use.
+        served: makers of further `tf.function`s by name, which only an exported SavedModel has:
+            those that take files, for instance, which no other format can read.
+    """
 
     functions: Mapping[str, Function]
     model: Any
+    served: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
 
     @cached_property
     def traced(self) -> Mapping[str, Any]:

@@ -140,7 +140,7 @@ def _range(low: float, high: float, dtype: np.dtype[Any]) -> Range:
     if np.issubdtype(dtype, np.bool_):
         return 0.0, 1.0
     if np.issubdtype(dtype, np.floating):
-        if low < 0 and max(-low, high) <= 1 + ROUNDING:
+        if low < 0 and 0.5 + ROUNDING < max(-low, high) <= 1 + ROUNDING:
             return -max(-low, 1.0), max(high, 1.0)
         if low >= 0 and high <= 1 + ROUNDING:
             return 0.0, max(high, 1.0)

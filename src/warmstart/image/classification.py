@@ -229,7 +229,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
         own = getattr(architecture(entry.architecture), "classifier_outputs", None)
         outputs = own(model, entry.config) if own else classifier_outputs(model)
-        return image_program(entry, outputs)
+        return image_program(entry, outputs, files=True)
 
 
 def _examples(data: Any, reading: Mapping[str, Any]) -> list[Labelled]:

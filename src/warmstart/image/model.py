@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from warmstart.catalog import Entry, ImagePreprocessing
     from warmstart.core.input_kind import Several
+    from warmstart.engines.base import Engine, Runner
     from warmstart.engines.keras import Program
 
 PROBE_RANGES = {
@@ -37,6 +39,15 @@ PROBE_RANGES = {
     "raw": (0.0, 255.0),
 }
 
+PHOTOS = "photos"
+"""The function of a SavedModel that takes files."""
+PHOTOS_NOTE = (
+    "image_bytes: the bytes of JPEG files (PNG and GIF, too, without transparency); they are decoded, "
+    "turned upright, resized and scaled by TensorFlow, whose results differ from those of Pillow "
+    "by what follows"
+)
+EXAMPLES = Path(__file__).parents[1] / "serve" / "page" / "examples" / "image"
+"""Photos of the package, on which this function is compared."""
 FEATURE_NOTES = {"features": "(batch, D): the last feature map, averaged over its pixels"}
 """Of the output that all tasks share."""
 
@@ -128,6 +139,39 @@ class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
         target = preprocessing.decode_target(self.preprocessing)
         return decoder.decode(item.value, name=item.name, target=target, value_range=value_range)
 
+    @classmethod
+    def compare_served(
+        cls, entry: Entry, engine: Engine, functions: Mapping[str, Runner]
+    ) -> Mapping[str, Any]:
+        rules, output = entry.preprocessing, cls.class_output
+        assert rules is not None
+        if PHOTOS not in functions:
+            return {}
+        batch = engine.signatures["forward"].inputs[0].shape[0]
+        count = batch if isinstance(batch, int) else 1
+        largest: dict[str, float] = {}
+        same: list[NDArray[Any]] = []
+        paths = sorted(EXAMPLES.glob("*.jpg"))
+        for path in paths:
+            photo = decoder.decode(path, target=preprocessing.decode_target(rules))
+            images = np.stack([preprocessing.preprocess(photo, rules)] * count)
+            ours = engine.run("forward", images=images)
+            files = np.array([path.read_bytes()] * count, object)
+            theirs = functions[PHOTOS]({"image_bytes": files})
+            for name, values in ours.items():
+                difference = float(np.abs(theirs[name] - values).max())
+                largest[name] = max(largest.get(name, 0.0), difference)
+            if output in ours:
+                same.append((ours[output].argmax(-1) == theirs[output].argmax(-1)).ravel())
+        facts: dict[str, Any] = {
+            "input": PHOTOS_NOTE,
+            "compared_with_ours_on": [path.name for path in paths],
+            "largest_difference": largest,
+        }
+        if same:
+            facts["share_of_equal_classes"] = float(np.concatenate(same).mean())
+        return {PHOTOS: facts}
+
 
 class DensePhotoModel(PhotoModel[ResultT, OptionsT], Generic[ResultT, OptionsT]):
     """A model whose results lie in the pixels of the photo."""
@@ -156,12 +200,28 @@ def image_spec(entry: Entry) -> TensorSpec:
     return TensorSpec("images", "float32", (batch, *rules.size, 3), low, high)
 
 
-def image_program(entry: Entry, outputs: keras.Model) -> Program:
-    """The program of one function, `forward`, from images to the outputs of a Keras model."""
+def image_program(entry: Entry, outputs: keras.Model, *, files: bool = False) -> Program:
+    """The program of one function, `forward`, from images to the outputs of a Keras model.
+
+    Args:
+        entry: of the model.
+        outputs: the Keras model.
+        files: whether a SavedModel also has the function `photos`, which takes JPEG files.
+    """
     from warmstart.engines.keras import Function, Program
 
     def forward(images: Any) -> Mapping[str, Any]:
         named: Mapping[str, Any] = outputs(images, training=False)
         return named
 
-    return Program({"forward": Function(forward, (image_spec(entry),))}, outputs)
+    spec, rules = image_spec(entry), entry.preprocessing
+
+    def photos() -> Any:
+        from warmstart.image.train.photo_graph import photo_function
+
+        assert rules is not None
+        batch = spec.shape[0]
+        return photo_function(rules, forward, batch if isinstance(batch, int) else None)
+
+    served = {PHOTOS: photos} if files else {}
+    return Program({"forward": Function(forward, (spec,))}, outputs, served)

@@ -97,10 +97,11 @@ def decode_target(rules: ImagePreprocessing) -> tuple[int, int] | None:
     """
     if rules.interpolation in ("nearest", "area"):
         return None
-    return _covering(rules) if rules.resize == "crop" else rules.size
+    return covering(rules) if rules.resize == "crop" else rules.size
 
 
-def _covering(rules: ImagePreprocessing) -> tuple[int, int]:
+def covering(rules: ImagePreprocessing) -> tuple[int, int]:
+    """(height, width) that "crop" shrinks a photo to at least, before it cuts out the centre."""
     height, width = rules.size
     if not 0 < rules.crop_ratio <= 1:
         raise UsageError(f"crop_ratio must be in (0, 1], not {rules.crop_ratio}")
@@ -147,7 +148,7 @@ def _cropped(
     makes a need.
     """
     height, width = rules.size
-    tall, wide = _covering(rules)
+    tall, wide = covering(rules)
     if (
         tall * image.width >= wide * image.height
     ):  # the height decides; the width gets what the aspect ratio gives

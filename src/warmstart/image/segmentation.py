@@ -121,4 +121,5 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
         from warmstart.models.image.outputs import with_features
 
         feature_map = architecture(entry.architecture).feature_map(model)
-        return image_program(entry, with_features(model, {"logits": model.output}, feature_map))
+        outputs = with_features(model, {"logits": model.output}, feature_map)
+        return image_program(entry, outputs, files=True)

@@ -122,9 +122,7 @@ def pieces(
             is wrong at its beginning is raised at once, the rest when it is reached.
     """
     name = name or given_name(value) or "the recording"
-    if isinstance(value, InputError):  # from `items`: a folder that cannot be read
-        raise value
-    parts, rate = _array(value, name, given_rate) or _file(value, name)
+    parts, rate = parts_of(value, name, given_rate)
     if not RATES[0] <= rate <= RATES[1]:
         raise InputError(
             f"{name}: says it has {rate:g} samples a second; {RATES[0]:,} to {RATES[1]:,} are possible",
@@ -133,6 +131,13 @@ def pieces(
     checked = _checked(parts, name, channel)
     first = next(checked)  # raises here what is wrong from the start
     return _resampled(chain([first], checked), rate, sample_rate)
+
+
+def parts_of(value: Any, name: str, given_rate: float | None) -> tuple[Iterator[np.ndarray], float]:
+    """The samples of all channels in parts, and their rate."""
+    if isinstance(value, InputError):  # from `items`: a folder that cannot be read
+        raise value
+    return _array(value, name, given_rate) or _file(value, name)
 
 
 def _checked(parts: Iterator[np.ndarray], name: str, channel: int | None) -> Iterator[np.ndarray]:

@@ -41,6 +41,10 @@ TABLES = tuple(
 )
 
 
+BEGINS = ("offset", "start", "start_time", "start_seconds", "begin", "begin_time")
+"""Columns that say where in its file a recording begins, in lower case."""
+
+
 class Example(NamedTuple):
     """A recording and its text.
 
@@ -110,12 +114,16 @@ def examples(
     part, group = table.part_column(split_column), table.group_column(group_column)
     fields = {"recording": recording, "text": text, "split": part, "group": group}
     table.describe(columns, fields)
+    begins = [column for column in table.columns if column.casefold() in BEGINS]
 
     def example(record: Record) -> Example:
-        if record.values.get("offset") not in (None, 0, 0.0, "", "0", "0.0"):
-            raise record.error(
-                f"begins at offset {record.values['offset']} of its file; cut such recordings out"
-            )
+        for column in begins:
+            value = record.values.get(column)
+            if _is_positive(value):
+                raise record.error(
+                    f"begins at {column} {value} of its file; cut such recordings out, or remove the "
+                    "column where they are cut already"
+                )
         sound = _in_folder(table.file(record, recording, "recording"), table.folder)
         return Example(
             sound,
@@ -125,6 +133,13 @@ def examples(
         )
 
     return list(table.map(example, problems))
+
+
+def _is_positive(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and float(value) > 0
+    except (TypeError, ValueError):
+        return False
 
 
 def _in_folder(recording: Any, folder: Path | None) -> Any:

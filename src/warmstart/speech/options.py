@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from warmstart.core.options import ColumnOptions, Option, ProgressOptions
 from warmstart.core.records.options import PartTable, RecordingTable
@@ -32,10 +32,10 @@ class TranscribeOptions(RecordingOptions):
     """
 
     channel: Annotated[
-        int | None,
+        Literal["each"] | int | None,
         Option(
-            "The channel that is transcribed, from 1, such as one speaker of a call; default: all, "
-            "mixed.",
+            "The channel that is transcribed, from 1, such as one speaker of a call; each: all, one "
+            "by one; default: all, mixed.",
             ge=1,
             rare=True,
         ),

@@ -20,6 +20,7 @@ from warmstart.core.types import Data
 from warmstart.errors import InputError, UsageError
 from warmstart.models import runner
 from warmstart.speech import data as speech_data
+from warmstart.speech.channels import count_channels, repeatable
 from warmstart.speech.inputs import Recording
 from warmstart.speech.options import (
     EvaluateRecordingsOptions,
@@ -198,8 +199,21 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         self, inputs: Sequence[Prepared], options: TranscribeOptions
     ) -> Generator[None, None, Sequence[Any]]:
         """A `Transcript` or `InputError` for each recording; yields between windows."""
-        transcribe = self.recognizer.transcribe
-        return (yield from _each(inputs, lambda one: transcribe(one.name, one.context, options)))
+        return (yield from _each(inputs, lambda one: self._transcribe(one, options)))
+
+    def _transcribe(
+        self, prepared: Prepared, options: TranscribeOptions
+    ) -> Generator[None, None, Transcript]:
+        name, recording, transcribe = prepared.name, prepared.context, self.recognizer.transcribe
+        if options.channel != "each":
+            return (yield from transcribe(name, recording, options, options.channel))
+        recording = repeatable(recording, name)
+        count = count_channels(recording, name=name, given_rate=options.sample_rate)
+        transcripts = []
+        for channel in range(1, count + 1):
+            transcript = yield from transcribe(name, recording, options, channel)
+            transcripts.append(transcript)
+        return Transcript.of_channels(transcripts)
 
     def compute_features(
         self, inputs: Sequence[Prepared], options: TranscribeOptions
@@ -240,6 +254,11 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         """
         from warmstart.speech.error_rates import ErrorRates
 
+        if options.channel == "each":
+            raise UsageError(
+                "A text belongs to a whole recording: evaluate all channels mixed, or one, such as "
+                "channel=1."
+            )
         errors: list[str] = []
         examples = measured(speech_data.examples(data, problems=errors, **options.reading()))
         rates, count = ErrorRates(), 0

@@ -45,9 +45,15 @@ class Recognizer(ABC):
 
     @abstractmethod
     def transcribe(
-        self, name: str, recording: Any, options: TranscribeOptions
+        self, name: str, recording: Any, options: TranscribeOptions, channel: int | None = None
     ) -> Generator[None, None, Transcript]:
         """Transcribe one recording in constant memory; yields between windows.
+
+        Args:
+            name: of the recording.
+            recording: that is transcribed.
+            options: of the call, but for `channel`.
+            channel: the one that is transcribed, from 1; None: all, mixed.
 
         Raises:
             InputError: the recording is unusable.

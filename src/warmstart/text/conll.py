@@ -7,7 +7,6 @@ section 2.3.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ from warmstart.core import records
 from warmstart.core.records.columns import TAGS, TOKENS
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.table import Record, Table
-from warmstart.core.records.values import as_list, class_name
+from warmstart.core.records.values import as_list, class_name, structure
 from warmstart.errors import RecordError, UsageError
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
 
@@ -29,6 +28,7 @@ CONLL_U = 10
 """Columns of CoNLL-U, a format of treebanks."""
 TABLES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 """Files with a sentence in each record; `.tsv` is CoNLL's."""
+_TAG = re.compile(f"{OUTSIDE}|[BIESLUM]-.+")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def sentences(
         data: a file whose lines hold a word, spaces or a tab, and the tag last; a CSV, JSONL,
             JSON or Parquet file, a table or dataset with the columns `tokens` and `tags` (or
             `ner_tags`), see `core.records.read_table`; or (words, tags) pairs. In a CSV file
-            words and tags are JSON lists, or have spaces between them.
+            words and tags are lists as JSON or Python writes them, or have spaces between them.
         text_column, label_column, split_column: of the tokens, the tags and the parts, where their
             names are not the usual ones.
         group_column: of a table, where sentences are to stay together.
@@ -83,7 +83,8 @@ def sentences(
         path = Path(os.fsdecode(data))
         rows = list(_read(path, encoding, delimiter, problems))
         if not rows:
-            raise UsageError(f"{path} holds no tagged sentences.")
+            raise UsageError(f"{path} holds no tagged sentences{_first(problems)}.")
+        _check_order(rows, path)
         word = 1 if all(map(_is_numbered, rows)) and max(map(len, rows)) > 1 else 0
         return [
             Sentence(tuple(_visible(row[word]) for row in some), tuple(row[-1] for row in some))
@@ -117,11 +118,11 @@ def sentences(
 def _elements(table: Table, record: Record, column: str, what: str) -> list[Any]:
     value = table.cell(record, column, what)
     elements = as_list(value)
-    if elements is None and isinstance(value, str) and value.lstrip().startswith("["):
+    if elements is None and isinstance(value, str):
         try:
-            elements = as_list(json.loads(value))
-        except (ValueError, RecursionError):
-            elements = None
+            elements = as_list(structure(value))
+        except ValueError as error:
+            raise record.error(f"the list of {what} {error}") from None
     if elements is None and isinstance(value, str):
         elements = list(value.split())
     if elements is None:
@@ -169,9 +170,8 @@ def _read(
         row = columns.split(line)
         if not rows and _is_comment(row):
             continue
-        if len(row) < 2 or not row[-1]:
-            reason = "has no tag after the word; separate them by a tab or a space"
-            records.report(RecordError(f"{name}: {reason}, or set delimiter=", name), problems)
+        if len(row) < 2 or not row[-1] or not columns.fits(row):
+            records.report(RecordError(f"{name}: {columns.fault(row)}", name), problems)
             damaged = True
         elif len(row) == CONLL_U and row[-1] == "_" and row[0].isdecimal():
             raise RecordError(
@@ -184,6 +184,24 @@ def _is_numbered(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the words of a sentence have their numbers in front."""
     numbers = [str(number) for number in range(1, len(rows) + 1)]
     return len(rows[0]) > 2 and [row[0] for row in rows] == numbers
+
+
+def _check_order(rows: Sequence[Sequence[Sequence[str]]], path: Path) -> None:
+    """Refuse files whose tags come first.
+
+    Raises:
+        UsageError: the first column holds nothing but tags, and the last one no tag at all.
+    """
+    first, last = ([row[column] for some in rows for row in some] for column in (0, -1))
+    if all(map(_TAG.fullmatch, first)) and not any(map(_TAG.fullmatch, last)):
+        raise UsageError(
+            f"{path}: the tags seem to be in the first column ({first[0]}), and the words in the "
+            f"last one ({last[0]}); write the word first and the tag last."
+        )
+
+
+def _first(problems: Sequence[str] | None) -> str:
+    return f"; the first problem: {problems[0]}" if problems else ""
 
 
 def _visible(word: str) -> str:
@@ -204,11 +222,32 @@ class _Columns:
 
     def __init__(self, delimiter: str | None):
         self._delimiter = delimiter
+        self._width, self._by_spaces = 0, False
+
+    def fits(self, row: Sequence[str]) -> bool:
+        """Whether a row has as many columns as the first one, where spaces are between them: a
+        word of two parts would be cut.
+        """
+        if not self._by_spaces:
+            return True
+        self._width = self._width or len(row)
+        return len(row) == self._width
+
+    def fault(self, row: Sequence[str]) -> str:
+        """What is wrong with a row without a tag, or of another width."""
+        if len(row) < 2 or not row[-1]:
+            reason = "has no tag after the word; separate them by a tab or a space"
+            return f"{reason}, or set delimiter="
+        return (
+            f"has {len(row)} columns where the first line has {self._width}; separate them by tabs "
+            "where words have spaces"
+        )
 
     def split(self, line: str) -> list[str]:
         if self._delimiter is None and not line.startswith("#"):
             self._delimiter = self._detect(line)
         delimiter = self._delimiter or ("\t" if "\t" in line else " ")
+        self._by_spaces = delimiter == " "
         if delimiter == " ":
             return re.split("[ \t]+", line.strip(" \t"))
         parts = [part.strip(" ") for part in line.split(delimiter)]

@@ -17,7 +17,7 @@ from warmstart.core import records
 from warmstart.core.records.columns import ANSWER_START, ANSWERS, CONTEXT, QUESTION
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.table import Record, Table
-from warmstart.core.records.values import as_list, is_missing
+from warmstart.core.records.values import as_list, is_missing, structure
 from warmstart.errors import RecordError, UsageError
 
 
@@ -141,7 +141,7 @@ def _is_squad(path: Path) -> bool:
         raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
     if not line.lstrip().startswith("{"):
         return not line.lstrip().startswith("[")
-    first = _structure(line)  # None where the object goes on in the next line
+    first = _json(line)  # None where the object goes on in the next line
     return not isinstance(first, Mapping) or "data" in first
 
 
@@ -185,8 +185,11 @@ def _answers(
         RecordError: they have none of the forms, or it is unknown where one begins.
     """
     value = record.values.get(column)
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # JSON in a cell
-        value = _structure(value) or value
+    if isinstance(value, str):
+        try:
+            value = structure(value) or value
+        except ValueError as error:
+            raise record.error(f"the answer {error}") from None
     if isinstance(value, Mapping):
         texts, starts = (as_list(value.get(key)) for key in ("text", "answer_start"))
         if texts is None or starts is None or len(texts) != len(starts):
@@ -229,7 +232,7 @@ def _span(record: Record, text: Any, start: Any) -> tuple[str, int]:
         ) from None
 
 
-def _structure(text: str) -> Any:
+def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

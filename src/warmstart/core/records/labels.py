@@ -55,6 +55,8 @@ class LabelReader:
             return tuple(flag for flag in self.flags if self._flag(record, flag))
         value = record.values.get(self.column)
         elements = values.as_list(value)
+        if elements is None:
+            elements = self._written(record, value)
         if elements is not None:
             if any(map(values.is_missing, elements)):
                 raise record.error(f"a label in {self._where} is missing")
@@ -74,6 +76,15 @@ class LabelReader:
                 "False, or call the column 'labels'."
             )
         return self._name(record, value)
+
+    def _written(self, record: Record, value: Any) -> list[Any] | None:
+        """The labels of a list that is written into the cell of a file."""
+        if not isinstance(value, str) or self.several is False:
+            return None
+        try:
+            return values.as_list(values.structure(value))
+        except ValueError as error:
+            raise record.error(f"the label {error}") from None
 
     def _name(self, record: Record, value: Any) -> str:
         names = None if self.column is None else self.table.class_names.get(self.column)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from ast import literal_eval as literal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from warmstart.core.reading import scheme
 
 _BETWEEN = re.compile(r"\s*[|;]\s*")
 _SEVERAL = re.compile(r"[^\s|;]\s*[|;]\s*[^\s|;]")
+_NO_COMMA = re.compile(r"(?<![\[,:{\s])(['\"])\s+\1(?![\],:}\s])")
 _NO_VALUE = ("NAType", "NaTType")  # of pandas
 
 
@@ -39,6 +42,29 @@ def as_list(value: Any) -> list[Any] | None:
     ):  # arrays; columns of pyarrow and polars
         return list(value.to_list() if hasattr(value, "to_list") else value.tolist())
     return None
+
+
+def structure(text: str) -> list[Any] | Mapping[str, Any] | None:
+    """The list or mapping that a cell of a CSV file writes, as JSON or as Python does; None where
+    it is another text.
+
+    Raises:
+        ValueError: it is a list without commas, as NumPy writes arrays; the message completes
+            "the label ".
+    """
+    text = text.strip()
+    if not (text.startswith(("[", "{")) and text.endswith(("]", "}"))):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        if _NO_COMMA.search(text):  # Python would join the two
+            raise ValueError(f"{text!r:.60} is a list without commas; write it as JSON") from None
+        try:
+            value = literal(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None
+    return value if isinstance(value, list | dict) else None
 
 
 def class_name(value: Any, names: Sequence[str] | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from warmstart.errors import UsageError
 from warmstart.image.annotations.collector import Collector, LabelledBox, number
 
 LARGEST_JSON = 2**31
+BEYOND, FEWEST_BEYOND = 1.02, 0.2
+"""How far a box reaches beyond its photo for no reason of rounding, and the share of such boxes."""
 _LISTS = ("images", "annotations", "categories")
 
 
@@ -31,10 +33,26 @@ def files_of(path: Path) -> list[tuple[Path, str | None]]:
         return [(path, None)]
     files = sorted((path / "annotations").glob("instances*.json"))
     files = files or sorted(path.glob("instances*.json")) or sorted(path.glob("*coco*.json"))
+    files = files or _by_content(path / "annotations") or _by_content(path)
     parts = [_part(file) for file in files]
     if len(files) > 1 and (None in parts or len({*parts}) < len(parts)):
         return []
     return list(zip(files, parts, strict=True))
+
+
+def _by_content(folder: Path) -> list[Path]:
+    """The JSON files of a folder, one for each part at most, where all have the three lists."""
+    files = sorted(folder.glob("*.json"))
+    few = 0 < len(files) <= len({*PARTS.values()})
+    return files if few and all(map(_has_lists, files)) else []
+
+
+def _has_lists(file: Path) -> bool:
+    try:
+        content = file.read_bytes() if file.stat().st_size <= LARGEST_JSON else b""
+    except OSError:
+        return False
+    return all(f'"{key}"'.encode() in content for key in _LISTS)
 
 
 def _part(file: Path) -> str | None:
@@ -68,6 +86,7 @@ def _read_file(path: Path, collector: Collector, part: str | None) -> None:
             what = f"{path}: annotation {record.get('id', position)!r:.40}"
             faults[image].append(f"{what} {error}; its photo is left out")
     listed = {key_of(record.get("id")) for record in data["images"]}
+    _refuse_corners(path, data["images"], boxes)
     for record, photo in photos(data, path, collector.problems):
         key = key_of(record.get("id"))
         size = (record.get("width") or 0, record.get("height") or 0)
@@ -79,8 +98,40 @@ def _read_file(path: Path, collector: Collector, part: str | None) -> None:
         )
 
 
+def _refuse_corners(
+    path: Path, images: Sequence[Mapping[str, Any]], boxes: Mapping[Any, Sequence[LabelledBox]]
+) -> None:
+    """Refuse boxes that were written as two corners.
+
+    Raises:
+        UsageError: a fifth of the boxes reach beyond their photos as x, y, width, height, and all
+            boxes fit as xmin, ymin, xmax, ymax.
+    """
+    beyond = count = 0
+    for record in images:
+        width, height = record.get("width"), record.get("height")
+        if not isinstance(width, int) or not isinstance(height, int):
+            continue
+        for box in boxes.get(key_of(record.get("id")), ()):
+            x, y, right, low = box.sides
+            if not (x < right - x <= width + 1 and y < low - y <= height + 1):
+                return
+            count += 1
+            beyond += right > BEYOND * width or low > BEYOND * height
+    if count and beyond >= FEWEST_BEYOND * count:
+        raise UsageError(
+            f"{path}: {beyond:,} of {count:,} boxes reach beyond their photos. COCO's bbox is x, y, "
+            "width, height, and these fit as xmin, ymin, xmax, ymax; write width and height in "
+            "place of the second corner."
+        )
+
+
 def key_of(value: Any) -> Any:
-    """An id as a key of a mapping; ids that are no number or string match nothing."""
+    """An id as a key of a mapping: the text of a number is that number, as writers mix the two; what
+    is neither matches nothing.
+    """
+    if isinstance(value, str) and value.isdecimal() and str(int(value)) == value:
+        return int(value)
     return value if isinstance(value, int | str) else repr(value)
 
 

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from warmstart.core import records
-from warmstart.core.records.values import as_list, class_name, is_missing
+from warmstart.core.records.values import as_list, class_name, is_missing, structure
 from warmstart.image.annotations.box_formats import RowBox
 
 NAMES = ("objects", "annotations")
@@ -88,8 +87,8 @@ def _parsed(cell: Any) -> Any:
     """The cell itself, or what its JSON holds, as in a CSV file; arrays as lists."""
     if isinstance(cell, str):
         try:
-            return json.loads(cell)
-        except (ValueError, RecursionError):
+            return structure(cell) or cell
+        except ValueError:
             return cell
     return cell if isinstance(cell, Mapping) else (as_list(cell) or cell)
 

@@ -43,6 +43,16 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
     variation = Variation()
     validation_photos: BoxBatches
 
+    def open(self) -> None:
+        super().open()
+        entry = self.model.entry
+        if entry.task == self.task and entry.architecture != "fcos":
+            raise UsageError(
+                f"{self.model.name} is for prediction only: its family, {entry.family}, has no training "
+                "here. Detectors are fine-tuned from a classifier such as mobilenet_v2, whose network "
+                "becomes the backbone of an FCOS, from bccd_fcos, or from such a detector of your own."
+            )
+
     def read_photos(
         self, source: Any, labels: Sequence[str] | None, *, strict: bool = False
     ) -> BoxData:
@@ -66,11 +76,6 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
         config: dict[str, Any]
         if entry.architecture == "fcos":
             config = {**entry.to_dict()["config"], "classes": len(data.labels)}
-        elif entry.task == self.task:
-            raise UsageError(
-                f"{self.model.name} cannot be fine-tuned here; begin with a classifier such as "
-                "mobilenet_v2, whose network becomes the backbone."
-            )
         else:
             sizes = {"width": options.width, "depth": options.depth}
             config = {"base": base_of(self.model), "classes": len(data.labels), **sizes}

@@ -23,7 +23,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from warmstart.models.text.encoder_config import HEAD, EncoderConfig
+from warmstart.models.text.encoder_config import HEAD, MEAN_OF_FOUR, EncoderConfig
 
 MASKED = -1e9  # added to the scores of padding; the minimum of float32 would overflow in sums
 
@@ -239,8 +239,9 @@ def encode(
     *,
     position_padding: int | None = None,
 ) -> tuple[Any, layers.Embedding, Any]:
-    """The hidden states float32 (B, T, D) as a layer named `last_hidden_state`, the word
-    embedding, and the mask int32 (B, T).
+    """The hidden states float32 (B, T, D) as a layer named `last_hidden_state` (or the average of
+    those of the last layers, where the head takes it), the word embedding, and the mask int32
+    (B, T).
     """
     ids = inputs["input_ids"]
     mask = Fill(1, name="mask_or_ones")(ids, inputs["attention_mask"])
@@ -254,8 +255,13 @@ def encode(
     x = layers.Dropout(config.hidden_dropout_prob, name="embeddings.dropout")(
         norm(config, names.embeddings_norm)(x)
     )
+    states = []
     for index in range(config.num_hidden_layers):
         x = _layer(config, names, index, x, mask)
+        states.append(x)
+    is_classifier = config.head == "text-classification"
+    if is_classifier and config.classifier_pooling == MEAN_OF_FOUR and len(states) > 1:
+        x = layers.Average(name="averaged_states")(states[-4:])
     return layers.Identity(name="last_hidden_state")(x), word, mask
 
 

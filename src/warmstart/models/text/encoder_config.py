@@ -27,7 +27,8 @@ ACTIVATIONS = (
     "swish",
     "tanh",
 )
-CLASSIFIER_POOLING = ("cls", "mean")
+MEAN_OF_FOUR = "mean_of_last_four"
+CLASSIFIER_POOLING = ("cls", "mean", MEAN_OF_FOUR)
 HEAD = "head."
 """What the names of the layers of a head start with; the pooler belongs to neither head nor body.
 """
@@ -70,7 +71,8 @@ class EncoderConfig:
     `head` is "base", "fill-mask", "text-classification", "token-classification" or
     "question-answering"; `num_labels` is for the two classification heads, `pooler` for "base".
     `classifier_pooling` is what of a text is classified: its first token ("cls"), as in the
-    reference, or the mean of its tokens ("mean").
+    reference, the mean of its tokens in the last layer ("mean"), or in the last four layers
+    ("mean_of_last_four"; Devlin et al. 2018, section 5.3, with frozen features).
     """
 
     vocab_size: int
@@ -260,10 +262,10 @@ def write(
         config["label2id"] = {label.name: label.index for label in labels}
     if entry.task == "text-classification":
         config["problem_type"] = texts.problem_type(entry)
-        if sizes.get("classifier_pooling") == "mean":
+        if sizes.get("classifier_pooling", "cls") != "cls":
             # The reference has no such head, so that it must read no more than the encoder.
             config["architectures"] = [classes[model_type] + "Model"]
-            config["classifier_pooling"] = "mean"
+            config["classifier_pooling"] = sizes["classifier_pooling"]
     return config
 
 
@@ -280,7 +282,7 @@ def parameters(config: Mapping[str, Any]) -> int:
     square = width * width + width
     classes = (width + 1) * config.get("num_labels", 2)
     decoder = vocabulary * (1 if config["tie_word_embeddings"] else width + 1)
-    mean = config.get("classifier_pooling") == "mean"
+    mean = config.get("classifier_pooling", "cls") != "cls"
     heads = {
         "text-classification": classes if mean else square + classes,
         "token-classification": classes,

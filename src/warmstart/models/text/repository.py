@@ -116,7 +116,10 @@ def head_of(config: Mapping[str, Any], folder: Path, task: str | None) -> str:
         if isinstance(name, str)
         and (match := re.search("|".join(f"{end}$" for end in HEADS), name))
     ]
-    if config.get("classifier_pooling") == "mean":  # of a head that the reference does not have
+    if config.get("classifier_pooling") not in (
+        None,
+        "cls",
+    ):  # of a head that the reference does not have
         tasks = ["text-classification"]
     if names and not tasks:
         raise UsageError(

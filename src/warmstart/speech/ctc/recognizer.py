@@ -146,10 +146,10 @@ class CtcRecognizer(Recognizer):
         return options.language_model if options.language_model is not None else vocabulary or None
 
     def transcribe(
-        self, name: str, recording: Any, options: TranscribeOptions
+        self, name: str, recording: Any, options: TranscribeOptions, channel: int | None = None
     ) -> Generator[None, None, Transcript]:
         live = LiveTranscript(self, self.decoder(options), WINDOW, name)
-        for samples in self._pieces(name, recording, options.sample_rate, options.channel):
+        for samples in self._pieces(name, recording, options.sample_rate, channel):
             live.add(samples)
             yield
         return live.end()

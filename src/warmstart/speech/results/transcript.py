@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from warmstart.core import html
-from warmstart.core.wire import Omit, Record, Result, Score, Seconds
+from warmstart.core.wire import Omit, Record, Result, Score, Seconds, Wire
 from warmstart.speech.results import subtitles
 
 LONGEST_CUE = 6.0
@@ -17,6 +17,9 @@ LONGEST_CUE = 6.0
 @dataclass(frozen=True)
 class Word(Record):
     """One word: when it was spoken, in seconds, and its probability, 0 to 1.
+
+    Attributes:
+        channel: of the recording, from 1, where each was transcribed.
 
     Example:
         >>> word = ws.load("digits_wavenet_asr")("digits.flac").words[-1]
@@ -28,6 +31,7 @@ class Word(Record):
     start: Seconds
     end: Seconds
     score: Score
+    channel: Annotated[int | None, Omit] = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Segment(Record):
         start, end: in seconds.
         score: probability, 0 to 1; the mean over the words or tokens.
         silence: probability of silence, 0 to 1; None where the model does not give it.
+        channel: of the recording, from 1, where each was transcribed.
 
     Example:
         >>> segment = ws.Segment(text="And so, my fellow Americans", start=0.0, end=2.4, score=0.93)
@@ -50,6 +55,16 @@ class Segment(Record):
     end: Seconds
     score: Score
     silence: Annotated[Score | None, Omit] = None
+    channel: Annotated[int | None, Omit] = None
+
+
+@dataclass(frozen=True)
+class ChannelText(Record):
+    """What is said on one channel, in the JSON of a transcript of each."""
+
+    channel: int
+    text: str
+    language: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,12 +74,15 @@ class Transcript(Result):
     Attributes:
         input: name of the recording.
         model: name of the model.
-        text: all of it; empty for silence.
+        text: all of it; empty for silence. With `channels`: a line for each.
         language: a code such as "en"; "" where the model does not give it.
         words: with their times; empty where the option `words` is off, or the model has none.
         segments: with their times; empty where the option `timestamps` is off, or the model has
             none.
         duration: of the recording, in seconds.
+        channel: the one that was transcribed, from 1, in a transcript of `channels`.
+        channels: with `channel="each"` a transcript for each channel; `segments` and `words` are
+            those of all channels then, in order of time, and say their `channel`.
 
     Example:
         >>> transcript = ws.load("digits_wavenet_asr")("digits.flac")
@@ -74,7 +92,16 @@ class Transcript(Result):
         00:00:00,013 --> 00:00:05,212
     """
 
-    wire: ClassVar = ("input", "model", "text", "language", "duration", "segments", "words")
+    wire: ClassVar = (
+        "input",
+        "model",
+        "text",
+        "language",
+        "duration",
+        "segments",
+        "words",
+        "channels",
+    )
     tensors: ClassVar = ("text",)
     summary: ClassVar = ("text", "language", "duration", "score")
     files: ClassVar = (".srt", ".vtt", ".txt")
@@ -86,6 +113,33 @@ class Transcript(Result):
     words: tuple[Word, ...] = ()
     segments: tuple[Segment, ...] = ()
     duration: Seconds = 0.0
+    channel: int | None = None
+    channels: Annotated[tuple[Transcript, ...], Wire(tuple[ChannelText, ...]), Omit] = ()
+
+    @classmethod
+    def of_channels(cls, transcripts: Sequence[Transcript]) -> Transcript:
+        """The transcript of a recording from those of its channels, one or more, in order."""
+        channels = tuple(
+            replace(
+                one,
+                channel=number,
+                words=tuple(replace(word, channel=number) for word in one.words),
+                segments=tuple(replace(segment, channel=number) for segment in one.segments),
+            )
+            for number, one in enumerate(transcripts, 1)
+        )
+        texts = [one.text for one in channels]
+        languages = {one.language for one in channels if one.language}
+        return replace(
+            channels[0],
+            text="\n".join(texts) if any(texts) else "",
+            language=languages.pop() if len(languages) == 1 else "",
+            words=tuple(sorted((w for one in channels for w in one.words), key=_start)),
+            segments=tuple(sorted((s for one in channels for s in one.segments), key=_start)),
+            duration=max(one.duration for one in channels),
+            channel=None,
+            channels=channels,
+        )
 
     @property
     def score(self) -> Score:
@@ -103,24 +157,26 @@ class Transcript(Result):
 
     @classmethod
     def csv_columns(cls) -> tuple[str, ...]:
-        return ("input", "start", "end", "text", "score")
+        return ("input", "start", "end", "text", "score", "channel")
 
     def csv_rows(self) -> Iterator[tuple[str, ...]]:
         """A row for each cue; for a transcript without times one row with the text."""
         empty = True
         for cue in self.cues():
             empty = False
-            yield self.input, f"{cue.start:.2f}", f"{cue.end:.2f}", cue.text, f"{cue.score:.6f}"
+            times = f"{cue.start:.2f}", f"{cue.end:.2f}"
+            yield self.input, *times, cue.text, f"{cue.score:.6f}", str(cue.channel or "")
         if empty:
-            yield self.input, "0.00", f"{self.duration:.2f}", self.text, ""
+            yield self.input, "0.00", f"{self.duration:.2f}", self.text, "", ""
 
     def show(self) -> str:
         language = f" ({self.language})" if self.language else ""
         lines = [
-            f"  {_minutes(cue.start)} - {_minutes(cue.end)}  {cue.text}" for cue in self.cues()
+            f"  {_minutes(cue.start)} - {_minutes(cue.end)}  {_prefix(cue.channel)}{cue.text}"
+            for cue in self.cues()
         ]
         if not lines:
-            lines = [f"  {self.text or '(silence)'}"]
+            lines = [f"  {line}" for line in self.text.splitlines() or ("(silence)",)]
         return "\n".join([f"{self.input}{language}", *lines, ""])
 
     def file_content(self, suffix: str) -> str:
@@ -133,7 +189,7 @@ class Transcript(Result):
         return super().to_html() if self.segments or self.words else html.paragraph(html.text(self))
 
     def to_srt(self, *, line_length: int = 42, lines: int = 2, seconds: float = 7.0) -> str:
-        """As a SubRip file.
+        """As a SubRip file; cues of a transcript of each channel begin with "[1] ", its number.
 
         Args:
             line_length: characters of a line at most.
@@ -144,26 +200,41 @@ class Transcript(Result):
             UsageError: a limit is not positive.
         """
         limits = subtitles.Limits(line_length, lines, seconds)
+        widest = len(_prefix((self.channels or (self,))[-1].channel))
+        limits = replace(limits, line_length=max(1, line_length - widest))
         return "\n".join(
-            f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_lines(cue.lines)}"
-            for number, cue in enumerate(self._subtitles(limits), 1)
+            f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n"
+            f"{prefix}{_lines(cue.lines)}"
+            for number, (prefix, cue) in enumerate(self._subtitles(limits, _prefix), 1)
         )
 
     def to_vtt(self, *, line_length: int = 42, lines: int = 2, seconds: float = 7.0) -> str:
-        """As a WebVTT file; arguments and errors as for `to_srt`."""
+        """As a WebVTT file, in which channels are voices (`<v 1>`); arguments and errors as for
+        `to_srt`.
+        """
         limits = subtitles.Limits(line_length, lines, seconds)
         cues = (
             f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n"
-            f"{_lines(map(_escaped, cue.lines))}"
-            for cue in self._subtitles(limits)
+            f"{prefix}{_lines(map(_escaped, cue.lines))}"
+            for prefix, cue in self._subtitles(limits, _voice)
         )
         return "\n".join(["WEBVTT\n", *cues])
 
-    def _subtitles(self, limits: subtitles.Limits) -> Iterator[subtitles.Cue]:
-        return subtitles.cues(self.cues(), self.words, limits)
+    def _subtitles(
+        self, limits: subtitles.Limits, mark: Callable[[int | None], str]
+    ) -> Iterator[tuple[str, subtitles.Cue]]:
+        """The cues with the marks of their channels; cues of two channels may overlap."""
+        cues = [
+            (mark(one.channel), cue)
+            for one in self.channels or (self,)
+            for cue in subtitles.cues(one.cues(), one.words, limits)
+        ]
+        return iter(sorted(cues, key=lambda marked: marked[1].start))
 
     def cues(self) -> Iterator[Segment]:
         """The lines of a subtitle file: the segments, or else words in groups of a few seconds."""
+        if self.channels:
+            return iter(sorted((cue for one in self.channels for cue in one.cues()), key=_start))
         return iter(self.segments) if self.segments else _grouped(self.words)
 
 
@@ -181,7 +252,19 @@ def _grouped(words: Iterable[Word]) -> Iterator[Segment]:
 def _cue(words: list[Word]) -> Segment:
     score = sum(word.score for word in words) / len(words)
     text = " ".join(word.text.strip() for word in words)
-    return Segment(text, words[0].start, words[-1].end, score)
+    return Segment(text, words[0].start, words[-1].end, score, channel=words[0].channel)
+
+
+def _start(timed: subtitles.Timed) -> float:
+    return timed.start
+
+
+def _prefix(channel: int | None) -> str:
+    return "" if channel is None else f"[{channel}] "
+
+
+def _voice(channel: int | None) -> str:
+    return "" if channel is None else f"<v {channel}>"
 
 
 def _escaped(text: str) -> str:

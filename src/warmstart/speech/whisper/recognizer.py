@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Generator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from warmstart.catalog import Entry
-from warmstart.core.reading import opened, scheme
 from warmstart.engines.base import Engine
 from warmstart.errors import BundleError
 from warmstart.speech import audio
+from warmstart.speech.channels import repeatable
 from warmstart.speech.mel_windows import RATE, Blocks
 from warmstart.speech.options import TranscribeOptions
 from warmstart.speech.recognizer import Recognizer
@@ -76,9 +74,9 @@ class WhisperRecognizer(Recognizer):
         self._transcriber.check(options)
 
     def transcribe(
-        self, name: str, recording: Any, options: TranscribeOptions
+        self, name: str, recording: Any, options: TranscribeOptions, channel: int | None = None
     ) -> Generator[None, None, Transcript]:
-        blocks = _blocks(recording, name, options.sample_rate, options.channel)
+        blocks = _blocks(recording, name, options.sample_rate, channel)
         return (yield from self._transcriber.transcribe(name, blocks, options))
 
     def features(
@@ -102,23 +100,11 @@ def _blocks(
 
     What can be read only once is kept as it comes, not decoded.
     """
-    if scheme(recording) is not None or hasattr(recording, "read") or _is_pipe(recording):
-        with opened(recording, name) as file:
-            recording = file.read()
     return partial(
         audio.pieces,
-        recording,
+        repeatable(recording, name),
         name=name,
         sample_rate=RATE,
         given_rate=sample_rate,
         channel=channel,
     )
-
-
-def _is_pipe(recording: Any) -> bool:
-    try:
-        return isinstance(recording, str | os.PathLike) and stat.S_ISFIFO(
-            os.stat(recording).st_mode
-        )
-    except (OSError, ValueError):
-        return False

@@ -15,6 +15,7 @@ from warmstart.core.model import Model
 from warmstart.core.records.dialects import is_number
 from warmstart.errors import UsageError
 from warmstart.models.text import sentence_modules
+from warmstart.models.text.encoder_config import MEAN_OF_FOUR
 from warmstart.text.classification import TextClassifier
 from warmstart.text.data import Example, examples
 from warmstart.text.inputs import shown
@@ -115,9 +116,12 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
 
     def head_config(self) -> dict[str, Any]:
         """Of a base whose sentence vectors are the mean of the tokens, this mean is classified: what
-        it has learned of sentences is there, and not in the first token.
+        it has learned of sentences is there, and not in the first token. It is taken over the last
+        four layers: the last one knows least of what embeddings are not trained for, such as
+        sentiment (a linear probe of MiniLM on 192 sentences of SST-2: 0.756, and 0.720 without the
+        other three).
         """
-        return {"classifier_pooling": "mean"} if embeds_by_mean(self.model) else {}
+        return {"classifier_pooling": MEAN_OF_FOUR} if embeds_by_mean(self.model) else {}
 
     def initialise(self, batches: Any) -> None:
         """Let the best linear head be a candidate, unless the base has a head for these labels.
@@ -141,7 +145,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
             known = dict(self.measure())
             self.run.write("probe", known)
         self.probe, self.keep_start = known, True
-        if self.result_entry.config.get("classifier_pooling") != "mean":
+        if self.result_entry.config.get("classifier_pooling", "cls") == "cls":
             self.restart = lambda: head.set_weights(start)
         self.terminal.say(f"linear probe: {in_words(known)}")
 
@@ -308,7 +312,7 @@ def classes(
         order: all labels, where the caller names them.
 
     Raises:
-        UsageError: there is only one, or one has no examples.
+        UsageError: there is only one, one has no examples, or one may mean that there is none.
     """
     labels = {label for example in train for label in example.labels}
     if order is not None:
@@ -318,6 +322,12 @@ def classes(
                 "class_names."
             )
         return tuple(Label(index, one, names.get(one, one)) for index, one in enumerate(order))
+    numbers = {str(number) for number in range(len(labels) - 1)}
+    if labels == {"-1", *numbers} and len(numbers) > 2:  # two may be -1, 0 and 1
+        raise UsageError(
+            f"The label -1, next to 0 to {len(numbers) - 1}, may mean no label, as data sets of Hugging "
+            "Face have it, or be a class; remove its examples, or name all classes with class_names."
+        )
     if len(labels) < 2:
         raise UsageError(
             f"The examples have only the label {next(iter(labels))!r}; there must be two or more."

@@ -62,7 +62,7 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
         outputs = {"last_hidden_state": x} | (
             {"pooler_output": pooled(config, x)} if config.pooler else {}
         )
-    elif config.head == "text-classification" and config.classifier_pooling == "mean":
+    elif config.head == "text-classification" and config.classifier_pooling != "cls":
         outputs = mean_classifier(config, x, mask)
     elif config.head == "text-classification":
         first = layers.Dropout(config.classifier_dropout)(pooled(config, x))

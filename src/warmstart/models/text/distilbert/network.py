@@ -59,7 +59,7 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     x, word, mask = encode(config, NAMES, inputs)
     if config.head == "base":
         outputs = {"last_hidden_state": x}
-    elif config.head == "text-classification" and config.classifier_pooling == "mean":
+    elif config.head == "text-classification" and config.classifier_pooling != "cls":
         outputs = mean_classifier(config, x, mask)
     elif config.head == "text-classification":
         h = layers.Activation("relu", name="pooled")(

@@ -78,6 +78,7 @@ function controlOf(schema) {
   const types = [schema.type].flat();
   if (types.includes("array")) return LIST;
   if (types.includes("boolean")) return CHECKBOX;
+  if (types.includes("string")) return TEXT;
   return types.includes("integer") || types.includes("number") ? numberControl(types) : TEXT;
 }
 
@@ -110,7 +111,11 @@ const TEXT = {
       maxlength: schema.maxLength,
       value: start ?? "",
     }),
-  value: (schema, input) => input.value.trim() || undefined,
+  value: (schema, input) => {
+    const text = input.value.trim();
+    if (/^\d+$/.test(text) && [schema.type].flat().includes("integer")) return Number(text);
+    return text || undefined;
+  },
 };
 
 const LIST = {

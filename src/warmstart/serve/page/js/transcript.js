@@ -3,9 +3,10 @@
 import { clock, counted, el, percent } from "./dom.js";
 import { player } from "./preview.js";
 
-export function showTranscript({ text, words, segments, language, duration }, { file }) {
+export function showTranscript({ text, words, segments, language, duration, channels }, { file }) {
   const audio = player(file);
-  const parts = words.length ? words : segments;
+  const byWord = words.length > 0 && !channels;
+  const parts = byWord ? words : segments;
   const buttons = parts.map((part) => wordButton(part, audio));
   audio.addEventListener("timeupdate", () =>
     parts.forEach((part, index) =>
@@ -18,7 +19,7 @@ export function showTranscript({ text, words, segments, language, duration }, { 
   const facts = [language && `language: ${language}`, `${duration.toFixed(1)} s of sound`]
     .filter(Boolean)
     .join(", ");
-  const unit = words.length ? "word" : "segment";
+  const unit = byWord ? "word" : "segment";
   const node = el(
     "div",
     {},
@@ -38,28 +39,35 @@ export function showTranscript({ text, words, segments, language, duration }, { 
     parts.length > 0 && times(parts, `Times of the ${unit}s`),
   );
   return {
-    headline: words.length ? counted(words.length, "word") : "Transcript",
+    headline: byWord ? counted(words.length, "word") : "Transcript",
     status: text || "No speech",
     node,
   };
 }
 
-function wordButton({ text, start, end, score }, audio) {
+function wordButton(part, audio) {
+  const { start, end, score } = part;
   const play = () => {
     audio.currentTime = start;
     audio.play().catch(() => {});
   };
   const title = `${clock(start)} to ${clock(end)}, score ${percent(score)}`;
-  return el("button", { type: "button", class: "word", click: play, title }, text.trim());
+  return el("button", { type: "button", class: "word", click: play, title }, spoken(part));
+}
+
+function spoken({ text, channel }) {
+  return (channel ? `[${channel}] ` : "") + text.trim();
 }
 
 function times(parts, title) {
   const heads = ["start", "end", "text", "score"].map((name) => el("th", { scope: "col" }, name));
-  const rows = parts.map(({ start, end, text, score }) =>
+  const rows = parts.map((part) =>
     el(
       "tr",
       {},
-      [clock(start), clock(end), text.trim(), percent(score)].map((value) => el("td", {}, value)),
+      [clock(part.start), clock(part.end), spoken(part), percent(part.score)].map((value) =>
+        el("td", {}, value),
+      ),
     ),
   );
   return el(

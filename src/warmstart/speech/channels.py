@@ -1,0 +1,36 @@
+"""Recordings whose channels are transcribed one by one, which means that they are read several times."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any
+
+from warmstart.core.reading import given_name, opened, scheme
+from warmstart.errors import InputError
+from warmstart.speech.audio import parts_of
+
+
+def count_channels(value: Any, *, name: str = "", given_rate: float | None = None) -> int:
+    """The channels of a recording; arguments and errors as for `audio.pieces`."""
+    name = name or given_name(value) or "the recording"
+    parts, _ = parts_of(value, name, given_rate)
+    first = next((part for part in parts if len(part)), None)
+    if first is None:
+        raise InputError(f"{name}: holds no samples", name)
+    return int(first.shape[1]) if first.ndim == 2 else 1
+
+
+def repeatable(value: Any, name: str) -> Any:
+    """A recording that can be read several times: the bytes of what can be read only once."""
+    if scheme(value) is not None or hasattr(value, "read") or _is_pipe(value):
+        with opened(value, name) as file:
+            return file.read()
+    return value
+
+
+def _is_pipe(value: Any) -> bool:
+    try:
+        return isinstance(value, str | os.PathLike) and stat.S_ISFIFO(os.stat(value).st_mode)
+    except (OSError, ValueError):
+        return False
