@@ -44,7 +44,7 @@ PHOTOS = "photos"
 PHOTOS_NOTE = (
     "image_bytes: the bytes of JPEG files (PNG and GIF, too, without transparency); they are decoded, "
     "turned upright, resized and scaled by TensorFlow, whose results differ from those of Pillow "
-    "by what follows"
+    "by what follows; the outputs are those of `forward`"
 )
 EXAMPLES = Path(__file__).parents[1] / "serve" / "page" / "examples" / "image"
 """Photos of the package, on which this function is compared."""
