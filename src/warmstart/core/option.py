@@ -158,7 +158,7 @@ class Field:
             raise UsageError(f"{name} must be {expected}, not {describe(value)}.")
         return self._bounded(int(value) if whole else float(value), value, name)
 
-    def _bounded(self, number: Any, value: Any, name: str) -> Any:
+    def _bounded(self, number: int | float, value: Any, name: str) -> int | float:
         if not self.option.contains(number):
             raise UsageError(f"{name} must be {self.option.range_text() or 'finite'}, not {value}.")
         return number
