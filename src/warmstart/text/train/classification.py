@@ -116,10 +116,8 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
 
     def head_config(self) -> dict[str, Any]:
         """Of a base whose sentence vectors are the mean of the tokens, this mean is classified: what
-        it has learned of sentences is there, and not in the first token. It is taken over the last
-        four layers: the last one knows least of what embeddings are not trained for, such as
-        sentiment (a linear probe of MiniLM on 192 sentences of SST-2: 0.756, and 0.720 without the
-        other three).
+        it has learned of sentences is there, and not in the first token. Of the last four layers,
+        as a linear probe on 192 sentences of SST-2 has 0.756 with them, and 0.720 with the last.
         """
         return {"classifier_pooling": MEAN_OF_FOUR} if embeds_by_mean(self.model) else {}
 
