@@ -60,7 +60,7 @@ class Segment(Record):
 
 @dataclass(frozen=True)
 class ChannelText(Record):
-    """What is said on one channel, in the JSON of a transcript of each."""
+    """The text of one channel, in the JSON of a transcript of each."""
 
     channel: int
     text: str
