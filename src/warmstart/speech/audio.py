@@ -133,11 +133,11 @@ def pieces(
     return _resampled(chain([first], checked), rate, sample_rate)
 
 
-def parts_of(value: Any, name: str, given_rate: float | None) -> tuple[Iterator[np.ndarray], float]:
+def parts_of(value: Any, name: str, array_rate: float | None) -> tuple[Iterator[np.ndarray], float]:
     """The samples of all channels in parts, and their rate."""
     if isinstance(value, InputError):  # from `items`: a folder that cannot be read
         raise value
-    return _array(value, name, given_rate) or _file(value, name)
+    return _array(value, name, array_rate) or _file(value, name)
 
 
 def _checked(parts: Iterator[np.ndarray], name: str, channel: int | None) -> Iterator[np.ndarray]:

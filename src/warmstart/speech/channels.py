@@ -6,15 +6,14 @@ import os
 import stat
 from typing import Any
 
-from warmstart.core.reading import given_name, opened, scheme
+from warmstart.core.reading import opened, scheme
 from warmstart.errors import InputError
 from warmstart.speech.audio import parts_of
 
 
-def count_channels(value: Any, *, name: str = "", given_rate: float | None = None) -> int:
-    """The channels of a recording; arguments and errors as for `audio.pieces`."""
-    name = name or given_name(value) or "the recording"
-    parts, _ = parts_of(value, name, given_rate)
+def count_channels(value: Any, name: str, array_rate: float | None) -> int:
+    """The channels of a recording; arguments and errors as for `audio.parts_of`."""
+    parts, _ = parts_of(value, name, array_rate)
     first = next((part for part in parts if len(part)), None)
     if first is None:
         raise InputError(f"{name}: holds no samples", name)

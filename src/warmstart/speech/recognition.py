@@ -208,7 +208,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         if options.channel != "each":
             return (yield from transcribe(name, recording, options, options.channel))
         recording = repeatable(recording, name)
-        count = count_channels(recording, name=name, given_rate=options.sample_rate)
+        count = count_channels(recording, name, options.sample_rate)
         transcripts = []
         for channel in range(1, count + 1):
             transcript = yield from transcribe(name, recording, options, channel)

@@ -121,9 +121,9 @@ class Trainer(TrainerHooks[OptionsT]):
         batches = self.batches()
         epochs = self.epochs(batches)
         measure = self.measure if self.measures and self.validated else None
-        keep_start = self.keep_start and self.validated
         with seeded(options.seed):
             self.initialise(batches)
+            keep_start = self.keep_start and self.validated
             learner = self.learner()
             with learner.distribute_strategy.scope():
                 optimizer = self.user_optimizer()

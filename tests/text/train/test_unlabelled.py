@@ -98,6 +98,7 @@ def test_a_classifier_of_sentence_vectors_takes_their_mean(tmp_path):
         tmp_path / "base", reviews, task="text-classification", epochs=2, output=tmp_path / "out"
     )
     assert model.entry.config["classifier_pooling"] == "mean_of_last_four"
+    assert [record["epoch"] for record in model.history] == [0, 1, 2], "the probe is a candidate"
     again = ws.load(tmp_path / "out", engine="keras")
     features = again.features("the film is good")
     kernel, bias = again.keras.get_layer("head.classifier").get_weights()
