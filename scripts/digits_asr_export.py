@@ -12,7 +12,7 @@ import numpy as np
 import warmstart as ws
 from digits_audio import RATE, WORDS, Clip, sequences_of, split
 from warmstart.catalog import Entry, Metric, WeightFile
-from warmstart.checkpoints import model_arrays
+from warmstart.checkpoints.naming import model_arrays
 from warmstart.core import bundle
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact

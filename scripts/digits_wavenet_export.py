@@ -11,7 +11,7 @@ import numpy as np
 import warmstart as ws
 from digits_audio import RATE, SPEAKERS, WORDS, Clip
 from warmstart.catalog import Entry, Metric, WeightFile
-from warmstart.checkpoints import model_arrays
+from warmstart.checkpoints.naming import model_arrays
 from warmstart.core import bundle
 from warmstart.engines.compile import compile_program
 from warmstart.engines.store import Artifact

@@ -15,7 +15,8 @@ import numpy as np
 
 import warmstart as ws
 from warmstart.catalog import Metric, WeightFile
-from warmstart.checkpoints import model_arrays, save_safetensors
+from warmstart.checkpoints.naming import model_arrays
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.core import bundle
 from warmstart.core.compiling import run_job
 from warmstart.core.weights import Weights

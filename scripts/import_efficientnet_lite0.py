@@ -29,7 +29,8 @@ import numpy as np
 import warmstart as ws
 from warmstart import catalog
 from warmstart.catalog import Entry, ImagePreprocessing, Metric, WeightFile
-from warmstart.checkpoints import open_checkpoint, save_safetensors
+from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.core import bundle
 from warmstart.engines.compile import compile_program
 from warmstart.engines.litert import LiteRTEngine

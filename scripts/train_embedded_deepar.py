@@ -25,7 +25,8 @@ import warmstart as ws
 from resumable import Triangle, finished_epochs, keepers
 from universal_windows import CONTEXT, HORIZON, RECIPE, Window, read_part, write_part
 from warmstart.catalog import Entry, WeightFile
-from warmstart.checkpoints import model_arrays, save_safetensors
+from warmstart.checkpoints.naming import model_arrays
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.core import bundle
 from warmstart.core.weights import Weights
 from warmstart.models.series.deepar import network as deepar

@@ -37,7 +37,8 @@ import numpy as np
 
 import warmstart as ws
 from warmstart.catalog import Label, Metric, WeightFile
-from warmstart.checkpoints import open_checkpoint, save_safetensors
+from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.core import bundle
 from warmstart.core.compiling import build_keras, run_job
 from warmstart.core.options import make

@@ -6,9 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from warmstart.checkpoints import assign, model_arrays, open_checkpoint, save_safetensors
+from warmstart.checkpoints.assign import assign
+from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.checkpoints.legacy_layers import weight_role
-from warmstart.checkpoints.naming import canonical
+from warmstart.checkpoints.naming import canonical, model_arrays
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.errors import CorruptCheckpointError, MismatchError, UsageError
 
 # Keras hands TensorFlow's variables to numpy in a way that numpy 2 warns of.

@@ -5,7 +5,8 @@ import pytest
 
 import warmstart as ws
 from warmstart.catalog.queries import EMBEDDED
-from warmstart.checkpoints import fill_folded, open_checkpoint
+from warmstart.checkpoints.folded import fill_folded
+from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import MismatchError
 from warmstart.models import architecture
 

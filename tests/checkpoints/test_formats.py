@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmstart.checkpoints import open_checkpoint, save_safetensors
+from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
 
 

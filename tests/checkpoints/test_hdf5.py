@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmstart.checkpoints import open_checkpoint
+from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
 
 LAYERS = {

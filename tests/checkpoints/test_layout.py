@@ -5,7 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from warmstart.checkpoints import Layout, fill, layout_arrays, open_checkpoint, save_safetensors
+from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.checkpoints.layout import Layout, fill, layout_arrays
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.errors import MismatchError
 
 pytestmark = pytest.mark.tensorflow

@@ -6,7 +6,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from warmstart.checkpoints import assign, model_arrays, open_checkpoint, save_safetensors
+from warmstart.checkpoints.assign import assign
+from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.checkpoints.naming import model_arrays
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.errors import MismatchError
 
 pytestmark = [

@@ -11,8 +11,8 @@ import safetensors.numpy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from warmstart.checkpoints import open_checkpoint, save_safetensors
-from warmstart.checkpoints.safetensors import DTYPES, MAX_HEADER, parse_header
+from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.checkpoints.safetensors import DTYPES, MAX_HEADER, parse_header, save_safetensors
 from warmstart.errors import (
     CheckpointError,
     CorruptCheckpointError,

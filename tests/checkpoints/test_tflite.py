@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from warmstart.catalog.queries import EMBEDDED
-from warmstart.checkpoints import open_checkpoint, save_safetensors
+from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.checkpoints.program import share_arrays
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.engines import store
 from warmstart.errors import CorruptCheckpointError, UnsafeCheckpointError
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import warmstart as ws
-from warmstart.checkpoints import open_checkpoint, save_safetensors
+from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.core import adapters
 from warmstart.errors import ChecksumError
 

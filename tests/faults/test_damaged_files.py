@@ -20,7 +20,8 @@ from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.catalog import Entry
-from warmstart.checkpoints import open_checkpoint, save_safetensors
+from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.core import bundle
 from warmstart.engines.store import Artifact
 from warmstart.errors import WarmstartError

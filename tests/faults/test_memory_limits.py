@@ -21,7 +21,7 @@ READERS = """
 import json, os, resource, sys
 from pathlib import Path
 import pandas, soundfile, PIL.Image, PIL.PngImagePlugin, msgspec
-from warmstart.checkpoints import open_checkpoint
+from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.core import bundle
 from warmstart.errors import WarmstartError
 from warmstart.image import decoder

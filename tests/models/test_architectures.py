@@ -25,7 +25,9 @@ def test_architectures_have_build_and_load(name):
 
 @pytest.mark.tensorflow
 def test_cifar_resnet_from_a_config(tmp_path):
-    from warmstart.checkpoints import model_arrays, open_checkpoint, save_safetensors
+    from warmstart.checkpoints.formats import open_checkpoint
+    from warmstart.checkpoints.naming import model_arrays
+    from warmstart.checkpoints.safetensors import save_safetensors
 
     module = models.architecture("cifar_resnet")
     model = module.build({"depth": 20})

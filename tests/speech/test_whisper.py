@@ -370,7 +370,7 @@ def test_transcribing_stops_between_tokens_and_leaves_the_model_usable(bundle):
 
 
 def test_the_saved_folder_is_the_public_layout(bundle):
-    from warmstart.checkpoints import open_checkpoint
+    from warmstart.checkpoints.formats import open_checkpoint
 
     with open_checkpoint(GOLDEN) as ours, open_checkpoint(bundle / "model.safetensors") as saved:
         assert set(ours.names()) == set(saved.names())

@@ -41,7 +41,7 @@ def test_numbers_stay_whole(tagger):
 
 @pytest.fixture(scope="module")
 def sorter(shared_data):
-    from warmstart.checkpoints import open_checkpoint
+    from warmstart.checkpoints.formats import open_checkpoint
     from warmstart.models import repository
     from warmstart.models.text.gpt2 import network
 

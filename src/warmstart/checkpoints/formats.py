@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from warmstart.checkpoints.base import ByteSource, Checkpoint
+from warmstart.checkpoints.file_names import IN_PROGRAM, RECORD, TRANSFORMERS_H5
 from warmstart.checkpoints.hdf5 import open_hdf5
 from warmstart.checkpoints.hdf5_format import MAGIC
 from warmstart.checkpoints.keras_zip import open_zip, pickle_error
-from warmstart.checkpoints.program import RECORD, ProgramCheckpoint
+from warmstart.checkpoints.program import ProgramCheckpoint
 from warmstart.checkpoints.safetensors import SafetensorsCheckpoint
 from warmstart.checkpoints.sharded import ShardedCheckpoint
 from warmstart.checkpoints.tensor_bundle import TensorBundleCheckpoint, is_index
@@ -15,9 +16,6 @@ from warmstart.checkpoints.tflite import IDENTIFIER, TFLiteCheckpoint
 from warmstart.errors import CheckpointError, CorruptCheckpointError
 
 INDEX = "model.safetensors.index.json"
-IN_PROGRAM = f"artifacts/float32/{RECORD}"
-"""The checkpoint of a bundle whose compiled program holds the weights."""
-TRANSFORMERS_H5 = "tf_model.h5"
 FOLDER_FILES = (INDEX, "model.safetensors", IN_PROGRAM, "model.weights.h5", TRANSFORMERS_H5)
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 

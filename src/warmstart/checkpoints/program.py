@@ -25,11 +25,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from warmstart.checkpoints.base import ByteSource, Checkpoint, few
+from warmstart.checkpoints.file_names import PROGRAM, REST
 from warmstart.checkpoints.safetensors import SafetensorsCheckpoint, is_counts, save_safetensors
 from warmstart.checkpoints.tflite import TFLiteCheckpoint
 from warmstart.errors import CorruptCheckpointError, UnsafeCheckpointError
 
-RECORD, PROGRAM, REST = "artifact.json", "program.tflite", "rest.safetensors"
 MAX_RECORD = 25 << 20
 SHARED_BYTES = 128
 """An array of fewer bytes goes to `rest.safetensors`: its line in the record would be as long."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from warmstart.cli.progress import counting
+from warmstart.core.reading import is_file_name
+from warmstart.core.records import SUFFIXES
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,10 +25,8 @@ def is_table(request: Request) -> bool:
     Raises:
         UsageError: there is a table among other inputs.
     """
-    from warmstart.bulk import predict_table
-
     typed = request.arguments.typed
-    tables = [name for name in typed if predict_table.is_table(name)]
+    tables = [name for name in typed if name.lower().endswith(SUFFIXES) and is_file_name(name)]
     if not tables or request.batch.keys() - {"column"}:
         return False
     if request.task.input_kind().table_suffixes:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.checkpoints import Checkpoint, Layout, open_checkpoint
+from warmstart.checkpoints.base import Checkpoint
 from warmstart.core.bundle import ADAPTER
 from warmstart.core.resolver import open_source
 from warmstart.errors import BundleError, ChecksumError, UsageError, WarmstartError
 from warmstart.models import family
+
+if TYPE_CHECKING:
+    from warmstart.checkpoints.layout import Layout
 
 CONFIG = "adapter_config.json"
 ROOT = "base_model.model."
@@ -110,6 +113,8 @@ def open_merged(path: Path) -> Checkpoint:
         BundleError: the adapter's files are damaged, or its base cannot be found.
         ChecksumError: the base is another file than the one that was adapted.
     """
+    from warmstart.checkpoints.formats import open_checkpoint
+
     config = _config(path.parent / CONFIG)
     source, digest = str(config["base_model_name_or_path"]), str(config[DIGEST])
     try:

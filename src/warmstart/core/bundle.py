@@ -30,7 +30,7 @@ import numpy as np
 
 from warmstart.catalog import Entry, Label
 from warmstart.catalog.words import preprocessing_in_words
-from warmstart.checkpoints.formats import IN_PROGRAM
+from warmstart.checkpoints.file_names import IN_PROGRAM
 from warmstart.engines import store
 from warmstart.errors import BundleError
 
@@ -144,8 +144,8 @@ def write(
     Raises:
         BundleError: the folder is not empty.
     """
-    from warmstart.checkpoints import save_safetensors
     from warmstart.checkpoints.program import share_arrays
+    from warmstart.checkpoints.safetensors import save_safetensors
     from warmstart.core.weights import checkpoint_digest
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

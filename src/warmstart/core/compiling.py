@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from warmstart import errors, log
 from warmstart.catalog import Entry
-from warmstart.checkpoints import open_checkpoint
 from warmstart.core import adapters
 from warmstart.core.weights import Weights, checkpoint_digest
 from warmstart.engines import store
@@ -46,6 +45,7 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
         MissingPackageError: TensorFlow is not installed.
     """
     require("tensorflow", extra="tensorflow", purpose=f"to build the Keras model of {entry.name}")
+    from warmstart.checkpoints.formats import open_checkpoint
     from warmstart.models import architecture
 
     module = architecture(entry.architecture)
@@ -103,6 +103,8 @@ def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> 
         log.info("%s: compiled before, %s", entry.name, stored.path)
         return stored
     if weights.path is not None:
+        from warmstart.checkpoints.formats import open_checkpoint
+
         open_checkpoint(weights.path).close()  # where that fails, TensorFlow would not help
     require(
         "tensorflow",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from warmstart import log
 from warmstart.catalog import Entry, Label
-from warmstart.checkpoints.formats import IN_PROGRAM
+from warmstart.checkpoints.file_names import IN_PROGRAM
 from warmstart.core import bundle
 from warmstart.core.compiling import artifact_key, build_keras, compiled
 from warmstart.core.task import task_of

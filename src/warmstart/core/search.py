@@ -158,7 +158,7 @@ class Index:
         Raises:
             UsageError: the folder is not empty.
         """
-        from warmstart.checkpoints import save_safetensors
+        from warmstart.checkpoints.safetensors import save_safetensors
 
         target = Path(folder)
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -186,7 +186,7 @@ class Index:
         Raises:
             BundleError: files are missing or damaged, or do not belong together.
         """
-        from warmstart.checkpoints import open_checkpoint
+        from warmstart.checkpoints.formats import open_checkpoint
 
         path = Path(folder)
         if not is_index(path):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warmstart import hub
-from warmstart.checkpoints import checkpoint_file, open_checkpoint
 
 RANDOM = "random initialisation, seed 0"
 
@@ -27,6 +26,8 @@ class Weights:
 
     @classmethod
     def of(cls, path: Path, *, published: bool = False) -> Weights:
+        from warmstart.checkpoints.formats import checkpoint_file
+
         path = checkpoint_file(path)
         return cls(path, checkpoint_digest(path, hub.digest), published)
 
@@ -41,6 +42,8 @@ def checkpoint_digest(path: Path, sha256: Callable[[Path], str]) -> str:
     """
     if path.suffix not in (".json", ".index"):
         return sha256(path)
+    from warmstart.checkpoints.formats import open_checkpoint
+
     with open_checkpoint(path) as checkpoint:
         files = checkpoint.files()
     return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()

@@ -20,13 +20,12 @@ import tempfile
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from warmstart.checkpoints.program import RECORD, REST
+from warmstart.checkpoints.file_names import RECORD, REST
 from warmstart.engines.base import Signature
 from warmstart.errors import CacheError, EngineError
 from warmstart.hub import home
@@ -204,6 +203,8 @@ def _rest(names: Container[str]) -> tuple[str, ...]:
 
 
 def _converter() -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("tensorflow")
     except PackageNotFoundError:

@@ -2,11 +2,19 @@
 and `cache`.
 """
 
-from warmstart.hub import cache
-from warmstart.hub.fetcher import fetch, fetch_repo, is_cached
+from typing import TYPE_CHECKING
+
 from warmstart.hub.home import home, is_offline, offline_reason
 from warmstart.hub.progress import Progress
-from warmstart.hub.slots import digest
+from warmstart.lazy import names_of
+
+if TYPE_CHECKING:
+    from warmstart.hub import cache
+    from warmstart.hub.fetcher import fetch, fetch_repo, is_cached
+    from warmstart.hub.slots import digest
+else:
+    MODULES = {"fetch": "fetcher", "fetch_repo": "fetcher", "is_cached": "fetcher"}
+    __getattr__ = names_of(__name__, {**MODULES, "cache": "cache", "digest": "slots"})
 
 __all__ = [
     "Progress",

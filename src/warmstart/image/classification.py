@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, overload
 import numpy as np
 
 from warmstart.catalog import Entry
+from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
@@ -19,10 +20,8 @@ from warmstart.core.many_results import ResultStream
 from warmstart.core.metrics.classification import ClassificationFigures, DecisionFigures
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
-from warmstart.core.records import Labelled, is_table, measured, read_photos
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.records.options import EvaluateOptions, PartTable, PhotoTable
-from warmstart.core.records.table import require_usable
 from warmstart.core.results import Classification, Failed
 from warmstart.core.types import Data
 from warmstart.errors import UsageError
@@ -187,7 +186,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
                 figures.add(name, scores, target[0])
             if callable(options.progress):
                 options.progress(self.name, done, len(examples))
-        require_usable("photo", len(examples) - failed, errors)
+        records.require_usable("photo", len(examples) - failed, errors)
         return Evaluation.of(self, {**figures.result(), "errors": errors})
 
     def scores(
@@ -206,7 +205,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         """Which of `labels` a label of the data is."""
         return ClassIndex(self.labels, self.name)
 
-    def _truth(self, example: Labelled, multi_label: bool) -> list[int]:
+    def _truth(self, example: records.Labelled, multi_label: bool) -> list[int]:
         """The indices of an example's labels.
 
         Raises:
@@ -232,7 +231,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         return image_program(entry, outputs, files=True)
 
 
-def _examples(data: Any, reading: Mapping[str, Any]) -> list[Labelled]:
+def _examples(data: Any, reading: Mapping[str, Any]) -> list[records.Labelled]:
     """The photos of a folder of class folders, of a table, of arrays (x, y), or of pairs; of data
     with parts those to test, else those to validate.
     """
@@ -242,13 +241,15 @@ def _examples(data: Any, reading: Mapping[str, Any]) -> list[Labelled]:
     if path is not None and path.is_dir():
         parts = class_folders(path)
         chosen = parts.get("test") or parts.get("validation") or next(iter(parts.values()))
-        examples = [Labelled(str(photo), photo, label) for photo, label in chosen]
-    elif path is not None and not is_table(path):
+        examples = [records.Labelled(str(photo), photo, label) for photo, label in chosen]
+    elif path is not None and not records.is_table(path):
         raise UsageError(
             f"{path} is not a folder of class folders, nor a table of paths and labels."
         )
     else:
-        examples = measured(read_photos(pairs(data) if are_arrays(data) else data, **reading))
+        examples = records.measured(
+            records.read_photos(pairs(data) if are_arrays(data) else data, **reading)
+        )
     photos = [one.value for one in examples]
     as_uint8([photos])
     return [replace(one, value=photo) for one, photo in zip(examples, photos, strict=True)]

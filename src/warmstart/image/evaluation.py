@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.core.records import measured, require_usable
+from warmstart.core import records
 from warmstart.core.results import Failed
 from warmstart.hub.progress import Progress
 from warmstart.image.annotations.boxes import read_boxes
@@ -21,7 +21,7 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
     """See `ObjectDetector.evaluate`."""
     names = [label.name for label in model.labels]
     annotated = read_boxes(data, names, strict=True, **options.reading())
-    photos = measured(annotated.photos)
+    photos = records.measured(annotated.photos)
     evaluation = CocoEvaluation(len(names))
     errors = list(annotated.problems)
     results = model.stream(
@@ -32,7 +32,7 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
     )
     for photo, result in _readable(model.name, photos, results, errors, options.progress):
         evaluation.add(truth_of(photo), found_of(result))
-    require_usable("photo", len(evaluation.photos), errors)
+    records.require_usable("photo", len(evaluation.photos), errors)
     figures = evaluation.result()
     figures["per_class"] = {names[index]: values for index, values in figures["per_class"].items()}
     return {**figures, "count": len(evaluation.photos), "errors": errors}
@@ -55,14 +55,14 @@ def evaluate_segmentation(model: Any, data: Any, options: Any) -> dict[str, Any]
     """See `ImageSegmenter.evaluate`."""
     names = [label.name for label in model.labels]
     annotated = read_masks(data, names, **options.reading())
-    photos = measured(annotated.photos)
+    photos = records.measured(annotated.photos)
     confusion = Confusion(len(names))
     errors, count = list(annotated.problems), 0
     results = model.stream((p.photo for p in photos), batch_size=options.batch_size)
     for photo, result in _readable(model.name, photos, results, errors, options.progress):
         confusion.add(photo.mask(), result.labels_map)
         count += 1
-    require_usable("photo", count, errors)
+    records.require_usable("photo", count, errors)
     figures = confusion.result()
     for key in ("iou", "dice"):
         figures[key] = {name: float(value) for name, value in zip(names, figures[key], strict=True)}

@@ -163,7 +163,7 @@ def has_network(config: Mapping[str, Any]) -> bool:
 
 def arrays(module: ModuleType, model: Any, config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The weights of a model under the names that `module.load` reads."""
-    from warmstart.checkpoints import model_arrays
+    from warmstart.checkpoints.naming import model_arrays
 
     own = getattr(module, "arrays", None)
     return own(model, config) if own else model_arrays(model)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
-from warmstart.checkpoints.formats import TRANSFORMERS_H5
+from warmstart.checkpoints.file_names import TRANSFORMERS_H5
 from warmstart.errors import BundleError, UsageError
 from warmstart.models import MODEL_TYPES, family, timm_family
 

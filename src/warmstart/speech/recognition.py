@@ -8,13 +8,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, overload
 
 from warmstart.catalog import Entry
+from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import fields_of, make, takes
-from warmstart.core.records import measured, require_usable
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
 from warmstart.errors import InputError, UsageError
@@ -260,7 +260,9 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
                 "channel=1."
             )
         errors: list[str] = []
-        examples = measured(speech_data.examples(data, problems=errors, **options.reading()))
+        examples = records.measured(
+            speech_data.examples(data, problems=errors, **options.reading())
+        )
         rates, count = ErrorRates(), 0
         call = TranscribeOptions(
             **{name: getattr(options, name) for name in fields_of(TranscribeOptions)}
@@ -274,7 +276,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
                 count += 1
             if callable(options.progress):
                 options.progress(self.name, done, len(examples))
-        require_usable("recording", count, errors)
+        records.require_usable("recording", count, errors)
         return Evaluation.of(self, {**rates.to_dict(), "count": count, "errors": errors})
 
     def files(self) -> Mapping[str, Path | bytes]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, overload
 import numpy as np
 
 from warmstart.catalog import Label
+from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
@@ -18,7 +19,6 @@ from warmstart.core.many_results import ResultStream
 from warmstart.core.metrics.classification import per_class
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
-from warmstart.core.records import measured
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
@@ -208,7 +208,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         errors: list[str] = []
         several = self.problem == "multi"
         reading = options.reading()
-        examples = measured(
+        examples = records.measured(
             text_data.examples(data, multi_label=several, problems=errors, **reading)
         )
         truth = [self._truth(example) for example in examples]

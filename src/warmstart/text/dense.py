@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.checkpoints import open_checkpoint
 from warmstart.errors import BundleError
 from warmstart.models.text import sentence_modules
 
@@ -48,6 +47,8 @@ class Dense:
         """
         if not path.is_file():
             raise BundleError(f"{path} is missing; {path.parent.parent} is not a whole repository.")
+        from warmstart.checkpoints.formats import open_checkpoint
+
         with open_checkpoint(path) as checkpoint:
             names = set(checkpoint.names())
             if not {KERNEL} <= names <= {KERNEL, BIAS} or len(checkpoint.shape(KERNEL)) != 2:

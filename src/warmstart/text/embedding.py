@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 
+from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
-from warmstart.core.records import measured
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
 from warmstart.errors import BundleError, UsageError
@@ -213,7 +213,9 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         Raises:
             UsageError: there are fewer than two pairs.
         """
-        examples = measured(text_data.examples(data, multi_label=False, **options.reading()))
+        examples = records.measured(
+            text_data.examples(data, multi_label=False, **options.reading())
+        )
         pairs = [example.text for example in examples if isinstance(example.text, Pair)]
         if len(examples) < 2 or len(pairs) < len(examples):
             raise UsageError("Embeddings are evaluated on two or more ((text, text), score) pairs.")

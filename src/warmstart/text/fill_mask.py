@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 
+from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
-from warmstart.core.records import measured
 from warmstart.core.results import Failed, Prediction, best
 from warmstart.core.types import Data
 from warmstart.errors import InputError, UsageError
@@ -164,7 +164,9 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         Returns:
             `top1`, `top5` (0 to 1), `count`, `errors`.
         """
-        examples = measured(text_data.examples(data, multi_label=False, **options.reading()))
+        examples = records.measured(
+            text_data.examples(data, multi_label=False, **options.reading())
+        )
         errors: list[str] = []
         hits = np.zeros(2)
         texts: Any = (example.text for example in examples)

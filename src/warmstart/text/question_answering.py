@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
 
 import numpy as np
 
+from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared, Row
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
-from warmstart.core.records import measured
 from warmstart.core.records.options import EvaluateOptions, PartTable, QuestionTable
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
@@ -185,7 +185,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
             their ids.
         """
         errors: list[str] = []
-        questions = measured(squad.questions(data, problems=errors, **options.reading()))
+        questions = records.measured(squad.questions(data, problems=errors, **options.reading()))
         no_answer = any(not question.answers for question in questions)
         scores = np.zeros(2)
         unusable = 0

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 import numpy as np
 
+from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
-from warmstart.core.records import measured
 from warmstart.core.records.options import EvaluateOptions, PartTable, TokenTable
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
@@ -168,7 +168,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
             UsageError: there are no sentences, or the model lacks a type of entity.
         """
         errors: list[str] = []
-        sentences = measured(conll.sentences(data, problems=errors, **options.reading()))
+        sentences = records.measured(conll.sentences(data, problems=errors, **options.reading()))
         self._check_types(sentences)
         predicted: list[list[str]] = []
         call = TagOptions(batch_size=options.batch_size)

@@ -27,8 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.checkpoints import open_checkpoint, save_safetensors
 from warmstart.checkpoints.atomic import atomic_file
+from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.core import bundle
 from warmstart.errors import CheckpointError, TrainingError, UsageError
 

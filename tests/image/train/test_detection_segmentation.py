@@ -12,7 +12,8 @@ from PIL import Image
 from tests.photos import CIFAR
 
 import warmstart as ws
-from warmstart.checkpoints import model_arrays, save_safetensors
+from warmstart.checkpoints.naming import model_arrays
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.cli.app import app
 from warmstart.core.compiling import build_keras
 from warmstart.errors import UsageError

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from warmstart.catalog import ImagePreprocessing
-from warmstart.checkpoints import open_checkpoint, save_safetensors
+from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.errors import BundleError, UsageError
 from warmstart.models import repository, timm_family
 from warmstart.models.image.bicubic import resized

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from warmstart.checkpoints import open_checkpoint, save_safetensors
+from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.errors import UsageError
 from warmstart.models import repository
 

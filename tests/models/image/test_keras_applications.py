@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from warmstart.checkpoints import open_checkpoint
+from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import MismatchError, UsageError
 from warmstart.models import architecture
 from warmstart.models.image.features import feature_layer, pooled_features

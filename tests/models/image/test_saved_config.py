@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmstart.checkpoints import Checkpoint
+from warmstart.checkpoints.base import Checkpoint
 from warmstart.errors import UsageError, WarmstartError
 from warmstart.models.image.transfer import saved
 

@@ -173,7 +173,7 @@ def public_arrays(model, config):
     """The arrays of a model as the public TensorFlow implementation names and shapes them, with its
     leftovers.
     """
-    from warmstart.checkpoints import model_arrays
+    from warmstart.checkpoints.naming import model_arrays
 
     parts = {
         "filter_kernel": "filter",
@@ -210,7 +210,8 @@ def public_arrays(model, config):
 
 
 def test_the_public_layout_fills_the_model(tmp_path):
-    from warmstart.checkpoints import open_checkpoint, save_safetensors
+    from warmstart.checkpoints.formats import open_checkpoint
+    from warmstart.checkpoints.safetensors import save_safetensors
     from warmstart.models.speech.wavenet import network as wavenet
 
     config = {**TINY, "classes": (3,), "global_channels": 4}

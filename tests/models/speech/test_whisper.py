@@ -45,7 +45,7 @@ def test_logits_equal_the_reference(model, expected):
 
 @pytest.mark.tensorflow
 def test_arrays_are_the_checkpoint_again(model):
-    from warmstart.checkpoints import open_checkpoint
+    from warmstart.checkpoints.formats import open_checkpoint
     from warmstart.models.speech.whisper import network as whisper
 
     named = whisper.arrays(model, {})
@@ -57,7 +57,8 @@ def test_arrays_are_the_checkpoint_again(model):
 
 @pytest.mark.tensorflow
 def test_names_without_prefix_and_the_tied_output_are_taken(model, tmp_path):
-    from warmstart.checkpoints import open_checkpoint, save_safetensors
+    from warmstart.checkpoints.formats import open_checkpoint
+    from warmstart.checkpoints.safetensors import save_safetensors
     from warmstart.models.speech.whisper import network as whisper
 
     named = {

@@ -16,7 +16,7 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def built(folder: Path):
-    from warmstart.checkpoints import open_checkpoint
+    from warmstart.checkpoints.formats import open_checkpoint
     from warmstart.models import architecture
 
     entry, _ = repository.read(folder)
@@ -65,7 +65,7 @@ def saved_as_transformers_saves(folder: Path, entry, arrays) -> None:
     """Names, numbers and config of a bundle of this model are those of the folder, which
     transformers wrote.
     """
-    from warmstart.checkpoints import open_checkpoint
+    from warmstart.checkpoints.formats import open_checkpoint
 
     with open_checkpoint(folder) as written:
         names = {
@@ -103,7 +103,8 @@ def test_optional_inputs_may_be_left_out():
 
 @pytest.mark.parametrize("name", ["bert", "distilbert", "roberta"])
 def test_what_is_written_is_read_again(name, tmp_path):
-    from warmstart.checkpoints import open_checkpoint, save_safetensors
+    from warmstart.checkpoints.formats import open_checkpoint
+    from warmstart.checkpoints.safetensors import save_safetensors
 
     entry, module, model = built(GOLDEN / f"{name}_fill_mask")
     save_safetensors(tmp_path / "model.safetensors", module.arrays(model, entry.config))

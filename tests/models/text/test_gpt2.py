@@ -15,7 +15,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def built(folder: Path):
-    from warmstart.checkpoints import open_checkpoint
+    from warmstart.checkpoints.formats import open_checkpoint
     from warmstart.models.text.gpt2 import network as gpt2
 
     entry, _ = repository.read(folder)
@@ -76,7 +76,7 @@ def test_cached_steps_equal_the_whole_text(name):
 
 
 def test_arrays_are_named_as_they_came():
-    from warmstart.checkpoints import open_checkpoint
+    from warmstart.checkpoints.formats import open_checkpoint
     from warmstart.models.text.gpt2 import network as gpt2
 
     for name in ("plain", "odd", "classifier"):

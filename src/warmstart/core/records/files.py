@@ -11,10 +11,10 @@ from typing import Any
 from warmstart.core.records import delimited
 from warmstart.core.records.columns import Field
 from warmstart.core.records.encodings import decoded_lines
+from warmstart.core.records.suffixes import SUFFIXES
 from warmstart.core.records.table import Record, Table, table_of_mappings, unique_columns
 from warmstart.errors import RecordError, UsageError, require
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 LARGEST_JSON = 256 * 2**20
 """Characters of a JSON file, which is read as a whole."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from warmstart.core.records import PARTS, PartT
+from warmstart.core.records import PARTS
+from warmstart.core.records.readers import PartT
 
 
 def of_part(photos: Sequence[PartT], part: str) -> tuple[PartT, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, ImagePreprocessing, Label
-from warmstart.checkpoints import open_checkpoint
+from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import UsageError
 from warmstart.models.image.repository import (
     LARGEST_SIDE,

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from warmstart.checkpoints import fill, layout_arrays
+from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.models.text.encoder_config import EncoderConfig, decoder_aliases
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 Config = EncoderConfig | Mapping[str, Any]
 Load = Callable[["keras.Model", "Checkpoint", Config], None]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
-from warmstart.checkpoints import open_checkpoint
+from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import BundleError, CheckpointError, UsageError
 from warmstart.models.repository import class_names, read_json
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from warmstart.checkpoints import open_checkpoint
+from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import UsageError, WarmstartError
 from warmstart.models.repository import slug
 from warmstart.models.tensors.wrapped import family

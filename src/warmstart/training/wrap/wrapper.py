@@ -15,7 +15,7 @@ import numpy as np
 
 from warmstart.catalog import Entry, ImagePreprocessing, Label
 from warmstart.catalog.entry import NAME
-from warmstart.checkpoints.formats import IN_PROGRAM
+from warmstart.checkpoints.file_names import IN_PROGRAM
 from warmstart.core import bundle
 from warmstart.core.loading import load
 from warmstart.core.options import Option

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from warmstart.checkpoints import load_by_name
+from warmstart.checkpoints.layout import load_by_name
 from warmstart.errors import UsageError
 from warmstart.models.image.cifar_resnet.family import CifarResNetConfig
 

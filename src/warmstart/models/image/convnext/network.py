@@ -21,15 +21,15 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints import fill, layout_arrays
 from warmstart.checkpoints.derived import Derived, DerivedCheckpoint
+from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.models.image.classifier_head import classifier_head, pooled_top
 from warmstart.models.image.convnext import family
 from warmstart.models.image.convnext.family import ConvNeXtConfig
 from warmstart.models.image.scale import Scale
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 
 @keras.saving.register_keras_serializable("warmstart")

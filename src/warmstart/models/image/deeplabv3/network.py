@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from warmstart.checkpoints import load_by_name
+from warmstart.checkpoints.layout import load_by_name
 from warmstart.models.image.pyramid import base_of, larger, pointwise, separable, taps
 
 RATES = (2, 4, 6)

@@ -15,14 +15,16 @@ import keras
 import numpy as np
 from keras import layers
 
-from warmstart.checkpoints import TFLiteCheckpoint, fill, fill_folded, layout_arrays
+from warmstart.checkpoints.folded import fill_folded
+from warmstart.checkpoints.layout import fill, layout_arrays
+from warmstart.checkpoints.tflite import TFLiteCheckpoint
 from warmstart.errors import UsageError
 from warmstart.models.image.deeplabv3_mobilenet_v2 import family
 from warmstart.models.image.deeplabv3_mobilenet_v2.family import MobileNetV2Config
 from warmstart.models.image.padding import padded
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 CHANNELS = (16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320)
 STRIDES = (2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints import fill, layout_arrays
+from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.errors import UsageError
 from warmstart.models.image.dfine import family
 from warmstart.models.image.dfine.decoder import (
@@ -30,7 +30,7 @@ from warmstart.models.image.dfine.hgnet_v2 import backbone
 from warmstart.models.image.padding import padded
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 ANCHOR_SIDE, ANCHOR_MARGIN = (
     0.05,

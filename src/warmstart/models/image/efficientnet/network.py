@@ -19,14 +19,14 @@ import keras
 import numpy as np
 from keras import layers
 
-from warmstart.checkpoints import fill, layout_arrays
+from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.models.image.classifier_head import classifier_head, pooled_top
 from warmstart.models.image.efficientnet import family
 from warmstart.models.image.efficientnet.family import EfficientNetConfig
 from warmstart.models.image.padding import padded
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 DROPOUT = 0.2
 

@@ -23,13 +23,15 @@ import keras
 import numpy as np
 from keras import layers
 
-from warmstart.checkpoints import TFLiteCheckpoint, fill, fill_folded, layout_arrays, load_by_name
+from warmstart.checkpoints.folded import fill_folded
+from warmstart.checkpoints.layout import fill, layout_arrays, load_by_name
+from warmstart.checkpoints.tflite import TFLiteCheckpoint
 from warmstart.errors import UsageError
 from warmstart.models.image.efficientnet_lite import family
 from warmstart.models.image.efficientnet_lite.family import STAGES, EfficientNetLiteConfig, Stage
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 EPSILON, MOMENTUM = 1e-3, 0.99
 STEM, TOP = 32, 1280

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints import load_by_name
+from warmstart.checkpoints.layout import load_by_name
 from warmstart.models.image.pyramid import base_of, norm, pointwise, taps
 
 STRIDES = (8, 16, 32)

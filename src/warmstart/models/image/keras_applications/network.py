@@ -22,7 +22,7 @@ import numpy as np
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
 FUNCTIONS = (
@@ -100,7 +100,10 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
     Raises:
         MismatchError: the arrays do not fit the model; it names file, array and both shapes.
     """
-    from warmstart.checkpoints import TFLiteCheckpoint, assign, fill_folded, part_for
+    from warmstart.checkpoints.assign import assign
+    from warmstart.checkpoints.folded import fill_folded
+    from warmstart.checkpoints.parts import part_for
+    from warmstart.checkpoints.tflite import TFLiteCheckpoint
 
     function = str(config.get("function", ""))
     if isinstance(checkpoint, TFLiteCheckpoint):

@@ -23,14 +23,14 @@ import keras
 import numpy as np
 from keras import layers
 
-from warmstart.checkpoints import fill, layout_arrays
+from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.models.image.classifier_head import classifier_head, pooled_top
 from warmstart.models.image.padding import padded
 from warmstart.models.image.resnet import family
 from warmstart.models.image.resnet.family import ResNetConfig
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 
 def build(

@@ -22,14 +22,14 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints import fill, layout_arrays
+from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.errors import UsageError
 from warmstart.models.image.padding import padded
 from warmstart.models.image.segformer import family
 from warmstart.models.image.segformer.family import SegformerConfig
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 NORM_EPSILON = (
     1e-5  # of the reference's layers; the `layer_norm_eps` of its config is not used there

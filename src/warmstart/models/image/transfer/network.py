@@ -27,7 +27,7 @@ from warmstart.models.image.transfer import saved
 from warmstart.models.image.transfer.family import ACTIVATIONS, HEAD_LAYERS, MAP_LAYERS
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 MAX_LAYERS, MAX_UNITS = 64, 2**20
 HEAD = ("head_*", "logits/*")
@@ -91,7 +91,7 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    from warmstart.checkpoints import assign
+    from warmstart.checkpoints.assign import assign
 
     head = [layer for layer in model.layers if is_head(layer.name)]
     try:

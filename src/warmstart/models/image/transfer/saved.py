@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.checkpoints import Checkpoint
+from warmstart.checkpoints.base import Checkpoint
 from warmstart.errors import UsageError
 from warmstart.models import family
 from warmstart.models.image.transfer.family import ACTIVATIONS, HEAD_ARGUMENTS, MAP_LAYERS

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from warmstart.catalog import Entry, ImagePreprocessing, Label
-from warmstart.checkpoints import open_checkpoint
 from warmstart.checkpoints.assign import is_weight
+from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import InputError
 from warmstart.models import family
 from warmstart.models.image.transfer import saved

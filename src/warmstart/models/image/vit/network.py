@@ -25,7 +25,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints import fill, layout_arrays
+from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.errors import UsageError
 from warmstart.models.image.features import FEATURES
 from warmstart.models.image.scale import Scale
@@ -33,7 +33,7 @@ from warmstart.models.image.vit import family, weights
 from warmstart.models.image.vit.config import ViTConfig
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "gelu": partial(ops.gelu, approximate=False),

@@ -28,12 +28,12 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints import fill, layout_arrays
+from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.models.series.chronos_bolt import family
 from warmstart.models.series.chronos_bolt.family import ChronosBoltConfig, config_of
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 
 def build(config: ChronosBoltConfig | Mapping[str, Any]) -> keras.Model:

@@ -31,7 +31,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from warmstart.checkpoints import load_by_name
+from warmstart.checkpoints.layout import load_by_name
 from warmstart.models.series.deepar.family import PARAMETERS, DeepARConfig, config_of, state_names
 from warmstart.models.series.lstm import LSTM
 

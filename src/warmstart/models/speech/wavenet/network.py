@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import layers, ops
 
-from warmstart.checkpoints import assign, fill
+from warmstart.checkpoints.assign import assign
+from warmstart.checkpoints.layout import fill
 from warmstart.models.speech.dilated_stack import Stack
 from warmstart.models.speech.wavenet import family
 from warmstart.models.speech.wavenet.family import WaveNetConfig, configured
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 
 def build(config: WaveNetConfig | Mapping[str, Any]) -> keras.Model:

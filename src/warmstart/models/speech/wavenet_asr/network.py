@@ -17,7 +17,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from warmstart.checkpoints import load_by_name
+from warmstart.checkpoints.layout import load_by_name
 from warmstart.models.speech.dilated_stack import Stack, conv_norm
 from warmstart.models.speech.wavenet_asr.family import WaveNetASRConfig, configured
 

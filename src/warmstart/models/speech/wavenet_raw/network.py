@@ -19,7 +19,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from warmstart.checkpoints import load_by_name
+from warmstart.checkpoints.layout import load_by_name
 from warmstart.errors import UsageError
 from warmstart.models.speech.ctc import ctc_loss
 from warmstart.models.speech.wavenet.network import WaveNet

@@ -24,12 +24,12 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints import fill, layout_arrays
+from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.models.speech.whisper import family
 from warmstart.models.speech.whisper.family import WhisperConfig, config_from
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 EPSILON = 1e-5
 HIDDEN = -1e9  # added to scores of positions that may not be seen

@@ -27,7 +27,7 @@ from warmstart.models.image.features import feature_layer, pooled_features
 from warmstart.models.tensors.wrapped import family
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 LEAST = 1e-30
 """The smallest probability whose logarithm is taken."""
@@ -139,7 +139,7 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    from warmstart.checkpoints import assign
+    from warmstart.checkpoints.assign import assign
     from warmstart.checkpoints.naming import slots
 
     if not model.weights and not checkpoint.names():
@@ -152,7 +152,7 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
 
 def arrays(model: keras.Model, config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The weights by name; none of a model without weights."""
-    from warmstart.checkpoints import model_arrays
+    from warmstart.checkpoints.naming import model_arrays
 
     return model_arrays(model) if model.weights else {}
 

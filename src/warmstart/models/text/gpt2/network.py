@@ -23,12 +23,12 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints import fill, layout_arrays
+from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.models.text.gpt2 import family
 from warmstart.models.text.gpt2.family import GPT2Config
 
 if TYPE_CHECKING:
-    from warmstart.checkpoints import Checkpoint
+    from warmstart.checkpoints.base import Checkpoint
 
 HIDDEN = (
     -1e9

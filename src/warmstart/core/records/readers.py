@@ -1,0 +1,269 @@
+"""Labelled examples: photos and texts with their classes, from any source of records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from warmstart.core.records import content
+from warmstart.core.records.columns import (
+    COLA,
+    LABEL,
+    PAIR,
+    PHOTO,
+    TEXT,
+    Field,
+    choose_texts,
+)
+from warmstart.core.records.files import read_file
+from warmstart.core.records.labels import Label, LabelReader, label_reader
+from warmstart.core.records.objects import read_object
+from warmstart.core.records.suffixes import SUFFIXES
+from warmstart.core.records.table import Record, Table
+from warmstart.errors import documented_in
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One labelled example.
+
+    Attributes:
+        name: of its record, for messages.
+        value: the photo or text; a tuple of two texts is a pair.
+        label: the name of its class; a tuple of names where it may have several.
+        part: "train", "validation" or "test", as a column of splits says; None without one.
+        group: examples of the same group stay together; None: it has none.
+    """
+
+    name: str
+    value: Any
+    label: Label
+    part: str | None = None
+    group: str | None = None
+
+
+class HasPart(Protocol):
+    """An example that may be of a part: "train", "validation" or "test"; None: of none."""
+
+    @property
+    def part(self) -> str | None: ...
+
+
+PartT = TypeVar("PartT", bound=HasPart)
+
+
+@documented_in("fine-tuning.md#tables")
+def read_table(
+    data: Any,
+    *layouts: Sequence[Field],
+    optional: Sequence[Field] = (),
+    named: Sequence[str | None] = (),
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    example_rank: int = 0,
+) -> Table:
+    """The records of any source.
+
+    Args:
+        data: the path of a CSV, TSV, JSONL, NDJSON, JSON or Parquet file; a table of pandas,
+            polars or pyarrow; a `datasets.Dataset`; a `tf.data.Dataset`; a mapping of columns; an
+            iterable of mappings or tuples.
+        layouts: what the elements of a tuple are; further ones: of a file without a header that
+            has more columns.
+        optional: further fields, by whose names a header is recognised, too.
+        named: columns that the caller names; then the first line of a file is a header.
+        encoding: of a text file; default: UTF-8, or what its byte order mark says.
+        delimiter: of a CSV or TSV file; default: comma, semicolon or tab, as its lines show.
+        example_rank: the rank of the first element of an example, by which a batched
+            `tf.data.Dataset` is recognised: 0 for a text, 1 for samples, 3 for a photo.
+
+    Raises:
+        UsageError: the source cannot be opened, holds no records, or can be read in two ways.
+        RecordError: the file is not text in its encoding, or none of the first records can be read.
+    """
+    if not isinstance(data, str | os.PathLike):
+        return read_object(data, layouts[0], example_rank)
+    fields = [field for layout in layouts for field in layout] + list(optional)
+    usual_names = frozenset(name for field in fields for name in field.usual_names)
+    path = Path(os.fsdecode(data))
+    return read_file(
+        path, layouts, usual_names, [name for name in named if name], encoding, delimiter
+    )
+
+
+def read_photos(
+    data: Any,
+    *,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
+    multi_label: bool | None = None,
+    class_names: Sequence[str] | None = None,
+    problems: list[str] | None = None,
+    columns: list[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> Iterator[Labelled]:
+    """Photos with their labels.
+
+    Args:
+        data: see `read_table`; tuples are (photo, label). Paths are relative to the file.
+        path_column, label_column, split_column: of a table, where their names are not the usual
+            ones.
+        group_column: of a table, where examples are to stay together.
+        multi_label: whether a photo may have several labels; default: what the data looks like.
+        class_names: all classes, in order; default: the labels of the data.
+        problems: takes what is wrong with unusable records; default: the first one is raised.
+        columns: takes what was understood of the table, such as "label: category".
+        encoding, delimiter: see `read_table`.
+
+    Raises:
+        UsageError: see `read_table`; a column is missing, or ambiguous.
+        RecordError: a record is unusable.
+    """
+    table = read_table(
+        data,
+        (PHOTO, LABEL),
+        named=(path_column, label_column, split_column, group_column),
+        encoding=encoding,
+        delimiter=delimiter,
+        example_rank=3,
+    )
+    photo = table.file_column(PHOTO, path_column)
+    part, group = table.part_column(split_column), table.group_column(group_column)
+    label_of = label_reader(
+        table, LABEL, label_column, (photo, part, group), multi_label, class_names
+    )
+    _understood(table, columns, {"photo": photo}, label_of, part, group)
+
+    def example(record: Record) -> Labelled:
+        value = table.file(record, photo, "photo")
+        return _labelled(table, record, value, label_of, part, group)
+
+    yield from table.map(example, problems)
+
+
+def read_texts(
+    data: Any,
+    *,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
+    multi_label: bool | None = None,
+    class_names: Sequence[str] | None = None,
+    problems: list[str] | None = None,
+    columns: list[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> Iterator[Labelled]:
+    """Texts, or pairs of texts, with their labels; arguments and errors as for `read_photos`.
+
+    Tuples are (text, label), where the text may itself be a pair. A tab-separated file without a
+    header may have three columns (text, second text, label), or the four of CoLA.
+    """
+    table = read_table(
+        data, (TEXT, LABEL), (TEXT, PAIR, LABEL), COLA,
+        named=(text_column, pair_column, label_column, split_column, group_column),
+        encoding=encoding, delimiter=delimiter,
+    )  # fmt: skip
+    part, group = table.part_column(split_column), table.group_column(group_column)
+    if table.positional:
+        table.check_names((TEXT, text_column), (PAIR, pair_column))
+        text, pair = TEXT.name, PAIR.name if PAIR.name in table.columns else None
+    else:
+        text, pair = _text_columns(table, text_column, pair_column, (label_column, part, group))
+    inputs = (text, pair, part, group)
+    label_of = label_reader(table, LABEL, label_column, inputs, multi_label, class_names)
+    texts = {"text": text} if pair is None else {"text": text, "second text": pair}
+    _understood(table, columns, texts, label_of, part, group)
+
+    def example(record: Record) -> Labelled:
+        value: Any = _text_or_pair(table, record, text)
+        if pair is not None:
+            value = (value, table.text(record, pair, "second text"))
+        return _labelled(table, record, value, label_of, part, group)
+
+    yield from table.map(example, problems)
+
+
+def _text_columns(
+    table: Table, text: str | None, pair: str | None, others: Sequence[str | None]
+) -> tuple[str, str | None]:
+    """The columns of text and second text: by name, else the one whose cells are texts."""
+    taken = [column for column in others if column]
+    usual = {name for field in (TEXT, PAIR) for name in field.usual_names}
+    if text is None and pair is None and not {c.casefold() for c in table.columns} & usual:
+        candidates = content.columns_that(content.are_texts, table.cells(), taken)
+        if len(candidates) == 1:
+            return candidates[0], None
+    return choose_texts(table.columns, text, pair, table.name, taken=taken)
+
+
+def _labelled(
+    table: Table,
+    record: Record,
+    value: Any,
+    label_of: LabelReader,
+    part: str | None,
+    group: str | None,
+) -> Labelled:
+    return Labelled(
+        record.name,
+        value,
+        label_of(record),
+        table.part(record, part),
+        table.group(record, group),
+    )
+
+
+def _understood(
+    table: Table,
+    columns: list[str] | None,
+    inputs: Mapping[str, str],
+    label_of: LabelReader,
+    part: str | None,
+    group: str | None,
+) -> None:
+    """Add to `columns` what each column of the table was taken for."""
+    table.describe(columns, inputs)
+    if columns is not None and not table.positional:
+        columns.append(label_of.describe())
+    table.describe(columns, {"split": part, "group": group})
+
+
+def _text_or_pair(table: Table, record: Record, column: str) -> Any:
+    value = record.values.get(column)
+    return value if isinstance(value, tuple | list) else table.text(record, column)
+
+
+def measured(examples: Iterable[PartT]) -> list[PartT]:
+    """Those to test where the data names them, else those to validate, else all."""
+    everything = list(examples)
+    parts = ([one for one in everything if one.part == part] for part in ("test", "validation"))
+    return next(filter(None, parts), everything)
+
+
+def is_table(data: Any) -> bool:
+    """Whether this is a file of `SUFFIXES`, a table in memory, or a list of mappings."""
+    if isinstance(data, str | os.PathLike):
+        return os.fsdecode(data).lower().endswith(SUFFIXES)
+    if isinstance(data, Mapping) or (
+        isinstance(data, list) and data and isinstance(data[0], Mapping)
+    ):
+        return True
+    return any(
+        hasattr(data, name) for name in ("itertuples", "iter_rows", "to_pylist", "column_names")
+    )
+
+
+def few(names: Sequence[str], most: int = 5) -> str:
+    """The first names, quoted, and how many more there are."""
+    return ", ".join(map(repr, names[:most])) + (
+        f" and {len(names) - most:,} more" if len(names) > most else ""
+    )

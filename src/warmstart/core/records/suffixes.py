@@ -1,0 +1,3 @@
+"""Suffixes of files of labelled data."""
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
