@@ -5,8 +5,8 @@
     python benchmarks/serving.py --markdown docs/benchmarks.md
 
 Server and clients share the machine. `--only 1,2` runs some of the parts: 1 latency, 2 throughput,
-3 overload, 4 endings and reloads, 5 contracts. With `--keep FILE` figures of several runs of parts
-are put together.
+3 overload, 4 endings and reloads, 5 contracts, 6 generated texts. With `--keep FILE` figures of
+several runs of parts are put together.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from figures import (  # noqa: E402
 )
 from measure import machine, versions  # noqa: E402
 from serving_clients import Connection, closed_loop, open_loop, request  # noqa: E402
+from serving_texts import texts  # noqa: E402
 from settings import tell  # noqa: E402
 
 PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
@@ -367,12 +368,12 @@ def _checked(what: str, schema: Any, contract: Any, options: argparse.Namespace)
     )
 
 
-PARTS = {1: latency, 2: throughput, 3: overload, 4: endings, 5: contracts}
+PARTS = {1: latency, 2: throughput, 3: overload, 4: endings, 5: contracts, 6: texts}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--only", default="1,2,3,4,5", help="parts, with commas")
+    parser.add_argument("--only", default="1,2,3,4,5,6", help="parts, with commas")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each round of throughput")
     parser.add_argument("--overload", type=float, default=60.0, metavar="SECONDS")

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmstart.errors import UsageError
-from warmstart.serve.batching import Batcher, Closed, Expired, Full
+from warmstart.serve.batching import Batcher
+from warmstart.serve.queue import Closed, Expired, Full
 
 
 class Work:

@@ -48,16 +48,16 @@ def sent(client: Client, path: str, body: object) -> socket.socket:
 
 
 def stops(client: Client, name: str) -> None:
-    batcher = client.registry[name].batcher
-    until(lambda: not batcher.busy and not batcher.waiting, STOPPED)
+    served = client.registry[name]
+    until(lambda: not served.busy and not served.waiting, STOPPED)
 
 
 @pytest.mark.parametrize("name", WORK)
 def test_work_stops_when_the_client_leaves(server, name):
     with closing(sent(server, f"/v1/predict/{name}", WORK[name])):
-        until(lambda: server.registry[name].batcher.busy)
+        until(lambda: server.registry[name].busy)
         time.sleep(0.3)
-        assert server.registry[name].batcher.busy
+        assert server.registry[name].busy
     stops(server, name)
 
 
@@ -72,7 +72,7 @@ def test_work_stops_at_its_deadline(server, name):
 def test_completions_stop_when_the_client_leaves(server, stream):
     ask = {"model": "shakespeare_gpt2", "prompt": "A", "max_tokens": 120, "stream": stream}
     with closing(sent(server, "/v1/completions", ask)):
-        until(lambda: server.registry["shakespeare_gpt2"].batcher.busy)
+        until(lambda: server.registry["shakespeare_gpt2"].busy)
     stops(server, "shakespeare_gpt2")
 
 

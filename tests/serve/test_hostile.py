@@ -35,7 +35,7 @@ def server(models):
 def still_answers(server, cat):
     yield
     assert server.post(PATH, cat, Content_Type="image/jpeg").status == 200
-    until(lambda: not server.state.registry["shakespeare_gpt2"].batcher.waiting)
+    until(lambda: not server.state.registry["shakespeare_gpt2"].waiting)
 
 
 def raw(server: Client, *pieces: bytes, wait: float = 15.0, pause: float = 0.0) -> bytes:

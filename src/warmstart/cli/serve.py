@@ -43,6 +43,12 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
         "Tokens that all inputs of a request may generate, times beams.",
     ),
     (
+        "max-cached-tokens",
+        POSITIVE,
+        4096,
+        "Tokens of the texts that a model generates at once, with their prompts; more texts wait.",
+    ),
+    (
         "max-generated",
         POSITIVE,
         5_000_000,

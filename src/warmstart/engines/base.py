@@ -213,6 +213,10 @@ class Session:
         """`state[name][index] = values`."""
         self._arrays[name][index] = values
 
+    def read(self, name: str, index: Any) -> np.ndarray:
+        """A copy of `state[name][index]`."""
+        return np.array(self._arrays[name][index])
+
     def run(self, **arrays: np.ndarray) -> dict[str, np.ndarray]:
         """Run the function on the state and on these arrays, which are all its other inputs.
 

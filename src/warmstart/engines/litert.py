@@ -15,6 +15,8 @@ from warmstart.engines.noise import quiet
 from warmstart.errors import EngineError
 
 LARGE = 2**26  # bytes of a file; below, the size of memory pages does not matter
+FEW_WRITES = 16
+"""After more writes it is faster to copy the whole state than the parts that were written."""
 
 
 class LiteRTEngine(Engine):
@@ -105,6 +107,7 @@ class _InPlaceSession(Session):
         self._signature = engine.signatures[function]
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._inside = False
+        self._written: dict[str, list[Any]] = {}  # indices, since the state was copied in
         self._native = engine._interpreter._interpreter
         self._graph = self._native.GetSubgraphIndexFromSignature(function)
         indices = engine._interpreter._get_full_signature_list()[function]
@@ -126,8 +129,16 @@ class _InPlaceSession(Session):
         with self._engine._lock:
             if self._inside:
                 self._memory(name)[index] = values
+                if len(self._written[name]) <= FEW_WRITES:
+                    self._written[name].append(index)
             else:
                 super().write(name, index, values)
+
+    def read(self, name: str, index: Any) -> np.ndarray:
+        with self._engine._lock:
+            return (
+                np.array(self._memory(name)[index]) if self._inside else super().read(name, index)
+            )
 
     def run(self, **arrays: np.ndarray) -> dict[str, np.ndarray]:
         with self._engine._lock:
@@ -157,13 +168,16 @@ class _InPlaceSession(Session):
         self._native.AllocateTensors(self._graph)
         for name, array in self._arrays.items():
             self._memory(name)[...] = array
+        self._written = {name: [] for name in self._arrays}
         self._shapes, self._inside = shapes, True
 
     def leave(self) -> None:
-        """Copy the state out of the memory of the engine."""
+        """Copy what has changed of the state out of the memory of the engine."""
         if self._inside:
             for name, array in self._arrays.items():
-                array[...] = self._memory(name)
+                memory, indices = self._memory(name), self._written[name]
+                for index in indices if len(indices) <= FEW_WRITES else (...,):
+                    array[index] = memory[index]
             self._inside = False
 
 

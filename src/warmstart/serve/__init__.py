@@ -4,7 +4,10 @@
     app          routes -> the ASGI application
     running      uvicorn around it: signals, draining, protocol errors
     registry     the models that are served; loading them again when their bundles change
-    batching     a bounded queue in front of each model and the threads that empty it; knows nothing of HTTP
+    queue        a bounded queue in front of a model; knows nothing of HTTP, like the next two
+    batching     the threads that empty it in batches
+    steps        the threads that compute it step by step, in a batch that inputs join and leave
+    texts        generated texts, as work of `steps`
     answering    from what a request asks to a model's answers
     kinds        what a task takes: from bytes or JSON to an input of the model
     options      what may be asked of each task, as JSON schemas

@@ -36,8 +36,12 @@ mimetypes.add_type(
 )  # some systems say text/plain, which browsers do not run
 
 GAUGES: Mapping[str, tuple[str, Callable[[Served], float]]] = {
-    "pending": ("Inputs that wait for their turn", lambda served: served.batcher.waiting),
-    "running": ("Batches that are being computed", lambda served: served.batcher.busy),
+    "pending": ("Inputs that wait for their turn", lambda served: served.waiting),
+    "running": ("Batches that are being computed", lambda served: served.busy),
+    "cached_tokens": (
+        "Tokens of the cache that texts which are being generated may take, of --max-cached-tokens",
+        lambda served: served.cached_tokens,
+    ),
     "model_ready": ("Whether the model can answer, 1 or 0", lambda served: served.is_ready()),
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from warmstart.errors import CancelledError, InputError, TooLargeError, UsageError, WarmstartError
-from warmstart.serve.batching import Closed, Expired, Full
+from warmstart.serve.queue import Closed, Expired, Full
 
 RETRY = {"Retry-After": "1"}
 

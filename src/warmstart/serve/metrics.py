@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -76,12 +76,23 @@ class Metrics:
         self._inference: Histogram = make(  # type: ignore[assignment]
             Histogram,
             "inference_seconds",
-            "What each batch took, preprocessing included",
+            "What each batch, or step of generated texts, took, preprocessing included",
             ("model",),
             buckets=SECONDS,
         )
         self._batch: Histogram = make(  # type: ignore[assignment]
-            Histogram, "batch_size", "Inputs of each batch", ("model",), buckets=SIZES
+            Histogram,
+            "batch_size",
+            "Inputs of each batch, or step of generated texts",
+            ("model",),
+            buckets=SIZES,
+        )
+        self._first: Histogram = make(  # type: ignore[assignment]
+            Histogram,
+            "first_text_seconds",
+            "From a prompt's coming to its first generated text",
+            ("model",),
+            buckets=SECONDS,
         )
         self._reloads: Counter = make(  # type: ignore[assignment]
             Counter,
@@ -98,13 +109,19 @@ class Metrics:
         self._requests.labels(model, str(status), reason).inc()
         self._seconds.labels(model).observe(seconds)
 
-    def batch(self, model: str, size: int, seconds: float, waited: list[float]) -> None:
-        """One batch of a model."""
+    def batch(self, model: str, size: int, seconds: float, waited: Sequence[float]) -> None:
+        """One batch of a model, or one step of a batch that inputs join and leave; `waited`:
+        seconds of each input that is new in it.
+        """
         self._batch.labels(model).observe(size)
         self._inference.labels(model).observe(seconds)
         queue = self._queue.labels(model)
         for each in waited:
             queue.observe(each)
+
+    def first_text(self, model: str, seconds: float) -> None:
+        """A generated text has begun, so long after its prompt came."""
+        self._first.labels(model).observe(seconds)
 
     def reload(self, model: str, outcome: str) -> None:
         self._reloads.labels(model, outcome).inc()

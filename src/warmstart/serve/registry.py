@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from warmstart.core.joinable import JoinableModel
 from warmstart.errors import InputError, UsageError
 from warmstart.serve import options, work
-from warmstart.serve.batching import Batcher, Closed, Full
+from warmstart.serve.batching import Batcher
+from warmstart.serve.queue import Answer, Closed, Full, Queue
 from warmstart.serve.settings import TRIAL, Settings
 from warmstart.serve.statistics import Statistics
+from warmstart.serve.steps import StepBatcher
+from warmstart.serve.texts import TextRequest, TextWork
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -29,7 +33,7 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 class Served:
-    """One model with its queue.
+    """One model with its queues.
 
     Attributes:
         name: in addresses.
@@ -37,7 +41,8 @@ class Served:
         kind: what it takes.
         version: counts from 1; a changed bundle is the next.
         loaded: seconds since 1970.
-        batcher: its queue.
+        batcher: the queue of what is computed in whole batches.
+        texts: the queue of texts that it generates step by step; None for other tasks.
         statistics: what it has answered.
         stored_precision: of the weights in its program's file, such as "int8 kernels".
     """
@@ -72,6 +77,86 @@ class Served:
             name=name,
         )
 
+        self.texts: StepBatcher | None = None
+        if isinstance(model, JoinableModel):
+            self.texts = StepBatcher(
+                TextWork(model, settings),
+                self,
+                tokens=settings.max_cached_tokens,
+                capacity=settings.queue,
+                name=name,
+            )
+        self._queues: tuple[Queue, ...] = (
+            (self.batcher, self.texts) if self.texts else (self.batcher,)
+        )
+
+    @property
+    def waiting(self) -> int:
+        """Inputs whose turn has not come."""
+        return sum(queue.waiting for queue in self._queues)
+
+    @property
+    def busy(self) -> int:
+        """Batches that are being computed."""
+        return sum(queue.busy for queue in self._queues)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next input would be refused."""
+        return any(queue.full for queue in self._queues)
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens of the cache that the texts which are being generated may take."""
+        return self.texts.reserved if self.texts else 0
+
+    def submit(self, key: Any, values: Sequence[Any], deadline: float) -> list[Answer]:
+        """Queue inputs, all or none, where their work is done; see `Queue.submit`.
+
+        Args:
+            key: (work, …): `work(served, key, values)`; texts are generated step by step where
+                their options allow it.
+            values: inputs.
+            deadline: of `time.monotonic`.
+
+        Raises:
+            UsageError: an option is wrong. Full, Closed: of the queue.
+        """
+        model = self.model
+        if self.texts and isinstance(model, JoinableModel) and key[0] is Served.answer:
+            request = TextRequest.of(model, dict(key[1]))
+            if model.joins(request.options):
+                return self.texts.submit(request, values, deadline)
+        return self.batcher.submit(key, values, deadline)
+
+    def stream(
+        self, prompt: str, options: Mapping[str, Any], write: Callable[[str], None], deadline: float
+    ) -> Answer:
+        """Queue one prompt; `write` is called with each piece of its text, in a thread of the queue.
+
+        Raises:
+            UsageError: an option is wrong, or the text cannot be streamed. Full, Closed: of the
+            queue.
+        """
+        model = self.model
+        if self.texts is None or not isinstance(model, JoinableModel):
+            raise UsageError(f"{self.name} generates no texts.")
+        request = TextRequest.of(model, options, write)
+        model.check_streamed(request.options)
+        [answer] = self.texts.submit(request, [prompt], deadline)
+        return answer
+
+    def close(self) -> None:
+        """Take nothing more; what is queued is still answered."""
+        for queue in self._queues:
+            queue.close()
+
+    def join(self, timeout: float) -> bool:
+        """Wait until everything is answered, after `close`; whether it is."""
+        end = time.monotonic() + timeout
+        done = [queue.join(max(end - time.monotonic(), 0)) for queue in self._queues]
+        return all(done)
+
     def _run(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
         function: Callable[[Served, Any, Sequence[Any]], Sequence[Any]] = key[0]
         return function(self, key, values)
@@ -81,19 +166,36 @@ class Served:
         if self._metrics is not None:
             self._metrics.batch(self.name, size, seconds, waits)
 
+    def stepped(self, rows: int, seconds: float, waited: Sequence[float]) -> None:
+        """One step of the texts; see `StepObserver`."""
+        if self._metrics is not None:
+            self._metrics.batch(self.name, rows, seconds, waited)
+
+    def began(self, seconds: float) -> None:
+        """The first text of a prompt is there."""
+        if self._metrics is not None:
+            self._metrics.first_text(self.name, seconds)
+
+    def ended(self, seconds: float, waited: float, is_failure: bool) -> None:
+        """A text has ended."""
+        self.statistics.add(1, seconds, [waited], int(is_failure))
+
     def is_ready(self) -> bool:
         """Whether it can answer. Where its last answers failed, it is tried again, now and then, so
         that this becomes true once the reason is gone.
         """
-        if self.batcher.broken and time.monotonic() >= self._next_trial:
+        is_broken = any(queue.broken for queue in self._queues)
+        if is_broken and time.monotonic() >= self._next_trial:
             self._next_trial = time.monotonic() + TRIAL_SECONDS
             with contextlib.suppress(Closed, Full):
                 self.batcher.submit((Served.trial,), [None], self._next_trial)
-        return not self.batcher.broken and not self.batcher.stuck
+        return not is_broken and not any(queue.stuck for queue in self._queues)
 
     def trial(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
         """Work that shows whether the model answers."""
         try_out(self.model, self._settings)
+        for queue in self._queues:
+            queue.recovered()
         return values
 
     @property
@@ -196,15 +298,13 @@ class Registry(Mapping[str, Served]):
             before = self._served[name]
             after = Served(name, model, self._settings, self._metrics, before.version + 1)
             self._served[name] = after
-        before.batcher.close()
+        before.close()
         return after
 
     def close(self, timeout: float) -> bool:
         """Take nothing more and finish what is queued; whether everything was finished in time."""
         for served in self._served.values():
-            served.batcher.close()
+            served.close()
         end = time.monotonic() + timeout
-        done = [
-            served.batcher.join(max(end - time.monotonic(), 0)) for served in self._served.values()
-        ]
+        done = [served.join(max(end - time.monotonic(), 0)) for served in self._served.values()]
         return all(done)

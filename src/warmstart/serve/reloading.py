@@ -204,7 +204,7 @@ class Reloader:
         else:
             self._metrics.reload(name, "loaded")
             log.info("%s has changed and is served as version %d", folder, after.version)
-            before.batcher.join(LONGEST)
+            before.join(LONGEST)
             before = None
             gc.collect()  # an engine and its program refer to each other
             heap.trim()

@@ -51,6 +51,8 @@ class Settings:
         max_columns: columns of one table.
         max_new_tokens: tokens that one input may generate.
         max_tokens: tokens that all inputs of a request may generate, times beams.
+        max_cached_tokens: tokens of the texts that a model generates at once, with their prompts; more
+            texts wait. For each the model has keys and values in memory.
         max_generated: other values that a request may generate step by step: steps times sample
             paths of all series, samples of sound.
         budgets: the highest value of other options that make work, by name.
@@ -83,6 +85,7 @@ class Settings:
     max_columns: int = 1000
     max_new_tokens: int = 2048
     max_tokens: int = 65_536
+    max_cached_tokens: int = 4096
     max_generated: int = 5_000_000
     budgets: Mapping[str, float] = field(default_factory=lambda: BUDGETS)
     body_timeout: float = 30.0
@@ -114,6 +117,7 @@ class Settings:
             "max_columns",
             "max_new_tokens",
             "max_tokens",
+            "max_cached_tokens",
             "max_generated",
             "max_connections",
         ):

@@ -16,10 +16,10 @@ from starlette.responses import Response
 
 from warmstart.errors import InputError
 from warmstart.serve import body
-from warmstart.serve.batching import Answer, Closed, Full, Outcome
 from warmstart.serve.errors import Refused, invalid
 from warmstart.serve.metrics import Metrics
 from warmstart.serve.parser import Parser
+from warmstart.serve.queue import Answer, Closed, Full, Outcome
 from warmstart.serve.registry import Registry, Served
 from warmstart.serve.settings import Settings
 
@@ -65,7 +65,7 @@ class State:
             raise invalid(
                 f"{served.name} does {served.task}; this needs a model that does {' or '.join(tasks)}."
             )
-        if served.batcher.full:
+        if served.full:
             raise Full
         return served
 
@@ -127,7 +127,7 @@ class State:
         """
         while True:
             try:
-                futures = served.batcher.submit(key, values, deadline)
+                futures = served.submit(key, values, deadline)
                 break
             except Closed:
                 newer = self.registry[served.name]

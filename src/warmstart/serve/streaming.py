@@ -1,18 +1,18 @@
-"""A text that is sent while it is written: from the worker thread to the event loop, piece by
-piece.
+"""A text that is sent while it is generated: from the thread of its batch to the event loop, piece
+by piece.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from warmstart.errors import InputError
-from warmstart.serve.batching import Outcome
 from warmstart.serve.errors import Refused
+from warmstart.serve.queue import Outcome
 from warmstart.serve.registry import Served
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ class Stream:
         gone: asyncio.Future[None] | None = None,
     ):
         self.result: Generation | None = None
-        self._prompt, self._options, self._deadline = prompt, options, deadline
+        self._deadline = deadline
         self._loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
-        [self._future] = served.batcher.submit((_written, self), [self], deadline)
+        self._future = served.stream(prompt, options, self._put, deadline)
         self._future.add_done_callback(self._done)
         self._gone = gone
         if gone is not None:
@@ -86,30 +86,12 @@ class Stream:
         if self._gone is not None and self._gone.done():
             raise Refused(499, "disconnected", "The client left.")
         if piece is None:
-            result = self._future.result().value
-            if isinstance(result, InputError):
-                raise Refused(400, "input", str(result))
-            self.result = result
+            self.result = self._future.result().value
         return piece
 
     def _put(self, piece: str | None) -> None:
-        self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the server has stopped
+            self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
 
     def _done(self, future: Future[Outcome]) -> None:
-        if not self._loop.is_closed():
-            self._put(None)
-
-    def write(self, served: Served) -> Generation | InputError:
-        """Write the text; in a worker thread."""
-        try:
-            stream = served.model.stream_text(self._prompt, **self._options)  # type: ignore[attr-defined]
-            for piece in stream:
-                self._put(piece)
-        except InputError as error:
-            return error
-        result: Generation = stream.result
-        return result
-
-
-def _written(served: Served, key: Any, values: Sequence[Stream]) -> list[Any]:
-    return [stream.write(served) for stream in values]
+        self._put(None)

@@ -47,6 +47,8 @@ MAX_PROGRAM = 2**31
 class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
     """What continues and scores texts, one token after the other."""
 
+    has_stand_in = False  # as slow in Keras as compiling
+
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """Text to tokens and back.

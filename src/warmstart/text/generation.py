@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
+from warmstart.core.joinable import JoinableModel, StepBatch
 from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
@@ -15,14 +16,60 @@ from warmstart.core.results import Failed
 from warmstart.errors import UsageError
 from warmstart.text.autoregressive import AutoregressiveModel
 from warmstart.text.decoding import beam_search
+from warmstart.text.decoding.batch import TextBatch
 from warmstart.text.decoding.decoder import Decoder
 from warmstart.text.decoding.options import DEFAULT_NEW_TOKENS, GenerateOptions
 from warmstart.text.decoding.sequence import Continuation, TextStream
 from warmstart.text.inputs import PROMPT, Text
 from warmstart.text.results import Generation
 
+PART = 64
+"""Tokens of prompts that are read in one step where texts join a running batch: what a step takes
+longer for them."""
 
-class TextGenerator(AutoregressiveModel):
+
+class PromptBatch(StepBatch):
+    """Prompts with all their texts, in a batch that each joins and leaves between steps."""
+
+    def __init__(self, texts: TextBatch):
+        self._texts = texts
+        self._prompts: list[Prepared] = []
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def size(self, prepared: Prepared) -> int:
+        """Tokens that its texts have in the cache at most."""
+        return sum(text.most_cached for text in prepared.context)
+
+    def join(self, prepared: Prepared) -> None:
+        self._texts.join(prepared.context)
+        self._prompts.append(prepared)
+
+    def leave(self, prepared: Prepared) -> None:
+        self._texts.leave(prepared.context)
+        self._prompts.remove(prepared)
+
+    def step(self) -> list[tuple[Prepared, Sequence[Continuation] | Exception]]:
+        self._texts.step()
+        ended: list[tuple[Prepared, Sequence[Continuation] | Exception]] = []
+        for prepared in list(self._prompts):
+            texts: Sequence[Continuation] = prepared.context
+            errors = [text.error for text in texts if text.error is not None]
+            if errors:
+                self.leave(prepared)
+                ended.append((prepared, errors[0]))
+            elif all(text.ended for text in texts):
+                self._prompts.remove(prepared)
+                ended.append((prepared, texts))
+        return ended
+
+    def piece(self, prepared: Prepared) -> str:
+        text: Continuation = prepared.context[0]
+        return text.take()
+
+
+class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, GenerateOptions]):
     """Continues texts.
 
     Example:
@@ -87,14 +134,22 @@ class TextGenerator(AutoregressiveModel):
             UsageError: an option is wrong; a beam search cannot be streamed.
         """
         self.check_options(options)
+        self.check_streamed(options)
+        text = Continuation(self, PROMPT.single(prompt), options.with_defaults(self.defaults))
+        return TextStream(text, self._extended([text]))
+
+    def check_streamed(self, options: GenerateOptions) -> None:
+        """Refuse options with which there is more than one text to stream.
+
+        Raises:
+            UsageError: there is.
+        """
         options = options.with_defaults(self.defaults)
         if options.is_search or options.num_return_sequences > 1:
             raise UsageError(
                 "Only one text can be streamed while it is generated: not those of a beam search, "
                 "and not several (num_return_sequences); call the model."
             )
-        text = Continuation(self, PROMPT.single(prompt), options)
-        return TextStream(text, self._extended([text]))
 
     def generated(self, value: Any, options: GenerateOptions) -> int:
         options = options.with_defaults(self.defaults)
@@ -102,6 +157,12 @@ class TextGenerator(AutoregressiveModel):
         if tokens is None:
             tokens = DEFAULT_NEW_TOKENS
         return tokens * max(options.num_beams or 1, options.num_return_sequences)
+
+    def joins(self, options: GenerateOptions) -> bool:
+        return not options.with_defaults(self.defaults).is_search
+
+    def step_batch(self) -> PromptBatch:
+        return PromptBatch(TextBatch(self.engine, self.max_length, PART))
 
     def check_parts(self) -> None:
         super().check_parts()
@@ -142,21 +203,11 @@ class TextGenerator(AutoregressiveModel):
 
     def _extended(self, texts: Sequence[Continuation]) -> Generator[None, None, None]:
         """Extend all texts to their ends, side by side; yields after each token."""
-        decoder = Decoder(self.engine, self.max_length)
-        logits = decoder.start([text.context for text in texts])
-        while True:
-            for text, row in zip(texts, logits, strict=True):
-                text.extend(row)
+        batch = TextBatch(self.engine, self.max_length)
+        batch.join(texts)
+        while batch:
+            batch.step()
+            for text in texts:
+                if text.error is not None:
+                    raise text.error
             yield
-            running = [index for index, text in enumerate(texts) if not text.finish]
-            if not running:
-                return
-            if len(running) < len(texts):
-                texts = [texts[index] for index in running]
-                decoder.keep(running)
-            if decoder.full:
-                for text in texts:
-                    text.slide()
-                logits = decoder.start([text.context for text in texts])
-            else:
-                logits = decoder.step([text.tokens[-1] for text in texts])

@@ -91,7 +91,7 @@ def search(
         if len(finished) == width and hopeless:
             return finished
         yield
-        if decoder.full:
+        if decoder.full.any():
             texts = [[*prompt, *beam.tokens] for beam in running]
             logits = decoder.start([decoder.window(text) for text in texts])
         else:

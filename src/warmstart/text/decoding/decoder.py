@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 HIDDEN = np.float32(-1e9)
 BLOCK = 128
-"""The cache grows by this many tokens: attention always runs over all of it."""
+"""The cache grows by this many tokens, or by a quarter: attention always runs over all of it."""
 
 
 class Decoder:
     """Several texts that are continued token by token, side by side in one cache.
 
-    A row of the cache belongs to one token of one text, or of several that begin alike (beams); a
-    mask says who sees whom. So texts of different lengths need no padding, and choosing among beams
-    copies no cache.
+    A column of the cache belongs to one token of one text, or of several that begin alike (beams);
+    a mask says who sees whom. So texts of different lengths need no padding, and choosing among
+    beams copies no cache. Texts may be added and left out between steps: the columns that no text
+    sees any more are used again, and the cache shrinks when most of it is unused.
 
     Args:
         engine: runs a program with the function `step` (see `models.text.gpt2.network.GPT2.step`).
@@ -39,14 +40,19 @@ class Decoder:
         inputs = engine.signatures["step"].inputs
         self._cache = tuple(spec for spec in inputs if spec.name.startswith(("keys_", "values_")))
         self._session = engine.session("step", tuple(spec.name for spec in self._cache))
-        self._used = 0
         self._mask: NDArray[np.float32] = np.empty((0, 0), np.float32)  # (N, S), added to scores
+        self._width = 0  # rows of the last step
         self.lengths: NDArray[np.int32] = np.empty(0, np.int32)
 
     @property
-    def full(self) -> bool:
-        """Whether a text has reached the end of the context."""
-        return bool((self.lengths >= self._max_length).any())
+    def size(self) -> int:
+        """Tokens that the cache has memory for."""
+        return int(self._mask.shape[1])
+
+    @property
+    def full(self) -> NDArray[np.bool_]:
+        """(N,): whether each text has reached the end of the context."""
+        return self.lengths >= self._max_length
 
     def window(self, tokens: Sequence[int]) -> Sequence[int]:
         """What is read of a text: all, or where it fills the context, as many as its later half."""
@@ -54,53 +60,76 @@ class Decoder:
         return tokens if fits else tokens[len(tokens) - self._max_length // 2 :]
 
     def start(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Read prompts from the start; float32 (N, V): logits of what follows each."""
+        """Read prompts instead of all texts; float32 (N, V): logits of what follows each."""
+        self.keep([])
+        return self.add(prompts)
+
+    def add(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Read prompts, which come after the texts that there are; float32 (N, V): logits of what
+        follows each.
+        """
         outputs = [self._read(np.asarray(prompt, np.int32)) for prompt in prompts]
-        self.lengths = np.array([len(prompt) for prompt in prompts], np.int32)
-        self._reserve(len(prompts), int(self.lengths.sum()) + BLOCK // 2, fresh=True)
-        for text, output in enumerate(outputs):
-            columns = slice(self._used, self._used + output["rows"].shape[2])
-            self._store(output["rows"], columns)
-            self._mask[text, columns] = 0
+        self._insert([output["rows"] for output in outputs])
         return np.concatenate([output["logits"] for output in outputs])
+
+    def add_from(self, other: Decoder) -> None:
+        """Take over the one text of another decoder of the same engine, after those that there are."""
+        columns = np.flatnonzero(other._mask[0] == 0)
+        self._insert(
+            [np.stack([other._session.read(s.name, (slice(None), columns)) for s in self._cache])]
+        )
 
     def step(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """Append one token to each text; float32 (N, V): logits of what follows."""
         count = len(tokens)
-        self._reserve(count, self._used + count)
-        own = np.full((count, count), HIDDEN, np.float32)
-        np.fill_diagonal(own, 0)
-        output = self._session.run(
-            ids=np.asarray(tokens, np.int32),
-            positions=self.lengths,
-            sees_cached=self._mask,
-            sees_new=own,
-            rows=np.arange(count, dtype=np.int32),
-        )
-        columns = self._used + np.arange(count)
-        self._store(output["rows"], slice(self._used, self._used + count))
-        self._mask[np.arange(count), columns] = 0
-        self.lengths = self.lengths + np.int32(1)
-        logits: NDArray[np.float32] = output["logits"]
-        return logits
-
-    def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Append several tokens to the one text; float32 (T, V): logits of what follows each."""
-        ids = np.asarray(tokens, np.int32)
-        if not len(self.lengths):
-            self.lengths = np.zeros(1, np.int32)
-        self._reserve(1, self._used + len(ids))
+        columns = self._columns(count)
+        width = self._width = self._rows(count)
+        ids, positions = np.zeros(width, np.int32), np.zeros(width, np.int32)
+        ids[:count], positions[:count] = tokens, self.lengths
+        sees_cached = np.full((width, self.size), HIDDEN, np.float32)
+        sees_cached[:count] = self._mask
+        sees_new = np.full((width, width), HIDDEN, np.float32)
+        np.fill_diagonal(sees_new, 0)
         output = self._session.run(
             ids=ids,
-            positions=self.lengths + np.arange(len(ids), dtype=np.int32),
-            sees_cached=np.repeat(self._mask, len(ids), 0),
-            sees_new=_causal(len(ids)),
-            rows=np.arange(len(ids), dtype=np.int32),
+            positions=positions,
+            sees_cached=sees_cached,
+            sees_new=sees_new,
+            rows=np.arange(width, dtype=np.int32),
         )
-        columns = slice(self._used, self._used + len(ids))
+        self._store(output["rows"][:, :, :count], columns)
+        self._mask[np.arange(count), columns] = 0
+        self.lengths = self.lengths + np.int32(1)
+        logits: NDArray[np.float32] = output["logits"][:count]
+        return logits
+
+    def extend(self, tokens: Sequence[int], *, only_last: bool = False) -> NDArray[np.float32]:
+        """Append several tokens to the one text.
+
+        Args:
+            tokens: T of them.
+            only_last: whether only the logits after the last one are needed.
+
+        Returns:
+            float32 (T, V), or (1, V): logits of what follows each token.
+        """
+        ids = np.asarray(tokens, np.int32)
+        count = len(ids)
+        if not len(self.lengths):
+            self.lengths = np.zeros(1, np.int32)
+            self._mask = np.full((1, self.size), HIDDEN, np.float32)
+        columns = self._columns(count)
+        rows = np.arange(count - 1 if only_last else 0, count, dtype=np.int32)
+        output = self._session.run(
+            ids=ids,
+            positions=self.lengths + np.arange(count, dtype=np.int32),
+            sees_cached=np.repeat(self._mask, count, 0),
+            sees_new=_causal(count),
+            rows=rows,
+        )
         self._store(output["rows"], columns)
         self._mask[0, columns] = 0
-        self.lengths = self.lengths + np.int32(len(ids))
+        self.lengths = self.lengths + np.int32(count)
         logits: NDArray[np.float32] = output["logits"]
         return logits
 
@@ -114,6 +143,17 @@ class Decoder:
     def keep(self, texts: Sequence[int]) -> None:
         """Continue these of the texts, in this order; one that is named twice is continued twice."""
         self._mask, self.lengths = self._mask[list(texts)], self.lengths[list(texts)]
+        used = np.flatnonzero((self._mask == 0).any(axis=0))
+        if 2 * (len(used) + BLOCK) <= self.size:
+            self._compact(used)
+
+    def _rows(self, count: int) -> int:
+        """Rows of a step for so many texts.
+
+        Another number moves the cache in the engine's memory, so that of the step before is taken
+        where it has few unused ones.
+        """
+        return self._width if 0.75 * self._width < count <= self._width else count
 
     def _read(self, ids: NDArray[np.int32]) -> Mapping[str, NDArray[Any]]:
         """`logits` (1, V) and `states` (1, C) after the last token, and the `rows` (2L, H, T, D) of
@@ -134,25 +174,55 @@ class Decoder:
             **empty,
         )
 
-    def _store(self, rows: NDArray[np.float32], columns: slice) -> None:
+    def _insert(self, texts: Sequence[NDArray[np.float32]]) -> None:
+        """Add texts by their keys and values, (2L, H, T, D) each."""
+        counts = [rows.shape[2] for rows in texts]
+        columns = self._columns(sum(counts), spare=BLOCK // 2)
+        mask = np.full((len(texts), self.size), HIDDEN, np.float32)
+        first = 0
+        for row, values in zip(mask, texts, strict=True):
+            own = columns[first : first + values.shape[2]]
+            self._store(values, own)
+            row[own] = 0
+            first += values.shape[2]
+        self._mask = np.concatenate([self._mask, mask])
+        self.lengths = np.concatenate([self.lengths, np.array(counts, np.int32)])
+
+    def _store(self, rows: NDArray[np.float32], columns: NDArray[np.intp]) -> None:
         for spec, values in zip(self._cache, rows, strict=True):
             self._session.write(spec.name, (slice(None), columns), values)
-        self._used = columns.stop
 
-    def _reserve(self, texts: int, tokens: int, *, fresh: bool = False) -> None:
-        """Room for so many tokens in the cache; it grows by blocks and never shrinks, but for a
-        fresh start.
+    def _columns(self, count: int, spare: int = 0) -> NDArray[np.intp]:
+        """Columns that no text sees, for so many tokens; where there are too few, the cache grows,
+        by `spare` more.
         """
+        free = np.flatnonzero((self._mask < 0).all(axis=0))
+        if len(free) < count:
+            least = self.size - len(free) + count + spare
+            self._resize(max(least, self.size * 5 // 4))
+            free = np.flatnonzero((self._mask < 0).all(axis=0))
+        return free[:count]
+
+    def _resize(self, tokens: int) -> None:
+        """Room for so many tokens, rounded up to a block."""
         size = -(-tokens // BLOCK) * BLOCK
-        if fresh:
-            self._used, self._mask = 0, np.empty((0, 0), np.float32)
-        old = self._mask
-        if not fresh and old.shape[1] >= size:
-            return
-        shapes = {spec.name: (_fixed(spec, 0), size, _fixed(spec, 2)) for spec in self._cache}
-        self._session.resize(shapes)
-        self._mask = np.full((texts, size), HIDDEN, np.float32)
-        self._mask[: old.shape[0], : old.shape[1]] = old
+        self._session.resize(
+            {spec.name: (_fixed(spec, 0), size, _fixed(spec, 2)) for spec in self._cache}
+        )
+        mask = np.full((len(self._mask), size), HIDDEN, np.float32)
+        common = min(size, self.size)
+        mask[:, :common] = self._mask[:, :common]
+        self._mask = mask
+
+    def _compact(self, used: NDArray[np.intp]) -> None:
+        """Move these columns to the front, and give back the memory of the others."""
+        count = len(used)
+        values = np.stack([self._session.read(s.name, (slice(None), used)) for s in self._cache])
+        mask = self._mask[:, used]
+        self._resize(count + BLOCK // 2)
+        self._store(values, np.arange(count))
+        self._mask = np.full((len(mask), self.size), HIDDEN, np.float32)
+        self._mask[:, :count] = mask
 
 
 def _fixed(spec: TensorSpec, axis: int) -> int:

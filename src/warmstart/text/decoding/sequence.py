@@ -59,8 +59,8 @@ class Continuation:
     Attributes:
         tokens: of the prompt, then the new ones.
         max_tokens: new tokens at most.
-        pieces: text that is certain and was not fetched yet.
         finish: None while it goes on; then as in `Generation`.
+        error: why it could not be continued.
 
     Raises:
         InputError: the prompt is unusable, or leaves too little room in the context.
@@ -69,7 +69,8 @@ class Continuation:
     def __init__(self, model: LanguageModel, item: Item, options: GenerateOptions, number: int = 0):
         self.options = options
         self.finish: Finish | None = None
-        self.pieces = ""
+        self.error: Exception | None = None
+        self._pieces = ""
         self._model, self._prompt = model, PROMPT.read(item)
         self.tokens = prompt_tokens(model, item)
         self._prompt_length = len(self.tokens)
@@ -110,6 +111,16 @@ class Continuation:
         return self._prompt
 
     @property
+    def ended(self) -> bool:
+        """Whether it is whole, or could not be continued."""
+        return self.finish is not None or self.error is not None
+
+    @property
+    def most_cached(self) -> int:
+        """Tokens of the prompt and the continuation that are in memory at once, at most."""
+        return min(self._prompt_length + self.max_tokens, self._model.max_length)
+
+    @property
     def context(self) -> list[int]:
         """The tokens that the model reads."""
         return self.tokens[self._window_start :]
@@ -140,15 +151,20 @@ class Continuation:
             return
         self.tokens.append(token)
         self._logprobs.append(logprob)
-        self.pieces += self._detokenizer.push(token)
+        self._pieces += self._detokenizer.push(token)
         if self._detokenizer.stopped:
             self._end("stop")
         elif len(self._logprobs) == self.max_tokens:
             self._end("length")
 
     def _end(self, reason: Finish) -> None:
-        self.pieces += self._detokenizer.finish()
+        self._pieces += self._detokenizer.finish()
         self.finish = "stop" if self._detokenizer.stopped else reason
+
+    def take(self) -> str:
+        """The text that is certain and was not taken before."""
+        piece, self._pieces = self._pieces, ""
+        return piece
 
     def result(self, others: Sequence[Generation] = ()) -> Generation:
         """The whole; call it once the text has ended.
@@ -190,8 +206,7 @@ class TextStream:
             if self._text.finish:
                 self._steps = iter(())
                 self.result = self._text.result()
-            if self._text.pieces:
-                piece, self._text.pieces = self._text.pieces, ""
+            if piece := self._text.take():
                 return piece
         raise StopIteration
 

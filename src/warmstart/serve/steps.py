@@ -1,0 +1,238 @@
+"""The threads that compute the queue of a model step by step, in one batch: inputs join it when
+they come and leave it when they end, so that none waits for another to be finished.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from warmstart.core.inputs import Prepared
+from warmstart.core.joinable import StepBatch
+from warmstart.errors import TooLargeError
+from warmstart.serve.queue import OVERDUE, Expired, Job, Outcome, Queue
+
+PREPARED = 4
+"""Inputs that are prepared before there is room for them in the batch."""
+
+
+class StepWork(Protocol):
+    """What is done with the inputs of a key; each method is called by one thread at a time."""
+
+    def batch(self) -> StepBatch:
+        """A new batch."""
+
+    def prepare(self, key: Any, value: Any) -> Prepared:
+        """An input for the batch."""
+
+    def result(self, key: Any, prepared: Prepared, outputs: Any) -> Any:
+        """The answer to an input that has ended."""
+
+    def write(self, key: Any, piece: str) -> None:
+        """A piece of the text of an input, while it is computed."""
+
+
+class StepObserver(Protocol):
+    """Counts and measures what happens."""
+
+    def stepped(self, rows: int, seconds: float, waited: Sequence[float]) -> None:
+        """A step of so many rows; `waited`: seconds of each input that joined for it."""
+
+    def began(self, seconds: float) -> None:
+        """The first text of an input, so long after it came."""
+
+    def ended(self, seconds: float, waited: float, is_failure: bool) -> None:
+        """An input, after so long in the batch."""
+
+
+@dataclass(eq=False)
+class _Member:
+    """An input in the batch."""
+
+    job: Job
+    prepared: Prepared
+    size: int
+    joined: float = 0.0
+    most: int = 0
+    has_begun: bool = False
+
+
+class StepBatcher(Queue):
+    """Answers inputs in one batch that they join and leave between steps, first come, first served.
+
+    One thread prepares inputs, another computes the steps.
+
+    Args:
+        work: what is done.
+        observer: of what happens.
+        tokens: of the cache that the inputs of the batch may take together; the next ones wait.
+            One that takes more by itself gets `TooLargeError`.
+        capacity: inputs that may wait.
+        name: of the threads.
+    """
+
+    def __init__(
+        self,
+        work: StepWork,
+        observer: StepObserver,
+        *,
+        tokens: int,
+        capacity: int = 64,
+        name: str = "model",
+    ):
+        super().__init__(capacity)
+        self._work, self._observer, self._tokens = work, observer, tokens
+        self._batch = work.batch()
+        self._ready: deque[_Member] = deque()
+        self._all_prepared = False
+        self._members: dict[Prepared, _Member] = {}
+        self._joined: list[float] = []  # what those have waited that joined since the last step
+        self._threads = [
+            threading.Thread(target=target, name=f"warmstart-{name}-{what}", daemon=True)
+            for target, what in ((self._prepare, "prepare"), (self._compute, "steps"))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting) + len(self._ready)
+
+    @property
+    def busy(self) -> int:
+        return int(bool(self._members))
+
+    @property
+    def reserved(self) -> int:
+        """Tokens of the cache that the inputs of the batch take together at most."""
+        return sum(member.size for member in list(self._members.values()))
+
+    @property
+    def stuck(self) -> bool:
+        with self._changed:
+            jobs = [member.job for member in self._members.values()]
+            return bool(jobs) and all(job.is_over(OVERDUE) for job in jobs)
+
+    def _prepare(self) -> None:
+        """Prepare what waits, a few inputs ahead of the batch."""
+        while (job := self._next()) is not None:
+            try:
+                prepared = self._work.prepare(job.key, job.value)
+                member = _Member(job, prepared, self._batch.size(prepared))
+                if member.size > self._tokens:
+                    raise TooLargeError(
+                        f"{prepared.name}: prompt and answer may take {member.size:,} tokens of the "
+                        f"cache, which has {self._tokens:,} on this server; ask for fewer",
+                        prepared.name,
+                    )
+            except Exception as error:
+                self._end(job, error)
+                continue
+            with self._changed:
+                self._ready.append(member)
+                self._changed.notify_all()
+        with self._changed:
+            self._all_prepared = True
+            self._changed.notify_all()
+
+    def _next(self) -> Job | None:
+        """The next input to prepare; None after `close`, when there is none."""
+        with self._changed:
+            while True:
+                self._drop()
+                if self._waiting and len(self._ready) < PREPARED:
+                    job = self._waiting.popleft()
+                    if job.future.set_running_or_notify_cancel():
+                        return job
+                elif not self._waiting and self._closed:
+                    return None
+                else:
+                    self._changed.wait()
+
+    def _compute(self) -> None:
+        """Compute steps as long as there are inputs."""
+        while self._admit():
+            self._leave()
+            if self._members:
+                self._step()
+
+    def _admit(self) -> bool:
+        """Let inputs join for whose tokens there is room; wait where there are none at all. False
+        after `close`, when all is answered.
+        """
+        with self._changed:
+            while not (self._members or self._ready):
+                if self._all_prepared:
+                    return False
+                self._changed.wait()
+            room = self._tokens - self.reserved
+            joining: list[_Member] = []
+            while self._ready and (self._ready[0].size <= room or self._ready[0].job.is_over()):
+                joining.append(self._ready.popleft())
+                room -= joining[-1].size
+            now = time.monotonic()
+            for member in joining:
+                member.joined = now
+                self._members[member.prepared] = member
+            self._changed.notify_all()
+        for member in joining:
+            self._batch.join(member.prepared)
+            self._joined.append(now - member.job.since)
+        return True
+
+    def _leave(self) -> None:
+        """Leave out inputs for which nobody waits any more."""
+        for member in list(self._members.values()):
+            if member.job.is_over():
+                self._batch.leave(member.prepared)
+                self._remove(member, Expired())
+
+    def _step(self) -> None:
+        rows, start = len(self._batch), time.monotonic()
+        try:
+            ended = self._batch.step()
+        except Exception as error:  # the engine failed, so all that it had is lost
+            self._batch = self._work.batch()
+            for member in list(self._members.values()):
+                self._remove(member, error)
+            return
+        waited, self._joined = self._joined, []
+        self._observer.stepped(rows, time.monotonic() - start, waited)
+        for member in self._members.values():
+            member.most = max(member.most, rows)
+            if piece := self._batch.piece(member.prepared):
+                if not member.has_begun:
+                    member.has_begun = True
+                    self._observer.began(time.monotonic() - member.job.since)
+                self._work.write(member.job.key, piece)
+        for prepared, outputs in ended:
+            member = self._members[prepared]
+            result = outputs
+            if not isinstance(outputs, Exception):
+                try:
+                    result = self._work.result(member.job.key, prepared, outputs)
+                except Exception as error:
+                    result = error
+            self._remove(member, result)
+
+    def _remove(self, member: _Member, result: Any) -> None:
+        with self._changed:
+            del self._members[member.prepared]
+        self._end(member.job, result, member)
+
+    def _end(self, job: Job, result: Any, member: _Member | None = None) -> None:
+        """Answer an input with a result or an exception."""
+        now = time.monotonic()
+        joined = member.joined if member else now
+        is_failure = isinstance(result, Exception)
+        self._count(result)
+        self._observer.ended(now - joined, joined - job.since, is_failure)
+        if is_failure:
+            job.future.set_exception(result)
+        else:
+            most = member.most if member else 1
+            job.future.set_result(Outcome(result, joined - job.since, now - joined, most))

@@ -1,0 +1,73 @@
+"""Texts that a model generates for several requests at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from warmstart.core.options import make
+from warmstart.errors import InputError
+
+if TYPE_CHECKING:
+    from warmstart.core.inputs import Prepared
+    from warmstart.core.joinable import JoinableModel, StepBatch
+    from warmstart.serve.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class TextRequest:
+    """How prompts are to be continued.
+
+    Attributes:
+        options: of the model's class.
+        write: is called with each piece of the one text; None: it is not streamed.
+    """
+
+    options: Any
+    write: Callable[[str], None] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        model: JoinableModel[Any, Any, Any],
+        options: Mapping[str, Any],
+        write: Callable[[str], None] | None = None,
+    ) -> TextRequest:
+        """From the options of a request.
+
+        Raises:
+            UsageError: one is wrong.
+        """
+        made = make(model.options, options, model.name)
+        model.check_options(made)
+        return cls(made, write)
+
+
+class TextWork:
+    """Prompts of a text generator, as a `StepWork`.
+
+    Args:
+        model: the text generator.
+        settings: with the limits of inputs.
+    """
+
+    def __init__(self, model: JoinableModel[Any, Any, Any], settings: Settings):
+        self._model, self._settings = model, settings
+
+    def batch(self) -> StepBatch:
+        return self._model.step_batch()
+
+    def prepare(self, key: TextRequest, value: Any) -> Prepared:
+        if isinstance(value, InputError):
+            raise value
+        kind = self._model.input_kind
+        kind.check_size(value, self._settings)
+        return self._model.prepare(kind.single(value), key.options)
+
+    def result(self, key: TextRequest, prepared: Prepared, outputs: Any) -> Any:
+        return self._model.decode(prepared, outputs, key.options)
+
+    def write(self, key: TextRequest, piece: str) -> None:
+        if key.write is not None:
+            key.write(piece)
