@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.catalog import Entry
-from warmstart.core.compiling import Report, build_keras
+from warmstart.core.compiling import Report, build_keras, fill_graph, numbers, origin
 from warmstart.core.task import task_class
 from warmstart.core.weights import Weights
 from warmstart.errors import WarmstartError
@@ -27,10 +27,16 @@ def _compile(
     job: Job, entry: Entry, weights: Weights, build: Build, report: Report
 ) -> dict[str, Any]:
     from warmstart.engines.compile import compile_program
+    from warmstart.engines.store import Artifact
 
-    program = task_class(entry.task).program(entry, build())
-    record = compile_program(program, Path(job["folder"]), job["precision"], report)
-    return {**record, "model": entry.name, "weights": weights.digest}
+    folder, model = Path(job["folder"]), build()
+    if "like" in job:
+        like = Artifact.load(Path(job["like"]))
+        if record := fill_graph(entry, weights, folder, lambda: model, report, like):
+            return record
+    program = task_class(entry.task).program(entry, model)
+    made = compile_program(program, folder, job["precision"], report, numbers=numbers(entry))
+    return {**made, **origin(entry, weights)}
 
 
 def _export(

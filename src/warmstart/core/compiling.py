@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from warmstart import errors, log
 from warmstart.catalog import Entry
 from warmstart.core import adapters
+from warmstart.core.task import task_class
 from warmstart.core.weights import Weights, checkpoint_digest
 from warmstart.engines import store
 from warmstart.engines.noise import quiet_import
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     import keras
 
 Report = Callable[[str], None]
+Started = Callable[["subprocess.Popen[str]"], None]
+NUMBERS = ("temperature",)
+"""Keys of configs that fine-tuning sets anew each time, and that are numbers in the program."""
 COMPILER = (sys.executable, "-m", "warmstart.core.compile_job")
 
 
@@ -69,8 +73,24 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
 
 def artifact_key(entry: Entry, weights: Weights, precision: str) -> str:
     """The key under which the store keeps the program of these weights."""
+    return store.content_key(weights.digest, _key_config(entry), _file_precision(precision))
+
+
+def graph_key(entry: Entry, precision: str) -> str:
+    """The key under which the store notes a program of the same network with any weights."""
+    config = _key_config(entry)
+    config["config"] = {k: v for k, v in config["config"].items() if k not in NUMBERS}
+    return store.content_key("any", config, _file_precision(precision))
+
+
+def numbers(entry: Entry) -> dict[str, float]:
+    """Of the config, those in which networks of one architecture differ as they do in weights."""
+    return {k: float(v) for k, v in entry.config.items() if k in NUMBERS}
+
+
+def _key_config(entry: Entry) -> dict[str, Any]:
     rules = entry.preprocessing
-    config = {
+    config: dict[str, Any] = {
         "task": entry.task,
         "architecture": entry.architecture,
         "config": entry.to_dict()["config"],
@@ -78,7 +98,7 @@ def artifact_key(entry: Entry, weights: Weights, precision: str) -> str:
     }
     if entry.processing:
         config["processing"] = entry.to_dict()["processing"]
-    return store.content_key(weights.digest, config, _file_precision(precision))
+    return config
 
 
 def _file_precision(precision: str) -> str:
@@ -86,11 +106,26 @@ def _file_precision(precision: str) -> str:
     return "float32" if precision == "bfloat16" else precision
 
 
-def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> store.Artifact:
+def compiled(
+    entry: Entry,
+    weights: Weights,
+    precision: str,
+    report: Report,
+    *,
+    started: Started | None = None,
+) -> store.Artifact:
     """The artifact of a model: from the store, or compiled in a process of its own.
 
     The other process keeps TensorFlow's half gigabyte out of this one, and its crash from being
-    ours.
+    ours. Where TensorFlow is here already and the graph is known from other weights, it is filled
+    in this one.
+
+    Args:
+        entry, weights: the model.
+        precision: of the program.
+        report: called with what is being done.
+        started: called with the other process, which Ctrl+C in the terminal then does not reach;
+            nothing is done in this one.
 
     Raises:
         CompileError: the model could not be compiled, or the program strays from Keras.
@@ -112,21 +147,72 @@ def compiled(entry: Entry, weights: Weights, precision: str, report: Report) -> 
         purpose=f"once, to compile {entry.name}, and not afterwards",
     )
     begun = time.monotonic()
-    artifact = store.make(
-        key, file_precision, lambda folder: run_job(entry, weights, file_precision, folder, report)
-    )
+    graph = graph_key(entry, precision)
+    like = store.like(graph)
+
+    def fill(folder: Path) -> Mapping[str, Any]:
+        is_here = "tensorflow" in sys.modules  # starting it would take longest
+        if like is not None and is_here and started is None:
+            record = fill_graph(
+                entry, weights, folder, lambda: build_keras(entry, weights), report, like
+            )
+            if record is not None:
+                return record
+        return run_job(entry, weights, file_precision, folder, report, like, started)
+
+    artifact = store.make(key, file_precision, fill)
+    store.note(graph, artifact)
     log.info("%s: compiled in %.1f s, %s", entry.name, time.monotonic() - begun, artifact.path)
     return artifact
 
 
+def fill_graph(
+    entry: Entry,
+    weights: Weights,
+    folder: Path,
+    build: Callable[[], keras.Model],
+    report: Report,
+    like: store.Artifact,
+) -> dict[str, Any] | None:
+    """Compile into `folder` by the graph of another artifact; returns the artifact's record.
+
+    Args:
+        build: makes the network, filled with the weights.
+        like: an artifact of the same network with other weights.
+
+    Returns:
+        The record; None where that does not give Keras' outputs.
+    """
+    from warmstart.engines.compile import fill_program
+
+    program = task_class(entry.task).program(entry, build())
+    record = fill_program(program, folder, like, report, numbers=numbers(entry))
+    return None if record is None else {**record, **origin(entry, weights)}
+
+
+def origin(entry: Entry, weights: Weights) -> dict[str, Any]:
+    """What the record of an artifact says of its model."""
+    return {"model": entry.name, "weights": weights.digest}
+
+
 def run_job(
-    entry: Entry, weights: Weights, precision: str, folder: Path, report: Report
+    entry: Entry,
+    weights: Weights,
+    precision: str,
+    folder: Path,
+    report: Report,
+    like: store.Artifact | None = None,
+    started: Started | None = None,
 ) -> Mapping[str, Any]:
     """Compile in a subprocess into `folder`; returns the artifact's record."""
+    job = {"precision": precision, "folder": str(folder)}
+    if like is not None:
+        job["like"] = str(like.folder)
     return run_process(
-        job_of(entry, weights) | {"precision": precision, "folder": str(folder)},
+        job_of(entry, weights) | job,
         f"Compiling {entry.name}",
         report,
+        started,
     )
 
 
@@ -139,13 +225,16 @@ def job_of(entry: Entry, weights: Weights) -> dict[str, Any]:
     }
 
 
-def run_process(job: Mapping[str, Any], what: str, report: Report) -> Mapping[str, Any]:
+def run_process(
+    job: Mapping[str, Any], what: str, report: Report, started: Started | None = None
+) -> Mapping[str, Any]:
     """Do a job in a process of its own (see `compile_job`); returns its record.
 
     Args:
         job: JSON values.
         what: what it is, for the message should the process die.
-        report: told what is being done.
+        report: called with what is being done.
+        started: called with the process, which then is in a session of its own.
 
     Raises:
         CompileError: the process died; any error of `errors` that it raised is raised here.
@@ -160,9 +249,12 @@ def run_process(job: Mapping[str, Any], what: str, report: Report) -> Mapping[st
             stderr=noise,
             text=True,
             encoding="utf-8",
+            start_new_session=started is not None,
         ) as process,
     ):
         try:
+            if started is not None:
+                started(process)
             assert process.stdin is not None
             assert process.stdout is not None
             with contextlib.suppress(BrokenPipeError):  # it is dead already: told below

@@ -12,17 +12,21 @@ import contextlib
 import re
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from warmstart.checkpoints.program import PROGRAM
+from warmstart.checkpoints.tflite import TFLiteCheckpoint
+from warmstart.engines import graph
 from warmstart.engines.base import Signature, TensorSpec
 from warmstart.engines.keras import KerasEngine, Program
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.parity import TOLERANCE, compare
+from warmstart.engines.store import Artifact
 from warmstart.errors import CompileError
 
 Report = Callable[[str], None]
@@ -168,18 +172,27 @@ def reference_outputs(program: Program) -> dict[str, dict[str, np.ndarray]]:
 
 
 def compile_program(
-    program: Program, folder: Path, precision: str, report: Report
+    program: Program,
+    folder: Path,
+    precision: str,
+    report: Report,
+    *,
+    numbers: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Fill `folder` with `program.tflite` and `probe.npz`; returns their part of the artifact's
     record.
 
+    Args:
+        program: what is compiled.
+        folder: for the files.
+        precision: `"float32"`, `"int8"` or `"float16"`.
+        report: called with what is being done.
+        numbers: of the network's config that may be in the program, by name.
+
     Raises:
         CompileError: the conversion failed, or the result differs from the reference.
     """
-    import keras
-    import tensorflow as tf
-
-    path = folder / "program.tflite"
+    path = folder / PROGRAM
     signatures = convert(program, path, precision, report)
     report("verifying")
     expected = reference_outputs(program)
@@ -189,6 +202,52 @@ def compile_program(
         raise CompileError(
             f"The compiled program differs from Keras by {worst:.2g} (allowed: {TOLERANCE:g})."
         )
+    sources = _sources(path, _network(program, numbers or {})) if precision == "float32" else None
+    return _record(folder, signatures, expected, differences, sources)
+
+
+def fill_program(
+    program: Program,
+    folder: Path,
+    like: Artifact,
+    report: Report,
+    *,
+    numbers: Mapping[str, float] | None = None,
+) -> dict[str, Any] | None:
+    """As `compile_program`, without converting: the graph of another artifact is filled with the
+    weights of this network.
+
+    Args:
+        like: a float32 artifact of the same network with other weights, with `constants` in its
+            record.
+
+    Returns:
+        The part of the record; None where the result differs from the reference, or other versions
+        converted the graph.
+    """
+    if like.record["made_with"] != _made_with():
+        return None
+    report("filling the graph")
+    sources = [graph.Source.from_dict(one) for one in like.record["constants"]]
+    network = _network(program, numbers or {})
+    path = folder / PROGRAM
+    path.write_bytes(graph.filled(like.path.read_bytes(), sources, network))
+    report("verifying")
+    expected = reference_outputs(program)
+    differences = compare(LiteRTEngine(path, like.signatures), expected)
+    if max(differences.values()) > TOLERANCE:
+        return None
+    return _record(folder, like.signatures, expected, differences, sources)
+
+
+def _record(
+    folder: Path,
+    signatures: Mapping[str, Signature],
+    expected: Mapping[str, Mapping[str, np.ndarray]],
+    differences: Mapping[str, float],
+    sources: Sequence[graph.Source] | None,
+) -> dict[str, Any]:
+    """Write the reference's outputs; returns the record."""
     arrays: Any = {
         f"{function}/{name}": v
         for function, values in expected.items()
@@ -198,5 +257,41 @@ def compile_program(
     return {
         "signatures": {name: signature.to_dict() for name, signature in signatures.items()},
         "differences": differences,
-        "made_with": {"tensorflow": tf.__version__, "keras": keras.__version__},
+        "made_with": _made_with(),
+        **({"constants": [one.to_dict() for one in sources]} if sources else {}),
     }
+
+
+def _made_with() -> dict[str, str]:
+    import keras
+    import tensorflow as tf
+
+    return {"tensorflow": tf.__version__, "keras": keras.__version__}
+
+
+def _network(program: Program, numbers: Mapping[str, float]) -> graph.Network:
+    """What the program is made of."""
+    import keras
+
+    variables = list(program.model.variables)
+    indices = {id(variable): index for index, variable in enumerate(variables)}
+    layers: Any = getattr(program.model, "_flatten_layers", tuple)()
+    norms = [
+        graph.Norm(
+            indices.get(id(layer.gamma)),
+            indices.get(id(layer.beta)),
+            indices[id(layer.moving_mean)],
+            indices[id(layer.moving_variance)],
+            float(layer.epsilon),
+        )
+        for layer in layers
+        if isinstance(layer, keras.layers.BatchNormalization) and id(layer.moving_mean) in indices
+    ]
+    return graph.Network([np.asarray(variable) for variable in variables], norms, numbers)
+
+
+def _sources(path: Path, network: graph.Network) -> list[graph.Source] | None:
+    """How the constants of a program are made, where that is known."""
+    with TFLiteCheckpoint(path) as program:
+        constants = {name: program.read(name) for name in program.names()}
+    return graph.sources(path.read_bytes(), constants, network)

@@ -3,7 +3,10 @@
     $WARMSTART_HOME/artifacts/<key>-tf<version>/
         program.tflite   the program
         probe.npz        the reference engine's outputs for the probe inputs
-        artifact.json    the record: signatures, sha256, precision, versions, differences
+        artifact.json    the record: signatures, sha256, precision, versions, differences, and where
+                         it is known, how the constants are made of the weights (see `graph`)
+    $WARMSTART_HOME/artifacts/<key>-tf<version>.graph
+        the name of an artifact whose graph other weights may fill; the key has all but the weights
 
 The key is the sha256 of everything that decides the numbers: weights, entry, precision and the format
 of programs; the folder's name adds the converter's version. A folder is written under a temporary
@@ -12,6 +15,7 @@ name and renamed when it is complete. One whose hashes differ from its record is
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -148,6 +152,24 @@ def find(key: str) -> Artifact | None:
     return None
 
 
+def like(key: str) -> Artifact | None:
+    """An artifact whose graph other weights may fill, noted by `note` under the key of the graph."""
+    try:
+        artifact = Artifact.load(root() / _note(key).read_text("utf-8").strip())
+    except (OSError, EngineError):
+        return None
+    return artifact if artifact.record.get("constants") else None
+
+
+def note(key: str, artifact: Artifact) -> None:
+    """Note an artifact for `like`, where it is known how its constants are made."""
+    if artifact.record.get("constants"):
+        with contextlib.suppress(OSError):  # the next one is compiled in whole, too
+            temporary = _note(key).with_suffix(f".{os.getpid()}")
+            temporary.write_text(artifact.folder.name, "utf-8")
+            os.replace(temporary, _note(key))
+
+
 def make(key: str, precision: str, fill: Callable[[Path], Mapping[str, Any]]) -> Artifact:
     """The artifact of this key, built by `fill` if it is absent; one process builds it, others
     wait.
@@ -209,6 +231,10 @@ def _converter() -> str | None:
         return version("tensorflow")
     except PackageNotFoundError:
         return None
+
+
+def _note(key: str) -> Path:
+    return root() / f"{key}-tf{_converter() or 'none'}.graph"
 
 
 def _folder(key: str) -> Path:

@@ -1,0 +1,260 @@
+"""The graph of a compiled program, filled with other weights of the same network.
+
+Converting takes most of the time of compiling, and two networks of one architecture and config give
+programs that differ in numbers only. So each constant of a program is looked for among what a
+converter makes of the network's arrays:
+
+    constant = array, with its axes in another order
+    constant = array * scale            of a normalisation, along one axis, or of a number of the config
+    constant = array * scale + shift    of a normalisation: a bias
+    constant = scale, constant = shift  of a normalisation
+
+with, for a normalisation, scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale.
+Where every array of the network is accounted for, and every constant in one way only, the program
+can be filled with other arrays. Its outputs are compared with Keras' afterwards, like those of any
+program.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROUNDING = 2e-6
+"""By how much, in parts of its largest number, a constant may differ from what it is made of."""
+MAX_SIZE = 50_000_000
+"""Numbers of a network; in larger ones nothing is looked for."""
+LOOKS = 16
+"""Numbers that are compared before all of them are."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A normalisation: indices of its arrays, None for one that it lacks."""
+
+    gamma: int | None
+    beta: int | None
+    mean: int
+    variance: int
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a program is made of.
+
+    Attributes:
+        arrays: of the network, in its own order; those that are not float32 are never in a program.
+        norms: its normalisations.
+        numbers: of its config that may be in a program.
+    """
+
+    arrays: Sequence[NDArray[Any]]
+    norms: Sequence[Norm] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        return sum(array.size for array in self.arrays)
+
+    def scale(self, name: int | str) -> Array:
+        """The scale of a normalisation (C,), or of a number of the config: `"1/name"` is its
+        reciprocal.
+        """
+        if isinstance(name, str):
+            value = self.numbers[name.removeprefix("1/")]
+            return np.array([1 / value if name.startswith("1/") else value], np.float32)
+        norm = self.norms[name]
+        gamma = 1.0 if norm.gamma is None else self.arrays[norm.gamma].astype(np.float64)
+        scale = gamma / np.sqrt(self.arrays[norm.variance].astype(np.float64) + norm.epsilon)
+        return np.asarray(scale, np.float32)
+
+    def shift(self, name: int) -> Array:
+        """The shift of a normalisation, (C,)."""
+        norm = self.norms[name]
+        mean, scale = self.arrays[norm.mean].astype(np.float64), self.scale(name).astype(np.float64)
+        beta = 0.0 if norm.beta is None else self.arrays[norm.beta].astype(np.float64)
+        return np.asarray(beta - mean * scale, np.float32)
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a constant is made.
+
+    Attributes:
+        offset: of its bytes in the program.
+        shape: of the constant.
+        array: index of the array; None: only the scale or the shift.
+        axes: the order of the array's axes in the constant.
+        scale: of what it is multiplied with: a normalisation or a number; None: nothing.
+        axis: of the constant along which the scale runs.
+        is_shifted: whether the shift of the normalisation is added.
+    """
+
+    offset: int
+    shape: tuple[int, ...]
+    array: int | None = None
+    axes: tuple[int, ...] = ()
+    scale: int | str | None = None
+    axis: int = 0
+    is_shifted: bool = False
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Source:
+        return cls(**{**data, "shape": tuple(data["shape"]), "axes": tuple(data["axes"])})
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def value(self, network: Network) -> Array:
+        """The constant for a network."""
+        value: NDArray[Any] = np.full(self.shape, float(not self.is_shifted), np.float32)
+        if self.array is not None:
+            value = network.arrays[self.array].transpose(self.axes).reshape(self.shape)
+        if self.scale is not None:
+            value = value * _along(network.scale(self.scale), self.axis, len(self.shape))
+        if self.is_shifted:
+            assert isinstance(self.scale, int)
+            value = value + network.shift(self.scale).reshape(self.shape)
+        return np.ascontiguousarray(value, np.float32)
+
+    def used(self, network: Network) -> Iterator[int | str]:
+        """The arrays and numbers that it accounts for."""
+        if self.array is not None:
+            yield self.array
+        if isinstance(self.scale, str):
+            yield self.scale.removeprefix("1/")
+        elif self.scale is not None:
+            norm = network.norms[self.scale]
+            if self.is_shifted:
+                yield from (index for index in (norm.beta, norm.mean) if index is not None)
+            if self.array is not None or not self.is_shifted:
+                yield from (index for index in (norm.gamma, norm.variance) if index is not None)
+
+
+def sources(
+    program: bytes, constants: Mapping[str, NDArray[Any]], network: Network
+) -> list[Source] | None:
+    """How the constants of a program are made of the network's arrays.
+
+    Args:
+        program: the file.
+        constants: its tensors with numbers, by name.
+        network: that it was converted from.
+
+    Returns:
+        A source for each constant that is made of arrays; None where an array is not accounted for,
+        or a constant in more than one way.
+    """
+    if network.size > MAX_SIZE:
+        return None
+    made: list[Source] = []
+    for constant in constants.values():
+        if constant.dtype != np.float32 or not constant.size:
+            continue
+        matches = list(itertools.islice(_matches(constant, network), 2))
+        if not matches:
+            continue
+        data = np.ascontiguousarray(constant).tobytes()
+        offset = program.find(data)
+        if len(matches) > 1 or offset < 0 or program.find(data, offset + 1) >= 0:
+            return None
+        made.append(replace(matches[0], offset=offset))
+    used = {one for source in made for one in source.used(network)}
+    needed: set[int | str] = set(network.numbers)
+    needed |= {n for n, array in enumerate(network.arrays) if array.dtype == np.float32}
+    return made if needed <= used else None
+
+
+def filled(program: bytes, sources: Sequence[Source], network: Network) -> bytes:
+    """The program with the constants of another network."""
+    content = bytearray(program)
+    for source in sources:
+        data = source.value(network).tobytes()
+        content[source.offset : source.offset + len(data)] = data
+    return bytes(content)
+
+
+def _matches(constant: Array, network: Network) -> Iterator[Source]:
+    """Every way in which a constant can be made."""
+    flat = constant.reshape(-1)
+    looks = np.unique(np.linspace(0, constant.size - 1, LOOKS).astype(int))
+    limit = ROUNDING * max(float(np.abs(flat).max()), 1e-30)
+
+    def fits(source: Source) -> bool:
+        return bool(np.abs(source.value(network).reshape(-1) - flat).max() <= limit)
+
+    vectors = [axis for axis, side in enumerate(constant.shape) if side == constant.size]
+    for array, axes, turned in _turned(constant, network):
+        plain = Source(0, constant.shape, array, axes)
+        at_looks = turned[looks]
+        if np.abs(at_looks - flat[looks]).max() <= limit and fits(plain):
+            yield plain
+        for scale, axis in _scales(constant.shape, network):
+            factors = network.scale(scale)
+            along = np.unravel_index(looks, constant.shape)[axis] if len(factors) > 1 else 0
+            scaled = at_looks * factors[along]
+            source = Source(0, constant.shape, array, axes, scale, axis)
+            if np.abs(scaled - flat[looks]).max() <= limit and fits(source):
+                yield source
+            if vectors and isinstance(scale, int):
+                moved = Source(0, constant.shape, array, axes, scale, axis, is_shifted=True)
+                if fits(moved):
+                    yield moved
+    if vectors:
+        for scale, axis in _scales(constant.shape, network):
+            if isinstance(scale, int) and axis == vectors[0]:
+                for is_shifted in (False, True):
+                    vector = Source(0, constant.shape, None, (), scale, axis, is_shifted)
+                    if fits(vector):
+                        yield vector
+
+
+def _turned(
+    constant: Array, network: Network
+) -> Iterator[tuple[int, tuple[int, ...], NDArray[Any]]]:
+    """(index, order of the axes, numbers in that order) of arrays that have the shape of a constant,
+    but for axes of length 1.
+    """
+    shape = _long(constant.shape)
+    for index, array in enumerate(network.arrays):
+        if array.dtype != np.float32 or sorted(_long(array.shape)) != sorted(shape):
+            continue
+        seen: set[tuple[int, ...]] = set()
+        for axes in itertools.permutations(range(array.ndim)):
+            long_axes = tuple(axis for axis in axes if array.shape[axis] != 1)
+            turned = array.transpose(axes)
+            if _long(turned.shape) == shape and long_axes not in seen:
+                seen.add(long_axes)
+                yield index, axes, turned.reshape(-1)
+
+
+def _scales(shape: tuple[int, ...], network: Network) -> Iterator[tuple[int | str, int]]:
+    """The scales that may be in a constant of this shape, each with the axis along which it runs."""
+    for name in network.numbers:
+        yield name, 0
+        yield f"1/{name}", 0
+    for index, norm in enumerate(network.norms):
+        channels = network.arrays[norm.mean].size
+        for axis, side in enumerate(shape):
+            if side == channels:
+                yield index, axis
+
+
+def _along(scale: Array, axis: int, axes: int) -> Array:
+    """A scale that multiplies an array of so many axes along one of them."""
+    return (
+        scale if len(scale) == 1 else scale.reshape([-1 if n == axis else 1 for n in range(axes)])
+    )
+
+
+def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without the axes of length 1."""
+    return tuple(side for side in shape if side != 1)
