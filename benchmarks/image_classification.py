@@ -22,6 +22,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import image_first_use
 import image_latency
 import image_photos
 import image_startup
@@ -41,6 +42,7 @@ PARTS = {
     6: "int8",
     7: "parity and accuracy",
     8: "size on disk",
+    9: "first use",
 }
 
 
@@ -137,6 +139,7 @@ def run(settings: Settings, only: Sequence[int]) -> Iterator[Figure]:
         6: lambda: image_latency.int8(settings),
         7: lambda: image_photos.parity(settings),
         8: lambda: image_startup.installation(settings),
+        9: lambda: image_first_use.first_use(settings),
     }
     wanted = sorted({3 if part == 4 else part for part in only})
     for part in wanted:

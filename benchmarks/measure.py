@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+os.environ.setdefault("WARMSTART_FIRST_CALL", "wait")  # nothing is compiled while it is measured
+
 Timer = Callable[[int], Sequence[float]]  # number of calls -> milliseconds of each
 PACKAGES = (
     "warmstart",

@@ -88,6 +88,7 @@ def _cache_of_the_run(tmp_path_factory):
     """What fixtures of whole modules compile lies in a cache of this run, never in the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("WARMSTART_FIRST_CALL", "wait")  # no test compiles beside others
         yield
 
 

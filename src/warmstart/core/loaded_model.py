@@ -52,6 +52,8 @@ class LoadedModel(TrainingFiles, ABC):
     task: ClassVar[str]
     class_output: ClassVar[str] = ""
     """The output of the program whose last dimension counts the labels, where it has one."""
+    has_stand_in: ClassVar[bool] = True
+    """Whether Keras may answer while the program is compiled."""
     output_notes: ClassVar[Mapping[str, str]] = {}
     """What the outputs of the program mean, by name; for the JSON file of an export."""
 
@@ -119,6 +121,11 @@ class LoadedModel(TrainingFiles, ABC):
                 self._engine = engine
                 log.info("%s: runs on %s, %s", self.name, engine.name, self.precision)
             return self._engine
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the engine is there, so that nothing is compiled any more."""
+        return self._engine is not None
 
     def ready(self) -> None:
         """Open all that the first prediction needs; errors of the model come before those of

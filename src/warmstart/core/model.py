@@ -18,6 +18,7 @@ import numpy as np
 
 from warmstart.core import prefetch, table_inputs
 from warmstart.core.evaluation import Evaluation
+from warmstart.core.first_use import answering
 from warmstart.core.inputs import Item, Prepared, Row
 from warmstart.core.many_results import Results, ResultStream
 from warmstart.core.options import SECTION, ProgressOptions, fields_of, unknown_option
@@ -45,7 +46,8 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     """A pretrained model, callable on real inputs. Made by `ws.load`; one subclass per task.
 
     Nothing heavy happens until the first prediction: then the program is taken from the bundle or
-    the artifact store, or compiled (once per machine, 10 to 60 seconds; needs TensorFlow).
+    the artifact store, or compiled (once per machine, 10 to 60 seconds; needs TensorFlow), while
+    Keras may answer calls; see `first_use`.
 
     Threads may call one model at the same time; the engine runs one batch after the other. A model
     cannot be pickled: in another process, load it again by its name or folder.
@@ -213,7 +215,8 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
             InputError: the one input is unusable.
             UsageError: an option is wrong, or `inputs` stands for many inputs and is not a list.
         """
-        return self._call(inputs, options, (self.compute, self.decode))
+        with answering(self) as model:
+            return model._call(inputs, options, (model.compute, model.decode))
 
     def predict_stream(self, inputs: Any, options: OptionsT) -> ResultStream[ResultT | Failed]:
         """The body of `stream`: an iterator in order, in constant memory.

@@ -88,6 +88,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         True
     """
 
+    has_stand_in = False  # as slow in Keras as compiling
     task = "audio-generation"
     options = SynthesizeOptions
     result = Audio

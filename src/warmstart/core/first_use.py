@@ -1,0 +1,176 @@
+"""The first calls of a model that was never compiled here: Keras answers, as soon as it has started,
+while another process compiles.
+
+When the program is there, the next call uses it. At the end of the process a compilation that is
+under way is finished, because the next process would begin it anew; Ctrl+C stops it. What it had
+written by then is removed, and never taken for a program.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+from warmstart import log
+from warmstart.core.compiling import compiled
+from warmstart.core.terminal import say
+from warmstart.errors import UsageError, WarmstartError, is_installed
+
+if TYPE_CHECKING:
+    from warmstart.core.loaded_model import LoadedModel
+
+ModelT = TypeVar("ModelT", bound="LoadedModel")
+
+VARIABLE = "WARMSTART_FIRST_CALL"
+"""The environment variable: `"keras"` (default), or `"wait"` for the compiled program."""
+CANCELLING = 5.0
+"""Seconds within which a compilation that was cancelled has removed its files."""
+_running: set[FirstUse] = set()
+_of_models: WeakKeyDictionary[LoadedModel, FirstUse] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+class FirstUse:
+    """A model that is compiled in the background.
+
+    Args:
+        model: not compiled, of an engine that is chosen automatically.
+
+    Attributes:
+        stand_in: the same model on Keras; None once the program is there, or turned out to be
+            impossible.
+    """
+
+    def __init__(self, model: LoadedModel):
+        self.stand_in: LoadedModel | None = model.on_engine("keras")
+        self._name = model.name
+        self._process: subprocess.Popen[str] | None = None
+        self._is_cancelled = self._is_begun = False
+        # Not `Thread.join`: interrupted by Ctrl+C, it takes the thread for ended (bpo-45274).
+        self._over = threading.Event()
+        self._thread = threading.Thread(
+            target=self._compile, args=(model,), name=f"warmstart-compile-{model.name}", daemon=True
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is being compiled."""
+        return self._is_begun and not self._over.is_set() and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin to compile, where that has not begun."""
+        with _lock:
+            if self._is_begun:
+                return
+            self._is_begun = True
+            _running.add(self)
+            _tell(
+                f"{self._name} is compiled in the background, once; 10 to 60 seconds. Until then "
+                "Keras answers."
+            )
+            self._thread.start()
+
+    def finish(self) -> None:
+        """Wait for the end; Ctrl+C cancels."""
+        try:
+            if self.is_alive:
+                _tell(f"{self._name} is still being compiled, for the next time; Ctrl+C stops it.")
+            while self.is_alive:
+                self._over.wait(0.1)
+        except KeyboardInterrupt:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Stop compiling; its files are removed."""
+        self._is_cancelled = True
+        if self._process is not None:
+            self._process.kill()
+        if self.is_alive:
+            self._over.wait(CANCELLING)
+
+    def _compile(self, model: LoadedModel) -> None:
+        try:
+            compiled(
+                model.entry, model.weights, model.precision, self._report, started=self._started
+            )
+            engine = model.engine  # opened and measured here, not in somebody's call
+            _tell(f"{self._name} is compiled, and runs on {engine.name}.")
+        except WarmstartError as error:  # the next call compiles itself, and raises it
+            log.info("%s: not compiled in the background: %s", self._name, error)
+        finally:
+            self.stand_in = None
+            _running.discard(self)
+            self._over.set()
+
+    def _report(self, stage: str) -> None:
+        log.info("%s: %s", self._name, stage)
+
+    def _started(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        if self._is_cancelled:
+            process.kill()
+
+
+def _tell(text: str) -> None:
+    """Show what is done where somebody looks."""
+    if sys.stderr.isatty():
+        say(text)
+
+
+def waits() -> bool:
+    """Whether first calls wait for the compiled program.
+
+    Raises:
+        UsageError: `WARMSTART_FIRST_CALL` has another value.
+    """
+    value = os.environ.get(VARIABLE) or "keras"
+    if value not in ("keras", "wait"):
+        raise UsageError(f"{VARIABLE} is keras or wait, not {value!r}.")
+    return value == "wait"
+
+
+@contextlib.contextmanager
+def answering(model: ModelT) -> Iterator[ModelT]:
+    """The model that answers a call: the same, or where it was never compiled here, its stand-in
+    until it is.
+    """
+    first = None if model.is_open else _first_use(model)
+    stand_in = first.stand_in if first else None
+    if first is None or stand_in is None:
+        yield model
+        return
+    try:
+        yield cast("ModelT", stand_in)
+    finally:
+        first.start()  # not before: the two would share the processors
+
+
+def _first_use(model: LoadedModel) -> FirstUse | None:
+    """Compiling a model in the background, where that is or was done."""
+    with _lock:
+        first = _of_models.get(model)
+        if first is None and _is_needed(model):
+            first = _of_models[model] = FirstUse(model)
+        return first
+
+
+def _is_needed(model: LoadedModel) -> bool:
+    if not model.has_stand_in or model.asked_engine != "auto" or model.precision != "float32":
+        return False
+    return not waits() and is_installed("tensorflow") and not model.is_compiled()
+
+
+@atexit.register
+def _end() -> None:
+    """Finish what is being compiled; where Ctrl+C ends the process, stop it."""
+    interrupted = issubclass(getattr(sys, "last_type", None) or Exception, KeyboardInterrupt)
+    for one in list(_running):
+        with contextlib.suppress(Exception):
+            one.cancel() if interrupted else one.finish()
