@@ -46,8 +46,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     """A pretrained model, callable on real inputs. Made by `ws.load`; one subclass per task.
 
     Nothing heavy happens until the first prediction: then the program is taken from the bundle or
-    the artifact store, or compiled (once per machine, 10 to 60 seconds; needs TensorFlow), while
-    Keras may answer calls; see `first_use`.
+    the artifact store, or compiled (once per machine, 10 to 60 seconds; needs TensorFlow).
 
     Threads may call one model at the same time; the engine runs one batch after the other. A model
     cannot be pickled: in another process, load it again by its name or folder.
@@ -342,8 +341,6 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
                 yield decode(prepared, output, options)
             except InputError as error:
                 yield Failed(prepared.name, error)
-
-    # What a task also has
 
     @abstractmethod
     def evaluate(self, *data: Any, **options: Any) -> Evaluation:
