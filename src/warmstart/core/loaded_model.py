@@ -36,10 +36,6 @@ def _silent(stage: str) -> None: ...
 class LoadedModel(TrainingFiles, ABC):
     """A pretrained model, without what makes it callable; see `Model`.
 
-    Nothing heavy happens until the first prediction: then the program is taken from the bundle or
-    the artifact store, or compiled (once per model and machine, 10 to 60 seconds, needs
-    TensorFlow).
-
     Attributes:
         entry: what the catalogue says of the model.
         name: that of the entry.
@@ -128,9 +124,7 @@ class LoadedModel(TrainingFiles, ABC):
         return self._engine is not None
 
     def ready(self) -> None:
-        """Open all that the first prediction needs; errors of the model come before those of
-        inputs.
-        """
+        """Open what the first prediction needs; errors of the model precede those of inputs."""
         self.engine  # noqa: B018
 
     @property

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.checkpoints.program import PROGRAM
+from warmstart.checkpoints.file_names import PROGRAM
 from warmstart.checkpoints.tflite import TFLiteCheckpoint
 from warmstart.engines import graph
 from warmstart.engines.base import Signature, TensorSpec
