@@ -39,12 +39,6 @@ def of_transformers() -> Iterator[Check]:
         ),
     )
     yield (
-        'pipeline("question-answering")(question=q, context=c)',
-        lambda: pipeline("question-answering", model=tiny("question_answering"))(
-            question="Where?", context="Ann moved to Paris."
-        ),
-    )
-    yield (
         'pipeline("fill-mask")("Paris is in [MASK].")',
         lambda: pipeline("fill-mask", model=tiny("fill_mask"))("paris is in [MASK] .")[0],
     )

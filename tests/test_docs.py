@@ -302,6 +302,12 @@ def test_readme_shows_every_task():
     assert pictured == set(module(ROOT / "scripts" / "make_answers.py").ANSWERS)
 
 
+def test_readme_has_the_faults_of_the_last_run():
+    page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    (total,) = re.findall(r"^([\d,]+ faults of \d+ types injected, [\d,]+ handled)\.$", page, re.M)
+    assert total in (ROOT / "README.md").read_text("utf-8")
+
+
 def test_pictures_of_answers_are_small():
     pictures = sorted((ROOT / "docs" / "answers").iterdir())
     assert pictures

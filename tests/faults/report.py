@@ -57,7 +57,7 @@ def table(counts: Counts) -> str:
         if row not in counts.rows.values():
             lines.append(f"| {' | '.join(row)} | nightly | nightly |")
     injected, handled = sum(counts.injected.values()), sum(counts.handled.values())
-    total = f"{injected:,} faults of {len(set(counts.rows.values()))} sorts injected, {handled:,} handled."
+    total = f"{injected:,} faults of {len(set(counts.rows.values()))} types injected, {handled:,} handled."
     return "\n".join([total, "", *lines, ""])
 
 

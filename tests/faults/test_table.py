@@ -23,7 +23,7 @@ def test_no_test_is_named_twice():
 
 def test_the_page_has_the_rows():
     page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
-    total = re.search(r"([\d,]+) faults of (\d+) sorts injected, ([\d,]+) handled\.", page)
+    total = re.search(r"([\d,]+) faults of (\d+) types injected, ([\d,]+) handled\.", page)
     assert total
     assert total[1] == total[3]
     for line in page.splitlines():
