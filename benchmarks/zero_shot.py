@@ -23,7 +23,7 @@ import pandas as pd
 
 import warmstart as ws
 from figures import write_markdown
-from warmstart.series import baselines, frequency, smoothing
+from warmstart.series import baselines, frequency, smoothing_fit
 from warmstart.series.adjustment import Adjustment
 from warmstart.series.metrics import LEVELS, Scores, quantiles_of
 from warmstart.series.time_series import TimeSeries
@@ -143,8 +143,8 @@ def by_smoothing(series: list[TimeSeries], horizon: int) -> list[Paths]:
     for number, one in enumerate(series):
         random = np.random.default_rng((SEED, number))
         adjustment = Adjustment.of(one.target, one.freq)
-        (fitted,) = smoothing.fitted([adjustment.removed(one.target)], horizon)
-        forecasts.append(Paths(adjustment.added(fitted.samples(horizon, SAMPLES, random))))
+        (smoother,) = smoothing_fit.fit_adjusted([adjustment.removed(one.target)], horizon)
+        forecasts.append(Paths(adjustment.added(smoother.paths(horizon, SAMPLES, random))))
     return forecasts
 
 

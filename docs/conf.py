@@ -46,11 +46,12 @@ def setup(app: Any) -> None:
 
 
 def _write_notebook(app: Any, error: Exception | None) -> None:
-    path = Path(__file__).parents[1] / "scripts" / "make_notebook.py"
-    spec = importlib.util.spec_from_file_location("make_notebook", path)
+    path = Path(__file__).parents[1] / "scripts" / "run_tutorials.py"
+    spec = importlib.util.spec_from_file_location("run_tutorials", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if error is None and app.builder.format == "html":
-        (Path(app.outdir) / "notebook.html").write_text(module.page(module.read()), "utf-8")
+        page = module.html_page(module.read_results())
+        (Path(app.outdir) / "notebook.html").write_text(page, "utf-8")

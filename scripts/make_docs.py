@@ -142,7 +142,11 @@ def call_options(name: str) -> Iterator[str]:
 def type_in_words(field: Field) -> str:
     """The type of an option: "int", "list of str", "'a' or 'b'"."""
     words = " or ".join(f"`{choice!r}`" for choice in field.choices) or field.type.__name__
-    words = {"object": "see its meaning", "NoneType": "see its meaning", "Any": "see its meaning"}.get(words, words)
+    words = {
+        "object": "see its meaning",
+        "NoneType": "see its meaning",
+        "Any": "see its meaning",
+    }.get(words, words)
     if field.many:
         words = f"list of {words}"
     return f"{words} or None" if field.nullable and words != "see its meaning" else words

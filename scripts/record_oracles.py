@@ -62,7 +62,7 @@ def record(folder: Path) -> None:
         write(observe.results(case), "results", name)
         write(observe.batch(case, folder / name), "batch", name)
         write(observe.predict_command(case, folder / name), "predict", name)
-    write(observe.commands(folder), "commands")
+    write(observe.commands(), "commands")
     write(observe.api(), "api")
     with serving(observe.serve_arguments()) as ask:
         found = observe.http(ask)

@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,10 @@ from tests.faults.table import BY_TEST
 
 pytest_plugins = ["tests.fixtures"]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault(
-    "TF_NUM_INTRAOP_THREADS", "1"
-)  # tests run side by side already, a process on each processor
-gc.set_threshold(
-    100_000, 50, 100
-)  # graphs by the thousand live long: looking through them takes a sixth of the time
+# Tests run side by side already, a process on each processor.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+# Graphs by the thousand live long: looking through them takes a sixth of the time.
+gc.set_threshold(100_000, 50, 100)
 SHARED = Path(
     os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data")
 )
@@ -47,19 +47,26 @@ SLOW = (
 """What `make fast` leaves out besides TensorFlow: more than two seconds of processor time, or many
 processes.
 """
+LONGEST = ("tests/speech/test_real_whisper.py", "tests/bulk/test_ray.py")
+"""Files with a test of more than 20 seconds, besides those of training."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark slow tests. Training first: long tests must not begin when the other process has nothing
-    left to do.
+    """Mark slow tests. The longest first, then training: long tests must not begin when the other
+    process has nothing left to do.
     """
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker("slow")
         if fault := BY_TEST.get(item.nodeid.partition("[")[0]):
             item.add_marker(pytest.mark.fault(fault.surface, fault.injected, fault.expected))
-    items.sort(key=lambda item: "train" not in item.nodeid.split("::")[0])
+    items.sort(
+        key=lambda item: (
+            not item.nodeid.startswith(LONGEST),
+            "train" not in item.nodeid.split("::")[0],
+        )
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -92,9 +99,18 @@ def _cache_of_the_run(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory) -> Iterator[Path]:
+    """New folders. `tmp_path_factory.mktemp` looks through all older ones each time, which takes
+    half a minute of a whole run.
+    """
+    parent = tmp_path_factory.mktemp("homes")
+    return (parent / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    """Every test has an empty cache, is told to be online, and never meets the user's own settings."""
+def _own_cache(_homes, monkeypatch):
+    """Every test has an empty cache, is online, and never meets the user's own settings."""
     for name in (
         "WARMSTART_OFFLINE",
         "HF_HUB_OFFLINE",
@@ -106,7 +122,9 @@ def _own_cache(tmp_path_factory, monkeypatch):
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", os.devnull)
-    monkeypatch.setenv("WARMSTART_HOME", str(tmp_path_factory.mktemp("home")))
+    home = next(_homes)
+    home.mkdir()
+    monkeypatch.setenv("WARMSTART_HOME", str(home))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SPEC = importlib.util.spec_from_file_location("notebook", ROOT / "scripts" / "make_notebook.py")
+SPEC = importlib.util.spec_from_file_location("tutorials", ROOT / "scripts" / "run_tutorials.py")
 assert SPEC
 assert SPEC.loader
-notebook = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(notebook)
+tutorials = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(tutorials)
 NUMBER = r"-?\d+(?:\.\d+)?"
 SHOWN = {
     "cat.jpg": "<table>",
@@ -49,8 +49,8 @@ def parts(cell):
 @pytest.mark.shared
 def test_every_cell_shows_its_result_as_the_notebook_does(tmp_path):
     pytest.importorskip("pandas")
-    stored = notebook.read()
-    fresh = notebook.executed(stored, tmp_path)
+    stored = tutorials.read_results()
+    fresh = tutorials.executed(stored, tmp_path)
     assert len(cells(fresh)) == len(SHOWN)
     for cell, old, (code, shown) in zip(cells(fresh), cells(stored), SHOWN.items(), strict=True):
         assert code in "".join(cell["source"])
@@ -62,6 +62,6 @@ def test_every_cell_shows_its_result_as_the_notebook_does(tmp_path):
 
 
 def test_the_page_of_the_notebook_shows_all_cells():
-    page = notebook.page(notebook.read())
+    page = tutorials.html_page(tutorials.read_results())
     assert page.count("<img ") == 3
     assert page.count("<audio ") == 1

@@ -29,7 +29,9 @@ pytestmark = [
         "ignore::pytest.PytestUnraisableExceptionWarning",
     ),
 ]
-GIVEN = {"shard_rows": 10, "top_k": 2, "on": "ray", "workers": 2}
+OPTIONS = {"shard_rows": 10, "top_k": 2, "on": "ray", "workers": 2}
+ONE = {**OPTIONS, "workers": 1}
+"""Half of the time where it does not matter how many there are: a worker takes seconds to start."""
 
 
 @pytest.fixture(scope="module")
@@ -84,18 +86,18 @@ def test_the_same_files_as_on_one_machine_though_workers_are_killed(
 
     def kill(now):
         living = [pid for pid in workers() if pid not in killed]
-        if now.rows and len(killed) < 3 and living:
+        if now.rows and len(killed) < 2 and living:
             os.kill(living[0], signal.SIGKILL)
             killed.append(living[0])
 
-    done = ws.batch(model, photos, tmp_path / "run", progress=kill, **GIVEN)
-    assert len(killed) == 3
+    done = ws.batch(model, photos, tmp_path / "run", progress=kill, **OPTIONS)
+    assert len(killed) == 2
     assert (done.rows, done.failed, done.before) == (241, 1, 0)
     assert sorted(look.rows(tmp_path / "run")) == list(range(241))
     assert look.content(tmp_path / "run") == look.content(expected)
-    assert ws.batch(model, photos, tmp_path / "run", **GIVEN).before == 241
+    assert ws.batch(model, photos, tmp_path / "run", **OPTIONS).before == 241
     with pytest.raises(UsageError, match=r"top_k \(before: 2, now: 3\)"):
-        ws.batch(model, photos, tmp_path / "run", **{**GIVEN, "top_k": 3})
+        ws.batch(model, photos, tmp_path / "run", **{**OPTIONS, "top_k": 3})
 
 
 def test_the_run_is_killed_and_goes_on_elsewhere(
@@ -103,7 +105,7 @@ def test_the_run_is_killed_and_goes_on_elsewhere(
 ):
     output = tmp_path / "run"
     process = started(
-        model=str(CIFAR), engine="litert", inputs=photos, output=output, address=cluster, **GIVEN
+        model=str(CIFAR), engine="litert", inputs=photos, output=output, address=cluster, **OPTIONS
     )
     while look.shards(output) < 3 and process.poll() is None:
         time.sleep(0.002)
@@ -148,7 +150,7 @@ class Deadly(Worker):
 def test_a_shard_that_kills_its_workers_ends_the_run(cluster, photos, model, tmp_path, monkeypatch):
     monkeypatch.setattr("warmstart.bulk.cluster.Worker", Deadly)
     with pytest.raises(BatchError, match=r"part-00003 \(from row 30 on\) was begun 2 times"):
-        ws.batch(model, photos / "a", tmp_path / "run", **GIVEN)
+        ws.batch(model, photos / "a", tmp_path / "run", **ONE)
 
 
 class Starved(Worker):
@@ -178,9 +180,9 @@ class Starved(Worker):
 def test_a_worker_without_memory_ends_the_run(cluster, photos, model, tmp_path, monkeypatch):
     monkeypatch.setattr("warmstart.bulk.cluster.Worker", Starved)
     with pytest.raises(BatchError, match=r"part-0000\d \(from row \d+ on\) needs more memory than"):
-        ws.batch(model, photos / "a", tmp_path / "run", **GIVEN)
+        ws.batch(model, photos / "a", tmp_path / "run", **ONE)
     monkeypatch.undo()
-    assert ws.batch(model, photos / "a", tmp_path / "run", **GIVEN).rows == 80
+    assert ws.batch(model, photos / "a", tmp_path / "run", **ONE).rows == 80
 
 
 class Refused(Worker):
@@ -203,10 +205,10 @@ def test_workers_need_no_tensorflow_and_say_what_is_wrong(
 ):
     monkeypatch.setattr("warmstart.bulk.cluster.Worker", Refused)
     with pytest.raises(BatchError, match=r"the disk is full; imported: \[\]"):
-        ws.batch(model, photos / "a", tmp_path / "run", **GIVEN)
+        ws.batch(model, photos / "a", tmp_path / "run", **ONE)
     monkeypatch.undo()
     with pytest.raises(UsageError, match="Ray gives a worker"):
-        ws.batch(model, photos / "a", tmp_path / "out", worker={"cpus": 3}, **GIVEN)
+        ws.batch(model, photos / "a", tmp_path / "out", worker={"cpus": 3}, **ONE)
 
 
 def test_features_are_those_of_one_machine(cluster, photos, model, tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from warmstart.image.metrics.coco import Found, Truth, evaluate_boxes
+from warmstart.image.metrics.coco import CocoEvaluation, PredictedBoxes, Truth
 from warmstart.image.metrics.segmentation import Confusion
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "vision" / "coco.json"
@@ -35,6 +35,13 @@ def corners(records):
     return boxes, np.array([r["category_id"] - 1 for r in records], int)
 
 
+def evaluate_boxes(truths, predictions, classes):
+    evaluation = CocoEvaluation(classes)
+    for truth, predicted in zip(truths, predictions, strict=True):
+        evaluation.add(truth, predicted)
+    return evaluation.result()
+
+
 def test_equal_to_pycocotools():
     data = json.loads(GOLDEN.read_text())
     truths, found = [], []
@@ -48,7 +55,9 @@ def test_equal_to_pycocotools():
                 np.array([a["area"] for a in mine], float),
             )
         )
-        found.append(Found(*corners(theirs), np.array([d["score"] for d in theirs], float)))
+        found.append(
+            PredictedBoxes(*corners(theirs), np.array([d["score"] for d in theirs], float))
+        )
     result = evaluate_boxes(truths, found, 4)
     for name, value in zip(STATS, data["stats"], strict=True):
         assert result[name] == pytest.approx(value, abs=1e-6), name
@@ -62,11 +71,11 @@ def test_equal_to_pycocotools():
 
 def test_no_objects_at_all():
     empty = Truth(np.zeros((0, 4)), np.zeros(0, int))
-    nothing = Found(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0))
+    nothing = PredictedBoxes(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0))
     assert math.isnan(evaluate_boxes([empty], [nothing], 2)["ap"])
     one = Truth(np.array([[0, 0, 9, 9.0]]), np.array([1]))
     assert evaluate_boxes([empty, one], [nothing, nothing], 2)["ap"] == 0
-    right = Found(one.boxes, one.labels, np.array([0.5]))
+    right = PredictedBoxes(one.boxes, one.labels, np.array([0.5]))
     assert evaluate_boxes([empty, one], [nothing, right], 2)["ap"] == pytest.approx(1)
     assert evaluate_boxes([empty, one], [right, right], 2)["ap50"] == pytest.approx(
         0.5
@@ -94,13 +103,15 @@ def test_difficult_objects_are_neither_missed_nor_false():
     boxes = np.array([[0, 0, 100, 100], [200, 200, 300, 300]], float)
     labels, difficult = np.zeros(2, int), np.array([False, True])
     truth = Truth(boxes, labels, difficult=difficult)
-    one = Found(boxes[:1], labels[:1], np.array([0.9]))
-    twice = Found(boxes[[1, 0, 1]], np.zeros(3, int), np.array([0.95, 0.9, 0.8]))
+    one = PredictedBoxes(boxes[:1], labels[:1], np.array([0.9]))
+    twice = PredictedBoxes(boxes[[1, 0, 1]], np.zeros(3, int), np.array([0.95, 0.9, 0.8]))
     for found in (one, twice):
         figures = evaluate_boxes([truth], [found], 1)
         assert figures["ap"] == pytest.approx(1)
         assert (figures["ar100"], figures["per_class"][0]["count"]) == (1, 1)
-    elsewhere = Found(np.array([[400.0, 0, 500, 100], boxes[0]]), labels, np.array([0.95, 0.9]))
+    elsewhere = PredictedBoxes(
+        np.array([[400.0, 0, 500, 100], boxes[0]]), labels, np.array([0.95, 0.9])
+    )
     assert evaluate_boxes([truth], [elsewhere], 1)["ap"] == pytest.approx(0.5, abs=0.01)
     only = Truth(boxes, labels, difficult=np.ones(2, bool))
     assert np.isnan(evaluate_boxes([only], [one], 1)["ap"])

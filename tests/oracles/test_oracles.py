@@ -58,8 +58,8 @@ def test_predict_command(name: str, tmp_path: Path) -> None:
     check(observe.predict_command(CASES[name], tmp_path), "predict", name)
 
 
-def test_commands_and_their_options(tmp_path: Path) -> None:
-    check(observe.commands(tmp_path), "commands")
+def test_commands_and_their_options() -> None:
+    check(observe.commands(), "commands")
 
 
 def test_public_names_and_parameters() -> None:

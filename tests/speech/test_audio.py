@@ -73,7 +73,7 @@ def test_arrays():
         ({"array": TONE, "sampling_rate": RATE}, None),
         (((TONE * 32768).astype(np.int16), RATE), None),
     ):
-        assert np.abs(audio.decode(value, sample_rate=RATE, given_rate=rate) - TONE).max() < 1e-4
+        assert np.abs(audio.decode(value, sample_rate=RATE, array_rate=rate) - TONE).max() < 1e-4
     assert RECORDING.single((TONE, RATE)).value == (TONE, RATE)
     assert not RECORDING.is_several((TONE, RATE))
     assert RECORDING.is_several([(TONE, RATE)])
@@ -154,10 +154,10 @@ def test_one_channel_of_several():
     sound = np.stack([TONE, -0.5 * TONE], 1)
     for channel, factor in ((1, 1.0), (2, -0.5), (None, 0.25)):
         found = np.concatenate(
-            list(audio.pieces(sound, sample_rate=RATE, given_rate=RATE, channel=channel))
+            list(audio.pieces(sound, sample_rate=RATE, array_rate=RATE, channel=channel))
         )
         np.testing.assert_allclose(found, factor * TONE, atol=1e-6)
     with pytest.raises(InputError, match="has 2 channels, and no channel 3"):
-        list(audio.pieces(sound, sample_rate=RATE, given_rate=RATE, channel=3))
+        list(audio.pieces(sound, sample_rate=RATE, array_rate=RATE, channel=3))
     with pytest.raises(InputError, match="has 1 channel, and no channel 2"):
-        list(audio.pieces(TONE, sample_rate=RATE, given_rate=RATE, channel=2))
+        list(audio.pieces(TONE, sample_rate=RATE, array_rate=RATE, channel=2))

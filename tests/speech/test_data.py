@@ -159,5 +159,5 @@ def test_damaged_tables_are_named(tmp_path, name, content):
     with pytest.raises(UsageError, match=name):
         pairs(tmp_path / name)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="beside each recording"):
+    with pytest.raises(UsageError, match="next to each recording"):
         pairs(tmp_path / "empty")

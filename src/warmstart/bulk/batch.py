@@ -13,17 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from warmstart.bulk import local, manifest, writing
+from warmstart.bulk import manifest, writing
 from warmstart.bulk.listing import listed
 from warmstart.bulk.plan import Plan, Shard, planned, rows_of
 from warmstart.bulk.rows import RowReader
 from warmstart.bulk.storage import Folder
-from warmstart.bulk.work import Done, Job
+from warmstart.bulk.work import Done, Job, run_shard
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.errors import UsageError, require
 
-PLACES = ("local", "ray")
+RUNNERS = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def batch(
         UsageError: an option is wrong, there is nothing to read, or the folder holds something else
             or a run that began with other settings.
         BatchError: the run cannot go on: the disk is full, the folder read-only, a worker dies
-            again and again. What is done is kept.
+            again and again. What is done is not lost.
 
     Example:
         >>> done = ws.batch("sst2_bert_tiny", ["a delight", "a waste of time"], "sentiments")
@@ -191,20 +191,22 @@ def batch(
         left: list[Shard] = []
         for shard in plan.shards:
             (done if f"{shard.name}.{format}" in names else left).append(shard)
-        told = _Teller(plan, done, folder, progress)
+        reporter = _Reporter(plan, done, folder, progress)
         if known is None or left:
             name = known["model"]["runs_on"] if known else opened.engine.name
             if known is None:
                 manifest.write(folder, manifest.NAME, manifest.of(opened, name, job, plan, rows))
-            told.now()
+            reporter.now()
             with closing(
-                _run(on, opened, name, job, left, told, workers, worker, address)
+                _run(on, opened, name, job, left, reporter, workers, worker, address)
             ) as finished:
                 for shard_done in finished:
-                    told.shard(shard_done)
+                    reporter.shard(shard_done)
             folder.sweep()  # workers that were killed could not
-        manifest.write(folder, manifest.SUMMARY, {"rows": plan.rows, "failed": told.failed})
-    return BatchResult(folder.place, plan.rows, told.failed, told.before, time.monotonic() - start)
+        manifest.write(folder, manifest.SUMMARY, {"rows": plan.rows, "failed": reporter.failed})
+    return BatchResult(
+        folder.path, plan.rows, reporter.failed, reporter.before, time.monotonic() - start
+    )
 
 
 def _run(
@@ -213,13 +215,15 @@ def _run(
     engine: str,
     job: Job,
     left: list[Shard],
-    told: _Teller,
+    reporter: _Reporter,
     workers: int | None,
     worker: Mapping[str, object] | None,
     address: str | None,
 ) -> Generator[Done]:
     if on == "local":
-        yield from local.run(model.on_engine(engine), job, left, told.rows)
+        ready = model.on_engine(engine)
+        for shard in left:
+            yield run_shard(ready, job, shard, reporter.rows)
         return
     from warmstart.bulk import cluster
 
@@ -231,14 +235,14 @@ def _run(
 def _check(
     on: str, shard_rows: int | None, workers: int | None, worker: Any, address: str | None
 ) -> None:
-    if on not in PLACES:
+    if on not in RUNNERS:
         raise UsageError(f"A batch runs on 'local' or 'ray', not on {on!r}.")
-    for name, value in (("shard_rows", shard_rows), ("workers", workers)):
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise UsageError(f"{name} must be 1 or more, not {value!r}.")
+    for name, number in (("shard_rows", shard_rows), ("workers", workers)):
+        if number is not None and (not isinstance(number, int) or number < 1):
+            raise UsageError(f"{name} must be 1 or more, not {number!r}.")
     if on == "local":
-        for name, given in (("workers", workers), ("worker", worker), ("address", address)):
-            if given is not None:
+        for name, value in (("workers", workers), ("worker", worker), ("address", address)):
+            if value is not None:
                 raise UsageError(
                     f"{name} is for on='ray'; on='local' is one process, which uses all processors."
                 )
@@ -274,8 +278,8 @@ def _job(
     return Job(os.fsdecode(output), model.entry.task, format, columns, options)
 
 
-class _Teller:
-    """Counts what is done, and tells."""
+class _Reporter:
+    """Counts what is done, and reports progress."""
 
     def __init__(
         self,
@@ -289,16 +293,16 @@ class _Teller:
         self.failed = sum(writing.failures_of(folder, shard) for shard in done)
         self.begun = time.monotonic()
         self.early: tuple[int, int] = (0, 0)
-        self.told = 0.0
+        self.reported = 0.0
 
     def rows(self, rows: int, failed: int) -> None:
         """Some rows of the shard in work are done."""
         self.early = self.early[0] + rows, self.early[1] + failed
-        if self.progress and time.monotonic() - self.told > 0.1:
+        if self.progress and time.monotonic() - self.reported > 0.1:
             self.now()
 
     def shard(self, done: Done) -> None:
-        """A shard is done, with the rows that were told of it before."""
+        """A shard is done, with the rows that were reported before."""
         self.early = (0, 0)
         self.done, self.failed = self.done + done.rows, self.failed + done.failed
         self.now()
@@ -306,9 +310,9 @@ class _Teller:
     def now(self) -> None:
         if self.progress is None:
             return
-        self.told = time.monotonic()
+        self.reported = time.monotonic()
         rows = self.done + self.early[0]
-        rate = (rows - self.before) / max(self.told - self.begun, 1e-9)
+        rate = (rows - self.before) / max(self.reported - self.begun, 1e-9)
         self.progress(
             Progress(
                 rows,

@@ -32,7 +32,7 @@ ATTEMPTS = 3
 """To start Ray: on a busy machine it gives up after half a minute."""
 STORE = 256 * 2**20
 """Bytes of shared memory of a cluster that is started here, besides the model."""
-GIVEN = (
+WORKER_OPTIONS = (
     "num_cpus",
     "num_gpus",
     "memory",
@@ -41,8 +41,8 @@ GIVEN = (
     "label_selector",
     "runtime_env",
 )
-"""What a worker can be given, as `ray.data.Dataset.map_batches` takes it."""
-TOLD = ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE")
+"""The options of a worker, as `ray.data.Dataset.map_batches` takes it."""
+FORWARDED = ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE")
 
 
 class Worker:
@@ -132,7 +132,7 @@ def run(
     """
     shipped = shipping.pack(model, engine)
     rows = [{"shard": shard.to_json()} for shard in shards]
-    environment = {name: os.environ[name] for name in TOLD if name in os.environ}
+    environment = {name: os.environ[name] for name in FORWARDED if name in os.environ}
     with connected(address, shipped.size):
         answers = mapped(
             rows,
@@ -148,14 +148,14 @@ def run(
                     *(answer[k] for k in ("shard", "rows", "failed", "error")), strict=True
                 ):
                     if error:
-                        kind, message = json.loads(str(error))
-                        raise getattr(errors, kind, BatchError)(message)
+                        name, message = json.loads(str(error))
+                        raise getattr(errors, name, BatchError)(message)
                     yield Done(int(number), int(count), int(failed))
 
 
 def mapped(
     rows: Sequence[Mapping[str, Any]],
-    kind: type,
+    actor: type,
     arguments: Callable[[Any, int], tuple[Any, ...]],
     shipped: Any,
     *,
@@ -167,12 +167,12 @@ def mapped(
 
     Args:
         rows: plain values.
-        kind: the class of the actors.
+        actor: the class of the actors.
         arguments: makes those of its constructor, from a list with the reference of `shipped`, and
             the threads.
         shipped: is put into Ray's object store once.
         workers, worker: as for `run`.
-        per_call: rows that an actor is given at a time.
+        per_call: rows that an actor gets at a time.
 
     Raises:
         BatchError: Ray gave up.
@@ -180,10 +180,10 @@ def mapped(
     import ray
     import ray.data
 
-    given = {"num_cpus": 1, **worker}
-    if strange := given.keys() - GIVEN:
-        raise UsageError(f"Ray gives a worker {', '.join(GIVEN)}, not {min(strange)!r}.")
-    processors = float(given["num_cpus"] or 1)
+    resources = {"num_cpus": 1, **worker}
+    if strange := resources.keys() - WORKER_OPTIONS:
+        raise UsageError(f"Ray gives a worker {', '.join(WORKER_OPTIONS)}, not {min(strange)!r}.")
+    processors = float(resources["num_cpus"] or 1)
     count = workers or max(int(ray.cluster_resources().get("CPU", 1) // processors), 1)
     blocks = -(-len(rows) // per_call)
     with warnings.catch_warnings():
@@ -194,19 +194,19 @@ def mapped(
     reference = ray.put(shipped)
     with _quiet():
         data = ray.data.from_items(list(rows), override_num_blocks=blocks).map_batches(
-            kind,
+            actor,
             fn_constructor_args=arguments([reference], max(int(processors), 1)),
             batch_size=None,
             compute=ray.data.ActorPoolStrategy(
                 size=min(count, blocks), max_tasks_in_flight_per_actor=2
             ),
-            **given,
+            **resources,
         )
         try:
             yield from data.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
         except ray.exceptions.RayError as error:
             raise BatchError(
-                f"Ray gave up: {_in_short(error)}. What is done so far is kept; run the same again to go "
+                f"Ray gave up: {_in_short(error)}. What is done so far is not lost; run the same again to go "
                 "on."
             ) from error
 
@@ -233,9 +233,9 @@ def connected(address: str | None, size: int) -> Iterator[None]:
         yield
         return
     options: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE + 2 * size}
-    found = address or os.environ.get("RAY_ADDRESS") or _running()
-    if found and found != "local":
-        options = {"address": found}
+    cluster = address or os.environ.get("RAY_ADDRESS") or _running()
+    if cluster and cluster != "local":
+        options = {"address": cluster}
     attempts = 1 if "address" in options else ATTEMPTS
     for attempt in range(1, attempts + 1):
         try:
@@ -245,7 +245,7 @@ def connected(address: str | None, size: int) -> Iterator[None]:
         except Exception as error:  # Ray raises bare ones, too
             ray.shutdown()
             if attempt == attempts:
-                what = f"reached at {found}" if "address" in options else "started"
+                what = f"reached at {cluster}" if "address" in options else "started"
                 hint = "" if "address" not in options else _about_token()
                 raise BatchError(f"Ray cannot be {what}: {_in_short(error)}.{hint}") from error
     try:

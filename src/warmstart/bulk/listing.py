@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from warmstart.bulk import storage, tables
-from warmstart.bulk.plan import Found
+from warmstart.bulk.plan import ListedRow
 from warmstart.core import inputs as items
 from warmstart.core.input_kind import InputKind
 from warmstart.core.reading import printable, scheme
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from warmstart.bulk.rows import RowReader
 
 
-def listed(inputs: Any, reader: RowReader) -> Iterator[Found | bytes]:
+def listed(inputs: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
     """The rows of `inputs` in order, and behind those of a table the hash of its content.
 
     Args:
@@ -56,22 +56,22 @@ def _is_pair(value: Any) -> bool:
     )
 
 
-def _one(value: Any, reader: RowReader) -> Iterator[Found | bytes]:
-    kind = reader.kind
-    is_text = not kind.is_file and not kind.table_suffixes
+def _one(value: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
+    input_kind = reader.input_kind
+    is_text = not input_kind.is_file and not input_kind.table_suffixes
     if isinstance(value, os.PathLike) or (
         isinstance(value, str) and (not is_text or _names_files(value))
     ):
         path = os.fsdecode(value)
-        if kind.is_file and not path.lower().endswith(tables.SUFFIXES):
-            yield from _files(path, kind)
+        if input_kind.is_file and not path.lower().endswith(tables.SUFFIXES):
+            yield from _files(path, input_kind)
             return
         for table in _tables(path):
             yield from _rows(table, reader)
     elif is_text and (isinstance(value, str) or _is_texts(value)):
-        yield Found("given", value=value if isinstance(value, str | Mapping) else list(value))
+        yield ListedRow("given", value=value if isinstance(value, str | Mapping) else list(value))
     else:
-        what = "texts, pairs of texts" if is_text else f"paths and URLs of {kind.plural}"
+        what = "texts, pairs of texts" if is_text else f"paths and URLs of {input_kind.plural}"
         raise UsageError(
             f"A batch of this model takes {what} and files of them, not an object of type "
             f"{type(value).__name__}; call the model itself with that."
@@ -104,21 +104,23 @@ def _is_texts(value: Any) -> bool:
     )
 
 
-def _files(path: str, kind: InputKind) -> Iterator[Found]:
+def _files(path: str, input_kind: InputKind) -> Iterator[ListedRow]:
     if storage.is_remote(path):
         empty = True
-        for url in storage.find(path, kind.suffixes):
+        for url in storage.find(path, input_kind.suffixes):
             empty = False
-            yield Found("files", value=url)
+            yield ListedRow("files", value=url)
         if empty:
-            raise UsageError(f"{path} holds no {kind.noun} ({', '.join(sorted(kind.suffixes))}).")
+            raise UsageError(
+                f"{path} holds no {input_kind.noun} ({', '.join(sorted(input_kind.suffixes))})."
+            )
     elif items.is_single(path):
-        yield Found("files", value=path)
+        yield ListedRow("files", value=path)
     else:
-        for item in items.iter_items(path, suffixes=kind.suffixes, what=kind.noun):
+        for item in items.iter_items(path, suffixes=input_kind.suffixes, what=input_kind.noun):
             # A folder that cannot be read is a row, too: it fails, and stands among the dead
             # letters.
-            yield Found(
+            yield ListedRow(
                 "files", value=item.name if isinstance(item.value, InputError) else item.value
             )
 
@@ -127,7 +129,7 @@ def _tables(path: str) -> Iterator[str]:
     """The tables that a path, folder, pattern or URL stands for."""
     suffixes = frozenset(tables.SUFFIXES)
     if storage.is_remote(path):
-        found = list(storage.find(path, suffixes))
+        paths = list(storage.find(path, suffixes))
     elif scheme(path):
         raise UsageError(
             f"{path}: tables are read from files or from a store that fsspec knows, not from the web."
@@ -135,39 +137,39 @@ def _tables(path: str) -> Iterator[str]:
     elif items.is_single(path):
         if not os.path.isfile(path):
             raise UsageError(f"There is no file {printable(path)}.")
-        found = [path]
+        paths = [path]
     else:
-        found = [
+        paths = [
             item.value
             for item in items.iter_items(path, suffixes=suffixes, what="table")
             if isinstance(item.value, str)
         ]
-    if not found:
+    if not paths:
         raise UsageError(f"{path} holds no table ({', '.join(tables.SUFFIXES)}).")
-    yield from found
+    yield from paths
 
 
-def _rows(path: str, reader: RowReader) -> Iterator[Found | bytes]:
+def _rows(path: str, reader: RowReader) -> Iterator[ListedRow | bytes]:
     suffix = os.path.splitext(path)[1].lower()
-    if suffix in reader.kind.table_suffixes:
+    if suffix in reader.input_kind.table_suffixes:
         yield from _whole_table(path, reader)
         return
-    if not reader.kind.table_suffixes or reader.columns:
+    if not reader.input_kind.table_suffixes or reader.columns:
         _check(path, reader)
     content = hashlib.sha256()
     yield from tables.scan(path, content)
     yield content.digest()
 
 
-def _whole_table(path: str, reader: RowReader) -> Iterator[Found | bytes]:
-    plural = reader.kind.plural
+def _whole_table(path: str, reader: RowReader) -> Iterator[ListedRow | bytes]:
+    plural = reader.input_kind.plural
     if storage.is_remote(path):
         raise UsageError(
             f"{path}: tables of {plural} are read from this machine's files; JSONL files with one in each "
             "line from anywhere."
         )
     for index, _ in enumerate(reader.table(path)):
-        yield Found("series", path, index)
+        yield ListedRow("series", path, index)
     with open(path, "rb") as file:
         yield hashlib.file_digest(file, "sha256").digest()
 
@@ -176,7 +178,7 @@ def _check(path: str, reader: RowReader) -> None:
     """Refuse a table that has no column to read before a million rows have failed for it."""
     first, columns = tables.first(path), reader.columns
     if isinstance(first, Mapping):
-        chosen(first, reader.kind, columns, path)
+        chosen(first, reader.input_kind, columns, path)
     elif first is not None and columns:
         raise UsageError(
             f"{path} has no columns, so column={'+'.join(columns)} means nothing there."
@@ -184,7 +186,7 @@ def _check(path: str, reader: RowReader) -> None:
 
 
 def chosen(
-    row: Mapping[str, Any], kind: InputKind, columns: tuple[str, ...], where: str
+    row: Mapping[str, Any], input_kind: InputKind, columns: tuple[str, ...], where: str
 ) -> tuple[str, ...]:
     """The columns of a row that hold its input: those asked for, or the usual ones.
 
@@ -199,8 +201,8 @@ def chosen(
                 )
         return columns
     names = list(map(str, row))
-    field = replace(kind.field, option="column")
-    if kind.is_file:
+    field = replace(input_kind.field, option="column")
+    if input_kind.is_file:
         return (require_column(names, field, None, where),)
     first, second = (
         ("text", "text_pair")

@@ -30,7 +30,7 @@ def read(folder: Folder) -> dict[str, Any] | None:
         others = sorted(name for name in folder.names() if not name.startswith("."))
         if others:
             raise UsageError(
-                f"{folder.place} is not empty and holds no run of a batch (there is {others[0]}); name a "
+                f"{folder.path} is not empty and holds no run of a batch (there is {others[0]}); name a "
                 "new folder as output."
             )
         return None
@@ -38,13 +38,13 @@ def read(folder: Folder) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(data)
         if found["format"] != FORMAT:
             raise BatchError(
-                f"{folder.place} holds a run of another version of warmstart (format {found['format']}); "
+                f"{folder.path} holds a run of another version of warmstart (format {found['format']}); "
                 "finish it with that version, or name a new folder as output."
             )
         {key: dict(found[key]) for key in ("model", "inputs", "shards", "options")}
     except (ValueError, KeyError, TypeError) as error:
         raise BatchError(
-            f"{folder.place}/{NAME} is damaged ({error}); name a new folder as output."
+            f"{folder.path}/{NAME} is damaged ({error}); name a new folder as output."
         ) from error
     return found
 
@@ -114,7 +114,7 @@ def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> N
         )
     if changes:
         raise UsageError(
-            f"{folder.place} has a run with other settings or inputs: {_joined(changes)}. Resume it with "
+            f"{folder.path} has a run with other settings or inputs: {_joined(changes)}. Resume it with "
             "those that it started with, or name another output folder."
         )
 

@@ -18,7 +18,7 @@ class Part:
     """Some consecutive rows of one file, or of a list.
 
     Attributes:
-        kind: "files", "given", "series", or the format of the table: "txt", "jsonl", "csv",
+        format: "files", "given", "series", or the format of the table: "txt", "jsonl", "csv",
             "parquet".
         path: of the table.
         start: number of its first row within the table, from 0; of lines, the line.
@@ -27,7 +27,7 @@ class Part:
         values: the rows themselves, where there is no table: paths, texts.
     """
 
-    kind: str
+    format: str
     path: str = ""
     start: int = 0
     offset: int = 0
@@ -63,10 +63,10 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Found:
-    """One row as a listing finds it; `value` where there is no table."""
+class ListedRow:
+    """One row of a listing; `value` where there is no table."""
 
-    kind: str
+    format: str
     path: str = ""
     start: int = 0
     offset: int = 0
@@ -80,7 +80,7 @@ class Plan:
     Attributes:
         shards: in order.
         rows: in all.
-        digest: the sha256 of the listing: of names and given values, and of the content of tables.
+        digest: the sha256 of the listing: of names and values, and of the content of tables.
     """
 
     shards: tuple[Shard, ...]
@@ -88,38 +88,38 @@ class Plan:
     digest: str
 
 
-def planned(found: Iterator[Found | bytes], rows_a_shard: int) -> Plan:
+def planned(rows: Iterator[ListedRow | bytes], rows_a_shard: int) -> Plan:
     """Cut a listing into shards.
 
     Args:
-        found: the rows; bytes among them stand for the content of the table that has just ended.
+        rows: of the listing; bytes among them stand for the content of the table that has just ended.
         rows_a_shard: 1 or more.
     """
     digest = hashlib.sha256()
     shards: list[Shard] = []
     count = in_shard = 0
     table: tuple[str, str] | None = None
-    for row in found:
+    for row in rows:
         if isinstance(row, bytes):
             digest.update(row)
             continue
         if in_shard == 0:
             shards.append(Shard(len(shards), count, []))
         parts = shards[-1].parts
-        if not parts or (parts[-1].kind, parts[-1].path) != (row.kind, row.path):
-            parts.append(Part(row.kind, row.path, row.start, row.offset))
-        if table != (row.kind, row.path):
-            table = (row.kind, row.path)
-            digest.update(f"\n{row.kind} {row.path}\n".encode("utf-8", "surrogateescape"))
+        if not parts or (parts[-1].format, parts[-1].path) != (row.format, row.path):
+            parts.append(Part(row.format, row.path, row.start, row.offset))
+        if table != (row.format, row.path):
+            table = (row.format, row.path)
+            digest.update(f"\n{row.format} {row.path}\n".encode("utf-8", "surrogateescape"))
         parts[-1].count += 1
         if row.value is not None:
             parts[-1].values.append(row.value)
-            told = (
+            text = (
                 row.value
                 if isinstance(row.value, str)
                 else json.dumps(row.value, ensure_ascii=False)
             )
-            digest.update(told.encode("utf-8", "surrogateescape") + b"\0")
+            digest.update(text.encode("utf-8", "surrogateescape") + b"\0")
         count, in_shard = count + 1, (in_shard + 1) % rows_a_shard
     digest.update(f"\n{count}".encode())
     return Plan(tuple(shards), count, digest.hexdigest())

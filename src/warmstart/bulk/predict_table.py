@@ -64,17 +64,17 @@ def predict_table(
         model: of any task whose inputs fit a cell, or two for pairs.
         path: a CSV, TSV, JSONL, JSON or Parquet file; paths in it are relative to it.
         options: of the model's call.
-        columns: that hold the input; default: found by their names or their content.
+        columns: that hold the input; default: by their names or their content.
         encoding, delimiter: of a text file, where they are not recognised.
 
     Raises:
         UsageError: the model's results do not fit a row, or the columns are not there or ambiguous.
     """
-    kind = model.input_kind
-    if kind.table_suffixes or model.result.is_file:
+    input_kind = model.input_kind
+    if input_kind.table_suffixes or model.result.is_file:
         raise UsageError(f"{model.name} does not predict row by row; see its task's own options.")
     table = read_table(
-        path, (kind.field,), named=tuple(columns), encoding=encoding, delimiter=delimiter
+        path, (input_kind.field,), named=tuple(columns), encoding=encoding, delimiter=delimiter
     )
     inputs = _input_columns(model, table, columns)
     names = model.result.summary or tuple(
@@ -97,13 +97,15 @@ def _free_name(name: str, taken: set[str]) -> str:
 def _input_columns(
     model: Model[Any, Any, Any], table: Table, columns: Sequence[str]
 ) -> tuple[str, ...]:
-    kind = model.input_kind
-    if len(columns) > (2 if kind.pairs else 1):
-        raise UsageError(f"{model.name} takes its input from one column{' or two' * kind.pairs}.")
+    input_kind = model.input_kind
+    if len(columns) > (2 if input_kind.pairs else 1):
+        raise UsageError(
+            f"{model.name} takes its input from one column{' or two' * input_kind.pairs}."
+        )
     if table.positional:
         return table.columns
     names = dict.fromkeys(table.columns, "")
-    return listing.chosen(names, kind, tuple(columns), table.name)
+    return listing.chosen(names, input_kind, tuple(columns), table.name)
 
 
 def _rows(
@@ -139,10 +141,10 @@ def _rows(
 def _value(
     model: Model[Any, Any, Any], table: Table, record: Record, inputs: tuple[str, ...]
 ) -> Any:
-    kind = model.input_kind
+    input_kind = model.input_kind
     try:
-        if kind.is_file:
-            return table.file(record, inputs[0], kind.noun)
+        if input_kind.is_file:
+            return table.file(record, inputs[0], input_kind.noun)
         first, *rest = inputs
         texts = [table.text(record, first)]
         texts += [table.text(record, column) for column in rest if record.values.get(column)]

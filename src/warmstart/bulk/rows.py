@@ -39,7 +39,7 @@ class RowReader:
 
     Attributes:
         model: that answers them.
-        columns: of tables, that hold the input; empty: found by their usual names.
+        columns: of tables, that hold the input; empty: the usual names.
         options: of the model's call.
     """
 
@@ -48,7 +48,7 @@ class RowReader:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def kind(self) -> InputKind:
+    def input_kind(self) -> InputKind:
         return self.model.input_kind
 
     def table(self, path: str) -> Sequence[inputs.Item]:
@@ -94,38 +94,38 @@ def rows_of(shard: Shard, reader: RowReader) -> Iterator[Row]:
 
 
 def _read(part: Part, first: int, reader: RowReader) -> Iterator[tuple[str, Any]]:
-    if part.kind == "files":
+    if part.format == "files":
         for path in part.values:
             yield printable(path), _file(path)
-    elif part.kind == "given":
+    elif part.format == "given":
         for number, text in enumerate(part.values, first + 1):
             yield f"item {number}", tuple(text) if isinstance(text, list) else text
-    elif part.kind == "series":
-        found = reader.table(part.path)
+    elif part.format == "series":
+        items = reader.table(part.path)
         for index in range(part.start, part.start + part.count):
-            if index >= len(found):
+            if index >= len(items):
                 raise InputError(
-                    f"{part.path}: has fewer {reader.kind.plural} than when it was listed",
+                    f"{part.path}: has fewer {reader.input_kind.plural} than when it was listed",
                     part.path,
                 )
-            yield f"{printable(part.path)}:{index + 1}", found[index].value
+            yield f"{printable(part.path)}:{index + 1}", items[index].value
     else:
         yield from _table_rows(part, reader)
 
 
 def _table_rows(part: Part, reader: RowReader) -> Iterator[tuple[str, Any]]:
-    kind, columns = reader.kind, reader.columns
+    input_kind, columns = reader.input_kind, reader.columns
     for number, value in tables.rows(part, columns):
         source = f"{printable(part.path)}:{number}"
         try:
             if isinstance(value, InputError):
                 raise value
-            if kind.table_suffixes:
+            if input_kind.table_suffixes:
                 yield source, reader.from_row(value, source)
-            elif kind.is_file:
-                yield _in_table(value, kind, columns, part.path, source)
+            elif input_kind.is_file:
+                yield _in_table(value, input_kind, columns, part.path, source)
             else:
-                yield source, _text(value, kind, columns, source)
+                yield source, _text(value, input_kind, columns, source)
         except InputError as error:
             yield source, error
         except (
@@ -151,11 +151,11 @@ def _file(path: str) -> Any:
 
 
 def _in_table(
-    value: Any, kind: InputKind, columns: tuple[str, ...], table: str, source: str
+    value: Any, input_kind: InputKind, columns: tuple[str, ...], table: str, source: str
 ) -> tuple[str, Any]:
     """(source, what the model takes) of a row that names a file, or holds one."""
     if isinstance(value, Mapping):
-        value = value[listing.chosen(value, kind, columns, source)[0]]
+        value = value[listing.chosen(value, input_kind, columns, source)[0]]
     if isinstance(
         value, Mapping
     ):  # {"bytes": …, "path": …}, as the datasets of Hugging Face have it
@@ -165,21 +165,21 @@ def _in_table(
         file.name = source
         return source, file
     if not isinstance(value, str) or not value:
-        raise InputError(f"{source}: names no {kind.noun} ({value!r})", source)
+        raise InputError(f"{source}: names no {input_kind.noun} ({value!r})", source)
     if scheme(value) is None and not os.path.isabs(value):
-        beside = (
+        path = (
             f"{table.rpartition('/')[0]}/{value}"
             if storage.is_remote(table)
             else os.path.join(os.path.dirname(table), value)
         )
-        if storage.is_remote(table) or os.path.exists(beside):
-            value = beside
+        if storage.is_remote(table) or os.path.exists(path):
+            value = path
     return printable(value), _file(value)
 
 
-def _text(value: Any, kind: InputKind, columns: tuple[str, ...], source: str) -> Any:
+def _text(value: Any, input_kind: InputKind, columns: tuple[str, ...], source: str) -> Any:
     if isinstance(value, Mapping):
-        value = [value[column] for column in listing.chosen(value, kind, columns, source)]
+        value = [value[column] for column in listing.chosen(value, input_kind, columns, source)]
         if any(not isinstance(text, str) for text in value):
             raise InputError(
                 f"{source}: {next(text for text in value if not isinstance(text, str))!r} is no text",

@@ -1,7 +1,7 @@
 """A model as plain values that travel to other machines, and back: without its weights, with its
 compiled program.
 
-A worker that is given one needs neither TensorFlow nor the network nor the model's folder.
+A worker that gets one needs neither TensorFlow nor the network nor the model's folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from warmstart.errors import UsageError
 
 LARGEST_FILE = (
     64 * 2**20
-)  # bytes; what is larger beside the weights (tokenizers are a few MiB) is no part of the model
+)  # bytes; larger files are not part of the model (tokenizers are a few MiB)
 LEFT_OUT = (".safetensors", ".h5", ".keras", ".npz", ".bin", ".onnx", ".html", ".md")
 
 
@@ -71,7 +71,7 @@ def pack(model: Model[Any, Any, Any], engine: str) -> Shipped:
     for path in model.folder.iterdir() if model.folder else ():
         if path.is_file() and path.suffix not in LEFT_OUT and path.stat().st_size <= LARGEST_FILE:
             files[path.name] = path.read_bytes()
-    kept = {key: artifact.record[key] for key in ("signatures", "differences", "made_with")}
+    described = {key: artifact.record[key] for key in ("signatures", "differences", "made_with")}
     return Shipped(
         model.entry.to_dict(),
         [(label.index, label.id, label.name) for label in model.labels],
@@ -81,7 +81,7 @@ def pack(model: Model[Any, Any, Any], engine: str) -> Shipped:
         files,
         {name: (artifact.folder / name).read_bytes() for name in store.FILES},
         {
-            **kept,
+            **described,
             "model": model.name,
             "weights": model.weights.digest,
             "precision": artifact.precision,

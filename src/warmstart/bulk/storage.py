@@ -96,19 +96,19 @@ def find(url: str, suffixes: frozenset[str]) -> Iterator[str]:
     system, inside = file_system(url)
     try:
         if any(sign in inside for sign in "*?["):
-            found = [path for path in system.glob(inside) if system.isfile(path)]
+            paths = [path for path in system.glob(inside) if system.isfile(path)]
         elif system.isdir(inside):
-            found = [
+            paths = [
                 path
                 for path in system.find(inside)
                 if not any(p.startswith(".") for p in _below(path, inside))
             ]
-            found = [path for path in found if os.path.splitext(path)[1].lower() in suffixes]
+            paths = [path for path in paths if os.path.splitext(path)[1].lower() in suffixes]
         else:
-            found = [inside]
+            paths = [inside]
     except Exception as error:  # every file system has errors of its own
         raise UsageError(f"{url} cannot be listed: {error}") from error
-    for path in sorted(found):
+    for path in sorted(paths):
         yield system.unstrip_protocol(path)
 
 
@@ -120,21 +120,21 @@ class Folder:
     """The output folder: a few whole files by name, `_failed/part-00000.jsonl` among them.
 
     Args:
-        place: a path, or a URL of a file system of fsspec.
+        path: a path, or a URL of a file system of fsspec.
     """
 
-    def __init__(self, place: str | os.PathLike[str]):
-        self.place = os.fsdecode(place).rstrip("/") or "/"
-        self._remote = is_remote(self.place)
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = os.fsdecode(path).rstrip("/") or "/"
+        self._remote = is_remote(self.path)
         if not self._remote:
-            if scheme(self.place) is not None:
+            if scheme(self.path) is not None:
                 raise UsageError(
-                    f"{self.place} is a web address; results are written to a folder, or to a store that "
+                    f"{self.path} is a web address; results are written to a folder, or to a store that "
                     "fsspec knows (s3://, gs://, …)."
                 )
-            self.place = os.path.abspath(os.path.expanduser(self.place))
-            if os.path.lexists(self.place) and not os.path.isdir(self.place):
-                raise UsageError(f"{self.place} is a file; results are written to a folder.")
+            self.path = os.path.abspath(os.path.expanduser(self.path))
+            if os.path.lexists(self.path) and not os.path.isdir(self.path):
+                raise UsageError(f"{self.path} is a file; results are written to a folder.")
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file, all or nothing.
@@ -142,13 +142,13 @@ class Folder:
         Raises:
             BatchError: the disk is full, the folder read-only, …
         """
-        with self._telling(name):
+        with self._explained(name):
             if not self._remote:
-                with atomic_file(Path(self.place, name)) as file:
+                with atomic_file(Path(self.path, name)) as file:
                     file.write(data)
                 return
-            system, inside = file_system(f"{self.place}/{name}")
-            if scheme(self.place) in WHOLE:
+            system, inside = file_system(f"{self.path}/{name}")
+            if scheme(self.path) in WHOLE:
                 system.pipe_file(inside, data)
                 return
             folder, _, last = inside.rpartition("/")
@@ -163,11 +163,11 @@ class Folder:
 
     def read(self, name: str) -> bytes | None:
         """The content of a file; None where it is not there."""
-        with self._telling(name, "read"):
+        with self._explained(name, "read"):
             try:
                 if not self._remote:
-                    return Path(self.place, name).read_bytes()
-                system, inside = file_system(f"{self.place}/{name}")
+                    return Path(self.path, name).read_bytes()
+                system, inside = file_system(f"{self.path}/{name}")
                 content: bytes = system.cat_file(inside)
                 return content
             except (FileNotFoundError, NotADirectoryError):
@@ -177,13 +177,11 @@ class Folder:
         """The names of the files and folders in it, or in a folder of it; none where it is not
         there.
         """
-        with self._telling(folder or "it", "listed"):
+        with self._explained(folder or "it", "listed"):
             try:
                 if not self._remote:
-                    return {
-                        printable(name) for name in os.listdir(os.path.join(self.place, folder))
-                    }
-                system, inside = file_system(f"{self.place}/{folder}".rstrip("/"))
+                    return {printable(name) for name in os.listdir(os.path.join(self.path, folder))}
+                system, inside = file_system(f"{self.path}/{folder}".rstrip("/"))
                 system.invalidate_cache()
                 return {
                     path.rstrip("/").rsplit("/", 1)[-1] for path in system.ls(inside, detail=False)
@@ -193,21 +191,21 @@ class Folder:
 
     def has(self, name: str) -> bool:
         """Whether a file is there."""
-        with self._telling(name, "looked for"):
+        with self._explained(name, "looked for"):
             if not self._remote:
-                return os.path.isfile(os.path.join(self.place, name))
-            system, inside = file_system(f"{self.place}/{name}")
+                return os.path.isfile(os.path.join(self.path, name))
+            system, inside = file_system(f"{self.path}/{name}")
             system.invalidate_cache()
             exists: bool = system.exists(inside)
             return exists
 
     def remove(self, name: str) -> None:
         """Delete a file, if it is there."""
-        with self._telling(name, "removed"), contextlib.suppress(FileNotFoundError):
+        with self._explained(name, "removed"), contextlib.suppress(FileNotFoundError):
             if not self._remote:
-                os.unlink(os.path.join(self.place, name))
+                os.unlink(os.path.join(self.path, name))
                 return
-            system, inside = file_system(f"{self.place}/{name}")
+            system, inside = file_system(f"{self.path}/{name}")
             system.rm_file(inside)
 
     @contextlib.contextmanager
@@ -223,14 +221,14 @@ class Folder:
             return
         from filelock import FileLock, Timeout
 
-        with self._telling("it"):
-            os.makedirs(self.place, exist_ok=True)
-            lock = FileLock(os.path.join(self.place, ".lock"), timeout=0)
+        with self._explained("it"):
+            os.makedirs(self.path, exist_ok=True)
+            lock = FileLock(os.path.join(self.path, ".lock"), timeout=0)
             try:
                 lock.acquire()
             except Timeout:
                 raise BatchError(
-                    f"Another process is writing into {self.place}; wait for it, or name another "
+                    f"Another process is writing into {self.path}; wait for it, or name another "
                     "folder."
                 ) from None
         try:
@@ -246,25 +244,25 @@ class Folder:
             self.remove(f"{TRIES}/{name}")
         if self._remote:
             return
-        for folder in (Path(self.place), Path(self.place, "_failed")):
+        for folder in (Path(self.path), Path(self.path, "_failed")):
             for path in folder.glob(".*.part"):
                 with contextlib.suppress(OSError):
                     path.unlink()
 
     @contextlib.contextmanager
-    def _telling(self, name: str, what: str = "written") -> Iterator[None]:
-        where = self.place if name == "it" else f"{self.place}/{name}"
+    def _explained(self, name: str, what: str = "written") -> Iterator[None]:
+        where = self.path if name == "it" else f"{self.path}/{name}"
         try:
             yield
         except (BatchError, UsageError):
             raise
         except CheckpointError as error:
             raise BatchError(
-                f"{str(error).rstrip('.')}. What is done so far is kept: make room, or let it be "
+                f"{str(error).rstrip('.')}. What is done so far is not lost: make room, or let it be "
                 "written, and run the same again."
             ) from error
         except Exception as error:  # every file system has errors of its own
             reason = getattr(error, "strerror", None) or error
             raise BatchError(
-                f"{where} cannot be {what} ({reason}); what is done so far is kept."
+                f"{where} cannot be {what} ({reason}); what is done so far is not lost."
             ) from error

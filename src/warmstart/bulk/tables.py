@@ -13,7 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from warmstart.bulk import storage
-from warmstart.bulk.plan import Found, Part
+from warmstart.bulk.plan import ListedRow, Part
 from warmstart.core.records.columns import PHOTO, RECORDING, TEXT
 from warmstart.core.records.dialects import Dialect, detect_dialect
 from warmstart.core.records.encodings import detect_encoding
@@ -37,7 +37,7 @@ def format_of(path: str) -> str:
     return {".ndjson": "jsonl", ".tsv": "csv", ".pq": "parquet"}.get(suffix, suffix[1:])
 
 
-def scan(path: str, content: _Hash) -> Iterator[Found]:
+def scan(path: str, content: _Hash) -> Iterator[ListedRow]:
     """Where each row begins.
 
     Args:
@@ -48,19 +48,19 @@ def scan(path: str, content: _Hash) -> Iterator[Found]:
         MissingPackageError: Parquet without pyarrow.
         InputError: the file cannot be read.
     """
-    kind = format_of(path)
+    format = format_of(path)
     with closing(storage.open_input(path)) as file:
-        if kind == "parquet":
+        if format == "parquet":
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - TAIL, 0))
             content.update(f"{size} ".encode() + file.read())
             for number in range(_parquet(file, path).metadata.num_rows):
-                yield Found(kind, path, number)
-        elif kind == "csv":
+                yield ListedRow(format, path, number)
+        elif format == "csv":
             dialect = _dialect(file, path)
             lines = _Lines(file, content)
             for number, (_, offset) in enumerate(_records(lines, path, dialect, header=True)):
-                yield Found(kind, path, number, offset)
+                yield ListedRow(format, path, number, offset)
         else:
             _check_encoding(file.read(4), path)
             file.seek(0)
@@ -68,7 +68,7 @@ def scan(path: str, content: _Hash) -> Iterator[Found]:
             for number, line in enumerate(file):
                 content.update(line)
                 if line.strip():
-                    yield Found(kind, path, number, offset)
+                    yield ListedRow(format, path, number, offset)
                 offset += len(line)
 
 
@@ -76,14 +76,14 @@ def first(path: str) -> Any:
     """The first row: a mapping where the table has columns, else text; None where there is none
     that can be read.
     """
-    kind = format_of(path)
-    if kind == "parquet":
+    format = format_of(path)
+    if format == "parquet":
         with closing(storage.open_input(path)) as file:
             return dict.fromkeys(_parquet(file, path).schema_arrow.names, "")
-    found = next(scan(path, hashlib.sha256()), None)
-    if found is None:
+    row = next(scan(path, hashlib.sha256()), None)
+    if row is None:
         return None
-    for _, value in rows(Part(found.kind, path, found.start, found.offset, 1), ()):
+    for _, value in rows(Part(row.format, path, row.start, row.offset, 1), ()):
         return None if isinstance(value, InputError) else value
     return None
 
@@ -100,7 +100,7 @@ def rows(part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
     """
     count = 0
     with closing(storage.open_input(part.path)) as file:
-        reader = {"parquet": _parquet_rows, "csv": _csv_rows}.get(part.kind, _line_rows)
+        reader = {"parquet": _parquet_rows, "csv": _csv_rows}.get(part.format, _line_rows)
         for count, row in enumerate(reader(file, part, columns), 1):
             yield row
             if count == part.count:
@@ -118,7 +118,7 @@ def _line_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator
         line = line.strip(b"\r\n").removeprefix(BOM)
         name = f"{part.path}:{number}"
         try:
-            yield number, json.loads(line) if part.kind == "jsonl" else line.decode()
+            yield number, json.loads(line) if part.format == "jsonl" else line.decode()
         except UnicodeDecodeError as error:
             yield (
                 number,
@@ -208,13 +208,13 @@ def _csv_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[
 
 def _parquet_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
     table = _parquet(file, part.path)
-    before, wanted = 0, range(part.start, part.start + part.count)
+    before, span = 0, range(part.start, part.start + part.count)
     for group in range(table.num_row_groups):
         count = table.metadata.row_group(group).num_rows
-        if before < wanted.stop and before + count > wanted.start:
+        if before < span.stop and before + count > span.start:
             read = table.read_row_group(group, columns=list(columns) or None, use_threads=False)
-            begin = max(wanted.start - before, 0)
-            read = read.slice(begin, min(wanted.stop - before, count) - begin)
+            begin = max(span.start - before, 0)
+            read = read.slice(begin, min(span.stop - before, count) - begin)
             yield from enumerate(read.to_pylist(), before + begin + 1)
         before += count
 

@@ -24,7 +24,7 @@ class Job:
         output: the folder, a path or URL.
         task: of the model.
         format: of the result files.
-        columns: of tables, that hold the input; empty: found out.
+        columns: of tables, that hold the input; empty: the usual names.
         options: of the model's call.
     """
 
@@ -60,7 +60,7 @@ def run_shard(
 
     Raises:
         BatchError: the files cannot be written.
-        WarmstartError: the model does not work at all: each row alone fails, and for no fault of
+        WarmstartError: the model does not work at all: each single row fails, and for no fault of
         its own.
     """
     results: list[dict[str, Any]] = []
@@ -70,7 +70,7 @@ def run_shard(
     for row, answer in zip(rows, answers(model, rows, options), strict=True):
         if isinstance(answer, InputError):
             failures.append(
-                {"row": row.number, "source": row.source, "error": _told(answer, row.source)}
+                {"row": row.number, "source": row.source, "error": _message(answer, row.source)}
             )
         else:
             results.append({"row": row.number, "source": row.source, **answer})
@@ -109,19 +109,19 @@ def _results(
 def _one_by_one(
     model: Model[Any, Any, Any], rows: Sequence[Row], options: Mapping[str, Any], first: Exception
 ) -> Iterator[dict[str, Any] | InputError]:
-    """Each row alone, after a batch of them has failed as a whole.
+    """Each row by itself, after a batch of them has failed as a whole.
 
     Raises:
         Exception: `first`, where not a single row can be answered.
     """
-    found: list[dict[str, Any] | InputError] = []
+    results: list[dict[str, Any] | InputError] = []
     answered = broken = 0
     for row in rows:
         if isinstance(row.value, InputError):
-            found.append(row.value)
+            results.append(row.value)
             continue
         try:
-            found.append(next(_results(model, [row.value], options)))
+            results.append(next(_results(model, [row.value], options)))
             answered += 1
         except Exception as error:
             broken += 1
@@ -130,10 +130,10 @@ def _one_by_one(
                 if isinstance(error, WarmstartError)
                 else f"{type(error).__name__}: {error}"
             )
-            found.append(InputError(f"{row.source}: {reason}", row.source))
+            results.append(InputError(f"{row.source}: {reason}", row.source))
     if broken and not answered:
         raise first
-    yield from found
+    yield from results
 
 
 def _options(model: Model[Any, Any, Any], job: Job, shard: Shard) -> dict[str, Any]:
@@ -143,8 +143,8 @@ def _options(model: Model[Any, Any, Any], job: Job, shard: Shard) -> dict[str, A
     return options
 
 
-def _told(error: InputError, source: str) -> str:
-    """The message, with the row's source in place of its place within the call."""
+def _message(error: InputError, source: str) -> str:
+    """The message, with the row's source in place of its index within the call."""
     text = str(error)
     if error.item and error.item != source and text.startswith(error.item):
         return source + text[len(error.item) :]

@@ -34,20 +34,22 @@ def schema(task: str) -> pyarrow.Schema:
 
     columns = [("row", pa.int64()), ("source", pa.string())]
     fields = wire_of(task_class(task).result).fields
-    return pa.schema([*columns, *((name, _arrow(kind)) for name, kind in fields)])
+    return pa.schema([*columns, *((name, _arrow(wire_type)) for name, wire_type in fields)])
 
 
-def _arrow(kind: WireType) -> pyarrow.DataType:
+def _arrow(wire_type: WireType) -> pyarrow.DataType:
     """The Arrow type of a wire type."""
     import pyarrow as pa
 
-    if isinstance(kind, ListOf):
-        return pa.list_(_arrow(kind.item))
-    if isinstance(kind, MapOf):
-        return pa.map_(pa.string(), _arrow(kind.item))
-    if isinstance(kind, StructOf):
-        return pa.struct([(name, _arrow(inner)) for name, inner in kind.fields])
-    return {int: pa.int64(), str: pa.string(), float: pa.float64(), bool: pa.bool_()}[kind.type]
+    if isinstance(wire_type, ListOf):
+        return pa.list_(_arrow(wire_type.item))
+    if isinstance(wire_type, MapOf):
+        return pa.map_(pa.string(), _arrow(wire_type.item))
+    if isinstance(wire_type, StructOf):
+        return pa.struct([(name, _arrow(inner)) for name, inner in wire_type.fields])
+    return {int: pa.int64(), str: pa.string(), float: pa.float64(), bool: pa.bool_()}[
+        wire_type.type
+    ]
 
 
 def encoded(results: Sequence[dict[str, Any]], task: str, format: str) -> bytes:
@@ -58,7 +60,7 @@ def encoded(results: Sequence[dict[str, Any]], task: str, format: str) -> bytes:
     import pyarrow.parquet as pq
 
     fields = wire_of(task_class(task).result).fields
-    maps = [name for name, kind in fields if isinstance(kind, MapOf)]
+    maps = [name for name, wire_type in fields if isinstance(wire_type, MapOf)]
     rows = [{**result, **{name: list(result[name].items()) for name in maps}} for result in results]
     file = BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, schema(task)), file, compression="zstd")

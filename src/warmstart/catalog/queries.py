@@ -93,7 +93,7 @@ def search(query: str = "*", *, task: str | None = None, family: str | None = No
 
 
 def _searched(entry: Entry) -> str:
-    """The words by which an entry is found."""
+    """The words of an entry that a search matches."""
     parts = (entry.name, *entry.aliases, entry.family, entry.task, entry.title)
     return re.sub(r"[_-]", " ", " ".join(parts).lower())
 

@@ -3,7 +3,7 @@ before them.
 
 The names of tensors differ from publisher to publisher; the graph does not. So a kernel belongs to
 the layer that follows the same layers, is pooled before or not, and has its shape. Branches that
-are alike in all of these are told apart by names, or refused.
+are alike in all of these are distinguished by names, or refused.
 
 | operation | kernel in the file | in Keras |
 |---|---|---|
@@ -95,7 +95,7 @@ def _paired(
                 f"{checkpoint.path}: the kernel {kernel.kernel[:100]!r} may be that of "
                 f"{few([layer.name for layer in candidates])} of {model.name}; its file does not tell which."
             )
-        # where none follows the same layers: the next one, whose shape tells what is wrong
+        # where none follows the same layers: the next one, whose shape shows what is wrong
         layer = candidates[0] if candidates else next(iter(left.values()))
         if not candidates and _fits(layer, kernel, checkpoint):
             raise MismatchError(

@@ -1,4 +1,4 @@
-"""Links and attributes that HDF5 stores densely: in a fractal heap, found through a B-tree of
+"""Links and attributes that HDF5 stores densely: in a fractal heap, indexed by a B-tree of
 version 2.
 
 Groups of more than eight members are stored so where a file was written with the newest format, or

@@ -153,7 +153,7 @@ def _own_layers(part: Part, model: Any) -> Part | None:
     paths = set(saved_paths(model))
     extra = [name for name in part.names() if _present(name) not in paths]
     if any("/normalization" in f"/{name}" for name in extra):
-        return None  # which of two is the model's cannot be told from the file
+        return None  # the file does not say which of two is the model's
     return _without(part, extra)
 
 

@@ -48,7 +48,7 @@ class ArraySource(NamedTuple):
 
 
 class ProgramCheckpoint(Checkpoint):
-    """A model's arrays, most of them out of its compiled program; `path` is the record beside the
+    """A model's arrays, most of them out of its compiled program; `path` is the record next to the
     program.
 
     Raises:

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from warmstart.cli.help import HELP_NAMES, Group
-from warmstart.core.reference import resolve
 from warmstart.core.task import TASKS
+from warmstart.core.task_record import resolve
 
 USE, TRAIN, DEPLOY, MODELS = "Use a model", "Train", "Deploy", "Models and cache"
 

@@ -110,12 +110,12 @@ def is_text(argument: str) -> bool:
     return not (rest[0].isalpha() or rest[0] == "_")
 
 
-def check_texts(arguments: Arguments, kind: InputKind, command: str) -> None:
-    """Refuse texts that look like files, where the input kind does not do so itself.
+def check_texts(arguments: Arguments, input_kind: InputKind, command: str) -> None:
+    """Refuse texts that look like files, where reading the input does not do so itself.
 
     Args:
         arguments: those that were typed are checked, not the lines of standard input.
-        kind: of the task.
+        input_kind: of the task.
         command: for the message.
 
     Raises:
@@ -123,14 +123,14 @@ def check_texts(arguments: Arguments, kind: InputKind, command: str) -> None:
     """
     from warmstart.core.input_kind import InputKind
 
-    reads_files = type(kind).from_arguments is not InputKind.from_arguments
-    if kind.is_file or kind.suffixes or reads_files:
+    reads_files = type(input_kind).from_arguments is not InputKind.from_arguments
+    if input_kind.is_file or input_kind.suffixes or reads_files:
         return
     for text in arguments.typed:
         if text != STDIN and is_file_name(text):
             reason = "is a file or folder" if exists(text) else "looks like a file"
             raise UsageError(
-                f"{text!r} {reason}, and {command} takes {kind.plural} as they are. "
+                f"{text!r} {reason}, and {command} takes {input_kind.plural} as they are. "
                 f"To use the name itself, pipe it: `echo {text!r} | {command} -`."
             )
 

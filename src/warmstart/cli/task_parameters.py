@@ -53,13 +53,13 @@ def option_names(task: Task) -> set[str]:
 
 
 def _inputs(tasks: Sequence[Task]) -> Argument:
-    kinds = [task.input_kind() for task in tasks]
-    names = " or ".join(dict.fromkeys(kind.plural for kind in kinds))
+    accepted = [task.input_kind() for task in tasks]
+    names = " or ".join(dict.fromkeys(input_kind.plural for input_kind in accepted))
     parts = [f"{names.capitalize()}."] if names else []
-    files = [kind for kind in kinds if kind.is_file or kind.suffixes]
-    if files or not kinds:
+    files = [input_kind for input_kind in accepted if input_kind.is_file or input_kind.suffixes]
+    if files or not accepted:
         parts.append("Files, folders, patterns or URLs.")
-    if len(files) < len(kinds) or not kinds:
+    if len(files) < len(accepted) or not accepted:
         parts.append("Texts as they are, or .txt files of lines.")
     parts.append("`-` reads standard input, one a line.")
     return Argument(["inputs"], nargs=-1, required=True, help=" ".join(parts))

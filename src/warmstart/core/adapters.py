@@ -1,4 +1,4 @@
-"""Bundles that hold an adapter in place of weights: the base is found by name and sha256, and both
+"""Bundles that hold an adapter in place of weights: the base is identified by name and sha256, and both
 are merged.
 
 The files are those of Hugging Face PEFT; source of the formula: Hu et al., "LoRA" (2021),
@@ -110,7 +110,7 @@ def open_merged(path: Path) -> Checkpoint:
     """The weights that an adapter makes of its base.
 
     Raises:
-        BundleError: the adapter's files are damaged, or its base cannot be found.
+        BundleError: the adapter's files are damaged, or its base cannot be read.
         ChecksumError: the base is another file than the one that was adapted.
     """
     from warmstart.checkpoints.formats import open_checkpoint

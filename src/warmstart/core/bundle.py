@@ -134,7 +134,7 @@ def write(
         entry: of the model.
         arrays: weights by name.
         labels: of its outputs, in order.
-        fill: puts `program.tflite` and `probe.npz` into the folder it is given; returns the record.
+        fill: puts `program.tflite` and `probe.npz` into its folder; returns the record.
         precision: of the numbers in the program file: `"float32"` or `"float16"`.
         card: the model card; default: made from the entry.
         files: the task's own files by name: bytes, or a path to copy from.

@@ -257,7 +257,7 @@ def run_process(
                 started(process)
             assert process.stdin is not None
             assert process.stdout is not None
-            with contextlib.suppress(BrokenPipeError):  # it is dead already: told below
+            with contextlib.suppress(BrokenPipeError):  # it is dead already: reported below
                 process.stdin.write(json.dumps(job))
                 process.stdin.close()
             for line in process.stdout:

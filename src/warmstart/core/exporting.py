@@ -1,7 +1,7 @@
 """`Model.export`: the model's program in the formats of others, checked before it is there.
 
 Beside the numbers a file needs what it cannot say itself: how inputs are made and what outputs
-mean. That goes into `model.json` of a folder, or `<name of the file>.json` beside a file.
+mean. That goes into `model.json` of a folder, or `<name of the file>.json` next to a file.
 """
 
 from __future__ import annotations
@@ -118,11 +118,11 @@ def describe(
     entry, meaning = model.entry.to_dict(), dict(model.output_notes)
     functions = {
         name: {
-            kind: [
+            side: [
                 {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
                 for spec in specs
             ]
-            for kind, specs in (("inputs", signature.inputs), ("outputs", signature.outputs))
+            for side, specs in (("inputs", signature.inputs), ("outputs", signature.outputs))
         }
         for name, signature in artifact.signatures.items()
     }

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from warmstart.core import table_inputs
 from warmstart.core.inputs import Item, is_single, iter_items
-from warmstart.core.reading import given_name, printable
+from warmstart.core.reading import input_name, printable
 from warmstart.core.records.columns import Field
 from warmstart.core.table_inputs import is_table
 from warmstart.errors import InputError, TooLargeError, UsageError
@@ -90,7 +90,7 @@ class Limits(Protocol):
 
 
 class InputKind(ABC):
-    """One kind of input.
+    """A type of input.
 
     Attributes:
         name: "image": in messages, and the name of the tensor in the Open Inference Protocol.
@@ -165,7 +165,7 @@ class InputKind(ABC):
             try:
                 item = self.single(value)
             except UsageError as error:
-                name = given_name(value) or f"item {index + 1}"
+                name = input_name(value) or f"item {index + 1}"
                 message = str(error)
                 if not message.startswith(name):
                     message = f"{name}: {message}"
@@ -205,7 +205,7 @@ class InputKind(ABC):
         return False
 
     def trial(self) -> Any:
-        """A small input for a model to be tried with; None: there is none of this kind that suits
+        """A small input for a model to be tried with; None: there is none that suits
         most models.
         """
         return None
@@ -257,7 +257,7 @@ class FileKind(InputKind):
 
     def single(self, value: Any) -> Item:
         if self.is_input(value) and not is_table(value):
-            return Item(given_name(value) or self.default_name, value)
+            return Item(input_name(value) or self.default_name, value)
         raise UsageError(self.refusal(value))
 
     def is_input(self, value: Any) -> bool:
@@ -267,7 +267,7 @@ class FileKind(InputKind):
         return is_single(value)
 
     def refusal(self, value: Any) -> str:
-        """Why a value is not one input of this kind, and what to do."""
+        """Why a value is not one input, and what to do."""
         if isinstance(value, str) or hasattr(value, "__fspath__"):
             name = printable(str(value))
             return f"{name} may hold several {self.plural}; iterate over model.stream({name!r})."

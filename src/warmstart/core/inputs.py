@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from warmstart.core.reading import given_name, printable, scheme
+from warmstart.core.reading import input_name, printable, scheme
 from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -93,13 +93,13 @@ def iter_items(inputs: Any, *, suffixes: Collection[str], what: str) -> Iterator
     to it. Patterns are those of `glob` with "**"; a file whose name is the pattern itself comes
     first. Names of folders and patterns in a list are expanded too.
 
-    `what` the items are is said in messages.
+    `what` the items are, for messages.
 
     Raises UsageError: for something that is no input at all at once; for a folder or pattern
     without a single picture when it is searched.
     """
     if is_single(inputs):
-        return iter([Item(given_name(inputs) or "item 1", inputs)])
+        return iter([Item(input_name(inputs) or "item 1", inputs)])
     if isinstance(inputs, (str, os.PathLike)):
         return _expanded(os.fsdecode(inputs), suffixes, what)
     if isinstance(inputs, Mapping) or not hasattr(inputs, "__iter__"):
@@ -130,16 +130,16 @@ def _elements(inputs: Any, suffixes: Collection[str], what: str) -> Iterator[Ite
             try:
                 yield from _expanded(os.fsdecode(value), suffixes, what)
             except UsageError as error:
-                name = given_name(value) or ""
+                name = input_name(value) or ""
                 yield Item(name, InputError(str(error), name))
         else:
-            yield Item(given_name(value) or f"item {index}", value)
+            yield Item(input_name(value) or f"item {index}", value)
 
 
 def _expanded(path: str, suffixes: Collection[str], what: str) -> Iterator[Item]:
     """The files of a folder or glob pattern."""
     if os.path.isdir(path):
-        found = _search(path, ("**", "*"), suffixes)
+        paths = _search(path, ("**", "*"), suffixes)
         nothing = f"the folder {printable(path)} holds no {what} ({', '.join(sorted(suffixes))})"
     else:
         parts = PurePath(path).parts
@@ -147,12 +147,12 @@ def _expanded(path: str, suffixes: Collection[str], what: str) -> Iterator[Item]
         parts = parts[1:] if anchor else parts
         # "photos/*" means the pictures there; "photos/*.dat" means what it says.
         named = PurePath(parts[-1]).suffix.strip(".*") != ""
-        found = _search(
+        paths = _search(
             anchor, (*parts, "*") if parts[-1] == "**" else parts, None if named else suffixes
         )
         nothing = f"no {what} matches the pattern {printable(path)}"
     empty = True
-    for item in found:
+    for item in paths:
         empty = False
         yield item
     if empty:
@@ -213,9 +213,9 @@ def _listing(
         for entry in entries:
             name = entry.name
             if files is not None and _matches(name, files):
-                wanted = suffixes is None or os.path.splitext(name)[1].lower() in suffixes
+                is_suitable = suffixes is None or os.path.splitext(name)[1].lower() in suffixes
                 # A broken link is an input that fails, with its name; it must not just be missing.
-                if wanted and (entry.is_file() or _is_broken(entry)):
+                if is_suitable and (entry.is_file() or _is_broken(entry)):
                     file_names.append(name)
             if folders is not None and _matches(name, folders) and entry.is_dir():
                 folder_names.append(name)

@@ -299,7 +299,7 @@ class LoadedModel(TrainingFiles, ABC):
         there.
 
         Beside it lies what the file cannot say: preprocessing and labels (`model.json` in a folder,
-        `<file>.json` beside a file).
+        `<file>.json` next to a file).
 
         Args:
             path: new: a folder for `saved_model` and `openvino`, else a file (`.tflite`, `.onnx`,

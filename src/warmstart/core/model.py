@@ -194,7 +194,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
                 raise UsageError(unknown_option(self.name, name, names), section=SECTION)
 
     def read_table(self, path: str, options: OptionsT) -> Iterable[Item]:
-        """The inputs of a file that holds several as a whole; for kinds with `table_suffixes`."""
+        """The inputs of a file that holds several as a whole; for input kinds with `table_suffixes`."""
         raise UsageError(f"{path} is not read as a table of {self.input_kind.plural}.")
 
     def from_row(self, row: Any, source: str, options: OptionsT) -> Any:

@@ -91,22 +91,22 @@ def fields_of(options: type) -> Mapping[str, Field]:
     """The options of an options class by name, in the order of declaration; those without `Option`
     are left out.
     """
-    found: Mapping[str, Field] = _fields(options)
-    return found
+    fields: Mapping[str, Field] = _fields(options)
+    return fields
 
 
 @cache
 def _fields(options: Any) -> Mapping[str, Field]:
     hints = get_type_hints(options, include_extras=True)
-    found = {}
+    fields = {}
     for field in dataclass_fields(options):
         hint = hints[field.name]
         option = next((extra for extra in get_args(hint)[1:] if isinstance(extra, Option)), None)
         if option is None or get_origin(hint) is not Annotated:
             continue
         default = field.default if field.default_factory is MISSING else field.default_factory()
-        found[field.name] = field_of(field.name, get_args(hint)[0], default, option)
-    return types.MappingProxyType(found)
+        fields[field.name] = field_of(field.name, get_args(hint)[0], default, option)
+    return types.MappingProxyType(fields)
 
 
 def field_of(name: str, hint: Any, default: Any, option: Option) -> Field:

@@ -24,15 +24,15 @@ one before.
 """
 
 SLOW = 0.005
-"""Seconds of asking for items after which a result that is ready is given out first."""
+"""Seconds of asking for items after which a finished result is yielded first."""
 
 
 def default_workers() -> int:
     """Threads that decode: one for each processor this process may use (WARMSTART_THREADS), but no
     more than four.
     """
-    if (told := os.environ.get("WARMSTART_THREADS", "")).isdecimal() and int(told):
-        return min(4, int(told))
+    if (threads := os.environ.get("WARMSTART_THREADS", "")).isdecimal() and int(threads):
+        return min(4, int(threads))
     count = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -50,11 +50,11 @@ def decoded(
     caller is busy.
 
     An InputError of `work` comes as the result of its item; any other exception is raised at its
-    item's place, with a note that names the item, after all results before it. So is an exception
+    item's turn, with a note that names the item, after all results before it. So is an exception
     of `items` itself.
 
     `items` is consumed in the caller's thread, lazily: at most `ahead` items are taken whose
-    results have not been given out. From a slow source (a camera), a result is given out as soon as
+    results have not been yielded. From a slow source (a camera), a result is yielded as soon as
     the item after it has come. Closing the iterator (or leaving it) drops what is waiting; items in
     work are finished, for which it waits a second at most. `workers` are threads (default:
     `default_workers()`). Raises UsageError for less than one worker or item ahead.
@@ -87,7 +87,7 @@ def _decoded(
                     item = next(source)
                 except StopIteration:
                     more = False
-                except Exception as error:  # its place is after the results of the items before it
+                except Exception as error:  # its turn is after the results of the items before it
                     failure, more = error, False
                 else:
                     window.append((item, pool.submit(work, item)))

@@ -1,7 +1,7 @@
 """One item as an open binary file: a path, an `http(s)` URL, bytes, or a file object.
 
 Whatever is wrong with it is an `InputError` that names the item, so that one bad item of many can
-be told apart.
+be distinguished.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def scheme(item: Any) -> str | None:
     return match[1].lower() if match else None
 
 
-def given_name(item: Any) -> str | None:
+def input_name(item: Any) -> str | None:
     """How the user knows this item: its path or URL, a file object's or a PIL image's file name;
     None without one.
     """
@@ -75,9 +75,9 @@ def given_name(item: Any) -> str | None:
     # A PIL image keeps the path it was opened from as `filename`, file objects theirs as `name` (an
     # int for pipes).
     for attribute in ("filename", "name"):
-        found = getattr(item, attribute, None)
-        if isinstance(found, (str, os.PathLike)) and os.fspath(found):
-            return printable(os.fsdecode(found))
+        path = getattr(item, attribute, None)
+        if isinstance(path, (str, os.PathLike)) and os.fspath(path):
+            return printable(os.fsdecode(path))
     return None
 
 
@@ -128,10 +128,10 @@ def opened(item: Any, name: str, fetch: Callable[[str], bytes] | None = None) ->
     """
     if isinstance(item, (bytes, bytearray, memoryview)):
         return io.BytesIO(item)
-    if (kind := scheme(item)) is not None:
-        if kind not in ("http", "https"):
+    if (protocol := scheme(item)) is not None:
+        if protocol not in ("http", "https"):
             raise InputError(
-                f"{name}: {kind}:// addresses cannot be read; give a path or http(s)", name
+                f"{name}: {protocol}:// addresses cannot be read; give a path or http(s)", name
             )
         return io.BytesIO((fetch or (lambda url: download(url, name=name)))(item))
     if isinstance(item, (str, os.PathLike)):

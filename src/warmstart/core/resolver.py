@@ -76,14 +76,14 @@ def open_source(
                 offline=offline,
                 progress=progress,
             )
-        found, labels = repository.read(folder, task or entry.task)
-        told = {key: getattr(entry, key) for key in CATALOGUE_SAYS}
+        entry_of_folder, labels = repository.read(folder, task or entry.task)
+        catalogue = {key: getattr(entry, key) for key in CATALOGUE_SAYS}
         own = _folder_weights(folder, weights, offline, progress)
         if weights in OWN and files[source].sha256 not in (None, own.digest):
             raise ChecksumError(
                 f"{own.path} is not the published file (its sha256 is {own.digest}); fetch it again."
             )
-        return Opened(replace(found, **told), labels, own, folder)
+        return Opened(replace(entry_of_folder, **catalogue), labels, own, folder)
     if bundle.is_bundle(folder):
         contents = bundle.read(folder)
         licences.announce(contents.entry.name, contents.entry.licence)

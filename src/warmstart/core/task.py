@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from warmstart.core.reference import resolve
 from warmstart.core.task_record import Task as Task
+from warmstart.core.task_record import resolve
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def wrapper_class(name: str) -> type[Wrapper[Any]]:
     if wrapper is None:
         names = ", ".join(known for known, task in _TASKS.items() if task.wrapper)
         raise UsageError(f"Models are not wrapped for {name!r}; tasks that are: {names}.")
-    found: type[Wrapper[Any]] = resolve(wrapper)
-    return found
+    cls: type[Wrapper[Any]] = resolve(wrapper)
+    return cls
 
 
 for _task in (

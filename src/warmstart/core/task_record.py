@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from warmstart.core.reference import resolve
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,12 +64,12 @@ class Task:
         return self.name.replace("-", " ").capitalize()
 
     def model_class(self) -> type[Model[Any, Any, Any]]:
-        found: type[Model[Any, Any, Any]] = resolve(self.model)
-        return found
+        cls: type[Model[Any, Any, Any]] = resolve(self.model)
+        return cls
 
     def input_kind(self) -> InputKind:
-        found: InputKind = resolve(self.input)
-        return found
+        kind: InputKind = resolve(self.input)
+        return kind
 
     def trainer_class(self) -> type[Trainer[Any]]:
         """Imports TensorFlow.
@@ -80,8 +81,8 @@ class Task:
 
         self.train_options_class()
         with quiet_import():
-            found: type[Trainer[Any]] = resolve(self.trainer)
-        return found
+            cls: type[Trainer[Any]] = resolve(self.trainer)
+        return cls
 
     def train_options_class(self) -> type[TrainOptions]:
         """The options of fine-tuning; without TensorFlow.
@@ -93,9 +94,20 @@ class Task:
             raise UsageError(
                 f"There is no fine-tuning for {self.name!r}; `ws.load(…).keras` is a Keras model to train yourself."
             )
-        found: type[TrainOptions] = resolve(self.train_options)
-        return found
+        cls: type[TrainOptions] = resolve(self.train_options)
+        return cls
 
     def console_class(self) -> type[Console]:
-        found: type[Console] = resolve(self.console)
-        return found
+        cls: type[Console] = resolve(self.console)
+        return cls
+
+
+def resolve(reference: Any) -> Any:
+    """The object that "module:Name" names; anything else is itself."""
+    return _imported(reference) if isinstance(reference, str) else reference
+
+
+@cache
+def _imported(reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)

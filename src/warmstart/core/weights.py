@@ -37,7 +37,7 @@ class Weights:
 
 
 def checkpoint_digest(path: Path, sha256: Callable[[Path], str]) -> str:
-    """The sha256 of a checkpoint; of one in several files (its index is given), of the index and all
+    """The sha256 of a checkpoint; of one in several files (named by its index), of the index and all
     shards together.
     """
     if path.suffix not in (".json", ".index"):

@@ -49,7 +49,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Wire:
-    """The wire type of a value that is held as something else: `Annotated[NDArray,
+    """The wire type of a value that is stored as something else: `Annotated[NDArray,
     Wire(list[float])]`.
     """
 
@@ -154,23 +154,23 @@ class StructOf:
 
     def encode(self, record: Any) -> dict[str, Any]:
         encoded = {}
-        for name, kind in self.fields:
+        for name, wire_type in self.fields:
             value = getattr(record, name)
             if name not in self.optional or (
                 value is not None and value is not False and value != ()
             ):
-                encoded[name] = kind.encode(value)
+                encoded[name] = wire_type.encode(value)
         return encoded
 
     def schema(self) -> dict[str, Any]:
         return {
             "type": "object",
             "required": [name for name, _ in self.fields if name not in self.optional],
-            "properties": {name: kind.schema() for name, kind in self.fields},
+            "properties": {name: wire_type.schema() for name, wire_type in self.fields},
         }
 
     def cell(self, record: Any) -> str:
-        return " ".join(kind.cell(getattr(record, name)) for name, kind in self.fields)
+        return " ".join(wire_type.cell(getattr(record, name)) for name, wire_type in self.fields)
 
 
 WireType: TypeAlias = Scalar | ListOf | MapOf | StructOf
@@ -317,8 +317,8 @@ class Result(Presentation, Record):
         struct = dict(wire.fields)
         if not self.rows:
             yield tuple(
-                kind.cell(getattr(self, name))
-                for name, kind in struct.items()
+                wire_type.cell(getattr(self, name))
+                for name, wire_type in struct.items()
                 if name not in {"model", *wire.optional}
             )
             return
@@ -330,7 +330,7 @@ class Result(Presentation, Record):
             yield (
                 self.input,
                 *number,
-                *(kind.cell(getattr(record, name)) for name, kind in rows.item.fields),
+                *(wire_type.cell(getattr(record, name)) for name, wire_type in rows.item.fields),
             )
 
     def show(self) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from warmstart.core.results import best
 
-SUPPRESSED_AT_ONCE = 1000  # the surest of a class that suppression looks at
+SUPPRESSED_AT_ONCE = 1000  # the most confident of a class that suppression looks at
 
 
 def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -41,27 +41,27 @@ def areas(boxes: np.ndarray) -> np.ndarray:
 
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, most: int) -> np.ndarray:
-    """Non-maximum suppression: places of the boxes that stay, surest first, `most` of them at most.
+    """Non-maximum suppression: indices of the boxes that stay, most confident first, `most` of them.
 
-    A box goes where a surer one that stays overlaps it by more than `limit` (intersection over
+    A box goes where a more confident one that stays overlaps it by more than `limit` (intersection over
     union).
     """
     left = best(scores, SUPPRESSED_AT_ONCE)
     rest = np.vstack(
         [boxes[left].T, areas(boxes[left])]
     )  # sides and areas (5, N) of those that may stay
-    kept: list[int] = []
-    while len(left) and len(kept) < most:
-        kept.append(left[0])
+    selected: list[int] = []
+    while len(left) and len(selected) < most:
+        selected.append(left[0])
         stays = _overlaps(*rest[:, 0], *rest[:, 1:]) <= limit
         left, rest = left[1:][stays], rest[:, 1:][:, stays]
-    return np.array(kept, int)
+    return np.array(selected, int)
 
 
 def choose(
     boxes: np.ndarray, scores: np.ndarray, threshold: float, most: int, suppression: float | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The boxes that are shown, surest first.
+    """The boxes that are shown, most confident first.
 
     Args:
         boxes: (N, 4).
@@ -69,20 +69,20 @@ def choose(
             do.
         threshold: least score.
         most: boxes at most.
-        suppression: overlap above which the less sure of two boxes of one class goes; None: none
+        suppression: overlap above which the less confident of two boxes of one class goes; None: none
             does.
 
     Returns:
-        (places in `boxes`, classes, scores), each (M,).
+        (indices in `boxes`, classes, scores), each (M,).
     """
-    index, kind = np.nonzero(scores >= threshold)
-    score = scores[index, kind]
+    index, label = np.nonzero(scores >= threshold)
+    score = scores[index, label]
     if suppression is not None and len(index):
-        kept = [
+        selected = [
             members[suppress(boxes[index[members]], score[members], suppression, most)]
-            for members in (np.nonzero(kind == one)[0] for one in np.unique(kind))
+            for members in (np.nonzero(label == one)[0] for one in np.unique(label))
         ]
-        left = np.sort(np.concatenate(kept))
-        index, kind, score = index[left], kind[left], score[left]
+        left = np.sort(np.concatenate(selected))
+        index, label, score = index[left], label[left], score[left]
     order = best(score, most)
-    return index[order], kind[order], score[order]
+    return index[order], label[order], score[order]

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from warmstart.core.reading import given_name, opened
+from warmstart.core.reading import input_name, opened
 from warmstart.errors import InputError
 from warmstart.image.depth import ValueRange, range_of, to_8bit
 from warmstart.image.formats import HEAD, SUFFIXES, format_of
@@ -74,7 +74,7 @@ def decode(
     Raises:
         InputError: whatever is wrong with the item, which it names.
     """
-    name = name or given_name(item) or f"the given {_noun(item)}"
+    name = name or input_name(item) or f"the given {_noun(item)}"
     try:
         if isinstance(
             item, InputError
@@ -91,7 +91,7 @@ def decode(
         raise
     except MemoryError as error:
         raise InputError(f"{name}: is too large for the free memory", name) from error
-    # Pillow's parsers raise a dozen kinds on damaged files; a text of ours names the file
+    # Pillow's parsers raise a dozen classes on damaged files; a text of ours names the file
     except Exception as error:
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise InputError(
@@ -105,7 +105,7 @@ def size(item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS) ->
     Raises:
         InputError: the size is not known; it names the item.
     """
-    name = name or given_name(item) or f"the given {_noun(item)}"
+    name = name or input_name(item) or f"the given {_noun(item)}"
     if isinstance(item, Image.Image) or hasattr(item, "__array__"):
         return decode(item, name=name, max_pixels=max_pixels).size
     try:
@@ -277,7 +277,7 @@ def _from_array(array: np.ndarray, name: str, value_range: ValueRange | None) ->
         array = array[..., 0]
     image = _to_rgb(
         Image.fromarray(np.ascontiguousarray(array)), name, None
-    )  # L, RGB or RGBA, told by the shape
+    )  # L, RGB or RGBA, by the shape
     image.info = {"size": image.size}
     return image
 

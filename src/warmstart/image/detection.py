@@ -121,12 +121,12 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         threshold = self.threshold if options.threshold is None else options.threshold
         suppression = self.entry.processing.get("suppression")
         chosen = choose(boxes, scores, threshold, options.max_boxes, suppression)
-        found = tuple(
+        detected = tuple(
             Box(self.labels[label].name, int(label), float(score), *map(float, boxes[index]))
             for index, label, score in zip(*chosen, strict=True)
         )
         size = (frame.width, frame.height)
-        return Detections(prepared.name, self.name, size, found, prepared.context.picture)
+        return Detections(prepared.name, self.name, size, detected, prepared.context.picture)
 
     @takes(EvaluateBoxesOptions)
     def evaluate(self, data: Data, options: EvaluateBoxesOptions) -> Evaluation:

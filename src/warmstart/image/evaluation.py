@@ -13,7 +13,7 @@ from warmstart.hub.progress import Progress
 from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.annotations.collector import BoxedPhoto
 from warmstart.image.annotations.masks import read_masks
-from warmstart.image.metrics.coco import MOST, CocoEvaluation, Found, Truth
+from warmstart.image.metrics.coco import MOST, CocoEvaluation, PredictedBoxes, Truth
 from warmstart.image.metrics.segmentation import Confusion
 
 
@@ -31,7 +31,7 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
         batch_size=options.batch_size,
     )
     for photo, result in _readable(model.name, photos, results, errors, options.progress):
-        evaluation.add(truth_of(photo), found_of(result))
+        evaluation.add(truth_of(photo), predicted_boxes(result))
     records.require_usable("photo", len(evaluation.photos), errors)
     figures = evaluation.result()
     figures["per_class"] = {names[index]: values for index, values in figures["per_class"].items()}
@@ -43,10 +43,10 @@ def truth_of(photo: BoxedPhoto) -> Truth:
     return Truth(photo.boxes, photo.labels, photo.crowd, photo.area, photo.difficult)
 
 
-def found_of(result: Any) -> Found:
+def predicted_boxes(result: Any) -> PredictedBoxes:
     """The boxes of a `Detections` as arrays."""
     boxes = np.array([[b.xmin, b.ymin, b.xmax, b.ymax] for b in result], np.float64).reshape(-1, 4)
-    return Found(
+    return PredictedBoxes(
         boxes, np.array([b.index for b in result], int), np.array([b.score for b in result], float)
     )
 

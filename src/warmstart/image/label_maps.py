@@ -41,8 +41,8 @@ def label_map(logits: np.ndarray, frame: Frame) -> np.ndarray:
     """
     height, width, classes = logits.shape
     dtype = np.uint8 if classes <= 256 else np.uint16
-    rows = _places(frame.height, frame.top, frame.inner_height, frame.input_height, height)
-    columns = _places(frame.width, frame.left, frame.inner_width, frame.input_width, width)
+    rows = _sample_points(frame.height, frame.top, frame.inner_height, frame.input_height, height)
+    columns = _sample_points(frame.width, frame.left, frame.inner_width, frame.input_width, width)
     grid = logits.astype(np.float32, copy=False)
     grid = grid[
         np.ix_(np.append(np.arange(height), height - 1), np.append(np.arange(width), width - 1))
@@ -57,7 +57,7 @@ def label_map(logits: np.ndarray, frame: Frame) -> np.ndarray:
     return out
 
 
-def _places(length: int, start: int, inner: int, whole: int, cells: int) -> Places:
+def _sample_points(length: int, start: int, inner: int, whole: int, cells: int) -> Places:
     """For each pixel of a side of the photo: the cell of the grid that its centre is in, and how
     far, 0 to 1.
     """

@@ -66,25 +66,27 @@ def scale(array: np.ndarray, rules: ImagePreprocessing) -> np.ndarray:
     """
     if array.ndim < 2 or array.shape[-1] != 3:
         raise UsageError(f"pictures have the shape (..., width, 3), not {array.shape}")
-    kind = rules.scaling
-    if kind == "tf":
+    scaling = rules.scaling
+    if scaling == "tf":
         out = _float32(array)
         out /= 127.5
         out -= 1.0
-    elif kind == "torch":
+    elif scaling == "torch":
         out = _standardised(array, _TORCH_MEAN, _TORCH_STD)
-    elif kind == "caffe":
+    elif scaling == "caffe":
         out = _float32(array[..., ::-1])
         rows = _rows(out)
         rows -= _row(_CAFFE_MEAN, rows)
-    elif kind == "raw":
+    elif scaling == "raw":
         out = _float32(array)
-    elif kind == "standard":
+    elif scaling == "standard":
         if rules.mean is None or rules.std is None or len(rules.mean) != 3 or len(rules.std) != 3:
             raise UsageError("scaling 'standard' needs a mean and a std of three numbers each")
         out = _standardised(array, rules.mean, rules.std)
     else:
-        raise UsageError(f"scaling {kind!r} is none of 'tf', 'torch', 'caffe', 'raw', 'standard'")
+        raise UsageError(
+            f"scaling {scaling!r} is none of 'tf', 'torch', 'caffe', 'raw', 'standard'"
+        )
     return out
 
 

@@ -52,7 +52,7 @@ class ForecastConsole(Console):
 
 
 def written(results: Iterable[Any], plot: str | None, output: str | None) -> Iterator[Any]:
-    """The same results; each is written to the CSV file as it passes, the first ones are drawn at
+    """The same results; each is written to the CSV file as it passes, the first ones are plotted at
     the end.
 
     Raises:

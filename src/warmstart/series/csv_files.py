@@ -1,6 +1,6 @@
 """CSV files of series: delimiter, lines before the header, and whether there is a header at all.
 
-pandas reads the rows; what it takes for granted is found out here from the first lines.
+pandas reads the rows; what it takes for granted is detected here in the first lines.
 """
 
 from __future__ import annotations

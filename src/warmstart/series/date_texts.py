@@ -1,6 +1,6 @@
 """Columns of text as timestamps: one format for the whole column, inferred from all of its rows.
 
-Day and month are told apart by a number above 12, then by which reading is evenly spaced, then by
+Day and month are distinguished by a number above 12, then by which reading is evenly spaced, then by
 the dot, which follows a day. What can still be read in two ways is an error that shows both.
 """
 

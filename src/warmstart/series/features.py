@@ -25,7 +25,7 @@ LIMIT = 40.0
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a network is told; travels in `Entry.processing`.
+    """What a network sees; travels in `Entry.processing`.
 
     Attributes:
         freq: pandas alias of the series it was trained on.
@@ -55,7 +55,7 @@ class Recipe:
         validation: metrics on the validation windows, of the model and of each baseline.
         universal: whether it forecasts every frequency; see `universal`.
         smoothing: share of the sample paths that come from exponential smoothing, from 0 to 1; of
-            universal networks; see `smoothing`.
+            universal networks; see `smoothing_fit`.
     """
 
     freq: str
@@ -139,7 +139,7 @@ class Recipe:
 
     @property
     def calendar_names(self) -> tuple[str, ...]:
-        """What of the calendar the network is told."""
+        """What of the calendar the network sees."""
         return frequency.feature_names(self.freq) if self.calendar else ()
 
     def check(self, series: TimeSeries, future: int) -> None:
@@ -178,7 +178,7 @@ class Recipe:
         return []
 
     def features(self, series: TimeSeries, first: int, steps: int) -> np.ndarray:
-        """Features of `steps` steps from place `first` on, which may be negative (zeros): float32
+        """Features of `steps` steps from index `first` on, which may be negative (zeros): float32
         (steps, width).
         """
         table = np.zeros((steps, self.width), np.float32)

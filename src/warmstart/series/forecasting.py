@@ -264,7 +264,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         Returns:
             Metrics of `series.metrics` (`mean_wQL`, `CRPS`, `ND`, `MASE`, `sMAPE`, `coverage_80`,
             …), those of the seasonal-naive forecast on the same windows as `"seasonal_naive"`, of
-            baselines with intervals by their names as `"baselines"` (the last season of each kind,
+            baselines with intervals by their names as `"baselines"` (the last season of each length,
             and drift), `"count"` of windows and `"errors"`.
 
         Raises:

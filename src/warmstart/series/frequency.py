@@ -1,4 +1,4 @@
-"""Frequencies of series: infer and check them, and what a network is told of the calendar.
+"""Frequencies of series: infer and check them, and what a network sees of the calendar.
 
 A frequency is a pandas alias (`"h"`, `"30min"`, `"D"`, `"B"`, `"W-TUE"`, `"MS"`, `"QE-DEC"`,
 `"5s"`). Two frequencies are of one unit where their unit and multiple agree: `"W-SUN"` and
@@ -211,7 +211,7 @@ def _weekly(n: float) -> list[int]:
 
 
 def feature_names(freq: str) -> tuple[str, ...]:
-    """What of the calendar a network is told at this frequency."""
+    """What of the calendar a network sees at this frequency."""
     return FEATURES[unit_of(freq)[0]]
 
 

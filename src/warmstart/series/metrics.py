@@ -67,7 +67,7 @@ class Scores:
         self.errors += float(wrong.sum())
         self.actual += float(np.abs(truth).sum())
         usual = seasonal_error(past, self.season)
-        if usual > 0:  # a constant past tells nothing; GluonTS' mean would be infinite
+        if usual > 0:  # a constant past says nothing; GluonTS' mean would be infinite
             self.mase.append(float(wrong.mean()) / usual)
         with np.errstate(invalid="ignore", divide="ignore"):
             symmetric = 2 * float(np.mean(wrong / (np.abs(truth) + np.abs(median))))

@@ -10,6 +10,12 @@ from warmstart.core.options import BatchOptions, Option
 from warmstart.series.results import QUANTILES
 
 SAMPLES = 100
+Samples = Annotated[
+    int, Option("Sample paths per series, of models that sample.", ge=1, le=100_000)
+]
+Seed = Annotated[
+    int, Option("Seed of the random numbers; the same seed gives the same samples.", ge=0)
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +68,8 @@ class ForecastOptions(TableOptions):
         Sequence[float],
         Option("Levels of the quantiles in tables and plots.", gt=0, lt=1),
     ] = QUANTILES
-    samples: Annotated[
-        int,
-        Option("Sample paths per series, of models that sample.", ge=1, le=100_000),
-    ] = SAMPLES
-    seed: Annotated[
-        int, Option("Seed of the random numbers; the same seed gives the same samples.", ge=0)
-    ] = 0
+    samples: Samples = SAMPLES
+    seed: Seed = 0
     parameters: Annotated[
         bool,
         Option(
@@ -97,9 +98,5 @@ class EvaluateOptions(TableOptions):
         int | None,
         Option("Steps of a season, for MASE; default: that of the frequency.", ge=1),
     ] = None
-    samples: Annotated[
-        int, Option("Sample paths per series, of models that sample.", ge=1, le=100_000)
-    ] = SAMPLES
-    seed: Annotated[
-        int, Option("Seed of the random numbers; the same seed gives the same samples.", ge=0)
-    ] = 0
+    samples: Samples = SAMPLES
+    seed: Seed = 0

@@ -58,7 +58,7 @@ class ChronosBolt:
         seeds: Sequence[Sequence[int]],
         keep: bool,
     ) -> Generator[None, None, list[dict[str, Any]]]:
-        """Quantiles of each series; nothing is drawn at random."""
+        """Quantiles of each series; nothing is random."""
         context = padded([one.target[-self.context :] for one in series])
         quantiles = yield from self.quantiles(engine, context, horizon)
         low, high = self.levels[0], self.levels[-1]

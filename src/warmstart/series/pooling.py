@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.series import holt_winters
+from warmstart.series import smoothing_fit
 from warmstart.series.features import Recipe
 from warmstart.series.time_series import TimeSeries
 
@@ -59,7 +59,7 @@ def calibrated(
     others: Sequence[NDArray[np.float64]] = list(paths)
     if recipe.pooled:
         targets = [one.target for one in series]
-        others = holt_winters.sample(targets, recipe.freq, horizon, samples, seeds)
+        others = smoothing_fit.sample_seasonal(targets, recipe.freq, horizon, samples, seeds)
     for row, (path, other) in enumerate(zip(paths, others, strict=True)):
         both = pooled(path, other, recipe.pooled) if recipe.pooled else path
         result[row] = widened(both, recipe.spread)

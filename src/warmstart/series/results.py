@@ -250,7 +250,7 @@ class Forecast(Result):
         Args:
             axes: matplotlib's; default: of a new figure.
             history: steps of the series before the forecast; default: four horizons.
-            actual: the values that came, to be drawn over the forecast.
+            actual: the values that came, to be plotted over the forecast.
 
         Returns:
             The axes; `axes.figure.savefig("forecast.png")` writes the picture.
@@ -306,7 +306,7 @@ def _texts(index: Any) -> list[str]:
 
 
 def figure(rows: int) -> tuple[Any, list[Any]]:
-    """A figure with one pair of axes per series, below each other; drawn without a window.
+    """A figure with one pair of axes per series, below each other; made without a window.
 
     Raises:
         MissingPackageError: matplotlib is not installed.

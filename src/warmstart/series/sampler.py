@@ -29,7 +29,7 @@ POWERS = {"scale": 1.0, "mean": 1.0, "alpha": -0.5, "df": 0.0}
 
 Array: TypeAlias = "NDArray[Any]"
 Sampled: TypeAlias = "tuple[Array, dict[str, Array]]"
-"""Sample paths and, by name, the parameters that they were drawn with."""
+"""Sample paths and, by name, the parameters that they were sampled with."""
 
 
 def sample(
@@ -53,7 +53,7 @@ def sample(
         samples: paths per series.
         names: of the distribution's parameters, in the order of the network.
         seeds: one per series.
-        keep: also return the parameters that each step was drawn with.
+        keep: also return the parameters that each step was sampled with.
 
     Returns:
         float64 (N, samples, horizon) in the series' units, finite; parameters by name, each as
@@ -83,8 +83,8 @@ def sample(
             run = _Run(
                 worker, known.rows(part), samples, names, [seeds[int(index)] for index in indices]
             )
-            paths[indices], kept = yield from run.steps(keep)
-            for name, values in kept.items():
+            paths[indices], sampled_with = yield from run.steps(keep)
+            for name, values in sampled_with.items():
                 parameters[name][indices] = values
 
         yield from _distribute(engine.workers(), parts, sample_part)
@@ -252,7 +252,7 @@ class _Run:
             name: np.repeat(value[:, None], self.samples, 1) for name, value in known.states.items()
         }
         values = np.empty((self.length, *shape), np.float32)
-        kept = {name: np.empty_like(values) for name in self.names} if keep else {}
+        history = {name: np.empty_like(values) for name in self.names} if keep else {}
         near = np.flatnonzero(
             known.lags < max(self.length, 2)
         )  # no lag at all would be an empty array
@@ -278,10 +278,10 @@ class _Run:
             if k < warm:
                 is_known = observed[:, k]
                 values[k, is_known] = past.values[is_known, known.fixed.shape[1] + k, None]
-            for index, name in enumerate(kept):
-                kept[name][k] = parameters[..., index]
+            for index, name in enumerate(history):
+                history[name][k] = parameters[..., index]
         future = values[warm:].transpose(1, 2, 0)
-        return future, {name: v[warm:].transpose(1, 2, 0) for name, v in kept.items()}
+        return future, {name: v[warm:].transpose(1, 2, 0) for name, v in history.items()}
 
     def _draw(self, parameters: Array, k: int) -> Array:
         if "mean" in self.names:

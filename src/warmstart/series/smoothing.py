@@ -1,162 +1,139 @@
-"""Exponential smoothing with a damped trend: what a series without seasons does by itself.
+"""Exponential smoothing of level, trend and season: a forecaster that needs no training.
 
-Source: Hyndman, Koehler, Ord, Snyder: Forecasting with Exponential Smoothing: the State Space
-Approach (2008), the form ETS(A, Ad, N). Here weights come from a grid, and are those whose forecasts
-of one step, of the whole horizon and of steps between would have been best in the past; sample
-paths add past errors, sampled, and are made as wide as the errors at each horizon were.
+The additive form of Holt (1957) and Winters (1960) with the damped trend of Gardner and McKenzie
+(1985): ETS(A, Ad, A) of Hyndman, Koehler, Ord and Snyder, Forecasting with Exponential Smoothing
+(2008). Sample paths add past errors. `smoothing_fit` chooses the parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
 
-LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0)
-TRENDS = ((0.0, 0.0), (0.1, 0.8), (0.1, 0.9), (0.05, 0.98), (0.2, 0.98), (0.02, 1.0))
-"""(weight of an error in the slope, as a share of that in the level; damping of the slope); the
-first has no slope.
-"""
-GRID = np.array(
-    [(level, level * share, damping) for level, (share, damping) in product(LEVELS, TRENDS)]
-)
-STEPS = 600
-"""Of the past, at most, that it is fitted to."""
-TOGETHER = 64
-"""Series whose states are computed at once: 33 MB."""
-WARM_UP = 0.2
-"""Share of the steps whose errors do not count: the state settles."""
-AHEAD = (1, 2, 4, 7, 12, 20, 32, 48)
-"""Horizons whose errors are looked at."""
-OUTLIER = 5.0
-"""Errors beyond so many median ones are cut: beyond 3.4 standard deviations of a normal."""
-COMPLEXITY = 1.02
-"""By so much a slope must be better than none."""
-FEW = 20
-"""So many errors count as much as the belief that those of one step say all."""
+
+class Parameters(NamedTuple):
+    """A grid of parameters, (K,) each.
+
+    Attributes:
+        alpha, beta, gamma: weights of an error in the level, the trend and the season.
+        phi: damping of the trend; 0 for no trend.
+    """
+
+    alpha: Array
+    beta: Array
+    gamma: Array
+    phi: Array
+
+
+PRIOR_COUNT = 20
+"""Errors at a horizon that weigh as much as the assumption that those of one step explain them."""
 
 
 @dataclass(frozen=True, eq=False)
-class Smoothing:
-    """Of one series without seasons.
+class Smoother:
+    """One series at its end.
 
     Attributes:
-        level, slope: behind its end.
-        weights: of an error in the level and in the slope, and the damping of the slope.
-        errors: float64 (E,), of forecasts of one step.
-        sizes: mean absolute error at some horizons.
-        counts: of the errors at each of them.
+        parameters: (alpha, beta, gamma, phi).
+        level, trend: behind the last step.
+        profile: of the season, (season,); the first belongs to the next step.
+        errors: of forecasts of one step, (E,).
+        loss: mean squared error of one step; 0 where the parameters were chosen by other errors.
+        spread: the mean absolute error at some horizons, and the count of independent errors.
     """
 
+    parameters: tuple[float, float, float, float]
     level: float
-    slope: float
-    weights: tuple[float, float, float]
+    trend: float
+    profile: Array
     errors: Array
-    sizes: dict[int, float]
-    counts: dict[int, int]
+    loss: float = 0.0
+    spread: dict[int, tuple[float, int]] = field(default_factory=dict)
 
-    def samples(self, horizon: int, count: int, random: np.random.Generator) -> Array:
-        """Sample paths, float64 (count, horizon)."""
-        alpha, beta, damping = self.weights
+    def paths(self, horizon: int, count: int, random: np.random.Generator) -> Array:
+        """Sample paths, float64 (count, horizon): each error is one of the past."""
+        alpha, beta, gamma, phi = self.parameters
         errors = random.choice(self.errors, (horizon, count))
-        level, slope = np.full(count, self.level), np.full(count, self.slope)
+        level, trend = np.full(count, self.level), np.full(count, self.trend)
+        profile = np.repeat(self.profile[:, None], count, 1)
         paths = np.empty((horizon, count))
-        for step in range(horizon):
-            forecast = level + damping * slope
-            paths[step] = forecast + errors[step]
-            level = forecast + alpha * errors[step]
-            slope = damping * slope + beta * errors[step]
-        point = self.level + _reach(np.arange(1, horizon + 1)[:, None], damping) * self.slope
-        wide = self._spread(np.abs(paths - point).mean(1))
-        return np.asarray((point + wide[:, None] * (paths - point)).T)
+        for step, error in enumerate(errors):
+            season = profile[step % len(profile)]
+            damped = phi * trend
+            paths[step] = level + damped + season + error
+            level, trend = level + damped + alpha * error, damped + beta * error
+            season += gamma * error
+        if self.spread:
+            point = self.level + reach(np.arange(1, horizon + 1)[:, None], phi) * self.trend
+            widths = self._widths(np.abs(paths - point).mean(1))
+            paths = point + widths[:, None] * (paths - point)
+        return np.ascontiguousarray(paths.T)
 
-    def _spread(self, sampled: Array) -> Array:
-        """What the distances of each step from the point are multiplied by, (horizon,).
+    def _widths(self, distances: Array) -> Array:
+        """Factors (horizon,) of the distances of sample paths from the point forecast.
 
         Args:
-            sampled: mean distances of the sample paths.
+            distances: of the sample paths, their means.
         """
-        known = [ahead for ahead in self.sizes if ahead <= len(sampled)]
+        horizons = [horizon for horizon in self.spread if horizon <= len(distances)]
         logs = []
-        for ahead in known:
-            actual, ours = self.sizes[ahead], float(sampled[ahead - 1])
-            ratio = actual / ours if actual > 0 and ours > 0 else 1.0
-            logs.append(np.log(ratio) * self.counts[ahead] / (self.counts[ahead] + FEW))
-        spread = np.interp(np.arange(1, len(sampled) + 1), known, np.clip(logs, -1.5, 1.5))
-        return np.asarray(np.exp(spread))
+        for horizon in horizons:
+            (actual, count), sampled = self.spread[horizon], float(distances[horizon - 1])
+            ratio = actual / sampled if actual > 0 and sampled > 0 else 1.0
+            logs.append(np.log(ratio) * count / (count + PRIOR_COUNT))
+        steps = np.arange(1, len(distances) + 1)
+        return np.asarray(np.exp(np.interp(steps, horizons, np.clip(logs, -1.5, 1.5))))
 
 
-def fitted(rows: Sequence[Array], horizon: int) -> list[Smoothing]:
-    """Those of some series (T,) each, without missing values, for forecasts of `horizon` steps."""
-    fits: list[Smoothing] = []
-    for first in range(0, len(rows), TOGETHER):
-        some = [values[-STEPS:] for values in rows[first : first + TOGETHER]]
-        levels, slopes = _states(some)
-        fits += [
-            _chosen(values, levels[-len(values) :, row], slopes[-len(values) :, row], horizon)
-            for row, values in enumerate(some)
-        ]
-    return fits
+def reach(steps: int | NDArray[np.int64], phi: float | Array) -> Array:
+    """How many trends a forecast lies ahead: phi + phi² + …"""
+    is_damped = phi < 1
+    safe = np.where(is_damped, phi, 0.0)
+    return np.where(is_damped, safe * (1 - safe**steps) / (1 - safe), steps)
 
 
-def _states(rows: Sequence[Array]) -> tuple[Array, Array]:
-    """Levels and slopes behind each step, for each row of the grid: (T, N, G) each; shorter series
-    stand at the end.
+def smoothed(
+    values: Array,
+    is_observed: Flags,
+    starts: NDArray[np.int64],
+    levels: Array,
+    trends: Array,
+    profiles: Array,
+    parameters: Parameters,
+) -> Iterator[tuple[Array, Array, Array]]:
+    """Yield the errors of each step, and the levels and trends behind it, (N, K) each.
+
+    Args:
+        values: (N, T); shorter series stand at the end.
+        is_observed: (N, T); other values count as no error.
+        starts: the first step of each series, (N,).
+        levels, trends: before the first step, (N, K).
+        profiles: by step modulo the season, (N, season, K); they are updated.
     """
-    alpha, beta, damping = GRID.T
-    values = np.full((max(map(len, rows)), len(rows), 1), np.nan)
-    for row, series in enumerate(rows):
-        values[-len(series) :, row, 0] = series
-    starts = [np.median(series[: max(len(series) // 10, 1)]) for series in rows]
-    level = np.repeat(np.array(starts)[:, None], len(GRID), 1)
-    slope = np.zeros_like(level)
-    levels, slopes = np.empty((2, len(values), *level.shape))
-    for step, value in enumerate(values):
-        forecast = level + damping * slope
-        error = np.nan_to_num(value - forecast)
-        level = levels[step] = forecast + alpha * error
-        slope = slopes[step] = damping * slope + beta * error
-    return levels, slopes
-
-
-def _chosen(values: Array, levels: Array, slopes: Array, horizon: int) -> Smoothing:
-    """The row of the grid with the best forecasts of one series."""
-    first = min(max(int(len(values) * WARM_UP), 1), len(values) - 2)
-    errors: dict[int, Array] = {}
-    for ahead in AHEAD:
-        if ahead > 1 and (ahead > horizon or len(values) - first < 2 * ahead):
-            break
-        forecasts = (levels + _reach(ahead) * slopes)[first:-ahead]
-        errors[ahead] = values[first + ahead :, None] - forecasts
-    losses = np.stack([np.abs(rows).mean(0) for rows in errors.values()])
-    lowest = np.maximum(losses.min(1, keepdims=True), np.finfo(float).tiny)
-    loss = (losses / lowest).mean(0) * np.where(GRID[:, 1] > 0, COMPLEXITY, 1.0)
-    best = int(loss.argmin())
-    alpha, beta, damping = GRID[best].tolist()
-    usual = {ahead: _winsorized(rows[:, best]) for ahead, rows in errors.items()}
-    return Smoothing(
-        float(levels[-1, best]),
-        float(slopes[-1, best]),
-        (alpha, beta, damping),
-        usual[1],
-        {ahead: float(np.abs(rows).mean()) for ahead, rows in usual.items()},
-        {ahead: len(rows) // ahead for ahead, rows in errors.items()},
-    )
-
-
-def _winsorized(errors: Array) -> Array:
-    """Without outliers: one shift of the level must not widen all forecasts behind it."""
-    bound = OUTLIER * float(np.median(np.abs(errors)))
-    return np.clip(errors, -bound, bound) if bound > 0 else errors
-
-
-def _reach(ahead: int | NDArray[np.int64], damping: float | Array = GRID[:, 2]) -> Array:
-    """How many slopes a forecast lies ahead: damping + damping² + …"""
-    is_damped = damping < 1
-    safe = np.where(is_damped, damping, 0.0)
-    return np.where(is_damped, safe * (1 - safe**ahead) / (1 - safe), ahead)
+    alpha, beta, gamma, phi = parameters
+    season = profiles.shape[1]
+    is_complete = np.asarray(is_observed.all(0))
+    last_start = int(starts.max())
+    for step in range(values.shape[1]):
+        profile = profiles[:, step % season]
+        damped = phi * trends
+        forecasts = levels + damped
+        errors = values[:, step, None] - forecasts - profile
+        if not is_complete[step]:
+            errors = np.where(is_observed[:, step, None], errors, 0.0)
+        new_levels, new_trends = forecasts + alpha * errors, damped + beta * errors
+        if step < last_start:
+            is_inside = (step >= starts)[:, None]
+            new_levels = np.where(is_inside, new_levels, levels)
+            new_trends = np.where(is_inside, new_trends, trends)
+        levels, trends = new_levels, new_trends
+        if season > 1:
+            profile += gamma * errors
+        yield errors, levels, trends

@@ -155,7 +155,7 @@ def iter_series(data: Any, layout: Layout | None = None) -> Iterator[NamedSeries
 
 
 def refusal(value: Any) -> str:
-    """What series may be given as, in place of this."""
+    """What may stand for series instead of this."""
     what = "None" if value is None else f"an object of type {type(value).__name__}"
     return (
         f"Cannot take series from {what}; give a pandas Series or DataFrame, an array, a CSV or Parquet file, "

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.series import frequency, smoothing
+from warmstart.series import frequency, smoothing_fit
 from warmstart.series.adjustment import Adjustment
 from warmstart.series.features import Recipe, filled
 from warmstart.series.scaling import Scaling
@@ -97,12 +97,12 @@ def smoothed(
     """
     scaled = []
     for row, series in enumerate(many):
-        values = filled(series.target, 1)[0][-smoothing.STEPS :]
+        values = filled(series.target, 1)[0][-smoothing_fit.LONGEST_ADJUSTED :]
         one = scaling.rows(slice(row, row + 1))
         scaled.append(one.scaled(values[None])[0].astype(np.float64))
     paths = [
-        fitted.samples(horizon, count, np.random.default_rng([*seed, 1]))
-        for fitted, seed in zip(smoothing.fitted(scaled, horizon), seeds, strict=True)
+        smoother.paths(horizon, count, np.random.default_rng([*seed, 1]))
+        for smoother, seed in zip(smoothing_fit.fit_adjusted(scaled, horizon), seeds, strict=True)
     ]
     return scaling.in_units(np.stack(paths).astype(np.float32))
 

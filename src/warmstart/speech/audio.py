@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from warmstart.core.reading import given_name, opened
+from warmstart.core.reading import input_name, opened
 from warmstart.errors import InputError
 from warmstart.speech import containers
 
@@ -52,13 +52,13 @@ def decode(
     *,
     name: str = "",
     sample_rate: int,
-    given_rate: float | None = None,
+    array_rate: float | None = None,
     longest: float = LONGEST,
 ) -> np.ndarray:
     """A whole recording.
 
     Args:
-        value, name, sample_rate, given_rate: as for `pieces`.
+        value, name, sample_rate, array_rate: as for `pieces`.
         longest: in seconds.
 
     Returns:
@@ -68,7 +68,7 @@ def decode(
         InputError: the recording is unusable, or longer than `longest`.
     """
     parts, total = [], 0
-    for part in pieces(value, name=name, sample_rate=sample_rate, given_rate=given_rate):
+    for part in pieces(value, name=name, sample_rate=sample_rate, array_rate=array_rate):
         parts.append(part)
         total += len(part)
         if total > longest * sample_rate:
@@ -99,7 +99,7 @@ def pieces(
     *,
     name: str = "",
     sample_rate: int,
-    given_rate: float | None = None,
+    array_rate: float | None = None,
     channel: int | None = None,
 ) -> Iterator[np.ndarray]:
     """A recording in pieces, in constant memory.
@@ -110,7 +110,7 @@ def pieces(
             …, "sampling_rate": …}`. Of an array of two dimensions the shorter one is the channels.
         name: for messages.
         sample_rate: of the result, in Hz.
-        given_rate: of a bare array.
+        array_rate: of an array.
         channel: the one that is read, from 1; None: all, mixed down.
 
     Returns:
@@ -121,8 +121,8 @@ def pieces(
             a number. What
             is wrong at its beginning is raised at once, the rest when it is reached.
     """
-    name = name or given_name(value) or "the recording"
-    parts, rate = parts_of(value, name, given_rate)
+    name = name or input_name(value) or "the recording"
+    parts, rate = parts_of(value, name, array_rate)
     if not RATES[0] <= rate <= RATES[1]:
         raise InputError(
             f"{name}: says it has {rate:g} samples a second; {RATES[0]:,} to {RATES[1]:,} are possible",
@@ -183,23 +183,23 @@ def _resampled(parts: Iterator[np.ndarray], rate: float, sample_rate: int) -> It
 
 
 def _array(
-    value: Any, name: str, given_rate: float | None
+    value: Any, name: str, array_rate: float | None
 ) -> tuple[Iterator[np.ndarray], float] | None:
     """(parts, rate) of an array; None for what is none."""
     if is_sound(value):
-        value, given_rate = (
+        value, array_rate = (
             (value["array"], value["sampling_rate"]) if isinstance(value, Mapping) else value
         )
     elif not (hasattr(value, "__array__") and hasattr(value, "shape")):
         return None
     array = np.asarray(value)
-    if given_rate is None:
+    if array_rate is None:
         raise InputError(
             f"{name}: an array does not say its sampling rate; give sample_rate=, or (array, rate)",
             name,
         )
-    if not isinstance(given_rate, int | float | np.number) or not math.isfinite(given_rate):
-        raise InputError(f"{name}: {given_rate!r} is no sampling rate", name)
+    if not isinstance(array_rate, int | float | np.number) or not math.isfinite(array_rate):
+        raise InputError(f"{name}: {array_rate!r} is no sampling rate", name)
     if array.ndim == 2 and array.shape[0] < array.shape[1]:
         array = array.T
     if array.ndim not in (1, 2) or (array.ndim == 2 and not 1 <= array.shape[1] <= MAX_CHANNELS):
@@ -207,7 +207,7 @@ def _array(
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name}: samples are numbers, not {array.dtype}", name)
     rows = max(PIECE // (array.shape[1] if array.ndim == 2 else 1), 1)
-    return (_as_float(array[i : i + rows]) for i in range(0, len(array), rows)), float(given_rate)
+    return (_as_float(array[i : i + rows]) for i in range(0, len(array), rows)), float(array_rate)
 
 
 def _as_float(array: np.ndarray) -> np.ndarray:

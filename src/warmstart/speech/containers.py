@@ -57,7 +57,7 @@ def seconds(file: BinaryIO, container: str, name: str) -> float:
         InputError: see `read`.
     """
     opened, stream = _opened(file, container, name)
-    import av  # `_opened` has found it
+    import av  # `_opened` has checked it
 
     last = 0.0
     with file, opened:

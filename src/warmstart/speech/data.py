@@ -50,7 +50,7 @@ class Example(NamedTuple):
 
     Attributes:
         recording: as the models take it.
-        text: what is said.
+        text: the transcript.
         part: "train", "validation" or "test", as a column of splits says; None without one.
         group: examples of the same group stay in one part.
     """
@@ -111,9 +111,8 @@ def examples(
     )
     recording = table.file_column(RECORDING, path_column)
     text = table.column(TRANSCRIPT, text_column)
-    part, group = table.part_column(split_column), table.group_column(group_column)
-    fields = {"recording": recording, "text": text, "split": part, "group": group}
-    table.describe(columns, fields)
+    split = table.split_columns(split_column, group_column)
+    table.describe(columns, {"recording": recording, "text": text}, split)
     begins = [column for column in table.columns if column.casefold() in BEGINS]
 
     def example(record: Record) -> Example:
@@ -125,12 +124,7 @@ def examples(
                     "column where they are cut already"
                 )
         sound = _in_folder(table.file(record, recording, "recording"), table.folder)
-        return Example(
-            sound,
-            table.text(record, text),
-            table.part(record, part),
-            table.group(record, group),
-        )
+        return Example(sound, table.text(record, text), *table.split(record, split))
 
     return list(table.map(example, problems))
 
@@ -174,7 +168,7 @@ def _of_folder(folder: Path, problems: list[str] | None) -> list[Example]:
             without.append(RecordError(message, str(recording)))
     if not pairs:
         raise UsageError(
-            f"{folder} holds no recordings with their texts: a table ({', '.join(TABLES)}), a .txt file beside each "
+            f"{folder} holds no recordings with their texts: a table ({', '.join(TABLES)}), a .txt file next to each "
             "recording, or LibriSpeech's .trans.txt files."
         )
     for error in without:

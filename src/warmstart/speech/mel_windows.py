@@ -6,8 +6,8 @@ transformers: 25 ms Hann windows every 10 ms of 16 kHz sound, mirrored at both e
 energies, nothing further than 8 below the recording's loudest value; (x + 4) / 4.
 
 A recording of at most one window is filled up with silence before, as both references do. Of a
-longer one the last window is filled up with zeros after, as both do too; the loudest value is then
-found by reading it twice.
+longer one the last window is filled up with zeros after, as both do too; it is then read twice
+for the loudest value.
 """
 
 from __future__ import annotations
@@ -120,28 +120,27 @@ class Windows:
     def _pieces(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """The frames of the whole recording, some at a time: float32 (n, mels)."""
         half = WINDOW // 2
-        waiting, held = [], 0
-        rest = np.zeros(
-            0, np.float32
-        )  # samples whose frames are not given yet, from the first one's beginning
-        total, given = 0, 0
+        waiting, waiting_samples = [], 0
+        # Samples whose frames are still to come, from the beginning of the first one.
+        rest = np.zeros(0, np.float32)
+        total, yielded = 0, 0
         for block in blocks:
             waiting.append(block)
-            held += len(block)
+            waiting_samples += len(block)
             total += len(block)
-            if held < AT_ONCE:
+            if waiting_samples < AT_ONCE:
                 continue
             rest = np.concatenate([rest, *waiting])
-            waiting, held = [], 0
-            if not given:
+            waiting, waiting_samples = [], 0
+            if not yielded:
                 rest = np.concatenate([rest[half:0:-1], rest])
             frames = self._features.of_padded(rest)
-            rest, given = rest[len(frames) * HOP :], given + len(frames)
+            rest, yielded = rest[len(frames) * HOP :], yielded + len(frames)
             yield frames
         rest = np.concatenate([rest, *waiting])
-        if not given:
+        if not yielded:
             rest = np.concatenate([rest[half:0:-1], rest])
         rest = np.concatenate([rest, rest[-2 : -half - 2 : -1]])
-        last = self._features.of_padded(rest)[: total // HOP - given]
+        last = self._features.of_padded(rest)[: total // HOP - yielded]
         if len(last):
             yield last

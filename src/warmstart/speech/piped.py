@@ -83,7 +83,7 @@ def read_piped(
     ]
     width = len(rows[0][1])
     _check_text(path, [cells for _, cells in islice(rows, PEEK) if len(cells) == width])
-    found = []
+    pairs = []
     for number, cells in rows:
         where = f"{path}:{number}"
         name, text = cells[0].strip(), " ".join(cells[-1].split())
@@ -97,8 +97,8 @@ def read_piped(
             continue
         recording = Path(name).expanduser()
         recording = recording if recording.is_absolute() else path.parent / recording
-        found.append((str(located(recording, path.parent) or recording), text))
-    return found
+        pairs.append((str(located(recording, path.parent) or recording), text))
+    return pairs
 
 
 def _check_text(path: Path, rows: Sequence[Sequence[str]]) -> None:

@@ -64,7 +64,7 @@ class Features:
         n_fft: window length in samples (a periodic Hann window); of "mu_law" as `hop`.
         hop: samples from one frame to the next.
         mels: number of mel filters.
-        coefficients: number of MFCCs kept, the first (the level) included; unused by "log_mel".
+        coefficients: number of MFCCs, the first (the level) included; unused by "log_mel".
         low, high: frequencies in Hz where the first filter begins and the last ends; `high` None:
             half the rate.
         scale: of the mels: "slaney" (its filters have equal area) or "htk" (its filters have equal
@@ -244,7 +244,7 @@ class FeatureStream:
             raise UsageError("a stream of features needs edge='zero'")
         self.features = features
         self._samples = np.zeros(features.n_fft // 2, np.float32)
-        self._total = self._given = 0
+        self._total = self._yielded = 0
 
     def add(self, samples: np.ndarray) -> np.ndarray:
         """The frames that are complete with these samples; float32 (frames, size)."""
@@ -255,10 +255,10 @@ class FeatureStream:
     def end(self) -> np.ndarray:
         """The last frames, whose windows reach over the end."""
         self._samples = np.concatenate([self._samples, np.zeros(self.features.n_fft, np.float32)])
-        return self._take(self.features.count(self._total) - self._given)
+        return self._take(self.features.count(self._total) - self._yielded)
 
     def _take(self, most: int | None = None) -> np.ndarray:
         frames = self.features.of_padded(self._samples)[:most]
         self._samples = self._samples[len(frames) * self.features.hop :]
-        self._given += len(frames)
+        self._yielded += len(frames)
         return frames

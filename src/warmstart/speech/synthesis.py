@@ -77,7 +77,7 @@ class SynthesizeOptions(RecordingOptions):
 class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     """Generates sound, sample by sample.
 
-    What a model can generate is in its entry's `processing`: `classes` (the names of each kind of
+    What a model can generate is in its entry's `processing`: `classes` (the names of each set of
     class: first the words, then the speakers), and `frames`: "position" (the position of each frame
     in a word), "features" (mel frames: the network is a vocoder) or None.
 
@@ -105,7 +105,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
 
     @property
     def classes(self) -> tuple[tuple[str, ...], ...]:
-        """The names of each kind of class: the words, and the speakers."""
+        """The names of each set of classes: the words, and the speakers."""
         return tuple(tuple(map(str, names)) for names in self.entry.processing.get("classes", ()))
 
     @property
@@ -233,7 +233,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     def _parts(
         self, context: Any, options: SynthesizeOptions, random: np.random.Generator
     ) -> Iterator[Part]:
-        """The stretches of one input. What is drawn for one is drawn after the stretch before it
+        """The stretches of one input. What is sampled for one is sampled after the stretch before it
         was generated.
         """
         rules = self.entry.processing
@@ -245,10 +245,10 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
             return
         for word in context:
             classes = [word] if self.classes else []
-            for kind in range(1, len(self.classes)):
-                chosen = speaker if kind == 1 else None
+            for index in range(1, len(self.classes)):
+                chosen = speaker if index == 1 else None
                 if chosen is None:
-                    chosen = int(random.integers(len(self.classes[kind])))
+                    chosen = int(random.integers(len(self.classes[index])))
                 classes.append(chosen)
             count = self._length(classes, options.seconds, random)
             by_position = rules.get("frames") == "position"
@@ -262,7 +262,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     def _length(
         self, classes: Sequence[int], seconds: float | None, random: np.random.Generator
     ) -> int:
-        """Samples of a word: as asked, or drawn from the lengths that the training data has for
+        """Samples of a word: as asked, or sampled from the lengths that the training data has for
         these classes.
         """
         if seconds is None:
@@ -289,7 +289,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
                 raise InputError(message, item.name)
             return np.asarray(value, np.float32)
         samples = audio.decode(
-            value, name=item.name, sample_rate=rules.sample_rate, given_rate=sample_rate
+            value, name=item.name, sample_rate=rules.sample_rate, array_rate=sample_rate
         )
         frames: NDArray[np.float32] = rules(samples)
         return frames
@@ -308,7 +308,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         return index
 
     def _speaker(self, options: SynthesizeOptions) -> int | None:
-        """The index of the speaker; None where it is to be drawn.
+        """The index of the speaker; None where it is to be sampled.
 
         Raises:
             UsageError: the model has no such speaker.
@@ -320,8 +320,8 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
             raise UsageError(self._unknown(options.speaker, 1))
         return index
 
-    def _unknown(self, value: Any, kind: int) -> str:
-        return f"{self.name} knows {', '.join(self.classes[kind])}, not {value!r}."
+    def _unknown(self, value: Any, index: int) -> str:
+        return f"{self.name} knows {', '.join(self.classes[index])}, not {value!r}."
 
     def _open_engine(self) -> Engine:
         if self._engine_name in ("auto", "litert") and self.precision == "float32":

@@ -1,4 +1,4 @@
-"""Sampling from WaveNet: chunk by chunk, each sample drawn given those before it."""
+"""Sampling from WaveNet: chunk by chunk, each sample drawn from its distribution after those before it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Part:
     """One stretch of sound to generate.
 
     Attributes:
-        classes: an index for each kind of class; empty where the model has none.
+        classes: an index for each set of classes; empty where the model has none.
         frames: what it is conditioned on, float32 (F, size), or None.
         count: samples.
     """

@@ -99,9 +99,8 @@ def sentences(
         example_rank=1,
     )
     tokens, tags = table.column(TOKENS, text_column), table.column(TAGS, label_column)
-    part, group = table.part_column(split_column), table.group_column(group_column)
-    fields = {"tokens": tokens, "tags": tags, "split": part, "group": group}
-    table.describe(columns, fields)
+    split = table.split_columns(split_column, group_column)
+    table.describe(columns, {"tokens": tokens, "tags": tags}, split)
 
     def sentence(record: Record) -> Sentence:
         words = tuple(_word(record, word) for word in _elements(table, record, tokens, "tokens"))
@@ -110,7 +109,7 @@ def sentences(
         )
         if len(words) != len(names) or not words:
             raise record.error(f"has {len(words)} words and {len(names)} tags")
-        return Sentence(words, names, table.part(record, part), table.group(record, group))
+        return Sentence(words, names, *table.split(record, split))
 
     return list(table.map(sentence, problems))
 

@@ -76,12 +76,12 @@ def texts(
         delimiter=delimiter,
     )
     text = table.column(TEXT, text_column)
-    part, group = table.part_column(split_column), table.group_column(group_column)
-    table.describe(columns, {"text": text, "split": part, "group": group})
+    split = table.split_columns(split_column, group_column)
+    table.describe(columns, {"text": text}, split)
 
     def read(record: Record) -> TextExample:
         one = (table.text(record, text),)
-        return TextExample(record.name, one, table.part(record, part), table.group(record, group))
+        return TextExample(record.name, one, *table.split(record, split))
 
     return _usable(list(table.map(read, problems)), problems)
 
@@ -125,14 +125,14 @@ def pairs(
     )
     names = [table.column(ANCHOR, text_column), table.column(POSITIVE, pair_column)]
     negative = table.optional_column(NEGATIVE, negative_column)
-    part, group = table.part_column(split_column), table.group_column(group_column)
+    split = table.split_columns(split_column, group_column)
     chosen = {"anchor": names[0], "positive": names[1], "negative": negative}
-    table.describe(columns, {**chosen, "split": part, "group": group})
+    table.describe(columns, chosen, split)
     names += [negative] if negative is not None else []
 
     def read(record: Record) -> TextExample:
         some = tuple(table.text(record, name) for name in names)
-        return TextExample(record.name, some, table.part(record, part), table.group(record, group))
+        return TextExample(record.name, some, *table.split(record, split))
 
     return _usable(list(table.map(read, problems)), problems)
 

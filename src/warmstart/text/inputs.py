@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 from warmstart.core import table_inputs
 from warmstart.core.input_kind import Argument, InputKind, Limits, checked_text, decoded_text
 from warmstart.core.inputs import Item
-from warmstart.core.reading import given_name, is_file_name, printable
+from warmstart.core.reading import input_name, is_file_name, printable
 from warmstart.core.records import columns
 from warmstart.core.table_inputs import is_table
 from warmstart.errors import InputError, UsageError
@@ -137,7 +137,7 @@ class TextKind(InputKind):
         """
         for argument in arguments:
             if not isinstance(argument, str):
-                name = given_name(argument) or self.default_name
+                name = input_name(argument) or self.default_name
                 yield Item(name, InputError(f"{name}: is not UTF-8 text", name))
             elif not is_file_name(argument):
                 yield self.from_line(argument)
@@ -299,8 +299,8 @@ def _of_mapping(value: Mapping[str, Any], name: str) -> Any:
     for first, second in (("text", "text_pair"), ("question", "context")):
         if first in value and value.keys() <= {first, second}:
             if several := [key for key in value if not _is_text(value[key])]:
-                kind = type(value[several[0]]).__name__
-                reason = f"{several[0]!r} is not one text but {kind}; several texts are a list"
+                type_name = type(value[several[0]]).__name__
+                reason = f"{several[0]!r} is not one text but {type_name}; several texts are a list"
                 raise InputError(f"{name}: {reason}", name)
             return value[first] if value.get(second) is None else (value[first], value[second])
     keys = ", ".join(map(repr, value)) or "none"

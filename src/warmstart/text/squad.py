@@ -88,15 +88,9 @@ def questions(
     context = table.column(CONTEXT, context_column)
     answers = table.column(ANSWERS, answer_column)
     start = None if table.positional else table.optional_column(ANSWER_START)
-    part, group = table.part_column(split_column), table.group_column(group_column)
-    fields = {
-        "question": question,
-        "context": context,
-        "answers": answers,
-        "split": part,
-        "group": group,
-    }
-    table.describe(columns, fields)
+    split = table.split_columns(split_column, group_column)
+    fields = {"question": question, "context": context, "answers": answers}
+    table.describe(columns, fields, split)
 
     def read(record: Record) -> Question:
         text = table.text(record, context, "context")
@@ -109,13 +103,8 @@ def questions(
                     f"{_id_of(record)}the answer {answer!r:.60} is not at character {first} of its "
                     f"context{hint}"
                 )
-        return Question(
-            table.text(record, question, "question"),
-            text,
-            spans,
-            table.part(record, part),
-            table.group(record, group),
-        )
+        asked = table.text(record, question, "question")
+        return Question(asked, text, spans, *table.split(record, split))
 
     read_questions = list(table.map(read, problems))
     if not read_questions and not problems:

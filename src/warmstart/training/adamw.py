@@ -34,7 +34,7 @@ class AdamW(keras.optimizers.AdamW):
         """
         self.slow = frozenset(id(variable) for variable in variables), factor
 
-    def _alone(self) -> bool:
+    def _on_one_device(self) -> bool:
         replicas: int = self._distribution_strategy.num_replicas_in_sync
         return bool(keras.backend.backend() == "tensorflow") and replicas == 1
 
@@ -42,7 +42,7 @@ class AdamW(keras.optimizers.AdamW):
     # there are several devices. With one, that only makes the first step wait: a third of the time
     # it takes to trace a small network.
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
-        if self.weight_decay is None or not self._alone():
+        if self.weight_decay is None or not self._on_one_device():
             super()._apply_weight_decay(variables)
             return
         rate = self.learning_rate
@@ -69,7 +69,7 @@ class AdamW(keras.optimizers.AdamW):
     def _update(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
-        if self.amsgrad or not self._alone():
+        if self.amsgrad or not self._on_one_device():
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
         import tensorflow as tf

@@ -14,7 +14,7 @@ from warmstart.errors import UsageError
 
 
 class Batches(Protocol):
-    """The same number of batches in every epoch, each a function of (seed, epoch, index) alone."""
+    """The same number of batches in every epoch, each a function of (seed, epoch, index)."""
 
     def __len__(self) -> int:
         """Batches in one epoch."""
@@ -105,7 +105,7 @@ def _first(arrays: Any) -> Any:
 
 
 def is_sparse(loss: Any) -> bool:
-    """Whether a loss takes class numbers in place of vectors."""
+    """Whether a loss takes class numbers instead of vectors."""
     name = loss if isinstance(loss, str) else type(loss).__name__
     return "sparse" in name.lower()
 

@@ -91,7 +91,7 @@ def reliability(probabilities: Mapping[str, tuple[np.ndarray, np.ndarray]], bins
 
 
 def matrix(counts: np.ndarray, labels: Sequence[str]) -> str:
-    """A confusion matrix: rows are the truth, columns what the model said; colour is the share of
+    """A confusion matrix: rows are the truth, columns what the model predicted; colour is the share of
     the row.
 
     Args:
@@ -125,9 +125,9 @@ def matrix(counts: np.ndarray, labels: Sequence[str]) -> str:
         for column in range(size):
             share = float(shares[row, column])
             colour = "var(--c0)" if row == column else "var(--c1)"
-            told = f"{labels[row]} mistaken for {labels[column]}: {int(counts[row, column])} ({share:.0%})"
+            tooltip = f"{labels[row]} mistaken for {labels[column]}: {int(counts[row, column])} ({share:.0%})"
             parts.append(
-                f'<g><title>{escape(told)}</title><rect x="{left + column * cell}" y="{y}" '
+                f'<g><title>{escape(tooltip)}</title><rect x="{left + column * cell}" y="{y}" '
                 f'width="{cell - 1}" height="{cell - 1}" style="fill:{colour};fill-opacity:'
                 f'{0.06 + 0.94 * share:.3f}"/>'
             )

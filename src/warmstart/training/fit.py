@@ -3,8 +3,8 @@
     fitted = fit(model, batches, epochs=10, validation=others, monitor="val_accuracy", patience=3, run=run)
 
 Killed at any moment and called again, it goes on after the last whole epoch and ends with the same numbers: what
-changes while training (weights, optimizer, the seeds of dropout) is stored per epoch, and batches depend on the epoch
-alone. State inside `callbacks` of the user's is not stored.
+changes while training (weights, optimizer, the seeds of dropout) is stored per epoch, and batches depend on
+nothing but the epoch. State inside `callbacks` of the user's is not stored.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def fit(
             validation the last epoch counts as best, unless `monitor` is a metric of training.
         mode: `"min"`, `"max"`, or `"auto"`: by the name of the metric.
         patience: stop after so many epochs without a better one.
-        clip_norm: the largest norm of all gradients together; an optimizer's own clipping is left
-            alone.
+        clip_norm: the largest norm of all gradients together; an optimizer's own clipping stays
+            as it is.
         keep_start: whether the weights before training are a candidate too (epoch 0), so that the
             result is never worse than what it began with.
         restart: called before the first epoch, once the weights before training are a candidate;

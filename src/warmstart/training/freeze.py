@@ -26,7 +26,7 @@ def freeze(
     those of a few batches; only `trainable = False` on the layer itself prevents that.
 
     Args:
-        network: base and head; the head is left alone.
+        network: base and head; the head stays trainable.
         blocks: of the base, from the input on; what comes before the first belongs to it.
         how: "none"; a number of first blocks; the name of the last layer that stays; or one of
             `words`.

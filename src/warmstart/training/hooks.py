@@ -104,7 +104,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         """
 
     def verify(self) -> None:
-        """Check what would only be found wrong after minutes of work.
+        """Check what would only fail after minutes of work.
 
         Raises:
             UsageError: an option does not fit the base or the data.

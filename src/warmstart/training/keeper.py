@@ -1,4 +1,4 @@
-"""What is kept of each epoch: its record, its checkpoint, and whether it is the best."""
+"""What remains of each epoch: its record, its checkpoint, and whether it is the best."""
 
 from __future__ import annotations
 

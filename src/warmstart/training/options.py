@@ -157,7 +157,7 @@ class FreezeOptions(TrainOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentOptions(TrainOptions):
-    """Of inputs that can be varied without changing their label."""
+    """Of inputs that can be augmented without changing their label."""
 
     augment: Annotated[Augment, Option("Whether, or how, the training data is augmented.")] = True
 

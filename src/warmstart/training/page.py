@@ -77,9 +77,9 @@ def curves(fits: Mapping[str, Fitted]) -> list[str]:
                 part: [(one["epoch"], one[column]) for one in records if column in one]
                 for part, column in (("training", key), ("validation", f"val_{key}"))
             }
-            drawn = {part: points for part, points in parts.items() if points}
+            shown = {part: points for part, points in parts.items() if points}
             x = "epoch" if len(fits) == 1 else f"epoch of the {name}"
-            blocks.append(charts.lines(drawn, x=x, y=key, mark=fitted.best))
+            blocks.append(charts.lines(shown, x=x, y=key, mark=fitted.best))
         rows = [
             [str(int(one["epoch"])), *(f"{one[key]:.4f}" if key in one else "" for key in keys)]
             for one in records

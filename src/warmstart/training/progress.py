@@ -16,7 +16,7 @@ HIDDEN = ("epoch", "seconds", "learning_rate")
 
 
 class Terminal:
-    """The one place that writes to the terminal.
+    """All output to the terminal.
 
     Args:
         verbose: whether anything is shown.
@@ -36,7 +36,7 @@ class Terminal:
 
 
 class Bar:
-    """Epoch, batches, loss, metrics and time left, drawn while it is entered; where stderr is no
+    """Epoch, batches, loss, metrics and time left, shown while it is entered; where stderr is no
     terminal, one line per epoch.
 
     Args:
@@ -77,7 +77,7 @@ class Bar:
 
     def batch_done(self, step: int, logs: Callable[[], Mapping[str, Any]]) -> None:
         """Batch `step` (from 1) of the current epoch is done; `logs` is only called where something
-        is drawn.
+        is shown.
         """
         if self.progress is None or time.monotonic() - self.last < EVERY:
             return

@@ -7,7 +7,7 @@ elsewhere.
     html = report.render(command_line())
 
 What goes into a section is HTML: `text`, `table`, `pictures` and the functions of `charts` make it
-and escape what they are given.
+and escape their text.
 """
 
 from __future__ import annotations

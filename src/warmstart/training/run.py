@@ -107,7 +107,7 @@ class Run:
         """Make the bundle and end the run; the checkpoints are deleted.
 
         Args:
-            write: writes a whole bundle into the new folder it is given, as `Model.save` does.
+            write: writes a whole bundle into a new folder, as `Model.save` does.
 
         Returns:
             The bundle's folder.

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 GRID = np.exp(np.linspace(np.log(0.1), np.log(10), 401))
-# standard deviation of log T before any data: a few examples alone do not make a model all too sure
+# standard deviation of log T before any data: a few examples do not make a model all too sure
 PRIOR = 0.5
 
 
@@ -43,7 +43,7 @@ def temperature(logits: np.ndarray, targets: np.ndarray, multi_label: bool = Fal
 def cross_fitted(
     logits: np.ndarray, targets: np.ndarray, multi_label: bool = False, folds: int = 5
 ) -> np.ndarray:
-    """Logits (N, classes) divided by a temperature that was found on the other folds: for judging
+    """Logits (N, classes) divided by a temperature that was fitted to the other folds: for judging
     the calibration without having looked."""
     scaled = np.array(logits, np.float64)
     index = np.random.default_rng(0).permutation(len(logits)) % min(folds, len(logits))

@@ -10,26 +10,26 @@ from typing import Any
 
 import numpy as np
 
-MATRIX = 40  # classes up to which the whole confusion matrix is told
+MATRIX = 40  # classes up to which the whole confusion matrix is reported
 CONFUSIONS = 20
 MISTAKES = 20
 
 
 def per_class(
-    said: np.ndarray, true: np.ndarray, names: Sequence[str]
+    predicted: np.ndarray, true: np.ndarray, names: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Precision, recall, F1 and count of the classes that occur in the answers or in the truth.
 
     Args:
-        said, true: bool (N, classes).
+        predicted, true: bool (N, classes).
         names: of the classes.
 
     Returns:
-        By name: `precision` (how often the answer is right when it is given), `recall` (how many of
-        the class are found), `f1` (their harmonic mean), each 0 to 1 and NaN where nothing defines
+        By name: `precision` (how often a predicted label is right), `recall` (how many of
+        the class are predicted), `f1` (their harmonic mean), each 0 to 1 and NaN where nothing defines
         it; `count` in the truth.
     """
-    return _per_class((said & true).sum(0), said.sum(0), true.sum(0), names)
+    return _per_class((predicted & true).sum(0), predicted.sum(0), true.sum(0), names)
 
 
 def _per_class(
@@ -114,17 +114,17 @@ class ClassificationFigures:
                 }
             )
             if len(self.mistakes) > 10 * MISTAKES:
-                self.mistakes = _surest(self.mistakes)
+                self.mistakes = _most_confident(self.mistakes)
 
     def result(self) -> dict[str, Any]:
         """`top1`, `top5`, `top1_interval` (95 %), `macro_f1` (mean over the classes that occur),
         `loss` (mean negative log likelihood), `calibration_error` (0 is perfect), `per_class` (see
         `per_class`), `confusions` (the most frequent, with counts), `confusion` (rows: truth; up to
-        40 classes), `mistakes` (the surest), `count`."""
+        40 classes), `mistakes` (the most confident), `count`."""
         count, hits = int(self.counts.sum()), np.diagonal(self.counts)
         classes = _per_class(hits, self.counts.sum(0), self.counts.sum(1), self.names)
-        scores = [told["f1"] for told in classes.values() if told["count"]]
-        told: dict[str, Any] = {
+        scores = [row["f1"] for row in classes.values() if row["count"]]
+        figures: dict[str, Any] = {
             "top1": _share(hits.sum(), count, 0.0),
             "top5": _share(self.top5, count, 0.0),
             "top1_interval": list(interval(int(hits.sum()), count)),
@@ -135,12 +135,12 @@ class ClassificationFigures:
             ),
             "per_class": classes,
             "confusions": self._confusions(),
-            "mistakes": _surest(self.mistakes),
+            "mistakes": _most_confident(self.mistakes),
             "count": count,
         }
         if len(self.names) <= MATRIX:
-            told["confusion"] = self.counts.tolist()
-        return told
+            figures["confusion"] = self.counts.tolist()
+        return figures
 
     def _confusions(self) -> list[dict[str, Any]]:
         wrong = self.counts - np.diag(np.diagonal(self.counts))
@@ -160,34 +160,35 @@ class DecisionFigures:
 
     def __init__(self, names: Sequence[str]):
         self.names = list(names)
-        self.said: list[np.ndarray] = []
+        self.predicted: list[np.ndarray] = []
         self.true: list[np.ndarray] = []
         self.confidence: list[np.ndarray] = []
 
     def add(self, probabilities: np.ndarray, truth: np.ndarray) -> None:
         """Count one answer: `probabilities` (classes,) and bool (classes,)."""
-        self.said.append(probabilities > 0.5)
+        self.predicted.append(probabilities > 0.5)
         self.true.append(truth)
         self.confidence.append(np.where(probabilities > 0.5, probabilities, 1 - probabilities))
 
     def result(self) -> Mapping[str, Any]:
         """`accuracy` (of single decisions), `exact` (examples with all of them right), `macro_f1`,
         `calibration_error`, `per_class`, `count`."""
-        said, true = (
-            np.array(rows, bool).reshape(-1, len(self.names)) for rows in (self.said, self.true)
+        predicted, true = (
+            np.array(rows, bool).reshape(-1, len(self.names))
+            for rows in (self.predicted, self.true)
         )
-        classes = per_class(said, true, self.names)
-        scores = [told["f1"] for told in classes.values() if told["count"]]
-        alike = said == true
+        classes = per_class(predicted, true, self.names)
+        scores = [row["f1"] for row in classes.values() if row["count"]]
+        alike = predicted == true
         return {
-            "accuracy": float(alike.mean()) if len(said) else 0.0,
-            "exact": float(alike.all(1).mean()) if len(said) else 0.0,
+            "accuracy": float(alike.mean()) if len(predicted) else 0.0,
+            "exact": float(alike.all(1).mean()) if len(predicted) else 0.0,
             "macro_f1": float(np.mean(scores)) if scores else 0.0,
             "calibration_error": calibration_error(
                 np.array(self.confidence).ravel(), alike.ravel()
             ),
             "per_class": classes,
-            "count": len(said),
+            "count": len(predicted),
         }
 
 
@@ -195,5 +196,5 @@ def _share(part: Any, whole: Any, nothing: float = math.nan) -> float:
     return float(part) / float(whole) if whole else nothing
 
 
-def _surest(mistakes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _most_confident(mistakes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [dict(m) for m in sorted(mistakes, key=lambda mistake: -mistake["score"])[:MISTAKES]]

@@ -62,7 +62,7 @@ def solve(
         features: float32 (N, D).
         targets: float (N, classes), 0 and 1.
         weights: of the rows, (N,), mean 1.
-        multi_label: a sigmoid per class in place of the softmax.
+        multi_label: a sigmoid per class instead of the softmax.
         label_smoothing: 0 to less than 1 (Szegedy et al. 2015, arXiv:1512.00567, section 7).
         examples: how many independent ones the rows stand for; views of one photo count once.
             Default: N.
@@ -87,16 +87,19 @@ def solve(
         return float(losses @ w / rows + 0.5 * penalty * (kernel**2).sum()), gradient
 
     start = np.zeros((width + 1) * classes)
-    found = minimize(
+    solution = minimize(
         objective,
         start,
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": ITERATIONS, "ftol": 1e-10},
     )
-    kernel, bias = found.x[: width * classes].reshape(width, classes), found.x[width * classes :]
+    kernel, bias = (
+        solution.x[: width * classes].reshape(width, classes),
+        solution.x[width * classes :],
+    )
     return LinearHead(
-        mean, variance, kernel.astype(np.float32), bias.astype(np.float32), float(found.fun)
+        mean, variance, kernel.astype(np.float32), bias.astype(np.float32), float(solution.fun)
     )
 
 

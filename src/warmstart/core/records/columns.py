@@ -217,8 +217,8 @@ def choose_texts(
     first, second = fields
     options = first.option if second is None else f"{first.option} (and {second.option})"
     if text is not None or pair is not None:
-        found = require_column(columns, first, text, name)
-        return found, None if pair is None or second is None else choose_column(
+        column = require_column(columns, first, text, name)
+        return column, None if pair is None or second is None else choose_column(
             columns, second, pair, name
         )
     there = {column.casefold(): column for column in columns if column not in taken}
@@ -237,8 +237,8 @@ def choose_texts(
                 f"{name}: the text may be in {' or '.join(ways)}; name it with {options}."
             )
         return couples[0]
-    found = require_column(list(there.values()), first, None, name)
-    return found, None if second is None else choose_column(
+    column = require_column(list(there.values()), first, None, name)
+    return column, None if second is None else choose_column(
         list(there.values()), second, None, name
     )
 

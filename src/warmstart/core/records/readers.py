@@ -22,7 +22,7 @@ from warmstart.core.records.files import read_file
 from warmstart.core.records.labels import Label, LabelReader, label_reader
 from warmstart.core.records.objects import read_object
 from warmstart.core.records.suffixes import SUFFIXES
-from warmstart.core.records.table import Record, Table
+from warmstart.core.records.table import Record, SplitColumns, Table
 from warmstart.errors import documented_in
 
 
@@ -134,15 +134,13 @@ def read_photos(
         example_rank=3,
     )
     photo = table.file_column(PHOTO, path_column)
-    part, group = table.part_column(split_column), table.group_column(group_column)
-    label_of = label_reader(
-        table, LABEL, label_column, (photo, part, group), multi_label, class_names
-    )
-    _understood(table, columns, {"photo": photo}, label_of, part, group)
+    split = table.split_columns(split_column, group_column)
+    label_of = label_reader(table, LABEL, label_column, (photo, *split), multi_label, class_names)
+    _understood(table, columns, {"photo": photo}, label_of, split)
 
     def example(record: Record) -> Labelled:
         value = table.file(record, photo, "photo")
-        return _labelled(table, record, value, label_of, part, group)
+        return Labelled(record.name, value, label_of(record), *table.split(record, split))
 
     yield from table.map(example, problems)
 
@@ -172,22 +170,22 @@ def read_texts(
         named=(text_column, pair_column, label_column, split_column, group_column),
         encoding=encoding, delimiter=delimiter,
     )  # fmt: skip
-    part, group = table.part_column(split_column), table.group_column(group_column)
+    split = table.split_columns(split_column, group_column)
     if table.positional:
         table.check_names((TEXT, text_column), (PAIR, pair_column))
         text, pair = TEXT.name, PAIR.name if PAIR.name in table.columns else None
     else:
-        text, pair = _text_columns(table, text_column, pair_column, (label_column, part, group))
-    inputs = (text, pair, part, group)
+        text, pair = _text_columns(table, text_column, pair_column, (label_column, *split))
+    inputs = (text, pair, *split)
     label_of = label_reader(table, LABEL, label_column, inputs, multi_label, class_names)
     texts = {"text": text} if pair is None else {"text": text, "second text": pair}
-    _understood(table, columns, texts, label_of, part, group)
+    _understood(table, columns, texts, label_of, split)
 
     def example(record: Record) -> Labelled:
         value: Any = _text_or_pair(table, record, text)
         if pair is not None:
             value = (value, table.text(record, pair, "second text"))
-        return _labelled(table, record, value, label_of, part, group)
+        return Labelled(record.name, value, label_of(record), *table.split(record, split))
 
     yield from table.map(example, problems)
 
@@ -205,36 +203,18 @@ def _text_columns(
     return choose_texts(table.columns, text, pair, table.name, taken=taken)
 
 
-def _labelled(
-    table: Table,
-    record: Record,
-    value: Any,
-    label_of: LabelReader,
-    part: str | None,
-    group: str | None,
-) -> Labelled:
-    return Labelled(
-        record.name,
-        value,
-        label_of(record),
-        table.part(record, part),
-        table.group(record, group),
-    )
-
-
 def _understood(
     table: Table,
     columns: list[str] | None,
     inputs: Mapping[str, str],
     label_of: LabelReader,
-    part: str | None,
-    group: str | None,
+    split: SplitColumns,
 ) -> None:
     """Add to `columns` what each column of the table was taken for."""
     table.describe(columns, inputs)
     if columns is not None and not table.positional:
         columns.append(label_of.describe())
-    table.describe(columns, {"split": part, "group": group})
+    table.describe(columns, {}, split)
 
 
 def _text_or_pair(table: Table, record: Record, column: str) -> Any:

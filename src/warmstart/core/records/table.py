@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from warmstart.core.records import content, values
 from warmstart.core.records.columns import (
@@ -42,6 +42,25 @@ class Record:
     def error(self, message: str) -> RecordError:
         """An error of this record."""
         return RecordError(f"{self.name}: {message}", self.name)
+
+
+class SplitColumns(NamedTuple):
+    """The columns that say to which part and to which group a record belongs; None: no column."""
+
+    part: str | None
+    group: str | None
+
+
+class Split(NamedTuple):
+    """To what a record belongs.
+
+    Attributes:
+        part: "train", "validation" or "test"; None where nothing says it.
+        group: what stays in one part; None where it has none.
+    """
+
+    part: str | None
+    group: str | None
 
 
 @dataclass
@@ -87,17 +106,22 @@ class Table:
                     f"its records are ({', '.join(self.columns)})."
                 )
 
-    def describe(self, columns: list[str] | None, fields: Mapping[str, str | None]) -> None:
+    def describe(
+        self,
+        columns: list[str] | None,
+        fields: Mapping[str, str | None],
+        split: SplitColumns = SplitColumns(None, None),  # noqa: B008 (it is immutable)
+    ) -> None:
         """Add to `columns` which column was taken for what, such as "text: comment".
 
         Args:
             columns: None, where nobody asks.
             fields: columns by what they are; None: there is no such column.
+            split: named after these.
         """
         if columns is not None and not self.positional:
-            columns += [
-                f"{name}: {column}" for name, column in fields.items() if column is not None
-            ]
+            every = {**fields, "split": split.part, "group": split.group}
+            columns += [f"{name}: {column}" for name, column in every.items() if column is not None]
 
     def peek(self) -> list[Record]:
         """The first records, which are read again."""
@@ -123,15 +147,20 @@ class Table:
                 return candidates[0]
         return require_column(self.columns, field, column, self.name)
 
-    def part_column(self, named: str | None = None) -> str | None:
-        """The column that says what each record is for; None where there is none.
+    def split_columns(self, part: str | None = None, group: str | None = None) -> SplitColumns:
+        """The columns of parts and groups; those of groups only where the caller names them.
 
         A column called `part`, `subset` or `set` counts only where it says train, validation or
         test.
 
         Raises:
-            UsageError: the named column is not there.
+            UsageError: a named column is not there.
         """
+        return SplitColumns(
+            self._part_column(part), None if group is None else self.column(GROUP, group)
+        )
+
+    def _part_column(self, named: str | None) -> str | None:
         if self.positional:
             self.check_names((PART, named))
             return None
@@ -140,14 +169,6 @@ class Table:
             return column
         cells = [str(one).strip().lower() for one in self.cells()[column] if one is not None]
         return column if all(cell in PARTS for cell in cells if cell) else None
-
-    def group_column(self, named: str | None) -> str | None:
-        """The column of groups, which only the caller can name.
-
-        Raises:
-            UsageError: it is not there.
-        """
-        return None if named is None else self.column(GROUP, named)
 
     def read(self, problems: list[str] | None = None) -> Iterator[Record]:
         """The records.
@@ -174,27 +195,23 @@ class Table:
                 f"{damaged:,} of {count:,} records cannot be read; the first: {first}."
             )
 
-    def part(self, record: Record, column: str | None) -> str | None:
-        """What a record is for: "train", "validation" or "test"; None where nothing says it.
+    def split(self, record: Record, columns: SplitColumns) -> Split:
+        """The part and the group of a record.
 
         Raises:
-            UsageError: the cell says something else.
+            UsageError: its part is not one of train, validation and test.
         """
-        value = None if column is None else record.values.get(column)
-        if values.is_missing(value):
-            return None
-        name = str(value).strip()
-        if name.lower() not in PARTS:
+        part, group = (None if column is None else record.values.get(column) for column in columns)
+        name = None if values.is_missing(part) else str(part).strip()
+        if name is not None and name.lower() not in PARTS:
             raise UsageError(
-                f"{record.name}: {name!r} in the column {column!r} is none of train, validation and "
-                f"test; name another column with {PART.option}."
+                f"{record.name}: {name!r} in the column {columns.part!r} is none of train, "
+                f"validation and test; name another column with {PART.option}."
             )
-        return PARTS[name.lower()]
-
-    def group(self, record: Record, column: str | None) -> str | None:
-        """The group of a record; None where it has none."""
-        value = None if column is None else record.values.get(column)
-        return None if values.is_missing(value) else str(value)
+        return Split(
+            None if name is None else PARTS[name.lower()],
+            None if values.is_missing(group) else str(group),
+        )
 
     def map(
         self, make: Callable[[Record], Any], problems: list[str] | None = None

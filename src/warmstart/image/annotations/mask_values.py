@@ -137,7 +137,7 @@ def read_values(mask: Any, colours: Colours | None = None) -> np.ndarray:
                 return _of_picture(opened, name, colours)
         except UsageError:
             raise
-        except Exception as error:  # Pillow's parsers raise a dozen kinds on damaged files
+        except Exception as error:  # Pillow's parsers raise a dozen classes on damaged files
             raise UsageError(f"{name}: the mask cannot be read ({error})") from error
     if isinstance(mask, Image.Image):
         return _of_picture(mask, "the mask", colours)

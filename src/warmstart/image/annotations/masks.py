@@ -91,7 +91,7 @@ def read_masks(
         labels: the classes in order; default: `labels.txt` of the folder, one name a line, else
             "class 0" on; "background" and "object" for masks of two values.
         colours: for masks in RGB: the colour of each class; then `labels` are its keys.
-        mask_encoding: what the values mean, as other data of this kind has shown.
+        mask_encoding: what the values mean, as similar data has shown.
         **reading: `path_column`, `mask_column`, `split_column`, `group_column`, `encoding` and
             `delimiter` of a table.
 
@@ -172,9 +172,9 @@ def _of_table(
         example_rank=3,
     )
     photo, mask = table.column(PHOTO, path_column), table.column(MASK, mask_column)
-    part, group = table.part_column(split_column), table.group_column(group_column)
+    split = table.split_columns(split_column, group_column)
     columns: list[str] = []
-    table.describe(columns, {"photo": photo, "mask": mask, "split": part, "group": group})
+    table.describe(columns, {"photo": photo, "mask": mask}, split)
 
     def row(record: Record) -> Source:
         picture = table.file(record, photo, "photo")
@@ -182,8 +182,7 @@ def _of_table(
             picture,
             name_of(picture, record.name),
             _reader(table.file(record, mask, "mask"), colours),
-            table.part(record, part),
-            table.group(record, group),
+            *table.split(record, split),
         )
 
     sources, pixels = _in_one_range(list(table.map(row, problems)))

@@ -58,11 +58,11 @@ def run_length_mask(record: Mapping[str, Any], size: tuple[int, int]) -> np.ndar
     Raises:
         UsageError: it is damaged, or made for a photo of another size.
     """
-    told, counts = record.get("size"), record.get("counts")
+    recorded, counts = record.get("size"), record.get("counts")
     width, height = size
-    if told != [height, width]:
+    if recorded != [height, width]:
         raise UsageError(
-            f"its run lengths are for a photo of {told} (height, width), not {[height, width]}"
+            f"its run lengths are for a photo of {recorded} (height, width), not {[height, width]}"
         )
     runs = uncompressed(counts) if isinstance(counts, str) else counts
     if (

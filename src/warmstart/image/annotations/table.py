@@ -7,6 +7,7 @@ from typing import Any
 
 from warmstart.core import records
 from warmstart.core.records.columns import BOX_LABEL, PHOTO, SIDES, choose_column, listed
+from warmstart.core.records.table import SplitColumns
 from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import RecordError, UsageError
 from warmstart.image.annotations.box_formats import MEANING, RowBox, columns_of, corners_of, decide
@@ -61,15 +62,15 @@ def read(
     )
     table.check_names((PHOTO, path_column), (BOX_LABEL, label_column))
     photo_column = choose_column(table.columns, PHOTO, path_column, table.name)
-    parts = table.part_column(split_column), table.group_column(group_column)
+    split = table.split_columns(split_column, group_column)
     objects = objects_column(table)
     label = None if objects else choose_column(table.columns, BOX_LABEL, label_column, table.name)
     fields = {"photo": photo_column, "label": label, "objects": objects}
-    table.describe(collector.columns, {**fields, "split": parts[0], "group": parts[1]})
+    table.describe(collector.columns, fields, split)
     if objects is not None and photo_column is not None:
         photos = _Photos(part)
         for record in table.read(collector.problems):
-            _add_objects(photos, table, record, photo_column, objects, parts, collector)
+            _add_objects(photos, table, record, photo_column, objects, split, collector)
         _collect(photos, table, collector, OBJECT_FORMATS, box_format)
         return
     sides, formats = columns_of(table.columns, positional=table.positional)
@@ -84,7 +85,7 @@ def read(
     photos = _Photos(part)
     for record in table.read(collector.problems):
         try:
-            name = photos.add(table, record, photo_column, parts)
+            name = photos.add(table, record, photo_column, split)
         except RecordError as error:
             collector.problems.append(str(error))
             continue
@@ -102,11 +103,11 @@ def _add_objects(
     record: records.Record,
     photo_column: str,
     objects: str,
-    parts: tuple[str | None, str | None],
+    split: SplitColumns,
     collector: Collector,
 ) -> None:
     try:
-        name = photos.add(table, record, photo_column, parts)
+        name = photos.add(table, record, photo_column, split)
     except RecordError as error:
         collector.problems.append(str(error))
         return
@@ -132,7 +133,7 @@ class _Photos:
         table: records.Table,
         record: records.Record,
         photo_column: str,
-        columns: tuple[str | None, str | None],
+        columns: SplitColumns,
     ) -> str:
         """The name of the photo of a record; `columns` are those of its part and its group.
 
@@ -142,8 +143,8 @@ class _Photos:
         """
         photo = table.file(record, photo_column, "photo")
         name = photo if isinstance(photo, str) else record.name
-        part = self.part or table.part(record, columns[0])
-        group = table.group(record, columns[1])
+        split = table.split(record, columns if self.part is None else columns._replace(part=None))
+        part, group = self.part or split.part, split.group
         if name not in self.files:
             self.files[name], self.boxes[name], self.faults[name] = photo, [], []
             self.parts[name], self.groups[name] = part, group

@@ -8,7 +8,6 @@ recall, 100 boxes a photo.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +29,7 @@ class Truth:
     """What is on one photo: boxes (N, 4) as xmin, ymin, xmax, ymax in pixels, and labels (N,).
 
     `crowd` marks regions of many things, which excuse every box inside; `difficult` objects need not
-    be found, and boxes that match them do not count, as in Pascal VOC's evaluation (Everingham et
+    be detected, and boxes that match them do not count, as in Pascal VOC's evaluation (Everingham et
     al. 2010, section 4.2); `area` (N,) decides small, medium and large (default: that of the boxes).
     """
 
@@ -42,7 +41,7 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Found:
+class PredictedBoxes:
     """What a model says of one photo: boxes (N, 4), labels (N,), scores (N,)."""
 
     boxes: np.ndarray
@@ -59,12 +58,12 @@ class _Matches:
     scores: np.ndarray
     right: np.ndarray
     ignored: np.ndarray
-    wanted: int
+    truths: int
 
 
 @dataclass
 class CocoEvaluation:
-    """Collects photos one by one; `result` gives the figures. Photos themselves are not kept.
+    """Collects photos one by one; `result` gives the figures. Photos themselves are not stored.
 
     Args:
         classes: how many.
@@ -73,11 +72,11 @@ class CocoEvaluation:
     classes: int
     photos: list[dict[int, dict[str, _Matches]]] = field(default_factory=list)
 
-    def add(self, truth: Truth, found: Found) -> None:
+    def add(self, truth: Truth, predictions: PredictedBoxes) -> None:
         """One more photo; order does not matter but among equal scores."""
         matches: dict[int, dict[str, _Matches]] = {}
-        for kind in np.unique(np.concatenate([truth.labels, found.labels]).astype(int)):
-            mine, theirs = truth.labels == kind, found.labels == kind
+        for label in np.unique(np.concatenate([truth.labels, predictions.labels]).astype(int)):
+            mine, theirs = truth.labels == label, predictions.labels == label
             crowd, difficult = (
                 np.zeros(mine.sum(), bool) if flags is None else flags[mine].astype(bool)
                 for flags in (truth.crowd, truth.difficult)
@@ -85,10 +84,10 @@ class CocoEvaluation:
             boxes = truth.boxes[mine].astype(np.float64)
             sides = boxes[:, 2:] - boxes[:, :2]
             area = sides.prod(-1) if truth.area is None else truth.area[mine]
-            order = np.argsort(-found.scores[theirs], kind="mergesort")[: MOST[-1]]
-            predicted = found.boxes[theirs][order].astype(np.float64)
-            scores = found.scores[theirs][order]
-            matches[int(kind)] = _match(boxes, crowd, difficult, area, predicted, scores)
+            order = np.argsort(-predictions.scores[theirs], kind="mergesort")[: MOST[-1]]
+            predicted = predictions.boxes[theirs][order].astype(np.float64)
+            scores = predictions.scores[theirs][order]
+            matches[int(label)] = _match(boxes, crowd, difficult, area, predicted, scores)
         self.photos.append(matches)
 
     def result(self) -> dict[str, Any]:
@@ -98,7 +97,7 @@ class CocoEvaluation:
         precision: dict[str, np.ndarray] = {}
         recall: dict[tuple[str, int], np.ndarray] = {}
         for size in SIZES:
-            columns = [self._accumulate(kind, size, MOST[-1]) for kind in range(self.classes)]
+            columns = [self._accumulate(label, size, MOST[-1]) for label in range(self.classes)]
             precision[size] = (
                 np.stack([p for p, _ in columns], -1) if columns else np.empty((10, 101, 0))
             )
@@ -119,25 +118,25 @@ class CocoEvaluation:
         figures |= {f"ar{most}": _mean(recall["all", most]) for most in MOST}
         figures |= {f"ar_{size}": _mean(recall[size, MOST[-1]]) for size in SIZES if size != "all"}
         figures["per_class"] = {
-            kind: {
-                "ap": _mean(whole[..., kind]),
-                "ap50": _mean(whole[0, :, kind]),
-                "ar100": _mean(recall["all", MOST[-1]][:, kind]),
-                "count": self._wanted(kind),
+            label: {
+                "ap": _mean(whole[..., label]),
+                "ap50": _mean(whole[0, :, label]),
+                "ar100": _mean(recall["all", MOST[-1]][:, label]),
+                "count": self._truth_count(label),
             }
-            for kind in range(self.classes)
+            for label in range(self.classes)
         }
         return figures
 
-    def _wanted(self, kind: int) -> int:
-        return sum(photo[kind]["all"].wanted for photo in self.photos if kind in photo)
+    def _truth_count(self, label: int) -> int:
+        return sum(photo[label]["all"].truths for photo in self.photos if label in photo)
 
-    def _accumulate(self, kind: int, size: str, most: int) -> tuple[np.ndarray, np.ndarray]:
+    def _accumulate(self, label: int, size: str, most: int) -> tuple[np.ndarray, np.ndarray]:
         """Precision (T, 101) and recall (T,) of one class; -1 where it has no truth of that size."""
-        parts = [photo[kind][size] for photo in self.photos if kind in photo]
-        wanted = sum(part.wanted for part in parts)
+        parts = [photo[label][size] for photo in self.photos if label in photo]
+        truths = sum(part.truths for part in parts)
         precision, recall = -np.ones((len(OVERLAPS), len(RECALLS))), -np.ones(len(OVERLAPS))
-        if not wanted:
+        if not truths:
             return precision, recall
         scores = np.concatenate([part.scores[:most] for part in parts])
         order = np.argsort(-scores, kind="mergesort")
@@ -147,7 +146,7 @@ class CocoEvaluation:
         for index, (hit, miss) in enumerate(
             zip(hits.astype(float), misses.astype(float), strict=True)
         ):
-            reached = hit / wanted
+            reached = hit / truths
             recall[index] = reached[-1] if len(reached) else 0
             exact = hit / (hit + miss + np.spacing(1))
             envelope = np.maximum.accumulate(exact[::-1])[::-1]
@@ -215,11 +214,3 @@ def _overlaps(predicted: np.ndarray, boxes: np.ndarray, crowd: np.ndarray) -> np
     union = np.where(crowd[None], own, own + (boxes[:, 2:] - boxes[:, :2]).prod(-1)[None] - shared)
     ratio: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return ratio
-
-
-def evaluate_boxes(truths: Sequence[Truth], found: Sequence[Found], classes: int) -> dict[str, Any]:
-    """`CocoEvaluation` of all photos at once."""
-    evaluation = CocoEvaluation(classes)
-    for truth, answer in zip(truths, found, strict=True):
-        evaluation.add(truth, answer)
-    return evaluation.result()

@@ -1,4 +1,4 @@
-"""Overlap of label maps with masks: counts of pixels by true and told class, and what is computed
+"""Overlap of label maps with masks: counts of pixels by true and predicted class, and what is computed
 from them.
 """
 
@@ -12,7 +12,7 @@ NOT_COUNTED = 255
 
 
 class Confusion:
-    """Pixels by true class (rows) and told class (columns), summed over photos.
+    """Pixels by true class (rows) and predicted class (columns), summed over photos.
 
     Args:
         classes: how many.
@@ -23,16 +23,16 @@ class Confusion:
         self.classes, self.not_counted = classes, not_counted
         self.counts = np.zeros((classes, classes), np.int64)
 
-    def add(self, truth: np.ndarray, told: np.ndarray) -> None:
+    def add(self, truth: np.ndarray, predicted: np.ndarray) -> None:
         """Two maps (H, W) of class indices.
 
         Raises:
-            ValueError: their sizes differ, or a value is no class.
+            ValueError: their sizes differ, or a value is not a class.
         """
-        if truth.shape != told.shape:
-            raise ValueError(f"the maps have {truth.shape} and {told.shape} pixels")
+        if truth.shape != predicted.shape:
+            raise ValueError(f"the maps have {truth.shape} and {predicted.shape} pixels")
         counted = truth != self.not_counted
-        mine, theirs = truth[counted].astype(np.int64), told[counted].astype(np.int64)
+        mine, theirs = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
         for values in (mine, theirs):
             if values.size and (values.min() < 0 or values.max() >= self.classes):
                 raise ValueError(

@@ -27,7 +27,7 @@ PREFERRED = (
 """Beginnings of the names of fonts with wide coverage, which are tried first."""
 _UNASSIGNED = "\U0010ffff"
 _PROBED_AT = 20
-"""Pixels of the glyphs by which coverage is found out."""
+"""Pixels of the glyphs by which coverage is measured."""
 _reported: set[str] = set()
 
 

@@ -87,7 +87,7 @@ class Segmentation(Result):
 
     @cached_property
     def areas(self) -> tuple[Area, ...]:
-        """The classes that were found, largest first."""
+        """The classes in the photo, largest first."""
         pixels, count = self.labels_map.ravel(), len(self.labels)
         counts = np.zeros(count, np.int64)
         for start in range(0, len(pixels), CHUNK):  # bincount takes 8 bytes for each

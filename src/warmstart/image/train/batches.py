@@ -1,4 +1,4 @@
-"""Photos as batches for the network, decoded by threads and varied by the random numbers of their
+"""Photos as batches for the network, decoded by threads and augmented by the random numbers of their
 epoch.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from warmstart.catalog import ImagePreprocessing
-from warmstart.core.reading import given_name
+from warmstart.core.reading import input_name
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder, preprocessing
 from warmstart.image.train.photos import Photos
@@ -25,11 +25,11 @@ class PhotoBatches:
     """What batches of labelled photos share: their order, and decoding.
 
     Args:
-        photos: where decoded photos are kept.
+        photos: where decoded photos are stored.
         part: of the data, such as "train".
         inputs: paths, PIL images or arrays.
         names: of the inputs, for messages; default: their own.
-        keys: under which decoded photos are kept; default: part and row.
+        keys: under which decoded photos are stored; default: part and row.
         rules: of the network's input.
         batch_size: the largest batch.
         seed: of orders and variation.
@@ -69,7 +69,7 @@ class PhotoBatches:
 
     def decode(self, row: int, source: Any) -> Image.Image:
         """The photo from its file or content."""
-        name = given_name(self.inputs[row]) if self.names is None else self.names[row]
+        name = input_name(self.inputs[row]) if self.names is None else self.names[row]
         try:
             return decoder.decode(source, name=name, target=self.target())
         except InputError as error:

@@ -33,7 +33,7 @@ from warmstart.training.trainer import SOURCE, Trainer
 SHORTER = 384
 STEM = 4
 """The stem is what comes before the maps of this stride. It sees edges and colours, which photos of
-all kinds share, on
+all of these tasks share, on
 the largest maps: left as it is, a step of a small network takes two thirds of the time."""
 BASE_RATE, SMALL = 0.1, 1_000_000
 """The learning rate of a pretrained base, as a share of that of the layers on top, and the
@@ -52,8 +52,8 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     Attributes:
         figures: names of the metrics of history and entry; the first chooses the best epoch.
         counted_things: what the metrics count, for messages.
-        rate: the highest learning rate, where none is given.
-        variation: of training photos, where nothing is said of it.
+        rate: the highest learning rate, by default.
+        variation: of training photos, by default.
         training, others: labelled photos to train on, and to validate on.
         predictor: the network for predicting, traced once.
     """

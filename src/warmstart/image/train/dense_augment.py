@@ -102,7 +102,7 @@ class Variation:
 
     Attributes:
         flip_x, flip_y: chances of mirroring.
-        scale: smallest and largest size beside the whole photo's.
+        scale: smallest and largest size relative to the whole photo.
         stretch: largest change of the aspect ratio, as a factor.
         colour: largest change of brightness, contrast and saturation.
         mosaic: chance that a picture is put together from four photos (boxes only).
@@ -168,7 +168,7 @@ def mosaic(
     cross_x, cross_y = (round(side * random.uniform(0.35, 0.65)) for side in canvas)
     made = Image.new("RGB", canvas)
     boxes, labels = [], []
-    for index, (photo, own, kinds, size) in enumerate(photos):
+    for index, (photo, own, own_labels, size) in enumerate(photos):
         x0, x1 = (0, cross_x) if index % 2 == 0 else (cross_x, width)
         y0, y1 = (0, cross_y) if index < 2 else (cross_y, height)
         part = (x1 - x0, y1 - y0)
@@ -181,7 +181,7 @@ def mosaic(
         )
         local = View(size, part, view.scale_x, view.scale_y, left, top, view.flip_x, view.flip_y)
         made.paste(local.picture(photo), (x0, y0))
-        moved, kept = local.boxes(own)
-        boxes.append(moved[kept] + np.array([x0, y0] * 2, np.float32))
-        labels.append(kinds[kept])
+        moved, visible = local.boxes(own)
+        boxes.append(moved[visible] + np.array([x0, y0] * 2, np.float32))
+        labels.append(own_labels[visible])
     return made, np.concatenate(boxes), np.concatenate(labels)

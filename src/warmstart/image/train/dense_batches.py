@@ -1,4 +1,4 @@
-"""Batches of photos with boxes or masks: decoded, varied, scaled; they depend on seed and index
+"""Batches of photos with boxes or masks: decoded, augmented, scaled; they depend on seed and index
 only.
 """
 
@@ -28,7 +28,7 @@ class DenseBatches(PhotoBatches):
     Args:
         photos, part, rules, batch_size, seed: as for `PhotoBatches`.
         data: photos with boxes or masks.
-        vary: how photos are varied; None: not at all.
+        vary: how photos are augmented; None: not at all.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class BoxBatches(DenseBatches):
         random = generator(self.seed, epoch, index)
         pictures, targets = [], []
         for row in self.rows(epoch, index):
-            picture, boxes, labels = self._varied(int(row), random)
+            picture, boxes, labels = self._augmented(int(row), random)
             pictures.append(self.scaled(picture, random))
             targets.append(self.targets(boxes, labels))
         return np.stack(pictures), np.stack(targets)
@@ -108,7 +108,7 @@ class BoxBatches(DenseBatches):
     def photo_size(self, row: int) -> tuple[int, int]:
         return self.data.photos[row].size
 
-    def _varied(
+    def _augmented(
         self, row: int, random: np.random.Generator
     ) -> tuple[Image.Image, np.ndarray, np.ndarray]:
         photos, vary = self.data.photos, self.vary

@@ -16,7 +16,7 @@ from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.annotations.collector import BoxData, BoxedPhoto
 from warmstart.image.boxes import choose
 from warmstart.image.evaluation import truth_of
-from warmstart.image.metrics.coco import CocoEvaluation, Found
+from warmstart.image.metrics.coco import CocoEvaluation, PredictedBoxes
 from warmstart.image.train import detection_report, fcos_targets
 from warmstart.image.train.backbone import base_of
 from warmstart.image.train.dense import DenseTrainer, input_size, sized
@@ -113,13 +113,13 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
             evaluation.add(truth_of(photo), boxes)
         return evaluation.result()
 
-    def predicted(self) -> Iterator[tuple[BoxedPhoto, Found]]:
-        """(photo, boxes that the network finds), for each validation photo."""
+    def predicted(self) -> Iterator[tuple[BoxedPhoto, PredictedBoxes]]:
+        """(photo, boxes that the network predicts), for each validation photo."""
         for row, outputs in self.outputs():
             photo = self.others.photos[row]
             boxes = np.clip(outputs["boxes"], 0, 1) * np.array(photo.size * 2)
             index, label, score = choose(boxes, outputs["scores"], CONSIDERED, 100, SUPPRESSION)
-            yield photo, Found(boxes[index], label, score)
+            yield photo, PredictedBoxes(boxes[index], label, score)
 
     def own_entry(self, module: str) -> dict[str, Any]:
         entry, name = self.model.entry, self.model.name

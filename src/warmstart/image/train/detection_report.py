@@ -10,7 +10,7 @@ import numpy as np
 from warmstart.image import decoder
 from warmstart.image.annotations.collector import BoxedPhoto
 from warmstart.image.boxes import overlaps
-from warmstart.image.metrics.coco import Found
+from warmstart.image.metrics.coco import PredictedBoxes
 from warmstart.image.results.detections import Box, Mark, draw_boxes
 from warmstart.training.page import Section
 from warmstart.training.report import pictures, table, text
@@ -29,14 +29,16 @@ def tiles(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def sections(
-    figures: Mapping[str, Any], names: Sequence[str], results: Iterable[tuple[BoxedPhoto, Found]]
+    figures: Mapping[str, Any],
+    names: Sequence[str],
+    results: Iterable[tuple[BoxedPhoto, PredictedBoxes]],
 ) -> list[Section]:
     """Figures of each class, and the photos with the most mistakes.
 
     Args:
         figures: of the validation photos.
         names: of the classes.
-        results: each validation photo with the boxes that the network finds.
+        results: each validation photo with the boxes that the network predicts.
     """
     rows = [
         [names[label], some["count"], *(f"{some[key]:.3f}" for key in ("ap50", "ap", "ar100"))]
@@ -48,23 +50,31 @@ def sections(
     )
     return [
         ("Per class", table(("class", "boxes", "AP50", "AP", "AR"), rows)),
-        ("Photos", text(note) + pictures(list(_drawn(results, names)))),
+        ("Photos", text(note) + pictures(list(_worst_photos(results, names)))),
     ]
 
 
-def _drawn(
-    results: Iterable[tuple[BoxedPhoto, Found]], names: Sequence[str]
+def _worst_photos(
+    results: Iterable[tuple[BoxedPhoto, PredictedBoxes]], names: Sequence[str]
 ) -> Iterator[tuple[Any, str]]:
     judged = []
-    for photo, found in results:
-        sure = found.scores >= SURE
-        right, detected = matched(found.boxes[sure], found.labels[sure], photo.boxes, photo.labels)
+    for photo, predictions in results:
+        sure = predictions.scores >= SURE
+        right, detected = matched(
+            predictions.boxes[sure], predictions.labels[sure], photo.boxes, photo.labels
+        )
         judged.append(
-            (int((~right).sum() + (~detected).sum()), photo, found, sure, right, detected)
+            (int((~right).sum() + (~detected).sum()), photo, predictions, sure, right, detected)
         )
     judged.sort(key=lambda row: -row[0])
-    for mistakes, photo, found, sure, right, detected in judged[:SHOWN]:
-        boxes = zip(found.boxes[sure], found.labels[sure], found.scores[sure], right, strict=True)
+    for mistakes, photo, predictions, sure, right, detected in judged[:SHOWN]:
+        boxes = zip(
+            predictions.boxes[sure],
+            predictions.labels[sure],
+            predictions.scores[sure],
+            right,
+            strict=True,
+        )
         marks: list[Mark] = [
             (
                 Box(names[label], int(label), float(score), *map(float, box)),
@@ -86,7 +96,7 @@ def _drawn(
 def matched(
     boxes: np.ndarray, labels: np.ndarray, truth: np.ndarray, true_labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which of the predicted boxes (surest first) are right, and which of the true ones are
+    """Which of the predicted boxes (most confident first) are right, and which of the true ones are
     detected; one to one.
     """
     right, detected = np.zeros(len(boxes), bool), np.zeros(len(truth), bool)

@@ -109,7 +109,7 @@ def focal(truth: Any, logits: Any) -> Any:
 
 def overlaps(a: Any, b: Any) -> tuple[Any, Any]:
     """Intersection over union, and its generalised form (-1 to 1), of boxes (…, 4) around the same
-    point, given as distances to their sides."""
+    point, as distances to their sides."""
 
     def area(sides: Any) -> Any:
         return (sides[..., 0] + sides[..., 2]) * (sides[..., 1] + sides[..., 3])

@@ -48,7 +48,7 @@ class FeatureCache:
 
     def get(self, keys: Sequence[bytes], width: int) -> dict[bytes, np.ndarray]:
         """The vectors (width,) float32 that are there and intact, by key; the others are missing."""
-        found: dict[bytes, np.ndarray] = {}
+        vectors: dict[bytes, np.ndarray] = {}
 
         def read(file: sqlite3.Connection) -> None:
             damaged: list[tuple[bytes]] = []
@@ -61,11 +61,11 @@ class FeatureCache:
                 for key, vector, check in rows:
                     whole = isinstance(vector, bytes) and len(vector) == 4 * width
                     if key in asked and whole and zlib.crc32(key + vector) == check:
-                        found[key] = np.frombuffer(vector, "<f4").astype(np.float32)
+                        vectors[key] = np.frombuffer(vector, "<f4").astype(np.float32)
                     else:
                         damaged.append((key,))
             file.execute("BEGIN IMMEDIATE")  # from here on a read-only file ends this quietly
-            for part in _parts(list(found)):
+            for part in _parts(list(vectors)):
                 file.execute(
                     f"UPDATE features SET used = ? WHERE key IN ({_marks(part)})",
                     [time.time_ns(), *part],
@@ -75,7 +75,7 @@ class FeatureCache:
 
         if self.path.exists():
             self._with_file(read, None)
-        return found
+        return vectors
 
     def put(self, vectors: Mapping[bytes, np.ndarray]) -> None:
         """Keep float32 vectors; the ones that were used longest ago make room."""

@@ -47,11 +47,11 @@ class Work:
             raise UsageError(f"{self.model.name} gives no pooled features.")
         self.width = (
             int(outputs["features"].shape[-1]) + 1
-        )  # the confidence is kept as one more number
+        )  # the confidence is stored as one more number
 
     def key(self, digest: str, view: str) -> bytes:
-        told = json.dumps([FORMAT, digest, self.model_key, view])
-        return hashlib.sha256(told.encode()).digest()[:20]
+        text = json.dumps([FORMAT, digest, self.model_key, view])
+        return hashlib.sha256(text.encode()).digest()[:20]
 
     def digest(self, item: inputs.Item) -> str:
         """The sha256 of the photo's bytes, or of its pixels where it is no file."""
@@ -65,9 +65,9 @@ class Work:
             or isinstance(value, _pil_image())
         ):
             picture = decoder.decode(value, name=item.name, value_range=self.value_range)
-            told = hashlib.sha256(f"pixels {picture.size}".encode())
-            told.update(picture.tobytes())
-            return told.hexdigest(), picture
+            digest = hashlib.sha256(f"pixels {picture.size}".encode())
+            digest.update(picture.tobytes())
+            return digest.hexdigest(), picture
         if self.photos is not None and (known := self.photos.content(value)) is not None:
             return known
         with reading.opened(value, item.name) as file:
@@ -92,7 +92,7 @@ class Work:
         picture = (
             decode() if self.photos is None else self.photos.decoded(digest, item.value, decode)
         )
-        found = []
+        views = []
         for view in self.views:
             key = self.key(digest, view)
             if key in known:
@@ -104,8 +104,8 @@ class Work:
                 )
                 assert self.transform is not None
                 seen = self.transform(picture, view, np.random.default_rng(seed))
-            found.append((key, preprocessing.preprocess(seen, rules)))
-        return found
+            views.append((key, preprocessing.preprocess(seen, rules)))
+        return views
 
 
 def _pil_image() -> type:
@@ -147,9 +147,9 @@ def computed_rows(
     with closing(
         prefetch.decoded(listed, lambda item: work.rows(item, known), ahead=2 * size + 4)
     ) as decoded:
-        for _, found in decoded:
-            photos.append(found if isinstance(found, InputError) else [key for key, _ in found])
-            waiting.update(() if isinstance(found, InputError) else found)
+        for _, views in decoded:
+            photos.append(views if isinstance(views, InputError) else [key for key, _ in views])
+            waiting.update(() if isinstance(views, InputError) else views)
             while len(waiting) >= size:
                 run(size)
             yield from ready()
@@ -163,10 +163,10 @@ def model_key(model: ImageClassifier) -> str:
     program.
     """
     program = "keras" if model.engine.name == "keras" else model.artifact.sha256
-    told = {
+    settings = {
         "artifact": artifact_key(model.entry, model.weights, model.precision),
         "program": program,
         "precision": model.precision,
         "preprocessing": model.entry.to_dict()["preprocessing"],
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

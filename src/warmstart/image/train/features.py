@@ -2,7 +2,7 @@
 
 A vector's key is the sha256 of the photo's content, of the model (weights, architecture,
 preprocessing, compiled program, precision) and of the view (`"clean"`, or the name of an
-augmentation): a renamed photo is found again, a changed one is not, and `pick` and `finetune` share
+augmentation): a renamed photo is recognised, a changed one is not, and `pick` and `finetune` share
 what either has computed.
 """
 
@@ -38,7 +38,7 @@ class Features:
         vectors: float32 (photos, views, D); NaN where the photo is unusable.
         confidence: float32 (photos, views): the probability of the best of the model's own classes;
             NaN likewise.
-        failed: what is wrong with each unusable photo, by its place.
+        failed: what is wrong with each unusable photo, by its index.
         computed: vectors that went through the network; the others came from the cache, or from an
             equal photo.
     """
@@ -68,7 +68,7 @@ def photo_features(
         photos: paths, bytes, PIL images or arrays, as the model takes them, one each.
         views: what to look at: `"clean"` is the photo as the model would see it; any other name is
             what `transform` makes of it. A name stands in the key, so it must tell everything that
-            decides the pixels (kind, strength, seed): `"flip"`, `"crop 0.6..1 seed 0 #3"`.
+            decides the pixels (method, strength, seed): `"flip"`, `"crop 0.6..1 seed 0 #3"`.
         transform: `transform(picture, view, random) -> picture`, from the whole upright RGB picture
             to what is then resized, cropped and scaled as usual. `random` is seeded by view and
             content, so that the same view of the same photo has the same pixels in every process,
@@ -79,7 +79,7 @@ def photo_features(
             computed.
         on: `"local"`, or `"ray"`: what is missing is computed by the actors of a Ray cluster; of
             paths, URLs and bytes.
-        in_memory: contents that were read before; what is decoded is kept there, under its digest.
+        in_memory: contents that were read before; what is decoded is stored there, under its digest.
 
     Raises:
         BatchError: Ray cannot be reached, or gave up.
@@ -105,23 +105,23 @@ def photo_features(
     cache = FeatureCache() if cache is None else cache  # an empty one is false
     work = Work(model, list(views), transform, value_range, model_key(model), in_memory)
     listed = [
-        inputs.Item(reading.given_name(photo) or f"item {n}", photo)
+        inputs.Item(reading.input_name(photo) or f"item {n}", photo)
         for n, photo in enumerate(photos, 1)
     ]
     failed: dict[int, InputError] = {}
-    digests: dict[int, str] = {}  # by place
+    digests: dict[int, str] = {}  # by index
     with closing(prefetch.decoded(listed, work.digest, ahead=64)) as hashed:
-        for index, (_, told) in enumerate(hashed):
-            if isinstance(told, InputError):
-                failed[index] = told
+        for index, (_, digest) in enumerate(hashed):
+            if isinstance(digest, InputError):
+                failed[index] = digest
             else:
-                digests[index] = told
+                digests[index] = digest
     keys = {
         digest: [work.key(digest, view) for view in views]
         for digest in dict.fromkeys(digests.values())
     }
     known = cache.get([key for row in keys.values() for key in row], work.width)
-    missing: dict[str, int] = {}  # digest -> the first place that has it
+    missing: dict[str, int] = {}  # digest -> the first index that has it
     for index, digest in digests.items():
         if any(key not in known for key in keys[digest]):
             missing.setdefault(digest, index)
@@ -167,12 +167,12 @@ def _compute(
     )
     try:
         with closing(answers):
-            for done, (index, found) in enumerate(answers, 1):
-                if isinstance(found, InputError):
-                    errors[index] = found
+            for done, (index, rows) in enumerate(answers, 1):
+                if isinstance(rows, InputError):
+                    errors[index] = rows
                 else:
                     unwritten.update(
-                        {key: vector for key, vector in found.items() if key not in known}
+                        {key: vector for key, vector in rows.items() if key not in known}
                     )
                 if len(unwritten) >= WRITE_EVERY:
                     write()

@@ -38,7 +38,7 @@ def features(trainer: ClassificationBase) -> dict[str, Features]:
     pooled = not transfer.wants_map(trainer.config["head"])
     count = options.views if pooled and vary is not None else 0
     views = [CLEAN, *(f"view {n} of seed {options.seed}: {vary}" for n in range(count))]
-    # views that a function of the user makes have no name by which they could be found again
+    # views that a function of the user makes have no name by which they could be recognised
     named = isinstance(vary, Augmentation) or not count
     return {
         name: photo_features(

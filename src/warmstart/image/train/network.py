@@ -21,11 +21,11 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 def base_config(model: Model[Any, Any, Any]) -> dict[str, Any]:
     """Architecture and config of a model's base: its own, or that of what it was fine-tuned from."""
-    told = model.entry.to_dict()
+    fields = model.entry.to_dict()
     if model.entry.architecture == "transfer":
-        base: dict[str, Any] = told["config"]["base"]
+        base: dict[str, Any] = fields["config"]["base"]
         return base
-    return {"architecture": model.entry.architecture, "config": told["config"]}
+    return {"architecture": model.entry.architecture, "config": fields["config"]}
 
 
 def resized(model: ImageClassifier, size: tuple[int, int]) -> ImageClassifier:

@@ -34,7 +34,7 @@ class Photos:
         self._lock = threading.Lock()
 
     def digest(self, path: str | os.PathLike[str]) -> str:
-        """The sha256 of a file or URL; its content is kept for whoever decodes it.
+        """The sha256 of a file or URL; its content stays for whoever decodes it.
 
         Raises:
             InputError: it cannot be read.
@@ -64,7 +64,7 @@ class Photos:
         return value if known is None else known[1]
 
     def decoded(self, key: Hashable, value: Any, decode: Callable[[Any], T]) -> T:
-        """What `decode` makes of the photo (or of its mask), kept under this key.
+        """What `decode` makes of the photo (or of its mask), cached under this key.
 
         Args:
             key: of this photo and this way of decoding.

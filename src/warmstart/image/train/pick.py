@@ -1,4 +1,4 @@
-"""`ws.pick`: which pretrained model suits this data, told before any training.
+"""`ws.pick`: which pretrained model suits this data, before any training.
 
 Every candidate's features of the training photos are computed once (they stay in the cache, where
 `finetune` finds them again), and judged by a cross-validated linear classifier, which is also what
@@ -42,7 +42,7 @@ class Candidate:
 
     Attributes:
         name: of the model.
-        weights: the checkpoint it was given, as text; None for its own.
+        weights: its checkpoint, as text; None for its own.
         accuracy: of a linear classifier on its features, cross-validated, 0 to 1; for several
             labels an example, the share of single decisions that are right.
         error: standard error of that accuracy.
@@ -119,8 +119,8 @@ class Ranking:
     def __len__(self) -> int:
         return len(self.candidates)
 
-    def __getitem__(self, place: int) -> Candidate:
-        return self.candidates[place]
+    def __getitem__(self, index: int) -> Candidate:
+        return self.candidates[index]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -177,7 +177,7 @@ def pick(
             of pairs, a `tf.data.Dataset`.
         candidates: names of the catalogue, folders of bundles, (name, weights) pairs, or models.
             Default: every image classifier whose weights are in the cache or in the package.
-        task: `"image-classification"`, also where it is not given.
+        task: `"image-classification"`, also by default.
         seed: of the folds.
         progress: called with (name of a model, photos so far, photos in all).
         compiling: called with each model; the context that it gives is entered while that is
@@ -197,8 +197,8 @@ def pick(
         raise UsageError(
             f"pick ranks models for {ImageClassifier.task}; it does not know {task!r}."
         )
-    given = list(candidates) if candidates is not None else default_candidates()
-    if not given:
+    tried = list(candidates) if candidates is not None else default_candidates()
+    if not tried:
         raise UsageError("There is no candidate: fetch some with `warmstart pull`, or name them.")
     dataset = labelled.read(data, seed=seed)
     part = dataset.train
@@ -218,7 +218,7 @@ def pick(
     chosen = _Chosen(part.subset(rows), targets[rows], dataset.multi_label, seed)
     judged: list[Candidate] = []
     failed: dict[str, str] = {}
-    for candidate in given:
+    for candidate in tried:
         try:
             judged.append(_judge(candidate, chosen, progress, compiling))
         except WarmstartError as error:
@@ -297,20 +297,20 @@ def _judge(
         raise UsageError(f"{model.name} does {model.entry.task}, not {ImageClassifier.task}.")
     with compiling(model):
         engine = model.engine
-    found = photo_features(model, chosen.examples.inputs, progress=progress)
-    usable = [index for index in range(len(chosen.examples)) if index not in found.failed]
-    vectors, confidence = found.vectors[usable, 0], found.confidence[usable, 0]
-    chosen.leave_out(found.failed)
+    features = photo_features(model, chosen.examples.inputs, progress=progress)
+    usable = [index for index in range(len(chosen.examples)) if index not in features.failed]
+    vectors, confidence = features.vectors[usable, 0], features.confidence[usable, 0]
+    chosen.leave_out(features.failed)
     folds = stratified_folds(chosen.targets, list(chosen.examples.digests), seed=chosen.seed)
-    told = probe(vectors, chosen.targets, folds, multi_label=chosen.multi_label)
+    score = probe(vectors, chosen.targets, folds, multi_label=chosen.multi_label)
     (milliseconds,) = choose.measure([engine], rounds=2)
     height, width = model.preprocessing.size
     return Candidate(
         name=model.name,
         weights=None if weights is None else str(weights),
-        accuracy=told.accuracy,
-        error=told.error,
-        loss=told.loss,
+        accuracy=score.accuracy,
+        error=score.error,
+        loss=score.loss,
         logme=logme(vectors, chosen.targets),
         milliseconds=milliseconds,
         megabytes=model.artifact.path.stat().st_size / 1e6,

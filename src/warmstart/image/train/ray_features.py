@@ -18,7 +18,7 @@ from warmstart.image.decoder import ValueRange
 from warmstart.image.train.feature_extractor import Transform, Work, computed_rows
 
 A_CALL = 64
-"""Photos that an actor is given at a time."""
+"""Photos that an actor gets at a time."""
 
 
 class FeatureWorker:
@@ -48,7 +48,7 @@ class FeatureWorker:
             for name, path, data in zip(batch["name"], batch["path"], batch["data"], strict=True)
         ]
         answer: dict[str, list[Any]] = {
-            "place": [int(index) for index in batch["place"]],
+            "index": [int(index) for index in batch["index"]],
             "keys": [],
             "vectors": [],
             "error": [],
@@ -66,7 +66,7 @@ class FeatureWorker:
 def compute(
     work: Work, listed: Sequence[inputs.Item]
 ) -> Generator[tuple[int, dict[bytes, np.ndarray] | InputError]]:
-    """(place in `listed`, its vectors by key or what is wrong), in whatever order they are done.
+    """(index in `listed`, its vectors by key or what is wrong), in whatever order they are done.
 
     Args:
         work: of the model.
@@ -78,7 +78,7 @@ def compute(
     shipped = shipping.pack(work.model, work.model.engine.name)
     rows = [
         {
-            "place": index,
+            "index": index,
             "name": item.name,
             "path": "" if isinstance(item.value, bytes) else os.fsdecode(item.value),
             "data": item.value if isinstance(item.value, bytes) else b"",
@@ -103,7 +103,7 @@ def compute(
         )
         with contextlib.closing(answers):
             for answer in answers:
-                columns = (answer[name] for name in ("place", "keys", "vectors", "error"))
+                columns = (answer[name] for name in ("index", "keys", "vectors", "error"))
                 for index, keys, vectors, error in zip(*columns, strict=True):
                     if error:
                         yield int(index), InputError(str(error), listed[int(index)].name)

@@ -162,10 +162,10 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
         )
         return [
             ("Per class", table(("class", "IoU", "Dice"), rows)),
-            ("Photos", text(note) + pictures(list(self._drawn()))),
+            ("Photos", text(note) + pictures(list(self._overlays()))),
         ]
 
-    def _drawn(self) -> Iterator[tuple[Any, str]]:
+    def _overlays(self) -> Iterator[tuple[Any, str]]:
         worst: list[tuple[float, int, np.ndarray, np.ndarray]] = []
         for row, labels in self.predicted():
             mask = self.validation_photos.mask(row)
@@ -176,9 +176,9 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
             for values, what in ((mask, "mask"), (labels, f"{wrong:.1%} wrong")):
                 read = partial(decoder.decode, photo.photo, name=photo.name)
                 result = Segmentation(photo.name, self.entry.name, values, tuple(self.labels), read)
-                drawn = result.overlay()
-                drawn.thumbnail((480, 480))
-                yield drawn, f"{photo.name.rsplit('/', 1)[-1]}: {what}"
+                overlay = result.overlay()
+                overlay.thumbnail((480, 480))
+                yield overlay, f"{photo.name.rsplit('/', 1)[-1]}: {what}"
 
     def recorded_figures(self) -> dict[str, Any]:
         figures = self.result_figures

@@ -1,4 +1,4 @@
-"""How well fixed features suit a task, told without training a network: LogME, and a linear probe.
+"""How well fixed features suit a task, without training a network: LogME, and a linear probe.
 
 LogME: You, Liu, Wang, Long, "LogME: Practical Assessment of Pre-trained Models for Transfer
 Learning" (2021), arXiv:2102.11005. Each class' indicator is a Bayesian linear regression on the
@@ -75,7 +75,7 @@ def evidence(
     log_determinant = float(np.log(alpha + beta * spectrum).sum()) + (
         width - len(spectrum)
     ) * np.log(alpha)
-    told = 0.5 * (
+    evidence = 0.5 * (
         width * np.log(alpha)
         + count * np.log(beta)
         - log_determinant
@@ -83,7 +83,7 @@ def evidence(
         - alpha * weight
         - count * np.log(2 * np.pi)
     )
-    return float(told / count), alpha, beta
+    return float(evidence / count), alpha, beta
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Probe:
         accuracy: share that is right, 0 to 1; for several labels an example, of the single
             decisions.
         error: standard error of the accuracy, from the number of examples.
-        loss: mean negative log likelihood; tells models apart where accuracies are equal.
+        loss: mean negative log likelihood; separates models where accuracies are equal.
     """
 
     accuracy: float
@@ -140,7 +140,9 @@ def stratified_folds(
     rows = np.array(list(first.values()))
     random = np.random.default_rng(seed)
     rows = rows[random.permutation(len(rows))]
-    kinds = [tuple(row) for row in targets[rows].astype(bool)]
-    order = sorted(range(len(rows)), key=lambda i: kinds[i])  # stable: classes one after the other
+    label_sets = [tuple(row) for row in targets[rows].astype(bool)]
+    order = sorted(
+        range(len(rows)), key=lambda i: label_sets[i]
+    )  # stable: classes one after the other
     fold_of = {groups[rows[i]]: n % count for n, i in enumerate(order)}
     return np.array([fold_of[group] for group in groups])

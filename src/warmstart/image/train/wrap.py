@@ -143,8 +143,8 @@ class ImageClassifierWrapper(Wrapper[WrapPhotoOptions]):
 
     @cached_property
     def _front(self) -> Front | None:
-        """What the first layers do to pixels; None where they do not scale them, or it cannot be
-        told.
+        """What the first layers do to pixels; None where they do not scale them, or that is not
+        known.
         """
         if self.source.network is None:
             return None

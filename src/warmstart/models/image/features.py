@@ -22,7 +22,7 @@ def feature_layer(model: keras.Model) -> keras.KerasTensor:
 
     Returns:
         A symbolic tensor (B, H, W, C). `keras.Model(model.input, GlobalAveragePooling2D()(it))`
-        gives the features of `build(..., include_top=False, pooling="avg")`; ConvNeXt alone puts a
+        gives the features of `build(..., include_top=False, pooling="avg")`; only ConvNeXt puts a
         LayerNormalization after that pool, which `pooled_features` applies too.
 
     Raises:

@@ -217,6 +217,6 @@ class Stack(layers.Layer):
 
 
 def conv_norm(x: Any, channels: int, *, batch_norm: bool, name: str) -> Any:
-    """A 1x1 convolution, and a batch normalisation in place of its bias."""
+    """A 1x1 convolution, and a batch normalisation instead of its bias."""
     x = layers.Dense(channels, name=name)(x)
     return layers.BatchNormalization(name=f"{name}_norm")(x) if batch_norm else x

@@ -18,7 +18,7 @@ from warmstart.catalog import Entry
 from warmstart.core.steps import drive
 from warmstart.engines.base import Engine
 from warmstart.engines.keras import KerasEngine
-from warmstart.series import holt_winters
+from warmstart.series import smoothing_fit
 from warmstart.series.deepar import DeepAR
 from warmstart.series.features import Recipe
 from warmstart.series.forecasting import Forecaster
@@ -66,7 +66,7 @@ def calibrated(
     is_pretrained: bool,
 ) -> Recipe:
     """The recipe with the weight of exponential smoothing and the spread of intervals that the
-    windows ask for, or with the baseline in place of a network that had too little to learn from.
+    windows ask for, or with the baseline instead of a network that had too little to learn from.
 
     Args:
         windows: of each series that were set aside; 0 for none.
@@ -147,7 +147,7 @@ def past_spread(series: Sequence[TimeSeries], freq: str, horizon: int, weight: f
     if not pasts:
         return 1.0
     seeds = [(0, index) for index in range(len(pasts))]
-    paths = holt_winters.sample(pasts, freq, horizon, SAMPLES, seeds)
+    paths = smoothing_fit.sample_seasonal(pasts, freq, horizon, SAMPLES, seeds)
     factor = _factor([_distances(a, p) for a, p in zip(actual, paths, strict=True)])
     count = len(pasts)
     return float(np.exp(weight * np.log(factor or 1.0) * count / (count + FEW)))
@@ -179,7 +179,7 @@ def windows_of(
         (effect.removed(past) if effect else past).target
         for effect, past in zip(effects, pasts, strict=True)
     ]
-    others = holt_winters.sample(targets, recipe.freq, horizon, SAMPLES, seeds)
+    others = smoothing_fit.sample_seasonal(targets, recipe.freq, horizon, SAMPLES, seeds)
     for index, effect in enumerate(effects):
         if effect:
             others[index] = effect.added(others[index], pasts[index])

@@ -16,7 +16,7 @@ from warmstart.training.types import Validation
 class ForecastingOptions(TrainOptions):
     """Of DeepAR."""
 
-    # Windows are drawn at random: an epoch is only `batches_per_epoch` steps.
+    # Windows are sampled at random: an epoch is only `batches_per_epoch` steps.
     epochs: Annotated[int, Option("Epochs, at most; the best one is kept.", ge=1)] = 30
     batches_per_epoch: Annotated[int, Option("Steps of an epoch.", ge=1, rare=True)] = 50
     # A window is short, and likelihoods of random windows are noisy.

@@ -1,4 +1,4 @@
-"""From a DeepAR to one for other series: everything that the base knows is kept.
+"""From a DeepAR to one for other series: everything that the base knows remains.
 
 What is new (items, covariates, holidays) comes in with weights of zero, so that training begins
 with the forecasts of the base.

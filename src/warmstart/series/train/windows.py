@@ -21,7 +21,7 @@ from warmstart.series.time_series import TimeSeries
 from warmstart.series.train.validation_windows import origins, without_windows
 
 SAMPLINGS = {"uniform": 0.0, "scale": 1.0}
-"""How windows are drawn -> the power of a series' scale that their chance is in proportion to."""
+"""How windows are sampled -> the power of a series' scale that their chance is in proportion to."""
 # share of windows whose categories are hidden, so that number 0 learns to stand for new ones
 NEVER_SEEN = 0.05
 
@@ -219,7 +219,7 @@ class ValidationWindows:
 def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int) -> int:
     """Put the model's own samples where values are missing; returns how many were.
 
-    Windows follow each other through every series that has holes; each hole is drawn from the
+    Windows follow each other through every series that has holes; each hole is sampled from the
     distribution that the network gives there, seeing what was filled in so far.
 
     Args:

@@ -114,7 +114,7 @@ def align(log_probs: np.ndarray, alphabet: str, text: str) -> list[Piece]:
         if state % 2:
             span = frames[state // 2]
             span[0], span[1] = min(span[0], t), max(span[1], t + 1)
-        state -= int(came[t, state])  # a numpy int8 would make the place one too
+        state -= int(came[t, state])  # a numpy int8 would make the index one too
     return _words(log_probs, alphabet, symbols, frames)
 
 
@@ -142,11 +142,11 @@ def beam_search(
     for frame in log_probs:
         likely = [int(s) for s in np.flatnonzero(frame > LEAST) if s != BLANK]
         merged: dict[str, list[float]] = defaultdict(lambda: [NEVER, NEVER])
-        told: dict[str, tuple[Any, ...]] = {}
+        states: dict[str, tuple[Any, ...]] = {}
         for prefix, (blank, ends, state, bonus) in beams.items():
             total = _add(blank, ends)
             stay = merged[prefix]
-            told.setdefault(prefix, (state, bonus))
+            states.setdefault(prefix, (state, bonus))
             stay[0] = _add(stay[0], total + float(frame[BLANK]))
             for symbol in likely:
                 character, p = alphabet[symbol - 1], float(frame[symbol])
@@ -158,16 +158,16 @@ def beam_search(
                 if before <= NEVER / 2:
                     continue
                 longer = prefix + character
-                if longer not in told:
+                if longer not in states:
                     step = _step(language, prefix, character, state)
                     if step is None:
                         continue
-                    told[longer] = (step[0], bonus + step[1])
+                    states[longer] = (step[0], bonus + step[1])
                 merged[longer][1] = _add(merged[longer][1], before + p)
-        ranked = sorted(merged.items(), key=lambda kv: _add(*kv[1]) + told[kv[0]][1], reverse=True)[
-            :beam
-        ]
-        beams = {prefix: (ends[0], ends[1], *told[prefix]) for prefix, ends in ranked}
+        ranked = sorted(
+            merged.items(), key=lambda kv: _add(*kv[1]) + states[kv[0]][1], reverse=True
+        )[:beam]
+        beams = {prefix: (ends[0], ends[1], *states[prefix]) for prefix, ends in ranked}
     best, best_score = "", NEVER
     for prefix, (blank, ends, state, bonus) in beams.items():
         score = _add(blank, ends) + bonus

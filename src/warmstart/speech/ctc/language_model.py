@@ -19,7 +19,7 @@ class LanguageModel:
     """A list of words, all equally likely, or n-grams.
 
     Args:
-        words: those that may be said.
+        words: those that may occur.
         ngrams: (words…) -> (natural logarithm of its probability, of its back-off weight); default:
             none.
         weight: of the n-grams' logarithms next to the sound's.
@@ -111,7 +111,7 @@ class LanguageModel:
         if word not in self.words:
             return None
         if not self.ngrams:
-            return state, 0.0  # a list only says what may be said
+            return state, 0.0  # a list only says which words may occur
         following = (*state, word)[-self.order :]
         return following[-max(self.order - 1, 1) :], self.weight * self.log_probability(
             state, word
@@ -126,9 +126,9 @@ class LanguageModel:
         context = before[-(self.order - 1) :] if self.order > 1 else ()
         total = 0.0
         while True:
-            found = self.ngrams.get((*context, word))
-            if found is not None:
-                return total + found[0]
+            entry = self.ngrams.get((*context, word))
+            if entry is not None:
+                return total + entry[0]
             if not context:
                 return total + self.ngrams.get(("<unk>",), (-20.0, 0.0))[0]
             total += self.ngrams.get(context, (0.0, 0.0))[1]

@@ -68,8 +68,8 @@ class FrameOutputs:
         outputs = self._recognizer.engine.run("forward", features=inputs)[self._output][0]
         start = max(last - context, 0)
         self._frames, self._past = [frames[start:]], last - start
-        wanted: NDArray[np.float32] = outputs[first:last]
-        return wanted
+        part: NDArray[np.float32] = outputs[first:last]
+        return part
 
 
 class StretchDecoder:

@@ -58,11 +58,11 @@ def spelt(words: Iterable[str], alphabet: str) -> Iterator[str]:
     letters = {*alphabet} - {" "}
     wrong = []
     for word in sorted(words):
-        found = next((w for w in (word, word.lower(), word.upper()) if {*w} <= letters), None)
-        if found is None:
+        spelling = next((w for w in (word, word.lower(), word.upper()) if {*w} <= letters), None)
+        if spelling is None:
             wrong.append(word)
         else:
-            yield found
+            yield spelling
     if wrong:
         missing = "".join(sorted({c for word in wrong for c in word.lower()} - letters))
         more = f" and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
@@ -183,7 +183,7 @@ class CtcRecognizer(Recognizer):
             recording,
             name=name,
             sample_rate=self.rules.sample_rate,
-            given_rate=sample_rate,
+            array_rate=sample_rate,
             channel=channel,
         )
 

@@ -53,7 +53,7 @@ class SpeechBatches(SortedBatches):
 
     def padded(self, epoch: int, index: int, more: int) -> tuple[np.ndarray, np.ndarray]:
         random = np.random.default_rng((self.seed, epoch, index, 2))
-        clips = [self.clips[place] for place in self.indices(epoch, index)]
+        clips = [self.clips[row] for row in self.indices(epoch, index)]
         sounds = [clip.decoded(self.features.sample_rate) for clip in clips]
         if self.augment:
             sounds = [

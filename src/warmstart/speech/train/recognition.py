@@ -18,8 +18,8 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.core.loading import load
 from warmstart.core.model import Model
-from warmstart.core.reading import given_name
-from warmstart.core.reference import resolve
+from warmstart.core.reading import input_name
+from warmstart.core.task_record import resolve
 from warmstart.errors import InputError, UsageError
 from warmstart.models import runner
 from warmstart.speech import audio
@@ -147,7 +147,7 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
         """The recordings that can be learned from; `left_out` gets names and reasons of the others."""
         for number, example in enumerate(examples, 1):
             recording = example.recording
-            name = given_name(recording) or f"recording {number}"
+            name = input_name(recording) or f"recording {number}"
             text, symbols = self.target(example.text)
             rate = self.sample_rate
             try:

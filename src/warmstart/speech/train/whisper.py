@@ -1,6 +1,6 @@
 """Fine-tuning Whisper: recordings with their texts -> windows and tokens -> network -> bundle.
 
-The loss is the cross-entropy of each text token given those before it (teacher forcing); encoder and
+The loss is the cross-entropy of each text token after those before it (teacher forcing); encoder and
 decoder are both trained unless `freeze` says otherwise. The rate is a fortieth of that of
 pretraining, which is larger the smaller the network is (Radford et al. 2022, table 18).
 """
@@ -38,7 +38,7 @@ DETECTED_IN = 8
 
 
 class WhisperTrainer(RecognitionTrainer):
-    """Whisper on your own recordings; the best epoch is kept, the untrained one included."""
+    """Whisper on your own recordings; the best epoch remains, the untrained one included."""
 
     monitor = "val_wer_normalized"
     keep_start = True

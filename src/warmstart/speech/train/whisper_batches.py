@@ -85,7 +85,7 @@ class WhisperBatches(SortedBatches):
         return [t.start, *task, t.first_time if timed else t.no_timestamps]
 
     def _text(self, clip: Clip, timed: bool) -> tuple[list[int], list[int]]:
-        """(what the decoder is given, what follows each token)."""
+        """(the decoder's input, what follows each token)."""
         prompt, text = self.prompt(timed), clip.symbols.tolist()
         unheard = [IGNORED] * (len(prompt) - 1)
         if not timed:

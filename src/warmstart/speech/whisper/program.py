@@ -34,16 +34,16 @@ def whisper_program(entry: Entry, model: Any) -> Program:
 
     def specs(prefix: str, length: int) -> list[TensorSpec]:
         return [
-            TensorSpec(f"{prefix}{kind}_{n}", "float32", (1, heads, width, length), -1.0, 1.0)
+            TensorSpec(f"{prefix}{role}_{n}", "float32", (1, heads, width, length), -1.0, 1.0)
             for n in blocks
-            for kind in ("key", "value")
+            for role in ("key", "value")
         ]
 
     def named(prefix: str, pairs: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
         return {
-            f"{prefix}{kind}_{n}": array
+            f"{prefix}{role}_{n}": array
             for n, pair in enumerate(pairs)
-            for kind, array in zip(("key", "value"), pair, strict=True)
+            for role, array in zip(("key", "value"), pair, strict=True)
         }
 
     def pairs(flat: Sequence[Any]) -> list[tuple[Any, Any]]:
@@ -84,7 +84,7 @@ def whisper_program(entry: Entry, model: Any) -> Program:
 
 
 class WhisperDecoder:
-    """One window of sound in an engine, and the tokens said so far.
+    """One window of sound in an engine, and the tokens so far.
 
     Not for several threads at once: the caches lie in the engine.
 
@@ -95,13 +95,13 @@ class WhisperDecoder:
 
     def __init__(self, engine: Engine, entry: Entry):
         self.engine, self.config = engine, entry.config
-        kept = {
+        caches = {
             spec.name: tuple(map(int, spec.shape))
             for spec in engine.signatures["decode"].inputs
             if spec.name not in ("tokens", "position")
         }
-        self._session = engine.session("decode", tuple(kept))
-        self._session.resize(kept)
+        self._session = engine.session("decode", tuple(caches))
+        self._session.resize(caches)
         self._sight: dict[str, np.ndarray] = {}
         self._position = 0
 
@@ -115,11 +115,11 @@ class WhisperDecoder:
             self._session.write(name, ..., array)
         return encoded
 
-    def start(self, tokens: Sequence[int], place: int = 0) -> np.ndarray:
-        """Begin a text with these tokens; returns the logits after the one at `place` and the last,
+    def start(self, tokens: Sequence[int], index: int = 0) -> np.ndarray:
+        """Begin a text with these tokens; returns the logits after the one at `index` and the last,
         (2, vocabulary).
         """
-        rows = np.array([place, len(tokens) - 1], np.int32)
+        rows = np.array([index, len(tokens) - 1], np.int32)
         out = self.engine.run(
             "prefill", tokens=np.array([tokens], np.int32), rows=rows, **self._sight
         )
@@ -137,7 +137,7 @@ class WhisperDecoder:
         return logits
 
     def looks(self, tokens: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """How the alignment heads look at the sound while these tokens are said, and the logits
+        """How the alignment heads look at the sound for each of these tokens, and the logits
         after each.
 
         Returns:
@@ -154,6 +154,6 @@ class WhisperDecoder:
     def _remember(self, out: Mapping[str, np.ndarray], count: int) -> None:
         indices = slice(self._position, self._position + count)
         for n in range(int(self.config["decoder_layers"])):
-            for kind in ("key", "value"):
-                self._session.write(f"{kind}_{n}", np.s_[..., indices], out[f"new_{kind}_{n}"])
+            for role in ("key", "value"):
+                self._session.write(f"{role}_{n}", np.s_[..., indices], out[f"new_{role}_{n}"])
         self._position += count

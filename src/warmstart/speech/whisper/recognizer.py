@@ -98,13 +98,13 @@ def _blocks(
 ) -> Blocks:
     """The samples of the recording, as often as they are asked for.
 
-    What can be read only once is kept as it comes, not decoded.
+    What can be read only once is stored as it comes, not decoded.
     """
     return partial(
         audio.pieces,
         repeatable(recording, name),
         name=name,
         sample_rate=RATE,
-        given_rate=sample_rate,
+        array_rate=sample_rate,
         channel=channel,
     )

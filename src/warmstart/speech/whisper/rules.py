@@ -31,30 +31,30 @@ class Rules:
         self._not_first = np.array(sorted({*processing.get("begin_suppress", ())}), np.int64)
         self._latest_first = int(processing.get("max_initial_timestamp", 50))
 
-    def apply(self, logits: np.ndarray, said: Sequence[int]) -> None:
-        """Put what may not follow on `said` (the tokens after the prompt) to minus infinity, in
+    def apply(self, logits: np.ndarray, tokens: Sequence[int]) -> None:
+        """Put what may not follow on `tokens` (those after the prompt) to minus infinity, in
         place.
         """
         logits[self._never] = -np.inf
-        if not said:
+        if not tokens:
             logits[self._not_first] = -np.inf
         if self._timestamps:
-            self._apply_times(logits, said)
+            self._apply_times(logits, tokens)
 
-    def _apply_times(self, logits: np.ndarray, said: Sequence[int]) -> None:
+    def _apply_times(self, logits: np.ndarray, tokens: Sequence[int]) -> None:
         """Times come in pairs, never go back, and the text begins with one."""
         first, end = self._tokens.first_time, self._tokens.end
-        if not said:
+        if not tokens:
             logits[:first] = -np.inf
             logits[first + self._latest_first + 1 :] = -np.inf
             return
-        last = said[-1] >= first
-        before = len(said) < 2 or said[-2] >= first
+        last = tokens[-1] >= first
+        before = len(tokens) < 2 or tokens[-2] >= first
         if last and before:
             logits[first:] = -np.inf
         elif last:
             logits[:end] = -np.inf
-        times = [t for t in said if t >= first]
+        times = [t for t in tokens if t >= first]
         if times:
             logits[first : times[-1] if last and not before else times[-1] + 1] = -np.inf
         if (

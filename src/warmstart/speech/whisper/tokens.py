@@ -29,7 +29,7 @@ FILES = (
 SECONDS = 0.02
 """From one timestamp to the next."""
 WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Languages whose words cannot be told by spaces; every character is one there."""
+"""Languages that put no spaces between words; every character is one there."""
 BEFORE, AFTER = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word behind it, and before it."""
 
@@ -43,7 +43,7 @@ class WhisperTokens:
         start: begins a text.
         languages: code -> token; empty for models of one language.
         translate, transcribe: what shall be done.
-        previous: what follows was said before.
+        previous: what follows is the text before.
         no_speech: its probability after `start` says that nobody speaks.
         no_timestamps: the text will have no timestamps; the token after it is 0.00 seconds.
     """
@@ -139,7 +139,7 @@ class WhisperTokens:
         return self.no_timestamps + 1
 
     def special(self) -> list[int]:
-        """What is never said: everything special but `end`, the languages and the timestamps."""
+        """What is never chosen: everything special but `end`, the languages and the timestamps."""
         return [
             self.start,
             self.translate,
@@ -192,7 +192,7 @@ class WhisperTokens:
     def _pieces(self, tokens: Sequence[int]) -> list[tuple[str, list[int]]]:
         """Tokens in the smallest groups that are whole characters."""
         whole = self.decode(tokens)
-        found: list[tuple[str, list[int]]] = []
+        words: list[tuple[str, list[int]]] = []
         waiting: list[int] = []
         done = 0
         for token in tokens:
@@ -200,10 +200,10 @@ class WhisperTokens:
             text = self.decode(waiting)
             broken = text.find("�")
             if broken < 0 or whole[done + broken : done + broken + 1] == "�":
-                found.append((text, waiting))
+                words.append((text, waiting))
                 done += len(text)
                 waiting = []
-        return [*found, (self.decode(waiting), waiting)] if waiting else found
+        return [*words, (self.decode(waiting), waiting)] if waiting else words
 
 
 def _with_punctuation(words: list[tuple[str, list[int]]]) -> list[tuple[str, list[int]]]:

@@ -1,4 +1,4 @@
-"""When each word was said: from where the alignment heads look, by dynamic time warping.
+"""When each word was spoken: from where the alignment heads look, by dynamic time warping.
 
 Source: `timing.py` of openai/whisper; Giorgino, "Computing and Visualizing Dynamic Time Warping
 Alignments in R" (2009) for the path.
@@ -30,7 +30,7 @@ def word_times(
     Args:
         words: text and tokens of each.
         looks: float32 (heads, T, positions), where the heads look while prompt, words and end are
-            said.
+            fed in.
         logits: float32 (T, vocabulary), after each.
         prompt: tokens before the words.
         frames: of sound in the window; there are two to a position.
@@ -41,13 +41,15 @@ def word_times(
     starts = path_starts(cost) * SECONDS
     counts = np.cumsum([0, *(len(ids) for _, ids in words)])
     text = logits[prompt - 1 : prompt - 1 + counts[-1], :end].astype(np.float64)
-    said = np.array([token for _, ids in words for token in ids])
+    tokens = np.array([token for _, ids in words for token in ids])
     top = text.max(axis=1)
-    share = np.exp(text[np.arange(len(said)), said] - top) / np.exp(text - top[:, None]).sum(axis=1)
-    found = []
+    share = np.exp(text[np.arange(len(tokens)), tokens] - top) / np.exp(text - top[:, None]).sum(
+        axis=1
+    )
+    spans = []
     for (word, _), a, b in zip(words, counts[:-1], counts[1:], strict=True):
         if word.strip():
-            found.append(
+            spans.append(
                 Word(
                     word.strip(),
                     offset + float(starts[a]),
@@ -55,7 +57,7 @@ def word_times(
                     float(share[a:b].mean()),
                 )
             )
-    return found
+    return spans
 
 
 def agreement(looks: np.ndarray) -> np.ndarray:

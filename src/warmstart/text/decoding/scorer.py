@@ -67,13 +67,13 @@ def alternatives(
     """The most probable tokens at each index from `first` (1 or more) on, and the one that is there:
     id → log-probability, most probable first.
     """
-    found: list[dict[int, float]] = []
+    rows: list[dict[int, float]] = []
     for start, logs in _log_probabilities(model, engine, tokens):
         for index, row in enumerate(logs, start):
             if index >= first:
                 best = np.argsort(-row, kind="stable")[:count]
-                found.append({int(id_): float(row[id_]) for id_ in (*best, tokens[index])})
-    return found
+                rows.append({int(id_): float(row[id_]) for id_ in (*best, tokens[index])})
+    return rows
 
 
 def total(scores: Sequence[TextScore]) -> TextScore:

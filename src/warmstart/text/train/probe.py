@@ -34,7 +34,7 @@ def solve_head(
         batches: the training texts.
         targets: 0 and 1, (N, classes), in the order of the texts.
         weights: of the texts, (N,), mean 1.
-        multi_label: a sigmoid per class in place of the softmax.
+        multi_label: a sigmoid per class instead of the softmax.
 
     Returns:
         Whether it was solved; False where that would take minutes.

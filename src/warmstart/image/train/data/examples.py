@@ -1,4 +1,4 @@
-"""Labelled examples, and what can be said of them before training."""
+"""Labelled examples, and what is known of them before training."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Dataset:
         classes: names, in the order of the model's outputs.
         multi_label: whether an example may have several labels, or none.
         train, validation: never empty.
-        test: as it was given; never used for training or for choosing; None where there is none.
+        test: never used for training or for choosing; None where there is none.
         problems: what is wrong with each input that is left out.
         warnings: what the user should know of the data, in sentences.
         columns: what the columns of a table were taken for.
@@ -91,10 +91,10 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """The same for the same contents, labels and parts."""
-        told = sha256(repr((self.classes, self.multi_label)).encode())
+        digest = sha256(repr((self.classes, self.multi_label)).encode())
         for name, part in self.parts():
-            told.update(f"{name} {part.digests} {part.targets.tolist()}".encode())
-        return told.hexdigest()[:20]
+            digest.update(f"{name} {part.digests} {part.targets.tolist()}".encode())
+        return digest.hexdigest()[:20]
 
     def summary(self) -> Summary:
         """What is shown before training: counts, balance, baseline, warnings, and what is left out."""

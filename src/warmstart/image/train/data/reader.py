@@ -263,8 +263,8 @@ def _classes(
         if unknown := sorted(set().union(*map(names, parts.values())) - set(class_names)):
             raise UsageError(f"The data has classes that class_names lacks: {few(unknown)}.")
         return tuple(class_names)
-    for part, held in parts.items():
-        if unknown := sorted(names(held) - known):
+    for part, examples in parts.items():
+        if unknown := sorted(names(examples) - known):
             raise UsageError(
                 f"The {part} part has classes that are missing from the training data: {few(unknown)}."
             )
@@ -279,15 +279,15 @@ def _examples(
     part: Labelled, classes: tuple[str, ...], several: bool, photos: Photos
 ) -> tuple[Examples, list[str]]:
     """The examples that can be read, each with its digest; and what is wrong with the others."""
-    index = {name: place for place, name in enumerate(classes)}
+    index = {name: number for number, name in enumerate(classes)}
     with ThreadPoolExecutor(4) as pool:
         digests = list(pool.map(partial(_digest, photos), part.inputs))
     good = [row for row, digest in enumerate(digests) if isinstance(digest, str)]
     problems = [str(digest) for digest in digests if isinstance(digest, InputError)]
     if several:
         targets = np.zeros((len(good), len(classes)), np.float32)
-        for row, place in enumerate(good):
-            label = part.labels[place]
+        for row, source in enumerate(good):
+            label = part.labels[source]
             targets[
                 row, [index[name] for name in (label if isinstance(label, tuple) else (label,))]
             ] = 1

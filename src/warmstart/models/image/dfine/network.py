@@ -288,7 +288,7 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
             unused.append(f"model.decoder.bbox_embed.{layer}.*")
         if (
             layer != used - 1
-        ):  # the last layer alone gives the classes, all layers up to it move the boxes
+        ):  # only the last layer gives the classes, all layers up to it move the boxes
             unused += [f"model.decoder.{head}.{layer}.*" for head in ("class_embed", "lqe_layers")]
     if not isinstance(model.output, dict):
         unused += ["model.encoder*", "model.decoder*", "model.enc_*"]

@@ -2,7 +2,7 @@
 
 Sources: Tan, Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019), arXiv:1905.11946,
 table 1; the Lite variants of 2020 (tensorflow/tpu, models/official/efficientnet/lite): no squeeze-and-excitation,
-ReLU6 in place of swish, the stem, the head, the first and the last stage not scaled.
+ReLU6 instead of swish, the stem, the head, the first and the last stage not scaled.
 
 | variant | width | depth | input | dropout | parameters |
 |---------|------:|------:|------:|--------:|-----------:|

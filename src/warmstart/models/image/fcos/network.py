@@ -3,7 +3,7 @@ anchors.
 
 Source: Tian, Shen, Chen, He, "FCOS: Fully Convolutional One-Stage Object Detection" (2019),
 arXiv:1904.01355: the pyramid of section 3.2 on strides 8, 16 and 32, centre sampling of the
-authors' later version, and in place of centre-ness a branch that foretells the overlap (Wu et al.,
+authors' later version, and instead of centre-ness a branch that foretells the overlap (Wu et al.,
 "IoU-aware Single-stage Object Detector", 2019, arXiv:1912.05992). Convolutions are shared by the
 levels, their normalisation is not. For transfer learning from any classification backbone.
 """

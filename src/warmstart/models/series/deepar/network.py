@@ -140,7 +140,7 @@ class Domain(layers.Layer):
 
 
 def _positive(x: Any) -> Any:
-    """softplus, kept above zero where float32 would round it there."""
+    """softplus, above zero also where float32 would round it there."""
     return ops.softplus(x) + 1e-6
 
 
@@ -205,7 +205,7 @@ def _negative_binomial(count: Any, mean: Any, alpha: Any) -> Any:
 def functions(model: keras.Model, config: DeepARConfig | Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """`project`, `encode` and `step` for engines, on the model's weights.
 
-    What is known before anything is drawn is multiplied once per series: G = 4 * hidden numbers per
+    What is known before sampling is multiplied once per series: G = 4 * hidden numbers per
     step that the first layer's gates begin with, and one more where there is a shortcut.
 
     Returns:

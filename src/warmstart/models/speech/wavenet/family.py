@@ -1,7 +1,7 @@
 """WaveNet as a generator, and the names of the public TensorFlow implementation's checkpoints.
 
 Source of the names: the variables that github.com/ibab/tensorflow-wavenet makes
-(`wavenet/model.py`), given as `.npz` or safetensors with or without ":0". Of its kernels the 1x1
+(`wavenet/model.py`), as `.npz` or safetensors with or without ":0". Of its kernels the 1x1
 convolutions are (1, in, out).
 
 | public | here |

@@ -63,13 +63,13 @@ def generate(
             layers * 2C).
         uniform: random numbers, float32 (chunk, 2), above 0 and below 1.
         temperature: float32 (1,): 1 draws from the distribution; less keeps to what is likely.
-        forced: int32 (chunk,): levels that are fixed, or -1 where a sample is to be drawn.
+        forced: int32 (chunk,): levels that are fixed, or -1 where a sample is to be sampled.
         ring: float32 (ring rows, residual); zeros before the first sample.
         history: int32 (filter_width,): the last levels, the oldest first; -1 where there was none.
         position: int32 (1,): how many samples there were.
 
     Returns:
-        `samples` int32 (chunk,): what was drawn (also where it was forced to something else), and
+        `samples` int32 (chunk,): what was sampled (also where it was forced to something else), and
         `ring`, `history`, `position` for the next call.
     """
     c = network.config
@@ -105,9 +105,9 @@ def generate(
             ring = ops.slice_update(ring, (starts[layer] + ops.mod(t, spans[layer]), 0), x)
             x, skip = unit.gated(x, y)
             total = skip if total is None else total + skip
-        drawn = draw(c, network.after(total)[0], uniform[i], temperature[0])
-        level = ops.where(forced[i] >= 0, forced[i], drawn)
-        samples = ops.slice_update(samples, (i,), ops.reshape(drawn, (1,)))
+        sampled = draw(c, network.after(total)[0], uniform[i], temperature[0])
+        level = ops.where(forced[i] >= 0, forced[i], sampled)
+        samples = ops.slice_update(samples, (i,), ops.reshape(sampled, (1,)))
         history = ops.concatenate([history[1:], ops.reshape(level, (1,))], axis=0)
         return i + 1, samples, ring, history
 

@@ -43,7 +43,7 @@ def build(config: WaveNetRawConfig | Mapping[str, Any]) -> keras.Model:
 
 class RawWaveNet(layers.Layer):
     """The whole network as one layer: (B, F, pooling) -> a dict of `logits` (B, F, symbols),
-    `hidden` (B, F, skip) and `next` (B, F * pooling, levels): the logits of each sample given the
+    `hidden` (B, F, skip) and `next` (B, F * pooling, levels): the logits of each sample after the
     samples before it."""
 
     def __init__(self, config: WaveNetRawConfig, **options: Any):

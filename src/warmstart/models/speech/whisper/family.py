@@ -217,7 +217,7 @@ def generation_of(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
 def _defaults(folder: Path, options: Mapping[str, Any], sizes: Mapping[str, int]) -> dict[str, Any]:
     """Language, task and length where `generation_config.json` decides them."""
     path = folder / GENERATION_FILE
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     forced = options.get("forced_decoder_ids") or []
     if not isinstance(forced, list) or not all(_is_forced(pair, sizes) for pair in forced):
         raise BundleError(
@@ -225,13 +225,13 @@ def _defaults(folder: Path, options: Mapping[str, Any], sizes: Mapping[str, int]
             f"{sizes['vocabulary']:,}."
         )
     if tokens := [pair[1] for pair in sorted(forced) if pair[1] is not None]:
-        found["forced"] = tokens
+        settings["forced"] = tokens
     for key in ("language", "task"):
         value = options.get(key)
         if value is not None:
             if not isinstance(value, str):
                 raise BundleError(f"{path}: {key} must be a string, not {value!r}.")
-            found[key] = value
+            settings[key] = value
     for key in ("max_length", "max_new_tokens"):
         value = options.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
@@ -239,8 +239,8 @@ def _defaults(folder: Path, options: Mapping[str, Any], sizes: Mapping[str, int]
         if value is not None and value < 1:
             raise BundleError(f"{path}: {key} must be 1 or more, not {value}.")
         if value is not None and value < sizes["text_positions"]:
-            found[key] = value
-    return found
+            settings[key] = value
+    return settings
 
 
 def _is_forced(pair: Any, sizes: Mapping[str, int]) -> bool:
