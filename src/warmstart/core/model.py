@@ -134,7 +134,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
             if start:
                 yield
             batch = rows[start : start + batch_size]
-            stacked = {name: np.stack([row[name] for row in batch]) for name in batch[0]}
+            stacked = {name: _stacked([row[name] for row in batch]) for name in batch[0]}
             arrays = self.engine.run("forward", **stacked)
             outputs += [
                 {name: array[index] for name, array in arrays.items()}
@@ -348,3 +348,8 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
 
 
 __all__ = ["Model", "Prepared", "Row", "Steps", "drive"]
+
+
+def _stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays of equal shapes as one, with a new first dimension; a single one is not copied."""
+    return np.stack(arrays) if len(arrays) > 1 else arrays[0][None]

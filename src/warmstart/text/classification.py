@@ -163,7 +163,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
             labels, scores = list(self.labels), self.scores(outputs[0]["logits"])
         text: Windows = prepared.context
         best = TextClassification.of(shown(text.text), self.name, scores, labels, options.top_k)
-        return replace(best, truncated=text.truncated)
+        return replace(best, truncated=True) if text.truncated else best
 
     def _entailed(
         self, logits: NDArray[np.float32], options: ClassifyTextOptions
