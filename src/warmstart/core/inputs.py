@@ -239,3 +239,12 @@ def natural(name: str) -> tuple[str, str]:
 def _number_key(match: re.Match[str]) -> str:
     digits = match[0].lstrip("0")
     return f"{len(digits):03}{digits}"  # more digits sort later; file names have at most 255
+
+
+def stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays of equal shapes as one, with a new first dimension; a single one is not copied."""
+    if len(arrays) == 1:
+        return arrays[0][None]
+    import numpy as np
+
+    return np.stack(arrays)

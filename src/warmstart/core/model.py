@@ -19,7 +19,7 @@ import numpy as np
 from warmstart.core import prefetch, table_inputs
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.first_use import answering
-from warmstart.core.inputs import Item, Prepared, Row
+from warmstart.core.inputs import Item, Prepared, Row, stacked
 from warmstart.core.many_results import Results, ResultStream
 from warmstart.core.options import SECTION, ProgressOptions, fields_of, unknown_option
 from warmstart.core.progress import reported
@@ -134,7 +134,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
             if start:
                 yield
             batch = rows[start : start + batch_size]
-            stacked = {name: _stacked([row[name] for row in batch]) for name in batch[0]}
+            stacked = {name: stacked([row[name] for row in batch]) for name in batch[0]}
             arrays = self.engine.run("forward", **stacked)
             outputs += [
                 {name: array[index] for name, array in arrays.items()}
@@ -348,8 +348,3 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
 
 
 __all__ = ["Model", "Prepared", "Row", "Steps", "drive"]
-
-
-def _stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Arrays of equal shapes as one, with a new first dimension; a single one is not copied."""
-    return np.stack(arrays) if len(arrays) > 1 else arrays[0][None]
